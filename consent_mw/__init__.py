@@ -1,0 +1,1 @@
+"""consent_mw: the server-side cookie-consent layer for Python web sites."""

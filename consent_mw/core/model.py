@@ -1,0 +1,253 @@
+"""
+The values that everything else passes around; all frozen, none with behaviour beyond itself.
+
+Days are whole days since 1970-01-01 UTC: no finer time is ever kept beside a
+choice. Texts are mappings from a language tag to a text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from enum import Enum
+from functools import cached_property
+from types import MappingProxyType
+
+NECESSARY = "necessary"
+MARKETING = "marketing"
+
+#: The pseudo-service under which an unknown third party is held (``unknown = "pixels" | "hold"``).
+UNKNOWN_SERVICE = "unknown"
+
+_NO_TEXT: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """
+    A reason for processing.
+
+    Empty ``label`` or ``description`` stand for the built-in text of that
+    purpose in the visitor's language.
+    """
+
+    id: str
+    label: Mapping[str, str] = _NO_TEXT
+    description: Mapping[str, str] = _NO_TEXT
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """
+    One thing that can be held, with the party behind it.
+
+    Args:
+        id: Lower-case letters, digits and hyphens.
+        purposes: Purpose ids; the service is released when all are granted, or it is itself.
+        hosts: ``host`` or ``host/path-prefix``; the host stands for its subdomains too, and
+            ``name.*`` for any public suffix behind ``name``. The longest prefix wins.
+        paths: Path rules on any host, first-party ones too: the text must occur in the
+            path and query at the start of a segment (``/matomo.php?``).
+        inline: Code that marks an inline script or handler (``fbq(``, ``_paq.push``).
+        elements: ``name``, ``name[attr]``, ``name[attr=value]`` or ``[attr]``, for markup that
+            loads something through a library (``amp-analytics[type=gtag]``).
+        cookies: Names of first-party cookies it sets; ``*`` stands for any run of characters.
+        storage: Names of its localStorage and sessionStorage keys, likewise.
+        country: ISO 3166-1 alpha-2 code of where the data goes.
+        policy: Address of the vendor's privacy policy.
+        opt_out: Address of the vendor's opt-out, or empty.
+        safeguard: ``adequacy``, ``scc``, ``dpf``, ``bcr`` or empty.
+        retention_days: How long the vendor keeps the data, in days; 0 where unknown.
+        lawful_basis: ``consent``, ``contract``, ``legal-obligation`` or ``legitimate-interest``;
+            anything that is held rests on consent.
+        tracker: True where no owner may declare it necessary.
+        embed: True where its iframes show something a visitor looks at.
+    """
+
+    id: str
+    name: str
+    vendor: str
+    purposes: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    inline: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
+    storage: tuple[str, ...] = ()
+    country: str = ""
+    policy: str = ""
+    opt_out: str = ""
+    safeguard: str = ""
+    retention_days: int = 0
+    lawful_basis: str = "consent"
+    tracker: bool = False
+    embed: bool = False
+    description: Mapping[str, str] = _NO_TEXT
+
+    @property
+    def necessary(self) -> bool:
+        """Whether it runs without consent."""
+        return self.purposes == (NECESSARY,)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything an owner configured; built by :func:`consent_mw.config.load`, valid by construction."""
+
+    name: str = ""
+    controller: str = ""
+    contact: str = ""
+    privacy_policy: str = ""
+    supervisory_authority: str = ""
+    keys_env: str = "CONSENT_KEYS"
+    records: str = "sqlite:///consent.db"
+    unknown: str = "pixels"
+    caching: str = "private"
+    release: str = "in_place"
+    reopen: str = "button"
+    mount: str = "/_cmw"
+    choice_days: int = 180
+    record_days: int = 540
+    hold_back: int = 1_048_576
+    allow_insecure_http: bool = False
+    languages: tuple[str, ...] = ("en",)
+    purposes: tuple[Purpose, ...] = ()
+    services: tuple[Service, ...] = ()
+    #: True where the owner declared no service: those seen in the pages are declared as they turn up.
+    learning: bool = True
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Service]:
+        """The declared services by id."""
+        return MappingProxyType({service.id: service for service in self.services})
+
+    @cached_property
+    def optional(self) -> tuple[Service, ...]:
+        """The declared services that need consent, in the order of declaration."""
+        return tuple(service for service in self.services if not service.necessary)
+
+    @cached_property
+    def revision(self) -> str:
+        """
+        Twelve hex digits over what a visitor agrees to: purposes, services, vendors, retention, transfers.
+
+        A changed wording leaves it as it is; a changed meaning does not.
+        """
+        meaning = {
+            "controller": self.controller,
+            "services": sorted(
+                [s.id, s.vendor, sorted(s.purposes), s.country, s.safeguard, s.retention_days, s.lawful_basis]
+                for s in self.optional
+            ),
+        }
+        canonical = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(b"consent_mw.revision.v1\0" + canonical.encode()).hexdigest()[:12]
+
+
+class Action(Enum):
+    """What a visitor did."""
+
+    ACCEPT = "accept"
+    PARTIAL = "partial"
+    REJECT = "reject"
+    WITHDRAW = "withdraw"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a visitor said, before it is recorded: the purposes and services granted."""
+
+    action: Action
+    purposes: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """
+    A choice as the cookie and the ledger keep it.
+
+    ``receipt`` is empty unless something was granted, so that a refusal
+    cannot identify anyone.
+    """
+
+    action: Action
+    day: int
+    revision: str
+    purposes: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+    receipt: str = ""
+    gpc: bool = False
+
+
+class NoRecord(Enum):
+    """Why there is no usable record: each counts as "not granted"."""
+
+    ABSENT = "absent"
+    DUPLICATE = "duplicate"
+    OVERSIZE = "oversize"
+    MALFORMED = "malformed"
+    FORGED = "forged"
+
+
+class Reason(Enum):
+    """Why a decision fell as it did."""
+
+    CHOSEN = "chosen"
+    NOTHING_TO_ASK = "nothing-to-ask"
+    ABSENT = "absent"
+    DUPLICATE = "duplicate"
+    OVERSIZE = "oversize"
+    MALFORMED = "malformed"
+    FORGED = "forged"
+    EXPIRED = "expired"
+    REVISED = "revised"
+    FROM_THE_FUTURE = "from-the-future"
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the browser says for the visitor on every request."""
+
+    gpc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows for one request: ``granted`` holds service ids, ``purposes`` purpose ids."""
+
+    granted: frozenset[str]
+    purposes: frozenset[str]
+    prompt: bool
+    reason: Reason
+    gpc: bool = False
+    record: Record | None = field(default=None)
+
+    def allows(self, name: str) -> bool:
+        """Return whether the purpose or service ``name`` may run now."""
+        return name == NECESSARY or name in self.purposes or name in self.granted
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """The start of one request as every edge describes it: no body, no address of anyone."""
+
+    method: str
+    scheme: str
+    host: str
+    path: str
+    query: str
+    #: Lower-case names, in the order of arrival, repeats kept.
+    headers: tuple[tuple[str, str], ...]
+
+    def header(self, name: str) -> str | None:
+        """Return the first header called ``name`` (lower case), or None."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    def all(self, name: str) -> list[str]:
+        """Return every header called ``name`` (lower case)."""
+        return [value for key, value in self.headers if key == name]
