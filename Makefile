@@ -1,0 +1,75 @@
+# Everything a developer runs. On a fresh Debian only make and Python 3.11 are needed: the rest is set up on demand.
+#
+#   make demo       the shop and the tracker farm, on loopback; prints where
+#   make test       lint, types, every test with coverage; what .ci/run calls
+#   make test-fast  no browsers and nothing slow: for every few minutes
+#   make bench      the tables of docs/benchmarks.md, measured anew (PAGES=folder adds pages of your own)
+#   make lint       ruff and mypy only
+#   make format     let ruff repair what it can
+#   make clean      remove what the above made
+#
+# PYTHON=python3.12 chooses the interpreter of a new .venv; WORKERS=2 the number of test processes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?=
+WORKERS ?= auto
+PAGES ?=
+BIN := .venv/bin
+PINS := requirements-dev.txt
+#: The stamps say for which pyproject.toml, setup.cfg and pins the installation was made.
+PROJECT := .venv/.project-installed
+TOOLS := .venv/.tools-installed
+#: The parts whose failure would leak a tracker or lose a choice.
+GATED := consent_mw/core/*,consent_mw/cookies.py,consent_mw/records/*,consent_mw/web/*
+GATE := 95
+
+.PHONY: help demo test test-fast tests lint format bench packages clean
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+$(PROJECT): pyproject.toml setup.cfg $(PINS) .ci/venv
+	@.ci/venv project "$(PYTHON)"
+	@touch $@
+
+$(TOOLS): $(PROJECT)
+	@.ci/venv tools "$(PYTHON)"
+	@touch $@
+
+packages:
+	@.ci/packages
+
+demo: $(PROJECT)
+	@exec $(BIN)/python -m demo_site
+
+lint: $(TOOLS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(TOOLS)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+tests: $(TOOLS) packages
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -ra --cov --cov-report= --durations=10
+	$(BIN)/coverage report --skip-covered | tail -n 60
+	@echo "Gate: $(GATE) % of lines and branches where a mistake would leak a tracker or lose a choice."
+	$(BIN)/coverage report --include='$(GATED)' --fail-under=$(GATE)
+
+test: lint tests
+
+test-fast: $(TOOLS)
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not browser and not slow"
+
+bench: $(TOOLS)
+	$(BIN)/python -m benchmarks --write docs/benchmarks.md $(if $(PAGES),--pages "$(PAGES)")
+
+clean:
+	rm -rf .venv build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
