@@ -1,1 +1,311 @@
+"""
+The service catalogue: what trackers and embeds look like in a page, as data.
 
+One TOML file per vendor family lies beside this module, each an array of
+``[[services]]`` tables. Every host, cookie name and address in them is a fact
+written down by hand. :func:`load` reads them all once; :func:`parse` is the
+same over texts of your own. A file that breaks the schema is an error at
+start-up which lists every problem, so that no half-read entry lets a tracker
+through.
+
+Beyond the fields of :class:`~consent_mw.core.model.Service` an entry has a
+``snippet``: the code an owner pastes, reduced and with made-up ids. It proves
+in the tests that the entry holds its own tag, and is dropped here.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import TypeGuard
+
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.model import Service
+from consent_mw.errors import CatalogueError
+from consent_mw.errors import Problem
+
+__all__ = ["load", "parse"]
+
+#: The five purposes that stand by default (DESIGN section 6): the catalogue uses no other.
+PURPOSES = (NECESSARY, "preferences", "analytics", "marketing", "embeds")
+SAFEGUARDS = ("", "adequacy", "scc", "dpf", "bcr")
+LAWFUL_BASES = ("consent", "contract", "legal-obligation", "legitimate-interest")
+
+_TEXTS = ("id", "name", "vendor", "country", "policy", "opt_out", "safeguard", "lawful_basis", "snippet")
+_LISTS = ("purposes", "hosts", "paths", "inline", "elements", "cookies", "storage")
+_FLAGS = ("tracker", "embed")
+_KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "description"))
+
+#: The ways to recognise a service; two services that share one could not be told apart.
+_SIGNS = ("hosts", "paths", "inline", "elements")
+
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# The last label has a letter, so that no IP address passes; `*` there stands for any public suffix.
+_HOST = re.compile(rf"(?:{_LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])|\*)(?:/[!-~]*)?")
+_PATH = re.compile(r"/[!-~]{3,}")
+_INLINE = re.compile(r"\S(?:[^\r\n]*\S)?")
+_ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:=[^\]\s\"']+)?\]"
+_ELEMENT = re.compile(rf"(?:[a-z][a-z0-9-]*(?:{_ATTRIBUTE})?|{_ATTRIBUTE})")
+# RFC 6265 section 4.1.1 keeps these characters out of a cookie's name.
+_COOKIE = re.compile(r"[^\s;,=\"()<>@:\\/?{}\x00-\x1f\x7f]+")
+_KEY_NAME = re.compile(r"\S+")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_ADDRESS = re.compile(r"https://[a-z0-9.-]+\.[a-z]{2,}(?::\d+)?(?:/[!-~]*)?")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+
+_Check = Callable[[str], tuple[str, str] | None]
+
+
+@cache
+def load() -> Mapping[str, Service]:
+    """
+    Return the built-in services by id, in the order of the files' names and the entries in them.
+
+    Raises:
+        CatalogueError: a file breaks the schema.
+    """
+    folder = resources.files(__name__)
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return parse({name: folder.joinpath(name).read_text(encoding="utf-8") for name in names})
+
+
+def parse(texts: Mapping[str, str]) -> Mapping[str, Service]:
+    """
+    Return the services of catalogue files given as text, by id.
+
+    Args:
+        texts: The files' text by name; the name only shows in errors.
+
+    Raises:
+        CatalogueError: with every problem of every file.
+    """
+    problems: list[Problem] = []
+    services: dict[str, Service] = {}
+    owners: dict[tuple[str, str], str] = {}
+    for file, text in texts.items():
+        for place, table in _tables(file, text, problems):
+            before = len(problems)
+            problems.extend(_check(place, table))
+            if len(problems) > before:
+                continue
+            service = _service(table)
+            if service.id in services:
+                problems.append(Problem(f"{place}: id", "Another entry has this id.", "Give each service its own id."))
+                continue
+            problems.extend(_claim(place, service, owners))
+            services[service.id] = service
+    if problems:
+        raise CatalogueError(problems)
+    return MappingProxyType(services)
+
+
+def _tables(file: str, text: str, problems: list[Problem]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield each entry of one file with the place that errors name: the file and the id."""
+    try:
+        document: dict[str, object] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        problems.append(Problem(file, f"This is not TOML: {error}.", "Correct the line that the message names."))
+        return
+    for key in document.keys() - {"services"}:
+        problems.append(Problem(f"{file}: {key}", "This key is not known.", _near(key, ("services",))))
+    entries = document.get("services", [])
+    if not isinstance(entries, list):
+        problems.append(Problem(f"{file}: services", "This is not an array of tables.", "Write [[services]]."))
+        return
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            where = f"{file}: services[{number}]"
+            problems.append(Problem(where, "This is not a table.", "Write [[services]] and the fields below it."))
+            continue
+        name = entry.get("id")
+        yield f"{file}: {name if isinstance(name, str) and name else f'services[{number}]'}", entry
+
+
+def _check(place: str, table: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield every problem of one entry."""
+    for key in table:
+        if key not in _KEYS:
+            yield Problem(f"{place}: {key}", "This field is not known.", _near(key, sorted(_KEYS)))
+    unknown = table.get("id") == UNKNOWN_SERVICE
+    needed = {"id", "name", "vendor", "purposes", "description"}
+    if not unknown:
+        needed |= {"policy", "snippet"}
+    # Data of a service that is found by paths only goes to the site's own server, wherever that stands.
+    if table.get("hosts"):
+        needed.add("country")
+    for key in sorted(needed):
+        if table.get(key) in (None, "", [], {}):
+            yield Problem(f"{place}: {key}", "This field is missing or empty.", "Every service needs it.")
+    if not unknown and not any(table.get(sign) for sign in _SIGNS):
+        remedy = "Give it at least one of hosts, paths, inline or elements."
+        yield Problem(place, "Nothing says how this service looks in a page.", remedy)
+
+    for key in _TEXTS:
+        value = table.get(key, "")
+        if not isinstance(value, str):
+            yield Problem(f"{place}: {key}", "This is not a text.", "Put it between quotes.")
+        elif value and (found := _TEXT_CHECKS.get(key, _fine)(value)):
+            yield Problem(f"{place}: {key}", *found)
+    for key in _LISTS:
+        yield from _check_list(f"{place}: {key}", key, table.get(key, []))
+    for key in _FLAGS:
+        if not isinstance(table.get(key, False), bool):
+            yield Problem(f"{place}: {key}", "This is neither true nor false.", "Write true or false without quotes.")
+    days = table.get("retention_days", 0)
+    if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 36500:
+        remedy = "Write the life of the longest cookie in days, or 0 where nobody says."
+        yield Problem(f"{place}: retention_days", "This is not a number of days.", remedy)
+    yield from _check_description(f"{place}: description", table.get("description", {}))
+
+    purposes = table.get("purposes")
+    if _is_texts(purposes) and NECESSARY in purposes:
+        if len(purposes) > 1:
+            remedy = "Take it out, or take the others out."
+            yield Problem(f"{place}: purposes", "What is necessary has no second purpose.", remedy)
+        if table.get("tracker") is True:
+            remedy = "Give it the purpose it serves, or tracker = false."
+            yield Problem(f"{place}: tracker", "A tracker is never necessary.", remedy)
+
+
+def _check_list(where: str, key: str, value: object) -> Iterator[Problem]:
+    """Yield the problems of one list of texts."""
+    if not _is_texts(value):
+        yield Problem(where, "This is not a list of texts.", 'Write ["one", "two"].')
+        return
+    check = _LIST_CHECKS[key]
+    for position, item in enumerate(value):
+        if found := check(item):
+            yield Problem(f"{where}[{position}]", *found)
+        elif item in value[:position]:
+            yield Problem(f"{where}[{position}]", f"{item!r} stands here twice.", "Keep one of them.")
+
+
+def _check_description(where: str, value: object) -> Iterator[Problem]:
+    """Yield the problems of the texts a visitor reads."""
+    if not isinstance(value, dict):
+        yield Problem(where, "This is not a table of languages.", 'Write description.en = "One sentence.".')
+        return
+    if value and "en" not in value:
+        yield Problem(where, "There is no English text.", 'Add description.en = "One sentence.".')
+    for language, text in value.items():
+        if not _LANGUAGE.fullmatch(language):
+            yield Problem(f"{where}.{language}", "This is not a language tag.", "Write en, de, pt-BR and the like.")
+        if not isinstance(text, str) or not re.fullmatch(r"\S.*[.。।]", text):
+            remedy = "Write one line that ends in a full stop."
+            yield Problem(f"{where}.{language}", "This is not one plain sentence.", remedy)
+
+
+def _claim(place: str, service: Service, owners: dict[tuple[str, str], str]) -> Iterator[Problem]:
+    """Note what marks ``service`` in ``owners``; yield a problem for each mark that another service has already."""
+    for sign in _SIGNS:
+        for position, text in enumerate(getattr(service, sign)):
+            owner = owners.setdefault((sign, text), service.id)
+            if owner != service.id:
+                what = f"{text!r} marks the service {owner!r} already."
+                yield Problem(f"{place}: {sign}[{position}]", what, "Keep it in one of the two, or make it longer.")
+
+
+def _service(table: Mapping[str, object]) -> Service:
+    """Build the value from a table that passed every check."""
+
+    def text(key: str, default: str = "") -> str:
+        value = table.get(key, default)
+        return value if isinstance(value, str) else default
+
+    def texts(key: str) -> tuple[str, ...]:
+        value = table.get(key)
+        return tuple(value) if _is_texts(value) else ()
+
+    days = table.get("retention_days", 0)
+    description = table.get("description")
+    return Service(
+        id=text("id"),
+        name=text("name"),
+        vendor=text("vendor"),
+        purposes=texts("purposes"),
+        hosts=texts("hosts"),
+        paths=texts("paths"),
+        inline=texts("inline"),
+        elements=texts("elements"),
+        cookies=texts("cookies"),
+        storage=texts("storage"),
+        country=text("country"),
+        policy=text("policy"),
+        opt_out=text("opt_out"),
+        safeguard=text("safeguard"),
+        retention_days=days if isinstance(days, int) else 0,
+        lawful_basis=text("lawful_basis", "consent"),
+        tracker=table.get("tracker") is True,
+        embed=table.get("embed") is True,
+        description=MappingProxyType(dict(description) if isinstance(description, dict) else {}),
+    )
+
+
+def _is_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    """Return a remedy that names the known word nearest to ``word``, or all of them."""
+    from difflib import get_close_matches  # only on a mistake: it costs start-up time
+
+    known = list(known)
+    close = get_close_matches(word, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known here: {', '.join(known)}."
+
+
+def _fine(_: str) -> None:
+    return None
+
+
+def _shape(pattern: re.Pattern[str], what: str, remedy: str) -> _Check:
+    """Return a check that a text has one shape."""
+    return lambda text: None if pattern.fullmatch(text) else (f"{text!r} is not {what}.", remedy)
+
+
+def _one_of(known: tuple[str, ...]) -> _Check:
+    """Return a check that a text is one of a few words."""
+    return lambda text: None if text in known else (f"{text!r} is not known.", _near(text, filter(None, known)))
+
+
+def _pattern(shape: re.Pattern[str], what: str) -> _Check:
+    """Return a check of a name with ``*`` in it, which must not catch the names of others."""
+
+    def check(text: str) -> tuple[str, str] | None:
+        if not shape.fullmatch(text):
+            return f"{text!r} is not {what}.", "Write the name alone, with * for the part that changes."
+        if text.startswith("*") and len(text.strip("*")) < 5 or not text.strip("*_-"):
+            return f"{text!r} would catch the names of others too.", "Write more of the name."
+        return None
+
+    return check
+
+
+_TEXT_CHECKS: Mapping[str, _Check] = {
+    "id": _shape(_ID, "an id", "Use lower-case letters, digits and single hyphens."),
+    "country": _shape(_COUNTRY, "an ISO 3166-1 alpha-2 code", "Write two capital letters, for example IE."),
+    "policy": _shape(_ADDRESS, "an https address", "Write the whole address, https:// first."),
+    "opt_out": _shape(_ADDRESS, "an https address", "Write the whole address, https:// first."),
+    "safeguard": _one_of(SAFEGUARDS),
+    "lawful_basis": _one_of(LAWFUL_BASES),
+    "snippet": lambda text: None if "<" in text else ("This is not HTML.", "Write the code that an owner pastes."),
+}
+
+_LIST_CHECKS: Mapping[str, _Check] = {
+    "purposes": _one_of(PURPOSES),
+    "hosts": _shape(_HOST, "a host", "Write example.com, example.com/path or example.*, the host in lower case."),
+    "paths": _shape(_PATH, "a path rule", "Start it with a slash and write at least three more characters."),
+    "inline": _shape(_INLINE, "a code signature", "Write one line of code without space around it."),
+    "elements": _shape(_ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr]."),
+    "cookies": _pattern(_COOKIE, "a cookie name"),
+    "storage": _pattern(_KEY_NAME, "a storage key"),
+}
