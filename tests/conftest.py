@@ -1,0 +1,104 @@
+"""
+What holds for every test: loopback only, no skipping on a build machine, no surprises from the environment.
+
+Fixtures of one part live in the ``conftest.py`` of that part's folder.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Generator
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+#: A clone on a build machine has no copy of the shared test material; its tests have own vectors beside them.
+ALLOWED_SKIPS = ("test corpus absent",)
+
+# No deadline: how fast a loaded machine runs is not a property of the code.
+hypothesis.settings.register_profile(
+    "consent_mw",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("consent_mw")
+
+
+def is_loopback(address: object) -> bool:
+    """Return whether ``address``, as ``socket.connect`` takes it, stays on this machine."""
+    if not isinstance(address, tuple):
+        return True  # a Unix socket is a path
+    host = str(address[0])
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loopback_only() -> Iterator[None]:
+    """Let no test of this process reach for the network, so that the suite passes (and means the same) offline."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded_connect(self: socket.socket, address: tuple[str, int]) -> None:
+        if not is_loopback(address):
+            raise AssertionError(f"a test tried to connect to {address!r}; only loopback is allowed")
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: tuple[str, int]) -> int:
+        if not is_loopback(address):
+            raise AssertionError(f"a test tried to connect to {address!r}; only loopback is allowed")
+        return connect_ex(self, address)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket.socket, "connect", guarded_connect)
+    patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the developer's own keys and proxies from the code under test."""
+    for name in ("CONSENT_KEYS", "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def forbidden_skip(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return the reason of a skip that CI=true does not allow, or an empty text."""
+    if os.environ.get("CI") != "true" or not report.skipped or hasattr(report, "wasxfail"):
+        return ""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    return "" if reason.startswith(ALLOWED_SKIPS) else reason
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make a skipped test a failed one where nothing may be skipped."""
+    report = yield
+    if reason := forbidden_skip(report):
+        report.outcome = "failed"
+        report.longrepr = f"skipped with CI=true, where nothing may be skipped: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Make a module that skips itself a failed one where nothing may be skipped."""
+    report = yield
+    if reason := forbidden_skip(report):
+        report.outcome = "failed"
+        report.longrepr = f"skipped with CI=true, where nothing may be skipped: {reason}"
+    return report
