@@ -1,0 +1,90 @@
+"""
+What follows for one request from the site, the record found, the signals and the day.
+
+A total pure function: any combination of arguments gives a decision, and
+whatever cannot be relied on grants nothing. The rules, in the order in which
+they apply; the numbers are repeated at the code:
+
+(1) A necessary service is granted always, and so is a required purpose.
+(2) Where no declared service is optional there is nothing to ask.
+(3) No record, or none that could be verified: nothing else is granted.
+(4) A record of another revision answered another question: it grants nothing.
+(5) A record older than ``choice_days`` has expired: it grants nothing.
+(6) A record dated more than one day ahead is not believed: it grants nothing.
+    One day of slack lets the clocks of several machines differ around midnight.
+(7) A valid record grants what it lists, as far as that is declared now, and
+    only if the visitor accepted something.
+(8) Under GPC every service that has the marketing purpose is taken away, and
+    the purpose with it, unless the record was itself made under GPC: that is an
+    explicit choice in spite of the signal.
+(9) The visitor is asked where something is optional and no record is valid,
+    but not where GPC has already answered for all there is to ask.
+"""
+
+from __future__ import annotations
+
+from consent_mw.core.model import MARKETING
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import Action
+from consent_mw.core.model import Decision
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Reason
+from consent_mw.core.model import Record
+from consent_mw.core.model import Signals
+from consent_mw.core.model import Site
+
+_GRANTING = frozenset({Action.ACCEPT, Action.PARTIAL})
+
+#: Days by which a record may be ahead of this machine's clock.
+CLOCK_SLACK_DAYS = 1
+
+
+def decide(site: Site, found: Record | NoRecord, signals: Signals, today: int) -> Decision:
+    """
+    Decide what one request may run.
+
+    Args:
+        found: What the cookie gave: a verified record, or why there is none.
+        today: Whole days since 1970-01-01 UTC.
+
+    Returns:
+        A decision whose ``record`` is set only where that record counts (``Reason.CHOSEN``).
+    """
+    granted = frozenset(service.id for service in site.services if service.necessary)  # (1)
+    purposes = frozenset(purpose.id for purpose in site.purposes if purpose.required) | {NECESSARY}  # (1)
+    reason = _reason(site, found, today)
+    record = found if reason is Reason.CHOSEN and isinstance(found, Record) else None
+    if record is not None and record.action in _GRANTING:  # (7)
+        refused = signals.gpc and not record.gpc  # (8)
+        known = {purpose.id for purpose in site.purposes}.union(*(service.purposes for service in site.optional))
+        granted |= {
+            service.id
+            for service in site.optional
+            if service.id in record.services and not (refused and MARKETING in service.purposes)
+        }
+        purposes |= (record.purposes & known) - ({MARKETING} if refused else set())
+    asking = reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK)
+    open_question = any(not (signals.gpc and MARKETING in service.purposes) for service in site.optional)  # (9)
+    return Decision(
+        granted=granted,
+        purposes=purposes,
+        prompt=asking and open_question,
+        reason=reason,
+        gpc=signals.gpc,
+        record=record,
+    )
+
+
+def _reason(site: Site, found: Record | NoRecord, today: int) -> Reason:
+    """Return why ``found`` counts or does not."""
+    if not site.optional:  # (2)
+        return Reason.NOTHING_TO_ASK
+    if isinstance(found, NoRecord):  # (3)
+        return Reason(found.value)
+    if found.revision != site.revision:  # (4)
+        return Reason.REVISED
+    if today - found.day > site.choice_days:  # (5)
+        return Reason.EXPIRED
+    if found.day - today > CLOCK_SLACK_DAYS:  # (6)
+        return Reason.FROM_THE_FUTURE
+    return Reason.CHOSEN
