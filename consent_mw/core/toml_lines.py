@@ -1,0 +1,174 @@
+"""
+On which line of a TOML text each key and each array item stands.
+
+The standard parser gives values without their places, so an error could name
+only the file. This scanner runs over a text which that parser has already
+accepted; it follows just enough of TOML 1.0 to keep count of keys, and so
+leaves most syntax unchecked.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from contextlib import suppress
+
+#: ``("services", 2, "hosts", 0)`` is ``services[2].hosts[0]``.
+Path = tuple[str | int, ...]
+
+_BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_BARE_VALUE = re.compile(r"[^,\]}\n#]*")
+# Triple quotes first: a text may hold one or two quotes, and may end in up to two before the closing three.
+_STRING = re.compile(
+    r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}'
+    r"|'''(?:[^']|'{1,2}(?!'))*'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))", re.DOTALL)
+_ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
+
+
+class _Lost(Exception):
+    """The text is not what the scanner takes it for: the lines found so far must do."""
+
+
+class _Scanner:
+    """One pass over one text; ``lines`` fills as it goes."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self.lines: dict[Path, int] = {}
+        self.items: dict[Path, int] = {}
+
+    def note(self, path: Path) -> None:
+        self.lines.setdefault(path, bisect_right(self.starts, self.at))
+
+    def skip(self, pattern: re.Pattern[str]) -> str:
+        """Step over what ``pattern`` matches here and return it."""
+        found = pattern.match(self.text, self.at)
+        if found is None:
+            raise _Lost
+        self.at = found.end()
+        return found.group()
+
+    def sees(self, mark: str) -> bool:
+        """Step over ``mark`` if it stands here."""
+        if not self.text.startswith(mark, self.at):
+            return False
+        self.at += len(mark)
+        return True
+
+    def document(self) -> None:
+        here: Path = ()
+        while True:
+            self.skip(_BLANK)
+            if self.at >= len(self.text):
+                return
+            if self.sees("[["):
+                here = self.table(array=True)
+            elif self.sees("["):
+                here = self.table(array=False)
+            else:
+                self.pair(here)
+
+    def table(self, *, array: bool) -> Path:
+        """Read the rest of a header and return the path of the table that it opens."""
+        keys = self.keys()
+        path: Path = ()
+        for key in keys[:-1]:
+            self.note((*path, key))
+            path = self.entered((*path, key))
+        path = (*path, keys[-1])
+        self.note(path)
+        if array:
+            self.items[path] = self.items.get(path, -1) + 1
+        path = self.entered(path)
+        self.note(path)
+        self.sees("]]" if array else "]")
+        return path
+
+    def entered(self, path: Path) -> Path:
+        """Return the path of the latest item where ``path`` is an array of tables."""
+        return (*path, self.items[path]) if path in self.items else path
+
+    def keys(self) -> list[str]:
+        """Read a dotted key."""
+        keys = []
+        while True:
+            self.skip(_BLANK)
+            quoted = self.text[self.at : self.at + 1] in ("'", '"')
+            keys.append(_unquote(self.skip(_STRING)) if quoted else self.skip(_BARE_KEY))
+            self.skip(_BLANK)
+            if not self.sees("."):
+                return keys
+
+    def pair(self, here: Path) -> None:
+        """Read ``key = value``."""
+        start = self.at
+        keys = self.keys()
+        end, self.at = self.at, start
+        for key in keys:
+            here = (*here, key)
+            self.note(here)
+        self.at = end
+        if not self.sees("="):
+            raise _Lost
+        self.value(here)
+
+    def value(self, path: Path) -> None:
+        self.skip(_BLANK)
+        self.note(path)
+        if self.sees("["):
+            index = 0
+            while not self.closes("]"):
+                self.value((*path, index))
+                index += 1
+                self.comma()
+        elif self.sees("{"):
+            while not self.closes("}"):
+                self.pair(path)
+                self.comma()
+        elif self.text[self.at : self.at + 1] in ("'", '"'):
+            self.skip(_STRING)
+        elif not self.skip(_BARE_VALUE):
+            raise _Lost
+
+    def closes(self, mark: str) -> bool:
+        self.skip(_BLANK)
+        return self.sees(mark)
+
+    def comma(self) -> None:
+        self.skip(_BLANK)
+        self.sees(",")
+
+
+def _unquote(quoted: str) -> str:
+    """Return the key that a quoted key stands for."""
+    inside = quoted[1:-1]
+    if quoted[0] == "'":
+        return inside
+
+    def plain(match: re.Match[str]) -> str:
+        short, long, other = match.groups()
+        return _ESCAPED.get(other, other) if other else chr(int(short or long, 16))
+
+    return _ESCAPE.sub(plain, inside)
+
+
+def toml_lines(text: str) -> Mapping[Path, int]:
+    """
+    Return the line, from 1, of every key and array item in ``text``.
+
+    A text that the standard parser refuses gives the lines up to some point
+    before the mistake; nothing is raised.
+    """
+    scanner = _Scanner(text.replace("\r\n", "\n"))
+    with suppress(_Lost, RecursionError):
+        scanner.document()
+    return scanner.lines
