@@ -1,0 +1,84 @@
+"""
+The browsers and the proxy as fixtures; each is started at its first use and ended with the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import sync_playwright
+
+from tests.browser.harness import background
+from tests.browser.harness import chromium as chromium_driver
+from tests.browser.harness import firefox as firefox_driver
+from tests.browser.harness import webkit as webkit_driver
+from tests.browser.harness.chromium import Chromium
+from tests.browser.harness.chromium import ChromiumProfile
+from tests.browser.harness.engines import Engine
+from tests.browser.harness.firefox import Firefox
+from tests.browser.harness.proxy import Proxy
+from tests.browser.harness.webkit import WebKit
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder that uses a browser as one that does."""
+    browsers = {"chromium", "chromium_engine", "chromium_profile", "firefox", "webkit", "engine"}
+    for item in items:
+        if browsers & set(getattr(item, "fixturenames", ())):
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def proxy() -> Proxy:
+    """The certificate authority and maker of lanes."""
+    return Proxy()
+
+
+@pytest.fixture(scope="session")
+def chromium(proxy: Proxy) -> Iterator[Browser]:
+    """A plain Playwright browser whose every context reaches loopback only, unless it is given a lane as proxy."""
+    path = chromium_driver.find()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=chromium_driver.flags())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def chromium_engine(proxy: Proxy) -> Iterator[Chromium]:
+    """Chromium for visits side by side; at the end, what it asked for on its own must be what background.py says."""
+    path = chromium_driver.find()
+    with proxy.lane() as lane:
+        engine = Chromium(path, lane)
+        yield engine
+        engine.close()
+        assert background.without_background(lane.hits()) == []
+
+
+@pytest.fixture(scope="session")
+def chromium_profile() -> Iterator[ChromiumProfile]:
+    """Chromium as a visitor has it, with an ordinary profile."""
+    engine = ChromiumProfile(chromium_driver.find())
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def firefox() -> Firefox:
+    """Firefox ESR."""
+    return Firefox(firefox_driver.find())
+
+
+@pytest.fixture(scope="session")
+def webkit() -> WebKit:
+    """WebKitGTK's MiniBrowser."""
+    return WebKit(webkit_driver.find())
+
+
+@pytest.fixture(params=["chromium_profile", "firefox", "webkit"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each of the engines, as its visitors have it."""
+    found: Engine = request.getfixturevalue(request.param)
+    return found

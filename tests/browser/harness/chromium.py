@@ -1,0 +1,183 @@
+"""
+Chromium, driven through Playwright's own thread so that several visits run side by side in one browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Coroutine
+from collections.abc import Iterator
+from typing import TypeVar
+
+from playwright.async_api import Browser
+from playwright.async_api import Error
+from playwright.async_api import Page
+from playwright.async_api import Playwright
+from playwright.async_api import async_playwright
+
+from tests.browser.harness.engines import PATIENCE
+from tests.browser.harness.engines import executable
+from tests.browser.harness.engines import missing
+from tests.browser.harness.proxy import Lane
+
+VARIABLE = "CONSENT_MW_CHROMIUM"
+PACKAGES = "chromium"
+
+T = TypeVar("T")
+
+
+def flags() -> list[str]:
+    """Return the flags beside Playwright's own, which already switch off most traffic of the browser's own."""
+    found = [
+        # Nothing may be looked up outside the proxy, whatever a page tries.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost",
+        "--disable-quic",
+        # The proxy's certificates are nobody's; without this every connection is made twice.
+        "--ignore-certificate-errors",
+        # What Chromium still asks for at its start goes to names that do not exist (see background.py).
+        "--component-updater=url-source=http://update.invalid/",
+        "--gaia-url=https://accounts.invalid",
+    ]
+    if os.geteuid() == 0:
+        # Chromium refuses to run its sandbox as root, which is what a container is.
+        found.append("--no-sandbox")
+    return found
+
+
+#: Of Playwright's flags, the one that would also switch off speculative loading, which the leak tests want on.
+IGNORED_DEFAULTS = ["--disable-background-networking"]
+
+
+#: The browser itself first: Debian's wrapper in /usr/bin adds flags, --disable-pings among them: less would be seen.
+CANDIDATES = ["/usr/lib/chromium/chromium", "/usr/bin/chromium", "chromium", "chromium-browser"]
+
+
+def find() -> str:
+    """Return the path of the browser; skip (or fail in CI) where there is none."""
+    path = executable(VARIABLE, *CANDIDATES)
+    return path if path is not None else missing("Chromium", VARIABLE, PACKAGES)
+
+
+class ChromiumSession:
+    """One browser context with one page."""
+
+    def __init__(self, engine: _Loop, lane: Lane, page: Page, quiet: float = 0.25) -> None:
+        self._engine = engine
+        self._lane = lane
+        self._page = page
+        self._quiet = quiet
+
+    def open(self, url: str) -> None:
+        """See :class:`~tests.browser.harness.engines.Session`."""
+        # A page that sends the visitor on at once (meta refresh) interrupts its own load; the log is what counts.
+        with contextlib.suppress(Error):
+            self._engine.run(self._page.goto(url, wait_until="load", timeout=PATIENCE * 1000))
+        self._lane.settle(self._quiet)
+
+    def click(self, selector: str) -> None:
+        """See :class:`~tests.browser.harness.engines.Session`."""
+        self._engine.run(self._page.locator(selector).first.click(timeout=PATIENCE * 1000))
+        self._lane.settle(self._quiet)
+        self._engine.run(self._page.wait_for_load_state("load", timeout=PATIENCE * 1000))
+        self._lane.settle(self._quiet)
+
+    def html(self) -> str:
+        """See :class:`~tests.browser.harness.engines.Session`."""
+        return self._engine.run(self._page.content())
+
+
+class _Loop:
+    """Playwright on an event loop and thread of its own, so that any number of threads can use it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="playwright", daemon=True)
+        self._thread.start()
+        self.playwright: Playwright = self.run(async_playwright().start())
+
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        """Run ``work`` on the loop and wait for it; any thread may call."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE * 2)
+
+    def close(self) -> None:
+        """End Playwright and the thread."""
+        self.run(self.playwright.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+class Chromium(_Loop):
+    """One browser process; every session is a context of its own in it (as "incognito" windows are)."""
+
+    name = "chromium"
+
+    def __init__(self, path: str, background: Lane) -> None:
+        """Start ``path``; what the browser asks for outside any page goes to ``background``."""
+        super().__init__()
+        self._browser: Browser = self.run(
+            self.playwright.chromium.launch(
+                executable_path=path,
+                args=flags(),
+                ignore_default_args=IGNORED_DEFAULTS,
+                proxy={"server": background.address},
+            )
+        )
+
+    @contextlib.contextmanager
+    def session(self, lane: Lane, scripts: bool) -> Iterator[ChromiumSession]:
+        """See :class:`~tests.browser.harness.engines.Engine`."""
+        context = self.run(
+            self._browser.new_context(
+                proxy={"server": lane.address}, ignore_https_errors=True, java_script_enabled=scripts
+            )
+        )
+        try:
+            yield ChromiumSession(self, lane, self.run(context.new_page()))
+        finally:
+            self.run(context.close())
+
+    def close(self) -> None:
+        """End the browser, Playwright and the thread."""
+        self.run(self._browser.close())
+        super().close()
+
+
+class ChromiumProfile(_Loop):
+    """
+    Chromium with an ordinary profile, a process for each session.
+
+    Slower, but only here does Chromium act on ``preconnect``: its preloading
+    is off in the contexts of :class:`Chromium`.
+    """
+
+    name = "chromium-profile"
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    @contextlib.contextmanager
+    def session(self, lane: Lane, scripts: bool) -> Iterator[ChromiumSession]:
+        """See :class:`~tests.browser.harness.engines.Engine`."""
+        with tempfile.TemporaryDirectory(prefix="cmw-chromium-", ignore_cleanup_errors=True) as home:
+            context = self.run(
+                self.playwright.chromium.launch_persistent_context(
+                    home,
+                    executable_path=self._path,
+                    args=flags(),
+                    ignore_default_args=IGNORED_DEFAULTS,
+                    proxy={"server": lane.address},
+                    ignore_https_errors=True,
+                    java_script_enabled=scripts,
+                )
+            )
+            try:
+                # Preconnects are made after the load, by the browser process, when it gets to it.
+                yield ChromiumSession(self, lane, self.run(context.new_page()), quiet=0.75)
+            finally:
+                self.run(context.close())

@@ -1,0 +1,102 @@
+"""
+The one interface behind which the browsers stand, and what all of them need.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NoReturn
+from typing import Protocol
+
+import pytest
+
+from tests.browser.harness.proxy import Lane
+
+#: Seconds for one page or one click; a busy machine is slow, a hung browser is for ever.
+PATIENCE = 30.0
+
+
+class BrowserError(Exception):
+    """A browser did not do what it was told; the message says what and why."""
+
+
+class Session(Protocol):
+    """One fresh profile with one page, scripts on or off, behind one lane."""
+
+    def open(self, url: str) -> None:
+        """Go to ``url`` and wait for its load event and for the lane to settle."""
+
+    def click(self, selector: str) -> None:
+        """Click the first element that matches the CSS ``selector`` and wait for the lane to settle."""
+
+    def html(self) -> str:
+        """Return the document as it stands now, serialised."""
+
+
+class Engine(Protocol):
+    """A browser that can be started."""
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+
+    def session(self, lane: Lane, scripts: bool) -> AbstractContextManager[Session]:
+        """Start a fresh profile behind ``lane``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Go to an address."""
+
+    url: str
+
+    def do(self, session: Session) -> None:
+        """Do it."""
+        session.open(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """Click an element."""
+
+    selector: str
+
+    def do(self, session: Session) -> None:
+        """Do it."""
+        session.click(self.selector)
+
+
+Step = Open | Click
+
+
+def visit(engine: Engine, lane: Lane, scripts: bool, steps: Sequence[Step]) -> list[int]:
+    """Do ``steps`` in one fresh profile; return where the lane's log stood before each step, and its end."""
+    marks = []
+    with engine.session(lane, scripts) as session:
+        for step in steps:
+            marks.append(lane.mark())
+            step.do(session)
+        marks.append(lane.mark())
+    return marks
+
+
+def executable(variable: str, *candidates: str) -> str | None:
+    """Return the program that the environment ``variable`` names, else the first candidate that exists."""
+    named = os.environ.get(variable)
+    for candidate in [named] if named else candidates:
+        found = shutil.which(candidate)
+        if found is not None:
+            return found
+    return None
+
+
+def missing(what: str, variable: str, packages: str) -> NoReturn:
+    """Skip, or fail where CI wants every browser, saying how to get ``what``."""
+    reason = f"{what} is absent: apt-get install -y --no-install-recommends {packages} (or name it in {variable})"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
