@@ -54,7 +54,7 @@ _HOST = re.compile(rf"(?:{_LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])|\*)(?
 _PATH = re.compile(r"/[!-~]{3,}")
 _INLINE = re.compile(r"\S(?:[^\r\n]*\S)?")
 _ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:=[^\]\s\"']+)?\]"
-_ELEMENT = re.compile(rf"(?:[a-z][a-z0-9-]*(?:{_ATTRIBUTE})?|{_ATTRIBUTE})")
+_ELEMENT = re.compile(rf"(?:[a-z][a-z0-9:-]*(?:{_ATTRIBUTE})?|{_ATTRIBUTE})")
 # RFC 6265 section 4.1.1 keeps these characters out of a cookie's name.
 _COOKIE = re.compile(r"[^\s;,=\"()<>@:\\/?{}\x00-\x1f\x7f]+")
 _KEY_NAME = re.compile(r"\S+")
