@@ -1,0 +1,85 @@
+"""Measure everything and print it: ``python -m benchmarks --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import memory
+from benchmarks import overhead
+from benchmarks import report
+from benchmarks import speed
+from benchmarks.pages import made_pages
+from benchmarks.pages import read_pages
+
+
+def progress(text: str) -> None:
+    """Tell the person who waits what is being measured."""
+    print(f"... {text}", file=sys.stderr, flush=True)
+
+
+def measure_speed(folders: list[Path], rounds: int) -> str:
+    """Measure the engines and return their table, with the goals below it."""
+    made = [speed.measure(page_set, rounds, progress) for page_set in made_pages()]
+    given = [speed.measure(read_pages(folder), rounds, progress) for folder in folders]
+    lines = [line for results in [*made, *given] for line in speed.rows(results)]
+    goals = "\n".join(f"- {line}" for line in speed.goals([*made, *given]))
+    return f"### Speed\n\n{report.table(speed.HEAD, lines)}\n\n{goals}\n"
+
+
+def measure_memory(megabytes: int) -> str:
+    """Measure the memory of one long page and return the result in words."""
+    progress(f"memory, {megabytes} MB")
+    found = memory.measure(megabytes)
+    verdict = "reached" if found.growth < memory.GOAL else "NOT reached"
+    return (
+        "### Memory\n\n"
+        f"One page of {found.page:.0f} MB in chunks of {memory.CHUNK // 1024} KiB, {found.held} elements held, "
+        f"{found.written:.0f} MB written in {found.seconds:.0f} s: the process peaked at {found.peak:.1f} MB, "
+        f"{found.growth:.1f} MB more than before the first byte "
+        f"(goal: under {memory.GOAL:.0f} MB, {verdict}).\n"
+    )
+
+
+def measure_overhead(requests: int) -> str:
+    """Measure the servers and return their table."""
+    progress(f"overhead, {requests} requests for each row and server")
+    rows = overhead.rows(overhead.measure(requests))
+    return (
+        "### Overhead on a Flask page\n\n"
+        f"gunicorn, one sync worker each, {requests} requests for each row and server, in turn; medians.\n\n"
+        f"{report.table(overhead.HEAD, rows)}\n"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure consent_mw beside its peers.")
+    parser.add_argument("--pages", type=Path, action="append", default=[], metavar="DIR", help="HTML pages to add")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of every engine; the medians are shown")
+    parser.add_argument("--megabytes", type=int, default=1000, help="size of the streamed page")
+    parser.add_argument("--requests", type=int, default=300, help="requests for each row of the overhead")
+    parser.add_argument("--only", choices=("speed", "memory", "overhead"), help="measure this part alone")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
+    options = parser.parse_args(arguments)
+    if options.only and options.write:
+        parser.error("--write needs all parts: leave out --only")
+
+    parts: dict[str, Callable[[], str]] = {
+        "speed": lambda: measure_speed(options.pages, options.rounds),
+        "memory": lambda: measure_memory(options.megabytes),
+        "overhead": lambda: measure_overhead(options.requests),
+    }
+    measured = [f"Measured with `make bench` on: {report.machine()}.\n"]
+    measured += [part() for name, part in parts.items() if options.only in {None, name}]
+    text = "\n".join(measured)
+    print(text)
+    if options.write:
+        report.write(options.write, text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

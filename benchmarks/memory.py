@@ -1,0 +1,81 @@
+"""
+Memory while one page of a gigabyte streams through the rewriter.
+
+``python -m benchmarks.memory 1000`` streams 1000 MB in a process of its own
+and prints the figures as JSON; :func:`measure` starts that process.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import asdict
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.ours import new_rewriter
+from benchmarks.ours import policy
+from benchmarks.pages import endless_page
+from consent_mw import catalogue
+from consent_mw.core.match import Matcher
+
+#: What is aimed at, in megabytes.
+GOAL = 16.0
+CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Sizes in megabytes: what went in and out, the peak of the process, its growth since before the first byte."""
+
+    page: float
+    written: float
+    peak: float
+    growth: float
+    seconds: float
+    held: int
+
+
+def _peak() -> float:
+    """Return the greatest resident size so far, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def stream(megabytes: int) -> Memory:
+    """Stream a page of ``megabytes`` through a rewriter in this process."""
+    rewriter = new_rewriter(policy(Matcher(catalogue.load().values())))
+    chunks = endless_page(megabytes * 1_000_000, CHUNK)
+    first = next(chunks)
+    before = _peak()
+    read = written = held = 0
+    begin = perf_counter()
+    chunk: bytes | None = first
+    while chunk is not None:
+        read += len(chunk)
+        out = rewriter.feed(chunk)
+        written += len(out)
+        held += out.count(b"data-cmw-held=")
+        chunk = next(chunks, None)
+    written += len(rewriter.finish())
+    seconds = perf_counter() - begin
+    peak = _peak()
+    return Memory(read / 1e6, written / 1e6, peak, peak - before, seconds, held)
+
+
+def measure(megabytes: int) -> Memory:
+    """Stream a page of ``megabytes`` in a new process, whose peak is nobody else's."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.memory", str(megabytes)],
+        cwd=Path(__file__).resolve().parent.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return Memory(**json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(stream(int(sys.argv[1])))))

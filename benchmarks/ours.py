@@ -1,0 +1,44 @@
+"""consent_mw's own rewriter as an engine: the one place here that knows its interface."""
+
+from __future__ import annotations
+
+from benchmarks.work import BANNER
+from benchmarks.work import PAGE
+from consent_mw.core.hold import Holder
+from consent_mw.core.hold import HoldPolicy
+from consent_mw.core.match import Matcher
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.rewrite import Rewriter
+from consent_mw.core.rewrite import held_in
+
+OURS = "consent_mw (pure Python)"
+
+
+def policy(matcher: Matcher) -> HoldPolicy:
+    """Return the policy for a visitor who has not chosen: what is necessary runs, all else is held."""
+    necessary = frozenset(service.id for service in matcher.services.values() if service.necessary)
+    return HoldPolicy(matcher, allowed=necessary | {NECESSARY}, placeholder="/_cmw/placeholder/")
+
+
+def new_rewriter(rules: HoldPolicy) -> Rewriter:
+    """Return a rewriter for one page, which gets the banner."""
+    return Rewriter(Holder(rules, PAGE, document=held_in), _insert)
+
+
+def _insert(at_end: bool, _held: frozenset[str]) -> bytes:
+    return b"" if at_end else BANNER
+
+
+def ours(matcher: Matcher) -> _Run:
+    """Return the engine; the policy, and so the plans of tags, lives as long as it, as in a server."""
+    return _Run(policy(matcher))
+
+
+class _Run:
+    def __init__(self, rules: HoldPolicy) -> None:
+        self.rules = rules
+
+    def __call__(self, page: bytes) -> tuple[bytes, int]:
+        rewriter = new_rewriter(self.rules)
+        out = rewriter.feed(page) + rewriter.finish()
+        return out, out.count(b"data-cmw-held=")

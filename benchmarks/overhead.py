@@ -1,0 +1,183 @@
+"""
+What the middleware adds to a Flask page of 50 KB under gunicorn, as a ratio.
+
+Two servers of one worker each run side by side, the same site bare and
+wrapped; requests go to them in turn, so that a slow moment meets both. The
+time is what a client on loopback waits, connecting included; the processor
+time is what the worker itself used, by the kernel's count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from urllib.parse import urlencode
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("/text", "/template")
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """Times of one kind of page for one kind of visitor, in milliseconds for a request; (bare, wrapped)."""
+
+    page: str
+    visitor: str
+    size: tuple[int, int]
+    wait: tuple[float, float]
+    processor: tuple[float, float]
+
+
+class Server:
+    """A gunicorn of one worker on a loopback port of its own."""
+
+    def __init__(self, factory: str, folder: Path) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = listener.getsockname()[1]
+        self.log = (folder / f"{factory}.log").open("wb")
+        environment = {
+            **os.environ,
+            "CONSENT_KEYS": secrets.token_urlsafe(32),
+            "BENCH_RECORDS": f"sqlite:///{folder / factory}.db",
+        }
+        command = [sys.executable, "-m", "gunicorn", "--workers=1", "--no-control-socket"]
+        command += [f"--bind=fd://{listener.fileno()}", f"benchmarks.app:{factory}()"]
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            pass_fds=[listener.fileno()],
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        listener.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: str | None = None,
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Send one request over a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, {"Host": f"localhost:{self.port}", **headers})
+            response = connection.getresponse()
+            return response, response.read()
+
+    def get(self, path: str, cookie: str) -> tuple[float, bytes]:
+        """Return how long a page took, in milliseconds, and the page."""
+        begin = time.perf_counter()
+        response, body = self.request("GET", path, {"Cookie": cookie, "Accept": "text/html"} if cookie else {})
+        taken = (time.perf_counter() - begin) * 1000
+        assert response.status == 200, f"{path}: {response.status} {body[:500]!r}"
+        return taken, body
+
+    def processor(self) -> float:
+        """Return the processor time of the worker so far, in milliseconds."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        used = 0
+        for child in children:
+            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            used += int(fields[11]) + int(fields[12])
+        return used * 1000 / _TICK
+
+    def stop(self) -> None:
+        """End the server and its worker."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+
+@contextlib.contextmanager
+def servers() -> Iterator[tuple[Server, Server]]:
+    """Run the bare and the wrapped site."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        pair = []
+        for factory in ("make_site", "make_wrapped"):
+            pair.append(server := Server(factory, Path(folder)))
+            stack.callback(server.stop)
+        yield pair[0], pair[1]
+
+
+def choose(server: Server, action: str) -> str:
+    """Make a choice as a browser does, and return the cookie that carries it."""
+    origin = f"http://localhost:{server.port}"
+    headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+    response, body = server.request("POST", "/_cmw/choice", headers, urlencode({"action": action, "back": "/text"}))
+    cookies = [value.partition(";")[0] for value in response.headers.get_all("Set-Cookie", [])]
+    chosen = [cookie for cookie in cookies if cookie.startswith(("cmw=", "__Host-cmw="))]
+    assert chosen, f"{action}: {response.status} without a cookie: {body[:500]!r}"
+    return chosen[0]
+
+
+def measure(requests: int) -> list[Overhead]:
+    """Time ``requests`` requests for each page, visitor and server."""
+    found = []
+    with servers() as pair:
+        for path in PAGES:
+            for server in pair:
+                for _ in range(20):
+                    server.get(path, "")
+        visitors = {
+            "has not chosen": "",
+            "rejected all": choose(pair[1], "reject-all"),
+            "accepted all": choose(pair[1], "accept-all"),
+        }
+        for path in PAGES:
+            for visitor, cookie in visitors.items():
+                sizes = [len(server.get(path, cookie)[1]) for server in pair]
+                held = pair[1].get(path, cookie)[1].count(b"data-cmw-held=")
+                assert bool(held) == (visitor != "accepted all"), f"{visitor}: {held} held elements"
+                before = [server.processor() for server in pair]
+                waits: tuple[list[float], list[float]] = ([], [])
+                for _ in range(requests):
+                    for server, taken in zip(pair, waits, strict=True):
+                        taken.append(server.get(path, cookie)[0])
+                used = [(server.processor() - start) / requests for server, start in zip(pair, before, strict=True)]
+                found.append(
+                    Overhead(
+                        path,
+                        visitor,
+                        (sizes[0], sizes[1]),
+                        (median(waits[0]), median(waits[1])),
+                        (used[0], used[1]),
+                    )
+                )
+    return found
+
+
+HEAD = ("page", "visitor", "bytes", "wait, ms: bare / wrapped", "ratio", "processor, ms: bare / wrapped", "ratio")
+
+
+def rows(found: list[Overhead]) -> list[tuple[str, ...]]:
+    """Return the lines of the table, as in :data:`HEAD`."""
+    return [
+        (
+            one.page,
+            one.visitor,
+            f"{one.size[0]} / {one.size[1]}",
+            f"{one.wait[0]:.2f} / {one.wait[1]:.2f}",
+            f"{one.wait[1] / one.wait[0]:.2f}",
+            f"{one.processor[0]:.2f} / {one.processor[1]:.2f}",
+            f"{one.processor[1] / max(one.processor[0], 0.01):.2f}",
+        )
+        for one in found
+    ]
