@@ -73,7 +73,7 @@ def _welcome(shop_port: int, farm_port: int, bare: bool) -> str:
             "Open both, side by side.",
             "Look around the shop: the farm counts nothing.",
             "Accept in the banner: the hits arrive.",
-            "Withdraw under “Cookie settings”: they stop.",
+            "Withdraw under Cookie settings: they stop.",
         ]
     )
     lines = [

@@ -66,7 +66,7 @@ VENDORS = (
     Vendor(
         "unknown",
         "Unknown pixel",
-        "nobody remembers who put it there",
+        "nobody declared it, so it stays held",
         ("px.nobody-knows.example",),
     ),
     Vendor(
