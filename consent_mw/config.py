@@ -1,0 +1,488 @@
+"""
+What an owner writes (``consent.toml``, or a mapping of the same form) becomes a :class:`~consent_mw.core.model.Site`.
+
+:func:`load` reads everything before it complains: every mistake is listed at
+once, each with its place and its remedy, and nothing that is half understood
+takes effect. docs/settings.md describes each setting; ``SETTINGS`` lists them.
+
+Limits: no setting changes while the process runs, and no key is read here
+(:func:`consent_mw.cookies.load_keys` does that).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from consent_mw.catalogue import LAWFUL_BASES
+from consent_mw.catalogue import PURPOSES
+from consent_mw.catalogue import SAFEGUARDS
+from consent_mw.catalogue import load as load_catalogue
+from consent_mw.core import checks
+from consent_mw.core import rules
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.model import Purpose
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.core.toml_lines import Path
+from consent_mw.core.toml_lines import toml_lines
+from consent_mw.errors import ConfigError
+from consent_mw.errors import Problem
+
+__all__ = ["SETTINGS", "load"]
+
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"https?://[^\s/?#\"'<>\\]+(?:[/?#][^\s\"'<>\\]*)?|/(?![/\\])[^\s\"'<>\\]*", re.IGNORECASE)
+_MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+_TOP = ("site", "purposes", "services")
+_LATER_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
+
+#: What recognises a service. Beside `use` these add to the catalogue's own: to replace them would let the tag go.
+_SIGNS = ("hosts", "paths", "inline", "elements", "cookies", "storage")
+
+
+class _Form:
+    """Collects the problems of one source and names their places."""
+
+    def __init__(self, file: str = "", lines: Mapping[Path, int] | None = None) -> None:
+        self.file = file
+        self.lines = lines or {}
+        self.found: list[tuple[int, Problem]] = []
+
+    def wrong(self, path: Path, what: str, remedy: str) -> None:
+        """Note a mistake at ``path``."""
+        line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 0)
+        place = _dotted(path)
+        if self.file:
+            place = ": ".join(filter(None, (f"{self.file}:{line}" if line else self.file, place)))
+        self.found.append((line, Problem(place, what, remedy)))
+
+    def value(self, path: Path, given: object, check: checks.Check) -> object:
+        """Return ``given`` as checked, or None after noting what is wrong with it."""
+        wrongs: list[checks.Wrong] = []
+        try:
+            return check(given)
+        except checks.Wrong as one:
+            wrongs = [one]
+        except checks.Several as several:
+            wrongs = several.wrongs
+        for wrong in wrongs:
+            remedy = " ".join(filter(None, (_near(*wrong.near) if wrong.near else "", wrong.remedy)))
+            self.wrong((*path, *wrong.at), wrong.what, remedy)
+        return None
+
+    def table(self, path: Path, given: object, keys: Mapping[str, checks.Check]) -> dict[str, Any]:
+        """Return the valid values of a table, noting unknown keys and wrong values."""
+        values: dict[str, Any] = {}
+        for key, value in self.pairs(path, given):
+            if key not in keys:
+                self.wrong((*path, key), "This key is not known.", _near(key, keys))
+            elif (checked := self.value((*path, key), value, keys[key])) is not None:
+                values[key] = checked
+        return values
+
+    def pairs(self, path: Path, given: object) -> Iterator[tuple[str, object]]:
+        """Yield the keys and values of a table, noting what is none."""
+        if not isinstance(given, Mapping):
+            header = _dotted(path) or "site"
+            self.wrong(path, f"This is {checks.kind(given)}, not a table.", f"Write [{header}] and the keys below it.")
+            return
+        for key, value in given.items():
+            if isinstance(key, str):
+                yield key, value
+            else:
+                self.wrong((*path, repr(key)), f"This key is {checks.kind(key)}, not a text.", "Write it as a text.")
+
+    def finish(self) -> None:
+        """Raise what was noted, in order of place."""
+        if self.found:
+            raise ConfigError(problem for _, problem in sorted(self.found, key=lambda pair: pair[0]))
+
+
+def load(
+    source: None | str | os.PathLike[str] | Mapping[str, object] = None,
+    *,
+    catalogue: Mapping[str, Service] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Site:
+    """
+    Return the site that ``source`` describes.
+
+    Args:
+        source: The path of a TOML file, a mapping of the same form, or None for the defaults.
+        catalogue: The services that ``use`` may name; the built-in ones where None.
+        environ: Where signing keys are looked for; the process environment where None.
+
+    Raises:
+        ConfigError: with every mistake in ``source``.
+    """
+    folder = os.getcwd()
+    tables: Mapping[str, object] = {}
+    form = _Form()
+    if isinstance(source, Mapping):
+        tables = source
+    elif isinstance(source, str | os.PathLike):
+        file = os.fsdecode(source)
+        folder = os.path.dirname(os.path.abspath(file))
+        form, tables = _read(file)
+    elif source is not None:
+        what = f"The configuration is {checks.kind(source)}."
+        raise ConfigError([Problem("config", what, "Give the path of a TOML file, or a mapping.")])
+    return _site(form, tables, folder, catalogue, os.environ if environ is None else environ)
+
+
+def _read(file: str) -> tuple[_Form, Mapping[str, object]]:
+    """Return the parsed file with the lines of its keys."""
+    try:
+        with open(file, "rb") as stream:
+            raw = stream.read()
+        text = raw.decode("utf-8-sig")  # editors on Windows put a byte order mark first
+        return _Form(file, toml_lines(text)), tomllib.loads(text)
+    except FileNotFoundError:
+        problem = Problem(file, "There is no such file.", "Correct the path, or leave it out to run on the defaults.")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        problem = Problem(file, f"The file cannot be read: {reason}.", "Make it a file that this process may read.")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        problem = Problem(f"{file}:{line}", "The file is not UTF-8 from here on.", "Save it as UTF-8.")
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        line = int(found[1]) if found else text.count("\n") + 1
+        problem = Problem(f"{file}:{line}", f"This is not TOML: {error}.", "Correct the text at this place.")
+    except RecursionError:
+        problem = Problem(file, "Its arrays or tables are nested too deeply.", "Write it as docs/settings.md shows.")
+    raise ConfigError([problem])
+
+
+def _site(
+    form: _Form,
+    tables: Mapping[str, object],
+    folder: str,
+    catalogue: Mapping[str, Service] | None,
+    environ: Mapping[str, str],
+) -> Site:
+    """Build the site, or raise every problem found on the way."""
+    parts = dict(form.pairs((), tables))
+    for key in parts:
+        if key not in _TOP:
+            remedy = f"Put it under [site]: {key} = …" if key in _SITE else _near(key, _TOP)
+            form.wrong((key,), "This key is not known at the top.", remedy)
+    values = form.table(("site",), parts.get("site", {}), _SITE)
+    site = replace(Site(), **values)
+    site = _stores(form, site, folder, environ)
+    if site.record_days < site.choice_days:
+        what = f"A record is kept for {site.record_days} days, and the choice it proves counts for {site.choice_days}."
+        form.wrong(("site", "record_days"), what, "Keep records at least as long as choices.")
+    purposes = _purposes(form, parts.get("purposes", {}), site.languages[0])
+    given = parts.get("services", [])
+    if not isinstance(given, list | tuple):
+        what = f"This is {checks.kind(given)}, not a list of tables."
+        form.wrong(("services",), what, "Write [[services]] above each.")
+        given = []
+    if catalogue is None:  # reading it takes time that a site without services need not spend
+        catalogue = load_catalogue() if given or len(purposes) > len(PURPOSES) else {}
+    for name in purposes:
+        if name not in PURPOSES and (name in catalogue or name == UNKNOWN_SERVICE):
+            form.wrong(("purposes", name), f"{name!r} is the id of a service.", "Give the purpose another id.")
+    services = _services(form, given, purposes, catalogue, site.languages[0])
+    form.finish()
+    return replace(site, purposes=tuple(purposes.values()), services=services, learning=not given)
+
+
+def _stores(form: _Form, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
+    """Return the site with the absolute address of its records, noting stores that cannot be used."""
+    scheme, _, rest = site.records.partition("://")
+    where = ("site", "records")
+    if scheme == "sqlite":
+        return replace(site, records="sqlite:///" + os.path.abspath(os.path.join(folder, rest[1:])))
+    what = f"A {scheme}:// store is not built into this version yet."
+    form.wrong(where, what, 'Write records = "sqlite:///consent.db".')
+    if not environ.get(site.keys_env, "").strip():
+        what = f"Records are shared, and the environment variable {site.keys_env} holds no keys."
+        form.wrong(where, what, "Set it to the same keys on every machine, or each would sign differently.")
+    return site
+
+
+def _purposes(form: _Form, given: object, language: str) -> dict[str, Purpose]:
+    """Return the default purposes and the owner's own, by id."""
+    found = {name: Purpose(name, required=name == NECESSARY) for name in PURPOSES}
+    keys = {key: checks.by_language(language) for key in _PURPOSE}
+    for name, table in form.pairs(("purposes",), given):
+        path: Path = ("purposes", name)
+        own = name not in found
+        if own and not _ID.fullmatch(name):
+            form.wrong(path, f"{name!r} is not an id.", "Use lower-case letters, digits and single hyphens.")
+        values = form.table(path, table, keys)
+        if own and isinstance(table, Mapping) and "label" not in table:
+            what = "A purpose of your own has no name that visitors could read."
+            form.wrong(path, what, f'Add label.{language} = "…"{_perhaps(name, PURPOSES)}.')
+        found[name] = replace(found.get(name, Purpose(name)), **values)
+    return found
+
+
+def _services(
+    form: _Form,
+    given: Iterable[object],
+    purposes: Mapping[str, Purpose],
+    catalogue: Mapping[str, Service],
+    language: str,
+) -> tuple[Service, ...]:
+    """Return the declared services; a plain description is in ``language``."""
+    keys = {
+        **_SERVICE,
+        "purposes": checks.texts(_purpose_of(purposes), least=1),
+        "description": checks.by_language(language),
+    }
+    found: dict[str, int] = {}
+    services: list[Service] = []
+    for number, table in enumerate(given):
+        path: Path = ("services", number)
+        if not isinstance(table, Mapping):
+            form.wrong(path, f"This is {checks.kind(table)}, not a table.", "Write [[services]] and the keys below it.")
+            continue
+        table = dict(table)
+        if "tracker" in table:
+            remedy = "Leave it out; only the catalogue says what is a tracker."
+            form.wrong((*path, "tracker"), "This cannot be set.", remedy)
+            del table["tracker"]
+        values = form.table(path, table, keys)
+        service = _used(form, path, table, values, catalogue) if "use" in table else None
+        if "use" not in table:
+            service = _own(form, path, table, values, catalogue, purposes)
+        if service is None:
+            continue
+        if service.id in found:
+            what = f"{service.id!r} is declared already, by services[{found[service.id]}]."
+            form.wrong(path, what, "Merge the two, or give one of them another id.")
+        found.setdefault(service.id, number)
+        _check_basis(form, path, service, table)
+        if service.necessary:
+            _check_trackers(form, path, table, catalogue)
+        services.append(service)
+    return tuple(services)
+
+
+def _used(
+    form: _Form,
+    path: Path,
+    table: Mapping[str, object],
+    values: dict[str, Any],
+    catalogue: Mapping[str, Service],
+) -> Service | None:
+    """Return a service of the catalogue with what the owner changed."""
+    name = values.pop("use", None)
+    if not isinstance(name, str):
+        return None
+    base = catalogue.get(name)
+    if base is None:
+        by_name = {service.name.casefold(): id_ for id_, service in catalogue.items()}
+        same = by_name.get(name.casefold())
+        own = "A service of your own has an id instead."
+        remedy = f"Did you mean {same!r}?" if same else _near(name, catalogue, own)
+        form.wrong((*path, "use"), f"The catalogue has no service {name!r}.", remedy)
+        return None
+    if table.get("id", name) != name:
+        form.wrong((*path, "id"), "A service of the catalogue keeps its id.", "Leave the id out.")
+    values["id"] = base.id
+    for sign in _SIGNS:
+        added = values.get(sign, ())
+        if isinstance(added, tuple):
+            values[sign] = tuple(dict.fromkeys((*getattr(base, sign), *added)))
+    return replace(base, **values)
+
+
+def _own(
+    form: _Form,
+    path: Path,
+    table: Mapping[str, object],
+    values: dict[str, Any],
+    catalogue: Mapping[str, Service],
+    purposes: Mapping[str, Purpose],
+) -> Service | None:
+    """Return a service that the owner describes whole."""
+    for key in ("id", "vendor", "purposes"):
+        if key not in table:
+            remedy = f"Add {key} = …, or name a service of the catalogue by use = …."
+            form.wrong(path, f"The service has no {key}.", remedy)
+    name = values.get("id")
+    if isinstance(name, str):
+        if name in catalogue:
+            remedy = f'Write use = "{name}" instead of id.'
+            form.wrong((*path, "id"), f"{name!r} is a service of the catalogue.", remedy)
+        elif name in purposes or name == UNKNOWN_SERVICE:
+            form.wrong((*path, "id"), f"{name!r} has a meaning already.", "Give the service another id.")
+    if not {"id", "vendor", "purposes"} <= values.keys():
+        return None
+    plain = str(name).replace("-", " ").capitalize()
+    return replace(Service(id="", name=plain, vendor="", purposes=()), **values)
+
+
+def _check_basis(form: _Form, path: Path, service: Service, table: Mapping[str, object]) -> None:
+    """Note purposes and lawful bases that do not go together."""
+    if NECESSARY in service.purposes:
+        at: Path = (*path, "purposes") if "purposes" in table else path
+        if service.tracker:
+            what = f"{service.name} is a known tracker, which can never be necessary."
+            form.wrong(at, what, "Give it the purposes it serves, or leave its purposes out.")
+        elif len(service.purposes) > 1:
+            what = "What is necessary has no second purpose."
+            form.wrong(at, what, "Leave out either necessary or the others.")
+    if service.lawful_basis != "consent" and (service.tracker or not service.necessary):
+        at = (*path, "lawful_basis") if "lawful_basis" in table else path
+        what = f"{service.name} is held until the visitor opts in, so it rests on consent."
+        form.wrong(at, what, 'Write lawful_basis = "consent", or leave it out.')
+
+
+def _check_trackers(form: _Form, path: Path, table: Mapping[str, object], catalogue: Mapping[str, Service]) -> None:
+    """Note what an owner calls necessary although it marks a known tracker."""
+    trackers = [service for service in catalogue.values() if service.tracker]
+    for sign, meet in (("hosts", rules.hosts_meet), ("paths", rules.paths_meet), ("inline", rules.signatures_meet)):
+        written = table.get(sign, ())
+        for number, item in enumerate(written if isinstance(written, list | tuple) else ()):
+            marks = ((tracker, mark) for tracker in trackers for mark in getattr(tracker, sign))
+            hit = next((tracker for tracker, mark in marks if isinstance(item, str) and meet(item, mark)), None)
+            if hit is not None:
+                what = f"{item!r} also marks {hit.name}, a known tracker, which can never be necessary."
+                remedy = f'Declare that by use = "{hit.id}", and write what only the necessary service has.'
+                form.wrong((*path, sign, number), what, remedy)
+
+
+# -- words and checks of this form
+
+
+def _dotted(path: Path) -> str:
+    """Return ``services[2].hosts[0]`` for its path."""
+    parts = [f"[{key}]" if isinstance(key, int) else f".{_quoted(key)}" for key in path]
+    return "".join(parts).removeprefix(".")
+
+
+def _quoted(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else repr(key)
+
+
+def _perhaps(word: str, known: Iterable[str]) -> str:
+    """Return ``, or did you mean …`` if a known word is near."""
+    close = _close(word, known)
+    return f" (or did you mean {close!r}?)" if close else ""
+
+
+def _near(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return a remedy that names the known word nearest to ``word``; ``otherwise``, or all of them, if none is."""
+    close = _close(word, known)
+    return f"Did you mean {close!r}?" if close else otherwise or f"Known here: {', '.join(sorted(known))}."
+
+
+def _close(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # only on a mistake: it costs start-up time
+
+    plain = re.sub(r"[\s_]+", "-", word.casefold())
+    by_plain = {re.sub("_", "-", name): name for name in known}
+    close = get_close_matches(plain, by_plain, n=1)
+    return by_plain[close[0]] if close else ""
+
+
+def _purpose_of(purposes: Iterable[str]) -> checks.Check:
+    def check(value: object) -> object:
+        if checks.text(value) not in purposes:
+            remedy = "A new purpose starts with [purposes.ID] and a label."
+            raise checks.Wrong(f"There is no purpose {value!r}.", remedy, near=(str(value), purposes))
+        return value
+
+    return check
+
+
+def _host(value: object) -> object:
+    rule, what, remedy = rules.host_rule(checks.text(value))
+    if what:
+        raise checks.Wrong(f"{value!r} {what}", remedy)
+    return rule
+
+
+def _records(value: object) -> object:
+    text = checks.text(value)
+    scheme, mark, rest = text.partition("://")
+    example = 'Write "sqlite:///consent.db" beside this file, or "sqlite:////var/lib/site/consent.db".'
+    if scheme in _LATER_STORES and mark:
+        return text
+    if scheme != "sqlite" or not mark:
+        raise checks.Wrong(f"{text!r} names no store that is known.", example)
+    if not rest.startswith("/"):
+        raise checks.Wrong("There are three slashes before the path of a file.", example)
+    if rest in ("/", "/:memory:") or rest.endswith("/"):
+        raise checks.Wrong("It names no file, and records must outlive the process.", example)
+    if "?" in rest or "#" in rest:
+        raise checks.Wrong("The address takes no parameters.", example)
+    return text
+
+
+_WORD = "Use lower-case letters, digits and single hyphens."
+_LINK = "Write the whole address with https:// first, or a path on this site such as /privacy."
+_address = checks.shape(_ADDRESS, "an address", _LINK)
+_language = checks.shape(checks.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
+
+_SITE: Mapping[str, checks.Check] = {
+    "name": checks.text,
+    "controller": checks.text,
+    "contact": _address,
+    "privacy_policy": _address,
+    "supervisory_authority": _address,
+    "keys_env": checks.shape(_ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_KEYS."),
+    "records": _records,
+    "unknown": checks.one_of(("pixels", "hold", "allow")),
+    "caching": checks.one_of(("private",), later=("shared", "class")),
+    "release": checks.one_of(("in_place", "reload")),
+    "reopen": checks.one_of(("button", "link")),
+    "mount": checks.shape(_MOUNT, "a path to mount on", "Start with a slash, end without one: /_cmw."),
+    # Chrome and the cookie standard's next edition (rfc6265bis section 5.5) keep no cookie longer than 400 days.
+    "choice_days": checks.number(1, 400, "days", "; browsers keep no cookie longer"),
+    "record_days": checks.number(1, 36_500, "days"),
+    "hold_back": checks.number(65_536, 67_108_864, "bytes"),
+    "allow_insecure_http": checks.flag,
+    "languages": checks.texts(_language, least=1),
+}
+_PURPOSE = ("label", "description")
+_SERVICE: Mapping[str, checks.Check] = {
+    "use": checks.text,
+    "id": checks.shape(_ID, "an id", _WORD),
+    "name": checks.text,
+    "vendor": checks.text,
+    "purposes": checks.texts(checks.text, least=1),
+    "hosts": checks.texts(_host),
+    "paths": checks.texts(
+        checks.shape(rules.PATH, "a path rule", "Start with a slash, and write more than the slash.")
+    ),
+    "inline": checks.texts(
+        checks.shape(re.compile(r"\S[^\r\n]+\S"), "a code signature", "Write one line of at least 3 characters.")
+    ),
+    "elements": checks.texts(
+        checks.shape(rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr].")
+    ),
+    "cookies": checks.texts(checks.pattern(rules.COOKIE, "a cookie name")),
+    "storage": checks.texts(checks.pattern(re.compile(r"\S+"), "a storage key")),
+    "country": checks.shape(
+        re.compile("[A-Z]{2}"), "an ISO 3166-1 alpha-2 code", "Write two capital letters, such as GB."
+    ),
+    "policy": _address,
+    "opt_out": _address,
+    "safeguard": checks.one_of(tuple(filter(None, SAFEGUARDS))),
+    "retention_days": checks.number(0, 36_500, "days", "; 0 where nobody says"),
+    "lawful_basis": checks.one_of(LAWFUL_BASES),
+    "embed": checks.flag,
+    "description": checks.by_language(),
+}
+
+#: Every setting by its dotted name, in the order of docs/settings.md.
+SETTINGS = (
+    *(f"site.{key}" for key in _SITE),
+    *(f"purposes.ID.{key}" for key in _PURPOSE),
+    *(f"services.{key}" for key in _SERVICE),
+)
