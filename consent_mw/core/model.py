@@ -22,7 +22,8 @@ MARKETING = "marketing"
 #: The pseudo-service under which an unknown third party is held (``unknown = "pixels" | "hold"``).
 UNKNOWN_SERVICE = "unknown"
 
-_NO_TEXT: Mapping[str, str] = MappingProxyType({})
+def _no_text() -> Mapping[str, str]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Purpose:
     """
 
     id: str
-    label: Mapping[str, str] = _NO_TEXT
-    description: Mapping[str, str] = _NO_TEXT
+    label: Mapping[str, str] = field(default_factory=_no_text)
+    description: Mapping[str, str] = field(default_factory=_no_text)
     required: bool = False
 
 
@@ -86,7 +87,7 @@ class Service:
     lawful_basis: str = "consent"
     tracker: bool = False
     embed: bool = False
-    description: Mapping[str, str] = _NO_TEXT
+    description: Mapping[str, str] = field(default_factory=_no_text)
 
     @property
     def necessary(self) -> bool:

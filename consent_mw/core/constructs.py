@@ -1,0 +1,337 @@
+"""
+What is between tags: comments, raw text, scripts, style sheets, and tags too long to keep back.
+
+Each method reads on in its mode and returns whether the mode changed, so
+that there is more to read; otherwise it waits for more bytes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from consent_mw.core import css
+from consent_mw.core.hold import TOO_LONG
+from consent_mw.core.hold import Holder
+from consent_mw.core.hold import attributes
+from consent_mw.core.hold import defuse
+from consent_mw.core.match import Ids
+from consent_mw.core.reading import Mode
+from consent_mw.core.reading import Reading
+from consent_mw.core.tokens import ATTRIBUTE
+from consent_mw.core.tokens import COMMENT_END
+from consent_mw.core.tokens import OPEN_VALUE
+from consent_mw.core.tokens import TAG
+from consent_mw.core.tokens import ScriptEnd
+from consent_mw.core.tokens import end_tag
+
+#: A style sheet's token that is longer is looked at again when it has doubled, not with every chunk.
+_LONG_TOKEN = 4096
+
+_IMPORTED = re.compile(rb"\b(?:from|import)\s*\(?\s*[\"'`]([^\"'`]+)[\"'`]")
+_JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+
+
+class Constructs(Reading):
+    """The modes in which no tag begins."""
+
+    def comment(self) -> bool:
+        """Pass a comment on to its end."""
+        found = COMMENT_END.search(self.buffer, self.position)
+        if found is None:
+            self.position = max(self.position, len(self.buffer) - 3)
+            return False
+        self.position = found.end()
+        self.mode = Mode.DATA
+        return True
+
+    def until(self, end: bytes) -> bool:
+        """Pass on everything up to ``end``, then go on between tags."""
+        at = self.buffer.find(end, self.position)
+        if at < 0:
+            self.position = max(self.position, len(self.buffer) - len(end) + 1)
+            return False
+        self.position = at + len(end)
+        self.mode = Mode.DATA
+        return True
+
+    def bogus(self) -> bool:
+        """Pass a bogus comment on, which ends at the first ">"."""
+        return self.until(b">")
+
+    def cdata(self) -> bool:
+        """Pass a CDATA section on."""
+        return self.until(b"]]>")
+
+    def plaintext(self) -> bool:
+        """Pass everything on: nothing ends ``plaintext``."""
+        self.position = len(self.buffer)
+        return False
+
+    # -- raw text
+
+    def raw_text(self) -> bool:
+        """Pass the text of an element on to its end tag."""
+        found = end_tag(self.raw_name).search(self.buffer, self.position)
+        stop = found.start() if found else max(self.position, len(self.buffer) - len(self.raw_name) - 2)
+        if self.leave_out:
+            if found is not None:
+                closing = TAG.match(self.buffer, stop)
+                if closing is None and not self.final:
+                    return False
+                stop = closing.end() if closing else len(self.buffer)
+                self.leave_out = False
+            self.edit(self.position, stop - self.position, b"")
+        self.position = stop
+        if found is None:
+            return False
+        self.mode = Mode.DATA
+        return True
+
+    # -- style sheets
+
+    def _style_region(self) -> tuple[int, bool, bool]:
+        """Return how far the style sheet is known to go, whether it ends there, and whether its end tag is there."""
+        found = end_tag(b"style").search(self.buffer, max(self.position, self.searched))
+        if found:
+            return found.start(), True, True
+        size = len(self.buffer)
+        self.searched = max(self.position, size - 8)
+        return (size, True, False) if self.final else (self.searched, False, False)
+
+    def _defuse(self, offset: int, raw: bytes) -> None:
+        ids = self.holder.css_url(raw)
+        if ids:
+            self.page.held.update(ids)
+            self.edit(offset, 0, defuse(ids))
+
+    def style(self) -> bool:
+        """Defuse the URLs of a style element."""
+        end, ends, closed = self._style_region()
+        if not ends and end - self.position < self.again:
+            return False
+        self.position, in_comment = css.scan(self.buffer, self.position, end, self._defuse, final=ends)
+        self.again = 0
+        if ends:
+            self.mode = Mode.DATA if closed else self.mode
+            return closed
+        if in_comment:
+            self.mode = Mode.STYLE_COMMENT
+            return True
+        pending = end - self.position
+        if pending > self.holder.policy.hold_back:
+            # What is at hand of the token decides; the rest of it passes.
+            css.scan(self.buffer, self.position, end, self._defuse, final=True)
+            self.quote = css.terminator(self.buffer, self.position, end)
+            self.position = end
+            self.mode = Mode.STYLE_TOKEN
+            return True
+        if pending > _LONG_TOKEN:
+            self.again = 2 * pending
+        return False
+
+    def style_comment(self) -> bool:
+        """Pass a comment of a style sheet on."""
+        end, ends, closed = self._style_region()
+        at = self.buffer.find(b"*/", self.position, end)
+        if at >= 0:
+            self.position = at + 2
+            self.mode = Mode.STYLE
+            return True
+        self.position = end if ends else max(self.position, end - 1)
+        if closed:
+            self.mode = Mode.DATA
+        return closed
+
+    def style_token(self) -> bool:
+        """Pass the rest of a string or URL on that was too long to keep back."""
+        end, ends, closed = self._style_region()
+        at = css.rest_of_token(self.buffer, self.position, end, self.quote)
+        if at < end:
+            self.position = at + 1
+            self.mode = Mode.STYLE
+            return True
+        self.position = end if ends else max(self.position, end - 2)
+        if closed:
+            self.mode = Mode.DATA
+        return closed
+
+    # -- scripts
+
+    def begin_script(self, found: re.Match[bytes]) -> None:
+        """Take the start tag of a script: one with content to look at waits for its end."""
+        tag = found.group()
+        start, end = found.span()
+        values = attributes(tag, 7)
+        self.script_kind = Holder.executes(values, self.holder.text)
+        self.script_end = ScriptEnd()
+        self.content = end
+        if self.script_kind and (b"src" not in values or self.holder.policy.remove):
+            self.position = start
+            self.mode = Mode.SCRIPT
+            return
+        plan = self.holder.plan(b"script", tag, in_noscript=self.in_noscript)
+        if plan is not None:
+            self.apply(plan, start)
+        self.position = end
+        self.mode = Mode.SCRIPT_TEXT
+
+    def script_text(self) -> bool:
+        """Pass the content of a script on, whose start tag is settled."""
+        end = self.script_end.find(self.buffer, self.content, final=self.final)
+        if end < 0:
+            self.position = max(self.position, min(self.content + self.script_end.at, len(self.buffer)))
+            return False
+        self.position = end
+        self.mode = Mode.DATA
+        return True
+
+    def script(self) -> bool:
+        """Look at the content of a script when it is there, and settle its start tag."""
+        end = self.script_end.find(self.buffer, self.content, final=self.final)
+        too_long = end < 0 and self.too_long(self.position)
+        if end < 0 and not self.final and not too_long:
+            return False
+        content = bytes(self.buffer[self.content : end if end >= 0 else len(self.buffer)])
+        start = self.position
+        tag = bytes(self.buffer[start : self.content])
+        ids = (TOO_LONG,) if too_long and self.script_kind != "importmap" else self._script_ids(content)
+        plan = self.holder.plan(b"script", tag, in_noscript=self.in_noscript, script=ids)
+        if plan is not None and plan.remove:
+            closing = TAG.match(self.buffer, end) if end >= 0 else None
+            if end >= 0 and closing is None and not self.final:
+                return False
+            self.page.held.update(plan.held)
+            stop = closing.end() if closing else len(self.buffer)
+            self.edit(start, stop - start, b"")
+            self.position = stop
+            self.leave_out = too_long
+            self.raw_name = b"script"
+            self.mode = Mode.RAW_TEXT if too_long else Mode.DATA
+            return True
+        if plan is not None:
+            self.apply(plan, start)
+        self.position = self.content
+        self.mode = Mode.SCRIPT_TEXT
+        return True
+
+    def _script_ids(self, content: bytes) -> Ids:
+        holder = self.holder
+        if self.script_kind == "importmap":
+            self._learn_map(content)
+            return ()
+        ids = holder.code(content)
+        if self.mapped and not ids and self.script_kind == "module":
+            for found in _IMPORTED.finditer(content):
+                name = found.group(1).decode("utf-8", "replace")
+                ids = holder.not_allowed(
+                    next((holder.specifiers[key] for key in self.mapped if name == key or _under(name, key)), ())
+                )
+                if ids:
+                    break
+        return ids
+
+    def _learn_map(self, content: bytes) -> None:
+        """Remember which names an import map sends to a held address: the map stays, what imports them is held."""
+        holder = self.holder
+        for name, address in _JSON_PAIR.findall(content.decode("utf-8", "replace")):
+            ids = holder.not_allowed(holder.policy.matcher.url(address.replace("\\/", "/"), holder.base, holder.page))
+            if ids:
+                holder.specifiers[name] = ids
+                self.mapped |= {name}
+
+    # -- tags that are too long
+
+    def begin_long_tag(self, start: int) -> None:
+        """
+        Settle the beginning of a start tag that is longer than what may be kept back.
+
+        Its open value counts as far as it is there: a ``data:`` image is
+        harmless whatever follows; what may fetch and cannot be judged is held.
+        """
+        size = len(self.buffer)
+        head = bytes(self.buffer[start : start + self.watch.attribute])
+        name = re.match(rb"<([^ \t\n\r\f/>]*)", head).group(1).lower()  # type: ignore[union-attr]
+        rest = bytes(self.buffer[start + self.watch.attribute : size])
+        opened = OPEN_VALUE.match(rest.lstrip(b" \t\n\r\f/"))
+        self.quote = bytes(opened.group(2)) if opened else b""
+        plan = self.holder.plan(name, head + rest + self.quote + b">", in_noscript=self.in_noscript, oversize=True)
+        if plan is not None:
+            # No part of a tag is left out: its rest is still to come.
+            self.apply(plan, start)
+        self.long_name = name
+        self.long_seen = frozenset(attributes(head + rest + self.quote + b">", 1 + len(name)))
+        self.position = size
+        self.mode = Mode.LONG_VALUE
+
+    def long_value(self) -> bool:
+        """Pass the rest of a long attribute value on."""
+        if self.quote:
+            at = self.buffer.find(self.quote, self.position)
+            stop = at + 1
+        else:
+            found = re.compile(rb"[ \t\n\r\f>]").search(self.buffer, self.position)
+            at = stop = found.start() if found else -1
+        if at < 0:
+            self.position = len(self.buffer)
+            return False
+        self.position = stop
+        self.mode = Mode.LONG_TAG
+        return True
+
+    def long_tag(self) -> bool:
+        """Settle the attributes behind a long one, each by itself."""
+        while True:
+            position = self.position
+            while self.buffer[position : position + 1] in _SEPARATORS:
+                position += 1
+            self.position = position
+            if self.buffer[position : position + 1] == b">":
+                self.position = position + 1
+                self.after_long_tag()
+                return True
+            found = ATTRIBUTE.match(self.buffer, position)
+            if found is None or found.end() >= len(self.buffer) or _is_open(self.buffer, found):
+                return self._long_again(position)
+            key = found.group(1).lower()
+            if key not in self.long_seen:
+                self._late_attribute(key, bytes(found.group()), position)
+                self.long_seen |= {key}
+            self.position = found.end()
+
+    def _long_again(self, position: int) -> bool:
+        """Wait for the rest of an attribute, or settle it as it is where it is too long itself."""
+        if not self.too_long(position):
+            return False
+        rest = bytes(self.buffer[position:])
+        opened = OPEN_VALUE.match(rest)
+        self.quote = bytes(opened.group(2)) if opened else b""
+        key = (opened.group(1) if opened else rest[:64]).lower()
+        if key not in self.long_seen:
+            self._late_attribute(key, rest + self.quote, position)
+            self.long_seen |= {key}
+        self.position = len(self.buffer)
+        self.mode = Mode.LONG_VALUE
+        return True
+
+    def _late_attribute(self, key: bytes, raw: bytes, offset: int) -> None:
+        plan = self.holder.plan(self.long_name, b"<" + self.long_name + b" " + raw + b">", oversize=True, late=True)
+        if plan is not None:
+            self.page.held.update(plan.held)
+            self.edit(offset, 0, b"data-cmw-held=" + ",".join(plan.held).encode() + b" data-cmw-")
+
+    def after_long_tag(self) -> None:
+        """Go on behind a start tag that was settled piece by piece."""
+        raise NotImplementedError  # the scanner, at the end of this chain of classes, has it
+
+
+_SEPARATORS = frozenset({b" ", b"\t", b"\n", b"\r", b"\f", b"/"})
+
+
+def _is_open(data: bytes | bytearray, found: re.Match[bytes]) -> bool:
+    """Whether the attribute has a quoted value that does not end."""
+    opened = OPEN_VALUE.match(data, found.start())
+    return opened is not None and bool(opened.group(2)) and found.lastindex == 1
+
+
+def _under(name: str, key: str) -> bool:
+    return key.endswith("/") and name.startswith(key)

@@ -1,0 +1,546 @@
+"""
+What to insert into one tag so that it cannot fetch, run or connect.
+
+A :class:`Holder` answers for one page and one decision. Its answer to a tag
+is a :class:`Plan`: insertions at offsets in the tag, or None where the tag
+stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from typing import NamedTuple
+
+from consent_mw.core import css
+from consent_mw.core.match import Ids
+from consent_mw.core.match import Matcher
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.tokens import ATTRIBUTE
+from consent_mw.core.tokens import JAVASCRIPT_TYPES
+from consent_mw.core.urls import Url
+from consent_mw.core.urls import resolve
+from consent_mw.core.urls import site_of
+from consent_mw.core.urls import unescape_attribute
+
+#: The most plans that are kept; a full store is emptied. A plan with its tag is some 300 bytes.
+_KEPT_PLANS = 8192
+_KEPT_TAG_SIZE = 2048
+#: srcdoc within srcdoc within ...: deeper ones are held whole.
+_MOST_NESTED = 4
+
+#: Stands for a construct that is longer than what may be kept back: no choice releases it.
+TOO_LONG = "too-long"
+
+_SPACES = " \t\n\r\f"
+
+#: Links that fetch or connect; any other relation is only a statement.
+_FETCHING_LINKS = frozenset(
+    "stylesheet icon apple-touch-icon apple-touch-icon-precomposed mask-icon manifest preload prefetch preconnect"
+    " dns-prefetch modulepreload prerender import subresource compression-dictionary monetization".split()
+)
+
+#: Image types that some browser shows: a picture's source of another type is passed over.
+_IMAGE_TYPES = frozenset(
+    f"image/{kind}"
+    for kind in "apng avif bmp gif heic heif jp2 jpeg jpg jpx jxl png svg+xml tiff vnd.microsoft.icon webp x-icon".split()
+)
+
+#: How each attribute of an element leads out: a URL, a list of URLs, a srcset, a refresh, a document.
+_ATTRIBUTES: dict[bytes, dict[bytes, str]] = {
+    b"script": {b"src": "url", b"href": "url", b"xlink:href": "url", b"attributionsrc": "urls"},
+    b"img": {b"src": "url", b"srcset": "srcset", b"lowsrc": "url", b"dynsrc": "url", b"attributionsrc": "urls"},
+    b"iframe": {b"src": "url", b"srcdoc": "document"},
+    b"embed": {b"src": "url"},
+    b"object": {b"data": "url", b"archive": "urls"},
+    b"video": {b"src": "url", b"poster": "url"},
+    b"audio": {b"src": "url"},
+    b"source": {b"src": "url", b"srcset": "srcset"},
+    b"track": {b"src": "url"},
+    b"input": {b"src": "url"},
+    b"link": {b"href": "url", b"imagesrcset": "srcset"},
+    b"frame": {b"src": "url"},
+    b"bgsound": {b"src": "url"},
+    b"meta": {b"content": "refresh"},
+    b"a": {b"ping": "urls", b"attributionsrc": "urls"},
+    b"area": {b"ping": "urls", b"attributionsrc": "urls"},
+}
+_ATTRIBUTES[b"image"] = {**_ATTRIBUTES[b"img"], b"href": "url", b"xlink:href": "url"}
+_AMP = {b"src": "url", b"srcset": "srcset", b"poster": "url", b"href": "url", b"config": "url", b"type": "mark"}
+_ANYWHERE = {b"background": "url", b"style": "css"}
+_FOREIGN = {
+    **{
+        name: "css"
+        for name in b"fill stroke mask filter clip-path cursor marker marker-start marker-mid marker-end".split()
+    },
+    **{name: "url" for name in b"href xlink:href to from by".split()},
+    b"values": "urls",
+}
+
+_LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
+_PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?+((?:[/?#][!-~]*+)?+)\Z")
+_PLAIN_START = re.compile(rb"\s*(?:https?:)?//[a-z0-9.\-]+[/?#]")
+_CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
+_REFRESH = re.compile(r"[ \t\n\r\f]*(?:[0-9]+|(?=\.))[0-9.]*[;, \t\n\r\f]+(?:[uU][rR][lL][ \t\n\r\f]*=[ \t\n\r\f]*)?(.*)", re.S)
+_CANDIDATE = re.compile(r"[ \t\n\r\f,]*([^ \t\n\r\f]+)")
+_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I)
+_ONE_PIXEL = re.compile(r"\s*[01](?:\.0*)?(?:px)?\s*\Z", re.I)
+
+Edit = tuple[int, int, bytes]
+
+
+class Plan(NamedTuple):
+    """What to do with one tag: ``edits`` are (offset, bytes left out, bytes inserted), in order."""
+
+    edits: tuple[Edit, ...]
+    held: Ids
+    #: Leave the whole element out of the page (``release = "reload"`` only).
+    remove: bool = False
+
+
+class Attribute(NamedTuple):
+    """One attribute of a tag as it stands in the bytes."""
+
+    start: int
+    end: int
+    raw: bytes
+    #: Where the value begins in the tag; -1 where there is none.
+    value_at: int
+
+
+@dataclass(frozen=True)
+class HoldPolicy:
+    """
+    What holds for a decision, whatever the page.
+
+    Args:
+        allowed: Ids of services and purposes that may run: those granted and those necessary.
+        unknown: ``hold``, ``pixels`` or ``allow``: what becomes of third parties that no service names.
+        remove: Leave held elements out instead of making them inert.
+        placeholder: Path of the placeholder pages, ending with a slash; empty for none.
+        hold_back: The most bytes of one construct that are kept back.
+    """
+
+    matcher: Matcher
+    allowed: frozenset[str]
+    unknown: str = "pixels"
+    remove: bool = False
+    placeholder: str = ""
+    hold_back: int = 1_048_576
+    #: Plans by page context, then by tag; shared by all pages of this policy.
+    plans: dict[tuple[Url, Url, str], dict[bytes, Plan | None]] = field(default_factory=dict, compare=False, repr=False)
+
+
+def attributes(tag: bytes, name_end: int, *, xml: bool = False) -> dict[bytes, list[Attribute]]:
+    """Return the attributes of a complete ``tag`` by lower-case name; the first of several counts."""
+    found: dict[bytes, list[Attribute]] = {}
+    for match in ATTRIBUTE.finditer(tag, name_end, len(tag)):
+        name = match.group(1)
+        group = match.lastindex or 1
+        key = name if xml else name.lower()
+        value_at = match.start(group) if group > 1 else -1
+        found.setdefault(key, []).append(
+            Attribute(match.start(), match.end(), match.group(group) if group > 1 else b"", value_at)
+        )
+    return found
+
+
+class Holder:
+    """
+    Plans the tags of one page.
+
+    Args:
+        page: Where the page is.
+        base: Its base URL, once a base element has set one.
+        charset: The Python codec of the page's bytes, for hosts outside ASCII.
+        xml: Whether XML's rules stand (XHTML): quoted attributes, case-sensitive names, no duplicates.
+        document: Returns the ids held in an HTML document (an iframe's srcdoc), at a depth.
+    """
+
+    def __init__(
+        self,
+        policy: HoldPolicy,
+        page: Url,
+        *,
+        document: Callable[[bytes, Holder, int], Ids],
+        base: Url | None = None,
+        charset: str = "utf-8",
+        xml: bool = False,
+        depth: int = 0,
+    ) -> None:
+        self.policy = policy
+        self.page = page
+        self.base = base or page
+        self.charset = charset
+        self.xml = xml
+        self.depth = depth
+        self._document = document
+        self._matcher = policy.matcher
+        self._allowed = policy.allowed
+        self._page_site = site_of(page.host)
+        #: What the import maps of the page send to a held address.
+        self.specifiers: dict[str, Ids] = {}
+        # A plain relative URL needs no resolving where no rule names the page's own host.
+        self._local_is_page = self.base.host == page.host and not self._matcher.knows(page.host)
+        context = (page._replace(rest=""), self.base if base else page._replace(rest=""), charset)
+        if sum(map(len, policy.plans.values())) >= _KEPT_PLANS or len(policy.plans) >= 64:
+            policy.plans.clear()
+        self.plans = policy.plans.setdefault(context, {})
+
+    def with_base(self, base: Url) -> Holder:
+        """Return the same for a page whose first base element says ``base``."""
+        return Holder(
+            self.policy,
+            self.page,
+            document=self._document,
+            base=base,
+            charset=self.charset,
+            xml=self.xml,
+            depth=self.depth,
+        )
+
+    def nested(self) -> Holder:
+        """Return the same for a document inside this one."""
+        inner = Holder(
+            replace(self.policy, plans={}),
+            self.page,
+            document=self._document,
+            base=self.base,
+            charset="utf-8",
+            depth=self.depth + 1,
+        )
+        return inner
+
+    def text(self, raw: bytes) -> str:
+        """Decode an attribute's value, character references too."""
+        return unescape_attribute(raw.decode(self.charset, "replace").replace("\0", "\ufffd"))
+
+    # -- what each kind of value leads to
+
+    def not_allowed(self, ids: Ids) -> Ids:
+        """Return those of ``ids`` that must be held; a thing of several services needs them all."""
+        return tuple(id_ for id_ in ids if id_ not in self._allowed)
+
+    def url(self, raw: bytes) -> tuple[Ids, Url | None]:
+        """Return the services that a raw URL value leads to, and its target where it was worked out."""
+        matcher = self._matcher
+        if self._local_is_page and _LOCAL.match(raw):
+            return (matcher.path(raw) if matcher.has_paths else ()), None
+        plain = _PLAIN.match(raw)
+        if plain and b"&" not in raw:
+            host = plain.group(1).decode("ascii").rstrip(".")
+            if not matcher.knows(host) and not (matcher.has_paths and matcher.path(plain.group(2))):
+                return (), Url(self.page.scheme, host, "/")
+        target = resolve(self.text(raw), self.base)
+        return matcher.target(target, self.page), target
+
+    def css(self, raw: bytes, *, decoded: bool = False) -> Ids:
+        """Return what the URLs of a declaration list or style sheet lead to, less what is allowed."""
+        if not _CSS_GATE.search(raw):
+            return ()
+        text = raw if decoded else self.text(raw).encode("utf-8", "replace")
+        ids: list[str] = []
+        for value in css.urls(text):
+            ids += self.css_url(value)
+        return tuple(dict.fromkeys(ids))
+
+    def css_url(self, value: bytes) -> Ids:
+        """Return what one URL of a style sheet leads to, less what is allowed."""
+        text = css.unescape(value.decode("utf-8", "replace"))
+        target = resolve(text, self.base)
+        ids = self._matcher.target(target, self.page)
+        if not ids and self.policy.unknown == "hold" and self.third_party(target):
+            ids = (UNKNOWN_SERVICE,)
+        return self.not_allowed(ids)
+
+    def third_party(self, url: Url | None) -> bool:
+        """Whether ``url`` is on another site than the page."""
+        return url is not None and bool(url.host) and site_of(url.host) != self._page_site
+
+    def code(self, text: bytes) -> Ids:
+        """Return the services that a script belongs to, less those allowed."""
+        return self.not_allowed(self._matcher.code(text, self.page))
+
+    def _candidates(self, raw: bytes) -> list[tuple[str, int]]:
+        """Split a srcset into its URLs, with where each begins in the decoded text."""
+        text = self.text(raw)
+        found = []
+        position = 0
+        while match := _CANDIDATE.match(text, position):
+            url = match.group(1)
+            position = match.end()
+            bare = url.rstrip(",")
+            found.append((bare, match.start(1)))
+            if bare == url:
+                # The descriptors go on to a comma outside parentheses.
+                depth = 0
+                while position < len(text) and (depth or text[position] != ","):
+                    depth += {"(": 1, ")": -1 if depth else 0}.get(text[position], 0)
+                    position += 1
+        return found
+
+    def _value(self, kind: str, raw: bytes) -> Ids:
+        """Return what must be held of a value, whatever the element."""
+        if kind == "css":
+            return self.css(raw)
+        if kind == "code":
+            return self.code(self.text(raw).encode("utf-8", "replace"))
+        if kind == "document":
+            if self.depth >= _MOST_NESTED:
+                return (UNKNOWN_SERVICE,)
+            return self._document(self.text(raw).encode("utf-8", "replace"), self, self.depth + 1)
+        if kind == "refresh":
+            match = _REFRESH.match(self.text(raw))
+            target = match.group(1).strip("\"'" + _SPACES) if match else ""
+            return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
+        if kind == "urls":
+            ids = [id_ for part in re.split(r"[ \t\n\r\f;]+", self.text(raw)) if part for id_ in self._one(part.encode())]
+            return tuple(dict.fromkeys(ids))
+        return self._one(raw)
+
+    def _one(self, raw: bytes) -> Ids:
+        ids, target = self.url(raw)
+        if not ids and self.policy.unknown == "hold" and self.third_party(target):
+            ids = (UNKNOWN_SERVICE,)
+        return self.not_allowed(ids) if ids else ()
+
+    # -- elements
+
+    def element_ids(self, name: bytes, found: dict[bytes, list[Attribute]]) -> Ids:
+        """Return the services whose element rules this tag fits."""
+        ids: list[str] = []
+        rules = self._matcher.elements
+        if rules:
+            for rule in (*rules.get(name, ()), *rules.get(b"", ())):
+                if not rule.attribute or (
+                    rule.attribute in found
+                    and (rule.value is None or self.text(found[rule.attribute][0].raw) == rule.value)
+                ):
+                    ids.append(rule.id)
+        return self.not_allowed(tuple(ids))
+
+    def mark(self, found: dict[bytes, list[Attribute]]) -> Ids | None:
+        """Return what the author's mark says to hold; None where it says that the element stays."""
+        values = found.get(b"data-consent")
+        if not values:
+            return ()
+        names = tuple(re.split(r"[\s,]+", self.text(values[0].raw).strip()))
+        if NECESSARY in names:
+            return None
+        return self.not_allowed(tuple(name if name.replace("-", "").isalnum() else UNKNOWN_SERVICE for name in names))
+
+    @staticmethod
+    def executes(found: dict[bytes, list[Attribute]], text: Callable[[bytes], str]) -> str:
+        """
+        Return what a script is: ``classic``, ``module``, ``speculationrules``, ``importmap`` or empty for data.
+
+        https://html.spec.whatwg.org/#prepare-the-script-element
+        """
+        if b"type" in found:
+            kind = text(found[b"type"][0].raw).strip(_SPACES).lower()
+            if not found[b"type"][0].raw:
+                kind = "text/javascript"
+        elif b"language" in found and found[b"language"][0].raw:
+            kind = "text/" + text(found[b"language"][0].raw).lower()
+        else:
+            kind = "text/javascript"
+        if kind.encode("ascii", "replace") in JAVASCRIPT_TYPES:
+            # Every browser that is still in use knows modules, and so leaves these out.
+            return "" if b"nomodule" in found else "classic"
+        return kind if kind in ("module", "speculationrules", "importmap") else ""
+
+    def _is_pixel(self, found: dict[bytes, list[Attribute]], in_noscript: bool) -> bool:
+        if in_noscript or b"hidden" in found:
+            return True
+        for side in (b"width", b"height"):
+            if side in found and _ONE_PIXEL.match(self.text(found[side][0].raw)):
+                return True
+        return b"style" in found and bool(_HIDDEN_STYLE.search(self.text(found[b"style"][0].raw)))
+
+    def plan(
+        self,
+        name: bytes,
+        tag: bytes,
+        *,
+        foreign: bool = False,
+        in_noscript: bool = False,
+        script: Ids | None = None,
+        oversize: bool = False,
+        late: bool = False,
+    ) -> Plan | None:
+        """
+        Return what to do with the start tag ``tag`` of the element ``name``.
+
+        Args:
+            name: Lower case, without a prefix.
+            foreign: Whether it stands in SVG or MathML.
+            script: What must be held of an inline script's content; None for other elements.
+            oversize: The tag was cut: what cannot be told from its beginning is held.
+            late: ``tag`` has one attribute only, of an element whose others were seen before.
+        """
+        name_end = 1 + len(name)
+        if self.xml:
+            name_end = len(tag) - len(tag[1:].lstrip(b"/")) + re.match(rb"[^ \t\n\r\f/>]*", tag[1:]).end()  # type: ignore[union-attr]
+        found = attributes(tag, name_end, xml=self.xml)
+        mark = self.mark(found)
+        if mark is None:
+            return None
+        always: Ids = tuple(dict.fromkeys((*mark, *self.element_ids(name, found), *(script or ()))))
+        kinds = _ATTRIBUTES.get(name, {}) if late else self._kinds(name, found, foreign)
+        holds: dict[bytes, Ids] = {}
+        inner: list[tuple[int, bytes]] = []
+        for key, values in found.items():
+            kind = kinds.get(key) or _ANYWHERE.get(key) or ("code" if key[:2].lower() == b"on" and len(key) > 2 else "")
+            if not kind:
+                continue
+            first = values[0]
+            if oversize and not ids_of_cut(kind, first.raw, self.policy.hold_back):
+                holds[key] = always or (TOO_LONG,)
+                continue
+            if kind == "srcset":
+                holds_all, inside = self._srcset(first)
+                if always or holds_all:
+                    holds[key] = always or holds_all
+                inner += () if always else inside
+                continue
+            if kind == "mark":
+                ids: Ids = always
+            elif always and kind != "css":
+                ids = always
+            else:
+                ids = self._value(kind, first.raw)
+            if not ids and name == b"img" and kind == "url" and self.policy.unknown == "pixels":
+                target = self.url(first.raw)[1]
+                if self.third_party(target) and self._is_pixel(found, in_noscript):
+                    ids = () if self._known(first.raw) else self.not_allowed((UNKNOWN_SERVICE,))
+            if ids:
+                holds[key] = ids
+        if name == b"iframe" and b"srcdoc" in found and b"src" in found:
+            if b"srcdoc" in holds:
+                # Without its srcdoc the iframe would load its src.
+                holds.setdefault(b"src", holds[b"srcdoc"])
+            else:
+                holds.pop(b"src", None)
+        if not holds and not inner and not always:
+            return None
+        held = tuple(dict.fromkeys((*always, *(id_ for ids in holds.values() for id_ in ids), *self._inner_ids(inner))))
+        plan = self._edits(name, tag, name_end, found, holds, inner, held)
+        return plan._replace(remove=False) if oversize else plan
+
+    def _known(self, raw: bytes) -> bool:
+        return bool(self.url(raw)[0])
+
+    @staticmethod
+    def _inner_ids(inner: list[tuple[int, bytes]]) -> list[str]:
+        return [id_ for _, text in inner for id_ in text[len(b"about:invalid#cmw=") : -1].decode().split(",")]
+
+    def _kinds(self, name: bytes, found: dict[bytes, list[Attribute]], foreign: bool) -> dict[bytes, str]:
+        """Return the attributes of this element that lead out, or none where the element does not use them."""
+        if name == b"link":
+            rels = self.text(found[b"rel"][0].raw).lower().split() if b"rel" in found else []
+            if not _FETCHING_LINKS.intersection(rels):
+                return {}
+        elif name == b"meta":
+            equiv = found.get(b"http-equiv")
+            if not equiv or self.text(equiv[0].raw).strip(_SPACES).lower() != "refresh":
+                return {}
+        elif name == b"source" and b"srcset" in found and b"type" in found:
+            kind = self.text(found[b"type"][0].raw).strip(_SPACES).lower()
+            if kind and kind not in _IMAGE_TYPES:
+                return {b"src": "url"}
+        elif name == b"input":
+            given = found.get(b"type")
+            if not given or self.text(given[0].raw).strip(_SPACES).lower() != "image":
+                return {}
+        elif name == b"script":
+            if self.executes(found, self.text) not in ("classic", "module"):
+                return {}
+        elif name.startswith(b"amp-"):
+            return _AMP
+        if foreign and name != b"a":
+            return {**_FOREIGN, **_ATTRIBUTES.get(name, {})}
+        return _ATTRIBUTES.get(name, {})
+
+    def _srcset(self, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
+        """Return the ids for which the whole list is held, or the insertions before its held candidates."""
+        candidates = self._candidates(attribute.raw)
+        verdicts = [(start, self._one(url.encode("utf-8", "replace"))) for url, start in candidates]
+        held = [(start, ids) for start, ids in verdicts if ids]
+        if not held:
+            return (), []
+        if len(held) == len(verdicts) or b"&" in attribute.raw or not attribute.raw.isascii() or self.policy.remove:
+            return tuple(dict.fromkeys(id_ for _, ids in held for id_ in ids)), []
+        return (), [(attribute.value_at + start, defuse(ids)) for start, ids in held]
+
+    def _edits(
+        self,
+        name: bytes,
+        tag: bytes,
+        name_end: int,
+        found: dict[bytes, list[Attribute]],
+        holds: dict[bytes, Ids],
+        inner: list[tuple[int, bytes]],
+        held: Ids,
+    ) -> Plan:
+        if self.policy.remove and name in _LEFT_OUT and TOO_LONG not in held:
+            return Plan((), held, remove=True)
+        edits: list[Edit] = [(offset, 0, text) for offset, text in inner]
+        disarmed = set(holds)
+        opening = b" data-cmw-held=" + self._quoted(",".join(held))
+        if name == b"script":
+            opening += b" type=" + self._quoted("text/plain")
+            disarmed.update({b"type"} & found.keys())
+        elif name == b"iframe" and self.policy.placeholder and self._is_visible_embed(found, holds, held):
+            opening += b" src=" + self._quoted(self.policy.placeholder + ",".join(held))
+            disarmed.update({b"src"} & found.keys())
+        for key in disarmed:
+            # All of the same name: with the first gone, the browser would take the second.
+            for attribute in found[key]:
+                if self.policy.remove and key != b"type":
+                    edits.append((attribute.start, attribute.end - attribute.start, b""))
+                else:
+                    prefix = tag.find(b":", attribute.start, attribute.end) + 1 if self.xml else 0
+                    local = prefix if prefix and prefix < attribute.start + len(key) else attribute.start
+                    edits.append((local, 0, b"data-cmw-"))
+        if tag[name_end : name_end + 1] == b"/":
+            opening += b" "
+        edits.append((name_end, 0, opening))
+        edits.sort(key=lambda edit: edit[0])
+        return Plan(tuple(edits), held)
+
+    def _quoted(self, value: str) -> bytes:
+        """Quote a value where XML or its own characters need it; unquoted it cannot end a quote around it."""
+        plain = re.fullmatch(r"[A-Za-z0-9/_.,:~%-]+", value) is not None
+        if plain and not self.xml:
+            return value.encode()
+        escaped = value.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+        return b'"' + escaped.encode("ascii", "xmlcharrefreplace") + b'"'
+
+    def _is_visible_embed(self, found: dict[bytes, list[Attribute]], holds: dict[bytes, Ids], held: Ids) -> bool:
+        if not ({b"src", b"srcdoc"} & holds.keys()) or self._is_pixel(found, False):
+            return False
+        services = self._matcher.services
+        return any(services[id_].embed for id_ in held if id_ in services) or b"data-consent" in found
+
+
+_HARMLESS_DATA = re.compile(rb"\s*data:(?:image/(?!svg)|font/|video/|audio/|application/(?:font|octet-stream|pdf))", re.I)
+
+
+def ids_of_cut(kind: str, raw: bytes, hold_back: int) -> bool:
+    """Whether a value of which only the beginning may be there can be judged by it."""
+    if len(raw) < hold_back // 4:
+        return True
+    return kind == "url" and (_HARMLESS_DATA.match(raw) is not None or _PLAIN_START.match(raw) is not None)
+
+
+#: Elements that are left out whole where held elements are removed; of others only the attributes go.
+_LEFT_OUT = frozenset(b"script iframe img image link meta embed source track frame bgsound".split())
+
+
+def defuse(ids: Ids) -> bytes:
+    """Return what makes the URL behind it point nowhere; it says for which services it stands there."""
+    return b"about:invalid#cmw=" + ",".join(ids).encode() + b"#"

@@ -1,0 +1,285 @@
+"""
+Which service a URL, a piece of code, an element or a cookie belongs to.
+
+A :class:`Matcher` is compiled once from the catalogue and the declared
+services; after that a request only looks up. It knows nothing of consent:
+it names services, and :mod:`consent_mw.core.rewrite` decides what to hold.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
+
+from consent_mw.core.model import Service
+from consent_mw.core.tokens import Syntax
+from consent_mw.core.urls import Url
+from consent_mw.core.urls import ascii_host
+from consent_mw.core.urls import public_suffix_length
+from consent_mw.core.urls import resolve
+
+Ids = tuple[str, ...]
+
+#: Bounds of the look-up caches, in entries; a full cache is emptied.
+_CACHED_HOSTS = 4096
+_CACHED_CODES = 2048
+#: Longer scripts are looked at each time: 2048 of them must not hold more than 32 MiB.
+_CACHED_CODE_SIZE = 16_384
+
+_NO_PAGE = Url("https", "", "/")
+
+_CODE_TOKEN = re.compile(r"[A-Za-z0-9_$]+|\s+|[\"'`]|.", re.DOTALL)
+_IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*+")
+_CODE_URL = re.compile(rb"(?:([a-zA-Z][a-zA-Z0-9+.\-]*):)?//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
+_CODE_ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\})")
+_RULE_END = re.compile(r"[A-Za-z0-9]\Z")
+_ELEMENT_RULE = re.compile(r"([a-z][a-z0-9-]*)?(?:\[([a-z][a-z0-9_:-]*)(?:=([^\]]*))?\])?")
+
+
+def _code_unescape(match: re.Match[bytes]) -> bytes:
+    slash, *codes = match.groups()
+    if slash:
+        return b"/"
+    return bytes([int(next(code for code in codes if code), 16)])
+
+
+def _signature(text: str) -> re.Pattern[bytes]:
+    """Compile a signature: white space may stand between tokens, and any quote stands for any other."""
+    parts = []
+    for token in _CODE_TOKEN.findall(text):
+        if token.isspace():
+            continue
+        parts.append("[\"'`]" if token in "\"'`" else re.escape(token))
+    boundary = "(?<![A-Za-z0-9_$])" if re.match(r"[A-Za-z0-9_$]", text) else ""
+    return re.compile((boundary + r"\s*+".join(parts)).encode())
+
+
+class ElementRule:
+    """``name[attr=value]`` of a service, for markup that a library turns into requests."""
+
+    __slots__ = ("attribute", "id", "name", "value")
+
+    def __init__(self, text: str, service: str) -> None:
+        found = _ELEMENT_RULE.fullmatch(text)
+        name, attribute, value = found.groups() if found else (text, None, None)
+        self.id = service
+        self.name = (name or "").encode()
+        self.attribute = (attribute or "").encode()
+        self.value = None if value is None else value.strip("\"'")
+
+
+class Matcher:
+    """
+    The compiled rules of a set of services.
+
+    Args:
+        services: Later ones replace earlier ones of the same id.
+    """
+
+    def __init__(self, services: Iterable[Service]) -> None:
+        by_id = {service.id: service for service in services}
+        self.services = by_id
+        self._exact: dict[str, list[tuple[str, str]]] = {}
+        self._any_suffix: dict[str, list[tuple[str, str]]] = {}
+        self._first_words: dict[bytes, list[tuple[re.Pattern[bytes], str]]] = {}
+        self._no_words: list[tuple[re.Pattern[bytes], str]] = []
+        self.elements: dict[bytes, list[ElementRule]] = {}
+        paths: list[tuple[str, str]] = []
+        cookies: list[tuple[str, str]] = []
+        for service in by_id.values():
+            for host in service.hosts:
+                self._add_host(host, service.id)
+            for signature in service.inline:
+                self._add_signature(signature, service.id)
+            for element in service.elements:
+                rule = ElementRule(element, service.id)
+                self.elements.setdefault(rule.name, []).append(rule)
+            paths += [(path, service.id) for path in service.paths]
+            cookies += [(cookie, service.id) for cookie in service.cookies]
+        self._paths = [(self._path_rule(path), id_) for path, id_ in paths]
+        joined = "|".join(f"(?:{rule.pattern})" for rule, _ in self._paths)
+        self._any_path = re.compile(joined) if joined else None
+        self._cookies = [
+            (re.compile(".*".join(re.escape(part) for part in name.split("*"))), id_) for name, id_ in cookies
+        ]
+        self._words = frozenset(self._first_words)
+        #: What the tokenizer must stop at for the element rules.
+        self.syntax = Syntax(
+            {rule.name.decode() for rules in self.elements.values() for rule in rules if rule.name},
+            {rule.attribute.decode() for rule in self.elements.get(b"", ())},
+        )
+        self._host_cache: dict[str, list[tuple[str, str]]] = {}
+        self._code_cache: dict[tuple[bytes, Url], Ids] = {}
+
+    def _add_host(self, rule: str, id_: str) -> None:
+        host, slash, path = rule.partition("/")
+        prefix = slash + path
+        if host.endswith(".*"):
+            self._any_suffix.setdefault(host[:-2], []).append((prefix, id_))
+        else:
+            self._exact.setdefault(ascii_host(host), []).append((prefix, id_))
+
+    def _add_signature(self, text: str, id_: str) -> None:
+        pattern = _signature(text)
+        word = re.match(r"[A-Za-z_$][A-Za-z0-9_$]*", text)
+        if word:
+            self._first_words.setdefault(word.group().encode(), []).append((pattern, id_))
+        else:
+            self._no_words.append((pattern, id_))
+
+    @staticmethod
+    def _path_rule(path: str) -> re.Pattern[str]:
+        end = r"(?=[?#&/]|\Z)" if _RULE_END.search(path) else ""
+        return re.compile(re.escape(path) + end)
+
+    # -- URLs
+
+    def _rules_of(self, host: str) -> list[tuple[str, str]]:
+        """Return the (path prefix, service) pairs for ``host``, longest prefix first."""
+        rules = self._host_cache.get(host)
+        if rules is None:
+            rules = []
+            labels = host.split(".")
+            suffix = public_suffix_length(labels)
+            for start in range(len(labels)):
+                rules += self._exact.get(".".join(labels[start:]), ())
+                if self._any_suffix:
+                    rules += self._any_suffix.get(".".join(labels[start:-suffix]), ())
+            rules.sort(key=lambda rule: -len(rule[0]))
+            if len(self._host_cache) >= _CACHED_HOSTS:
+                self._host_cache.clear()
+            self._host_cache[host] = rules
+        return rules
+
+    def knows(self, host: str) -> bool:
+        """Whether any rule names ``host`` (lower-case ASCII)."""
+        return bool(self._rules_of(host))
+
+    @property
+    def has_paths(self) -> bool:
+        """Whether there are path rules, which apply to every host."""
+        return self._any_path is not None
+
+    def path(self, raw: bytes) -> Ids:
+        """Return the services whose path rules fit a plain raw path, relative or not."""
+        if self._any_path is None:
+            return ()
+        text = raw.decode("latin-1")
+        if text[:1] != "/":
+            text = "/" + text
+        if not self._any_path.search(text):
+            return ()
+        text = text.partition("#")[0]
+        return tuple(dict.fromkeys(id_ for rule, id_ in self._paths if rule.search(text)))
+
+    def resolved(self, url: Url, page_host: str = "") -> Ids:
+        """
+        Return the services that a request for ``url`` goes to.
+
+        A bare host rule does not apply to the page's own host: a vendor's own
+        site is not a third party to itself.
+        """
+        if self._any_path is not None and self._any_path.search(url.rest):
+            return tuple(dict.fromkeys(id_ for rule, id_ in self._paths if rule.search(url.rest)))
+        longest = -1
+        ids: list[str] = []
+        own = url.host == page_host
+        for prefix, id_ in self._rules_of(url.host):
+            if len(prefix) < longest:
+                break
+            if url.rest.startswith(prefix) and not (own and not prefix) and id_ not in ids:
+                longest = len(prefix)
+                ids.append(id_)
+        return tuple(ids)
+
+    def url(self, url: str, base: Url = _NO_PAGE, page: Url | None = None) -> Ids:
+        """
+        Return the services that a request for ``url`` goes to.
+
+        Args:
+            url: A reference with its character references decoded.
+            base: What it is relative to.
+            page: The page it stands in, where a base element set another base.
+        """
+        return self.target(resolve(url, base), page or base)
+
+    def target(self, target: Url, page: Url) -> Ids:
+        """Return the services that a request for the resolved ``target`` goes to."""
+        if target.host:
+            return self.resolved(target, page.host)
+        if target.scheme == "javascript":
+            return self.code(unquote_to_bytes(target.rest), page)
+        if target.scheme == "data":
+            return self.code(self.data(target.rest), page)
+        return ()
+
+    @staticmethod
+    def data(rest: str) -> bytes:
+        """Return the bytes of a ``data:`` URL, for the text-like types that can run or load something."""
+        head, _, body = rest.partition(",")
+        kind = head.lower()
+        if kind.startswith(("image/", "font/", "video/", "audio/")) and "svg" not in kind:
+            return b""
+        raw = unquote_to_bytes(body)
+        if kind.endswith("base64"):
+            try:
+                return base64.b64decode(re.sub(rb"[^A-Za-z0-9+/]", b"", raw) + b"==")
+            except binascii.Error:
+                return raw
+        return raw
+
+    # -- code
+
+    def code(self, text: bytes, base: Url = _NO_PAGE) -> Ids:
+        """Return the services that the script ``text`` belongs to, by its signatures and the URLs in it."""
+        key = (text, base)
+        ids = self._code_cache.get(key)
+        if ids is None:
+            ids = self._match_code(text, base)
+            if len(text) <= _CACHED_CODE_SIZE:
+                if len(self._code_cache) >= _CACHED_CODES:
+                    self._code_cache.clear()
+                self._code_cache[key] = ids
+        return ids
+
+    def _match_code(self, text: bytes, base: Url) -> Ids:
+        if b"\\" in text:
+            text = _CODE_ESCAPE.sub(_code_unescape, text)
+        ids: dict[str, None] = {}
+        for word in self._words.intersection(_IDENTIFIER.findall(text)):
+            for pattern, id_ in self._first_words[word]:
+                if id_ not in ids and pattern.search(text):
+                    ids[id_] = None
+        for pattern, id_ in self._no_words:
+            if id_ not in ids and pattern.search(text):
+                ids[id_] = None
+        if b"//" in text:
+            for found in _CODE_URL.finditer(text):
+                scheme, host, rest = found.groups()
+                if scheme and scheme.lower() not in (b"http", b"https", b"ws", b"wss"):
+                    continue
+                name = ascii_host(host.decode("utf-8", "replace"))
+                for id_ in self._code_url(name, rest.decode("utf-8", "replace"), base):
+                    ids[id_] = None
+        return tuple(sorted(ids))
+
+    def _code_url(self, host: str, rest: str, base: Url) -> Ids:
+        """Match a URL written in code, where the path may go on in a variable behind it."""
+        rest = rest or "/"
+        if rest[0] != "/":
+            rest = "/" + rest
+        ids = self.resolved(Url("https", host, rest), base.host)
+        if ids or host == base.host:
+            return ids
+        # 'https://host/' + more: what is written is the beginning of a held prefix.
+        begun = (id_ for prefix, id_ in self._rules_of(host) if len(rest) > 1 and prefix.startswith(rest))
+        return tuple(dict.fromkeys(begun))
+
+    # -- cookies
+
+    def cookie(self, name: str) -> Ids:
+        """Return the services that set a cookie called ``name``."""
+        return tuple(dict.fromkeys(id_ for pattern, id_ in self._cookies if pattern.fullmatch(name)))

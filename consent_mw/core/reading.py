@@ -1,0 +1,167 @@
+"""
+The state of one reading of a page, and what every part of the scanner does with it.
+
+A page has one reading, and a second where browsers differ or where too
+little is known to tell: inside ``noscript`` (text with scripts on, markup with
+scripts off), in old and new ``select`` parsers, and behind stray end tags in
+foreign content. The rewriter follows each and makes the edits of all; two
+that come to the same place again are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from consent_mw.core.hold import Edit
+from consent_mw.core.hold import Holder
+from consent_mw.core.hold import Plan
+from consent_mw.core.tokens import ScriptEnd
+from consent_mw.core.tokens import TagWatch
+
+HTML = b"html"
+SVG = b"svg"
+MATH = b"math"
+
+#: (element name, namespace of what stands in it): only roots, integration points and what is between them.
+Stack = tuple[tuple[bytes, bytes], ...]
+
+
+class Mode(Enum):
+    """What the bytes at the position are part of."""
+
+    DATA = 1
+    COMMENT = 2
+    BOGUS = 3
+    CDATA = 4
+    RAW_TEXT = 5
+    STYLE = 6
+    STYLE_COMMENT = 7
+    STYLE_TOKEN = 8
+    SCRIPT = 9
+    SCRIPT_TEXT = 10
+    PLAINTEXT = 11
+    LONG_VALUE = 12
+    LONG_TAG = 13
+
+
+class Page(Protocol):
+    """What a reading needs of the rewriter."""
+
+    #: ``insert(at_end, held)`` gives what to insert first in body, or before its end where that gave nothing.
+    insert: Callable[[bool, frozenset[str]], bytes] | None
+    held: set[str]
+
+    def fork(self, reading: Reading) -> None:
+        """Follow another reading besides."""
+
+    def readings(self) -> int:
+        """Return how many readings are followed."""
+
+    def forget(self, count: int) -> None:
+        """Drop all readings but the first ``count``."""
+
+
+class Reading:
+    """
+    Where one reading is, and what it knows.
+
+    Args:
+        page: What the readings of a page share.
+        holder: What to hold in a tag.
+        primary: Whether this reading places the banner.
+    """
+
+    def __init__(self, page: Page, holder: Holder, *, primary: bool) -> None:
+        self.edits: list[Edit] = []
+        self.position = 0
+        self.mode = Mode.DATA
+        self.page = page
+        self.holder = holder
+        self.syntax = holder.policy.matcher.syntax
+        self.buffer = bytearray()
+        self.origin = 0
+        self.final = False
+        self.stack: Stack = ()
+        #: Open HTML elements inside an integration point.
+        self.open: tuple[bytes, ...] = ()
+        self.in_noscript = False
+        self.in_select = False
+        self.in_frameset = False
+        self.template = 0
+        self.has_base = False
+        #: Specifiers that an import map sends to a held address.
+        self.mapped: frozenset[str] = frozenset()
+        self.before_body = primary and page.insert is not None
+        self.at_end = False
+        #: Raw text: the element it is in, and whether it is left out of the page.
+        self.raw_name = b""
+        self.leave_out = False
+        #: A script whose end is looked for: the position is its start tag's, its content begins here.
+        self.content = 0
+        self.script_end = ScriptEnd()
+        self.script_kind = ""
+        #: How far a search for the end of a construct got, and how long it must be before it is tried again.
+        self.searched = 0
+        self.again = 0
+        self.watch = TagWatch()
+        #: Offset in the page of the tag that is watched.
+        self.watched = -1
+        #: A tag that is longer than what may be kept back: its element, attributes so far, and open quote.
+        self.long_name = b""
+        self.long_seen: frozenset[bytes] = frozenset()
+        self.quote = b""
+
+    def shift(self, count: int) -> None:
+        """Take note that ``count`` bytes have left the front of the buffer."""
+        self.position -= count
+        self.content -= count
+        self.searched -= count
+
+    def agrees(self, other: Reading) -> bool:
+        """Whether ``other`` will read the rest of the page just as this one does."""
+        return self.position == other.position and self.stands_as(other) and self.in_noscript == other.in_noscript
+
+    def stands_as(self, other: Reading) -> bool:
+        """Whether both are between tags in the same surroundings."""
+        return (
+            self.mode is Mode.DATA is other.mode
+            and self.stack == other.stack
+            and self.open == other.open
+            and self.in_select == other.in_select
+            and self.in_frameset == other.in_frameset
+            and self.holder.base == other.holder.base
+        )
+
+    def copy(self) -> Reading:
+        """Return another reading that has come to the same place, without edits."""
+        twin = type(self)(self.page, self.holder, primary=False)
+        twin.buffer, twin.origin, twin.final = self.buffer, self.origin, self.final
+        twin.position = self.position
+        twin.stack = self.stack
+        twin.open = self.open
+        twin.in_noscript = self.in_noscript
+        twin.in_select = self.in_select
+        twin.in_frameset = self.in_frameset
+        twin.has_base = self.has_base
+        twin.mapped = self.mapped
+        return twin
+
+    def run(self, buffer: bytearray, origin: int, *, final: bool) -> None:
+        """Read on from the position, as far as ``buffer``, which begins at offset ``origin`` of the page, lets."""
+        raise NotImplementedError  # the scanner, at the end of this chain of classes, has it
+
+    def edit(self, offset: int, left_out: int, inserted: bytes) -> None:
+        """Note an edit at ``offset`` of the buffer."""
+        self.edits.append((self.origin + offset, left_out, inserted))
+
+    def apply(self, plan: Plan, start: int) -> None:
+        """Note the edits of a tag that begins at ``start``."""
+        self.page.held.update(plan.held)
+        for offset, left_out, inserted in plan.edits:
+            self.edits.append((self.origin + start + offset, left_out, inserted))
+
+    def too_long(self, start: int) -> bool:
+        """Whether what began at ``start`` is longer than what may be kept back."""
+        return len(self.buffer) - start > self.holder.policy.hold_back

@@ -1,0 +1,158 @@
+"""
+The streaming rewriter: bytes of a page in, the same bytes with the holds inserted out.
+
+``Rewriter(holder, ...).feed(chunk)`` returns what can be sent on;
+``finish()`` returns the rest. Any chunking gives the same bytes. What is kept
+back is the construct that the last chunk cut, never more than
+``HoldPolicy.hold_back`` bytes (1 MiB): a tag, an inline script, or one token
+of a style sheet. A script that is longer is held, a longer tag is held where
+its beginning does not prove it harmless. After an error the rewriter is dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from consent_mw.core.hold import Holder
+from consent_mw.core.match import Ids
+from consent_mw.core.reading import Reading
+from consent_mw.core.scan import Scanner
+from consent_mw.errors import DeadRewriter
+from consent_mw.errors import RefusedMarkup
+
+#: ``insert(at_end, held)`` returns what to insert: first in body, or (at_end) before its end where that gave nothing.
+Insert = Callable[[bool, frozenset[str]], bytes]
+
+#: How many readings of one page are followed at once; more is no page but an attack.
+_MOST_READINGS = 8
+
+
+class Rewriter:
+    """
+    Holds what must be held in one document.
+
+    Args:
+        holder: The page, the decision and the rules.
+        insert: Gives the banner; None for a fragment.
+
+    Raises:
+        DeadRewriter: on use after the end or an error.
+        RefusedMarkup: where the page cannot be read safely.
+    """
+
+    def __init__(self, holder: Holder, insert: Insert | None = None) -> None:
+        self.holder = holder
+        self.insert = insert
+        #: Ids of what was held.
+        self.held: set[str] = set()
+        #: Offsets in the output and lengths of what was inserted, where ``trace`` is set.
+        self.trace: list[tuple[int, int]] | None = None
+        self._buffer = bytearray()
+        self._origin = 0
+        self._sent = 0
+        self._alive = True
+        self._scanners: list[Reading] = [Scanner(self, holder, primary=True)]
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes of the page and return what can be sent on."""
+        return self._run(chunk, final=False)
+
+    def finish(self) -> bytes:
+        """Return the rest of the page."""
+        out = self._run(b"", final=True)
+        self._alive = False
+        return out
+
+    def _run(self, chunk: bytes, *, final: bool) -> bytes:
+        if not self._alive:
+            raise DeadRewriter("this rewriter has finished or failed; make a new one for each response")
+        self._alive = False
+        buffer = self._buffer
+        buffer += chunk
+        scanners = self._scanners
+        index = 0
+        while index < len(scanners):
+            # A scanner may add another one behind it.
+            scanners[index].run(buffer, self._origin, final=final)
+            index += 1
+        if len(scanners) > 1:
+            self._merge()
+        safe = min(scanner.position for scanner in self._scanners)
+        out = self._send(safe)
+        self._alive = True
+        return out
+
+    def fork(self, reading: Reading) -> None:
+        """Follow another reading of the page besides."""
+        if len(self._scanners) >= _MOST_READINGS:
+            raise RefusedMarkup("the page's markup can be read in too many ways to hold anything in it safely")
+        self._scanners.append(reading)
+
+    def readings(self) -> int:
+        """Return how many readings are followed."""
+        return len(self._scanners)
+
+    def forget(self, count: int) -> None:
+        """Drop all readings but the first ``count``."""
+        del self._scanners[count:]
+
+    def _merge(self) -> None:
+        """Drop a reading that has come to where another one is."""
+        kept: list[Reading] = []
+        for scanner in self._scanners:
+            twin = next((other for other in kept if other.agrees(scanner)), None)
+            if twin is None:
+                kept.append(scanner)
+            else:
+                twin.edits += scanner.edits
+        self._scanners = kept
+
+    def _send(self, safe: int) -> bytes:
+        """Return the bytes up to ``safe`` with the edits made, and forget them."""
+        buffer = self._buffer
+        edits = self._scanners[0].edits
+        if len(self._scanners) > 1 or any(later[0] < sooner[0] for sooner, later in zip(edits, edits[1:], strict=False)):
+            merged = [edit for scanner in self._scanners for edit in scanner.edits]
+            edits = list(dict.fromkeys(sorted(merged, key=lambda edit: edit[0])))
+        limit = self._origin + safe
+        parts: list[bytes | bytearray] = []
+        at = 0
+        for count, (position, left_out, inserted) in enumerate(edits):
+            if position > limit or (position == limit and left_out):
+                later = set(edits[count:])
+                break
+            start = position - self._origin
+            if start > at:
+                parts.append(buffer[at:start])
+                at = start
+            if self.trace is not None and inserted:
+                self.trace.append((self._sent + sum(map(len, parts)), len(inserted)))
+            parts.append(inserted)
+            at = max(at, start + left_out)
+        else:
+            later = set()
+        parts.append(buffer[at:safe])
+        for scanner in self._scanners:
+            scanner.edits = [edit for edit in scanner.edits if edit in later] if later else []
+            scanner.shift(safe)
+        del buffer[:safe]
+        self._origin += safe
+        out = b"".join(parts)
+        self._sent += len(out)
+        return out
+
+
+def rewrite(holder: Holder, page: bytes, insert: Insert | None = None) -> bytes:
+    """Return a whole ``page`` with what must be held in it held."""
+    rewriter = Rewriter(holder, insert)
+    return rewriter.feed(page) + rewriter.finish()
+
+
+def held_in(document: bytes, holder: Holder, depth: int) -> Ids:
+    """Return the ids of what would be held in an HTML document inside an attribute."""
+    inner = holder.nested()
+    assert inner.depth == depth  # one level at a time
+    rewriter = Rewriter(inner)
+    rewriter.feed(document)
+    rewriter.finish()
+    return tuple(sorted(rewriter.held))

@@ -1,0 +1,295 @@
+"""
+A byte tokenizer for HTML: what ends where, by the states of the HTML Standard.
+
+The patterns work on any ASCII-compatible bytes and never backtrack over a
+repeat, so each is linear. :class:`Syntax` holds the two that depend on which
+element names matter; the rest are module constants. See
+https://html.spec.whatwg.org/#tokenization.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+#: ASCII white space of HTML: not \\s, which has the vertical tab too.
+WS = rb"[ \t\n\r\f]"
+_NAME = rb"[^ \t\n\r\f/>]*+"
+
+#: An attribute's value behind "=": quoted, unquoted, or missing before ">".
+_VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\r\f\"'>][^ \t\n\r\f>]*+|(?=>))"
+#: A first "=" belongs to the name (before attribute name state). An "=" whose value does not end fails the whole tag.
+_ATTRIBUTE = (
+    rb"[^ \t\n\r\f/>][^ \t\n\r\f/>=]*+(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+" + _VALUE + rb"|(?![ \t\n\r\f]*+=))"
+)
+_ATTRIBUTES = rb"(?:[ \t\n\r\f/]++|" + _ATTRIBUTE + rb")*+"
+
+#: A complete start or end tag: slash, name.
+TAG = re.compile(rb"<(/?)([a-zA-Z]" + _NAME + rb")" + _ATTRIBUTES + rb">")
+
+#: The attributes of a tag that is known to be complete: name, then the value in one of three groups.
+ATTRIBUTE = re.compile(
+    rb"([^ \t\n\r\f/>][^ \t\n\r\f/>=]*+)"
+    rb"(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\r\f\"'>][^ \t\n\r\f>]*+)|(?=>)))?+"
+)
+
+#: The same for a tag that goes on: a quoted value may lack its end.
+ATTRIBUTES_SO_FAR = re.compile(_ATTRIBUTES)
+OPEN_VALUE = re.compile(rb"([^ \t\n\r\f/>][^ \t\n\r\f/>=]*+)[ \t\n\r\f]*+=[ \t\n\r\f]*+([\"']?)")
+
+_COMMENT = rb"<!--(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)"
+#: Bogus comments and doctypes end at the first ">", quotes or not.
+_BOGUS = rb"<!(?!--)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z][^>]*+>|</>"
+_NO_TAG = rb"<[^a-zA-Z!/?]"
+
+COMMENT_END = re.compile(rb"--!?>")
+CDATA_START = b"<![CDATA["
+
+#: Text, comments and what is read as one.
+NO_TAGS = re.compile(rb"(?:[^<]++|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + rb")*+")
+
+#: The same in XML, where comments end otherwise, CDATA is text and processing instructions have an end of their own.
+NO_TAGS_XML = re.compile(
+    rb"(?:[^<]++|<!--(?:[^-]++|-(?!->))*+-->|<!\[CDATA\[(?:[^\]]++|\](?!\]>))*+\]\]>|<!(?!--|\[CDATA\[)[^>\[]*+>"
+    rb"|<\?(?!xml-stylesheet)(?:[^?]++|\?(?!>))*+\?>)*+"
+)
+
+#: What may stand before the body without opening it, tags apart.
+BEFORE_BODY = re.compile(rb"(?:[ \t\n\r\f]++|" + _COMMENT + rb"|" + _BOGUS + rb")*+")
+
+#: JavaScript MIME types by essence, https://mimesniff.spec.whatwg.org/#javascript-mime-type
+JAVASCRIPT_TYPES = frozenset(
+    f"{top}/{sub}".encode()
+    for top, subs in (
+        ("application", ("ecmascript", "javascript", "x-ecmascript", "x-javascript")),
+        (
+            "text",
+            ("ecmascript", "javascript", "jscript", "livescript", "x-ecmascript", "x-javascript")
+            + tuple(f"javascript1.{minor}" for minor in range(6)),
+        ),
+    )
+    for sub in subs
+)
+
+#: Elements whose content is text up to their own end tag.
+RAW_TEXT = frozenset({b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"title", b"textarea"})
+
+#: Start tags that leave foreign content, https://html.spec.whatwg.org/#parsing-main-inforeign
+BREAKOUT = frozenset(
+    b"b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta"
+    b" nobr ol p pre ruby s small span strong strike sub sup table tt u ul var".split()
+)
+SVG_INTEGRATION = frozenset({b"foreignobject", b"desc", b"title"})
+MATH_INTEGRATION = frozenset({b"mi", b"mo", b"mn", b"ms", b"mtext"})
+VOID = frozenset(
+    b"area base basefont bgsound br col embed frame hr img image input keygen link meta param source track wbr".split()
+)
+
+#: Drawing elements: they fetch nothing but through the attributes that FOREIGN_SENSITIVE names.
+_DRAWING = (
+    "path g circle rect line polyline polygon ellipse defs stop lineargradient radialgradient text tspan symbol"
+    " clippath mask pattern marker view metadata switch"
+)
+
+
+def _either_case(text: str) -> str:
+    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else re.escape(c) for c in text)
+
+
+def _trie(words: Iterable[str]) -> str:
+    """Return a pattern for any of ``words`` in either case, branching letter by letter."""
+    tree: dict[str, dict[str, object]] = {}
+    for word in words:
+        node: dict[str, object] = tree  # type: ignore[assignment]
+        for char in word:
+            node = node.setdefault(char, {})  # type: ignore[assignment]
+        node[""] = {}
+
+    def pattern(node: dict[str, object]) -> str:
+        branches = [_either_case(char) + pattern(sub) for char, sub in node.items() if char]  # type: ignore[arg-type]
+        if not branches:
+            return ""
+        text = branches[0] if len(branches) == 1 and "" not in node else "(?:" + "|".join(branches) + ")"
+        return text + ("?" if "" in node else "")
+
+    return pattern(tree)  # type: ignore[arg-type]
+
+
+#: Names of attributes that may fetch or run something on any element. A style matters when a function, an escape
+#: or a character reference occurs in it.
+_SENSITIVE = (
+    _either_case("on")
+    + "[a-zA-Z]|"
+    + _trie(["background", "ping", "data-consent"])
+    + "(?=[ \\t\\n\\r\\f=/>])|"
+    + _either_case("style")
+    + r"[ \t\n\r\f]*+=[ \t\n\r\f]*+"
+    + r"(?:\"[^\"(\\&]*+[(\\&]|'[^'(\\&]*+[(\\&]|[^\"'>(\\& \t\n\r\f]*+[(\\&])"
+)
+#: In drawings, besides: links, and presentation attributes that name another file.
+_FOREIGN_SENSITIVE = (
+    _SENSITIVE
+    + "|"
+    + _trie(["href", "xlink:href"])
+    + "(?=[ \\t\\n\\r\\f=/>])|"
+    + _trie(["fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker"])
+    + r"[a-zA-Z-]*+[ \t\n\r\f]*+=[ \t\n\r\f]*+[\"']?[^\"'>(\\&]*+(?:[(]\s*+[^#]|[\\&])"
+)
+
+#: Elements at which the tokenizer stops: they fetch, run, change the tokenizer's state or the base URL.
+_SURFACED = (
+    "script style svg math img image iframe input link meta base body noscript noembed noframes source title textarea"
+    " track xmp plaintext object embed video audio frame frameset select bgsound"
+)
+
+
+class Syntax:
+    """
+    The two patterns that pass over what does not matter.
+
+    Args:
+        names: Element names to stop at besides the built-in ones.
+        attributes: Attribute names to stop at besides the built-in ones.
+    """
+
+    def __init__(self, names: Iterable[str] = (), attributes: Iterable[str] = ()) -> None:
+        surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _either_case("amp-") + ")"
+        extra = "".join(f"|{_either_case(name)}(?=[ \\t\\n\\r\\f=/>])" for name in attributes)
+        plain = rb"(?:[ \t\n\r\f/]++(?:(?!" + (_SENSITIVE + extra).encode() + rb")" + _ATTRIBUTE + rb")?+|" + (
+            # An attribute may follow a quoted value without white space between.
+            rb"(?<=[\"'])(?!" + (_SENSITIVE + extra).encode() + rb")" + _ATTRIBUTE + rb")*+"
+        )
+        ends = _trie(["body", "noscript", "select", "template"]).encode()
+        #: Passes over text, comments, and tags that cannot matter in HTML content.
+        self.skip = re.compile(
+            rb"(?:[^<]++"
+            rb"|</(?!" + ends + rb"[ \t\n\r\f/>])[a-zA-Z]" + _NAME + rb"(?:>|" + _ATTRIBUTES + rb">)"
+            rb"|<(?!" + surfaced.encode() + rb")[a-zA-Z]" + _NAME + rb"(?:>|" + plain + rb">)"
+            rb"|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + rb")*+"
+        )
+        drawing = _trie(_DRAWING.split()).encode() + rb"(?=[ \t\n\r\f/>])"
+        drawn = rb"(?:[ \t\n\r\f/]++(?:(?!" + (_FOREIGN_SENSITIVE + extra).encode() + rb")" + _ATTRIBUTE + rb")?+)*+"
+        #: The same in foreign content, where a CDATA section is text.
+        self.skip_foreign = re.compile(
+            rb"(?:[^<]++|</" + drawing + rb"(?:>|" + _ATTRIBUTES + rb">)|<" + drawing + rb"(?:>|" + drawn + rb">)"
+            rb"|<!\[CDATA\[(?:[^\]]++|\](?!\]>))*+\]\]>"
+            rb"|" + _COMMENT + rb"|<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z][^>]*+>|</>|" + _NO_TAG + rb")*+"
+        )
+
+
+_END_TAGS: dict[bytes, re.Pattern[bytes]] = {}
+
+
+def end_tag(name: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of the beginning of the end tag that closes the raw text of ``name``."""
+    pattern = _END_TAGS.get(name)
+    if pattern is None:
+        # Only names of RAW_TEXT, script and noscript come here, so this stays small.
+        pattern = re.compile(rb"</" + _either_case(name.decode()).encode() + rb"(?=[ \t\n\r\f/>])")
+        _END_TAGS[name] = pattern
+    return pattern
+
+
+_SCRIPT_MARK = re.compile(rb"<!--|-->|<(/?)[sS][cC][rR][iI][pP][tT](?=[ \t\n\r\f/>])")
+
+
+class ScriptEnd:
+    """
+    Finds the end tag of a script, through the escaped and double escaped states.
+
+    Remembers how far it looked, so that each byte is looked at once. Offsets
+    are relative to where the content begins.
+
+    https://html.spec.whatwg.org/#script-data-state
+    """
+
+    __slots__ = ("_escaped", "at")
+
+    #: A mark that is not complete at the end of a chunk: "</script" and what must follow.
+    _TAIL = 9
+
+    def __init__(self) -> None:
+        self.at = 0
+        self._escaped = 0
+
+    def find(self, data: bytes | bytearray, start: int, *, final: bool) -> int:
+        """Return the offset in ``data`` of the end tag of the script that begins at ``start``, or -1."""
+        position = start + self.at
+        while found := _SCRIPT_MARK.search(data, position):
+            mark = found.group()
+            position = found.end()
+            if mark == b"<!--":
+                if not self._escaped:
+                    self._escaped = 1
+                # "<!-->" ends at once: its dashes count for the end too.
+                position = found.end() - 2
+            elif mark == b"-->":
+                self._escaped = 0
+            elif not found.group(1):
+                if self._escaped == 1:
+                    self._escaped = 2
+            elif self._escaped == 2:
+                self._escaped = 1
+            else:
+                self.at = found.start() - start
+                return found.start()
+        self.at = max(position, len(data) - self._TAIL) - start
+        return -1
+
+
+_NAME_SO_FAR = re.compile(rb"<(?:/?)[a-zA-Z][^ \t\n\r\f/>]*+")
+_NEXT_ATTRIBUTE = re.compile(rb"[ \t\n\r\f/]*+(" + _ATTRIBUTE + rb")")
+_END_OF_NAME = re.compile(rb"[ \t\n\r\f/>]")
+_END_OF_ATTRIBUTE = re.compile(rb"[ \t\n\r\f/>=]")
+_END_OF_UNQUOTED = re.compile(rb"[ \t\n\r\f>]")
+_END_OF_QUOTED = {b'"': re.compile(rb'"'), b"'": re.compile(rb"'")}
+_SLASHES = re.compile(rb"[ \t\n\r\f/]*+")
+
+
+class TagWatch:
+    """
+    Tells when a tag that was cut may be complete, looking at each byte a bounded number of times.
+
+    Offsets are relative to where the tag begins.
+    """
+
+    __slots__ = ("_searched", "_wait", "attribute")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with another tag."""
+        #: Where the attribute begins that was not complete; 0 while the element's name was not.
+        self.attribute = 0
+        self._searched = 0
+        self._wait: re.Pattern[bytes] | None = None
+
+    def may_end(self, data: bytes | bytearray, start: int) -> bool:
+        """Whether the tag at ``start`` of ``data`` is worth another look."""
+        size = len(data) - start
+        if self._wait is not None and not self._wait.search(data, start + self._searched):
+            self._searched = size
+            return False
+        if not self.attribute:
+            name = _NAME_SO_FAR.match(data, start)
+            if name is None or name.end() == len(data):
+                self._wait, self._searched = _END_OF_NAME, size
+                return False
+            self.attribute = name.end() - start
+        while found := _NEXT_ATTRIBUTE.match(data, start + self.attribute):
+            if found.end() == len(data):
+                break
+            self.attribute = found.end() - start
+        at = _SLASHES.match(data, start + self.attribute).end()  # type: ignore[union-attr]
+        if data[at : at + 1] == b">":
+            return True
+        opened = OPEN_VALUE.match(data, at)
+        if opened is None:
+            self._wait = _END_OF_ATTRIBUTE
+        else:
+            self._wait = _END_OF_QUOTED.get(bytes(opened.group(2)), _END_OF_UNQUOTED)
+        # A name may go on with "=" behind white space that is there already, so look from where the attribute began
+        # unless it waits for a quote.
+        self._searched = size
+        return False
