@@ -1,0 +1,60 @@
+"""
+Take the pictures of the documents anew: ``python -m demo_site.screenshots``.
+
+Needs Chromium and the ``audit`` extra (playwright); ``CONSENT_MW_CHROMIUM``
+names another browser than ``/usr/bin/chromium``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser
+from playwright.sync_api import sync_playwright
+
+from demo_site.farm import Farm
+from demo_site.servers import serve_near
+from demo_site.shop import create_held_app
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+WIDTH, HEIGHT = 1200, 750
+
+
+def main() -> int:
+    """Write every picture; return the exit status."""
+    path = os.environ.get("CONSENT_MW_CHROMIUM", "/usr/bin/chromium")
+    # The sandbox cannot be had as root, which is what a container runs as.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    farm = Farm()
+    with tempfile.TemporaryDirectory() as records, serve_near(farm, 0) as farm_server:
+        shop = create_held_app(farm_server.port, Path(records))
+        with serve_near(shop, 0) as shop_server, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=arguments)
+            IMAGES.mkdir(exist_ok=True)
+            _take(browser, f"http://localhost:{shop_server.port}", f"http://farm.localhost:{farm_server.port}")
+            browser.close()
+        farm.close()
+    return 0
+
+
+def _take(browser: Browser, shop: str, farm: str) -> None:
+    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+    page = context.new_page()
+    page.goto(shop + "/", wait_until="networkidle")
+    page.screenshot(path=IMAGES / "banner.png")
+    page.goto(shop + "/journal/one-lamp-five-faces", wait_until="networkidle")
+    page.screenshot(path=IMAGES / "placeholder.png")
+    page.click('[data-cmw-banner] [data-cmw-action="accept-all"]')
+    for path in ("/", "/software/portrait-studio", "/software/second-lamp", "/privacy", "/"):
+        page.goto(shop + path, wait_until="networkidle")
+    watching = context.new_page()
+    watching.goto(farm + "/", wait_until="load")
+    watching.screenshot(path=IMAGES / "farm.png")
+    context.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
