@@ -1,0 +1,198 @@
+"""
+The files that browsers get: scripts, style sheets, and the texts in each language.
+
+They stand in ``static/`` at the top of the project and travel in the wheel as
+``consent_mw.static``. Each is read once, at start-up, and served under a name
+that holds a hash of its content, so that caches may keep it for ever.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from types import MappingProxyType
+
+from consent_mw.errors import ConsentError
+
+#: What is served, by ending; nothing else in the folder can be fetched.
+CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        ".css": "text/css; charset=utf-8",
+        ".js": "text/javascript; charset=utf-8",
+        ".svg": "image/svg+xml",
+    }
+)
+
+#: The language whose texts are complete by definition; the others fall back to it, text by text.
+FALLBACK_LANGUAGE = "en"
+
+#: Eight hex digits tell the versions of one file apart; they guard against nothing.
+_HASH_DIGITS = 8
+
+#: Sheets that stand beside an owner's own, and must look the same everywhere.
+_IN_FOREIGN_PAGES = frozenset({"banner.css", "reopen.css"})
+
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_AROUND = re.compile(r"\s*([{};,>])\s*")
+_AFTER_COLON = re.compile(r":\s+")
+_BLOCK = re.compile(r"\{([^{}]*)\}")
+
+
+@cache
+def root() -> Traversable:
+    """
+    Return the folder of static files.
+
+    Raises:
+        ConsentError: There is none.
+    """
+    package = files("consent_mw")
+    packed = package / "static"
+    if packed.is_dir():
+        return packed
+    # A bare checkout maps nothing: the folder stands beside the package. setup.cfg is the proof that this is our
+    # checkout, since a stray site-packages/static must never be served.
+    checkout = Path(str(package)).parent
+    if (checkout / "setup.cfg").is_file() and (checkout / "static").is_dir():
+        return checkout / "static"
+    raise ConsentError(f"the static files are missing from {packed}: install consent_mw again")
+
+
+def compact_css(text: str) -> str:
+    """
+    Return the style sheet without comments and needless space.
+
+    Our own sheets only: no text in quotes may hold a brace or a semicolon.
+    """
+    text = _COMMENT.sub("", text)
+    text = _AROUND.sub(r"\1", " ".join(text.split()))
+    # A colon followed by a space opens a value; before a pseudo-class there is none.
+    return _AFTER_COLON.sub(":", text).replace(";}", "}").strip()
+
+
+def armour_css(text: str) -> str:
+    """
+    Return the compact style sheet so that the page it is put into cannot change its look.
+
+    Every declaration becomes ``!important`` inside one cascade layer: such a
+    declaration beats every unlayered one, important or not (CSS Cascading and
+    Inheritance Level 5, section 6.4.4).
+    """
+
+    def harden(block: re.Match[str]) -> str:
+        declarations = [part for part in block[1].split(";") if part]
+        return "{" + ";".join(f"{part}!important" for part in declarations) + "}"
+
+    return "@layer cmw{" + _BLOCK.sub(harden, compact_css(text)) + "}"
+
+
+def compact_js(text: str) -> str:
+    """
+    Return the script without comment lines and indentation.
+
+    Our own scripts only: a comment fills its lines, and no text in them spans lines.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+class Assets:
+    """
+    The static files, read once.
+
+    Args:
+        folder: Another folder than the shipped one, for tests.
+    """
+
+    def __init__(self, folder: Traversable | None = None) -> None:
+        self._content: dict[str, bytes] = {}
+        self._paths: dict[str, str] = {}
+        self._by_path: dict[str, str] = {}
+        self._folder = folder if folder is not None else root()
+        for entry in sorted(self._folder.iterdir(), key=lambda entry: entry.name):
+            stem, dot, ending = entry.name.rpartition(".")
+            if dot + ending not in CONTENT_TYPES or not entry.is_file():
+                continue
+            content = self._prepare(entry.name, entry.read_bytes())
+            digest = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
+            path = f"assets/{stem}.{digest}.{ending}"
+            self._content[entry.name] = content
+            self._paths[entry.name] = path
+            self._by_path[path] = entry.name
+
+    @staticmethod
+    def _prepare(name: str, content: bytes) -> bytes:
+        if name in _IN_FOREIGN_PAGES:
+            return armour_css(content.decode()).encode()
+        if name.endswith(".css"):
+            return compact_css(content.decode()).encode()
+        return compact_js(content.decode()).encode() if name.endswith(".js") else content
+
+    def read(self, name: str) -> bytes:
+        """
+        Return the content of the file, as it is served.
+
+        Raises:
+            ConsentError: There is no such file.
+        """
+        return self._content[self._known(name)]
+
+    def path(self, name: str) -> str:
+        """
+        Return the file's path under the mount, with its hash: ``assets/runtime.3f2a91c0.js``.
+
+        Raises:
+            ConsentError: There is no such file.
+        """
+        return self._paths[self._known(name)]
+
+    def find(self, path: str) -> tuple[bytes, str] | None:
+        """Return content and content type of what :meth:`path` called ``path``, or None."""
+        name = self._by_path.get(path)
+        if name is None:
+            return None
+        return self._content[name], CONTENT_TYPES[name[name.rindex(".") :]]
+
+    def integrity(self, name: str) -> str:
+        """
+        Return the file's integrity metadata (Subresource Integrity), for example ``sha384-...``.
+
+        Raises:
+            ConsentError: There is no such file.
+        """
+        return "sha384-" + base64.b64encode(hashlib.sha384(self.read(name)).digest()).decode()
+
+    def _known(self, name: str) -> str:
+        if name not in self._content:
+            raise ConsentError(f"the static file {name!r} is missing from {self._folder}: install consent_mw again")
+        return name
+
+
+@cache
+def texts() -> Mapping[str, Mapping[str, str]]:
+    """
+    Return every text of the notice and the pages, by language tag and then by key (``banner.title``).
+
+    A text that a language lacks is taken from English.
+
+    Raises:
+        ConsentError: A file is not a mapping of texts, or the English one is missing.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for entry in (root() / "i18n").iterdir():
+        if entry.name.endswith(".json"):
+            content = json.loads(entry.read_text(encoding="utf-8"))
+            if not isinstance(content, dict) or not all(isinstance(text, str) for text in content.values()):
+                raise ConsentError(f"{entry.name} is not a mapping of texts: install consent_mw again")
+            found[entry.name.removesuffix(".json")] = content
+    if FALLBACK_LANGUAGE not in found:
+        raise ConsentError(f"the texts in {FALLBACK_LANGUAGE!r} are missing: install consent_mw again")
+    complete = found[FALLBACK_LANGUAGE]
+    return MappingProxyType({tag: MappingProxyType({**complete, **own}) for tag, own in found.items()})

@@ -1,0 +1,365 @@
+"""
+What is inserted first in ``<body>``: the banner, the control that opens the choices again, and the runtime.
+
+Everything is a complete form that works without scripts. The markup is pure
+ASCII (other characters are numeric references), so it fits a page in any
+ASCII-compatible charset, and well-formed XML, so it fits an XHTML page too.
+
+What depends on the site, the language and the state of the visitor is built
+once and kept; a request only fills in where it is, and its nonce.
+
+Limits: an inline script cannot be written portably into an XHTML page, so
+such a page links to the runtime; a page whose policy forbids inline code
+(``Page.inline`` false) links to the style sheets as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from markupsafe import escape as _escape
+
+from consent_mw.assets import FALLBACK_LANGUAGE
+from consent_mw.assets import Assets
+from consent_mw.assets import texts
+from consent_mw.core.model import MARKETING
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import Decision
+from consent_mw.core.model import Purpose
+from consent_mw.core.model import Site
+
+#: Languages written from right to left, by primary subtag.
+RIGHT_TO_LEFT = frozenset({"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
+
+#: The state of a visitor whose choice is not known; otherwise it is the name of an Action.
+UNDECIDED = "none"
+
+#: An Accept-Language header is read up to here; browsers send under 200 characters.
+_LANGUAGE_HEADER_LIMIT = 1000
+
+# Characters that neither HTML nor XML 1.0 can hold, not even as references.
+_UNPRINTABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF))
+
+# U+0001 cannot come out of escape(), so what stands between two of them is a slot and never somebody's text.
+_SLOT = re.compile(r"\x01(\w+)\x01")
+
+# Either of these would end or hide the script element that holds it.
+_ENDS_SCRIPT = re.compile(rb"</script|<!--", re.IGNORECASE)
+
+
+def escape(text: str) -> str:
+    """Return the text for use in HTML or XML content and quoted attribute values; the only function that does so."""
+    return str(_escape(text.translate(_UNPRINTABLE)))
+
+
+def direction(lang: str) -> str:
+    """Return ``rtl`` for a language that is written from right to left, else ``ltr``."""
+    return "rtl" if lang.partition("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
+
+
+def localised(text: Mapping[str, str], lang: str) -> str:
+    """Return the text in the language, in its primary language, in English, or in any; empty where there is none."""
+    for tag in (lang, lang.partition("-")[0], FALLBACK_LANGUAGE):
+        if tag in text:
+            return text[tag]
+    return next(iter(text.values()), "")
+
+
+def wording(lang: str) -> Mapping[str, str]:
+    """Return the built-in texts in the language, or in English."""
+    known = texts()
+    return known.get(lang) or known.get(lang.partition("-")[0]) or known[FALLBACK_LANGUAGE]
+
+
+def purpose_label(purpose: Purpose, lang: str) -> str:
+    """Return the name of the purpose as visitors read it."""
+    return localised(purpose.label, lang) or wording(lang).get(f"purpose.{purpose.id}.label", purpose.id)
+
+
+def purpose_description(purpose: Purpose, lang: str) -> str:
+    """Return what the purpose means, in one sentence, or an empty text."""
+    return localised(purpose.description, lang) or wording(lang).get(f"purpose.{purpose.id}.description", "")
+
+
+def offered(site: Site) -> tuple[Purpose, ...]:
+    """
+    Return the purposes that a visitor is asked about, in the site's order.
+
+    They are those of the services that need consent, and those that the owner
+    worded: elements of a page may be marked with a purpose that has no service.
+    """
+    used = {purpose for service in site.optional for purpose in service.purposes} - {NECESSARY}
+    known = {purpose.id for purpose in site.purposes}
+    declared = [
+        purpose
+        for purpose in site.purposes
+        if not purpose.required and (purpose.id in used or purpose.label or purpose.description)
+    ]
+    return (*declared, *(Purpose(id) for id in sorted(used - known)))
+
+
+def covered(site: Site, gpc: bool) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the purposes and the services that "accept all" grants: all but marketing under an opt-out signal."""
+    purposes = frozenset(purpose.id for purpose in offered(site))
+    services = frozenset(service.id for service in site.optional)
+    if gpc:
+        purposes -= {MARKETING}
+        services = frozenset(service.id for service in site.optional if MARKETING not in service.purposes)
+    return purposes, services
+
+
+def choose_language(site: Site, accept_language: str, page_lang: str = "") -> str:
+    """
+    Return the language of the notice, one of ``site.languages``.
+
+    The page's own language comes first, since a notice in another one than
+    the text around it reads like a foreign body; then what the browser asks
+    for; then the first language of the site.
+    """
+    languages = [tag for tag in site.languages if tag in texts()] or [FALLBACK_LANGUAGE]
+    if len(languages) == 1:
+        return languages[0]
+    from werkzeug.datastructures import LanguageAccept
+    from werkzeug.http import parse_accept_header
+
+    if page_lang.strip():
+        same = LanguageAccept([(page_lang.strip(), 1)]).best_match(languages)
+        if same is not None:
+            return same
+    wanted = parse_accept_header(accept_language[:_LANGUAGE_HEADER_LIMIT], LanguageAccept)
+    return wanted.best_match(languages) or languages[0]
+
+
+def state_of(decision: Decision) -> str:
+    """Return the state that scripts and style sheets may read: ``accept``, ``partial``, ``reject``, ... or ``none``."""
+    return decision.record.action.value if decision.record is not None else UNDECIDED
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    One page that the notice goes into.
+
+    Args:
+        decision: What holds for this visitor.
+        lang: From :func:`choose_language`.
+        nonce: Of the page's Content-Security-Policy, or empty.
+        back: The page's own path and query.
+        root: The mount's full path, for example ``/_cmw`` or ``/prefix/_cmw``.
+        inline: False where the page's policy forbids inline code.
+        xml: True for an XHTML page.
+    """
+
+    decision: Decision
+    lang: str
+    nonce: str
+    back: str
+    root: str
+    inline: bool = True
+    xml: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """What the markup of an insertion depends on, beside the site."""
+
+    lang: str
+    prompt: bool
+    gpc: bool
+    inline: bool
+    xml: bool
+    nonced: bool
+
+
+class Notice:
+    """
+    The notice of one site; it can be shared by threads.
+
+    Args:
+        site: As it is now; a site that has learned a service needs a new notice.
+        assets: The style sheets and the runtime.
+    """
+
+    def __init__(self, site: Site, assets: Assets) -> None:
+        self.site = site
+        self._assets = assets
+        self._purposes = offered(site)
+        self._kept: dict[_Variant, list[bytes]] = {}
+        self._versions: dict[tuple[str, bool], str] = {}
+        runtime = assets.read("runtime.js")
+        # Inline code takes the charset of the page, whatever that is: only ASCII reads the same in all of them.
+        self._inlinable = runtime.isascii() and not _ENDS_SCRIPT.search(runtime)
+
+    def insertion(self, page: Page) -> bytes:
+        """Return what goes first into the body of the page; nothing where the site asks for nothing."""
+        if not self.site.optional:
+            return b""
+        decision = page.decision
+        everything = decision.granted.issuperset(service.id for service in self.site.optional)
+        if everything and not decision.prompt and self.site.reopen != "button":
+            return b""
+        variant = _Variant(page.lang, decision.prompt, decision.gpc, page.inline, page.xml, bool(page.nonce))
+        parts = self._kept.get(variant)
+        if parts is None:
+            parts = self._kept[variant] = [_ascii(part) for part in _SLOT.split(self._markup(variant))]
+        slots = {
+            b"nonce": page.nonce,
+            b"root": page.root,
+            b"back": page.back,
+            b"query": self._query(page.back, page.lang),
+            b"granted": ",".join(sorted(decision.granted)),
+            b"purposes": ",".join(sorted(decision.purposes)),
+            b"state": state_of(decision),
+        }
+        filled = {name: _ascii(escape(text)) for name, text in slots.items()}
+        # re.split with one group: literal parts at the even places, names of slots at the odd ones.
+        return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
+
+    def version(self, lang: str, gpc: bool = False) -> str:
+        """
+        Return sixteen hex digits over the exact text and look of the notice in the language.
+
+        A consent record names it, so that it can be shown later what was agreed to.
+        """
+        kept = self._versions.get((lang, gpc))
+        if kept is not None:
+            return kept
+        shown = {
+            "markup": self._banner(lang, gpc),
+            "style": self._assets.read("banner.css").decode(),
+            "services": [
+                [service.id, service.name, service.vendor, localised(service.description, lang)]
+                for service in self.site.optional
+            ],
+            "texts": {
+                key: text for key, text in sorted(wording(lang).items()) if key.startswith(("purpose.", "page."))
+            },
+        }
+        canonical = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        digest = hashlib.sha256(b"consent_mw.notice.v1\0" + canonical.encode()).hexdigest()[:16]
+        self._versions[lang, gpc] = digest
+        return digest
+
+    def _query(self, back: str, lang: str) -> str:
+        fields = [("back", back)]
+        if len(self.site.languages) > 1:
+            fields.append(("lang", lang))
+        return urlencode(fields, safe="/")
+
+    def _markup(self, variant: _Variant) -> str:
+        reopening = self.site.reopen == "button"
+        sheets = [*(["banner.css"] if variant.prompt else []), *(["reopen.css"] if reopening else [])]
+        nonce = ' nonce="\x01nonce\x01"' if variant.nonced else ""
+        if not sheets:
+            style = ""
+        elif variant.inline:
+            css = "".join(self._assets.read(name).decode() for name in sheets)
+            style = f'<style data-cmw-style=""{nonce}>{css}</style>'
+        else:
+            style = "".join(
+                f'<link rel="stylesheet" href="\x01root\x01/{self._assets.path(name)}" data-cmw-style=""/>'
+                for name in sheets
+            )
+        banner = self._banner(variant.lang, variant.gpc) if variant.prompt else ""
+        reopen = self._reopen(variant.lang, variant.gpc) if reopening else ""
+        saved = escape(wording(variant.lang)["banner.saved"])
+        settings = "".join(
+            [
+                'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
+                'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01"',
+                f' data-cmw-saved="{saved}"' if variant.prompt else "",
+                ' data-cmw-release="reload"' if self.site.release == "reload" else "",
+                nonce,
+            ]
+        )
+        if variant.prompt and variant.inline and not variant.xml and self._inlinable:
+            script = f"<script {settings}>{self._assets.read('runtime.js').decode()}</script>"
+        else:
+            source = f"\x01root\x01/{self._assets.path('runtime.js')}"
+            script = f'<script {settings} async="" src="{source}"></script>'
+        return style + banner + reopen + script
+
+    def _banner(self, lang: str, gpc: bool) -> str:
+        say = wording(lang)
+        # The signal answers for marketing: the banner does not ask for it again, the preferences page can turn it on.
+        purposes = [purpose for purpose in self._purposes if not (gpc and purpose.id == MARKETING)]
+        chips = "".join(f"<li>{escape(purpose_label(purpose, lang))}</li>" for purpose in purposes)
+        rows = "".join(self._row(purpose, lang) for purpose in purposes)
+        necessary = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
+        return "".join(
+            [
+                '<section class="cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
+                f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}">',
+                '<form class="cmw-form" method="post" action="\x01root\x01/choice">',
+                '<input type="hidden" name="back" value="\x01back\x01"/>',
+                f'<input type="hidden" name="lang" value="{lang}"/>' if len(self.site.languages) > 1 else "",
+                f'<div class="cmw-intro"><h2 class="cmw-title" id="cmw-title">{escape(say["banner.title"])}</h2>',
+                f'<p class="cmw-text">{escape(say["banner.text"])}</p>',
+                f'<ul class="cmw-list" role="list">{chips}</ul>',
+                f'<p class="cmw-text">{escape(say["banner.promise"])}</p>',
+                f'<p class="cmw-gpc" role="status"><strong>{escape(say["gpc.short"])}.</strong> '
+                f"{escape(say['gpc.banner'])}</p>"
+                if gpc
+                else "",
+                f'<p class="cmw-about">{self._about(say)}</p></div>',
+                '<details class="cmw-more">',
+                f'<summary class="cmw-btn">{escape(say["action.choose"])}</summary>',
+                '<ul class="cmw-rows" role="list"><li class="cmw-row"><div class="cmw-on">'
+                f"<strong>{escape(purpose_label(necessary, lang))}<em>{escape(say['banner.always'])}</em></strong>"
+                f'<span class="cmw-note">{escape(purpose_description(necessary, lang))}</span></div></li>{rows}</ul>',
+                '</details><div class="cmw-actions">',
+                self._button("save", "cmw-btn cmw-save", say),
+                self._button("reject-all", "cmw-btn", say),
+                self._button("accept-all", "cmw-btn", say),
+                "</div></form></section>",
+            ]
+        )
+
+    def _about(self, say: Mapping[str, str]) -> str:
+        """Return by whom, and where it is told in full."""
+        controller = escape(say["banner.responsible"].replace("{controller}", self.site.controller or self.site.name))
+        count = str(len(self.site.optional))
+        services = escape(say["banner.services"].replace("{count}", count))
+        policy = escape(self.site.privacy_policy)
+        return "".join(
+            [
+                f"<span>{controller}</span>" if self.site.controller or self.site.name else "",
+                f'<a href="\x01root\x01/?\x01query\x01">{services}</a>',
+                f'<a href="{policy}">{escape(say["banner.privacy"])}</a>' if policy else "",
+            ]
+        )
+
+    @staticmethod
+    def _row(purpose: Purpose, lang: str) -> str:
+        return (
+            f'<li><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}"/>'
+            f"<span><strong>{escape(purpose_label(purpose, lang))}</strong>"
+            f'<span class="cmw-note">{escape(purpose_description(purpose, lang))}</span></span></label></li>'
+        )
+
+    @staticmethod
+    def _button(action: str, style: str, say: Mapping[str, str]) -> str:
+        return (
+            f'<button class="{style}" name="action" value="{action}" data-cmw-action="{action}">'
+            f"{escape(say['action.' + action])}</button>"
+        )
+
+    def _reopen(self, lang: str, gpc: bool) -> str:
+        say = wording(lang)
+        label = escape(say["action.open"])
+        status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>' if gpc else ""
+        return (
+            f'<section class="cmw-reopen" data-cmw-reopen="" aria-label="{label}" '
+            f'lang="{lang}" dir="{direction(lang)}">'
+            f'<a class="cmw-open" href="\x01root\x01/?\x01query\x01" data-cmw-action="open"><span>{label}</span></a>'
+            f"{status}</section>"
+        )
+
+
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", "xmlcharrefreplace")

@@ -1,0 +1,79 @@
+"""What the pages under the mount need from the rest; the engine provides it, tests provide small doubles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from typing import Protocol
+
+if TYPE_CHECKING:
+    from consent_mw.assets import Assets
+    from consent_mw.banner import Notice
+    from consent_mw.core.model import NoRecord
+    from consent_mw.core.model import Record
+    from consent_mw.core.model import RequestHead
+    from consent_mw.core.model import Service
+    from consent_mw.core.model import Site
+
+
+class Cookies(Protocol):
+    """The part of :class:`consent_mw.cookies.CookieJar` that the pages use."""
+
+    def read(self, head: RequestHead) -> Record | NoRecord:
+        """Return the choice that the request carries, or why there is none."""
+        ...
+
+    def set_cookie(self, record: Record, head: RequestHead) -> str:
+        """Return the Set-Cookie value that keeps ``record``."""
+        ...
+
+    def name(self, head: RequestHead) -> str | None:
+        """Return the name of the cookie for this request, or None where none may be kept."""
+        ...
+
+    def expire(self, seen: Iterable[str], services: Iterable[Service], host: str) -> list[str]:
+        """Return Set-Cookie values that remove those of the cookies ``seen`` that belong to ``services``."""
+        ...
+
+
+class Ledger(Protocol):
+    """The part of the records that the pages use."""
+
+    def append(self, record: Record, *, language: str, notice: str) -> None:
+        """Keep the record durably, or raise :class:`consent_mw.errors.RecordsError`."""
+        ...
+
+
+class WebContext(Protocol):
+    """Everything that the pages need; none of it is created by them."""
+
+    @property
+    def records(self) -> Ledger:
+        """Where grants and withdrawals are proved."""
+        ...
+
+    @property
+    def cookies(self) -> Cookies:
+        """What signs and reads the choice."""
+        ...
+
+    @property
+    def assets(self) -> Assets:
+        """The static files."""
+        ...
+
+    def site(self) -> Site:
+        """Return the site as it is now; a site without declared services grows as they are seen."""
+        ...
+
+    def notice(self) -> Notice:
+        """Return the notice of :meth:`site`."""
+        ...
+
+    def today(self) -> int:
+        """Return whole days since 1970-01-01 UTC."""
+        ...
+
+    def receipt(self) -> str:
+        """Return a new random receipt id."""
+        ...

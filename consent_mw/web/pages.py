@@ -1,0 +1,282 @@
+"""
+What the templates show: values prepared from the site and the decision, all texts still unescaped.
+
+The templates escape everything (autoescape), with the same function as
+:func:`consent_mw.banner.escape`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from consent_mw.banner import direction
+from consent_mw.banner import localised
+from consent_mw.banner import offered
+from consent_mw.banner import purpose_description
+from consent_mw.banner import purpose_label
+from consent_mw.banner import wording
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.model import Decision
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Purpose
+from consent_mw.core.model import Record
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.web.choice import granted_optional
+from consent_mw.web.choice import users_of
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_MAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
+
+#: Ids that one placeholder stands for; more are never held by one element.
+_PLACEHOLDER_LIMIT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line about a service or the site; ``href`` is empty where the text is no link."""
+
+    label: str
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One service with its own switch."""
+
+    id: str
+    name: str
+    vendor: str
+    description: str
+    facts: tuple[Fact, ...]
+    #: The other purposes it is used for; it is not included in one purpose alone.
+    also: str
+    checked: bool
+    #: True where it runs, but not by its own switch.
+    by_purpose: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeView:
+    """One purpose with the services that are listed under it."""
+
+    id: str
+    label: str
+    description: str
+    #: The label of the switch for all of its services.
+    all: str
+    checked: bool
+    services: tuple[ServiceView, ...]
+    #: Services listed under an earlier purpose that are used for this one too.
+    shared: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """What the visitor's choice is now."""
+
+    summary: str
+    day: str
+    iso_day: str
+    receipt: str
+    withdrawable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceholderView:
+    """What a held embed shows in its place."""
+
+    title: str
+    text: str
+    allow: str
+    purposes: tuple[str, ...]
+    services: tuple[str, ...]
+
+
+class Pages:
+    """
+    The values for the pages of one request.
+
+    Args:
+        site: The site as it is now.
+        decision: What holds for this visitor.
+        found: What the cookie gave, which may no longer count.
+        lang: The language of the pages.
+    """
+
+    def __init__(self, site: Site, decision: Decision, found: Record | NoRecord, lang: str) -> None:
+        self.site = site
+        self.decision = decision
+        self.found = found
+        self.lang = lang
+        self.dir = direction(lang)
+        self.say: Mapping[str, str] = wording(lang)
+        self._granted = granted_optional(site, decision)
+        self._labels = {purpose.id: purpose_label(purpose, lang) for purpose in offered(site)}
+
+    def fill(self, key: str, **values: str) -> str:
+        """Return the text with the values in the places named in braces."""
+        return re.sub(r"\{(\w+)\}", lambda name: values.get(name[1], name[0]), self.say[key])
+
+    def state(self) -> StateView:
+        """Return the visitor's choice in words."""
+        record = self.decision.record
+        if record is None:
+            lapsed = isinstance(self.found, Record)
+            receipt = self.found.receipt if isinstance(self.found, Record) else ""
+            return StateView(self.say["page.lapsed" if lapsed else "page.none"], "", "", receipt, bool(receipt))
+        day = date.fromordinal(_EPOCH + record.day)
+        month = self.say[f"month.{day.month}"]
+        return StateView(
+            summary=self._summary(),
+            day=self.fill("page.day", date=self.fill("date", day=str(day.day), month=month, year=str(day.year))),
+            iso_day=day.isoformat(),
+            receipt=record.receipt,
+            withdrawable=bool(record.receipt or self._granted),
+        )
+
+    def _summary(self) -> str:
+        on = [label for id, label in self._labels.items() if id in self.decision.purposes]
+        on += [
+            service.name
+            for service in self.site.optional
+            if service.id in self._granted and not self._through_purposes(service)
+        ]
+        return self.fill("page.granted", list=self.join(on)) if on else self.say["page.rejected"]
+
+    def purposes(self) -> tuple[PurposeView, ...]:
+        """Return the purposes with their services, each service once, under the first of its purposes."""
+        views = []
+        listed: set[str] = set()
+        for purpose in offered(self.site):
+            using = users_of(self.site, purpose.id)
+            own = [service for service in using if service.id not in listed]
+            listed.update(service.id for service in own)
+            views.append(
+                PurposeView(
+                    id=purpose.id,
+                    label=self._labels[purpose.id],
+                    description=purpose_description(purpose, self.lang),
+                    all=self.fill("page.all", count=str(len(using))),
+                    checked=purpose.id in self.decision.purposes,
+                    services=tuple(self._service(service, purpose) for service in own),
+                    shared=self.join(service.name for service in using if service not in own),
+                )
+            )
+        return tuple(views)
+
+    def necessary(self) -> PurposeView:
+        """Return what runs without permission."""
+        purpose = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
+        services = [service for service in self.site.services if service.necessary]
+        return PurposeView(
+            id=purpose.id,
+            label=purpose_label(purpose, self.lang),
+            description=purpose_description(purpose, self.lang),
+            all="",
+            checked=True,
+            services=tuple(self._service(service, purpose) for service in services),
+            shared="",
+        )
+
+    def _through_purposes(self, service: Service) -> bool:
+        return self.decision.purposes.issuperset(service.purposes)
+
+    def _service(self, service: Service, purpose: Purpose) -> ServiceView:
+        runs = service.id in self._granted
+        return ServiceView(
+            id=service.id,
+            name=service.name,
+            vendor=service.vendor,
+            description=localised(service.description, self.lang),
+            facts=tuple(self._facts(service)),
+            also=self.join(self._labels.get(id, id) for id in service.purposes if id != purpose.id),
+            checked=runs and not self._through_purposes(service),
+            by_purpose=runs and self._through_purposes(service),
+        )
+
+    def _facts(self, service: Service) -> Iterable[Fact]:
+        say = self.say
+        if service.vendor:
+            yield Fact(say["page.vendor"], service.vendor)
+        if service.cookies:
+            yield Fact(say["page.cookies"], ", ".join(service.cookies))
+        if service.storage:
+            yield Fact(say["page.storage"], ", ".join(service.storage))
+        if service.country:
+            yield Fact(say["page.country"], self.country(service.country))
+        if service.safeguard:
+            yield Fact(say["page.safeguard"], say.get(f"safeguard.{service.safeguard}", service.safeguard))
+        if service.retention_days == 1:
+            yield Fact(say["page.retention"], say["page.day-one"])
+        elif service.retention_days:
+            yield Fact(say["page.retention"], self.fill("page.days", count=str(service.retention_days)))
+        for key, address in (("page.policy", service.policy), ("page.opt-out", service.opt_out)):
+            if href(address):
+                yield Fact(say[key], re.sub(r"^https?://(www\.)?", "", address), href(address))
+
+    def responsible(self) -> tuple[Fact, ...]:
+        """Return who stands behind the site, as far as the owner said."""
+        said = (
+            ("page.controller", self.site.controller),
+            ("page.contact", self.site.contact),
+            ("banner.privacy", self.site.privacy_policy),
+            ("page.authority", self.site.supervisory_authority),
+        )
+        return tuple(Fact(self.say[key], text, href(text)) for key, text in said if text)
+
+    def placeholder(self, ids: str, catalogue: Mapping[str, Service]) -> PlaceholderView | None:
+        """
+        Return what stands for an embed held for these services, or None where an id means nothing.
+
+        The button grants them on top of what is granted now. A service that
+        the site does not declare has a name but no button.
+        """
+        wanted = list(dict.fromkeys(ids.split(",")))[:_PLACEHOLDER_LIMIT]
+        known = [self.site.by_id.get(id) or catalogue.get(id) for id in wanted]
+        if UNKNOWN_SERVICE in wanted or not all(known):
+            if set(wanted) - {UNKNOWN_SERVICE} - self.site.by_id.keys() - catalogue.keys():
+                return None
+            return PlaceholderView(self.say["placeholder.unknown"], self.say["placeholder.undeclared"], "", (), ())
+        services = [service for service in known if service is not None]
+        name = self.join(service.name for service in services)
+        title = self.fill("placeholder.title", name=name)
+        if not all(service in self.site.optional for service in services):
+            return PlaceholderView(title, self.say["placeholder.undeclared"], "", (), ())
+        vendor = self.join(dict.fromkeys(service.vendor or service.name for service in services))
+        now = self._granted | {service.id for service in services}
+        kept = self.decision.purposes & self._labels.keys()
+        return PlaceholderView(
+            title=title,
+            text=self.fill("placeholder.text", vendor=vendor),
+            allow=self.fill("placeholder.allow", name=name),
+            purposes=tuple(sorted(kept)),
+            services=tuple(sorted(now)),
+        )
+
+    def country(self, code: str) -> str:
+        """Return the name of the country, or its code where we have no name for it."""
+        return self.say.get(f"country.{code}", code)
+
+    def join(self, items: Iterable[str]) -> str:
+        """Return the items as a sentence lists them: ``a, b and c``."""
+        parts: Sequence[str] = list(items)
+        if len(parts) < 2:
+            return "".join(parts)
+        return self.fill("list.and", first=", ".join(parts[:-1]), last=parts[-1])
+
+
+def href(text: str) -> str:
+    """Return an address that is safe to link to, or an empty text: web pages, own paths and mail addresses only."""
+    if re.match(r"https?://[^\s/]", text, re.IGNORECASE) or re.match(r"/(?![/\\])", text):
+        return text
+    if text.lower().startswith("mailto:"):
+        return text
+    return f"mailto:{text}" if _MAIL.fullmatch(text) else ""
