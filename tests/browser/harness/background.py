@@ -4,7 +4,7 @@ What a browser asks for on its own account, page or no page, although everything
 The list is explicit and short on purpose: a host here is not counted against
 a page, so nothing that a page could load may stand here. Names under
 ``.invalid`` cannot exist (RFC 6761, section 6.4); the flags of chromium.py
-send Chromium's two remaining errands there. Firefox and WebKitGTK, as they
+send Chromium's remaining errands there. Firefox and WebKitGTK, as they
 are started here, ask for nothing.
 """
 
@@ -18,6 +18,7 @@ HOSTS = frozenset(
     {
         "update.invalid",  # the component updater's first check, which Playwright's flags do not stop
         "accounts.invalid",  # the list of accounts that are signed in, asked for once at the start
+        "autofill.invalid",  # what a form's fields mean, asked for where a page has a form
     }
 )
 

@@ -41,15 +41,12 @@ def flags() -> list[str]:
         # What Chromium still asks for at its start goes to names that do not exist (see background.py).
         "--component-updater=url-source=http://update.invalid/",
         "--gaia-url=https://accounts.invalid",
+        "--autofill-server-url=https://autofill.invalid/",
     ]
     if os.geteuid() == 0:
         # Chromium refuses to run its sandbox as root, which is what a container is.
         found.append("--no-sandbox")
     return found
-
-
-#: Of Playwright's flags, the one that would also switch off speculative loading, which the leak tests want on.
-IGNORED_DEFAULTS = ["--disable-background-networking"]
 
 
 #: The browser itself first: Debian's wrapper in /usr/bin adds flags, --disable-pings among them: less would be seen.
@@ -123,7 +120,6 @@ class Chromium(_Loop):
             self.playwright.chromium.launch(
                 executable_path=path,
                 args=flags(),
-                ignore_default_args=IGNORED_DEFAULTS,
                 proxy={"server": background.address},
             )
         )
@@ -170,7 +166,6 @@ class ChromiumProfile(_Loop):
                     home,
                     executable_path=self._path,
                     args=flags(),
-                    ignore_default_args=IGNORED_DEFAULTS,
                     proxy={"server": lane.address},
                     ignore_https_errors=True,
                     java_script_enabled=scripts,

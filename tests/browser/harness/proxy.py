@@ -133,6 +133,18 @@ class Lane:
         """Where a browser finds this proxy."""
         return f"http://127.0.0.1:{self.port}"
 
+    def serve(self, host: str, app: WSGIApplication) -> None:
+        """Answer ``host`` with ``app`` from now on."""
+        with self._changed:
+            self._own = {**self._own, host: app}
+
+    def forget(self) -> None:
+        """Empty the log and answer no host of a page's own any more."""
+        with self._changed:
+            self._hits.clear()
+            self._errors.clear()
+            self._own = {}
+
     def hits(self, since: int = 0) -> list[Hit]:
         """Return the log from position ``since`` on."""
         with self._changed:
