@@ -1,0 +1,310 @@
+"""
+Records in one SQLite file: the embedded store, enough for one machine.
+
+The ledger is written in WAL mode with ``synchronous=FULL``: a commit returns
+after its bytes are on the disk, so an acknowledged grant survives ``kill -9``
+and a power cut, as far as the disk keeps its word. Each process has one
+connection for writing and one for reading, so that no page waits for a
+writer. A connection is never carried across a fork.
+
+Limits: the file must be on a local disk, since WAL needs memory that all of its
+processes share (SQLite documentation, "Write-Ahead Logging", section 2.2).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import closing
+from contextlib import contextmanager
+from importlib import resources
+from threading import Lock
+
+from consent_mw.core.model import Action
+from consent_mw.core.model import Record
+from consent_mw.errors import ConfigError
+from consent_mw.errors import Problem
+from consent_mw.errors import RecordsError
+
+__all__ = ["SqliteRecords"]
+
+_log = logging.getLogger("consent_mw")
+
+#: Seconds that a write waits for the writers of other processes, and for those of this one.
+WAIT = 2.0
+#: Seconds that a read waits; in WAL mode it hardly ever does.
+READ_WAIT = 0.25
+
+#: "cmw1" in the file's header, so that a file of another program is not written into.
+APPLICATION_ID = 0x636D7731
+#: The schema, step by step; a file's user_version counts the steps that it has.
+MIGRATIONS = ("2026-11-22-ledger.sql",)
+
+
+class _Foreign(RecordsError):
+    """The file is a database, and not one of ours."""
+
+
+class SqliteRecords:
+    """
+    A ledger in the file ``path``.
+
+    Raises:
+        ConfigError: the file cannot be made, or belongs to another program.
+        RecordsError: the file is there and cannot be used.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self._closed = False
+        self._writer = _Slot(self.path, WAIT)
+        self._reader = _Slot(self.path, READ_WAIT)
+        _check_folder(self.path)
+        # Nothing stays open: a server that loads the site before it forks has no connection to hand on.
+        try:
+            with _told(self.path), closing(_connect(self.path, WAIT)) as connection:
+                _prepare(connection, self.path)
+        except _Foreign as error:
+            remedy = "Name a file of its own in the setting records."
+            raise ConfigError([Problem("site.records", str(error), remedy)]) from None
+        _stores.add(self)
+
+    def append(self, record: Record, *, language: str, notice: str) -> None:
+        """Write a grant or the withdrawal of one; it is on the disk when this returns."""
+        if not record.receipt:
+            if record.action in (Action.ACCEPT, Action.PARTIAL):
+                raise RecordsError("A grant needs a receipt: without one nobody could find its record again.")
+            return
+        if record.action is Action.REJECT:
+            return
+        with self._using(self._writer) as connection:
+            connection.execute(
+                "INSERT INTO ledger (receipt, step, day, action, revision, purposes, services, gpc, language, notice) "
+                "SELECT ?1, coalesce(max(step) + 1, 0), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM ledger WHERE receipt = ?1",
+                (
+                    record.receipt,
+                    record.day,
+                    record.action.value,
+                    record.revision,
+                    _ids(record.purposes),
+                    _ids(record.services),
+                    int(record.gpc),
+                    language,
+                    notice,
+                ),
+            )
+
+    def learned(self) -> frozenset[str]:
+        """Return the ids of the services that any process has learned."""
+        with self._using(self._reader) as connection:
+            return frozenset(name for (name,) in connection.execute("SELECT service FROM learned"))
+
+    def learn(self, service_id: str, day: int) -> bool:
+        """Note that a service occurs on the site; return True where that is new."""
+        with self._using(self._reader) as connection:
+            # Most calls bring nothing new, and those need no writer.
+            if connection.execute("SELECT 1 FROM learned WHERE service = ?", (service_id,)).fetchone():
+                return False
+        with self._using(self._writer) as connection:
+            found = connection.execute("INSERT OR IGNORE INTO learned (service, day) VALUES (?, ?)", (service_id, day))
+            return found.rowcount == 1
+
+    def version(self) -> int:
+        """Return the number of services learned: it only grows, and says more than PRAGMA data_version does."""
+        with self._using(self._reader) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM learned").fetchone()
+            return int(count)
+
+    def close(self) -> None:
+        """Close this process's connections; further calls raise RecordsError."""
+        self._closed = True
+        for slot in (self._writer, self._reader):
+            with slot.lock:
+                slot.drop()
+
+    @contextmanager
+    def _using(self, slot: _Slot) -> Iterator[sqlite3.Connection]:
+        """Lend the connection of ``slot``, and turn whatever fails into RecordsError."""
+        if self._closed:
+            raise RecordsError(f"The records in {self.path} are closed.")
+        if not slot.lock.acquire(timeout=slot.wait):
+            raise RecordsError(f"The records in {self.path} are busy.")
+        try:
+            with _told(self.path):
+                yield slot.connection()
+        except BaseException:
+            slot.drop()  # what state it is in is unknown: the next caller starts afresh
+            raise
+        finally:
+            slot.lock.release()
+
+
+class _Slot:
+    """One connection of one process, made when it is needed; used under ``lock``."""
+
+    def __init__(self, path: str, wait: float) -> None:
+        self.path = path
+        self.wait = wait
+        self.lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._process = 0
+
+    def connection(self) -> sqlite3.Connection:
+        """Return the connection, made anew where the file was replaced: SQLite would go on writing to the lost one."""
+        if self._connection is not None and self._process != os.getpid():
+            _abandoned.append(self._connection)
+            self._connection = None
+        if self._connection is not None and _identity(self.path) != self._file:
+            _log.warning("the records in %s were moved or replaced while the site was running", self.path)
+            self.drop()
+        if self._connection is None:
+            connection = _connect(self.path, self.wait)
+            try:
+                _prepare(connection, self.path)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+            self._file = _identity(self.path)
+            self._process = os.getpid()
+        return self._connection
+
+    def drop(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _check_folder(path: str) -> None:
+    """Raise where no file can be made at ``path``."""
+    folder = os.path.dirname(path)
+    remedy = "Make the folder and let this process write there, or name another file in the setting records."
+    if os.path.isdir(path):
+        raise ConfigError([Problem("site.records", f"{path} is a folder, not a file.", remedy)])
+    if not os.path.isdir(folder):
+        raise ConfigError([Problem("site.records", f"The folder {folder} is missing.", remedy)])
+    # SQLite makes two more files beside the database, so the folder must be writable even if the file exists.
+    for place in (folder, path):
+        if os.path.exists(place) and not os.access(place, os.W_OK):
+            raise ConfigError([Problem("site.records", f"{place} cannot be written by this process.", remedy)])
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _connect(path: str, wait: float) -> sqlite3.Connection:
+    """Open ``path``; every statement is a transaction of its own unless one is begun."""
+    return sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    """Set the connection up, and bring the file's schema up to date."""
+    if _foreign(connection):
+        raise _Foreign(f"{path} is a database of another program.")
+    _use_wal(connection, path)
+    connection.execute("PRAGMA synchronous = FULL")
+    # What is erased must be gone from the file too.
+    connection.execute("PRAGMA secure_delete = ON")
+    steps = _steps(connection)
+    if steps > len(MIGRATIONS):
+        raise RecordsError(f"The records in {path} were written by a newer version of consent_mw: update this one.")
+    if steps < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for name in MIGRATIONS[_steps(connection) :]:  # another process may have been faster
+                for statement in _statements(resources.files(__package__).joinpath(name).read_text(encoding="utf-8")):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def _foreign(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has tables, and none of ours."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(tables) and application != APPLICATION_ID
+
+
+def _steps(connection: sqlite3.Connection) -> int:
+    (steps,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(steps)
+
+
+def _use_wal(connection: sqlite3.Connection, path: str) -> None:
+    """Switch the file to WAL; SQLite does not wait for others here, so this does."""
+    until = time.monotonic() + WAIT
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+    if mode != "wal":
+        _log.warning("the file system of %s cannot do write-ahead logging: pages may wait for records", path)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script; executescript would commit what came before it."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _ids(ids: frozenset[str]) -> str:
+    return json.dumps(sorted(ids), separators=(",", ":"))
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Turn an error of SQLite into one that names the file."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
+        raise RecordsError(f"The records in {path} cannot be used: {error}.") from error
+
+
+# A connection in a child would share its locks with the parent's without holding them, which corrupts the file
+# (SQLite documentation, "How To Corrupt An SQLite Database File", section 2.6): all are closed before a fork.
+# A server that forks without telling Python leaves a connection behind; it is neither used nor closed.
+
+_abandoned: list[sqlite3.Connection] = []
+_stores: weakref.WeakSet[SqliteRecords] = weakref.WeakSet()
+_forking: list[_Slot] = []
+
+
+def _before_fork() -> None:
+    for store in list(_stores):
+        for slot in (store._writer, store._reader):
+            slot.lock.acquire()
+            slot.drop()
+            _forking.append(slot)
+
+
+def _after_fork() -> None:
+    while _forking:
+        _forking.pop().lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

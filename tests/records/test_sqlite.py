@@ -1,0 +1,329 @@
+"""What holds for the SQLite file: what it keeps, and that faults lose nothing which was acknowledged."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from consent_mw.core.model import Action
+from consent_mw.core.model import Record
+from consent_mw.errors import ConfigError
+from consent_mw.errors import RecordsError
+from consent_mw.records import Records
+from consent_mw.records import open_records
+from consent_mw.records import sqlite
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return where the store of this test is."""
+    return tmp_path / "consent.db"
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing wait for seconds."""
+    monkeypatch.setattr(sqlite, "WAIT", 0.05)
+    monkeypatch.setattr(sqlite, "READ_WAIT", 0.05)
+
+
+def rows(file: Path, query: str = "SELECT * FROM ledger ORDER BY receipt, step") -> list[tuple[object, ...]]:
+    """Return rows as another program would read them."""
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute(query).fetchall()
+
+
+# -- what is kept
+
+
+def test_a_grant_is_one_row(store: Records, grant: Record, file: Path) -> None:
+    """The row holds the record, the language and the notice, and lists in one canonical spelling."""
+    store.append(grant, language="de", notice="abc")
+    assert rows(file) == [
+        (
+            "r" * 22,
+            0,
+            20_779,
+            "partial",
+            "0123456789ab",
+            '["analytics","marketing"]',
+            '["ga","youtube"]',
+            1,
+            "de",
+            "abc",
+        )
+    ]
+
+
+def test_the_steps_of_a_receipt_are_counted(store: Records, grant: Record, file: Path) -> None:
+    """A grant, a change and a withdrawal on one day keep their order, among those of others."""
+    for action in (Action.PARTIAL, Action.ACCEPT, Action.WITHDRAW):
+        store.append(replace(grant, action=action), language="en", notice="n")
+        store.append(replace(grant, receipt="q"), language="en", notice="n")
+    found = rows(file, "SELECT step, action FROM ledger WHERE receipt LIKE 'r%' ORDER BY step")
+    assert found == [(0, "partial"), (1, "accept"), (2, "withdraw")]
+
+
+@pytest.mark.parametrize(("action", "receipt"), [(Action.REJECT, ""), (Action.REJECT, "r"), (Action.WITHDRAW, "")])
+def test_a_refusal_leaves_no_row(store: Records, grant: Record, file: Path, action: Action, receipt: str) -> None:
+    """Who granted nothing is not in the ledger at all."""
+    store.append(replace(grant, action=action, receipt=receipt), language="en", notice="n")
+    assert rows(file) == []
+
+
+def test_no_table_keeps_an_order_of_arrival(store: Records, file: Path) -> None:
+    """There is no rowid that would say who came before whom."""
+    for table, definition in rows(file, "SELECT name, sql FROM sqlite_master WHERE type = 'table'"):
+        assert str(definition).endswith("WITHOUT ROWID"), table
+        with pytest.raises(sqlite3.OperationalError, match="no such column: rowid"):
+            rows(file, f"SELECT rowid FROM {table}")  # noqa: S608 - our own table names
+
+
+def test_no_column_is_finer_than_a_day_or_about_a_person(store: Records, file: Path) -> None:
+    """The columns are these: a new one has to be argued for."""
+    columns = {
+        str(table): [name for (name,) in rows(file, f"SELECT name FROM pragma_table_info('{table}')")]  # noqa: S608
+        for (table,) in rows(file, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    }
+    assert columns == {
+        "ledger": [
+            "receipt",
+            "step",
+            "day",
+            "action",
+            "revision",
+            "purposes",
+            "services",
+            "gpc",
+            "language",
+            "notice",
+        ],
+        "learned": ["service", "day"],
+    }
+
+
+def test_a_time_finer_than_a_day_is_refused(store: Records, grant: Record) -> None:
+    """Even a caller's mistake cannot put a fraction of a day into the ledger."""
+    with pytest.raises(RecordsError):
+        store.append(replace(grant, day=20_779.5), language="en", notice="n")  # type: ignore[arg-type]
+
+
+def test_the_file_is_durable_and_clean(store: Records, file: Path) -> None:
+    """Commits reach the disk before they return, readers do not wait for writers, and what is erased is gone."""
+    assert isinstance(store, sqlite.SqliteRecords)
+    connection = store._writer.connection()
+    settings = [
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "secure_delete")
+    ]
+    assert settings == ["wal", 2, 1]
+
+
+# -- faults
+
+_APPENDER = """
+import sys
+from consent_mw.core.model import Action, Record
+from consent_mw.records import open_records
+store = open_records(sys.argv[1])
+for number in range(1_000_000):
+    receipt = f"{sys.argv[2]}-{number}"
+    record = Record(Action.ACCEPT, 20_779, "0" * 12, frozenset({"analytics"}), frozenset({"ga"}), receipt)
+    store.append(record, language="en", notice="n")
+    print(receipt, flush=True)
+"""
+
+
+def appender(url: str, name: str, before: str = "") -> subprocess.Popen[str]:
+    """Start a process that appends grants for ever and prints each receipt once it is acknowledged."""
+    command = [sys.executable, "-c", before + _APPENDER, url, name]
+    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def acknowledged(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield the receipts that the process was given, whole lines only."""
+    assert process.stdout is not None
+    return (line.strip() for line in process.stdout if line.endswith("\n"))
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_an_acknowledged_grant_survives_kill_9(url: str, file: Path, count: int) -> None:
+    """Two writers are killed in the midst of their work: every receipt they were given is there, once."""
+    writers = [appender(url, name) for name in ("one", "two")]
+    receipts = [[next(lines) for _ in range(count)] for lines in map(acknowledged, writers)]
+    for writer in writers:
+        writer.send_signal(signal.SIGKILL)
+    for writer, given in zip(writers, receipts, strict=True):
+        given.extend(acknowledged(writer))
+        writer.communicate()
+    open_records(url).close()
+    kept = [receipt for (receipt,) in rows(file, "SELECT receipt FROM ledger")]
+    promised = {receipt for given in receipts for receipt in given}
+    assert promised <= set(kept)
+    assert len(kept) == len(set(kept)) <= len(promised) + len(writers)
+    assert rows(file, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_full_disk_refuses_the_grant(url: str, file: Path) -> None:
+    """Where a write fails the grant is refused, and what was acknowledged before stays."""
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+    writer = appender(url, "one", limit)
+    out, err = writer.communicate(timeout=120)
+    assert "RecordsError: The records in" in err
+    assert {receipt for (receipt,) in rows(file, "SELECT receipt FROM ledger")} >= set(out.split())
+    assert out.split()
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_busy_file_refuses_the_grant_and_serves_the_page(
+    opened: Callable[[], Records], grant: Record, file: Path
+) -> None:
+    """While another process holds the file, a grant fails within the bound, and reading goes on."""
+    store = opened()
+    store.learn("ga", 1)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RecordsError, match="locked"):
+            store.append(grant, language="en", notice="n")
+        assert (store.version(), store.learned(), store.learn("ga", 2)) == (1, frozenset({"ga"}), False)
+        other.execute("ROLLBACK")
+    store.append(grant, language="en", notice="n")
+    assert len(rows(file)) == 1
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_busy_process_refuses_the_grant(opened: Callable[[], Records], grant: Record) -> None:
+    """Threads queue for the writer no longer than the bound."""
+    store = opened()
+    assert isinstance(store, sqlite.SqliteRecords)
+    with store._writer.lock, pytest.raises(RecordsError, match="busy"):
+        store.append(grant, language="en", notice="n")
+
+
+def test_a_file_that_was_taken_away_is_made_again(
+    store: Records, grant: Record, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Grants do not go on into a deleted file: the next one is where the setting says, and the log tells."""
+    store.append(grant, language="en", notice="n")
+    for path in file.parent.iterdir():
+        path.unlink()
+    store.append(replace(grant, receipt="later"), language="en", notice="n")
+    assert [row[0] for row in rows(file)] == ["later"]
+    assert "were moved or replaced" in caplog.text
+
+
+def test_a_fork_that_python_was_not_told_of_gets_its_own_connection(
+    store: Records, grant: Record, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection of another process is neither used nor closed."""
+    assert isinstance(store, sqlite.SqliteRecords)
+    store.append(grant, language="en", notice="n")
+    inherited = store._writer.connection()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    store.append(replace(grant, receipt="child"), language="en", notice="n")
+    assert inherited in sqlite._abandoned
+    assert store._writer.connection() is not inherited
+    assert len(rows(file)) == 2
+    sqlite._abandoned.remove(inherited)
+    inherited.close()
+
+
+def test_processes_that_start_together_make_one_file(url: str, file: Path) -> None:
+    """Several first starts at once neither fail nor make the schema twice."""
+    writers = [appender(url, f"w{number}") for number in range(5)]
+    firsts = [next(acknowledged(writer)) for writer in writers]
+    for writer in writers:
+        writer.kill()
+        writer.communicate()
+    assert {receipt for (receipt,) in rows(file, "SELECT receipt FROM ledger")} >= set(firsts)
+
+
+# -- what cannot be a store
+
+
+def told(path: Path) -> str:
+    """Return the one problem with the setting that ``path`` gives."""
+    with pytest.raises(ConfigError) as caught:
+        open_records(f"sqlite:///{path}")
+    (found,) = caught.value.problems
+    assert found.where == "site.records"
+    assert "setting records" in found.remedy
+    return found.what
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    """No folder is made for an owner who mistyped one."""
+    assert told(tmp_path / "missing" / "c.db") == f"The folder {tmp_path / 'missing'} is missing."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
+    """A path that names a folder is told."""
+    assert told(tmp_path) == f"{tmp_path} is a folder, not a file."
+
+
+@pytest.mark.parametrize("refused", ["folder", "file"])
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only folder or file is told at start-up, not at the first grant."""
+    file = tmp_path / "c.db"
+    file.touch()
+    place = tmp_path if refused == "folder" else file
+    # Who runs the tests may be root, whom no mode refuses: the operating system's answer is given instead.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != place)
+    assert told(file) == f"{place} cannot be written by this process."
+
+
+def test_a_database_of_another_program_is_told(file: Path) -> None:
+    """The application's own database is not written into by mistake."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE users (name)")
+    assert told(file) == f"{file} is a database of another program."
+    assert rows(file, "SELECT name FROM sqlite_master") == [("users",)]
+
+
+def test_a_file_that_is_no_database_is_told(file: Path) -> None:
+    """Something else in the place of the file is an error of the store, and is left as it is."""
+    file.write_text("important notes " * 100, encoding="utf-8")
+    with pytest.raises(RecordsError, match=re.escape(f"The records in {file} cannot be used: file is not a database.")):
+        open_records(f"sqlite:///{file}")
+    assert file.read_text(encoding="utf-8").startswith("important notes")
+
+
+def test_a_file_of_a_newer_version_is_told(store: Records, file: Path) -> None:
+    """An older program does not write into a schema that it does not know."""
+    store.close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(sqlite.MIGRATIONS) + 1}")
+    with pytest.raises(RecordsError, match="newer version of consent_mw"):
+        open_records(f"sqlite:///{file}")
+
+
+def test_a_path_with_odd_characters_is_taken_literally(tmp_path: Path, grant: Record) -> None:
+    """Spaces, percent signs and question marks in a folder's name mean themselves."""
+    folder = tmp_path / "a b%20?x=#ü"
+    folder.mkdir()
+    store = open_records(f"sqlite:///{folder}/c.db")
+    store.append(grant, language="en", notice="n")
+    assert len(rows(folder / "c.db")) == 1
+    store.close()
+
+
+def test_lists_are_read_back_as_json(store: Records, grant: Record, file: Path) -> None:
+    """An auditor needs nothing of ours to read the ledger."""
+    store.append(grant, language="en", notice="n")
+    (services,) = rows(file, "SELECT services FROM ledger")[0]
+    assert json.loads(str(services)) == ["ga", "youtube"]
