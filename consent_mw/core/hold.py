@@ -40,14 +40,48 @@ _SPACES = " \t\n\r\f"
 
 #: Links that fetch or connect; any other relation is only a statement.
 _FETCHING_LINKS = frozenset(
-    "stylesheet icon apple-touch-icon apple-touch-icon-precomposed mask-icon manifest preload prefetch preconnect"
-    " dns-prefetch modulepreload prerender import subresource compression-dictionary monetization".split()
+    [
+        "stylesheet",
+        "icon",
+        "apple-touch-icon",
+        "apple-touch-icon-precomposed",
+        "mask-icon",
+        "manifest",
+        "preload",
+        "prefetch",
+        "preconnect",
+        "dns-prefetch",
+        "modulepreload",
+        "prerender",
+        "import",
+        "subresource",
+        "compression-dictionary",
+        "monetization",
+    ]
 )
 
 #: Image types that some browser shows: a picture's source of another type is passed over.
 _IMAGE_TYPES = frozenset(
     f"image/{kind}"
-    for kind in "apng avif bmp gif heic heif jp2 jpeg jpg jpx jxl png svg+xml tiff vnd.microsoft.icon webp x-icon".split()
+    for kind in [
+        "apng",
+        "avif",
+        "bmp",
+        "gif",
+        "heic",
+        "heif",
+        "jp2",
+        "jpeg",
+        "jpg",
+        "jpx",
+        "jxl",
+        "png",
+        "svg+xml",
+        "tiff",
+        "vnd.microsoft.icon",
+        "webp",
+        "x-icon",
+    ]
 )
 
 #: How each attribute of an element leads out: a URL, a list of URLs, a srcset, a refresh, a document.
@@ -73,11 +107,10 @@ _ATTRIBUTES[b"image"] = {**_ATTRIBUTES[b"img"], b"href": "url", b"xlink:href": "
 _AMP = {b"src": "url", b"srcset": "srcset", b"poster": "url", b"href": "url", b"config": "url", b"type": "mark"}
 _ANYWHERE = {b"background": "url", b"style": "css"}
 _FOREIGN = {
-    **{
-        name: "css"
-        for name in b"fill stroke mask filter clip-path cursor marker marker-start marker-mid marker-end".split()
-    },
-    **{name: "url" for name in b"href xlink:href to from by".split()},
+    **dict.fromkeys(
+        b"fill stroke mask filter clip-path cursor marker marker-start marker-mid marker-end".split(), "css"
+    ),
+    **dict.fromkeys(b"href xlink:href to from by".split(), "url"),
     b"values": "urls",
 }
 
@@ -85,9 +118,13 @@ _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x
 _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?+((?:[/?#][!-~]*+)?+)\Z")
 _PLAIN_START = re.compile(rb"\s*(?:https?:)?//[a-z0-9.\-]+[/?#]")
 _CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
-_REFRESH = re.compile(r"[ \t\n\r\f]*(?:[0-9]+|(?=\.))[0-9.]*[;, \t\n\r\f]+(?:[uU][rR][lL][ \t\n\r\f]*=[ \t\n\r\f]*)?(.*)", re.S)
+_REFRESH = re.compile(
+    r"[ \t\n\r\f]*(?:[0-9]+|(?=\.))[0-9.]*[;, \t\n\r\f]+(?:[uU][rR][lL][ \t\n\r\f]*=[ \t\n\r\f]*)?(.*)", re.S
+)
 _CANDIDATE = re.compile(r"[ \t\n\r\f,]*([^ \t\n\r\f]+)")
-_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I)
+_HIDDEN_STYLE = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I
+)
 _ONE_PIXEL = re.compile(r"\s*[01](?:\.0*)?(?:px)?\s*\Z", re.I)
 
 Edit = tuple[int, int, bytes]
@@ -265,6 +302,12 @@ class Holder:
         """Return the services that a script belongs to, less those allowed."""
         return self.not_allowed(self._matcher.code(text, self.page))
 
+    @staticmethod
+    def refresh(text: str) -> str:
+        """Return where a refresh goes, https://html.spec.whatwg.org/#shared-declarative-refresh-steps"""
+        match = _REFRESH.match(text)
+        return match.group(1).strip("\"'" + _SPACES) if match else ""
+
     def _candidates(self, raw: bytes) -> list[tuple[str, int]]:
         """Split a srcset into its URLs, with where each begins in the decoded text."""
         text = self.text(raw)
@@ -294,11 +337,12 @@ class Holder:
                 return (UNKNOWN_SERVICE,)
             return self._document(self.text(raw).encode("utf-8", "replace"), self, self.depth + 1)
         if kind == "refresh":
-            match = _REFRESH.match(self.text(raw))
-            target = match.group(1).strip("\"'" + _SPACES) if match else ""
+            target = self.refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
         if kind == "urls":
-            ids = [id_ for part in re.split(r"[ \t\n\r\f;]+", self.text(raw)) if part for id_ in self._one(part.encode())]
+            ids = [
+                id_ for part in re.split(r"[ \t\n\r\f;]+", self.text(raw)) if part for id_ in self._one(part.encode())
+            ]
             return tuple(dict.fromkeys(ids))
         return self._one(raw)
 
@@ -527,7 +571,9 @@ class Holder:
         return any(services[id_].embed for id_ in held if id_ in services) or b"data-consent" in found
 
 
-_HARMLESS_DATA = re.compile(rb"\s*data:(?:image/(?!svg)|font/|video/|audio/|application/(?:font|octet-stream|pdf))", re.I)
+_HARMLESS_DATA = re.compile(
+    rb"\s*data:(?:image/(?!svg)|font/|video/|audio/|application/(?:font|octet-stream|pdf))", re.I
+)
 
 
 def ids_of_cut(kind: str, raw: bytes, hold_back: int) -> bool:

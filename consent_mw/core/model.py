@@ -22,6 +22,7 @@ MARKETING = "marketing"
 #: The pseudo-service under which an unknown third party is held (``unknown = "pixels" | "hold"``).
 UNKNOWN_SERVICE = "unknown"
 
+
 def _no_text() -> Mapping[str, str]:
     return MappingProxyType({})
 

@@ -48,13 +48,24 @@ class Rewriter:
         #: Offsets in the output and lengths of what was inserted, where ``trace`` is set.
         self.trace: list[tuple[int, int]] | None = None
         self._buffer = bytearray()
+        #: What is sent: the buffer itself, or bytes that say something else to a browser than to the scanner.
+        self._source = self._buffer
         self._origin = 0
         self._sent = 0
         self._alive = True
         self._scanners: list[Reading] = [Scanner(self, holder, primary=True)]
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes of the page and return what can be sent on."""
+    def feed(self, chunk: bytes, source: bytes | None = None) -> bytes:
+        """
+        Take the next bytes of the page and return what can be sent on.
+
+        Args:
+            source: What to send in the place of ``chunk``, byte for byte, where the two differ.
+        """
+        if source is not None and source != chunk and self._source is self._buffer:
+            self._source = bytearray(self._buffer)
+        if self._source is not self._buffer:
+            self._source += chunk if source is None else source
         return self._run(chunk, final=False)
 
     def finish(self) -> bytes:
@@ -109,9 +120,11 @@ class Rewriter:
 
     def _send(self, safe: int) -> bytes:
         """Return the bytes up to ``safe`` with the edits made, and forget them."""
-        buffer = self._buffer
+        source = self._source
         edits = self._scanners[0].edits
-        if len(self._scanners) > 1 or any(later[0] < sooner[0] for sooner, later in zip(edits, edits[1:], strict=False)):
+        if len(self._scanners) > 1 or any(
+            later[0] < sooner[0] for sooner, later in zip(edits, edits[1:], strict=False)
+        ):
             merged = [edit for scanner in self._scanners for edit in scanner.edits]
             edits = list(dict.fromkeys(sorted(merged, key=lambda edit: edit[0])))
         limit = self._origin + safe
@@ -123,7 +136,7 @@ class Rewriter:
                 break
             start = position - self._origin
             if start > at:
-                parts.append(buffer[at:start])
+                parts.append(source[at:start])
                 at = start
             if self.trace is not None and inserted:
                 self.trace.append((self._sent + sum(map(len, parts)), len(inserted)))
@@ -131,11 +144,13 @@ class Rewriter:
             at = max(at, start + left_out)
         else:
             later = set()
-        parts.append(buffer[at:safe])
+        parts.append(source[at:safe])
         for scanner in self._scanners:
             scanner.edits = [edit for edit in scanner.edits if edit in later] if later else []
             scanner.shift(safe)
-        del buffer[:safe]
+        del source[:safe]
+        if source is not self._buffer:
+            del self._buffer[:safe]
         self._origin += safe
         out = b"".join(parts)
         self._sent += len(out)

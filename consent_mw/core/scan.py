@@ -136,13 +136,19 @@ class Scanner(Constructs):
                 self._html_end_tag(found)
             else:
                 self._html_start_tag(found)
-            if self.mode is not Mode.DATA or not plain or self.stack or self.in_noscript or self.holder.plans is not plans:
+            if (
+                self.mode is not Mode.DATA
+                or not plain
+                or self.stack
+                or self.in_noscript
+                or self.holder.plans is not plans
+            ):
                 return True
             position = self.position
 
     def _opens_body(self, position: int) -> bool:
         """Whether what stands at ``position``, which is no white space, comment or complete tag of it, is text."""
-        after = self.buffer[position : position + 2]
+        after = bytes(self.buffer[position : position + 2])
         if after[:1] != b"<":
             return True
         return len(after) > 1 and not after[1:].isalpha() and after[1:] not in (b"!", b"/", b"?")

@@ -19,9 +19,7 @@ _NAME = rb"[^ \t\n\r\f/>]*+"
 #: An attribute's value behind "=": quoted, unquoted, or missing before ">".
 _VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\r\f\"'>][^ \t\n\r\f>]*+|(?=>))"
 #: A first "=" belongs to the name (before attribute name state). An "=" whose value does not end fails the whole tag.
-_ATTRIBUTE = (
-    rb"[^ \t\n\r\f/>][^ \t\n\r\f/>=]*+(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+" + _VALUE + rb"|(?![ \t\n\r\f]*+=))"
-)
+_ATTRIBUTE = rb"[^ \t\n\r\f/>][^ \t\n\r\f/>=]*+(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+" + _VALUE + rb"|(?![ \t\n\r\f]*+=))"
 _ATTRIBUTES = rb"(?:[ \t\n\r\f/]++|" + _ATTRIBUTE + rb")*+"
 
 #: A complete start or end tag: slash, name.
@@ -155,9 +153,16 @@ class Syntax:
     def __init__(self, names: Iterable[str] = (), attributes: Iterable[str] = ()) -> None:
         surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _either_case("amp-") + ")"
         extra = "".join(f"|{_either_case(name)}(?=[ \\t\\n\\r\\f=/>])" for name in attributes)
-        plain = rb"(?:[ \t\n\r\f/]++(?:(?!" + (_SENSITIVE + extra).encode() + rb")" + _ATTRIBUTE + rb")?+|" + (
-            # An attribute may follow a quoted value without white space between.
-            rb"(?<=[\"'])(?!" + (_SENSITIVE + extra).encode() + rb")" + _ATTRIBUTE + rb")*+"
+        plain = (
+            rb"(?:[ \t\n\r\f/]++(?:(?!"
+            + (_SENSITIVE + extra).encode()
+            + rb")"
+            + _ATTRIBUTE
+            + rb")?+|"
+            + (
+                # An attribute may follow a quoted value without white space between.
+                rb"(?<=[\"'])(?!" + (_SENSITIVE + extra).encode() + rb")" + _ATTRIBUTE + rb")*+"
+            )
         )
         ends = _trie(["body", "noscript", "select", "template"]).encode()
         #: Passes over text, comments, and tags that cannot matter in HTML content.

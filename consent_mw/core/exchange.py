@@ -1,0 +1,301 @@
+"""
+One request and its response: the only state machine.
+
+====================  ====================  =======================================
+state                 event                 next state, and what goes out
+====================  ====================  =======================================
+NEW                   start: PASS           PASSING, the app's own body
+NEW                   start: REWRITE        REWRITING, the body with the holds
+NEW                   start: REFUSE         REFUSING, an error page instead
+PASSING               feed, finish          the same bytes; DONE after finish
+REWRITING             feed, finish          rewritten bytes; DONE after finish
+REWRITING             refused markup,       nothing sent yet: REFUSING;
+                      or any error          else DEAD: nothing more goes out
+REFUSING              feed, finish          nothing but the error page; DONE
+any                   start again           NEW, while nothing was sent
+DEAD, DONE            feed, finish          nothing
+====================  ====================  =======================================
+
+An edge translates: it makes a :class:`RequestHead`, calls ``start`` when the
+app's head is there, sends what ``feed`` and ``finish`` return, and never
+decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from consent_mw.core.codec import PageStream
+from consent_mw.core.headers import Handling
+from consent_mw.core.headers import Headers
+from consent_mw.core.headers import Verdict
+from consent_mw.core.headers import for_one_visitor
+from consent_mw.core.headers import judge
+from consent_mw.core.headers import without_held
+from consent_mw.core.hold import Holder
+from consent_mw.core.hold import HoldPolicy
+from consent_mw.core.model import Decision
+from consent_mw.core.model import RequestHead
+from consent_mw.core.rewrite import Rewriter
+from consent_mw.core.rewrite import held_in
+from consent_mw.core.urls import Url
+from consent_mw.core.urls import ascii_host
+from consent_mw.errors import RefusedMarkup
+
+#: What a browser says it will do with the response when it is to be a page (Fetch Metadata).
+_DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object"})
+#: Libraries that put fragments into a page say so.
+_FRAGMENT_MARKS = ("x-requested-with", "hx-request", "turbo-frame", "x-pjax", "x-up-version", "x-inertia")
+#: With these an app would answer from the visitor's cache, or with a part, or in a form that cannot be read.
+_CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since")
+
+
+class State(Enum):
+    """Where an exchange is."""
+
+    NEW = "new"
+    PASSING = "passing"
+    REWRITING = "rewriting"
+    REFUSING = "refusing"
+    DONE = "done"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class PageInsert:
+    """What :data:`Insert` is asked for: ``page`` headers' nonce, and whether inline code may run."""
+
+    headers: tuple[tuple[str, str], ...]
+    xml: bool
+    at_end: bool
+    held: frozenset[str]
+
+
+#: Gives the banner, or nothing (yet); called with what is known of the page.
+Insert = Callable[[PageInsert], bytes]
+
+
+def wants_page(head: RequestHead) -> bool:
+    """Whether the response may be a page that a browser shows."""
+    destination = head.header("sec-fetch-dest")
+    if destination is not None:
+        return destination in _DOCUMENTS
+    return "text/html" in (head.header("accept") or "")
+
+
+def wants_banner(head: RequestHead) -> bool:
+    """Whether the response is the visitor's whole page: not a frame in it, and not a fragment for it."""
+    destination = head.header("sec-fetch-dest")
+    if destination is not None:
+        return destination == "document"
+    return not any(head.header(mark) for mark in _FRAGMENT_MARKS)
+
+
+def closed_headers(head: RequestHead) -> tuple[str, ...]:
+    """Return the request headers (lower case) that the app must not see: ways around the rewriter."""
+    if not wants_page(head):
+        return ()
+    return (*(name for name in _CLOSED if head.header(name) is not None), "accept-encoding")
+
+
+def page_url(head: RequestHead) -> Url:
+    """Return where the page is, as its relative URLs see it."""
+    host = head.host.rpartition("@")[2]
+    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    return Url(head.scheme, ascii_host(name), head.path or "/")
+
+
+class Exchange:
+    """
+    One response on its way out.
+
+    Args:
+        head: The request.
+        policy: What may run for this visitor.
+        decision: Why; kept for the edge and for views.
+        insert: Gives the banner.
+        expire: Set-Cookie values that take held services' cookies away from the visitor's browser.
+        holds_cookie: Whether a cookie that the app sets belongs to something held.
+        done: Called once with the ids of what was held.
+        failed: Called with what went wrong, for the log; must not raise.
+    """
+
+    def __init__(
+        self,
+        head: RequestHead,
+        policy: HoldPolicy,
+        decision: Decision,
+        *,
+        insert: Insert,
+        expire: Sequence[str] = (),
+        holds_cookie: Callable[[str], bool] = lambda name: False,
+        done: Callable[[frozenset[str]], None] = lambda held: None,
+        failed: Callable[[str, BaseException | None], None] = lambda what, error: None,
+    ) -> None:
+        self.head = head
+        self.decision = decision
+        self.state = State.NEW
+        self.status = 0
+        self.reason = ""
+        self.headers: Headers = []
+        #: How many bytes of body went out.
+        self.sent = 0
+        self._policy = policy
+        self._insert = insert
+        self._expire = expire
+        self._holds_cookie = holds_cookie
+        self._done = done
+        self._failed = failed
+        self._stream: PageStream | None = None
+        self._rewriters: list[Rewriter] = []
+        self._length = -1
+        self._received = 0
+        self._error_page = b""
+        self._page = page_url(head)
+
+    @property
+    def closed(self) -> tuple[str, ...]:
+        """The request headers that the app must not see."""
+        return closed_headers(self.head)
+
+    def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
+        """
+        Take the head of the app's response; ``status``, ``reason`` and ``headers`` then hold what to send.
+
+        May be called again as long as nothing was sent.
+        """
+        verdict = judge(status, headers)
+        self.status, self.reason = status, reason
+        self._stream = None
+        self._rewriters = []
+        if verdict.handling is Handling.PASS:
+            self.state = State.PASSING
+            self.headers = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
+        elif verdict.handling is Handling.REFUSE:
+            self._refuse(verdict.problem, verdict.remedy)
+        else:
+            self._rewrite(verdict, headers)
+        return verdict.handling
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a piece of the app's body and return what to send; never raises."""
+        if self.state is State.PASSING:
+            out = chunk
+        elif self.state is State.REWRITING and self.head.method != "HEAD":
+            out = self._guarded(chunk)
+        else:
+            out = b""
+        self.sent += len(out)
+        return out
+
+    def finish(self) -> bytes:
+        """Return the last bytes to send; never raises."""
+        out = b""
+        if self.state is State.REWRITING and self.head.method != "HEAD":
+            out = self._guarded(None)
+            self._report()
+        if self.state is State.REFUSING and self.head.method != "HEAD":
+            out, self._error_page = self._error_page, b""
+        if self.state is not State.DEAD:
+            self.state = State.DONE
+        self.sent += len(out)
+        return out
+
+    def whole(self, chunk: bytes) -> bytes | None:
+        """
+        Rewrite a body that is all in one chunk, and set its new length; None where there may be more.
+
+        To be asked before anything was sent.
+        """
+        if self.state is not State.REWRITING or self._received or len(chunk) != self._length or not chunk:
+            return None
+        out = self.feed(chunk)
+        out += self.finish()
+        self.headers = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
+        self.headers.append(("Content-Length", str(len(out))))
+        return out
+
+    def abandon(self) -> None:
+        """Note that the app failed or the visitor left: what was kept back is not sent."""
+        self._report()
+        self.state = State.DEAD
+
+    # -- the parts
+
+    def _rewrite(self, verdict: Verdict, headers: Sequence[tuple[str, str]]) -> None:
+        self.state = State.REWRITING
+        length = next((value for name, value in headers if name.lower() == "content-length"), "")
+        self._length = int(length) if length.isascii() and length.isdigit() else -1
+        kept = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
+        self.headers = for_one_visitor(kept) + [("Set-Cookie", value) for value in self._expire]
+        page_headers = tuple(headers)
+        banner = wants_banner(self.head)
+
+        def insert(at_end: bool, held: frozenset[str]) -> bytes:
+            return self._insert(PageInsert(page_headers, verdict.xml, at_end, held))
+
+        def rewriter(charset: str) -> Rewriter:
+            holder = Holder(self._policy, self._page, document=held_in, charset=charset, xml=verdict.xml)
+            made = Rewriter(holder, insert if banner else None)
+            self._rewriters.append(made)
+            return made
+
+        self._stream = PageStream(verdict.charset, rewriter, sniff=verdict.sniff)
+
+    def _guarded(self, chunk: bytes | None) -> bytes:
+        """Rewrite; on any error send an error page, or nothing more where a part of the page is out already."""
+        assert self._stream is not None  # REWRITING has one
+        try:
+            if chunk is None:
+                return self._stream.finish()
+            self._received += len(chunk)
+            return self._stream.feed(chunk)
+        except RefusedMarkup as error:
+            self._stop(str(error), f"The setting is {error.setting}." if error.setting else "", None)
+        except Exception as error:  # fail closed: whatever it was, the raw page must not go out
+            self._stop("The page could not be read.", "This is a fault in consent_mw; the log has its trace.", error)
+        return b""
+
+    def _stop(self, problem: str, remedy: str, error: BaseException | None) -> None:
+        if self.sent:
+            self._failed(f"{problem} {remedy} The rest of the page was not sent.", error)
+            self.state = State.DEAD
+        else:
+            self._refuse(problem, remedy, error)
+
+    def _refuse(self, problem: str, remedy: str, error: BaseException | None = None) -> None:
+        self._failed(f"{problem} {remedy}", error)
+        self.state = State.REFUSING
+        self.status, self.reason = 500, "Internal Server Error"
+        text = (
+            "This page was not sent.\n\n"
+            "consent_mw holds trackers back until visitors agree, and it could not do that here.\n"
+            f"{problem}\n{remedy}\n"
+        )
+        self._error_page = text.encode("utf-8", "replace")
+        self.headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(self._error_page))),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+
+    def _report(self) -> None:
+        rewriters, self._rewriters = self._rewriters, []
+        held = frozenset(id_ for rewriter in rewriters for id_ in rewriter.held)
+        if held:
+            self._done(held)
+
+    def _holder(self) -> Holder:
+        return Holder(self._policy, self._page, document=held_in)
+
+    def _holds_url(self, url: str) -> bool:
+        holder = self._holder()
+        return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
+
+    def _holds_refresh(self, value: str) -> bool:
+        target = self._holder().refresh(value)
+        return bool(target) and self._holds_url(target)

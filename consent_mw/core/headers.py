@@ -1,0 +1,220 @@
+"""
+Response heads: what becomes of a response, and its headers once the page in it may differ between visitors.
+
+PASS sends the app's own body, REWRITE holds what must be held in it, REFUSE
+sends an error page instead, because the body is HTML that cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+Headers = list[tuple[str, str]]
+
+
+class Handling(Enum):
+    """What becomes of a response's body."""
+
+    PASS = "pass"
+    REWRITE = "rewrite"
+    REFUSE = "refuse"
+
+
+class Verdict(NamedTuple):
+    """What becomes of one response, and what is needed for it."""
+
+    handling: Handling
+    charset: str = ""
+    xml: bool = False
+    sniff: bool = False
+    #: For REFUSE: what is wrong, and what the owner can change.
+    problem: str = ""
+    remedy: str = ""
+
+
+_HTML = frozenset({"text/html"})
+_XHTML = frozenset({"application/xhtml+xml"})
+#: Types for which a browser looks at the bytes, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
+_UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
+_CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]+))", re.I)
+
+#: Headers that describe the exact bytes of the app's own body.
+_OF_THE_BYTES = frozenset(
+    [
+        "content-length",
+        "etag",
+        "last-modified",
+        "accept-ranges",
+        "content-md5",
+        "digest",
+        "content-digest",
+        "repr-digest",
+    ]
+)
+#: Headers by which a shared cache may keep what only one visitor may see (RFC 9213, and vendors' own).
+_FOR_SHARED_CACHES = frozenset(
+    ["expires", "cdn-cache-control", "surrogate-control", "cloudflare-cdn-cache-control", "vercel-cdn-cache-control"]
+)
+_KEPT_DIRECTIVES = frozenset({"no-store", "no-transform", "private", "no-cache", "must-revalidate"})
+_LINK = re.compile(r"\s*<([^>]*)>((?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*)(?:,|\Z)")
+_LINK_REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))", re.I)
+_LINKS_THAT_FETCH = frozenset(
+    [
+        "preload",
+        "prefetch",
+        "preconnect",
+        "dns-prefetch",
+        "modulepreload",
+        "prerender",
+        "stylesheet",
+        "icon",
+        "manifest",
+    ]
+)
+_NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_=-]+)'")
+
+
+def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Return the media type, lower case and without parameters, and its charset parameter; the last header counts."""
+    value = next((value for name, value in reversed(headers) if name.lower() == "content-type"), "")
+    found = _CHARSET.search(value)
+    charset = (found.group(1) or found.group(2) or "") if found else ""
+    return value.partition(";")[0].strip().lower(), charset
+
+
+def judge(status: int, headers: Sequence[tuple[str, str]]) -> Verdict:
+    """Return what becomes of a response."""
+    if status < 200 or status in (204, 205, 304):
+        return Verdict(Handling.PASS)
+    kind, charset = media_type(headers)
+    if kind not in _HTML | _XHTML | _UNKNOWN:
+        return Verdict(Handling.PASS)
+    codings = [
+        coding.strip().lower()
+        for name, value in headers
+        if name.lower() == "content-encoding"
+        for coding in value.split(",")
+    ]
+    if [coding for coding in codings if coding not in ("", "identity")]:
+        if kind in _UNKNOWN:
+            return Verdict(Handling.PASS)
+        return Verdict(
+            Handling.REFUSE,
+            problem=f"The page is compressed ({', '.join(codings)}), so what is in it cannot be seen.",
+            remedy="Let compression happen outside consent_mw: in the web server, or in a middleware around it.",
+        )
+    if status == 206 or any(name.lower() == "content-range" for name, _ in headers):
+        if kind in _UNKNOWN:
+            return Verdict(Handling.PASS)
+        return Verdict(
+            Handling.REFUSE,
+            problem="The response is a part of an HTML page, so what is in it cannot be told.",
+            remedy="Do not answer Range requests for HTML pages.",
+        )
+    return Verdict(Handling.REWRITE, charset, kind in _XHTML, kind in _UNKNOWN)
+
+
+def _cache_control(values: list[str]) -> str:
+    kept = [part.strip() for value in values for part in value.split(",")]
+    kept = [part for part in kept if part.lower() in _KEPT_DIRECTIVES]
+    for needed in ("private", "no-cache"):
+        if needed not in map(str.lower, kept):
+            kept.append(needed)
+    return ", ".join(dict.fromkeys(kept))
+
+
+def _vary(values: list[str], added: Sequence[str]) -> str:
+    names = [part.strip() for value in values for part in value.split(",") if part.strip()]
+    if "*" in names:
+        return "*"
+    known = set(map(str.lower, names))
+    return ", ".join([*names, *(name for name in added if name.lower() not in known)])
+
+
+def for_one_visitor(headers: Sequence[tuple[str, str]]) -> Headers:
+    """
+    Return the headers of a page that is rewritten for one visitor.
+
+    Lengths, validators and digests of the app's own bytes go; no shared cache
+    may keep the page (RFC 9111 section 5.2.2.7), and the browser asks again.
+    """
+    kept: Headers = []
+    cache: list[str] = []
+    vary: list[str] = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "cache-control":
+            cache.append(value)
+        elif lower == "vary":
+            vary.append(value)
+        elif lower not in _OF_THE_BYTES and lower not in _FOR_SHARED_CACHES:
+            kept.append((name, value))
+    kept.append(("Cache-Control", _cache_control(cache)))
+    kept.append(("Vary", _vary(vary, ("Cookie", "Sec-GPC", "Accept-Language"))))
+    return kept
+
+
+def without_held(
+    headers: Sequence[tuple[str, str]],
+    holds_url: Callable[[str], bool],
+    holds_refresh: Callable[[str], bool],
+    holds_cookie: Callable[[str], bool],
+) -> Headers:
+    """Return the headers less the links that fetch, refreshes and cookies of what is held."""
+    kept: Headers = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "set-cookie" and holds_cookie(value.partition("=")[0].strip()):
+            continue
+        if lower == "refresh" and holds_refresh(value):
+            continue
+        if lower == "link":
+            links = [
+                match.group().strip().rstrip(",")
+                for match in _LINK.finditer(value)
+                if not (_link_fetches(match.group(2)) and holds_url(match.group(1)))
+            ]
+            if not links:
+                continue
+            value = ", ".join(links)
+        kept.append((name, value))
+    return kept
+
+
+def _link_fetches(parameters: str) -> bool:
+    found = _LINK_REL.search(parameters)
+    rels = (found.group(1) or found.group(2) or "").lower().split() if found else []
+    return bool(_LINKS_THAT_FETCH.intersection(rels))
+
+
+def inline_policy(headers: Sequence[tuple[str, str]]) -> tuple[str, bool]:
+    """
+    Return the nonce that the page's Content-Security-Policy gives, and whether inline code may run.
+
+    Follows https://www.w3.org/TR/CSP3/#allow-all-inline, for scripts and styles at once.
+    """
+    nonce = ""
+    inline = True
+    for name, value in headers:
+        if name.lower() != "content-security-policy":
+            continue
+        for policy in value.split(","):
+            directives = {
+                parts[0].lower(): parts[1:] for parts in (text.split() for text in policy.split(";")) if parts
+            }
+            for kind in ("script-src", "style-src"):
+                sources = directives.get(kind + "-elem", directives.get(kind, directives.get("default-src")))
+                if sources is None:
+                    continue
+                found = _NONCE.search(" ".join(sources))
+                if found:
+                    nonce = nonce or found.group(1)
+                    continue
+                strict = any(s.lower().startswith(("'sha", "'strict-dynamic")) for s in sources)
+                if strict or "'unsafe-inline'" not in map(str.lower, sources):
+                    inline = False
+    return nonce, inline

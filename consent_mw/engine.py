@@ -1,0 +1,325 @@
+"""
+The composition root: a site, its records, its cookies and a clock make exchanges.
+
+Edges need two things of it: :meth:`Engine.exchange` for the app's responses
+and :meth:`Engine.web` for the pages under the mount. Everything is prepared
+at start-up; a request looks up.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from consent_mw import catalogue
+from consent_mw import config
+from consent_mw.assets import Assets
+from consent_mw.banner import Notice
+from consent_mw.banner import Page
+from consent_mw.banner import choose_language
+from consent_mw.cookies import CookieJar
+from consent_mw.cookies import expire
+from consent_mw.cookies import load_keys
+from consent_mw.core.decide import decide
+from consent_mw.core.exchange import Exchange
+from consent_mw.core.exchange import PageInsert
+from consent_mw.core.headers import inline_policy
+from consent_mw.core.hold import HoldPolicy
+from consent_mw.core.match import Matcher
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import Decision
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Record
+from consent_mw.core.model import RequestHead
+from consent_mw.core.model import Service
+from consent_mw.core.model import Signals
+from consent_mw.core.model import Site
+from consent_mw.errors import RecordsError
+from consent_mw.records import Records
+from consent_mw.records import open_records
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIEnvironment
+
+logger = logging.getLogger("consent_mw")
+
+#: How often other processes' news are looked for, in seconds.
+_NEWS_INTERVAL = 1.0
+#: Distinct sets of grants for which the compiled policy is kept; a full store is emptied.
+_KEPT_POLICIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """The site as it is until something more is learned, with what is made from it."""
+
+    site: Site
+    notice: Notice
+    cookies: CookieJar
+    #: Matches the cookies of the services that need consent.
+    matcher: Matcher
+
+
+class _Context:
+    """What the pages under the mount need (:class:`consent_mw.web.context.WebContext`)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def records(self) -> Records:
+        return self._engine.records
+
+    @property
+    def cookies(self) -> CookieJar:
+        return self._engine.now().cookies
+
+    @property
+    def assets(self) -> Assets:
+        return self._engine.assets
+
+    def site(self) -> Site:
+        return self._engine.now().site
+
+    def notice(self) -> Notice:
+        return self._engine.now().notice
+
+    def today(self) -> int:
+        return self._engine.today()
+
+    def receipt(self) -> str:
+        return self._engine.receipt()
+
+
+class Engine:
+    """
+    Everything that one site needs, shared by its threads.
+
+    Args:
+        site: From :func:`consent_mw.config.load`.
+        records: Where consent is proved.
+        keys: Signing keys, oldest first.
+        clock: Seconds since 1970-01-01 UTC.
+        receipt: Makes a new random receipt id.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        records: Records,
+        keys: tuple[str, ...],
+        *,
+        clock: Callable[[], float] = time.time,
+        receipt: Callable[[], str] = lambda: secrets.token_urlsafe(16),
+    ) -> None:
+        from consent_mw.web import create_app  # here, since it brings Flask and the edges must start without
+
+        self.records = records
+        self.assets = Assets()
+        self.receipt = receipt
+        self._clock = clock
+        self._catalogue = catalogue.load()
+        self._base = site
+        self._lock = threading.Lock()
+        self._seen_version = -1
+        self._look_again = 0.0
+        self._named: set[str] = set()
+        self._policies: dict[frozenset[str], HoldPolicy] = {}
+        matched = [*self._catalogue.values(), *site.services]
+        self._matcher = Matcher(matched)
+        self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
+            NECESSARY
+        }
+        self._now = self._made(site, CookieJar(site, keys))
+        self._web = create_app(_Context(self)).wsgi_app
+        self._refresh()
+
+    @classmethod
+    def configured(cls, source: None | str | os.PathLike[str] | Mapping[str, object] | Site = None) -> Engine:
+        """
+        Return the engine of a configuration.
+
+        Raises:
+            ConfigError: with every mistake in it.
+        """
+        site = source if isinstance(source, Site) else config.load(source)
+        return cls(site, open_records(site.records), load_keys(site, os.environ))
+
+    # -- what edges use
+
+    @property
+    def mount(self) -> str:
+        """The path under which our own pages are."""
+        return self._base.mount
+
+    def owns(self, path: str) -> bool:
+        """Whether a request for ``path`` (without the script name) is for our own pages."""
+        return path == self.mount or path.startswith(self.mount + "/")
+
+    def web(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request for our own pages, as a WSGI application."""
+        inner = dict(environ)
+        inner["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + self.mount
+        inner["PATH_INFO"] = environ.get("PATH_INFO", "")[len(self.mount) :] or "/"
+        app: WSGIApplication = self._web
+        return app(inner, start_response)
+
+    def exchange(self, head: RequestHead, script_name: str = "") -> Exchange:
+        """Return the exchange for a request to the app, whose paths begin with ``script_name``."""
+        now = self.now()
+        found = now.cookies.read(head)
+        if self._base.learning and isinstance(found, Record) and found.revision != now.site.revision:
+            # Another process may have learned a service, and asked about it, since this one last looked.
+            self._refresh()
+            now = self._now
+        signals = Signals(gpc=_opted_out(head))
+        decision = decide(now.site, found, signals, self.today())
+        root = script_name + self.mount
+
+        def insert(page: PageInsert) -> bytes:
+            return self._insertion(head, root, found, signals, page)
+
+        held = [service for service in now.site.optional if service.id not in decision.granted]
+        held_ids = frozenset(service.id for service in held)
+        return Exchange(
+            head,
+            self._policy(decision, root),
+            decision,
+            insert=insert,
+            expire=expire(_cookie_names(head), held, head.host),
+            holds_cookie=lambda name: not held_ids.isdisjoint(now.matcher.cookie(name)),
+            done=self._done,
+            failed=lambda what, error: logger.error(
+                "%s %s: %s", head.method, "a page was held back", what, exc_info=error
+            ),
+        )
+
+    # -- the site, as it grows
+
+    def now(self) -> _Now:
+        """Return the site as all processes know it, give or take a second."""
+        if self._base.learning and time.monotonic() >= self._look_again:
+            self._refresh()
+        return self._now
+
+    def today(self) -> int:
+        """Return whole days since 1970-01-01 UTC."""
+        return int(self._clock() // 86_400)
+
+    def _made(self, site: Site, jar: CookieJar) -> _Now:
+        return _Now(site, Notice(site, self.assets), jar, Matcher(site.optional))
+
+    def _refresh(self) -> None:
+        """Take up what this or another process has learned."""
+        if not self._base.learning:
+            return
+        self._look_again = time.monotonic() + _NEWS_INTERVAL
+        with self._lock:
+            try:
+                version = self.records.version()
+                if version == self._seen_version:
+                    return
+                learned = self.records.learned()
+            except RecordsError as error:
+                logger.error("what the site has learned cannot be read: %s", error)
+                return
+            services = tuple(self._catalogue[id_] for id_ in sorted(learned) if id_ in self._catalogue)
+            site = replace(self._base, services=services)
+            self._now = self._made(site, self._now.cookies.grown(site))
+            self._seen_version = version
+
+    def _done(self, held: frozenset[str]) -> None:
+        """Declare what was held on a learning site; elsewhere, name what is not declared."""
+        new = [
+            self._catalogue[id_]
+            for id_ in sorted(held)
+            if id_ in self._catalogue and id_ not in self._now.site.by_id and id_ not in self._named
+        ]
+        if not new:
+            return
+        self._named.update(service.id for service in new)
+        if self._base.learning:
+            self._learn(new)
+        else:
+            for service in new:
+                logger.warning(
+                    "%s is on the site but not declared, so it stays held whatever visitors say. To ask them,"
+                    ' add to the configuration:\n\n[[services]]\nuse = "%s"\n',
+                    service.name,
+                    service.id,
+                )
+
+    def _learn(self, services: list[Service]) -> None:
+        for service in services:
+            try:
+                if self.records.learn(service.id, self.today()):
+                    logger.info(
+                        "%s is on the site; it is held and visitors are asked about it from now on", service.name
+                    )
+            except RecordsError as error:
+                self._named.discard(service.id)
+                logger.error("%s is held, but could not be declared: %s", service.name, error)
+        self._seen_version = -1
+        self._refresh()
+
+    # -- one page
+
+    def _policy(self, decision: Decision, root: str) -> HoldPolicy:
+        allowed = self._necessary | decision.granted | decision.purposes
+        key = allowed | {root}
+        policy = self._policies.get(key)
+        if policy is None:
+            policy = HoldPolicy(
+                self._matcher,
+                allowed,
+                unknown=self._base.unknown,
+                remove=self._base.release == "reload",
+                placeholder=root + "/placeholder/",
+                hold_back=self._base.hold_back,
+            )
+            if len(self._policies) >= _KEPT_POLICIES:
+                self._policies.clear()
+            self._policies[key] = policy
+        return policy
+
+    def _insertion(
+        self, head: RequestHead, root: str, found: Record | NoRecord, signals: Signals, page: PageInsert
+    ) -> bytes:
+        """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
+        if self._base.learning and page.held:
+            self._done(page.held)
+        now = self._now
+        decision = decide(now.site, found, signals, self.today())
+        nonce, inline = inline_policy(page.headers)
+        path = root.removesuffix(self.mount) + head.path
+        return now.notice.insertion(
+            Page(
+                decision=decision,
+                lang=choose_language(now.site, head.header("accept-language") or ""),
+                nonce=nonce,
+                back=path + ("?" + head.query if head.query else ""),
+                root=root,
+                inline=inline or bool(nonce),
+                xml=page.xml,
+            )
+        )
+
+
+def _opted_out(head: RequestHead) -> bool:
+    """Whether the browser sends the opt-out signal: one exact ``1`` is enough (Global Privacy Control, section 4.1)."""
+    return any(part.strip() == "1" for value in head.all("sec-gpc") for part in value.split(","))
+
+
+def _cookie_names(head: RequestHead) -> list[str]:
+    return [part.partition("=")[0].strip() for value in head.all("cookie") for part in value.split(";")]

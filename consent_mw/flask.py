@@ -1,0 +1,67 @@
+"""
+The Flask extension: ``Consent(app)`` or ``Consent().init_app(app)``.
+
+It wraps ``app.wsgi_app``, gives ``g.consent`` to views and ``consent`` to
+templates: ``{% if consent.allows("analytics") %}``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from consent_mw.wsgi import ConsentMiddleware
+from consent_mw.wsgi import current
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from consent_mw.core.model import Decision
+    from consent_mw.core.model import Site
+
+
+class Consent:
+    """
+    Wrap a Flask application.
+
+    Args:
+        app: The application, or None to call :meth:`init_app` later.
+        config: As for :class:`ConsentMiddleware`; where None, the app's own ``CONSENT`` setting counts.
+
+    Raises:
+        ConfigError: with every mistake in ``config``.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None,
+    ) -> None:
+        self._config = config
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Wrap ``app``; call it after other extensions that wrap ``app.wsgi_app``, so that it stands outside them."""
+        if "consent_mw" in app.extensions:
+            raise RuntimeError("this Flask application is wrapped by consent_mw already: call init_app once")
+        config = app.config.get("CONSENT") if self._config is None else self._config
+        app.wsgi_app = ConsentMiddleware(app.wsgi_app, config)  # type: ignore[method-assign]
+        app.extensions["consent_mw"] = self
+        app.before_request(_remember)
+        app.context_processor(_template_names)
+
+
+def _remember() -> None:
+    from flask import g
+    from flask import request
+
+    g.consent = current(request.environ)
+
+
+def _template_names() -> dict[str, Decision]:
+    from flask import has_request_context
+    from flask import request
+
+    return {"consent": current(request.environ)} if has_request_context() else {}

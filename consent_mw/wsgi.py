@@ -1,0 +1,204 @@
+"""
+The WSGI edge (PEP 3333): ``app = ConsentMiddleware(app)``.
+
+It translates and decides nothing. What is not HTML goes out as the app's own
+iterable, so that ``wsgi.file_wrapper`` works. A page goes out as it comes in,
+chunk by chunk; the app's head waits for its first chunk. ``close()`` is
+called once, also when the visitor leaves.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from consent_mw.core.exchange import Exchange
+from consent_mw.core.headers import Handling
+from consent_mw.core.model import RequestHead
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from consent_mw.core.model import Decision
+    from consent_mw.core.model import Site
+    from consent_mw.engine import Engine
+
+    ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+
+DECISION = "consent_mw.decision"
+
+
+def request_head(environ: WSGIEnvironment) -> RequestHead:
+    """Return the head of the request that ``environ`` describes."""
+    headers = [
+        (name[5:].replace("_", "-").lower(), value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_") and isinstance(value, str)
+    ]
+    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    # PEP 3333 gives the path as bytes in latin-1; browsers send, and we echo, percent-encoded UTF-8.
+    path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
+    return RequestHead(
+        method=environ.get("REQUEST_METHOD", "GET").upper(),
+        scheme=environ.get("wsgi.url_scheme", "http"),
+        host=host,
+        path=path,
+        query=environ.get("QUERY_STRING", ""),
+        headers=tuple(headers),
+    )
+
+
+class ConsentMiddleware:
+    """
+    Wrap a WSGI application so that trackers wait for the visitor's consent.
+
+    Args:
+        app: The application.
+        config: A path of a TOML file, a mapping of the same form, a :class:`Site`, or None: then every known
+            tracker is held, and visitors are asked about those that turn up in the pages.
+
+    Raises:
+        ConfigError: with every mistake in ``config``.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
+    ) -> None:
+        from consent_mw.engine import Engine  # here, so that importing the name costs nothing
+
+        self.app = app
+        self.engine: Engine = Engine.configured(config)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        engine = self.engine
+        if engine.owns(environ.get("PATH_INFO", "")):
+            return engine.web(environ, start_response)
+        exchange = engine.exchange(request_head(environ), environ.get("SCRIPT_NAME", ""))
+        environ[DECISION] = exchange.decision
+        for name in exchange.closed:
+            environ.pop("HTTP_" + name.upper().replace("-", "_"), None)
+        response = _Response(exchange, start_response)
+        body = self.app(environ, response.start)
+        # A file or another body that stays as it is: the server gets the very object that the app made.
+        return body if response.passes else _Body(response, body)
+
+
+class _Response:
+    """The head of one response, kept until the first piece of its body decides."""
+
+    def __init__(self, exchange: Exchange, start_response: StartResponse) -> None:
+        self.exchange = exchange
+        self.passes = False
+        self._start_response = start_response
+        self._server_write: Callable[[bytes], object] | None = None
+        self._sent = False
+        self._exc_info: ExcInfo = None
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None) -> Callable[[bytes], object]:
+        """Take the app's head (PEP 3333, start_response)."""
+        if exc_info is not None and self._sent:
+            try:
+                if exc_info[1] is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # no circular reference
+        if exc_info is None and self.exchange.status:
+            raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
+        self._exc_info = exc_info
+        code, _, reason = status.partition(" ")
+        handling = self.exchange.start(int(code), reason, headers)
+        self.passes = handling is Handling.PASS
+        if self.passes:
+            return self.send_head()
+        return self.write
+
+    def send_head(self) -> Callable[[bytes], object]:
+        """Send the head on, once."""
+        if not self._sent or self._exc_info is not None:
+            exchange = self.exchange
+            status = f"{exchange.status} {exchange.reason}"
+            if self._exc_info is None:
+                self._server_write = self._start_response(status, exchange.headers)
+            else:
+                exc_info, self._exc_info = self._exc_info, None
+                self._server_write = self._start_response(status, exchange.headers, exc_info)
+            self._sent = True
+        assert self._server_write is not None  # set where the head was sent
+        return self._server_write
+
+    def write(self, data: bytes) -> None:
+        """Rewrite what an app writes by the old way (PEP 3333, the write callable)."""
+        out = self.exchange.feed(data)
+        self.send_head()(out)
+
+
+class _Body:
+    """The rewritten body of one response."""
+
+    def __init__(self, response: _Response, body: Iterable[bytes]) -> None:
+        self._response = response
+        self._exchange = response.exchange
+        self._body = body
+        self._chunks: Iterator[bytes] | None = None
+        self._finished = False
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._finished:
+            raise StopIteration
+        exchange = self._exchange
+        try:
+            if self._chunks is None:
+                self._chunks = iter(self._body)
+            chunk = next(self._chunks)
+        except StopIteration:
+            self._finished = True
+            out = exchange.finish()
+            self._response.send_head()
+            if not out:
+                raise
+            return out
+        except BaseException:
+            exchange.abandon()
+            raise
+        whole = exchange.whole(chunk)
+        out = exchange.feed(chunk) if whole is None else whole
+        self._response.send_head()
+        return out
+
+    def close(self) -> None:
+        """Close the app's iterable, once."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if not self._finished:
+                self._exchange.abandon()
+        finally:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+
+
+def current(environ: WSGIEnvironment) -> Decision:
+    """
+    Return what the visitor of this request allows.
+
+    Raises:
+        LookupError: The application is not wrapped.
+    """
+    decision: Decision | None = environ.get(DECISION)
+    if decision is None:
+        raise LookupError("no consent decision for this request: wrap the application with ConsentMiddleware")
+    return decision
