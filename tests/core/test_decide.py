@@ -87,13 +87,13 @@ def test_a_purpose_that_is_no_longer_declared_is_not_granted() -> None:
 def test_a_refusal_grants_nothing_even_if_it_lists_services(action: Action) -> None:
     """The action rules: a refusal that carries grants is still a refusal, and is not asked again."""
     decision = decide(SITE, record("stats", action=action), QUIET, TODAY)
-    assert (decision.granted, decision.purposes, decision.prompt) == ({"pay"}, {NECESSARY}, False)
+    assert (decision.granted, decision.purposes, decision.prompt) == (frozenset({"pay"}), frozenset({NECESSARY}), False)
 
 
 def test_a_record_of_another_revision_is_asked_again() -> None:
     """What was agreed to has changed, so nothing is granted and the visitor is asked."""
     decision = decide(SITE, record("stats", revision="000000000000"), QUIET, TODAY)
-    assert (decision.granted, decision.prompt, decision.reason) == ({"pay"}, True, Reason.REVISED)
+    assert (decision.granted, decision.prompt, decision.reason) == (frozenset({"pay"}), True, Reason.REVISED)
 
 
 @pytest.mark.parametrize(("age", "reason"), [(180, Reason.CHOSEN), (181, Reason.EXPIRED)])
@@ -122,13 +122,20 @@ def test_a_site_without_optional_services_never_asks() -> None:
 def test_gpc_takes_marketing_away() -> None:
     """The signal removes every service with the marketing purpose, and the purpose, from an earlier grant."""
     decision = decide(SITE, record("stats", "pixel", "both"), GPC, TODAY)
-    assert (decision.granted, decision.purposes, decision.gpc) == ({"pay", "stats"}, {NECESSARY, "analytics"}, True)
+    assert (decision.granted, decision.purposes, decision.gpc) == (
+        frozenset({"pay", "stats"}),
+        frozenset({NECESSARY, "analytics"}),
+        True,
+    )
 
 
 def test_a_choice_made_under_gpc_stands() -> None:
     """Who granted marketing in the preferences in spite of the signal keeps that choice."""
     decision = decide(SITE, record("pixel", gpc=True), GPC, TODAY)
-    assert (decision.granted, decision.purposes) == ({"pay", "pixel"}, {NECESSARY, "analytics", MARKETING})
+    assert (decision.granted, decision.purposes) == (
+        frozenset({"pay", "pixel"}),
+        frozenset({NECESSARY, "analytics", MARKETING}),
+    )
 
 
 def test_gpc_does_not_take_analytics_away() -> None:
