@@ -181,7 +181,10 @@ def test_nobody_imports_the_demo_or_the_tests(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for folder in ("consent_mw", "demo_site", "benchmarks", "tests") for path in sources(ROOT / folder)],
+    [
+        *(path for folder in ("consent_mw", "demo_site", "benchmarks", "tests") for path in sources(ROOT / folder)),
+        *sorted(path for path in (ROOT / "static").rglob("*") if path.suffix in {".js", ".css"}),
+    ],
     ids=name,
 )
 def test_a_long_file_says_why(path: Path) -> None:
