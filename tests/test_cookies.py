@@ -228,7 +228,7 @@ def test_a_token_of_somebody_else_is_forged(signer: CookieJar) -> None:
     assert jar().read(head(cookie(made_by=signer))) is NoRecord.FORGED
 
 
-def test_a_grant_cannot_be_edited_into_a_refusal_cookie() -> None:
+def test_an_edited_payload_is_forged() -> None:
     """The signature covers the readable part."""
     edited = cookie(REFUSAL).replace("reject", "accept")
     assert jar().read(head(edited)) is NoRecord.FORGED
