@@ -23,10 +23,11 @@ _ANCHOR = re.compile(
 #: The beginning of an anchor at the end of a chunk; an escaped "url(" is at most 28 bytes long.
 _ANCHOR_SIZE = 28
 _STRING_REST = {
-    0x22: re.compile(rb"(?:[^\"\\\n\r\f]|\\(?:\r\n|.))*+", re.DOTALL),
-    0x27: re.compile(rb"(?:[^'\\\n\r\f]|\\(?:\r\n|.))*+", re.DOTALL),
+    # The last branch: see tokens.
+    0x22: re.compile(rb"(?:[^\"\\\n\r\f]|\\(?:\r\n|.)|(?!))*+", re.DOTALL),
+    0x27: re.compile(rb"(?:[^'\\\n\r\f]|\\(?:\r\n|.)|(?!))*+", re.DOTALL),
 }
-_UNQUOTED_REST = re.compile(rb"(?:[^)\\\"' \t\r\n\f(]|\\[0-9a-fA-F]{1,6}+%b?|\\.)*+" % _WS, re.DOTALL)
+_UNQUOTED_REST = re.compile(rb"(?:[^)\\\"' \t\r\n\f(]|\\[0-9a-fA-F]{1,6}+%b?|\\.|(?!))*+" % _WS, re.DOTALL)
 _ANCHOR_TAIL = re.compile(rb"[=:]%b{0,64}+\Z" % _WS)
 _TAIL_SIZE = 66
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\r\n\f])?|(\r\n|[\n\r\f])|(.))", re.DOTALL)

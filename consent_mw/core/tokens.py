@@ -20,7 +20,10 @@ _NAME = rb"[^ \t\n\r\f/>]*+"
 _VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\r\f\"'>][^ \t\n\r\f>]*+|(?=>))"
 #: A first "=" belongs to the name (before attribute name state). An "=" whose value does not end fails the whole tag.
 _ATTRIBUTE = rb"[^ \t\n\r\f/>][^ \t\n\r\f/>=]*+(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+" + _VALUE + rb"|(?![ \t\n\r\f]*+=))"
-_ATTRIBUTES = rb"(?:[ \t\n\r\f/]++|" + _ATTRIBUTE + rb")*+"
+#: Until 3.11.5 Python does not step back out of a possessive group that fails halfway (CPython issue 106052); a last
+#: branch that fails at once makes it do so, and is quicker than an atomic group around a plain repeat.
+_BACK = rb"|(?!)"
+_ATTRIBUTES = rb"(?:[ \t\n\r\f/]++|" + _ATTRIBUTE + _BACK + rb")*+"
 
 #: A complete start or end tag: slash, name.
 TAG = re.compile(rb"<(/?)([a-zA-Z]" + _NAME + rb")" + _ATTRIBUTES + rb">")
@@ -28,14 +31,14 @@ TAG = re.compile(rb"<(/?)([a-zA-Z]" + _NAME + rb")" + _ATTRIBUTES + rb">")
 #: The attributes of a tag that is known to be complete: name, then the value in one of three groups.
 ATTRIBUTE = re.compile(
     rb"([^ \t\n\r\f/>][^ \t\n\r\f/>=]*+)"
-    rb"(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\r\f\"'>][^ \t\n\r\f>]*+)|(?=>)))?+"
+    rb"(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\r\f\"'>][^ \t\n\r\f>]*+)|(?=>)))?"
 )
 
 #: The same for a tag that goes on: a quoted value may lack its end.
 ATTRIBUTES_SO_FAR = re.compile(_ATTRIBUTES)
 OPEN_VALUE = re.compile(rb"([^ \t\n\r\f/>][^ \t\n\r\f/>=]*+)[ \t\n\r\f]*+=[ \t\n\r\f]*+([\"']?)")
 
-_COMMENT = rb"<!--(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)"
+_COMMENT = rb"<!--(?:-?>|(?:[^-]++|-(?!-!?>)" + _BACK + rb")*+--!?>)"
 #: Bogus comments and doctypes end at the first ">", quotes or not.
 _BOGUS = rb"<!(?!--)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z][^>]*+>|</>"
 _NO_TAG = rb"<[^a-zA-Z!/?]"
@@ -44,16 +47,16 @@ COMMENT_END = re.compile(rb"--!?>")
 CDATA_START = b"<![CDATA["
 
 #: Text, comments and what is read as one.
-NO_TAGS = re.compile(rb"(?:[^<]++|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + rb")*+")
+NO_TAGS = re.compile(rb"(?:[^<]++|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + _BACK + rb")*+")
 
 #: The same in XML, where comments end otherwise, CDATA is text and processing instructions have an end of their own.
 NO_TAGS_XML = re.compile(
-    rb"(?:[^<]++|<!--(?:[^-]++|-(?!->))*+-->|<!\[CDATA\[(?:[^\]]++|\](?!\]>))*+\]\]>|<!(?!--|\[CDATA\[)[^>\[]*+>"
-    rb"|<\?(?!xml-stylesheet)(?:[^?]++|\?(?!>))*+\?>)*+"
+    rb"(?:[^<]++|<!--(?:[^-]++|-(?!->)%(back)s)*+-->|<!\[CDATA\[(?:[^\]]++|\](?!\]>)%(back)s)*+\]\]>"
+    rb"|<!(?!--|\[CDATA\[)[^>\[]*+>|<\?(?!xml-stylesheet)(?:[^?]++|\?(?!>)%(back)s)*+\?>%(back)s)*+" % {b"back": _BACK}
 )
 
 #: What may stand before the body without opening it, tags apart.
-BEFORE_BODY = re.compile(rb"(?:[ \t\n\r\f]++|" + _COMMENT + rb"|" + _BOGUS + rb")*+")
+BEFORE_BODY = re.compile(rb"(?:[ \t\n\r\f]++|" + _COMMENT + rb"|" + _BOGUS + _BACK + rb")*+")
 
 #: JavaScript MIME types by essence, https://mimesniff.spec.whatwg.org/#javascript-mime-type
 JAVASCRIPT_TYPES = frozenset(
@@ -153,33 +156,34 @@ class Syntax:
     def __init__(self, names: Iterable[str] = (), attributes: Iterable[str] = ()) -> None:
         surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _either_case("amp-") + ")"
         extra = "".join(f"|{_either_case(name)}(?=[ \\t\\n\\r\\f=/>])" for name in attributes)
-        plain = (
-            rb"(?:[ \t\n\r\f/]++(?:(?!"
-            + (_SENSITIVE + extra).encode()
-            + rb")"
-            + _ATTRIBUTE
-            + rb")?+|"
-            + (
-                # An attribute may follow a quoted value without white space between.
-                rb"(?<=[\"'])(?!" + (_SENSITIVE + extra).encode() + rb")" + _ATTRIBUTE + rb")*+"
-            )
-        )
+        plain = self._attributes((_SENSITIVE + extra).encode())
         ends = _trie(["body", "noscript", "select", "template"]).encode()
         #: Passes over text, comments, and tags that cannot matter in HTML content.
         self.skip = re.compile(
             rb"(?:[^<]++"
             rb"|</(?!" + ends + rb"[ \t\n\r\f/>])[a-zA-Z]" + _NAME + rb"(?:>|" + _ATTRIBUTES + rb">)"
             rb"|<(?!" + surfaced.encode() + rb")[a-zA-Z]" + _NAME + rb"(?:>|" + plain + rb">)"
-            rb"|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + rb")*+"
+            rb"|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + _BACK + rb")*+"
         )
         drawing = _trie(_DRAWING.split()).encode() + rb"(?=[ \t\n\r\f/>])"
-        drawn = rb"(?:[ \t\n\r\f/]++(?:(?!" + (_FOREIGN_SENSITIVE + extra).encode() + rb")" + _ATTRIBUTE + rb")?+)*+"
+        drawn = self._attributes((_FOREIGN_SENSITIVE + extra).encode())
         #: The same in foreign content, where a CDATA section is text.
         self.skip_foreign = re.compile(
             rb"(?:[^<]++|</" + drawing + rb"(?:>|" + _ATTRIBUTES + rb">)|<" + drawing + rb"(?:>|" + drawn + rb">)"
-            rb"|<!\[CDATA\[(?:[^\]]++|\](?!\]>))*+\]\]>"
-            rb"|" + _COMMENT + rb"|<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z][^>]*+>|</>|" + _NO_TAG + rb")*+"
+            rb"|<!\[CDATA\[(?:[^\]]++|\](?!\]>)" + _BACK + rb")*+\]\]>"
+            rb"|"
+            + _COMMENT
+            + rb"|<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z][^>]*+>|</>|"
+            + _NO_TAG
+            + _BACK
+            + rb")*+"
         )
+
+    @staticmethod
+    def _attributes(sensitive: bytes) -> bytes:
+        """Return the pattern of attributes of which none is sensitive; after a quoted value no space is needed."""
+        attribute = rb"(?!" + sensitive + rb")" + _ATTRIBUTE
+        return rb"(?:[ \t\n\r\f/]++(?:" + attribute + rb"|(?=>))|(?<=[\"'])" + attribute + _BACK + rb")*+"
 
 
 _END_TAGS: dict[bytes, re.Pattern[bytes]] = {}
