@@ -32,7 +32,7 @@ _ITEMS = [
         "old_price": number * 1.5 if number % 3 else None,
         "text": "A quiet picture for a bright room, on paper that keeps its colour. " * 2,
     }
-    for number in range(82)
+    for number in range(102)
 ]
 
 
