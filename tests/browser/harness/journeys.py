@@ -1,0 +1,68 @@
+"""
+A visitor's way through a wrapped page: seen before a choice, accepted, withdrawn, seen again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.browser.harness import background
+from tests.browser.harness.engines import Session
+from tests.browser.harness.proxy import Hit
+from tests.browser.harness.proxy import Lane
+
+#: The banner's button, and the preferences page's.
+ACCEPT_ALL = '[data-cmw-banner] [data-cmw-action="accept-all"]'
+WITHDRAW = 'button[value="withdraw"]'
+
+Hits = tuple[Hit, ...]
+Enough = Callable[[list[Hit]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """
+    What was asked for on the way, the browser's own errands left out.
+
+    Args:
+        before: On the first visit, no choice made.
+        accepted: From the click on "accept all" on.
+        withdrawn: On the visit after the withdrawal.
+        errors: Tracebacks of the site, if it failed.
+    """
+
+    before: Hits
+    accepted: Hits = ()
+    withdrawn: Hits = ()
+    errors: tuple[str, ...] = ()
+
+
+def look(session: Session, lane: Lane, url: str, enough: Enough) -> Hits:
+    """Visit ``url`` and return what it asked for; wait longer while that is not ``enough``."""
+    mark = lane.mark()
+    session.open(url)
+    lane.wait_for(enough, since=mark, limit=3)
+    return tuple(background.without_background(lane.hits(mark)))
+
+
+def travel(session: Session, lane: Lane, url: str, *, choose: bool, enough: Enough) -> Journey:
+    """
+    Go the whole way at ``url``.
+
+    Args:
+        choose: Whether there is something to choose; without it only the first visit is made.
+        enough: Whether what was asked for after accepting is all that is expected.
+    """
+    before = look(session, lane, url, lambda hits: True)
+    if not choose:
+        return Journey(before, errors=tuple(lane.errors))
+    mark = lane.mark()
+    session.click(ACCEPT_ALL)
+    lane.wait_for(enough, since=mark)
+    lane.settle()
+    accepted = tuple(background.without_background(lane.hits(mark)))
+    session.open(f"{url}_cmw/?back=/")
+    session.click(WITHDRAW)
+    withdrawn = look(session, lane, url, lambda hits: True)
+    return Journey(before, accepted, withdrawn, tuple(lane.errors))
