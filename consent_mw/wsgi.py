@@ -98,7 +98,7 @@ class _Response:
         self.exchange = exchange
         self.passes = False
         self._start_response = start_response
-        self._server_write: Callable[[bytes], object] | None = None
+        self._server_write: Callable[[bytes], object] = lambda data: None
         self._sent = False
         self._exc_info: ExcInfo = None
 
@@ -131,7 +131,6 @@ class _Response:
                 exc_info, self._exc_info = self._exc_info, None
                 self._server_write = self._start_response(status, exchange.headers, exc_info)
             self._sent = True
-        assert self._server_write is not None  # set where the head was sent
         return self._server_write
 
     def write(self, data: bytes) -> None:

@@ -38,7 +38,7 @@ _PRESCAN = 1024
 
 #: What a response without a type must begin with to be shown as HTML, https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type
 _SNIFFED = re.compile(
-    rb"[ \t\n\r\f]*<(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|!--)(?:[ >]|(?<=--))",
+    rb"[ \t\n\r\f]*<(?:(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[ >]|!--)",
     re.I,
 )
 _SNIFF_SIZE = 64

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 
 from consent_mw.core import css
+from consent_mw.core.elements import attributes
+from consent_mw.core.elements import executes
 from consent_mw.core.hold import TOO_LONG
-from consent_mw.core.hold import Holder
-from consent_mw.core.hold import attributes
 from consent_mw.core.hold import defuse
 from consent_mw.core.match import Ids
 from consent_mw.core.reading import Mode
@@ -162,7 +162,7 @@ class Constructs(Reading):
         tag = found.group()
         start, end = found.span()
         values = attributes(tag, 7)
-        self.script_kind = Holder.executes(values, self.holder.text)
+        self.script_kind = executes(values, self.holder.text)
         self.script_end = ScriptEnd()
         self.content = end
         if self.script_kind and (b"src" not in values or self.holder.policy.remove):

@@ -84,14 +84,19 @@ def scan(
         if quote not in _STRING_REST and after < end and data[after] in _STRING_REST:
             quote = data[after]
             after += 1
-        rest = _STRING_REST.get(quote, _UNQUOTED_REST).match(data, after, end)
-        assert rest is not None  # the patterns match the empty string
-        cut = rest.end() >= end or (rest.end() == end - 1 and data[end - 1] == 0x5C)
+        stop = _stop(_STRING_REST.get(quote, _UNQUOTED_REST), data, after, end)
+        cut = stop >= end or (stop == end - 1 and data[end - 1] == 0x5C)
         if cut and not final:
             return at, False
-        if fetches and rest.end() > after:
-            visit(after, bytes(data[after : rest.end()]))
-        position = min(rest.end() + 1, end) if quote in _STRING_REST else rest.end()
+        if fetches and stop > after:
+            visit(after, bytes(data[after:stop]))
+        position = min(stop + 1, end) if quote in _STRING_REST else stop
+
+
+def _stop(pattern: re.Pattern[bytes], data: bytes | bytearray, start: int, end: int) -> int:
+    """Return where a match of ``pattern`` at ``start`` stops; the patterns match the empty string at least."""
+    found = pattern.match(data, start, end)
+    return found.end() if found else start
 
 
 def terminator(data: bytes | bytearray, start: int, end: int) -> bytes:
@@ -107,9 +112,7 @@ def terminator(data: bytes | bytearray, start: int, end: int) -> bytes:
 
 def rest_of_token(data: bytes | bytearray, start: int, end: int, ends_with: bytes) -> int:
     """Return where a token ends that goes on at ``start``, or ``end``."""
-    rest = _STRING_REST.get(ends_with[0], _UNQUOTED_REST).match(data, start, end)
-    assert rest is not None  # the patterns match the empty string
-    return rest.end()
+    return _stop(_STRING_REST.get(ends_with[0], _UNQUOTED_REST), data, start, end)
 
 
 def urls(text: bytes) -> list[bytes]:

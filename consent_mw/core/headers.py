@@ -19,7 +19,7 @@ Headers = list[tuple[str, str]]
 class Handling(Enum):
     """What becomes of a response's body."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 -- no password
     REWRITE = "rewrite"
     REFUSE = "refuse"
 

@@ -16,12 +16,20 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from consent_mw.core import css
+from consent_mw.core.elements import ANYWHERE
+from consent_mw.core.elements import LEADS_OUT
+from consent_mw.core.elements import LEFT_OUT
+from consent_mw.core.elements import SPACES
+from consent_mw.core.elements import Attribute
+from consent_mw.core.elements import Attributes
+from consent_mw.core.elements import attributes
+from consent_mw.core.elements import is_pixel
+from consent_mw.core.elements import kinds as kinds_of
+from consent_mw.core.elements import told_by_beginning
 from consent_mw.core.match import Ids
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
-from consent_mw.core.tokens import ATTRIBUTE
-from consent_mw.core.tokens import JAVASCRIPT_TYPES
 from consent_mw.core.urls import Url
 from consent_mw.core.urls import resolve
 from consent_mw.core.urls import site_of
@@ -36,97 +44,13 @@ _MOST_NESTED = 4
 #: Stands for a construct that is longer than what may be kept back: no choice releases it.
 TOO_LONG = "too-long"
 
-_SPACES = " \t\n\r\f"
-
-#: Links that fetch or connect; any other relation is only a statement.
-_FETCHING_LINKS = frozenset(
-    [
-        "stylesheet",
-        "icon",
-        "apple-touch-icon",
-        "apple-touch-icon-precomposed",
-        "mask-icon",
-        "manifest",
-        "preload",
-        "prefetch",
-        "preconnect",
-        "dns-prefetch",
-        "modulepreload",
-        "prerender",
-        "import",
-        "subresource",
-        "compression-dictionary",
-        "monetization",
-    ]
-)
-
-#: Image types that some browser shows: a picture's source of another type is passed over.
-_IMAGE_TYPES = frozenset(
-    f"image/{kind}"
-    for kind in [
-        "apng",
-        "avif",
-        "bmp",
-        "gif",
-        "heic",
-        "heif",
-        "jp2",
-        "jpeg",
-        "jpg",
-        "jpx",
-        "jxl",
-        "png",
-        "svg+xml",
-        "tiff",
-        "vnd.microsoft.icon",
-        "webp",
-        "x-icon",
-    ]
-)
-
-#: How each attribute of an element leads out: a URL, a list of URLs, a srcset, a refresh, a document.
-_ATTRIBUTES: dict[bytes, dict[bytes, str]] = {
-    b"script": {b"src": "url", b"href": "url", b"xlink:href": "url", b"attributionsrc": "urls"},
-    b"img": {b"src": "url", b"srcset": "srcset", b"lowsrc": "url", b"dynsrc": "url", b"attributionsrc": "urls"},
-    b"iframe": {b"src": "url", b"srcdoc": "document"},
-    b"embed": {b"src": "url"},
-    b"object": {b"data": "url", b"archive": "urls"},
-    b"video": {b"src": "url", b"poster": "url"},
-    b"audio": {b"src": "url"},
-    b"source": {b"src": "url", b"srcset": "srcset"},
-    b"track": {b"src": "url"},
-    b"input": {b"src": "url"},
-    b"link": {b"href": "url", b"imagesrcset": "srcset"},
-    b"frame": {b"src": "url"},
-    b"bgsound": {b"src": "url"},
-    b"meta": {b"content": "refresh"},
-    b"a": {b"ping": "urls", b"attributionsrc": "urls"},
-    b"area": {b"ping": "urls", b"attributionsrc": "urls"},
-}
-_ATTRIBUTES[b"image"] = {**_ATTRIBUTES[b"img"], b"href": "url", b"xlink:href": "url"}
-_AMP = {b"src": "url", b"srcset": "srcset", b"poster": "url", b"href": "url", b"config": "url", b"type": "mark"}
-_ANYWHERE = {b"background": "url", b"style": "css"}
-_FOREIGN = {
-    **dict.fromkeys(
-        b"fill stroke mask filter clip-path cursor marker marker-start marker-mid marker-end".split(), "css"
-    ),
-    **dict.fromkeys(b"href xlink:href to from by".split(), "url"),
-    b"values": "urls",
-}
-
 _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
 _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*+)?)\Z")
-_PLAIN_START = re.compile(rb"\s*(?:https?:)?//[a-z0-9.\-]+[/?#]")
 _CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
 _REFRESH = re.compile(
     r"[ \t\n\r\f]*(?:[0-9]+|(?=\.))[0-9.]*[;, \t\n\r\f]+(?:[uU][rR][lL][ \t\n\r\f]*=[ \t\n\r\f]*)?(.*)", re.S
 )
 _CANDIDATE = re.compile(r"[ \t\n\r\f,]*([^ \t\n\r\f]+)")
-_HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I
-)
-_ONE_PIXEL = re.compile(r"\s*[01](?:\.0*)?(?:px)?\s*\Z", re.I)
-
 Edit = tuple[int, int, bytes]
 
 
@@ -137,16 +61,6 @@ class Plan(NamedTuple):
     held: Ids
     #: Leave the whole element out of the page (``release = "reload"`` only).
     remove: bool = False
-
-
-class Attribute(NamedTuple):
-    """One attribute of a tag as it stands in the bytes."""
-
-    start: int
-    end: int
-    raw: bytes
-    #: Where the value begins in the tag; -1 where there is none.
-    value_at: int
 
 
 @dataclass(frozen=True)
@@ -172,20 +86,6 @@ class HoldPolicy:
     plans: dict[tuple[Url, Url, str], dict[bytes, Plan | None]] = field(default_factory=dict, compare=False, repr=False)
 
 
-def attributes(tag: bytes, name_end: int, *, xml: bool = False) -> dict[bytes, list[Attribute]]:
-    """Return the attributes of a complete ``tag`` by lower-case name; the first of several counts."""
-    found: dict[bytes, list[Attribute]] = {}
-    for match in ATTRIBUTE.finditer(tag, name_end, len(tag)):
-        name = match.group(1)
-        group = match.lastindex or 1
-        key = name if xml else name.lower()
-        value_at = match.start(group) if group > 1 else -1
-        found.setdefault(key, []).append(
-            Attribute(match.start(), match.end(), match.group(group) if group > 1 else b"", value_at)
-        )
-    return found
-
-
 class Holder:
     """
     Plans the tags of one page.
@@ -195,7 +95,7 @@ class Holder:
         base: Its base URL, once a base element has set one.
         charset: The Python codec of the page's bytes, for hosts outside ASCII.
         xml: Whether XML's rules stand (XHTML): quoted attributes, case-sensitive names, no duplicates.
-        document: Returns the ids held in an HTML document (an iframe's srcdoc), at a depth.
+        document: Returns the ids held in an HTML document inside this one (an iframe's srcdoc).
     """
 
     def __init__(
@@ -203,7 +103,7 @@ class Holder:
         policy: HoldPolicy,
         page: Url,
         *,
-        document: Callable[[bytes, Holder, int], Ids],
+        document: Callable[[bytes, Holder], Ids],
         base: Url | None = None,
         charset: str = "utf-8",
         xml: bool = False,
@@ -242,7 +142,7 @@ class Holder:
 
     def nested(self) -> Holder:
         """Return the same for a document inside this one."""
-        inner = Holder(
+        return Holder(
             replace(self.policy, plans={}),
             self.page,
             document=self._document,
@@ -250,7 +150,6 @@ class Holder:
             charset="utf-8",
             depth=self.depth + 1,
         )
-        return inner
 
     def text(self, raw: bytes) -> str:
         """Decode an attribute's value, character references too."""
@@ -306,7 +205,7 @@ class Holder:
     def refresh(text: str) -> str:
         """Return where a refresh goes, https://html.spec.whatwg.org/#shared-declarative-refresh-steps"""
         match = _REFRESH.match(text)
-        return match.group(1).strip("\"'" + _SPACES) if match else ""
+        return match.group(1).strip("\"'" + SPACES) if match else ""
 
     def _candidates(self, raw: bytes) -> list[tuple[str, int]]:
         """Split a srcset into its URLs, with where each begins in the decoded text."""
@@ -335,7 +234,7 @@ class Holder:
         if kind == "document":
             if self.depth >= _MOST_NESTED:
                 return (UNKNOWN_SERVICE,)
-            return self._document(self.text(raw).encode("utf-8", "replace"), self, self.depth + 1)
+            return self._document(self.text(raw).encode("utf-8", "replace"), self)
         if kind == "refresh":
             target = self.refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
@@ -354,7 +253,7 @@ class Holder:
 
     # -- elements
 
-    def element_ids(self, name: bytes, found: dict[bytes, list[Attribute]]) -> Ids:
+    def element_ids(self, name: bytes, found: Attributes) -> Ids:
         """Return the services whose element rules this tag fits."""
         ids: list[str] = []
         rules = self._matcher.elements
@@ -367,7 +266,7 @@ class Holder:
                     ids.append(rule.id)
         return self.not_allowed(tuple(ids))
 
-    def mark(self, found: dict[bytes, list[Attribute]]) -> Ids | None:
+    def mark(self, found: Attributes) -> Ids | None:
         """Return what the author's mark says to hold; None where it says that the element stays."""
         values = found.get(b"data-consent")
         if not values:
@@ -376,34 +275,6 @@ class Holder:
         if NECESSARY in names:
             return None
         return self.not_allowed(tuple(name if name.replace("-", "").isalnum() else UNKNOWN_SERVICE for name in names))
-
-    @staticmethod
-    def executes(found: dict[bytes, list[Attribute]], text: Callable[[bytes], str]) -> str:
-        """
-        Return what a script is: ``classic``, ``module``, ``speculationrules``, ``importmap`` or empty for data.
-
-        https://html.spec.whatwg.org/#prepare-the-script-element
-        """
-        if b"type" in found:
-            kind = text(found[b"type"][0].raw).strip(_SPACES).lower()
-            if not found[b"type"][0].raw:
-                kind = "text/javascript"
-        elif b"language" in found and found[b"language"][0].raw:
-            kind = "text/" + text(found[b"language"][0].raw).lower()
-        else:
-            kind = "text/javascript"
-        if kind.encode("ascii", "replace") in JAVASCRIPT_TYPES:
-            # Every browser that is still in use knows modules, and so leaves these out.
-            return "" if b"nomodule" in found else "classic"
-        return kind if kind in ("module", "speculationrules", "importmap") else ""
-
-    def _is_pixel(self, found: dict[bytes, list[Attribute]], in_noscript: bool) -> bool:
-        if in_noscript or b"hidden" in found:
-            return True
-        for side in (b"width", b"height"):
-            if side in found and _ONE_PIXEL.match(self.text(found[side][0].raw)):
-                return True
-        return b"style" in found and bool(_HIDDEN_STYLE.search(self.text(found[b"style"][0].raw)))
 
     def plan(
         self,
@@ -434,15 +305,15 @@ class Holder:
         if mark is None:
             return None
         always: Ids = tuple(dict.fromkeys((*mark, *self.element_ids(name, found), *(script or ()))))
-        kinds = _ATTRIBUTES.get(name, {}) if late else self._kinds(name, found, foreign)
+        kinds = LEADS_OUT.get(name, {}) if late else kinds_of(name, found, foreign, self.text)
         holds: dict[bytes, Ids] = {}
         inner: list[tuple[int, bytes]] = []
         for key, values in found.items():
-            kind = kinds.get(key) or _ANYWHERE.get(key) or ("code" if key[:2].lower() == b"on" and len(key) > 2 else "")
+            kind = kinds.get(key) or ANYWHERE.get(key) or ("code" if key[:2].lower() == b"on" and len(key) > 2 else "")
             if not kind:
                 continue
             first = values[0]
-            if oversize and not ids_of_cut(kind, first.raw, self.policy.hold_back):
+            if oversize and not told_by_beginning(kind, first.raw, self.policy.hold_back):
                 holds[key] = always or (TOO_LONG,)
                 continue
             if kind == "srcset":
@@ -459,7 +330,7 @@ class Holder:
                 ids = self._value(kind, first.raw)
             if not ids and name == b"img" and kind == "url" and self.policy.unknown == "pixels":
                 target = self.url(first.raw)[1]
-                if self.third_party(target) and self._is_pixel(found, in_noscript):
+                if self.third_party(target) and is_pixel(found, in_noscript, self.text):
                     ids = () if self._known(first.raw) else self.not_allowed((UNKNOWN_SERVICE,))
             if ids:
                 holds[key] = ids
@@ -482,33 +353,6 @@ class Holder:
     def _inner_ids(inner: list[tuple[int, bytes]]) -> list[str]:
         return [id_ for _, text in inner for id_ in text[len(b"about:invalid#cmw=") : -1].decode().split(",")]
 
-    def _kinds(self, name: bytes, found: dict[bytes, list[Attribute]], foreign: bool) -> dict[bytes, str]:
-        """Return the attributes of this element that lead out, or none where the element does not use them."""
-        if name == b"link":
-            rels = self.text(found[b"rel"][0].raw).lower().split() if b"rel" in found else []
-            if not _FETCHING_LINKS.intersection(rels):
-                return {}
-        elif name == b"meta":
-            equiv = found.get(b"http-equiv")
-            if not equiv or self.text(equiv[0].raw).strip(_SPACES).lower() != "refresh":
-                return {}
-        elif name == b"source" and b"srcset" in found and b"type" in found:
-            kind = self.text(found[b"type"][0].raw).strip(_SPACES).lower()
-            if kind and kind not in _IMAGE_TYPES:
-                return {b"src": "url"}
-        elif name == b"input":
-            given = found.get(b"type")
-            if not given or self.text(given[0].raw).strip(_SPACES).lower() != "image":
-                return {}
-        elif name == b"script":
-            if self.executes(found, self.text) not in ("classic", "module"):
-                return {}
-        elif name.startswith(b"amp-"):
-            return _AMP
-        if foreign and name != b"a":
-            return {**_FOREIGN, **_ATTRIBUTES.get(name, {})}
-        return _ATTRIBUTES.get(name, {})
-
     def _srcset(self, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
         """Return the ids for which the whole list is held, or the insertions before its held candidates."""
         candidates = self._candidates(attribute.raw)
@@ -525,12 +369,12 @@ class Holder:
         name: bytes,
         tag: bytes,
         name_end: int,
-        found: dict[bytes, list[Attribute]],
+        found: Attributes,
         holds: dict[bytes, Ids],
         inner: list[tuple[int, bytes]],
         held: Ids,
     ) -> Plan:
-        if self.policy.remove and name in _LEFT_OUT and TOO_LONG not in held:
+        if self.policy.remove and name in LEFT_OUT and TOO_LONG not in held:
             return Plan((), held, remove=True)
         edits: list[Edit] = [(offset, 0, text) for offset, text in inner]
         disarmed = set(holds)
@@ -564,27 +408,11 @@ class Holder:
         escaped = value.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
         return b'"' + escaped.encode("ascii", "xmlcharrefreplace") + b'"'
 
-    def _is_visible_embed(self, found: dict[bytes, list[Attribute]], holds: dict[bytes, Ids], held: Ids) -> bool:
-        if not ({b"src", b"srcdoc"} & holds.keys()) or self._is_pixel(found, False):
+    def _is_visible_embed(self, found: Attributes, holds: dict[bytes, Ids], held: Ids) -> bool:
+        if not ({b"src", b"srcdoc"} & holds.keys()) or is_pixel(found, False, self.text):
             return False
         services = self._matcher.services
         return any(services[id_].embed for id_ in held if id_ in services) or b"data-consent" in found
-
-
-_HARMLESS_DATA = re.compile(
-    rb"\s*data:(?:image/(?!svg)|font/|video/|audio/|application/(?:font|octet-stream|pdf))", re.I
-)
-
-
-def ids_of_cut(kind: str, raw: bytes, hold_back: int) -> bool:
-    """Whether a value of which only the beginning may be there can be judged by it."""
-    if len(raw) < hold_back // 4:
-        return True
-    return kind == "url" and (_HARMLESS_DATA.match(raw) is not None or _PLAIN_START.match(raw) is not None)
-
-
-#: Elements that are left out whole where held elements are removed; of others only the attributes go.
-_LEFT_OUT = frozenset(b"script iframe img image link meta embed source track frame bgsound".split())
 
 
 def defuse(ids: Ids) -> bytes:

@@ -31,11 +31,31 @@ _CACHED_CODE_SIZE = 16_384
 
 _NO_PAGE = Url("https", "", "/")
 
+_WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+#: Words that tell no script from another.
+_COMMON = frozenset(
+    [
+        "window",
+        "document",
+        "var",
+        "let",
+        "const",
+        "new",
+        "function",
+        "async",
+        "google",
+        "analytics",
+        "this",
+        "self",
+        "top",
+    ]
+)
+_QUOTES = "\"'`"
 _CODE_TOKEN = re.compile(r"[A-Za-z0-9_$]+|\s+|[\"'`]|.", re.DOTALL)
 _IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*+")
-_CODE_URL = re.compile(
-    rb"(?:([a-zA-Z][a-zA-Z0-9+.\-]*):)?//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)"
-)
+_CODE_URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
+_CODE_SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
+_FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
 _CODE_ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\})")
 _RULE_END = re.compile(r"[A-Za-z0-9]\Z")
 _ELEMENT_RULE = re.compile(r"([a-z][a-z0-9-]*)?(?:\[([a-z][a-z0-9_:-]*)(?:=([^\]]*))?\])?")
@@ -48,15 +68,27 @@ def _code_unescape(match: re.Match[bytes]) -> bytes:
     return bytes([int(next(code for code in codes if code), 16)])
 
 
-def _signature(text: str) -> re.Pattern[bytes]:
-    """Compile a signature: white space may stand between tokens, and any quote stands for any other."""
-    parts = []
-    for token in _CODE_TOKEN.findall(text):
-        if token.isspace():
-            continue
-        parts.append("[\"'`]" if token in "\"'`" else re.escape(token))
-    boundary = "(?<![A-Za-z0-9_$])" if re.match(r"[A-Za-z0-9_$]", text) else ""
-    return re.compile((boundary + r"\s*+".join(parts)).encode())
+class Signature:
+    """Code that marks a script: white space may stand between its tokens, and any quote stands for any other."""
+
+    __slots__ = ("id", "needle", "pattern", "word")
+
+    def __init__(self, text: str, service: str) -> None:
+        pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
+        boundary = "(?<![A-Za-z0-9_$])" if re.match(r"[A-Za-z0-9_$]", text) else ""
+        parts = ["[\"'`]" if piece in _QUOTES else re.escape(piece) for piece in pieces]
+        self.id = service
+        self.pattern = re.compile((boundary + r"\s*+".join(parts)).encode())
+        telling = [piece for piece in pieces if piece not in _COMMON]
+        #: The longest telling piece: where it does not occur the pattern need not be tried, and to find it is quick.
+        self.needle = max(telling or pieces, key=len).encode()
+        words = [piece for piece in pieces[:-1] if _WORD.fullmatch(piece)]
+        #: A word that stands whole in every script with this signature; empty where there is none.
+        self.word = max((w for w in words if w not in _COMMON), key=len, default=words[0] if words else "").encode()
+
+    def occurs_in(self, text: bytes) -> bool:
+        """Whether the signature stands in ``text``."""
+        return self.needle in text and self.pattern.search(text) is not None
 
 
 class ElementRule:
@@ -86,8 +118,8 @@ class Matcher:
         self.services = by_id
         self._exact: dict[str, list[tuple[str, str]]] = {}
         self._any_suffix: dict[str, list[tuple[str, str]]] = {}
-        self._first_words: dict[bytes, list[tuple[re.Pattern[bytes], str]]] = {}
-        self._no_words: list[tuple[re.Pattern[bytes], str]] = []
+        self._words_of: dict[bytes, list[Signature]] = {}
+        self._no_words: list[Signature] = []
         self.elements: dict[bytes, list[ElementRule]] = {}
         paths: list[tuple[str, str]] = []
         cookies: list[tuple[str, str]] = []
@@ -107,7 +139,7 @@ class Matcher:
         self._cookies = [
             (re.compile(".*".join(re.escape(part) for part in name.split("*"))), id_) for name, id_ in cookies
         ]
-        self._words = frozenset(self._first_words)
+        self._words = frozenset(self._words_of)
         #: What the tokenizer must stop at for the element rules.
         self.syntax = Syntax(
             {rule.name.decode() for rules in self.elements.values() for rule in rules if rule.name},
@@ -125,12 +157,9 @@ class Matcher:
             self._exact.setdefault(ascii_host(host), []).append((prefix, id_))
 
     def _add_signature(self, text: str, id_: str) -> None:
-        pattern = _signature(text)
-        word = re.match(r"[A-Za-z_$][A-Za-z0-9_$]*", text)
-        if word:
-            self._first_words.setdefault(word.group().encode(), []).append((pattern, id_))
-        else:
-            self._no_words.append((pattern, id_))
+        signature = Signature(text, id_)
+        known = self._words_of.setdefault(signature.word, []) if signature.word else self._no_words
+        known.append(signature)
 
     @staticmethod
     def _path_rule(path: str) -> re.Pattern[str]:
@@ -251,17 +280,16 @@ class Matcher:
         if b"\\" in text:
             text = _CODE_ESCAPE.sub(_code_unescape, text)
         ids: dict[str, None] = {}
-        for word in self._words.intersection(_IDENTIFIER.findall(text)):
-            for pattern, id_ in self._first_words[word]:
-                if id_ not in ids and pattern.search(text):
-                    ids[id_] = None
-        for pattern, id_ in self._no_words:
-            if id_ not in ids and pattern.search(text):
-                ids[id_] = None
+        words = self._words.intersection(_IDENTIFIER.findall(text))
+        for signatures in (self._no_words, *(self._words_of[word] for word in words)):
+            for signature in signatures:
+                if signature.id not in ids and signature.occurs_in(text):
+                    ids[signature.id] = None
         if b"//" in text:
             for found in _CODE_URL.finditer(text):
-                scheme, host, rest = found.groups()
-                if scheme and scheme.lower() not in (b"http", b"https", b"ws", b"wss"):
+                host, rest = found.groups()
+                scheme = _CODE_SCHEME.search(text, max(0, found.start() - 17), found.start())
+                if scheme and scheme.group(1).lower() not in _FETCHING_SCHEMES:
                     continue
                 name = ascii_host(host.decode("utf-8", "replace"))
                 for id_ in self._code_url(name, rest.decode("utf-8", "replace"), base):

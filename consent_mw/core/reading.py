@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
+from typing import Self
 
 from consent_mw.core.hold import Edit
 from consent_mw.core.hold import Holder
@@ -134,7 +135,7 @@ class Reading:
             and self.holder.base == other.holder.base
         )
 
-    def copy(self) -> Reading:
+    def copy(self) -> Self:
         """Return another reading that has come to the same place, without edits."""
         twin = type(self)(self.page, self.holder, primary=False)
         twin.buffer, twin.origin, twin.final = self.buffer, self.origin, self.final

@@ -163,11 +163,9 @@ def rewrite(holder: Holder, page: bytes, insert: Insert | None = None) -> bytes:
     return rewriter.feed(page) + rewriter.finish()
 
 
-def held_in(document: bytes, holder: Holder, depth: int) -> Ids:
+def held_in(document: bytes, holder: Holder) -> Ids:
     """Return the ids of what would be held in an HTML document inside an attribute."""
-    inner = holder.nested()
-    assert inner.depth == depth  # one level at a time
-    rewriter = Rewriter(inner)
+    rewriter = Rewriter(holder.nested())
     rewriter.feed(document)
     rewriter.finish()
     return tuple(sorted(rewriter.held))

@@ -113,10 +113,7 @@ def _authority(text: str) -> tuple[str, str]:
     end = found.start() if found else len(text)
     host, rest = text[:end], text[end:]
     host = host.rpartition("@")[2]
-    if host.startswith("["):
-        host = host.partition("]")[0] + "]"
-    else:
-        host = host.partition(":")[0]
+    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
     return ascii_host(host), rest.replace("\\", "/")
 
 

@@ -1,0 +1,279 @@
+"""
+Markup outside HTML's own rules: SVG and MathML in a page, and XHTML; and constructs that a chunk cut.
+"""
+
+from __future__ import annotations
+
+import re
+
+from consent_mw.core import css
+from consent_mw.core.constructs import Constructs
+from consent_mw.core.elements import attributes
+from consent_mw.core.elements import self_closing
+from consent_mw.core.hold import TOO_LONG
+from consent_mw.core.hold import defuse
+from consent_mw.core.match import Ids
+from consent_mw.core.reading import HTML
+from consent_mw.core.reading import MATH
+from consent_mw.core.reading import SVG
+from consent_mw.core.reading import Mode
+from consent_mw.core.tokens import BREAKOUT
+from consent_mw.core.tokens import CDATA_START
+from consent_mw.core.tokens import MATH_INTEGRATION
+from consent_mw.core.tokens import NO_TAGS_XML
+from consent_mw.core.tokens import SVG_INTEGRATION
+from consent_mw.core.tokens import TAG
+from consent_mw.core.tokens import end_tag
+from consent_mw.core.urls import decode_with_offsets
+from consent_mw.core.urls import resolve
+from consent_mw.errors import RefusedMarkup
+
+#: The longest beginning of a construct that says nothing yet: "<![CDATA[" and the comment "<!--->".
+_SHORT = 9
+_FONT_BREAKOUT = frozenset({b"color", b"face", b"size"})
+_CDATA_MARKS = re.compile(rb"<!\[CDATA\[|\]\]>")
+_STYLESHEET_HREF = re.compile(rb"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+#: HTML's own links, which fetch nothing by their href; anything else with an href in XML is taken for SVG.
+_PLAIN_LINKS = frozenset({b"a", b"area", b"base", b"link"})
+
+
+class Markup(Constructs):
+    """What a reading does with foreign content, XHTML, and the beginnings of constructs."""
+
+    def insert(self, offset: int, *, at_end: bool) -> None:
+        """Place the banner, once; where there is nothing to place yet, try again before the end of the body."""
+        give = self.page.insert
+        text = give(at_end, frozenset(self.page.held)) if give else b""
+        self.before_body = False
+        self.at_end = not text and not at_end
+        if text:
+            self.edit(offset, 0, text)
+
+    def take_base(self, tag: bytes) -> None:
+        found = attributes(tag, 5, xml=self.holder.xml)
+        if self.has_base or b"href" not in found:
+            return
+        self.has_base = True
+        holder = self.holder
+        base = resolve(holder.text(found[b"href"][0].raw), holder.page)
+        if base.scheme not in ("data", "javascript") and base != holder.base:
+            self.holder = holder.with_base(base)
+
+    def pop_to(self, depth: int) -> None:
+        self.stack = self.stack[:depth]
+        # What is open in an outer integration point was not kept: "?" never matches, so doubt stays doubt.
+        self.open = (b"?",) if any(inside == HTML for _, inside in self.stack) else ()
+
+    # -- foreign content: SVG and MathML
+
+    def foreign(self) -> bool:
+        buffer = self.buffer
+        while True:
+            position = self.syntax.skip_foreign.match(buffer, self.position).end()  # type: ignore[union-attr]
+            self.position = position
+            if position >= len(buffer):
+                return False
+            found = TAG.match(buffer, position)
+            if found is None:
+                return self.partial(position)
+            if found.group(1):
+                self._foreign_end_tag(found)
+            elif not self._foreign_start_tag(found):
+                return False
+            if self.mode is not Mode.DATA or not self.stack or self.stack[-1][1] == HTML:
+                return True
+
+    def leave_foreign(self) -> None:
+        depth = len(self.stack)
+        while depth and self.stack[depth - 1][1] != HTML:
+            depth -= 1
+        self.stack = self.stack[:depth]
+
+    def _foreign_end_tag(self, found: re.Match[bytes]) -> None:
+        name = found.group(2).lower()
+        self.position = found.end()
+        if name in (b"p", b"br"):
+            self.leave_foreign()
+            return
+        for depth in range(len(self.stack) - 1, -1, -1):
+            if self.stack[depth][0] == name:
+                if any(inside == HTML for _, inside in self.stack[depth + 1 :]):
+                    self.page.fork(self.copy())
+                self.pop_to(depth)
+                return
+        # It may close an HTML element around all this, and so this too: follow both readings.
+        other = self.copy()
+        other.leave_foreign()
+        self.page.fork(other)
+
+    def _foreign_start_tag(self, found: re.Match[bytes]) -> bool:
+        """Take a start tag; return False where its content must be waited for."""
+        name = found.group(2).lower()
+        tag = found.group()
+        start, end = found.span()
+        inside = self.stack[-1][1]
+        if name in BREAKOUT or (name == b"font" and _FONT_BREAKOUT & attributes(tag, 5).keys()):
+            self.leave_foreign()
+            return True
+        closing = self_closing(found)
+        if name in (b"script", b"style") and not closing:
+            if not self._element_with_text(name, found):
+                return False
+        else:
+            plan = self.holder.plan(name, tag, foreign=True, in_noscript=self.in_noscript)
+            if plan is not None:
+                self.apply(plan._replace(remove=False), start)
+        self.position = end
+        if not closing:
+            self._push(name, tag, inside)
+        return True
+
+    def _push(self, name: bytes, tag: bytes, inside: bytes) -> None:
+        if inside == SVG and name in SVG_INTEGRATION or inside == MATH and name in MATH_INTEGRATION:
+            inside = HTML
+        elif inside == MATH and name == b"annotation-xml":
+            encoding = attributes(tag, len(name) + 1).get(b"encoding")
+            if encoding and self.holder.text(encoding[0].raw).lower() in ("text/html", "application/xhtml+xml"):
+                inside = HTML
+        elif name == SVG and self.stack[-1][0] == b"annotation-xml":
+            inside = SVG
+        if inside == HTML:
+            self.open = ()
+        self.stack += ((name, inside),)
+
+    def _element_with_text(self, name: bytes, found: re.Match[bytes]) -> bool:
+        """
+        Settle a script or style whose text is markup: foreign content, and XHTML.
+
+        Returns:
+            False where the end is not there yet.
+        """
+        start, end = found.span()
+        close = end_tag(name).search(self.buffer, max(end, self.searched))
+        too_long = close is None and self.too_long(start)
+        if close is None and not self.final and not too_long:
+            self.searched = max(end, len(self.buffer) - 9)
+            return False
+        self.searched = 0
+        stop = close.start() if close else len(self.buffer)
+        raw = bytes(self.buffer[end:stop])
+        if name == b"style":
+            if too_long:
+                raise RefusedMarkup("a style sheet in SVG or XHTML is longer than hold_back", "hold_back")
+            self._defuse_text(raw, end)
+            return True
+        text = self.holder.text(_CDATA_MARKS.sub(b"", raw)).encode("utf-8", "replace")
+        ids: Ids = (TOO_LONG,) if too_long else self.holder.code(text)
+        plan = self.holder.plan(name, found.group(), foreign=not self.holder.xml, in_noscript=False, script=ids)
+        if plan is not None:
+            self.apply(plan._replace(remove=False), start)
+        return True
+
+    def _defuse_text(self, raw: bytes, offset: int) -> None:
+        """Defuse the URLs of a style sheet in which character references count."""
+        text, offsets = decode_with_offsets(raw)
+
+        def visit(at: int, url: bytes) -> None:
+            ids = self.holder.css_url(url)
+            if ids:
+                self.page.held.update(ids)
+                self.edit(offset + offsets[at], 0, defuse(ids))
+
+        css.scan(text, 0, len(text), visit, final=True)
+
+    # -- XHTML
+
+    def xml(self) -> bool:
+        buffer = self.buffer
+        while True:
+            position = NO_TAGS_XML.match(buffer, self.position).end()  # type: ignore[union-attr]
+            self.position = position
+            if position >= len(buffer):
+                return False
+            found = TAG.match(buffer, position)
+            if found is None:
+                if not self._xml_partial(position):
+                    return False
+            elif found.group(1):
+                self.position = found.end()
+            elif not self._xml_start_tag(found):
+                return False
+            if self.mode is not Mode.DATA:
+                return True
+
+    def _xml_start_tag(self, found: re.Match[bytes]) -> bool:
+        name = found.group(2).rpartition(b":")[2]
+        if name in (b"script", b"style") and not self_closing(found):
+            if not self._element_with_text(name, found):
+                return False
+        else:
+            foreign = name not in _PLAIN_LINKS
+            plan = self.holder.plan(name, found.group(), foreign=foreign, in_noscript=self.in_noscript)
+            if plan is not None:
+                self.apply(plan._replace(remove=False), found.start())
+        self.position = found.end()
+        if name == b"base":
+            self.take_base(found.group())
+        elif name == b"body" and self.before_body:
+            self.insert(found.end(), at_end=False)
+        return True
+
+    def _xml_partial(self, position: int) -> bool:
+        """Take what is no complete tag in XML; return False to wait for more."""
+        rest = bytes(self.buffer[position:])
+        if rest.startswith(b"<?") and b"?>" in rest:
+            # NO_TAGS_XML stops at a style sheet's instruction.
+            end = rest.index(b"?>") + 2
+            href = _STYLESHEET_HREF.search(rest, 0, end)
+            if href:
+                ids = self.holder.not_allowed(self.holder.url(href.group(1) or href.group(2) or b"")[0])
+                if ids:
+                    self.page.held.update(ids)
+                    self.edit(position + 2, 0, b"cmw-")
+            self.position = position + end
+            return True
+        if re.match(rb"<!(?!--|\[)[^>]*\[", rest):
+            raise RefusedMarkup("an XHTML page declares entities of its own, in which markup can hide", "content type")
+        return self.partial(position)
+
+    # -- what is cut
+
+    def partial(self, position: int) -> bool:
+        """Take a construct that is not complete; return False to wait for more."""
+        buffer = self.buffer
+        rest = len(buffer) - position
+        head = bytes(buffer[position : position + _SHORT])
+        if self.final:
+            # As at the end of any page: an unclosed comment hides what follows, an unclosed tag is no tag.
+            return False
+        cdata = (self.holder.xml or (self.stack and self.stack[-1][1] != HTML)) and CDATA_START.startswith(head)
+        if rest < 7 and b"<!-->".startswith(head[:4]) or (cdata and rest < _SHORT) or rest < 2 or head == b"</":
+            return False
+        if head.startswith(b"<!--"):
+            self.mode = Mode.COMMENT
+            self.position = position + 4
+        elif cdata:
+            self.mode = Mode.CDATA
+            self.position = position + _SHORT
+        elif head[1:2] in (b"!", b"?") or (head[1:2] == b"/" and not head[2:3].isalpha()):
+            if self.holder.xml and head[1:2] == b"?":
+                if self.too_long(position):
+                    raise RefusedMarkup("a processing instruction is longer than hold_back", "hold_back")
+                return False
+            self.mode = Mode.BOGUS
+            self.position = position + 2
+        else:
+            return self._partial_tag(position)
+        return True
+
+    def _partial_tag(self, position: int) -> bool:
+        if self.watched != self.origin + position:
+            self.watched = self.origin + position
+            self.watch.reset()
+        self.watch.may_end(self.buffer, position)
+        if not self.too_long(position):
+            return False
+        if self.buffer[position + 1 : position + 2] == b"/" or not self.watch.attribute:
+            raise RefusedMarkup("a tag without attributes is longer than hold_back", "hold_back")
+        self.begin_long_tag(position)
+        return True
