@@ -7,6 +7,7 @@ names another browser than ``/usr/bin/chromium``.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -28,6 +29,7 @@ def main() -> int:
     path = os.environ.get("CONSENT_MW_CHROMIUM", "/usr/bin/chromium")
     # The sandbox cannot be had as root, which is what a container runs as.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    logging.getLogger("consent_mw").setLevel(logging.ERROR)
     farm = Farm()
     with tempfile.TemporaryDirectory() as records, serve_near(farm, 0) as farm_server:
         shop = create_held_app(farm_server.port, Path(records))
@@ -46,9 +48,14 @@ def _take(browser: Browser, shop: str, farm: str) -> None:
     page.goto(shop + "/", wait_until="networkidle")
     page.screenshot(path=IMAGES / "banner.png")
     page.goto(shop + "/journal/one-lamp-five-faces", wait_until="networkidle")
-    page.screenshot(path=IMAGES / "placeholder.png")
+    page.click('[data-cmw-banner] [data-cmw-action="reject-all"]')
+    page.locator(".video").scroll_into_view_if_needed()
+    page.locator(".video").screenshot(path=IMAGES / "placeholder.png")
+    context.clear_cookies()
+    page.goto(shop + "/", wait_until="networkidle")
     page.click('[data-cmw-banner] [data-cmw-action="accept-all"]')
-    for path in ("/", "/software/portrait-studio", "/software/second-lamp", "/privacy", "/"):
+    page.wait_for_load_state("networkidle")
+    for path in ("/", "/software/portrait-studio", "/journal/one-lamp-five-faces", "/privacy", "/"):
         page.goto(shop + path, wait_until="networkidle")
     watching = context.new_page()
     watching.goto(farm + "/", wait_until="load")
