@@ -49,6 +49,7 @@ from consent_mw.banner import direction
 from consent_mw.banner import state_of
 from consent_mw.banner import wording
 from consent_mw.catalogue import load as load_catalogue
+from consent_mw.cookies import expire
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
@@ -164,23 +165,24 @@ def create_app(context: WebContext) -> Flask:
         if chosen is None:
             raise _Refused(400)  # (3)
         record = _record(context, visit.site, chosen, gpc)  # (4)
-        _keep(context, visit, record, old)  # (5)
+        cookie = _cookie(context, visit, record)
+        _prove(context, visit, record, old)  # (5)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
         if _wants_json():
             answer = jsonify(_state(decision))
         else:
             answer = Response(status=303)
             answer.headers["Location"] = visit.back(form.back)  # (8)
-        answer.headers.add("Set-Cookie", context.cookies.set_cookie(record, visit.head))  # (6)
+        answer.headers.add("Set-Cookie", cookie)  # (6)
         names, services = to_expire(visit.site, granted_optional(visit.site, decision), list(request.cookies))
-        for value in context.cookies.expire(names, services, visit.head.host) if names else ():
+        for value in expire(names, services, visit.head.host):
             answer.headers.add("Set-Cookie", value)  # (7)
         return answer
 
     @app.get("/placeholder/<ids>")
     def placeholder(ids: str) -> Response:
         visit = _visit(context)
-        view = visit.pages().placeholder(ids, load_catalogue())
+        view = visit.pages().placeholder(ids, load_catalogue)
         if view is None:
             raise _Refused(404)
         back = visit.back(_referring_path(visit.head))
@@ -307,14 +309,19 @@ def _record(context: WebContext, site: Site, chosen: Choice, gpc: bool) -> Recor
     )
 
 
-def _keep(context: WebContext, visit: _Visit, record: Record, old: str) -> None:
-    """Prove the choice; step (5)."""
+def _cookie(context: WebContext, visit: _Visit, record: Record) -> str:
+    """Return what keeps the choice; before anything is recorded, since a choice that cannot be kept is none."""
     if context.cookies.name(visit.head) is None:
         logger.warning(
             "a choice could not be kept: the site is served over plain http; serve it over https, "
             "or set allow_insecure_http = true if you accept that the choice can be read and changed on its way"
         )
         raise _Refused(403, "error.insecure")
+    return context.cookies.set_cookie(record, visit.head)
+
+
+def _prove(context: WebContext, visit: _Visit, record: Record, old: str) -> None:
+    """Record a grant, and the end of the one before; step (5)."""
     notice = context.notice().version(visit.lang, visit.decision.gpc)
     if record.receipt:
         try:

@@ -37,9 +37,6 @@ _FIELD_LIMIT = 2000
 #: Characters of a path to go back to; the limit that browsers and servers agree on for addresses.
 _BACK_LIMIT = 2000
 
-#: Names of cookies to expire in one answer, since each takes some header lines.
-_EXPIRE_LIMIT = 40
-
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -180,7 +177,7 @@ def to_expire(site: Site, granted: frozenset[str], seen: Sequence[str]) -> tuple
     stopped = [service for service in site.optional if service.id not in granted]
     kept, dropped = _globs(running), _globs(stopped)
     names = [name for name in dict.fromkeys(seen) if dropped.fullmatch(name) and not kept.fullmatch(name)]
-    return names[:_EXPIRE_LIMIT], stopped
+    return names, stopped
 
 
 def _globs(services: Iterable[Service]) -> re.Pattern[str]:

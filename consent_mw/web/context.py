@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     from consent_mw.core.model import NoRecord
     from consent_mw.core.model import Record
     from consent_mw.core.model import RequestHead
-    from consent_mw.core.model import Service
     from consent_mw.core.model import Site
 
 
@@ -24,15 +22,11 @@ class Cookies(Protocol):
         ...
 
     def set_cookie(self, record: Record, head: RequestHead) -> str:
-        """Return the Set-Cookie value that keeps ``record``."""
+        """Return the Set-Cookie value that keeps ``record``, or raise :class:`consent_mw.errors.ConsentError`."""
         ...
 
     def name(self, head: RequestHead) -> str | None:
         """Return the name of the cookie for this request, or None where none may be kept."""
-        ...
-
-    def expire(self, seen: Iterable[str], services: Iterable[Service], host: str) -> list[str]:
-        """Return Set-Cookie values that remove those of the cookies ``seen`` that belong to ``services``."""
         ...
 
 

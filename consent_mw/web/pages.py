@@ -8,6 +8,7 @@ The templates escape everything (autoescape), with the same function as
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -232,7 +233,7 @@ class Pages:
         )
         return tuple(Fact(self.say[key], text, href(text)) for key, text in said if text)
 
-    def placeholder(self, ids: str, catalogue: Mapping[str, Service]) -> PlaceholderView | None:
+    def placeholder(self, ids: str, catalogue: Callable[[], Mapping[str, Service]]) -> PlaceholderView | None:
         """
         Return what stands for an embed held for these services, or None where an id means nothing.
 
@@ -240,10 +241,14 @@ class Pages:
         the site does not declare has a name but no button.
         """
         wanted = list(dict.fromkeys(ids.split(",")))[:_PLACEHOLDER_LIMIT]
-        known = [self.site.by_id.get(id) or catalogue.get(id) for id in wanted]
-        if UNKNOWN_SERVICE in wanted or not all(known):
-            if set(wanted) - {UNKNOWN_SERVICE} - self.site.by_id.keys() - catalogue.keys():
-                return None
+        known = [
+            self.site.by_id.get(id) or catalogue().get(id)  # the catalogue is only read for what is not declared
+            for id in wanted
+            if id != UNKNOWN_SERVICE
+        ]
+        if not all(known):
+            return None
+        if UNKNOWN_SERVICE in wanted:
             return PlaceholderView(self.say["placeholder.unknown"], self.say["placeholder.undeclared"], "", (), ())
         services = [service for service in known if service is not None]
         name = self.join(service.name for service in services)

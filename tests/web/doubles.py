@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from http.cookies import SimpleCookie
+from urllib.parse import urlencode
+
+from werkzeug.test import Client
+from werkzeug.test import TestResponse
 
 from consent_mw.assets import Assets
 from consent_mw.banner import Notice
+from consent_mw.cookies import CookieJar
 from consent_mw.core.model import Action
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
@@ -25,9 +25,13 @@ from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
+from consent_mw.web import create_app
 
+KEY = "0123456789abcdef0123456789abcdef"
+ASSETS = Assets()
 TODAY = 20_779  # 2026-11-22
 MOUNT = "/_cmw"
+FORM = "application/x-www-form-urlencoded"
 
 PURPOSES = (
     Purpose("necessary", required=True),
@@ -105,57 +109,6 @@ SITE = Site(
 )
 
 
-class FakeCookies:
-    """A jar that keeps a choice as unsigned text; ``name`` answers as it is told."""
-
-    def __init__(self, *, keeps: bool = True) -> None:
-        self.keeps = keeps
-
-    def name(self, head: RequestHead) -> str | None:
-        return "cmw" if self.keeps else None
-
-    def read(self, head: RequestHead) -> Record | NoRecord:
-        morsel = SimpleCookie(head.header("cookie") or "").get("cmw")
-        if morsel is None:
-            return NoRecord.ABSENT
-        try:
-            told = json.loads(urlsafe_b64decode(morsel.value))
-        except ValueError:
-            return NoRecord.MALFORMED
-        return Record(
-            action=Action(told["action"]),
-            day=told["day"],
-            revision=told["revision"],
-            purposes=frozenset(told["purposes"]),
-            services=frozenset(told["services"]),
-            receipt=told["receipt"],
-            gpc=told["gpc"],
-        )
-
-    def set_cookie(self, record: Record, head: RequestHead) -> str:
-        return f"cmw={cookie_value(record)}; Path=/; HttpOnly; SameSite=Lax"
-
-    def expire(self, seen: Iterable[str], services: Iterable[Service], host: str) -> list[str]:
-        globs = [glob for service in services for glob in service.cookies]
-        return [
-            f"{name}=; Max-Age=0; Path=/" for name in seen if any(fnmatchcase(name, glob) for glob in globs)
-        ]
-
-
-def cookie_value(record: Record) -> str:
-    """Return what :class:`FakeCookies` keeps for the record."""
-    told = {
-        "action": record.action.value,
-        "day": record.day,
-        "revision": record.revision,
-        "purposes": sorted(record.purposes),
-        "services": sorted(record.services),
-        "receipt": record.receipt,
-        "gpc": record.gpc,
-    }
-    return urlsafe_b64encode(json.dumps(told).encode()).decode()
-
-
 @dataclass
 class FakeRecords:
     """A ledger in a list, which can be told to fail."""
@@ -172,11 +125,11 @@ class FakeRecords:
 class FakeContext:
     """What the engine would provide; ``receipt`` counts."""
 
-    def __init__(self, site: Site = SITE, *, keeps: bool = True) -> None:
+    def __init__(self, site: Site = SITE) -> None:
         self.own_site = site
         self.records = FakeRecords()
-        self.cookies = FakeCookies(keeps=keeps)
-        self.assets = Assets()
+        self.cookies = CookieJar(site, (KEY,))
+        self.assets = ASSETS
         self.receipts = 0
 
     def site(self) -> Site:
@@ -217,9 +170,75 @@ def decision(
     )
 
 
-def environ(headers: Mapping[str, str] | None = None, *, prefix: str = "", scheme: str = "https") -> dict[str, str]:
-    """Return what a request under the mount carries, for werkzeug's client."""
-    extra = {"SCRIPT_NAME": prefix + MOUNT, "wsgi.url_scheme": scheme, "HTTP_HOST": "shop.example"}
-    for name, value in (headers or {}).items():
-        extra["HTTP_" + name.upper().replace("-", "_")] = value
-    return extra
+class Visitor:
+    """
+    A browser in small: sends forms as one does, and keeps the cookies that it gets.
+
+    Args:
+        prefix: What stands before the mount.
+        told: Headers that go with every request.
+    """
+
+    def __init__(
+        self,
+        context: FakeContext | None = None,
+        *,
+        prefix: str = "",
+        scheme: str = "https",
+        host: str = "shop.example",
+        told: Mapping[str, str] | None = None,
+    ) -> None:
+        self.context = context or FakeContext()
+        self.jar: dict[str, str] = {}
+        self._app = create_app(self.context)
+        self._base = f"{scheme}://{host}"
+        self._prefix = prefix
+        self._told = dict(told or {})
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+    ) -> TestResponse:
+        """Send a request to a path under the mount; no redirect is followed."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items())
+        answer = Client(self._app, use_cookies=False).open(
+            path,
+            method=method,
+            base_url=self._base,
+            environ_overrides={"SCRIPT_NAME": self._prefix + MOUNT},
+            headers={**self._told, **(headers or {}), **({"Cookie": cookies} if cookies else {})},
+            data=body,
+            content_type=content_type,
+        )
+        for line in answer.headers.getlist("Set-Cookie"):
+            name, _, rest = line.partition("=")
+            value = rest.partition(";")[0]
+            if value:
+                self.jar[name] = value
+            else:
+                self.jar.pop(name, None)
+        return answer
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        """Open a page; the names of headers have underscores."""
+        return self.send("GET", path, headers=_spelled(headers))
+
+    def post(self, *fields: tuple[str, str], **headers: str) -> TestResponse:
+        """Post the fields to the choice as a page of the same site does."""
+        spelled = _spelled(headers) or {"Sec-Fetch-Site": "same-origin"}
+        return self.send("POST", "/choice", body=urlencode(fields), headers=spelled, content_type=FORM)
+
+    def holds(self) -> Record | NoRecord:
+        """Return the choice that the kept cookie carries."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items())
+        head = RequestHead("GET", "https", "shop.example", "/", "", (("cookie", cookies),))
+        return self.context.cookies.read(head)
+
+
+def _spelled(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,0 +1,359 @@
+"""POST /choice: each step of the check, and what is left behind by a refusal, a grant and a withdrawal."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent_mw.core.model import Action
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Record
+from consent_mw.records import open_records
+from tests.web.doubles import FORM
+from tests.web.doubles import SITE
+from tests.web.doubles import TODAY
+from tests.web.doubles import FakeContext
+from tests.web.doubles import Visitor
+
+ACCEPT = ("action", "accept-all")
+REJECT = ("action", "reject-all")
+SAVE = ("action", "save")
+WITHDRAW = ("action", "withdraw")
+
+
+def held(visitor: Visitor) -> Record:
+    """Return the record that the visitor's cookie carries."""
+    found = visitor.holds()
+    assert isinstance(found, Record)
+    return found
+
+
+def test_accepting_leads_back_with_a_cookie_and_a_record() -> None:
+    """A grant is kept by the visitor and proved by the ledger, under one new receipt."""
+    visitor = Visitor()
+    answer = visitor.post(ACCEPT, ("back", "/prints?size=20"), ("lang", "de"))
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/prints?size=20")
+    notice = visitor.context.notice().version("de")
+    assert visitor.context.records.rows == [(held(visitor), "de", notice)]
+    assert held(visitor) == Record(
+        action=Action.ACCEPT,
+        day=TODAY,
+        revision=SITE.revision,
+        purposes=frozenset({"analytics", "marketing", "embeds"}),
+        services=frozenset({"counter", "heatmap", "pixel", "video"}),
+        receipt="receipt-1",
+    )
+
+
+def test_refusing_leaves_no_row_and_no_id() -> None:
+    """Two refusals of a day are the same bytes, signal or not, and nothing is recorded about either."""
+    first, second = Visitor(), Visitor(told={"Sec-GPC": "1"})
+    assert [visitor.post(REJECT).status_code for visitor in (first, second)] == [303, 303]
+    assert first.jar == second.jar
+    assert held(first) == Record(Action.REJECT, TODAY, SITE.revision)
+    assert first.context.records.rows == []
+    assert first.context.receipts == 0
+
+
+def test_saving_grants_what_is_ticked() -> None:
+    """A purpose and a service of another purpose are granted together."""
+    visitor = Visitor()
+    visitor.post(SAVE, ("purpose", "analytics"), ("service", "video"))
+    assert held(visitor).purposes == {"analytics", "embeds"}
+    assert held(visitor).services == {"counter", "video"}
+    assert held(visitor).action is Action.PARTIAL
+
+
+def test_unknown_ids_are_left_out() -> None:
+    """Only what the site declares can be granted, and no necessary service needs to be."""
+    visitor = Visitor()
+    visitor.post(SAVE, ("service", "google-analytics"), ("service", "pay"), ("service", "video"), ("purpose", "all"))
+    assert held(visitor).services == {"video"}
+
+
+def test_saving_only_unknown_ids_is_a_refusal() -> None:
+    """Where nothing known is ticked, nothing is granted."""
+    visitor = Visitor()
+    visitor.post(SAVE, ("service", "google-analytics"))
+    assert held(visitor).action is Action.REJECT
+
+
+@pytest.mark.parametrize("fields", [[], [("action", "")], [("action", "Accept-All")], [("purpose", "analytics")]])
+def test_an_unknown_action_changes_nothing(fields: list[tuple[str, str]]) -> None:
+    """A form without a known action gets a plain page and no cookie."""
+    visitor = Visitor()
+    answer = visitor.post(*fields)
+    assert (answer.status_code, visitor.jar) == (400, {})
+    assert "Nothing was changed" in answer.text
+
+
+def test_withdrawing_is_recorded_under_the_old_receipt() -> None:
+    """The ledger closes the grant, and the cookie holds no id any more."""
+    visitor = Visitor()
+    visitor.post(ACCEPT)
+    visitor.post(WITHDRAW)
+    last = visitor.context.records.rows[-1][0]
+    assert last == Record(Action.WITHDRAW, TODAY, SITE.revision, receipt="receipt-1")
+    assert held(visitor) == Record(Action.WITHDRAW, TODAY, SITE.revision)
+
+
+def test_a_new_grant_has_a_new_receipt_and_closes_the_old_one() -> None:
+    """Choices of one visitor are not one row: the new grant is recorded first, then the old one ends."""
+    visitor = Visitor()
+    visitor.post(ACCEPT)
+    visitor.post(SAVE, ("purpose", "embeds"))
+    rows = [(row.action, row.receipt) for row, _, _ in visitor.context.records.rows]
+    assert rows == [(Action.ACCEPT, "receipt-1"), (Action.PARTIAL, "receipt-2"), (Action.WITHDRAW, "receipt-1")]
+
+
+def test_withdrawing_what_no_longer_counts_is_recorded_too() -> None:
+    """A grant of an earlier revision has a receipt that can still be closed."""
+    visitor = Visitor()
+    visitor.post(ACCEPT)
+    visitor.context.own_site = replace(SITE, controller="New owner")
+    visitor.post(REJECT)
+    assert visitor.context.records.rows[-1][0].receipt == "receipt-1"
+
+
+def test_a_grant_that_cannot_be_recorded_is_not_granted() -> None:
+    """A dead store refuses the grant, says so, and sets no cookie."""
+    visitor = Visitor()
+    visitor.context.records.failing = True
+    answer = visitor.post(ACCEPT)
+    assert (answer.status_code, answer.headers["Retry-After"], visitor.jar) == (503, "10", {})
+    assert "could not be recorded" in answer.text
+
+
+def test_a_grant_that_cannot_be_recorded_leaves_the_earlier_choice() -> None:
+    """Who had refused has still refused."""
+    visitor = Visitor()
+    visitor.post(REJECT)
+    visitor.context.records.failing = True
+    visitor.post(ACCEPT)
+    assert held(visitor).action is Action.REJECT
+
+
+def test_a_refusal_and_a_withdrawal_need_no_store(caplog: pytest.LogCaptureFixture) -> None:
+    """A dead store never keeps a visitor from saying no; what could not be written is logged."""
+    visitor = Visitor()
+    visitor.post(ACCEPT)
+    visitor.context.records.failing = True
+    answer = visitor.post(WITHDRAW)
+    assert (answer.status_code, held(visitor).action) == (303, Action.WITHDRAW)
+    assert "a withdrawal is honoured, but could not be recorded: the disk is full" in caplog.text
+    assert visitor.post(REJECT).status_code == 303
+
+
+def test_the_cookie_needs_a_secure_place(caplog: pytest.LogCaptureFixture) -> None:
+    """Over plain http nothing is kept or recorded; the page says why, the log names the setting."""
+    visitor = Visitor(scheme="http")
+    with caplog.at_level(logging.WARNING):
+        answer = visitor.post(ACCEPT)
+    assert (answer.status_code, visitor.jar, visitor.context.records.rows) == (403, {}, [])
+    assert "not on a secure connection" in answer.text
+    assert "allow_insecure_http = true" in caplog.text
+
+
+def test_localhost_is_a_secure_place() -> None:
+    """A developer's machine needs no certificate."""
+    visitor = Visitor(scheme="http", host="localhost:5000")
+    assert visitor.post(REJECT).status_code == 303
+    assert list(visitor.jar) == ["cmw"]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "", "other"])
+@pytest.mark.parametrize("action", [ACCEPT, REJECT, WITHDRAW])
+def test_other_sites_cannot_choose(site: str, action: tuple[str, str]) -> None:
+    """A request that another site made is refused, refusals included."""
+    visitor = Visitor()
+    answer = visitor.post(action, Sec_Fetch_Site=site)
+    assert (answer.status_code, visitor.jar) == (403, {})
+    assert "did not come from this site" in answer.text
+
+
+def test_an_old_browser_is_known_by_its_origin() -> None:
+    """Without Sec-Fetch-Site the full Origin decides."""
+    good, bad = Visitor(), Visitor()
+    assert good.post(ACCEPT, Origin="https://shop.example").status_code == 303
+    assert bad.post(ACCEPT, Origin="https://evil.example").status_code == 403
+    assert bad.post(ACCEPT, Origin="null").status_code == 403
+
+
+def test_who_tells_no_origin_can_refuse_but_not_grant() -> None:
+    """Without either header a grant is refused, a refusal and a withdrawal are honoured."""
+    visitor = Visitor()
+    silent = {"X-Nothing": "1"}
+    assert visitor.post(ACCEPT, **silent).status_code == 403
+    assert visitor.post(SAVE, ("purpose", "embeds"), **silent).status_code == 403
+    assert visitor.post(REJECT, **silent).status_code == 303
+    visitor.post(ACCEPT)
+    assert visitor.post(WITHDRAW, **silent).status_code == 303
+    assert held(visitor).action is Action.WITHDRAW
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+def test_only_a_post_changes_anything(method: str) -> None:
+    """No other method chooses, whatever the query says."""
+    visitor = Visitor()
+    answer = visitor.send(method, "/choice?action=accept-all", headers={"Sec-Fetch-Site": "same-origin"})
+    assert (answer.status_code, visitor.jar, visitor.context.records.rows) == (405, {}, [])
+    assert "POST" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x", "text/plain", None])
+def test_other_kinds_of_body_are_refused(content_type: str | None) -> None:
+    """Only the form's own type is read, so no script of another kind can be mistaken for it."""
+    visitor = Visitor()
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    answer = visitor.send("POST", "/choice", body=b"action=reject-all", headers=headers, content_type=content_type)
+    assert (answer.status_code, visitor.jar) == (415, {})
+
+
+def test_a_large_body_is_refused() -> None:
+    """More than 16 KiB is not read."""
+    visitor = Visitor()
+    answer = visitor.post(REJECT, ("service", "x" * 17_000))
+    assert (answer.status_code, visitor.jar) == (413, {})
+
+
+@pytest.mark.parametrize("back", ["//evil.example", "/\\evil.example", "https://evil.example", "/_cmw/choice", "/a\nb"])
+def test_the_way_back_stays_on_the_site(back: str) -> None:
+    """A forged way back leads to the site's first page."""
+    assert Visitor().post(REJECT, ("back", back)).headers["Location"] == "/"
+
+
+def test_a_site_under_a_prefix_has_its_own_first_page() -> None:
+    """The first page of a site that lives under a path is that path, and its choice is no place to go to."""
+    visitor = Visitor(prefix="/shop")
+    assert visitor.post(REJECT).headers["Location"] == "/shop/"
+    assert visitor.post(REJECT, ("back", "/shop/_cmw/choice")).headers["Location"] == "/shop/"
+
+
+def test_tracker_cookies_are_expired_when_refused() -> None:
+    """What the browser shows of services that may not run goes, on host and parent domains; the rest stays."""
+    visitor = Visitor(host="www.shop.example")
+    visitor.jar = {"_vc": "1", "_ap": "2", "session": "3", "__pay": "4"}
+    answer = visitor.post(REJECT)
+    gone = [line for line in answer.headers.getlist("Set-Cookie") if "Max-Age=0" in line]
+    assert {line.partition("=")[0] for line in gone} == {"_vc", "_ap"}
+    assert [line for line in gone if line.startswith("_vc=") and "Domain=shop.example" in line] != []
+    assert visitor.jar.keys() == {"session", "__pay", "__Host-cmw"}
+
+
+def test_a_partial_choice_expires_only_what_stops() -> None:
+    """Cookies of granted services stay when others are refused."""
+    visitor = Visitor()
+    visitor.jar = {"_vc": "1", "_ap": "2"}
+    visitor.post(SAVE, ("purpose", "analytics"))
+    assert visitor.jar.keys() == {"_vc", "__Host-cmw"}
+
+
+def test_accepting_under_the_signal_leaves_marketing_out() -> None:
+    """Under GPC "accept all" is an acceptance of all but marketing."""
+    visitor = Visitor(told={"Sec-GPC": "1"})
+    visitor.post(ACCEPT)
+    assert held(visitor).services == {"counter", "video"}
+    assert held(visitor).gpc is True
+
+
+def test_an_explicit_tick_under_the_signal_is_kept() -> None:
+    """Marketing that was ticked in spite of the signal is granted, and the record says that the signal was there."""
+    visitor = Visitor(told={"Sec-GPC": "1"})
+    answer = visitor.send(
+        "POST",
+        "/choice",
+        body="action=save&purpose=marketing",
+        headers={"Sec-Fetch-Site": "same-origin", "Accept": "application/json"},
+        content_type=FORM,
+    )
+    assert answer.json == {"state": "partial", "granted": ["pay", "pixel"], "purposes": ["marketing", "necessary"]}
+    assert held(visitor).gpc is True
+
+
+@pytest.mark.parametrize(
+    ("value", "honoured"),
+    [
+        ("1", True),
+        ("0", False),
+        ("01", False),
+        ("true", False),
+        ("?1", False),
+        ("1,1", True),
+        ("0, 1", True),
+        ("", False),
+    ],
+)
+def test_only_an_exact_one_is_the_signal(value: str, honoured: bool) -> None:
+    """Repeated headers arrive joined; one exact 1 among them is enough, and nothing else is the signal."""
+    visitor = Visitor(told={"Sec-GPC": value})
+    visitor.post(ACCEPT)
+    assert ("marketing" not in held(visitor).purposes) is honoured
+
+
+def test_the_runtime_gets_json() -> None:
+    """Asked for JSON, the choice answers with what holds now, and sets the same cookie."""
+    visitor = Visitor()
+    answer = visitor.post(SAVE, ("purpose", "embeds"), Sec_Fetch_Site="same-origin", Accept="application/json")
+    assert answer.status_code == 200
+    assert answer.json == {"state": "partial", "granted": ["pay", "video"], "purposes": ["embeds", "necessary"]}
+    assert held(visitor).services == {"video"}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_runtime_gets_failures_as_json() -> None:
+    """Asked for JSON, a refusal of the server is JSON of one shape."""
+    answer = Visitor().post(ACCEPT, Sec_Fetch_Site="cross-site", Accept="application/json")
+    assert answer.status_code == 403
+    assert answer.json is not None
+    assert list(answer.json) == ["error"]
+
+
+def test_the_real_ledger_takes_what_a_choice_writes(tmp_path: Path) -> None:
+    """A grant and its withdrawal go into the default store without complaint."""
+    context = FakeContext()
+    records = open_records(f"sqlite:///{tmp_path / 'consent.db'}")
+    context.records = records  # type: ignore[assignment]
+    visitor = Visitor(context)
+    assert [visitor.post(field).status_code for field in (ACCEPT, WITHDRAW)] == [303, 303]
+    records.close()
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+FIELDS = st.lists(
+    st.tuples(
+        st.sampled_from(["action", "purpose", "service", "back", "lang"]) | TEXT,
+        st.sampled_from(["accept-all", "reject-all", "save", "withdraw", "analytics", "counter", "/x", "//x", "de"])
+        | TEXT,
+    ),
+    max_size=12,
+)
+
+
+@given(FIELDS)
+def test_no_form_breaks_the_server(fields: list[tuple[str, str]]) -> None:
+    """Any fields get an answer that is not a server error, and only a 303 sets our cookie."""
+    visitor = Visitor()
+    answer = visitor.post(*fields)
+    assert answer.status_code in (303, 400)
+    assert (answer.status_code == 303) == ("__Host-cmw" in visitor.jar)
+
+
+@given(st.binary(max_size=300))
+def test_no_body_breaks_the_server(body: bytes) -> None:
+    """Any bytes get an answer that is not a server error."""
+    visitor = Visitor()
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    assert visitor.send("POST", "/choice", body=body, headers=headers, content_type=FORM).status_code in (303, 400)
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=80))
+def test_no_cookie_header_breaks_the_server(cookie: str) -> None:
+    """Any cookies are no choice, and a refusal goes through."""
+    visitor = Visitor(told={"Cookie": cookie})
+    assert visitor.post(REJECT).status_code == 303
+    assert visitor.holds() is not NoRecord.ABSENT
