@@ -32,24 +32,6 @@ _CACHED_CODE_SIZE = 16_384
 _NO_PAGE = Url("https", "", "/")
 
 _WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-#: Words that tell no script from another.
-_COMMON = frozenset(
-    [
-        "window",
-        "document",
-        "var",
-        "let",
-        "const",
-        "new",
-        "function",
-        "async",
-        "google",
-        "analytics",
-        "this",
-        "self",
-        "top",
-    ]
-)
 _QUOTES = "\"'`"
 _CODE_TOKEN = re.compile(r"[A-Za-z0-9_$]+|\s+|[\"'`]|.", re.DOTALL)
 _IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*+")
@@ -71,7 +53,7 @@ def _code_unescape(match: re.Match[bytes]) -> bytes:
 class Signature:
     """Code that marks a script: white space may stand between its tokens, and any quote stands for any other."""
 
-    __slots__ = ("id", "needle", "pattern", "word")
+    __slots__ = ("beginning", "id", "pattern", "words")
 
     def __init__(self, text: str, service: str) -> None:
         pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
@@ -79,16 +61,10 @@ class Signature:
         parts = ["[\"'`]" if piece in _QUOTES else re.escape(piece) for piece in pieces]
         self.id = service
         self.pattern = re.compile((boundary + r"\s*+".join(parts)).encode())
-        telling = [piece for piece in pieces if piece not in _COMMON]
-        #: The longest telling piece: where it does not occur the pattern need not be tried, and to find it is quick.
-        self.needle = max(telling or pieces, key=len).encode()
-        words = [piece for piece in pieces[:-1] if _WORD.fullmatch(piece)]
-        #: A word that stands whole in every script with this signature; empty where there is none.
-        self.word = max((w for w in words if w not in _COMMON), key=len, default=words[0] if words else "").encode()
-
-    def occurs_in(self, text: bytes) -> bool:
-        """Whether the signature stands in ``text``."""
-        return self.needle in text and self.pattern.search(text) is not None
+        #: Words that stand whole in every script with this signature.
+        self.words = frozenset(piece.encode() for piece in pieces[:-1] if _WORD.fullmatch(piece))
+        #: What some word of such a script begins with: the last piece may go on.
+        self.beginning = pieces[-1].encode() if _WORD.fullmatch(pieces[-1]) else b""
 
 
 class ElementRule:
@@ -158,7 +134,8 @@ class Matcher:
 
     def _add_signature(self, text: str, id_: str) -> None:
         signature = Signature(text, id_)
-        known = self._words_of.setdefault(signature.word, []) if signature.word else self._no_words
+        word = max(signature.words, key=len, default=b"")
+        known = self._words_of.setdefault(word, []) if word else self._no_words
         known.append(signature)
 
     @staticmethod
@@ -280,10 +257,17 @@ class Matcher:
         if b"\\" in text:
             text = _CODE_ESCAPE.sub(_code_unescape, text)
         ids: dict[str, None] = {}
-        words = self._words.intersection(_IDENTIFIER.findall(text))
-        for signatures in (self._no_words, *(self._words_of[word] for word in words)):
+        words = set(_IDENTIFIER.findall(text))
+        # Sets and a short text are quick to ask; the patterns are tried where all of a signature's words occur.
+        joined = b"\n".join(words)
+        for signatures in (self._no_words, *(self._words_of[word] for word in words & self._words)):
             for signature in signatures:
-                if signature.id not in ids and signature.occurs_in(text):
+                if (
+                    signature.beginning in joined
+                    and signature.words <= words
+                    and signature.id not in ids
+                    and signature.pattern.search(text)
+                ):
                     ids[signature.id] = None
         if b"//" in text:
             for found in _CODE_URL.finditer(text):
