@@ -50,7 +50,8 @@ class Pool:
         lane, session = lent
         yield lane, session
         # Away from the page, so that nothing of it asks for anything in the next user's time.
-        session.open("about:blank")
+        session.leave()
+        lane.settle(0.05)
         lane.forget()
         with self._lock:
             self._free[scripts].append(lent)
