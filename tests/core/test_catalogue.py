@@ -396,6 +396,18 @@ def test_a_host_rule_is_given_once() -> None:
     assert (problem.where, "'house-stats'" in problem.what) == ("b.toml: other: hosts[0]", True)
 
 
+def test_a_wrong_entry_claims_nothing() -> None:
+    """A mistake in one entry is told once, and not again as a quarrel with the right entry after it."""
+    with pytest.raises(CatalogueError) as caught:
+        consent_mw.catalogue.parse({"a.toml": ENTRY.replace('"GB"', '"gb"'), "b.toml": ENTRY})
+    assert [problem.where for problem in caught.value.problems] == ["a.toml: house-stats: country"]
+
+
+def test_an_entry_is_a_table() -> None:
+    """What stands among the services and is no table is named by its number."""
+    assert [problem.where for problem in problems("services = [1]")] == ["x.toml: services[0]"]
+
+
 def test_a_longer_prefix_is_another_rule() -> None:
     """One host may be divided among services by path."""
     other = ENTRY.replace("house-stats", "other").replace('"stats.example.org"', '"stats.example.org/maps"')
