@@ -32,7 +32,7 @@ from consent_mw.core.model import Service
 from consent_mw.errors import CatalogueError
 from consent_mw.errors import Problem
 
-__all__ = ["load", "parse"]
+__all__ = ["LAWFUL_BASES", "PURPOSES", "SAFEGUARDS", "load", "parse"]
 
 #: The five purposes that stand by default (DESIGN section 6): the catalogue uses no other.
 PURPOSES = (NECESSARY, "preferences", "analytics", "marketing", "embeds")
