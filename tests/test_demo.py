@@ -53,7 +53,7 @@ def shop() -> Iterator[FlaskClient]:
 
 def hit(farm: Farm, host: str, path: str, method: str = "GET") -> bytes:
     """Send one request to the vendor ``host`` that ``farm`` plays; return the body."""
-    return Client(farm).open(path, method=method, base_url=address(host, FARM_PORT)).data
+    return bytes(Client(farm).open(path, method=method, base_url=address(host, FARM_PORT)).data)
 
 
 def board(farm: Farm) -> str:
