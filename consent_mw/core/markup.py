@@ -92,16 +92,13 @@ class Markup(Constructs):
     def _foreign_end_tag(self, found: re.Match[bytes]) -> None:
         name = found.group(2).lower()
         self.position = found.end()
-        if name in (b"p", b"br"):
-            self.leave_foreign()
-            return
         for depth in range(len(self.stack) - 1, -1, -1):
             if self.stack[depth][0] == name:
                 if any(inside == HTML for _, inside in self.stack[depth + 1 :]):
                     self.page.fork(self.copy())
                 self.pop_to(depth)
                 return
-        # It may close an HTML element around all this, and so this too: follow both readings.
+        # It may close an HTML element around all this, and so this too; "p" and "br" do, but in old parsers.
         other = self.copy()
         other.leave_foreign()
         self.page.fork(other)

@@ -40,8 +40,8 @@ OPEN_VALUE = re.compile(rb"([^ \t\n\r\f/>][^ \t\n\r\f/>=]*+)[ \t\n\r\f]*+=[ \t\n
 
 _COMMENT = rb"<!--(?:-?>|(?:[^-]++|-(?!-!?>)" + _BACK + rb")*+--!?>)"
 #: Bogus comments and doctypes end at the first ">", quotes or not.
-_BOGUS = rb"<!(?!--)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z][^>]*+>|</>"
-_NO_TAG = rb"<[^a-zA-Z!/?]"
+_BOGUS = rb"<!(?!--)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>"
+_NO_TAG = rb"<(?=[^a-zA-Z!/?])"
 
 COMMENT_END = re.compile(rb"--!?>")
 CDATA_START = b"<![CDATA["
@@ -173,7 +173,7 @@ class Syntax:
             rb"|<!\[CDATA\[(?:[^\]]++|\](?!\]>)" + _BACK + rb")*+\]\]>"
             rb"|"
             + _COMMENT
-            + rb"|<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z][^>]*+>|</>|"
+            + rb"|<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>|"
             + _NO_TAG
             + _BACK
             + rb")*+"
