@@ -192,6 +192,8 @@
   }
   const trust = (kind, text) => (policy ? policy['create' + kind](text) : text);
 
+  const RAN = trust('Script', 'dispatchEvent(new Event("cmw:ran"))');
+
   const set = (el, name, value, space) => {
     const text = trust(/^on/.test(name) ? 'Script' : name === 'srcdoc' ? 'HTML' : 'ScriptURL', value);
     if (space || (/^xlink:/.test(name) && el.namespaceURI !== XHTML)) {
@@ -233,22 +235,40 @@
     if (el.localName === 'style' && unmark(el.textContent) !== el.textContent) el.textContent = unmark(el.textContent);
   };
 
+  // Under 'strict-dynamic' a policy takes what a script inserts, but of what stands in the page only what has its nonce:
+  // a copy of ours must not pass where the original would not have.
+  let strict;
+  const barred = el => {
+    if (!own || !own.nonce || el.nonce === own.nonce) return false;
+    if (strict === undefined) {
+      strict = false;
+      const tell = () => { strict = true; };
+      win.addEventListener('cmw:ran', tell);
+      const probe = doc.createElement('script');
+      probe.textContent = RAN;
+      doc.head.append(probe);
+      probe.remove();
+      win.removeEventListener('cmw:ran', tell);
+    }
+    return strict;
+  };
+
   const asleep = el => retyped(el) || [...el.attributes].some(({ name }) => /^(data-cmw-(src|href|xlink:href)|xlink:data-cmw-href)$/.test(name));
 
   // How a script runs: inline, block, async, defer, or not at all (https://html.spec.whatwg.org/#prepare-the-script-element).
+  const get = (el, name) => {
+    const value = el.getAttribute('data-cmw-' + name);
+    return value === null ? el.getAttribute(name) : value;
+  };
+  const asks = el => (el.namespaceURI === XHTML ? get(el, 'src') : get(el, 'href') || get(el, 'xlink:href') || el.getAttribute('xlink:data-cmw-href'));
   const kind = el => {
-    const get = name => {
-      const value = el.getAttribute('data-cmw-' + name);
-      return value === null ? el.getAttribute(name) : value;
-    };
-    let type = el.hasAttribute('data-cmw-type') ? get('type') : retyped(el) ? null : get('type');
+    let type = retyped(el) ? el.getAttribute('data-cmw-type') : get(el, 'type');
     if (type === null) type = el.getAttribute('language') ? 'text/' + el.getAttribute('language') : '';
     type = type.trim().toLowerCase();
     if (/^(speculationrules|importmap)$/.test(type)) return 'inline';
     const module = type === 'module';
     if (!module && ((type && !JAVASCRIPT.test(type)) || el.hasAttribute('nomodule'))) return '';
-    const address = el.namespaceURI === XHTML ? get('src') : get('href') || get('xlink:href') || el.getAttribute('xlink:data-cmw-href');
-    if (address === null && !module) return 'inline';
+    if (asks(el) === null && !module) return 'inline';
     return el.hasAttribute('async') ? 'async' : module || el.hasAttribute('defer') ? 'defer' : 'block';
   };
 
@@ -277,14 +297,14 @@
     return script;
   };
 
-  // Wait for the last of several scripts that run in order. An inline module does not tell, but one behind it can.
+  // An inline module does not tell when it has run, but one behind it can.
   const ran = async last => {
     if (last.src) return settled(last);
     const after = doc.createElement('script');
     after.type = 'module';
     after.async = false;
     after.nonce = last.nonce;
-    after.textContent = trust('Script', 'dispatchEvent(new Event("cmw:ran"))');
+    after.textContent = RAN;
     await new Promise(done => {
       win.addEventListener('cmw:ran', done, { once: true });
       setTimeout(done, LIMIT);
@@ -355,9 +375,10 @@
 
     const add = node => {
       const parent = twins.get(node.parentNode);
-      const how = node.localName === 'script' ? kind(node) : '';
+      const how = node.localName === 'script' && !barred(node) ? kind(node) : '';
       const deep = WHOLE.test(node.localName) && node.localName !== 'noscript';
       const twin = how ? revive(node) : doc.importNode(node, deep);
+      if (!how && node.localName === 'script' && barred(node)) twin.type = 'text/plain';
       // With scripts on, noscript holds text.
       if (node.localName === 'noscript') twin.textContent = node.innerHTML;
       twins.set(node, twin);
@@ -440,7 +461,9 @@
 
   // ---- events that have passed ----
 
-  let loaded = doc.readyState === 'complete';
+  // Whether the load event has come, and whether its listeners are through.
+  let fired = doc.readyState === 'complete';
+  let loaded = fired;
   // Listeners that released code adds while a pass goes on.
   let kept = null;
   let restoreTargets = [];
@@ -495,7 +518,7 @@
   const fire = type => {
     note();
     const rank = one => (one.target === doc ? 1 : one.capture ? 0 : 2);
-    const past = type === 'DOMContentLoaded' || loaded;
+    const past = type === 'DOMContentLoaded' || fired;
     kept.filter(one => one.type === type).sort((a, b) => (type === 'DOMContentLoaded' ? rank(a) - rank(b) : 0)).forEach(one => {
       const { target, listener, options, names } = one;
       if (one.gone) return;
@@ -578,7 +601,7 @@
       if (ids === null || !allowsAll(ids)) continue;
       const trusted = known.has(el);
       const script = el.localName === 'script';
-      if (script && !trusted) continue;
+      if (script && (!trusted || barred(el))) continue;
       if (script && sheets.length) await Promise.all(sheets.splice(0));
       const how = script && el.isConnected && asleep(el) ? kind(el) : '';
       if (how === 'defer') {
@@ -594,8 +617,14 @@
         else if (/^(img|iframe)$/.test(el.localName) && el.loading !== 'lazy') delay(el);
       }
     }
-    const last = deferred.filter(el => el.isConnected).map(el => run(el)).pop();
-    if (last) await ran(last);
+    const running = [];
+    for (const el of deferred) {
+      if (!el.isConnected) continue;
+      // Not every browser keeps inline modules in the order of the others.
+      if (asks(el) === null) await Promise.all(running);
+      running.push(ran(run(el)));
+    }
+    await Promise.all(running);
     await finish();
   };
 
@@ -612,7 +641,7 @@
     win.addEventListener('DOMContentLoaded', start, true);
     win.addEventListener('load', () => {
       start();
-      // After everybody's listeners.
+      fired = true;
       setTimeout(() => {
         loaded = true;
         if (kept) hush();

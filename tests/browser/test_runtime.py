@@ -1,0 +1,749 @@
+"""
+The runtime in a real browser: what it releases behaves as if the page had been parsed with it.
+
+Most tests load one page twice, bare and held, and compare what was logged,
+what was requested and what the document holds.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from tests.browser.runtime_pages import RUNTIME
+from tests.browser.runtime_pages import Site
+from tests.browser.runtime_pages import serve
+
+#: Milliseconds; far more than anything here takes, so that only a failure waits for it.
+PATIENCE = 30_000
+
+LOG = "<script>LOG = []; log = what => { LOG.push(what); };</script>"
+
+#: The document as text: elements in order with their attributes sorted, style sheets and text content of ``main``.
+OUTLINE = """() => {
+  const lines = [];
+  const tell = (node, depth) => {
+    const names = [...node.attributes].map(one => one.name + '=' + one.value).sort();
+    lines.push(' '.repeat(depth) + [node.localName, ...names].join(' '));
+    if (node.localName === 'style') lines.push(node.textContent);
+    if (node.shadowRoot) [...node.shadowRoot.children].forEach(child => tell(child, depth + 1));
+    if (node.content) [...node.content.children].forEach(child => tell(child, depth + 1));
+    [...node.children].forEach(child => tell(child, depth + 1));
+  };
+  tell(document.head, 0);
+  tell(document.body.cloneNode(false), 0);
+  const main = document.querySelector('main');
+  if (main) tell(main, 0);
+  return lines;
+}"""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A server of its own for every test."""
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A tab of a visitor without history."""
+    context = chromium.new_context()
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+def accept(page: Page) -> None:
+    """Press "Accept all"."""
+    page.click("[data-cmw-banner] [value=accept-all]")
+
+
+def log(page: Page) -> list[str]:
+    """Return what the page's scripts logged so far."""
+    found: list[str] = page.evaluate("LOG")
+    return found
+
+
+def wait_for(page: Page, expected: Sequence[str]) -> list[str]:
+    """Return the log once it is as long as ``expected`` and nothing more came for a moment."""
+    page.wait_for_function("count => LOG.length >= count", arg=len(expected))
+    page.wait_for_timeout(150)
+    return log(page)
+
+
+def bare(page: Page, address: str) -> list[str]:
+    """Load the bare page and return its log after the load event."""
+    page.goto(f"{address}/bare", wait_until="load")
+    page.wait_for_timeout(300)
+    return log(page)
+
+
+def held(page: Page, address: str) -> None:
+    """Load the held page; nothing of it may have run."""
+    page.goto(f"{address}/held", wait_until="load")
+    assert [] == log(page)
+
+
+def add(site: Site, text: str, *, head: str = "") -> str:
+    """Serve a small page whose body is ``text``."""
+    body = textwrap.dedent(text).strip("\n")
+    return site.add("p", f"<!doctype html><html><head><title>p</title>{LOG}{head}</head><body>{{{{banner}}}}\n{body}\n")
+
+
+def released(page: Page, site: Site, text: str, *, head: str = "", wait: str = "") -> list[str]:
+    """Load a small held page, accept everything and return the log once ``wait`` stands in it."""
+    held(page, add(site, text, head=head))
+    accept(page)
+    if wait:
+        page.wait_for_function("what => LOG.includes(what)", arg=wait)
+    page.wait_for_timeout(150)
+    return log(page)
+
+
+# -- order
+
+
+@pytest.mark.parametrize("name", ["order", "events", "writes"])
+def test_released_code_runs_as_in_the_bare_page(page: Page, site: Site, name: str) -> None:
+    """Scripts, their writes and their listeners are run in the same order as in the page that never held them."""
+    address = site.add_file(name)
+    expected = bare(page, address)
+    held(page, address)
+    accept(page)
+    actual = wait_for(page, expected)
+    assert expected == actual
+    assert len(expected) > 10
+
+
+@pytest.mark.parametrize("name", ["order", "events", "writes"])
+def test_released_code_requests_what_the_bare_page_does(page: Page, site: Site, name: str) -> None:
+    """Each file is asked for as often as by the bare page, and none before the choice."""
+    address = site.add_file(name)
+    expected_log = bare(page, address)
+    expected = [path for path in site.requests(f"/{name}/") if not path.endswith("/bare")]
+    site.asked.clear()
+    held(page, address)
+    assert [f"/{name}/held"] == site.requests(f"/{name}/")
+    accept(page)
+    wait_for(page, expected_log)
+    assert expected == [path for path in site.requests(f"/{name}/") if not path.endswith("/held")]
+
+
+def test_written_markup_gives_the_tree_of_the_bare_page(page: Page, site: Site) -> None:
+    """What document.write adds stands where the parser would have put it, whatever pieces it came in."""
+    address = site.add_file("writes")
+    expected_log = bare(page, address)
+    expected = page.evaluate("[document.head.innerHTML, document.querySelector('main').innerHTML]")
+    held(page, address)
+    accept(page)
+    wait_for(page, expected_log)
+    assert expected == page.evaluate("[document.head.innerHTML, document.querySelector('main').innerHTML]")
+
+
+def test_first_party_listeners_are_not_called_again(page: Page, site: Site) -> None:
+    """Listeners and handlers that the page had before the release are called once in all, and stay."""
+    address = site.add_file("events")
+    expected = bare(page, address)
+    held(page, address)
+    handler = page.evaluate("own.kept = window.onload, own.kept.toString()")
+    accept(page)
+    wait_for(page, expected)
+    assert {"ready": 1, "load": 1, "handler": 1} == page.evaluate(
+        "({ready: own.ready, load: own.load, handler: own.handler})"
+    )
+    assert handler == page.evaluate("own.kept.toString()")
+
+
+def test_a_handler_that_ran_is_not_chained(page: Page, site: Site) -> None:
+    """Code that keeps the former window.onload and calls it from its own does not run it a second time."""
+    found = released(
+        page,
+        site,
+        """
+        <script>window.onload = () => { own = (window.own || 0) + 1; };</script>
+        <script{+ data-cmw-held=t type=text/plain+}>
+        const former = window.onload;
+        window.onload = () => { if (former) former(); log('load ' + own); };
+        </script>
+        """,
+        wait="load 1",
+    )
+    assert ["load 1"] == found
+
+
+def test_the_page_keeps_its_handler_where_released_code_sets_none(page: Page, site: Site) -> None:
+    """After a release that set no handler, window.onload is the page's own again."""
+    released(
+        page,
+        site,
+        """
+        <script>own = () => {}; window.onload = own;</script>
+        <script{+ data-cmw-held=t type=text/plain+}>addEventListener('load', () => { log('load'); });</script>
+        """,
+        wait="load",
+    )
+    assert page.evaluate("window.onload === own")
+
+
+def test_listening_is_as_before_after_the_release(page: Page, site: Site) -> None:
+    """When all is released, window and document have the browser's own methods again."""
+    released(
+        page,
+        site,
+        "<script{+ data-cmw-held=t type=text/plain+}>addEventListener('load', () => { log('load'); });</script>",
+        wait="load",
+    )
+    own = "['addEventListener', 'removeEventListener'].some(name => Object.hasOwn({0}, name))"
+    assert not page.evaluate(own.replace("{0}", "window"))
+    assert not page.evaluate(own.replace("{0}", "document"))
+
+
+def test_readiness_listeners_are_called_when_all_is_done(page: Page, site: Site) -> None:
+    """readystatechange and pageshow reach listeners and handlers, after DOMContentLoaded and before or after load."""
+    found = released(
+        page,
+        site,
+        """
+        <script{+ data-cmw-held=t type=text/plain+}>
+        document.onreadystatechange = () => { log('handler ' + document.readyState); };
+        document.addEventListener('readystatechange', () => { log('listener ' + document.readyState); });
+        addEventListener('pageshow', event => { log('pageshow'); });
+        addEventListener('load', () => { log('load'); });
+        document.addEventListener('DOMContentLoaded', () => { log('ready'); });
+        </script>
+        """,
+        wait="pageshow",
+    )
+    assert ["ready", "handler complete", "listener complete", "load", "pageshow"] == found
+
+
+def test_a_choice_before_the_end_of_the_page_waits_for_it(page: Page, site: Site) -> None:
+    """Released while images still load, code hears the browser's own load event, once and after its scripts."""
+    address = add(
+        site,
+        """
+        <img src="slow.gif" alt="">
+        <script{+ data-cmw-held=t type=text/plain+}>log('first'); addEventListener('load', () => { log('load'); });
+        </script>
+        <script{+ data-cmw-held=t type=text/plain+} {+data-cmw-+}src="slow.js"></script>
+        <script{+ data-cmw-held=t type=text/plain+}>addEventListener('load', () => { log('last load'); });</script>
+        --- slow.gif 700
+        --- slow.js 300
+        log('slow');
+        """,
+    )
+    page.goto(f"{address}/held", wait_until="domcontentloaded")
+    accept(page)
+    assert ["first", "slow", "load", "last load"] == wait_for(page, ["", "", "", ""])
+
+
+# -- document.write
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "setTimeout(late)",
+        "addEventListener('load', late)",
+        "Promise.resolve().then(() => { document.open(); late(); document.close(); })",
+    ],
+    ids=["timer", "load", "promise"],
+)
+def test_late_writing_never_wipes_the_page(page: Page, site: Site, code: str) -> None:
+    """Text written when no script runs lands behind the last released script, and the page stays."""
+    released(
+        page,
+        site,
+        f"""
+        <p id="first">page</p>
+        <script{{+ data-cmw-held=t type=text/plain+}} id="writer">
+        const late = () => {{ document.write('<p class=late>late</p>'); log('wrote'); }};
+        {code};
+        </script>
+        <p id="last">page</p>
+        """,
+        wait="wrote",
+    )
+    around = "[...document.querySelectorAll('#first, #writer, .late, #last')].map(one => one.id || one.className)"
+    assert ["first", "writer", "late", "last"] == page.evaluate(around)
+
+
+def test_written_images_are_requested_once(page: Page, site: Site) -> None:
+    """The document that written text is parsed in loads nothing itself."""
+    released(
+        page,
+        site,
+        """
+        <script{+ data-cmw-held=t type=text/plain+}>
+        document.write('<img src="a.gif"><noscript><img src="no.gif"></noscript><link rel="stylesheet" href="a.css">');
+        addEventListener('load', () => { log('load'); });
+        </script>
+        --- a.gif 0
+        --- a.css 0
+        --- no.gif 0
+        """,
+        wait="load",
+    )
+    page.wait_for_load_state("networkidle")
+    assert ["/p/a.css", "/p/a.gif", "/p/held"] == site.requests("/p/")
+
+
+# -- elements
+
+
+def test_elements_come_back_as_they_were(page: Page, site: Site) -> None:
+    """Images, frames, styles, media, handlers and the rest hold the attributes and texts of the bare page."""
+    address = site.add_file("elements")
+    expected_log = bare(page, address)
+    expected = page.evaluate(OUTLINE)
+    held(page, address)
+    accept(page)
+    wait_for(page, expected_log)
+    assert expected == page.evaluate(OUTLINE)
+
+
+def test_elements_load_what_the_bare_page_loads(page: Page, site: Site) -> None:
+    """Each held address is requested after the choice, none before it, and each handler is called once."""
+    address = site.add_file("elements")
+    expected_log = bare(page, address)
+    page.wait_for_load_state("networkidle")
+    expected = set(site.requests("/elements/")) - {"/elements/bare"}
+    site.asked.clear()
+    held(page, address)
+    page.wait_for_load_state("networkidle")
+    own = {f"/elements/{name}" for name in ("held", "own.gif", "own3.gif", "own4.gif", "absent.gif")}
+    assert own == set(site.requests("/elements/"))
+    accept(page)
+    actual_log = wait_for(page, expected_log)
+    page.wait_for_load_state("networkidle")
+    # Without its source the picture showed its image.
+    assert expected | {"/elements/own4.gif"} == set(site.requests("/elements/")) - {"/elements/held"}
+    assert sorted(expected_log) == sorted(actual_log)
+
+
+def test_a_frame_leaves_no_step_in_the_history(page: Page, site: Site) -> None:
+    """The way back from a page does not lead to the placeholder that a frame had before."""
+    address = add(
+        site,
+        """
+        <iframe{+ data-cmw-held=t src=/_cmw/placeholder/t+} {+data-cmw-+}src="frame.html"
+        {+data-cmw-+}onload="log('frame')"></iframe>
+        --- frame.html 0
+        <!doctype html>
+        """,
+    )
+    held(page, address)
+    before = page.evaluate("history.length")
+    accept(page)
+    wait_for(page, ["frame"])
+    assert before == page.evaluate("history.length")
+    assert f"{address}/frame.html" == page.frames[1].url
+
+
+def test_a_refresh_that_was_held_goes_off(page: Page, site: Site) -> None:
+    """A meta refresh counts from the release."""
+    address = add(
+        site, "", head='<meta{+ data-cmw-held=t+} http-equiv="refresh" {+data-cmw-+}content="0; url=/_cmw/next">'
+    )
+    held(page, address)
+    accept(page)
+    page.wait_for_url("**/_cmw/next")
+
+
+def test_cloned_templates_run(page: Page, site: Site) -> None:
+    """Markup in a template is released too, so that its later copies work."""
+    released(
+        page,
+        site,
+        """
+        <template><script{+ data-cmw-held=t type=text/plain+}>log('of the template');</script></template>
+        <script{+ data-cmw-held=t type=text/plain+}>log('ran');</script>
+        """,
+        wait="ran",
+    )
+    page.evaluate("document.body.append(document.querySelector('template').content.cloneNode(true))")
+    assert ["ran", "of the template"] == log(page)
+
+
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "linked"])
+def test_xhtml_pages_are_released(page: Page, site: Site, inline: bool) -> None:
+    """In an XHTML page scripts run, SVG ones and those with xlink:href too, and attributes keep their namespaces."""
+    site.content_type = "application/xhtml+xml; charset=utf-8"
+    site.inline = False
+    address = site.add(
+        "x",
+        """<html xmlns="http://www.w3.org/1999/xhtml" xmlns:xlink="http://www.w3.org/1999/xlink"><head><title>x</title>
+        <script>LOG = []; log = what => { LOG.push(what); };</script></head><body>{{banner}}
+        <script{+ data-cmw-held="t" type="text/plain"+}>log('one'); log(document.currentScript.localName);</script>
+        <svg xmlns="http://www.w3.org/2000/svg">
+        <script{+ data-cmw-held="t" type="text/plain"+} xlink:{+data-cmw-+}href="a.js"/>
+        <image{+ data-cmw-held="t"+} xlink:{+data-cmw-+}href="a.gif"/></svg>
+        <p{+ data-cmw-held="t"+} {+data-cmw-+}style="color: red" id="p">p</p></body></html>
+--- a.js 0
+log('two');
+--- a.gif 0
+""",
+    )
+    expected = bare(page, address)
+    held(page, address)
+    accept(page)
+    assert expected == wait_for(page, expected)
+    assert "a.gif" == page.evaluate(
+        "document.querySelector('image').getAttributeNS('http://www.w3.org/1999/xlink', 'href')"
+    )
+    assert "rgb(255, 0, 0)" == page.evaluate("getComputedStyle(document.getElementById('p')).color")
+
+
+# -- what a grant covers
+
+
+def test_only_what_is_granted_is_released(page: Page, site: Site) -> None:
+    """Of elements, of addresses in style sheets and of srcset lists only those come back whose every id is granted."""
+    address = add(
+        site,
+        """
+        <script{+ data-cmw-held=t type=text/plain+}>log('t');</script>
+        <script{+ data-cmw-held=u type=text/plain+}>log('u');</script>
+        <script{+ data-cmw-held=t,u type=text/plain+}>log('t and u');</script>
+        <script{+ data-cmw-held=analytics type=text/plain+}>log('by purpose');</script>
+        <style>p { background: url(about:invalid#cmw=t#t.gif), url(about:invalid#cmw=u#u.gif) }</style>
+        <img srcset="about:invalid#cmw=u#u2.gif 1x, about:invalid#cmw=t#t2.gif 2x" alt="">
+        """,
+    )
+    held(page, address)
+    page.check("[name=purpose][value=analytics]")
+    page.click("[value=save]")
+    assert ["t", "by purpose"] == wait_for(page, ["", ""])
+    assert "p { background: url(t.gif), url(about:invalid#cmw=u#u.gif) }" == page.inner_html("style")
+    assert "about:invalid#cmw=u#u2.gif 1x, t2.gif 2x" == page.get_attribute("img", "srcset")
+    assert "partial" == page.get_attribute("html", "data-cmw-state")
+
+
+def test_a_second_choice_releases_the_rest(page: Page, site: Site) -> None:
+    """What stayed held after a partial grant is released by a later one, and nothing runs twice."""
+    address = add(
+        site,
+        """
+        <script{+ data-cmw-held=t type=text/plain+}>log('t');</script>
+        <script{+ data-cmw-held=u type=text/plain+}>log('u'); addEventListener('load', () => { log('load'); });</script>
+        """,
+    )
+    held(page, address)
+    page.evaluate("spare = document.querySelector('[data-cmw-banner]').cloneNode(true)")
+    page.check("[name=purpose][value=analytics]")
+    page.click("[value=save]")
+    wait_for(page, ["t"])
+    page.evaluate("document.body.prepend(spare)")
+    accept(page)
+    assert ["t", "u", "load"] == wait_for(page, ["", "", ""])
+
+
+def test_a_refusal_releases_nothing(page: Page, site: Site) -> None:
+    """Rejecting leaves every held element as it is, without a reload."""
+    address = site.add_file("elements")
+    held(page, address)
+    page.wait_for_load_state("networkidle")
+    before = page.evaluate(OUTLINE)
+    asked = site.requests("/elements/")
+    page.click("[value=reject-all]")
+    expect(page.locator("[data-cmw-banner]")).to_have_count(0)
+    page.wait_for_timeout(200)
+    assert before == page.evaluate(OUTLINE)
+    assert asked == site.requests("/elements/")
+    assert "reject" == page.get_attribute("html", "data-cmw-state")
+
+
+def test_withdrawing_reloads_the_page(page: Page, site: Site) -> None:
+    """What has run cannot be stopped within the page, so a withdrawal loads it anew."""
+    address = add(site, "<script{+ data-cmw-held=t type=text/plain+}>log('t');</script>")
+    held(page, address)
+    page.evaluate("spare = document.querySelector('[data-cmw-banner]').cloneNode(true)")
+    accept(page)
+    wait_for(page, ["t"])
+    page.evaluate("document.body.prepend(spare)")
+    with page.expect_navigation():
+        page.click("[value=reject-all]")
+    assert 2 == site.asked.count("/p/held")
+    assert [] == log(page)
+
+
+def test_reload_mode_reloads_after_opting_in(page: Page, site: Site) -> None:
+    """With release = "reload" a grant loads the page anew."""
+    site.release = "reload"
+    address = add(site, "")
+    held(page, address)
+    with page.expect_navigation():
+        accept(page)
+    assert ["/p/held", "/p/held"] == site.requests("/p/")
+
+
+def test_reload_mode_does_not_reload_after_a_refusal(page: Page, site: Site) -> None:
+    """With release = "reload" a refusal leaves the page alone: nothing would change."""
+    site.release = "reload"
+    held(page, add(site, ""))
+    page.click("[value=reject-all]")
+    expect(page.locator("[data-cmw-banner]")).to_have_count(0)
+    page.wait_for_timeout(200)
+    assert ["/p/held"] == site.requests("/p/")
+
+
+# -- safety
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<img data-cmw-held="t" src="absent.gif" data-cmw-onerror="log(1)">',
+        '<p data-cmw-held="t" data-cmw-onclick="log(1)">p</p>',
+        '<iframe data-cmw-held="t" data-cmw-srcdoc="&lt;script&gt;parent.log(1)&lt;/script&gt;"></iframe>',
+        '<iframe data-cmw-held="t" data-cmw-src="javascript:parent.log(1)"></iframe>',
+        '<iframe data-cmw-held="t" data-cmw-src=" java&#10;script:parent.log(1)"></iframe>',
+        '<script data-cmw-held="t" type="text/plain">log(1)</script>',
+        '<script data-cmw-held="t" data-cmw-src="evil.js"></script>',
+        '<object data-cmw-held="t" data-cmw-data="evil.html"></object>',
+        '<a data-cmw-held="t" data-cmw-href="javascript:log(1)">a</a>',
+    ],
+)
+def test_markup_that_came_later_never_becomes_code(page: Page, site: Site, markup: str) -> None:
+    """Data attributes pass sanitizers: in what scripts added to the page they are not turned into code."""
+    address = add(
+        site, "<div></div><script{+ data-cmw-held=t type=text/plain+}>log('ran');</script>\n--- evil.js 0\nlog(1)"
+    )
+    held(page, address)
+    page.evaluate("markup => { document.querySelector('div').innerHTML = markup; }", markup)
+    accept(page)
+    wait_for(page, ["ran"])
+    page.evaluate("for (const one of document.querySelectorAll('div > a, div > p')) one.click()")
+    page.wait_for_timeout(200)
+    assert ["ran"] == log(page)
+
+
+def test_addresses_that_came_later_are_released(page: Page, site: Site) -> None:
+    """An image or frame that a script put into the page, held by the server, is given back its web address."""
+    address = add(site, "<div></div>\n--- a.gif 0\n--- a.html 0\n")
+    held(page, address)
+    markup = (
+        '<img data-cmw-held="t" data-cmw-src="a.gif">'
+        '<iframe data-cmw-held="t" src="/_cmw/placeholder/t" data-cmw-src="a.html"></iframe>'
+    )
+    page.evaluate("markup => { document.querySelector('div').innerHTML = markup; }", markup)
+    accept(page)
+    page.wait_for_load_state("networkidle")
+    assert ["/p/a.gif", "/p/a.html", "/p/held"] == site.requests("/p/")
+    assert '<img src="a.gif"><iframe src="a.html"></iframe>' == page.inner_html("div")
+
+
+def test_a_nonce_survives(page: Page, site: Site) -> None:
+    """Under a policy of nonces, scripts that had one run, and one without stays silent, as in the bare page."""
+    site.nonce = "n1"
+    site.headers = {"Content-Security-Policy": "script-src 'nonce-n1' 'strict-dynamic'"}
+    page_log = LOG.replace("<script>", '<script nonce="n1">')
+    address = site.add(
+        "p",
+        f"""<!doctype html><head>{page_log}</head><body>{{{{banner}}}}
+<script{{+ data-cmw-held=t type=text/plain+}} nonce="n1">log('inline ' + document.currentScript.nonce);</script>
+<script{{+ data-cmw-held=t type=text/plain+}} nonce="n1" {{+data-cmw-+}}src="a.js"></script>
+<script{{+ data-cmw-held=t type=text/plain+}} nonce="n1" {{+data-cmw-+}}type="module">log('module'); </script>
+<script{{+ data-cmw-held=t type=text/plain+}}>log('without a nonce');</script>
+<script{{+ data-cmw-held=t type=text/plain+}} nonce="n1">
+document.write('<script>log("written without a nonce")</' + 'script><script nonce="n1">log("written")</' + 'script>');
+document.addEventListener('DOMContentLoaded', () => {{ log('ready'); }});
+</script>
+--- a.js 0
+log('external');
+""",
+    )
+    expected = bare(page, address)
+    assert ["inline n1", "external", "written", "module", "ready"] == expected
+    held(page, address)
+    accept(page)
+    assert expected == wait_for(page, expected)
+
+
+def test_trusted_types_do_not_stop_the_release(page: Page, site: Site) -> None:
+    """Where the page requires Trusted Types and allows our policy, scripts and handlers come back."""
+    site.headers = {"Content-Security-Policy": "require-trusted-types-for 'script'; trusted-types consent-mw"}
+    found = released(
+        page,
+        site,
+        """
+        <script{+ data-cmw-held=t type=text/plain+}>log('inline');</script>
+        <p{+ data-cmw-held=t+} id="p" {+data-cmw-+}onclick="log('click')">p</p>
+        <script{+ data-cmw-held=t type=text/plain+} {+data-cmw-+}src="a.js"></script>
+        --- a.js 0
+        log('external'); document.getElementById('p').click();
+        """,
+        wait="click",
+    )
+    assert ["inline", "external", "click"] == found
+
+
+def test_a_script_that_never_answers_is_passed_over(page: Page, site: Site) -> None:
+    """After ten seconds the scripts behind one that hangs run without it."""
+    address = add(
+        site,
+        """
+        <script{+ data-cmw-held=t type=text/plain+} {+data-cmw-+}src="hangs.js"></script>
+        <script{+ data-cmw-held=t type=text/plain+}>log('behind');</script>
+        --- hangs.js 300000
+        """,
+    )
+    page.clock.install()
+    held(page, address)
+    with page.expect_request("**/hangs.js"):
+        accept(page)
+        page.clock.run_for(1000)
+    assert [] == log(page)
+    page.clock.run_for(10_000)
+    assert ["behind"] == wait_for(page, ["behind"])
+
+
+def test_the_inline_copy_cannot_end_its_script() -> None:
+    """The file may stand inside a script element of any page: ASCII, without an end tag or a comment's beginning."""
+    text = RUNTIME.read_bytes().lower()
+    assert text.isascii()
+    assert [] == [part for part in (b"</script", b"<script", b"<!--") if part in text]
+
+
+def test_every_comment_fills_its_line() -> None:
+    """Lines that begin with two slashes can be left out, and no other line holds a comment."""
+    code = [line for line in RUNTIME.read_text().splitlines() if not line.lstrip().startswith("//")]
+    assert [] == [line for line in code if "//" in line.replace("://", "") or "/*" in line]
+
+
+# -- the banner
+
+
+def test_the_choice_is_posted_as_the_form_would_be(page: Page, site: Site) -> None:
+    """The fields of the form and the pressed button are sent, as by the form itself."""
+    held(page, add(site, ""))
+    page.check("[name=purpose][value=marketing]")
+    page.click("[value=save]")
+    expect(page.locator("[data-cmw-banner]")).to_have_count(0)
+    assert [{"back": ["/"], "purpose": ["marketing"], "action": ["save"]}] == site.forms
+
+
+def test_a_failed_choice_is_sent_as_a_form(page: Page, site: Site) -> None:
+    """Where the server cannot take the choice, the browser submits the form itself and shows the answer."""
+    site.choice_status = 503
+    held(page, add(site, ""))
+    accept(page)
+    page.wait_for_url("**/_cmw/choice")
+    assert "try again" == page.title()
+    assert [{"back": ["/"], "action": ["accept-all"]}] * 2 == site.forms
+
+
+def test_a_base_element_does_not_lead_the_choice_away(page: Page, site: Site) -> None:
+    """The choice goes to the page's own host even where relative addresses go to another."""
+    held(
+        page,
+        add(
+            site,
+            "<script{+ data-cmw-held=t type=text/plain+}>log('ran');</script>",
+            head='<base href="http://cdn.localhost:9/">',
+        ),
+    )
+    accept(page)
+    assert ["ran"] == wait_for(page, ["ran"])
+    assert ["POST /_cmw/choice"] == site.requests("POST")
+
+
+def test_two_presses_are_one_choice(page: Page, site: Site) -> None:
+    """Pressing again while the choice is on its way sends nothing more."""
+    held(page, add(site, ""))
+    page.evaluate("const b = document.querySelector('[value=accept-all]'); b.click(); b.click();")
+    expect(page.locator("[data-cmw-banner]")).to_have_count(0)
+    assert ["POST /_cmw/choice"] == site.requests("POST")
+
+
+def test_the_choice_is_announced_and_can_be_reopened(page: Page, site: Site) -> None:
+    """After the choice a status says so, the reopen control shows, and focus is on it, as the banner is gone."""
+    held(page, add(site, "<p>page</p>"))
+    assert not page.locator("[data-cmw-reopen]").is_visible()
+    page.focus("[value=accept-all]")
+    page.keyboard.press("Enter")
+    expect(page.locator("[role=status]")).to_have_text("Your choice is saved.")
+    expect(page.locator("[data-cmw-reopen]")).to_be_visible()
+    expect(page.locator("[data-cmw-action=open]")).to_be_focused()
+    assert "accept" == page.get_attribute("html", "data-cmw-state")
+
+
+def test_the_page_is_told(page: Page, site: Site) -> None:
+    """cmw:change and onChange tell the choice once, before anything is released, and can be left again."""
+    address = add(site, "<script{+ data-cmw-held=t type=text/plain+}>log('released');</script>")
+    held(page, address)
+    page.evaluate("""() => {
+        document.addEventListener('cmw:change', event => { log(JSON.stringify(event.detail)); });
+        consentMw.onChange(detail => { log(detail.state + consentMw.allows('t')); });
+        consentMw.onChange(() => { log('left'); })();
+    }""")
+    accept(page)
+    expected = ['{"granted":["t","u"],"purposes":["analytics","marketing"],"state":"accept"}', "accepttrue", "released"]
+    assert expected == wait_for(page, expected)
+
+
+def test_the_page_can_ask_what_is_allowed(page: Page, site: Site) -> None:
+    """allows() knows necessary, and purposes and services from the page and after the choice."""
+    held(page, add(site, ""))
+    ask = "['necessary', 't', 'analytics', 'u', 'other'].filter(consentMw.allows)"
+    assert ["necessary"] == page.evaluate(ask)
+    page.check("[name=purpose][value=analytics]")
+    page.click("[value=save]")
+    expect(page.locator("[data-cmw-banner]")).to_have_count(0)
+    assert ["necessary", "t", "analytics"] == page.evaluate(ask)
+    page.reload()
+    assert ["necessary", "t", "analytics"] == page.evaluate(ask)
+
+
+def test_open_shows_the_banner_or_leads_to_the_preferences(page: Page, site: Site) -> None:
+    """open() shows a banner that is in the page, and goes to the preferences page where there is none."""
+    held(page, add(site, ""))
+    page.evaluate("document.querySelector('[data-cmw-banner]').hidden = true")
+    page.evaluate("consentMw.open()")
+    expect(page.locator("[data-cmw-banner]")).to_be_visible()
+    page.evaluate("document.querySelector('[data-cmw-banner]').remove()")
+    page.evaluate("consentMw.open()")
+    page.wait_for_url("**/_cmw/?back=%2Fp%2Fheld")
+
+
+@pytest.mark.parametrize(
+    "control", ['<button data-cmw-action="open">o</button>', '<a href="/_cmw/x" data-cmw-action="open"><i>o</i></a>']
+)
+def test_own_controls_open_the_choices(page: Page, site: Site, control: str) -> None:
+    """Any control of the page marked data-cmw-action=open opens the choices; a link keeps its address."""
+    held(page, add(site, f"<main>{control}</main>"))
+    page.evaluate("document.querySelector('[data-cmw-banner]').remove()")
+    page.click("main > *")
+    page.wait_for_url("**/_cmw/x" if "href" in control else "**/_cmw/?back=*")
+
+
+def test_a_page_from_the_cache_follows_a_later_choice(page: Page, site: Site) -> None:
+    """A page that comes back from the back/forward cache asks for the state and reloads where it has changed."""
+    address = add(site, "")
+    held(page, address)
+    restored = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    with page.expect_response("**/_cmw/state"):
+        page.evaluate(restored)
+    page.wait_for_timeout(200)
+    assert ["/p/held"] == site.requests("/p/")
+    page.evaluate("document.cookie = 'choice=analytics; path=/'")
+    with page.expect_navigation():
+        page.evaluate(restored)
+    assert ["/p/held", "/p/held"] == site.requests("/p/")
+
+
+def test_the_page_works_without_the_runtime(page: Page, site: Site) -> None:
+    """With the script blocked the banner is a form like any other, and nothing held has run."""
+    site.inline = False
+    page.route("**/runtime.js", lambda route: route.abort())
+    held(page, site.add_file("order"))
+    accept(page)
+    page.wait_for_url("**/_cmw/")
+    assert [{"back": ["/"], "action": ["accept-all"]}] == site.forms
