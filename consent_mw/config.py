@@ -336,7 +336,7 @@ def _check_basis(form: _Form, path: Path, service: Service, table: Mapping[str, 
         elif len(service.purposes) > 1:
             what = "What is necessary has no second purpose."
             form.wrong(at, what, "Leave out either necessary or the others.")
-    if service.lawful_basis != "consent" and (service.tracker or not service.necessary):
+    if service.lawful_basis != "consent" and not service.necessary:
         at = (*path, "lawful_basis") if "lawful_basis" in table else path
         what = f"{service.name} is held until the visitor opts in, so it rests on consent."
         form.wrong(at, what, 'Write lawful_basis = "consent", or leave it out.')

@@ -670,6 +670,7 @@ def test_a_tracker_under_another_name_is_never_necessary(sign: str, written: str
         ("hosts", "y.cdn.example"),
         ("paths", "/matomo.html"),
         ("inline", "mygtag2("),
+        ("inline", "tag("),
         ("inline", "shop('create'"),
     ],
 )

@@ -20,7 +20,6 @@ import sqlite3
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import closing
 from contextlib import contextmanager
 from importlib import resources
 from threading import Lock
@@ -37,7 +36,12 @@ _log = logging.getLogger("consent_mw")
 
 #: Seconds that a write waits for the writers of other processes, and for those of this one.
 WAIT = 2.0
-#: Seconds that a read waits; in WAL mode it hardly ever does.
+#: Seconds that the start waits, when other processes make the file and write into it.
+START_WAIT = 30.0
+#: Seconds for which SQLite itself waits before we try again. Left alone it backs off to 100 ms, and then hardly ever
+#: meets the short gap that a busy writer leaves: next to two of those a third would starve.
+TRY = 0.002
+#: Seconds that a page waits to read; in WAL mode it hardly ever does.
 READ_WAIT = 0.25
 
 #: "cmw1" in the file's header, so that a file of another program is not written into.
@@ -67,8 +71,8 @@ class SqliteRecords:
         _check_folder(self.path)
         # Nothing stays open: a server that loads the site before it forks has no connection to hand on.
         try:
-            with _told(self.path), closing(_connect(self.path, WAIT)) as connection:
-                _prepare(connection, self.path)
+            with _told(self.path):
+                _connect(self.path, START_WAIT).close()
         except _Foreign as error:
             remedy = "Name a file of its own in the setting records."
             raise ConfigError([Problem("site.records", str(error), remedy)]) from None
@@ -83,41 +87,41 @@ class SqliteRecords:
         if record.action is Action.REJECT:
             return
         with self._using(self._writer) as connection:
-            connection.execute(
+            _run(
+                connection,
+                WAIT,
                 "INSERT INTO ledger (receipt, step, day, action, revision, purposes, services, gpc, language, notice) "
                 "SELECT ?1, coalesce(max(step) + 1, 0), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM ledger WHERE receipt = ?1",
-                (
-                    record.receipt,
-                    record.day,
-                    record.action.value,
-                    record.revision,
-                    _ids(record.purposes),
-                    _ids(record.services),
-                    int(record.gpc),
-                    language,
-                    notice,
-                ),
+                record.receipt,
+                record.day,
+                record.action.value,
+                record.revision,
+                _ids(record.purposes),
+                _ids(record.services),
+                int(record.gpc),
+                language,
+                notice,
             )
 
     def learned(self) -> frozenset[str]:
         """Return the ids of the services that any process has learned."""
         with self._using(self._reader) as connection:
-            return frozenset(name for (name,) in connection.execute("SELECT service FROM learned"))
+            return frozenset(name for (name,) in _run(connection, READ_WAIT, "SELECT service FROM learned"))
 
     def learn(self, service_id: str, day: int) -> bool:
         """Note that a service occurs on the site; return True where that is new."""
         with self._using(self._reader) as connection:
             # Most calls bring nothing new, and those need no writer.
-            if connection.execute("SELECT 1 FROM learned WHERE service = ?", (service_id,)).fetchone():
+            if _run(connection, READ_WAIT, "SELECT 1 FROM learned WHERE service = ?", service_id).fetchone():
                 return False
         with self._using(self._writer) as connection:
-            found = connection.execute("INSERT OR IGNORE INTO learned (service, day) VALUES (?, ?)", (service_id, day))
-            return found.rowcount == 1
+            added = "INSERT OR IGNORE INTO learned (service, day) VALUES (?, ?)"
+            return _run(connection, WAIT, added, service_id, day).rowcount == 1
 
     def version(self) -> int:
         """Return the number of services learned: it only grows, and says more than PRAGMA data_version does."""
         with self._using(self._reader) as connection:
-            (count,) = connection.execute("SELECT count(*) FROM learned").fetchone()
+            (count,) = _run(connection, READ_WAIT, "SELECT count(*) FROM learned").fetchone()
             return int(count)
 
     def close(self) -> None:
@@ -164,13 +168,7 @@ class _Slot:
             _log.warning("the records in %s were moved or replaced while the site was running", self.path)
             self.drop()
         if self._connection is None:
-            connection = _connect(self.path, self.wait)
-            try:
-                _prepare(connection, self.path)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
+            self._connection = _connect(self.path, self.wait)
             self._file = _identity(self.path)
             self._process = os.getpid()
         return self._connection
@@ -205,15 +203,44 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _connect(path: str, wait: float) -> sqlite3.Connection:
-    """Open ``path``; every statement is a transaction of its own unless one is begun."""
-    return sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
+    """Open ``path`` and make it ready; every statement is a transaction of its own unless one is begun."""
+    until = time.monotonic() + wait
+    while True:
+        connection = sqlite3.connect(path, timeout=TRY, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path)
+        except BaseException as error:
+            connection.close()
+            if not _is_busy(error) or time.monotonic() > until:
+                raise
+            time.sleep(TRY)
+        else:
+            return connection
+
+
+def _run(connection: sqlite3.Connection, wait: float, statement: str, *values: str | int) -> sqlite3.Cursor:
+    """Run one statement as a transaction of its own, trying again for ``wait`` seconds while others are in the way."""
+    until = time.monotonic() + wait
+    while True:
+        try:
+            return connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > until:
+                raise
+
+
+def _is_busy(error: BaseException) -> bool:
+    """Return whether another connection was in the way (the low byte is the primary result code)."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _prepare(connection: sqlite3.Connection, path: str) -> None:
     """Set the connection up, and bring the file's schema up to date."""
     if _foreign(connection):
         raise _Foreign(f"{path} is a database of another program.")
-    _use_wal(connection, path)
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        _log.warning("the file system of %s cannot do write-ahead logging: pages may wait for records", path)
     connection.execute("PRAGMA synchronous = FULL")
     # What is erased must be gone from the file too.
     connection.execute("PRAGMA secure_delete = ON")
@@ -236,29 +263,15 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
 
 def _foreign(connection: sqlite3.Connection) -> bool:
     """Return whether the file has tables, and none of ours."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    # In this order: another process may make the tables, and mark the file with them, between the two.
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
     return bool(tables) and application != APPLICATION_ID
 
 
 def _steps(connection: sqlite3.Connection) -> int:
     (steps,) = connection.execute("PRAGMA user_version").fetchone()
     return int(steps)
-
-
-def _use_wal(connection: sqlite3.Connection, path: str) -> None:
-    """Switch the file to WAL; SQLite does not wait for others here, so this does."""
-    until = time.monotonic() + WAIT
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            break
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-    if mode != "wal":
-        _log.warning("the file system of %s cannot do write-ahead logging: pages may wait for records", path)
 
 
 def _statements(script: str) -> Iterator[str]:

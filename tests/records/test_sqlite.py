@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -147,28 +149,44 @@ for number in range(1_000_000):
 """
 
 
-def appender(url: str, name: str, before: str = "") -> subprocess.Popen[str]:
-    """Start a process that appends grants for ever and prints each receipt once it is acknowledged."""
-    command = [sys.executable, "-c", before + _APPENDER, url, name]
-    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.fixture
+def appender(url: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return what starts a process that appends grants for ever and prints each receipt once it is acknowledged."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(name: str, before: str = "") -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", before + _APPENDER, url, name]
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, cwd=ROOT, text=True, stdout=pipe, stderr=pipe))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
-def acknowledged(process: subprocess.Popen[str]) -> Iterator[str]:
-    """Yield the receipts that the process was given, whole lines only."""
+def acknowledged(process: subprocess.Popen[str], count: int | None = None) -> list[str]:
+    """Return ``count`` receipts that the process was given, or all until its end; whole lines only."""
     assert process.stdout is not None
-    return (line.strip() for line in process.stdout if line.endswith("\n"))
+    lines = [line.strip() for line in itertools.islice(process.stdout, count) if line.endswith("\n")]
+    if count is not None and len(lines) < count:
+        pytest.fail(f"the writer ended: {process.communicate()[1]}")
+    return lines
 
 
 @pytest.mark.parametrize("count", [1, 40])
-def test_an_acknowledged_grant_survives_kill_9(url: str, file: Path, count: int) -> None:
+def test_an_acknowledged_grant_survives_kill_9(
+    url: str, file: Path, count: int, appender: Callable[..., subprocess.Popen[str]]
+) -> None:
     """Two writers are killed in the midst of their work: every receipt they were given is there, once."""
-    writers = [appender(url, name) for name in ("one", "two")]
-    receipts = [[next(lines) for _ in range(count)] for lines in map(acknowledged, writers)]
+    writers = [appender(name) for name in ("one", "two")]
+    receipts = [acknowledged(writer, count) for writer in writers]
     for writer in writers:
         writer.send_signal(signal.SIGKILL)
     for writer, given in zip(writers, receipts, strict=True):
         given.extend(acknowledged(writer))
-        writer.communicate()
+        writer.wait()
     open_records(url).close()
     kept = [receipt for (receipt,) in rows(file, "SELECT receipt FROM ledger")]
     promised = {receipt for given in receipts for receipt in given}
@@ -177,11 +195,11 @@ def test_an_acknowledged_grant_survives_kill_9(url: str, file: Path, count: int)
     assert rows(file, "PRAGMA integrity_check") == [("ok",)]
 
 
-def test_a_full_disk_refuses_the_grant(url: str, file: Path) -> None:
+def test_a_full_disk_refuses_the_grant(file: Path, appender: Callable[..., subprocess.Popen[str]]) -> None:
     """Where a write fails the grant is refused, and what was acknowledged before stays."""
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-    writer = appender(url, "one", limit)
+    writer = appender("one", limit)
     out, err = writer.communicate(timeout=120)
     assert "RecordsError: The records in" in err
     assert {receipt for (receipt,) in rows(file, "SELECT receipt FROM ledger")} >= set(out.split())
@@ -226,6 +244,23 @@ def test_a_file_that_was_taken_away_is_made_again(
     assert "were moved or replaced" in caplog.text
 
 
+def _exit_by_connections(store: sqlite.SqliteRecords) -> None:
+    """Exit with the number of connections that came across the fork."""
+    sys.exit(sum(slot._connection is not None for slot in (store._writer, store._reader)))
+
+
+def test_no_connection_is_carried_across_a_fork(store: Records, grant: Record) -> None:
+    """Both connections are closed before the process forks, and come back when they are needed."""
+    assert isinstance(store, sqlite.SqliteRecords)
+    store.append(grant, language="en", notice="n")
+    store.learned()
+    child = multiprocessing.get_context("fork").Process(target=_exit_by_connections, args=(store,))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    store.append(grant, language="en", notice="n")
+
+
 def test_a_fork_that_python_was_not_told_of_gets_its_own_connection(
     store: Records, grant: Record, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,13 +277,12 @@ def test_a_fork_that_python_was_not_told_of_gets_its_own_connection(
     inherited.close()
 
 
-def test_processes_that_start_together_make_one_file(url: str, file: Path) -> None:
+def test_processes_that_start_together_make_one_file(
+    file: Path, appender: Callable[..., subprocess.Popen[str]]
+) -> None:
     """Several first starts at once neither fail nor make the schema twice."""
-    writers = [appender(url, f"w{number}") for number in range(5)]
-    firsts = [next(acknowledged(writer)) for writer in writers]
-    for writer in writers:
-        writer.kill()
-        writer.communicate()
+    writers = [appender(f"w{number}") for number in range(5)]
+    firsts = [acknowledged(writer, 1)[0] for writer in writers]
     assert {receipt for (receipt,) in rows(file, "SELECT receipt FROM ledger")} >= set(firsts)
 
 
