@@ -37,6 +37,7 @@ _CODE_TOKEN = re.compile(r"[A-Za-z0-9_$]+|\s+|[\"'`]|.", re.DOTALL)
 _IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*+")
 _CODE_URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
 _CODE_SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
+_LOADS = re.compile(r"\.m?js\b|/(?:js|sdk|embed|player|widgets?|iframe|loader|api)\b|\Z(?<=/)", re.I)
 _FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
 _CODE_ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\})")
 _RULE_END = re.compile(r"[A-Za-z0-9]\Z")
@@ -53,18 +54,26 @@ def _code_unescape(match: re.Match[bytes]) -> bytes:
 class Signature:
     """Code that marks a script: white space may stand between its tokens, and any quote stands for any other."""
 
-    __slots__ = ("beginning", "id", "pattern", "words")
+    __slots__ = ("_compiled", "_text", "beginning", "id", "words")
 
     def __init__(self, text: str, service: str) -> None:
         pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
         boundary = "(?<![A-Za-z0-9_$])" if re.match(r"[A-Za-z0-9_$]", text) else ""
         parts = ["[\"'`]" if piece in _QUOTES else re.escape(piece) for piece in pieces]
         self.id = service
-        self.pattern = re.compile((boundary + r"\s*+".join(parts)).encode())
+        self._text = (boundary + r"\s*+".join(parts)).encode()
+        self._compiled: re.Pattern[bytes] | None = None
         #: Words that stand whole in every script with this signature.
         self.words = frozenset(piece.encode() for piece in pieces[:-1] if _WORD.fullmatch(piece))
         #: What some word of such a script begins with: the last piece may go on.
         self.beginning = pieces[-1].encode() if _WORD.fullmatch(pieces[-1]) else b""
+
+    @property
+    def pattern(self) -> re.Pattern[bytes]:
+        """The pattern, compiled when first needed: a site meets few of a thousand, and each takes a millisecond."""
+        if self._compiled is None:
+            self._compiled = re.compile(self._text)
+        return self._compiled
 
 
 class ElementRule:
@@ -112,9 +121,14 @@ class Matcher:
         self._paths = [(self._path_rule(path), id_) for path, id_ in paths]
         joined = "|".join(f"(?:{rule.pattern})" for rule, _ in self._paths)
         self._any_path = re.compile(joined) if joined else None
-        self._cookies = [
-            (re.compile(".*".join(re.escape(part) for part in name.split("*"))), id_) for name, id_ in cookies
-        ]
+        self._exact_cookies: dict[str, list[str]] = {}
+        self._cookie_globs: list[tuple[str, str, str]] = []
+        for name, id_ in cookies:
+            first, star, _ = name.partition("*")
+            if star:
+                self._cookie_globs.append((first, name, id_))
+            else:
+                self._exact_cookies.setdefault(name, []).append(id_)
         self._words = frozenset(self._words_of)
         #: What the tokenizer must stop at for the element rules.
         self.syntax = Syntax(
@@ -146,16 +160,19 @@ class Matcher:
     # -- URLs
 
     def _rules_of(self, host: str) -> list[tuple[str, str]]:
-        """Return the (path prefix, service) pairs for ``host``, longest prefix first."""
+        """Return the (path prefix, service) pairs for ``host``, longest prefix first; a sub-domain's own rule wins."""
         rules = self._host_cache.get(host)
         if rules is None:
             rules = []
+            taken: set[str] = set()
             labels = host.split(".")
             suffix = public_suffix_length(labels)
             for start in range(len(labels)):
-                rules += self._exact.get(".".join(labels[start:]), ())
+                here = list(self._exact.get(".".join(labels[start:]), ()))
                 if self._any_suffix:
-                    rules += self._any_suffix.get(".".join(labels[start:-suffix]), ())
+                    here += self._any_suffix.get(".".join(labels[start:-suffix]), ())
+                rules += [rule for rule in here if rule[0] not in taken]
+                taken.update(prefix for prefix, _ in here)
             rules.sort(key=lambda rule: -len(rule[0]))
             if len(self._host_cache) >= _CACHED_HOSTS:
                 self._host_cache.clear()
@@ -286,6 +303,9 @@ class Matcher:
         if rest[0] != "/":
             rest = "/" + rest
         ids = self.resolved(Url("https", host, rest), base.host)
+        if not _LOADS.search(rest):
+            # A link or a picture's address among a script's data is no loader; a tracker's address always counts.
+            ids = tuple(id_ for id_ in ids if self.services[id_].tracker)
         if ids or host == base.host:
             return ids
         # 'https://host/' + more: what is written is the beginning of a held prefix.
@@ -296,4 +316,13 @@ class Matcher:
 
     def cookie(self, name: str) -> Ids:
         """Return the services that set a cookie called ``name``."""
-        return tuple(dict.fromkeys(id_ for pattern, id_ in self._cookies if pattern.fullmatch(name)))
+        ids = self._exact_cookies.get(name, [])
+        ids = ids + [
+            id_ for first, glob, id_ in self._cookie_globs if name.startswith(first) and _fits_glob(glob, name)
+        ]
+        return tuple(dict.fromkeys(ids))
+
+
+def _fits_glob(glob: str, name: str) -> bool:
+    """Whether ``name`` fits ``glob``, in which "*" stands for any run of characters."""
+    return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), name, re.DOTALL) is not None
