@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from consent_mw import catalogue
 from consent_mw import config
@@ -273,6 +274,15 @@ class Engine:
         self._seen_version = -1
         self._refresh()
 
+    def _warn_insecure(self) -> None:
+        if "http" not in self._named:
+            self._named.add("http")
+            logger.warning(
+                "the site is served over plain http, where no choice can be kept: everything stays held and nobody is"
+                " asked. Serve it over https; behind a proxy that does, pass its X-Forwarded-Proto on"
+                " (werkzeug.middleware.proxy_fix); or write allow_insecure_http = true"
+            )
+
     # -- one page
 
     def _policy(self, decision: Decision, root: str) -> HoldPolicy:
@@ -297,9 +307,13 @@ class Engine:
         self, head: RequestHead, root: str, found: Record | NoRecord, signals: Signals, page: PageInsert
     ) -> bytes:
         """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
-        if self._base.learning and page.held:
-            self._done(page.held)
+        if self._base.learning and page.place.held:
+            self._done(page.place.held)
         now = self._now
+        if now.cookies.name(head) is None:
+            # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
+            self._warn_insecure()
+            return b""
         decision = decide(now.site, found, signals, self.today())
         nonce, inline = inline_policy(page.headers)
         path = root.removesuffix(self.mount) + head.path
@@ -309,7 +323,7 @@ class Engine:
                 lang=choose_language(now.site, head.header("accept-language") or ""),
                 nonce=nonce,
                 back=path + ("?" + head.query if head.query else ""),
-                root=root,
+                root=f"//{quote(head.host, safe=':[]')}{root}" if page.place.foreign_base else root,
                 inline=inline or bool(nonce),
                 xml=page.xml,
             )

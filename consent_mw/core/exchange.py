@@ -39,6 +39,7 @@ from consent_mw.core.hold import Holder
 from consent_mw.core.hold import HoldPolicy
 from consent_mw.core.model import Decision
 from consent_mw.core.model import RequestHead
+from consent_mw.core.reading import Place
 from consent_mw.core.rewrite import Rewriter
 from consent_mw.core.rewrite import held_in
 from consent_mw.core.urls import Url
@@ -66,12 +67,11 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PageInsert:
-    """What :data:`Insert` is asked for: ``page`` headers' nonce, and whether inline code may run."""
+    """What is known where the banner can go: the response's headers, its syntax, and the place in it."""
 
     headers: tuple[tuple[str, str], ...]
     xml: bool
-    at_end: bool
-    held: frozenset[str]
+    place: Place
 
 
 #: Gives the banner, or nothing (yet); called with what is known of the page.
@@ -234,8 +234,8 @@ class Exchange:
         page_headers = tuple(headers)
         banner = wants_banner(self.head)
 
-        def insert(at_end: bool, held: frozenset[str]) -> bytes:
-            return self._insert(PageInsert(page_headers, verdict.xml, at_end, held))
+        def insert(place: Place) -> bytes:
+            return self._insert(PageInsert(page_headers, verdict.xml, place))
 
         def rewriter(charset: str) -> Rewriter:
             holder = Holder(self._policy, self._page, document=held_in, charset=charset, xml=verdict.xml)

@@ -17,6 +17,7 @@ from consent_mw.core.reading import HTML
 from consent_mw.core.reading import MATH
 from consent_mw.core.reading import SVG
 from consent_mw.core.reading import Mode
+from consent_mw.core.reading import Place
 from consent_mw.core.tokens import BREAKOUT
 from consent_mw.core.tokens import CDATA_START
 from consent_mw.core.tokens import MATH_INTEGRATION
@@ -43,7 +44,9 @@ class Markup(Constructs):
     def insert(self, offset: int, *, at_end: bool) -> None:
         """Place the banner, once; where there is nothing to place yet, try again before the end of the body."""
         give = self.page.insert
-        text = give(at_end, frozenset(self.page.held)) if give else b""
+        holder = self.holder
+        place = Place(at_end, frozenset(self.page.held), holder.base.host != holder.page.host)
+        text = give(place) if give else b""
         self.before_body = False
         self.at_end = not text and not at_end
         if text:

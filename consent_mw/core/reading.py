@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import NamedTuple
 from typing import Protocol
 from typing import Self
 
@@ -20,6 +21,21 @@ from consent_mw.core.hold import Holder
 from consent_mw.core.hold import Plan
 from consent_mw.core.tokens import ScriptEnd
 from consent_mw.core.tokens import TagWatch
+
+
+class Place(NamedTuple):
+    """Where something can be inserted, and what is known of the page there."""
+
+    #: At the end of the body, where nothing was given at its beginning.
+    at_end: bool
+    #: Ids of what was held so far.
+    held: frozenset[str]
+    #: A base element sends relative addresses to another host.
+    foreign_base: bool
+
+
+#: Gives the banner, or nothing (yet).
+Insert = Callable[[Place], bytes]
 
 HTML = b"html"
 SVG = b"svg"
@@ -50,8 +66,8 @@ class Mode(Enum):
 class Page(Protocol):
     """What a reading needs of the rewriter."""
 
-    #: ``insert(at_end, held)`` gives what to insert first in body, or before its end where that gave nothing.
-    insert: Callable[[bool, frozenset[str]], bytes] | None
+    #: Gives what to insert first in body, or before its end where that gave nothing.
+    insert: Insert | None
     held: set[str]
 
     def fork(self, reading: Reading) -> None:

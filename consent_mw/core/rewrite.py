@@ -11,17 +11,13 @@ its beginning does not prove it harmless. After an error the rewriter is dead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from consent_mw.core.hold import Holder
 from consent_mw.core.match import Ids
+from consent_mw.core.reading import Insert
 from consent_mw.core.reading import Reading
 from consent_mw.core.scan import Scanner
 from consent_mw.errors import DeadRewriter
 from consent_mw.errors import RefusedMarkup
-
-#: ``insert(at_end, held)`` returns what to insert: first in body, or (at_end) before its end where that gave nothing.
-Insert = Callable[[bool, frozenset[str]], bytes]
 
 #: How many readings of one page are followed at once; more is no page but an attack.
 _MOST_READINGS = 8
