@@ -79,9 +79,9 @@ def snippets() -> list[Snippet]:
 
 
 def combined(pages: Iterable[Snippet]) -> bytes:
-    """Return one page with what is in the heads and the bodies of ``pages``."""
+    """Return one page with what is in the heads and the bodies of ``pages``, lazy loading first: it must be in view."""
     heads, bodies = [], []
-    for snippet in pages:
+    for snippet in sorted(pages, key=lambda snippet: b'loading="lazy"' not in snippet.page):
         text = snippet.page.decode()
         head, body = _HEAD.search(text), _BODY.search(text)
         if head is None or body is None:
