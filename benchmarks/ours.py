@@ -8,6 +8,7 @@ from consent_mw.core.hold import Holder
 from consent_mw.core.hold import HoldPolicy
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
+from consent_mw.core.reading import Place
 from consent_mw.core.rewrite import Rewriter
 from consent_mw.core.rewrite import held_in
 
@@ -25,8 +26,8 @@ def new_rewriter(rules: HoldPolicy) -> Rewriter:
     return Rewriter(Holder(rules, PAGE, document=held_in), _insert)
 
 
-def _insert(at_end: bool, _held: frozenset[str]) -> bytes:
-    return b"" if at_end else BANNER
+def _insert(place: Place) -> bytes:
+    return b"" if place.at_end else BANNER
 
 
 def ours(matcher: Matcher) -> _Run:
