@@ -28,18 +28,20 @@
     }
     return (settings && settings.getAttribute('data-cmw-' + name)) || '';
   };
+  const root = () => setting('root') || '/_cmw';
   const mark = state => doc.documentElement.setAttribute('data-cmw-state', state);
   const allows = id => {
-    setting('root');
+    root();
     return id === 'necessary' || granted.has(id) || purposes.has(id);
   };
   const allowsAll = ids => ids.split(',').every(allows);
   const pause = ms => new Promise(done => setTimeout(done, ms));
+  const report = error => { setTimeout(() => { throw error; }); };
   const attempt = work => {
     try {
       work();
     } catch (error) {
-      setTimeout(() => { throw error; });
+      report(error);
     }
   };
 
@@ -55,7 +57,8 @@
     return banner;
   };
   const open = () => {
-    if (!show()) location.assign((setting('root') || '/_cmw') + '/?back=' + encodeURIComponent(location.pathname + location.search));
+    const back = encodeURIComponent(location.pathname + location.search);
+    if (!show()) location.assign(root() + '/?back=' + back);
   };
 
   const say = text => {
@@ -97,7 +100,7 @@
     event.preventDefault();
     if (busy) return;
     busy = true;
-    setting('root');
+    root();
     // Against the page's address: a base element must not send the choice elsewhere.
     const url = new URL(form.getAttribute('action') || '', location.href).href;
     const body = new URLSearchParams(new FormData(form));
@@ -130,7 +133,7 @@
   // A page that comes back from the cache, or was rendered ahead, may be older than the choice.
   const check = () => {
     const order = ids => [...(ids || [])].sort().join();
-    fetch((setting('root') || '/_cmw') + '/state', { cache: 'no-store', headers: { Accept: 'application/json' } })
+    fetch(root() + '/state', { cache: 'no-store', headers: { Accept: 'application/json' } })
       .then(response => response.json())
       .then(now => {
         const old = doc.documentElement.getAttribute('data-cmw-state') || '';
@@ -161,7 +164,7 @@
   const HELD = '[data-cmw-held],style,[srcset*="#cmw="],[imagesrcset*="#cmw="]';
   const JAVASCRIPT = /^((application|text)\/(x-)?(java|ecma)script|text\/(javascript1\.[0-5]|jscript|livescript))$/;
   // These act on being inserted, or would leave their placeholder in the session's history.
-  const REINSERTED = /^(iframe|embed|object|meta|frame)$/;
+  const REINSERTED = /^(iframe|embed|object|meta|link|frame)$/;
 
   const collect = (root, found) => {
     root.querySelectorAll('*').forEach(el => {
@@ -178,7 +181,8 @@
   const HARMLESS = /^(src|srcset|imagesrcset|href|xlink:href|poster|background)$/;
   const harmless = (el, name, value) => {
     try {
-      return HARMLESS.test(name) && !/^(script|link|object|embed)$/.test(el.localName) && /^https?:/.test(new URL(value, doc.baseURI).href);
+      const web = /^https?:/.test(new URL(value, doc.baseURI).href);
+      return web && HARMLESS.test(name) && !/^(script|link|object|embed)$/.test(el.localName);
     } catch (error) {
       return false;
     }
@@ -186,7 +190,9 @@
 
   let policy;
   try {
-    policy = win.trustedTypes.createPolicy('consent-mw', { createScript: s => s, createScriptURL: s => s, createHTML: s => s });
+    const same = text => text;
+    const rules = { createScript: same, createScriptURL: same, createHTML: same };
+    policy = win.trustedTypes.createPolicy('consent-mw', rules);
   } catch (error) {
     // No Trusted Types here, or no such policy allowed: plain strings then.
   }
@@ -207,7 +213,10 @@
   const restore = (from, to, trusted) => {
     let loads = false;
     const slept = retyped(from);
-    [...from.attributes].forEach(attribute => {
+    const attributes = [...from.attributes];
+    // Handlers and srcset before src, or an image might load twice, or before anyone listens.
+    if (to === from) attributes.sort((a, b) => /src$/.test(a.name) - /src$/.test(b.name));
+    attributes.forEach(attribute => {
       const { name, value } = attribute;
       const plain = name.replace(PREFIX, '$1');
       if (plain !== name) {
@@ -224,7 +233,8 @@
     });
     return loads;
   };
-  const retyped = el => el.localName === 'script' && el.hasAttribute('data-cmw-held') && (el.hasAttribute('data-cmw-type') || el.getAttribute('type') === 'text/plain');
+  const retyped = el => el.localName === 'script' && el.hasAttribute('data-cmw-held') &&
+    (el.hasAttribute('data-cmw-type') || el.getAttribute('type') === 'text/plain');
 
   const unmark = text => text.replace(MARKER, (marker, ids) => (allowsAll(ids) ? '' : marker));
   const clear = el => {
@@ -235,8 +245,8 @@
     if (el.localName === 'style' && unmark(el.textContent) !== el.textContent) el.textContent = unmark(el.textContent);
   };
 
-  // Under 'strict-dynamic' a policy takes what a script inserts, but of what stands in the page only what has its nonce:
-  // a copy of ours must not pass where the original would not have.
+  // Under 'strict-dynamic' a policy takes what a script inserts, but of what stands in the page only what has its
+  // nonce: a copy of ours must not pass where the original would not have.
   let strict;
   const barred = el => {
     if (!own || !own.nonce || el.nonce === own.nonce) return false;
@@ -253,14 +263,18 @@
     return strict;
   };
 
-  const asleep = el => retyped(el) || [...el.attributes].some(({ name }) => /^(data-cmw-(src|href|xlink:href)|xlink:data-cmw-href)$/.test(name));
+  const ADDRESS = /^(data-cmw-(src|href|xlink:href)|xlink:data-cmw-href)$/;
+  const asleep = el => retyped(el) || [...el.attributes].some(({ name }) => ADDRESS.test(name));
 
-  // How a script runs: inline, block, async, defer, or not at all (https://html.spec.whatwg.org/#prepare-the-script-element).
+  // How a script runs: inline, block, async, defer, or not at all; see
+  // https://html.spec.whatwg.org/#prepare-the-script-element
   const get = (el, name) => {
     const value = el.getAttribute('data-cmw-' + name);
     return value === null ? el.getAttribute(name) : value;
   };
-  const asks = el => (el.namespaceURI === XHTML ? get(el, 'src') : get(el, 'href') || get(el, 'xlink:href') || el.getAttribute('xlink:data-cmw-href'));
+  const asks = el => (el.namespaceURI === XHTML
+    ? get(el, 'src')
+    : get(el, 'href') || get(el, 'xlink:href') || el.getAttribute('xlink:data-cmw-href'));
   const kind = el => {
     let type = retyped(el) ? el.getAttribute('data-cmw-type') : get(el, 'type');
     if (type === null) type = el.getAttribute('language') ? 'text/' + el.getAttribute('language') : '';
@@ -331,7 +345,14 @@
 
   // Elements that are handed over whole, with what stands in them.
   const WHOLE = /^(script|style|textarea|title|iframe|xmp|noembed|noframes|noscript|template)$/;
-  const TOKEN = /[^<]+|<!-{2}(?:-?>|[^]*?--!?>)|<(\/?)([a-z][^\s/>]*)(?=[\s/>])(?:[^>=]|=\s*"[^"]*"|=\s*'[^']*'|=(?!\s*["']))*>|<(?!!--)[!?/](?![a-z])[^>]*>|<(?![!?/a-z]|$)/giy;
+  // Text; a comment; a tag; a bogus comment; a sign that begins nothing.
+  const TOKEN = new RegExp([
+    '[^<]+',
+    '<!-{2}(?:-?>|[^]*?--!?>)',
+    '<(/?)([a-z][^\\s/>]*)(?=[\\s/>])(?:[^>=]|=\\s*"[^"]*"|=\\s*\'[^\']*\'|=(?!\\s*["\']))*>',
+    '<(?!!--)[!?/](?![a-z])[^>]*>',
+    '<(?![!?/a-z]|$)',
+  ].join('|'), 'giy');
 
   // Return how much of the text is complete, up to the end of the first script in it.
   const complete = text => {
@@ -351,7 +372,7 @@
   };
 
   // Parse in a document where nothing loads or runs, and copy each new node into the page behind the script.
-  const open_stream = place => {
+  const openStream = place => {
     const inert = doc.implementation.createHTMLDocument('');
     const twins = new Map();
     const seen = new Map();
@@ -371,7 +392,9 @@
     if (names[0] !== 'html') names.unshift('body');
     inert.open();
     inert.write((doc.doctype ? '<!DOCTYPE html><' : '<') + names.join('><') + '><template></template>');
-    for (let a = inert.querySelector('template'), b = anchor; a && b; a = a.parentNode, b = b.parentNode) twins.set(a, b);
+    for (let a = inert.querySelector('template'), b = anchor; a && b; a = a.parentNode, b = b.parentNode) {
+      twins.set(a, b);
+    }
 
     const add = node => {
       const parent = twins.get(node.parentNode);
@@ -450,7 +473,7 @@
       const script = doc.currentScript;
       const place = places.get(script) || (script && script.src ? null : places.get(latest));
       if (!place) return;
-      if (!place.stream) place.stream = open_stream(place);
+      if (!place.stream) place.stream = openStream(place);
       place.stream.write([...texts].join('') + end, script);
     };
     doc.write = (...texts) => write(texts, '');
@@ -466,7 +489,7 @@
   let loaded = fired;
   // Listeners that released code adds while a pass goes on.
   let kept = null;
-  let restoreTargets = [];
+  let undoing = [];
   const HANDLERS = [[doc, 'readystatechange'], [win, 'load'], [win, 'pageshow']];
   const former = new Map();
 
@@ -485,12 +508,14 @@
   const intercept = target => {
     const { addEventListener, removeEventListener } = target;
     const names = { addEventListener, removeEventListener };
-    const same = (type, listener, capture) => one => !one.gone && one.target === target && one.type === type && one.listener === listener && one.capture === capture;
+    const same = (type, listener, capture) => one => !one.gone && one.target === target && one.type === type &&
+      one.listener === listener && one.capture === capture;
     const captures = options => !!(options && typeof options === 'object' ? options.capture : options);
     const mine = {
       addEventListener(type, listener, options) {
         const capture = captures(options);
-        const ours = kept && (!this || this === target) && listener && (type === 'DOMContentLoaded' || HANDLERS.some(([where, name]) => where === target && name === type));
+        const once = type === 'DOMContentLoaded' || HANDLERS.some(([where, name]) => where === target && name === type);
+        const ours = once && kept && listener && (!this || this === target);
         if (ours) {
           note();
           if (!kept.some(same(type, listener, capture))) kept.push({ target, type, listener, capture, options, names });
@@ -506,7 +531,7 @@
     Object.keys(mine).forEach(name => {
       const inherited = !Object.prototype.hasOwnProperty.call(target, name);
       target[name] = mine[name];
-      restoreTargets.push(() => {
+      undoing.push(() => {
         // Somebody may have wrapped ours: then it stays, and only passes on.
         if (target[name] !== mine[name]) return;
         if (inherited) delete target[name];
@@ -517,9 +542,11 @@
 
   const fire = type => {
     note();
-    const rank = one => (one.target === doc ? 1 : one.capture ? 0 : 2);
-    const past = type === 'DOMContentLoaded' || fired;
-    kept.filter(one => one.type === type).sort((a, b) => (type === 'DOMContentLoaded' ? rank(a) - rank(b) : 0)).forEach(one => {
+    const ready = type === 'DOMContentLoaded';
+    const past = ready || fired;
+    // The one event that travels: capture on the window, the document, then the window.
+    const rank = one => (!ready || one.target === doc ? 1 : one.capture ? 0 : 2);
+    kept.filter(one => one.type === type).sort((a, b) => rank(a) - rank(b)).forEach(one => {
       const { target, listener, options, names } = one;
       if (one.gone) return;
       one.gone = true;
@@ -528,7 +555,7 @@
       // From here on it is the browser's; it may be due again.
       if (listener) (once ? names.removeEventListener : names.addEventListener).call(target, type, listener, options);
       if (!past) return;
-      const event = type === 'pageshow' ? new PageTransitionEvent(type) : new Event(type, { bubbles: type === 'DOMContentLoaded' });
+      const event = type === 'pageshow' ? new PageTransitionEvent(type) : new Event(type, { bubbles: ready });
       Object.defineProperties(event, { target: { value: doc }, currentTarget: { value: target } });
       const handler = listener || target['on' + type];
       attempt(() => {
@@ -558,8 +585,8 @@
     ['DOMContentLoaded', 'readystatechange', 'load', 'pageshow'].forEach(fire);
     kept = null;
     watch.disconnect();
-    restoreTargets.forEach(undo => undo());
-    restoreTargets = [];
+    undoing.forEach(undo => undo());
+    undoing = [];
     HANDLERS.forEach(([target, type]) => {
       if (former.get(type) && !target['on' + type]) target['on' + type] = former.get(type);
     });
@@ -579,7 +606,8 @@
   const giveBack = (el, trusted) => {
     const parent = el.parentNode;
     const next = el.nextSibling;
-    const again = REINSERTED.test(el.localName) && el.isConnected && [...el.attributes].some(({ name }) => PREFIX.test(name) && !/^data-cmw-on/.test(name));
+    const again = REINSERTED.test(el.localName) && el.isConnected &&
+      [...el.attributes].some(({ name }) => PREFIX.test(name) && !/^data-cmw-on/.test(name));
     if (again) el.remove();
     const loads = restore(el, el, trusted);
     if (again) parent.insertBefore(el, next);
@@ -589,32 +617,36 @@
     if (!loads) missed(el);
     return loads;
   };
-  const blocksScripts = el => el.localName === 'link' && /stylesheet/i.test(el.rel) && !/alternate/i.test(el.rel) && matchMedia(el.media).matches;
+  const blocksScripts = el => el.localName === 'link' && /stylesheet/i.test(el.rel) && !/alternate/i.test(el.rel) &&
+    matchMedia(el.media).matches;
 
   const pass = async () => {
     const deferred = [];
     const sheets = [];
     begin();
     for (const el of collect(doc, [])) {
-      clear(el);
-      const ids = el.getAttribute('data-cmw-held');
-      if (ids === null || !allowsAll(ids)) continue;
-      const trusted = known.has(el);
-      const script = el.localName === 'script';
-      if (script && (!trusted || barred(el))) continue;
-      if (script && sheets.length) await Promise.all(sheets.splice(0));
-      const how = script && el.isConnected && asleep(el) ? kind(el) : '';
-      if (how === 'defer') {
-        deferred.push(el);
-      } else if (how === 'async') {
-        delay(run(el));
-      } else if (how) {
-        const copy = run(el, how);
-        if (how === 'block') await settled(copy);
-        await idle(copy);
-      } else if (giveBack(el, trusted) && el.isConnected) {
-        if (blocksScripts(el)) sheets.push(settled(el));
-        else if (/^(img|iframe)$/.test(el.localName) && el.loading !== 'lazy') delay(el);
+      try {
+        clear(el);
+        const ids = el.getAttribute('data-cmw-held');
+        const trusted = known.has(el);
+        const script = el.localName === 'script';
+        if (ids === null || !allowsAll(ids) || (script && (!trusted || barred(el)))) continue;
+        if (script && sheets.length) await Promise.all(sheets.splice(0));
+        const how = script && el.isConnected && asleep(el) ? kind(el) : '';
+        if (how === 'defer') {
+          deferred.push(el);
+        } else if (how === 'async') {
+          delay(run(el));
+        } else if (how) {
+          const copy = run(el, how);
+          if (how === 'block') await settled(copy);
+          await idle(copy);
+        } else if (giveBack(el, trusted) && el.isConnected) {
+          if (blocksScripts(el)) sheets.push(settled(el));
+          else if (/^(img|iframe)$/.test(el.localName) && el.loading !== 'lazy') delay(el);
+        }
+      } catch (error) {
+        report(error);
       }
     }
     const running = [];
@@ -633,7 +665,7 @@
     const start = () => {
       if (started) return;
       started = true;
-      setting('root');
+      root();
       if (doc.querySelector('[data-cmw-banner]')) collect(doc, []).forEach(el => known.add(el));
       setTimeout(go);
     };
@@ -649,6 +681,6 @@
     }, true);
   });
   const release = () => {
-    queue = queue.then(pass).catch(error => attempt(() => { throw error; }));
+    queue = queue.then(pass).catch(report);
   };
 })();
