@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.browser.harness import background
 from tests.browser.harness.answers import failing
 from tests.browser.harness.batch import Batch
 from tests.browser.harness.chromium import Chromium
 from tests.browser.harness.corpus import OWN_TRAPS
+from tests.browser.harness.journeys import from_page
 from tests.browser.harness.pool import Pool
 from tests.browser.harness.proxy import Hit
 from tests.browser.harness.proxy import Proxy
@@ -65,8 +65,8 @@ def see(pool: Pool, trap: Trap, scripts: bool, expected: frozenset[str], wrapped
         session.open(trap.page_url)
         # Usually a matter of nothing; it only keeps a machine that is very busy from being called a failure.
         lane.wait_for(lambda hits: expected <= {hit.url for hit in hits}, limit=3)
-        hits = tuple(background.without_background(lane.hits()))
-        return Visit(hits, frozenset(lane.urls()), tuple(lane.errors))
+        hits = from_page(lane.hits(), trap.page_url)
+        return Visit(hits, frozenset(hit.url for hit in hits), tuple(lane.errors))
 
 
 @pytest.fixture(scope="module")

@@ -82,10 +82,6 @@ class ChromiumSession:
         self._engine.run(self._page.wait_for_load_state("load", timeout=PATIENCE * 1000))
         self._lane.settle(self._quiet)
 
-    def leave(self) -> None:
-        """See :class:`~tests.browser.harness.engines.Session`."""
-        self._engine.run(self._page.goto("about:blank", timeout=PATIENCE * 1000))
-
     def html(self) -> str:
         """See :class:`~tests.browser.harness.engines.Session`."""
         return self._engine.run(self._page.content())

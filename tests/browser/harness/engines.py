@@ -33,9 +33,6 @@ class Session(Protocol):
     def click(self, selector: str) -> None:
         """Click the first element that matches the CSS ``selector`` and wait for the lane to settle."""
 
-    def leave(self) -> None:
-        """Go to an empty page."""
-
     def html(self) -> str:
         """Return the document as it stands now, serialised."""
 

@@ -139,10 +139,6 @@ class FirefoxSession:
         self._client.command("WebDriver:ElementClick", {"id": found[ELEMENT]})
         self._lane.settle()
 
-    def leave(self) -> None:
-        """See :class:`~tests.browser.harness.engines.Session`."""
-        self._client.command("WebDriver:Navigate", {"url": "about:blank"})
-
     def html(self) -> str:
         """See :class:`~tests.browser.harness.engines.Session`."""
         return str(self._client.command("WebDriver:GetPageSource"))

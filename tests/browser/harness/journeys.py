@@ -38,12 +38,18 @@ class Journey:
     errors: tuple[str, ...] = ()
 
 
+def from_page(hits: list[Hit], url: str) -> Hits:
+    """Return ``hits`` from the request for the page at ``url`` on, the browser's own errands left out."""
+    start = next((at for at, hit in enumerate(hits) if hit.url == url), len(hits))
+    return tuple(background.without_background(hits[start:]))
+
+
 def look(session: Session, lane: Lane, url: str, enough: Enough) -> Hits:
     """Visit ``url`` and return what it asked for; wait longer while that is not ``enough``."""
     mark = lane.mark()
     session.open(url)
     lane.wait_for(enough, since=mark, limit=3)
-    return tuple(background.without_background(lane.hits(mark)))
+    return from_page(lane.hits(mark), url)
 
 
 def travel(session: Session, lane: Lane, url: str, *, choose: bool, enough: Enough) -> Journey:

@@ -24,6 +24,8 @@ class Pool:
 
     Only visits that leave nothing behind may share a session: no choice made,
     or a first-party host of their own (cookies and storage are kept by host).
+    The page of the last user stays until the next one opens theirs, so what
+    was asked for before that belongs to nobody: see ``from_page``.
     """
 
     def __init__(self, engine: Engine, proxy: Proxy, answer: Callable[[Hit], Answer] = fitting) -> None:
@@ -49,9 +51,6 @@ class Pool:
             lent = (lane, session)
         lane, session = lent
         yield lane, session
-        # Away from the page, so that nothing of it asks for anything in the next user's time.
-        session.leave()
-        lane.settle(0.05)
         lane.forget()
         with self._lock:
             self._free[scripts].append(lent)

@@ -109,10 +109,6 @@ class WebKitSession:
         self._driver.post(f"/element/{found[ELEMENT]}/click", {})
         self._lane.settle()
 
-    def leave(self) -> None:
-        """See :class:`~tests.browser.harness.engines.Session`."""
-        self._driver.post("/url", {"url": "about:blank"})
-
     def html(self) -> str:
         """See :class:`~tests.browser.harness.engines.Session`."""
         return str(self._driver.get("/source"))
