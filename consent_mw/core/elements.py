@@ -96,10 +96,12 @@ _FOREIGN = {
     b"values": "urls",
 }
 
-_HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I
-)
+_HIDDEN_STYLE = re.compile(r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
+_TINY_STYLE = re.compile(r"(?<![\w-])(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I)
 _ONE_PIXEL = re.compile(r"\s*[01](?:\.0*)?(?:px)?\s*\Z", re.I)
+_TEN_PIXELS = re.compile(r"\s*[1-9][0-9]")
+#: A picture without transparency is there to be seen; of PNG and GIF one cannot say.
+_PHOTOGRAPH = re.compile(r"[^?#]*\.(?:jpe?g|webp|avif)(?:[?#]|\s*\Z)", re.I)
 
 _PLAIN_START = re.compile(rb"\s*(?:https?:)?//[a-z0-9.\-]+[/?#]")
 
@@ -153,13 +155,24 @@ def executes(found: Attributes, text: Text) -> str:
 
 
 def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
-    """Whether an image is there to be fetched, not to be seen."""
-    if in_noscript or b"hidden" in found:
+    """
+    Whether an image is there to be fetched, not to be seen.
+
+    A stated size counts most: a slide show hides large pictures until their
+    turn, and pages with lazy loading repeat theirs in noscript.
+    """
+    sides = [text(found[side][0].raw) for side in (b"width", b"height") if side in found]
+    style = text(found[b"style"][0].raw) if b"style" in found else ""
+    if any(map(_ONE_PIXEL.match, sides)) or (style and _TINY_STYLE.search(style)):
         return True
-    for side in (b"width", b"height"):
-        if side in found and _ONE_PIXEL.match(text(found[side][0].raw)):
-            return True
-    return b"style" in found and bool(_HIDDEN_STYLE.search(text(found[b"style"][0].raw)))
+    if len(sides) == 2 and all(map(_TEN_PIXELS.match, sides)):
+        return False
+    if b"hidden" in found or (style and _HIDDEN_STYLE.search(style)):
+        return True
+    return in_noscript and not (
+        (b"srcset" in found and found[b"srcset"][0].raw)
+        or (b"src" in found and _PHOTOGRAPH.match(text(found[b"src"][0].raw)))
+    )
 
 
 def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[bytes, str]:
