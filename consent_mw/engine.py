@@ -34,6 +34,7 @@ from consent_mw.core.decide import decide
 from consent_mw.core.exchange import Exchange
 from consent_mw.core.exchange import PageInsert
 from consent_mw.core.headers import inline_policy
+from consent_mw.core.hold import Budget
 from consent_mw.core.hold import HoldPolicy
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
@@ -137,6 +138,7 @@ class Engine:
         self._look_again = 0.0
         self._named: set[str] = set()
         self._policies: dict[frozenset[str], HoldPolicy] = {}
+        self._budget = Budget()
         matched = [*self._catalogue.values(), *site.services]
         self._matcher = Matcher(matched)
         self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
@@ -297,6 +299,7 @@ class Engine:
                 remove=self._base.release == "reload",
                 placeholder=root + "/placeholder/",
                 hold_back=self._base.hold_back,
+                budget=self._budget,
             )
             if len(self._policies) >= _KEPT_POLICIES:
                 self._policies.clear()

@@ -11,7 +11,6 @@ import re
 
 from consent_mw.core import css
 from consent_mw.core.elements import attributes
-from consent_mw.core.elements import executes
 from consent_mw.core.hold import TOO_LONG
 from consent_mw.core.hold import defuse
 from consent_mw.core.match import Ids
@@ -161,19 +160,20 @@ class Constructs(Reading):
         """Take the start tag of a script: one with content to look at waits for its end."""
         tag = found.group()
         start, end = found.span()
-        values = attributes(tag, 7)
-        self.script_kind = executes(values, self.holder.text)
+        self.script_kind, fetched = self.holder.script(tag)
         self.script_end = ScriptEnd()
         self.content = end
-        if self.script_kind and (b"src" not in values or self.holder.policy.remove):
+        if self.script_kind and (not fetched or self.holder.policy.remove):
             self.position = start
             self.mode = Mode.SCRIPT
+            self.script()
             return
-        plan = self.holder.plan(b"script", tag, in_noscript=self.in_noscript)
+        plan = self.holder.script_plan(tag, ())
         if plan is not None:
             self.apply(plan, start)
         self.position = end
         self.mode = Mode.SCRIPT_TEXT
+        self.script_text()
 
     def script_text(self) -> bool:
         """Pass the content of a script on, whose start tag is settled."""
@@ -195,7 +195,7 @@ class Constructs(Reading):
         start = self.position
         tag = bytes(self.buffer[start : self.content])
         ids = (TOO_LONG,) if too_long and self.script_kind != "importmap" else self._script_ids(content)
-        plan = self.holder.plan(b"script", tag, in_noscript=self.in_noscript, script=ids)
+        plan = self.holder.script_plan(tag, ids)
         if plan is not None and plan.remove:
             closing = TAG.match(self.buffer, end) if end >= 0 else None
             if end >= 0 and closing is None and not self.final:
@@ -210,8 +210,8 @@ class Constructs(Reading):
             return True
         if plan is not None:
             self.apply(plan, start)
-        self.position = self.content
-        self.mode = Mode.SCRIPT_TEXT
+        self.position = end if end >= 0 else self.content
+        self.mode = Mode.DATA if end >= 0 else Mode.SCRIPT_TEXT
         return True
 
     def _script_ids(self, content: bytes) -> Ids:

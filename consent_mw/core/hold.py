@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import replace
 from typing import NamedTuple
 
 from consent_mw.core import css
@@ -23,6 +22,7 @@ from consent_mw.core.elements import SPACES
 from consent_mw.core.elements import Attribute
 from consent_mw.core.elements import Attributes
 from consent_mw.core.elements import attributes
+from consent_mw.core.elements import executes
 from consent_mw.core.elements import is_pixel
 from consent_mw.core.elements import kinds as kinds_of
 from consent_mw.core.elements import told_by_beginning
@@ -35,9 +35,12 @@ from consent_mw.core.urls import resolve
 from consent_mw.core.urls import site_of
 from consent_mw.core.urls import unescape_attribute
 
-#: The most plans that are kept; a full store is emptied. A plan with its tag is some 300 bytes.
-_KEPT_PLANS = 8192
-_KEPT_TAG_SIZE = 2048
+#: The most answers that are kept over all pages, some 600 bytes each; when they are reached all are forgotten.
+_KEPT_ANSWERS = 4096
+#: The longest piece of a page to which the answer is kept, in bytes.
+_KEPT_SIZE = 1024
+#: Pages are told apart by host and base, both of which a visitor may invent.
+_KEPT_CONTEXTS = 64
 #: srcdoc within srcdoc within ...: deeper ones are held whole.
 _MOST_NESTED = 4
 
@@ -63,6 +66,43 @@ class Plan(NamedTuple):
     remove: bool = False
 
 
+class Memory:
+    """What was answered to pieces of pages with the same surroundings."""
+
+    __slots__ = ("_budget", "generation", "islands", "plans", "script_plans", "scripts")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.generation = budget.generation
+        #: Plans of start tags in HTML content.
+        self.plans: dict[bytes, Plan | None] = {}
+        #: What a script's start tag makes of it, and whether it has a src.
+        self.scripts: dict[bytes, tuple[str, bool]] = {}
+        self.script_plans: dict[tuple[bytes, Ids], Plan | None] = {}
+        #: Edits in the content of a noscript element, and what was held there.
+        self.islands: dict[bytes, tuple[tuple[Edit, ...], frozenset[str]]] = {}
+
+    def room_for(self, piece: bytes) -> bool:
+        """Whether an answer to ``piece`` may be kept; makes room where there is none."""
+        if len(piece) > _KEPT_SIZE:
+            return False
+        self._budget.kept += 1
+        if self._budget.kept > _KEPT_ANSWERS:
+            self._budget.kept = 0
+            self._budget.generation += 1
+            for store in (self.plans, self.scripts, self.script_plans, self.islands):
+                store.clear()
+        return True
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many answers are kept by all policies together; memories of an old generation are dropped."""
+
+    kept: int = 0
+    generation: int = 0
+
+
 @dataclass(frozen=True)
 class HoldPolicy:
     """
@@ -82,8 +122,18 @@ class HoldPolicy:
     remove: bool = False
     placeholder: str = ""
     hold_back: int = 1_048_576
-    #: Plans by page context, then by tag; shared by all pages of this policy.
-    plans: dict[tuple[Url, Url, str], dict[bytes, Plan | None]] = field(default_factory=dict, compare=False, repr=False)
+    budget: Budget = field(default_factory=Budget, compare=False, repr=False)
+    memories: dict[tuple[Url, Url | None, str], Memory] = field(default_factory=dict, compare=False, repr=False)
+
+    def memory(self, page: Url, base: Url | None, charset: str) -> Memory:
+        """Return what is remembered of pages like this one."""
+        key = (page._replace(rest=""), base, charset)
+        memory = self.memories.get(key)
+        if memory is None or memory.generation != self.budget.generation:
+            if len(self.memories) >= _KEPT_CONTEXTS:
+                self.memories.clear()
+            memory = self.memories[key] = Memory(self.budget)
+        return memory
 
 
 class Holder:
@@ -122,11 +172,9 @@ class Holder:
         #: What the import maps of the page send to a held address.
         self.specifiers: dict[str, Ids] = {}
         # A plain relative URL needs no resolving where no rule names the page's own host.
-        self._local_is_page = self.base.host == page.host and not self._matcher.knows(page.host)
-        context = (page._replace(rest=""), self.base if base else page._replace(rest=""), charset)
-        if sum(map(len, policy.plans.values())) >= _KEPT_PLANS or len(policy.plans) >= 64:
-            policy.plans.clear()
-        self.plans = policy.plans.setdefault(context, {})
+        self.passes_local = self.base.host == page.host and not self._matcher.knows(page.host)
+        # Documents in attributes and XHTML are read by other rules, and too rare to remember.
+        self.memory = Memory(Budget()) if xml or depth else policy.memory(page, base, charset)
 
     def with_base(self, base: Url) -> Holder:
         """Return the same for a page whose first base element says ``base``."""
@@ -143,7 +191,7 @@ class Holder:
     def nested(self) -> Holder:
         """Return the same for a document inside this one."""
         return Holder(
-            replace(self.policy, plans={}),
+            self.policy,
             self.page,
             document=self._document,
             base=self.base,
@@ -164,7 +212,7 @@ class Holder:
     def url(self, raw: bytes) -> tuple[Ids, Url | None]:
         """Return the services that a raw URL value leads to, and its target where it was worked out."""
         matcher = self._matcher
-        if self._local_is_page and _LOCAL.match(raw):
+        if self.passes_local and _LOCAL.match(raw):
             return (matcher.path(raw) if matcher.has_paths else ()), None
         plain = _PLAIN.match(raw)
         if plain and b"&" not in raw:
@@ -186,6 +234,8 @@ class Holder:
 
     def css_url(self, value: bytes) -> Ids:
         """Return what one URL of a style sheet leads to, less what is allowed."""
+        if self.passes_local and _LOCAL.match(value):
+            return self.not_allowed(self._matcher.path(value))
         text = css.unescape(value.decode("utf-8", "replace"))
         target = resolve(text, self.base)
         ids = self._matcher.target(target, self.page)
@@ -275,6 +325,28 @@ class Holder:
         if NECESSARY in names:
             return None
         return self.not_allowed(tuple(name if name.replace("-", "").isalnum() else UNKNOWN_SERVICE for name in names))
+
+    def script(self, tag: bytes) -> tuple[str, bool]:
+        """Return what the script with this start tag is (see :func:`executes`), and whether it has a src."""
+        memory = self.memory
+        known = memory.scripts.get(tag)
+        if known is None:
+            found = attributes(tag, 7)
+            known = executes(found, self.text), b"src" in found
+            if memory.room_for(tag):
+                memory.scripts[tag] = known
+        return known
+
+    def script_plan(self, tag: bytes, ids: Ids) -> Plan | None:
+        """Return what to do with a script's start tag, of whose content ``ids`` must be held."""
+        memory = self.memory
+        key = (tag, ids)
+        if key in memory.script_plans:
+            return memory.script_plans[key]
+        plan = self.plan(b"script", tag, script=ids)
+        if memory.room_for(tag):
+            memory.script_plans[key] = plan
+        return plan
 
     def plan(
         self,

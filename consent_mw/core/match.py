@@ -23,11 +23,13 @@ from consent_mw.core.urls import resolve
 
 Ids = tuple[str, ...]
 
-#: Bounds of the look-up caches, in entries; a full cache is emptied.
+#: Bounds of the look-up caches, in entries and in bytes; a full cache is emptied.
 _CACHED_HOSTS = 4096
-_CACHED_CODES = 2048
-#: Longer scripts are looked at each time: 2048 of them must not hold more than 32 MiB.
-_CACHED_CODE_SIZE = 16_384
+_CACHED_CODE = 4_194_304
+#: Longer scripts are looked at each time.
+_CACHED_SCRIPT = 65_536
+#: What an entry takes besides the script itself, in bytes.
+_ENTRY = 300
 
 _NO_PAGE = Url("https", "", "/")
 
@@ -106,6 +108,12 @@ class Matcher:
         self._words_of: dict[bytes, list[Signature]] = {}
         self._no_words: list[Signature] = []
         self.elements: dict[bytes, list[ElementRule]] = {}
+        #: Services that are there to be seen: films, maps, pictures.
+        self._shown = frozenset(
+            service.id
+            for service in by_id.values()
+            if not service.tracker and {"embeds", "preferences"}.issuperset(service.purposes)
+        )
         paths: list[tuple[str, str]] = []
         cookies: list[tuple[str, str]] = []
         for service in by_id.values():
@@ -134,9 +142,11 @@ class Matcher:
         self.syntax = Syntax(
             {rule.name.decode() for rules in self.elements.values() for rule in rules if rule.name},
             {rule.attribute.decode() for rule in self.elements.get(b"", ())},
+            [path for path, _ in paths],
         )
         self._host_cache: dict[str, list[tuple[str, str]]] = {}
-        self._code_cache: dict[tuple[bytes, Url], Ids] = {}
+        self._code_cache: dict[bytes | tuple[bytes, str], Ids] = {}
+        self._code_room = _CACHED_CODE
 
     def _add_host(self, rule: str, id_: str) -> None:
         host, slash, path = rule.partition("/")
@@ -260,13 +270,16 @@ class Matcher:
 
     def code(self, text: bytes, base: Url = _NO_PAGE) -> Ids:
         """Return the services that the script ``text`` belongs to, by its signatures and the URLs in it."""
-        key = (text, base)
+        # Only a page on a host that rules name can make a difference.
+        key = (text, base.host) if self._rules_of(base.host) else text
         ids = self._code_cache.get(key)
         if ids is None:
             ids = self._match_code(text, base)
-            if len(text) <= _CACHED_CODE_SIZE:
-                if len(self._code_cache) >= _CACHED_CODES:
+            if len(text) <= _CACHED_SCRIPT:
+                self._code_room -= len(text) + _ENTRY
+                if self._code_room < 0:
                     self._code_cache.clear()
+                    self._code_room = _CACHED_CODE
                 self._code_cache[key] = ids
         return ids
 
@@ -304,8 +317,8 @@ class Matcher:
             rest = "/" + rest
         ids = self.resolved(Url("https", host, rest), base.host)
         if not _LOADS.search(rest):
-            # A link or a picture's address among a script's data is no loader; a tracker's address always counts.
-            ids = tuple(id_ for id_ in ids if self.services[id_].tracker)
+            # A film's or a picture's address among a script's data is no loader; a tracker's address always counts.
+            ids = tuple(id_ for id_ in ids if id_ not in self._shown)
         if ids or host == base.host:
             return ids
         # 'https://host/' + more: what is written is the beginning of a held prefix.

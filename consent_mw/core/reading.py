@@ -11,7 +11,7 @@ that come to the same place again are one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from enum import IntEnum
 from typing import NamedTuple
 from typing import Protocol
 from typing import Self
@@ -45,22 +45,22 @@ MATH = b"math"
 Stack = tuple[tuple[bytes, bytes], ...]
 
 
-class Mode(Enum):
+class Mode(IntEnum):
     """What the bytes at the position are part of."""
 
-    DATA = 1
-    COMMENT = 2
-    BOGUS = 3
-    CDATA = 4
-    RAW_TEXT = 5
-    STYLE = 6
-    STYLE_COMMENT = 7
-    STYLE_TOKEN = 8
-    SCRIPT = 9
-    SCRIPT_TEXT = 10
-    PLAINTEXT = 11
-    LONG_VALUE = 12
-    LONG_TAG = 13
+    DATA = 0
+    COMMENT = 1
+    BOGUS = 2
+    CDATA = 3
+    RAW_TEXT = 4
+    STYLE = 5
+    STYLE_COMMENT = 6
+    STYLE_TOKEN = 7
+    SCRIPT = 8
+    SCRIPT_TEXT = 9
+    PLAINTEXT = 10
+    LONG_VALUE = 11
+    LONG_TAG = 12
 
 
 class Page(Protocol):

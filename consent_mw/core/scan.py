@@ -34,9 +34,6 @@ _DROPPED_IN_FRAMESET = _DROPPED_IN_SELECT - {b"noframes"} | {b"script", b"textar
 #: Elements that change how what follows is read: never passed over, even where they hold nothing.
 _CHANGES_MODE = RAW_TEXT | frozenset(b"script svg math noscript plaintext select frameset template base body".split())
 
-#: Plans of longer tags are worked out each time: see Holder.
-_KEPT_TAG_SIZE = 2048
-
 
 class Scanner(Markup):
     """A reading that knows what to do between tags as well."""
@@ -44,22 +41,7 @@ class Scanner(Markup):
     def run(self, buffer: bytearray, origin: int, *, final: bool) -> None:
         """Read on from the position, as far as ``buffer``, which begins at offset ``origin`` of the page, lets."""
         self.buffer, self.origin, self.final = buffer, origin, final
-        steps: dict[Mode, Callable[[], bool]] = {
-            Mode.DATA: self.data,
-            Mode.COMMENT: self.comment,
-            Mode.BOGUS: self.bogus,
-            Mode.CDATA: self.cdata,
-            Mode.RAW_TEXT: self.raw_text,
-            Mode.STYLE: self.style,
-            Mode.STYLE_COMMENT: self.style_comment,
-            Mode.STYLE_TOKEN: self.style_token,
-            Mode.SCRIPT: self.script,
-            Mode.SCRIPT_TEXT: self.script_text,
-            Mode.PLAINTEXT: self.plaintext,
-            Mode.LONG_VALUE: self.long_value,
-            Mode.LONG_TAG: self.long_tag,
-        }
-        while steps[self.mode]():
+        while _STEPS[self.mode](self):
             pass
         if final:
             if self.before_body or self.at_end:
@@ -81,8 +63,8 @@ class Scanner(Markup):
         buffer = self.buffer
         size = len(buffer)
         position = self.position
-        skip = self.syntax.skip.match
-        plans = self.holder.plans
+        skip = (self.syntax.skip_local if self.holder.passes_local else self.syntax.skip).match
+        plans = self.holder.memory.plans
         plain = not self.stack and not self.in_noscript
         while True:
             if self.before_body:
@@ -113,7 +95,7 @@ class Scanner(Markup):
                 or not plain
                 or self.stack
                 or self.in_noscript
-                or self.holder.plans is not plans
+                or self.holder.memory.plans is not plans
             ):
                 return True
             position = self.position
@@ -207,13 +189,15 @@ class Scanner(Markup):
 
     def _plan(self, name: bytes, tag: bytes) -> Plan | None:
         holder = self.holder
-        if self.stack or self.in_noscript or len(tag) > _KEPT_TAG_SIZE:
+        if self.stack or self.in_noscript:
             return holder.plan(name, tag, in_noscript=self.in_noscript)
-        if tag in holder.plans:
-            return holder.plans[tag]
-        plan = holder.plan(name, tag)
-        if plan is not None or name not in _CHANGES_MODE:
-            holder.plans[tag] = plan
+        memory = holder.memory
+        if tag in memory.plans:
+            return memory.plans[tag]
+        plan = holder.plan(name, tag, foreign=name in (SVG, MATH))
+        # Elements that change the mode are never passed over, so that nothing is kept of them where nothing is held.
+        if (plan is not None or name not in _CHANGES_MODE) and memory.room_for(tag):
+            memory.plans[tag] = plan
         return plan
 
     def _noscript(self, start: int) -> None:
@@ -224,24 +208,12 @@ class Scanner(Markup):
         enough. Where it does not (an end tag in an attribute or a comment)
         both are followed.
         """
+        found = end_tag(b"noscript").search(self.buffer, start)
+        if found is not None and self._island(bytes(self.buffer[start : found.start()]), start):
+            self.position = found.start()
+            return
         other = self.copy()
         other.in_noscript = True
-        found = end_tag(b"noscript").search(self.buffer, start)
-        if found is not None:
-            inner = other.copy()
-            inner.position = 0
-            before = self.page.readings()
-            size = found.start() - start
-            inner.run(self.buffer[start : found.start()], self.origin + start, final=False)
-            if inner.position == size and inner.mode is Mode.DATA and self.page.readings() == before:
-                other.holder = inner.holder
-                if inner.stands_as(other):
-                    self.edits += inner.edits
-                    self.holder, self.has_base = inner.holder, inner.has_base
-                    self.position = found.start()
-                    return
-                other.holder = self.holder
-            self.page.forget(before)
         self.page.fork(other)
         self.mode = Mode.RAW_TEXT
         self.raw_name = b"noscript"
@@ -263,3 +235,54 @@ class Scanner(Markup):
             self.stack += ((name, name),)
         elif name in _CHANGES_MODE:
             raise RefusedMarkup(f"a <{name.decode('ascii', 'replace')}> tag is longer than hold_back", "hold_back")
+
+    def _island(self, content: bytes, start: int) -> bool:
+        """Read the ``content`` of a noscript element, and return whether it is whole in itself."""
+        islands = self.holder.memory.islands
+        known = islands.get(content) if not self.stack else None
+        if known is None:
+            outside = self.copy()
+            outside.in_noscript = True
+            inside = outside.copy()
+            inside.position = 0
+            before = self.page.readings()
+            held, self.page.held = self.page.held, set()
+            inside.run(bytearray(content), 0, final=False)
+            found, self.page.held = frozenset(self.page.held), held
+            held.update(found)
+            outside.holder = inside.holder
+            whole = inside.position == len(content) and self.page.readings() == before and inside.stands_as(outside)
+            self.page.forget(before)
+            if not whole:
+                return False
+            known = tuple(inside.edits), found
+            self.has_base = inside.has_base
+            if inside.holder is not self.holder:
+                self.holder = inside.holder
+            elif (
+                not self.stack and not self.in_select and not self.in_frameset and self.holder.memory.room_for(content)
+            ):
+                islands[content] = known
+        edits, found = known
+        self.page.held.update(found)
+        offset = self.origin + start
+        self.edits += [(offset + at, left_out, inserted) for at, left_out, inserted in edits]
+        return True
+
+
+#: What reads on in each mode, in the order of the modes.
+_STEPS: tuple[Callable[[Scanner], bool], ...] = (
+    Scanner.data,
+    Scanner.comment,
+    Scanner.bogus,
+    Scanner.cdata,
+    Scanner.raw_text,
+    Scanner.style,
+    Scanner.style_comment,
+    Scanner.style_token,
+    Scanner.script,
+    Scanner.script_text,
+    Scanner.plaintext,
+    Scanner.long_value,
+    Scanner.long_tag,
+)

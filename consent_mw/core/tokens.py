@@ -10,6 +10,7 @@ https://html.spec.whatwg.org/#tokenization.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Iterable
 
 #: ASCII white space of HTML: not \\s, which has the vertical tab too.
@@ -19,7 +20,8 @@ _NAME = rb"[^ \t\n\r\f/>]*+"
 #: An attribute's value behind "=": quoted, unquoted, or missing before ">".
 _VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\r\f\"'>][^ \t\n\r\f>]*+|(?=>))"
 #: A first "=" belongs to the name (before attribute name state). An "=" whose value does not end fails the whole tag.
-_ATTRIBUTE = rb"[^ \t\n\r\f/>][^ \t\n\r\f/>=]*+(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+" + _VALUE + rb"|(?![ \t\n\r\f]*+=))"
+_NAME_AND_VALUE = rb"[^ \t\n\r\f/>=]*+(?:=\"[^\"]*+\"|[ \t\n\r\f]*+=[ \t\n\r\f]*+" + _VALUE + rb"|(?![ \t\n\r\f]*+=))"
+_ATTRIBUTE = rb"[^ \t\n\r\f/>]" + _NAME_AND_VALUE
 #: Until 3.11.5 Python does not step back out of a possessive group that fails halfway (CPython issue 106052); a last
 #: branch that fails at once makes it do so, and is quicker than an atomic group around a plain repeat.
 _BACK = rb"|(?!)"
@@ -97,8 +99,8 @@ def _either_case(text: str) -> str:
     return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else re.escape(c) for c in text)
 
 
-def _trie(words: Iterable[str]) -> str:
-    """Return a pattern for any of ``words`` in either case, branching letter by letter."""
+def _trie(words: Iterable[str], letter: Callable[[str], str] = _either_case) -> str:
+    """Return a pattern for any of ``words``, branching letter by letter; of one that begins another, the shorter."""
     tree: dict[str, dict[str, object]] = {}
     for word in words:
         node: dict[str, object] = tree  # type: ignore[assignment]
@@ -107,7 +109,7 @@ def _trie(words: Iterable[str]) -> str:
         node[""] = {}
 
     def pattern(node: dict[str, object]) -> str:
-        branches = [_either_case(char) + pattern(sub) for char, sub in node.items() if char]  # type: ignore[arg-type]
+        branches = [letter(char) + pattern(sub) for char, sub in node.items() if char]  # type: ignore[arg-type]
         if not branches:
             return ""
         text = branches[0] if len(branches) == 1 and "" not in node else "(?:" + "|".join(branches) + ")"
@@ -116,15 +118,19 @@ def _trie(words: Iterable[str]) -> str:
     return pattern(tree)  # type: ignore[arg-type]
 
 
+_NAME_ENDS = r"(?=[ \t\n\r\f=/>])"
+_IS = r"[ \t\n\r\f]*+=[ \t\n\r\f]*+"
+
 #: Names of attributes that may fetch or run something on any element. A style matters when a function, an escape
 #: or a character reference occurs in it.
 _SENSITIVE = (
     _either_case("on")
     + "[a-zA-Z]|"
-    + _trie(["background", "ping", "data-consent"])
-    + "(?=[ \\t\\n\\r\\f=/>])|"
+    + _trie(["background", "ping", "attributionsrc", "data-consent"])
+    + _NAME_ENDS
+    + "|"
     + _either_case("style")
-    + r"[ \t\n\r\f]*+=[ \t\n\r\f]*+"
+    + _IS
     + r"(?:\"[^\"(\\&]*+[(\\&]|'[^'(\\&]*+[(\\&]|[^\"'>(\\& \t\n\r\f]*+[(\\&])"
 )
 #: In drawings, besides: links, and presentation attributes that name another file.
@@ -132,41 +138,59 @@ _FOREIGN_SENSITIVE = (
     _SENSITIVE
     + "|"
     + _trie(["href", "xlink:href"])
-    + "(?=[ \\t\\n\\r\\f=/>])|"
+    + _IS
+    + r"(?![\"']?#)|"
     + _trie(["fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker"])
-    + r"[a-zA-Z-]*+[ \t\n\r\f]*+=[ \t\n\r\f]*+[\"']?[^\"'>(\\&]*+(?:[(]\s*+[^#]|[\\&])"
+    + r"[a-zA-Z-]*+"
+    + _IS
+    + r"[\"']?[^\"'>(\\&]*+(?:[(]\s*+[^#]|[\\&])"
 )
+
+_FOREIGN_FIRSTS = "hxfsmc"
 
 #: Elements at which the tokenizer stops: they fetch, run, change the tokenizer's state or the base URL.
 _SURFACED = (
     "script style svg math img image iframe input link meta base body noscript noembed noframes source title textarea"
     " track xmp plaintext object embed video audio frame frameset select bgsound"
 )
+#: Those of them that are harmless while all their addresses lead to the page's own host.
+_TAMEABLE = frozenset({"img", "source", "input", "link", "meta", "video", "audio", "track", "embed"})
+_TAME_ADDRESSES = ("src", "href", "poster")
+_TAME_LISTS = ("srcset", "imagesrcset")
+_NEVER_TAME = ("http-equiv", "lowsrc", "dynsrc")
 
 
 class Syntax:
     """
-    The two patterns that pass over what does not matter.
+    The patterns that pass over what does not matter.
 
     Args:
         names: Element names to stop at besides the built-in ones.
         attributes: Attribute names to stop at besides the built-in ones.
+        paths: Beginnings of paths ("/...") to stop at on the page's own host.
     """
 
-    def __init__(self, names: Iterable[str] = (), attributes: Iterable[str] = ()) -> None:
+    def __init__(self, names: Iterable[str] = (), attributes: Iterable[str] = (), paths: Iterable[str] = ()) -> None:
+        names, attributes = set(names), list(attributes)
+        extra = "".join(f"|{_either_case(name)}{_NAME_ENDS}" for name in attributes)
         surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _either_case("amp-") + ")"
-        extra = "".join(f"|{_either_case(name)}(?=[ \\t\\n\\r\\f=/>])" for name in attributes)
-        plain = self._attributes((_SENSITIVE + extra).encode())
+        firsts = "obpads" + "".join(name[0].lower() for name in attributes)
+        plain = self._attributes(_SENSITIVE + extra, firsts)
         ends = _trie(["body", "noscript", "select", "template"]).encode()
-        #: Passes over text, comments, and tags that cannot matter in HTML content.
-        self.skip = re.compile(
-            rb"(?:[^<]++"
+        passed = (
+            rb"[^<]++"
             rb"|</(?!" + ends + rb"[ \t\n\r\f/>])[a-zA-Z]" + _NAME + rb"(?:>|" + _ATTRIBUTES + rb">)"
             rb"|<(?!" + surfaced.encode() + rb")[a-zA-Z]" + _NAME + rb"(?:>|" + plain + rb">)"
-            rb"|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + _BACK + rb")*+"
         )
-        drawing = _trie(_DRAWING.split()).encode() + rb"(?=[ \t\n\r\f/>])"
-        drawn = self._attributes((_FOREIGN_SENSITIVE + extra).encode())
+        rest = rb"|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG
+        #: Passes over text, comments, and tags that cannot matter in HTML content.
+        self.skip = re.compile(rb"(?:" + passed + rest + _BACK + rb")*+")
+        tame = self._tame(_TAMEABLE - names, _SENSITIVE + extra, firsts, tuple(paths))
+        icon = self._icon(_FOREIGN_SENSITIVE + extra, firsts + _FOREIGN_FIRSTS, names)
+        #: The same where relative URLs stay on the page's own host, and no rule but ``paths`` is for that.
+        self.skip_local = re.compile(rb"(?:" + passed + rb"|" + tame + rb"|" + icon + rest + _BACK + rb")*+")
+        drawing = _trie(set(_DRAWING.split()) - names).encode() + rb"(?=[ \t\n\r\f/>])"
+        drawn = self._attributes(_FOREIGN_SENSITIVE + extra, firsts + _FOREIGN_FIRSTS)
         #: The same in foreign content, where a CDATA section is text.
         self.skip_foreign = re.compile(
             rb"(?:[^<]++|</" + drawing + rb"(?:>|" + _ATTRIBUTES + rb">)|<" + drawing + rb"(?:>|" + drawn + rb">)"
@@ -180,10 +204,53 @@ class Syntax:
         )
 
     @staticmethod
-    def _attributes(sensitive: bytes) -> bytes:
-        """Return the pattern of attributes of which none is sensitive; after a quoted value no space is needed."""
-        attribute = rb"(?!" + sensitive + rb")" + _ATTRIBUTE
-        return rb"(?:[ \t\n\r\f/]++(?:" + attribute + rb"|(?=>))|(?<=[\"'])" + attribute + _BACK + rb")*+"
+    def _attributes(sensitive: str, firsts: str, instead: bytes = b"") -> bytes:
+        """
+        Return the pattern of attributes of which none is sensitive; after a quoted value no space is needed.
+
+        Args:
+            sensitive: Pattern of the beginning of a sensitive attribute.
+            firsts: The letters that one may begin with; other names need not be looked at closer.
+            instead: Another pattern that an attribute may have.
+        """
+        free = "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in firsts)
+        quick = f"[{free}{free.upper()}]".encode() + _NAME_AND_VALUE
+        careful = (instead + rb"|" if instead else b"") + rb"(?!" + sensitive.encode() + rb")" + _ATTRIBUTE
+        return (
+            rb"(?:[ \t\n\r\f/]++(?:" + quick + rb"|(?=>)|" + careful + rb")"
+            rb"|(?=[^>])(?<=[\"'])(?:" + careful + rb")" + _BACK + rb")*+"
+        )
+
+    def _tame(self, names: Iterable[str], sensitive: str, firsts: str, paths: tuple[str, ...]) -> bytes:
+        """
+        Return the pattern of a tag whose addresses are plainly paths on the page's own host.
+
+        Plainly: no colon, no backslash, no character reference, no control
+        character, no "//", and nothing that ``paths`` name.
+        """
+        beginnings = _trie([path[1:] for path in paths], re.escape)
+        named = rf"|{beginnings}" if beginnings else ""
+        at_start = rf"(?!{beginnings})" if beginnings else ""
+        slash = rf"/(?!/{named})"
+        address = _trie(_TAME_ADDRESSES) + _IS
+        address += rf"(?:\"{at_start}(?:[^\":\\&/\x00-\x1f]++|{slash}|(?!))*+\""
+        address += rf"|'{at_start}(?:[^':\\&/\x00-\x1f]++|{slash}|(?!))*+')"
+        listed = _trie(_TAME_LISTS) + _IS
+        gap = rf"[ ,\n]{at_start}"
+        listed += rf"\"{at_start}(?:[^\":\\&/ ,\x00-\x1f]++|{slash}|{gap}|(?!))*+\""
+        fetching = _trie([*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]) + _NAME_ENDS
+        values = self._attributes(f"{sensitive}|{fetching}", firsts + "shpil", f"{address}|{listed}".encode())
+        element = _trie(sorted(names)).encode() + rb"(?=[ \t\n\r\f/>])"
+        return rb"<" + element + values + rb">"
+
+    def _icon(self, sensitive: str, firsts: str, names: set[str]) -> bytes:
+        """Return the pattern of a whole drawing of simple elements, with no way out of it."""
+        simple = _trie(sorted(set(_DRAWING.split()) - names | {"use"})).encode() + rb"(?=[ \t\n\r\f/>])"
+        values = self._attributes(sensitive, firsts)
+        return (
+            rb"<[sS][vV][gG](?=[ \t\n\r\f/>])" + values + rb"(?<!/)>"
+            rb"(?:[^<]++|</?" + simple + values + rb">|<title>[^<]*+</title>" + _BACK + rb")*+</[sS][vV][gG]>"
+        )
 
 
 _END_TAGS: dict[bytes, re.Pattern[bytes]] = {}
