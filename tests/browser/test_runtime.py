@@ -224,6 +224,42 @@ def test_readiness_listeners_are_called_when_all_is_done(page: Page, site: Site)
     assert ["ready", "handler complete", "listener complete", "load", "pageshow"] == found
 
 
+def test_a_listener_that_wants_one_event_gets_one(page: Page, site: Site) -> None:
+    """Called for the event that had passed, a listener with {once} does not hear the next; one without does."""
+    released(
+        page,
+        site,
+        """
+        <script{+ data-cmw-held=t type=text/plain+}>
+        addEventListener('pageshow', () => { log('once'); }, { once: true });
+        addEventListener('pageshow', () => { log('always'); });
+        </script>
+        """,
+        wait="always",
+    )
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow'))")
+    assert ["once", "always", "always"] == log(page)
+
+
+def test_scripts_wait_for_the_stylesheets_before_them(page: Page, site: Site) -> None:
+    """A script finds the styles of a released stylesheet that stands before it, as in the bare page."""
+    address = add(
+        site,
+        """
+        <link{+ data-cmw-held=t+} rel="stylesheet" {+data-cmw-+}href="slow.css">
+        <link{+ data-cmw-held=t+} rel="stylesheet" media="print" {+data-cmw-+}href="never.css">
+        <script{+ data-cmw-held=t type=text/plain+}>log(getComputedStyle(document.body).color); fetch('ran');</script>
+        --- slow.css 300
+        body { color: rgb(1, 2, 3) }
+        --- never.css @ran
+        """,
+    )
+    expected = bare(page, address)
+    held(page, address)
+    accept(page)
+    assert ["rgb(1, 2, 3)"] == expected == wait_for(page, expected)
+
+
 def test_a_choice_before_the_end_of_the_page_waits_for_it(page: Page, site: Site) -> None:
     """Released while images still load, code hears the browser's own load event, once and after its scripts."""
     address = add(
@@ -431,18 +467,18 @@ def test_a_second_choice_releases_the_rest(page: Page, site: Site) -> None:
     address = add(
         site,
         """
-        <script{+ data-cmw-held=t type=text/plain+}>log('t');</script>
-        <script{+ data-cmw-held=u type=text/plain+}>log('u'); addEventListener('load', () => { log('load'); });</script>
+        <script{+ data-cmw-held=t type=text/plain+}>log('t'); onload = () => { log('load of t'); };</script>
+        <script{+ data-cmw-held=u type=text/plain+}>log('u ' + onload); onload = () => { log('load of u'); };</script>
         """,
     )
     held(page, address)
     page.evaluate("spare = document.querySelector('[data-cmw-banner]').cloneNode(true)")
     page.check("[name=purpose][value=analytics]")
     page.click("[value=save]")
-    wait_for(page, ["t"])
+    wait_for(page, ["t", "load of t"])
     page.evaluate("document.body.prepend(spare)")
     accept(page)
-    assert ["t", "u", "load"] == wait_for(page, ["", "", ""])
+    assert ["t", "load of t", "u null", "load of u"] == wait_for(page, ["", "", "", ""])
 
 
 def test_a_refusal_releases_nothing(page: Page, site: Site) -> None:
