@@ -108,6 +108,10 @@ class Constructs(Reading):
         end, ends, closed = self._style_region()
         if not ends and end - self.position < self.again:
             return False
+        if closed and self.position == self.content:
+            # The whole style sheet is there, as it mostly is: it may be one that other pages have too.
+            self._whole_style(end)
+            return True
         self.position, in_comment = css.scan(self.buffer, self.position, end, self._defuse, final=ends)
         self.again = 0
         if ends:
@@ -127,6 +131,21 @@ class Constructs(Reading):
         if pending > _LONG_TOKEN:
             self.again = 2 * pending
         return False
+
+    def _whole_style(self, end: int) -> None:
+        start, text = self.position, bytes(self.buffer[self.position : end])
+        self.position = end
+        self.mode = Mode.DATA
+        key = b"<style>" + text
+        known = self.holder.memory.pieces.get(key)
+        if known is not None:
+            self.apply_known(known, start)
+            return
+        before, held, self.page.held = len(self.edits), self.page.held, set()
+        css.scan(self.buffer, start, end, self._defuse, final=True)
+        self.keep(key, start, before)
+        held.update(self.page.held)
+        self.page.held = held
 
     def style_comment(self) -> bool:
         """Pass a comment of a style sheet on."""
@@ -160,6 +179,23 @@ class Constructs(Reading):
         """Take the start tag of a script: one with content to look at waits for its end."""
         tag = found.group()
         start, end = found.span()
+        close = end_tag(b"script").search(self.buffer, end)
+        piece = b""
+        if close is not None and not self.mapped and self.buffer.find(b"<!--", end, close.start()) < 0:
+            piece = bytes(self.buffer[start : close.start()])
+            known = self.holder.memory.pieces.get(piece)
+            if known is not None:
+                self.apply_known(known, start)
+                self.position = close.start()
+                return
+        before, held, self.page.held = len(self.edits), self.page.held, set()
+        self._settle_script(tag, start, end)
+        if piece and self.script_kind != "importmap" and self.mode is Mode.DATA and not self.holder.policy.remove:
+            self.keep(piece, start, before)
+        held.update(self.page.held)
+        self.page.held = held
+
+    def _settle_script(self, tag: bytes, start: int, end: int) -> None:
         self.script_kind, fetched = self.holder.script(tag)
         self.script_end = ScriptEnd()
         self.content = end

@@ -2,34 +2,71 @@
 URLs in style sheets and style attributes, by the tokens of CSS Syntax 3.
 
 A style sheet fetches by ``url(...)`` and by the strings of ``@import``,
-``image-set()``, ``src()`` and ``url()``. Strings after ``=`` (attribute
-selectors) and ``:`` (``content``) fetch nothing and are passed over; every
-other string is looked at. The scanner streams: it says how far it got.
+``image-set()``, ``src()`` and ``url()``, by way of custom properties too.
+Strings of attribute selectors and of ``content`` fetch nothing and are passed
+over; every other string is looked at. The scanner streams: it says how far it got.
+
+In Shift_JIS, GBK and Big5 a backslash may be half of a character, which decides
+where a string ends; ``wide`` says how the bytes are to be read.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 _WS = rb"[ \t\r\n\f]"
-#: What may begin something of interest: a comment, a string (with what tells that it fetches nothing), or "url(" with
-#: any letter escaped.
-_ANCHOR = re.compile(
-    rb"/\*|[=:]%(w)s{0,64}+[\"']|[\"']"
+
+#: How bytes may be read: each by itself, as Shift_JIS, as GBK or Big5.
+PLAIN = ""
+SHIFT_JIS = "shift_jis"
+GBK = "gbk"
+_PAIRS = {
+    PLAIN: rb"(?!)",
+    SHIFT_JIS: rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]",
+    GBK: rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]",
+}
+#: Bytes that the readings differ about.
+AMBIGUOUS = re.compile(rb"[\x81-\xfe]\\")
+
+#: A comment, a string (with what tells that it fetches nothing), "url(" with any letter escaped, or what has no
+#: meaning of its own: an escape or a run of two-byte characters.
+_ANCHOR = (
+    rb"/\*|(?:=|[;{ \t\r\n\f][cC][oO][nN][tT][eE][nN][tT]%(w)s{0,8}+:)%(w)s{0,8}+[\"']|[\"']"
     rb"|(?:[uU]|\\[uU]|\\0{0,4}[57]5%(w)s?)(?:[rR]|\\[rR]|\\0{0,4}[57]2%(w)s?)(?:[lL]|\\[lL]|\\0{0,4}[46][cC]%(w)s?)\(%(w)s*+"
-    % {b"w": _WS}
+    rb"|\\[^\n\r\f]|(?:%(pair)s|(?!))++"
 )
 #: The beginning of an anchor at the end of a chunk; an escaped "url(" is at most 28 bytes long.
 _ANCHOR_SIZE = 28
-_STRING_REST = {
-    # The last branch: see tokens.
-    0x22: re.compile(rb"(?:[^\"\\\n\r\f]|\\(?:\r\n|.)|(?!))*+", re.DOTALL),
-    0x27: re.compile(rb"(?:[^'\\\n\r\f]|\\(?:\r\n|.)|(?!))*+", re.DOTALL),
-}
-_UNQUOTED_REST = re.compile(rb"(?:[^)\\\"' \t\r\n\f(]|\\[0-9a-fA-F]{1,6}+%b?|\\.|(?!))*+" % _WS, re.DOTALL)
-_ANCHOR_TAIL = re.compile(rb"[=:]%b{0,64}+\Z" % _WS)
-_TAIL_SIZE = 66
+
+
+class _Syntax(NamedTuple):
+    """The patterns of one way to read bytes."""
+
+    anchor: re.Pattern[bytes]
+    #: What is left of a string, by its quote.
+    string: dict[int, re.Pattern[bytes]]
+    url: re.Pattern[bytes]
+    #: What is left of a URL that is none, https://drafts.csswg.org/css-syntax/#consume-remnants-of-bad-url
+    bad_url: re.Pattern[bytes]
+
+
+def _syntax(pair: bytes) -> _Syntax:
+    # The last branch of each group: see tokens.
+    return _Syntax(
+        re.compile(_ANCHOR % {b"w": _WS, b"pair": pair}, re.DOTALL),
+        {
+            quote: re.compile(rb"(?:%b|[^%c\\\n\r\f]|\\(?:\r\n|.)|(?!))*+" % (pair, quote), re.DOTALL)
+            for quote in b"\"'"
+        },
+        re.compile(rb"(?:%b|[^)\\\"' \t\r\n\f(]|\\[0-9a-fA-F]{1,6}+%b?|\\.|(?!))*+" % (pair, _WS), re.DOTALL),
+        re.compile(rb"(?:%b|[^)\\]|\\.|(?!))*+" % pair, re.DOTALL),
+    )
+
+
+_SYNTAX = {wide: _syntax(pair) for wide, pair in _PAIRS.items()}
+_QUOTES = frozenset(b"\"'")
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\r\n\f])?|(\r\n|[\n\r\f])|(.))", re.DOTALL)
 
 
@@ -53,6 +90,7 @@ def scan(
     visit: Callable[[int, bytes], None],
     *,
     final: bool,
+    wide: str = PLAIN,
 ) -> tuple[int, bool]:
     """
     Call ``visit(offset, raw)`` for each URL of ``data[start:end]``, escapes and all.
@@ -64,33 +102,40 @@ def scan(
     Returns:
         How far the scan got, and whether that is inside a comment.
     """
+    syntax = _SYNTAX[wide]
     position = start
     while True:
-        found = _ANCHOR.search(data, position, end)
+        found = syntax.anchor.search(data, position, end)
         if found is None:
-            if final:
-                return end, False
-            tail = _ANCHOR_TAIL.search(data, max(position, end - _TAIL_SIZE), end)
-            return max(position, min(end - _ANCHOR_SIZE, tail.start() if tail else end)), False
+            return (end if final else max(position, end - _ANCHOR_SIZE)), False
         at, after = found.span()
-        if data[at] == 0x2F:
+        first = data[at]
+        if first == 0x2F:
             close = data.find(b"*/", after, end)
             if close < 0:
                 return (end, True) if final else (max(after, end - 1), True)
             position = close + 2
             continue
-        fetches = data[at] not in b"=:"
         quote = data[after - 1]
-        if quote not in _STRING_REST and after < end and data[after] in _STRING_REST:
+        bracket = quote == 0x28
+        if bracket and after < end and data[after] in _QUOTES:
             quote = data[after]
             after += 1
-        stop = _stop(_STRING_REST.get(quote, _UNQUOTED_REST), data, after, end)
-        cut = stop >= end or (stop == end - 1 and data[end - 1] == 0x5C)
+        if quote not in _QUOTES and not bracket or (first == 0x5C and after == at + 2) or first > 0x7F:
+            # An escape, or text of which a byte looks like something else.
+            if after >= end and not final:
+                return at, False
+            position = after
+            continue
+        stop = _stop(syntax.string.get(quote, syntax.url), data, after, end)
+        rest = stop if quote in _QUOTES else _stop(syntax.bad_url, data, stop, end)
+        cut = rest >= end or (rest == end - 1 and data[end - 1] == 0x5C)
         if cut and not final:
             return at, False
+        fetches = bracket or first == quote
         if fetches and stop > after:
             visit(after, bytes(data[after:stop]))
-        position = min(stop + 1, end) if quote in _STRING_REST else stop
+        position = min(rest + 1, end)
 
 
 def _stop(pattern: re.Pattern[bytes], data: bytes | bytearray, start: int, end: int) -> int:
@@ -99,24 +144,25 @@ def _stop(pattern: re.Pattern[bytes], data: bytes | bytearray, start: int, end: 
     return found.end() if found else start
 
 
-def terminator(data: bytes | bytearray, start: int, end: int) -> bytes:
+def terminator(data: bytes | bytearray, start: int, end: int, wide: str = PLAIN) -> bytes:
     """Return what ends the token at ``start``: a quote, or ``)`` for an unquoted URL."""
-    found = _ANCHOR.match(data, start, end)
+    found = _SYNTAX[wide].anchor.match(data, start, end)
     if found is None:
         return b")"
     last = data[found.end() - 1]
-    if last not in _STRING_REST and found.end() < end:
+    if last not in _QUOTES and found.end() < end:
         last = data[found.end()]
-    return bytes([last]) if last in _STRING_REST else b")"
+    return bytes([last]) if last in _QUOTES else b")"
 
 
-def rest_of_token(data: bytes | bytearray, start: int, end: int, ends_with: bytes) -> int:
+def rest_of_token(data: bytes | bytearray, start: int, end: int, ends_with: bytes, wide: str = PLAIN) -> int:
     """Return where a token ends that goes on at ``start``, or ``end``."""
-    return _stop(_STRING_REST.get(ends_with[0], _UNQUOTED_REST), data, start, end)
+    syntax = _SYNTAX[wide]
+    return _stop(syntax.string.get(ends_with[0], syntax.bad_url), data, start, end)
 
 
-def urls(text: bytes) -> list[bytes]:
+def urls(text: bytes, wide: str = PLAIN) -> list[bytes]:
     """Return the raw URLs of a whole style sheet or of a declaration list."""
     found: list[bytes] = []
-    scan(text, 0, len(text), lambda _, raw: found.append(raw), final=True)
+    scan(text, 0, len(text), lambda _, raw: found.append(raw), final=True, wide=wide)
     return found

@@ -35,10 +35,11 @@ from consent_mw.core.urls import resolve
 from consent_mw.core.urls import site_of
 from consent_mw.core.urls import unescape_attribute
 
-#: The most answers that are kept over all pages, some 600 bytes each; when they are reached all are forgotten.
-_KEPT_ANSWERS = 4096
+#: How much is kept over all pages, in units of some kilobyte; when it is reached all is forgotten.
+_KEPT = 4096
+_UNIT = 512
 #: The longest piece of a page to which the answer is kept, in bytes.
-_KEPT_SIZE = 1024
+_KEPT_SIZE = 16_384
 #: Pages are told apart by host and base, both of which a visitor may invent.
 _KEPT_CONTEXTS = 64
 #: srcdoc within srcdoc within ...: deeper ones are held whole.
@@ -66,10 +67,17 @@ class Plan(NamedTuple):
     remove: bool = False
 
 
+class Edits(NamedTuple):
+    """What to do with a piece of a page: edits relative to where it begins, and the ids of what they hold."""
+
+    edits: tuple[Edit, ...]
+    held: frozenset[str]
+
+
 class Memory:
     """What was answered to pieces of pages with the same surroundings."""
 
-    __slots__ = ("_budget", "generation", "islands", "plans", "script_plans", "scripts")
+    __slots__ = ("_budget", "generation", "pieces", "plans", "script_plans", "scripts")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -79,18 +87,18 @@ class Memory:
         #: What a script's start tag makes of it, and whether it has a src.
         self.scripts: dict[bytes, tuple[str, bool]] = {}
         self.script_plans: dict[tuple[bytes, Ids], Plan | None] = {}
-        #: Edits in the content of a noscript element, and what was held there.
-        self.islands: dict[bytes, tuple[tuple[Edit, ...], frozenset[str]]] = {}
+        #: Edits in whole scripts, in style sheets and in the content of noscript elements, by their bytes.
+        self.pieces: dict[bytes, Edits] = {}
 
     def room_for(self, piece: bytes) -> bool:
         """Whether an answer to ``piece`` may be kept; makes room where there is none."""
         if len(piece) > _KEPT_SIZE:
             return False
-        self._budget.kept += 1
-        if self._budget.kept > _KEPT_ANSWERS:
+        self._budget.kept += 1 + len(piece) // _UNIT
+        if self._budget.kept > _KEPT:
             self._budget.kept = 0
             self._budget.generation += 1
-            for store in (self.plans, self.scripts, self.script_plans, self.islands):
+            for store in (self.plans, self.scripts, self.script_plans, self.pieces):
                 store.clear()
         return True
 

@@ -28,6 +28,8 @@ _CACHED_HOSTS = 4096
 _CACHED_CODE = 4_194_304
 #: Longer scripts are looked at each time.
 _CACHED_SCRIPT = 65_536
+#: By how many letters of theirs signatures of one word are found.
+_FIRST = 3
 #: What an entry takes besides the script itself, in bytes.
 _ENTRY = 300
 
@@ -106,6 +108,8 @@ class Matcher:
         self._exact: dict[str, list[tuple[str, str]]] = {}
         self._any_suffix: dict[str, list[tuple[str, str]]] = {}
         self._words_of: dict[bytes, list[Signature]] = {}
+        #: Signatures of one word, which may go on, by its first letters.
+        self._beginning_with: dict[bytes, list[Signature]] = {}
         self._no_words: list[Signature] = []
         self.elements: dict[bytes, list[ElementRule]] = {}
         #: Services that are there to be seen: films, maps, pictures.
@@ -159,8 +163,12 @@ class Matcher:
     def _add_signature(self, text: str, id_: str) -> None:
         signature = Signature(text, id_)
         word = max(signature.words, key=len, default=b"")
-        known = self._words_of.setdefault(word, []) if word else self._no_words
-        known.append(signature)
+        if word:
+            self._words_of.setdefault(word, []).append(signature)
+        elif len(signature.beginning) >= _FIRST:
+            self._beginning_with.setdefault(signature.beginning[:_FIRST], []).append(signature)
+        else:
+            self._no_words.append(signature)
 
     @staticmethod
     def _path_rule(path: str) -> re.Pattern[str]:
@@ -288,17 +296,16 @@ class Matcher:
             text = _CODE_ESCAPE.sub(_code_unescape, text)
         ids: dict[str, None] = {}
         words = set(_IDENTIFIER.findall(text))
-        # Sets and a short text are quick to ask; the patterns are tried where all of a signature's words occur.
-        joined = b"\n".join(words)
-        for signatures in (self._no_words, *(self._words_of[word] for word in words & self._words)):
-            for signature in signatures:
-                if (
-                    signature.beginning in joined
-                    and signature.words <= words
-                    and signature.id not in ids
-                    and signature.pattern.search(text)
-                ):
-                    ids[signature.id] = None
+        # Sets are quick to ask; the patterns are tried where all of a signature's words occur.
+        tried = [signature for word in words & self._words for signature in self._words_of[word]]
+        tried = [signature for signature in tried if signature.words <= words]
+        for word in words:
+            beginning = self._beginning_with.get(word[:_FIRST])
+            if beginning:
+                tried += [signature for signature in beginning if word.startswith(signature.beginning)]
+        for signature in (*self._no_words, *tried):
+            if signature.id not in ids and signature.pattern.search(text):
+                ids[signature.id] = None
         if b"//" in text:
             for found in _CODE_URL.finditer(text):
                 host, rest = found.groups()

@@ -17,6 +17,7 @@ from typing import Protocol
 from typing import Self
 
 from consent_mw.core.hold import Edit
+from consent_mw.core.hold import Edits
 from consent_mw.core.hold import Holder
 from consent_mw.core.hold import Plan
 from consent_mw.core.tokens import ScriptEnd
@@ -178,6 +179,19 @@ class Reading:
         self.page.held.update(plan.held)
         for offset, left_out, inserted in plan.edits:
             self.edits.append((self.origin + start + offset, left_out, inserted))
+
+    def apply_known(self, known: Edits, start: int) -> None:
+        """Note the edits of a piece that begins at ``start`` and was seen before."""
+        self.page.held.update(known.held)
+        offset = self.origin + start
+        self.edits += [(offset + at, left_out, inserted) for at, left_out, inserted in known.edits]
+
+    def keep(self, piece: bytes, start: int, edits: int) -> None:
+        """Remember what was done with a piece that begins at ``start``: the edits from number ``edits`` on."""
+        if self.holder.memory.room_for(piece):
+            offset = self.origin + start
+            made = tuple((at - offset, left_out, inserted) for at, left_out, inserted in self.edits[edits:])
+            self.holder.memory.pieces[piece] = Edits(made, frozenset(self.page.held))
 
     def too_long(self, start: int) -> bool:
         """Whether what began at ``start`` is longer than what may be kept back."""

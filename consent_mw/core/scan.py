@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 
 from consent_mw.core.elements import self_closing
+from consent_mw.core.hold import Edits
 from consent_mw.core.hold import Plan
 from consent_mw.core.markup import Markup
 from consent_mw.core.reading import HTML
@@ -63,16 +64,18 @@ class Scanner(Markup):
         buffer = self.buffer
         size = len(buffer)
         position = self.position
-        skip = (self.syntax.skip_local if self.holder.passes_local else self.syntax.skip).match
+        local = self.holder.passes_local
+        skip = (self.syntax.skip_local if local else self.syntax.skip).match
+        before_body = (self.syntax.head_local if local else BEFORE_BODY).match
         plans = self.holder.memory.plans
         plain = not self.stack and not self.in_noscript
         while True:
-            if self.before_body:
-                position = BEFORE_BODY.match(buffer, position).end()  # type: ignore[union-attr]
+            if self.before_body and not self.template:
+                position = before_body(buffer, position).end()  # type: ignore[union-attr]
                 if position < size and self._opens_body(position):
                     self.insert(position, at_end=False)
                     continue
-            elif plain:
+            elif plain and not self.template:
                 position = skip(buffer, position).end()  # type: ignore[union-attr]
             else:
                 position = NO_TAGS.match(buffer, position).end()  # type: ignore[union-attr]
@@ -166,7 +169,7 @@ class Scanner(Markup):
             self._noscript(found.end())
         elif name == b"style":
             self.mode = Mode.STYLE
-            self.searched = self.position
+            self.searched = self.content = self.position
             self.again = 0
         elif name in RAW_TEXT:
             self.mode = Mode.RAW_TEXT
@@ -238,8 +241,10 @@ class Scanner(Markup):
 
     def _island(self, content: bytes, start: int) -> bool:
         """Read the ``content`` of a noscript element, and return whether it is whole in itself."""
-        islands = self.holder.memory.islands
-        known = islands.get(content) if not self.stack else None
+        common = not (self.stack or self.in_select or self.in_frameset)
+        # The same bytes may stand in a script elsewhere: the mark tells which is meant.
+        key = b"<noscript>" + content
+        known = self.holder.memory.pieces.get(key) if common else None
         if known is None:
             outside = self.copy()
             outside.in_noscript = True
@@ -248,25 +253,20 @@ class Scanner(Markup):
             before = self.page.readings()
             held, self.page.held = self.page.held, set()
             inside.run(bytearray(content), 0, final=False)
-            found, self.page.held = frozenset(self.page.held), held
-            held.update(found)
+            known = Edits(tuple(inside.edits), frozenset(self.page.held))
+            held.update(known.held)
+            self.page.held = held
             outside.holder = inside.holder
             whole = inside.position == len(content) and self.page.readings() == before and inside.stands_as(outside)
             self.page.forget(before)
             if not whole:
                 return False
-            known = tuple(inside.edits), found
             self.has_base = inside.has_base
             if inside.holder is not self.holder:
                 self.holder = inside.holder
-            elif (
-                not self.stack and not self.in_select and not self.in_frameset and self.holder.memory.room_for(content)
-            ):
-                islands[content] = known
-        edits, found = known
-        self.page.held.update(found)
-        offset = self.origin + start
-        self.edits += [(offset + at, left_out, inserted) for at, left_out, inserted in edits]
+            elif common and self.holder.memory.room_for(key):
+                self.holder.memory.pieces[key] = known
+        self.apply_known(known, start)
         return True
 
 

@@ -147,6 +147,10 @@ _FOREIGN_SENSITIVE = (
 )
 
 _FOREIGN_FIRSTS = "hxfsmc"
+#: Beginnings of names that pages are full of, and no sensitive name begins with; they need no closer look.
+_COMMON_NAMES = "alt|aria-|data-[abd-z]|decoding|height|id|loading|sizes|xmlns"
+#: What drawings are full of: values without a function lead nowhere.
+_DRAWN_VALUE = rb"(?:d|class|fill|stroke)[a-z-]*+=\"[^\"(\\&]*+\""
 
 #: Elements at which the tokenizer stops: they fetch, run, change the tokenizer's state or the base URL.
 _SURFACED = (
@@ -185,12 +189,18 @@ class Syntax:
         rest = rb"|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG
         #: Passes over text, comments, and tags that cannot matter in HTML content.
         self.skip = re.compile(rb"(?:" + passed + rest + _BACK + rb")*+")
-        tame = self._tame(_TAMEABLE - names, _SENSITIVE + extra, firsts, tuple(paths))
+        tame_values = self._tame_values(_SENSITIVE + extra, firsts, tuple(paths))
+        tame = rb"<" + _trie(sorted(_TAMEABLE - names)).encode() + rb"(?=[ \t\n\r\f/>])" + tame_values + rb">"
+        in_head = _trie(sorted({"html", "head", "meta", "link"} - names)).encode() + rb"(?=[ \t\n\r\f/>])"
+        #: Passes over what stands before the body and does not matter, under the same conditions as skip_local.
+        self.head_local = re.compile(
+            rb"(?:[ \t\n\r\f]++|</[hH][eE][aA][dD]>|<" + in_head + tame_values + rb">" + rest + _BACK + rb")*+"
+        )
         icon = self._icon(_FOREIGN_SENSITIVE + extra, firsts + _FOREIGN_FIRSTS, names)
         #: The same where relative URLs stay on the page's own host, and no rule but ``paths`` is for that.
         self.skip_local = re.compile(rb"(?:" + passed + rb"|" + tame + rb"|" + icon + rest + _BACK + rb")*+")
         drawing = _trie(set(_DRAWING.split()) - names).encode() + rb"(?=[ \t\n\r\f/>])"
-        drawn = self._attributes(_FOREIGN_SENSITIVE + extra, firsts + _FOREIGN_FIRSTS)
+        drawn = self._attributes(_FOREIGN_SENSITIVE + extra, firsts + _FOREIGN_FIRSTS, _DRAWN_VALUE)
         #: The same in foreign content, where a CDATA section is text.
         self.skip_foreign = re.compile(
             rb"(?:[^<]++|</" + drawing + rb"(?:>|" + _ATTRIBUTES + rb">)|<" + drawing + rb"(?:>|" + drawn + rb">)"
@@ -214,16 +224,16 @@ class Syntax:
             instead: Another pattern that an attribute may have.
         """
         free = "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in firsts)
-        quick = f"[{free}{free.upper()}]".encode() + _NAME_AND_VALUE
+        quick = f"(?:[{free}{free.upper()}]|{_COMMON_NAMES})".encode() + _NAME_AND_VALUE
         careful = (instead + rb"|" if instead else b"") + rb"(?!" + sensitive.encode() + rb")" + _ATTRIBUTE
         return (
             rb"(?:[ \t\n\r\f/]++(?:" + quick + rb"|(?=>)|" + careful + rb")"
             rb"|(?=[^>])(?<=[\"'])(?:" + careful + rb")" + _BACK + rb")*+"
         )
 
-    def _tame(self, names: Iterable[str], sensitive: str, firsts: str, paths: tuple[str, ...]) -> bytes:
+    def _tame_values(self, sensitive: str, firsts: str, paths: tuple[str, ...]) -> bytes:
         """
-        Return the pattern of a tag whose addresses are plainly paths on the page's own host.
+        Return the pattern of attributes whose addresses are plainly paths on the page's own host.
 
         Plainly: no colon, no backslash, no character reference, no control
         character, no "//", and nothing that ``paths`` name.
@@ -239,14 +249,12 @@ class Syntax:
         gap = rf"[ ,\n]{at_start}"
         listed += rf"\"{at_start}(?:[^\":\\&/ ,\x00-\x1f]++|{slash}|{gap}|(?!))*+\""
         fetching = _trie([*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]) + _NAME_ENDS
-        values = self._attributes(f"{sensitive}|{fetching}", firsts + "shpil", f"{address}|{listed}".encode())
-        element = _trie(sorted(names)).encode() + rb"(?=[ \t\n\r\f/>])"
-        return rb"<" + element + values + rb">"
+        return self._attributes(f"{sensitive}|{fetching}", firsts + "shpil", f"{address}|{listed}".encode())
 
     def _icon(self, sensitive: str, firsts: str, names: set[str]) -> bytes:
         """Return the pattern of a whole drawing of simple elements, with no way out of it."""
         simple = _trie(sorted(set(_DRAWING.split()) - names | {"use"})).encode() + rb"(?=[ \t\n\r\f/>])"
-        values = self._attributes(sensitive, firsts)
+        values = self._attributes(sensitive, firsts, _DRAWN_VALUE)
         return (
             rb"<[sS][vV][gG](?=[ \t\n\r\f/>])" + values + rb"(?<!/)>"
             rb"(?:[^<]++|</?" + simple + values + rb">|<title>[^<]*+</title>" + _BACK + rb")*+</[sS][vV][gG]>"
