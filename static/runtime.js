@@ -1,5 +1,6 @@
 // consent_mw runtime: sends the choice made in the banner, then gives held tags back in document order, as a browser
 // that parses the page would run them. Without it the banner is a plain form and held tags stay held.
+// This file is long because it is one asset without a build step: to cut it would cost each page a request more.
 // ASCII only; every comment fills whole lines, so that it can be left out of an inline copy.
 (() => {
   'use strict';

@@ -351,7 +351,9 @@ class Constructs(Reading):
 
     def _late_attribute(self, key: bytes, raw: bytes, offset: int) -> None:
         plan = self.holder.plan(self.long_name, b"<" + self.long_name + b" " + raw + b">", oversize=True, late=True)
-        if plan is not None:
+        if plan is not None and not plan.held:
+            self.edit(offset, 0, b"data-cmw-")
+        elif plan is not None:
             self.page.held.update(plan.held)
             self.edit(offset, 0, b"data-cmw-held=" + ",".join(plan.held).encode() + b" data-cmw-")
 

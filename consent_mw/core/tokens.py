@@ -129,6 +129,8 @@ _SENSITIVE = (
     + _trie(["background", "ping", "attributionsrc", "data-consent"])
     + _NAME_ENDS
     + "|"
+    + _either_case("data-cmw-")
+    + "|"
     + _either_case("style")
     + _IS
     + r"(?:\"[^\"(\\&]*+[(\\&]|'[^'(\\&]*+[(\\&]|[^\"'>(\\& \t\n\r\f]*+[(\\&])"

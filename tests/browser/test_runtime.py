@@ -1,6 +1,8 @@
 """
 The runtime in a real browser: what it releases behaves as if the page had been parsed with it.
 
+The file is long because all of it drives one script, and its fixtures are only of use here.
+
 Most tests load one page twice, bare and held, and compare what was logged,
 what was requested and what the document holds.
 """
