@@ -103,16 +103,36 @@ class Constructs(Reading):
             self.page.held.update(ids)
             self.edit(offset, 0, defuse(ids))
 
+    def begin_style(self) -> None:
+        """Go on with the style sheet that begins at the position."""
+        self.mode = Mode.STYLE
+        self.searched = self.content = self.position
+        self.again = 0
+        self.wide = None
+
+    def _read_bytes_as(self, end: int) -> str:
+        """Return how to read the style sheet's bytes; where it cannot be told, follow the other ways besides."""
+        first, *others = self.holder.wide
+        if self.wide is None and others and css.AMBIGUOUS.search(self.buffer, self.position, end):
+            self.wide = first
+            for wide in others:
+                other = self.copy()
+                other.begin_style()
+                other.searched, other.wide = self.searched, wide
+                self.page.fork(other)
+        return first if self.wide is None else self.wide
+
     def style(self) -> bool:
         """Defuse the URLs of a style element."""
         end, ends, closed = self._style_region()
         if not ends and end - self.position < self.again:
             return False
-        if closed and self.position == self.content:
+        wide = self._read_bytes_as(end)
+        if closed and self.position == self.content and self.wide is None:
             # The whole style sheet is there, as it mostly is: it may be one that other pages have too.
-            self._whole_style(end)
+            self._whole_style(end, wide)
             return True
-        self.position, in_comment = css.scan(self.buffer, self.position, end, self._defuse, final=ends)
+        self.position, in_comment = css.scan(self.buffer, self.position, end, self._defuse, final=ends, wide=wide)
         self.again = 0
         if ends:
             self.mode = Mode.DATA if closed else self.mode
@@ -123,8 +143,8 @@ class Constructs(Reading):
         pending = end - self.position
         if pending > self.holder.policy.hold_back:
             # What is at hand of the token decides; the rest of it passes.
-            css.scan(self.buffer, self.position, end, self._defuse, final=True)
-            self.quote = css.terminator(self.buffer, self.position, end)
+            css.scan(self.buffer, self.position, end, self._defuse, final=True, wide=wide)
+            self.quote = css.terminator(self.buffer, self.position, end, wide)
             self.position = end
             self.mode = Mode.STYLE_TOKEN
             return True
@@ -132,7 +152,7 @@ class Constructs(Reading):
             self.again = 2 * pending
         return False
 
-    def _whole_style(self, end: int) -> None:
+    def _whole_style(self, end: int, wide: str) -> None:
         start, text = self.position, bytes(self.buffer[self.position : end])
         self.position = end
         self.mode = Mode.DATA
@@ -142,7 +162,7 @@ class Constructs(Reading):
             self.apply_known(known, start)
             return
         before, held, self.page.held = len(self.edits), self.page.held, set()
-        css.scan(self.buffer, start, end, self._defuse, final=True)
+        css.scan(self.buffer, start, end, self._defuse, final=True, wide=wide)
         self.keep(key, start, before)
         held.update(self.page.held)
         self.page.held = held
@@ -163,12 +183,14 @@ class Constructs(Reading):
     def style_token(self) -> bool:
         """Pass the rest of a string or URL on that was too long to keep back."""
         end, ends, closed = self._style_region()
-        at = css.rest_of_token(self.buffer, self.position, end, self.quote)
-        if at < end:
-            self.position = at + 1
+        wide = self._read_bytes_as(end)
+        self.position, over = css.rest_of_token(self.buffer, self.position, end, self.quote, wide)
+        if over:
+            self.position += 1
             self.mode = Mode.STYLE
             return True
-        self.position = end if ends else max(self.position, end - 2)
+        if ends:
+            self.position = end
         if closed:
             self.mode = Mode.DATA
         return closed

@@ -23,10 +23,12 @@ PLAIN = ""
 SHIFT_JIS = "shift_jis"
 GBK = "gbk"
 _PAIRS = {
-    PLAIN: rb"(?!)",
+    PLAIN: rb"[^\x00-\xff]",
     SHIFT_JIS: rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]",
     GBK: rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]",
 }
+#: What a codec's bytes may be read as; those of an undeclared charset in all ways.
+READINGS = {"": (PLAIN, SHIFT_JIS, GBK), "cp932": (SHIFT_JIS,), "gb18030": (GBK,), "big5hkscs": (GBK,)}
 #: Bytes that the readings differ about.
 AMBIGUOUS = re.compile(rb"[\x81-\xfe]\\")
 
@@ -35,7 +37,7 @@ AMBIGUOUS = re.compile(rb"[\x81-\xfe]\\")
 _ANCHOR = (
     rb"/\*|(?:=|[;{ \t\r\n\f][cC][oO][nN][tT][eE][nN][tT]%(w)s{0,8}+:)%(w)s{0,8}+[\"']|[\"']"
     rb"|(?:[uU]|\\[uU]|\\0{0,4}[57]5%(w)s?)(?:[rR]|\\[rR]|\\0{0,4}[57]2%(w)s?)(?:[lL]|\\[lL]|\\0{0,4}[46][cC]%(w)s?)\(%(w)s*+"
-    rb"|\\[^\n\r\f]|(?:%(pair)s|(?!))++"
+    rb"|\\(?:%(pair)s|[^\n\r\f])|(?:%(pair)s|(?!))++"
 )
 #: The beginning of an anchor at the end of a chunk; an escaped "url(" is at most 28 bytes long.
 _ANCHOR_SIZE = 28
@@ -52,20 +54,29 @@ class _Syntax(NamedTuple):
     bad_url: re.Pattern[bytes]
 
 
-def _syntax(pair: bytes) -> _Syntax:
+def _syntax(wide: str) -> _Syntax:
+    pair = _PAIRS[wide]
+    # The first half of a character is not taken before the second is there.
+    half, other = (rb"\x81-\xfe", rb"|[\x81-\xfe](?=.)") if wide else (b"", b"")
     # The last branch of each group: see tokens.
     return _Syntax(
         re.compile(_ANCHOR % {b"w": _WS, b"pair": pair}, re.DOTALL),
         {
-            quote: re.compile(rb"(?:%b|[^%c\\\n\r\f]|\\(?:\r\n|.)|(?!))*+" % (pair, quote), re.DOTALL)
+            quote: re.compile(
+                rb"(?:%b|[^%c\\\n\r\f%b]%b|\\(?:\r\n|%b|.)|(?!))*+" % (pair, quote, half, other, pair), re.DOTALL
+            )
             for quote in b"\"'"
         },
-        re.compile(rb"(?:%b|[^)\\\"' \t\r\n\f(]|\\[0-9a-fA-F]{1,6}+%b?|\\.|(?!))*+" % (pair, _WS), re.DOTALL),
-        re.compile(rb"(?:%b|[^)\\]|\\.|(?!))*+" % pair, re.DOTALL),
+        re.compile(
+            rb"(?:%b|[^)\\\"' \t\r\n\f(%b]%b|\\[0-9a-fA-F]{1,6}+%b?|\\(?:%b|.)|(?!))*+"
+            % (pair, half, other, _WS, pair),
+            re.DOTALL,
+        ),
+        re.compile(rb"(?:%b|[^)\\%b]%b|\\(?:%b|.)|(?!))*+" % (pair, half, other, pair), re.DOTALL),
     )
 
 
-_SYNTAX = {wide: _syntax(pair) for wide, pair in _PAIRS.items()}
+_SYNTAX = {wide: _syntax(wide) for wide in _PAIRS}
 _QUOTES = frozenset(b"\"'")
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\r\n\f])?|(\r\n|[\n\r\f])|(.))", re.DOTALL)
 
@@ -123,19 +134,24 @@ def scan(
             after += 1
         if quote not in _QUOTES and not bracket or (first == 0x5C and after == at + 2) or first > 0x7F:
             # An escape, or text of which a byte looks like something else.
-            if after >= end and not final:
-                return at, False
+            if not final and after > end - _ANCHOR_SIZE:
+                # It may turn out to be a letter of "url(".
+                return min(at, max(position, end - _ANCHOR_SIZE)), False
             position = after
             continue
         stop = _stop(syntax.string.get(quote, syntax.url), data, after, end)
         rest = stop if quote in _QUOTES else _stop(syntax.bad_url, data, stop, end)
-        cut = rest >= end or (rest == end - 1 and data[end - 1] == 0x5C)
-        if cut and not final:
+        if _is_cut(data, rest, end) and not final:
             return at, False
         fetches = bracket or first == quote
         if fetches and stop > after:
             visit(after, bytes(data[after:stop]))
         position = min(rest + 1, end)
+
+
+def _is_cut(data: bytes | bytearray, stop: int, end: int) -> bool:
+    """Whether a token that got as far as ``stop`` goes on at ``end``, which may cut an escape or a character."""
+    return stop >= end or (stop == end - 1 and (data[stop] == 0x5C or data[stop] > 0x80))
 
 
 def _stop(pattern: re.Pattern[bytes], data: bytes | bytearray, start: int, end: int) -> int:
@@ -155,10 +171,13 @@ def terminator(data: bytes | bytearray, start: int, end: int, wide: str = PLAIN)
     return bytes([last]) if last in _QUOTES else b")"
 
 
-def rest_of_token(data: bytes | bytearray, start: int, end: int, ends_with: bytes, wide: str = PLAIN) -> int:
-    """Return where a token ends that goes on at ``start``, or ``end``."""
+def rest_of_token(
+    data: bytes | bytearray, start: int, end: int, ends_with: bytes, wide: str = PLAIN
+) -> tuple[int, bool]:
+    """Return how far a token is read that goes on at ``start``, and whether it ends there."""
     syntax = _SYNTAX[wide]
-    return _stop(syntax.string.get(ends_with[0], syntax.bad_url), data, start, end)
+    stop = _stop(syntax.string.get(ends_with[0], syntax.bad_url), data, start, end)
+    return stop, not _is_cut(data, stop, end)
 
 
 def urls(text: bytes, wide: str = PLAIN) -> list[bytes]:

@@ -151,7 +151,7 @@ class Holder:
     Args:
         page: Where the page is.
         base: Its base URL, once a base element has set one.
-        charset: The Python codec of the page's bytes, for hosts outside ASCII.
+        charset: The Python codec of the page's bytes; empty where none is declared.
         xml: Whether XML's rules stand (XHTML): quoted attributes, case-sensitive names, no duplicates.
         document: Returns the ids held in an HTML document inside this one (an iframe's srcdoc).
     """
@@ -171,6 +171,8 @@ class Holder:
         self.page = page
         self.base = base or page
         self.charset = charset
+        #: How the bytes of a style sheet may have to be read.
+        self.wide = css.READINGS.get(charset, (css.PLAIN,))
         self.xml = xml
         self.depth = depth
         self._document = document
@@ -186,7 +188,7 @@ class Holder:
 
     def with_base(self, base: Url) -> Holder:
         """Return the same for a page whose first base element says ``base``."""
-        return Holder(
+        twin = Holder(
             self.policy,
             self.page,
             document=self._document,
@@ -195,6 +197,8 @@ class Holder:
             xml=self.xml,
             depth=self.depth,
         )
+        twin.specifiers = self.specifiers
+        return twin
 
     def nested(self) -> Holder:
         """Return the same for a document inside this one."""
@@ -209,7 +213,7 @@ class Holder:
 
     def text(self, raw: bytes) -> str:
         """Decode an attribute's value, character references too."""
-        return unescape_attribute(raw.decode(self.charset, "replace").replace("\0", "\ufffd"))
+        return unescape_attribute(raw.decode(self.charset or "utf-8", "replace").replace("\0", "\ufffd"))
 
     # -- what each kind of value leads to
 
@@ -230,14 +234,15 @@ class Holder:
         target = resolve(self.text(raw), self.base)
         return matcher.target(target, self.page), target
 
-    def css(self, raw: bytes, *, decoded: bool = False) -> Ids:
-        """Return what the URLs of a declaration list or style sheet lead to, less what is allowed."""
+    def css(self, raw: bytes) -> Ids:
+        """Return what the URLs of a declaration list lead to, less what is allowed."""
         if not _CSS_GATE.search(raw):
             return ()
-        text = raw if decoded else self.text(raw).encode("utf-8", "replace")
-        ids: list[str] = []
-        for value in css.urls(text):
-            ids += self.css_url(value)
+        values = css.urls(self.text(raw).encode("utf-8", "replace"))
+        if len(self.wide) > 1 and css.AMBIGUOUS.search(raw):
+            text = unescape_attribute(raw.decode("latin-1")).encode("latin-1", "replace")
+            values += [value for wide in self.wide[1:] for value in css.urls(text, wide)]
+        ids = [id_ for value in values for id_ in self.css_url(value)]
         return tuple(dict.fromkeys(ids))
 
     def css_url(self, value: bytes) -> Ids:

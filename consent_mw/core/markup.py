@@ -179,7 +179,8 @@ class Markup(Constructs):
                 self.page.held.update(ids)
                 self.edit(offset + offsets[at], 0, defuse(ids))
 
-        css.scan(text, 0, len(text), visit, final=True)
+        for wide in self.holder.wide:
+            css.scan(text, 0, len(text), visit, final=True, wide=wide)
 
     # -- XHTML
 

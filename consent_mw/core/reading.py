@@ -123,6 +123,8 @@ class Reading:
         #: How far a search for the end of a construct got, and how long it must be before it is tried again.
         self.searched = 0
         self.again = 0
+        #: How the bytes of a style sheet are read; None until it matters.
+        self.wide: str | None = None
         self.watch = TagWatch()
         #: Offset in the page of the tag that is watched.
         self.watched = -1
@@ -163,6 +165,7 @@ class Reading:
         twin.in_select = self.in_select
         twin.in_frameset = self.in_frameset
         twin.has_base = self.has_base
+        twin.template = self.template
         twin.mapped = self.mapped
         return twin
 

@@ -168,9 +168,7 @@ class Scanner(Markup):
         if name == b"noscript":
             self._noscript(found.end())
         elif name == b"style":
-            self.mode = Mode.STYLE
-            self.searched = self.content = self.position
-            self.again = 0
+            self.begin_style()
         elif name in RAW_TEXT:
             self.mode = Mode.RAW_TEXT
             self.raw_name = name
@@ -230,10 +228,11 @@ class Scanner(Markup):
         if name == b"script":
             self.content = self.position
             self.mode = Mode.SCRIPT_TEXT
+        elif name == b"style":
+            self.begin_style()
         elif name in RAW_TEXT:
-            self.mode = Mode.STYLE if name == b"style" else Mode.RAW_TEXT
+            self.mode = Mode.RAW_TEXT
             self.raw_name = name
-            self.searched = self.position
         elif name in (SVG, MATH):
             self.stack += ((name, name),)
         elif name in _CHANGES_MODE:
