@@ -8,7 +8,6 @@ and prints the figures as JSON; :func:`measure` starts that process.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from dataclasses import asdict
@@ -29,7 +28,7 @@ CHUNK = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Sizes in megabytes: what went in and out, the peak of the process, its growth since before the first byte."""
+    """Sizes in megabytes: what went in and out, the peak while it did, and how much that is over the size before."""
 
     page: float
     written: float
@@ -39,9 +38,17 @@ class Memory:
     held: int
 
 
-def _peak() -> float:
-    """Return the greatest resident size so far, in megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _status(name: str) -> float:
+    """Return a size of this process that the kernel tells, in megabytes."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"the kernel tells no {name}")
+
+
+def _forget_peak() -> None:
+    """Begin a new peak: what starting up took for a moment would hide what streaming takes."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def stream(megabytes: int) -> Memory:
@@ -49,7 +56,8 @@ def stream(megabytes: int) -> Memory:
     rewriter = new_rewriter(policy(Matcher(catalogue.load().values())))
     chunks = endless_page(megabytes * 1_000_000, CHUNK)
     first = next(chunks)
-    before = _peak()
+    _forget_peak()
+    before = _status("VmRSS")
     read = written = held = 0
     begin = perf_counter()
     chunk: bytes | None = first
@@ -61,7 +69,7 @@ def stream(megabytes: int) -> Memory:
         chunk = next(chunks, None)
     written += len(rewriter.finish())
     seconds = perf_counter() - begin
-    peak = _peak()
+    peak = _status("VmHWM")
     return Memory(read / 1e6, written / 1e6, peak, peak - before, seconds, held)
 
 
