@@ -42,6 +42,19 @@ _IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*+")
 _CODE_URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
 _CODE_SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
 _LOADS = re.compile(r"\.m?js\b|/(?:js|sdk|embed|player|widgets?|iframe|loader|api)\b|\Z(?<=/)", re.I)
+#: Code that asks for something by itself, or puts markup into the page.
+_ASKS = re.compile(
+    rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
+    rb"|(?:inner|outer)HTML|\bnew\s+Image\b|\.src\b|\.setAttribute\b|\.write(?:ln)?\s*\(|\b(?:fetch|import|open)\s*\("
+    rb"|\.(?:ajax|load|get|post|html|append|prepend|before|after)\s*\(|\blocation\b"
+)
+#: What stands before an address that is data: a key of JSON, or a quote inside a quoted text.
+_DATA_BEFORE = re.compile(rb"(?:\\[\"']|\"\s*:\s*\")(?:https?:)?\Z", re.I)
+_SOURCE_BEFORE = re.compile(rb"\.src\s*=[^;,{}]*\Z")
+#: Markup as JSON's writers escape it for a page: a text that is shown, or kept.
+_JSON_MARKUP = re.compile(rb"\\u003c(?>(?:(?!\\u003[ce]).)*)(?:\\u003e)?", re.I | re.DOTALL)
+#: A host alone in quotes, or with a path behind it: code joins a scheme or "//" to it.
+_QUOTED_HOST = re.compile(rb"[\"'`]((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
 _FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
 _CODE_ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\})")
 _RULE_END = re.compile(r"[A-Za-z0-9]\Z")
@@ -292,6 +305,7 @@ class Matcher:
         return ids
 
     def _match_code(self, text: bytes, base: Url) -> Ids:
+        raw = text
         if b"\\" in text:
             text = _CODE_ESCAPE.sub(_code_unescape, text)
         ids: dict[str, None] = {}
@@ -306,26 +320,52 @@ class Matcher:
         for signature in (*self._no_words, *tried):
             if signature.id not in ids and signature.pattern.search(text):
                 ids[signature.id] = None
-        if b"//" in text:
-            for found in _CODE_URL.finditer(text):
-                host, rest = found.groups()
-                scheme = _CODE_SCHEME.search(text, max(0, found.start() - 17), found.start())
-                if scheme and scheme.group(1).lower() not in _FETCHING_SCHEMES:
-                    continue
-                name = ascii_host(host.decode("utf-8", "replace"))
-                for id_ in self._code_url(name, rest.decode("utf-8", "replace"), base):
-                    ids[id_] = None
+        asks = _ASKS.search(text) is not None
+        # An address in the data of a script that asks for nothing is another script's, which has to be held itself.
+        looked_at = text if asks else raw
+        if b"//" in looked_at:
+            found = self._addresses(looked_at, base, asks)
+            if not self._shown.isdisjoint(found) and b"\\u003" in raw:
+                markup = _CODE_ESCAPE.sub(_code_unescape, _JSON_MARKUP.sub(b"", raw))
+                found -= self._shown - self._addresses(markup, base, asks)
+            ids.update(dict.fromkeys(found))
+        if asks:
+            for match in _QUOTED_HOST.finditer(text):
+                host, rest = match.groups(b"")
+                for id_ in self.resolved(Url("https", host.decode(), (rest or b"/").decode("latin-1")), base.host):
+                    if id_ not in self._shown:
+                        ids[id_] = None
         return tuple(sorted(ids))
+
+    def _addresses(self, text: bytes, base: Url, asks: bool) -> set[str]:
+        """Return the services of the addresses in a script; ``asks``: it can ask for them itself."""
+        ids: set[str] = set()
+        for found in _CODE_URL.finditer(text):
+            host, rest = found.groups()
+            scheme = _CODE_SCHEME.search(text, max(0, found.start() - 17), found.start())
+            if scheme and scheme.group(1).lower() not in _FETCHING_SCHEMES:
+                continue
+            if not asks and _DATA_BEFORE.search(text, max(0, found.start() - 40), found.start()):
+                continue
+            name = ascii_host(host.decode("utf-8", "replace"))
+            path = "/" + rest.decode("utf-8", "replace").removeprefix("/")
+            known = self._code_url(name, path, base)
+            if (
+                not self._shown.isdisjoint(known)
+                and not _LOADS.search(path)
+                and not _SOURCE_BEFORE.search(text, max(0, found.start() - 120), found.start())
+            ):
+                # A film's or a picture's address among a script's data is no loader; a tracker's always counts.
+                known = tuple(id_ for id_ in known if id_ not in self._shown)
+            ids.update(known)
+        return ids
 
     def _code_url(self, host: str, rest: str, base: Url) -> Ids:
         """Match a URL written in code, where the path may go on in a variable behind it."""
-        rest = rest or "/"
-        if rest[0] != "/":
-            rest = "/" + rest
         ids = self.resolved(Url("https", host, rest), base.host)
-        if not _LOADS.search(rest):
-            # A film's or a picture's address among a script's data is no loader; a tracker's address always counts.
-            ids = tuple(id_ for id_ in ids if id_ not in self._shown)
+        if not ids and "?" not in rest:
+            # The query comes later.
+            ids = self.resolved(Url("https", host, rest + "?"), base.host)
         if ids or host == base.host:
             return ids
         # 'https://host/' + more: what is written is the beginning of a held prefix.

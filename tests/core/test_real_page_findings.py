@@ -39,3 +39,35 @@ def test_a_picture_that_is_there_to_be_seen_is_no_tracking_pixel(markup: bytes) 
 def test_a_picture_that_nobody_can_see_is_a_tracking_pixel(markup: bytes) -> None:
     """A picture of an unknown third party is held where it is tiny or hidden, or nothing says that it is seen."""
     assert b"data-cmw-src=" in run(markup)
+
+
+ASKING = {
+    "joined-to-a-scheme": b"s = d.createElement('script'); s.src = (x ? 'https://' : '//') + 'tracker.example/t'",
+    "host-in-a-variable": b'var h = "a.tracker.example"; new Image().src = "//" + h + "/t.gif"',
+    "sub-domain-in-front": b"s = document.createElement('script'); s.src = 'http://b.' + 'tracker.example/t.js'",
+    "query-that-comes-later": b"u = '//elsewhere.example/own/track.php'; document.write('<script src=' + u + '?z=1>')",
+    "shown-without-a-loader-s-name": b"z.src = '//films.example/embed/?KEY'; document.body.appendChild(z)",
+    "address-for-a-later-script": b"var address = '//tracker.example/t.js'",
+}
+DATA = {
+    "settings-of-a-library": b'jQuery.extend(Site.settings, {"js":{"https:\\/\\/tracker.example\\/t.js":1}});',
+    "state-of-an-application": b'window.__STATE = {"page":{"link":"https://tracker.example/policy"}};',
+    "markup-in-a-state": b'window.__STATE = {"html":"<script src=\\"https://tracker.example/t.js\\"></" };',
+    "product-with-a-film": b'var product = {"text":"\\u003ciframe src=\\"https:\\/\\/films.example\\/embed\\/7\\"\\u003e"};'
+    b"function choose() { $('#price').html(7) }",
+    "host-of-a-film-in-a-list": b"var known = ['films.example/embed/']; document.createElement('p')",
+    "host-as-a-part-of-a-text": b"document.createElement('p').title = 'see tracker.example for more'",
+}
+
+
+@pytest.mark.parametrize("code", ASKING.values(), ids=ASKING)
+def test_code_that_asks_a_service_is_held(code: bytes) -> None:
+    """An inline script is held where its words lead to a service, in whatever pieces the address is written."""
+    assert b"data-cmw-held=" in run(b"<script>" + code + b"</script>")
+
+
+@pytest.mark.parametrize("code", DATA.values(), ids=DATA)
+def test_data_that_mentions_a_service_stays(code: bytes) -> None:
+    """A site's settings, state and products stay although an address of a service is somewhere in them."""
+    markup = b"<script>" + code + b"</script>"
+    assert run(markup) == markup
