@@ -7,6 +7,7 @@ that there is more to read; otherwise it waits for more bytes.
 
 from __future__ import annotations
 
+import json
 import re
 
 from consent_mw.core import css
@@ -58,8 +59,33 @@ class Constructs(Reading):
         return self.until(b">")
 
     def cdata(self) -> bool:
-        """Pass a CDATA section on."""
-        return self.until(b"]]>")
+        """
+        Pass a CDATA section on.
+
+        A browser that looks ahead for what to fetch knows no foreign content:
+        to it the section is a comment that ends at the first ">".
+        """
+        if not self.followed and not self.holder.xml:
+            at = self.buffer.find(b">", self.position)
+            if at < 0:
+                self.position = max(self.position, len(self.buffer) - 2)
+                return False
+            self.position = max(self.position, at - 2)
+            if self.buffer[self.position : at] != b"]]":
+                self.follow_flat(at + 1)
+                self.followed = True
+        if not self.until(b"]]>"):
+            return False
+        self.followed = False
+        return True
+
+    def follow_flat(self, position: int) -> None:
+        """Follow from ``position`` on who reads the page without knowing foreign content."""
+        other = self.copy()
+        other.position = position
+        other.stack = ()
+        other.open = ()
+        self.page.fork(other)
 
     def plaintext(self) -> bool:
         """Pass everything on: nothing ends ``plaintext``."""
@@ -278,7 +304,7 @@ class Constructs(Reading):
             self._learn_map(content)
             return ()
         ids = holder.code(content)
-        if self.mapped and not ids and self.script_kind == "module":
+        if self.mapped and not ids:
             for found in _IMPORTED.finditer(content):
                 name = found.group(1).decode("utf-8", "replace")
                 ids = holder.not_allowed(
@@ -292,8 +318,9 @@ class Constructs(Reading):
         """Remember which names an import map sends to a held address: the map stays, what imports them is held."""
         holder = self.holder
         for name, address in _JSON_PAIR.findall(content.decode("utf-8", "replace")):
-            ids = holder.not_allowed(holder.policy.matcher.url(address.replace("\\/", "/"), holder.base, holder.page))
+            ids = holder.not_allowed(holder.policy.matcher.url(_json_text(address), holder.base, holder.page))
             if ids:
+                name = _json_text(name)
                 holder.specifiers[name] = ids
                 self.mapped |= {name}
 
@@ -391,6 +418,14 @@ def _is_open(data: bytes | bytearray, found: re.Match[bytes]) -> bool:
     """Whether the attribute has a quoted value that does not end."""
     opened = OPEN_VALUE.match(data, found.start())
     return opened is not None and bool(opened.group(2)) and found.lastindex == 1
+
+
+def _json_text(quoted: str) -> str:
+    """Return the text of a JSON string without its quotes, escapes decoded as far as they are right."""
+    try:
+        return str(json.loads(f'"{quoted}"', strict=False))
+    except ValueError:
+        return quoted
 
 
 def _under(name: str, key: str) -> bool:

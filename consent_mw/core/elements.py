@@ -134,7 +134,7 @@ def attributes(tag: bytes, name_end: int, *, xml: bool = False) -> Attributes:
     return found
 
 
-def executes(found: Attributes, text: Text) -> str:
+def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
     """
     Return what a script is: ``classic``, ``module``, ``speculationrules``, ``importmap`` or empty for data.
 
@@ -144,13 +144,13 @@ def executes(found: Attributes, text: Text) -> str:
         kind = text(found[b"type"][0].raw).strip(SPACES).lower()
         if not found[b"type"][0].raw:
             kind = "text/javascript"
-    elif b"language" in found and found[b"language"][0].raw:
+    elif not foreign and b"language" in found and found[b"language"][0].raw:
         kind = "text/" + text(found[b"language"][0].raw).lower()
     else:
         kind = "text/javascript"
     if kind.encode("ascii", "replace") in JAVASCRIPT_TYPES:
-        # Every browser that is still in use knows modules, and so leaves these out.
-        return "" if b"nomodule" in found else "classic"
+        # Every browser that is still in use knows modules, and so leaves these out; SVG has no such attribute.
+        return "" if b"nomodule" in found and not foreign else "classic"
     return kind if kind in ("module", "speculationrules", "importmap") else ""
 
 
@@ -194,7 +194,7 @@ def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[
         if not given or text(given[0].raw).strip(SPACES).lower() != "image":
             return {}
     elif name == b"script":
-        if executes(found, text) not in ("classic", "module"):
+        if executes(found, text, foreign=foreign) not in ("classic", "module"):
             return {}
     elif name.startswith(b"amp-"):
         return AMP

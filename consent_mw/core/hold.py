@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
-from typing import NamedTuple
 
 from consent_mw.core import css
 from consent_mw.core.elements import ANYWHERE
@@ -27,23 +24,23 @@ from consent_mw.core.elements import is_pixel
 from consent_mw.core.elements import kinds as kinds_of
 from consent_mw.core.elements import told_by_beginning
 from consent_mw.core.match import Ids
-from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.policy import Budget
+from consent_mw.core.policy import Edit
+from consent_mw.core.policy import HoldPolicy
+from consent_mw.core.policy import Memory
+from consent_mw.core.policy import Plan
 from consent_mw.core.urls import Url
 from consent_mw.core.urls import resolve
 from consent_mw.core.urls import site_of
 from consent_mw.core.urls import unescape_attribute
 
-#: How much is kept over all pages, in units of some kilobyte; when it is reached all is forgotten.
-_KEPT = 4096
-_UNIT = 512
-#: The longest piece of a page to which the answer is kept, in bytes.
-_KEPT_SIZE = 16_384
-#: Pages are told apart by host and base, both of which a visitor may invent.
-_KEPT_CONTEXTS = 64
 #: srcdoc within srcdoc within ...: deeper ones are held whole.
 _MOST_NESTED = 4
+
+#: ``data:`` URLs of these types are documents; read as HTML, all that SVG could fetch is seen too.
+_DOCUMENT_TYPES = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"})
 
 #: Stands for a construct that is longer than what may be kept back: no choice releases it.
 TOO_LONG = "too-long"
@@ -55,93 +52,6 @@ _REFRESH = re.compile(
     r"[ \t\n\r\f]*(?:[0-9]+|(?=\.))[0-9.]*[;, \t\n\r\f]+(?:[uU][rR][lL][ \t\n\r\f]*=[ \t\n\r\f]*)?(.*)", re.S
 )
 _CANDIDATE = re.compile(r"[ \t\n\r\f,]*([^ \t\n\r\f]+)")
-Edit = tuple[int, int, bytes]
-
-
-class Plan(NamedTuple):
-    """What to do with one tag: ``edits`` are (offset, bytes left out, bytes inserted), in order."""
-
-    edits: tuple[Edit, ...]
-    held: Ids
-    #: Leave the whole element out of the page (``release = "reload"`` only).
-    remove: bool = False
-
-
-class Edits(NamedTuple):
-    """What to do with a piece of a page: edits relative to where it begins, and the ids of what they hold."""
-
-    edits: tuple[Edit, ...]
-    held: frozenset[str]
-
-
-class Memory:
-    """What was answered to pieces of pages with the same surroundings."""
-
-    __slots__ = ("_budget", "generation", "pieces", "plans", "script_plans", "scripts")
-
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
-        self.generation = budget.generation
-        #: Plans of start tags in HTML content.
-        self.plans: dict[bytes, Plan | None] = {}
-        #: What a script's start tag makes of it, and whether it has a src.
-        self.scripts: dict[bytes, tuple[str, bool]] = {}
-        self.script_plans: dict[tuple[bytes, Ids], Plan | None] = {}
-        #: Edits in whole scripts, in style sheets and in the content of noscript elements, by their bytes.
-        self.pieces: dict[bytes, Edits] = {}
-
-    def room_for(self, piece: bytes) -> bool:
-        """Whether an answer to ``piece`` may be kept; makes room where there is none."""
-        if len(piece) > _KEPT_SIZE:
-            return False
-        self._budget.kept += 1 + len(piece) // _UNIT
-        if self._budget.kept > _KEPT:
-            self._budget.kept = 0
-            self._budget.generation += 1
-            for store in (self.plans, self.scripts, self.script_plans, self.pieces):
-                store.clear()
-        return True
-
-
-@dataclass(slots=True)
-class Budget:
-    """How many answers are kept by all policies together; memories of an old generation are dropped."""
-
-    kept: int = 0
-    generation: int = 0
-
-
-@dataclass(frozen=True)
-class HoldPolicy:
-    """
-    What holds for a decision, whatever the page.
-
-    Args:
-        allowed: Ids of services and purposes that may run: those granted and those necessary.
-        unknown: ``hold``, ``pixels`` or ``allow``: what becomes of third parties that no service names.
-        remove: Leave held elements out instead of making them inert.
-        placeholder: Path of the placeholder pages, ending with a slash; empty for none.
-        hold_back: The most bytes of one construct that are kept back.
-    """
-
-    matcher: Matcher
-    allowed: frozenset[str]
-    unknown: str = "pixels"
-    remove: bool = False
-    placeholder: str = ""
-    hold_back: int = 1_048_576
-    budget: Budget = field(default_factory=Budget, compare=False, repr=False)
-    memories: dict[tuple[Url, Url | None, str], Memory] = field(default_factory=dict, compare=False, repr=False)
-
-    def memory(self, page: Url, base: Url | None, charset: str) -> Memory:
-        """Return what is remembered of pages like this one."""
-        key = (page._replace(rest=""), base, charset)
-        memory = self.memories.get(key)
-        if memory is None or memory.generation != self.budget.generation:
-            if len(self.memories) >= _KEPT_CONTEXTS:
-                self.memories.clear()
-            memory = self.memories[key] = Memory(self.budget)
-        return memory
 
 
 class Holder:
@@ -310,9 +220,18 @@ class Holder:
 
     def _one(self, raw: bytes) -> Ids:
         ids, target = self.url(raw)
+        if target is not None and target.scheme == "data":
+            ids = tuple(dict.fromkeys((*ids, *self._data(target.rest))))
         if not ids and self.policy.unknown == "hold" and self.third_party(target):
             ids = (UNKNOWN_SERVICE,)
         return self.not_allowed(ids) if ids else ()
+
+    def _data(self, rest: str) -> Ids:
+        """Return what a document or style sheet in a ``data:`` URL leads to, less what is allowed."""
+        kind = rest.partition(",")[0].partition(";")[0].strip().lower()
+        if kind in _DOCUMENT_TYPES:
+            return self._document(self._matcher.data(rest), self) if self.depth < _MOST_NESTED else (UNKNOWN_SERVICE,)
+        return self.css(self._matcher.data(rest)) if kind == "text/css" else ()
 
     # -- elements
 
@@ -371,6 +290,7 @@ class Holder:
         script: Ids | None = None,
         oversize: bool = False,
         late: bool = False,
+        removable: bool = True,
     ) -> Plan | None:
         """
         Return what to do with the start tag ``tag`` of the element ``name``.
@@ -381,12 +301,13 @@ class Holder:
             script: What must be held of an inline script's content; None for other elements.
             oversize: The tag was cut: what cannot be told from its beginning is held.
             late: ``tag`` has one attribute only, of an element whose others were seen before.
+            removable: Whether the element may be left out of the page where held elements are.
         """
         name_end = 1 + len(name)
         if self.xml:
             name_end = len(tag) - len(tag[1:].lstrip(b"/")) + re.match(rb"[^ \t\n\r\f/>]*", tag[1:]).end()  # type: ignore[union-attr]
         found = attributes(tag, name_end, xml=self.xml)
-        plan = self._plan(name, tag, name_end, found, foreign, in_noscript, script, oversize, late)
+        plan = self._plan(name, tag, name_end, found, foreign, in_noscript, script, oversize, late, removable)
         # Names of ours in the app's own page, such as a comment that a sanitizer let through, must not be taken for
         # holds and released as code: with another prefix they stay inert.
         feigned = [
@@ -412,6 +333,7 @@ class Holder:
         script: Ids | None,
         oversize: bool,
         late: bool,
+        removable: bool,
     ) -> Plan | None:
         mark = self.mark(found)
         if mark is None:
@@ -421,7 +343,11 @@ class Holder:
         holds: dict[bytes, Ids] = {}
         inner: list[tuple[int, bytes]] = []
         for key, values in found.items():
-            kind = kinds.get(key) or ANYWHERE.get(key) or ("code" if key[:2].lower() == b"on" and len(key) > 2 else "")
+            # In XHTML any prefix may stand for XLink.
+            plain = b"xlink:href" if self.xml and key.endswith(b":href") else key
+            kind = (
+                kinds.get(plain) or ANYWHERE.get(key) or ("code" if key[:2].lower() == b"on" and len(key) > 2 else "")
+            )
             if not kind:
                 continue
             first = values[0]
@@ -455,8 +381,9 @@ class Holder:
         if not holds and not inner and not always:
             return None
         held = tuple(dict.fromkeys((*always, *(id_ for ids in holds.values() for id_ in ids), *self._inner_ids(inner))))
-        plan = self._edits(name, tag, name_end, found, holds, inner, held)
-        return plan._replace(remove=False) if oversize else plan
+        if self.policy.remove and removable and name in LEFT_OUT and TOO_LONG not in held:
+            return Plan((), held, remove=True)
+        return self._edits(name, tag, name_end, found, holds, inner, held)
 
     def _known(self, raw: bytes) -> bool:
         return bool(self.url(raw)[0])
@@ -486,8 +413,6 @@ class Holder:
         inner: list[tuple[int, bytes]],
         held: Ids,
     ) -> Plan:
-        if self.policy.remove and name in LEFT_OUT and TOO_LONG not in held:
-            return Plan((), held, remove=True)
         edits: list[Edit] = [(offset, 0, text) for offset, text in inner]
         disarmed = set(holds)
         opening = b" data-cmw-held=" + self._quoted(",".join(held))

@@ -20,11 +20,16 @@ from consent_mw.core.reading import Mode
 from consent_mw.core.reading import Place
 from consent_mw.core.tokens import BREAKOUT
 from consent_mw.core.tokens import CDATA_START
+from consent_mw.core.tokens import MARKUP_IN_TEXT
+from consent_mw.core.tokens import MARKUP_IN_TEXT_XML
 from consent_mw.core.tokens import MATH_INTEGRATION
 from consent_mw.core.tokens import NO_TAGS_XML
+from consent_mw.core.tokens import RAW_TEXT
 from consent_mw.core.tokens import SVG_INTEGRATION
 from consent_mw.core.tokens import TAG
+from consent_mw.core.tokens import ScriptEnd
 from consent_mw.core.tokens import end_tag
+from consent_mw.core.tokens import text_with_markup
 from consent_mw.core.urls import decode_with_offsets
 from consent_mw.core.urls import resolve
 from consent_mw.errors import RefusedMarkup
@@ -32,10 +37,20 @@ from consent_mw.errors import RefusedMarkup
 #: The longest beginning of a construct that says nothing yet: "<![CDATA[" and the comment "<!--->".
 _SHORT = 9
 _FONT_BREAKOUT = frozenset({b"color", b"face", b"size"})
-_CDATA_MARKS = re.compile(rb"<!\[CDATA\[|\]\]>")
+#: A declaration: what begins so and is neither a comment nor a CDATA section.
+_DECLARES = re.compile(rb"<!(?![-\[]|\Z)")
+#: What those who only look ahead take for raw text in foreign content too.
+_WITH_TEXT = RAW_TEXT | {b"script", b"noscript"}
+#: Text that is longer is looked at again when it has doubled.
+_LONG = 4096
 _STYLESHEET_HREF = re.compile(rb"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 #: HTML's own links, which fetch nothing by their href; anything else with an href in XML is taken for SVG.
 _PLAIN_LINKS = frozenset({b"a", b"area", b"base", b"link"})
+
+
+def _first(pattern: re.Pattern[bytes], data: bytes) -> int:
+    found = pattern.search(data)
+    return found.start() if found else -1
 
 
 class Markup(Constructs):
@@ -116,13 +131,12 @@ class Markup(Constructs):
             self.leave_foreign()
             return True
         closing = self_closing(found)
-        if name in (b"script", b"style") and not closing:
-            if not self._element_with_text(name, found):
-                return False
-        else:
-            plan = self.holder.plan(name, tag, foreign=True, in_noscript=self.in_noscript)
+        if name in _WITH_TEXT and not closing and not self._element_with_text(name, found):
+            return False
+        if closing or name not in (b"script", b"style"):
+            plan = self.holder.plan(name, tag, foreign=True, in_noscript=self.in_noscript, removable=False)
             if plan is not None:
-                self.apply(plan._replace(remove=False), start)
+                self.apply(plan, start)
         self.position = end
         if not closing:
             self._push(name, tag, inside)
@@ -149,29 +163,60 @@ class Markup(Constructs):
             False where the end is not there yet.
         """
         start, end = found.span()
-        close = end_tag(name).search(self.buffer, max(end, self.searched))
-        too_long = close is None and self.too_long(start)
-        if close is None and not self.final and not too_long:
-            self.searched = max(end, len(self.buffer) - 9)
+        size = len(self.buffer)
+        if size - start < self.again and not self.final:
             return False
-        self.searched = 0
-        stop = close.start() if close else len(self.buffer)
+        inside, end_of_it = text_with_markup(name, xml=self.holder.xml)
+        stop = inside.match(self.buffer, end).end()  # type: ignore[union-attr]
+        too_long = False
+        if not end_of_it.match(self.buffer, stop):
+            too_long = self.too_long(start)
+            if not self.final and not too_long:
+                # Not with every chunk, so that each byte is looked at a few times only.
+                self.again = min(2 * (size - start), self.holder.policy.hold_back + 1) if size - start > _LONG else 0
+                return False
+            stop = size
+        self.again = 0
         raw = bytes(self.buffer[end:stop])
+        if too_long and name != b"script":
+            raise RefusedMarkup("text in SVG or XHTML is longer than hold_back", "hold_back")
         if name == b"style":
-            if too_long:
-                raise RefusedMarkup("a style sheet in SVG or XHTML is longer than hold_back", "hold_back")
             self._defuse_text(raw, end)
-            return True
-        text = self.holder.text(_CDATA_MARKS.sub(b"", raw)).encode("utf-8", "replace")
-        ids: Ids = (TOO_LONG,) if too_long else self.holder.code(text)
-        plan = self.holder.plan(name, found.group(), foreign=not self.holder.xml, in_noscript=False, script=ids)
-        if plan is not None:
-            self.apply(plan._replace(remove=False), start)
+        elif name == b"script":
+            ids: Ids = (TOO_LONG,) if too_long else self.holder.code(self._text(raw)[0])
+            plan = self.holder.plan(name, found.group(), foreign=True, script=ids, removable=False)
+            if plan is not None:
+                self.apply(plan, start)
+        if not self.holder.xml:
+            # A browser that looks ahead for what to fetch sees the end of raw text in comments too.
+            flat = ScriptEnd().find(raw, 0, final=True) if name == b"script" else _first(end_tag(name), raw)
+            if flat >= 0:
+                self.follow_flat(end + flat)
         return True
+
+    def _text(self, raw: bytes) -> tuple[bytes, list[int]]:
+        """Return the text of an element with markup in it, and where in ``raw`` each byte of it began."""
+        text = bytearray()
+        offsets: list[int] = []
+        at = 0
+        for found in (MARKUP_IN_TEXT_XML if self.holder.xml else MARKUP_IN_TEXT).finditer(raw):
+            self._add_text(text, offsets, raw[at : found.start()], at)
+            if found.group(1) is not None:
+                text += found.group(1)
+                offsets += range(*found.span(1))
+            at = found.end()
+        self._add_text(text, offsets, raw[at:], at)
+        return bytes(text), offsets
+
+    @staticmethod
+    def _add_text(text: bytearray, offsets: list[int], piece: bytes, at: int) -> None:
+        plain, places = decode_with_offsets(piece)
+        text += plain
+        offsets += [at + place for place in places]
 
     def _defuse_text(self, raw: bytes, offset: int) -> None:
         """Defuse the URLs of a style sheet in which character references count."""
-        text, offsets = decode_with_offsets(raw)
+        text, offsets = self._text(raw)
 
         def visit(at: int, url: bytes) -> None:
             ids = self.holder.css_url(url)
@@ -209,9 +254,9 @@ class Markup(Constructs):
                 return False
         else:
             foreign = name not in _PLAIN_LINKS
-            plan = self.holder.plan(name, found.group(), foreign=foreign, in_noscript=self.in_noscript)
+            plan = self.holder.plan(name, found.group(), foreign=foreign, removable=False)
             if plan is not None:
-                self.apply(plan._replace(remove=False), found.start())
+                self.apply(plan, found.start())
         self.position = found.end()
         if name == b"base":
             self.take_base(found.group())
@@ -233,7 +278,9 @@ class Markup(Constructs):
                     self.edit(position + 2, 0, b"cmw-")
             self.position = position + end
             return True
-        if re.match(rb"<!(?!--|\[)[^>]*\[", rest):
+        if _DECLARES.match(rest):
+            if b"<!DOCTYPE".startswith(rest[:9]) and b"[" not in rest and not self.too_long(position):
+                return False
             raise RefusedMarkup("an XHTML page declares entities of its own, in which markup can hide", "content type")
         return self.partial(position)
 

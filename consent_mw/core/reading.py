@@ -16,10 +16,10 @@ from typing import NamedTuple
 from typing import Protocol
 from typing import Self
 
-from consent_mw.core.hold import Edit
-from consent_mw.core.hold import Edits
 from consent_mw.core.hold import Holder
-from consent_mw.core.hold import Plan
+from consent_mw.core.policy import Edit
+from consent_mw.core.policy import Edits
+from consent_mw.core.policy import Plan
 from consent_mw.core.tokens import ScriptEnd
 from consent_mw.core.tokens import TagWatch
 
@@ -120,6 +120,8 @@ class Reading:
         self.content = 0
         self.script_end = ScriptEnd()
         self.script_kind = ""
+        #: A CDATA section in which those who only look ahead have been followed already.
+        self.followed = False
         #: How far a search for the end of a construct got, and how long it must be before it is tried again.
         self.searched = 0
         self.again = 0

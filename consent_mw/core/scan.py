@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 
 from consent_mw.core.elements import self_closing
-from consent_mw.core.hold import Edits
-from consent_mw.core.hold import Plan
 from consent_mw.core.markup import Markup
+from consent_mw.core.policy import Edits
+from consent_mw.core.policy import Plan
 from consent_mw.core.reading import HTML
 from consent_mw.core.reading import MATH
 from consent_mw.core.reading import SVG
@@ -184,7 +184,9 @@ class Scanner(Markup):
         elif name == b"template":
             self.template += 1
         elif name == b"base":
-            self.take_base(found.group())
+            # One in a template's content is in no document.
+            if not self.template:
+                self.take_base(found.group())
         elif name == b"body" and self.before_body and not self.template:
             self.insert(found.end(), at_end=False)
 

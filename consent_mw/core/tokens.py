@@ -54,7 +54,7 @@ NO_TAGS = re.compile(rb"(?:[^<]++|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TA
 #: The same in XML, where comments end otherwise, CDATA is text and processing instructions have an end of their own.
 NO_TAGS_XML = re.compile(
     rb"(?:[^<]++|<!--(?:[^-]++|-(?!->)%(back)s)*+-->|<!\[CDATA\[(?:[^\]]++|\](?!\]>)%(back)s)*+\]\]>"
-    rb"|<!(?!--|\[CDATA\[)[^>\[]*+>|<\?(?!xml-stylesheet)(?:[^?]++|\?(?!>)%(back)s)*+\?>%(back)s)*+" % {b"back": _BACK}
+    rb"|<!DOCTYPE[^>\[]*+>|<\?(?!xml-stylesheet)(?:[^?]++|\?(?!>)%(back)s)*+\?>%(back)s)*+" % {b"back": _BACK}
 )
 
 #: What may stand before the body without opening it, tags apart.
@@ -145,7 +145,7 @@ _FOREIGN_SENSITIVE = (
     + _trie(["fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker"])
     + r"[a-zA-Z-]*+"
     + _IS
-    + r"[\"']?[^\"'>(\\&]*+(?:[(]\s*+[^#]|[\\&])"
+    + r"[\"']?[^\"'>(\\&]*+(?:[(][ \t\n\r\f]*+#[^\"'>(\\&]*+|(?!))*+[(\\&]"
 )
 
 _FOREIGN_FIRSTS = "hxfsmc"
@@ -157,7 +157,7 @@ _DRAWN_VALUE = rb"(?:d|class|fill|stroke)[a-z-]*+=\"[^\"(\\&]*+\""
 #: Elements at which the tokenizer stops: they fetch, run, change the tokenizer's state or the base URL.
 _SURFACED = (
     "script style svg math img image iframe input link meta base body noscript noembed noframes source title textarea"
-    " track xmp plaintext object embed video audio frame frameset select bgsound"
+    " track xmp plaintext object embed video audio frame frameset select bgsound template"
 )
 #: Those of them that are harmless while all their addresses lead to the page's own host.
 _TAMEABLE = frozenset({"img", "source", "input", "link", "meta", "video", "audio", "track", "embed"})
@@ -206,7 +206,8 @@ class Syntax:
         #: The same in foreign content, where a CDATA section is text.
         self.skip_foreign = re.compile(
             rb"(?:[^<]++|</" + drawing + rb"(?:>|" + _ATTRIBUTES + rb">)|<" + drawing + rb"(?:>|" + drawn + rb">)"
-            rb"|<!\[CDATA\[(?:[^\]]++|\](?!\]>)" + _BACK + rb")*+\]\]>"
+            # One with a ">" in it is markup to those who only look ahead: see Constructs.cdata.
+            rb"|<!\[CDATA\[(?:[^\]>]++|\](?!\]>)" + _BACK + rb")*+\]\]>"
             rb"|"
             + _COMMENT
             + rb"|<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>|"
@@ -261,6 +262,30 @@ class Syntax:
             rb"<[sS][vV][gG](?=[ \t\n\r\f/>])" + values + rb"(?<!/)>"
             rb"(?:[^<]++|</?" + simple + values + rb">|<title>[^<]*+</title>" + _BACK + rb")*+</[sS][vV][gG]>"
         )
+
+
+#: In foreign content and XHTML the text of an element has markup in it; the first group is text that looks like it.
+_CDATA = rb"<!\[CDATA\[((?:[^\]]++|\](?!\]>)" + _BACK + rb")*+)\]\]>"
+_TAG_IN_TEXT = rb"</?[a-zA-Z]" + _NAME + _ATTRIBUTES + rb">"
+_COMMENT_XML = rb"<!--(?:[^-]++|-(?!->)" + _BACK + rb")*+-->"
+MARKUP_IN_TEXT = re.compile(_CDATA + rb"|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _TAG_IN_TEXT)
+MARKUP_IN_TEXT_XML = re.compile(_CDATA + rb"|" + _COMMENT_XML + rb"|" + _BOGUS + rb"|" + _TAG_IN_TEXT)
+
+_TEXTS: dict[tuple[bytes, bool], tuple[re.Pattern[bytes], re.Pattern[bytes]]] = {}
+
+
+def text_with_markup(name: bytes, *, xml: bool) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """Return what passes over the content of an element in foreign content or XHTML, and its end tag."""
+    found = _TEXTS.get((name, xml))
+    if found is None:
+        # Only names of RAW_TEXT, script and noscript come here, so this stays small.
+        end = rb"</" + (rb"(?:[^ \t\n\r\f/>:]*+:)?" if xml else b"") + _either_case(name.decode()).encode()
+        end += rb"(?=[ \t\n\r\f/>])"
+        inside = _CDATA.replace(b"((?:", b"(?:(?:") + rb"|" + (_COMMENT_XML if xml else _COMMENT)
+        inside += rb"|<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>|" + _NO_TAG
+        passed = re.compile(rb"(?:[^<]++|" + inside + rb"|(?!" + end + rb")" + _TAG_IN_TEXT + _BACK + rb")*+")
+        found = _TEXTS[name, xml] = passed, re.compile(end)
+    return found
 
 
 _END_TAGS: dict[bytes, re.Pattern[bytes]] = {}
