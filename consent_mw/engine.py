@@ -34,8 +34,6 @@ from consent_mw.core.decide import decide
 from consent_mw.core.exchange import Exchange
 from consent_mw.core.exchange import PageInsert
 from consent_mw.core.headers import inline_policy
-from consent_mw.core.hold import Budget
-from consent_mw.core.hold import HoldPolicy
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
@@ -45,6 +43,8 @@ from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
+from consent_mw.core.policy import Budget
+from consent_mw.core.policy import HoldPolicy
 from consent_mw.errors import RecordsError
 from consent_mw.records import Records
 from consent_mw.records import open_records

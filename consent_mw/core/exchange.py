@@ -36,9 +36,9 @@ from consent_mw.core.headers import for_one_visitor
 from consent_mw.core.headers import judge
 from consent_mw.core.headers import without_held
 from consent_mw.core.hold import Holder
-from consent_mw.core.hold import HoldPolicy
 from consent_mw.core.model import Decision
 from consent_mw.core.model import RequestHead
+from consent_mw.core.policy import HoldPolicy
 from consent_mw.core.reading import Place
 from consent_mw.core.rewrite import Rewriter
 from consent_mw.core.rewrite import held_in

@@ -41,7 +41,7 @@ _CODE_TOKEN = re.compile(r"[A-Za-z0-9_$]+|\s+|[\"'`]|.", re.DOTALL)
 _IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*+")
 _CODE_URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
 _CODE_SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
-_LOADS = re.compile(r"\.m?js\b|/(?:js|sdk|embed|player|widgets?|iframe|loader|api)\b|\Z(?<=/)", re.I)
+_LOADS = re.compile(r"\.(?:m?js|css)\b|/(?:js|css|sdk|embed|player|widgets?|iframe|loader|api)\b|\Z(?<=/)", re.I)
 #: Code that asks for something by itself, or puts markup into the page.
 _ASKS = re.compile(
     rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
@@ -53,8 +53,8 @@ _DATA_BEFORE = re.compile(rb"(?:\\[\"']|\"\s*:\s*\")(?:https?:)?\Z", re.I)
 _SOURCE_BEFORE = re.compile(rb"\.src\s*=[^;,{}]*\Z")
 #: Markup as JSON's writers escape it for a page: a text that is shown, or kept.
 _JSON_MARKUP = re.compile(rb"\\u003c(?>(?:(?!\\u003[ce]).)*)(?:\\u003e)?", re.I | re.DOTALL)
-#: A host alone in quotes, or with a path behind it: code joins a scheme or "//" to it.
-_QUOTED_HOST = re.compile(rb"[\"'`]((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
+#: A host alone in quotes, or with a path behind it: code joins a scheme, "//" or a sub-domain to it.
+_QUOTED_HOST = re.compile(rb"[\"'`]\.?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
 _FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
 _CODE_ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\})")
 _RULE_END = re.compile(r"[A-Za-z0-9]\Z")
@@ -352,6 +352,7 @@ class Matcher:
             known = self._code_url(name, path, base)
             if (
                 not self._shown.isdisjoint(known)
+                and not name.startswith("api.")
                 and not _LOADS.search(path)
                 and not _SOURCE_BEFORE.search(text, max(0, found.start() - 120), found.start())
             ):

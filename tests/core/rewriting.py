@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from consent_mw.core.hold import Holder
-from consent_mw.core.hold import HoldPolicy
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import Service
-from consent_mw.core.rewrite import Insert
+from consent_mw.core.policy import HoldPolicy
+from consent_mw.core.reading import Insert
 from consent_mw.core.rewrite import Rewriter
 from consent_mw.core.rewrite import held_in
 from consent_mw.core.urls import Url

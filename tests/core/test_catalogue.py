@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import consent_mw.catalogue
 from consent_mw.core.hold import Holder
-from consent_mw.core.hold import HoldPolicy
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.policy import HoldPolicy
 from consent_mw.core.rewrite import Rewriter
 from consent_mw.core.rewrite import held_in
 from consent_mw.core.urls import Url

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+from consent_mw.core.match import Matcher
+from consent_mw.core.model import Service
 from tests.core.rewriting import run
 
 SEEN = {
@@ -46,14 +48,14 @@ ASKING = {
     "host-in-a-variable": b'var h = "a.tracker.example"; new Image().src = "//" + h + "/t.gif"',
     "sub-domain-in-front": b"s = document.createElement('script'); s.src = 'http://b.' + 'tracker.example/t.js'",
     "query-that-comes-later": b"u = '//elsewhere.example/own/track.php'; document.write('<script src=' + u + '?z=1>')",
-    "shown-without-a-loader-s-name": b"z.src = '//films.example/embed/?KEY'; document.body.appendChild(z)",
+    "sub-domain-in-a-condition": b"new Image().src = (x ? 'https://secure' : 'http://pixel') + '.tracker.example/t.js'",
     "address-for-a-later-script": b"var address = '//tracker.example/t.js'",
 }
 DATA = {
     "settings-of-a-library": b'jQuery.extend(Site.settings, {"js":{"https:\\/\\/tracker.example\\/t.js":1}});',
     "state-of-an-application": b'window.__STATE = {"page":{"link":"https://tracker.example/policy"}};',
     "markup-in-a-state": b'window.__STATE = {"html":"<script src=\\"https://tracker.example/t.js\\"></" };',
-    "product-with-a-film": b'var product = {"text":"\\u003ciframe src=\\"https:\\/\\/films.example\\/embed\\/7\\"\\u003e"};'
+    "product-with-a-film": b'var item = {"text":"\\u003ciframe src=\\"https:\\/\\/films.example\\/embed\\/7\\"\\u003e"};'
     b"function choose() { $('#price').html(7) }",
     "host-of-a-film-in-a-list": b"var known = ['films.example/embed/']; document.createElement('p')",
     "host-as-a-part-of-a-text": b"document.createElement('p').title = 'see tracker.example for more'",
@@ -71,3 +73,31 @@ def test_data_that_mentions_a_service_stays(code: bytes) -> None:
     """A site's settings, state and products stay although an address of a service is somewhere in them."""
     markup = b"<script>" + code + b"</script>"
     assert run(markup) == markup
+
+
+LOADING = {
+    "no-loader-s-name": b"z.src = '//chat.example/?KEY'; document.body.appendChild(z)",
+    "style-sheet": b"q.rel = 'stylesheet'; q.href = 'https://chat.example/v3/css/wide' + size + '.css'",
+    "interface": b"e = 'https://api.chat.example/v1'; e += '/rooms'; s.src = e",
+}
+SHOWING = {
+    "link": b"a.href = 'https://chat.example/rooms/7'; p.appendChild(a)",
+    "picture-in-a-list": b"var faces = ['https://chat.example/faces/7.png']; p.innerHTML = ''",
+}
+
+
+def services_of(code: bytes) -> tuple[str, ...]:
+    """Return what a script belongs to where the only service is a chat, which is there to be seen."""
+    return Matcher([Service("chat", "Chat", "Chat Ltd", ("preferences",), hosts=("chat.example",))]).code(code)
+
+
+@pytest.mark.parametrize("code", LOADING.values(), ids=LOADING)
+def test_code_that_loads_a_service_belongs_to_it(code: bytes) -> None:
+    """A widget's loader is known by what it does with the address, not only by the address's form."""
+    assert services_of(code) == ("chat",)
+
+
+@pytest.mark.parametrize("code", SHOWING.values(), ids=SHOWING)
+def test_code_that_only_links_to_a_service_does_not(code: bytes) -> None:
+    """A link, or a picture's address among a script's data, makes no loader of it."""
+    assert services_of(code) == ()
