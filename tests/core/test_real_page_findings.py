@@ -55,7 +55,7 @@ DATA = {
     "settings-of-a-library": b'jQuery.extend(Site.settings, {"js":{"https:\\/\\/tracker.example\\/t.js":1}});',
     "state-of-an-application": b'window.__STATE = {"page":{"link":"https://tracker.example/policy"}};',
     "markup-in-a-state": b'window.__STATE = {"html":"<script src=\\"https://tracker.example/t.js\\"></" };',
-    "product-with-a-film": b'var item = {"text":"\\u003ciframe src=\\"https:\\/\\/films.example\\/embed\\/7\\"\\u003e"};'
+    "product-of-a-shop": b'var item = {"text":"\\u003ciframe src=\\"https:\\/\\/films.example\\/embed\\/7\\"\\u003e"};'
     b"function choose() { $('#price').html(7) }",
     "host-of-a-film-in-a-list": b"var known = ['films.example/embed/']; document.createElement('p')",
     "host-as-a-part-of-a-text": b"document.createElement('p').title = 'see tracker.example for more'",
