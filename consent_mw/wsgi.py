@@ -78,6 +78,9 @@ class ConsentMiddleware:
         self.engine: Engine = Engine.configured(config)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if DECISION in environ:
+            # Wrapped twice: the outer one has decided, and what it will read must not be held already.
+            return self.app(environ, start_response)
         engine = self.engine
         if engine.owns(environ.get("PATH_INFO", "")):
             return engine.web(environ, start_response)

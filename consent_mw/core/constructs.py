@@ -12,9 +12,11 @@ import re
 
 from consent_mw.core import css
 from consent_mw.core.elements import attributes
+from consent_mw.core.elements import executes
 from consent_mw.core.hold import TOO_LONG
 from consent_mw.core.hold import defuse
 from consent_mw.core.match import Ids
+from consent_mw.core.reading import HTML
 from consent_mw.core.reading import Mode
 from consent_mw.core.reading import Reading
 from consent_mw.core.tokens import ATTRIBUTE
@@ -22,10 +24,15 @@ from consent_mw.core.tokens import COMMENT_END
 from consent_mw.core.tokens import OPEN_VALUE
 from consent_mw.core.tokens import TAG
 from consent_mw.core.tokens import ScriptEnd
+from consent_mw.core.tokens import TagWatch
 from consent_mw.core.tokens import end_tag
+from consent_mw.errors import RefusedMarkup
 
 #: A style sheet's token that is longer is looked at again when it has doubled, not with every chunk.
 _LONG_TOKEN = 4096
+
+#: An end tag that is not complete: "</style" and what must follow.
+_STYLE_TAIL = 8
 
 _IMPORTED = re.compile(rb"\b(?:from|import)\s*\(?\s*[\"'`]([^\"'`]+)[\"'`]")
 _JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*"((?:[^"\\]|\\.)*)"')
@@ -120,7 +127,7 @@ class Constructs(Reading):
         if found:
             return found.start(), True, True
         size = len(self.buffer)
-        self.searched = max(self.position, size - 8)
+        self.searched = max(self.position, size - _STYLE_TAIL)
         return (size, True, False) if self.final else (self.searched, False, False)
 
     def _defuse(self, offset: int, raw: bytes) -> None:
@@ -167,7 +174,8 @@ class Constructs(Reading):
             self.mode = Mode.STYLE_COMMENT
             return True
         pending = end - self.position
-        if pending > self.holder.policy.hold_back:
+        most = self.holder.policy.hold_back - _STYLE_TAIL
+        if pending > most:
             # What is at hand of the token decides; the rest of it passes.
             css.scan(self.buffer, self.position, end, self._defuse, final=True, wide=wide)
             self.quote = css.terminator(self.buffer, self.position, end, wide)
@@ -175,7 +183,7 @@ class Constructs(Reading):
             self.mode = Mode.STYLE_TOKEN
             return True
         if pending > _LONG_TOKEN:
-            self.again = 2 * pending
+            self.again = min(2 * pending, most + 1)
         return False
 
     def _whole_style(self, end: int, wide: str) -> None:
@@ -330,94 +338,115 @@ class Constructs(Reading):
         """
         Settle the beginning of a start tag that is longer than what may be kept back.
 
-        Its open value counts as far as it is there: a ``data:`` image is
-        harmless whatever follows; what may fetch and cannot be judged is held.
+        The attributes that are there are settled as in any tag; those that
+        follow are, each by itself.
         """
-        size = len(self.buffer)
-        head = bytes(self.buffer[start : start + self.watch.attribute])
-        name = re.match(rb"<([^ \t\n\r\f/>]*)", head).group(1).lower()  # type: ignore[union-attr]
-        rest = bytes(self.buffer[start + self.watch.attribute : size])
-        opened = OPEN_VALUE.match(rest.lstrip(b" \t\n\r\f/"))
-        self.quote = bytes(opened.group(2)) if opened else b""
-        plan = self.holder.plan(name, head + rest + self.quote + b">", in_noscript=self.in_noscript, oversize=True)
+        watch = TagWatch()
+        watch.may_end(self.buffer, start)
+        tag = bytes(self.buffer[start : start + watch.attribute]) + b">"
+        holder = self.holder
+        name = self.long_name_of(tag)
+        found = attributes(tag, 1 + len(name), xml=holder.xml)
+        if holder.xml:
+            name = name.rpartition(b":")[2]
+        self.long_foreign = holder.xml or bool(self.stack and self.stack[-1][1] != HTML)
+        script = None
+        if name == b"script" and executes(found, holder.text) and b"src" not in found:
+            # Its content is not waited for as well.
+            script = (TOO_LONG,)
+        plan = holder.plan(
+            name, tag, foreign=self.long_foreign, in_noscript=self.in_noscript, script=script, removable=False
+        )
         if plan is not None:
-            # No part of a tag is left out: its rest is still to come.
             self.apply(plan, start)
         self.long_name = name
-        self.long_seen = frozenset(attributes(head + rest + self.quote + b">", 1 + len(name)))
-        self.position = size
-        self.mode = Mode.LONG_VALUE
+        self.long_seen = frozenset(found)
+        self.slash = False
+        self.position = start + watch.attribute
+        self.mode = Mode.LONG_TAG
 
     def long_value(self) -> bool:
         """Pass the rest of a long attribute value on."""
-        if self.quote:
-            at = self.buffer.find(self.quote, self.position)
-            stop = at + 1
-        else:
-            found = re.compile(rb"[ \t\n\r\f>]").search(self.buffer, self.position)
-            at = stop = found.start() if found else -1
-        if at < 0:
+        found = _END_OF_LONG[self.quote].search(self.buffer, self.position)
+        if found is None:
             self.position = len(self.buffer)
             return False
-        self.position = stop
+        self.position = found.end()
         self.mode = Mode.LONG_TAG
         return True
 
     def long_tag(self) -> bool:
-        """Settle the attributes behind a long one, each by itself."""
+        """Settle the attributes of a long tag, each by itself."""
+        buffer = self.buffer
         while True:
-            position = self.position
-            while self.buffer[position : position + 1] in _SEPARATORS:
-                position += 1
-            self.position = position
-            if self.buffer[position : position + 1] == b">":
+            position = _GAP.match(buffer, self.position).end()  # type: ignore[union-attr]
+            if position > self.position:
+                self.slash = buffer[position - 1] == 0x2F
+                self.position = position
+            if position >= len(buffer):
+                return False
+            if buffer[position] == 0x3E:
                 self.position = position + 1
+                self.mode = Mode.DATA
                 self.after_long_tag()
                 return True
-            found = ATTRIBUTE.match(self.buffer, position)
-            if found is None or found.end() >= len(self.buffer) or _is_open(self.buffer, found):
-                return self._long_again(position)
-            key = found.group(1).lower()
-            if key not in self.long_seen:
-                self._late_attribute(key, bytes(found.group()), position)
-                self.long_seen |= {key}
-            self.position = found.end()
+            found = ATTRIBUTE.match(buffer, position)
+            assert found is not None  # noqa: S101 -- any byte but a separator or ">" begins a name
+            opened = OPEN_VALUE.match(buffer, position)
+            end = found.end()
+            if not _is_whole(buffer, found, opened):
+                if not self.too_long(position):
+                    return False
+                if opened is None or opened.end() == len(buffer):
+                    raise RefusedMarkup("a tag is longer than hold_back", "hold_back")
+                self.quote = bytes(opened.group(2))
+                self._late_attribute(opened.group(1).lower(), bytes(buffer[position:]) + self.quote, cut=True)
+                self.position = len(buffer)
+                self.mode = Mode.LONG_VALUE
+                return True
+            self._late_attribute(found.group(1).lower(), bytes(found.group()), cut=False)
+            self.slash = False
+            self.position = end
 
-    def _long_again(self, position: int) -> bool:
-        """Wait for the rest of an attribute, or settle it as it is where it is too long itself."""
-        if not self.too_long(position):
-            return False
-        rest = bytes(self.buffer[position:])
-        opened = OPEN_VALUE.match(rest)
-        self.quote = bytes(opened.group(2)) if opened else b""
-        key = (opened.group(1) if opened else rest[:64]).lower()
-        if key not in self.long_seen:
-            self._late_attribute(key, rest + self.quote, position)
-            self.long_seen |= {key}
-        self.position = len(self.buffer)
-        self.mode = Mode.LONG_VALUE
-        return True
+    def _late_attribute(self, key: bytes, raw: bytes, *, cut: bool) -> None:
+        """Settle the attribute at the position; of a value that is cut, ``raw`` has the beginning."""
+        if key in self.long_seen:
+            return
+        self.long_seen |= {key}
+        tag = b"<" + self.long_name + b" " + raw + b">"
+        plan = self.holder.plan(self.long_name, tag, foreign=self.long_foreign, late=True, cut=cut, removable=False)
+        if plan is None:
+            return
+        if self.holder.xml or key == b"data-consent":
+            # An attribute more than once is no XHTML, and what the author's mark is for is out already.
+            raise RefusedMarkup("a tag is longer than hold_back", "hold_back")
+        self.page.held.update(plan.held)
+        held = b"data-cmw-held=" + ",".join(plan.held).encode() + b" " if plan.held else b""
+        self.edit(self.position, 0, held + b"data-cmw-")
 
-    def _late_attribute(self, key: bytes, raw: bytes, offset: int) -> None:
-        plan = self.holder.plan(self.long_name, b"<" + self.long_name + b" " + raw + b">", oversize=True, late=True)
-        if plan is not None and not plan.held:
-            self.edit(offset, 0, b"data-cmw-")
-        elif plan is not None:
-            self.page.held.update(plan.held)
-            self.edit(offset, 0, b"data-cmw-held=" + ",".join(plan.held).encode() + b" data-cmw-")
+    def long_name_of(self, tag: bytes) -> bytes:
+        """Return the element's name, in lower case where case does not count."""
+        name = bytes(re.match(rb"</?([^ \t\n\r\f/>]*)", tag).group(1))  # type: ignore[union-attr]
+        return name if self.holder.xml else name.lower()
 
     def after_long_tag(self) -> None:
         """Go on behind a start tag that was settled piece by piece."""
         raise NotImplementedError  # the scanner, at the end of this chain of classes, has it
 
 
-_SEPARATORS = frozenset({b" ", b"\t", b"\n", b"\r", b"\f", b"/"})
+_GAP = re.compile(rb"[ \t\n\r\f/]*+")
+_SPACES = re.compile(rb"[ \t\n\r\f]*+")
+#: The end of an attribute's value, by its quote.
+_END_OF_LONG = {b'"': re.compile(rb'"'), b"'": re.compile(rb"'"), b"": re.compile(rb"(?=[ \t\n\r\f>])")}
 
 
-def _is_open(data: bytes | bytearray, found: re.Match[bytes]) -> bool:
-    """Whether the attribute has a quoted value that does not end."""
-    opened = OPEN_VALUE.match(data, found.start())
-    return opened is not None and bool(opened.group(2)) and found.lastindex == 1
+def _is_whole(data: bytearray, found: re.Match[bytes], opened: re.Match[bytes] | None) -> bool:
+    """Whether an attribute of a tag that goes on ends where it seems to, of which ``opened`` is up to its value."""
+    if found.lastindex == 1:
+        # Its value may be cut, or still to come behind white space.
+        end = _SPACES.match(data, found.end()).end()  # type: ignore[union-attr]
+        return end < len(data) and (opened is None or opened.end() <= found.end())
+    return found.lastindex != 4 or found.end() < len(data)
 
 
 def _json_text(quoted: str) -> str:

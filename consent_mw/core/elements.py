@@ -208,10 +208,15 @@ _HARMLESS_DATA = re.compile(
 )
 
 
-def told_by_beginning(kind: str, raw: bytes, hold_back: int) -> bool:
-    """Whether a value of which only the beginning may be there can be judged by it."""
-    if len(raw) < hold_back // 4:
-        return True
+def any_kinds(name: bytes, foreign: bool) -> Mapping[bytes, str]:
+    """Return the attributes by which an element may lead out, whatever its others say."""
+    if name.startswith(b"amp-"):
+        return AMP
+    return {**_FOREIGN, **LEADS_OUT.get(name, {})} if foreign else LEADS_OUT.get(name, {})
+
+
+def told_by_beginning(kind: str, raw: bytes) -> bool:
+    """Whether a value of which only the beginning is there can be judged by it."""
     return kind == "url" and (_HARMLESS_DATA.match(raw) is not None or _PLAIN_START.match(raw) is not None)
 
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 from consent_mw.core import css
 from consent_mw.core.elements import ANYWHERE
-from consent_mw.core.elements import LEADS_OUT
 from consent_mw.core.elements import LEFT_OUT
 from consent_mw.core.elements import SPACES
 from consent_mw.core.elements import Attribute
 from consent_mw.core.elements import Attributes
+from consent_mw.core.elements import any_kinds
 from consent_mw.core.elements import attributes
 from consent_mw.core.elements import executes
 from consent_mw.core.elements import is_pixel
@@ -288,8 +288,8 @@ class Holder:
         foreign: bool = False,
         in_noscript: bool = False,
         script: Ids | None = None,
-        oversize: bool = False,
         late: bool = False,
+        cut: bool = False,
         removable: bool = True,
     ) -> Plan | None:
         """
@@ -299,15 +299,15 @@ class Holder:
             name: Lower case, without a prefix.
             foreign: Whether it stands in SVG or MathML.
             script: What must be held of an inline script's content; None for other elements.
-            oversize: The tag was cut: what cannot be told from its beginning is held.
             late: ``tag`` has one attribute only, of an element whose others were seen before.
+            cut: The value of that is cut: what cannot be told from its beginning is held.
             removable: Whether the element may be left out of the page where held elements are.
         """
         name_end = 1 + len(name)
         if self.xml:
             name_end = len(tag) - len(tag[1:].lstrip(b"/")) + re.match(rb"[^ \t\n\r\f/>]*", tag[1:]).end()  # type: ignore[union-attr]
         found = attributes(tag, name_end, xml=self.xml)
-        plan = self._plan(name, tag, name_end, found, foreign, in_noscript, script, oversize, late, removable)
+        plan = self._plan(name, tag, name_end, found, foreign, in_noscript, script, late, cut, removable)
         # Names of ours in the app's own page, such as a comment that a sanitizer let through, must not be taken for
         # holds and released as code: with another prefix they stay inert.
         feigned = [
@@ -331,15 +331,15 @@ class Holder:
         foreign: bool,
         in_noscript: bool,
         script: Ids | None,
-        oversize: bool,
         late: bool,
+        cut: bool,
         removable: bool,
     ) -> Plan | None:
         mark = self.mark(found)
         if mark is None:
             return None
         always: Ids = tuple(dict.fromkeys((*mark, *self.element_ids(name, found), *(script or ()))))
-        kinds = LEADS_OUT.get(name, {}) if late else kinds_of(name, found, foreign, self.text)
+        kinds = any_kinds(name, foreign) if late else kinds_of(name, found, foreign, self.text)
         holds: dict[bytes, Ids] = {}
         inner: list[tuple[int, bytes]] = []
         for key, values in found.items():
@@ -351,7 +351,7 @@ class Holder:
             if not kind:
                 continue
             first = values[0]
-            if oversize and not told_by_beginning(kind, first.raw, self.policy.hold_back):
+            if cut and not told_by_beginning(kind, first.raw):
                 holds[key] = always or (TOO_LONG,)
                 continue
             if kind == "srcset":

@@ -139,10 +139,11 @@ class Markup(Constructs):
                 self.apply(plan, start)
         self.position = end
         if not closing:
-            self._push(name, tag, inside)
+            self.push(name, tag, inside)
         return True
 
-    def _push(self, name: bytes, tag: bytes, inside: bytes) -> None:
+    def push(self, name: bytes, tag: bytes, inside: bytes) -> None:
+        """Open an element of foreign content."""
         if inside == SVG and name in SVG_INTEGRATION or inside == MATH and name in MATH_INTEGRATION:
             inside = HTML
         elif inside == MATH and name == b"annotation-xml":
@@ -232,22 +233,31 @@ class Markup(Constructs):
     def xml(self) -> bool:
         buffer = self.buffer
         while True:
-            position = NO_TAGS_XML.match(buffer, self.position).end()  # type: ignore[union-attr]
+            start = self.position
+            position = NO_TAGS_XML.match(buffer, start).end()  # type: ignore[union-attr]
             self.position = position
-            if position >= len(buffer):
-                return False
             found = TAG.match(buffer, position)
             if found is None:
-                if not self._xml_partial(position):
-                    return False
+                if position >= len(buffer) or not self._xml_partial(position):
+                    return self._wait_in_xml(start)
             elif found.group(1):
                 self.position = found.end()
             elif not self._xml_start_tag(found):
                 return False
             if self.mode is not Mode.DATA:
-                return True
+                return self._wait_in_xml(start) if self.in_prolog else True
+
+    def _wait_in_xml(self, start: int) -> bool:
+        """Wait for more; nothing goes out before the first tag, since the declarations may make the page unreadable."""
+        if self.in_prolog and not self.final:
+            if self.too_long(start):
+                raise RefusedMarkup("what stands before the first element of an XHTML page is too long", "hold_back")
+            self.position = start
+            self.mode = Mode.DATA
+        return False
 
     def _xml_start_tag(self, found: re.Match[bytes]) -> bool:
+        self.in_prolog = False
         name = found.group(2).rpartition(b":")[2]
         if name in (b"script", b"style") and not self_closing(found):
             if not self._element_with_text(name, found):
@@ -321,7 +331,12 @@ class Markup(Constructs):
         self.watch.may_end(self.buffer, position)
         if not self.too_long(position):
             return False
-        if self.buffer[position + 1 : position + 2] == b"/" or not self.watch.attribute:
+        name = re.match(rb"</?[^ \t\n\r\f/>]*", self.buffer[position:])
+        if (
+            self.buffer[position + 1 : position + 2] == b"/"
+            or name is None
+            or name.end() == len(self.buffer) - position
+        ):
             raise RefusedMarkup("a tag without attributes is longer than hold_back", "hold_back")
         self.begin_long_tag(position)
         return True

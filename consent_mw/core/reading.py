@@ -109,6 +109,8 @@ class Reading:
         self.in_frameset = False
         self.template = 0
         self.has_base = False
+        #: Before the first element of an XHTML page.
+        self.in_prolog = holder.xml
         #: Specifiers that an import map sends to a held address.
         self.mapped: frozenset[str] = frozenset()
         self.before_body = primary and page.insert is not None
@@ -132,8 +134,11 @@ class Reading:
         self.watched = -1
         #: A tag that is longer than what may be kept back: its element, attributes so far, and open quote.
         self.long_name = b""
+        self.long_foreign = False
         self.long_seen: frozenset[bytes] = frozenset()
         self.quote = b""
+        #: Whether the last byte between its attributes was a slash.
+        self.slash = False
 
     def shift(self, count: int) -> None:
         """Take note that ``count`` bytes have left the front of the buffer."""

@@ -58,17 +58,37 @@ class Rewriter:
         Args:
             source: What to send in the place of ``chunk``, byte for byte, where the two differ.
         """
-        if source is not None and source != chunk and self._source is self._buffer:
-            self._source = bytearray(self._buffer)
-        if self._source is not self._buffer:
-            self._source += chunk if source is None else source
-        return self._run(chunk, final=False)
+        # Never more at once than may be kept back: what is too long is then the same however the page is cut.
+        room = self._room()
+        if len(chunk) <= room:
+            return self._take(chunk, source)
+        out = []
+        at = 0
+        while at < len(chunk):
+            end = at + self._room()
+            out.append(self._take(chunk[at:end], None if source is None else source[at:end]))
+            at = end
+        return b"".join(out)
 
     def finish(self) -> bytes:
         """Return the rest of the page."""
         out = self._run(b"", final=True)
         self._alive = False
         return out
+
+    def _room(self) -> int:
+        room = self.holder.policy.hold_back + 1 - len(self._buffer)
+        if room <= 0:
+            self._alive = False
+            raise RefusedMarkup("a part of the page that must be seen whole is longer than hold_back", "hold_back")
+        return room
+
+    def _take(self, chunk: bytes, source: bytes | None) -> bytes:
+        if source is not None and source != chunk and self._source is self._buffer:
+            self._source = bytearray(self._buffer)
+        if self._source is not self._buffer:
+            self._source += chunk if source is None else source
+        return self._run(chunk, final=False)
 
     def _run(self, chunk: bytes, *, final: bool) -> bytes:
         if not self._alive:
@@ -127,7 +147,9 @@ class Rewriter:
         parts: list[bytes | bytearray] = []
         at = 0
         for count, (position, left_out, inserted) in enumerate(edits):
-            if position > limit or (position == limit and left_out):
+            if position > limit or (left_out and position + left_out > limit):
+                # What is to be left out is kept back until all of it may go.
+                safe = min(safe, position - self._origin)
                 later = set(edits[count:])
                 break
             start = position - self._origin

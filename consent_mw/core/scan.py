@@ -20,6 +20,7 @@ from consent_mw.core.reading import MATH
 from consent_mw.core.reading import SVG
 from consent_mw.core.reading import Mode
 from consent_mw.core.tokens import BEFORE_BODY
+from consent_mw.core.tokens import BREAKOUT
 from consent_mw.core.tokens import NO_TAGS
 from consent_mw.core.tokens import RAW_TEXT
 from consent_mw.core.tokens import TAG
@@ -33,6 +34,7 @@ _HEAD = frozenset(b"html head title meta link base basefont bgsound script style
 _DROPPED_IN_SELECT = frozenset(b"style title xmp iframe noembed noframes noscript plaintext svg math".split())
 _DROPPED_IN_FRAMESET = _DROPPED_IN_SELECT - {b"noframes"} | {b"script", b"textarea"}
 #: Elements that change how what follows is read: never passed over, even where they hold nothing.
+_READ_WHOLE = RAW_TEXT | frozenset(b"script noscript body base font annotation-xml".split())
 _CHANGES_MODE = RAW_TEXT | frozenset(b"script svg math noscript plaintext select frameset template base body".split())
 
 
@@ -52,6 +54,10 @@ class Scanner(Markup):
 
     def data(self) -> bool:
         """Read what is between tags, by the rules that hold here."""
+        cut = self.watched == self.origin + self.position and not (self.final or self.too_long(self.position))
+        if cut and not self.watch.may_end(self.buffer, self.position):
+            # A tag that was cut is looked at again when it can be complete.
+            return False
         if self.holder.xml:
             return self.xml()
         if self.stack and self.stack[-1][1] != HTML:
@@ -140,11 +146,7 @@ class Scanner(Markup):
     def _html_start_tag(self, found: re.Match[bytes]) -> None:
         name = found.group(2).lower()
         start, end = found.span()
-        if self.before_body and not self.template and name not in _HEAD:
-            if name == b"frameset":
-                self.before_body = False
-            elif name != b"body":
-                self.insert(start, at_end=False)
+        self._place_banner(name, start)
         if (self.in_select and name in _DROPPED_IN_SELECT) or (self.in_frameset and name in _DROPPED_IN_FRAMESET):
             other = self.copy()
             other.position = end
@@ -163,6 +165,14 @@ class Scanner(Markup):
                 self.leave_out = name == b"iframe"
         if name in _CHANGES_MODE:
             self._change_mode(name, found)
+
+    def _place_banner(self, name: bytes, start: int) -> None:
+        """Insert the banner before an element that opens the body."""
+        if self.before_body and not self.template and name not in _HEAD:
+            if name == b"frameset":
+                self.before_body = False
+            elif name != b"body":
+                self.insert(start, at_end=False)
 
     def _change_mode(self, name: bytes, found: re.Match[bytes]) -> None:
         if name == b"noscript":
@@ -224,10 +234,12 @@ class Scanner(Markup):
     def after_long_tag(self) -> None:
         """Go on behind a start tag that was settled piece by piece."""
         name = self.long_name
-        self.mode = Mode.DATA
-        if self.holder.xml or (self.stack and self.stack[-1][1] != HTML):
+        if self.holder.xml:
             return
-        if name == b"script":
+        if self.stack and self.stack[-1][1] != HTML:
+            if not self.slash:
+                self.push(name, b"", self.stack[-1][1])
+        elif name == b"script":
             self.content = self.position
             self.mode = Mode.SCRIPT_TEXT
         elif name == b"style":
@@ -235,10 +247,27 @@ class Scanner(Markup):
         elif name in RAW_TEXT:
             self.mode = Mode.RAW_TEXT
             self.raw_name = name
-        elif name in (SVG, MATH):
+        elif name in (SVG, MATH) and not self.slash:
             self.stack += ((name, name),)
-        elif name in _CHANGES_MODE:
+
+    def begin_long_tag(self, start: int) -> None:
+        """Settle the beginning of a tag that is too long, unless what it means depends on all of it."""
+        name = self.long_name_of(bytes(self.buffer[start : start + 64]))
+        foreign = bool(self.stack) and self.stack[-1][1] != HTML
+        if foreign and name in BREAKOUT:
+            self.leave_foreign()
+            foreign = False
+        if foreign or self.holder.xml:
+            refused = name.rpartition(b":")[2] in _READ_WHOLE
+        else:
+            refused = name in _CHANGES_MODE - RAW_TEXT - {b"script", SVG, MATH} or self.in_select or self.in_frameset
+        if refused:
             raise RefusedMarkup(f"a <{name.decode('ascii', 'replace')}> tag is longer than hold_back", "hold_back")
+        if not foreign and not self.holder.xml:
+            self._place_banner(name, start)
+            if self.stack and name not in VOID:
+                self.open += (name,)
+        super().begin_long_tag(start)
 
     def _island(self, content: bytes, start: int) -> bool:
         """Read the ``content`` of a noscript element, and return whether it is whole in itself."""

@@ -355,6 +355,9 @@ _END_OF_ATTRIBUTE = re.compile(rb"[ \t\n\r\f/>=]")
 _END_OF_UNQUOTED = re.compile(rb"[ \t\n\r\f>]")
 _END_OF_QUOTED = {b'"': re.compile(rb'"'), b"'": re.compile(rb"'")}
 _SLASHES = re.compile(rb"[ \t\n\r\f/]*+")
+_SPACES = re.compile(rb"[ \t\n\r\f]*+")
+_NOT_SLASH = re.compile(rb"[^ \t\n\r\f/]")
+_NOT_SPACE = re.compile(rb"[^ \t\n\r\f]")
 
 
 class TagWatch:
@@ -388,19 +391,22 @@ class TagWatch:
                 self._wait, self._searched = _END_OF_NAME, size
                 return False
             self.attribute = name.end() - start
+        self._searched = size
         while found := _NEXT_ATTRIBUTE.match(data, start + self.attribute):
-            if found.end() == len(data):
-                break
+            if _SPACES.match(data, found.end()).end() == len(data):  # type: ignore[union-attr]
+                # It may go on, with "=" behind white space too.
+                self._wait = _END_OF_ATTRIBUTE if found.end() == len(data) else _NOT_SPACE
+                return False
             self.attribute = found.end() - start
         at = _SLASHES.match(data, start + self.attribute).end()  # type: ignore[union-attr]
         if data[at : at + 1] == b">":
             return True
+        if at == len(data):
+            self._wait = _NOT_SLASH
+            return False
         opened = OPEN_VALUE.match(data, at)
         if opened is None:
             self._wait = _END_OF_ATTRIBUTE
         else:
             self._wait = _END_OF_QUOTED.get(bytes(opened.group(2)), _END_OF_UNQUOTED)
-        # A name may go on with "=" behind white space that is there already, so look from where the attribute began
-        # unless it waits for a quote.
-        self._searched = size
         return False

@@ -367,3 +367,12 @@ def test_a_partial_page_is_refused(wrap: Callable[[WSGIApplication], ConsentMidd
     assert answer.status.startswith("500")
     assert b"Range" in answer.body
     assert b"c=htt" not in answer.body
+
+
+def test_wrapped_twice_the_outer_one_decides(
+    wrap: Callable[[WSGIApplication], ConsentMiddleware], tmp_path: Path
+) -> None:
+    """A second wrapper inside the first leaves the page alone: there is one banner, and each hold is made once."""
+    inner = ConsentMiddleware(page_app, {"site": {"records": f"sqlite:///{tmp_path}/inner.db"}})
+    once, twice = call(wrap(page_app)).body, call(wrap(inner)).body
+    assert twice == once
