@@ -374,5 +374,6 @@ def test_wrapped_twice_the_outer_one_decides(
 ) -> None:
     """A second wrapper inside the first leaves the page alone: there is one banner, and each hold is made once."""
     inner = ConsentMiddleware(page_app, {"site": {"records": f"sqlite:///{tmp_path}/inner.db"}})
+    call(wrap(page_app))  # the first visit of all teaches the site its services
     once, twice = call(wrap(page_app)).body, call(wrap(inner)).body
     assert twice == once
