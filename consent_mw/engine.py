@@ -141,6 +141,7 @@ class Engine:
         self._budget = Budget()
         matched = [*self._catalogue.values(), *site.services]
         self._matcher = Matcher(matched)
+        _ = self._matcher.syntax  # compiled now, not by the first visitor
         self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
             NECESSARY
         }

@@ -12,10 +12,12 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.model import Service
 from consent_mw.core.tokens import Syntax
+from consent_mw.core.tokens import syntax_for
 from consent_mw.core.urls import Url
 from consent_mw.core.urls import ascii_host
 from consent_mw.core.urls import public_suffix_length
@@ -155,15 +157,19 @@ class Matcher:
             else:
                 self._exact_cookies.setdefault(name, []).append(id_)
         self._words = frozenset(self._words_of)
-        #: What the tokenizer must stop at for the element rules.
-        self.syntax = Syntax(
-            {rule.name.decode() for rules in self.elements.values() for rule in rules if rule.name},
-            {rule.attribute.decode() for rule in self.elements.get(b"", ())},
-            [path for path, _ in paths],
-        )
+        self._path_texts = [path for path, _ in paths]
         self._host_cache: dict[str, list[tuple[str, str]]] = {}
         self._code_cache: dict[bytes | tuple[bytes, str], Ids] = {}
         self._code_room = _CACHED_CODE
+
+    @cached_property
+    def syntax(self) -> Syntax:
+        """What the tokenizer must stop at for these rules."""
+        return syntax_for(
+            tuple(sorted({rule.name.decode() for rules in self.elements.values() for rule in rules if rule.name})),
+            tuple(sorted({rule.attribute.decode() for rule in self.elements.get(b"", ())})),
+            tuple(self._path_texts),
+        )
 
     def _add_host(self, rule: str, id_: str) -> None:
         host, slash, path = rule.partition("/")
