@@ -11,10 +11,12 @@ import pytest
 from tests.browser.harness import background
 from tests.browser.harness.answers import failing
 from tests.browser.harness.chromium import Chromium
+from tests.browser.harness.engines import BrowserError
 from tests.browser.harness.engines import Click
 from tests.browser.harness.engines import Engine
 from tests.browser.harness.engines import Open
 from tests.browser.harness.engines import visit
+from tests.browser.harness.journeys import from_page
 from tests.browser.harness.proxy import Lane
 from tests.browser.harness.proxy import Proxy
 from tests.browser.harness.site import FIRST_PARTY
@@ -120,6 +122,13 @@ def test_a_broken_application_is_reported(proxy: Proxy, chromium_engine: Chromiu
         raise RuntimeError("broken on purpose")
 
     with proxy.lane({FIRST_PARTY: broken}) as lane:
-        visit(chromium_engine, lane, True, [Open(f"https://{FIRST_PARTY}/")])
+        with pytest.raises(BrowserError):
+            visit(chromium_engine, lane, True, [Open(f"https://{FIRST_PARTY}/")])
         found = lane.errors
     assert "broken on purpose" in found[0]
+
+
+def test_a_page_that_never_loaded_is_no_silence() -> None:
+    """A log in which the page itself is missing is an error, not an empty answer."""
+    with pytest.raises(BrowserError):
+        from_page([], f"https://{FIRST_PARTY}/")

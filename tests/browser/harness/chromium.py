@@ -20,6 +20,7 @@ from playwright.async_api import Playwright
 from playwright.async_api import async_playwright
 
 from tests.browser.harness.engines import PATIENCE
+from tests.browser.harness.engines import BrowserError
 from tests.browser.harness.engines import executable
 from tests.browser.harness.engines import missing
 from tests.browser.harness.proxy import Lane
@@ -70,10 +71,26 @@ class ChromiumSession:
 
     def open(self, url: str) -> None:
         """See :class:`~tests.browser.harness.engines.Session`."""
+        self._arrive(url)
         # A page that sends the visitor on at once (meta refresh) interrupts its own load; the log is what counts.
         with contextlib.suppress(Error):
-            self._engine.run(self._page.goto(url, wait_until="load", timeout=PATIENCE * 1000))
+            self._engine.run(self._page.wait_for_load_state("load", timeout=PATIENCE * 1000))
         self._lane.settle(self._quiet)
+
+    def _arrive(self, url: str) -> None:
+        """Put the document at ``url`` in place; where the last page crosses that by leaving itself, in a new tab."""
+        for last in (False, True):
+            try:
+                self._engine.run(self._page.goto(url, wait_until="commit", timeout=PATIENCE * 1000))
+            except Error as error:
+                if last:
+                    raise BrowserError(f"{url}: {error.message}") from error
+                context = self._page.context
+                self._engine.run(self._page.close())
+                self._lane.settle(self._quiet)
+                self._page = self._engine.run(context.new_page())
+            else:
+                return
 
     def click(self, selector: str) -> None:
         """See :class:`~tests.browser.harness.engines.Session`."""

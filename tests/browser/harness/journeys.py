@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.browser.harness import background
+from tests.browser.harness.engines import BrowserError
 from tests.browser.harness.engines import Session
 from tests.browser.harness.proxy import Hit
 from tests.browser.harness.proxy import Lane
@@ -39,9 +40,16 @@ class Journey:
 
 
 def from_page(hits: list[Hit], url: str) -> Hits:
-    """Return ``hits`` from the request for the page at ``url`` on, the browser's own errands left out."""
-    start = next((at for at, hit in enumerate(hits) if hit.url == url), len(hits))
-    return tuple(background.without_background(hits[start:]))
+    """
+    Return ``hits`` from the last request for the page at ``url`` on, the browser's own errands left out.
+
+    Raises:
+        BrowserError: The page was never asked for, so that no silence of the log would mean anything.
+    """
+    starts = [at for at, hit in enumerate(hits) if hit.url == url and hit.dest in ("document", "")]
+    if not starts:
+        raise BrowserError(f"{url} was never asked for: {', '.join(map(str, hits))}")
+    return tuple(background.without_background(hits[starts[-1] :]))
 
 
 def look(session: Session, lane: Lane, url: str, enough: Enough) -> Hits:
