@@ -196,12 +196,13 @@ class Engine:
 
         held = [service for service in now.site.optional if service.id not in decision.granted]
         held_ids = frozenset(service.id for service in held)
+        cookies = _cookie_names(head)
         return Exchange(
             head,
             self._policy(decision, root),
             decision,
             insert=insert,
-            expire=expire(_cookie_names(head), held, head.host),
+            expire=expire(cookies, held, head.host) if cookies else (),
             holds_cookie=lambda name: not held_ids.isdisjoint(now.matcher.cookie(name)),
             done=self._done,
             failed=lambda what, error: logger.error(
