@@ -1,0 +1,238 @@
+"""
+Saved pages of real sites in Chromium: no catalogue host is reached before a choice, and nothing else is lost.
+
+``make test`` sees about a dozen pages of the corpus; ``CONSENT_MW_ALL_PAGES=1``
+all of them, and those that ``CONSENT_MW_REAL_PAGES`` names. With
+``CONSENT_MW_PAGES_REPORT`` set to a file, what was seen is written there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import os
+import re
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import asdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urldefrag
+from urllib.parse import urljoin
+
+import pytest
+
+from consent_mw import catalogue
+from consent_mw.core.match import Matcher
+from consent_mw.core.urls import Url
+from tests.browser.harness import background
+from tests.browser.harness.batch import Batch
+from tests.browser.harness.bytes import get
+from tests.browser.harness.chromium import Chromium
+from tests.browser.harness.proxy import Hit
+from tests.browser.harness.proxy import Proxy
+from tests.browser.harness.wrapped import Wrapped
+from tests.corpus.saved import ABSENT
+from tests.corpus.saved import SavedPage
+from tests.corpus.saved import SavedSite
+from tests.corpus.saved import cases
+from tests.corpus.saved import saved_pages
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+ALL = saved_pages()
+#: Small pages from different makers, those of the most vendors among them.
+_A_DOZEN = {
+    *("cdb3969b6af7164f", "f09cdb4effe50241", "1450f68e5805f23e", "1aa0f020fa1761c2"),
+    *("2455823d8c44e1d8", "41510f097769c346", "5d7bd8f5cd869614", "7ff18d0b8b2cd504"),
+    *("a9178757b64a1709", "b413296dc2c8e28a", "e69692301eef38d9", "f9dfafde88de5dbb"),
+}
+SEEN = [page for page in ALL if page.id in _A_DOZEN or os.environ.get("CONSENT_MW_ALL_PAGES")]
+MODES = [True, False]
+
+#: Runs of digits that scripts put into addresses so that no cache answers: time and chance.
+_CHANCE = re.compile(r"\d{5,}")
+_HELD_SCRIPT = re.compile(rb"<script data-cmw-held=[^>]*>(.*?)</script", re.DOTALL | re.IGNORECASE)
+_UNKNOWN_PIXEL = re.compile(rb"<img data-cmw-held=unknown\b[^>]*>", re.IGNORECASE)
+_HELD_SOURCE = re.compile(rb"data-cmw-src\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one visit asked for."""
+
+    hits: tuple[Hit, ...]
+    errors: tuple[str, ...]
+
+    @property
+    def urls(self) -> frozenset[str]:
+        """The addresses, connections left out."""
+        return frozenset(hit.url for hit in self.hits if hit.method != "CONNECT")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A page as it is, and behind the middleware before a choice."""
+
+    status: str
+    bare: frozenset[str]
+    claimed_bare: tuple[str, ...]
+    wrapped: frozenset[str]
+    claimed: tuple[str, ...]
+    #: What nobody in the catalogue claims, and only the bare page asks for.
+    lost: frozenset[str]
+    #: The same, held as pixels of unknown third parties.
+    pixels: frozenset[str]
+    #: The same, asked for by held scripts.
+    caused: frozenset[str]
+    errors: tuple[str, ...]
+
+
+def claims(matcher: Matcher, page: SavedPage, hits: Iterable[Hit]) -> Iterator[str]:
+    """Yield what goes to a service that needs consent, with its name."""
+    hits = list(hits)
+    asked = {hit.host for hit in hits if hit.method != "CONNECT"}
+    for hit in hits:
+        if hit.method != "CONNECT":
+            ids = matcher.url(hit.url, page.address)
+        elif hit.host in asked:
+            continue  # judged by its requests
+        else:
+            ids = matcher.resolved(Url(hit.scheme, hit.host, "/"), page.host)
+        ids = tuple(id_ for id_ in ids if not matcher.services[id_].necessary)
+        if ids:
+            yield f"{','.join(ids)}: {hit}"
+
+
+def without_chance(urls: Iterable[str]) -> frozenset[str]:
+    """Return ``urls`` with what differs from visit to visit made the same."""
+    return frozenset(_CHANCE.sub("0", url) for url in urls)
+
+
+def unknown_pixels(page: SavedPage, held: bytes) -> Iterator[str]:
+    """Yield the addresses of the pictures that are held as pixels of unknown third parties."""
+    for tag in _UNKNOWN_PIXEL.findall(held):
+        for value in _HELD_SOURCE.findall(tag):
+            address = html.unescape(value.decode("utf-8", "replace")).strip("\"' ")
+            yield urldefrag(urljoin(page.url, address)).url
+
+
+def without_held_scripts(page: bytes, held: bytes) -> bytes:
+    """Return ``page`` less the inline scripts that are marked in ``held``, its own bytes otherwise."""
+    for code in sorted(set(_HELD_SCRIPT.findall(held)), key=len, reverse=True):
+        if code.strip():
+            page = page.replace(b">" + code + b"</", b"></")
+    return page
+
+
+class Visits:
+    """Pages seen in one Chromium, each visit in a profile of its own."""
+
+    def __init__(self, engine: Chromium, proxy: Proxy, wrapped: Wrapped) -> None:
+        self._engine = engine
+        self._proxy = proxy
+        self._wrapped = wrapped
+        self._matcher = Matcher(catalogue.load().values())
+
+    def find(self, page: SavedPage, scripts: bool) -> Finding:
+        """Compare a page with itself behind the middleware."""
+        held = get(self._wrapped.around(SavedSite(page)), page.url, HTTP_SEC_FETCH_DEST="document")
+        bare = self._see(page, scripts, SavedSite(page))
+        free = {hit.url for hit in bare.hits if hit.method != "CONNECT" and not any(claims(self._matcher, page, [hit]))}
+        wanted = without_chance(free)
+        wrapped = self._see(page, scripts, self._wrapped.around(SavedSite(page)), wanted)
+        lost = wanted - without_chance(wrapped.urls)
+        held_pixels = without_chance(unknown_pixels(page, held.body))
+        # A browser asks for some hosts by https whatever the page says.
+        pixels = frozenset(url for url in lost if not held_pixels.isdisjoint({url, url.replace("https:", "http:", 1)}))
+        lost -= pixels
+        caused: frozenset[str] = frozenset()
+        if lost and scripts:
+            # What the page asks for without the held scripts, it must ask for where they are held.
+            rest = self._see(page, scripts, SavedSite(page, without_held_scripts(page.body, held.body)), wanted)
+            caused = lost - without_chance(rest.urls)
+            lost -= caused
+        return Finding(
+            status=held.status[:3],
+            bare=bare.urls,
+            claimed_bare=tuple(claims(self._matcher, page, bare.hits)),
+            wrapped=wrapped.urls,
+            claimed=tuple(claims(self._matcher, page, wrapped.hits)),
+            lost=lost,
+            pixels=pixels,
+            caused=caused,
+            errors=wrapped.errors,
+        )
+
+    def _see(
+        self, page: SavedPage, scripts: bool, site: WSGIApplication, wanted: frozenset[str] = frozenset()
+    ) -> Sight:
+        """Visit ``page``, and give it a little time for what is ``wanted``."""
+        with self._proxy.lane() as lane, self._engine.session(lane, scripts) as session:
+            lane.serve(page.host, site)
+            # A page may ask on and on; what it asked for until then counts.
+            with contextlib.suppress(TimeoutError):
+                session.open(page.url)
+            lane.wait_for(lambda hits: wanted <= without_chance(hit.url for hit in hits), limit=1.5)
+            hits = tuple(background.without_background(lane.hits()))
+            return Sight(hits, tuple(lane.errors))
+
+
+Findings = Batch[tuple[int, bool], Finding]
+
+
+@pytest.fixture(scope="module")
+def findings(proxy: Proxy, chromium_engine: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """Every page that is to be seen, scripts on and off."""
+    visits = Visits(chromium_engine, proxy, Wrapped(tmp_path_factory.mktemp("pages")))
+    keys = [(number, scripts) for number in range(len(SEEN)) for scripts in MODES]
+
+    def find(key: tuple[int, bool]) -> Finding:
+        number, scripts = key
+        found = visits.find(SEEN[number], scripts)
+        if path := os.environ.get("CONSENT_MW_PAGES_REPORT"):
+            report(Path(path), SEEN[number], scripts, found)
+        return found
+
+    return Batch(keys, find, size=8, width=4)
+
+
+def report(path: Path, page: SavedPage, scripts: bool, found: Finding) -> None:
+    """Add a line of JSON to the report."""
+    row = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(found).items()}
+    line = json.dumps({"id": page.id, "url": page.url, "scripts": scripts, **row})
+    with path.open("a", encoding="utf-8") as lines:
+        lines.write(line + "\n")
+
+
+EACH = cases(
+    (
+        (f"{page}-{'on' if scripts else 'off'}", (number, scripts))
+        for number, page in enumerate(SEEN)
+        for scripts in MODES
+    ),
+    width=2,
+)
+
+
+@pytest.mark.parametrize(("number", "scripts"), EACH)
+def test_no_catalogue_host_is_reached_before_a_choice(findings: Findings, number: int, scripts: bool) -> None:
+    """Neither a request nor a connection goes to a service that needs consent."""
+    found = findings[number, scripts]
+    assert (found.claimed, found.errors) == ((), ())
+
+
+@pytest.mark.parametrize(("number", "scripts"), EACH)
+def test_nothing_else_is_lost(findings: Findings, number: int, scripts: bool) -> None:
+    """What no service claims is asked for as before, save what only held scripts ask for and hidden pixels."""
+    assert findings[number, scripts].lost == frozenset()
+
+
+def test_the_bare_pages_do_reach_catalogue_hosts(findings: Findings) -> None:
+    """Unwrapped, the pages ask for trackers: the first test could fail."""
+    if not SEEN:
+        pytest.skip(ABSENT)
+    assert any(findings[number, True].claimed_bare for number in range(len(SEEN)))
