@@ -14,6 +14,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from consent_mw.core.rewrite import Rewriter
 from consent_mw.errors import RefusedMarkup
@@ -24,8 +25,17 @@ _UTF_16_BE = frozenset({"utf-16be", "unicodefffe"})
 _ISO_2022_JP = frozenset({"iso-2022-jp", "csiso2022jp"})
 #: A browser shows one replacement character for all of these.
 _REPLACEMENT = frozenset(["replacement", "csiso2022kr", "hz-gb-2312", "iso-2022-cn", "iso-2022-cn-ext", "iso-2022-kr"])
-#: Python knows these, browsers do not: they read such a page as if nothing had been said.
-_NOT_FOR_THE_WEB = re.compile(r"utf-?_?(?:7|32)|cp037|cp500|cp1140|ebcdic|punycode|idna|rot|unicode_escape", re.I)
+#: What browsers mean by these labels, in the words of Python; the rest goes by the same names in both.
+_LABELS = {
+    "cp932": "csshiftjis ms932 ms_kanji shift-jis shift_jis sjis windows-31j x-sjis",
+    "gb18030": "chinese csgb2312 csiso58gb231280 gb18030 gb2312 gb_2312 gb_2312-80 gbk iso-ir-58 x-gbk",
+    "big5hkscs": "big5 big5-hkscs cn-big5 csbig5 x-x-big5",
+    "cp949": "cseuckr csksc56011987 euc-kr iso-ir-149 korean ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 windows-949",
+    "euc_jp": "cseucpkdfmtjapanese euc-jp x-euc-jp",
+    "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8 x-user-defined " + " ".join(_REPLACEMENT),
+}
+_CODECS = {label: codec for codec, labels in _LABELS.items() for label in labels.split()}
+_ASCII = bytes(range(128))
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16le"), (codecs.BOM_UTF16_BE, "utf-16be"))
 
@@ -36,25 +46,30 @@ _DECLARED_2022 = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*(?:cs)?iso-?2022
 #: How far a browser looks for a declaration before it starts, https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding
 _PRESCAN = 1024
 
-#: What a response without a type must begin with to be shown as HTML, https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type
+#: What a response without a type must begin with to be shown as HTML. The standard wants an end of the name
+#: (https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type), Chromium does not.
 _SNIFFED = re.compile(
-    rb"[ \t\n\r\f]*<(?:(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[ >]|!--)",
-    re.I,
+    rb"[ \t\n\r\f]*<(?:!doctype html|html|head|script|iframe|h1|div|font|table|[abp]|style|title|br|!--)", re.I
 )
-_SNIFF_SIZE = 64
+_WHITE = b" \t\n\r\f"
+#: White space and the longest name; no browser looks further than the resource header.
+_SNIFF_NAME = 14
+_SNIFF_SIZE = 1445
+#: "<?x" in UTF-16 without a mark, which browsers may tell from the bytes.
+_WIDE_XML = (b"<\0?\0x\0", b"\0<\0?\0x")
 
 
-def known(label: str) -> bool:
-    """Whether a browser takes ``label`` for a charset; if not it goes on as if there were none."""
+@lru_cache(maxsize=64)
+def codec_of(label: str) -> str:
+    """Return the Python codec of an ASCII-compatible charset; empty where browsers do not know the label."""
     label = label.strip().lower()
-    if label in _UTF_16_LE | _UTF_16_BE | _ISO_2022_JP | _REPLACEMENT or label == "x-user-defined":
-        return True
-    if not label or _NOT_FOR_THE_WEB.search(label):
-        return False
+    if label in _CODECS:
+        return _CODECS[label]
     try:
-        return codecs.lookup(label)._is_text_encoding
+        # Names that only Python knows are of charsets in which markup is other bytes, or are harmless.
+        return label if label and "escape" not in label and _ASCII.decode(label) == _ASCII.decode() else ""
     except (LookupError, ValueError):
-        return False
+        return ""
 
 
 class _Utf16:
@@ -121,12 +136,14 @@ class _Undeclared:
     def feed(self, chunk: bytes) -> bytes:
         if self._japanese is not None:
             return self._japanese.feed(chunk)
-        if len(self._start) < _PRESCAN:
-            self._start += chunk[: _PRESCAN - len(self._start)]
         if b"\x1b" not in chunk and not self._tail:
+            self._remember(chunk)
             return self._rewriter.feed(chunk)
         data = self._tail + chunk
-        if _ESCAPE.search(data):
+        found = _ESCAPE.search(data)
+        if found:
+            # Only what stands before it counts, however the page is cut.
+            self._remember(data[: found.start()])
             if not _DECLARED_2022.search(self._start):
                 raise RefusedMarkup(
                     "the page switches character sets (ISO-2022) but no charset is declared",
@@ -136,7 +153,13 @@ class _Undeclared:
             return self._japanese.feed(data)
         tail = _ESCAPE_TAIL.search(data)
         self._tail = tail.group() if tail else b""
-        return self._rewriter.feed(data[: len(data) - len(self._tail)])
+        data = data[: len(data) - len(self._tail)]
+        self._remember(data)
+        return self._rewriter.feed(data)
+
+    def _remember(self, data: bytes) -> None:
+        if len(self._start) < _PRESCAN:
+            self._start += data[: _PRESCAN - len(self._start)]
 
     def finish(self) -> bytes:
         if self._japanese is not None:
@@ -168,9 +191,7 @@ class PageStream:
         """Take the next bytes of the body and return what can be sent on."""
         if self._start is not None:
             self._start += chunk
-            if len(self._start) < (_SNIFF_SIZE if self._sniff else 3):
-                return b""
-            return self._begin()
+            return b"" if self._undecided(self._start) else self._begin()
         return chunk if self._stream is None else self._stream.feed(chunk)
 
     def finish(self) -> bytes:
@@ -178,21 +199,27 @@ class PageStream:
         out = self._begin() if self._start is not None else b""
         return out if self._stream is None else out + self._stream.finish()
 
+    def _undecided(self, start: bytes) -> bool:
+        """Whether more bytes must be seen to tell how to read the page."""
+        if len(start) < 3 or (not self._label and any(wide.startswith(start) for wide in _WIDE_XML)):
+            return True
+        return self._sniff and len(start) < _SNIFF_SIZE and len(start.lstrip(_WHITE)) < _SNIFF_NAME
+
     def _begin(self) -> bytes:
         start, self._start = self._start or b"", None
         mark, label = next(((mark, name) for mark, name in _MARKS if start.startswith(mark)), (b"", self._label))
         if self._sniff and not mark and not _SNIFFED.match(start):
             return start
-        if not known(label):
-            label = ""
         if label in _UTF_16_LE or label in _UTF_16_BE:
             codec = "utf-16-le" if label in _UTF_16_LE else "utf-16-be"
             self._stream = _Utf16(self._make("utf-8"), codec)
         elif label in _ISO_2022_JP:
             self._stream = _Iso2022Jp(self._make("utf-8"))
-        elif not label:
-            self._stream = _Undeclared(self._make("utf-8"))
+        elif codec := codec_of(label):
+            self._stream = self._make(codec)
+        elif start.startswith(_WIDE_XML):
+            raise RefusedMarkup("the page is in UTF-16 but does not say so", "Content-Type: ...; charset=utf-16")
         else:
-            self._stream = self._make("utf-8" if label in _REPLACEMENT or label == "x-user-defined" else label)
+            self._stream = _Undeclared(self._make(""))
         # The mark is no text of the body: it stays in front of all that is inserted.
         return mark + self._stream.feed(start[len(mark) :])
