@@ -40,6 +40,7 @@ _HTML = frozenset({"text/html"})
 _XHTML = frozenset({"application/xhtml+xml"})
 #: Types for which a browser looks at the bytes, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
+_ESSENCE = re.compile(r"\s*([^\s;(]*)")
 _CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]+))", re.I)
 
 #: Headers that describe the exact bytes of the app's own body.
@@ -61,7 +62,7 @@ _FOR_SHARED_CACHES = frozenset(
 )
 _KEPT_DIRECTIVES = frozenset({"no-store", "no-transform", "private", "no-cache", "must-revalidate"})
 _LINK = re.compile(r"\s*<([^>]*)>((?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*)(?:,|\Z)")
-_LINK_REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))", re.I)
+_LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
 _LINKS_THAT_FETCH = frozenset(
     [
         "preload",
@@ -73,17 +74,33 @@ _LINKS_THAT_FETCH = frozenset(
         "stylesheet",
         "icon",
         "manifest",
+        "compression-dictionary",
     ]
 )
+#: Headers that name addresses to which the browser goes by itself, and where an address begins in them.
+_NAMES_ADDRESSES = frozenset(["speculation-rules", "report-to", "reporting-endpoints"])
+_ADDRESS = re.compile(r"\"([^\"]*)\"")
 _NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_=-]+)'")
 
 
 def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """Return the media type, lower case and without parameters, and its charset parameter; the last header counts."""
-    value = next((value for name, value in reversed(headers) if name.lower() == "content-type"), "")
-    found = _CHARSET.search(value)
-    charset = (found.group(1) or found.group(2) or "") if found else ""
-    return value.partition(";")[0].strip().lower(), charset
+    """
+    Return the media type, lower case and without parameters, and its charset parameter.
+
+    Of several the last counts, but HTML before all: browsers differ, and a
+    page must not slip through. What is no type is as good as none.
+    """
+    kind, charset = "", ""
+    for name, value in headers:
+        if name.lower() != "content-type":
+            continue
+        for part in value.split(","):
+            essence = _ESSENCE.match(part).group(1).lower()  # type: ignore[union-attr]
+            if "/" in essence and kind not in _HTML:
+                kind = essence
+                found = _CHARSET.search(part)
+                charset = (found.group(1) or found.group(2) or "") if found else ""
+    return kind, charset
 
 
 def judge(status: int, headers: Sequence[tuple[str, str]]) -> Verdict:
@@ -176,19 +193,26 @@ def without_held(
             links = [
                 match.group().strip().rstrip(",")
                 for match in _LINK.finditer(value)
-                if not (_link_fetches(match.group(2)) and holds_url(match.group(1)))
+                if not _link_is_held(match.group(1), match.group(2), holds_url)
             ]
             if not links:
                 continue
             value = ", ".join(links)
+        if lower in _NAMES_ADDRESSES and any(map(holds_url, _ADDRESS.findall(value))):
+            continue
         kept.append((name, value))
     return kept
 
 
-def _link_fetches(parameters: str) -> bool:
-    found = _LINK_REL.search(parameters)
-    rels = (found.group(1) or found.group(2) or "").lower().split() if found else []
-    return bool(_LINKS_THAT_FETCH.intersection(rels))
+def _link_is_held(url: str, parameters: str, holds_url: Callable[[str], bool]) -> bool:
+    """Whether a link fetches or connects (RFC 8288, section 3), and something that is held."""
+    values: dict[str, str] = {}
+    for name, quoted, plain in _LINK_PARAMETER.findall(parameters):
+        values.setdefault(name.lower(), quoted or plain)
+    if not _LINKS_THAT_FETCH.intersection(values.get("rel", "").lower().split()):
+        return False
+    pictures = values.get("imagesrcset", "").replace(",", " ").split()
+    return holds_url(url) or any(map(holds_url, pictures))
 
 
 def inline_policy(headers: Sequence[tuple[str, str]]) -> tuple[str, bool]:
