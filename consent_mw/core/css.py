@@ -127,12 +127,13 @@ def scan(
                 return (end, True) if final else (max(after, end - 1), True)
             position = close + 2
             continue
-        quote = data[after - 1]
-        bracket = quote == 0x28
+        # A letter, or more of an escape than one character.
+        bracket = first in b"uU" or (first == 0x5C and after > at + 3)
+        quote = 0 if bracket else data[after - 1]
         if bracket and after < end and data[after] in _QUOTES:
             quote = data[after]
             after += 1
-        if quote not in _QUOTES and not bracket or (first == 0x5C and after == at + 2) or first > 0x7F:
+        if not bracket and (first == 0x5C or first > 0x7F):
             # An escape, or text of which a byte looks like something else.
             if not final and after > end - _ANCHOR_SIZE:
                 # It may turn out to be a letter of "url(".
