@@ -137,10 +137,7 @@ HELD = {
     "data: page with references": "<iframe{H} {D}src='data:text/html,<img src=\"https&amp;colon;T/1.gif\">'></iframe>",
     "data: page in base 64": "<iframe{H} {D}src=data:text/html;base64,PGltZyBzcmM9Ly90cmFja2VyLmV4YW1wbGUvMT4=>x",
     "data: style sheet": "<link{H} rel=stylesheet {D}href=\"data:text/css,@import '\\2f\\2ftracker.example/1.css'\">",
-    "data: drawing": (
-        '<object{H} {D}data=\'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg"><image href="T/1.gif"/></svg>\'>'
-        "</object>"
-    ),
+    "data: drawing": ("<object{H} {D}data='data:image/svg+xml,<svg><image href=\"T/1.gif\"/></svg>'></object>"),
     "svg image": "<svg><image{H} {D}href=T/1.gif /></svg>",
     "svg image by xlink": "<svg><image{H} {D}xlink:href=T/1.gif></image></svg>",
     "svg use": "<svg><use{H} {D}href=T/1.svg#a /></svg>",
