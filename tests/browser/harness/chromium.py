@@ -39,6 +39,8 @@ def flags() -> list[str]:
         "--disable-quic",
         # The proxy's certificates are nobody's; without this every connection is made twice.
         "--ignore-certificate-errors",
+        # Every window would start a renderer or two for an address bar that nobody sees (Playwright joins the lists).
+        "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
         # What Chromium still asks for at its start goes to names that do not exist (see background.py).
         "--component-updater=url-source=http://update.invalid/",
         "--gaia-url=https://accounts.invalid",
