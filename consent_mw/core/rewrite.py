@@ -131,7 +131,7 @@ class Rewriter:
             if twin is None:
                 kept.append(scanner)
             else:
-                twin.edits += scanner.edits
+                twin.edits += [edit for edit in scanner.edits if edit not in twin.edits]
         self._scanners = kept
 
     def _send(self, safe: int) -> bytes:

@@ -101,3 +101,9 @@ def test_code_that_loads_a_service_belongs_to_it(code: bytes) -> None:
 def test_code_that_only_links_to_a_service_does_not(code: bytes) -> None:
     """A link, or a picture's address among a script's data, makes no loader of it."""
     assert services_of(code) == ()
+
+
+def test_a_script_behind_noscript_is_held_once_however_it_is_cut() -> None:
+    """Where two readings of a page meet again inside a script that a packet cut, its hold is inserted once."""
+    page = b"<noscript></noscript><script>trackNow(</script>"
+    assert run(page, [10, 29]) == run(page)
