@@ -338,9 +338,12 @@ class Matcher:
         if asks:
             for match in _QUOTED_HOST.finditer(text):
                 host, rest = match.groups(b"")
-                for id_ in self.resolved(Url("https", host.decode(), (rest or b"/").decode("latin-1")), base.host):
-                    if id_ not in self._shown:
-                        ids[id_] = None
+                known = self.resolved(Url("https", host.decode(), (rest or b"/").decode("latin-1")), base.host)
+                if not self._shown.isdisjoint(known) and not _SOURCE_BEFORE.search(
+                    text, max(0, match.start() - 120), match.start()
+                ):
+                    known = tuple(id_ for id_ in known if id_ not in self._shown)
+                ids.update(dict.fromkeys(known))
         return tuple(sorted(ids))
 
     def _addresses(self, text: bytes, base: Url, asks: bool) -> set[str]:

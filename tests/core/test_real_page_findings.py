@@ -57,7 +57,6 @@ DATA = {
     "markup-in-a-state": b'window.__STATE = {"html":"<script src=\\"https://tracker.example/t.js\\"></" };',
     "product-of-a-shop": b'var item = {"text":"\\u003ciframe src=\\"https:\\/\\/films.example\\/embed\\/7\\"\\u003e"};'
     b"function choose() { $('#price').html(7) }",
-    "host-of-a-film-in-a-list": b"var known = ['films.example/embed/']; document.createElement('p')",
     "host-as-a-part-of-a-text": b"document.createElement('p').title = 'see tracker.example for more'",
 }
 
@@ -76,11 +75,13 @@ def test_data_that_mentions_a_service_stays(code: bytes) -> None:
 
 
 LOADING = {
+    "joined-to-a-scheme": b"s.src = ('https:' == l.protocol ? 'https://' : 'http://') + 'cdn.chat.example/h.js';",
     "no-loader-s-name": b"z.src = '//chat.example/?KEY'; document.body.appendChild(z)",
     "style-sheet": b"q.rel = 'stylesheet'; q.href = 'https://chat.example/v3/css/wide' + size + '.css'",
     "interface": b"e = 'https://api.chat.example/v1'; e += '/rooms'; s.src = e",
 }
 SHOWING = {
+    "host-in-a-list": b"var known = ['chat.example', 'chat.example/rooms']; document.createElement('p')",
     "link": b"a.href = 'https://chat.example/rooms/7'; p.appendChild(a)",
     "picture-in-a-list": b"var faces = ['https://chat.example/faces/7.png']; p.innerHTML = ''",
 }
