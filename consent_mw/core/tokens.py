@@ -407,6 +407,7 @@ class TagWatch:
             self.attribute = found.end() - start
         at = _SLASHES.match(data, start + self.attribute).end()  # type: ignore[union-attr]
         if data[at : at + 1] == b">":
+            self._wait = None
             return True
         if at == len(data):
             self._wait = _NOT_SLASH
