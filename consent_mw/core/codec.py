@@ -37,6 +37,8 @@ _LABELS = {
 }
 _CODECS = {label: codec for codec, labels in _LABELS.items() for label in labels.split()}
 _ASCII = bytes(range(128))
+#: Names by which only Python knows what changes its meaning in mid-text, or is no charset.
+_ODD = re.compile(r"2022|escape|idna|\A\Z")
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16le"), (codecs.BOM_UTF16_BE, "utf-16be"))
 
@@ -67,8 +69,7 @@ def codec_of(label: str) -> str:
     if label in _CODECS:
         return _CODECS[label]
     try:
-        # Names that only Python knows are of charsets in which markup is other bytes, or are harmless.
-        return label if label and "escape" not in label and _ASCII.decode(label) == _ASCII.decode() else ""
+        return label if not _ODD.search(label) and _ASCII.decode(label) == _ASCII.decode() else ""
     except (LookupError, ValueError):
         return ""
 
@@ -209,7 +210,7 @@ class PageStream:
     def _begin(self) -> bytes:
         start, self._start = self._start or b"", None
         mark, label = next(((mark, name) for mark, name in _MARKS if start.startswith(mark)), (b"", self._label))
-        if self._sniff and not mark and not _SNIFFED.match(start):
+        if self._sniff and not mark and not _SNIFFED.match(start[:_SNIFF_SIZE]):
             return start
         if label in _UTF_16_LE or label in _UTF_16_BE:
             codec = "utf-16-le" if label in _UTF_16_LE else "utf-16-be"
