@@ -31,6 +31,28 @@ PACKAGES = "chromium"
 T = TypeVar("T")
 
 
+#: Chromium heeds only the last such list, so this one stands for Playwright's too, as far as that matters here.
+FEATURES_OFF = (
+    # Errands of the browser's own.
+    "AimEnabled",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PreconnectToSearch",
+    # A page over plain http stays what it is.
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    # Every window would start a renderer or two for an address bar that nobody sees.
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    "WebUIOmniboxPopup",
+    # What Playwright itself relies on.
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "PaintHolding",
+)
+
+
 def flags() -> list[str]:
     """Return the flags beside Playwright's own, which already switch off most traffic of the browser's own."""
     found = [
@@ -39,8 +61,7 @@ def flags() -> list[str]:
         "--disable-quic",
         # The proxy's certificates are nobody's; without this every connection is made twice.
         "--ignore-certificate-errors",
-        # Every window would start a renderer or two for an address bar that nobody sees (Playwright joins the lists).
-        "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
+        f"--disable-features={','.join(FEATURES_OFF)}",
         # What Chromium still asks for at its start goes to names that do not exist (see background.py).
         "--component-updater=url-source=http://update.invalid/",
         "--gaia-url=https://accounts.invalid",
