@@ -163,12 +163,10 @@ def _stop(pattern: re.Pattern[bytes], data: bytes | bytearray, start: int, end: 
 
 def terminator(data: bytes | bytearray, start: int, end: int, wide: str = PLAIN) -> bytes:
     """Return what ends the token at ``start``: a quote, or ``)`` for an unquoted URL."""
-    found = _SYNTAX[wide].anchor.match(data, start, end)
-    if found is None:
-        return b")"
-    last = data[found.end() - 1]
-    if last not in _QUOTES and found.end() < end:
-        last = data[found.end()]
+    after = _SYNTAX[wide].anchor.match(data, start, end).end()  # type: ignore[union-attr]
+    last = data[after - 1]
+    if last not in _QUOTES and after < end:
+        last = data[after]
     return bytes([last]) if last in _QUOTES else b")"
 
 

@@ -29,6 +29,7 @@ _FETCHING_LINKS = frozenset(
         "apple-touch-icon-precomposed",
         "mask-icon",
         "manifest",
+        "search",
         "preload",
         "prefetch",
         "preconnect",

@@ -412,9 +412,6 @@ class TagWatch:
         if at == len(data):
             self._wait = _NOT_SLASH
             return False
-        opened = OPEN_VALUE.match(data, at)
-        if opened is None:
-            self._wait = _END_OF_ATTRIBUTE
-        else:
-            self._wait = _END_OF_QUOTED.get(bytes(opened.group(2)), _END_OF_UNQUOTED)
+        quote = OPEN_VALUE.match(data, at).group(2)  # type: ignore[union-attr]
+        self._wait = _END_OF_QUOTED.get(bytes(quote), _END_OF_UNQUOTED)
         return False

@@ -50,9 +50,9 @@ def _number(code: int) -> str:
 def _decode_reference(match: re.Match[str]) -> str:
     decimal, hexadecimal, name, semicolon, following = match.groups()
     if decimal is not None:
-        return _number(int(decimal[:9]))
+        return _number(int(decimal.lstrip("0")[:9] or "0"))
     if hexadecimal is not None:
-        return _number(int(hexadecimal[:9], 16))
+        return _number(int(hexadecimal.lstrip("0")[:9] or "0", 16))
     if semicolon and (text := _NAMED.get(name + ";")):
         return text
     # Some names stand without a semicolon, but not before "=" or a letter or digit in an attribute:
@@ -64,6 +64,16 @@ def _decode_reference(match: re.Match[str]) -> str:
     elif text := _NAMED.get(name):
         return text
     return match.group()
+
+
+def _decode_in_text(match: re.Match[str]) -> tuple[str, int]:
+    """Return what a reference in a text stands for, and how many characters of the text it is."""
+    name = match.group(3)
+    if name is None or (name + ";" in _NAMED and match.group(4)):
+        return _decode_reference(match), match.end() - match.start()
+    # In text a name without a semicolon ends where it must: https://html.spec.whatwg.org/#named-character-reference-state
+    size = next((size for size in range(len(name), 1, -1) if name[:size] in _NAMED), 0)
+    return (_NAMED[name[:size]], 1 + size) if size else ("&", 1)
 
 
 def unescape_attribute(value: str) -> str:
@@ -83,10 +93,11 @@ def decode_with_offsets(raw: bytes) -> tuple[bytes, list[int]]:
         plain = raw[at : match.start()]
         out += plain
         offsets += range(at, match.start())
-        decoded = _decode_reference(match).encode("utf-8", "replace")
+        text_of_it, size = _decode_in_text(match)
+        decoded = text_of_it.encode("utf-8", "replace")
         out += decoded
         offsets += [match.start()] * len(decoded)
-        at = match.end()
+        at = match.start() + size
     out += raw[at:]
     offsets += range(at, len(raw))
     return bytes(out), offsets

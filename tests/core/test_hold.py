@@ -70,6 +70,7 @@ HELD = {
     "old image addresses": "<img{H} {D}lowsrc=T/1.gif {D}dynsrc=T/2.avi>",
     "attribution of an image": '<img{H} {D}attributionsrc="/a T/1" src=/x.gif>',
     "image by another name": "<image{H} {D}src=T/1.gif>",
+    "picture with a type": '<picture><source{H} type="image/webp" {D}srcset="T/1.webp"><img src=/a.gif></picture>',
     "picture": '<picture><source{H} {D}srcset="T/1.webp"><img src=/a.gif></picture>',
     "source": "<video><source{H} {D}src=T/1.mp4></video>",
     "iframe": "<iframe{H} {D}src=T/1></iframe>",
@@ -161,6 +162,8 @@ HELD = {
     "svg script behind a comment": "<svg><script{S}><!-- </script> --> trackNow(1)</script></svg>",
     "svg handler": "<svg><set{H} attributeName=x {D}onbegin=trackNow(1) /></svg>",
     "svg link's ping": "<svg><a{H} {D}ping=T/1 href=/x></a></svg>",
+    "drawing around another": "<svg><desc><math></svg><img{H} {D}src=T/1.gif>",
+    "svg style with a reference that needs no end": "<svg><style>@import &quot{U}https:T/1.css&quot;</style></svg>",
     "html in svg": "<svg><foreignObject><img{H} {D}src=T/1.gif></foreignObject></svg>",
     "html that ends svg": "<svg><p><img{H} {D}src=T/1.gif></svg>",
     "html in mathml": "<math><mi><script{S}>trackNow(1)</script></mi></math>",
@@ -264,6 +267,7 @@ ADDRESSES = [
     "//tracker\u3002example/1.gif",
     "//\uff54racker.example/1.gif",
     "//track\u00ader.example/1.gif",
+    "https&#0000000000058;//tracker.example/1.gif",
     "wss://tracker.example/1.gif",
 ]
 
@@ -304,6 +308,7 @@ IMPORT_MAPS = {
     "by name": ('{"imports":{"t":"https://tracker.example/x.js"}}', 'import "t"'),
     "by folder": ('{"imports":{"t/":"https://tracker.example/"}}', 'import {a} from "t/x.js"'),
     "by escapes": ('{"imports":{"\\u0074":"https:\\u002f/tracker.example/x.js"}}', "import 't'"),
+    "beside another": ('{"imports":{"a":"/a.js","\\x":"/b.js","t":"//tracker.example/x.js"}}', "import 't'"),
     "by scope": ('{"scopes":{"/a/":{"t":"//tracker.example/x.js"}}}', "export * from 't'"),
 }
 

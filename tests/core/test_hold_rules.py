@@ -6,8 +6,15 @@ from __future__ import annotations
 
 import pytest
 
+from consent_mw.core.hold import Holder
+from consent_mw.core.match import Matcher
+from consent_mw.core.model import Service
+from consent_mw.core.policy import HoldPolicy
 from consent_mw.core.rewrite import Rewriter
+from consent_mw.core.rewrite import held_in
 from consent_mw.core.urls import Url
+from consent_mw.errors import RefusedMarkup
+from tests.core.rewriting import PAGE
 from tests.core.rewriting import holder
 from tests.core.rewriting import run
 
@@ -159,6 +166,8 @@ LEFT_OUT = {
     "inline script": ("<p>a<script>trackNow(1)</script>b", "<p>ab"),
     "image": ("<p>a<img src=T/1.gif>b", "<p>ab"),
     "iframe": ("<p>a<iframe src=T/1>x</iframe>b", "<p>ab"),
+    "end tag with space": ("<p>a<iframe src=T/1>x</iframe x='y' >b", "<p>ab"),
+    "script's end tag with space": ("<p>a<script>trackNow(1)</script x='y' >b", "<p>ab"),
     "link": ("<link rel=stylesheet href=T/1.css><p>a", "<p>a"),
     "refresh": ("<meta http-equiv=refresh content='0;T/1'><p>a", "<p>a"),
     "one of several pictures": ("<img src=/a srcset='/a 1x, T/1 2x'>b", "b"),
@@ -211,6 +220,39 @@ def test_the_id_of_each_service_is_named_once() -> None:
     assert b"data-cmw-held=films,tracker " in out
     assert rewriter.held == {"films", "tracker"}
     assert run(page, held_by=holder(allowed=["films", "tracker"])) == page
+
+
+def test_a_long_end_tag_of_what_is_left_out_is_refused() -> None:
+    """What cannot be kept back cannot be left out either."""
+    page = b"<iframe src=//tracker.example/1>x</iframe" + b" " * 400 + b">b"
+    for cuts in ((), range(1, len(page))):
+        with pytest.raises(RefusedMarkup):
+            run(page, cuts, held_by=holder(remove=True, hold_back=200))
+
+
+def test_services_without_rules_for_elements() -> None:
+    """Where no service names an element, only addresses and code count."""
+    services = [Service("t", "T", "Ltd", ("analytics",), hosts=("t.example",))]
+    held_by = Holder(HoldPolicy(Matcher(services), frozenset()), PAGE, document=held_in)
+    assert run(b"<x-widget></x-widget><img src=//t.example/1>", held_by=held_by) == (
+        b"<x-widget></x-widget><img data-cmw-held=t data-cmw-src=//t.example/1>"
+    )
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """Pages on any number of hosts, with pieces of any length, leave little behind and come out right."""
+    policy = holder().policy
+    long = b"a" * 20_000
+    page = b"<script title=%b src=//tracker.example/1></script><noscript>%b<img src=//tracker.example/1></noscript>" % (
+        long,
+        long,
+    )
+    outs = set()
+    for number in range(100):
+        held_by = Holder(policy, Url("https", f"h{number}.example", "/"), document=held_in)
+        outs.add(run(page, held_by=held_by))
+    assert [out.count(b"data-cmw-held=tracker") for out in outs] == [2]
+    assert len(policy.memories) <= 64
 
 
 def test_policies_share_what_they_remember_of_equal_pages() -> None:

@@ -6,6 +6,7 @@ The rewriter keeps at most ``hold_back`` + 1 bytes; here that is 200, so that ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from consent_mw.core.rewrite import Rewriter
 from consent_mw.errors import RefusedMarkup
 from tests.core.rewriting import holder
+from tests.core.rewriting import run
 from tests.core.test_rewrite_properties import leaks
 
 HOLD_BACK = 200
@@ -211,6 +213,10 @@ CASES: dict[str, tuple[bytes, bytes]] = {
         b'<svg><foreignObject class="' + LONG + b'"><xmp><img src=' + T + b"1></xmp></foreignObject></svg>",
         b'<svg><foreignObject class="' + LONG + b'"><xmp><img src=' + T + b"1></xmp></foreignObject></svg>",
     ),
+    "element in an integration point": (
+        b'<svg><foreignObject><i class="' + LONG + b'"></i><xmp><img src=' + T + b"1></xmp></foreignObject></svg>",
+        b'<svg><foreignObject><i class="' + LONG + b'"></i><xmp><img src=' + T + b"1></xmp></foreignObject></svg>",
+    ),
     "html that ends a drawing": (
         b'<svg><p class="' + LONG + b'"><xmp><img src=' + T + b"1></xmp></svg>",
         b'<svg><p class="' + LONG + b'"><xmp><img src=' + T + b"1></xmp></svg>",
@@ -261,6 +267,7 @@ def test_a_long_construct_in_xhtml(page: bytes) -> None:
         b'<x><script class="' + LONG + b'"/></x>',
         b"<x><style>" + LONG + b"</style></x>",
         b"<!DOCTYPE " + LONG + b"><x/>",
+        b"<!-- " + LONG + b" --><x/>",
     ],
 )
 def test_a_long_construct_in_xhtml_that_cannot_be_held(page: bytes) -> None:
@@ -276,6 +283,22 @@ def test_a_long_script_is_left_out_where_held_ones_are() -> None:
         assert feed(page, cuts, remove=True)[0] == b"<p>a<script data-cmw-held=too-long type=text/plain>" + LONG + (
             b"</script>b"
         )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"<style>p{b:url('", b"')} @import '" + T + b"1'</style>"),
+        (b"<svg><style>p{b:url('", b"')} @import '" + T + b"1'</style></svg>"),
+        (b"<svg><script>'", b"'; trackNow(1)</script></svg>"),
+    ],
+)
+def test_what_is_long_but_may_be_kept_is_read_whole(before: bytes, after: bytes) -> None:
+    """A token of many chunks is looked at again as it grows, and read as if it had come in one."""
+    page = before + b"a" * 20_000 + after
+    outs = {run(page, cuts) for cuts in ((), range(100, len(page), 100), [5000, 9000])}
+    assert len(outs) == 1
+    assert b"tracker" in re.sub(re.escape(T), b"", outs.pop())
 
 
 PIECES = [

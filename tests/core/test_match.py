@@ -33,6 +33,7 @@ MATCHER = Matcher(
         service("idn", hosts=("b\u00fccher.example",)),
         service("local", paths=("/track.php?", "/stats/hit")),
         service("call", inline=("trackNow(", "new Tracker", "_tq.push", "t('create'", "'hey' in window")),
+        service("short", inline=("qp",)),
         service("cookie", cookies=("_t", "_t_*", "*_visit", "a*b*c")),
         service("element", elements=("amp-x[type=t]", "x-widget", "[data-t]")),
     ]
@@ -143,6 +144,8 @@ CODE = {
     "load('https://T.EXAMPLE:443/x')": ("wide",),
     "'x-t://t.example/x'": (),
     "// t.example is nice": (),
+    "qp": ("short",),
+    "aqp": (),
     "": (),
 }
 

@@ -118,6 +118,8 @@ REFERENCES = {
     "&#X3A": ":",
     "&#x3ag": ":g",
     "&#0;": "\ufffd",
+    "&#00000000000000058;": ":",
+    "&#x0000000000000003A;": ":",
     "&#xD800;": "\ufffd",
     "&#x110000;": "\ufffd",
     "&#99999999999999999999;": "\ufffd",
@@ -139,6 +141,21 @@ def test_character_references_in_attributes(text: str, expected: str) -> None:
 def test_decoded_text_knows_where_it_came_from() -> None:
     """Each decoded byte has the offset of what it was decoded from."""
     assert decode_with_offsets(b"a&#58;b&euro;c") == (b"a:b\xe2\x82\xacc", [0, 1, 6, 7, 7, 7, 13])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"&quothttps:", b'"https:'),
+        (b"&notit;", "\u00acit;".encode()),
+        (b"&notin;", "\u2209".encode()),
+        (b"&amp=", b"&="),
+        (b"&x;&#;&colon", b"&x;&#;&colon"),
+    ],
+)
+def test_references_in_text_need_no_semicolon(text: bytes, expected: bytes) -> None:
+    """In text, unlike in attributes, an old name ends where it must, whatever follows."""
+    assert decode_with_offsets(text)[0] == expected
 
 
 @given(st.binary(max_size=60))
