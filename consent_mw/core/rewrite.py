@@ -175,12 +175,6 @@ class Rewriter:
         return out
 
 
-def rewrite(holder: Holder, page: bytes, insert: Insert | None = None) -> bytes:
-    """Return a whole ``page`` with what must be held in it held."""
-    rewriter = Rewriter(holder, insert)
-    return rewriter.feed(page) + rewriter.finish()
-
-
 def held_in(document: bytes, holder: Holder) -> Ids:
     """Return the ids of what would be held in an HTML document inside an attribute."""
     rewriter = Rewriter(holder.nested())
