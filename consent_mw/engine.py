@@ -187,7 +187,7 @@ class Engine:
             # Another process may have learned a service, and asked about it, since this one last looked.
             self._refresh()
             now = self._now
-        signals = Signals(gpc=_opted_out(head))
+        signals = head.signals
         decision = decide(now.site, found, signals, self.today())
         root = script_name + self.mount
 
@@ -333,11 +333,6 @@ class Engine:
                 xml=page.xml,
             )
         )
-
-
-def _opted_out(head: RequestHead) -> bool:
-    """Whether the browser sends the opt-out signal: one exact ``1`` is enough (Global Privacy Control, section 4.1)."""
-    return any(part.strip() == "1" for value in head.all("sec-gpc") for part in value.split(","))
 
 
 def _cookie_names(head: RequestHead) -> list[str]:

@@ -31,6 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 PURE = frozenset(
     {
         "__future__",
+        "abc",
         "base64",
         "binascii",
         "bisect",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import abstractmethod
 
 from consent_mw.core import css
 from consent_mw.core.elements import attributes
@@ -429,9 +430,9 @@ class Constructs(Reading):
         name = bytes(re.match(rb"</?([^ \t\n\r\f/>]*)", tag).group(1))  # type: ignore[union-attr]
         return name if self.holder.xml else name.lower()
 
+    @abstractmethod
     def after_long_tag(self) -> None:
         """Go on behind a start tag that was settled piece by piece."""
-        raise NotImplementedError  # the scanner, at the end of this chain of classes, has it
 
 
 _GAP = re.compile(rb"[ \t\n\r\f/]*+")

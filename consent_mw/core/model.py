@@ -253,3 +253,8 @@ class RequestHead:
     def all(self, name: str) -> list[str]:
         """Return every header called ``name`` (lower case)."""
         return [value for key, value in self.headers if key == name]
+
+    @property
+    def signals(self) -> Signals:
+        """What the browser says for the visitor: one exact ``1`` opts out (Global Privacy Control, section 4.1)."""
+        return Signals(gpc=any(part.strip() == "1" for value in self.all("sec-gpc") for part in value.split(",")))

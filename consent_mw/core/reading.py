@@ -10,6 +10,8 @@ that come to the same place again are one.
 
 from __future__ import annotations
 
+from abc import ABC
+from abc import abstractmethod
 from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple
@@ -81,7 +83,7 @@ class Page(Protocol):
         """Drop all readings but the first ``count``."""
 
 
-class Reading:
+class Reading(ABC):
     """
     Where one reading is, and what it knows.
 
@@ -176,9 +178,9 @@ class Reading:
         twin.mapped = self.mapped
         return twin
 
+    @abstractmethod
     def run(self, buffer: bytearray, origin: int, *, final: bool) -> None:
         """Read on from the position, as far as ``buffer``, which begins at offset ``origin`` of the page, lets."""
-        raise NotImplementedError  # the scanner, at the end of this chain of classes, has it
 
     def edit(self, offset: int, left_out: int, inserted: bytes) -> None:
         """Note an edit at ``offset`` of the buffer."""

@@ -255,7 +255,7 @@ def _visit(context: WebContext) -> _Visit:
         site=site,
         head=head,
         found=found,
-        decision=decide(site, found, Signals(gpc=_opted_out(head)), context.today()),
+        decision=decide(site, found, head.signals, context.today()),
         root=root,
         home=root.removesuffix(site.mount) + "/",
         lang=choose_language(site, head.header("accept-language") or ""),
@@ -276,11 +276,6 @@ def _head() -> RequestHead:
             if name.startswith("HTTP_")
         ),
     )
-
-
-def _opted_out(head: RequestHead) -> bool:
-    """Return whether the browser sends the opt-out signal: one exact ``1`` is enough (Global Privacy Control, 4.1)."""
-    return any(part.strip() == "1" for value in head.all("sec-gpc") for part in value.split(","))
 
 
 def _posted(visit: _Visit) -> Form:
