@@ -129,6 +129,7 @@ class Markup(Constructs):
         inside = self.stack[-1][1]
         if name in BREAKOUT or (name == b"font" and _FONT_BREAKOUT & attributes(tag, 5).keys()):
             self.leave_foreign()
+            self.breaks_out = self.origin + start
             return True
         closing = self_closing(found)
         if name in _WITH_TEXT and not closing and not self._element_with_text(name, found):
@@ -218,15 +219,18 @@ class Markup(Constructs):
     def _defuse_text(self, raw: bytes, offset: int) -> None:
         """Defuse the URLs of a style sheet in which character references count."""
         text, offsets = self._text(raw)
+        places: dict[int, Ids] = {}
 
         def visit(at: int, url: bytes) -> None:
             ids = self.holder.css_url(url)
             if ids:
-                self.page.held.update(ids)
-                self.edit(offset + offsets[at], 0, defuse(ids))
+                places[offsets[at]] = ids
 
         for wide in self.holder.wide:
             css.scan(text, 0, len(text), visit, final=True, wide=wide)
+        for at, ids in sorted(places.items()):
+            self.page.held.update(ids)
+            self.edit(offset + at, 0, defuse(ids))
 
     # -- XHTML
 

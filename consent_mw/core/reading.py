@@ -107,6 +107,8 @@ class Reading(ABC):
         #: Open HTML elements inside an integration point.
         self.open: tuple[bytes, ...] = ()
         self.in_noscript = False
+        #: Offset in the page of a start tag that ends foreign content, which it must go on doing.
+        self.breaks_out = -1
         self.in_select = False
         self.in_frameset = False
         self.template = 0

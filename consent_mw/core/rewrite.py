@@ -11,6 +11,8 @@ its beginning does not prove it harmless. After an error the rewriter is dead.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from consent_mw.core.hold import Holder
 from consent_mw.core.match import Ids
 from consent_mw.core.reading import Insert
@@ -138,11 +140,12 @@ class Rewriter:
         """Return the bytes up to ``safe`` with the edits made, and forget them."""
         source = self._source
         edits = self._scanners[0].edits
-        if len(self._scanners) > 1 or any(
-            later[0] < sooner[0] for sooner, later in zip(edits, edits[1:], strict=False)
-        ):
+        if len(self._scanners) > 1 or any(later[0] < sooner[0] for sooner, later in pairwise(edits)):
             merged = [edit for scanner in self._scanners for edit in scanner.edits]
             edits = list(dict.fromkeys(sorted(merged, key=lambda edit: edit[0])))
+            if any(later[0] < sooner[0] + sooner[1] for sooner, later in pairwise(edits)):
+                # Without an element that another reading keeps, that reading may go on otherwise.
+                raise RefusedMarkup("the page's markup can be read in several ways, so nothing may be left out of it")
         limit = self._origin + safe
         parts: list[bytes | bytearray] = []
         at = 0

@@ -156,7 +156,7 @@ class Scanner(Markup):
         if name == b"script":
             self.begin_script(found)
             return
-        plan = self._plan(name, found.group())
+        plan = self._plan(name, found.group(), removable=self.breaks_out != self.origin + start)
         self.position = end
         if plan is not None:
             self.apply(plan, start)
@@ -200,10 +200,10 @@ class Scanner(Markup):
         elif name == b"body" and self.before_body and not self.template:
             self.insert(found.end(), at_end=False)
 
-    def _plan(self, name: bytes, tag: bytes) -> Plan | None:
+    def _plan(self, name: bytes, tag: bytes, *, removable: bool) -> Plan | None:
         holder = self.holder
-        if self.stack or self.in_noscript:
-            return holder.plan(name, tag, in_noscript=self.in_noscript)
+        if self.stack or self.in_noscript or not removable:
+            return holder.plan(name, tag, in_noscript=self.in_noscript, removable=removable)
         memory = holder.memory
         if tag in memory.plans:
             return memory.plans[tag]

@@ -191,6 +191,10 @@ NOT_LEFT_OUT = {
         "<svg><script>trackNow(1)</script></svg>",
         "<svg><script data-cmw-held=tracker type=text/plain>trackNow(1)</script></svg>",
     ),
+    "what ends a drawing": (
+        "<svg><img src=T/1><xmp><img src=T/no></xmp>",
+        "<svg><img data-cmw-held=tracker ><xmp><img src=T/no></xmp>",
+    ),
     "style sheet": ("<style>@import 'T/1'</style>", "<style>@import 'about:invalid#cmw=tracker#T/1'</style>"),
 }
 

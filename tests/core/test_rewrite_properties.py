@@ -96,7 +96,8 @@ def leaks(page: bytes, *, scripting: bool) -> Iterator[str]:
         elif name == "input" and values.get("type") == "image":
             fetching = {"src"}
         yield from (f"{name} {key}" for key in fetching if HELD_URL.match(values.get(key, "")))
-        text = "".join(element.itertext())
+        # What runs or styles is the element's own text, without that of comments and elements in it.
+        text = (element.text or "") + "".join(child.tail or "" for child in element)
         if name == "style" and any(map(HELD_URL.match, style_urls(tinycss2.parse_stylesheet(text)))):
             yield "style text"
         if any(map(HELD_URL.match, style_urls(tinycss2.parse_component_value_list(values.get("style", ""))))):
