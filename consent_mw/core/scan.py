@@ -21,6 +21,8 @@ from consent_mw.core.reading import SVG
 from consent_mw.core.reading import Mode
 from consent_mw.core.tokens import BEFORE_BODY
 from consent_mw.core.tokens import BREAKOUT
+from consent_mw.core.tokens import MATH_INTEGRATION
+from consent_mw.core.tokens import MATH_ONLY
 from consent_mw.core.tokens import NO_TAGS
 from consent_mw.core.tokens import RAW_TEXT
 from consent_mw.core.tokens import TAG
@@ -146,6 +148,15 @@ class Scanner(Markup):
     def _html_start_tag(self, found: re.Match[bytes]) -> None:
         name = found.group(2).lower()
         start, end = found.span()
+        if name in MATH_ONLY and self.stack and self.stack[-1][0] in MATH_INTEGRATION:
+            # These stay MathML in its text integration points, unless an HTML element is open there.
+            inner = self.copy() if self.open else self
+            inner.position = end
+            if not self_closing(found):
+                inner.stack += ((name, MATH),)
+            if inner is self:
+                return
+            self.page.fork(inner)
         self._place_banner(name, start)
         if (self.in_select and name in _DROPPED_IN_SELECT) or (self.in_frameset and name in _DROPPED_IN_FRAMESET):
             other = self.copy()
@@ -260,7 +271,11 @@ class Scanner(Markup):
         if foreign or self.holder.xml:
             refused = name.rpartition(b":")[2] in _READ_WHOLE
         else:
-            refused = name in _CHANGES_MODE - RAW_TEXT - {b"script", SVG, MATH} or self.in_select or self.in_frameset
+            refused = (
+                name in MATH_ONLY | _CHANGES_MODE - RAW_TEXT - {b"script", SVG, MATH}
+                or self.in_select
+                or self.in_frameset
+            )
         if refused:
             raise RefusedMarkup(f"a <{name.decode('ascii', 'replace')}> tag is longer than hold_back", "hold_back")
         if not foreign and not self.holder.xml:

@@ -85,6 +85,7 @@ BREAKOUT = frozenset(
 )
 SVG_INTEGRATION = frozenset({b"foreignobject", b"desc", b"title"})
 MATH_INTEGRATION = frozenset({b"mi", b"mo", b"mn", b"ms", b"mtext"})
+MATH_ONLY = frozenset({b"mglyph", b"malignmark"})
 VOID = frozenset(
     b"area base basefont bgsound br col embed frame hr img image input keygen link meta param source track wbr".split()
 )
@@ -266,7 +267,7 @@ class Syntax:
 
 
 #: In foreign content and XHTML the text of an element has markup in it; the first group is text that looks like it.
-_CDATA = rb"<!\[CDATA\[((?:[^\]]++|\](?!\]>)" + _BACK + rb")*+)\]\]>"
+_CDATA = rb"<!\[CDATA\[((?:[^\]]++|\](?!\]>)" + _BACK + rb")*+)(?:\]\]>|\Z)"
 _TAG_IN_TEXT = rb"</?[a-zA-Z]" + _NAME + _ATTRIBUTES + rb">"
 _COMMENT_XML = rb"<!--(?:[^-]++|-(?!->)" + _BACK + rb")*+-->"
 MARKUP_IN_TEXT = re.compile(_CDATA + rb"|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _TAG_IN_TEXT)
