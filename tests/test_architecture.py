@@ -18,10 +18,10 @@ LONGEST_FILE = 500
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"core"}),
-    frozenset({"catalogue", "assets", "stats", "visitor"}),
+    frozenset({"catalogue", "assets", "visitor"}),
     frozenset({"config", "records", "banner"}),
-    frozenset({"cookies"}),
-    frozenset({"web"}),
+    frozenset({"cookies", "counting", "stats"}),
+    frozenset({"web", "upkeep"}),
     frozenset({"engine"}),
     frozenset({"wsgi", "asgi"}),
     frozenset({"flask", "django", "audit", "cli"}),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -96,10 +97,33 @@ class Service:
         return self.purposes == (NECESSARY,)
 
 
+@dataclass(frozen=True, slots=True)
+class StatsAccess:
+    """
+    Who may look at the consent rates; with nothing set, nobody.
+
+    Args:
+        password: A hash as ``consent-mw stats passwd`` writes it.
+        token: The SHA-256 of the bearer token for the JSON, in hex, as ``consent-mw stats token`` writes it.
+        check: The host site's own check: takes the WSGI environ of the request and says yes or no.
+    """
+
+    password: str = ""
+    token: str = ""
+    check: Callable[[Mapping[str, object]], bool] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether there is any way in."""
+        return bool(self.password or self.token or self.check)
+
+
 @dataclass(frozen=True)
 class Site:
     """Everything an owner configured; built by :func:`consent_mw.config.load`, valid by construction."""
 
+    #: Under which records are kept; sites that share a store need different ones.
+    id: str = "site"
     name: str = ""
     controller: str = ""
     contact: str = ""
@@ -107,6 +131,8 @@ class Site:
     supervisory_authority: str = ""
     keys_env: str = "CONSENT_KEYS"
     records: str = "sqlite:///consent.db"
+    #: Where grants wait while records on another machine cannot be reached; empty where records are local.
+    spool: str = ""
     unknown: str = "pixels"
     caching: str = "private"
     release: str = "in_place"
@@ -116,6 +142,13 @@ class Site:
     record_days: int = 540
     hold_back: int = 1_048_576
     allow_insecure_http: bool = False
+    #: What is counted: ``all``; ``granted``, browser, OS and ISP only of those who granted something; or ``off``.
+    counters: str = "all"
+    #: Where the ISP's domain comes from: ``ptr``, ``mmdb:FILE`` or ``off``.
+    isp: str = "ptr"
+    #: How many proxies in front of the site add to X-Forwarded-For.
+    trusted_proxies: int = 0
+    stats: StatsAccess = field(default_factory=StatsAccess)
     languages: tuple[str, ...] = ("en",)
     purposes: tuple[Purpose, ...] = ()
     services: tuple[Service, ...] = ()

@@ -1,41 +1,127 @@
 """
-Where consent is proved: the ledger of grants and withdrawals, and what a learning site has seen.
+What is kept: the ledger that proves consent, the counters that know nobody, and what a learning site has seen.
 
 :func:`open_records` chooses the store by the scheme of its address. Every
-store keeps the promises of :class:`Records`; ``tests/records`` holds them to it.
+store keeps the promises of the Protocols below; ``tests/records`` holds each
+of them to it, on real servers. The ledger and the counters share no key.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Protocol
 
-from consent_mw.core.model import Record
+from consent_mw.core.counts import Count
+from consent_mw.core.counts import Figures
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import Seal
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["Records", "open_records"]
+__all__ = ["Counters", "Learned", "Ledger", "Records", "open_records"]
 
 
-class Records(Protocol):
-    """
-    A store of consent records; safe for several threads, and for processes that fork.
+class Ledger(Protocol):
+    """The proof of consent of one site: entries, the seals over them, and the notices they name."""
 
-    Each method raises :class:`~consent_mw.errors.RecordsError` where the store
-    fails, within a bounded time.
-    """
-
-    def append(self, record: Record, *, language: str, notice: str) -> None:
+    def append(self, entry: Entry) -> None:
         """
-        Write a grant, or the withdrawal of one; it is durable when this returns.
+        Write an entry; it is durable when this returns.
 
-        A refusal, and a withdrawal by somebody who never granted anything, has
-        no receipt and leaves no row: there is nothing to prove.
+        Writing the same receipt and step again changes nothing, so that a
+        writer that never heard the answer may try again.
 
-        Args:
-            language: The language tag of the notice that the visitor saw.
-            notice: The hash of that notice.
+        Raises:
+            RecordsError: what is not a grant or its end, or has no receipt; or the store fails.
         """
         ...
+
+    def history(self, receipt: str) -> list[Kept]:
+        """Return the entries of a receipt, by step; empty where it is not known, or was erased."""
+        ...
+
+    def entries(self) -> Iterator[Kept]:
+        """Yield every entry, by receipt and step; memory does not grow with their number."""
+        ...
+
+    def keep_notice(self, digest: str, document: bytes) -> None:
+        """Keep the document under the hash that addresses it; the same again changes nothing. Durable when it returns."""
+        ...
+
+    def notice(self, digest: str) -> bytes | None:
+        """Return the document that the hash addresses, or None."""
+        ...
+
+    def unsealed(self, limit: int) -> list[Entry]:
+        """Return up to ``limit`` entries that wait for a seal, tombstones among them, in any order."""
+        ...
+
+    def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
+        """
+        Keep a seal, and note with each entry its number and its place in ``entries``, all or nothing.
+
+        Returns:
+            False, with nothing changed, where the chain has grown since or one of the entries no longer waits.
+        """
+        ...
+
+    def last_seal(self) -> Seal | None:
+        """Return the newest seal, or None."""
+        ...
+
+    def seals(self, first: int = 1, limit: int = 1000) -> list[Seal]:
+        """Return up to ``limit`` seals from number ``first`` on, in order."""
+        ...
+
+    def sealed(self, number: int) -> list[Kept]:
+        """Return the entries that say they stand in that seal, by place."""
+        ...
+
+    def erase(self, receipt: str, day: int) -> int:
+        """
+        Erase the entries of a receipt, and return how many there were.
+
+        Each that was sealed leaves a tombstone: an entry with Act.ERASE, a random receipt of its own, the ``day``, and
+        ``about``; it is sealed like any other.
+        """
+        ...
+
+    def purge(self, before: int) -> int:
+        """Drop the entries and leaves of seals dated before that day, keep the seals; return the number of entries."""
+        ...
+
+
+class Counters(Protocol):
+    """The totals of one site."""
+
+    def add_counts(self, counts: Mapping[Count, int]) -> None:
+        """Add to the raw counters, all or nothing."""
+        ...
+
+    def counts(self, before: int) -> dict[Count, int]:
+        """Return the raw counters of days before that one that were not published yet."""
+        ...
+
+    def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
+        """
+        Keep the figures and forget the raw counters they were made of, all or nothing.
+
+        Returns:
+            False, with nothing changed, where a table's run overlaps one that is kept already, or a raw counter is
+            not what ``spent`` says.
+        """
+        ...
+
+    def figures(self, first: int, last: int) -> list[Figures]:
+        """Return the published runs that have a day between the two, both included, by table and first day."""
+        ...
+
+
+class Learned(Protocol):
+    """The services that a site without a configuration has seen."""
 
     def learned(self) -> frozenset[str]:
         """Return the ids of the services that any process has learned."""
@@ -49,17 +135,29 @@ class Records(Protocol):
         """Return a number that changes when any process has learned something; cheap enough for every request."""
         ...
 
+
+class Records(Ledger, Counters, Learned, Protocol):
+    """
+    A store, bound to one site; safe for several threads, and for processes that fork.
+
+    Each method raises :class:`~consent_mw.errors.RecordsError` where the store
+    fails, within a bounded time.
+    """
+
     def close(self) -> None:
         """Let go of the store; whatever was appended stays."""
         ...
 
 
-def open_records(url: str) -> Records:
+def open_records(url: str, *, site: str = "site", spool: str = "") -> Records:
     """
     Open the store at ``url``, making it where it is missing.
 
     Args:
-        url: ``sqlite:///`` and the path of a file, as in the setting ``records``.
+        url: ``sqlite:///`` and the path of a file, ``postgresql://…``, ``redis://…``, ``rediss://…``,
+            ``redis+sentinel://…`` or ``redis+cluster://…``, as in the setting ``records``.
+        site: The site's id; sites that share a store do not see each other.
+        spool: Of a store on another machine: the path of a local file that takes grants while it cannot be reached.
 
     Raises:
         ConfigError: the setting ``records`` names something that cannot be a store.
@@ -69,7 +167,7 @@ def open_records(url: str) -> Records:
     if scheme == "sqlite" and mark and rest.startswith("/") and len(rest) > 1:
         from consent_mw.records.sqlite import SqliteRecords  # only the store that is used is loaded
 
-        return SqliteRecords(rest[1:])
+        return SqliteRecords(rest[1:], site=site)
     # The address may hold a password: only its scheme is shown.
     what = f"A store with the scheme {scheme!r} is not built into this version." if mark else "This is no address."
     raise ConfigError([Problem("site.records", what, 'Write records = "sqlite:///consent.db".')])

@@ -1,0 +1,86 @@
+"""
+What is counted, and what is published of it: totals by day, one dimension at a time, about nobody.
+
+A count names a day, a table, a value of that table and an outcome, never two
+dimensions at once. Counts are raw and stay inside: pages, exports and
+interfaces read :class:`Figures`, which :mod:`consent_mw.stats` makes of whole
+days, with every cell at least :data:`K`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: The smallest cell that may be shown.
+K = 10
+
+#: The table that has one row: its value is empty.
+TOTAL = ""
+BROWSER = "browser"
+OS = "os"
+ISP = "isp"
+LANGUAGE = "language"
+VARIANT = "variant"
+#: Values ``gpc`` and ``none``: whether the opt-out signal was there when the banner was.
+SIGNAL = "signal"
+#: Values are purpose ids; outcomes ACCEPT and PARTIAL count the answers that granted that purpose.
+PURPOSE = "purpose"
+
+#: Tables whose rows share out the visitors of :data:`TOTAL`.
+DIMENSIONS = (BROWSER, OS, ISP, LANGUAGE, VARIANT, SIGNAL)
+
+#: Page views that held the banner.
+SHOWN = "shown"
+#: Visits that were asked: page views with the banner that came from outside the site.
+ASKED = "asked"
+ACCEPT = "accept"
+PARTIAL = "partial"
+REJECT = "reject"
+WITHDRAW = "withdraw"
+#: Visits whose opt-out signal answered for all there was to ask, so that no banner was shown.
+GPC = "gpc"
+
+ANSWERS = (ACCEPT, PARTIAL, REJECT)
+
+#: Stands for a value that nobody knows, and for those too rare to be named.
+UNKNOWN = "unknown"
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """
+    The name of one raw counter.
+
+    Args:
+        day: Whole days since 1970-01-01 UTC; for ISP the Monday of the week.
+        table: TOTAL, PURPOSE or one of DIMENSIONS.
+        value: The row of that table; empty for TOTAL.
+        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW or GPC.
+    """
+
+    day: int
+    table: str
+    value: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """
+    One published table: the cells of a run of whole days, each at least K.
+
+    Runs of a table never overlap, so that no two of them can be taken from each other.
+
+    Args:
+        table: As stats.py names what it publishes.
+        first: The first day of the run.
+        last: The last day of the run.
+        cells: By value and outcome.
+    """
+
+    table: str
+    first: int
+    last: int
+    cells: Mapping[tuple[str, str], int]
