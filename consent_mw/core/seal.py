@@ -107,7 +107,7 @@ class Entry:
 
     @property
     def leaf(self) -> bytes:
-        """The hash of the entry as a leaf (RFC 6962, section 2.1); it hides the entry as long as its receipt is secret."""
+        """The hash of the entry as a leaf (RFC 6962, section 2.1); it hides what is in it as the receipt is random."""
         return hashlib.sha256(b"\x00" + self.canonical).digest()
 
 
@@ -163,7 +163,7 @@ class Seal:
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries in the order in which a seal counts them: by leaf, so that it says nothing of their arrival."""
+    """Return the entries in the order of a seal: by leaf, which says nothing of their arrival."""
     return sorted(entries, key=lambda entry: entry.leaf)
 
 

@@ -48,7 +48,7 @@ class Ledger(Protocol):
         ...
 
     def keep_notice(self, digest: str, document: bytes) -> None:
-        """Keep the document under the hash that addresses it; the same again changes nothing. Durable when it returns."""
+        """Keep the document durably under the hash that addresses it; the same again changes nothing."""
         ...
 
     def notice(self, digest: str) -> bytes | None:
