@@ -20,9 +20,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from consent_mw.catalogue import LAWFUL_BASES
 from consent_mw.catalogue import PURPOSES
-from consent_mw.catalogue import SAFEGUARDS
 from consent_mw.catalogue import load as load_catalogue
 from consent_mw.core import checks
 from consent_mw.core import rules
@@ -31,19 +29,22 @@ from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
+from consent_mw.core.model import StatsAccess
 from consent_mw.core.toml_lines import Path
 from consent_mw.core.toml_lines import toml_lines
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
+from consent_mw.schema import ID
+from consent_mw.schema import PURPOSE
+from consent_mw.schema import REMOTE_STORES
+from consent_mw.schema import SERVICE
+from consent_mw.schema import SETTINGS
+from consent_mw.schema import SITE
+from consent_mw.schema import STATS
 
 __all__ = ["SETTINGS", "load"]
 
-_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ADDRESS = re.compile(r"https?://[^\s/?#\"'<>\\]+(?:[/?#][^\s\"'<>\\]*)?|/(?![/\\])[^\s\"'<>\\]*", re.IGNORECASE)
-_MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
-_TOP = ("site", "purposes", "services")
-_LATER_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
+_TOP = ("site", "stats", "purposes", "services")
 
 #: What recognises a service. Beside `use` these add to the catalogue's own: to replace them would let the tag go.
 _SIGNS = ("hosts", "paths", "inline", "elements", "cookies", "storage")
@@ -174,10 +175,11 @@ def _site(
     parts = dict(form.pairs((), tables))
     for key in parts:
         if key not in _TOP:
-            remedy = f"Put it under [site]: {key} = …" if key in _SITE else _near(key, _TOP)
+            remedy = f"Put it under [site]: {key} = …" if key in SITE else _near(key, _TOP)
             form.wrong((key,), "This key is not known at the top.", remedy)
-    values = form.table(("site",), parts.get("site", {}), _SITE)
-    site = replace(Site(), **values)
+    values = form.table(("site",), parts.get("site", {}), SITE)
+    access = StatsAccess(**form.table(("stats",), parts.get("stats", {}), STATS))
+    site = replace(Site(stats=access), **values)
     site = _stores(form, site, folder, environ)
     if site.record_days < site.choice_days:
         what = f"A record is kept for {site.record_days} days, and the choice it proves counts for {site.choice_days}."
@@ -199,27 +201,31 @@ def _site(
 
 
 def _stores(form: _Form, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
-    """Return the site with the absolute address of its records, noting stores that cannot be used."""
+    """Return the site with the absolute places of its files, noting stores that cannot be shared."""
     scheme, _, rest = site.records.partition("://")
-    where = ("site", "records")
-    if scheme == "sqlite":
+    kind, mark, file = site.isp.partition(":")
+    if mark:
+        site = replace(site, isp=f"{kind}:{os.path.abspath(os.path.join(folder, file))}")
+    if scheme not in REMOTE_STORES:
+        if site.spool:
+            what = "The records are on this machine already, so nothing needs to wait elsewhere."
+            form.wrong(("site", "spool"), what, "Leave it out.")
         return replace(site, records="sqlite:///" + os.path.abspath(os.path.join(folder, rest[1:])))
-    what = f"A {scheme}:// store is not built into this version yet."
-    form.wrong(where, what, 'Write records = "sqlite:///consent.db".')
     if not environ.get(site.keys_env, "").strip():
         what = f"Records are shared, and the environment variable {site.keys_env} holds no keys."
-        form.wrong(where, what, "Set it to the same keys on every machine, or each would sign differently.")
-    return site
+        remedy = "Set it to the same keys on every machine, or each would sign differently."
+        form.wrong(("site", "records"), what, remedy)
+    return replace(site, spool=os.path.abspath(os.path.join(folder, site.spool or "consent-spool.db")))
 
 
 def _purposes(form: _Form, given: object, language: str) -> dict[str, Purpose]:
     """Return the default purposes and the owner's own, by id."""
     found = {name: Purpose(name, required=name == NECESSARY) for name in PURPOSES}
-    keys = {key: checks.by_language(language) for key in _PURPOSE}
+    keys = {key: checks.by_language(language) for key in PURPOSE}
     for name, table in form.pairs(("purposes",), given):
         path: Path = ("purposes", name)
         own = name not in found
-        if own and not _ID.fullmatch(name):
+        if own and not ID.fullmatch(name):
             form.wrong(path, f"{name!r} is not an id.", "Use lower-case letters, digits and single hyphens.")
         values = form.table(path, table, keys)
         if own and isinstance(table, Mapping) and "label" not in table:
@@ -238,7 +244,7 @@ def _services(
 ) -> tuple[Service, ...]:
     """Return the declared services; a plain description is in ``language``."""
     keys = {
-        **_SERVICE,
+        **SERVICE,
         "purposes": checks.texts(_purpose_of(purposes), least=1),
         "description": checks.by_language(language),
     }
@@ -398,91 +404,3 @@ def _purpose_of(purposes: Iterable[str]) -> checks.Check:
         return value
 
     return check
-
-
-def _host(value: object) -> object:
-    rule, what, remedy = rules.host_rule(checks.text(value))
-    if what:
-        raise checks.Wrong(f"{value!r} {what}", remedy)
-    return rule
-
-
-def _records(value: object) -> object:
-    text = checks.text(value)
-    scheme, mark, rest = text.partition("://")
-    example = 'Write "sqlite:///consent.db" beside this file, or "sqlite:////var/lib/site/consent.db".'
-    if scheme in _LATER_STORES and mark:
-        return text
-    if scheme != "sqlite" or not mark:
-        raise checks.Wrong(f"{text!r} names no store that is known.", example)
-    if not rest.startswith("/"):
-        raise checks.Wrong("There are three slashes before the path of a file.", example)
-    if rest in ("/", "/:memory:") or rest.endswith("/"):
-        raise checks.Wrong("It names no file, and records must outlive the process.", example)
-    if "?" in rest or "#" in rest:
-        raise checks.Wrong("The address takes no parameters.", example)
-    return text
-
-
-_WORD = "Use lower-case letters, digits and single hyphens."
-_LINK = "Write the whole address with https:// first, or a path on this site such as /privacy."
-_address = checks.shape(_ADDRESS, "an address", _LINK)
-_language = checks.shape(checks.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
-
-_SITE: Mapping[str, checks.Check] = {
-    "name": checks.text,
-    "controller": checks.text,
-    "contact": _address,
-    "privacy_policy": _address,
-    "supervisory_authority": _address,
-    "keys_env": checks.shape(_ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_KEYS."),
-    "records": _records,
-    "unknown": checks.one_of(("pixels", "hold", "allow")),
-    "caching": checks.one_of(("private",), later=("shared", "class")),
-    "release": checks.one_of(("in_place", "reload")),
-    "reopen": checks.one_of(("button", "link")),
-    "mount": checks.shape(_MOUNT, "a path to mount on", "Start with a slash, end without one: /_cmw."),
-    # Chrome and the cookie standard's next edition (rfc6265bis section 5.5) keep no cookie longer than 400 days.
-    "choice_days": checks.number(1, 400, "days", "; browsers keep no cookie longer"),
-    "record_days": checks.number(1, 36_500, "days"),
-    "hold_back": checks.number(65_536, 67_108_864, "bytes"),
-    "allow_insecure_http": checks.flag,
-    "languages": checks.texts(_language, least=1),
-}
-_PURPOSE = ("label", "description")
-_SERVICE: Mapping[str, checks.Check] = {
-    "use": checks.text,
-    "id": checks.shape(_ID, "an id", _WORD),
-    "name": checks.text,
-    "vendor": checks.text,
-    "purposes": checks.texts(checks.text, least=1),
-    "hosts": checks.texts(_host),
-    "paths": checks.texts(
-        checks.shape(rules.PATH, "a path rule", "Start with a slash, and write more than the slash.")
-    ),
-    "inline": checks.texts(
-        checks.shape(re.compile(r"\S[^\r\n]+\S"), "a code signature", "Write one line of at least 3 characters.")
-    ),
-    "elements": checks.texts(
-        checks.shape(rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr].")
-    ),
-    "cookies": checks.texts(checks.pattern(rules.COOKIE, "a cookie name")),
-    "storage": checks.texts(checks.pattern(re.compile(r"\S+"), "a storage key")),
-    "country": checks.shape(
-        re.compile("[A-Z]{2}"), "an ISO 3166-1 alpha-2 code", "Write two capital letters, such as GB."
-    ),
-    "policy": _address,
-    "opt_out": _address,
-    "safeguard": checks.one_of(tuple(filter(None, SAFEGUARDS))),
-    "retention_days": checks.number(0, 36_500, "days", "; 0 where nobody says"),
-    "lawful_basis": checks.one_of(LAWFUL_BASES),
-    "embed": checks.flag,
-    "description": checks.by_language(),
-}
-
-#: Every setting by its dotted name, in the order of docs/settings.md.
-SETTINGS = (
-    *(f"site.{key}" for key in _SITE),
-    *(f"purposes.ID.{key}" for key in _PURPOSE),
-    *(f"services.{key}" for key in _SERVICE),
-)

@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"core"}),
     frozenset({"catalogue", "assets", "visitor"}),
+    frozenset({"schema"}),
     frozenset({"config", "records", "banner"}),
     frozenset({"cookies", "counting", "stats"}),
     frozenset({"web", "upkeep"}),

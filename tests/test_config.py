@@ -6,6 +6,7 @@ Long because most of it is tables: one row for each mistake that an owner can ma
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 from collections.abc import Mapping
@@ -438,7 +439,7 @@ def test_a_wrong_type_is_told(source: Mapping[str, object], where: str, what: st
         ("languages", ["english"], "'english' is not a language tag."),
         ("languages", ["en", "en"], "'en' stands here twice."),
         ("records", "consent.db", "'consent.db' names no store that is known."),
-        ("records", "mysql://db/x", "'mysql://db/x' names no store that is known."),
+        ("records", "mysql://db/x", "'mysql://…' names no store that is known."),
         ("records", "sqlite://consent.db", "There are three slashes before the path of a file."),
         ("records", "sqlite:///", "It names no file, and records must outlive the process."),
         ("records", "sqlite:///:memory:", "It names no file, and records must outlive the process."),
@@ -482,19 +483,70 @@ def test_records_must_outlive_choices() -> None:
 @pytest.mark.parametrize(
     "url", ["redis://h/0", "rediss://h", "redis+sentinel://h", "redis+cluster://h", "postgresql://h/d", "postgres://h"]
 )
-def test_a_remote_store_is_told_with_its_missing_keys(url: str) -> None:
-    """A store for a later version is refused, and the keys that every machine would need are missed as well."""
+def test_a_remote_store_needs_keys_from_the_environment(url: str) -> None:
+    """Machines that share records must sign alike: without keys in the environment the site does not start."""
     assert [found.what for found in problems({"site": {"records": url}})] == [
-        f"A {url.partition(':')[0]}:// store is not built into this version yet.",
         "Records are shared, and the environment variable CONSENT_KEYS holds no keys.",
     ]
 
 
-def test_a_remote_store_with_keys_is_told_once() -> None:
-    """With keys in the environment only the store itself is a mistake."""
-    with pytest.raises(ConfigError) as caught:
-        config.load({"site": {"records": "redis://h/0", "keys_env": "K"}}, environ={"K": "x" * 32})
-    assert [found.where for found in caught.value.problems] == ["site.records"]
+def test_a_remote_store_gets_a_spool(tmp_path: Path) -> None:
+    """Grants wait in a file beside the configuration while a remote store cannot be reached."""
+    file = tmp_path / "consent.toml"
+    file.write_text('site.records = "redis://h/0"', "utf-8")
+    assert config.load(file, environ={"CONSENT_KEYS": "x" * 32}).spool == str(tmp_path / "consent-spool.db")
+
+
+def test_a_local_store_takes_no_spool() -> None:
+    """A spool beside a local file would only be a second place to lose records in."""
+    found = problem({"site": {"spool": "spool.db"}})
+    what = "The records are on this machine already, so nothing needs to wait elsewhere."
+    assert found == Problem("site.spool", what, "Leave it out.")
+
+
+@pytest.mark.parametrize("url", ["mysql://me:secret@db/x", "redis://me:secret@/0", "redis://[me:secret@h"])
+def test_a_store_s_password_is_never_shown(url: str) -> None:
+    """An address that cannot be used is told without what it holds."""
+    assert "secret" not in "".join(map(str, problems({"site": {"records": url}})))
+
+
+def test_the_isp_file_is_found_beside_the_configuration(tmp_path: Path) -> None:
+    """A relative path of a MaxMind database starts at the configuration's folder."""
+    file = tmp_path / "consent.toml"
+    file.write_text('site.isp = "mmdb:asn.mmdb"', "utf-8")
+    assert config.load(file).isp == f"mmdb:{tmp_path / 'asn.mmdb'}"
+
+
+def test_nobody_may_look_at_the_stats_unasked() -> None:
+    """Without a [stats] table there is no way in."""
+    assert config.load().stats.open is False
+
+
+@pytest.mark.parametrize(
+    ("table", "what", "remedy"),
+    [
+        ({"password": "letmein"}, "This is not the hash of a password.", "Run: consent-mw stats passwd"),
+        ({"token": "letmein"}, "This is not the SHA-256 of a token.", "Run: consent-mw stats token"),
+        ({"check": "letmein"}, "'letmein' names no function.", 'Write "package.module:name".'),
+    ],
+)
+def test_a_bad_way_in_is_told_without_its_secret(table: dict[str, object], what: str, remedy: str) -> None:
+    """What should have been a hash may be the secret itself, so it is not repeated."""
+    key = next(iter(table))
+    assert problem({"stats": table}) == Problem(f"stats.{key}", what, remedy)
+
+
+@pytest.mark.parametrize("name", ["no_such_module:check", "json:no_such_name", "json:__name__"])
+def test_a_check_that_is_no_function_is_told_at_start_up(name: str) -> None:
+    """The host site's own check is imported when the site starts, not when somebody knocks."""
+    assert problem({"stats": {"check": name}}).where == "stats.check"
+
+
+def test_a_check_may_be_named_or_given() -> None:
+    """The host site's own check is named in a file, or given as it is in a mapping."""
+    named = config.load({"stats": {"check": "operator:truth"}}).stats.check
+    given = config.load({"stats": {"check": bool}}).stats.check
+    assert (named, given) == (operator.truth, bool)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,176 @@
+"""
+The form of a configuration: every setting with the check of its value.
+
+:mod:`consent_mw.config` reads a configuration by these tables, and
+docs/settings.md describes each of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from urllib.parse import urlsplit
+
+from consent_mw.catalogue import LAWFUL_BASES
+from consent_mw.catalogue import SAFEGUARDS
+from consent_mw.core import checks
+from consent_mw.core import rules
+
+__all__ = ["ID", "PURPOSE", "REMOTE_STORES", "SERVICE", "SETTINGS", "SITE", "STATS"]
+
+ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+#: Schemes of stores that several machines may share.
+REMOTE_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
+
+_ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"https?://[^\s/?#\"'<>\\]+(?:[/?#][^\s\"'<>\\]*)?|/(?![/\\])[^\s\"'<>\\]*", re.IGNORECASE)
+_MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+_HASH = re.compile(r"(?:scrypt:\d+:\d+:\d+|pbkdf2:\w+(?::\d+)?)\$[^$\s]+\$[0-9a-f]+")
+_TOKEN = re.compile(r"[0-9a-f]{64}")
+_CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+
+
+def _host(value: object) -> object:
+    rule, what, remedy = rules.host_rule(checks.text(value))
+    if what:
+        raise checks.Wrong(f"{value!r} {what}", remedy)
+    return rule
+
+
+def _records(value: object) -> object:
+    text = checks.text(value)
+    scheme, mark, rest = text.partition("://")
+    example = 'Write "sqlite:///consent.db" beside this file, or "sqlite:////var/lib/site/consent.db".'
+    if scheme in REMOTE_STORES and mark:
+        # The address may hold a password: it is never shown.
+        try:
+            reachable = bool(urlsplit(text).netloc.rpartition("@")[2]) or scheme in ("postgresql", "postgres")
+        except ValueError:
+            reachable = False
+        if not reachable:
+            raise checks.Wrong("The address names no host.", f'Write "{scheme}://host:port/…".')
+        return text
+    if scheme != "sqlite" or not mark:
+        shown = f"{scheme}://…" if mark else text
+        raise checks.Wrong(f"{shown!r} names no store that is known.", example)
+    if not rest.startswith("/"):
+        raise checks.Wrong("There are three slashes before the path of a file.", example)
+    if rest in ("/", "/:memory:") or rest.endswith("/"):
+        raise checks.Wrong("It names no file, and records must outlive the process.", example)
+    if "?" in rest or "#" in rest:
+        raise checks.Wrong("The address takes no parameters.", example)
+    return text
+
+
+def _hidden(form: re.Pattern[str], what: str, remedy: str) -> checks.Check:
+    """Return a check of the shape of a text that no message may show."""
+
+    def check(value: object) -> object:
+        if not form.fullmatch(checks.text(value)):
+            raise checks.Wrong(f"This is not {what}.", remedy)
+        return value
+
+    return check
+
+
+def _isp(value: object) -> object:
+    text = checks.text(value)
+    if text in ("ptr", "off") or (text.startswith("mmdb:") and len(text) > len("mmdb:")):
+        return text
+    raise checks.Wrong(f"{text!r} is no source of ISP domains.", 'Write "ptr", "mmdb:FILE" or "off".')
+
+
+def _check(value: object) -> object:
+    """Return the host site's own check: a callable, or one that is named ``package.module:name``."""
+    if callable(value):
+        return value
+    text = checks.text(value)
+    if not _CALLABLE.fullmatch(text):
+        raise checks.Wrong(f"{text!r} names no function.", 'Write "package.module:name".')
+    module, _, names = text.partition(":")
+    remedy = "It is imported when the site starts; where that runs in a circle, give the function itself in a mapping."
+    try:
+        found: object = import_module(module)
+        for name in names.split("."):
+            found = getattr(found, name)
+    except Exception as error:  # whatever the owner's module raises
+        raise checks.Wrong(f"{text!r} cannot be imported: {type(error).__name__}: {error}.", remedy) from None
+    if not callable(found):
+        raise checks.Wrong(f"{text!r} is {checks.kind(found)}, not a function.", "Name a function of one argument.")
+    return found
+
+
+_WORD = "Use lower-case letters, digits and single hyphens."
+_LINK = "Write the whole address with https:// first, or a path on this site such as /privacy."
+_address = checks.shape(_ADDRESS, "an address", _LINK)
+_language = checks.shape(checks.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
+
+SITE: Mapping[str, checks.Check] = {
+    "id": checks.shape(ID, "an id", _WORD),
+    "name": checks.text,
+    "controller": checks.text,
+    "contact": _address,
+    "privacy_policy": _address,
+    "supervisory_authority": _address,
+    "keys_env": checks.shape(_ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_KEYS."),
+    "records": _records,
+    "spool": checks.text,
+    "unknown": checks.one_of(("pixels", "hold", "allow")),
+    "caching": checks.one_of(("private",), later=("shared", "class")),
+    "release": checks.one_of(("in_place", "reload")),
+    "reopen": checks.one_of(("button", "link")),
+    "mount": checks.shape(_MOUNT, "a path to mount on", "Start with a slash, end without one: /_cmw."),
+    # Chrome and the cookie standard's next edition (rfc6265bis section 5.5) keep no cookie longer than 400 days.
+    "choice_days": checks.number(1, 400, "days", "; browsers keep no cookie longer"),
+    "record_days": checks.number(1, 36_500, "days"),
+    "hold_back": checks.number(65_536, 67_108_864, "bytes"),
+    "allow_insecure_http": checks.flag,
+    "languages": checks.texts(_language, least=1),
+    "counters": checks.one_of(("all", "granted", "off")),
+    "isp": _isp,
+    "trusted_proxies": checks.number(0, 16, "proxies"),
+}
+STATS: Mapping[str, checks.Check] = {
+    "password": _hidden(_HASH, "the hash of a password", "Run: consent-mw stats passwd"),
+    "token": _hidden(_TOKEN, "the SHA-256 of a token", "Run: consent-mw stats token"),
+    "check": _check,
+}
+PURPOSE = ("label", "description")
+SERVICE: Mapping[str, checks.Check] = {
+    "use": checks.text,
+    "id": checks.shape(ID, "an id", _WORD),
+    "name": checks.text,
+    "vendor": checks.text,
+    "purposes": checks.texts(checks.text, least=1),
+    "hosts": checks.texts(_host),
+    "paths": checks.texts(
+        checks.shape(rules.PATH, "a path rule", "Start with a slash, and write more than the slash.")
+    ),
+    "inline": checks.texts(
+        checks.shape(re.compile(r"\S[^\r\n]+\S"), "a code signature", "Write one line of at least 3 characters.")
+    ),
+    "elements": checks.texts(
+        checks.shape(rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr].")
+    ),
+    "cookies": checks.texts(checks.pattern(rules.COOKIE, "a cookie name")),
+    "storage": checks.texts(checks.pattern(re.compile(r"\S+"), "a storage key")),
+    "country": checks.shape(
+        re.compile("[A-Z]{2}"), "an ISO 3166-1 alpha-2 code", "Write two capital letters, such as GB."
+    ),
+    "policy": _address,
+    "opt_out": _address,
+    "safeguard": checks.one_of(tuple(filter(None, SAFEGUARDS))),
+    "retention_days": checks.number(0, 36_500, "days", "; 0 where nobody says"),
+    "lawful_basis": checks.one_of(LAWFUL_BASES),
+    "embed": checks.flag,
+    "description": checks.by_language(),
+}
+
+#: Every setting by its dotted name, in the order of docs/settings.md.
+SETTINGS = (
+    *(f"site.{key}" for key in SITE),
+    *(f"stats.{key}" for key in STATS),
+    *(f"purposes.ID.{key}" for key in PURPOSE),
+    *(f"services.{key}" for key in SERVICE),
+)
