@@ -37,6 +37,9 @@ _FIELD_LIMIT = 2000
 #: Characters of a path to go back to; the limit that browsers and servers agree on for addresses.
 _BACK_LIMIT = 2000
 
+#: Addresses under the mount that take forms and show nothing.
+_DEEDS = ("choice", "counting", "receipt/erase")
+
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -194,7 +197,7 @@ def safe_back(text: str, root: str, home: str) -> str:
 
     A browser takes ``//host``, ``/\\host`` and what follows a stripped tab or
     newline for another host (URL Standard, section 4.4), so none of them
-    passes. The choice itself cannot be opened, so it is no place to go to.
+    passes. What only takes forms cannot be opened, so it is no place to go to.
 
     Args:
         text: What the form or the link said.
@@ -211,7 +214,7 @@ def safe_back(text: str, root: str, home: str) -> str:
     except (ValueError, UnicodeEncodeError):
         return home
     plain = posixpath.normpath(unquote(path))
-    if plain.startswith("//") or plain == f"{root}/choice" or plain.startswith(f"{root}/choice/"):
+    if plain.startswith("//") or any(f"{plain}/".startswith(f"{root}/{deed}/") for deed in _DEEDS):
         return home
     return safe
 

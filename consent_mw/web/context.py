@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from consent_mw.core.model import Record
     from consent_mw.core.model import RequestHead
     from consent_mw.core.model import Site
+    from consent_mw.records import Records
 
 
 class Cookies(Protocol):
@@ -30,11 +31,32 @@ class Cookies(Protocol):
         ...
 
 
-class Ledger(Protocol):
-    """The part of the records that the pages use."""
+class Counting(Protocol):
+    """The part of :class:`consent_mw.counting.Tally` that the pages use."""
 
-    def append(self, record: Record, *, language: str, notice: str) -> None:
-        """Keep the record durably, or raise :class:`consent_mw.errors.RecordsError`."""
+    def answered(
+        self,
+        head: RequestHead,
+        remote: str,
+        outcome: str,
+        *,
+        purposes: frozenset[str],
+        language: str,
+        variant: str,
+        gpc: bool,
+    ) -> None:
+        """
+        Count an answer; whoever objected to it, and whatever is no visitor, is not counted.
+
+        Args:
+            head: The request that brought the answer.
+            remote: The address of the peer; it is looked up, and not kept.
+            outcome: One of the answers of :mod:`consent_mw.core.counts`, or WITHDRAW.
+            purposes: Ids of the purposes granted.
+            language: The language tag of the notice.
+            variant: Which notice was answered.
+            gpc: Whether the opt-out signal was present.
+        """
         ...
 
 
@@ -42,8 +64,8 @@ class WebContext(Protocol):
     """Everything that the pages need; none of it is created by them."""
 
     @property
-    def records(self) -> Ledger:
-        """Where grants and withdrawals are proved."""
+    def records(self) -> Records:
+        """Where grants and withdrawals are proved, and the published figures are."""
         ...
 
     @property
@@ -52,8 +74,17 @@ class WebContext(Protocol):
         ...
 
     @property
+    def counting(self) -> Counting | None:
+        """What counts the answers, or None where nothing is counted."""
+        ...
+
+    @property
     def assets(self) -> Assets:
         """The static files."""
+        ...
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the signing keys, oldest first."""
         ...
 
     def site(self) -> Site:

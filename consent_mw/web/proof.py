@@ -1,0 +1,116 @@
+"""What a choice leaves behind: the entries of the ledger that prove it, and one count."""
+
+from __future__ import annotations
+
+import logging
+
+from consent_mw.core import counts
+from consent_mw.core.model import Action
+from consent_mw.core.model import Choice
+from consent_mw.core.model import Record
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.errors import RecordsError
+from consent_mw.web.context import WebContext
+from consent_mw.web.visit import Refused
+from consent_mw.web.visit import Visit
+from consent_mw.web.visit import remote
+
+logger = logging.getLogger("consent_mw.web")
+
+#: The one form that the notice has.
+VARIANT = "bar"
+
+_OUTCOMES = {
+    Action.ACCEPT: counts.ACCEPT,
+    Action.PARTIAL: counts.PARTIAL,
+    Action.REJECT: counts.REJECT,
+    Action.WITHDRAW: counts.WITHDRAW,
+}
+
+
+class Proof:
+    """Writes what the ledger has to know of a choice; threads may share it."""
+
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
+        #: The notices that this process has kept, each with the day when it did.
+        self._kept: dict[str, int] = {}
+
+    def record(self, visit: Visit, record: Record, old: str) -> None:
+        """
+        Write a grant, and then the end of the one before.
+
+        Args:
+            old: The receipt that the record replaces or withdraws, or empty.
+
+        Raises:
+            Refused: the grant could not be recorded, so it does not count.
+        """
+        if record.receipt:
+            try:
+                self._grant(visit, record)
+            except RecordsError as error:
+                logger.error("a grant was refused, because it could not be recorded: %s", error)
+                raise Refused(503) from error
+        if old:
+            self.end(visit, old, Act.REPLACE if record.receipt else Act.WITHDRAW)
+
+    def _grant(self, visit: Visit, record: Record) -> None:
+        notice = self._context.notice()
+        if self._kept.get(notice.digest) != record.day:
+            # Once a day, since retention takes away the notices that no entry names.
+            self._context.records.keep_notice(notice.digest, notice.document)
+            self._kept = {**self._kept, notice.digest: record.day}
+        self._context.records.append(
+            Entry(
+                site=visit.site.id,
+                receipt=record.receipt,
+                act=Act.ACCEPT if record.action is Action.ACCEPT else Act.PARTIAL,
+                day=record.day,
+                revision=record.revision,
+                purposes=record.purposes,
+                services=record.services,
+                gpc=record.gpc,
+                language=visit.lang,
+                notice=notice.digest,
+            )
+        )
+
+    def end(self, visit: Visit, receipt: str, act: Act) -> None:
+        """Write that a receipt ended, as far as the store can: it has ended, whatever the store does."""
+        try:
+            self._context.records.append(
+                Entry(
+                    site=visit.site.id,
+                    receipt=receipt,
+                    act=act,
+                    day=self._context.today(),
+                    revision=visit.site.revision,
+                )
+            )
+        except Exception as error:
+            # Words that are not our own may hold the receipt.
+            why = error if isinstance(error, RecordsError) else type(error).__name__
+            logger.error("a withdrawal is honoured, but could not be recorded: %s", why)
+
+
+def count(context: WebContext, visit: Visit, chosen: Choice) -> None:
+    """Count an answer, unless it says again what holds already; whatever fails, the answer stands."""
+    held = visit.decision.record
+    if held is not None and (held.purposes, held.services) == (chosen.purposes, chosen.services):
+        return
+    try:
+        if context.counting is not None:
+            context.counting.answered(
+                visit.head,
+                remote(),
+                _OUTCOMES[chosen.action],
+                purposes=chosen.purposes,
+                language=visit.lang,
+                variant=VARIANT,
+                gpc=visit.decision.gpc,
+            )
+    except Exception as error:
+        # The error's own words may hold what the request brought.
+        logger.error("an answer could not be counted: %s", type(error).__name__)

@@ -1,0 +1,201 @@
+"""One request to a page under the mount: who asks, in which language, from where, and what a failure looks like."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from dataclasses import replace
+from urllib.parse import quote
+
+from flask import Response
+from flask import jsonify
+from flask import render_template
+from flask import request
+
+from consent_mw.banner import choose_language
+from consent_mw.banner import direction
+from consent_mw.banner import wording
+from consent_mw.cookies import expire
+from consent_mw.core.decide import decide
+from consent_mw.core.model import Decision
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Record
+from consent_mw.core.model import RequestHead
+from consent_mw.core.model import Site
+from consent_mw.web.choice import Form
+from consent_mw.web.choice import Origin
+from consent_mw.web.choice import granted_optional
+from consent_mw.web.choice import grants
+from consent_mw.web.choice import origin_of
+from consent_mw.web.choice import read_form
+from consent_mw.web.choice import safe_back
+from consent_mw.web.choice import to_expire
+from consent_mw.web.context import WebContext
+from consent_mw.web.pages import Pages
+
+logger = logging.getLogger("consent_mw.web")
+
+_FORM_TYPE = "application/x-www-form-urlencoded"
+
+#: Seconds after which what a store could not do may be tried again.
+RETRY_AFTER = "10"
+
+#: The text of each status that says why nothing was done.
+ERROR_TEXTS = {
+    400: "error.action",
+    403: "error.origin",
+    404: "error.missing",
+    405: "error.method",
+    413: "error.size",
+    415: "error.form",
+    500: "error.server",
+    503: "error.records",
+}
+
+
+class Refused(Exception):
+    """A step failed: the status of the answer, and the key of the text that says why."""
+
+    def __init__(self, status: int, key: str = "") -> None:
+        super().__init__(status)
+        self.status = status
+        self.key = key or ERROR_TEXTS[status]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request as the views see it."""
+
+    site: Site
+    head: RequestHead
+    found: Record | NoRecord
+    decision: Decision
+    root: str
+    home: str
+    lang: str
+
+    @property
+    def receipt(self) -> str:
+        """The receipt that the cookie holds, whether its choice still counts or not; else empty."""
+        return self.found.receipt if isinstance(self.found, Record) else ""
+
+    def back(self, text: str) -> str:
+        """Return the path to go back to, checked."""
+        return safe_back(text, self.root, self.home)
+
+    def pages(self) -> Pages:
+        """Return what the templates show."""
+        return Pages(self.site, self.decision, self.found, self.lang)
+
+    def in_language(self, lang: str) -> Visit:
+        """Return the same visit in the language, if the site has it."""
+        return replace(self, lang=lang) if lang in self.site.languages else self
+
+
+def visit_of(context: WebContext) -> Visit:
+    """Return the request that is being answered; it changes nothing and does not fail."""
+    site = context.site()
+    head = _head()
+    found = context.cookies.read(head)
+    root = quote(request.environ.get("SCRIPT_NAME", "").encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
+    return Visit(
+        site=site,
+        head=head,
+        found=found,
+        decision=decide(site, found, head.signals, context.today()),
+        root=root,
+        home=root.removesuffix(site.mount) + "/",
+        lang=choose_language(site, head.header("accept-language") or ""),
+    )
+
+
+def _head() -> RequestHead:
+    environ = request.environ
+    return RequestHead(
+        method=environ["REQUEST_METHOD"],
+        scheme=environ["wsgi.url_scheme"],
+        host=environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}",
+        path=environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+        query=environ.get("QUERY_STRING", ""),
+        headers=tuple(
+            (name.removeprefix("HTTP_").replace("_", "-").lower(), value)
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        ),
+    )
+
+
+def remote() -> str:
+    """Return the peer's address, which the server tells beside the request; it goes to the counting and nowhere."""
+    return str(request.environ.get("REMOTE_ADDR", ""))
+
+
+def posted(visit: Visit) -> Form:
+    """
+    Return the form of a request that may change something.
+
+    Raises:
+        Refused: it is no form, another site made it, or it would grant something and does not tell where it is from.
+        RequestEntityTooLarge: it is longer than FORM_LIMIT.
+    """
+    if request.mimetype != _FORM_TYPE:
+        raise Refused(415)
+    form = read_form(request.get_data(cache=False))
+    origin = origin_of(visit.head)
+    if origin is Origin.FOREIGN or (origin is Origin.UNTOLD and grants(form)):
+        raise Refused(403)
+    return form
+
+
+def cookie_of(context: WebContext, visit: Visit, record: Record) -> str:
+    """
+    Return what keeps the choice; before anything is recorded, since a choice that cannot be kept is none.
+
+    Raises:
+        Refused: over plain http no choice can be kept.
+    """
+    if context.cookies.name(visit.head) is None:
+        logger.warning(
+            "a choice could not be kept: the site is served over plain http; serve it over https, "
+            "or set allow_insecure_http = true if you accept that the choice can be read and changed on its way"
+        )
+        raise Refused(403, "error.insecure")
+    return context.cookies.set_cookie(record, visit.head)
+
+
+def settle(answer: Response, visit: Visit, cookie: str, decision: Decision) -> None:
+    """Set the cookie of a choice, and expire those of services that may not run by the decision (any more)."""
+    answer.headers.add("Set-Cookie", cookie)
+    names, services = to_expire(visit.site, granted_optional(visit.site, decision), list(request.cookies))
+    for value in expire(names, services, visit.head.host):
+        answer.headers.add("Set-Cookie", value)
+
+
+def wants_json() -> bool:
+    """Return whether the request asks for JSON, as the runtime does."""
+    accepted = request.headers.get("Accept", "").lower().split(",")
+    return any(part.partition(";")[0].strip() == "application/json" for part in accepted)
+
+
+def frame(context: WebContext, visit: Visit, back: str) -> dict[str, object]:
+    """Return what every template needs."""
+    return {
+        "say": wording(visit.lang),
+        "lang": visit.lang,
+        "dir": direction(visit.lang),
+        "root": visit.root,
+        "sheet": context.assets.path("pages.css"),
+        "back": back,
+    }
+
+
+def failure(context: WebContext, status: int, key: str) -> Response:
+    """Return a plain page, or JSON, that says what went wrong; it may not fail itself."""
+    visit = visit_of(context)
+    text = wording(visit.lang)[key]
+    if wants_json():
+        answer = jsonify({"error": text})
+        answer.status_code = status
+        return answer
+    body = render_template("message.html", **frame(context, visit, visit.home), text=text)
+    return Response(body, status=status)
