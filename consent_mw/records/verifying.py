@@ -1,0 +1,419 @@
+"""
+Finding what was done to a ledger since it was sealed.
+
+Whoever can write to the store, and has none of the keys, can hide nothing of
+what was sealed before: :func:`verify` walks the whole chain, one seal at a time,
+and names the first thing that is not as it was sealed.
+
+The steps of :func:`verify`; the numbers are repeated at the code:
+
+(1) The seals count from 1 without gaps.
+(2) Each is signed by one of the site's keys.
+(3) Each names the hash of the one before.
+(4) The leaves of each, in number and root, are those it was made of; they may be gone when their time is over.
+(5) At each place stands the entry whose leaf it is, or a tombstone tells that it was erased.
+(6) No entry stands in a seal that does not exist, and no tombstone tells of an entry that is still there.
+(7) Where the owner noted a head of the chain, it is still in it: a chain that was cut short passes all else.
+(8) Where asked, each notice that an entry names is there and unaltered.
+
+Limits: an entry is proved from its sealing on, not before. Entries that are
+written and erased while this runs are looked at again before they count as a
+finding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from consent_mw.core.seal import NO_SEAL
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import Seal
+from consent_mw.core.seal import merkle_root
+from consent_mw.records import Ledger
+from consent_mw.records.signing import is_signed
+from consent_mw.records.signing import key_name
+
+__all__ = ["Finding", "Kind", "Verification", "verify"]
+
+# Seals are read so many at a time; with their leaves each is up to half a megabyte.
+_BATCH = 16
+
+
+class Kind(Enum):
+    """What a verification may find."""
+
+    #: The entry at a place is not the one that was sealed there.
+    EDITED = "edited"
+    #: Nothing is at a place, and no tombstone tells why.
+    REMOVED = "removed"
+    #: Something claims a place that is taken, or that no seal has.
+    INSERTED = "inserted"
+    #: An entry that was sealed stands in another place.
+    MOVED = "moved"
+    #: A seal is missing, or names another than the one before it.
+    CHAIN = "chain broken"
+    #: A seal, or its list of leaves, is not as it was made.
+    SEAL = "seal edited"
+    #: A seal is as it was made, and its signature is not.
+    SIGNATURE = "signature wrong"
+    #: A seal was signed by a key that was not given.
+    KEY = "key unknown"
+    #: Entries are gone that had to be kept longer.
+    PURGED = "purged too early"
+    #: The head that was noted is not in the chain.
+    TRUNCATED = "chain cut short"
+    #: A notice is not there, or not as it was shown.
+    NOTICE = "notice lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    The first thing that is not as it was sealed.
+
+    Args:
+        what: One sentence.
+        seal: The number of the seal where it shows, or None.
+        place: The place in it, or None.
+        receipt: Of the entry in question, where there is one.
+    """
+
+    kind: Kind
+    what: str
+    seal: int | None = None
+    place: int | None = None
+    receipt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """
+    What a walk along the chain came to; after a finding the figures tell how far it got.
+
+    Args:
+        finding: None where all is as it was sealed.
+        seals: How many seals were checked.
+        entries: How many entries stand in them as they were sealed.
+        erased: How many were erased at their person's request, and left a tombstone.
+        purged: How many were dropped when their time was over.
+        waiting: How many are not sealed yet, and prove nothing yet.
+        head: The hash of the last seal, in hex; empty where there is none. Noted elsewhere, it shows later whether the
+            chain was cut short.
+        signed: False where no key was given, so that no signature was checked.
+    """
+
+    finding: Finding | None
+    seals: int
+    entries: int
+    erased: int
+    purged: int
+    waiting: int
+    head: str
+    signed: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return self.finding is None
+
+
+def verify(
+    records: Ledger,
+    *,
+    site: str,
+    keys: tuple[str, ...],
+    today: int,
+    record_days: int,
+    head: str = "",
+    notices: bool = False,
+) -> Verification:
+    """
+    Walk the chain of a site from its first seal, and return what was found.
+
+    Memory does not grow with the ledger, but with the number of erasures.
+
+    Args:
+        site: The site's id.
+        keys: All that ever signed; with none of them, signatures are not checked.
+        today: Whole days since 1970-01-01 UTC.
+        record_days: How long entries must be kept after their sealing.
+        head: The hash of a seal that was noted earlier, in hex.
+        notices: Whether to look at the notices too.
+
+    Raises:
+        RecordsError: the store fails.
+    """
+    return _Walk(records, site, keys, today, record_days).result(head.lower(), notices)
+
+
+class _Found(Exception):
+    """Carries the finding out of the walk."""
+
+    def __init__(
+        self, kind: Kind, what: str, seal: int | None = None, place: int | None = None, receipt: str = ""
+    ) -> None:
+        super().__init__(what)
+        self.finding = Finding(kind, what, seal, place, receipt)
+
+
+class _Walk:
+    """One verification."""
+
+    def __init__(self, records: Ledger, site: str, keys: tuple[str, ...], today: int, record_days: int) -> None:
+        self.records = records
+        self.site = site
+        self.keys = keys
+        self.record_days = record_days
+        last = records.last_seal()
+        # A clock that went back must not make what was purged before look purged too early.
+        self.today = max(today, last.day) if last else today
+        self.seals = self.entries = self.erased = self.purged = self.waiting = 0
+        self.head = NO_SEAL
+        self.tombstones: set[tuple[int, int]] | None = None
+        self.excused: set[tuple[int, int]] = set()
+
+    def result(self, head: str, notices: bool) -> Verification:
+        finding = None
+        try:
+            self.chain(head)
+            self.rest()
+            if notices:
+                self.notices()
+        except _Found as found:
+            finding = found.finding
+        return Verification(
+            finding,
+            self.seals,
+            self.entries,
+            self.erased,
+            self.purged,
+            self.waiting,
+            self.head.hex() if self.seals else "",
+            bool(self.keys),
+        )
+
+    # -- the chain
+
+    def chain(self, head: str) -> None:
+        noted = not head
+        for seal in _seals(self.records):
+            if seal.number != self.seals + 1:  # (1)
+                raise _Found(
+                    Kind.CHAIN,
+                    f"Seal {self.seals + 1} is missing: seal {seal.number} comes next.",
+                    self.seals + 1,
+                )
+            self.today = max(self.today, seal.day)
+            self.link(seal)
+            self.leaves(seal)
+            self.head = seal.hash
+            self.seals += 1
+            noted = noted or self.head.hex() == head
+        if not noted:  # (7)
+            what = f"The head that was noted is in none of the {self.seals} seals: later ones were removed or replaced."
+            raise _Found(Kind.TRUNCATED, what, self.seals or None)
+
+    def link(self, seal: Seal) -> None:
+        """Check a seal by itself, and its tie to the one before."""
+        number = seal.number
+        fits = seal.previous == self.head
+        if self.keys and not is_signed(seal, self.keys):  # (2)
+            after = next(iter(self.records.seals(number + 1, 1)), None)
+            # The seal itself is sound if the one after it, which is signed, names it just so.
+            confirmed = after is not None and after.previous == seal.hash and is_signed(after, self.keys)
+            if not (fits and self.holds(seal)):
+                raise _Found(Kind.SEAL, f"Seal {number} is not as it was signed.", number)
+            name = seal.signature.partition(".")[0]
+            if name and name not in {key_name(key) for key in self.keys}:
+                what = f"Seal {number} was signed by the key {name!r}, which is not among those given."
+                raise _Found(Kind.KEY, what, number)
+            if confirmed:
+                raise _Found(Kind.SIGNATURE, f"The signature of seal {number} is not the one it was given.", number)
+            if after is None:
+                what = f"The signature of seal {number}, the last one, does not fit: one of the two was edited."
+                raise _Found(Kind.SIGNATURE, what, number)
+            raise _Found(Kind.SEAL, f"Seal {number} is not as it was signed.", number)
+        if not fits:  # (3)
+            before = f"seal {number - 1} as it is kept" if number > 1 else "none"
+            raise _Found(Kind.CHAIN, f"Seal {number} follows another seal than {before}.", number)
+
+    @staticmethod
+    def holds(seal: Seal) -> bool:
+        """Return whether the leaves of a seal are those that it names, as far as they are still there."""
+        return seal.leaves is None or (len(seal.leaves) == seal.size and merkle_root(seal.leaves) == seal.root)
+
+    def leaves(self, seal: Seal) -> None:
+        """Check what stands in a seal; where something is wrong, look again before it counts as a finding."""
+        rows = self.records.sealed(seal.number)
+        listed = seal.leaves
+        if listed is not None and len(rows) == seal.size and len(listed) == seal.size:
+            straight = all(row.place == place for place, row in enumerate(rows))
+            if straight and tuple(row.entry.leaf for row in rows) == listed and merkle_root(listed) == seal.root:
+                self.entries += seal.size
+                return
+        again = next((other for other in self.records.seals(seal.number, 1) if other.number == seal.number), seal)
+        self.places(again, self.records.sealed(seal.number))
+
+    def places(self, seal: Seal, rows: list[Kept]) -> None:
+        number = seal.number
+        over = seal.day + self.record_days < self.today
+        if seal.leaves is None:  # (4)
+            if rows and merkle_root([row.entry.leaf for row in rows]) != seal.root:
+                what = f"It says that it stands in seal {number}, whose entries were purged."
+                raise _Found(Kind.INSERTED, what, number, rows[0].place, rows[0].entry.receipt)
+            if rows:
+                self.entries += len(rows)
+                return
+            if not over:
+                what = (
+                    f"The entries of seal {number} were purged before {self.record_days} days were over"
+                    " (or the setting record_days was raised since)."
+                )
+                raise _Found(Kind.PURGED, what, number)
+            self.purged += seal.size
+            return
+        if not self.holds(seal):
+            what = f"The list of leaves of seal {number} is not the one that was sealed."
+            raise _Found(Kind.SEAL, what, number)
+        at: dict[int, Kept] = {}
+        for row in rows:  # (5)
+            leaf, place = row.entry.leaf, row.place
+            if place is None or not 0 <= place < seal.size:
+                self.astray(row, f"Seal {number} has no place {place}: it has {seal.size}.")
+                continue
+            other = at.setdefault(place, row)
+            if other is not row:
+                strange = row if other.entry.leaf == seal.leaves[place] else other
+                at[place] = other if strange is row else row
+                if leaf == seal.leaves[place] or other.entry.leaf == seal.leaves[place]:
+                    self.astray(strange, f"Place {place} of seal {number} is taken by the entry that was sealed there.")
+        # The first place counts, whatever is wrong there.
+        for place in range(seal.size):
+            row_at = at.get(place)
+            if row_at is None:
+                self.absent(seal, place, over)
+            elif row_at.entry.leaf != seal.leaves[place]:
+                self.differs(seal, place, row_at)
+            else:
+                self.entries += 1
+
+    def absent(self, seal: Seal, place: int, over: bool) -> None:
+        """Judge an empty place."""
+        number, leaves = seal.number, seal.leaves or ()
+        if over:
+            self.purged += 1
+            return
+        if self.is_erased(number, place):
+            self.erased += 1
+            self.excused.add((number, place))
+            return
+        leaf = leaves[place]
+        for row in self.records.entries():
+            if row.entry.leaf == leaf:
+                now = f"{row.seal}/{row.place}" if row.seal is not None else "among those that wait for a seal"
+                what = f"The entry that was sealed at {number}/{place} now stands {now}."
+                raise _Found(Kind.MOVED, what, number, place, row.entry.receipt)
+        # Only a clock that went back dates a later seal earlier: the tombstone may have been purged with it.
+        if any(other.leaves is None for other in _seals(self.records, number + 1)):
+            self.erased += 1
+            self.excused.add((number, place))
+            return
+        what = f"The entry that was sealed at {number}/{place} is gone, and no tombstone says that it was erased."
+        raise _Found(Kind.REMOVED, what, number, place)
+
+    def differs(self, seal: Seal, place: int, row: Kept) -> None:
+        """Raise what is wrong with an entry that stands in another's place."""
+        belongs = self.home(row)
+        if belongs is not None:
+            what = f"The entry at {seal.number}/{place} was sealed at {belongs}."
+            raise _Found(Kind.MOVED, what, seal.number, place, row.entry.receipt)
+        what = f"The entry at {seal.number}/{place} is not as it was sealed."
+        raise _Found(Kind.EDITED, what, seal.number, place, row.entry.receipt)
+
+    def astray(self, row: Kept, why: str) -> None:
+        """Raise what is wrong with an entry that no seal has room for."""
+        belongs = self.home(row)
+        if belongs is not None:
+            what = f"The entry at {row.seal}/{row.place} was sealed at {belongs}."
+            raise _Found(Kind.MOVED, what, row.seal, row.place, row.entry.receipt)
+        raise _Found(Kind.INSERTED, f"{why} This entry was put in later.", row.seal, row.place, row.entry.receipt)
+
+    def home(self, row: Kept) -> str | None:
+        """Return where an entry was sealed, or None where it never was."""
+        leaf = row.entry.leaf
+        for seal in _seals(self.records):
+            if seal.leaves is not None and leaf in seal.leaves:
+                return f"{seal.number}/{seal.leaves.index(leaf)}"
+        return None
+
+    def is_erased(self, number: int, place: int) -> bool:
+        """Return whether a tombstone tells of the entry at that place."""
+        if self.tombstones is None or (number, place) not in self.tombstones:
+            # Also again: it may have been erased since this last looked.
+            self.tombstones = {about for row in self.records.entries() if (about := _about(row)) is not None}
+        return (number, place) in self.tombstones
+
+    # -- what is not in the chain
+
+    def rest(self) -> None:
+        """Look for entries that no seal knows of (6)."""
+        for row in self.records.entries():
+            if row.seal is None and row.place is None:
+                self.waiting += 1
+            elif row.seal is None or row.place is None or not self.exists(row.seal):
+                self.astray(row, f"There is no place {row.seal}/{row.place} in the chain.")
+            if row.entry.act is Act.ERASE:
+                self.tombstone(row)
+
+    def exists(self, number: int) -> bool:
+        return 1 <= number <= self.seals or any(seal.number == number for seal in self.records.seals(number, 1))
+
+    def tombstone(self, row: Kept) -> None:
+        """Check that what a tombstone tells of was there, and is no longer."""
+        about = _about(row)
+        if about is not None and about in self.excused:
+            return
+        seal = None if about is None else next(iter(self.records.seals(about[0], 1)), None)
+        if about is None or seal is None or seal.number != about[0] or not 0 <= about[1] < seal.size:
+            what = "A tombstone tells of an entry that never was."
+            raise _Found(Kind.INSERTED, what, row.seal, row.place, row.entry.receipt)
+        if seal.leaves is not None and any(other.place == about[1] for other in self.records.sealed(seal.number)):
+            what = f"A tombstone tells that the entry at {about[0]}/{about[1]} was erased, which is still there."
+            raise _Found(Kind.INSERTED, what, row.seal, row.place, row.entry.receipt)
+
+    def notices(self) -> None:
+        """Check the notices that entries name (8)."""
+        seen: set[str] = set()
+        for row in self.records.entries():
+            digest = row.entry.notice
+            if not digest or digest in seen:
+                continue
+            seen.add(digest)
+            document = self.records.notice(digest)
+            if document is None or hashlib.sha256(document).hexdigest() != digest:
+                how = "is not kept" if document is None else "is not as it was shown"
+                what = f"The notice {digest} {how}."
+                raise _Found(Kind.NOTICE, what, row.seal, row.place, row.entry.receipt)
+
+
+def _seals(records: Ledger, first: int = 1) -> Iterator[Seal]:
+    """Yield the seals from number ``first`` on."""
+    while batch := records.seals(first, _BATCH):
+        yield from batch
+        first = batch[-1].number + 1
+
+
+def _about(row: Kept) -> tuple[int, int] | None:
+    """Return the seal and place that a tombstone tells of, or None for what is none."""
+    number, slash, place = row.entry.about.partition("/")
+    if row.entry.act is not Act.ERASE or not (slash and _plain(number) and _plain(place)):
+        return None
+    return int(number), int(place)
+
+
+def _plain(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) <= 18
