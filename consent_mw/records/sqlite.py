@@ -13,22 +13,26 @@ processes share (SQLite documentation, "Write-Ahead Logging", section 2.2).
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
 import time
 import weakref
+import zlib
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from importlib import resources
 from threading import Lock
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.errors import RecordsError
+from consent_mw.records.sql import Row
+from consent_mw.records.sql import Session
+from consent_mw.records.sql import SqlRecords
+from consent_mw.records.sql import Value
 
 __all__ = ["SqliteRecords"]
 
@@ -47,82 +51,37 @@ READ_WAIT = 0.25
 #: "cmw1" in the file's header, so that a file of another program is not written into.
 APPLICATION_ID = 0x636D7731
 #: The schema, step by step; a file's user_version counts the steps that it has.
-MIGRATIONS = ("2026-11-22-ledger.sql",)
+MIGRATIONS = ("2026-11-22-ledger.sql", "2026-11-22-seals-and-counters.sql")
 
 
 class _Foreign(RecordsError):
     """The file is a database, and not one of ours."""
 
 
-class SqliteRecords:
+class SqliteRecords(SqlRecords):
     """
-    A ledger in the file ``path``.
+    The records of ``site`` in the file ``path``; a file of an older version is brought up to date.
 
     Raises:
         ConfigError: the file cannot be made, or belongs to another program.
         RecordsError: the file is there and cannot be used.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, site: str = "site") -> None:
+        super().__init__(site)
         self.path = os.path.abspath(path)
         self._closed = False
-        self._writer = _Slot(self.path, WAIT)
-        self._reader = _Slot(self.path, READ_WAIT)
+        self._writer = _Slot(self.path, site, WAIT)
+        self._reader = _Slot(self.path, site, READ_WAIT)
         _check_folder(self.path)
         # Nothing stays open: a server that loads the site before it forks has no connection to hand on.
         try:
             with _told(self.path):
-                _connect(self.path, START_WAIT).close()
+                _connect(self.path, site, START_WAIT).close()
         except _Foreign as error:
             remedy = "Name a file of its own in the setting records."
             raise ConfigError([Problem("site.records", str(error), remedy)]) from None
         _stores.add(self)
-
-    def append(self, record: Record, *, language: str, notice: str) -> None:
-        """Write a grant or the withdrawal of one; it is on the disk when this returns."""
-        if not record.receipt:
-            if record.action in (Action.ACCEPT, Action.PARTIAL):
-                raise RecordsError("A grant needs a receipt: without one nobody could find its record again.")
-            return
-        if record.action is Action.REJECT:
-            return
-        with self._using(self._writer) as connection:
-            _run(
-                connection,
-                WAIT,
-                "INSERT INTO ledger (receipt, step, day, action, revision, purposes, services, gpc, language, notice) "
-                "SELECT ?1, coalesce(max(step) + 1, 0), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM ledger WHERE receipt = ?1",
-                record.receipt,
-                record.day,
-                record.action.value,
-                record.revision,
-                _ids(record.purposes),
-                _ids(record.services),
-                int(record.gpc),
-                language,
-                notice,
-            )
-
-    def learned(self) -> frozenset[str]:
-        """Return the ids of the services that any process has learned."""
-        with self._using(self._reader) as connection:
-            return frozenset(name for (name,) in _run(connection, READ_WAIT, "SELECT service FROM learned"))
-
-    def learn(self, service_id: str, day: int) -> bool:
-        """Note that a service occurs on the site; return True where that is new."""
-        with self._using(self._reader) as connection:
-            # Most calls bring nothing new, and those need no writer.
-            if _run(connection, READ_WAIT, "SELECT 1 FROM learned WHERE service = ?", service_id).fetchone():
-                return False
-        with self._using(self._writer) as connection:
-            added = "INSERT OR IGNORE INTO learned (service, day) VALUES (?, ?)"
-            return _run(connection, WAIT, added, service_id, day).rowcount == 1
-
-    def version(self) -> int:
-        """Return the number of services learned: it only grows, and says more than PRAGMA data_version does."""
-        with self._using(self._reader) as connection:
-            (count,) = _run(connection, READ_WAIT, "SELECT count(*) FROM learned").fetchone()
-            return int(count)
 
     def close(self) -> None:
         """Close this process's connections; further calls raise RecordsError."""
@@ -130,6 +89,31 @@ class SqliteRecords:
         for slot in (self._writer, self._reader):
             with slot.lock:
                 slot.drop()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with self._using(self._reader) as connection:
+            yield _Session(connection, READ_WAIT)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self._using(self._writer) as connection:
+            # A file has one writer at a time anyway. Whatever fails closes the connection, which rolls back.
+            _run(connection, WAIT, "BEGIN IMMEDIATE")
+            yield _Session(connection, WAIT)
+            _run(connection, WAIT, "COMMIT")
+
+    _alone = _writing
+
+    def _wipe(self) -> None:
+        """Empty the write-ahead log: secure_delete has overwritten the rows in the file, but not there."""
+        with self._using(self._writer) as connection:
+            until = time.monotonic() + WAIT
+            # As long as somebody reads an older state the log must stay; the next wipe takes it along.
+            while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > until:
+                    _log.warning("what was erased is in %s-wal until nobody reads the records", self.path)
+                    return
 
     @contextmanager
     def _using(self, slot: _Slot) -> Iterator[sqlite3.Connection]:
@@ -148,11 +132,30 @@ class SqliteRecords:
             slot.lock.release()
 
 
+class _Session:
+    """A connection, with the seconds that a statement waits for others."""
+
+    def __init__(self, connection: sqlite3.Connection, wait: float) -> None:
+        self._connection = connection
+        self._wait = wait
+
+    def rows(self, statement: str, *values: Value) -> list[Row]:
+        return _run(self._connection, self._wait, statement, *values).fetchall()
+
+    def change(self, statement: str, *values: Value) -> int:
+        return _run(self._connection, self._wait, statement, *values).rowcount
+
+    def change_all(self, statement: str, rows: Iterable[Sequence[Value]]) -> int:
+        # Only inside a transaction, where nobody is in the way; without rows sqlite3 counts none as -1 or 0.
+        return max(self._connection.executemany(statement, rows).rowcount, 0)
+
+
 class _Slot:
     """One connection of one process, made when it is needed; used under ``lock``."""
 
-    def __init__(self, path: str, wait: float) -> None:
+    def __init__(self, path: str, site: str, wait: float) -> None:
         self.path = path
+        self.site = site
         self.wait = wait
         self.lock = Lock()
         self._connection: sqlite3.Connection | None = None
@@ -168,7 +171,7 @@ class _Slot:
             _log.warning("the records in %s were moved or replaced while the site was running", self.path)
             self.drop()
         if self._connection is None:
-            self._connection = _connect(self.path, self.wait)
+            self._connection = _connect(self.path, self.site, self.wait)
             self._file = _identity(self.path)
             self._process = os.getpid()
         return self._connection
@@ -202,13 +205,13 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _connect(path: str, wait: float) -> sqlite3.Connection:
+def _connect(path: str, site: str, wait: float) -> sqlite3.Connection:
     """Open ``path`` and make it ready; every statement is a transaction of its own unless one is begun."""
     until = time.monotonic() + wait
     while True:
         connection = sqlite3.connect(path, timeout=TRY, isolation_level=None, check_same_thread=False)
         try:
-            _prepare(connection, path)
+            _prepare(connection, path, site)
         except BaseException as error:
             connection.close()
             if not _is_busy(error) or time.monotonic() > until:
@@ -218,8 +221,8 @@ def _connect(path: str, wait: float) -> sqlite3.Connection:
             return connection
 
 
-def _run(connection: sqlite3.Connection, wait: float, statement: str, *values: str | int) -> sqlite3.Cursor:
-    """Run one statement as a transaction of its own, trying again for ``wait`` seconds while others are in the way."""
+def _run(connection: sqlite3.Connection, wait: float, statement: str, *values: Value) -> sqlite3.Cursor:
+    """Run one statement, trying again for ``wait`` seconds while others are in the way."""
     until = time.monotonic() + wait
     while True:
         try:
@@ -234,7 +237,7 @@ def _is_busy(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _prepare(connection: sqlite3.Connection, path: str) -> None:
+def _prepare(connection: sqlite3.Connection, path: str, site: str) -> None:
     """Set the connection up, and bring the file's schema up to date."""
     if _foreign(connection):
         raise _Foreign(f"{path} is a database of another program.")
@@ -252,7 +255,7 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
         try:
             for name in MIGRATIONS[_steps(connection) :]:  # another process may have been faster
                 for statement in _statements(resources.files(__package__).joinpath(name).read_text(encoding="utf-8")):
-                    connection.execute(statement)
+                    connection.execute(statement, {"site": site})
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
             connection.execute("COMMIT")
@@ -284,16 +287,12 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _ids(ids: frozenset[str]) -> str:
-    return json.dumps(sorted(ids), separators=(",", ":"))
-
-
 @contextmanager
 def _told(path: str) -> Iterator[None]:
     """Turn an error of SQLite into one that names the file."""
     try:
         yield
-    except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
+    except (sqlite3.Error, OSError, OverflowError, ValueError, zlib.error) as error:
         raise RecordsError(f"The records in {path} cannot be used: {error}.") from error
 
 

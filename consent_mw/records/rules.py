@@ -1,0 +1,33 @@
+"""What every store asks of an entry, and what it leaves in the place of one that was erased."""
+
+from __future__ import annotations
+
+import secrets
+
+from consent_mw.core.seal import ENDS
+from consent_mw.core.seal import GRANTS
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.errors import RecordsError
+
+
+def check(entry: Entry, site: str) -> None:
+    """
+    Refuse what the ledger of ``site`` may not take from a caller.
+
+    Raises:
+        RecordsError: it is no grant and no end of one, has no receipt or no whole day, or is of another site.
+    """
+    if entry.act not in GRANTS | ENDS:
+        raise RecordsError(f"The ledger takes grants and their ends, not {entry.act.value!r}.")
+    if not entry.receipt:
+        raise RecordsError("A grant needs a receipt: without one nobody could find its record again.")
+    if not isinstance(entry.day, int):
+        raise RecordsError("The ledger takes whole days: a finer time could tell people apart.")
+    if entry.site != site:
+        raise RecordsError(f"These are the records of the site {site!r}, not of {entry.site!r}.")
+
+
+def tombstone(site: str, day: int, seal: int, place: int) -> Entry:
+    """Return what is left of an entry that stood at ``place`` in ``seal``; nothing in it leads to the receipt."""
+    return Entry(site, secrets.token_urlsafe(16), Act.ERASE, day, about=f"{seal}/{place}")

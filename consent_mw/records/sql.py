@@ -1,0 +1,389 @@
+"""
+What the stores that speak SQL have in common: every statement, and how a row is read and written.
+
+A store of this kind brings a schema with these tables and three ways to
+borrow a :class:`Session`: for reading, for a transaction, and for one that no
+other process may run on this site at the same time. The statements keep to
+what SQLite 3.24 and PostgreSQL both understand, with ``?`` for a value.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from abc import ABC
+from abc import abstractmethod
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from consent_mw.core.counts import Count
+from consent_mw.core.counts import Figures
+from consent_mw.core.seal import HASH_SIZE
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import Seal
+from consent_mw.records.rules import check
+from consent_mw.records.rules import tombstone
+
+Value = str | int | bytes | None
+Row = tuple[Value, ...]
+
+#: Entries that are read at once, so that nothing is held open while the reader does something else.
+PAGE = 1000
+#: Seals that are purged in one transaction: up to 100,000 entries.
+PURGE = 20
+
+_ENTRY = "receipt, act, day, revision, purposes, services, gpc, language, notice, about, seal, place"
+_SEAL = "number, day, size, root, previous, signature, leaves"
+
+_APPEND = (
+    "INSERT INTO ledger (site, step, receipt, act, day, revision, purposes, services, gpc, language, notice, about) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_MARK = "UPDATE ledger SET seal = ?, place = ? WHERE site = ? AND receipt = ? AND step = ? AND seal IS NULL"
+_DROP = "DELETE FROM ledger WHERE site = ? AND receipt = ? AND step = ?"
+_ADD = (
+    "INSERT INTO counts (site, day, dimension, value, outcome, total) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (site, day, dimension, value, outcome) DO UPDATE SET total = counts.total + excluded.total"
+)
+_SPEND = "DELETE FROM counts WHERE site = ? AND day = ? AND dimension = ? AND value = ? AND outcome = ? AND total = ?"
+_PUBLISH = "INSERT INTO figures (site, name, first_day, last_day, cells) VALUES (?, ?, ?, ?, ?)"
+
+
+class Session(Protocol):
+    """A connection, lent for the work of one method."""
+
+    def rows(self, statement: str, *values: Value) -> list[Row]:
+        """Run a statement and return its rows."""
+        ...
+
+    def change(self, statement: str, *values: Value) -> int:
+        """Run a statement and return how many rows it changed."""
+        ...
+
+    def change_all(self, statement: str, rows: Iterable[Sequence[Value]]) -> int:
+        """Run a statement with each of the rows and return how many rows they changed together."""
+        ...
+
+
+class Undo(Exception):
+    """Raised inside a transaction to end it with nothing changed."""
+
+
+class SqlRecords(ABC):
+    """The records of one site, in the tables of a database."""
+
+    def __init__(self, site: str) -> None:
+        self.site = site
+
+    # -- what a store brings
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Session]:
+        """Lend a session whose statements stand alone and change nothing."""
+
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[Session]:
+        """Lend a session that is one durable transaction; an exception inside ends it with nothing changed."""
+
+    @abstractmethod
+    def _alone(self) -> AbstractContextManager[Session]:
+        """Lend what ``_writing`` does, one at a time among all processes; ``append`` does not wait for it."""
+
+    @abstractmethod
+    def _wipe(self) -> None:
+        """Do what the store can so that nothing remains of rows that were deleted."""
+
+    # -- the ledger
+
+    def append(self, entry: Entry) -> None:
+        """Write an entry; it is durable when this returns, and writing it again changes nothing."""
+        check(entry, self.site)
+        with self._writing() as session:
+            session.change(_APPEND, *_row_of_entry(entry))
+
+    def history(self, receipt: str) -> list[Kept]:
+        """Return the entries of a receipt, by step."""
+        with self._reading() as session:
+            query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND receipt = ? ORDER BY step"  # noqa: S608
+            return [self._kept(row) for row in session.rows(query, self.site, receipt)]
+
+    def entries(self) -> Iterator[Kept]:
+        """Yield every entry, by receipt and step, a page at a time."""
+        query = (
+            f"SELECT {_ENTRY}, step FROM ledger WHERE site = ? AND (receipt, step) > (?, ?) "  # noqa: S608
+            "ORDER BY receipt, step LIMIT ?"
+        )
+        receipt: Value = ""
+        step: Value = 0
+        while True:
+            with self._reading() as session:
+                page = session.rows(query, self.site, receipt, step, PAGE)
+            for row in page:
+                yield self._kept(row[:-1])
+            if len(page) < PAGE:
+                return
+            receipt, step = page[-1][0], page[-1][-1]  # of an entry that was tampered with, the step may not be its own
+
+    def keep_notice(self, digest: str, document: bytes) -> None:
+        """Keep the document durably under the hash that addresses it."""
+        query = "SELECT 1 FROM notices WHERE site = ? AND digest = ?"
+        with self._reading() as session:
+            # Every process brings every notice at its start: nearly all are there, and those need no writer.
+            if session.rows(query, self.site, digest):
+                return
+        added = "INSERT INTO notices (site, digest, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        with self._writing() as session:
+            session.change(added, self.site, digest, zlib.compress(document, 9))
+
+    def notice(self, digest: str) -> bytes | None:
+        """Return the document that the hash addresses, or None."""
+        query = "SELECT document FROM notices WHERE site = ? AND digest = ?"
+        with self._reading() as session:
+            for (document,) in session.rows(query, self.site, digest):
+                return zlib.decompress(_bytes(document))
+        return None
+
+    def unsealed(self, limit: int) -> list[Entry]:
+        """Return up to ``limit`` entries that wait for a seal."""
+        query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal IS NULL LIMIT ?"  # noqa: S608
+        with self._reading() as session:
+            return [self._kept(row).entry for row in session.rows(query, self.site, limit)]
+
+    def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
+        """Keep a seal and mark its entries, or return False with nothing changed."""
+        try:
+            with self._alone() as session:
+                ((last,),) = session.rows("SELECT coalesce(max(number), 0) FROM seals WHERE site = ?", self.site)
+                if seal.number != _int(last) + 1:
+                    raise Undo
+                added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+                session.change(added, self.site, *_row_of_seal(seal))
+                marks = [
+                    (seal.number, place, self.site, entry.receipt, entry.step) for place, entry in enumerate(entries)
+                ]
+                if session.change_all(_MARK, marks) != len(marks):
+                    raise Undo
+        except Undo:
+            return False
+        return True
+
+    def last_seal(self) -> Seal | None:
+        """Return the newest seal, or None."""
+        query = f"SELECT {_SEAL} FROM seals WHERE site = ? ORDER BY number DESC LIMIT 1"  # noqa: S608
+        with self._reading() as session:
+            for row in session.rows(query, self.site):
+                return self._seal(row)
+        return None
+
+    def seals(self, first: int = 1, limit: int = 1000) -> list[Seal]:
+        """Return up to ``limit`` seals from number ``first`` on, in order."""
+        query = f"SELECT {_SEAL} FROM seals WHERE site = ? AND number >= ? ORDER BY number LIMIT ?"  # noqa: S608
+        with self._reading() as session:
+            return [self._seal(row) for row in session.rows(query, self.site, first, limit)]
+
+    def sealed(self, number: int) -> list[Kept]:
+        """Return the entries that say they stand in that seal, by place."""
+        query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal = ? ORDER BY place, receipt, step"  # noqa: S608
+        with self._reading() as session:
+            return [self._kept(row) for row in session.rows(query, self.site, number)]
+
+    def erase(self, receipt: str, day: int) -> int:
+        """Erase the entries of a receipt, leave a tombstone for each that was sealed, and return their number."""
+        query = "SELECT step, seal, place FROM ledger WHERE site = ? AND receipt = ? AND act <> ?"
+        with self._alone() as session:
+            found = session.rows(query, self.site, receipt, Act.ERASE.value)
+            for step, seal, place in found:
+                session.change(_DROP, self.site, receipt, step)
+                if seal is not None:
+                    left = tombstone(self.site, day, _int(seal), _int(place))
+                    session.change(_APPEND, *_row_of_entry(left))
+        if found:
+            self._wipe()
+        return len(found)
+
+    def purge(self, before: int) -> int:
+        """Drop the entries and leaves of seals dated before that day, and return the number of entries."""
+        query = "SELECT number FROM seals WHERE site = ? AND day < ? AND leaves IS NOT NULL ORDER BY number LIMIT ?"
+        dropped = 0
+        while True:
+            with self._alone() as session:
+                due = [(self.site, number) for (number,) in session.rows(query, self.site, before, PURGE)]
+                dropped += session.change_all("DELETE FROM ledger WHERE site = ? AND seal = ?", due)
+                session.change_all("UPDATE seals SET leaves = NULL WHERE site = ? AND number = ?", due)
+            if len(due) < PURGE:
+                break
+        if dropped:
+            self._wipe()
+        return dropped
+
+    # -- the counters
+
+    def add_counts(self, counts: Mapping[Count, int]) -> None:
+        """Add to the raw counters, all or nothing."""
+        # In one order, so that no two processes wait for each other.
+        rows = [(*_row_of_count(self.site, count), counts[count]) for count in _sorted(counts) if counts[count]]
+        if rows:
+            with self._writing() as session:
+                session.change_all(_ADD, rows)
+
+    def counts(self, before: int) -> dict[Count, int]:
+        """Return the raw counters of days before that one."""
+        query = "SELECT day, dimension, value, outcome, total FROM counts WHERE site = ? AND day < ?"
+        with self._reading() as session:
+            return {
+                Count(_int(day), str(table), str(value), str(outcome)): _int(total)
+                for day, table, value, outcome, total in session.rows(query, self.site, before)
+            }
+
+    def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
+        """Keep the figures and forget the raw counters spent, or return False with nothing changed."""
+        overlap = "SELECT 1 FROM figures WHERE site = ? AND name = ? AND first_day <= ? AND last_day >= ? LIMIT 1"
+        there = "SELECT 1 FROM counts WHERE site = ? AND day = ? AND dimension = ? AND value = ? AND outcome = ?"
+        try:
+            with self._alone() as session:
+                for new in figures:
+                    if session.rows(overlap, self.site, new.table, new.last, new.first):
+                        raise Undo
+                    session.change(_PUBLISH, self.site, new.table, new.first, new.last, _cells_text(new.cells))
+                rows = [(*_row_of_count(self.site, count), spent[count]) for count in _sorted(spent) if spent[count]]
+                if session.change_all(_SPEND, rows) != len(rows):
+                    raise Undo
+                # What was never counted is spent as 0.
+                if any(session.rows(there, *_row_of_count(self.site, count)) for count in spent if not spent[count]):
+                    raise Undo
+        except Undo:
+            return False
+        return True
+
+    def figures(self, first: int, last: int) -> list[Figures]:
+        """Return the published runs that have a day between the two, by table and first day."""
+        query = (
+            "SELECT name, first_day, last_day, cells FROM figures "
+            "WHERE site = ? AND first_day <= ? AND last_day >= ? ORDER BY name, first_day"
+        )
+        with self._reading() as session:
+            return [
+                Figures(str(name), _int(first_day), _int(last_day), _cells(str(cells)))
+                for name, first_day, last_day, cells in session.rows(query, self.site, last, first)
+            ]
+
+    # -- what was learned
+
+    def learned(self) -> frozenset[str]:
+        """Return the ids of the services that any process has learned."""
+        with self._reading() as session:
+            found = session.rows("SELECT service FROM learned WHERE site = ?", self.site)
+        return frozenset(str(name) for (name,) in found)
+
+    def learn(self, service_id: str, day: int) -> bool:
+        """Note that a service occurs on the site; return True where that is new."""
+        query = "SELECT 1 FROM learned WHERE site = ? AND service = ?"
+        with self._reading() as session:
+            # Most calls bring nothing new, and those need no writer.
+            if session.rows(query, self.site, service_id):
+                return False
+        added = "INSERT INTO learned (site, service, day) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        with self._writing() as session:
+            return session.change(added, self.site, service_id, day) == 1
+
+    def version(self) -> int:
+        """Return the number of services learned: it only grows."""
+        with self._reading() as session:
+            ((count,),) = session.rows("SELECT count(*) FROM learned WHERE site = ?", self.site)
+        return _int(count)
+
+    # -- rows
+
+    def _kept(self, row: Row) -> Kept:
+        receipt, act, day, revision, purposes, services, gpc, language, notice, about, seal, place = row
+        entry = Entry(
+            site=self.site,
+            receipt=str(receipt),
+            act=Act(act),
+            day=_int(day),
+            revision=str(revision),
+            purposes=frozenset(json.loads(str(purposes))),
+            services=frozenset(json.loads(str(services))),
+            gpc=bool(gpc),
+            language=str(language),
+            notice=str(notice),
+            about=str(about),
+        )
+        return Kept(entry, None if seal is None else _int(seal), None if place is None else _int(place))
+
+    def _seal(self, row: Row) -> Seal:
+        number, day, size, root, previous, signature, leaves = row
+        joined = None if leaves is None else _bytes(leaves)
+        return Seal(
+            site=self.site,
+            number=_int(number),
+            day=_int(day),
+            size=_int(size),
+            root=_bytes(root),
+            previous=_bytes(previous),
+            leaves=None
+            if joined is None
+            else tuple(joined[at : at + HASH_SIZE] for at in range(0, len(joined), HASH_SIZE)),
+            signature=str(signature),
+        )
+
+
+def _row_of_entry(entry: Entry) -> Row:
+    return (
+        entry.site,
+        entry.step,
+        entry.receipt,
+        entry.act.value,
+        entry.day,
+        entry.revision,
+        _ids(entry.purposes),
+        _ids(entry.services),
+        int(entry.gpc),
+        entry.language,
+        entry.notice,
+        entry.about,
+    )
+
+
+def _row_of_seal(seal: Seal) -> Row:
+    leaves = None if seal.leaves is None else b"".join(seal.leaves)
+    return seal.number, seal.day, seal.size, seal.root, seal.previous, seal.signature, leaves
+
+
+def _row_of_count(site: str, count: Count) -> Row:
+    return site, count.day, count.table, count.value, count.outcome
+
+
+def _sorted(counts: Iterable[Count]) -> list[Count]:
+    return sorted(counts, key=lambda count: (count.day, count.table, count.value, count.outcome))
+
+
+def _ids(ids: frozenset[str]) -> str:
+    return json.dumps(sorted(ids), separators=(",", ":"))
+
+
+def _cells_text(cells: Mapping[tuple[str, str], int]) -> str:
+    return json.dumps([[value, outcome, number] for (value, outcome), number in sorted(cells.items())])
+
+
+def _cells(text: str) -> dict[tuple[str, str], int]:
+    return {(value, outcome): number for value, outcome, number in json.loads(text)}
+
+
+def _int(value: Value) -> int:
+    """Return a number of a row; what somebody put in its place is an error of the store."""
+    if not isinstance(value, int):
+        raise ValueError(f"{value!r} stands where a number belongs")
+    return value
+
+
+def _bytes(value: Value) -> bytes:
+    if not isinstance(value, bytes):
+        raise ValueError(f"{value!r} stands where bytes belong")
+    return value
