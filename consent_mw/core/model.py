@@ -144,8 +144,8 @@ class Site:
     allow_insecure_http: bool = False
     #: What is counted: ``all``; ``granted``, browser, OS and ISP only of those who granted something; or ``off``.
     counters: str = "all"
-    #: Where the ISP's domain comes from: ``ptr``, ``mmdb:FILE`` or ``off``.
-    isp: str = "ptr"
+    #: Where the ISP's domain comes from: ``ptr``, ``mmdb:FILE`` or ``off``; empty: ``ptr`` if its libraries are there.
+    isp: str = ""
     #: How many proxies in front of the site add to X-Forwarded-For.
     trusted_proxies: int = 0
     stats: StatsAccess = field(default_factory=StatsAccess)

@@ -1,0 +1,79 @@
+"""
+What a site without a configuration finds out about itself: the services that its pages hold.
+
+What this process saw counts at once; writing it down, and reading what other
+processes wrote, happens beside the requests, so that no page waits for the
+records.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from threading import Lock
+
+from consent_mw.core.model import Service
+from consent_mw.records import Learned
+
+__all__ = ["Learning"]
+
+_log = logging.getLogger("consent_mw")
+
+
+class Learning:
+    """
+    The services that one site has learned; safe for several threads.
+
+    Args:
+        records: Where all processes of the site write them down.
+        catalogue: What can be learned.
+        today: Whole days since 1970-01-01 UTC.
+    """
+
+    def __init__(self, records: Learned, catalogue: Mapping[str, Service], today: Callable[[], int]) -> None:
+        self._records = records
+        self._catalogue = catalogue
+        self._today = today
+        self._lock = Lock()
+        self._version = -1
+        self._written: frozenset[str] = frozenset()
+        self._waiting: dict[str, None] = {}
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """The services learned by any process, as far as this one knows, by id."""
+        with self._lock:
+            known = self._written.union(self._waiting)
+        return tuple(self._catalogue[name] for name in sorted(known) if name in self._catalogue)
+
+    def saw(self, ids: Iterable[str]) -> bool:
+        """Note services that a page held; return whether one of them is new to this process."""
+        with self._lock:
+            new = [name for name in ids if name in self._catalogue and name not in self._written | self._waiting.keys()]
+            self._waiting.update(dict.fromkeys(new))
+        return bool(new)
+
+    def share(self) -> None:
+        """
+        Write down what this process saw, and read what others wrote.
+
+        Raises:
+            RecordsError: the store fails; what is not written yet is tried again the next time.
+        """
+        for name in tuple(self._waiting):
+            if self._records.learn(name, self._today()):
+                _log.info(
+                    "%s is on the site; it is held and visitors are asked about it from now on",
+                    self._catalogue[name].name,
+                )
+            with self._lock:
+                self._written |= {name}
+                self._waiting.pop(name, None)
+        version = self._records.version()
+        if version != self._version:
+            learned = self._records.learned()
+            with self._lock:
+                self._written = learned
+            self._version = version
