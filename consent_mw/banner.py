@@ -42,6 +42,40 @@ UNDECIDED = "none"
 #: An Accept-Language header is read up to here; browsers send under 200 characters.
 _LANGUAGE_HEADER_LIMIT = 1000
 
+# What the document of a notice says about the site and its services: all that a visitor can read.
+_SITE_FACTS = (
+    "id",
+    "name",
+    "controller",
+    "contact",
+    "privacy_policy",
+    "supervisory_authority",
+    "languages",
+    "mount",
+    "choice_days",
+    "record_days",
+    "release",
+    "reopen",
+    "unknown",
+    "counters",
+)
+_SERVICE_FACTS = (
+    "id",
+    "name",
+    "vendor",
+    "purposes",
+    "cookies",
+    "storage",
+    "country",
+    "safeguard",
+    "retention_days",
+    "lawful_basis",
+    "policy",
+    "opt_out",
+)
+# Texts that say nothing about what is agreed to; of the countries' names, those that occur are kept.
+_NOT_OF_THE_NOTICE = ("country.", "date", "error.", "month.", "stats.")
+
 # Characters that neither HTML nor XML 1.0 can hold, not even as references.
 _UNPRINTABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF))
 
@@ -191,6 +225,8 @@ class Notice:
         self._purposes = offered(site)
         self._kept: dict[_Variant, list[bytes]] = {}
         self._versions: dict[tuple[str, bool], str] = {}
+        self._document = b""
+        self._digest = ""
         runtime = assets.read("runtime.js")
         # Inline code takes the charset of the page, whatever that is: only ASCII reads the same in all of them.
         self._inlinable = runtime.isascii() and not _ENDS_SCRIPT.search(runtime)
@@ -244,6 +280,80 @@ class Notice:
         digest = hashlib.sha256(b"consent_mw.notice.v1\0" + canonical.encode()).hexdigest()[:16]
         self._versions[lang, gpc] = digest
         return digest
+
+    @property
+    def document(self) -> bytes:
+        """
+        The notice as it can be shown later: canonical JSON with everything a visitor is shown, in every language.
+
+        It holds the markup and the style sheets as they are sent (the markup as the page ``/`` gets it), with and
+        without an opt-out signal, the texts of the banner and the preferences, the purposes, the services, who is
+        responsible, and the revision. The same configuration gives the same bytes.
+        """
+        if not self._document:
+            self._document = json.dumps(
+                self._shown(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+            ).encode("utf-8", "backslashreplace")
+        return self._document
+
+    @property
+    def digest(self) -> str:
+        """The address of :attr:`document`: its SHA-256 in hex."""
+        if not self._digest:
+            self._digest = hashlib.sha256(self.document).hexdigest()
+        return self._digest
+
+    def _shown(self) -> dict[str, object]:
+        """Return what :attr:`document` holds."""
+        site = self.site
+        sheets = ("banner.css", "pages.css", *(("reopen.css",) if site.reopen == "button" else ()))
+        necessary = next((purpose for purpose in site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
+        countries = {f"country.{service.country}" for service in site.services}
+        return {
+            "format": "consent_mw.notice.v1",
+            "revision": site.revision,
+            "site": {name: getattr(site, name) for name in _SITE_FACTS},
+            "purposes": [
+                {
+                    "id": purpose.id,
+                    "required": purpose.id == NECESSARY,
+                    "label": {lang: purpose_label(purpose, lang) for lang in self.languages},
+                    "description": {lang: purpose_description(purpose, lang) for lang in self.languages},
+                }
+                for purpose in (necessary, *self._purposes)
+            ],
+            "services": [
+                {name: getattr(service, name) for name in _SERVICE_FACTS}
+                | {"description": {lang: localised(service.description, lang) for lang in self.languages}}
+                for service in site.services
+            ],
+            "styles": {name: self._assets.read(name).decode() for name in sheets},
+            "runtime": hashlib.sha256(self._assets.read("runtime.js")).hexdigest(),
+            "languages": {
+                lang: {
+                    "banner": self._at_root(self._banner(lang, False), lang),
+                    "banner_gpc": self._at_root(self._banner(lang, True), lang),
+                    "reopen": self._at_root(self._reopen(lang, False), lang) if site.reopen == "button" else "",
+                    "reopen_gpc": self._at_root(self._reopen(lang, True), lang) if site.reopen == "button" else "",
+                    "texts": {
+                        key: text
+                        for key, text in wording(lang).items()
+                        if not key.startswith(_NOT_OF_THE_NOTICE) or key in countries
+                    },
+                }
+                for lang in self.languages
+            },
+        }
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that the notice is shown in, the site's first one first."""
+        return tuple(tag for tag in self.site.languages if tag in texts()) or (FALLBACK_LANGUAGE,)
+
+    def _at_root(self, markup: str, lang: str) -> str:
+        """Return the markup as it is sent with the page ``/``."""
+        slots = {"root": self.site.mount, "back": "/", "query": self._query("/", lang)}
+        return _ascii(_SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)).decode("ascii")
 
     def _query(self, back: str, lang: str) -> str:
         fields = [("back", back)]

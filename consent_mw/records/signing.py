@@ -9,6 +9,7 @@ whose key is not known here.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from itsdangerous import Signer
 
@@ -18,7 +19,7 @@ __all__ = ["is_signed", "key_name", "sign"]
 
 # The same keys sign cookies: a salt of its own keeps either from passing as the other.
 _SALT = b"consent_mw.seal.v1"
-_KEY_SALT = b"consent_mw.seal.key.v1"
+_NAME_SALT = b"consent_mw.seal.key.v1"
 
 
 def sign(seal: Seal, keys: tuple[str, ...]) -> str:
@@ -33,14 +34,11 @@ def is_signed(seal: Seal, keys: tuple[str, ...]) -> bool:
     return bool(dot and by and mac.isascii() and _signer(by).verify_signature(seal.hash, mac))
 
 
+@lru_cache(maxsize=32)
 def key_name(key: str) -> str:
     """Return eight characters that tell a key from others, and do not lead to it."""
-    return _one(key, _KEY_SALT).get_signature(b"").decode("ascii")[:8].replace("-", "A").replace("_", "B")
+    return _signer((key,), _NAME_SALT).get_signature(b"").decode("ascii")[:8]
 
 
-def _signer(keys: tuple[str, ...]) -> Signer:
-    return Signer(list(keys), salt=_SALT, sep=".", key_derivation="hmac", digest_method=hashlib.sha256)
-
-
-def _one(key: str, salt: bytes) -> Signer:
-    return Signer(key, salt=salt, sep=".", key_derivation="hmac", digest_method=hashlib.sha256)
+def _signer(keys: tuple[str, ...], salt: bytes = _SALT) -> Signer:
+    return Signer(list(keys), salt=salt, sep=".", key_derivation="hmac", digest_method=hashlib.sha256)
