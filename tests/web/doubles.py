@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 from werkzeug.test import Client
@@ -24,13 +29,17 @@ from consent_mw.core.model import Record
 from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
+from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError
+from consent_mw.records.sqlite import SqliteRecords
 from consent_mw.web import create_app
 
 KEY = "0123456789abcdef0123456789abcdef"
 ASSETS = Assets()
 TODAY = 20_779  # 2026-11-22
 MOUNT = "/_cmw"
+#: The address of every visitor.
+REMOTE = "198.51.100.7"
 FORM = "application/x-www-form-urlencoded"
 
 PURPOSES = (
@@ -109,17 +118,65 @@ SITE = Site(
 )
 
 
+class Books:
+    """
+    The default store in a folder of its own, which can be told to fail.
+
+    It is made when it is used, since most visitors of a test leave nothing in it.
+    """
+
+    def __init__(self) -> None:
+        self.failing = False
+        self.calls: list[str] = []
+        self._store: SqliteRecords | None = None
+
+    @property
+    def store(self) -> SqliteRecords:
+        """The store itself."""
+        if self._store is None:
+            folder = tempfile.mkdtemp()
+            self._store = SqliteRecords(f"{folder}/consent.db", site=SITE.id)
+            weakref.finalize(self, _clear, self._store, folder)
+        return self._store
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            if self.failing:
+                raise RecordsError("the disk is full")
+            self.calls.append(name)
+            return getattr(self.store, name)(*args)
+
+        return call
+
+    @property
+    def rows(self) -> list[Entry]:
+        """What the ledger holds, by receipt and step."""
+        return [kept.entry for kept in self._store.entries()] if self._store is not None else []
+
+
+def _clear(store: SqliteRecords, folder: str) -> None:
+    store.close()
+    shutil.rmtree(folder)
+
+
 @dataclass
-class FakeRecords:
-    """A ledger in a list, which can be told to fail."""
+class FakeCounting:
+    """Keeps what it is told, without the request that told it."""
 
-    rows: list[tuple[Record, str, str]] = field(default_factory=list)
-    failing: bool = False
+    told: list[tuple[str, str, frozenset[str], str, str, bool]] = field(default_factory=list)
 
-    def append(self, record: Record, *, language: str, notice: str) -> None:
-        if self.failing:
-            raise RecordsError("the disk is full")
-        self.rows.append((record, language, notice))
+    def answered(
+        self,
+        head: RequestHead,
+        remote: str,
+        outcome: str,
+        *,
+        purposes: frozenset[str],
+        language: str,
+        variant: str,
+        gpc: bool,
+    ) -> None:
+        self.told.append((remote, outcome, purposes, language, variant, gpc))
 
 
 class FakeContext:
@@ -127,23 +184,40 @@ class FakeContext:
 
     def __init__(self, site: Site = SITE) -> None:
         self.own_site = site
-        self.records = FakeRecords()
+        self.records: Any = Books()
+        self.counting: Any = FakeCounting()
         self.cookies = CookieJar(site, (KEY,))
         self.assets = ASSETS
         self.receipts = 0
+        self.day = TODAY
+
+    def keys(self) -> tuple[str, ...]:
+        return (KEY,)
 
     def site(self) -> Site:
         return self.own_site
 
     def notice(self) -> Notice:
-        return Notice(self.own_site, self.assets)
+        return notice_of(self.own_site)
 
     def today(self) -> int:
-        return TODAY
+        return self.day
 
     def receipt(self) -> str:
         self.receipts += 1
         return f"receipt-{self.receipts}"
+
+
+_notices: list[Notice] = []
+
+
+def notice_of(site: Site) -> Notice:
+    """Return the notice of the site; made once, as the engine does."""
+    for notice in _notices:
+        if notice.site is site:
+            return notice
+    _notices.append(Notice(site, ASSETS))
+    return _notices[-1]
 
 
 def record(action: Action = Action.PARTIAL, **fields: object) -> Record:
@@ -210,7 +284,7 @@ class Visitor:
             path,
             method=method,
             base_url=self._base,
-            environ_overrides={"SCRIPT_NAME": self._prefix + MOUNT},
+            environ_overrides={"SCRIPT_NAME": self._prefix + MOUNT, "REMOTE_ADDR": REMOTE},
             headers={**self._told, **(headers or {}), **({"Cookie": cookies} if cookies else {})},
             data=body,
             content_type=content_type,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,8 +12,11 @@ from hypothesis import strategies as st
 from consent_mw.core.model import Action
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
-from consent_mw.records import open_records
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.errors import RecordsError
 from tests.web.doubles import FORM
+from tests.web.doubles import REMOTE
 from tests.web.doubles import SITE
 from tests.web.doubles import TODAY
 from tests.web.doubles import FakeContext
@@ -38,9 +40,21 @@ def test_accepting_leads_back_with_a_cookie_and_a_record() -> None:
     visitor = Visitor()
     answer = visitor.post(ACCEPT, ("back", "/prints?size=20"), ("lang", "de"))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/prints?size=20")
-    notice = visitor.context.notice().version("de")
-    assert visitor.context.records.rows == [(held(visitor), "de", notice)]
-    assert held(visitor) == Record(
+    found = held(visitor)
+    assert visitor.context.records.rows == [
+        Entry(
+            site=SITE.id,
+            receipt="receipt-1",
+            act=Act.ACCEPT,
+            day=TODAY,
+            revision=SITE.revision,
+            purposes=found.purposes,
+            services=found.services,
+            language="de",
+            notice=visitor.context.notice().digest,
+        )
+    ]
+    assert found == Record(
         action=Action.ACCEPT,
         day=TODAY,
         revision=SITE.revision,
@@ -97,8 +111,8 @@ def test_withdrawing_is_recorded_under_the_old_receipt() -> None:
     visitor = Visitor()
     visitor.post(ACCEPT)
     visitor.post(WITHDRAW)
-    last = visitor.context.records.rows[-1][0]
-    assert last == Record(Action.WITHDRAW, TODAY, SITE.revision, receipt="receipt-1")
+    last = visitor.context.records.rows[-1]
+    assert last == Entry(SITE.id, "receipt-1", Act.WITHDRAW, TODAY, SITE.revision)
     assert held(visitor) == Record(Action.WITHDRAW, TODAY, SITE.revision)
 
 
@@ -107,8 +121,9 @@ def test_a_new_grant_has_a_new_receipt_and_closes_the_old_one() -> None:
     visitor = Visitor()
     visitor.post(ACCEPT)
     visitor.post(SAVE, ("purpose", "embeds"))
-    rows = [(row.action, row.receipt) for row, _, _ in visitor.context.records.rows]
-    assert rows == [(Action.ACCEPT, "receipt-1"), (Action.PARTIAL, "receipt-2"), (Action.WITHDRAW, "receipt-1")]
+    rows = [(row.receipt, row.act) for row in visitor.context.records.rows]
+    assert rows == [("receipt-1", Act.ACCEPT), ("receipt-1", Act.REPLACE), ("receipt-2", Act.PARTIAL)]
+    assert visitor.context.records.calls[-2:] == ["append", "append"]
 
 
 def test_withdrawing_what_no_longer_counts_is_recorded_too() -> None:
@@ -117,7 +132,7 @@ def test_withdrawing_what_no_longer_counts_is_recorded_too() -> None:
     visitor.post(ACCEPT)
     visitor.context.own_site = replace(SITE, controller="New owner")
     visitor.post(REJECT)
-    assert visitor.context.records.rows[-1][0].receipt == "receipt-1"
+    assert [row.act for row in visitor.context.records.rows] == [Act.ACCEPT, Act.WITHDRAW]
 
 
 def test_a_grant_that_cannot_be_recorded_is_not_granted() -> None:
@@ -313,14 +328,102 @@ def test_the_runtime_gets_failures_as_json() -> None:
     assert list(answer.json) == ["error"]
 
 
-def test_the_real_ledger_takes_what_a_choice_writes(tmp_path: Path) -> None:
-    """A grant and its withdrawal go into the default store without complaint."""
+def test_the_notice_is_kept_before_the_grant_that_names_it() -> None:
+    """A record leads to the notice that was answered, in the words that were shown."""
+    visitor = Visitor()
+    visitor.post(ACCEPT)
+    assert visitor.context.records.calls == ["keep_notice", "append"]
+    notice = visitor.context.notice()
+    assert visitor.context.records.store.notice(notice.digest) == notice.document
+
+
+def test_a_notice_is_kept_once_a_day() -> None:
+    """The second grant under the same notice writes one entry and nothing else; the next day looks again."""
     context = FakeContext()
-    records = open_records(f"sqlite:///{tmp_path / 'consent.db'}")
-    context.records = records  # type: ignore[assignment]
     visitor = Visitor(context)
-    assert [visitor.post(field).status_code for field in (ACCEPT, WITHDRAW)] == [303, 303]
-    records.close()
+    visitor.post(ACCEPT)
+    visitor.jar.clear()
+    visitor.post(ACCEPT)
+    context.day += 1
+    visitor.jar.clear()
+    visitor.post(ACCEPT)
+    assert context.records.calls == ["keep_notice", "append", "append", "keep_notice", "append"]
+
+
+@pytest.mark.parametrize("call", ["keep_notice", "append"])
+def test_a_store_that_fails_halfway_grants_nothing(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the notice or the entry cannot be written: 503, no cookie, no count, no entry."""
+    visitor = Visitor()
+
+    def broken(*_: object) -> None:
+        raise RecordsError("the disk is full")
+
+    monkeypatch.setattr(visitor.context.records, call, broken, raising=False)
+    assert (visitor.post(ACCEPT).status_code, visitor.jar) == (503, {})
+    assert (visitor.context.records.rows, visitor.context.counting.told) == ([], [])
+
+
+def test_what_fails_never_tells_a_receipt(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of an error that is not our own stay out of the log: they may hold the receipt."""
+    visitor = Visitor()
+    visitor.post(ACCEPT)
+
+    def broken(entry: Entry) -> None:
+        raise ValueError(f"no room for {entry.receipt}")
+
+    monkeypatch.setattr(visitor.context.records, "append", broken, raising=False)
+    assert visitor.post(REJECT).status_code == 303
+    assert "could not be recorded: ValueError" in caplog.text
+    assert "receipt-1" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome", "purposes"),
+    [
+        ([ACCEPT], "accept", {"analytics", "marketing", "embeds"}),
+        ([SAVE, ("purpose", "embeds")], "partial", {"embeds"}),
+        ([REJECT], "reject", set()),
+        ([WITHDRAW], "reject", set()),
+    ],
+)
+def test_an_answer_is_counted(fields: list[tuple[str, str]], outcome: str, purposes: set[str]) -> None:
+    """The counting hears what was answered, in which language, and under which signal."""
+    visitor = Visitor()
+    visitor.post(*fields, ("lang", "de"))
+    assert visitor.context.counting.told == [(REMOTE, outcome, frozenset(purposes), "de", "bar", False)]
+
+
+def test_ending_a_grant_is_counted_as_a_withdrawal() -> None:
+    """A refusal after a grant is no second answer to the notice."""
+    visitor = Visitor()
+    visitor.post(ACCEPT)
+    visitor.post(REJECT)
+    assert [told[1] for told in visitor.context.counting.told] == ["accept", "withdraw"]
+
+
+@pytest.mark.parametrize("fields", [[ACCEPT], [SAVE, ("purpose", "embeds")], [REJECT]])
+def test_an_answer_that_changes_nothing_is_counted_once(fields: list[tuple[str, str]]) -> None:
+    """Who sends the same answer again has answered once."""
+    visitor = Visitor()
+    visitor.post(*fields)
+    visitor.post(*fields)
+    assert len(visitor.context.counting.told) == 1
+
+
+def test_a_failing_count_costs_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """The choice stands whatever becomes of its count, and the log has the kind of the failure only."""
+    visitor = Visitor()
+    visitor.context.counting = None
+    assert visitor.post(ACCEPT).status_code == 303
+
+    class Broken:
+        def answered(self, *_: object, **__: object) -> None:
+            raise ValueError(REMOTE)
+
+    visitor.context.counting = Broken()
+    assert visitor.post(REJECT).status_code == 303
+    assert "an answer could not be counted: ValueError" in caplog.text
+    assert REMOTE not in caplog.text
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

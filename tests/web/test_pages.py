@@ -359,7 +359,7 @@ def test_the_mount_without_a_slash_is_the_preferences() -> None:
 def test_a_failure_of_ours_is_a_plain_page(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """An error in a page is logged without the address, and the visitor reads that nothing was changed."""
     visitor = Visitor()
-    monkeypatch.setattr("consent_mw.web.app.Pages.purposes", lambda pages: 1 / 0)
+    monkeypatch.setattr("consent_mw.web.visit.Pages.purposes", lambda pages: 1 / 0)
     answer = visitor.get("/?back=/secret-path")
     assert answer.status_code == 500
     assert "Nothing was changed" in answer.text
