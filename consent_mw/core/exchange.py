@@ -204,19 +204,33 @@ class Exchange:
         self.sent += len(out)
         return out
 
-    def whole(self, chunk: bytes) -> bytes | None:
+    def whole(self, chunk: bytes, *, last: bool = False) -> bytes | None:
         """
         Rewrite a body that is all in one chunk, and set its new length; None where there may be more.
 
         To be asked before anything was sent.
+
+        Args:
+            last: Whether the app said that nothing follows; else the length that it announced decides.
         """
-        if self.state is not State.REWRITING or self._received or len(chunk) != self._length or not chunk:
+        complete = last or len(chunk) == self._length
+        if self.state is not State.REWRITING or self._received or not complete or not chunk:
             return None
+        if self.head.method == "HEAD":
+            return None  # how long the page would be is not known
         out = self.feed(chunk)
         out += self.finish()
         self.headers = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
         self.headers.append(("Content-Length", str(len(out))))
         return out
+
+    def allowed(self, headers: Sequence[tuple[str, str]]) -> Headers:
+        """Return headers that go out apart from the response (early hints, trailers), less what is held."""
+        return without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
+
+    def holds(self, url: str) -> bool:
+        """Whether what is at ``url`` may not be fetched now."""
+        return self._holds_url(url)
 
     def abandon(self) -> None:
         """Note that the app failed or the visitor left: what was kept back is not sent."""
