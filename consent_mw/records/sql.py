@@ -1,10 +1,10 @@
 """
 What the stores that speak SQL have in common: every statement, and how a row is read and written.
 
-A store of this kind brings a schema with these tables and three ways to
-borrow a :class:`Session`: for reading, for a transaction, and for one that no
-other process may run on this site at the same time. The statements keep to
-what SQLite 3.24 and PostgreSQL both understand, with ``?`` for a value.
+A store of this kind brings a schema with these tables, and ways to borrow a
+:class:`Session`: for reading, for one change, and for a transaction. The
+statements keep to what SQLite 3.24 and PostgreSQL both understand, with ``?``
+for a value.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from importlib import resources
+from functools import lru_cache
 from typing import Protocol
 
 from consent_mw.core.counts import Count
@@ -35,8 +37,8 @@ Row = tuple[Value, ...]
 
 #: Entries that are read at once, so that nothing is held open while the reader does something else.
 PAGE = 1000
-#: Seals that are purged in one transaction: up to 100,000 entries.
-PURGE = 20
+#: Seals that are purged in one transaction: up to 25,000 entries.
+PURGE = 5
 
 _ENTRY = "receipt, act, day, revision, purposes, services, gpc, language, notice, about, seal, place"
 _SEAL = "number, day, size, root, previous, signature, leaves"
@@ -84,16 +86,20 @@ class SqlRecords(ABC):
     # -- what a store brings
 
     @abstractmethod
-    def _reading(self) -> AbstractContextManager[Session]:
-        """Lend a session whose statements stand alone and change nothing."""
+    def _reading(self, *, slow: bool = False) -> AbstractContextManager[Session]:
+        """Lend a session whose statements stand alone and change nothing; a page waits for it unless it is ``slow``."""
 
     @abstractmethod
     def _writing(self) -> AbstractContextManager[Session]:
-        """Lend a session that is one durable transaction; an exception inside ends it with nothing changed."""
+        """Lend a session for one statement that is durable when the block ends."""
 
     @abstractmethod
-    def _alone(self) -> AbstractContextManager[Session]:
-        """Lend what ``_writing`` does, one at a time among all processes; ``append`` does not wait for it."""
+    def _transaction(self, *, alone: bool) -> AbstractContextManager[Session]:
+        """
+        Lend a session that is one durable transaction; an exception inside ends it with nothing changed.
+
+        Of the transactions of a site that run ``alone`` there is only one at a time, in whatever process.
+        """
 
     @abstractmethod
     def _wipe(self) -> None:
@@ -122,7 +128,7 @@ class SqlRecords(ABC):
         receipt: Value = ""
         step: Value = 0
         while True:
-            with self._reading() as session:
+            with self._reading(slow=True) as session:
                 page = session.rows(query, self.site, receipt, step, PAGE)
             for row in page:
                 yield self._kept(row[:-1])
@@ -152,13 +158,13 @@ class SqlRecords(ABC):
     def unsealed(self, limit: int) -> list[Entry]:
         """Return up to ``limit`` entries that wait for a seal."""
         query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal IS NULL LIMIT ?"  # noqa: S608
-        with self._reading() as session:
+        with self._reading(slow=True) as session:
             return [self._kept(row).entry for row in session.rows(query, self.site, limit)]
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
         """Keep a seal and mark its entries, or return False with nothing changed."""
         try:
-            with self._alone() as session:
+            with self._transaction(alone=True) as session:
                 ((last,),) = session.rows("SELECT coalesce(max(number), 0) FROM seals WHERE site = ?", self.site)
                 if seal.number != _int(last) + 1:
                     raise Undo
@@ -184,19 +190,19 @@ class SqlRecords(ABC):
     def seals(self, first: int = 1, limit: int = 1000) -> list[Seal]:
         """Return up to ``limit`` seals from number ``first`` on, in order."""
         query = f"SELECT {_SEAL} FROM seals WHERE site = ? AND number >= ? ORDER BY number LIMIT ?"  # noqa: S608
-        with self._reading() as session:
+        with self._reading(slow=True) as session:
             return [self._seal(row) for row in session.rows(query, self.site, first, limit)]
 
     def sealed(self, number: int) -> list[Kept]:
         """Return the entries that say they stand in that seal, by place."""
         query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal = ? ORDER BY place, receipt, step"  # noqa: S608
-        with self._reading() as session:
+        with self._reading(slow=True) as session:
             return [self._kept(row) for row in session.rows(query, self.site, number)]
 
     def erase(self, receipt: str, day: int) -> int:
         """Erase the entries of a receipt, leave a tombstone for each that was sealed, and return their number."""
         query = "SELECT step, seal, place FROM ledger WHERE site = ? AND receipt = ? AND act <> ?"
-        with self._alone() as session:
+        with self._transaction(alone=True) as session:
             found = session.rows(query, self.site, receipt, Act.ERASE.value)
             for step, seal, place in found:
                 session.change(_DROP, self.site, receipt, step)
@@ -212,7 +218,7 @@ class SqlRecords(ABC):
         query = "SELECT number FROM seals WHERE site = ? AND day < ? AND leaves IS NOT NULL ORDER BY number LIMIT ?"
         dropped = 0
         while True:
-            with self._alone() as session:
+            with self._transaction(alone=True) as session:
                 due = [(self.site, number) for (number,) in session.rows(query, self.site, before, PURGE)]
                 dropped += session.change_all("DELETE FROM ledger WHERE site = ? AND seal = ?", due)
                 session.change_all("UPDATE seals SET leaves = NULL WHERE site = ? AND number = ?", due)
@@ -229,13 +235,13 @@ class SqlRecords(ABC):
         # In one order, so that no two processes wait for each other.
         rows = [(*_row_of_count(self.site, count), counts[count]) for count in _sorted(counts) if counts[count]]
         if rows:
-            with self._writing() as session:
+            with self._transaction(alone=False) as session:
                 session.change_all(_ADD, rows)
 
     def counts(self, before: int) -> dict[Count, int]:
         """Return the raw counters of days before that one."""
         query = "SELECT day, dimension, value, outcome, total FROM counts WHERE site = ? AND day < ?"
-        with self._reading() as session:
+        with self._reading(slow=True) as session:
             return {
                 Count(_int(day), str(table), str(value), str(outcome)): _int(total)
                 for day, table, value, outcome, total in session.rows(query, self.site, before)
@@ -246,7 +252,7 @@ class SqlRecords(ABC):
         overlap = "SELECT 1 FROM figures WHERE site = ? AND name = ? AND first_day <= ? AND last_day >= ? LIMIT 1"
         there = "SELECT 1 FROM counts WHERE site = ? AND day = ? AND dimension = ? AND value = ? AND outcome = ?"
         try:
-            with self._alone() as session:
+            with self._transaction(alone=True) as session:
                 for new in figures:
                     if session.rows(overlap, self.site, new.table, new.last, new.first):
                         raise Undo
@@ -308,8 +314,8 @@ class SqlRecords(ABC):
             act=Act(act),
             day=_int(day),
             revision=str(revision),
-            purposes=frozenset(json.loads(str(purposes))),
-            services=frozenset(json.loads(str(services))),
+            purposes=_set(str(purposes)),
+            services=_set(str(services)),
             gpc=bool(gpc),
             language=str(language),
             notice=str(notice),
@@ -332,6 +338,11 @@ class SqlRecords(ABC):
             else tuple(joined[at : at + HASH_SIZE] for at in range(0, len(joined), HASH_SIZE)),
             signature=str(signature),
         )
+
+
+def script(name: str) -> str:
+    """Return a step of a schema."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _row_of_entry(entry: Entry) -> Row:
@@ -366,6 +377,19 @@ def _sorted(counts: Iterable[Count]) -> list[Count]:
 
 def _ids(ids: frozenset[str]) -> str:
     return json.dumps(sorted(ids), separators=(",", ":"))
+
+
+# The same few sets occur again and again: verification reads every entry.
+@lru_cache(maxsize=1024)
+def _set(text: str) -> frozenset[str]:
+    """Return the ids of a row; what is no list of texts stands for itself, so that verification can name the entry."""
+    try:
+        ids = json.loads(text)
+    except (ValueError, RecursionError):
+        return frozenset({text})
+    if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
+        return frozenset({text})
+    return frozenset(ids)
 
 
 def _cells_text(cells: Mapping[tuple[str, str], int]) -> str:
