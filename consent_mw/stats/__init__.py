@@ -1,0 +1,63 @@
+"""
+Consent rates from published figures: what may be published, and what it says.
+
+:func:`publish_due` turns raw counts of complete days into figures whose cells
+are all at least :data:`~consent_mw.core.counts.K`; :func:`report` says what the
+figures of a period tell. Nothing else reads raw counts.
+"""
+
+from __future__ import annotations
+
+from consent_mw.stats.exports import TABLES
+from consent_mw.stats.exports import as_csv
+from consent_mw.stats.exports import as_json
+from consent_mw.stats.periods import DEFAULT
+from consent_mw.stats.periods import PRESETS
+from consent_mw.stats.periods import PeriodError
+from consent_mw.stats.periods import Preset
+from consent_mw.stats.periods import chosen
+from consent_mw.stats.periods import iso
+from consent_mw.stats.queries import Mark
+from consent_mw.stats.queries import Period
+from consent_mw.stats.queries import Point
+from consent_mw.stats.queries import Purpose
+from consent_mw.stats.queries import Report
+from consent_mw.stats.queries import Row
+from consent_mw.stats.queries import Since
+from consent_mw.stats.queries import Span
+from consent_mw.stats.queries import Table
+from consent_mw.stats.queries import Total
+from consent_mw.stats.queries import first_needed
+from consent_mw.stats.queries import report
+from consent_mw.stats.rates import Change
+from consent_mw.stats.rates import Rate
+from consent_mw.stats.rates import wilson
+from consent_mw.stats.words import sentence
+
+__all__ = [
+    "DEFAULT",
+    "PRESETS",
+    "TABLES",
+    "Change",
+    "Mark",
+    "Period",
+    "PeriodError",
+    "Point",
+    "Preset",
+    "Purpose",
+    "Rate",
+    "Report",
+    "Row",
+    "Since",
+    "Span",
+    "Table",
+    "Total",
+    "as_csv",
+    "as_json",
+    "chosen",
+    "first_needed",
+    "iso",
+    "report",
+    "sentence",
+    "wilson",
+]

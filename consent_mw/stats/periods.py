@@ -1,0 +1,87 @@
+"""The periods that can be looked at, as whole days since 1970-01-01 UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from datetime import timedelta
+
+#: The day with the number 0.
+EPOCH = date(1970, 1, 1)
+#: No period is longer, in days: what is read for it is bounded.
+LONGEST = 3660
+
+
+class PeriodError(ValueError):
+    """A period that nobody can look at; the text says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A period that ends with yesterday: its id, its name for people, and its length in days."""
+
+    id: str
+    name: str
+    days: int
+
+
+PRESETS = (
+    Preset("7d", "Last 7 days", 7),
+    Preset("4w", "Last 4 weeks", 28),
+    Preset("12w", "Last 12 weeks", 84),
+    Preset("52w", "Last 52 weeks", 364),
+    Preset("3y", "Last 3 years", 1096),
+)
+DEFAULT = PRESETS[1]
+
+
+def day_of(text: str) -> int:
+    """
+    Return the day that ``YYYY-MM-DD`` names.
+
+    Raises:
+        PeriodError: it names none.
+    """
+    try:
+        return (date.fromisoformat(text.strip()) - EPOCH).days
+    except ValueError:
+        raise PeriodError(f"{text[:20]!r} is not a date: write it as 2026-05-03.") from None
+
+
+def iso(day: int) -> str:
+    """Return the day as ``YYYY-MM-DD``."""
+    return (EPOCH + timedelta(days=day)).isoformat()
+
+
+def chosen(today: int, *, preset: str = "", first: str = "", last: str = "") -> tuple[int, int]:
+    """
+    Return the first and last day of a period.
+
+    Args:
+        today: The period ends with the day before, as today is not complete.
+        preset: The id of one of PRESETS; or, as in ``30d`` and ``6w``, any number of days or weeks.
+        first: The first day as ``YYYY-MM-DD``; it wins over ``preset``.
+        last: The last day; yesterday where it is empty.
+
+    Raises:
+        PeriodError: the period is none, or longer than LONGEST.
+    """
+    end = day_of(last) if last.strip() else today - 1
+    begin = day_of(first) if first.strip() else end - _days(preset or DEFAULT.id) + 1
+    if begin > end:
+        raise PeriodError(f"The period begins on {iso(begin)}, after its end on {iso(end)}: exchange the two.")
+    if end - begin + 1 > LONGEST:
+        raise PeriodError(f"A period of {end - begin + 1} days is too long: choose at most {LONGEST}.")
+    if begin < 0:
+        raise PeriodError("The period begins before 1970: nothing was counted then.")
+    return begin, end
+
+
+def _days(text: str) -> int:
+    for preset in PRESETS:
+        if preset.id == text:
+            return preset.days
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit() and len(number) <= 4) or unit not in {"d", "w"} or int(number) == 0:
+        raise PeriodError(f"{text[:20]!r} is not a period: write 7d, 4w, 12w, 52w or 3y.")
+    return int(number) * (7 if unit == "w" else 1)

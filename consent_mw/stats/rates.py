@@ -1,0 +1,72 @@
+"""Shares with the range that chance alone allows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+#: The quantile of the normal distribution that leaves 2.5% on either side.
+Z = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """
+    A share, with its 95% interval by Wilson's score.
+
+    Args:
+        count: How many of ``of``; never more.
+        share, low, high: Between 0 and 1.
+    """
+
+    count: int
+    of: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    How much a share changed, in points of a hundred, with the 95% interval by Newcombe's hybrid score.
+
+    Args:
+        points: After minus before.
+        low, high: The ends of the interval.
+    """
+
+    points: float
+    low: float
+    high: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is more than noise: the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+def wilson(count: int, of: int) -> Rate | None:
+    """Return the rate of ``count`` in ``of`` (E. B. Wilson 1927), or None of nothing."""
+    if of <= 0:
+        return None
+    if not 0 <= count <= of:
+        raise ValueError(f"{count} of {of} is no share")
+    share = count / of
+    weight = Z * Z / of
+    middle = (share + weight / 2) / (1 + weight)
+    reach = Z * sqrt(share * (1 - share) / of + weight / (4 * of)) / (1 + weight)
+    # At the ends the formula gives them exactly; floating point would miss by a hair.
+    low = 0.0 if count == 0 else max(0.0, middle - reach)
+    high = 1.0 if count == of else min(1.0, middle + reach)
+    return Rate(count, of, share, low, high)
+
+
+def change(after: Rate | None, before: Rate | None) -> Change | None:
+    """Return the change between two rates of different visits (R. G. Newcombe 1998, method 10), or None."""
+    if after is None or before is None:
+        return None
+    points = after.share - before.share
+    down = sqrt((after.share - after.low) ** 2 + (before.high - before.share) ** 2)
+    up = sqrt((after.high - after.share) ** 2 + (before.share - before.low) ** 2)
+    return Change(100 * points, 100 * (points - down), 100 * (points + up))

@@ -1,0 +1,101 @@
+"""
+What the columns of a published table stand for, and what they tell together.
+
+Every visit that was asked ended in one of four ways: everything was accepted,
+a part of it, nothing, or there was no answer. A scheme is a set of columns
+that share these ways out among them; columns are merged where some are too
+small to be shown. What a scheme tells is what sums of its columns tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from consent_mw.core.counts import ACCEPT
+from consent_mw.core.counts import ASKED
+from consent_mw.core.counts import DIMENSIONS
+from consent_mw.core.counts import GPC
+from consent_mw.core.counts import PARTIAL
+from consent_mw.core.counts import REJECT
+from consent_mw.core.counts import SHOWN
+from consent_mw.core.counts import WITHDRAW
+
+#: Names of published tables; each of DIMENSIONS is one too.
+ANSWERS_TABLE = "answers"
+REVISION_TABLE = "revision"
+#: One table for each purpose: this and its id.
+PURPOSE_PREFIX = "purpose/"
+#: Tables of one number for each run.
+SINGLES = (SHOWN, GPC, WITHDRAW)
+
+#: Columns beside those that are counted: asked and not answered, accept and partial, reject and unanswered, any answer.
+UNANSWERED = "unanswered"
+GRANTED = "granted"
+UNGRANTED = "ungranted"
+ANSWERED = "answered"
+#: Added to the name of a column of a purpose: those in it who did not grant that purpose.
+WITHOUT = "_without"
+#: The columns of table REVISION_TABLE: a revision that came, and the one that was there when counting began.
+SINCE = "since"
+START = "start"
+
+#: Which of the four ways out a column stands for, as bits.
+_BITS = {
+    ACCEPT: 0b0001,
+    PARTIAL: 0b0010,
+    REJECT: 0b0100,
+    UNANSWERED: 0b1000,
+    GRANTED: 0b0011,
+    UNGRANTED: 0b1100,
+    ANSWERED: 0b0111,
+    ASKED: 0b1111,
+}
+_NAMES = {bits: name for name, bits in _BITS.items()}
+
+#: All columns, in the order of a table.
+COLUMNS = (ASKED, ANSWERED, GRANTED, ACCEPT, PARTIAL, REJECT, UNANSWERED, UNGRANTED)
+
+#: The schemes of table "answers", the finest first.
+SCHEMES = (
+    (ACCEPT, PARTIAL, REJECT, UNANSWERED),
+    (GRANTED, REJECT, UNANSWERED),
+    (GRANTED, UNGRANTED),
+    (ANSWERED, UNANSWERED),
+    (ASKED,),
+)
+
+__all__ = ["COLUMNS", "DIMENSIONS", "SCHEMES", "SINGLES", "coarser", "joined", "parts"]
+
+
+@cache
+def parts(scheme: frozenset[str], column: str) -> tuple[str, ...] | None:
+    """Return the columns of ``scheme`` whose sum is ``column``, or None where they do not tell it."""
+    want = _BITS[column]
+    found = 0
+    chosen: list[str] = []
+    for name in COLUMNS:
+        bits = _BITS[name]
+        if name in scheme and bits & ~want == 0:
+            found |= bits
+            chosen.append(name)
+    return tuple(chosen) if found == want else None
+
+
+def coarser(scheme: Iterable[str], than: Iterable[str]) -> bool:
+    """Return whether every column of ``scheme`` is a sum of columns of ``than``."""
+    fine = frozenset(than)
+    return all(parts(fine, column) is not None for column in scheme)
+
+
+def joined(schemes: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the finest scheme whose columns are sums of columns in each of the given ones."""
+    groups = [_BITS[ACCEPT], _BITS[PARTIAL], _BITS[REJECT], _BITS[UNANSWERED]]
+    for column in {name for scheme in schemes for name in scheme}:
+        bits = _BITS[column]
+        apart = [group for group in groups if not group & bits]
+        for group in groups:
+            if group & bits:
+                bits |= group
+        groups = [*apart, bits]
+    return tuple(sorted((_NAMES[group] for group in groups), key=COLUMNS.index))
