@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from importlib import resources
 from functools import lru_cache
+from importlib import resources
 from typing import Protocol
 
 from consent_mw.core.counts import Count
