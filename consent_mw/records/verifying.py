@@ -24,7 +24,9 @@ finding.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -33,6 +35,7 @@ from consent_mw.core.seal import Act
 from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.core.seal import merkle_root
+from consent_mw.errors import RecordsError
 from consent_mw.records import Ledger
 from consent_mw.records.signing import is_signed
 from consent_mw.records.signing import key_name
@@ -179,8 +182,10 @@ class _Walk:
     def result(self, head: str, notices: bool) -> Verification:
         finding = None
         try:
-            self.chain(head)
-            self.rest()
+            with _readable(Kind.SEAL, "A seal cannot be read: it is not as it was made."):
+                self.chain(head)
+            with _readable(Kind.EDITED, "An entry cannot be read: it is not as it was written."):
+                self.rest()
             if notices:
                 self.notices()
         except _Found as found:
@@ -207,7 +212,8 @@ class _Walk:
                     f"Seal {self.seals + 1} is missing: seal {seal.number} comes next.",
                     self.seals + 1,
                 )
-            self.today = max(self.today, seal.day)
+            if seal.site != self.site:
+                raise _Found(Kind.SEAL, f"Seal {seal.number} is one of another site.", seal.number)
             self.link(seal)
             self.leaves(seal)
             self.head = seal.hash
@@ -248,7 +254,7 @@ class _Walk:
 
     def leaves(self, seal: Seal) -> None:
         """Check what stands in a seal; where something is wrong, look again before it counts as a finding."""
-        rows = self.records.sealed(seal.number)
+        rows = self.sealed(seal.number)
         listed = seal.leaves
         if listed is not None and len(rows) == seal.size and len(listed) == seal.size:
             straight = all(row.place == place for place, row in enumerate(rows))
@@ -256,54 +262,50 @@ class _Walk:
                 self.entries += seal.size
                 return
         again = next((other for other in self.records.seals(seal.number, 1) if other.number == seal.number), seal)
-        self.places(again, self.records.sealed(seal.number))
+        self.places(again, self.sealed(seal.number))
+
+    def sealed(self, number: int) -> list[Kept]:
+        with _readable(Kind.EDITED, f"An entry of seal {number} cannot be read: it is not as it was sealed.", number):
+            return self.records.sealed(number)
 
     def places(self, seal: Seal, rows: list[Kept]) -> None:
+        """Compare a seal with what stands in it."""
         number = seal.number
         over = seal.day + self.record_days < self.today
         if seal.leaves is None:  # (4)
-            if rows and merkle_root([row.entry.leaf for row in rows]) != seal.root:
-                what = f"It says that it stands in seal {number}, whose entries were purged."
-                raise _Found(Kind.INSERTED, what, number, rows[0].place, rows[0].entry.receipt)
-            if rows:
-                self.entries += len(rows)
-                return
             if not over:
                 what = (
                     f"The entries of seal {number} were purged before {self.record_days} days were over"
                     " (or the setting record_days was raised since)."
                 )
                 raise _Found(Kind.PURGED, what, number)
+            if rows and merkle_root([row.entry.leaf for row in rows]) != seal.root:
+                self.astray(rows[0], f"The entries of seal {number} were purged, and this is none of them.")
             self.purged += seal.size
             return
         if not self.holds(seal):
             what = f"The list of leaves of seal {number} is not the one that was sealed."
             raise _Found(Kind.SEAL, what, number)
-        at: dict[int, Kept] = {}
-        for row in rows:  # (5)
-            leaf, place = row.entry.leaf, row.place
-            if place is None or not 0 <= place < seal.size:
-                self.astray(row, f"Seal {number} has no place {place}: it has {seal.size}.")
-                continue
-            other = at.setdefault(place, row)
-            if other is not row:
-                strange = row if other.entry.leaf == seal.leaves[place] else other
-                at[place] = other if strange is row else row
-                if leaf == seal.leaves[place] or other.entry.leaf == seal.leaves[place]:
-                    self.astray(strange, f"Place {place} of seal {number} is taken by the entry that was sealed there.")
-        # The first place counts, whatever is wrong there.
-        for place in range(seal.size):
-            row_at = at.get(place)
-            if row_at is None:
-                self.absent(seal, place, over)
-            elif row_at.entry.leaf != seal.leaves[place]:
-                self.differs(seal, place, row_at)
+        at: dict[int | None, list[Kept]] = {}
+        for row in rows:
+            at.setdefault(row.place, []).append(row)
+        for place, leaf in enumerate(seal.leaves):  # (5)
+            there = at.pop(place, [])
+            strange = [row for row in there if row.entry.leaf != leaf]
+            if not there:
+                self.absent(seal, place, leaf, over)
+            elif len(strange) == len(there):
+                self.differs(strange[0])
+            elif strange:
+                self.astray(strange[0], f"Place {place} of seal {number} is taken.")
             else:
                 self.entries += 1
+        for nowhere, there in at.items():
+            self.astray(there[0], f"Seal {number} has {seal.size} places, and none is {nowhere}.")
 
-    def absent(self, seal: Seal, place: int, over: bool) -> None:
+    def absent(self, seal: Seal, place: int, leaf: bytes, over: bool) -> None:
         """Judge an empty place."""
-        number, leaves = seal.number, seal.leaves or ()
+        number = seal.number
         if over:
             self.purged += 1
             return
@@ -311,7 +313,6 @@ class _Walk:
             self.erased += 1
             self.excused.add((number, place))
             return
-        leaf = leaves[place]
         for row in self.records.entries():
             if row.entry.leaf == leaf:
                 now = f"{row.seal}/{row.place}" if row.seal is not None else "among those that wait for a seal"
@@ -325,30 +326,24 @@ class _Walk:
         what = f"The entry that was sealed at {number}/{place} is gone, and no tombstone says that it was erased."
         raise _Found(Kind.REMOVED, what, number, place)
 
-    def differs(self, seal: Seal, place: int, row: Kept) -> None:
-        """Raise what is wrong with an entry that stands in another's place."""
-        belongs = self.home(row)
-        if belongs is not None:
-            what = f"The entry at {seal.number}/{place} was sealed at {belongs}."
-            raise _Found(Kind.MOVED, what, seal.number, place, row.entry.receipt)
-        what = f"The entry at {seal.number}/{place} is not as it was sealed."
-        raise _Found(Kind.EDITED, what, seal.number, place, row.entry.receipt)
+    def differs(self, row: Kept) -> None:
+        """Raise what is wrong with an entry that is not the one of its place."""
+        self.moved(row)
+        what = f"The entry at {row.seal}/{row.place} is not as it was sealed."
+        raise _Found(Kind.EDITED, what, row.seal, row.place, row.entry.receipt)
 
     def astray(self, row: Kept, why: str) -> None:
         """Raise what is wrong with an entry that no seal has room for."""
-        belongs = self.home(row)
-        if belongs is not None:
-            what = f"The entry at {row.seal}/{row.place} was sealed at {belongs}."
-            raise _Found(Kind.MOVED, what, row.seal, row.place, row.entry.receipt)
-        raise _Found(Kind.INSERTED, f"{why} This entry was put in later.", row.seal, row.place, row.entry.receipt)
+        self.moved(row)
+        raise _Found(Kind.INSERTED, f"An entry was put in. {why}", row.seal, row.place, row.entry.receipt)
 
-    def home(self, row: Kept) -> str | None:
-        """Return where an entry was sealed, or None where it never was."""
+    def moved(self, row: Kept) -> None:
+        """Raise where an entry belongs, if it was ever sealed."""
         leaf = row.entry.leaf
         for seal in _seals(self.records):
             if seal.leaves is not None and leaf in seal.leaves:
-                return f"{seal.number}/{seal.leaves.index(leaf)}"
-        return None
+                what = f"The entry at {row.seal}/{row.place} was sealed at {seal.number}/{seal.leaves.index(leaf)}."
+                raise _Found(Kind.MOVED, what, row.seal, row.place, row.entry.receipt)
 
     def is_erased(self, number: int, place: int) -> bool:
         """Return whether a tombstone tells of the entry at that place."""
@@ -365,7 +360,7 @@ class _Walk:
             if row.seal is None and row.place is None:
                 self.waiting += 1
             elif row.seal is None or row.place is None or not self.exists(row.seal):
-                self.astray(row, f"There is no place {row.seal}/{row.place} in the chain.")
+                self.astray(row, f"It claims the place {row.place} of seal {row.seal}, which is not there.")
             if row.entry.act is Act.ERASE:
                 self.tombstone(row)
 
@@ -381,7 +376,7 @@ class _Walk:
         if about is None or seal is None or seal.number != about[0] or not 0 <= about[1] < seal.size:
             what = "A tombstone tells of an entry that never was."
             raise _Found(Kind.INSERTED, what, row.seal, row.place, row.entry.receipt)
-        if seal.leaves is not None and any(other.place == about[1] for other in self.records.sealed(seal.number)):
+        if seal.leaves is not None and any(other.place == about[1] for other in self.sealed(seal.number)):
             what = f"A tombstone tells that the entry at {about[0]}/{about[1]} was erased, which is still there."
             raise _Found(Kind.INSERTED, what, row.seal, row.place, row.entry.receipt)
 
@@ -393,11 +388,25 @@ class _Walk:
             if not digest or digest in seen:
                 continue
             seen.add(digest)
-            document = self.records.notice(digest)
+            with _readable(Kind.NOTICE, f"The notice {digest} is not as it was shown."):
+                document = self.records.notice(digest)
             if document is None or hashlib.sha256(document).hexdigest() != digest:
                 how = "is not kept" if document is None else "is not as it was shown"
                 what = f"The notice {digest} {how}."
                 raise _Found(Kind.NOTICE, what, row.seal, row.place, row.entry.receipt)
+
+
+@contextmanager
+def _readable(kind: Kind, what: str, seal: int | None = None) -> Iterator[None]:
+    """Turn what cannot be read into a finding; a store that fails stays an error."""
+    try:
+        yield
+    except RecordsError as error:
+        if not isinstance(error.__cause__, ValueError | TypeError | zlib.error):
+            raise
+        raise _Found(kind, what, seal) from None
+    except (ValueError, TypeError):
+        raise _Found(kind, what, seal) from None
 
 
 def _seals(records: Ledger, first: int = 1) -> Iterator[Seal]:
