@@ -3,7 +3,9 @@ The pages under the mount, as a Flask application that the engine calls with SCR
 
 ====================  ========================================================
 GET /                 preferences: every purpose and service with its switch
-POST /choice          the choice; the only address that changes anything
+POST /choice          the choice
+POST /counting        whether to be counted, which has nothing to do with the choice
+GET /receipt          what is kept about the choice: :mod:`consent_mw.web.receipt`
 GET /placeholder/ids  what stands in the place of a held embed
 GET /assets/name      static files under names that hold their hash
 GET /state            the state as JSON, for pages that come back from a cache
@@ -51,6 +53,9 @@ from consent_mw.core.model import Record
 from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
+from consent_mw.counting import MAX_DAYS
+from consent_mw.counting import objected
+from consent_mw.counting import objection_cookie
 from consent_mw.web import receipt
 from consent_mw.web.choice import FORM_LIMIT
 from consent_mw.web.choice import choice_of
@@ -87,16 +92,15 @@ def create_app(context: WebContext) -> Flask:
         visit = visit_of(context).in_language(request.args.get("lang", ""))
         back = visit.back(request.args.get("back", ""))
         pages = visit.pages()
-        languages = visit.site.languages if len(visit.site.languages) > 1 else ()
         body = render_template(
             "preferences.html",
             **frame(context, visit, back),
-            site=visit.site,
             gpc=visit.decision.gpc,
-            languages=[(tag, urlencode({"back": back, "lang": tag}, safe="/")) for tag in languages],
             state=pages.state(),
             purposes=pages.purposes(),
             necessary=pages.necessary(),
+            counting=pages.counting(),
+            objected=objected(visit.head),
             responsible=pages.responsible(),
         )
         return Response(body)
@@ -121,6 +125,22 @@ def create_app(context: WebContext) -> Flask:
             answer = Response(status=303)
             answer.headers["Location"] = visit.back(form.back)  # (8)
         settle(answer, visit, cookie, decision)  # (6), (7)
+        return answer
+
+    @app.post("/counting")
+    def counting() -> Response:
+        visit = visit_of(context)
+        form = posted(visit)  # as steps (1) and (2) of a choice
+        if form.counted not in ("yes", "no"):
+            raise Refused(400)
+        visit = visit.in_language(form.lang)
+        cookie = objection_cookie(visit.head, object=form.counted == "no", days=MAX_DAYS)
+        if cookie is None:
+            raise Refused(403, "error.insecure")
+        query = frame(context, visit, visit.back(form.back))["carried"]
+        answer = Response(status=303)
+        answer.headers["Location"] = f"{visit.root}/?{query}#counting"
+        answer.headers.add("Set-Cookie", cookie)
         return answer
 
     @app.get("/placeholder/<ids>")

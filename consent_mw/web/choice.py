@@ -55,13 +55,26 @@ class Asked(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields of a choice; ``asked`` is None where the action is missing or unknown."""
+    """
+    The fields of a posted form, whichever it is.
+
+    Args:
+        asked: None where the action is missing or unknown.
+        purposes: The purposes that are ticked.
+        services: The services that are ticked.
+        back: Where to go afterwards.
+        lang: The language that was read.
+        counted: ``yes`` or ``no`` from who says whether to be counted.
+        held: The signed choice whose record is to be erased.
+    """
 
     asked: Asked | None
     purposes: frozenset[str]
     services: frozenset[str]
     back: str
     lang: str
+    counted: str = ""
+    held: str = ""
 
 
 class Origin(Enum):
@@ -88,11 +101,15 @@ def read_form(body: bytes) -> Form:
         services=frozenset(values.get("service", ())),
         back=_first(values, "back"),
         lang=_first(values, "lang"),
+        counted=_first(values, "counted"),
+        held=_first(values, "held"),
     )
 
 
 def grants(form: Form) -> bool:
-    """Return whether the form could grant something, whatever it says about ids."""
+    """Return whether the form could grant something, whatever it says about ids; to be counted again is to grant."""
+    if form.counted == "yes":
+        return True
     return form.asked is Asked.ACCEPT_ALL or (form.asked is Asked.SAVE and bool(form.purposes or form.services))
 
 

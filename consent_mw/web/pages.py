@@ -21,6 +21,7 @@ from consent_mw.banner import offered
 from consent_mw.banner import purpose_description
 from consent_mw.banner import purpose_label
 from consent_mw.banner import wording
+from consent_mw.core.counts import K
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Decision
@@ -91,6 +92,14 @@ class StateView:
 
 
 @dataclass(frozen=True, slots=True)
+class CountingView:
+    """What is counted on the site."""
+
+    by: str
+    granted_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceholderView:
     """What a held embed shows in its place."""
 
@@ -133,12 +142,10 @@ class Pages:
             lapsed = isinstance(self.found, Record)
             receipt = self.found.receipt if isinstance(self.found, Record) else ""
             return StateView(self.say["page.lapsed" if lapsed else "page.none"], "", "", receipt, bool(receipt))
-        day = date.fromordinal(_EPOCH + record.day)
-        month = self.say[f"month.{day.month}"]
         return StateView(
             summary=self._summary(),
-            day=self.fill("page.day", date=self.fill("date", day=str(day.day), month=month, year=str(day.year))),
-            iso_day=day.isoformat(),
+            day=self.fill("page.day", date=self.date(record.day)),
+            iso_day=iso(record.day),
             receipt=record.receipt,
             withdrawable=bool(record.receipt or self._granted),
         )
@@ -151,6 +158,33 @@ class Pages:
             if service.id in self._granted and not self._through_purposes(service)
         ]
         return self.fill("page.granted", list=self.join(on)) if on else self.say["page.rejected"]
+
+    def date(self, day: int) -> str:
+        """Return the day, counted from 1970-01-01, as one writes it in the language."""
+        found = date.fromordinal(_EPOCH + day)
+        month = self.say[f"month.{found.month}"]
+        return self.fill("date", day=str(found.day), month=month, year=str(found.year))
+
+    def purpose_names(self, ids: Iterable[str]) -> str:
+        """Return what the purposes are called, in a sentence's list; those that are offered come first."""
+        wanted = frozenset(ids)
+        offered_first = [label for id, label in self._labels.items() if id in wanted]
+        return self.join((*offered_first, *sorted(wanted - self._labels.keys())))
+
+    def service_names(self, ids: Iterable[str]) -> str:
+        """Return what the services are called; one that the site does not declare any more by its id."""
+        names = [self.site.by_id[id].name if id in self.site.by_id else id for id in ids]
+        return self.join(sorted(names, key=str.casefold))
+
+    def counting(self) -> CountingView | None:
+        """Return what is counted, or None where nothing is."""
+        if self.site.counters == "off" or not self.site.optional:
+            return None
+        by = ["browser", "system", *(["provider"] if self.site.isp != "off" else []), "language"]
+        return CountingView(
+            by=self.fill("count.by", list=self.join(self.say[f"count.by.{one}"] for one in by), least=str(K)),
+            granted_only=self.site.counters == "granted",
+        )
 
     def purposes(self) -> tuple[PurposeView, ...]:
         """Return the purposes with their services, each service once, under the first of its purposes."""
@@ -233,6 +267,10 @@ class Pages:
         )
         return tuple(Fact(self.say[key], text, href(text)) for key, text in said if text)
 
+    def contact(self) -> Fact | None:
+        """Return where to write to, if the owner said."""
+        return next((fact for fact in self.responsible() if fact.label == self.say["page.contact"]), None)
+
     def placeholder(self, ids: str, catalogue: Callable[[], Mapping[str, Service]]) -> PlaceholderView | None:
         """
         Return what stands for an embed held for these services, or None where an id means nothing.
@@ -276,6 +314,11 @@ class Pages:
         if len(parts) < 2:
             return "".join(parts)
         return self.fill("list.and", first=", ".join(parts[:-1]), last=parts[-1])
+
+
+def iso(day: int) -> str:
+    """Return the day, counted from 1970-01-01, as ISO 8601 writes it."""
+    return date.fromordinal(_EPOCH + day).isoformat()
 
 
 def href(text: str) -> str:

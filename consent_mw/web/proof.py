@@ -90,9 +90,22 @@ class Proof:
                 )
             )
         except Exception as error:
-            # Words that are not our own may hold the receipt.
-            why = error if isinstance(error, RecordsError) else type(error).__name__
-            logger.error("a withdrawal is honoured, but could not be recorded: %s", why)
+            logger.error("a withdrawal is honoured, but could not be recorded: %s", told(error))
+
+    def erase(self, visit: Visit, receipt: str) -> bool:
+        """Erase what the ledger has of a receipt; where it cannot be, write that it ended and return False."""
+        try:
+            self._context.records.erase(receipt, self._context.today())
+        except Exception as error:
+            logger.error("a record could not be erased: %s", told(error))
+            self.end(visit, receipt, Act.WITHDRAW)
+            return False
+        return True
+
+
+def told(error: Exception) -> str:
+    """Return what the log may say of an error: words that are not our own may hold a receipt."""
+    return str(error) if isinstance(error, RecordsError) else type(error).__name__
 
 
 def count(context: WebContext, visit: Visit, chosen: Choice) -> None:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from dataclasses import replace
 from urllib.parse import quote
+from urllib.parse import urlencode
 
 from flask import Response
 from flask import jsonify
@@ -179,6 +180,7 @@ def wants_json() -> bool:
 
 def frame(context: WebContext, visit: Visit, back: str) -> dict[str, object]:
     """Return what every template needs."""
+    several = len(visit.site.languages) > 1
     return {
         "say": wording(visit.lang),
         "lang": visit.lang,
@@ -186,7 +188,15 @@ def frame(context: WebContext, visit: Visit, back: str) -> dict[str, object]:
         "root": visit.root,
         "sheet": context.assets.path("pages.css"),
         "back": back,
+        "site": visit.site,
+        # What a link to another of our pages carries along, and the same page's link in each language.
+        "carried": _query(back, visit.lang if several else ""),
+        "languages": [(tag, _query(back, tag)) for tag in visit.site.languages] if several else [],
     }
+
+
+def _query(back: str, lang: str) -> str:
+    return urlencode({"back": back, **({"lang": lang} if lang else {})}, safe="/")
 
 
 def failure(context: WebContext, status: int, key: str) -> Response:
