@@ -136,12 +136,13 @@ _remembered = lru_cache(maxsize=REMEMBERED)(_judge)
 
 # -- client hints
 
-_STRING = r'"(?:[ !#-\[\]-~]|\\["\\])*+"'
+# Atomic groups, for the possessive repeats of groups are broken in Python 3.11.2 (Debian 12's).
+_STRING = r'"(?>(?:[ !#-\[\]-~]|\\["\\])*)"'
 #: A member of a list and its parameters (RFC 9651 sections 3.1, 3.1.2 and 4.2.1); the brand is its text.
 _MEMBER = re.compile(
-    rf"[ \t]*+(?P<text>{_STRING})"
-    rf"(?:; *+[a-z*][a-z0-9_.*-]*+(?:=(?:{_STRING}|[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*+|-?[0-9]++(?:\.[0-9]++)?"
-    r"|\?[01]|:[A-Za-z0-9+/=]*+:))?)*+[ \t]*+(?P<end>,|\Z)",
+    rf"[ \t]*(?P<text>{_STRING})"
+    rf"(?>(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:{_STRING}|[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*|-?[0-9]+(?:\.[0-9]+)?"
+    r"|\?[01]|:[A-Za-z0-9+/=]*:))?)*)[ \t]*(?P<end>,|\Z)",
     re.ASCII,
 )
 
@@ -206,7 +207,7 @@ _PLATFORMS = {
     "chromium os": CHROMEOS,
     "chromeos": CHROMEOS,
 }
-_WHOLE_STRING = re.compile(rf"[ \t]*+({_STRING})[ \t]*+", re.ASCII)
+_WHOLE_STRING = re.compile(rf"[ \t]*({_STRING})[ \t]*", re.ASCII)
 
 
 def _by_platform(hint: str) -> str:
@@ -237,14 +238,14 @@ _BOT = _sign(
     r"|barkrowler|dataprovider|ahrefs|semrush|screaming frog|sitebulb|seokicks|siteimprove|netcraft|censys|zgrab"
     r"|nessus|nikto|sqlmap|\bnmap\b|masscan|wpscan|expanse|internetmeasurement"
     # monitoring, and tests in a browser
-    r"|pingdom|statuscake|site24x7|gtmetrix|pagespeed|lighthouse|webpagetest|ptst/|speedcurve|dareboot|calibre"
+    r"|pingdom|statuscake|site24x7|gtmetrix|pagespeed|lighthouse|webpagetest|ptst/|speedcurve|dareboot"
     r"|datadog|new ?relic|nagios|check_http|zabbix|catchpoint|dynatrace|synthetic|cypress/|selenium|puppeteer"
     r"|playwright"
     # libraries and programs
     r"|^curl|libcurl|\bwget\b|python|aiohttp|httpx\b|urllib|libwww|lwp::|\bperl\b|\bruby\b|\bphp\b|guzzle|symfony"
     r"|go-http|^go\b|okhttp|^java\b|java/|jakarta|apache-http|httpclient|http_client|http client|winhttp|cfnetwork"
-    r"|node-|axios|undici|\bgot\b|superagent|^node\b|\bdeno/|\bbun/|dart/|dart:io|reqwest|hyper/|httpie|postman|insomnia"
-    r"|^dalvik|apachebench|\bhey/|wrk/|vegeta|jmeter|k6/|gatling|locust|httrack|wget|aria2|microsoft office|ms-office"
+    r"|node-|axios|undici|\bgot\b|superagent|^node\b|\bdeno/|\bbun/|\bdart/|dart:io|reqwest|hyper/|httpie|postman|insomnia"
+    r"|^dalvik|apachebench|\bhey/|wrk/|vegeta|jmeter|\bk6/|gatling|locust|httrack|wget|aria2|microsoft office|ms-office"
     r"|windowspowershell|powershell|msnbot|bitlybot|^-$"
 )
 
@@ -252,33 +253,36 @@ _BOT = _sign(
 _BROWSER_SIGNS = tuple(
     (name, _sign(pattern))
     for name, pattern in (
+        # Televisions bring another maker's browser with them.
+        (OTHER, r"tizen|web0s|webos|smart-?tv|hbbtv|bravia|crkey|roku|aft[a-z]+ build"),
         (DUCKDUCKGO, r"\bduckduckgo/|\bddg/"),
         (
             IN_APP,
             r"\bfban/|\bfbav/|\bfb_iab|instagram|\bmessenger|barcelona |\bline/|twitterandroid|twitter for|tiktok"
             r"|musical_ly|bytedancewebview|trill_|snapchat|pinterest|linkedinapp|micromessenger|kakaotalk|\bnaver\("
-            r"|telegram-|wechat|weibo|reddit/|discord/|slack|electron/|\bgsa/|; wv\)|version/[0-9.]+ chrome/|webview",
+            r"|telegram-|wechat|weibo|reddit/|discord/|slack_ssb|slack/|electron/|\bgsa/|; wv\)"
+            r"|version/[0-9.]+ chrome/|webview",
         ),
         (EDGE, r"\bedg(?:e|a|ios)?/"),
         (OPERA, r"\bopr/|\bopt/|\bopx/|\bopios/|^opera|\bopera[ /]|\bopera mini"),
-        (SAMSUNG, r"\bsamsungbrowser/(?!.*(?:tizen|smart-tv))"),
+        (SAMSUNG, r"\bsamsungbrowser/"),
         (BRAVE, r"\bbrave/|\bbrave chrome/"),
         (
             OTHER,
             r"vivaldi|yabrowser|yowser|ucbrowser|ubrowser|whale/|qqbrowser|miuibrowser|huaweibrowser|vivobrowser"
             r"|heytapbrowser|\bsilk/|palemoon|seamonkey|waterfox|icecat|puffin|ecosia|maxthon|sleipnir|coc_coc|epiphany"
             r"|konqueror|falkon|qtwebengine|\bavast/|\bavg/|ccleaner|metasr|bidubrowser|baidubrowser|baiduboxapp"
-            r"|2345explorer|lbbrowser|kiwi|oculusbrowser|playstation|nintendo|tizen|web0s|webos|smart-tv|smarttv|hbbtv"
-            r"|crkey|bravia|aft[a-z]+ build|roku|trident/|msie |iemobile|blackberry|bb10|kaios|symbian|nokia|netfront"
+            r"|2345explorer|lbbrowser|kiwi|oculusbrowser|playstation|nintendo"
+            r"|trident/|msie |iemobile|blackberry|bb10|kaios|symbian|nokia|netfront"
             r"|ladybird|servo/|lynx/|links |elinks|w3m/|dillo|netsurf|mypal|k-meleon|arora|midori|otter/|phoenix/"
-            r"|aloha|stargon|via/|quark/|mobicip|tenta",
+            r"|aloha|stargon|via/|quark/|mobicip",
         ),
         (FIREFOX, r"\bfxios/|\bfirefox/|\bfocus/|\bklar/|\bfennec/|\biceweasel/"),
         (CHROME, r"\bcrios/|\bchrome/|\bchromium/|\bcrmo/"),
         # The old browser of Android, and WebKitGTK, call themselves Safari, too.
         (SAFARI, r"^(?=.*(?:macintosh|iphone|ipad|ipod))(?=.*\bversion/).*\bsafari/"),
-        (IN_APP, r"\((?:iphone|ipad|ipod|macintosh).*applewebkit/.*\bmobile/"),
-        (OTHER, r"\bandroid .*\bversion/.*\bsafari/|\bx11;.*\bversion/.*\bsafari/"),
+        (IN_APP, r"^(?=.*\((?:iphone|ipad|ipod|macintosh))(?=.*applewebkit/).*\bmobile/"),
+        (OTHER, r"^(?=.*(?:\bandroid |\bx11;))(?=.*\bversion/).*\bsafari/"),
     )
 )
 
