@@ -27,6 +27,7 @@ from consent_mw.assets import Assets
 from consent_mw.banner import Notice
 from consent_mw.banner import Page
 from consent_mw.banner import choose_language
+from consent_mw.codings import known_codings
 from consent_mw.cookies import CookieJar
 from consent_mw.cookies import expire
 from consent_mw.cookies import load_keys
@@ -204,6 +205,7 @@ class Engine:
             insert=insert,
             expire=expire(cookies, held, head.host) if cookies else (),
             holds_cookie=lambda name: not held_ids.isdisjoint(now.matcher.cookie(name)),
+            codings=known_codings(),
             done=self._done,
             failed=lambda what, error: logger.error(
                 "%s %s: %s", head.method, "a page was held back", what, exc_info=error

@@ -88,6 +88,11 @@ class ConsentMiddleware:
         environ[DECISION] = exchange.decision
         for name in exchange.closed:
             environ.pop("HTTP_" + name.upper().replace("-", "_"), None)
+        codings = exchange.accept_encoding
+        if codings:
+            environ["HTTP_ACCEPT_ENCODING"] = codings
+        else:
+            environ.pop("HTTP_ACCEPT_ENCODING", None)
         response = _Response(exchange, start_response)
         body = self.app(environ, response.start)
         # A file or another body that stays as it is: the server gets the very object that the app made.

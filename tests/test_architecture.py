@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"catalogue", "assets", "visitor"}),
     frozenset({"schema"}),
     frozenset({"config", "records", "banner"}),
-    frozenset({"cookies", "counting", "learning", "stats"}),
+    frozenset({"codings", "cookies", "counting", "learning", "stats"}),
     frozenset({"web", "upkeep"}),
     frozenset({"engine"}),
     frozenset({"wsgi", "asgi"}),

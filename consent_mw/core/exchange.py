@@ -24,11 +24,16 @@ decides anything.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from consent_mw.core.codec import PageStream
+from consent_mw.core.coding import BUILT_IN
+from consent_mw.core.coding import CodedStream
+from consent_mw.core.coding import Coding
+from consent_mw.core.coding import narrowed
 from consent_mw.core.headers import Handling
 from consent_mw.core.headers import Headers
 from consent_mw.core.headers import Verdict
@@ -98,7 +103,7 @@ def closed_headers(head: RequestHead) -> tuple[str, ...]:
     """Return the request headers (lower case) that the app must not see: ways around the rewriter."""
     if not wants_page(head):
         return ()
-    return (*(name for name in _CLOSED if head.header(name) is not None), "accept-encoding")
+    return tuple(name for name in _CLOSED if head.header(name) is not None)
 
 
 def page_url(head: RequestHead) -> Url:
@@ -119,6 +124,7 @@ class Exchange:
         insert: Gives the banner.
         expire: Set-Cookie values that take held services' cookies away from the visitor's browser.
         holds_cookie: Whether a cookie that the app sets belongs to something held.
+        codings: The content codings that can be opened and closed again.
         done: Called once with the ids of what was held.
         failed: Called with what went wrong, for the log; must not raise.
     """
@@ -132,6 +138,7 @@ class Exchange:
         insert: Insert,
         expire: Sequence[str] = (),
         holds_cookie: Callable[[str], bool] = lambda name: False,
+        codings: Mapping[str, Coding] = BUILT_IN,
         done: Callable[[frozenset[str]], None] = lambda held: None,
         failed: Callable[[str, BaseException | None], None] = lambda what, error: None,
     ) -> None:
@@ -147,12 +154,14 @@ class Exchange:
         self._insert = insert
         self._expire = expire
         self._holds_cookie = holds_cookie
+        self._codings = codings
         self._done = done
         self._failed = failed
-        self._stream: PageStream | None = None
+        self._stream: PageStream | CodedStream | None = None
         self._rewriters: list[Rewriter] = []
         self._length = -1
         self._received = 0
+        self._streaming = True
         self._error_page = b""
         self._page = page_url(head)
 
@@ -161,13 +170,19 @@ class Exchange:
         """The request headers that the app must not see."""
         return closed_headers(self.head)
 
+    @property
+    def accept_encoding(self) -> str | None:
+        """What the app may be told of the codings that the browser takes: only what can be opened here."""
+        values = self.head.all("accept-encoding")
+        return narrowed(", ".join(values), frozenset(self._codings)) if values else None
+
     def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
         """
         Take the head of the app's response; ``status``, ``reason`` and ``headers`` then hold what to send.
 
         May be called again as long as nothing was sent.
         """
-        verdict = judge(status, headers)
+        verdict = judge(status, headers, self._codings)
         self.status, self.reason = status, reason
         self._stream = None
         self._rewriters = []
@@ -218,8 +233,12 @@ class Exchange:
             return None
         if self.head.method == "HEAD":
             return None  # how long the page would be is not known
+        self._streaming = False
         out = self.feed(chunk)
-        out += self.finish()
+        self.sent = 0
+        rest = self.finish()
+        out = rest if self._stream is None else out + rest  # refused at its end: then nothing of it goes out
+        self.sent = len(out)
         self.headers = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
         self.headers.append(("Content-Length", str(len(out))))
         return out
@@ -257,7 +276,10 @@ class Exchange:
             self._rewriters.append(made)
             return made
 
-        self._stream = PageStream(verdict.charset, rewriter, sniff=verdict.sniff)
+        stream: PageStream | CodedStream = PageStream(verdict.charset, rewriter, sniff=verdict.sniff)
+        for coding in verdict.codings:  # the last one applied is the first to be opened
+            stream = CodedStream(stream, self._codings[coding])
+        self._stream = stream
 
     def _guarded(self, chunk: bytes | None) -> bytes:
         """Rewrite; on any error send an error page, or nothing more where a part of the page is out already."""
@@ -267,6 +289,8 @@ class Exchange:
             if chunk is None:
                 return self._stream.finish()
             self._received += len(chunk)
+            if isinstance(self._stream, CodedStream):
+                return self._stream.feed(chunk, flush=self._streaming)
             return self._stream.feed(chunk)
         except RefusedMarkup as error:
             self._stop(str(error), f"The setting is {error.setting}." if error.setting else "", None)
@@ -283,6 +307,7 @@ class Exchange:
 
     def _refuse(self, problem: str, remedy: str, error: BaseException | None = None) -> None:
         self._failed(f"{problem} {remedy}", error)
+        self._stream = None
         self.state = State.REFUSING
         self.status, self.reason = 500, "Internal Server Error"
         text = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from collections.abc import Container
 from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -31,6 +32,8 @@ class Verdict(NamedTuple):
     charset: str = ""
     xml: bool = False
     sniff: bool = False
+    #: The content codings to open, in the order in which they were applied.
+    codings: tuple[str, ...] = ()
     #: For REFUSE: what is wrong, and what the owner can change.
     problem: str = ""
     remedy: str = ""
@@ -42,6 +45,9 @@ _XHTML = frozenset({"application/xhtml+xml"})
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
 _ESSENCE = re.compile(r"\s*([^\s;(]*)")
 _CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]+))", re.I)
+
+#: Nobody needs more than one; each costs memory.
+_MOST_CODINGS = 2
 
 #: Headers that describe the exact bytes of the app's own body.
 _OF_THE_BYTES = frozenset(
@@ -103,8 +109,13 @@ def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
     return kind, charset
 
 
-def judge(status: int, headers: Sequence[tuple[str, str]]) -> Verdict:
-    """Return what becomes of a response."""
+def judge(status: int, headers: Sequence[tuple[str, str]], readable: Container[str] = ()) -> Verdict:
+    """
+    Return what becomes of a response.
+
+    Args:
+        readable: The content codings that can be opened and closed again, in lower case.
+    """
     if status < 200 or status in (204, 205, 304):
         return Verdict(Handling.PASS)
     kind, charset = media_type(headers)
@@ -116,13 +127,14 @@ def judge(status: int, headers: Sequence[tuple[str, str]]) -> Verdict:
         if name.lower() == "content-encoding"
         for coding in value.split(",")
     ]
-    if [coding for coding in codings if coding not in ("", "identity")]:
+    codings = [coding for coding in codings if coding not in ("", "identity")]
+    if len(codings) > _MOST_CODINGS or not all(coding in readable for coding in codings):
         if kind in _UNKNOWN:
             return Verdict(Handling.PASS)
         return Verdict(
             Handling.REFUSE,
-            problem=f"The page is compressed ({', '.join(codings)}), so what is in it cannot be seen.",
-            remedy="Let compression happen outside consent_mw: in the web server, or in a middleware around it.",
+            problem=f"The page is compressed ({', '.join(codings)}), and this installation cannot open that.",
+            remedy="Install consent_mw[compress], or let compression happen outside consent_mw.",
         )
     if status == 206 or any(name.lower() == "content-range" for name, _ in headers):
         if kind in _UNKNOWN:
@@ -132,7 +144,7 @@ def judge(status: int, headers: Sequence[tuple[str, str]]) -> Verdict:
             problem="The response is a part of an HTML page, so what is in it cannot be told.",
             remedy="Do not answer Range requests for HTML pages.",
         )
-    return Verdict(Handling.REWRITE, charset, kind in _XHTML, kind in _UNKNOWN)
+    return Verdict(Handling.REWRITE, charset, kind in _XHTML, kind in _UNKNOWN, tuple(codings))
 
 
 def _cache_control(values: list[str]) -> str:

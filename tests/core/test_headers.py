@@ -59,12 +59,15 @@ VERDICTS = {
     "reset": (205, typed("text/html"), (Handling.PASS, "", False, False)),
     "not modified": (304, typed("text/html"), (Handling.PASS, "", False, False)),
     "identity": (200, [*typed("text/html"), ("Content-Encoding", " Identity ")], (Handling.REWRITE, "", False, False)),
-    "compressed": (200, [*typed("text/html"), ("content-encoding", "gzip")], (Handling.REFUSE, "", False, False)),
-    "twice": (200, [*typed("text/html"), ("Content-Encoding", "identity, br")], (Handling.REFUSE, "", False, False)),
+    "compressed": (200, [*typed("text/html"), ("content-encoding", "GZIP")], (Handling.REWRITE, "", False, False)),
+    "unreadable": (200, [*typed("text/html"), ("content-encoding", "br")], (Handling.REFUSE, "", False, False)),
+    "twice": (200, [*typed("text/html"), ("Content-Encoding", "gzip, br")], (Handling.REFUSE, "", False, False)),
+    "often": (200, [*typed("text/html"), ("Content-Encoding", "gzip,gzip,gzip")], (Handling.REFUSE, "", False, False)),
     "part": (206, typed("text/html"), (Handling.REFUSE, "", False, False)),
     "part by its range": (200, [*typed("text/html"), ("Content-Range", "x")], (Handling.REFUSE, "", False, False)),
     "part without a type": (206, [], (Handling.PASS, "", False, False)),
-    "compressed without a type": (200, [("Content-Encoding", "gzip")], (Handling.PASS, "", False, False)),
+    "compressed without a type": (200, [("Content-Encoding", "gzip")], (Handling.REWRITE, "", False, True)),
+    "unreadable without a type": (200, [("Content-Encoding", "br")], (Handling.PASS, "", False, False)),
 }
 
 
@@ -73,7 +76,7 @@ def test_what_becomes_of_a_response(
     status: int, headers: list[tuple[str, str]], expected: tuple[Handling, str, bool, bool]
 ) -> None:
     """Pages are rewritten, what is none passes, and a page that cannot be read is refused with a remedy."""
-    verdict = judge(status, headers)
+    verdict = judge(status, headers, {"gzip"})
     assert verdict[:4] == expected
     assert bool(verdict.problem and verdict.remedy) is (verdict.handling is Handling.REFUSE)
 

@@ -4,6 +4,7 @@ The WSGI edge between two validators: every way in which PEP 3333 lets an applic
 
 from __future__ import annotations
 
+import gzip
 import io
 import sys
 import warnings
@@ -273,7 +274,7 @@ def test_close_is_called_after_an_error(wrap: Callable[[WSGIApplication], Consen
     body = Closing([b"\x1f\x8b"])
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", [*HTML, ("Content-Encoding", "gzip")])
+        start_response("200 OK", [*HTML, ("Content-Encoding", "compress")])
         return body
 
     answer = call(wrap(app))
@@ -325,9 +326,9 @@ def test_the_page_streams(wrap: Callable[[WSGIApplication], ConsentMiddleware]) 
 
 
 def test_ways_around_the_rewriter_are_closed(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
-    """For a page the application sees no Range, no validators and no Accept-Encoding; for a file it does."""
+    """For a page the application sees no Range and no validators; for a file it does."""
     seen: list[set[str]] = []
-    closed = {"HTTP_RANGE", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_ACCEPT_ENCODING"}
+    closed = {"HTTP_RANGE", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"}
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         seen.append(closed & environ.keys())
@@ -338,6 +339,32 @@ def test_ways_around_the_rewriter_are_closed(wrap: Callable[[WSGIApplication], C
     call(wrap(app), extra=given)
     call(wrap(app), extra={**given, "HTTP_SEC_FETCH_DEST": "image"})
     assert seen == [set(), closed]
+
+
+@pytest.mark.parametrize(("given", "told"), [("gzip, compress, *", "gzip"), ("compress", None)], ids=["some", "none"])
+def test_only_codings_that_can_be_opened_are_offered(
+    wrap: Callable[[WSGIApplication], ConsentMiddleware], given: str, told: str | None
+) -> None:
+    """The application compresses only what can be read; with nothing left it is not asked to."""
+    seen: list[str | None] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        seen.append(environ.get("HTTP_ACCEPT_ENCODING"))
+        start_response("200 OK", HTML)
+        return [b""]
+
+    call(wrap(app), extra={"HTTP_ACCEPT_ENCODING": given})
+    assert seen == [told]
+
+
+def test_a_compressed_page_is_held(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
+    """A compressing middleware inside hides nothing."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [*HTML, ("Content-Encoding", "gzip")])
+        return [gzip.compress(PAGE)]
+
+    assert b"data-cmw-held=google-analytics" in gzip.decompress(call(wrap(app)).body)
 
 
 def test_current_tells_what_the_visitor_allows(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
