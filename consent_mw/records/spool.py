@@ -388,7 +388,7 @@ class _Replay:
             if not self._answers():
                 self.stopped = True
                 return False
-            if key not in self._refused:
+            if not self._refused:
                 _log.error("the records refuse something that waits in %s; it stays there: %s", self._spool.path, error)
             self._refused[key] = now + REFUSED_WAIT
             self._refusals += 1

@@ -1,0 +1,265 @@
+"""What stands before a store: who is let through, who fails at once, and who goes on without the others."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from consent_mw.errors import ConfigError
+from consent_mw.errors import RecordsError
+from consent_mw.records import breaker
+from consent_mw.records.breaker import Breaker
+from consent_mw.records.breaker import Unavailable
+
+LONG = 60.0
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Store:
+    """Something to call: counts calls, and fails while it is down."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.down = True
+
+    def __call__(self) -> int:
+        self.calls += 1
+        if self.down:
+            raise RecordsError("down")
+        return self.calls
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture
+def changes() -> list[str]:
+    """Return what the breaker told of its changes."""
+    return []
+
+
+@pytest.fixture
+def tried(clock: Clock, changes: list[str]) -> Breaker:
+    """Return a breaker that goes by the clock."""
+    return Breaker(lambda error: changes.append(str(error)), clock=clock)
+
+
+def fails(call: Callable[[], object], error: type[Exception] = RecordsError) -> None:
+    """Expect the call to fail with just that error."""
+    with pytest.raises(RecordsError) as caught:
+        call()
+    assert type(caught.value) is error
+
+
+def test_after_a_failure_nothing_is_called_for_a_while(tried: Breaker, clock: Clock) -> None:
+    """A store that is down is left alone, and its callers fail at once."""
+    store = Store()
+    fails(lambda: tried.call(store))
+    clock.now += breaker.PAUSE * 0.9
+    fails(lambda: tried.call(store), Unavailable)
+    fails(lambda: tried.soon(store, LONG), Unavailable)
+    assert (store.calls, tried.closed) == (1, False)
+
+
+def test_the_while_doubles_up_to_a_bound(tried: Breaker, clock: Clock) -> None:
+    """The longer a store is away the more seldom it is asked, and never more seldom than the bound."""
+    store = Store()
+    fails(lambda: tried.call(store))
+    pauses = []
+    for _ in range(7):
+        begin = clock.now
+        while True:
+            clock.now += breaker.PAUSE / 2
+            calls = store.calls
+            with pytest.raises(RecordsError):
+                tried.call(store)
+            if store.calls > calls:
+                break
+        pauses.append(clock.now - begin)
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_call_that_succeeds_lets_everybody_in(tried: Breaker, clock: Clock) -> None:
+    """Once the store is back nothing is left of the pauses."""
+    store = Store()
+    fails(lambda: tried.call(store))
+    clock.now += breaker.PAUSE
+    store.down = False
+    assert [tried.call(store), tried.soon(store, LONG), tried.closed] == [2, 3, True]
+
+
+def test_one_at_a_time_may_try(tried: Breaker, clock: Clock) -> None:
+    """While one caller finds out whether the store is back, the others fail at once."""
+    store = Store()
+    fails(lambda: tried.call(store))
+    clock.now += breaker.PAUSE
+    store.down = False
+
+    def try_inside() -> int:
+        fails(lambda: tried.call(store), Unavailable)
+        return 7
+
+    assert tried.call(try_inside) == 7
+
+
+def test_changes_are_told_once(tried: Breaker, clock: Clock, changes: list[str]) -> None:
+    """The log hears that a store went and that it came, however many asked in between."""
+    store = Store()
+    for _ in range(5):
+        with pytest.raises(RecordsError):
+            tried.call(store)
+        clock.now += LONG
+    store.down = False
+    tried.call(store)
+    tried.call(store)
+    assert changes == ["down", "None"]
+
+
+def test_an_error_that_is_not_ours_is_one_of_the_store(tried: Breaker) -> None:
+    """Whatever a store's library raises reaches nobody but as RecordsError, and without its text."""
+
+    def fail() -> None:
+        raise OSError("redis://:secret@host")
+
+    with pytest.raises(RecordsError, match=r"^The records failed: OSError\.$"):
+        tried.call(fail)
+
+
+def test_an_owners_mistake_stays_one(tried: Breaker) -> None:
+    """A ConfigError goes through as it is."""
+
+    def fail() -> None:
+        raise ConfigError([])
+
+    with pytest.raises(ConfigError):
+        tried.call(fail)
+
+
+def test_an_interrupted_try_leaves_room_for_the_next(tried: Breaker, clock: Clock) -> None:
+    """Who was stopped while finding out says nothing about the store."""
+    store = Store()
+    fails(lambda: tried.call(store))
+    clock.now += breaker.PAUSE
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tried.call(stop)
+    store.down = False
+    assert tried.call(store) == 2
+
+
+class Slow:
+    """Something to call that answers when a test lets it."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.calls = 0
+        self.done = threading.Event()
+
+    def __call__(self) -> str:
+        self.calls += 1
+        self.go.wait(LONG)
+        self.done.set()
+        return "answer"
+
+
+def settled(tried: Breaker) -> None:
+    """Wait until no call is out any more."""
+    for _ in range(2000):
+        if not tried._state.late:
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("the call did not come back")
+
+
+def test_a_late_call_is_left_behind_and_still_happens(tried: Breaker) -> None:
+    """Its caller goes on after a moment; what it asked for is done all the same."""
+    slow = Slow()
+    fails(lambda: tried.soon(slow, 0.01), Unavailable)
+    slow.go.set()
+    settled(tried)
+    assert (slow.done.is_set(), tried.soon(slow, LONG), tried.closed) == (True, "answer", True)
+
+
+def test_nobody_waits_while_a_call_is_late(tried: Breaker) -> None:
+    """One caller found the store slow: the next ones do not try, and none of them waits."""
+    slow = Slow()
+    fails(lambda: tried.soon(slow, 0.01), Unavailable)
+    fails(lambda: tried.soon(slow, LONG), Unavailable)
+    slow.go.set()
+    settled(tried)
+    assert slow.calls == 1
+
+
+def test_a_late_call_that_fails_opens(tried: Breaker, changes: list[str]) -> None:
+    """What nobody waited for still says that the store is down."""
+    begin = threading.Event()
+
+    def fail() -> None:
+        begin.wait(LONG)
+        raise RecordsError("timed out")
+
+    fails(lambda: tried.soon(fail, 0.01), Unavailable)
+    begin.set()
+    settled(tried)
+    assert (tried.closed, changes) == (False, ["timed out"])
+
+
+def test_idle_threads_are_used_again(tried: Breaker) -> None:
+    """A site that records for days makes no thread for each grant."""
+    threads = {tried.soon(threading.current_thread, LONG) for _ in range(50)}
+    assert len(threads) <= 2
+
+
+def test_no_more_threads_than_the_bound_wait(tried: Breaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers beyond the bound fail at once."""
+    monkeypatch.setattr(breaker, "THREADS", 1)
+    inside: list[type[Exception]] = []
+
+    def nested() -> None:
+        with pytest.raises(RecordsError) as caught:
+            tried.soon(Store(), LONG)
+        inside.append(type(caught.value))
+
+    tried.soon(nested, LONG)
+    assert inside == [Unavailable]
+
+
+def _exit_by_state(tried: Breaker) -> None:
+    """Exit with 7 where the child knows what the parent knew, and 8 where it can call in threads of its own."""
+    if not tried.closed:
+        sys.exit(7)
+    sys.exit(8 if tried.soon(lambda: "answer", LONG) == "answer" else 1)
+
+
+@pytest.mark.parametrize(("down", "expected"), [(True, 7), (False, 8)])
+def test_a_forked_process_knows_what_its_parent_knew(tried: Breaker, down: bool, expected: int) -> None:
+    """A worker does not find out again that the store is down, and uses no thread of its parent."""
+    store = Store()
+    store.down = down
+    if down:
+        fails(lambda: tried.call(store))
+    else:
+        tried.soon(store, LONG)
+    child = multiprocessing.get_context("fork").Process(target=_exit_by_state, args=(tried,))
+    child.start()
+    child.join(60)
+    assert child.exitcode == expected
