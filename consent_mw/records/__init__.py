@@ -21,7 +21,16 @@ from consent_mw.core.seal import Seal
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["Counters", "Learned", "Ledger", "Records", "open_records"]
+__all__ = ["Counters", "Learned", "Ledger", "Records", "migrate_records", "open_records"]
+
+#: Schemes of an address of PostgreSQL.
+POSTGRES = frozenset({"postgresql", "postgres"})
+
+_NO_PSYCOPG = Problem(
+    "site.records",
+    "PostgreSQL needs the library psycopg, which is missing.",
+    'Run: pip install "consent_mw[postgres]".',
+)
 
 
 class Ledger(Protocol):
@@ -168,6 +177,35 @@ def open_records(url: str, *, site: str = "site", spool: str = "") -> Records:
         from consent_mw.records.sqlite import SqliteRecords  # only the store that is used is loaded
 
         return SqliteRecords(rest[1:], site=site)
+    if scheme in POSTGRES and mark:
+        try:
+            from consent_mw.records.postgres import PostgresRecords
+        except ImportError:
+            raise ConfigError([_NO_PSYCOPG]) from None
+        return PostgresRecords(url, site=site)
     # The address may hold a password: only its scheme is shown.
     what = f"A store with the scheme {scheme!r} is not built into this version." if mark else "This is no address."
     raise ConfigError([Problem("site.records", what, 'Write records = "sqlite:///consent.db".')])
+
+
+def migrate_records(url: str, *, site: str = "site") -> list[str]:
+    """
+    Bring the schema of the store at ``url`` up to date, and return the names of the steps that were taken.
+
+    Raises:
+        ConfigError: the setting ``records`` names something that cannot be a store.
+        RecordsError: the store is there and does not work, or was written by a newer version.
+    """
+    scheme, mark, rest = url.partition("://")
+    if scheme in POSTGRES and mark:
+        try:
+            from consent_mw.records import postgres
+        except ImportError:
+            raise ConfigError([_NO_PSYCOPG]) from None
+        return postgres.migrate(url)
+    if scheme == "sqlite" and rest.startswith("/"):
+        from consent_mw.records import sqlite
+
+        return sqlite.migrate(rest[1:], site=site)
+    open_records(url, site=site).close()  # Redis has no schema; what cannot be a store is told
+    return []

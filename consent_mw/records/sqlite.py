@@ -15,7 +15,7 @@ from consent_mw.records.sql import SqlRecords
 from consent_mw.records.sqlite_file import WAIT
 from consent_mw.records.sqlite_file import SqliteFile
 
-__all__ = ["SqliteRecords"]
+__all__ = ["SqliteRecords", "migrate"]
 
 _log = logging.getLogger("consent_mw")
 
@@ -41,3 +41,10 @@ class SqliteRecords(SqliteFile, SqlRecords):
                 if time.monotonic() > until:
                     _log.warning("what was erased is in %s-wal until nobody reads the records", self.path)
                     return
+
+
+def migrate(path: str, *, site: str) -> list[str]:
+    """Open the file, which brings it up to date, and return the names of the steps that it lacked."""
+    store = SqliteRecords(path, site=site)
+    store.close()
+    return store.taken

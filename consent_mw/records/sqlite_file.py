@@ -76,6 +76,8 @@ class SqliteFile:
     def __init__(self, path: str, *, site: str = "site") -> None:
         self.path = os.path.abspath(path)
         self.site = site
+        #: Steps of the schema that the file lacked when it was opened.
+        self.taken: list[str] = []
         self._closed = False
         self._writer = _Slot(self, WAIT)
         self._reader = _Slot(self, READ_WAIT)
@@ -190,12 +192,13 @@ class SqliteFile:
         if steps < len(self.MIGRATIONS):
             connection.execute("BEGIN IMMEDIATE")
             try:
-                for name in self.MIGRATIONS[_steps(connection) :]:  # another process may have been faster
-                    for statement in _statements(script(name)):
-                        connection.execute(statement, {"site": self.site})
+                missing = self.MIGRATIONS[_steps(connection) :]  # another process may have been faster
+                for statement in _statements("".join(map(script, missing))):
+                    connection.execute(statement, {"site": self.site})
                 connection.execute(f"PRAGMA application_id = {self.APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {len(self.MIGRATIONS)}")
                 connection.execute("COMMIT")
+                self.taken.extend(missing)
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
