@@ -358,8 +358,18 @@ class MmdbLookup(_Background):
 
     def _begin(self) -> None:
         # A descriptor that a child shares with its parent also shares its place in the file.
-        self._reader = None
+        self._let_go()
         super()._begin()
+
+    def close(self, grace: float = 0.0) -> None:
+        """End the look-ups (:meth:`IspLookup.close`), and let go of the file."""
+        super().close(grace)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
 
     def _resolve(self, address: str) -> str:
         reader = self._open()
