@@ -36,6 +36,9 @@ from consent_mw.core.model import Site
 #: Languages written from right to left, by primary subtag.
 RIGHT_TO_LEFT = frozenset({"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
 
+#: The form of the banner, as the counters call it.
+VARIANT = "bar"
+
 #: The state of a visitor whose choice is not known; otherwise it is the name of an Action.
 UNDECIDED = "none"
 

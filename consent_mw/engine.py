@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import secrets
 import threading
 import time
@@ -24,6 +25,7 @@ from urllib.parse import quote
 from consent_mw import catalogue
 from consent_mw import config
 from consent_mw.assets import Assets
+from consent_mw.banner import VARIANT
 from consent_mw.banner import Notice
 from consent_mw.banner import Page
 from consent_mw.banner import choose_language
@@ -39,16 +41,24 @@ from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
 from consent_mw.core.model import RequestHead
-from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.core.policy import Budget
 from consent_mw.core.policy import HoldPolicy
+from consent_mw.counting import Tally
 from consent_mw.errors import RecordsError
+from consent_mw.learning import Learning
 from consent_mw.records import Records
 from consent_mw.records import open_records
+from consent_mw.records.sealing import seal_new
+from consent_mw.records.spool import SpooledRecords
+from consent_mw.upkeep import Task
+from consent_mw.upkeep import Upkeep
+from consent_mw.visitor.isp import IspLookup
+from consent_mw.visitor.isp import open_lookup
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -57,8 +67,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("consent_mw")
 
-#: How often other processes' news are looked for, in seconds.
-_NEWS_INTERVAL = 1.0
+#: Seconds in a day.
+_DAY = 86_400
 #: Distinct sets of grants for which the compiled policy is kept; a full store is emptied.
 _KEPT_POLICIES = 64
 
@@ -104,6 +114,13 @@ class _Context:
     def receipt(self) -> str:
         return self._engine.receipt()
 
+    def keys(self) -> tuple[str, ...]:
+        return self._engine.keys
+
+    @property
+    def counting(self) -> Tally:
+        return self._engine.tally
+
 
 class Engine:
     """
@@ -115,6 +132,7 @@ class Engine:
         keys: Signing keys, oldest first.
         clock: Seconds since 1970-01-01 UTC.
         receipt: Makes a new random receipt id.
+        lookup: Finds the domain of a visitor's ISP, or None.
     """
 
     def __init__(
@@ -125,19 +143,22 @@ class Engine:
         *,
         clock: Callable[[], float] = time.time,
         receipt: Callable[[], str] = lambda: secrets.token_urlsafe(16),
+        lookup: IspLookup | None = None,
     ) -> None:
         from consent_mw.web import create_app  # here, since it brings Flask and the edges must start without
 
         self.records = records
+        self.keys = keys
         self.assets = Assets()
         self.receipt = receipt
         self._clock = clock
         self._catalogue = catalogue.load()
         self._base = site
         self._lock = threading.Lock()
-        self._seen_version = -1
-        self._look_again = 0.0
         self._named: set[str] = set()
+        self._visited = True
+        #: Seconds that a request waits at most until other processes know its news, or it theirs.
+        self.patience = 0.03
         self._policies: dict[frozenset[str], HoldPolicy] = {}
         self._budget = Budget()
         matched = [*self._catalogue.values(), *site.services]
@@ -147,8 +168,15 @@ class Engine:
             NECESSARY
         }
         self._now = self._made(site, CookieJar(site, keys))
+        self._learning = Learning(records, self._catalogue, self.today)
+        self.tally = Tally(records, site, lookup, clock=clock)
+        self._upkeep = Upkeep(self._tasks())
         self._web = create_app(_Context(self)).wsgi_app
-        self._refresh()
+        if site.learning:
+            try:
+                self._share_news()
+            except RecordsError as error:
+                logger.error("what the site has learned cannot be read yet: %s", error)
 
     @classmethod
     def configured(cls, source: None | str | os.PathLike[str] | Mapping[str, object] | Site = None) -> Engine:
@@ -159,7 +187,11 @@ class Engine:
             ConfigError: with every mistake in it.
         """
         site = source if isinstance(source, Site) else config.load(source)
-        return cls(site, open_records(site.records), load_keys(site, os.environ))
+        keys = load_keys(site, os.environ)
+        lookup = None
+        if site.counters != "off":
+            lookup = open_lookup(site.isp or "ptr", explicit=bool(site.isp))
+        return cls(site, open_records(site.records, site=site.id, spool=site.spool), keys, lookup=lookup)
 
     # -- what edges use
 
@@ -174,26 +206,35 @@ class Engine:
 
     def web(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request for our own pages, as a WSGI application."""
+        self._upkeep.start()
         inner = dict(environ)
         inner["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + self.mount
         inner["PATH_INFO"] = environ.get("PATH_INFO", "")[len(self.mount) :] or "/"
         app: WSGIApplication = self._web
         return app(inner, start_response)
 
-    def exchange(self, head: RequestHead, script_name: str = "") -> Exchange:
-        """Return the exchange for a request to the app, whose paths begin with ``script_name``."""
-        now = self.now()
+    def exchange(self, head: RequestHead, script_name: str = "", remote: str = "") -> Exchange:
+        """
+        Return the exchange for a request to the app.
+
+        Args:
+            script_name: What the paths of the app begin with.
+            remote: The address that the request came from; it is looked up for its ISP and never kept.
+        """
+        self._upkeep.start()
+        self._visited = True
+        now = self._now
         found = now.cookies.read(head)
         if self._base.learning and isinstance(found, Record) and found.revision != now.site.revision:
             # Another process may have learned a service, and asked about it, since this one last looked.
-            self._refresh()
+            self._upkeep.hurry("learning", self.patience)
             now = self._now
         signals = head.signals
         decision = decide(now.site, found, signals, self.today())
         root = script_name + self.mount
 
         def insert(page: PageInsert) -> bytes:
-            return self._insertion(head, root, found, signals, page)
+            return self._insertion(head, root, found, signals, remote, page)
 
         held = [service for service in now.site.optional if service.id not in decision.granted]
         held_ids = frozenset(service.id for service in held)
@@ -212,73 +253,84 @@ class Engine:
             ),
         )
 
+    # -- beside the requests
+
+    def close(self) -> None:
+        """Finish what must not be lost, and let go of the records."""
+        self._upkeep.end()
+        self.records.close()
+
+    def _tasks(self) -> list[Task]:
+        tasks = [
+            # Counts are written rarely and at random, so that no write tells of one visitor.
+            Task("counting", self.tally.flush, 300, 900, first=random.uniform(300, 900), last=True),  # noqa: S311
+            Task("sealing", self._seal, 20, 50, first=random.uniform(5, 50), last=True),  # noqa: S311
+            Task("publishing", self._publish, 1200, 2400, first=random.uniform(30, 90)),  # noqa: S311
+            Task("purging", self._purge, 40_000, 90_000, first=random.uniform(120, 600)),  # noqa: S311
+        ]
+        if self._base.learning:
+            tasks.append(Task("learning", self._share_news, 1, 1, first=1))
+        if isinstance(self.records, SpooledRecords):
+            tasks.append(Task("replaying", self.records.replay, 2, 5, first=1, last=True))
+        return tasks
+
+    def _seal(self) -> None:
+        while seal_new(self.records, site=self._base.id, keys=self.keys, today=self.today()):
+            pass
+
+    def _publish(self) -> None:
+        from consent_mw.stats import publish_due  # here, since it is needed once an hour at most
+
+        publish_due(self.records, today=self.today(), seconds_into_day=int(self._clock() % _DAY))
+
+    def _purge(self) -> None:
+        self.records.purge(self.today() - self._base.record_days)
+
     # -- the site, as it grows
 
     def now(self) -> _Now:
         """Return the site as all processes know it, give or take a second."""
-        if self._base.learning and time.monotonic() >= self._look_again:
-            self._refresh()
         return self._now
 
     def today(self) -> int:
         """Return whole days since 1970-01-01 UTC."""
-        return int(self._clock() // 86_400)
+        return int(self._clock() // _DAY)
 
     def _made(self, site: Site, jar: CookieJar) -> _Now:
         return _Now(site, Notice(site, self.assets), jar, Matcher(site.optional))
 
-    def _refresh(self) -> None:
-        """Take up what this or another process has learned."""
-        if not self._base.learning:
-            return
-        self._look_again = time.monotonic() + _NEWS_INTERVAL
+    def _share_news(self) -> None:
+        """Write down what was learned here, and take up what others learned, if anybody came since the last time."""
+        if self._visited:
+            self._visited = False
+            self._learning.share()
+            self._grow()
+
+    def _grow(self) -> None:
+        """Declare what was learned."""
         with self._lock:
-            try:
-                version = self.records.version()
-                if version == self._seen_version:
-                    return
-                learned = self.records.learned()
-            except RecordsError as error:
-                logger.error("what the site has learned cannot be read: %s", error)
-                return
-            services = tuple(self._catalogue[id_] for id_ in sorted(learned) if id_ in self._catalogue)
-            site = replace(self._base, services=services)
-            self._now = self._made(site, self._now.cookies.grown(site))
-            self._seen_version = version
+            services = self._learning.services
+            if services != self._now.site.services:
+                site = replace(self._base, services=services)
+                self._now = self._made(site, self._now.cookies.grown(site))
 
     def _done(self, held: frozenset[str]) -> None:
         """Declare what was held on a learning site; elsewhere, name what is not declared."""
-        new = [
-            self._catalogue[id_]
-            for id_ in sorted(held)
-            if id_ in self._catalogue and id_ not in self._now.site.by_id and id_ not in self._named
-        ]
-        if not new:
-            return
-        self._named.update(service.id for service in new)
         if self._base.learning:
-            self._learn(new)
-        else:
-            for service in new:
+            if self._learning.saw(held):
+                self._grow()
+                # Other processes should know before this visitor's answer reaches one of them.
+                self._upkeep.hurry("learning", self.patience)
+            return
+        for id_ in sorted(held):
+            if id_ in self._catalogue and id_ not in self._base.by_id and id_ not in self._named:
+                self._named.add(id_)
                 logger.warning(
                     "%s is on the site but not declared, so it stays held whatever visitors say. To ask them,"
                     ' add to the configuration:\n\n[[services]]\nuse = "%s"\n',
-                    service.name,
-                    service.id,
+                    self._catalogue[id_].name,
+                    id_,
                 )
-
-    def _learn(self, services: list[Service]) -> None:
-        for service in services:
-            try:
-                if self.records.learn(service.id, self.today()):
-                    logger.info(
-                        "%s is on the site; it is held and visitors are asked about it from now on", service.name
-                    )
-            except RecordsError as error:
-                self._named.discard(service.id)
-                logger.error("%s is held, but could not be declared: %s", service.name, error)
-        self._seen_version = -1
-        self._refresh()
 
     def _warn_insecure(self) -> None:
         if "http" not in self._named:
@@ -311,7 +363,7 @@ class Engine:
         return policy
 
     def _insertion(
-        self, head: RequestHead, root: str, found: Record | NoRecord, signals: Signals, page: PageInsert
+        self, head: RequestHead, root: str, found: Record | NoRecord, signals: Signals, remote: str, page: PageInsert
     ) -> bytes:
         """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
         if self._base.learning and page.place.held:
@@ -322,12 +374,17 @@ class Engine:
             self._warn_insecure()
             return b""
         decision = decide(now.site, found, signals, self.today())
+        lang = choose_language(now.site, head.header("accept-language") or "")
+        if decision.prompt:
+            self.tally.shown(head, remote, language=lang, variant=VARIANT, gpc=decision.gpc)
+        elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
+            self.tally.signalled(head, remote)
         nonce, inline = inline_policy(page.headers)
         path = root.removesuffix(self.mount) + head.path
         return now.notice.insertion(
             Page(
                 decision=decision,
-                lang=choose_language(now.site, head.header("accept-language") or ""),
+                lang=lang,
                 nonce=nonce,
                 back=path + ("?" + head.query if head.query else ""),
                 root=f"//{quote(head.host, safe=':[]')}{root}" if page.place.foreign_base else root,

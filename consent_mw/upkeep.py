@@ -62,6 +62,8 @@ class Upkeep:
     def __init__(self, tasks: Sequence[Task], clock: Callable[[], float] = time.monotonic) -> None:
         self._tasks = {task.name: task for task in tasks}
         self._clock = clock
+        self._thread: threading.Thread | None = None
+        self._ended = False
         self._reset()
         _all.add(self)
 
@@ -69,8 +71,7 @@ class Upkeep:
         """See to it that this process does the tasks; cheap enough for every request."""
         if self._thread is None:
             with self._lock:
-                if self._thread is None and not self._ended:
-                    self._begin()
+                self._begin()
 
     def hurry(self, name: str, wait: float) -> bool:
         """Have a task done now, and wait up to ``wait`` seconds for it; return whether it was done by then."""
@@ -125,13 +126,15 @@ class Upkeep:
         self._lock = threading.Lock()
         self._busy = threading.Lock()
         self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = None
         self._ended = False
         self._hurried: dict[str, list[threading.Event]] = {}
         self._failing: set[str] = set()
         self._due = {name: self._clock() + task.first for name, task in self._tasks.items()}
 
     def _begin(self) -> None:
+        if self._thread is not None or self._ended:
+            return
         # The thread has a weak reference only: a site that nobody uses any more takes its thread along.
         thread = threading.Thread(target=_work, args=(weakref.ref(self), self._wake), name="consent_mw", daemon=True)
         thread.start()

@@ -84,7 +84,9 @@ class ConsentMiddleware:
         engine = self.engine
         if engine.owns(environ.get("PATH_INFO", "")):
             return engine.web(environ, start_response)
-        exchange = engine.exchange(request_head(environ), environ.get("SCRIPT_NAME", ""))
+        exchange = engine.exchange(
+            request_head(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
+        )
         environ[DECISION] = exchange.decision
         for name in exchange.closed:
             environ.pop("HTTP_" + name.upper().replace("-", "_"), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from consent_mw.banner import VARIANT
 from consent_mw.core import counts
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
@@ -17,9 +18,6 @@ from consent_mw.web.visit import Visit
 from consent_mw.web.visit import remote
 
 logger = logging.getLogger("consent_mw.web")
-
-#: The one form that the notice has.
-VARIANT = "bar"
 
 _OUTCOMES = {
     Action.ACCEPT: counts.ACCEPT,
