@@ -17,6 +17,7 @@ from consent_mw.stats.periods import PeriodError
 from consent_mw.stats.periods import Preset
 from consent_mw.stats.periods import chosen
 from consent_mw.stats.periods import iso
+from consent_mw.stats.publication import publish_due
 from consent_mw.stats.queries import Mark
 from consent_mw.stats.queries import Period
 from consent_mw.stats.queries import Point
@@ -57,6 +58,7 @@ __all__ = [
     "chosen",
     "first_needed",
     "iso",
+    "publish_due",
     "report",
     "sentence",
     "wilson",

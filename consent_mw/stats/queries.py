@@ -9,11 +9,14 @@ runs, and each answer says which days it really covers.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import ASKED
@@ -313,36 +316,52 @@ def _period(runs: Mapping[str, Sequence[_Run]], first: int, last: int, width: in
 def _purposes(
     runs: Mapping[str, Sequence[_Run]], names: Iterable[str], first: int, last: int, width: int
 ) -> Iterator[Purpose]:
+    asked = _Asked(runs.get(schemes.ANSWERS_TABLE, ()))
     for name in names:
         own = _within(runs[name], first, last)
         covered = _span(own)
         if covered is None:
             continue
         purpose = name.removeprefix(schemes.PURPOSE_PREFIX)
-        line = tuple(_purpose_point(bucket, purpose) for bucket in _buckets(own, width)) if width else ()
-        whole = _purpose_point(own, purpose)
+        line = tuple(_purpose_point(bucket, purpose, asked) for bucket in _buckets(own, width)) if width else ()
+        whole = _purpose_point(own, purpose, asked)
         yield Purpose(purpose, whole.answers, whole.visits, covered, line)
 
 
-def _purpose_point(runs: Sequence[_Run], purpose: str) -> Point:
+class _Asked:
+    """Visits asked, added up run by run."""
+
+    def __init__(self, runs: Sequence[_Run]) -> None:
+        self._first = runs[0].first if runs else 0
+        self._days = [run.last for run in runs]
+        self._sums = [0, *accumulate(_tells(run, "", ASKED) or 0 for run in runs)]
+
+    def within(self, first: int, last: int) -> int | None:
+        """Return how many were asked in the runs that end between two days; None where some of them are not known."""
+        if not self._days or first < self._first or last > self._days[-1]:
+            return None
+        return self._sums[bisect_right(self._days, last)] - self._sums[bisect_left(self._days, first)]
+
+
+def _purpose_point(runs: Sequence[_Run], purpose: str, asked: _Asked) -> Point:
     """Sum the runs of a purpose up; what its columns stand for depends on each run's scheme."""
-    answers, visits = [0, 0], [0, 0]
-    granted = 0
+    granted = seen = visits = sure = answers = 0
     for run in runs:
-        cells = run.rows[purpose]
         # Those who granted it stand in a column named after those it was taken from.
-        sure = sum(cells[name.removesuffix(WITHOUT)] for name in cells if name.endswith(WITHOUT))
-        sure += cells[ACCEPT] if ACCEPT in cells and ACCEPT + WITHOUT not in cells else 0
-        granted += sure
-        plain: dict[str, int] = {}
-        for name, count in cells.items():
-            plain[name.removesuffix(WITHOUT)] = plain.get(name.removesuffix(WITHOUT), 0) + count
-        for of, sums in ((ANSWERED, answers), (ASKED, visits)):
-            chosen = schemes.parts(frozenset(plain), of)
-            if chosen is not None:
-                sums[0] += sure
-                sums[1] += sum(plain[name] for name in chosen)
-    return Point(runs[0].first, runs[-1].last, {GRANTED: granted}, wilson(*answers), wilson(*visits))
+        cells = run.rows[purpose]
+        split = [name.removesuffix(WITHOUT) for name in cells if name.endswith(WITHOUT)]
+        with_it = sum(cells[name] for name in split)
+        with_it += cells[ACCEPT] if ACCEPT in cells and ACCEPT not in split else 0
+        granted += with_it
+        # A run of a purpose is made of whole runs of answers.
+        whole = asked.within(run.first, run.last)
+        if whole is not None:
+            seen += with_it
+            visits += whole
+        if schemes.parts(frozenset(name for name in cells if not name.endswith(WITHOUT)), ANSWERED):
+            sure += with_it
+            answers += sum(cells.values())
+    return Point(runs[0].first, runs[-1].last, {GRANTED: granted}, wilson(sure, answers), wilson(seen, visits))
 
 
 def _compared(period: Period, earlier: Mapping[str, Purpose]) -> Period:

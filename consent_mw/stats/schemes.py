@@ -65,7 +65,13 @@ SCHEMES = (
     (ASKED,),
 )
 
-__all__ = ["COLUMNS", "DIMENSIONS", "SCHEMES", "SINGLES", "coarser", "joined", "parts"]
+__all__ = ["COLUMNS", "DIMENSIONS", "SCHEMES", "SINGLES", "coarser", "joined", "parts", "ways"]
+
+
+@cache
+def ways(column: str) -> tuple[str, ...]:
+    """Return the ways out that a column stands for."""
+    return tuple(way for way in (ACCEPT, PARTIAL, REJECT, UNANSWERED) if _BITS[way] & _BITS[column])
 
 
 @cache

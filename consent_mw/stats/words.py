@@ -22,7 +22,20 @@ _LABELS = {
     "marketing": "marketing",
     "embeds": "embedded content",
 }
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 NOTHING_YET = (
     f"No figures for this period yet: they appear when a day is complete and at least {K} visits fall into each cell."

@@ -1,0 +1,145 @@
+"""
+The atoms of publication: runs of table "answers", which every other table is made to fit.
+
+A run is as short as its cells allow: it grows day by day until each is at
+least K. A cell of nobody counts as small, since then all did the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+
+from consent_mw.core.counts import ANSWERS
+from consent_mw.core.counts import ASKED
+from consent_mw.core.counts import Count
+from consent_mw.core.counts import Figures
+from consent_mw.core.counts import K
+from consent_mw.stats import schemes
+from consent_mw.stats.schemes import ANSWERS_TABLE
+from consent_mw.stats.schemes import SCHEMES
+from consent_mw.stats.schemes import UNANSWERED
+
+#: Days that a run waits for its finest columns.
+PATIENCE = 28
+#: Outcomes that the atoms are made of.
+OUTCOMES = (ASKED, *ANSWERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A raw counter, with the day at whose end it is complete."""
+
+    day: int
+    count: Count
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Figures that are published together, and the raw counters that are spent with them."""
+
+    figures: tuple[Figures, ...]
+    spent: Mapping[Count, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A published run of table "answers"."""
+
+    first: int
+    last: int
+    scheme: tuple[str, ...]
+    cells: Mapping[str, int] = field(repr=False)
+
+    @classmethod
+    def of(cls, run: Figures) -> Atom:
+        """Return the atom that a run is."""
+        cells = {column: count for (_, column), count in run.cells.items()}
+        return cls(run.first, run.last, tuple(cells), cells)
+
+    def tells(self, column: str) -> int:
+        """Return the number in a column that its scheme tells."""
+        return sum(self.cells[name] for name in schemes.parts(frozenset(self.scheme), column) or ())
+
+
+def spent(rows: Iterable[Counted]) -> dict[Count, int]:
+    """Return the raw counters as the store takes them back."""
+    return {row.count: row.number for row in rows}
+
+
+def sunday(day: int) -> int:
+    """Return the first Sunday that is not before the day; day 0 was a Thursday."""
+    return day + (3 - day) % 7
+
+
+def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Step]:
+    """
+    Yield the runs that can be published, in order.
+
+    Args:
+        rows: What is left of OUTCOMES, by day; what is older than ``head`` came late and joins the first run.
+        head: The last day published already, or -1.
+        closed: The last day that is complete.
+    """
+    at = 0
+    while at < len(rows):
+        begin = at
+        start = max(head + 1, rows[at].day)
+        sums = dict.fromkeys(OUTCOMES, 0)
+        for day in range(start, closed + 1):
+            while at < len(rows) and rows[at].day <= day:
+                sums[rows[at].count.outcome] += rows[at].number
+                at += 1
+            # A run that leaves its week ends with one, so that weekly tables find an end to share.
+            if day > sunday(start) and day != sunday(day):
+                continue
+            cells = _cells(sums, SCHEMES if day - start + 1 >= PATIENCE else SCHEMES[:1])
+            if cells:
+                head = day
+                run = Figures(ANSWERS_TABLE, start, day, {("", column): number for column, number in cells.items()})
+                yield Step((run,), spent(rows[begin:at]))
+                break
+        else:
+            return
+
+
+def _cells(sums: Mapping[str, int], allowed: Iterable[tuple[str, ...]]) -> dict[str, int] | None:
+    """Return the cells of the finest scheme that leaves none small, or None."""
+    found = {name: sums[name] for name in ANSWERS}
+    # Who answers the banner of the day before was asked on that day.
+    found[UNANSWERED] = max(0, sums[ASKED] - sum(found.values()))
+    for scheme in allowed:
+        cells = {column: sum(found[way] for way in schemes.ways(column)) for column in scheme}
+        if min(cells.values()) >= K:
+            return cells
+    return None
+
+
+def with_marks(steps: Iterable[Step], rows: Sequence[Counted], known: frozenset[str]) -> Iterator[Step]:
+    """
+    Add to each run the revisions of the notice that came up in it, each once K visits were asked with it.
+
+    Args:
+        steps: Of :func:`new_atoms`.
+        rows: What is left of table "revision", by day.
+        known: The revisions that are marked already.
+    """
+    at = 0
+    seen: dict[str, dict[Count, int]] = {}
+    for step in steps:
+        (run,) = step.figures
+        while at < len(rows) and rows[at].day <= run.last:
+            seen.setdefault(rows[at].count.value, {})[rows[at].count] = rows[at].number
+            at += 1
+        fresh = sorted(value for value in seen.keys() - known if sum(seen[value].values()) >= K)
+        # What was there when counting began is no change. How many saw it is none of the mark's business.
+        cells = {(value, schemes.SINCE if known else schemes.START): K for value in fresh}
+        known |= frozenset(fresh)
+        marks = (Figures(schemes.REVISION_TABLE, run.first, run.last, cells),) if cells else ()
+        used = {count: number for value in seen.keys() & known for count, number in seen.pop(value).items()}
+        yield Step((run, *marks), {**step.spent, **used})

@@ -1,0 +1,289 @@
+"""
+Tables that share out what the atoms tell: dimensions, purposes, and numbers that stand alone.
+
+Their runs end where an atom ends. Whatever a row does not name is in row
+"other", which is the atoms' number less the named rows: so the rows of each
+run add up to what was published of the same days, and nothing follows from
+the two but sums of their cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from consent_mw.core.counts import ACCEPT
+from consent_mw.core.counts import ANSWERS
+from consent_mw.core.counts import ASKED
+from consent_mw.core.counts import BROWSER
+from consent_mw.core.counts import ISP
+from consent_mw.core.counts import OS
+from consent_mw.core.counts import OTHER
+from consent_mw.core.counts import PARTIAL
+from consent_mw.core.counts import REJECT
+from consent_mw.core.counts import SHOWN
+from consent_mw.core.counts import Count
+from consent_mw.core.counts import Figures
+from consent_mw.core.counts import K
+from consent_mw.stats import schemes
+from consent_mw.stats.atoms import OUTCOMES
+from consent_mw.stats.atoms import PATIENCE
+from consent_mw.stats.atoms import Atom
+from consent_mw.stats.atoms import Counted
+from consent_mw.stats.atoms import Step
+from consent_mw.stats.atoms import spent
+from consent_mw.stats.atoms import sunday
+from consent_mw.stats.schemes import ANSWERED
+from consent_mw.stats.schemes import GRANTED
+from consent_mw.stats.schemes import PURPOSE_PREFIX
+from consent_mw.stats.schemes import UNANSWERED
+from consent_mw.stats.schemes import UNGRANTED
+from consent_mw.stats.schemes import WITHOUT
+
+#: Schemes of dimensions, the finest first, with the days after which each may be used.
+_DIMENSION_SCHEMES = (
+    ((GRANTED, REJECT, UNANSWERED), 0),
+    ((GRANTED, UNGRANTED), PATIENCE),
+    ((ANSWERED, UNANSWERED), PATIENCE),
+    ((ASKED,), 3 * PATIENCE),
+)
+#: Of a week's visits, the share without a name at which more days are waited for.
+_UNNAMED = 0.20
+#: A row with this share leaves too little beside it to wait for.
+_NEARLY_ALL = 0.99
+
+#: A browser that runs on some systems only: those who use these systems without it would follow by subtraction.
+_ONLY_ON = (("safari", ("ios", "macos")), ("samsung-internet", ("android",)))
+
+_Rows = dict[str, dict[str, int]]
+
+
+def _due(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> list[Atom]:
+    """Return the atoms that are left for a table: from its first count on, after its last run."""
+    return [atom for atom in atoms if atom.first > head and atom.last >= rows[0].day] if rows else []
+
+
+# -- numbers that stand alone
+
+
+def single_runs(name: str, atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> Iterator[Step]:
+    """Yield the runs of a table of one number: each at least K, and page views K more than the visits among them."""
+    begin = at = number = visits = 0
+    first = -1
+    for atom in _due(atoms, rows, head):
+        first = atom.first if first < 0 else first
+        while at < len(rows) and rows[at].day <= atom.last:
+            number += rows[at].number
+            at += 1
+        visits += atom.tells(ASKED)
+        if number >= K and (name != SHOWN or number - visits >= K):
+            yield Step((Figures(name, first, atom.last, {("", name): number}),), spent(rows[begin:at]))
+            begin, number, visits, first = at, 0, 0, -1
+
+
+# -- purposes
+
+
+def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> Iterator[Step]:
+    """Yield the runs of all purposes: they share their days, and a purpose with a small cell is left out of one."""
+    begin = at = 0
+    run: list[Atom] = []
+    sums: dict[str, dict[str, int]] = {}
+    for atom in _due(atoms, rows, head):
+        run.append(atom)
+        while at < len(rows) and rows[at].day <= atom.last:
+            count = rows[at].count
+            if count.outcome in (ACCEPT, PARTIAL):
+                sums.setdefault(count.value, {ACCEPT: 0, PARTIAL: 0})[count.outcome] += rows[at].number
+            at += 1
+        tables = _named_purposes(run, sums)
+        late = atom.last - run[0].first + 1 >= PATIENCE
+        if tables and (late or len(tables) == len(sums)):
+            figures = (
+                Figures(
+                    PURPOSE_PREFIX + purpose, run[0].first, atom.last, {(purpose, key): n for key, n in row.items()}
+                )
+                for purpose, row in sorted(tables.items())
+            )
+            yield Step(tuple(figures), spent(rows[begin:at]))
+            begin, run, sums = at, [], {}
+
+
+def _named_purposes(run: Sequence[Atom], sums: Mapping[str, Mapping[str, int]]) -> _Rows:
+    """Return the cells of each purpose that has no small one."""
+    scheme = schemes.joined(atom.scheme for atom in run)
+    whole = {column: sum(atom.tells(column) for atom in run) for column in scheme}
+    found = {purpose: _purpose_cells(whole, row[ACCEPT], row[PARTIAL]) for purpose, row in sums.items()}
+    named = {purpose: row for purpose, row in found.items() if min(row.values()) >= K}
+    if ACCEPT in whole and len(named) == len(sums) > 2:
+        # Who grants a part grants one purpose or more, and not all: from all purposes together follows how many
+        # granted more than one, and how many lack more than one.
+        granted = sum(row[PARTIAL] for row in named.values()) - whole[PARTIAL]
+        lacked = sum(row[PARTIAL + WITHOUT] for row in named.values()) - whole[PARTIAL]
+        if min(granted, lacked) < K:
+            del named[min(named, key=lambda purpose: (min(named[purpose].values()), purpose))]
+    return named
+
+
+def _purpose_cells(whole: Mapping[str, int], accepted: int, partly: int) -> dict[str, int]:
+    """Split the column that holds the grants into those with the purpose and those without."""
+    cells = {column: number for column, number in whole.items() if column != UNANSWERED}
+    if ACCEPT in whole:
+        cells |= {PARTIAL: partly, PARTIAL + WITHOUT: whole[PARTIAL] - partly}
+        # To accept everything is to accept each purpose; one that was new in these days may be an exception.
+        if whole[ACCEPT] - accepted >= K and accepted >= K:
+            cells |= {ACCEPT: accepted, ACCEPT + WITHOUT: whole[ACCEPT] - accepted}
+        return cells
+    (column,) = (name for name in whole if ACCEPT in schemes.ways(name))
+    return cells | {column: accepted + partly, column + WITHOUT: whole[column] - accepted - partly}
+
+
+# -- dimensions
+
+
+def dimension_runs(atoms: Sequence[Atom], rows: Mapping[str, Sequence[Counted]], head: int) -> Iterator[Step]:
+    """
+    Yield the runs of all dimensions: they share their days, and end with a week.
+
+    A run ends when little of any table is without a name, or after PATIENCE days with what can be named by then.
+    """
+    merged = sorted((row for table in rows.values() for row in table), key=lambda row: row.day)
+    begin = at = 0
+    run: list[Atom] = []
+    sums: dict[str, _Rows] = {}
+    for atom in _due(atoms, merged, head):
+        run.append(atom)
+        while at < len(merged) and merged[at].day <= atom.last:
+            _add(sums, merged[at].count, merged[at].number)
+            at += 1
+        if atom.last != sunday(atom.last) or not sums:
+            continue
+        days = atom.last - run[0].first + 1
+        tables = _named_dimensions(run, sums, days)
+        late = days >= PATIENCE and any(len(table) > 1 for table in tables.values())
+        if late or all(_good(name, tables[name], sums[name]) for name in tables):
+            figures = (
+                Figures(name, run[0].first, atom.last, {(v, c): n for v, row in table.items() for c, n in row.items()})
+                for name, table in sorted(tables.items())
+            )
+            yield Step(tuple(figures), spent(merged[begin:at]))
+            begin, run, sums = at, [], {}
+
+
+def _add(sums: dict[str, _Rows], count: Count, number: int) -> None:
+    if count.outcome in OUTCOMES:
+        row = sums.setdefault(count.table, {}).setdefault(count.value, dict.fromkeys(OUTCOMES, 0))
+        row[count.outcome] += number
+
+
+def _named_dimensions(run: Sequence[Atom], sums: Mapping[str, _Rows], days: int) -> dict[str, _Rows]:
+    """Return the rows of each table that counted anything."""
+    joint = schemes.joined(atom.scheme for atom in run)
+    hidden: dict[str, set[str]] = {name: set() for name in sums}
+    tables = {name: _table(run, joint, rows, days, frozenset()) for name, rows in sums.items()}
+    while BROWSER in tables and OS in tables:
+        found = _telling(tables[BROWSER], tables[OS])
+        if found is None:
+            break
+        name, value = found
+        hidden[name].add(value)
+        tables[name] = _table(run, joint, sums[name], days, frozenset(hidden[name]))
+    return tables
+
+
+def _table(
+    run: Sequence[Atom],
+    joint: Sequence[str],
+    values: Mapping[str, Mapping[str, int]],
+    days: int,
+    hidden: frozenset[str],
+) -> _Rows:
+    """Return the rows in the finest scheme in which any can be named; all of it as OTHER where none can."""
+    if any(row[ASKED] or row[REJECT] for row in values.values()):
+        possible = [each for each in _DIMENSION_SCHEMES if schemes.coarser(each[0], joint)]
+        # What is the finest there is needs no patience.
+        allowed = [scheme for at, (scheme, patience) in enumerate(possible) if at == 0 or days >= patience]
+    else:
+        # Only those who granted something are counted by this table.
+        allowed = [(GRANTED,)] if schemes.coarser((GRANTED,), joint) else [(ASKED,)]
+    tried = [_named(run, scheme, values, hidden) for scheme in allowed]
+    return next((rows for rows in tried if set(rows) != {OTHER}), tried[0])
+
+
+def _named(
+    run: Sequence[Atom], scheme: Sequence[str], values: Mapping[str, Mapping[str, int]], hidden: frozenset[str]
+) -> _Rows:
+    """Name the rows whose cells are all K or more, as long as the rest has none that is small."""
+    rest = {column: sum(atom.tells(column) for atom in run) for column in scheme}
+    named: _Rows = {}
+    for value, row in values.items():
+        cells = {column: _column(row, column) for column in scheme}
+        if value != OTHER and value not in hidden and min(cells.values()) >= K:
+            named[value] = cells
+    for cells in named.values():
+        _take(rest, cells, -1)
+    # Nobody left is fine, and so are enough; else the smallest row that has a name gives it up. A row that is hidden
+    # for what it would tell is not alone in the rest.
+    while named and (
+        (any(rest.values()) and min(rest.values()) < K) or (hidden and len(values.keys() - named.keys()) < 2)
+    ):
+        smallest = min(named, key=lambda value: (sum(named[value].values()), value))
+        _take(rest, named.pop(smallest), 1)
+    if any(rest.values()):
+        named[OTHER] = rest
+    return named
+
+
+def _column(row: Mapping[str, int], column: str) -> int:
+    answered = sum(row[name] for name in ANSWERS)
+    granted = row[ACCEPT] + row[PARTIAL]
+    return {
+        GRANTED: granted,
+        REJECT: row[REJECT],
+        UNANSWERED: row[ASKED] - answered,
+        UNGRANTED: row[ASKED] - granted,
+        ANSWERED: answered,
+        ASKED: row[ASKED],
+    }[column]
+
+
+def _take(rest: dict[str, int], cells: Mapping[str, int], sign: int) -> None:
+    for column, number in cells.items():
+        rest[column] += sign * number
+
+
+def _telling(browsers: _Rows, systems: _Rows) -> tuple[str, str] | None:
+    """
+    Return the table and the row to hide, where a browser taken from the systems it runs on leaves a small cell.
+
+    Those without a row of their own are somewhere in OTHER. The smallest row goes: it says the least.
+    """
+    for browser, needed in _ONLY_ON:
+        if browser not in browsers:
+            continue
+        named = [system for system in needed if system in systems]
+        rows = [systems[system] for system in named]
+        rows += [systems[OTHER]] if len(named) < len(needed) and OTHER in systems else []
+        for column in schemes.COLUMNS:
+            inner = _sum(browsers[browser], column)
+            outer = [_sum(row, column) for row in rows]
+            if inner is not None and None not in outer and sum(filter(None, outer)) - inner < K:
+                sizes = [(sum(systems[system].values()), OS, system) for system in named]
+                return min([*sizes, (sum(browsers[browser].values()), BROWSER, browser)])[1:]
+    return None
+
+
+def _sum(row: Mapping[str, int], column: str) -> int | None:
+    chosen = schemes.parts(frozenset(row), column)
+    return None if chosen is None else sum(row[name] for name in chosen)
+
+
+def _good(name: str, table: _Rows, values: Mapping[str, Mapping[str, int]]) -> bool:
+    """Return whether waiting for more days would hardly name more."""
+    whole = sum(sum(row.values()) for row in table.values())
+    unnamed = sum(table.get(OTHER, {}).values())
+    if unnamed <= _UNNAMED * whole or (name == ISP and len(table) > 1):
+        return True
+    sizes = [sum(row.values()) for row in values.values()]
+    return set(table) == {OTHER} and max(sizes) >= _NEARLY_ALL * sum(sizes)
