@@ -150,7 +150,7 @@ def register(app: Flask, context: WebContext) -> None:
         visit = _visit(context)
         if not visit.receipt:
             raise Refused(404, "error.receipt")
-        document = _asked(lambda: receipt_document(context.records, visit.receipt, site=visit.site))
+        document = _asked(lambda: receipt_document(context.records, visit.receipt, site=visit.site, keys=context.keys()))
         if document is None:
             raise Refused(404, "receipt.gone")
         return _file(document, f"consent-receipt-{iso(context.today())}.json")
