@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from consent_mw.asgi import ConsentASGIMiddleware
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Record
@@ -13,6 +14,7 @@ from consent_mw.wsgi import ConsentMiddleware
 from consent_mw.wsgi import current
 
 __all__ = [
+    "ConsentASGIMiddleware",
     "ConsentError",
     "ConsentMiddleware",
     "Decision",

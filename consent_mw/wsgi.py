@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from consent_mw.core.exchange import Exchange
 from consent_mw.core.headers import Handling
+from consent_mw.core.model import Decision
 from consent_mw.core.model import RequestHead
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from _typeshed.wsgi import WSGIEnvironment
 
-    from consent_mw.core.model import Decision
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
 
@@ -200,14 +200,17 @@ class _Body:
                 close()
 
 
-def current(environ: WSGIEnvironment) -> Decision:
+def current(environ: Mapping[str, object]) -> Decision:
     """
     Return what the visitor of this request allows.
+
+    Args:
+        environ: The WSGI environ, or the ASGI scope.
 
     Raises:
         LookupError: The application is not wrapped.
     """
-    decision: Decision | None = environ.get(DECISION)
-    if decision is None:
+    decision = environ.get(DECISION)
+    if not isinstance(decision, Decision):
         raise LookupError("no consent decision for this request: wrap the application with ConsentMiddleware")
     return decision

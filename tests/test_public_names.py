@@ -13,6 +13,7 @@ from consent_mw.core.model import Site
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
 PUBLIC = [
+    "ConsentASGIMiddleware",
     "ConsentError",
     "ConsentMiddleware",
     "Decision",

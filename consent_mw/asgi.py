@@ -1,0 +1,326 @@
+"""
+The ASGI edge (ASGI 3.0, HTTP version 2.5): ``app = ConsentASGIMiddleware(app)``.
+
+It translates and decides nothing. What is not HTTP (WebSocket, lifespan and
+whatever comes) passes as it is. What is not HTML goes out message by message
+as the app sent it, files by path and zero-copy sends included. A page goes
+out as it comes in, chunk by chunk; the app's head waits for its first chunk.
+
+The pages under the mount are a WSGI application; they run in a thread, so
+that the event loop never waits for the records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+from collections.abc import Awaitable
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import MutableMapping
+from functools import partial
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import TypeVar
+
+from consent_mw.core.exchange import Exchange
+from consent_mw.core.headers import Handling
+from consent_mw.core.model import RequestHead
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from consent_mw.core.model import Site
+    from consent_mw.engine import Engine
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+DECISION = "consent_mw.decision"
+
+_T = TypeVar("_T")
+
+#: Bytes of a request to our own pages that are read; their forms are far smaller, and more than this is refused.
+_MOST_INPUT = 65_536
+#: Bytes of a file that are read at once, where a page is sent by its path.
+_PIECE = 65_536
+
+
+def request_head(scope: Scope) -> RequestHead:
+    """Return the head of the request that ``scope`` describes."""
+    headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"])
+    host = next((value for name, value in headers if name == "host"), "")
+    if not host and scope.get("server"):
+        name, port = scope["server"]
+        host = f"{name}:{port}" if port is not None else str(name)
+    return RequestHead(
+        method=scope["method"].upper(),
+        scheme=scope.get("scheme") or "http",
+        host=host,
+        path=_path(scope),
+        query=scope.get("query_string", b"").decode("latin-1"),
+        headers=headers,
+    )
+
+
+class ConsentASGIMiddleware:
+    """
+    Wrap an ASGI application so that trackers wait for the visitor's consent.
+
+    Args:
+        app: The application.
+        config: A path of a TOML file, a mapping of the same form, a :class:`Site`, or None: then every known
+            tracker is held, and visitors are asked about those that turn up in the pages.
+
+    Raises:
+        ConfigError: with every mistake in ``config``.
+    """
+
+    def __init__(
+        self, app: ASGIApp, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
+    ) -> None:
+        from consent_mw.engine import Engine  # here, so that importing the name costs nothing
+
+        self.app = app
+        self.engine: Engine = Engine.configured(config)
+        # The event loop serves everybody: it waits for nobody's news.
+        self.engine.patience = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or DECISION in scope:
+            # Wrapped twice: the outer one has decided, and what it will read must not be held already.
+            await self.app(scope, receive, send)
+            return
+        engine = self.engine
+        head = request_head(scope)
+        if engine.owns(head.path):
+            await _serve(engine, scope, head, receive, send)
+            return
+        remote = scope["client"][0] if scope.get("client") else ""
+        exchange = engine.exchange(head, _root(scope), remote)
+        inner = {**scope, DECISION: exchange.decision, "headers": _request_headers(scope, exchange)}
+        response = _Response(exchange, send)
+        try:
+            await self.app(inner, receive, response.send)
+        finally:
+            response.end()
+
+
+class _Response:
+    """One response, its head kept until the first piece of its body decides."""
+
+    def __init__(self, exchange: Exchange, send: Send) -> None:
+        self._exchange = exchange
+        self._send = send
+        self._start: Message | None = None
+        self._passes = False
+        self._finished = False
+
+    async def send(self, message: Message) -> None:
+        """Take what the app sends."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            await self._take_head(message)
+        elif kind == "http.response.early_hint":
+            await self._hint(message)
+        elif kind == "http.response.push" and self._exchange.holds(message.get("path", "")):
+            return
+        elif self._passes:
+            self._finished = self._finished or (kind != "http.response.trailers" and not message.get("more_body"))
+            await self._send(message)
+        elif kind == "http.response.body":
+            await self._take_body(message.get("body", b""), message.get("more_body", False))
+        elif kind == "http.response.pathsend":
+            await self._read_path(message["path"])
+        elif kind == "http.response.zerocopysend":
+            await self._read_file(message)
+        else:
+            await self._send(message)
+
+    def end(self) -> None:
+        """Note that the app is done; where it failed or the visitor left, what was kept back is not sent."""
+        if not self._finished:
+            self._exchange.abandon()
+
+    async def _take_head(self, message: Message) -> None:
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())]
+        handling = self._exchange.start(message["status"], "", headers)
+        self._start = message
+        self._passes = handling is Handling.PASS
+        if self._passes:
+            await self._send_head()
+
+    async def _send_head(self) -> None:
+        message, self._start = self._start, None
+        if message is not None:
+            exchange = self._exchange
+            headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in exchange.headers]
+            await self._send({**message, "status": exchange.status, "headers": headers})
+
+    async def _take_body(self, body: bytes, more: bool) -> None:
+        if self._finished:
+            return
+        exchange = self._exchange
+        if more:
+            out = exchange.feed(body)
+        else:
+            whole = exchange.whole(body, last=True) if self._start is not None else None
+            out = exchange.feed(body) + exchange.finish() if whole is None else whole
+            self._finished = True
+        await self._send_head()
+        if out or not more:
+            await self._send({"type": "http.response.body", "body": out, "more_body": more})
+
+    async def _read_path(self, path: str) -> None:
+        """Rewrite a page that the app sends by its path (ASGI extension http.response.pathsend)."""
+        file = await _in_thread(lambda: open(path, "rb"))  # noqa: SIM115 -- closed below, each piece in its thread
+        try:
+            while piece := await _in_thread(lambda: file.read(_PIECE)):
+                await self._take_body(piece, more=True)
+        finally:
+            file.close()
+        await self._take_body(b"", more=False)
+
+    async def _read_file(self, message: Message) -> None:
+        """Rewrite a page that the app sends from an open file (ASGI extension http.response.zerocopysend)."""
+        number = message["file"].fileno()
+        at = message.get("offset")
+        left = message.get("count")
+        while left is None or left > 0:
+            size = _PIECE if left is None else min(left, _PIECE)
+            if at is None:
+                piece = await _in_thread(partial(os.read, number, size))
+            else:
+                piece = await _in_thread(partial(os.pread, number, size, at))
+                at += len(piece)
+            if not piece:
+                break
+            left = left if left is None else left - len(piece)
+            await self._take_body(piece, more=True)
+        if not message.get("more_body", False):
+            await self._take_body(b"", more=False)
+
+    async def _hint(self, message: Message) -> None:
+        """Send early hints on, less those that go to what is held (RFC 8297)."""
+        links = [("link", bytes(link).decode("latin-1")) for link in message.get("links", ())]
+        kept = [value.encode("latin-1") for _, value in self._exchange.allowed(links)]
+        if kept:
+            await self._send({**message, "links": kept})
+
+
+# -- the pages under the mount
+
+
+async def _serve(engine: Engine, scope: Scope, head: RequestHead, receive: Receive, send: Send) -> None:
+    """Answer a request for our own pages."""
+    body = await _body(receive)
+    if body is None:
+        return
+    environ = _environ(scope, head, body)
+
+    def answer() -> tuple[str, list[tuple[str, str]], bytes]:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., None]:
+            started[:] = [(status, headers)]
+            return lambda data: None
+
+        result: Iterable[bytes] = engine.web(environ, start_response)
+        try:
+            content = b"".join(result)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+        return *started[0], content
+
+    status, headers, content = await _in_thread(answer)
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    await send({"type": "http.response.start", "status": int(status[:3]), "headers": raw})
+    await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return what the request brings, no more than a little beyond what is taken; None where the visitor left."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if not message.get("more_body", False) or size > _MOST_INPUT:
+            return b"".join(parts)
+
+
+def _environ(scope: Scope, head: RequestHead, body: bytes) -> WSGIEnvironment:
+    """Return the request as PEP 3333 describes it."""
+    server = scope.get("server") or ("localhost", None)
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": head.method,
+        "SCRIPT_NAME": _root(scope).encode().decode("latin-1"),
+        "PATH_INFO": head.path.encode().decode("latin-1"),
+        "QUERY_STRING": head.query,
+        "SERVER_NAME": str(server[0]),
+        "SERVER_PORT": str(server[1] or 80),
+        "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
+        "REMOTE_ADDR": scope["client"][0] if scope.get("client") else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": head.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in head.headers:
+        key = name.upper().replace("-", "_")
+        if "_" in name:
+            continue  # a header that another one could be taken for (CVE-2015-0219)
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        joint = "; " if name == "cookie" else ","
+        environ[key] = f"{environ[key]}{joint}{value}" if key in environ else value
+    environ.setdefault("CONTENT_LENGTH", str(len(body)))
+    return environ
+
+
+# -- words of this form
+
+
+def _request_headers(scope: Scope, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+    """Return the request's headers as the app may see them."""
+    gone = {b"accept-encoding", *(name.encode("latin-1") for name in exchange.closed)}
+    headers = [(name, value) for name, value in scope["headers"] if name.lower() not in gone]
+    if exchange.accept_encoding:
+        headers.append((b"accept-encoding", exchange.accept_encoding.encode("latin-1")))
+    return headers
+
+
+def _root(scope: Scope) -> str:
+    return str(scope.get("root_path") or "").rstrip("/")
+
+
+def _path(scope: Scope) -> str:
+    """Return the path below the root; servers differ on whether ``path`` holds the root too."""
+    path: str = scope["path"]
+    root = _root(scope)
+    if root and (path == root or path.startswith(root + "/")):
+        path = path[len(root) :] or "/"
+    return path
+
+
+async def _in_thread(call: Callable[[], _T]) -> _T:
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_task():
+        result: _T = await trio.to_thread.run_sync(call)
+        return result
+    return await asyncio.to_thread(call)
