@@ -25,6 +25,8 @@ __all__ = ["Counters", "Learned", "Ledger", "Records", "migrate_records", "open_
 
 #: Schemes of an address of PostgreSQL.
 POSTGRES = frozenset({"postgresql", "postgres"})
+#: The schemes of addresses of Redis.
+REDIS = frozenset({"redis", "rediss", "redis+sentinel", "redis+cluster"})
 
 _NO_PSYCOPG = Problem(
     "site.records",
@@ -183,6 +185,10 @@ def open_records(url: str, *, site: str = "site", spool: str = "") -> Records:
         except ImportError:
             raise ConfigError([_NO_PSYCOPG]) from None
         return PostgresRecords(url, site=site)
+    if scheme in REDIS and mark:
+        from consent_mw.records.redis import RedisRecords
+
+        return RedisRecords(url, site=site)
     # The address may hold a password: only its scheme is shown.
     what = f"A store with the scheme {scheme!r} is not built into this version." if mark else "This is no address."
     raise ConfigError([Problem("site.records", what, 'Write records = "sqlite:///consent.db".')])
@@ -207,5 +213,9 @@ def migrate_records(url: str, *, site: str = "site") -> list[str]:
         from consent_mw.records import sqlite
 
         return sqlite.migrate(rest[1:], site=site)
-    open_records(url, site=site).close()  # Redis has no schema; what cannot be a store is told
+    if scheme in REDIS and mark:
+        from consent_mw.records import redis
+
+        return redis.migrate(url, site=site)
+    open_records(url, site=site).close()  # what cannot be a store is told
     return []

@@ -1,0 +1,166 @@
+"""The keys of a site in Redis, and how what they hold is written and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from consent_mw.core.counts import Count
+from consent_mw.core.counts import Figures
+from consent_mw.core.seal import HASH_SIZE
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Seal
+from consent_mw.errors import RecordsError
+
+
+class Keys:
+    """The names of a site's keys: all in one slot of a Cluster, by the part in braces."""
+
+    def __init__(self, site: str) -> None:
+        # Encoded, no site can name a part of another, or end the braces; and a Cluster needs something between them.
+        self.prefix = f"{{cmw:{quote(site, safe='')}}}:"
+        self.schema = self.prefix + "schema"
+        self.index = self.prefix + "index"
+        self.waiting = self.prefix + "waiting"
+        self.head = self.prefix + "head"
+        self.seals = self.prefix + "seals"
+        self.leaves = self.prefix + "leaves"
+        self.kept = self.prefix + "kept"
+        self.erased = self.prefix + "erased"
+        self.notices = self.prefix + "notices"
+        self.counts = self.prefix + "counts"
+        self.tables = self.prefix + "tables"
+        self.learned = self.prefix + "learned"
+
+    def sealed(self, number: int) -> str:
+        """Return the key of the entries in a seal."""
+        return f"{self.prefix}sealed:{number}"
+
+    def figures(self, table: str) -> str:
+        """Return the key of the published runs of a table."""
+        return f"{self.prefix}figures:{quote(table, safe='')}"
+
+
+# -- entries
+
+
+def key_of(entry: Entry) -> bytes:
+    """Return receipt and step, each with a NUL behind it: sorted as bytes, they stand by receipt and step."""
+    if "\0" in entry.receipt:
+        raise RecordsError("A receipt must not hold the character NUL.")
+    return f"{entry.receipt}\0{entry.step}\0".encode()
+
+
+def document_of(entry: Entry) -> bytes:
+    """Return an entry without its key, as a JSON array."""
+    values = (
+        entry.act.value,
+        entry.day,
+        entry.revision,
+        sorted(entry.purposes),
+        sorted(entry.services),
+        entry.gpc,
+        entry.language,
+        entry.notice,
+        entry.about,
+    )
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def entry_of(site: str, kept: bytes) -> Entry:
+    """
+    Return an entry of its key and its document.
+
+    Raises:
+        ValueError, TypeError: it is not as it was written.
+    """
+    receipt, _, document = kept.split(b"\0", 2)
+    act, day, revision, purposes, services, gpc, language, notice, about = json.loads(document)
+    if not isinstance(day, int) or not isinstance(gpc, bool):
+        raise ValueError("a day or a signal is none")
+    return Entry(
+        site=site,
+        receipt=receipt.decode(),
+        act=Act(act),
+        day=day,
+        revision=revision,
+        purposes=frozenset(purposes),
+        services=frozenset(services),
+        gpc=gpc,
+        language=language,
+        notice=notice,
+        about=about,
+    )
+
+
+def split(member: bytes) -> tuple[bytes, bytes]:
+    """Return the key at the beginning, and what follows it."""
+    receipt, step, rest = member.split(b"\0", 2)
+    return b"%b\0%b\0" % (receipt, step), rest
+
+
+def stand(where: bytes) -> tuple[int, int] | None:
+    """Return seal and place, or None for what waits."""
+    if not where:
+        return None
+    seal, place = where.split(b"/")
+    return int(seal), int(place)
+
+
+# -- seals
+
+
+def seal_text(seal: Seal) -> bytes:
+    """Return a seal without its number and leaves."""
+    return json.dumps([seal.day, seal.size, seal.root.hex(), seal.previous.hex(), seal.signature]).encode()
+
+
+def seal_of(site: str, number: int, text: bytes, leaves: bytes | None) -> Seal:
+    """
+    Return a seal.
+
+    Raises:
+        ValueError, TypeError: it is not as it was written.
+    """
+    day, size, root, previous, signature = json.loads(text)
+    return Seal(
+        site=site,
+        number=number,
+        day=day,
+        size=size,
+        root=bytes.fromhex(root),
+        previous=bytes.fromhex(previous),
+        leaves=None
+        if leaves is None
+        else tuple(leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE)),
+        signature=signature,
+    )
+
+
+# -- counters
+
+
+def count_name(count: Count) -> bytes:
+    """Return the name of a raw counter."""
+    values = (count.day, count.table, count.value, count.outcome)
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def count_of(name: bytes) -> Count:
+    """Return the raw counter of that name."""
+    return Count(*json.loads(name))
+
+
+def cells_text(cells: Mapping[tuple[str, str], int]) -> bytes:
+    """Return the cells of a run, sorted."""
+    rows = [(value, outcome, number) for (value, outcome), number in sorted(cells.items())]
+    return json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def figures_of(table: str, run: bytes) -> Figures:
+    """Return a published run of its first day, last day and cells."""
+    first, last, cells = run.split(b" ", 2)
+    rows = json.loads(cells)
+    return Figures(table, int(first), int(last), {(value, outcome): number for value, outcome, number in rows})

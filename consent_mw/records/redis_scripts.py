@@ -1,0 +1,154 @@
+"""
+What happens inside Redis, all or nothing: a script runs alone, and nothing it does is undone.
+
+So each of them checks everything before it changes anything. What they find
+under which key stands at the top of :mod:`consent_mw.records.redis`. Every key
+that a script touches is given to it: a Cluster that is moving the site to
+another node then refuses the script as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+__all__ = ["ADD_COUNTS", "ADD_SEAL", "APPEND", "ERASE", "KEEP_NOTICE", "PUBLISH", "PURGE", "Script"]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and the hash by which the server knows it."""
+
+    text: str
+    digest: str
+
+
+def _script(text: str) -> Script:
+    # What the server calls a script, not a protection of anything.
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+# KEYS index, waiting, schema. ARGV key (with its last NUL), document.
+# The key is written again where the entry is there already: so that its confirmation by a replica is waited for, too.
+APPEND = _script(r"""
+local key = ARGV[1]
+if #redis.call('ZRANGEBYLEX', KEYS[1], '[' .. key, '(' .. key .. '\255', 'LIMIT', 0, 1) > 0 then
+  redis.call('SET', KEYS[3], redis.call('GET', KEYS[3]))
+  return 0
+end
+redis.call('ZADD', KEYS[1], 0, key)
+redis.call('ZADD', KEYS[2], 0, key .. ARGV[2])
+return 1
+""")
+
+# KEYS notices, schema. ARGV digest, document.
+KEEP_NOTICE = _script(r"""
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
+  redis.call('SET', KEYS[2], redis.call('GET', KEYS[2]))
+  return 0
+end
+return 1
+""")
+
+# KEYS head, index, waiting, sealed:N, seals, leaves, kept.
+# ARGV number, day, seal, leaves, then of each entry its key and what waits.
+ADD_SEAL = _script(r"""
+local number = ARGV[1]
+if tonumber(redis.call('GET', KEYS[1]) or '0') + 1 ~= tonumber(number) then return 0 end
+for at = 5, #ARGV, 2 do
+  if not redis.call('ZSCORE', KEYS[3], ARGV[at] .. ARGV[at + 1]) then return 0 end
+end
+redis.call('SET', KEYS[1], number)
+redis.call('HSET', KEYS[5], number, ARGV[3])
+redis.call('HSET', KEYS[6], number, ARGV[4])
+redis.call('ZADD', KEYS[7], ARGV[2], number)
+local place = 0
+for at = 5, #ARGV, 2 do
+  redis.call('ZREM', KEYS[3], ARGV[at] .. ARGV[at + 1])
+  redis.call('ZREM', KEYS[2], ARGV[at])
+  redis.call('ZADD', KEYS[2], 0, ARGV[at] .. number .. '/' .. place)
+  redis.call('HSET', KEYS[4], place, ARGV[at] .. ARGV[at + 1])
+  place = place + 1
+end
+return 1
+""")
+
+# KEYS index, waiting, erased, then sealed:N of each entry that is sealed.
+# ARGV receipt (with its NUL), number of entries, then of each entry: its key and where it stands, which of KEYS has it
+# (0: it waits), its place there, and the key and document of its tombstone.
+ERASE = _script(r"""
+local receipt, number = ARGV[1], tonumber(ARGV[2])
+if redis.call('ZLEXCOUNT', KEYS[1], '[' .. receipt, '(' .. receipt .. '\255') ~= number then return -1 end
+for at = 3, #ARGV, 6 do
+  if not redis.call('ZSCORE', KEYS[1], ARGV[at] .. ARGV[at + 1]) then return -1 end
+end
+for at = 3, #ARGV, 6 do
+  local key = ARGV[at]
+  redis.call('ZREM', KEYS[1], key .. ARGV[at + 1])
+  if ARGV[at + 2] == '0' then
+    redis.call('ZREMRANGEBYLEX', KEYS[2], '[' .. key, '(' .. key .. '\255')
+  else
+    local sealed = KEYS[tonumber(ARGV[at + 2])]
+    local there = redis.call('HGET', sealed, ARGV[at + 3])
+    if there and string.sub(there, 1, #key) == key then redis.call('HDEL', sealed, ARGV[at + 3]) end
+    redis.call('ZADD', KEYS[1], 0, ARGV[at + 4])
+    redis.call('ZADD', KEYS[2], 0, ARGV[at + 4] .. ARGV[at + 5])
+  end
+end
+redis.call('SET', KEYS[3], '1')
+return number
+""")
+
+# KEYS index, sealed:N, leaves, kept, erased. ARGV number.
+PURGE = _script(r"""
+local number = ARGV[1]
+local found = redis.call('HGETALL', KEYS[2])
+for at = 1, #found, 2 do
+  local kept = found[at + 1]
+  local receipt = string.find(kept, '\0', 1, true)
+  local step = receipt and string.find(kept, '\0', receipt + 1, true)
+  if step then
+    redis.call('ZREM', KEYS[1], string.sub(kept, 1, step) .. number .. '/' .. found[at])
+  end
+end
+redis.call('DEL', KEYS[2])
+redis.call('HDEL', KEYS[3], number)
+redis.call('ZREM', KEYS[4], number)
+redis.call('SET', KEYS[5], '1')
+return #found / 2
+""")
+
+# KEYS counts. ARGV name and number, in turn. Beyond 2^53 a score is not exact any more.
+ADD_COUNTS = _script(r"""
+for at = 1, #ARGV, 2 do
+  if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[at]) or '0') + tonumber(ARGV[at + 1]) > 9007199254740992 then
+    return redis.error_reply('ERR a counter is full')
+  end
+end
+for at = 1, #ARGV, 2 do
+  redis.call('ZINCRBY', KEYS[1], ARGV[at + 1], ARGV[at])
+end
+return 1
+""")
+
+# KEYS counts, tables, then figures:TABLE of each table.
+# ARGV number of figures, then of each: which of KEYS, table, first day, last day, document; then name and number of
+# what is spent, in turn. The runs of a table do not overlap: only the last that begins before the end of another can.
+PUBLISH = _script(r"""
+local spent = 2 + 5 * tonumber(ARGV[1])
+for at = 2, spent - 1, 5 do
+  local before = redis.call('ZREVRANGEBYSCORE', KEYS[tonumber(ARGV[at])], ARGV[at + 3], '-inf', 'LIMIT', 0, 1)[1]
+  if before and tonumber(string.match(before, '^%-?%d+ (%-?%d+) ')) >= tonumber(ARGV[at + 2]) then return 0 end
+end
+for at = spent, #ARGV, 2 do
+  if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[at]) or '0') ~= tonumber(ARGV[at + 1]) then return 0 end
+end
+for at = 2, spent - 1, 5 do
+  redis.call('SADD', KEYS[2], ARGV[at + 1])
+  redis.call('ZADD', KEYS[tonumber(ARGV[at])], ARGV[at + 2], ARGV[at + 2] .. ' ' .. ARGV[at + 3] .. ' ' .. ARGV[at + 4])
+end
+for at = spent, #ARGV, 2 do
+  redis.call('ZREM', KEYS[1], ARGV[at])
+end
+return 1
+""")

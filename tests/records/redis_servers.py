@@ -1,0 +1,271 @@
+"""
+Real Redis servers for the tests, on free ports of loopback: one, a Cluster of three, a master with Sentinels.
+
+Each writes into a folder of its own, with its append-only file on. The Cluster's masters have a
+replica each where that is asked for.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import ExitStack
+from contextlib import closing
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from consent_mw.records.redis_keys import Keys
+
+#: The stores in Redis that :func:`running` can start.
+KINDS = ("redis", "redis+sentinel", "redis+cluster")
+
+SERVICE = "consent"
+SLOTS = 16384
+#: A Cluster's own port is its port plus this.
+BUS = 10000
+
+
+def program() -> str | None:
+    """Return the path of redis-server, or None where there is none."""
+    return shutil.which("redis-server")
+
+
+def free_port() -> int:
+    """Return a port that nobody uses, nor the one that a node of a Cluster would use beside it."""
+    while True:
+        # Below those that the kernel hands out: a server that is started again finds its port free.
+        port = random.randrange(10_000, 22_000)
+        with closing(socket.socket()) as one, closing(socket.socket()) as other:
+            try:
+                one.bind(("127.0.0.1", port))
+                other.bind(("127.0.0.1", port + BUS))
+            except OSError:
+                continue
+            return port
+
+
+def wait_until(what: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until ``what`` is true; errors of Redis count as not yet."""
+    until = time.monotonic() + seconds
+    last: object = None
+    while time.monotonic() < until:
+        try:
+            if last := what():
+                return
+        except redis.RedisError as error:
+            last = error
+        time.sleep(0.02)
+    raise AssertionError(f"still {last!r} after {seconds} seconds")
+
+
+class Server:
+    """
+    One redis-server; it can be killed, frozen and started again with what it wrote.
+
+    Args:
+        settings: Lines of ``redis.conf``, by their first word.
+        mode: ``--sentinel`` for a Sentinel.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None, *, mode: str = "") -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._mode = mode
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(folder)}
+        if not mode:
+            lines |= {"appendonly": "yes", "appendfsync": "always", "save": '""', "repl-diskless-sync-delay": "0"}
+        # Sentinel and replicas write their own lines into it.
+        text = "".join(f"{name} {value}\n" for name, value in (lines | (settings or {})).items())
+        (folder / "redis.conf").write_text(text)
+        self.start()
+
+    @property
+    def place(self) -> str:
+        """The address, as it stands in a URL."""
+        return f"127.0.0.1:{self.port}"
+
+    def client(self, **options: Any) -> redis.Redis:
+        """Return a client of redis-py for this server."""
+        return redis.Redis(port=self.port, socket_timeout=5, protocol=2, **options)
+
+    def ask(self, *command: str | int | bytes) -> Any:
+        """Run a command and return the answer as it came."""
+        with self.client() as client:
+            client.response_callbacks.clear()
+            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    def start(self) -> None:
+        """Start the server, on its port and with what it wrote before; wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            command = ["redis-server", str(self.folder / "redis.conf"), *([self._mode] if self._mode else [])]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        wait_until(self._is_up)
+
+    def kill(self) -> None:
+        """Kill the server at once."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        """Let the server hang: its port stays open, and nobody answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the server go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"redis-server did not start: {(self.folder / 'log').read_text()[-2000:]}")
+        try:
+            return bool(self.ask("PING") == b"PONG")
+        except redis.AuthenticationError:
+            return True
+
+
+class Deployment:
+    """
+    Servers that hold one store, and the address of it.
+
+    Args:
+        kind: One of :data:`KINDS`.
+        servers: Those that hold records.
+        sentinels: Those that watch them.
+    """
+
+    def __init__(self, kind: str, url: str, servers: Sequence[Server], sentinels: Sequence[Server] = ()) -> None:
+        self.kind = kind
+        self.url = url
+        self.servers = tuple(servers)
+        self.sentinels = tuple(sentinels)
+
+    def master(self, site: str = "site") -> Server:
+        """Return the server that holds the records of a site now."""
+        if self.kind == "redis":
+            return self.servers[0]
+        if self.kind == "redis+sentinel":
+            _, port = self.sentinels[0].ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+            return self._by_port(int(port))
+        key = Keys(site).schema
+        slot = self.servers[0].ask("CLUSTER", "KEYSLOT", key)
+        for first, last, (_, port, *_), *_ in self.servers[0].ask("CLUSTER", "SLOTS"):
+            if first <= slot <= last:
+                return self._by_port(int(port))
+        raise AssertionError(f"nobody owns slot {slot}")
+
+    def replicas(self, master: Server) -> list[Server]:
+        """Return the servers that follow ``master``."""
+        roles = [(server, server.ask("ROLE")) for server in self.servers if server is not master]
+        return [server for server, role in roles if role[0] == b"slave" and role[2] == master.port]
+
+    def empty(self) -> None:
+        """Throw everything away that the store holds."""
+        for server in self.servers:
+            if server.ask("ROLE")[0] == b"master":
+                server.ask("FLUSHALL")
+
+    def _by_port(self, port: int) -> Server:
+        return next(server for server in self.servers if server.port == port)
+
+
+@contextmanager
+def running(kind: str, **options: Any) -> Iterator[Deployment]:
+    """Start the servers of a store of that kind, and stop them at the end."""
+    start = {"redis": standalone, "redis+sentinel": sentinel, "redis+cluster": cluster}[kind]
+    with start(**options) as deployment:
+        yield deployment
+
+
+@contextmanager
+def _farm() -> Iterator[Callable[..., Server]]:
+    """Lend what starts a server; all are killed at the end, and what they wrote is removed."""
+    folder = Path(tempfile.mkdtemp(prefix="cmw-redis-", dir="/tmp"))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        number = 0
+
+        def start(settings: dict[str, str] | None = None, *, mode: str = "") -> Server:
+            nonlocal number
+            number += 1
+            server = Server(folder / str(number), settings, mode=mode)
+            stack.callback(server.kill)
+            return server
+
+        yield start
+
+
+@contextmanager
+def standalone(settings: dict[str, str] | None = None) -> Iterator[Deployment]:
+    """Start one server."""
+    with _farm() as start:
+        server = start(settings)
+        yield Deployment("redis", f"redis://{server.place}/0", [server])
+
+
+@contextmanager
+def sentinel(*, replicas: int = 1, sentinels: int = 1, settings: dict[str, str] | None = None) -> Iterator[Deployment]:
+    """Start a master, its replicas, and Sentinels that promote one of them within about a second."""
+    with _farm() as start:
+        master = start(settings)
+        followers = [start({**(settings or {}), "replicaof": f"127.0.0.1 {master.port}"}) for _ in range(replicas)]
+        wait_until(lambda: len(master.ask("ROLE")[2]) == replicas)
+        watch = {
+            "sentinel monitor": f"{SERVICE} 127.0.0.1 {master.port} {sentinels // 2 + 1}",
+            "sentinel down-after-milliseconds": f"{SERVICE} 300",
+            "sentinel failover-timeout": f"{SERVICE} 2000",
+        }
+        watchers = [start(watch, mode="--sentinel") for _ in range(sentinels)]
+        for watcher in watchers:
+            wait_until(lambda watcher=watcher: len(watcher.ask("SENTINEL", "REPLICAS", SERVICE)) == replicas)
+            wait_until(lambda watcher=watcher: len(watcher.ask("SENTINEL", "SENTINELS", SERVICE)) == sentinels - 1)
+        url = f"redis+sentinel://{','.join(watcher.place for watcher in watchers)}/{SERVICE}/0"
+        yield Deployment("redis+sentinel", url, [master, *followers], watchers)
+
+
+@contextmanager
+def cluster(*, replicas: int = 0, settings: dict[str, str] | None = None) -> Iterator[Deployment]:
+    """Start a Cluster of three masters, each with so many replicas."""
+    with _farm() as start:
+        own = {
+            "cluster-enabled": "yes",
+            "cluster-node-timeout": "1000",
+            "cluster-require-full-coverage": "no",
+            # Redis waits before it trusts a replica that was just connected.
+            "cluster-replica-validity-factor": "0",
+            **(settings or {}),
+        }
+        nodes = [start(own) for _ in range(3 * (1 + replicas))]
+        masters, followers = nodes[:3], nodes[3:]
+        for number, node in enumerate(masters):
+            node.ask("CLUSTER", "ADDSLOTSRANGE", SLOTS * number // 3, SLOTS * (number + 1) // 3 - 1)
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for node in nodes[1:]:
+            node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+        for node in nodes:
+            wait_until(lambda node=node: node.ask("CLUSTER", "NODES").count(b"connected") == len(nodes))
+            wait_until(lambda node=node: b"cluster_state:ok" in node.ask("CLUSTER", "INFO"))
+        for number, node in enumerate(followers):
+            node.ask("CLUSTER", "REPLICATE", masters[number % 3].ask("CLUSTER", "MYID"))
+        for node in masters:
+            wait_until(lambda node=node: len(node.ask("ROLE")[2]) == replicas)
+        for node in nodes:
+            wait_until(lambda node=node: node.ask("CLUSTER", "NODES").count(b"slave") == len(followers))
+        url = f"redis+cluster://{','.join(node.place for node in masters)}"
+        yield Deployment("redis+cluster", url, nodes)
