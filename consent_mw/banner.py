@@ -77,7 +77,7 @@ _SERVICE_FACTS = (
     "opt_out",
 )
 # Texts that say nothing about what is agreed to; of the countries' names, those that occur are kept.
-_NOT_OF_THE_NOTICE = ("country.", "date", "error.", "month.", "stats.")
+_NOT_OF_THE_NOTICE = ("country.", "date", "error.", "month.", "receipt.", "stats.")
 
 # Characters that neither HTML nor XML 1.0 can hold, not even as references.
 _UNPRINTABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF))
@@ -425,6 +425,7 @@ class Notice:
                 '<ul class="cmw-rows" role="list"><li class="cmw-row"><div class="cmw-on">'
                 f"<strong>{escape(purpose_label(necessary, lang))}<em>{escape(say['banner.always'])}</em></strong>"
                 f'<span class="cmw-note">{escape(purpose_description(necessary, lang))}</span></div></li>{rows}</ul>',
+                self._counted(say),
                 '</details><div class="cmw-actions">',
                 self._button("save", "cmw-btn cmw-save", say),
                 self._button("reject-all", "cmw-btn", say),
@@ -445,6 +446,15 @@ class Notice:
                 f'<a href="\x01root\x01/?\x01query\x01">{services}</a>',
                 f'<a href="{policy}">{escape(say["banner.privacy"])}</a>' if policy else "",
             ]
+        )
+
+    def _counted(self, say: Mapping[str, str]) -> str:
+        """Return that answers are counted, and where one can object to it."""
+        if self.site.counters == "off":
+            return ""
+        return (
+            f'<p class="cmw-about"><span>{escape(say["banner.counted"])}</span>'
+            f'<a href="\x01root\x01/?\x01query\x01#counting">{escape(say["banner.counted.more"])}</a></p>'
         )
 
     @staticmethod

@@ -150,7 +150,8 @@ def register(app: Flask, context: WebContext) -> None:
         visit = _visit(context)
         if not visit.receipt:
             raise Refused(404, "error.receipt")
-        document = _asked(lambda: receipt_document(context.records, visit.receipt, site=visit.site, keys=context.keys()))
+        site, keys = visit.site, context.keys()
+        document = _asked(lambda: receipt_document(context.records, visit.receipt, site=site, keys=keys))
         if document is None:
             raise Refused(404, "receipt.gone")
         return _file(document, f"consent-receipt-{iso(context.today())}.json")

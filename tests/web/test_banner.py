@@ -109,11 +109,19 @@ def test_the_banner_says_who_and_leads_to_the_details() -> None:
     """The responsible party, the number of services and the policy are there, the details one click away."""
     found = banner()
     assert "Responsible: Portrait Shop Ltd, London" in found.get_text()
-    links = {link.get_text(): link["href"] for link in found.select("a")}
+    links = {link.get_text(): link["href"] for link in found.select(".cmw-intro a")}
     assert links == {
         "All services in detail (4)": "/shop/_cmw/?back=/prints%3Fsize%3D20%26frame%3Doak&lang=en",
         "Privacy policy": "/privacy",
     }
+
+
+def test_the_banner_says_that_answers_are_counted() -> None:
+    """Beside the purposes, with a link to where one can object; where nothing is counted nothing is said."""
+    (link,) = banner(lang="en").select(".cmw-more a")
+    assert link["href"] == "/shop/_cmw/?back=/prints%3Fsize%3D20%26frame%3Doak&lang=en#counting"
+    assert "is counted, without knowing by whom" in banner().get_text()
+    assert "counted" not in banner(site=replace(SITE, counters="off")).get_text()
 
 
 def test_the_text_tells_automation_what_it_is() -> None:
