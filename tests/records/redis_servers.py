@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextlib import ExitStack
 from contextlib import closing
 from contextlib import contextmanager
@@ -26,9 +27,6 @@ from typing import Any
 import redis
 
 from consent_mw.records.redis_keys import Keys
-
-#: The stores in Redis that :func:`running` can start.
-KINDS = ("redis", "redis+sentinel", "redis+cluster")
 
 SERVICE = "consent"
 SLOTS = 16384
@@ -105,7 +103,7 @@ class Server:
         """Run a command and return the answer as it came."""
         with self.client() as client:
             client.response_callbacks.clear()
-            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return client.execute_command(*command)
 
     def start(self) -> None:
         """Start the server, on its port and with what it wrote before; wait until it answers."""
@@ -145,7 +143,7 @@ class Deployment:
     Servers that hold one store, and the address of it.
 
     Args:
-        kind: One of :data:`KINDS`.
+        kind: The scheme of its address.
         servers: Those that hold records.
         sentinels: Those that watch them.
     """
@@ -186,16 +184,10 @@ class Deployment:
 
 
 @contextmanager
-def running(kind: str, **options: Any) -> Iterator[Deployment]:
-    """Start the servers of a store of that kind, and stop them at the end."""
-    start = {"redis": standalone, "redis+sentinel": sentinel, "redis+cluster": cluster}[kind]
-    with start(**options) as deployment:
-        yield deployment
-
-
-@contextmanager
 def _farm() -> Iterator[Callable[..., Server]]:
     """Lend what starts a server; all are killed at the end, and what they wrote is removed."""
+    if program() is None:
+        raise FileNotFoundError("redis-server is not on this machine")
     folder = Path(tempfile.mkdtemp(prefix="cmw-redis-", dir="/tmp"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -232,9 +224,15 @@ def sentinel(*, replicas: int = 1, sentinels: int = 1, settings: dict[str, str] 
             "sentinel failover-timeout": f"{SERVICE} 2000",
         }
         watchers = [start(watch, mode="--sentinel") for _ in range(sentinels)]
-        for watcher in watchers:
-            wait_until(lambda watcher=watcher: len(watcher.ask("SENTINEL", "REPLICAS", SERVICE)) == replicas)
-            wait_until(lambda watcher=watcher: len(watcher.ask("SENTINEL", "SENTINELS", SERVICE)) == sentinels - 1)
+
+        def known() -> bool:
+            return all(
+                len(watcher.ask("SENTINEL", "REPLICAS", SERVICE)) == replicas
+                and len(watcher.ask("SENTINEL", "SENTINELS", SERVICE)) == sentinels - 1
+                for watcher in watchers
+            )
+
+        wait_until(known)
         url = f"redis+sentinel://{','.join(watcher.place for watcher in watchers)}/{SERVICE}/0"
         yield Deployment("redis+sentinel", url, [master, *followers], watchers)
 
@@ -258,14 +256,36 @@ def cluster(*, replicas: int = 0, settings: dict[str, str] | None = None) -> Ite
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for node in nodes[1:]:
             node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
-        for node in nodes:
-            wait_until(lambda node=node: node.ask("CLUSTER", "NODES").count(b"connected") == len(nodes))
-            wait_until(lambda node=node: b"cluster_state:ok" in node.ask("CLUSTER", "INFO"))
+        wait_until(lambda: all(node.ask("CLUSTER", "NODES").count(b" connected") == len(nodes) for node in nodes))
+        wait_until(lambda: all(b"cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in nodes))
         for number, node in enumerate(followers):
             node.ask("CLUSTER", "REPLICATE", masters[number % 3].ask("CLUSTER", "MYID"))
-        for node in masters:
-            wait_until(lambda node=node: len(node.ask("ROLE")[2]) == replicas)
-        for node in nodes:
-            wait_until(lambda node=node: node.ask("CLUSTER", "NODES").count(b"slave") == len(followers))
+        wait_until(lambda: all(len(node.ask("ROLE")[2]) == replicas for node in masters))
+        wait_until(lambda: all(node.ask("CLUSTER", "NODES").count(b"slave") == len(followers) for node in nodes))
         url = f"redis+cluster://{','.join(node.place for node in masters)}"
         yield Deployment("redis+cluster", url, nodes)
+
+
+class Shared:
+    """The servers of a kind for many tests, each of which gets an empty store."""
+
+    def __init__(self, start: Callable[[], AbstractContextManager[Deployment]]) -> None:
+        self._stack = ExitStack()
+        self.deployment = self._stack.enter_context(start())
+
+    def fresh(self) -> str:
+        """Return the address of an empty store."""
+        self.deployment.empty()
+        return self.deployment.url
+
+    def stop(self) -> None:
+        """End the servers, and remove what they wrote."""
+        self._stack.close()
+
+
+#: What starts the servers of each kind; FileNotFoundError where redis-server is missing.
+SERVERS: dict[str, Callable[[], Shared]] = {
+    "redis": lambda: Shared(standalone),
+    "redis+sentinel": lambda: Shared(sentinel),
+    "redis+cluster": lambda: Shared(cluster),
+}
