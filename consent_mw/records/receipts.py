@@ -28,8 +28,6 @@ import re
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from datetime import timedelta
 from enum import Enum
 
 from itsdangerous import Signer
@@ -44,6 +42,7 @@ from consent_mw.core.seal import inclusion_proof
 from consent_mw.core.seal import root_of_proof
 from consent_mw.errors import ConsentError
 from consent_mw.records import Ledger
+from consent_mw.records.dates import iso
 from consent_mw.records.signing import is_signed
 
 __all__ = ["LARGEST", "EntryVerdict", "ReceiptError", "ReceiptVerdict", "State", "receipt_document", "verify_receipt"]
@@ -53,7 +52,6 @@ LARGEST = 1_048_576
 
 _FORMAT = "consent_mw.receipt.v1"
 _SALT = b"consent_mw.receipt.v1"
-_EPOCH = date(1970, 1, 1)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 #: A proof is as long as the tree is deep.
 _DEEPEST = 64
@@ -138,7 +136,7 @@ class ReceiptVerdict:
 # -- making
 
 
-def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[str, ...]) -> bytes | None:
+def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[str, ...] = ()) -> bytes | None:
     """
     Return the document of a receipt, or None where the ledger does not know it.
 
@@ -146,7 +144,8 @@ def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[s
 
     Args:
         site: Whose ledger it is, and who answers for it.
-        keys: Oldest first; the last one signs the document, so that the site knows its own receipts again.
+        keys: Oldest first; the last one signs the document, so that the site knows its own receipts again. With none of
+            them it is not signed.
 
     Raises:
         RecordsError: the store fails.
@@ -177,7 +176,7 @@ def _entry(records: Ledger, kept: Kept) -> dict[str, object]:
     """Return an entry as the document tells it."""
     entry = kept.entry
     told: dict[str, object] = {
-        "date": (_EPOCH + timedelta(days=entry.day)).isoformat() if abs(entry.day) < 700_000 else "",
+        "date": iso(entry.day),
         "entry": json.loads(entry.canonical),
         "leaf": entry.leaf.hex(),
     }
