@@ -1,0 +1,204 @@
+"""A real server, real visitors and real stores, and what must hold of them whatever broke."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from consent_mw.core.seal import GRANTS
+from consent_mw.records import open_records
+from consent_mw.records.sealing import seal_new
+from consent_mw.records.sealing import verify
+from tests.faults import load
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+KEYS = ("k" * 40,)
+SITE = "shop"
+#: Seconds that anything may take on a machine that does other things too.
+PATIENT = 60.0
+#: Seconds that a fault may add to the time of a page.
+ADDED = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of a visitor: the status is 0 where the connection broke."""
+
+    status: int
+    receipt: str
+    taken: float
+
+
+class Load:
+    """Visitors of one kind, in a process of their own."""
+
+    def __init__(self, port: int, kind: str, *, count: int = 0, pause: float = 0.0, threads: int = 1) -> None:
+        command = [sys.executable, "-m", "tests.faults.load", str(port), kind, str(count), str(pause), str(threads)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+
+    def next(self, count: int) -> list[Visit]:
+        """Wait for so many more requests, and return them."""
+        assert self.process.stdout is not None
+        return [Visit(*json.loads(self.process.stdout.readline())) for _ in range(count)]
+
+    def for_seconds(self, seconds: float) -> list[Visit]:
+        """Return the requests that end within the next seconds."""
+        until = time.monotonic() + seconds
+        visits = []
+        while time.monotonic() < until:
+            visits += self.next(1)
+        return visits
+
+    def rest(self) -> list[Visit]:
+        """Wait for the end of a load that has one, and return what was not read yet."""
+        with self.process:
+            assert self.process.stdout is not None
+            return [Visit(*json.loads(line)) for line in self.process.stdout]
+
+    def stop(self) -> list[Visit]:
+        """Tell the visitors to go, and return what was not read yet."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.rest()
+
+
+class Server:
+    """A gunicorn on a loopback port of its own; the port stays while workers come and go."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Mapping[str, object],
+        *,
+        workers: int = 4,
+        options: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+        before: Callable[[], None] | None = None,
+        factory: str = "tests.faults.site:make()",
+    ) -> None:
+        self.log = folder / "server.log"
+        with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+            self.port: int = listener.getsockname()[1]
+            command = [sys.executable, "-m", "gunicorn", f"--workers={workers}", "--no-control-socket"]
+            command += ["--worker-tmp-dir", str(folder), f"--bind=fd://{listener.fileno()}", *options, factory]
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env={
+                        **os.environ,
+                        "CONSENT_KEYS": KEYS[0],
+                        "SITE_CONFIG": json.dumps(config),
+                        **(environment or {}),
+                    },
+                    pass_fds=[listener.fileno()],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    preexec_fn=before,
+                )
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until a page is served."""
+        until = time.monotonic() + PATIENT
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                if load.status_of(load.request(self.port, "GET", "/")) == 200:
+                    return
+            time.sleep(0.05)
+        self.stop()
+        raise AssertionError(f"the server did not come up:\n{self.log.read_text(encoding='utf-8', errors='replace')}")
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
+        return [int(child) for child in children.split()]
+
+    def stop(self) -> None:
+        """End the server in good order."""
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENT)
+        except subprocess.TimeoutExpired:
+            for pid in [*self.workers(), self.process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def serving(folder: Path, config: Mapping[str, object], **options: object) -> Iterator[Server]:
+    """Run a server, and stop it at the end."""
+    server = Server(folder, config, **options)  # type: ignore[arg-type]
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def site(records: str, spool: Path | None = None, **settings: object) -> dict[str, object]:
+    """Return the configuration of a site with two declared services."""
+    own: dict[str, object] = {"id": SITE, "records": records, "isp": "off", **settings}
+    if spool is not None:
+        own["spool"] = str(spool)
+    return {"site": own, "services": [{"use": "google-analytics"}, {"use": "youtube"}]}
+
+
+def acknowledged(visits: list[Visit]) -> list[str]:
+    """Return the receipts that visitors were given."""
+    return [visit.receipt for visit in visits if visit.receipt]
+
+
+def empty_spool(url: str, spool: Path) -> None:
+    """Send on whatever waits, as a process of the site does."""
+    with closing(open_records(url, site=SITE, spool=str(spool))) as records:
+        until = time.monotonic() + PATIENT
+        while records.waiting():  # type: ignore[attr-defined]
+            records.replay()  # type: ignore[attr-defined]
+            if time.monotonic() > until:
+                raise AssertionError("the spool cannot be sent on")
+            time.sleep(0.05)
+
+
+def expect_proved(url: str, receipts: list[str], *, attempts: int, day: int | None = None) -> None:
+    """Expect every acknowledged receipt to be in the ledger exactly once, and the sealed ledger to verify."""
+    today = int(time.time() // 86_400) if day is None else day
+    assert len(receipts) == len(set(receipts)), "two visitors were given the same receipt"
+    with closing(open_records(url, site=SITE)) as records:
+        kept = Counter(found.entry.receipt for found in records.entries() if found.entry.act in GRANTS)
+        assert [receipt for receipt in receipts if kept[receipt] != 1] == []
+        # What was on its way when something broke may be there too, though nobody was told.
+        assert len(receipts) <= kept.total() <= attempts
+        while seal_new(records, site=SITE, keys=KEYS, today=today):
+            pass
+        found = verify(records, site=SITE, keys=KEYS, today=today, record_days=540, notices=True)
+        assert (found.finding, found.waiting) == (None, 0)
+        assert found.entries >= kept.total()
+
+
+def expect_served(visits: list[Visit], *, broken: int = 0) -> None:
+    """Expect every page to have been served, but for connections that broke with a killed worker."""
+    statuses = Counter(visit.status for visit in visits)
+    assert statuses[200] > 0
+    assert statuses[0] <= broken
+    assert set(statuses) <= {0, 200}
+
+
+def added(before: list[Visit], during: list[Visit]) -> tuple[float, float]:
+    """Return what a fault added to the time of pages, in the middle and at the worst, in seconds."""
+    quiet, loud = ([visit.taken for visit in visits if visit.status == 200] for visits in (before, during))
+    return median(loud) - median(quiet), max(loud) - max(quiet)

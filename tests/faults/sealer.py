@@ -1,0 +1,35 @@
+"""A process that seals what is new again and again, until its input ends: ``python -m tests.faults.sealer URL``."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import closing
+
+from consent_mw.records import open_records
+from consent_mw.records.sealing import seal_new
+from tests.faults.harness import KEYS
+from tests.faults.harness import SITE
+
+
+def main(url: str) -> None:
+    """Seal until told to stop, and print how many seals and entries were this process's own."""
+    stopped = threading.Event()
+
+    def listen() -> None:
+        sys.stdin.read()
+        stopped.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    seals = entries = 0
+    with closing(open_records(url, site=SITE)) as records:
+        while not stopped.is_set():
+            sealed = seal_new(records, site=SITE, keys=KEYS, today=int(time.time() // 86_400))
+            seals += bool(sealed)
+            entries += sealed
+    print(seals, entries)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
