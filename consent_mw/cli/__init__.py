@@ -1,0 +1,202 @@
+"""
+The command line: ``consent-mw``, also as ``python -m consent_mw.cli``.
+
+Each command stands in a module that is imported when the command runs, so
+that ``--help`` and completion are quick. Exit codes: 0 where all is well, 1
+where a check found something, 2 where it could not be done: a mistake in the
+command or the configuration, or a store that does not work.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from consent_mw.errors import ConfigError
+from consent_mw.errors import ConsentError
+
+if TYPE_CHECKING:
+    from consent_mw.core.model import Site
+    from consent_mw.records import Records
+
+__all__ = ["FOUND", "UNABLE", "Command", "Owner", "cli", "clean", "main"]
+
+#: Exit codes.
+FOUND = 1
+UNABLE = 2
+
+#: The file that is read where none is named.
+DEFAULT_CONFIG = "consent.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command stands, and what the list of commands says of it."""
+
+    module: str
+    name: str
+    help: str
+
+
+_LEDGER = "consent_mw.cli.ledger"
+_STATS = "consent_mw.cli.stats"
+
+#: Every command, in the order of the list.
+COMMANDS = {
+    "ledger": Command(_LEDGER, "ledger", "Check, seal, export, purge the ledger; erase a record in it."),
+    "receipt": Command(_LEDGER, "receipt", "Show a receipt, or check the file of one."),
+    "notice": Command(_LEDGER, "notice", "Show the exact notice that a record names."),
+    "records": Command(_LEDGER, "records", "Bring the store up to date."),
+    "stats": Command(_STATS, "stats", "Show consent rates; set the password of their pages."),
+    "report": Command(_STATS, "report", "Report consent rates, and fail when they drop."),
+    "demo-data": Command(_STATS, "demo_data", "Fill an empty store with synthetic visits."),
+}
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = COMMANDS.get(cmd_name)
+        if command is None:
+            return None
+        found: click.Command = getattr(import_module(command.module), command.name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
+
+
+class Owner:
+    """
+    Who runs a command: the site of the configuration that was named, its keys, and its records.
+
+    Args:
+        config: The path of a consent.toml; empty for ``consent.toml`` in this folder, or else the defaults.
+    """
+
+    def __init__(self, config: str = "") -> None:
+        self.config = config or (DEFAULT_CONFIG if os.path.exists(DEFAULT_CONFIG) else "")
+
+    @cached_property
+    def site(self) -> Site:
+        """
+        The site that is configured.
+
+        Raises:
+            ConfigError: with every mistake in the configuration.
+        """
+        from consent_mw import config
+
+        return config.load(self.config or None)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The signing keys, oldest first."""
+        from consent_mw.cookies import load_keys
+
+        return load_keys(self.site, os.environ)
+
+    @property
+    def today(self) -> int:
+        """Whole days since 1970-01-01 UTC."""
+        return int(time.time() // 86_400)
+
+    @contextmanager
+    def records(self, *, make: bool = False) -> Iterator[Records]:
+        """
+        Open the records for as long as the block runs.
+
+        Args:
+            make: Whether to make a store that is missing; otherwise a wrong path would read as an empty ledger.
+        """
+        from consent_mw.records import open_records
+
+        site = self.site
+        file = site.records.removeprefix("sqlite:///") if site.records.startswith("sqlite:///") else ""
+        if file and not make and not os.path.exists(file):
+            raise Unable(f"There are no records at {file}: name the site's consent.toml by --config.")
+        # The spool belongs to the processes that serve the site; one that was never made is not made here.
+        spool = site.spool if site.spool and os.path.exists(site.spool) else ""
+        records = open_records(site.records, site=site.id, spool=spool)
+        try:
+            yield records
+        finally:
+            records.close()
+
+
+class Unable(ConsentError):
+    """The command cannot be done; the message says why, and what to do."""
+
+
+def clean(text: str) -> str:
+    """Return the text without characters that could steer a terminal: stores and files may hold anything."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--config",
+    "-c",
+    metavar="FILE",
+    envvar="CONSENT_CONFIG",
+    default="",
+    help="The site's configuration; also CONSENT_CONFIG. Without it: consent.toml in this folder, or the defaults.",
+)
+@click.version_option(package_name="consent_mw", prog_name="consent-mw", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, config: str) -> None:
+    """Consent records of a site: prove them, hand them out, and see the rates."""
+    ctx.obj = Owner(config)
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """
+    Run a command and return its exit code.
+
+    Args:
+        args: What follows the name of the program; that of this process where None.
+    """
+    # What a server should log is no answer to a command; errors are told below.
+    logging.getLogger("consent_mw").setLevel(logging.CRITICAL)
+    try:
+        code = cli.main(args=None if args is None else list(args), prog_name="consent-mw", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return UNABLE
+    except click.ClickException as error:
+        error.show()
+        return UNABLE
+    except click.Abort:
+        click.echo("Nothing was done.", err=True)
+        return UNABLE
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(clean(str(problem)), err=True)
+        return UNABLE
+    except ConsentError as error:
+        click.echo(clean(str(error)), err=True)
+        return UNABLE
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python would complain again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNABLE
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,427 @@
+"""The commands for the ledger: ``ledger``, ``receipt``, ``notice`` and ``records``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+from typing import BinaryIO
+
+import click
+
+from consent_mw.cli import FOUND
+from consent_mw.cli import Owner
+from consent_mw.cli import Unable
+from consent_mw.cli import clean
+
+# A receipt id may begin with a hyphen; these commands have no short options that it could be taken for.
+_TAKES_RECEIPT = {"ignore_unknown_options": True}
+
+_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+
+
+@click.group()
+def ledger() -> None:
+    """Check, seal, export, purge the ledger; erase a record in it."""
+
+
+@click.group()
+def receipt() -> None:
+    """Show a receipt, or check the file of one."""
+
+
+@click.group()
+def notice() -> None:
+    """Show the exact notice that a record names."""
+
+
+@click.group()
+def records() -> None:
+    """Bring the store up to date."""
+
+
+# -- ledger
+
+
+@ledger.command()
+@click.option(
+    "--head", metavar="HASH", default="", help="A head that was noted earlier: it must still be in the chain."
+)
+@click.option("--without-keys", is_flag=True, help="Check the chain alone, where the site's keys are not at hand.")
+@click.option("--record-days", metavar="DAYS", type=int, help="The retention to check against, if it was another once.")
+@_json
+@click.pass_obj
+def verify(owner: Owner, head: str, without_keys: bool, record_days: int | None, as_json: bool) -> int:
+    """Name the first record that was edited, removed, inserted or moved; exit with 1 if there is one."""
+    from consent_mw.records import sealing
+
+    site = owner.site
+    keys = () if without_keys else owner.keys
+    days = site.record_days if record_days is None else record_days
+    with owner.records() as store:
+        found = sealing.verify(
+            store, site=site.id, keys=keys, today=owner.today, record_days=days, head=head, notices=True
+        )
+    finding = found.finding
+    if as_json:
+        told = asdict(found)
+        told["finding"] = finding and {**asdict(finding), "kind": finding.kind.value}
+        _print_json({"site": site.id, "ok": found.ok, **told})
+        return 0 if found.ok else FOUND
+    if finding is not None:
+        _title(f"Ledger of {site.id}: {finding.kind.value}", good=False)
+        click.echo(f"  {clean(finding.what)}")
+        where = [
+            f"seal {finding.seal}" if finding.seal is not None else "",
+            f"place {finding.place}" if finding.place is not None else "",
+            f"receipt {clean(finding.receipt)}" if finding.receipt else "",
+        ]
+        if any(where):
+            click.echo(f"  Where: {', '.join(filter(None, where))}.")
+        click.echo(f"  As sealed up to there: {found.seals:,} seals, {found.entries:,} entries.")
+        return FOUND
+    _title(f"Ledger of {site.id}: as it was sealed", good=True)
+    _table(
+        [
+            ("Seals", f"{found.seals:,}", f"signed, {_count(len(keys), 'key')}" if keys else "signatures not checked"),
+            ("Entries", f"{found.entries:,}", "each in its place"),
+            ("Erased", f"{found.erased:,}", "each left a tombstone") if found.erased else None,
+            ("Purged", f"{found.purged:,}", f"after {days} days") if found.purged else None,
+            ("Waiting", f"{found.waiting:,}", "for their seal") if found.waiting else None,
+        ]
+    )
+    if found.head:
+        click.echo(f"\n  Head  {found.head}")
+        _aside("Note it elsewhere: --head HASH tells later whether the chain was cut short.")
+    return 0
+
+
+@ledger.command()
+@click.pass_obj
+def seal(owner: Owner) -> int:
+    """Seal what waits, as the running site does every minute."""
+    from consent_mw.records.sealing import seal_new
+
+    total = 0
+    with owner.records() as store:
+        while sealed := seal_new(store, site=owner.site.id, keys=owner.keys, today=owner.today):
+            total += sealed
+    click.echo(f"{_count(total, 'entry', 'entries')} sealed." if total else "Nothing waits for a seal.")
+    return 0
+
+
+@ledger.command()
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "jsonld"]), default="csv", show_default=True)
+@click.option("--output", metavar="FILE", default="", help="Where to write; without it to standard output.")
+@click.option(
+    "--jurisdiction",
+    metavar="CC",
+    multiple=True,
+    help="Of jsonld: the country whose law applies, as a code such as IE; may be repeated.",
+)
+@click.pass_obj
+def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...]) -> int:
+    """Write every entry: csv, JSON Lines, or ISO/IEC TS 27560 records in JSON-LD."""
+    from consent_mw.records.dpv import jsonld
+    from consent_mw.records.export import FORMATS
+
+    for code in jurisdiction:
+        if not (len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()):
+            raise click.BadParameter("Write two capital letters, such as IE.", param_hint="--jurisdiction")
+    with owner.records() as store:
+        lines = jsonld(store, owner.site, jurisdiction) if form == "jsonld" else FORMATS[form](store, owner.site)
+        if not output:
+            for line in lines:
+                sys.stdout.buffer.write(_bytes(line))
+            sys.stdout.buffer.flush()
+            return 0
+        _write(output, lines)
+    click.echo(f"Written to {output}.", err=True)
+    return 0
+
+
+@ledger.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be dropped, and drop nothing.")
+@click.pass_obj
+def purge(owner: Owner, dry_run: bool) -> int:
+    """Drop the entries whose time is over, as the running site does every day; the chain stays verifiable."""
+    from consent_mw.records.dates import iso
+
+    days = owner.site.record_days
+    before = owner.today - days
+    with owner.records() as store:
+        if dry_run:
+            due = 0
+            first = 1
+            while batch := store.seals(first, 16):
+                due += sum(
+                    len(store.sealed(one.number)) for one in batch if one.day < before and one.leaves is not None
+                )
+                first = batch[-1].number + 1
+            click.echo(f"{_count(due, 'entry', 'entries')} sealed before {iso(before)} would be dropped.")
+            return 0
+        dropped = store.purge(before)
+    click.echo(f"{_count(dropped, 'entry', 'entries')} sealed before {iso(before)} dropped; kept are {days} days.")
+    return 0
+
+
+@ledger.command(context_settings=_TAKES_RECEIPT)
+@click.argument("receipt_id", metavar="RECEIPT")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def erase(owner: Owner, receipt_id: str, yes: bool) -> int:
+    """Erase the entries of a receipt for good; what was sealed leaves a tombstone that tells of nobody."""
+    with owner.records() as store:
+        found = store.history(receipt_id)
+        if not found:
+            click.echo("No such receipt is in the ledger.", err=True)
+            return FOUND
+        if not yes:
+            click.confirm(
+                f"Erase {_count(len(found), 'entry', 'entries')}? This cannot be undone", abort=True, err=True
+            )
+        erased = store.erase(receipt_id, owner.today)
+    click.echo(f"{_count(erased, 'entry', 'entries')} erased.")
+    return 0
+
+
+# -- receipt
+
+
+@receipt.command(context_settings=_TAKES_RECEIPT)
+@click.argument("receipt_id", metavar="RECEIPT")
+@click.option("--json", "as_json", is_flag=True, help="Write the document that the visitor can download.")
+@click.pass_obj
+def show(owner: Owner, receipt_id: str, as_json: bool) -> int:
+    """Show what the ledger holds under a receipt."""
+    from consent_mw.records.receipts import receipt_document
+
+    with owner.records() as store:
+        history = store.history(receipt_id)
+        if not history:
+            click.echo("No such receipt is in the ledger.", err=True)
+            return FOUND
+        if as_json:
+            document = receipt_document(store, receipt_id, site=owner.site, keys=owner.keys)
+            sys.stdout.buffer.write(document or b"")
+            sys.stdout.buffer.flush()
+            return 0
+    _title(f"Receipt {clean(receipt_id)}")
+    for kept in history:
+        _entry(kept.entry, f"{kept.seal}, place {kept.place}" if kept.seal is not None else "")
+    return 0
+
+
+@receipt.command("verify")
+@click.argument("file", type=click.File("rb"))
+@click.option("--ledger", "in_ledger", is_flag=True, help="Also against the ledger and the keys of the site.")
+@_json
+@click.pass_obj
+def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) -> int:
+    """Check the file of a receipt with nothing but what it says; exit with 1 if it is wrong."""
+    from consent_mw.records.receipts import LARGEST
+    from consent_mw.records.receipts import State
+    from consent_mw.records.receipts import verify_receipt
+
+    verdict = verify_receipt(file.read(LARGEST + 1), owner.keys if in_ledger else ())
+    problems = list(verdict.problems)
+    if in_ledger:
+        with owner.records() as store:
+            for one in verdict.entries:
+                kept = next(iter(store.seals(one.seal.number, 1)), None) if one.seal else None
+                if one.seal and (kept is None or kept.hash != one.seal.hash):
+                    problems.append(f"Seal {one.seal.number} is not the one in the ledger of {owner.site.id}.")
+    if as_json:
+        _print_json(
+            {
+                "ok": not problems,
+                "receipt": verdict.receipt,
+                "site": verdict.site,
+                "signed": verdict.signed,
+                "ledger": in_ledger,
+                "entries": [
+                    {
+                        "act": one.entry.act.value,
+                        "day": one.entry.day,
+                        "state": one.state.value,
+                        "seal": one.seal.number if one.seal else None,
+                        "place": one.place,
+                    }
+                    for one in verdict.entries
+                ],
+                "problems": problems,
+            }
+        )
+        return FOUND if problems else 0
+    if problems:
+        _title(f"Receipt {clean(verdict.receipt)}: wrong", good=False)
+        for problem in problems:
+            click.echo(f"  {clean(problem)}")
+        return FOUND
+    waits = any(one.state is State.WAITS for one in verdict.entries)
+    proved = "not all of it is sealed yet" if waits else "proved"
+    _title(f"Receipt {clean(verdict.receipt)} of {clean(verdict.site)}: {proved}", good=not waits)
+    for one in verdict.entries:
+        _entry(one.entry, f"{one.seal.number}, place {one.place} of {one.seal.size}" if one.seal else "")
+    if in_ledger:
+        _aside("Signed by the site, and its seals stand in the ledger.")
+    else:
+        _aside("It agrees with its seals. That they are the site's is shown by --ledger, with the site's keys.")
+    return 0
+
+
+# -- notice
+
+
+@notice.command("show")
+@click.argument("digest", metavar="HASH")
+@click.option("--language", metavar="TAG", default="", help="One of the languages that the notice was shown in.")
+@click.option("--gpc", is_flag=True, help="As it was shown to browsers with an opt-out signal.")
+@click.option("--html", "as_html", is_flag=True, help="Write a page that looks as the notice did.")
+@click.option("--json", "as_json", is_flag=True, help="Write the document that the hash addresses, byte by byte.")
+@click.pass_obj
+def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bool, as_json: bool) -> int:
+    """Give back the exact notice that a record names by its hash."""
+    with owner.records() as store:
+        document = store.notice(digest)
+    if document is None:
+        click.echo("No such notice is kept.", err=True)
+        return FOUND
+    if hashlib.sha256(document).hexdigest() != digest:
+        click.echo("The notice that is kept is not the one that was shown: its hash is another.", err=True)
+        return FOUND
+    if as_json:
+        sys.stdout.buffer.write(document)
+        sys.stdout.buffer.flush()
+        return 0
+    said = json.loads(document)
+    languages = list(said["languages"])
+    tag = language or (said["site"]["languages"][0] if said["site"]["languages"][0] in languages else languages[0])
+    if tag not in languages:
+        raise Unable(f"The notice was not shown in {tag!r}, but in: {', '.join(languages)}.")
+    if as_html:
+        sys.stdout.buffer.write(_bytes(_page(said, tag, gpc)))
+        sys.stdout.buffer.flush()
+        return 0
+    texts = said["languages"][tag]["texts"]
+    _title(f"Notice {digest}")
+    _table(
+        [
+            ("Site", clean(said["site"]["controller"] or said["site"]["name"] or said["site"]["id"]), ""),
+            ("Revision", said["revision"], ""),
+            ("Languages", ", ".join(languages), ""),
+        ]
+    )
+    click.echo(f"\n  {clean(texts['banner.title'])}\n  {clean(texts['banner.text'])}")
+    for purpose in said["purposes"]:
+        label, description = (clean(purpose[key].get(tag, "")) for key in ("label", "description"))
+        click.echo(f"    {click.style(label or purpose['id'], bold=True)}  {description}")
+        for service in said["services"]:
+            if purpose["id"] in service["purposes"]:
+                to = f", {service['country']}" if service["country"] else ""
+                click.echo(f"      {clean(service['name'])} ({clean(service['vendor'])}{to})")
+    _aside("--html writes the page, --json the whole document.")
+    return 0
+
+
+def _page(said: dict[str, Any], tag: str, gpc: bool) -> str:
+    """Return a page with the notice as it was shown."""
+    from consent_mw.banner import direction
+    from consent_mw.banner import escape
+
+    shown = said["languages"][tag]
+    suffix = "_gpc" if gpc else ""
+    style = said["styles"]["banner.css"] + said["styles"].get("reopen.css", "")
+    return (
+        f'<!doctype html>\n<html lang="{escape(tag)}" dir="{direction(tag)}"><head><meta charset="utf-8"/>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+        f"<title>{escape(shown['texts']['banner.title'])}</title><style>{style}</style></head>\n"
+        f"<body>{shown['banner' + suffix]}{shown['reopen' + suffix]}</body></html>\n"
+    )
+
+
+# -- records
+
+
+@records.command()
+@click.pass_obj
+def migrate(owner: Owner) -> int:
+    """Bring the tables of the store up to date; do it before a new version serves the site."""
+    from consent_mw.records import migrate_records
+
+    steps = migrate_records(owner.site.records, site=owner.site.id)
+    for step in steps:
+        click.echo(f"Done: {step}")
+    click.echo("The store is up to date.")
+    return 0
+
+
+# -- what the output is made of
+
+
+def _title(text: str, *, good: bool | None = None) -> None:
+    colour = None if good is None else "green" if good else "red"
+    click.echo(click.style(text, bold=True, fg=colour))
+
+
+def _aside(text: str) -> None:
+    click.echo(click.style(f"\n  {text}", dim=True))
+
+
+def _table(rows: Iterable[tuple[str, str, str] | None]) -> None:
+    """Print names, values and remarks in columns."""
+    shown = [row for row in rows if row is not None]
+    first, second = (max(len(row[column]) for row in shown) for column in (0, 1))
+    right = all(value.replace(",", "").isdigit() for _, value, _ in shown)
+    for name, value, remark in shown:
+        middle = value.rjust(second) if right else value.ljust(second)
+        click.echo(f"  {name.ljust(first)}  {middle}  {click.style(remark, dim=True)}".rstrip())
+
+
+def _entry(entry: Any, sealed: str) -> None:
+    """Print one entry of a receipt."""
+    from consent_mw.records.dates import iso
+
+    click.echo()
+    rows = [
+        (iso(entry.day), entry.act.value + (", with an opt-out signal" if entry.gpc else ""), ""),
+        ("Purposes", clean(", ".join(sorted(entry.purposes))) or "none", ""),
+        ("Services", clean(", ".join(sorted(entry.services))) or "none", ""),
+        ("Notice", clean(f"{entry.notice} ({entry.language})"), "") if entry.notice else None,
+        ("Seal", sealed or "waits for it", ""),
+    ]
+    _table(rows)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _write(file: str, lines: Iterator[str]) -> None:
+    """Write a file whole or not at all; it holds receipts, so only its owner may read it."""
+    draft = f"{file}.{os.getpid()}.part"
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                for line in lines:
+                    stream.write(_bytes(line))
+            os.replace(draft, file)
+        except BaseException:
+            os.unlink(draft)
+            raise
+    except OSError as error:
+        raise Unable(f"{file} cannot be written: {error.strerror or type(error).__name__}.") from None
