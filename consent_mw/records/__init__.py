@@ -174,6 +174,14 @@ def open_records(url: str, *, site: str = "site", spool: str = "") -> Records:
         ConfigError: the setting ``records`` names something that cannot be a store.
         RecordsError: the store is there and does not work.
     """
+    if spool and url.partition("://")[0] in POSTGRES | REDIS:
+        from consent_mw.records.spool import SpooledRecords
+
+        return SpooledRecords(lambda: _open(url, site), spool, site=site)
+    return _open(url, site)
+
+
+def _open(url: str, site: str) -> Records:
     scheme, mark, rest = url.partition("://")
     if scheme == "sqlite" and mark and rest.startswith("/") and len(rest) > 1:
         from consent_mw.records.sqlite import SqliteRecords  # only the store that is used is loaded
