@@ -9,15 +9,12 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import logging
-import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
-from queue import Queue
 
 import dns.flags
 import dns.message
@@ -25,23 +22,22 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.reversename
 import dns.rrset
-import netaddr  # type: ignore[import-untyped]  # comes with mmdb_writer
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mmdb_writer import MMDBWriter
 
 from consent_mw.core.counts import UNKNOWN
 from consent_mw.core.model import RequestHead
 from consent_mw.errors import ConfigError
-from consent_mw.visitor import isp
-from consent_mw.visitor.isp import MmdbLookup
-from consent_mw.visitor.isp import PtrLookup
+from consent_mw.visitor import ptr
 from consent_mw.visitor.isp import client_address
 from consent_mw.visitor.isp import open_lookup
-
-V4 = "73.22.11.5"
-V6 = "2601:1c0::7"
+from consent_mw.visitor.mmdb import MmdbLookup
+from consent_mw.visitor.ptr import PtrLookup
+from tests.visitor.lookups import V4
+from tests.visitor.lookups import V6
+from tests.visitor.lookups import database
+from tests.visitor.lookups import found
 
 
 def head(*forwarded: str) -> RequestHead:
@@ -210,18 +206,11 @@ def server() -> Iterator[NameServer]:
 @pytest.fixture
 def lookup(server: NameServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[PtrLookup]:
     """Return a look-up that asks that server, with little patience."""
-    monkeypatch.setattr(isp, "PATIENCE", 0.3)
-    monkeypatch.setattr(isp, "LIFETIME", 0.5)
+    monkeypatch.setattr(ptr, "PATIENCE", 0.3)
+    monkeypatch.setattr(ptr, "LIFETIME", 0.5)
     lookup = PtrLookup(["127.0.0.1"], server.port)
     yield lookup
     lookup.close()
-
-
-def found(lookup: isp.IspLookup, address: str) -> str:
-    """Return what a look-up finds."""
-    answers: Queue[str] = Queue()
-    lookup.find(address, answers.put)
-    return answers.get(timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +296,7 @@ def test_names_without_end_are_not_followed(server: NameServer, lookup: PtrLooku
     """An address with hundreds of names does not make us ask hundreds of questions."""
     server.points(V4, *(f"n{number}.example.com" for number in range(500)))
     assert UNKNOWN == found(lookup, V4)
-    assert len([question for question in server.asked if question.endswith(" A")]) <= isp.MAX_NAMES
+    assert len([question for question in server.asked if question.endswith(" A")]) <= ptr.MAX_NAMES
 
 
 @pytest.mark.parametrize("trouble", ["silent", "wrong"])
@@ -330,231 +319,6 @@ def test_nothing_is_remembered_by_address(server: NameServer, lookup: PtrLookup)
     server.leads("a.example.com", V4)
     assert ("example.com", "example.com") == (found(lookup, V4), found(lookup, V4))
     assert 2 == server.asked.count("5.11.22.73.in-addr.arpa. PTR")
-
-
-# -- in the background
-
-
-class Slow(isp._Background):
-    """A look-up that waits until it may answer."""
-
-    threads = 2
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go = threading.Event()
-
-    def _resolve(self, address: str) -> str:
-        self.go.wait(30)
-        return f"{address}.net"
-
-
-class Broken(isp._Background):
-    """A look-up that fails, and names the address while it does."""
-
-    def _resolve(self, address: str) -> str:
-        raise RuntimeError(address)
-
-
-def test_a_full_queue_gives_nobody_at_once() -> None:
-    """When more wait than may, the next is told so right away, and all others still get their answer."""
-    lookup = Slow()
-    answers: Queue[str] = Queue()
-    for _ in range(isp.WAITING + 20):
-        lookup.find("a", answers.put)
-    assert (True, UNKNOWN) == (18 <= answers.qsize() <= 20, answers.get())
-    lookup.go.set()
-    lookup.close(30)
-    told = [answers.get() for _ in range(isp.WAITING + 19)]
-    assert {"a.net", UNKNOWN} == set(told)
-
-
-def test_closing_tells_everyone_who_waits_once() -> None:
-    """What is not found by the end is unknown: nobody is lost, and nobody is told twice."""
-    lookup = Slow()
-    answers: Queue[str] = Queue()
-    for _ in range(10):
-        lookup.find("a", answers.put)
-    lookup.close(0.05)
-    lookup.go.set()
-    lookup.find("a", answers.put)
-    lookup.close(0.2)
-    time.sleep(0.1)
-    assert [UNKNOWN] * 11 == [answers.get(timeout=10) for _ in range(answers.qsize())]
-
-
-def test_a_failure_names_no_address(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever goes wrong, the log does not say whose address it was."""
-    caplog.set_level(logging.DEBUG)
-    lookup = Broken()
-    assert UNKNOWN == found(lookup, V4)
-    assert ("RuntimeError" in caplog.text, V4 in caplog.text) == (True, False)
-
-
-def test_a_failure_to_count_is_contained(caplog: pytest.LogCaptureFixture) -> None:
-    """Who asked may fail over the answer; the next one is told all the same."""
-    lookup = Slow()
-    lookup.go.set()
-
-    def fail(provider: str) -> None:
-        raise ValueError(provider)
-
-    lookup.find("a", fail)
-    assert "b.net" == found(lookup, "b")
-    assert "ValueError" in caplog.text
-
-
-def test_an_idle_thread_holds_no_address() -> None:
-    """After the answer no variable of a waiting thread holds the address any more."""
-    lookup = Slow()
-    lookup.go.set()
-    address = "".join(["73.22", ".11.5"])
-    assert f"{address}.net" == found(lookup, address)
-    lookup.close(10)
-    lookup = Slow()
-    lookup.go.set()
-    found(lookup, address)
-    deadline = time.monotonic() + 10
-    while held_by_threads(address) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert [] == held_by_threads(address)
-
-
-def held_by_threads(address: str) -> list[str]:
-    """Return the variables of look-up threads that hold the address, or a job that does."""
-    held = []
-    for thread in threading.enumerate():
-        frame = sys._current_frames().get(thread.ident or 0) if thread.name == "consent_mw-isp" else None
-        while frame is not None:
-            for name, value in frame.f_locals.items():
-                if value == address or getattr(value, "address", None) == address:
-                    held.append(name)
-            frame = frame.f_back
-    return held
-
-
-def test_no_thread_runs_before_the_first_look_up() -> None:
-    """A server that loads the site before it forks has no thread to lose."""
-    before = threading.active_count()
-    lookup = Slow()
-    assert before == threading.active_count()
-    lookup.close()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_looks_up_for_itself() -> None:
-    """After a fork the child's look-ups work, and those that wait in the parent are not its own."""
-    lookup = Slow()
-    parent: Queue[str] = Queue()
-    lookup.find("parent", parent.put)
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            lookup.go = threading.Event()
-            lookup.go.set()
-            os.write(writing, f"{len(lookup._waiting)} {found(lookup, 'child')} {parent.qsize()}".encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writing)
-    with os.fdopen(reading) as told:
-        assert "0 child.net 0" == told.read()
-    lookup.go.set()
-    assert "parent.net" == parent.get(timeout=30)
-    lookup.close()
-
-
-# -- databases
-
-
-def database(path: Path, records: dict[str, dict[str, object]], kind: str = "Test-ASN") -> Path:
-    """Write a database with a record for each network."""
-    writer = MMDBWriter(ip_version=6, database_type=kind, ipv4_compatible=True)
-    for network, record in records.items():
-        writer.insert_network(netaddr.IPSet([network]), record)
-    writer.to_db_file(str(path))
-    return path
-
-
-LAYOUTS: list[tuple[dict[str, object], str]] = [
-    ({"as_domain": "comcast.com", "as_name": "Comcast Cable", "asn": "AS7922", "country": "US"}, "comcast.com"),
-    ({"asn": "AS7922", "domain": "Comcast.com", "name": "Comcast Cable", "type": "isp"}, "comcast.com"),
-    ({"domain": "dyn.comcast.net"}, "comcast.net"),
-    (
-        {"autonomous_system_number": 3320, "autonomous_system_organization": "Deutsche Telekom AG"},
-        "deutsche-telekom-ag",
-    ),
-    (
-        {"autonomous_system_organization": "COMCAST-7922", "isp": "Comcast Cable", "organization": "A School"},
-        "comcast-cable",
-    ),
-    ({"traits": {"isp": "Télé Luxe"}}, "tele-luxe"),
-    ({"as": {"asn": "AS1", "domain": "bt.com", "name": "BT"}}, "bt.com"),
-    ({"as_domain": "", "as_name": "<b>Häß & Söhne</b>"}, "b-ha-sohne-b"),
-    ({"as_domain": "<script>", "as_name": "x" * 99}, "x" * 48),
-]
-
-
-@pytest.mark.parametrize(("record", "expected"), LAYOUTS)
-def test_every_layout_is_read(tmp_path: Path, record: dict[str, object], expected: str) -> None:
-    """The databases in use name a domain, or else an organisation, which becomes a slug."""
-    lookup = MmdbLookup(str(database(tmp_path / "a.mmdb", {"73.0.0.0/8": record, "2601::/20": record})))
-    assert (expected, expected, UNKNOWN) == (found(lookup, V4), found(lookup, V6), found(lookup, "8.8.8.8"))
-    lookup.close()
-
-
-@pytest.mark.parametrize(
-    "record",
-    [{"city": {"names": {"en": "London"}}}, {"name": "London"}, {"as_name": 7}, {"asn": "AS1", "name": "!"}],
-)
-def test_a_database_of_something_else_is_refused(tmp_path: Path, record: dict[str, object]) -> None:
-    """A file that names no provider is told to the owner when the site starts."""
-    path = database(tmp_path / "city.mmdb", {"73.0.0.0/8": record}, "Test-City")
-    with pytest.raises(ConfigError, match="names no provider"):
-        MmdbLookup(str(path))
-
-
-def test_a_missing_database_is_refused(tmp_path: Path) -> None:
-    """A path that leads nowhere is named, with the system's reason."""
-    with pytest.raises(ConfigError, match=r"site\.isp: The file .*none\.mmdb cannot be read: No such file"):
-        open_lookup(f"mmdb:{tmp_path}/none.mmdb", explicit=True)
-
-
-@pytest.mark.parametrize("damage", ["foreign", "empty", "cut"])
-def test_a_damaged_database_is_refused(tmp_path: Path, damage: str) -> None:
-    """What is no database, or the half of one, is told when the site starts."""
-    record: dict[str, object] = {"as_domain": "comcast.com"}
-    path = database(tmp_path / "a.mmdb", {f"73.{number}.0.0/16": record for number in range(50)})
-    whole = path.read_bytes()
-    path.write_bytes({"foreign": b"PK\3\4" * 1000, "empty": b"", "cut": whole[: len(whole) // 2]}[damage])
-    with pytest.raises(ConfigError, match="damaged"):
-        MmdbLookup(str(path))
-
-
-def test_a_replaced_database_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new file in the place of the old one is read without a restart; a broken one leaves the old in use."""
-    monkeypatch.setattr(isp, "LOOK_AGAIN", 0.0)
-    path = database(tmp_path / "a.mmdb", {"73.0.0.0/8": {"as_domain": "old.com"}})
-    lookup = MmdbLookup(str(path))
-    answers = [found(lookup, V4)]
-    (tmp_path / "b.mmdb").write_bytes(b"no database")
-    (tmp_path / "b.mmdb").replace(path)
-    answers.append(found(lookup, V4))
-    database(tmp_path / "c.mmdb", {"73.0.0.0/8": {"as_domain": "new.com"}}).replace(path)
-    answers.append(found(lookup, V4))
-    lookup.close()
-    assert ["old.com", "old.com", "new.com"] == answers
-
-
-def test_a_database_overwritten_in_place_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is cut short under the reader gives unknown providers, and not the end of the process."""
-    path = database(tmp_path / "a.mmdb", {"73.0.0.0/8": {"as_domain": "old.com"}})
-    lookup = MmdbLookup(str(path))
-    first = found(lookup, V4)
-    os.truncate(path, 10)
-    assert ("old.com", UNKNOWN) == (first, found(lookup, V4))
-    lookup.close()
 
 
 # -- the setting

@@ -1,0 +1,154 @@
+"""
+Look-ups of providers in the background: nobody waits for one, and the address is forgotten when it ends.
+
+An address lives in memory only, from the request until its look-up ends:
+nothing is remembered by address, and no message names one. Where too many
+look-ups wait already, or one fails, the provider is unknown.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+from consent_mw.core.counts import UNKNOWN
+
+__all__ = ["Background"]
+
+_log = logging.getLogger("consent_mw")
+
+#: Look-ups that may wait; beyond these a provider is unknown.
+WAITING = 256
+
+
+class _Job:
+    """One look-up; the address is taken out when it ends."""
+
+    __slots__ = ("address", "done")
+
+    def __init__(self, address: str, done: Callable[[str], None]) -> None:
+        self.address = address
+        self.done = done
+
+
+class Background:
+    """
+    Look-ups by daemon threads, which start with the first look-up of each process.
+
+    A child of a fork begins with none waiting: those of its parent are the parent's.
+    """
+
+    #: How many at a time.
+    threads = 1
+
+    def __init__(self) -> None:
+        self._begin()
+        _alive.add(self)
+
+    def _begin(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[_Job] = deque()
+        self._running: set[_Job] = set()
+        self._started = 0
+        self._closed = False
+
+    def find(self, address: str, done: Callable[[str], None]) -> None:
+        """Look the address up in the background (:meth:`IspLookup.find`)."""
+        with self._changed:
+            wanted = not self._closed and len(self._waiting) < WAITING
+            if wanted:
+                self._waiting.append(_Job(address, done))
+                self._changed.notify()
+                wanted = self._started >= self.threads or self._start()
+        if not wanted:
+            _tell(done, UNKNOWN)
+
+    def _start(self) -> bool:
+        """Start one more thread; return False where there is none and none can be had."""
+        try:
+            threading.Thread(target=self._work, name="consent_mw-isp", daemon=True).start()
+        except RuntimeError:  # the interpreter is ending, or the machine has no threads left
+            if not self._started:
+                self._waiting.pop()
+                return False
+            return True
+        self._started += 1
+        return True
+
+    def drain(self, seconds: float) -> bool:
+        """Wait up to ``seconds`` until nobody waits for an answer any more; return whether that is so."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            while (self._waiting or self._running) and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            return not self._waiting and not self._running
+
+    def close(self, grace: float = 0.0) -> None:
+        """Wait up to ``grace`` seconds, then tell everyone who waits that nothing was found."""
+        self.drain(grace)
+        with self._changed:
+            self._closed = True
+            late = [*self._waiting, *self._running]
+            self._waiting.clear()
+            self._running.clear()
+            self._changed.notify_all()
+        for job in late:
+            _tell(job.done, UNKNOWN)
+
+    def _work(self) -> None:
+        changed = self._changed
+        while True:
+            with changed:
+                while not self._waiting and not self._closed:
+                    changed.wait()
+                if self._closed:
+                    return
+                job = self._waiting.popleft()
+                self._running.add(job)
+            found = self._found(job)
+            with changed:
+                # Where close() did not wait, it has told them already.
+                mine = job in self._running
+                if mine:
+                    _tell(job.done, found)
+                self._running.discard(job)
+                changed.notify_all()
+            # A thread that waits keeps its variables.
+            del job
+
+    def _found(self, job: _Job) -> str:
+        address, job.address = job.address, ""
+        try:
+            return self._resolve(address) or UNKNOWN
+        except Exception as error:
+            # What answers is a stranger, and what went wrong may name the address: only the kind is told.
+            _log.debug("a provider could not be looked up: %s", type(error).__name__)
+            return UNKNOWN
+
+    def _resolve(self, address: str) -> str:
+        """Return the provider of a public address, or an empty text; may raise anything."""
+        raise NotImplementedError
+
+
+_alive: weakref.WeakSet[Background] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for lookup in list(_alive):
+        lookup._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _tell(done: Callable[[str], None], provider: str) -> None:
+    try:
+        done(provider)
+    except Exception as error:
+        _log.error("a provider could not be counted: %s", type(error).__name__)

@@ -1,0 +1,147 @@
+"""Look-ups in the background: bounded, told once, forgotten, and good in the child of a fork."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from queue import Queue
+
+import pytest
+
+from consent_mw.core.counts import UNKNOWN
+from consent_mw.visitor import background
+from tests.visitor.lookups import V4
+from tests.visitor.lookups import found
+
+
+class Slow(background.Background):
+    """A look-up that waits until it may answer."""
+
+    threads = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def _resolve(self, address: str) -> str:
+        self.go.wait(30)
+        return f"{address}.net"
+
+
+class Broken(background.Background):
+    """A look-up that fails, and names the address while it does."""
+
+    def _resolve(self, address: str) -> str:
+        raise RuntimeError(address)
+
+
+def test_a_full_queue_gives_nobody_at_once() -> None:
+    """When more wait than may, the next is told so right away, and all others still get their answer."""
+    lookup = Slow()
+    answers: Queue[str] = Queue()
+    for _ in range(background.WAITING + 20):
+        lookup.find("a", answers.put)
+    assert (True, UNKNOWN) == (18 <= answers.qsize() <= 20, answers.get())
+    lookup.go.set()
+    lookup.close(30)
+    told = [answers.get() for _ in range(background.WAITING + 19)]
+    assert {"a.net", UNKNOWN} == set(told)
+
+
+def test_closing_tells_everyone_who_waits_once() -> None:
+    """What is not found by the end is unknown: nobody is lost, and nobody is told twice."""
+    lookup = Slow()
+    answers: Queue[str] = Queue()
+    for _ in range(10):
+        lookup.find("a", answers.put)
+    lookup.close(0.05)
+    lookup.go.set()
+    lookup.find("a", answers.put)
+    lookup.close(0.2)
+    time.sleep(0.1)
+    assert [UNKNOWN] * 11 == [answers.get(timeout=10) for _ in range(answers.qsize())]
+
+
+def test_a_failure_names_no_address(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever goes wrong, the log does not say whose address it was."""
+    caplog.set_level(logging.DEBUG)
+    lookup = Broken()
+    assert UNKNOWN == found(lookup, V4)
+    assert ("RuntimeError" in caplog.text, V4 in caplog.text) == (True, False)
+
+
+def test_a_failure_to_count_is_contained(caplog: pytest.LogCaptureFixture) -> None:
+    """Who asked may fail over the answer; the next one is told all the same."""
+    lookup = Slow()
+    lookup.go.set()
+
+    def fail(provider: str) -> None:
+        raise ValueError(provider)
+
+    lookup.find("a", fail)
+    assert "b.net" == found(lookup, "b")
+    assert "ValueError" in caplog.text
+
+
+def test_an_idle_thread_holds_no_address() -> None:
+    """After the answer no variable of a waiting thread holds the address any more."""
+    lookup = Slow()
+    lookup.go.set()
+    address = "".join(["73.22", ".11.5"])
+    assert f"{address}.net" == found(lookup, address)
+    lookup.close(10)
+    lookup = Slow()
+    lookup.go.set()
+    found(lookup, address)
+    deadline = time.monotonic() + 10
+    while held_by_threads(address) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [] == held_by_threads(address)
+
+
+def held_by_threads(address: str) -> list[str]:
+    """Return the variables of look-up threads that hold the address, or a job that does."""
+    held = []
+    for thread in threading.enumerate():
+        frame = sys._current_frames().get(thread.ident or 0) if thread.name == "consent_mw-isp" else None
+        while frame is not None:
+            for name, value in frame.f_locals.items():
+                if value == address or getattr(value, "address", None) == address:
+                    held.append(name)
+            frame = frame.f_back
+    return held
+
+
+def test_no_thread_runs_before_the_first_look_up() -> None:
+    """A server that loads the site before it forks has no thread to lose."""
+    before = threading.active_count()
+    lookup = Slow()
+    assert before == threading.active_count()
+    lookup.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_looks_up_for_itself() -> None:
+    """After a fork the child's look-ups work, and those that wait in the parent are not its own."""
+    lookup = Slow()
+    parent: Queue[str] = Queue()
+    lookup.find("parent", parent.put)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            lookup.go = threading.Event()
+            lookup.go.set()
+            os.write(writing, f"{len(lookup._waiting)} {found(lookup, 'child')} {parent.qsize()}".encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        assert "0 child.net 0" == told.read()
+    lookup.go.set()
+    assert "parent.net" == parent.get(timeout=30)
+    lookup.close()
