@@ -208,6 +208,12 @@ def create_app(context: WebContext) -> Flask:
         return answer
 
     receipt.register(app, context)
+    try:
+        from consent_mw.web import stats
+    except ImportError:
+        pass
+    else:
+        stats.register(app, context)
     return app
 
 
