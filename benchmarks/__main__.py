@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import counters
 from benchmarks import memory
 from benchmarks import overhead
 from benchmarks import report
@@ -54,6 +55,17 @@ def measure_overhead(requests: int) -> str:
     )
 
 
+def measure_counters(rounds: int) -> str:
+    """Measure what counting adds to a page view and return its table, with the goal below it."""
+    progress(f"counters, {rounds} rounds")
+    found = counters.measure(rounds)
+    return (
+        "### Counting a page view\n\n"
+        f"Processor time of the thread that serves the page; medians of {rounds} rounds of {counters.BATCH} events.\n\n"
+        f"{report.table(counters.HEAD, counters.rows(found))}\n\n- {counters.goals(found)}\n"
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure consent_mw beside its peers.")
@@ -61,7 +73,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=7, help="rounds of every engine; the medians are shown")
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the streamed page")
     parser.add_argument("--requests", type=int, default=300, help="requests for each row of the overhead")
-    parser.add_argument("--only", choices=("speed", "memory", "overhead"), help="measure this part alone")
+    parser.add_argument("--only", choices=("speed", "memory", "overhead", "counters"), help="measure this part alone")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
     options = parser.parse_args(arguments)
     if options.only and options.write:
@@ -71,6 +83,7 @@ def main(arguments: list[str]) -> int:
         "speed": lambda: measure_speed(options.pages, options.rounds),
         "memory": lambda: measure_memory(options.megabytes),
         "overhead": lambda: measure_overhead(options.requests),
+        "counters": lambda: measure_counters(25),
     }
     measured = [f"Measured with `make bench` on: {report.machine()}.\n"]
     measured += [part() for name, part in parts.items() if options.only in {None, name}]
