@@ -213,14 +213,14 @@ def migrate_records(url: str, *, site: str = "site") -> list[str]:
     scheme, mark, rest = url.partition("://")
     if scheme in POSTGRES and mark:
         try:
-            from consent_mw.records import postgres
+            from consent_mw.records.postgres import migrate
         except ImportError:
             raise ConfigError([_NO_PSYCOPG]) from None
-        return postgres.migrate(url)
+        return migrate(url)
     if scheme == "sqlite" and rest.startswith("/"):
-        from consent_mw.records import sqlite
+        from consent_mw.records.sqlite import migrate as migrate_file
 
-        return sqlite.migrate(rest[1:], site=site)
+        return migrate_file(rest[1:], site=site)
     if scheme in REDIS and mark:
         from consent_mw.records import redis
 

@@ -265,6 +265,6 @@ def _lock_key(name: str) -> int:
 
 
 def _plain(error: Exception) -> str:
-    """Return what PostgreSQL says, without the detail, on one line."""
+    """Return the first line of what PostgreSQL says: what follows is detail."""
     said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    return " ".join((said or str(error)).split()).rstrip(".")
+    return (said or str(error) or type(error).__name__).partition("\n")[0].rstrip(".")

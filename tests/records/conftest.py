@@ -1,32 +1,71 @@
-"""Every store of records, opened for a test; the suite of ``test_records.py`` runs on each."""
+"""Every store of records, opened for a test: on real servers, which the tests start and stop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
+from consent_mw.core.seal import Entry
 from consent_mw.records import Records
 from consent_mw.records import open_records
+from tests.records import redis_servers
+from tests.records.samples import SITE
+from tests.records.samples import a_grant
+from tests.records.servers import Postgres
 
 
-@pytest.fixture(params=["sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+class Server(Protocol):
+    """A server that the tests have started."""
+
+    def fresh(self) -> str:
+        """Return the address of an empty store."""
+        ...
+
+    def stop(self) -> None:
+        """End it, and remove what it wrote."""
+        ...
+
+
+#: What starts the server of each kind; FileNotFoundError where its programs are not on this machine.
+SERVERS: dict[str, Callable[[], Server]] = {"postgres": Postgres, **redis_servers.SERVERS}
+KINDS = ("sqlite", *SERVERS)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Callable[[str], Server]]:
+    """Return what gives the server of a kind: one for all tests of this process, started for the first of them."""
+    started: dict[str, Server] = {}
+
+    def of(kind: str) -> Server:
+        if kind not in started:
+            try:
+                started[kind] = SERVERS[kind]()
+            except FileNotFoundError as error:
+                pytest.skip(f"no {kind} server: {error}")
+        return started[kind]
+
+    yield of
+    for one in started.values():
+        one.stop()
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path, server: Callable[[str], Server]) -> str:
     """Return the address of an empty store of each kind."""
-    return {"sqlite": f"sqlite:///{tmp_path}/consent.db"}[request.param]
+    return f"sqlite:///{tmp_path}/consent.db" if request.param == "sqlite" else server(request.param).fresh()
 
 
 @pytest.fixture
-def opened(url: str) -> Iterator[Callable[[], Records]]:
-    """Return what opens the store once more, as another process would; all are closed at the end."""
+def opened(url: str) -> Iterator[Callable[..., Records]]:
+    """Return what opens the store once more, as another process or for another site; all are closed at the end."""
     stores: list[Records] = []
 
-    def another() -> Records:
-        stores.append(open_records(url))
+    def another(site: str = SITE) -> Records:
+        stores.append(open_records(url, site=site))
         return stores[-1]
 
     yield another
@@ -35,20 +74,12 @@ def opened(url: str) -> Iterator[Callable[[], Records]]:
 
 
 @pytest.fixture
-def store(opened: Callable[[], Records]) -> Records:
+def store(opened: Callable[..., Records]) -> Records:
     """Return an open, empty store."""
     return opened()
 
 
 @pytest.fixture
-def grant() -> Record:
+def grant() -> Entry:
     """Return a grant."""
-    return Record(
-        action=Action.PARTIAL,
-        day=20_779,
-        revision="0123456789ab",
-        purposes=frozenset({"marketing", "analytics"}),
-        services=frozenset({"youtube", "ga"}),
-        receipt="r" * 22,
-        gpc=True,
-    )
+    return a_grant()

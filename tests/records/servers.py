@@ -69,7 +69,7 @@ class Postgres:
         """Return the address of a database."""
         return f"postgresql://consent@127.0.0.1:{self.port}/{database}"
 
-    def database(self) -> str:
+    def fresh(self) -> str:
         """Make an empty database, and return its address."""
         self._databases += 1
         name = f"test{self._databases}"

@@ -1,0 +1,548 @@
+"""What every store promises of its ledger."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import in_order
+from consent_mw.errors import RecordsError
+from consent_mw.records import Records
+from consent_mw.records import open_records
+from tests.records.samples import DAY
+from tests.records.samples import a_grant
+from tests.records.samples import in_processes
+from tests.records.samples import its_end
+from tests.records.samples import next_seal
+from tests.records.samples import seal_all
+
+#: One store takes the examples of a whole test: each uses names of its own.
+shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+_numbers = itertools.count()
+
+
+# -- entries
+
+
+@pytest.mark.parametrize("act", [Act.ACCEPT, Act.PARTIAL, Act.WITHDRAW, Act.REPLACE])
+def test_an_entry_comes_back_as_it_was(store: Records, grant: Entry, act: Act) -> None:
+    """Grants and ends keep every field, and wait for a seal."""
+    entry = replace(grant, act=act)
+    store.append(entry)
+    assert store.history(grant.receipt) == [Kept(entry)]
+
+
+def test_what_was_appended_stays(opened: Callable[..., Records], grant: Entry) -> None:
+    """A new start finds the entries of the last one."""
+    one = opened()
+    one.append(grant)
+    one.close()
+    assert list(opened().entries()) == [Kept(grant)]
+
+
+def test_an_entry_is_written_once(store: Records, grant: Entry) -> None:
+    """A writer that never heard the answer may try again, as often as it likes."""
+    for _ in range(3):
+        store.append(grant)
+    assert store.history(grant.receipt) == [Kept(grant)]
+
+
+def test_the_first_of_a_key_stays(store: Records, grant: Entry) -> None:
+    """A second grant under the same receipt changes nothing of the first."""
+    store.append(grant)
+    store.append(replace(grant, act=Act.ACCEPT, day=DAY + 1))
+    assert store.history(grant.receipt) == [Kept(grant)]
+
+
+def test_a_sealed_entry_is_not_written_again(store: Records, grant: Entry) -> None:
+    """A late repetition neither takes the entry out of its seal nor makes it wait again."""
+    store.append(grant)
+    seal_all(store)
+    store.append(grant)
+    assert (store.history(grant.receipt), store.unsealed(10)) == ([Kept(grant, 1, 0)], [])
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_history_goes_by_step(store: Records, grant: Entry, backwards: bool) -> None:
+    """The grant stands before its end, in whatever order they came, and among those of others."""
+    both = [grant, its_end(grant)]
+    for entry in reversed(both) if backwards else both:
+        store.append(entry)
+        store.append(replace(entry, receipt="other"))
+    assert store.history(grant.receipt) == [Kept(entry) for entry in both]
+
+
+def test_an_unknown_receipt_has_no_history(store: Records, grant: Entry) -> None:
+    """Nothing is made up for a receipt that nobody was given, or an empty one."""
+    store.append(grant)
+    assert [store.history(receipt) for receipt in ("unknown", "", grant.receipt[:-1])] == [[], [], []]
+
+
+def test_an_entry_without_a_receipt_is_refused(store: Records, grant: Entry) -> None:
+    """What could never be found again must not be acknowledged."""
+    with pytest.raises(RecordsError, match="needs a receipt"):
+        store.append(replace(grant, receipt=""))
+    assert list(store.entries()) == []
+
+
+def test_only_grants_and_their_ends_are_taken(store: Records, grant: Entry) -> None:
+    """A tombstone is made by an erasure and by nothing else."""
+    with pytest.raises(RecordsError, match="grants and their ends"):
+        store.append(replace(grant, act=Act.ERASE))
+    assert list(store.entries()) == []
+
+
+def test_a_time_finer_than_a_day_is_refused(store: Records, grant: Entry) -> None:
+    """Even a caller's mistake cannot put a fraction of a day into the ledger."""
+    with pytest.raises(RecordsError, match="whole days"):
+        store.append(replace(grant, day=20_779.5))  # type: ignore[arg-type]
+    assert list(store.entries()) == []
+
+
+def test_an_entry_of_another_site_is_refused(store: Records, grant: Entry) -> None:
+    """A store is bound to its site: an entry would not come back as it was."""
+    with pytest.raises(RecordsError, match="of the site 'site', not of 'elsewhere'"):
+        store.append(replace(grant, site="elsewhere"))
+
+
+def test_entries_go_by_receipt_and_step(store: Records) -> None:
+    """An export says nothing of the order in which people came."""
+    grants = [a_grant(receipt) for receipt in ("m", "z", "a", "É", "aa", "B", "😀", "\uffff")]
+    every = [*grants, *map(its_end, grants)]
+    for entry in every:
+        store.append(entry)
+    assert [kept.entry for kept in store.entries()] == sorted(every, key=lambda entry: (entry.receipt, entry.step))
+
+
+def test_many_entries_come_once_each(store: Records) -> None:
+    """More entries than a store reads at once are all there, and none twice."""
+    every = {f"{number:04}" for number in range(1_105)}
+    for receipt in every:
+        store.append(a_grant(receipt))
+    assert [kept.entry.receipt for kept in store.entries()] == sorted(every)
+
+
+def test_a_slow_reader_is_in_nobodys_way(store: Records) -> None:
+    """While somebody reads the entries one by one, others are added and erased."""
+    for receipt in "abc":
+        store.append(a_grant(receipt))
+    reader = store.entries()
+    first = next(reader)
+    store.append(a_grant("d"))
+    store.erase("b", DAY)
+    assert (first.entry.receipt, next(reader).entry.receipt in "bc") == ("a", True)
+
+
+@shared
+@given(
+    receipt=st.text(),
+    texts=st.tuples(*[st.text()] * 3),
+    ids=st.tuples(*[st.frozensets(st.text(), max_size=3)] * 2),
+    day=st.integers(-(2**31), 2**31 - 1),
+)
+def test_any_text_is_kept_or_refused(
+    store: Records, receipt: str, texts: tuple[str, ...], ids: tuple[frozenset[str], ...], day: int
+) -> None:
+    """No entry breaks the store: it comes back as it is, or was refused and is not there at all."""
+    revision, language, notice = texts
+    purposes, services = ids
+    receipt = f"{next(_numbers)}-{receipt}"
+    entry = Entry("site", receipt, Act.ACCEPT, day, revision, purposes, services, True, language, notice)
+    try:
+        store.append(entry)
+    except RecordsError:
+        kept = []
+    else:
+        kept = [Kept(entry)]
+    assert [one for one in store.entries() if one.entry.receipt == receipt] == kept
+
+
+# -- notices
+
+
+def test_a_notice_is_kept_under_its_hash(store: Records) -> None:
+    """The document comes back byte for byte; another hash leads to none."""
+    document = b'{"de":"\xc3\xa4"}' * 5_000
+    store.keep_notice("a" * 64, document)
+    store.keep_notice("a" * 64, document)
+    assert (store.notice("a" * 64), store.notice("b" * 64)) == (document, None)
+
+
+def test_a_notice_stays(opened: Callable[..., Records]) -> None:
+    """A new start finds the notices of the last one."""
+    one = opened()
+    one.keep_notice("a" * 64, b"shown")
+    one.close()
+    assert opened().notice("a" * 64) == b"shown"
+
+
+@shared
+@given(st.binary(max_size=2_000))
+def test_any_bytes_are_a_notice(store: Records, document: bytes) -> None:
+    """Nothing in a document is taken for more than bytes."""
+    digest = f"{next(_numbers):064}"
+    store.keep_notice(digest, document)
+    assert store.notice(digest) == document
+
+
+# -- seals
+
+
+def test_new_entries_wait_for_a_seal(store: Records) -> None:
+    """Everything waits, up to as many as were asked for."""
+    every = {a_grant(receipt) for receipt in "abcde"}
+    for entry in every:
+        store.append(entry)
+    some = store.unsealed(3)
+    assert (set(store.unsealed(10)), len(some), set(some) < every) == (every, 3, True)
+
+
+def test_a_seal_is_kept_as_it_is(store: Records, grant: Entry) -> None:
+    """Each field of a seal comes back, with its leaves in order; before the first there is none."""
+    assert store.last_seal() is None
+    for receipt in "abc":
+        store.append(a_grant(receipt))
+    seal = seal_all(store)
+    assert (store.last_seal(), store.seals(), len(seal.leaves or ())) == (seal, [seal], 3)
+
+
+def test_sealed_entries_say_where_they_stand(store: Records) -> None:
+    """Each entry has the number of its seal and its place there, and waits no longer."""
+    for receipt in "abc":
+        store.append(a_grant(receipt))
+    waiting = in_order(store.unsealed(10))
+    seal = seal_all(store)
+    places = [Kept(entry, 1, place) for place, entry in enumerate(waiting)]
+    assert (store.sealed(1), store.sealed(2), store.unsealed(10)) == (places, [], [])
+    assert [kept.entry.leaf for kept in store.sealed(1)] == list(seal.leaves or ())
+
+
+def test_seals_come_in_order_from_any_number(store: Records) -> None:
+    """A reader takes up the chain where it likes, as far as it likes."""
+    chain = []
+    for number in range(12):
+        store.append(a_grant(f"{number}"))
+        chain.append(seal_all(store))
+    assert store.seals() == chain
+    assert store.seals(11) == chain[10:]
+    assert store.seals(3, 2) == chain[2:4]
+    assert store.seals(13) == []
+
+
+def test_a_seal_that_is_not_the_next_is_refused(store: Records) -> None:
+    """A number that is taken, and one that leaves a gap, change nothing."""
+    store.append(a_grant("a"))
+    first = seal_all(store)
+    store.append(a_grant("b"))
+    waiting = store.unsealed(10)
+    seal = next_seal(store, waiting)
+    assert not store.add_seal(replace(seal, number=1), waiting)
+    assert not store.add_seal(replace(seal, number=3), waiting)
+    assert (store.seals(), store.unsealed(10)) == ([first], waiting)
+
+
+def test_a_seal_over_an_erased_entry_is_refused(store: Records) -> None:
+    """What was erased while the seal was made is in no seal; the others go on waiting."""
+    for receipt in "abc":
+        store.append(a_grant(receipt))
+    waiting = in_order(store.unsealed(10))
+    seal = next_seal(store, waiting)
+    store.erase(waiting[1].receipt, DAY)
+    assert not store.add_seal(seal, waiting)
+    assert (store.last_seal(), set(store.unsealed(10))) == (None, {waiting[0], waiting[2]})
+
+
+def test_an_entry_is_sealed_once(store: Records) -> None:
+    """A seal over what stands in another one is refused as a whole."""
+    store.append(a_grant("a"))
+    seal_all(store)
+    store.append(a_grant("b"))
+    both = [kept.entry for kept in store.entries()]
+    assert not store.add_seal(next_seal(store, both), both)
+    assert store.unsealed(10) == [a_grant("b")]
+
+
+def _seal_at_once(number: int, url: str, won: str) -> None:
+    with_store = open_records(url)
+    waiting = in_order(with_store.unsealed(100))
+    seal = next_seal(with_store, waiting)
+    if with_store.add_seal(seal, waiting):
+        with open(f"{won}/{number}", "w"):
+            pass
+
+
+def test_of_processes_that_seal_at_once_one_wins(
+    url: str, opened: Callable[..., Records], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each time the chain grows by one seal, whoever tries, and every entry stands in just one."""
+    store, sealed = opened(), 0
+    for turn in range(3):
+        for number in range(20):
+            store.append(a_grant(f"{turn}-{number}"))
+        won = tmp_path_factory.mktemp("won")
+        assert in_processes(4, _seal_at_once, url, str(won)) == [0] * 4
+        winners = len(list(won.iterdir()))
+        # One that comes after the others finds nothing to seal and may seal that.
+        sealed += winners
+        assert winners >= 1
+    sizes = [seal.size for seal in store.seals()]
+    assert (len(sizes), sum(sizes), store.unsealed(100)) == (sealed, 60, [])
+    places = [(kept.seal, kept.place) for kept in store.entries()]
+    assert len(set(places)) == 60
+
+
+def test_a_race_for_a_seal_has_one_winner(opened: Callable[..., Records]) -> None:
+    """Of many that made the same next seal, one is told that it is kept."""
+    stores = [opened() for _ in range(4)]
+    for number in range(50):
+        stores[0].append(a_grant(f"{number}"))
+    waiting = in_order(stores[0].unsealed(100))
+    seal = next_seal(stores[0], waiting)
+    gate = threading.Barrier(len(stores))
+    results: list[object] = []
+
+    def work(store: Records) -> None:
+        gate.wait()
+        try:
+            results.append(store.add_seal(seal, waiting))
+        except Exception as error:
+            results.append(error)
+
+    run_together([lambda store=store: work(store) for store in stores])  # type: ignore[misc]
+    assert sorted(map(str, results)) == ["False", "False", "False", "True"]
+    assert stores[0].seals() == [seal]
+
+
+# -- erasure and retention
+
+
+def test_what_waits_is_erased_without_a_trace(store: Records, grant: Entry) -> None:
+    """An entry that no seal covers just goes; how many there were is told."""
+    other = a_grant("other")
+    for entry in (grant, its_end(grant), other):
+        store.append(entry)
+    assert store.erase(grant.receipt, DAY) == 2
+    assert (store.history(grant.receipt), list(store.entries())) == ([], [Kept(other)])
+
+
+def test_what_is_sealed_leaves_a_tombstone(store: Records, grant: Entry) -> None:
+    """Each sealed entry of the receipt leaves one, with its place, a day and an id that leads nowhere."""
+    for entry in (grant, its_end(grant), a_grant("other")):
+        store.append(entry)
+    seal_all(store)
+    places = {f"{kept.seal}/{kept.place}" for kept in store.history(grant.receipt)}
+    assert store.erase(grant.receipt, DAY + 5) == 2
+    left = store.unsealed(10)
+    assert {entry.about for entry in left} == places
+    assert {replace(entry, receipt="", about="") for entry in left} == {Entry("site", "", Act.ERASE, DAY + 5)}
+    assert len({entry.receipt for entry in left} - {grant.receipt, ""}) == 2
+    assert (store.history(grant.receipt), len(store.sealed(1))) == ([], 1)
+
+
+def test_only_the_sealed_part_of_a_receipt_leaves_a_tombstone(store: Records, grant: Entry) -> None:
+    """A grant that was sealed and an end that waits are both gone; one tombstone is left."""
+    store.append(grant)
+    seal_all(store)
+    store.append(its_end(grant))
+    assert store.erase(grant.receipt, DAY) == 2
+    assert [entry.about for entry in store.unsealed(10)] == ["1/0"]
+
+
+def test_a_tombstone_is_sealed_like_any_other(store: Records, grant: Entry) -> None:
+    """The next seal covers it, so that an erasure cannot be made up afterwards."""
+    store.append(grant)
+    seal_all(store)
+    store.erase(grant.receipt, DAY)
+    seal_all(store)
+    assert [(kept.entry.act, kept.entry.about) for kept in store.sealed(2)] == [(Act.ERASE, "1/0")]
+
+
+def test_a_tombstone_is_not_erased(store: Records, grant: Entry) -> None:
+    """Its id is nobody's receipt."""
+    store.append(grant)
+    seal_all(store)
+    store.erase(grant.receipt, DAY)
+    (left,) = store.unsealed(10)
+    assert (store.erase(left.receipt, DAY), store.unsealed(10)) == (0, [left])
+
+
+def test_an_unknown_receipt_is_no_entry_to_erase(store: Records, grant: Entry) -> None:
+    """Nothing happens to anybody else's entries, however often it is asked."""
+    store.append(grant)
+    assert [store.erase("unknown", DAY), store.erase("", DAY), store.erase("%", DAY)] == [0, 0, 0]
+    store.erase(grant.receipt, DAY)
+    assert store.erase(grant.receipt, DAY) == 0
+
+
+def test_retention_takes_entries_and_leaves_and_keeps_seals(store: Records) -> None:
+    """What was sealed before the day goes, with its leaves; the chain of seals stays as it was."""
+    for day in (DAY, DAY + 1, DAY + 2):
+        for number in range(3):
+            store.append(a_grant(f"{day}-{number}", day=day))
+        seal_all(store, day)
+    before = store.seals()
+    assert store.purge(DAY + 2) == 6
+    after = store.seals()
+    assert [(seal.hash, seal.signature) for seal in after] == [(seal.hash, seal.signature) for seal in before]
+    assert [seal.leaves is None for seal in after] == [True, True, False]
+    assert {kept.seal for kept in store.entries()} == {3}
+    assert store.purge(DAY + 2) == 0
+
+
+def test_retention_leaves_what_waits(store: Records) -> None:
+    """An entry that no seal covers stays, however old it says it is."""
+    store.append(a_grant(day=1))
+    assert (store.purge(DAY), store.unsealed(10)) == (0, [a_grant(day=1)])
+
+
+def test_retention_goes_through_many_seals(store: Records) -> None:
+    """More seals than a store purges at once are all done."""
+    for number in range(30):
+        store.append(a_grant(f"{number}"))
+        seal_all(store)
+    assert (store.purge(DAY + 1), list(store.entries())) == (30, [])
+    assert {seal.leaves for seal in store.seals()} == {None}
+
+
+def test_a_receipt_that_retention_took_is_unknown(store: Records, grant: Entry) -> None:
+    """Neither its history nor its erasure finds anything."""
+    store.append(grant)
+    seal_all(store)
+    store.purge(DAY + 1)
+    assert (store.history(grant.receipt), store.erase(grant.receipt, DAY), store.unsealed(10)) == ([], 0, [])
+
+
+# -- several at once
+
+
+def test_sites_do_not_see_each_other(opened: Callable[..., Records], grant: Entry) -> None:
+    """Two sites share a store: the same receipts, seals and hashes mean different things to them."""
+    one, other = opened("one"), opened("other")
+    mine = replace(grant, site="one")
+    one.append(mine)
+    one.keep_notice("a" * 64, b"one")
+    seal = seal_all(one, site="one")
+    seen = [other.history(grant.receipt), list(other.entries()), other.unsealed(9), other.seals(), other.sealed(1)]
+    assert (seen, other.last_seal(), other.notice("a" * 64)) == ([[]] * 5, None, None)
+    assert (other.erase(grant.receipt, DAY), other.purge(DAY + 1)) == (0, 0)
+    other.append(replace(grant, site="other"))
+    other.keep_notice("a" * 64, b"other")
+    assert seal_all(other, site="other").number == 1
+    assert (one.history(grant.receipt), one.seals(), one.notice("a" * 64)) == ([Kept(mine, 1, 0)], [seal], b"one")
+
+
+def test_a_closed_store_says_so(opened: Callable[..., Records], grant: Entry) -> None:
+    """Use after close is an error of the store's own kind; closing twice is none."""
+    store = opened()
+    store.close()
+    store.close()
+    for use in (
+        lambda: store.append(grant),
+        lambda: store.history("r"),
+        lambda: next(store.entries()),
+        lambda: store.keep_notice("n", b""),
+        lambda: store.notice("n"),
+        lambda: store.unsealed(1),
+        store.last_seal,
+        store.seals,
+        lambda: store.sealed(1),
+        lambda: store.erase("r", DAY),
+        lambda: store.purge(DAY),
+    ):
+        with pytest.raises(RecordsError, match="closed"):
+            use()
+
+
+def run_together(work: list[Callable[[], None]]) -> None:
+    """Call each in a thread of its own."""
+    threads = [threading.Thread(target=one) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_threads_share_a_store(store: Records) -> None:
+    """Many threads append and read at once, and nothing fails or is lost."""
+    errors: list[Exception] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(10):
+                entry = a_grant(f"{number}-{turn}")
+                store.append(entry)
+                assert store.history(entry.receipt) == [Kept(entry)]
+        except Exception as error:
+            errors.append(error)
+
+    run_together([lambda number=number: work(number) for number in range(8)])  # type: ignore[misc]
+    assert (errors, len(list(store.entries()))) == ([], 80)
+
+
+def _append_in_child(number: int, store: Records) -> None:
+    for turn in range(10):
+        store.append(a_grant(f"child{number}-{turn}"))
+
+
+def test_a_store_survives_a_fork(store: Records, grant: Entry) -> None:
+    """A server that opens and uses the store before it forks has workers that can use it, and may go on itself."""
+    store.append(grant)
+    assert in_processes(3, _append_in_child, store) == [0, 0, 0]
+    store.append(its_end(grant))
+    assert len(list(store.entries())) == 2 + 30
+
+
+def _append_much(number: int, url: str) -> None:
+    store = open_records(url)
+    for turn in range(50):
+        store.append(a_grant(f"{number}-{turn}"))
+        store.append(a_grant(f"all-{turn}"))
+        store.append(its_end(a_grant(f"{number}-{turn}")))
+
+
+def test_many_processes_append_at_once(url: str, store: Records) -> None:
+    """Four processes append their own entries and the same ones: each is there exactly once."""
+    assert in_processes(4, _append_much, url) == [0] * 4
+    keys = [(kept.entry.receipt, kept.entry.step) for kept in store.entries()]
+    own = {(f"{number}-{turn}", step) for number in range(4) for turn in range(50) for step in (0, 1)}
+    assert (set(keys), len(keys)) == (own | {(f"all-{turn}", 0) for turn in range(50)}, 450)
+
+
+def _append_or_seal(number: int, url: str) -> None:
+    store = open_records(url)
+    for turn in range(40):
+        if number == 0:
+            waiting = in_order(store.unsealed(1_000))
+            store.add_seal(next_seal(store, waiting), waiting)
+        elif number == 1:
+            store.erase(f"2-{turn - 3}", DAY)
+        else:
+            store.append(a_grant(f"{number}-{turn}"))
+
+
+def test_sealing_loses_nothing_of_what_goes_on(url: str, store: Records) -> None:
+    """While one process seals and one erases, others append: each entry stands in one seal, or waits, or is erased."""
+    assert in_processes(4, _append_or_seal, url) == [0] * 4
+    entries = [kept for kept in store.entries() if kept.entry.act is not Act.ERASE]
+    receipts = {kept.entry.receipt for kept in entries}
+    assert {f"3-{turn}" for turn in range(40)} <= receipts
+    seal_all(store)
+    for seal in store.seals():
+        there = {kept.place: kept.entry.leaf for kept in store.sealed(seal.number)}
+        assert seal.leaves is not None
+        assert all(seal.leaves[place] == leaf for place, leaf in there.items() if place is not None)
+        missing = {f"{seal.number}/{place}" for place in range(seal.size)} - {
+            f"{seal.number}/{place}" for place in there
+        }
+        assert missing <= {kept.entry.about for kept in store.entries()}
