@@ -8,6 +8,7 @@ name servers take is waited for by nobody, and left out by answering at once.
 from __future__ import annotations
 
 import random
+import secrets
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,12 +20,14 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.pages import make_page
+from consent_mw.config import load
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import Count
 from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Site
 from consent_mw.counting import Tally
 from consent_mw.engine import Engine
+from consent_mw.records import open_records
 from consent_mw.visitor.ptr import PtrLookup
 
 #: What is aimed at for a page view without a new user-agent, in microseconds.
@@ -118,7 +121,8 @@ def _page(rounds: int) -> float:
     page = make_page(PAGE)
     with tempfile.TemporaryDirectory() as folder:
         settings = {"records": f"sqlite:///{Path(folder)}/bench.db", "counters": "off"}
-        engine = Engine.configured({"site": settings})
+        site = load({"site": settings})
+        engine = Engine(site, open_records(site.records), (secrets.token_urlsafe(32),))
 
         def act(number: int) -> None:
             exchange = engine.exchange(VISIT)
