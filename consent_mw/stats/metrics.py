@@ -1,0 +1,76 @@
+"""
+The figures for Prometheus, in its text format; needs the extra ``metrics``.
+
+All are gauges over one period, made of published figures: a counter that goes
+up by one when somebody answers would tell a scraper who came between two
+scrapes. For the same reason nothing here says how many records wait for a
+seal, stand in the spool, or were appended, and the number of the last seal is
+not told either: on a quiet site each of these moves with one person. What is
+told of the running site is that its store answers, and how old the newest
+figures are; both move with no visit.
+"""
+
+from __future__ import annotations
+
+from consent_mw.stats.queries import Report
+from consent_mw.stats.rates import Rate
+from consent_mw.stats.schemes import SINGLES
+
+__all__ = ["as_metrics"]
+
+_DAY = 86_400
+#: The columns that share out the visits; sums of them are left to the reader.
+_OUTCOMES = ("accept", "partial", "reject", "unanswered", *SINGLES)
+
+
+def as_metrics(report: Report) -> tuple[str, str]:
+    """
+    Return the metrics of a report and their content type.
+
+    Raises:
+        ImportError: ``prometheus_client`` is not installed.
+    """
+    from prometheus_client import CONTENT_TYPE_LATEST  # the extra "metrics"
+    from prometheus_client import CollectorRegistry
+    from prometheus_client import Gauge
+    from prometheus_client import generate_latest
+
+    registry = CollectorRegistry()
+
+    def gauge(name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"consent_mw_{name}", text, labels, registry=registry)
+
+    def rates(name: str, text: str, found: list[tuple[tuple[str, ...], Rate | None]], *labels: str) -> None:
+        shares = gauge(f"{name}_ratio", text, *labels)
+        ends = gauge(f"{name}_ratio_bound", f"{text}: the ends of its 95% interval.", *labels, "bound")
+        for values, rate in found:
+            if rate is not None:
+                shares.labels(*values).set(rate.share)
+                ends.labels(*values, "low").set(rate.low)
+                ends.labels(*values, "high").set(rate.high)
+
+    period = report.period
+    gauge("store_up", "Whether the store of the records answered.").set(1)
+    days = gauge("period_days", "Days of the period that the figures cover.")
+    days.set(period.covered.days if period.covered else 0)
+    if period.covered:
+        newest = gauge("figures_timestamp_seconds", "The end of the last day that the figures cover, UTC.")
+        newest.set((period.covered.last + 1) * _DAY)
+    visits = gauge("visits", "Visits of the period by how they ended, and page views with the banner.", "outcome")
+    for outcome in _OUTCOMES:
+        if outcome in period.totals:
+            visits.labels(outcome).set(period.totals[outcome].count)
+    consent = [(("answers",), period.answers), (("visits",), period.visits)]
+    rates("consent", "Share that granted something, of answers and of visits asked", consent, "of")
+    rates("answered", "Share of visits asked that answered", [((), period.reached)])
+    purposes = [((purpose.id,), purpose.answers) for purpose in period.purposes]
+    rates("purpose", "Share of answers that granted a purpose", purposes, "purpose")
+    rows = gauge("row_visits", "Visits of one row of a table, by outcome.", "table", "value", "outcome")
+    for table in report.tables:
+        for row in table.rows:
+            for column, number in row.counts.items():
+                rows.labels(table.name, row.value, column).set(number)
+    if report.marks:
+        changed = gauge("notice_changed_timestamp_seconds", "The day of the period's last change of the notice, UTC.")
+        changed.set(report.marks[-1].first * _DAY)
+    return generate_latest(registry).decode(), CONTENT_TYPE_LATEST

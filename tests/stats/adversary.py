@@ -1,0 +1,159 @@
+"""
+Somebody who reads everything that was published, and takes one number from another.
+
+A group is a set of visits that can be described: the days, the ways out, and
+one condition on a row of a table. Where one group lies within another, the
+difference of their numbers is the number of a group too.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from bisect import bisect_right
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from consent_mw.core.counts import ACCEPT
+from consent_mw.core.counts import BROWSER
+from consent_mw.core.counts import DIMENSIONS
+from consent_mw.core.counts import OS
+from consent_mw.core.counts import PARTIAL
+from consent_mw.core.counts import Figures
+from consent_mw.core.counts import K
+
+#: Which of the ways out (accept, partial, reject, no answer) a column is about; written down once more on purpose.
+WAYS = {
+    "accept": "a",
+    "partial": "p",
+    "reject": "r",
+    "unanswered": "u",
+    "granted": "ap",
+    "ungranted": "ru",
+    "answered": "apr",
+    "asked": "apru",
+}
+#: More rows than this are not combined with each other, only taken singly.
+SUBSETS = 7
+#: What everybody knows of the world: who runs this browser runs one of these systems.
+RUNS_ON = {"safari": {"ios", "macos"}, "samsung-internet": {"android"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """
+    A group of visits and its number.
+
+    Args:
+        table: Where a row is a condition; empty for none.
+        rows: The rows that fulfil it.
+    """
+
+    first: int
+    last: int
+    ways: frozenset[str]
+    table: str
+    rows: frozenset[str]
+    number: int
+
+    def holds(self, other: Group) -> bool:
+        """Return whether the other group surely lies within this one."""
+        if not (self.first <= other.first and other.last <= self.last and other.ways <= self.ways):
+            return False
+        if not self.table or (self.table == other.table and other.rows <= self.rows):
+            return True
+        if self.table == OS and other.table == BROWSER:
+            return all(row in RUNS_ON and self._has(RUNS_ON[row]) for row in other.rows)
+        return False
+
+    def _has(self, systems: set[str]) -> bool:
+        return systems <= self.rows
+
+
+def _sums(runs: list[Figures], wanted: set[tuple[int, int]]) -> Iterator[tuple[int, int, dict[tuple[str, str], int]]]:
+    """Yield the sums of one run, two in a row, and those of wanted days, in the cells that all of them have."""
+    for begin, run in enumerate(runs):
+        sums = dict(run.cells)
+        yield run.first, run.last, dict(sums)
+        for length, later in enumerate(runs[begin + 1 :], 2):
+            sums = {key: sums[key] + later.cells[key] for key in sums.keys() & later.cells.keys()}
+            if not sums:
+                break
+            if length == 2 or (run.first, later.last) in wanted:
+                yield run.first, later.last, dict(sums)
+
+
+def groups(figures: Iterable[Figures]) -> list[Group]:
+    """Return every group that sums of cells of one table tell."""
+    tables: dict[str, list[Figures]] = {}
+    for run in figures:
+        tables.setdefault(run.table, []).append(run)
+    own = {
+        name: sorted(runs, key=lambda run: run.first)
+        for name, runs in tables.items()
+        if name == "answers" or name in DIMENSIONS or name.startswith("purpose/")
+    }
+    wanted = {(first, last) for runs in own.values() for first, last, _ in _sums(runs, set())}
+    found: list[Group] = []
+    for table, runs in own.items():
+        for first, last, cells in _sums(runs, wanted):
+            found += _groups_of(table, first, last, cells)
+    return found
+
+
+def _groups_of(table: str, first: int, last: int, cells: dict[tuple[str, str], int]) -> Iterator[Group]:
+    if table.startswith("purpose/"):
+        for (purpose, column), number in cells.items():
+            plain = column.removesuffix("_without")
+            split = (purpose, plain + "_without") in cells
+            ways = frozenset(WAYS[plain])
+            name, rows = (table, frozenset({column.removeprefix(plain) or "with"})) if split else ("", frozenset[str]())
+            yield Group(first, last, ways, name, rows, number)
+        return
+    values = sorted({value for value, _ in cells})
+    columns = sorted({column for _, column in cells})
+    sizes = range(1, len(values) + 1) if len(values) <= SUBSETS else (1,)
+    for chosen in (subset for size in sizes for subset in combinations(values, size)):
+        for some in (subset for size in range(1, len(columns) + 1) for subset in combinations(columns, size)):
+            keys = [(value, column) for value in chosen for column in some]
+            if all(key in cells for key in keys):
+                ways = frozenset("".join(WAYS[column] for column in some))
+                name = "" if table == "answers" else table
+                yield Group(first, last, ways, name, frozenset(chosen), sum(cells[key] for key in keys))
+
+
+def findings(figures: Iterable[Figures], purposes: int) -> list[str]:
+    """
+    Return what can be learned of fewer than K: cells, differences of groups, and what partial answers tell.
+
+    Args:
+        figures: All that was published.
+        purposes: How many the banner of the site has; everybody can see that.
+    """
+    figures = list(figures)
+    found = [f"{run.table} {run.first}: {key} is {n}" for run in figures for key, n in run.cells.items() if n < K]
+    # Only numbers that are near each other matter.
+    outer = sorted(groups(figures), key=lambda group: group.number)
+    numbers = [group.number for group in outer]
+    for inner in outer:
+        near = outer[bisect_right(numbers, inner.number) : bisect_left(numbers, inner.number + K)]
+        found += [f"{group} less {inner}" for group in near if group.holds(inner)]
+    return found + list(_purposes(figures, purposes))
+
+
+def _purposes(figures: Iterable[Figures], purposes: int) -> Iterator[str]:
+    """Yield how few granted more than one purpose, or lack more than one, where the sum of all purposes tells it."""
+    runs: dict[tuple[int, int], list[Figures]] = {}
+    for run in figures:
+        if run.table.startswith("purpose/"):
+            runs.setdefault((run.first, run.last), []).append(run)
+    for days, each in runs.items():
+        cells = [{column: number for (_, column), number in run.cells.items()} for run in each]
+        if len(each) < max(3, purposes) or any(ACCEPT not in row for row in cells):
+            continue
+        whole = cells[0][PARTIAL] + cells[0]["partial_without"]
+        for column in (PARTIAL, "partial_without"):
+            more = sum(row[column] for row in cells) - whole
+            if 0 < more < K:
+                yield f"{days}: {more} have more than one purpose ({column})"

@@ -1,0 +1,45 @@
+"""The one who looks for small groups finds them where they are: otherwise the other tests would show nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from consent_mw.core.counts import Figures
+from tests.stats.adversary import findings
+
+_ANSWERS = {"accept": 50, "partial": 20, "reject": 30, "unanswered": 100}
+
+
+def _answers(first: int, last: int, **cells: int) -> Figures:
+    return Figures("answers", first, last, {("", column): number for column, number in (_ANSWERS | cells).items()})
+
+
+def _table(name: str, first: int, last: int, **rows: int) -> Figures:
+    return Figures(name, first, last, {(row.replace("_", "-"), "asked"): number for row, number in rows.items()})
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        [_answers(1, 1, partial=9)],
+        [_answers(1, 1), _table("browser", 1, 1, chrome=100, firefox=95)],
+        [_answers(1, 1), _answers(2, 2), _table("language", 1, 2, en=395)],
+        [_table("os", 1, 1, ios=60, macos=40, other=100), _table("browser", 1, 1, safari=95, other=105)],
+        [_table("browser", 1, 7, chrome=100), _table("browser", 1, 8, chrome=105)],
+        [
+            Figures(f"purpose/p{at}", 1, 1, {(f"p{at}", "accept"): 50, (f"p{at}", "partial"): number,
+                    (f"p{at}", "partial_without"): 50 - number, (f"p{at}", "reject"): 30})
+            for at, number in enumerate((20, 17, 18))
+        ],
+    ],
+    ids=["small cell", "rows and total", "two days", "browser and systems", "runs that overlap", "purposes"],
+)  # fmt: skip
+def test_a_small_group_is_found(figures: list[Figures]) -> None:
+    """Figures that tell of fewer than ten are seen to do so."""
+    assert findings(figures, 3) != []
+
+
+def test_figures_that_tell_of_nobody_are_passed() -> None:
+    """Figures without a small group give no finding."""
+    figures = [_answers(1, 1), _answers(2, 2), _table("browser", 1, 2, chrome=300, other=100)]
+    assert findings(figures, 3) == []
