@@ -171,9 +171,8 @@ class _Walk:
         self.site = site
         self.keys = keys
         self.record_days = record_days
-        last = records.last_seal()
-        # A clock that went back must not make what was purged before look purged too early.
-        self.today = max(today, last.day) if last else today
+        self.today = today
+        self.newest: int | None = None
         self.seals = self.entries = self.erased = self.purged = self.waiting = 0
         self.head = NO_SEAL
         self.tombstones: set[tuple[int, int]] | None = None
@@ -184,8 +183,7 @@ class _Walk:
         try:
             with _readable(Kind.SEAL, "A seal cannot be read: it is not as it was made."):
                 self.chain(head)
-            with _readable(Kind.EDITED, "An entry cannot be read: it is not as it was written."):
-                self.rest()
+            self.rest()
             if notices:
                 self.notices()
         except _Found as found:
@@ -273,10 +271,10 @@ class _Walk:
         number = seal.number
         over = seal.day + self.record_days < self.today
         if seal.leaves is None:  # (4)
-            if not over:
+            if not over and not self.is_over(seal):
                 what = (
                     f"The entries of seal {number} were purged before {self.record_days} days were over"
-                    " (or the setting record_days was raised since)."
+                    " (or the clock went back, or the setting record_days was raised since)."
                 )
                 raise _Found(Kind.PURGED, what, number)
             if rows and merkle_root([row.entry.leaf for row in rows]) != seal.root:
@@ -303,6 +301,12 @@ class _Walk:
         for nowhere, there in at.items():
             self.astray(there[0], f"Seal {number} has {seal.size} places, and none is {nowhere}.")
 
+    def is_over(self, seal: Seal) -> bool:
+        """Return whether the time of a seal was over on the newest day in the chain: the clock may have gone back."""
+        if self.newest is None:
+            self.newest = max(other.day for other in _seals(self.records))
+        return seal.day + self.record_days < self.newest
+
     def absent(self, seal: Seal, place: int, leaf: bytes, over: bool) -> None:
         """Judge an empty place."""
         number = seal.number
@@ -313,7 +317,7 @@ class _Walk:
             self.erased += 1
             self.excused.add((number, place))
             return
-        for row in self.records.entries():
+        for row in self.every():
             if row.entry.leaf == leaf:
                 now = f"{row.seal}/{row.place}" if row.seal is not None else "among those that wait for a seal"
                 what = f"The entry that was sealed at {number}/{place} now stands {now}."
@@ -349,14 +353,19 @@ class _Walk:
         """Return whether a tombstone tells of the entry at that place."""
         if self.tombstones is None or (number, place) not in self.tombstones:
             # Also again: it may have been erased since this last looked.
-            self.tombstones = {about for row in self.records.entries() if (about := _about(row)) is not None}
+            self.tombstones = {about for row in self.every() if (about := _about(row)) is not None}
         return (number, place) in self.tombstones
+
+    def every(self) -> Iterator[Kept]:
+        """Yield every entry, wherever it says that it stands."""
+        with _readable(Kind.EDITED, "An entry cannot be read: it is not as it was written."):
+            yield from self.records.entries()
 
     # -- what is not in the chain
 
     def rest(self) -> None:
         """Look for entries that no seal knows of (6)."""
-        for row in self.records.entries():
+        for row in self.every():
             if row.seal is None and row.place is None:
                 self.waiting += 1
             elif row.seal is None or row.place is None or not self.exists(row.seal):
@@ -383,7 +392,7 @@ class _Walk:
     def notices(self) -> None:
         """Check the notices that entries name (8)."""
         seen: set[str] = set()
-        for row in self.records.entries():
+        for row in self.every():
             digest = row.entry.notice
             if not digest or digest in seen:
                 continue

@@ -1,0 +1,156 @@
+"""A ledger in a SQLite file that tests write into, seal, and tamper with behind its back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import Seal
+from consent_mw.records import Records
+from consent_mw.records import open_records
+from consent_mw.records.sealing import Verification
+from consent_mw.records.sealing import seal_new
+from consent_mw.records.sealing import verify
+
+SITE = "shop"
+KEYS = ("an old key of thirty-two letters!", "a new key of thirty-two letters!!")
+RECORD_DAYS = 30
+
+
+class Book:
+    """One ledger, with a clock that the test sets."""
+
+    def __init__(self, folder: Path, today: int = 20_000) -> None:
+        self.path = folder / "consent.db"
+        self.store: Records = open_records(f"sqlite:///{self.path}", site=SITE)
+        self.today = today
+        self.receipts: list[str] = []
+        self.made = 0
+
+    def entry(self, receipt: str, act: Act = Act.PARTIAL) -> Entry:
+        """Return an entry of today."""
+        return Entry(
+            site=SITE,
+            receipt=receipt,
+            act=act,
+            day=self.today,
+            revision="0123456789ab",
+            purposes=frozenset({"analytics", "embeds"}),
+            services=frozenset({"google-analytics"}),
+            language="en",
+            notice="a" * 64,
+        )
+
+    def grant(self, count: int = 1) -> None:
+        """Append so many grants."""
+        for _ in range(count):
+            self.made += 1
+            self.receipts.append(f"receipt-{self.made}")
+            self.store.append(self.entry(self.receipts[-1]))
+
+    def end(self, at: int) -> None:
+        """Withdraw one of the receipts."""
+        if self.receipts:
+            self.store.append(self.entry(self.receipts[at % len(self.receipts)], Act.WITHDRAW))
+
+    def erase(self, at: int) -> None:
+        """Erase one of the receipts."""
+        if self.receipts:
+            self.store.erase(self.receipts.pop(at % len(self.receipts)), self.today)
+
+    def seal(self) -> int:
+        """Seal what waits."""
+        return seal_new(self.store, site=SITE, keys=KEYS, today=self.today)
+
+    def purge(self) -> None:
+        """Purge as a site does that is in use: the day shows in the chain."""
+        self.grant()
+        self.seal()
+        self.store.purge(self.today - RECORD_DAYS)
+
+    def filled(self, *sizes: int) -> Book:
+        """Seal so many grants in so many seals."""
+        for size in sizes:
+            self.grant(size)
+            self.seal()
+        return self
+
+    def verify(self, keys: tuple[str, ...] = KEYS, head: str = "", *, notices: bool = False) -> Verification:
+        """Verify the ledger as it is now."""
+        return verify(
+            self.store,
+            site=SITE,
+            keys=keys,
+            today=self.today,
+            record_days=RECORD_DAYS,
+            head=head,
+            notices=notices,
+        )
+
+    def rows(self) -> list[Kept]:
+        """Return the sealed entries, by seal and place."""
+        return [kept for seal in self.seals() for kept in self.store.sealed(seal.number)]
+
+    def seals(self) -> list[Seal]:
+        """Return every seal."""
+        return self.store.seals(1, 100_000)
+
+    def tamper(self, statement: str, *values: object) -> int:
+        """Change the file as somebody would who has no key, and return the number of rows changed."""
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            return connection.execute(statement, values).rowcount
+        finally:
+            connection.close()
+
+    def put(self, entry: Entry, seal: int | None, place: int | None) -> None:
+        """Write an entry that says it stands in a place."""
+        self.store.append(entry)
+        self.tamper("UPDATE ledger SET seal = ?, place = ? WHERE receipt = ?", seal, place, entry.receipt)
+
+    def move(self, kept: Kept, seal: int | None, place: int | None) -> None:
+        """Let an entry say that it stands somewhere else."""
+        self.tamper(
+            "UPDATE ledger SET seal = ?, place = ? WHERE receipt = ? AND step = ?",
+            seal,
+            place,
+            kept.entry.receipt,
+            kept.entry.step,
+        )
+
+
+def edited(entry: Entry) -> list[tuple[str, object]]:
+    """Return a column and another value for each thing that an entry says."""
+    other = {
+        "receipt": f"{entry.receipt}-x",
+        "day": entry.day + 1,
+        "revision": f"{entry.revision}0",
+        "purposes": '["analytics","marketing"]',
+        "services": "[]",
+        "gpc": int(not entry.gpc),
+        "language": "de",
+        "notice": "b" * 64,
+        "about": "1/1",
+        "act": (Act.REPLACE if entry.act is Act.WITHDRAW else Act.ACCEPT).value,
+    }
+    return list(other.items())
+
+
+#: How the parts of a seal are written in the file, and what else could stand there.
+SEAL_EDITS: dict[str, Callable[[Seal], object]] = {
+    "day": lambda seal: seal.day - 1,
+    "size": lambda seal: seal.size + 1,
+    "root": lambda seal: bytes(32),
+    "previous": lambda seal: b"\x01" * 32,
+    "leaves": lambda seal: b"\x02" * 32 + b"".join(seal.leaves or ())[32:],
+}
+
+
+def copy_of(entry: Entry, receipt: str) -> Entry:
+    """Return the same entry under another receipt."""
+    return replace(entry, receipt=receipt)
