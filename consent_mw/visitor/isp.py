@@ -12,6 +12,7 @@ import importlib.util
 import ipaddress
 import logging
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Protocol
 
@@ -78,9 +79,31 @@ def _public(text: str) -> str:
         address = ipaddress.ip_address(found[found.lastindex or 0])
     except ValueError:
         return ""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+    if address.version == 6 and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return str(address) if address.is_global and not address.is_multicast and not address.is_reserved else ""
+    starts, ends = _NOBODYS[address.version]
+    number = int(address)
+    place = bisect_right(starts, number) - 1
+    return "" if place >= 0 and number <= ends[place] else str(address)
+
+
+def _ranges(*networks: str) -> tuple[list[int], list[int]]:
+    """Return the first and the last addresses of networks, in order."""
+    parsed = sorted(map(ipaddress.ip_network, networks))
+    return [int(network[0]) for network in parsed], [int(network[-1]) for network in parsed]
+
+
+#: Addresses that no provider gives to anybody (IANA's special-purpose address registries). Python knows them, too, but
+#: its ``is_global`` remembers the addresses that it was asked about (a cache in the class), and nothing here may.
+_NOBODYS = {
+    4: _ranges(
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/3"),
+    ),
+    # Outside 2000::/3 nothing is given out; inside are protocols, examples, and 6to4, which has no reverse names.
+    6: _ranges("::/3", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "4000::/2", "8000::/1"),
+}
 
 
 # -- the setting

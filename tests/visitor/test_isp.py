@@ -6,6 +6,7 @@ The name server is real: it answers on loopback what a test told it to.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import ipaddress
 import logging
@@ -129,6 +130,25 @@ def test_whatever_is_read_as_an_address_is_a_public_one(text: str, proxies: int)
     """Any text gives a public address in its shortest spelling, or nothing."""
     found = client_address(text, head(text, text), proxies)
     assert found == "" or (str(ipaddress.ip_address(found)), ipaddress.ip_address(found).is_global) == (found, True)
+
+
+@given(st.ip_addresses(v=4))
+def test_no_public_address_is_lost(address: ipaddress.IPv4Address) -> None:
+    """What Python takes for a public address is one here, but for two blocks of protocols that nobody is given."""
+    protocols = [ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("192.88.99.0/24")]
+    public = address.is_global and not (address.is_multicast or any(address in network for network in protocols))
+    assert (str(address) if public else "") == client_address(str(address), head(), 0)
+
+
+def test_reading_an_address_leaves_nothing_behind() -> None:
+    """No cache, not even one of Python's own, keeps the address of a request that is over."""
+    addresses = ["73.22.11.199", "2601:1c0::1234"]
+    for address in addresses:
+        assert address == client_address(address, head(), 0)
+    gc.collect()
+    kinds = (ipaddress.IPv4Address, ipaddress.IPv6Address)
+    left = {str(thing) for thing in gc.get_objects() if isinstance(thing, kinds)}
+    assert set() == left & set(addresses)
 
 
 # -- reverse DNS
