@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import closing
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from consent_mw.records import open_records
+import psycopg
 
-#: The stores that there are.
-KINDS = ("sqlite",)
+from consent_mw.records import open_records
+from tests.records.proxy import Proxy
+from tests.records.redis_servers import Shared
+from tests.records.servers import Postgres
+
+KINDS = ("sqlite", "postgres", "redis")
+#: Those that can refuse one entry and take the next.
+PICKY = ("sqlite", "postgres")
 
 
 class Remote(Protocol):
@@ -81,8 +88,67 @@ class SqliteRemote:
             connection.commit()
 
 
+class PostgresRemote:
+    """A PostgreSQL server that is cut off, or stopped where it is; killing it takes seconds."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._url = server.fresh()
+        self.proxy = Proxy(server.port)
+        self.url = self._url.replace(f":{server.port}/", f":{self.proxy.port}/")
+        self.down = self.proxy.cut
+        self.up = self.proxy.mend
+        self.freeze = server.freeze
+        self.thaw = server.thaw
+        open_records(self.url).close()
+
+    def refuse(self, receipt: str) -> None:
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(
+                "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN "
+                "RAISE EXCEPTION 'no'; END $$ LANGUAGE plpgsql; "
+                "CREATE TRIGGER refuse BEFORE INSERT ON consent_mw.ledger FOR EACH ROW "
+                f"WHEN (NEW.receipt LIKE '{receipt}') EXECUTE FUNCTION refuse()".encode()
+            )
+
+    def take(self) -> None:
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute("DROP TRIGGER refuse ON consent_mw.ledger")
+
+
+class RedisRemote:
+    """A redis-server that is killed, stopped where it is, or has no memory left."""
+
+    def __init__(self, server: Shared) -> None:
+        self.url = server.fresh()
+        self._server = server.deployment.servers[0]
+        self.down = self._server.kill
+        self.up = self._server.start
+        self.freeze = self._server.freeze
+        self.thaw = self._server.thaw
+
+    def refuse(self, receipt: str) -> None:
+        self._server.ask("CONFIG", "SET", "maxmemory", "1")
+
+    def take(self) -> None:
+        self._server.ask("CONFIG", "SET", "maxmemory", "0")
+
+
 @contextmanager
-def remote_of(kind: str, folder: Path) -> Iterator[Remote]:
-    """Start a store of that kind, and stop it at the end."""
-    assert kind == "sqlite"
-    yield SqliteRemote(folder)
+def remote_of(kind: str, folder: Path, server: Callable[[str], object]) -> Iterator[Remote]:
+    """Lend an empty store of that kind, and leave its server as it was."""
+    if kind == "sqlite":
+        yield SqliteRemote(folder)
+        return
+    running = server(kind)
+    if isinstance(running, Postgres):
+        postgres = PostgresRemote(running)
+        yield postgres
+        postgres.thaw()
+        postgres.proxy.cut()
+        return
+    assert isinstance(running, Shared)
+    redis = RedisRemote(running)
+    yield redis
+    redis.thaw()
+    redis.down()
+    redis.up()

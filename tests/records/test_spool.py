@@ -29,6 +29,7 @@ from consent_mw.records import open_records
 from consent_mw.records import spool
 from consent_mw.records.spool import SpooledRecords
 from tests.records.remotes import KINDS
+from tests.records.remotes import PICKY
 from tests.records.remotes import Remote
 from tests.records.remotes import remote_of
 
@@ -54,9 +55,9 @@ Opened = Callable[..., SpooledRecords]
 
 
 @pytest.fixture(params=KINDS)
-def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Remote]:
+def remote(request: pytest.FixtureRequest, tmp_path: Path, server: Callable[[str], object]) -> Iterator[Remote]:
     """Return an empty store on "another machine" of each kind, which a test can take away and give back."""
-    with remote_of(request.param, tmp_path) as found:
+    with remote_of(request.param, tmp_path, server) as found:
         yield found
 
 
@@ -342,6 +343,7 @@ def test_grants_are_taken_while_another_process_replays(store: SpooledRecords, r
         assert (alone, here(file)) == (True, [(GRANT.receipt, "partial")])
 
 
+@pytest.mark.parametrize("remote", PICKY, indirect=True)
 def test_one_refused_entry_does_not_hold_up_the_others(
     store: SpooledRecords, remote: Remote, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -357,6 +359,7 @@ def test_one_refused_entry_does_not_hold_up_the_others(
     assert made[1].receipt not in told[0]
 
 
+@pytest.mark.parametrize("remote", PICKY, indirect=True)
 def test_a_refused_entry_is_tried_again(
     store: SpooledRecords, remote: Remote, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,8 +379,8 @@ def test_a_store_that_refuses_everything_ends_the_replay(
 ) -> None:
     """A full disk over there is not asked thousands of times, and nothing is lost."""
     monkeypatch.setattr(spool, "REFUSALS", 3)
-    remote.refuse("receipt-%")
     made = spooled(store, remote, 10)
+    remote.refuse("receipt-%")
     assert replayed(store) == 0
     assert (len(store._refused), len(here(file))) == (3, len(made))
 
