@@ -133,7 +133,7 @@ class Link:
 
     def read_all(self, commands: Sequence[Command], *, slow: bool = False) -> list[Any]:
         """Run commands that change nothing, in one go, and return their answers."""
-        return self._with_node(lambda node: _run(node.slow if slow else node.quick, commands), repeat=True)
+        return self._with_node(lambda node: _run(_client_of(node, slow), commands), repeat=True)
 
     def write(self, *command: Value) -> Any:
         """Run a command that changes something which may be lost with the server."""
@@ -159,7 +159,7 @@ class Link:
         """
 
         def work(node: Node) -> Any:
-            client = node.slow if slow else node.quick
+            client = _client_of(node, slow)
             wait = [("WAIT", node.replicas, int(CONFIRM * 1000))] if confirm and node.replicas else []
             try:
                 answers = _run(client, [("EVALSHA", script.digest, len(keys), *keys, *args), *wait])
@@ -331,6 +331,13 @@ class Link:
 
 #: Servers that a parent process was connected to, kept so that nothing closes the parent's connections.
 _abandoned: list[Node] = []
+
+
+def _client_of(node: Node, slow: bool) -> redis.Redis:
+    """Return the client for pages, or the patient one, once it is known that there is something to be patient for."""
+    if slow:
+        _run(node.quick, [("PING",)])
+    return node.slow if slow else node.quick
 
 
 def _run(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:

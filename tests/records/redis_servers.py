@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from consent_mw.records.redis_keys import Keys
 
@@ -97,7 +99,7 @@ class Server:
 
     def client(self, **options: Any) -> redis.Redis:
         """Return a client of redis-py for this server."""
-        return redis.Redis(port=self.port, socket_timeout=5, protocol=2, **options)
+        return redis.Redis(port=self.port, socket_timeout=5, protocol=2, retry=Retry(NoBackoff(), 0), **options)
 
     def ask(self, *command: str | int | bytes) -> Any:
         """Run a command and return the answer as it came."""
