@@ -106,8 +106,10 @@ def test_every_field_of_the_entry_is_on_the_page() -> None:
 def test_a_sealed_record_says_so() -> None:
     """Once sealed, the page says that a change would be noticed."""
     visitor = agreed()
+    assert "It holds the proof once the record is sealed" in soup(visitor).get_text()
     assert seal(visitor) == 1
     assert facts(soup(visitor))["Proof"] == "Sealed: it cannot be changed without being noticed"
+    assert "A file with the record and its proof" in soup(visitor).get_text()
 
 
 @pytest.mark.parametrize(
