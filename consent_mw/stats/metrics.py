@@ -12,6 +12,8 @@ figures are; both move with no visit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from consent_mw.stats.queries import Report
 from consent_mw.stats.rates import Rate
 from consent_mw.stats.schemes import SINGLES
@@ -40,7 +42,7 @@ def as_metrics(report: Report) -> tuple[str, str]:
     def gauge(name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"consent_mw_{name}", text, labels, registry=registry)
 
-    def rates(name: str, text: str, found: list[tuple[tuple[str, ...], Rate | None]], *labels: str) -> None:
+    def rates(name: str, text: str, found: Sequence[tuple[tuple[str, ...], Rate | None]], *labels: str) -> None:
         shares = gauge(f"{name}_ratio", text, *labels)
         ends = gauge(f"{name}_ratio_bound", f"{text}: the ends of its 95% interval.", *labels, "bound")
         for values, rate in found:

@@ -53,6 +53,9 @@ _UNNAMED = 0.20
 #: A row with this share leaves too little beside it to wait for.
 _NEARLY_ALL = 0.99
 
+#: The share of those who accept everything that a purpose needs to count as one that was there on all days.
+_OLD = 0.9
+
 #: A browser that runs on some systems only: those who use these systems without it would follow by subtraction.
 _ONLY_ON = (("safari", ("ios", "macos")), ("samsung-internet", ("android",)))
 
@@ -97,9 +100,11 @@ def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> I
             if count.outcome in (ACCEPT, PARTIAL):
                 sums.setdefault(count.value, {ACCEPT: 0, PARTIAL: 0})[count.outcome] += rows[at].number
             at += 1
-        tables = _named_purposes(run, sums)
+        whole = _whole(run)
+        old = {purpose: row for purpose, row in sums.items() if not _is_new(whole, row)}
+        tables = _named_purposes(whole, old)
         late = atom.last - run[0].first + 1 >= PATIENCE
-        if tables and (late or len(tables) == len(sums)):
+        if tables and (late or len(tables) == len(old)):
             figures = (
                 Figures(
                     PURPOSE_PREFIX + purpose, run[0].first, atom.last, {(purpose, key): n for key, n in row.items()}
@@ -110,10 +115,19 @@ def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> I
             begin, run, sums = at, [], {}
 
 
-def _named_purposes(run: Sequence[Atom], sums: Mapping[str, Mapping[str, int]]) -> _Rows:
-    """Return the cells of each purpose that has no small one."""
+def _whole(run: Sequence[Atom]) -> dict[str, int]:
+    """Return what all atoms of a run tell, in the finest columns."""
     scheme = schemes.joined(atom.scheme for atom in run)
-    whole = {column: sum(atom.tells(column) for atom in run) for column in scheme}
+    return {column: sum(atom.tells(column) for atom in run) for column in scheme}
+
+
+def _is_new(whole: Mapping[str, int], row: Mapping[str, int]) -> bool:
+    """Return whether the purpose was not there on all days: many accepted everything, and that was not in it."""
+    return ACCEPT in whole and row[ACCEPT] < _OLD * whole[ACCEPT]
+
+
+def _named_purposes(whole: Mapping[str, int], sums: Mapping[str, Mapping[str, int]]) -> _Rows:
+    """Return the cells of each purpose that has no small one."""
     found = {purpose: _purpose_cells(whole, row[ACCEPT], row[PARTIAL]) for purpose, row in sums.items()}
     named = {purpose: row for purpose, row in found.items() if min(row.values()) >= K}
     if ACCEPT in whole and len(named) == len(sums) > 2:
@@ -130,11 +144,8 @@ def _purpose_cells(whole: Mapping[str, int], accepted: int, partly: int) -> dict
     """Split the column that holds the grants into those with the purpose and those without."""
     cells = {column: number for column, number in whole.items() if column != UNANSWERED}
     if ACCEPT in whole:
-        cells |= {PARTIAL: partly, PARTIAL + WITHOUT: whole[PARTIAL] - partly}
-        # To accept everything is to accept each purpose; one that was new in these days may be an exception.
-        if whole[ACCEPT] - accepted >= K and accepted >= K:
-            cells |= {ACCEPT: accepted, ACCEPT + WITHOUT: whole[ACCEPT] - accepted}
-        return cells
+        # To accept everything is to accept each purpose.
+        return cells | {PARTIAL: partly, PARTIAL + WITHOUT: whole[PARTIAL] - partly}
     (column,) = (name for name in whole if ACCEPT in schemes.ways(name))
     return cells | {column: accepted + partly, column + WITHOUT: whole[column] - accepted - partly}
 

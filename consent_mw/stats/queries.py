@@ -347,11 +347,11 @@ def _purpose_point(runs: Sequence[_Run], purpose: str, asked: _Asked) -> Point:
     """Sum the runs of a purpose up; what its columns stand for depends on each run's scheme."""
     granted = seen = visits = sure = answers = 0
     for run in runs:
-        # Those who granted it stand in a column named after those it was taken from.
+        # Those who granted it stand in a column named after those it was taken from; to accept is to grant it.
         cells = run.rows[purpose]
         split = [name.removesuffix(WITHOUT) for name in cells if name.endswith(WITHOUT)]
         with_it = sum(cells[name] for name in split)
-        with_it += cells[ACCEPT] if ACCEPT in cells and ACCEPT not in split else 0
+        with_it += cells.get(ACCEPT, 0)
         granted += with_it
         # A run of a purpose is made of whole runs of answers.
         whole = asked.within(run.first, run.last)
