@@ -88,9 +88,12 @@ class Owner:
 
     Args:
         config: The path of a consent.toml; empty for ``consent.toml`` in this folder, or else the defaults.
+        site: The site itself, where a framework's settings describe it.
     """
 
-    def __init__(self, config: str = "") -> None:
+    def __init__(self, config: str = "", *, site: Site | None = None) -> None:
+        if site is not None:
+            self.site = site
         self.config = config or (DEFAULT_CONFIG if os.path.exists(DEFAULT_CONFIG) else "")
 
     @cached_property
@@ -162,22 +165,25 @@ def clean(text: str) -> str:
 @click.pass_context
 def cli(ctx: click.Context, config: str) -> None:
     """Consent records of a site: prove them, hand them out, and see the rates."""
-    ctx.obj = Owner(config)
+    ctx.obj = ctx.obj or Owner(config)
     if os.environ.get("NO_COLOR"):
         ctx.color = False
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, *, owner: Owner | None = None) -> int:
     """
     Run a command and return its exit code.
 
     Args:
         args: What follows the name of the program; that of this process where None.
+        owner: Who runs it; by the option ``--config`` where None.
     """
     # What a server should log is no answer to a command; errors are told below.
     logging.getLogger("consent_mw").setLevel(logging.CRITICAL)
     try:
-        code = cli.main(args=None if args is None else list(args), prog_name="consent-mw", standalone_mode=False)
+        code = cli.main(
+            args=None if args is None else list(args), prog_name="consent-mw", standalone_mode=False, obj=owner
+        )
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

@@ -1,0 +1,27 @@
+"""
+The Django edge: put ``consent_mw.django.ConsentMiddleware`` first in ``MIDDLEWARE``.
+
+Settings: ``CONSENT`` holds a mapping of the form of ``consent.toml``, or the
+path of such a file; without it every known tracker is held. With
+``"consent_mw.django"`` in ``INSTALLED_APPS`` come the template tags, the
+system checks and the command ``manage.py consent``. Views ask
+``request.consent.allows("analytics")``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from consent_mw.django.middleware import ConsentMiddleware as ConsentMiddleware
+
+__all__ = ["ConsentMiddleware"]
+
+
+def __getattr__(name: str) -> object:
+    # Django imports this package before its settings are ready; the middleware comes when it is asked for.
+    if name == "ConsentMiddleware":
+        from consent_mw.django.middleware import ConsentMiddleware
+
+        return ConsentMiddleware
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,68 @@
+"""
+System checks, with ids that stay: ``manage.py check`` tells what would go wrong.
+
+==================  ==========================================================================
+consent_mw.E001     a mistake in the setting ``CONSENT``; one message for each
+consent_mw.E002     the middleware is not in ``MIDDLEWARE``: nothing is held
+consent_mw.W001     the middleware is not the first: what stands before it can send pages unseen
+consent_mw.W002     signing keys come from a file of this machine, in production
+==================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.checks import CheckMessage
+from django.core.checks import Error
+from django.core.checks import Warning as Caution
+
+from consent_mw.django.setup import site
+from consent_mw.errors import ConfigError
+
+MIDDLEWARE = "consent_mw.django.ConsentMiddleware"
+_NAMES = (MIDDLEWARE, "consent_mw.django.middleware.ConsentMiddleware")
+#: These may stand before it: they send no page of their own, or only redirects.
+_BEFORE = ("django.middleware.security.SecurityMiddleware",)
+
+
+def check(app_configs: object = None, **kwargs: object) -> Sequence[CheckMessage]:
+    """Return what is wrong with the project's use of consent_mw."""
+    found: list[CheckMessage] = []
+    try:
+        described = site()
+    except ConfigError as error:
+        found += [
+            Error(f"{problem.where}: {problem.what}", hint=problem.remedy, id="consent_mw.E001")
+            for problem in error.problems
+        ]
+    else:
+        if not settings.DEBUG and not os.environ.get(described.keys_env):
+            found.append(
+                Caution(
+                    f"The environment variable {described.keys_env} is not set; a key file of this machine signs.",
+                    hint="Set it to the content of that file before a second machine serves the site.",
+                    id="consent_mw.W002",
+                )
+            )
+    middleware = list(settings.MIDDLEWARE)
+    places = [place for place, name in enumerate(middleware) if name in _NAMES]
+    if not places:
+        found.append(
+            Error(
+                "consent_mw is installed, but its middleware is not in MIDDLEWARE, so nothing is held.",
+                hint=f'Put "{MIDDLEWARE}" first in MIDDLEWARE.',
+                id="consent_mw.E002",
+            )
+        )
+    elif early := [name for name in middleware[: places[0]] if name not in _BEFORE]:
+        found.append(
+            Caution(
+                f"Pages that {', '.join(early)} changes or sends are not seen by consent_mw.",
+                hint=f'Put "{MIDDLEWARE}" first in MIDDLEWARE.',
+                id="consent_mw.W001",
+            )
+        )
+    return found

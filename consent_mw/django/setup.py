@@ -1,0 +1,76 @@
+"""What a Django project's settings make: the configuration, and one engine for each process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from consent_mw import config
+from consent_mw.core.model import Site
+from consent_mw.engine import Engine
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+__all__ = ["engine", "is_staff", "site"]
+
+#: Under this name the environ of a request for our own pages holds the request itself.
+REQUEST = "consent_mw.django.request"
+
+
+def site() -> Site:
+    """
+    Return the site of the setting ``CONSENT``; its rates are open to the project's staff where nothing else is said.
+
+    Raises:
+        ConfigError: with every mistake in it.
+    """
+    given = getattr(settings, "CONSENT", None)
+    found = given if isinstance(given, Site) else config.load(_source(given))
+    if not found.stats.open and "django.contrib.auth" in settings.INSTALLED_APPS:
+        found = replace(found, stats=replace(found.stats, check=is_staff))
+    return found
+
+
+def _source(given: object) -> None | str | os.PathLike[str] | Mapping[str, object]:
+    if given is None or isinstance(given, str | os.PathLike | Mapping):
+        return given
+    return str(given)
+
+
+@cache
+def engine() -> Engine:
+    """
+    Return the engine of this process.
+
+    Raises:
+        ConfigError: with every mistake in the setting ``CONSENT``.
+    """
+    return Engine.configured(site())
+
+
+def is_staff(environ: Mapping[str, object]) -> bool:
+    """Return whether the request comes from a member of staff who is logged in to the project."""
+    from django.contrib.auth import get_user
+    from django.contrib.sessions.middleware import SessionMiddleware
+
+    request = environ.get(REQUEST)
+    if request is None:
+        return False
+    # Our pages are answered before the project's own middleware runs, so the session is looked up here.
+    SessionMiddleware(lambda request: None).process_request(request)
+    user = get_user(_typed(request))
+    return bool(user.is_active and getattr(user, "is_staff", False))
+
+
+def _typed(request: object) -> HttpRequest:
+    from django.http import HttpRequest
+
+    if not isinstance(request, HttpRequest):
+        raise TypeError("the environ holds something else than a Django request")
+    return request

@@ -1,0 +1,54 @@
+"""
+``{% load consent %}``: what depends on the visitor's choice, decided on the server.
+
+``{% consent "youtube" %} … {% else %} … {% endconsent %}`` shows its first
+part only if the service or purpose is allowed for this visitor.
+"""
+
+from __future__ import annotations
+
+from django import template
+from django.template.base import FilterExpression
+from django.template.base import NodeList
+from django.template.base import Parser
+from django.template.base import Token
+from django.template.context import Context
+
+from consent_mw.wsgi import current
+
+register = template.Library()
+
+
+class ConsentNode(template.Node):
+    """The two parts of a consent tag."""
+
+    child_nodelists = ("allowed", "otherwise")
+
+    def __init__(self, name: FilterExpression, allowed: NodeList, otherwise: NodeList) -> None:
+        self.name = name
+        self.allowed = allowed
+        self.otherwise = otherwise
+
+    def render(self, context: Context) -> str:
+        """Return the part that fits the visitor; without a request nothing is allowed."""
+        request = context.get("request")
+        name = str(self.name.resolve(context))
+        decision = None if request is None else current(request.META)
+        part = self.allowed if decision is not None and decision.allows(name) else self.otherwise
+        rendered: str = part.render(context)
+        return rendered
+
+
+@register.tag("consent")
+def consent(parser: Parser, token: Token) -> ConsentNode:
+    """Parse ``{% consent NAME %} … {% else %} … {% endconsent %}``."""
+    words = token.split_contents()
+    if len(words) != 2:
+        raise template.TemplateSyntaxError(f'{words[0]} takes one service or purpose: {{% consent "youtube" %}}')
+    name = parser.compile_filter(words[1])
+    allowed = parser.parse(("else", "endconsent"))
+    otherwise = NodeList()
+    if parser.next_token().contents == "else":
+        otherwise = parser.parse(("endconsent",))
+        parser.delete_first_token()
+    return ConsentNode(name, allowed, otherwise)

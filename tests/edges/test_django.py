@@ -1,0 +1,229 @@
+"""
+The Django edge, synchronous and asynchronous: pages, streams, files, cookies, and what views and templates know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.template import TemplateSyntaxError
+from django.template import engines
+from django.test import AsyncClient
+from django.test import Client
+from django.test import override_settings
+
+from consent_mw.django.setup import engine
+from tests.edges import django_site as project  # configures Django
+
+CONSENT = {"services": [{"use": "google-analytics"}, {"use": "youtube"}]}
+BANNER = b'data-cmw-banner=""'
+
+Ask = Callable[..., Any]
+Consent = Mapping[str, object]
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Iterator[Consent]:
+    """Give the project records of its own."""
+    given = {"site": {"records": f"sqlite:///{tmp_path}/consent.db"}, **CONSENT}
+    engine.cache_clear()
+    with override_settings(CONSENT=given):
+        yield given
+    engine.cache_clear()
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request: pytest.FixtureRequest, configured: Consent) -> Ask:
+    """Return what sends a request through the project, by one of its two handlers."""
+    if request.param == "sync":
+        client = Client(headers={"sec-fetch-dest": "document"})
+        return lambda path, method="get", **more: getattr(client, method)(path, secure=True, **more)
+    aclient = AsyncClient(headers={"sec-fetch-dest": "document"})
+
+    async def gathered(path: str, method: str, more: dict[str, Any]) -> Any:
+        response = await getattr(aclient, method)(path, secure=True, **more)
+        if response.streaming and response.is_async:
+            response.gathered = b"".join([piece async for piece in response])
+        return response
+
+    return lambda path, method="get", **more: asyncio.run(gathered(path, method, more))
+
+
+def body(response: Any) -> bytes:
+    """Return all of a response's body."""
+    if not response.streaming:
+        return bytes(response.content)
+    if response.is_async:
+        return bytes(response.gathered)
+    return b"".join(response)
+
+
+def accept(ask: Ask) -> Any:
+    """Accept everything by the banner's form."""
+    return ask(
+        "/_cmw/choice",
+        "post",
+        data="action=accept-all&back=/",
+        content_type="application/x-www-form-urlencoded",
+        headers={"sec-fetch-site": "same-origin"},
+    )
+
+
+def test_a_page_is_held_and_asks(ask: Ask) -> None:
+    """A view's page comes out held, with its banner and its new length."""
+    response = ask("/")
+    assert b"data-cmw-held=google-analytics" in body(response)
+    assert BANNER in body(response)
+    assert response.get("Content-Length", str(len(body(response)))) == str(len(body(response)))
+    assert response["X-Own"] == "1"
+
+
+def test_a_tracker_s_cookie_is_not_set_and_the_site_s_own_is(ask: Ask) -> None:
+    """What the project sets for itself stays as it was."""
+    response = ask("/")
+    assert {morsel.OutputString() for morsel in response.cookies.values() if morsel.key == "own"} != set()
+    assert [morsel.key for morsel in response.cookies.values()] == ["own"]
+
+
+def test_a_tracker_s_cookies_that_arrive_are_expired_on_every_domain(configured: Consent) -> None:
+    """Several cookies of one name go out, which Django's own dictionary of cookies has no place for."""
+    response = Client().get("/", secure=True, headers={"cookie": "_ga=1", "host": "www.shop.example"})
+    gone = {morsel.OutputString() for morsel in response.cookies.values() if morsel.key == "_ga"}
+    assert gone >= {"_ga=; Path=/; Max-Age=0", "_ga=; Path=/; Max-Age=0; Domain=shop.example"}
+
+
+def test_the_whole_way_of_a_choice(ask: Ask) -> None:
+    """After "accept all" by the form the next page has the tag as the view wrote it, and no question."""
+    chosen = accept(ask)
+    assert (chosen.status_code, chosen["Location"]) == (303, "/")
+    content = body(ask("/"))
+    assert project.HELD.encode() in content
+    assert BANNER not in content
+
+
+@pytest.mark.parametrize("path", ["/allowed", "/allowed-async"])
+def test_views_know_what_is_allowed(ask: Ask, path: str) -> None:
+    """``request.consent.allows`` answers in each kind of view."""
+    assert json.loads(body(ask(path))) == {"necessary": True, "analytics": False}
+    accept(ask)
+    assert json.loads(body(ask(path))) == {"necessary": True, "analytics": True}
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning")
+@pytest.mark.parametrize("path", ["/streamed", "/streamed-async"])
+def test_a_streamed_page_is_held(ask: Ask, path: str) -> None:
+    """Pieces may cut a tag anywhere, and come from either kind of generator."""
+    response = ask(path)
+    assert response.streaming
+    assert b"data-cmw-src" in body(response)
+
+
+def test_a_page_that_is_a_file_is_held(ask: Ask, tmp_path: Path) -> None:
+    """A file is not handed to the server where it is a page."""
+    (tmp_path / "page.html").write_text(project.PAGE, "utf-8")
+    response = ask("/file", data={"name": str(tmp_path / "page.html")})
+    assert b"data-cmw-src" in body(response)
+    assert getattr(response, "file_to_stream", None) is None
+
+
+def test_what_is_no_page_stays_as_it_is(ask: Ask) -> None:
+    """Images and events are the project's own bytes under its own headers."""
+    image, events = ask("/image"), ask("/events")
+    assert (body(image), image["Content-Type"]) == (b"png", "image/png")
+    assert body(events) == b"data: 1\n\n"
+
+
+def test_a_compressed_page_is_held(ask: Ask) -> None:
+    """Django's own compression, which stands inside, hides nothing."""
+    response = ask("/", headers={"accept-encoding": "gzip"})
+    assert response["Content-Encoding"] == "gzip"
+    assert b"data-cmw-src" in gzip.decompress(body(response))
+
+
+@pytest.mark.parametrize("path", ["/unreadable", "/cut"])
+def test_a_page_that_cannot_be_read_is_refused(ask: Ask, path: str) -> None:
+    """The raw page does not go out; the answer says what to change."""
+    response = ask(path)
+    assert response.status_code == 500
+    assert b"compress" in body(response)
+
+
+def test_templates_know_what_is_allowed(ask: Ask) -> None:
+    """The tag shows its first part where the service or purpose is allowed, else its second one, if it has any."""
+    assert body(ask("/templated")).endswith(b"noyes")
+    accept(ask)
+    assert body(ask("/templated")).endswith(b"yesyes")
+
+
+def test_a_tag_without_its_name_is_told(configured: Consent) -> None:
+    """A template that cannot be understood fails when it is compiled."""
+    with pytest.raises(TemplateSyntaxError, match="takes one service or purpose"):
+        engines["django"].from_string("{% load consent %}{% consent %}{% endconsent %}")
+
+
+def test_a_template_without_a_request_allows_nothing(configured: Consent) -> None:
+    """An e-mail has no visitor who could have agreed."""
+    made = engines["django"].from_string('{% load consent %}{% consent "necessary" %}yes{% else %}no{% endconsent %}')
+    assert made.render({}) == "no"
+
+
+def test_a_form_that_is_too_large_is_refused(ask: Ask) -> None:
+    """Nobody fills the memory through the form of the banner."""
+    response = ask("/_cmw/choice", "post", data="a=" + "x" * 100_000, content_type="application/x-www-form-urlencoded")
+    assert response.status_code == 413
+
+
+def test_the_rates_are_open_to_staff_only(ask: Ask) -> None:
+    """Without a setting of its own the project's staff may look, and nobody else."""
+    assert ask("/_cmw/stats").status_code in (401, 403, 404)
+
+
+def test_the_project_s_own_command_has_those_of_the_command_line(
+    configured: Consent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``manage.py consent ledger verify`` works on the records that the project's settings name."""
+    engine()
+    with pytest.raises(SystemExit) as ended:
+        call_command("consent", "ledger", "verify")
+    assert (ended.value.code, "as it was sealed" in capsys.readouterr().out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "ids"),
+    [
+        ({}, []),
+        ({"MIDDLEWARE": []}, ["consent_mw.E002"]),
+        ({"MIDDLEWARE": ["django.middleware.gzip.GZipMiddleware", *settings.MIDDLEWARE]}, ["consent_mw.W001"]),
+        (
+            {"MIDDLEWARE": ["django.middleware.security.SecurityMiddleware", *settings.MIDDLEWARE]},
+            [],
+        ),
+        ({"CONSENT": {"site": {"unknwon": "hold"}, "services": [{"use": "gogle-analytics"}]}}, ["consent_mw.E001"] * 2),
+    ],
+    ids=["fine", "absent", "late", "after-security", "mistakes"],
+)
+def test_the_checks_tell_what_would_go_wrong(
+    configured: Consent, changed: dict[str, object], ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``manage.py check`` names each mistake under an id that stays."""
+    monkeypatch.setitem(os.environ, "CONSENT_KEYS", "k" * 40)
+    with override_settings(**changed):
+        found = [message.id for message in run_checks() if str(message.id).startswith("consent_mw")]
+    assert found == ids
+
+
+def test_a_key_file_is_told_in_production(configured: Consent) -> None:
+    """Before a second machine serves the site its keys have to be shared."""
+    assert [m.id for m in run_checks() if str(m.id).startswith("consent_mw")] == ["consent_mw.W002"]
