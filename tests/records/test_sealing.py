@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,12 @@ from tests.records.books import Book
 from tests.records.books import copy_of
 from tests.records.books import edited
 
-some = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+def some(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a property on some real files."""
+    ready = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])(test)
+    marked: Callable[..., None] = pytest.mark.slow(ready)
+    return marked
 
 
 @pytest.fixture
