@@ -69,6 +69,7 @@ class Frame:
         last: The last one.
         ticks: The labels of the time axis.
         rtl: Whether time runs from right to left.
+        waiting: The first of the days at the end that have no figures yet.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Frame:
     last: int
     ticks: Sequence[Tick] = ()
     rtl: bool = False
+    waiting: int | None = None
 
     def x(self, day: float) -> float:
         """Return the place of the start of a day, from 0 at the left to 1."""
@@ -158,19 +160,33 @@ def count_scale(values: Iterable[float]) -> Scale:
     return Scale(0, step * max(1, math.ceil(highest / step - 1e-9)), step)
 
 
-def time_line(frame: Frame, runs: Sequence[Run], flags: Sequence[Flag], scale: Scale, labels: Sequence[str]) -> str:
+def time_line(
+    frame: Frame,
+    runs: Sequence[Run],
+    flags: Sequence[Flag],
+    scale: Scale,
+    labels: Sequence[str],
+    beside: Sequence[Run] = (),
+) -> str:
     """
     Return the line of a rate over time, with the band that it may lie in and the flags.
 
     Args:
         runs: In order of time; those without a rate are gaps.
         labels: Of the scale's ticks.
+        beside: Another rate to compare with, drawn thin and without a band.
     """
     known = [run for run in runs if run.rate is not None and _finite(run.rate)]
     tiers = _tiers(frame, flags)
     pieces = _pieces(known)
-    curves = [_band(frame, scale, piece) for piece in pieces] + [_line(frame, scale, piece) for piece in pieces]
+    others = _pieces([run for run in beside if run.rate is not None and _finite(run.rate)])
+    curves = [
+        *(_band(frame, scale, piece) for piece in pieces),
+        *(_line(frame, scale, piece, "beside") for piece in others),
+        *(_line(frame, scale, piece, "rate") for piece in pieces),
+    ]
     body = [
+        *_waiting(frame),
         *_value_axis(frame, scale, labels),
         *_time_axis(frame),
         '<svg class="curves" viewBox="0 0 1000 1000" preserveAspectRatio="none" width="100%" height="100%">',
@@ -192,7 +208,7 @@ def stacks(frame: Frame, runs: Sequence[Run], series: Sequence[str], labels: Seq
         series: Names of the parts, the lowest first; each is a class and a pattern.
         labels: Of the scale's ticks.
     """
-    body = [*_value_axis(frame, scale, labels), *_time_axis(frame)]
+    body = [*_waiting(frame), *_value_axis(frame, scale, labels), *_time_axis(frame)]
     for run in runs:
         left, width = min(frame.x(run.first), frame.x(run.last + 1)), _width(frame, run)
         if width <= 0:
@@ -220,12 +236,13 @@ def bar(id: str, title: str, interval: Interval, *, overall: float | None = None
         return 1 - _bounded(value) if rtl else _bounded(value)
 
     share, low, high = _bounded(interval.share), _bounded(interval.low), _bounded(interval.high)
-    body = [_rect("track", 0, 0.3, 1, 0.4), _rect("fill", min(x(0), x(share)), 0.3, share, 0.4)]
+    body = [_rect("track", 0, 0.28, 1, 0.44), _rect("fill", min(x(0), x(share)), 0.28, share, 0.44)]
     if overall is not None and math.isfinite(overall):
-        body.append(_rule("overall", x(overall), x(overall), 0.02, 0.98))
-    for layer in ("halo", "whisker"):
-        body.append(_rule(layer, x(low), x(high), 0.5, 0.5))
-        body += [_rule(layer, x(end), x(end), 0.26, 0.74) for end in (low, high)]
+        body.append(_rule("overall", x(overall), x(overall), 0, 1))
+    # The part of the interval that lies in the bar is cut out of it, the rest is drawn.
+    middle = min(max(share, low), high) if low <= high else share
+    body += [_rule("inner", x(low), x(middle), 0.5, 0.5), _rule("inner", x(low), x(low), 0.28, 0.72)]
+    body += [_rule("outer", x(middle), x(high), 0.5, 0.5), _rule("outer", x(high), x(high), 0.2, 0.8)]
     return _svg(id, "bar", title, "", body)
 
 
@@ -243,6 +260,13 @@ def shares(id: str, title: str, parts: Sequence[tuple[str, float]], *, rtl: bool
 
 
 # -- axes
+
+
+def _waiting(frame: Frame) -> list[str]:
+    if frame.waiting is None or frame.waiting > frame.last:
+        return []
+    left, right = sorted((frame.x(frame.waiting), frame.x(frame.last + 1)))
+    return [_rect("waiting", left, 0, right - left, 1, fill="waiting")]
 
 
 def _value_axis(frame: Frame, scale: Scale, labels: Sequence[str]) -> list[str]:
@@ -289,15 +313,22 @@ def _path(frame: Frame, scale: Scale, piece: Sequence[Run], which: str) -> list[
     return [start, *points, (frame.x(piece[-1].last + 1), points[-1][1])]
 
 
-def _line(frame: Frame, scale: Scale, piece: Sequence[Run]) -> str:
-    points = " ".join(f"{x * 1000:.1f},{y * 1000:.1f}" for x, y in _path(frame, scale, piece, "share"))
-    return f'<polyline class="rate" points="{points}" vector-effect="non-scaling-stroke"/>'
+def _line(frame: Frame, scale: Scale, piece: Sequence[Run], look: str) -> str:
+    points = _points(_path(frame, scale, piece, "share"))
+    return f'<polyline class="{look}" points="{points}" vector-effect="non-scaling-stroke"/>'
 
 
 def _band(frame: Frame, scale: Scale, piece: Sequence[Run]) -> str:
-    edges = [*_path(frame, scale, piece, "low"), *reversed(_path(frame, scale, piece, "high"))]
-    points = " ".join(f"{x * 1000:.1f},{y * 1000:.1f}" for x, y in edges)
-    return f'<polygon class="band" points="{points}" vector-effect="non-scaling-stroke"/>'
+    low, high = (_points(_path(frame, scale, piece, end)) for end in ("low", "high"))
+    back = " ".join(reversed(high.split(" ")))
+    edges = "".join(
+        f'<polyline class="edge" points="{end}" vector-effect="non-scaling-stroke"/>' for end in (low, high)
+    )
+    return f'<polygon class="band" points="{low} {back}"/>{edges}'
+
+
+def _points(path: Iterable[tuple[float, float]]) -> str:
+    return " ".join(f"{x * 1000:.1f},{y * 1000:.1f}" for x, y in path)
 
 
 def _extent(frame: Frame, scale: Scale, run: Run) -> str:
