@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_a_task_that_fails_does_not_stop_the_others() -> None:
 
 def test_a_failure_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
     """A store that is down for a day does not fill the log."""
-    outcomes = iter([failing, failing, failing, int, int])
+    outcomes: Iterator[Callable[[], object]] = iter([failing, failing, failing, int, int])
     clock = Clock()
     upkeep = Upkeep([Task("sealing", lambda: next(outcomes)(), 1, 1)], clock)
     with caplog.at_level(logging.WARNING, "consent_mw"):
