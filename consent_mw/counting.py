@@ -204,11 +204,11 @@ class Tally:
             _failed(error)
 
     def _visitor(self, head: RequestHead, headers: Mapping[str, str]) -> Visitor | None:
-        """Return who is to be counted, or None."""
-        visitor = visitor_from(headers)
-        if visitor.bot or visitor.prefetch or ("cookie" in headers and objected(head)):
+        """Return who is to be counted, or None; nothing is read about those who objected."""
+        if head.method == "HEAD" or ("cookie" in headers and objected(head)):
             return None
-        return visitor
+        visitor = visitor_from(headers)
+        return None if visitor.bot or visitor.prefetch else visitor
 
     def _rows(
         self, day: int, outcome: str, visitor: Visitor, language: str, variant: str, gpc: bool
@@ -323,16 +323,25 @@ if hasattr(os, "register_at_fork"):
 
 
 def _failed(error: Exception) -> None:
-    # What went wrong may hold what a visitor sent: only its kind is told.
-    _log.error("something could not be counted: %s", type(error).__name__)
+    # What went wrong may hold what a visitor sent: only its kind is told, once.
+    kind = type(error).__name__
+    if kind not in _told:
+        _told.add(kind)
+        _log.error("something could not be counted: %s", kind)
+
+
+_told: set[str] = set()
 
 
 def _lands(head: RequestHead, headers: Mapping[str, str]) -> bool:
     """
     Return whether a page view came from outside the site.
 
-    Browsers say so in ``Sec-Fetch-Site`` (Fetch Metadata, section 2.4); older ones leave the referrer to tell.
+    Browsers say so in ``Sec-Fetch-Site`` (Fetch Metadata, section 2.4); older ones leave the referrer to tell. What a
+    script fetches is no visit (``Sec-Fetch-Dest``, section 2.1).
     """
+    if headers.get("sec-fetch-dest") == "empty":
+        return False
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site.strip().lower() != "same-origin"

@@ -112,7 +112,8 @@ _IN_ADVANCE = re.compile(r"prefetch|prerender|preview", re.ASCII | re.IGNORECASE
 
 def _judge(agent: str, brands: str, mobile: str, platform: str, prefetch: bool) -> Visitor:
     """Return what the headers say, from the hints first."""
-    if not agent.strip() or _BOT.search(agent):
+    small = agent.lower()
+    if not small.strip() or _BOT.search(small):
         return Visitor(OTHER, OTHER, bot=True, prefetch=prefetch)
     names = _brands(brands)
     if any("headless" in name.lower() for name in names):
@@ -121,8 +122,8 @@ def _judge(agent: str, brands: str, mobile: str, platform: str, prefetch: bool) 
     system = _by_platform(platform)
     if not system and names and mobile.strip() == "?1":
         system = ANDROID  # no Chromium runs on another phone and sends hints
-    browser = browser or next((name for name, sign in _BROWSER_SIGNS if sign.search(agent)), "")
-    system = system or next((name for name, sign in _SYSTEM_SIGNS if sign.search(agent)), "")
+    browser = browser or next((name for name, sign in _BROWSER_SIGNS if sign.search(small)), "")
+    system = system or next((name for name, sign in _SYSTEM_SIGNS if sign.search(small)), "")
     bot = False
     if not browser or (not system and not names):
         browser, system, bot = _tail(agent, browser, system)
@@ -220,7 +221,8 @@ def _by_platform(hint: str) -> str:
 
 
 def _sign(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII | re.IGNORECASE)
+    """Return what finds a sign in a user-agent in small letters, which takes a third of the time of ignoring case."""
+    return re.compile(pattern, re.ASCII)
 
 
 #: Who is no person. "Cubot" makes phones; addresses stand in the user-agents of crawlers, not in those of browsers.
@@ -317,7 +319,7 @@ def _tail(agent: str, browser: str, system: str) -> tuple[str, str, bool]:
     browser = browser or next((name for name, sign in _FAMILIES if family.startswith(sign)), "")
     system = system or next((name for name, sign in _SYSTEM_FAMILIES if system_family.startswith(sign)), "")
     # Every browser calls itself Mozilla or Opera; what does not, and is unknown to all, is some program.
-    nameless = family == "other" and not browser and not _sign("^(?:mozilla|opera)/").match(agent)
+    nameless = family == "other" and not browser and not agent.startswith(("Mozilla/", "Opera/"))
     return browser, system, bot or nameless
 
 

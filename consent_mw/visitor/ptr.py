@@ -7,6 +7,7 @@ Anybody may give their address any name; only the owner of the name can confirm 
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from dns.resolver import Resolver
 
 __all__ = ["PtrLookup"]
+
+_log = logging.getLogger("consent_mw")
 
 #: Threads that ask name servers. Each waits most of the time.
 ASKING = 4
@@ -42,13 +45,20 @@ class PtrLookup(Background):
         self._nameservers = tuple(nameservers)
         self._port = port
         self._own: Resolver | None = None
+        self._told = False
         super().__init__()
 
     def _resolver(self) -> Resolver:
         import dns.resolver  # only sites that count providers, and only once somebody came
 
         if self._own is None:
-            resolver = dns.resolver.Resolver(configure=not self._nameservers)
+            try:
+                resolver = dns.resolver.Resolver(configure=not self._nameservers)
+            except dns.resolver.NoResolverConfiguration:
+                if not self._told:
+                    self._told = True
+                    _log.warning('providers stay unknown: this machine has no name servers; write isp = "off"')
+                raise
             if self._nameservers:
                 resolver.nameservers = list(self._nameservers)
                 resolver.port = self._port

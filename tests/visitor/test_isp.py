@@ -21,6 +21,7 @@ import dns.flags
 import dns.message
 import dns.rdataclass
 import dns.rdatatype
+import dns.resolver
 import dns.reversename
 import dns.rrset
 import pytest
@@ -339,6 +340,21 @@ def test_nothing_is_remembered_by_address(server: NameServer, lookup: PtrLookup)
     server.leads("a.example.com", V4)
     assert ("example.com", "example.com") == (found(lookup, V4), found(lookup, V4))
     assert 2 == server.asked.count("5.11.22.73.in-addr.arpa. PTR")
+
+
+def test_a_machine_without_name_servers_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where nobody can be asked every provider is unknown, and the owner hears of it once."""
+
+    def fail(**_: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns.resolver, "Resolver", fail)
+    lookup = PtrLookup()
+    assert (UNKNOWN, UNKNOWN) == (found(lookup, V4), found(lookup, V4))
+    lookup.close()
+    assert ["WARNING"] == [record.levelname for record in caplog.records]
 
 
 # -- the setting
