@@ -27,6 +27,9 @@ SIGNAL = "signal"
 #: Values are purpose ids; outcomes ACCEPT and PARTIAL count the answers that granted that purpose.
 PURPOSE = "purpose"
 
+#: Values name the revision of the notice that a visit was asked with; the only outcome is ASKED.
+REVISION = "revision"
+
 #: Tables whose rows share out the visitors of :data:`TOTAL`.
 DIMENSIONS = (BROWSER, OS, ISP, LANGUAGE, VARIANT, SIGNAL)
 
@@ -55,7 +58,7 @@ class Count:
 
     Args:
         day: Whole days since 1970-01-01 UTC; for ISP the Monday of the week.
-        table: TOTAL, PURPOSE or one of DIMENSIONS.
+        table: TOTAL, PURPOSE, REVISION or one of DIMENSIONS.
         value: The row of that table; empty for TOTAL.
         outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW or GPC.
     """
