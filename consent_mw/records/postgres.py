@@ -138,11 +138,14 @@ class _Database:
     def __init__(self, url: str) -> None:
         try:
             params = conninfo_to_dict(url)
+            plain = "@" not in str(params.get("host")) and str(params.get("port", 0)).replace(",", "").isdigit()
         except psycopg.ProgrammingError:
-            # What libpq says of it may show a part of the password.
+            plain = False
+        if not plain:
+            # What libpq says of it may show a part of the password, which goes on where it took its end to be.
             what = "PostgreSQL cannot read this address."
             remedy = 'Write records = "postgresql://user:password@host/database", with %40 for an @ in a password.'
-            raise ConfigError([Problem("site.records", what, remedy)]) from None
+            raise ConfigError([Problem("site.records", what, remedy)])
         self.name = f"{params.get('host') or 'local'}/{params.get('dbname') or params.get('user') or ''}"
         self._pool = Pool(params, self._set_up)
         self._closed = False
@@ -182,7 +185,9 @@ class _Database:
             return self._take_steps(link)
 
     def _take_steps(self, link: Link) -> list[str]:
-        with _transaction(link, _lock_key("schema")):
+        # Before the transaction begins: what a transaction knows of the tables it may know from its beginning.
+        link.execute("SELECT pg_advisory_lock(%s)", (_lock_key("schema"),))
+        with _transaction(link, None):
             link.execute("SET LOCAL statement_timeout = 0")
             missing = self._missing(link)  # another process may have been faster
             if missing and not _exists(link, "to_regnamespace('consent_mw')"):
@@ -192,6 +197,7 @@ class _Database:
             for name in missing:
                 link.execute(script(name).encode())
                 link.execute("INSERT INTO steps (name) VALUES (%s)", (name,))
+        link.execute("SELECT pg_advisory_unlock(%s)", (_lock_key("schema"),))
         return missing
 
     def _missing(self, link: Link) -> list[str]:

@@ -54,12 +54,14 @@ DEFAULTS = {
 class Link(psycopg.Connection[tuple[Any, ...]]):
     """A connection that waits until a moment, and no longer; then it is of no more use."""
 
-    #: On the monotonic clock. Each sign of life puts it off by ``grace`` seconds, where that is set.
+    #: On the monotonic clock. Each question and each sign of life puts it off to ``grace`` seconds, where that is set.
     until = float("inf")
     grace = 0.0
 
     def wait(self, gen: PQGen[RV], interval: float | None = None, timeout: float | None = None) -> RV:
         """Run a piece of psycopg's work, which yields what it waits for on the socket."""
+        if self.grace:
+            self.until = time.monotonic() + self.grace
         try:
             state = next(gen)
             while True:

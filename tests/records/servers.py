@@ -61,7 +61,6 @@ class Postgres:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._databases = 0
         self._run("initdb", "-D", "data", "-A", "trust", "-U", "consent", "-E", "UTF8", "--locale=C", "--no-sync")
         self.start()
 
@@ -70,12 +69,14 @@ class Postgres:
         return f"postgresql://consent@127.0.0.1:{self.port}/{database}"
 
     def fresh(self) -> str:
-        """Make an empty database, and return its address."""
-        self._databases += 1
-        name = f"test{self._databases}"
+        """Return the address of an empty database: always the same, which is much faster than another one each time."""
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> %s"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        return self.url(name)
+            connection.execute(query, (connection.info.backend_pid,))
+            connection.execute("DROP SCHEMA IF EXISTS consent_mw, public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+            connection.execute("ALTER DATABASE postgres RESET ALL")
+        return self.url()
 
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
@@ -126,7 +127,7 @@ class Postgres:
         """End the server and remove what it wrote."""
         if self._process is not None and self._process.poll() is None:
             self.thaw()
-            self._process.send_signal(signal.SIGINT)  # "fast shutdown": it does not wait for clients
+            self._process.send_signal(signal.SIGQUIT)  # "immediate shutdown": nothing needs to be written any more
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import multiprocessing
 import os
 import re
@@ -19,15 +18,29 @@ from pathlib import Path
 
 import pytest
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
 from consent_mw.errors import ConfigError
 from consent_mw.errors import RecordsError
 from consent_mw.records import Records
+from consent_mw.records import migrate_records
 from consent_mw.records import open_records
+from consent_mw.records import sql
 from consent_mw.records import sqlite
+from consent_mw.records import sqlite_file
+from tests.records.samples import DAY
+from tests.records.samples import a_grant
+from tests.records.samples import its_end
+from tests.records.samples import seal_all
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return the address of an empty store: of this kind only."""
+    return f"sqlite:///{tmp_path}/consent.db"
 
 
 @pytest.fixture
@@ -39,8 +52,8 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing wait for seconds."""
-    monkeypatch.setattr(sqlite, "WAIT", 0.05)
-    monkeypatch.setattr(sqlite, "READ_WAIT", 0.05)
+    monkeypatch.setattr(sqlite_file, "WAIT", 0.05)
+    monkeypatch.setattr(sqlite_file, "READ_WAIT", 0.05)
 
 
 def rows(file: Path, query: str = "SELECT * FROM ledger ORDER BY receipt, step") -> list[tuple[object, ...]]:
@@ -52,76 +65,38 @@ def rows(file: Path, query: str = "SELECT * FROM ledger ORDER BY receipt, step")
 # -- what is kept
 
 
-def test_a_grant_is_one_row(store: Records, grant: Record, file: Path) -> None:
-    """The row holds the record, the language and the notice, and lists in one canonical spelling."""
-    store.append(grant, language="de", notice="abc")
+def test_a_grant_is_one_row(store: Records, grant: Entry, file: Path) -> None:
+    """An auditor needs nothing of ours to read the ledger: plain texts and numbers, and lists in JSON."""
+    store.append(grant)
+    seal_all(store)
     assert rows(file) == [
         (
+            "site",
             "r" * 22,
             0,
-            20_779,
             "partial",
+            20_779,
             "0123456789ab",
             '["analytics","marketing"]',
             '["ga","youtube"]',
             1,
             "de",
-            "abc",
+            "ab" * 32,
+            "",
+            1,
+            0,
         )
     ]
 
 
-def test_the_steps_of_a_receipt_are_counted(store: Records, grant: Record, file: Path) -> None:
-    """A grant, a change and a withdrawal on one day keep their order, among those of others."""
-    for action in (Action.PARTIAL, Action.ACCEPT, Action.WITHDRAW):
-        store.append(replace(grant, action=action), language="en", notice="n")
-        store.append(replace(grant, receipt="q"), language="en", notice="n")
-    found = rows(file, "SELECT step, action FROM ledger WHERE receipt LIKE 'r%' ORDER BY step")
-    assert found == [(0, "partial"), (1, "accept"), (2, "withdraw")]
-
-
-@pytest.mark.parametrize(("action", "receipt"), [(Action.REJECT, ""), (Action.REJECT, "r"), (Action.WITHDRAW, "")])
-def test_a_refusal_leaves_no_row(store: Records, grant: Record, file: Path, action: Action, receipt: str) -> None:
-    """Who granted nothing is not in the ledger at all."""
-    store.append(replace(grant, action=action, receipt=receipt), language="en", notice="n")
-    assert rows(file) == []
-
-
 def test_no_table_keeps_an_order_of_arrival(store: Records, file: Path) -> None:
     """There is no rowid that would say who came before whom."""
-    for table, definition in rows(file, "SELECT name, sql FROM sqlite_master WHERE type = 'table'"):
+    tables = rows(file, "SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+    assert len(tables) == 6
+    for table, definition in tables:
         assert str(definition).endswith("WITHOUT ROWID"), table
         with pytest.raises(sqlite3.OperationalError, match="no such column: rowid"):
             rows(file, f"SELECT rowid FROM {table}")  # noqa: S608 - our own table names
-
-
-def test_no_column_is_finer_than_a_day_or_about_a_person(store: Records, file: Path) -> None:
-    """The columns are these: a new one has to be argued for."""
-    columns = {
-        str(table): [name for (name,) in rows(file, f"SELECT name FROM pragma_table_info('{table}')")]  # noqa: S608
-        for (table,) in rows(file, "SELECT name FROM sqlite_master WHERE type = 'table'")
-    }
-    assert columns == {
-        "ledger": [
-            "receipt",
-            "step",
-            "day",
-            "action",
-            "revision",
-            "purposes",
-            "services",
-            "gpc",
-            "language",
-            "notice",
-        ],
-        "learned": ["service", "day"],
-    }
-
-
-def test_a_time_finer_than_a_day_is_refused(store: Records, grant: Record) -> None:
-    """Even a caller's mistake cannot put a fraction of a day into the ledger."""
-    with pytest.raises(RecordsError):
-        store.append(replace(grant, day=20_779.5), language="en", notice="n")  # type: ignore[arg-type]
 
 
 def test_the_file_is_durable_and_clean(store: Records, file: Path) -> None:
@@ -134,17 +109,147 @@ def test_the_file_is_durable_and_clean(store: Records, file: Path) -> None:
     assert settings == ["wal", 2, 1]
 
 
+def everything(file: Path) -> bytes:
+    """Return every byte that the store has on the disk: the file, and the log beside it."""
+    return b"".join(path.read_bytes() for path in sorted(file.parent.glob(f"{file.name}*")))
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_what_is_erased_is_gone_from_the_disk(store: Records, file: Path, sealed: bool) -> None:
+    """No byte of an erased entry is left in the file, its log or its index."""
+    for number in range(50):
+        store.append(a_grant(f"canary-{number}"))
+    store.append(its_end(a_grant("canary-7")))
+    if sealed:
+        seal_all(store)
+    assert b"canary-7" in everything(file)
+    store.erase("canary-7", DAY)
+    assert (b"canary-7" in everything(file), b"canary-8" in everything(file)) == (False, True)
+
+
+def test_what_retention_took_is_gone_from_the_disk(store: Records, file: Path) -> None:
+    """No byte of a purged entry is left, nor its leaf."""
+    for number in range(50):
+        store.append(a_grant(f"canary-{number}"))
+    leaf = seal_all(store).leaves[0]  # type: ignore[index]
+    store.purge(DAY + 1)
+    assert (b"canary" in everything(file), leaf in everything(file)) == (False, False)
+
+
+def test_what_is_erased_while_somebody_reads_is_told(
+    store: Records, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A reader of an older state keeps the log in place: the erasure counts, and the log says what is left."""
+    monkeypatch.setattr(sqlite, "WAIT", 0.05)
+    store.append(a_grant("canary"))
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM ledger").fetchall()
+        assert store.erase("canary", DAY) == 1
+    assert "until nobody reads the records" in caplog.text
+    assert b"canary" in everything(file)
+    store.append(a_grant("other"))
+    store.erase("other", DAY)
+    assert b"canary" not in everything(file)
+
+
+# -- files of older versions
+
+
+def old_file(file: Path, entries: list[tuple[str, int, int, str]], learned: str = "ga") -> None:
+    """Make a file as the first version did: of (receipt, step, day, action)."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript((ROOT / "consent_mw/records/2026-11-22-ledger.sql").read_text(encoding="utf-8"))
+        connection.execute(f"PRAGMA application_id = {sqlite.SqliteRecords.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        insert = "INSERT INTO ledger VALUES (?, ?, ?, ?, 'rev', ?, '[\"ga\"]', 1, 'de', 'abc')"
+        for receipt, step, day, action in entries:
+            purposes = '["analytics","marketing"]' if action != "withdraw" else "[]"
+            connection.execute(insert, (receipt, step, day, action, purposes))
+        connection.execute("INSERT INTO learned VALUES (?, 5)", (learned,))
+        connection.commit()
+
+
+def test_an_old_file_is_taken_over(url: str, file: Path) -> None:
+    """Grants and withdrawals of the first version are there with every field, and wait for their first seal."""
+    old_file(file, [("a", 0, 3, "partial"), ("a", 1, 4, "withdraw"), ("b", 0, 3, "accept")])
+    store = open_records(url, site="shop")
+    granted = Entry(
+        "shop",
+        "a",
+        Act.PARTIAL,
+        3,
+        "rev",
+        frozenset({"analytics", "marketing"}),
+        frozenset({"ga"}),
+        gpc=True,
+        language="de",
+        notice="abc",
+    )
+    ended = replace(granted, act=Act.WITHDRAW, day=4, purposes=frozenset())
+    assert store.history("a") == [Kept(granted), Kept(ended)]
+    assert (len(store.unsealed(10)), store.learned()) == (3, frozenset({"ga"}))
+    assert seal_all(store, site="shop").size == 3
+    store.close()
+
+
+def acts(store: Records, receipt: str) -> list[tuple[Act, int]]:
+    """Return what is said of a receipt, with the days."""
+    return [(kept.entry.act, kept.entry.day) for kept in store.history(receipt)]
+
+
+def test_an_old_receipt_that_ended_twice_ended_once(url: str, file: Path) -> None:
+    """The first withdrawal is the one that counted; one whose grant is gone stays."""
+    old_file(file, [("a", 0, 3, "accept"), ("a", 1, 4, "withdraw"), ("a", 2, 5, "withdraw"), ("w", 0, 6, "withdraw")])
+    store = open_records(url)
+    assert acts(store, "a") == [(Act.ACCEPT, 3), (Act.WITHDRAW, 4)]
+    assert acts(store, "w") == [(Act.WITHDRAW, 6)]
+    store.close()
+
+
+def test_an_old_receipt_with_several_grants_keeps_them_all(url: str, file: Path) -> None:
+    """The last grant keeps the receipt, those before it have names of their own beside it."""
+    history = [(0, "partial"), (1, "withdraw"), (2, "accept"), (3, "partial"), (4, "withdraw")]
+    old_file(file, [("a", step, step + 3, action) for step, action in history])
+    store = open_records(url)
+    assert acts(store, "a") == [(Act.PARTIAL, 6), (Act.WITHDRAW, 7)]
+    assert acts(store, "a/0") == [(Act.PARTIAL, 3), (Act.WITHDRAW, 4)]
+    assert acts(store, "a/2") == [(Act.ACCEPT, 5)]
+    store.close()
+
+
+def test_an_old_file_is_migrated_once(url: str, file: Path) -> None:
+    """The command tells the one step that was missing; the file then opens as any other."""
+    old_file(file, [("a", 0, 3, "accept")])
+    assert migrate_records(url, site="shop") == ["2026-11-22-seals-and-counters.sql"]
+    assert migrate_records(url, site="shop") == []
+    assert len(rows(file)) == 1
+
+
+def test_a_migration_that_fails_leaves_the_old_file(url: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All steps or none: the first version could go on with the file."""
+    old_file(file, [("a", 0, 3, "accept")])
+    before = rows(file, "SELECT name, sql FROM sqlite_master ORDER BY name")
+    broken = "consent_mw.records.sqlite_file.script"
+    monkeypatch.setattr(broken, lambda name: f"{sql.script(name)}SELECT * FROM missing;\n")  # noqa: S608
+    with pytest.raises(RecordsError, match="no such table: missing"):
+        open_records(url)
+    assert rows(file, "SELECT name, sql FROM sqlite_master ORDER BY name") == before
+    assert rows(file, "PRAGMA user_version") == [(1,)]
+    assert [row[:2] for row in rows(file)] == [("a", 0)]
+
+
 # -- faults
 
 _APPENDER = """
 import sys
-from consent_mw.core.model import Action, Record
+from consent_mw.core.seal import Act, Entry
 from consent_mw.records import open_records
 store = open_records(sys.argv[1])
 for number in range(1_000_000):
     receipt = f"{sys.argv[2]}-{number}"
-    record = Record(Action.ACCEPT, 20_779, "0" * 12, frozenset({"analytics"}), frozenset({"ga"}), receipt)
-    store.append(record, language="en", notice="n")
+    store.append(Entry("site", receipt, Act.ACCEPT, 20_779, "0" * 12, frozenset({"analytics"}), frozenset({"ga"})))
     print(receipt, flush=True)
 """
 
@@ -208,7 +313,7 @@ def test_a_full_disk_refuses_the_grant(file: Path, appender: Callable[..., subpr
 
 @pytest.mark.usefixtures("short_waits")
 def test_a_busy_file_refuses_the_grant_and_serves_the_page(
-    opened: Callable[[], Records], grant: Record, file: Path
+    opened: Callable[[], Records], grant: Entry, file: Path
 ) -> None:
     """While another process holds the file, a grant fails within the bound, and reading goes on."""
     store = opened()
@@ -216,31 +321,31 @@ def test_a_busy_file_refuses_the_grant_and_serves_the_page(
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(RecordsError, match="locked"):
-            store.append(grant, language="en", notice="n")
+            store.append(grant)
         assert (store.version(), store.learned(), store.learn("ga", 2)) == (1, frozenset({"ga"}), False)
         other.execute("ROLLBACK")
-    store.append(grant, language="en", notice="n")
+    store.append(grant)
     assert len(rows(file)) == 1
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_busy_process_refuses_the_grant(opened: Callable[[], Records], grant: Record) -> None:
+def test_a_busy_process_refuses_the_grant(opened: Callable[[], Records], grant: Entry) -> None:
     """Threads queue for the writer no longer than the bound."""
     store = opened()
     assert isinstance(store, sqlite.SqliteRecords)
     with store._writer.lock, pytest.raises(RecordsError, match="busy"):
-        store.append(grant, language="en", notice="n")
+        store.append(grant)
 
 
 def test_a_file_that_was_taken_away_is_made_again(
-    store: Records, grant: Record, file: Path, caplog: pytest.LogCaptureFixture
+    store: Records, grant: Entry, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Grants do not go on into a deleted file: the next one is where the setting says, and the log tells."""
-    store.append(grant, language="en", notice="n")
+    store.append(grant)
     for path in file.parent.iterdir():
         path.unlink()
-    store.append(replace(grant, receipt="later"), language="en", notice="n")
-    assert [row[0] for row in rows(file)] == ["later"]
+    store.append(replace(grant, receipt="later"))
+    assert [row[1] for row in rows(file)] == ["later"]
     assert "were moved or replaced" in caplog.text
 
 
@@ -249,31 +354,31 @@ def _exit_by_connections(store: sqlite.SqliteRecords) -> None:
     sys.exit(sum(slot._connection is not None for slot in (store._writer, store._reader)))
 
 
-def test_no_connection_is_carried_across_a_fork(store: Records, grant: Record) -> None:
+def test_no_connection_is_carried_across_a_fork(store: Records, grant: Entry) -> None:
     """Both connections are closed before the process forks, and come back when they are needed."""
     assert isinstance(store, sqlite.SqliteRecords)
-    store.append(grant, language="en", notice="n")
+    store.append(grant)
     store.learned()
     child = multiprocessing.get_context("fork").Process(target=_exit_by_connections, args=(store,))
     child.start()
     child.join(60)
     assert child.exitcode == 0
-    store.append(grant, language="en", notice="n")
+    store.append(grant)
 
 
 def test_a_fork_that_python_was_not_told_of_gets_its_own_connection(
-    store: Records, grant: Record, file: Path, monkeypatch: pytest.MonkeyPatch
+    store: Records, grant: Entry, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection of another process is neither used nor closed."""
     assert isinstance(store, sqlite.SqliteRecords)
-    store.append(grant, language="en", notice="n")
+    store.append(grant)
     inherited = store._writer.connection()
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    store.append(replace(grant, receipt="child"), language="en", notice="n")
-    assert inherited in sqlite._abandoned
+    store.append(replace(grant, receipt="child"))
+    assert inherited in sqlite_file._abandoned
     assert store._writer.connection() is not inherited
     assert len(rows(file)) == 2
-    sqlite._abandoned.remove(inherited)
+    sqlite_file._abandoned.remove(inherited)
     inherited.close()
 
 
@@ -341,23 +446,16 @@ def test_a_file_of_a_newer_version_is_told(store: Records, file: Path) -> None:
     """An older program does not write into a schema that it does not know."""
     store.close()
     with closing(sqlite3.connect(file)) as connection:
-        connection.execute(f"PRAGMA user_version = {len(sqlite.MIGRATIONS) + 1}")
+        connection.execute(f"PRAGMA user_version = {len(sqlite.SqliteRecords.MIGRATIONS) + 1}")
     with pytest.raises(RecordsError, match="newer version of consent_mw"):
         open_records(f"sqlite:///{file}")
 
 
-def test_a_path_with_odd_characters_is_taken_literally(tmp_path: Path, grant: Record) -> None:
+def test_a_path_with_odd_characters_is_taken_literally(tmp_path: Path, grant: Entry) -> None:
     """Spaces, percent signs and question marks in a folder's name mean themselves."""
     folder = tmp_path / "a b%20?x=#ü"
     folder.mkdir()
     store = open_records(f"sqlite:///{folder}/c.db")
-    store.append(grant, language="en", notice="n")
+    store.append(grant)
     assert len(rows(folder / "c.db")) == 1
     store.close()
-
-
-def test_lists_are_read_back_as_json(store: Records, grant: Record, file: Path) -> None:
-    """An auditor needs nothing of ours to read the ledger."""
-    store.append(grant, language="en", notice="n")
-    (services,) = rows(file, "SELECT services FROM ledger")[0]
-    assert json.loads(str(services)) == ["ga", "youtube"]
