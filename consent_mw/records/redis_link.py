@@ -67,11 +67,12 @@ Command = Sequence[Value]
 T = TypeVar("T")
 
 #: Seconds to connect, and for each answer: a page may be waiting.
-TIMEOUT = 0.25
+TIMEOUT = 0.3
 #: Seconds for an answer to what no page waits for, and may move thousands of entries.
 SLOW_TIMEOUT = 2.0
-#: Seconds within which the replicas must confirm a write; less than TIMEOUT.
-CONFIRM = 0.2
+#: Seconds within which the replicas must confirm a write. A server looks at its clock ten times a second: it may answer
+#: as much later, and TIMEOUT must not be over then.
+CONFIRM = 0.1
 #: Seconds that one Sentinel or node may take to say where the server is, and all of them together.
 ASK_TIMEOUT = 0.1
 ASK_ALL = 0.25

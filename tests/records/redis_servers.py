@@ -81,6 +81,7 @@ class Server:
     def __init__(self, folder: Path, settings: dict[str, str] | None = None, *, mode: str = "") -> None:
         self.folder = folder
         self.port = free_port()
+        self._password = (settings or {}).get("requirepass")
         self._mode = mode
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,8 @@ class Server:
 
     def client(self, **options: Any) -> redis.Redis:
         """Return a client of redis-py for this server."""
-        return redis.Redis(port=self.port, socket_timeout=5, protocol=2, retry=Retry(NoBackoff(), 0), **options)
+        options = {"password": self._password, "socket_timeout": 5, "protocol": 2, **options}
+        return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0), **options)
 
     def ask(self, *command: str | int | bytes) -> Any:
         """Run a command and return the answer as it came."""
@@ -214,16 +216,25 @@ def standalone(settings: dict[str, str] | None = None) -> Iterator[Deployment]:
 
 
 @contextmanager
-def sentinel(*, replicas: int = 1, sentinels: int = 1, settings: dict[str, str] | None = None) -> Iterator[Deployment]:
-    """Start a master, its replicas, and Sentinels that promote one of them within about a second."""
+def sentinel(
+    *,
+    replicas: int = 1,
+    sentinels: int = 1,
+    settings: dict[str, str] | None = None,
+    watching: dict[str, str] | None = None,
+) -> Iterator[Deployment]:
+    """Start a master, its replicas, and Sentinels (set by ``watching``) that promote one of them within a second."""
+    settings = settings or {}
     with _farm() as start:
         master = start(settings)
-        followers = [start({**(settings or {}), "replicaof": f"127.0.0.1 {master.port}"}) for _ in range(replicas)]
+        followers = [start({**settings, "replicaof": f"127.0.0.1 {master.port}"}) for _ in range(replicas)]
         wait_until(lambda: len(master.ask("ROLE")[2]) == replicas)
         watch = {
             "sentinel monitor": f"{SERVICE} 127.0.0.1 {master.port} {sentinels // 2 + 1}",
             "sentinel down-after-milliseconds": f"{SERVICE} 300",
             "sentinel failover-timeout": f"{SERVICE} 2000",
+            **({"sentinel auth-pass": f"{SERVICE} {settings['requirepass']}"} if "requirepass" in settings else {}),
+            **(watching or {}),
         }
         watchers = [start(watch, mode="--sentinel") for _ in range(sentinels)]
 
