@@ -120,6 +120,7 @@ class Tally:
         _alive.add(self)
 
     def _begin(self) -> None:
+        self._process = os.getpid()
         # A signal handler that ends the process may flush in the middle of a count: the lock must let it in.
         self._lock = threading.RLock()
         self._waiting: dict[_Key, int] = {}
@@ -241,6 +242,8 @@ class Tally:
     # -- the buffer
 
     def _add(self, keys: Iterable[_Key], number: int = 1) -> None:
+        if self._process != os.getpid():  # servers in C may fork without telling Python
+            self._begin()
         with self._lock:
             waiting = self._waiting
             for key in keys:
@@ -261,15 +264,17 @@ class Tally:
         Returns:
             How many different counts were written.
         """
+        if self._process != os.getpid():
+            self._begin()
         with self._lock:
             taken, self._waiting = self._waiting, {}
             self._next = self._monotonic() + self._chance.uniform(*self._every)
         if not taken:
             return 0
         written = False
-        now = self._booked(taken)
+        booked = self._booked(taken)
         try:
-            self._sink.add_counts({Count(*key): number for key, number in now.items()})
+            self._sink.add_counts({Count(*key): number for key, number in booked.items()})
             written = True
         except Exception as error:
             if not self._failing:
@@ -278,11 +283,11 @@ class Tally:
             # Also where the process is told to end just now.
             if not written:
                 with self._lock:
-                    for key, number in now.items():
+                    for key, number in booked.items():
                         self._add((key,), number)
                     self._next = min(self._next, self._monotonic() + RETRY)
         self._failing = not written
-        return len(now) if written else 0
+        return len(booked) if written else 0
 
     def _booked(self, taken: Mapping[_Key, int]) -> dict[_Key, int]:
         """Return the counts under days that are open: what was published of a closed one does not change any more."""

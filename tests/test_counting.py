@@ -550,12 +550,14 @@ def test_a_failure_of_our_own_costs_no_page(
     """What should not happen is logged once, without what the visitor sent, and the page goes on."""
     monkeypatch.setattr(counting, "_told", set())
 
-    def fail(address: str, done: Callable[[str], None]) -> None:
+    def fail(address: object, done: Callable[[str], None] | None = None) -> None:
         raise RuntimeError(address)
 
     bench.lookup.find = fail  # type: ignore[method-assign]
     bench.shown()
     bench.answered(REJECT)
+    monkeypatch.setattr(counting, "visitor_from", fail)
+    bench.tally.signalled(VISIT, REMOTE)
     assert (1, False) == (caplog.text.count("RuntimeError"), REMOTE in caplog.text)
 
 
@@ -652,6 +654,7 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(writing)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_starts_empty(bench: Bench, pipe: tuple[int, int]) -> None:
     """What the parent counted is written by the parent alone, also where it counted while it forked."""
@@ -681,6 +684,17 @@ def test_a_child_starts_empty(bench: Bench, pipe: tuple[int, int]) -> None:
     release.set()
     holder.join()
     assert (repr([(SHOWN, 1)]), rows(REJECT)) == (os.read(pipe[0], 10_000).decode(), bench.written())
+
+
+def test_a_fork_that_python_was_not_told_of_starts_empty(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some servers fork in C: what their parent counted is not written twice."""
+    bench.answered(REJECT)
+    bench.lookup.answer()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    bench.tally.signalled(VISIT, REMOTE)
+    assert {Count(TODAY, TOTAL, "", GPC): 1} == bench.written()
+    monkeypatch.setattr(os, "getpid", lambda: -2)
+    assert 0 == bench.tally.flush()
 
 
 def test_a_signal_in_the_middle_of_a_count_may_flush(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -51,6 +51,7 @@ class Background:
         _alive.add(self)
 
     def _begin(self) -> None:
+        self._process = os.getpid()
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._running: set[_Job] = set()
@@ -59,6 +60,8 @@ class Background:
 
     def find(self, address: str, done: Callable[[str], None]) -> None:
         """Look the address up in the background (:meth:`IspLookup.find`)."""
+        if self._process != os.getpid():  # servers in C may fork without telling Python
+            self._begin()
         with self._changed:
             wanted = not self._closed and len(self._waiting) < WAITING
             if wanted:

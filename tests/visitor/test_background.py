@@ -123,6 +123,47 @@ def test_no_thread_runs_before_the_first_look_up() -> None:
     lookup.close()
 
 
+def test_a_machine_out_of_threads_gives_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be had nobody waits for one: the provider is unknown at once."""
+
+    def fail(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    lookup = Slow()
+    assert (UNKNOWN, True) == (found(lookup, "a"), lookup.drain(0))
+
+
+def test_one_thread_of_several_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only the first thread can be had it does the work of all."""
+    lookup = Slow()
+    answers: Queue[str] = Queue()
+    lookup.find("a", answers.put)
+
+    def fail(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    lookup.find("b", answers.put)
+    lookup.go.set()
+    assert {"a.net", "b.net"} == {answers.get(timeout=30), answers.get(timeout=30)}
+    lookup.close()
+
+
+def test_a_fork_that_python_was_not_told_of_looks_up_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some servers fork in C: what waited in the parent is left alone, and a new thread is started."""
+    lookup = Slow()
+    parent: Queue[str] = Queue()
+    lookup.find("parent", parent.put)
+    lookup.go.set()
+    real = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: -real)
+    assert "child.net" == found(lookup, "child")
+    assert [-real, 1] == [lookup._process, lookup._started]
+    lookup.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_looks_up_for_itself() -> None:
     """After a fork the child's look-ups work, and those that wait in the parent are not its own."""

@@ -219,6 +219,9 @@ def test_a_platform_goes_before_the_user_agent(platform: str, mobile: str, expec
         "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UD1A)",
         "Feedly/1.0 (poller)",
         "SomethingNobodyKnows/1.0",
+        # Known to the library alone.
+        "Mozilla/5.0 (compatible; heritrix/3)",
+        "Nutch/1.19",
     ],
 )
 def test_a_program_is_no_visitor(agent: str) -> None:
