@@ -178,8 +178,17 @@ def main(args: Sequence[str] | None = None, *, owner: Owner | None = None) -> in
         args: What follows the name of the program; that of this process where None.
         owner: Who runs it; by the option ``--config`` where None.
     """
+    logger = logging.getLogger("consent_mw")
+    level = logger.level
     # What a server should log is no answer to a command; errors are told below.
-    logging.getLogger("consent_mw").setLevel(logging.CRITICAL)
+    logger.setLevel(logging.CRITICAL)
+    try:
+        return _run(args, owner)
+    finally:
+        logger.setLevel(level)
+
+
+def _run(args: Sequence[str] | None, owner: Owner | None) -> int:
     try:
         code = cli.main(
             args=None if args is None else list(args), prog_name="consent-mw", standalone_mode=False, obj=owner

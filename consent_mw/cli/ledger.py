@@ -20,7 +20,7 @@ from consent_mw.cli import Unable
 from consent_mw.cli import clean
 
 # A receipt id may begin with a hyphen; these commands have no short options that it could be taken for.
-_TAKES_RECEIPT = {"ignore_unknown_options": True}
+_TAKES_RECEIPT = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 

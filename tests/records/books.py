@@ -20,6 +20,8 @@ from consent_mw.records.sealing import verify
 SITE = "shop"
 KEYS = ("an old key of thirty-two letters!", "a new key of thirty-two letters!!")
 RECORD_DAYS = 30
+#: The hash of the notice that entries name.
+NOTICE = "a" * 64
 
 
 class Book:
@@ -43,7 +45,7 @@ class Book:
             purposes=frozenset({"analytics", "embeds"}),
             services=frozenset({"google-analytics"}),
             language="en",
-            notice="a" * 64,
+            notice=NOTICE,
         )
 
     def grant(self, count: int = 1) -> None:
