@@ -40,7 +40,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: Frameworks name the types of the messages each in their own way.
+ASGIApp = Callable[..., Awaitable[None]]
 
 DECISION = "consent_mw.decision"
 
