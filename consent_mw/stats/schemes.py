@@ -18,12 +18,13 @@ from consent_mw.core.counts import DIMENSIONS
 from consent_mw.core.counts import GPC
 from consent_mw.core.counts import PARTIAL
 from consent_mw.core.counts import REJECT
+from consent_mw.core.counts import REVISION
 from consent_mw.core.counts import SHOWN
 from consent_mw.core.counts import WITHDRAW
 
 #: Names of published tables; each of DIMENSIONS is one too.
 ANSWERS_TABLE = "answers"
-REVISION_TABLE = "revision"
+REVISION_TABLE = REVISION
 #: One table for each purpose: this and its id.
 PURPOSE_PREFIX = "purpose/"
 #: Tables of one number for each run.

@@ -71,13 +71,20 @@ class Group:
         return systems <= self.rows
 
 
-def _sums(runs: list[Figures], wanted: set[tuple[int, int]]) -> Iterator[tuple[int, int, dict[tuple[str, str], int]]]:
+def _sums(
+    runs: list[Figures], wanted: set[tuple[int, int]], days: list[int]
+) -> Iterator[tuple[int, int, dict[tuple[str, str], int]]]:
     """Yield the sums of one run, two in a row, and those of wanted days, in the cells that all of them have."""
     for begin, run in enumerate(runs):
         sums = dict(run.cells)
+        before = run
         yield run.first, run.last, dict(sums)
         for length, later in enumerate(runs[begin + 1 :], 2):
+            # Between the two are days of which this table tells nothing.
+            if bisect_left(days, later.first) > bisect_right(days, before.last):
+                break
             sums = {key: sums[key] + later.cells[key] for key in sums.keys() & later.cells.keys()}
+            before = later
             if not sums:
                 break
             if length == 2 or (run.first, later.last) in wanted:
@@ -94,10 +101,11 @@ def groups(figures: Iterable[Figures]) -> list[Group]:
         for name, runs in tables.items()
         if name == "answers" or name in DIMENSIONS or name.startswith("purpose/")
     }
-    wanted = {(first, last) for runs in own.values() for first, last, _ in _sums(runs, set())}
+    days = sorted(run.first for run in tables.get("answers", ()))
+    wanted = {(first, last) for runs in own.values() for first, last, _ in _sums(runs, set(), days)}
     found: list[Group] = []
     for table, runs in own.items():
-        for first, last, cells in _sums(runs, wanted):
+        for first, last, cells in _sums(runs, wanted, days):
             found += _groups_of(table, first, last, cells)
     return found
 

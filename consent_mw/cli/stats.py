@@ -1,0 +1,291 @@
+"""The commands about consent rates: ``stats``, ``report`` and ``demo-data``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sys
+import tomllib
+from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from consent_mw.cli import FOUND
+from consent_mw.cli import Owner
+from consent_mw.cli import Unable
+from consent_mw.cli import clean
+
+if TYPE_CHECKING:
+    from consent_mw.records import Records
+    from consent_mw.stats import Report
+    from consent_mw.stats.rates import Change
+    from consent_mw.stats.rates import Rate
+
+#: Characters of the shortest password: the pages are open to guesses, if slow ones.
+SHORTEST = 12
+#: The most days of made-up visits.
+MOST_DAYS = 1096
+
+_STYLES: Mapping[str, Callable[[str], str]] = {
+    "strong": partial(click.style, bold=True),
+    "faint": partial(click.style, dim=True),
+    "good": partial(click.style, fg="green"),
+    "bad": partial(click.style, fg="red"),
+    "bar": partial(click.style, fg="cyan"),
+}
+
+_since = click.option("--since", metavar="PERIOD", default="", help="Days or weeks up to yesterday: 7d, 4w, 12w, 3y.")
+
+
+# -- stats
+
+
+@click.group(invoke_without_command=True)
+@_since
+@click.option("--from", "first", metavar="DAY", default="", help="The first day, as 2026-05-03.")
+@click.option("--to", "last", metavar="DAY", default="", help="The last day; yesterday without it.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@click.option("--csv", "table", metavar="TABLE", default="", help="Write one table as CSV, such as browser or line.")
+@click.pass_context
+def stats(ctx: click.Context, since: str, first: str, last: str, as_json: bool, table: str) -> int:
+    """Show consent rates: the figures of the owner's pages."""
+    from consent_mw import stats as figures
+
+    if ctx.invoked_subcommand is not None:
+        return 0
+    if table and table not in figures.TABLES:
+        raise click.BadParameter(f"Write one of {', '.join(figures.TABLES)}.", param_hint="--csv")
+    owner: Owner = ctx.obj
+    with owner.records() as store:
+        found = _report(owner, store, since, first, last)
+    labels = _labels(owner)
+    if as_json:
+        click.echo(json.dumps(figures.as_json(found, labels=labels), indent=2))
+    elif table:
+        # The lines end as RFC 4180 says, on every system.
+        sys.stdout.buffer.write(figures.as_csv(found, table).encode())
+    else:
+        click.echo(_drawn(owner, found, labels), nl=False)
+    return 0
+
+
+@stats.result_callback()
+def _code(code: int, **_options: object) -> int:
+    return code
+
+
+@stats.command()
+@click.option("--write", is_flag=True, help="Add the lines to the configuration, where it has no [stats] yet.")
+@click.pass_obj
+def passwd(owner: Owner, write: bool) -> int:
+    """Set the password of the owner's pages: asks for it, and prints the lines to paste."""
+    from werkzeug.security import generate_password_hash
+
+    if write:
+        _check_writable(owner)
+    password: str = click.prompt("Password", hide_input=True, err=True)
+    if len(password) < SHORTEST:
+        raise Unable(f"A password of {len(password)} characters is too easy to guess: use {SHORTEST} or more.")
+    if click.prompt("Once more", hide_input=True, err=True) != password:
+        raise Unable("The two passwords differ: start again.")
+    lines = f'[stats]\npassword = "{generate_password_hash(password, method="scrypt")}"\n'
+    if write:
+        with open(owner.config, "a", encoding="utf-8") as file:
+            file.write("\n" + lines)
+        click.echo(f"Added to {clean(owner.config)}. Restart the site, and look at {owner.site.mount}/stats.")
+        return 0
+    click.echo(lines, nl=False)
+    click.echo(click.style("Paste these lines into the configuration.", dim=True), err=True)
+    return 0
+
+
+@stats.command()
+def token() -> int:
+    """Make a token for the JSON and the metrics: prints it once, with the line for the configuration."""
+    made = secrets.token_urlsafe(32)
+    click.echo(f"Token, for the program that reads:\n\n  {made}\n")
+    click.echo("It is not kept anywhere. Line for the configuration, in the table [stats]:\n")
+    click.echo(f'  token = "{hashlib.sha256(made.encode()).hexdigest()}"\n')
+    click.echo(click.style('Use it as the header "Authorization: Bearer TOKEN".', dim=True))
+    return 0
+
+
+def _check_writable(owner: Owner) -> None:
+    """Raise where the lines cannot be added to the configuration."""
+    if not owner.config:
+        raise Unable("There is no configuration to write to: name it by --config, or leave out --write and paste.")
+    try:
+        with open(owner.config, "rb") as file:
+            has = "stats" in tomllib.load(file)
+        writable = os.access(owner.config, os.W_OK)
+    except (OSError, tomllib.TOMLDecodeError):
+        writable, has = False, False
+    if not writable:
+        raise Unable(f"{owner.config} cannot be read and written: leave out --write and paste the lines.")
+    if has:
+        raise Unable(f"{owner.config} has a table [stats] already: leave out --write and change it by hand.")
+
+
+# -- report
+
+
+@click.command()
+@_since
+@click.option(
+    "--fail-if-drop",
+    "points",
+    metavar="POINTS",
+    type=click.FloatRange(0, 100),
+    help="Exit with 1 if a rate fell by more.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@click.pass_obj
+def report(owner: Owner, since: str, points: float | None, as_json: bool) -> int:
+    """
+    Report consent rates against the period before, in a few lines; for cron.
+
+    With --fail-if-drop it exits with 1 where a rate fell by more than so many points, and the 95% interval of the
+    change leaves out zero; with 0 where there is too little data to say.
+    """
+    from consent_mw.stats import sentence
+
+    with owner.records() as store:
+        found = _report(owner, store, since or "7d", "", "")
+    labels = _labels(owner)
+    changes = _changes(found, labels)
+    drops = [
+        (name, moved)
+        for name, _, moved in changes
+        if points is not None and moved and moved.certain and moved.points < -points
+    ]
+    compared = any(moved for *_, moved in changes)
+    if as_json:
+        told = [
+            {
+                "rate": name,
+                "share": round(rate.share, 6),
+                "points": moved and round(moved.points, 2),
+                "dropped": (name, moved) in drops,
+            }
+            for name, rate, moved in changes
+        ]
+        click.echo(json.dumps({"sentence": sentence(found, labels), "compared": compared, "rates": told}, indent=2))
+        return FOUND if drops else 0
+    click.echo(sentence(found, labels))
+    for name, moved in drops:
+        what = f"{name} fell by {-moved.points:.1f} points ({-moved.high:.1f} to {-moved.low:.1f})."
+        click.echo(click.style(f"Dropped: {what}", fg="red"))
+    if points is not None and not compared:
+        click.echo("Too few figures to compare with the period before: nothing can be said about a drop.")
+    elif points is not None and not drops:
+        click.echo(f"No rate fell by more than {points:g} points.")
+    return FOUND if drops else 0
+
+
+def _changes(found: Report, labels: Mapping[str, str]) -> list[tuple[str, Rate, Change | None]]:
+    """Return the rates that are watched, with what they changed by."""
+    from consent_mw.stats.words import label
+
+    rates: list[tuple[str, Rate | None, Change | None]] = [
+        ("answers that accept something", found.period.answers, found.answers),
+        ("visits that accept something", found.period.visits, found.visits),
+    ]
+    rates += [
+        (f"answers that accept {label(purpose.id, labels)}", purpose.answers, purpose.change)
+        for purpose in found.period.purposes
+    ]
+    return [(name, rate, moved) for name, rate, moved in rates if rate is not None]
+
+
+# -- demo-data
+
+
+@click.command("demo-data")
+@click.option(
+    "--days", type=click.IntRange(1, MOST_DAYS), default=7, show_default=True, help="Up to yesterday, from a Monday on."
+)
+@click.option("--visits", type=click.IntRange(1, 100_000), default=1500, show_default=True, help="On a day, about.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same visits.")
+@click.option(
+    "--force", is_flag=True, help="Also where the store has counts of its own: they cannot be told apart again."
+)
+@click.pass_obj
+def demo_data(owner: Owner, days: int, visits: int, seed: int, force: bool) -> int:
+    """Fill an empty store with synthetic visits, to see what the pages look like."""
+    from consent_mw import stats as figures
+    from consent_mw.stats import demo
+
+    site, today = owner.site, owner.today
+    asked_for = {purpose for service in site.optional for purpose in service.purposes}
+    purposes = [purpose.id for purpose in site.purposes if not purpose.required and purpose.id in asked_for]
+    with owner.records(make=True) as store:
+        kept = store.figures(0, today)
+        if (kept or store.counts(today + 2)) and not force:
+            raise Unable("The store has counts already, and made-up ones cannot be told apart again: use an empty one.")
+        # From a Monday on, so that there is a whole week for the tables that are published by the week.
+        first = max([today - days - (today - days + 3) % 7, *(run.last + 1 for run in kept)])
+        counted = 0
+        made = demo.visits(
+            first,
+            today - 1,
+            purposes=purposes or ["preferences", "analytics", "marketing", "embeds"],
+            languages=site.languages,
+            daily=visits,
+            seed=seed,
+        )
+        for day in made:
+            store.add_counts(day)
+            counted += sum(number for count, number in day.items() if (count.table, count.outcome) == ("", "asked"))
+        published = figures.publish_due(store, today=today)
+    if not counted:
+        raise Unable("All of these days are published already: nothing was added.")
+    span = f"{figures.iso(first)} to {figures.iso(today - 1)}"
+    click.echo(f"{counted:,} synthetic visits from {span}, {published:,} tables published.")
+    click.echo(click.style("Look at them: consent-mw stats", dim=True))
+    return 0
+
+
+# -- for all of them
+
+
+def _report(owner: Owner, store: Records, since: str, first: str, last: str) -> Report:
+    from consent_mw import stats as figures
+
+    try:
+        begin, end = figures.chosen(owner.today, preset=since, first=first, last=last)
+    except figures.PeriodError as error:
+        raise click.UsageError(str(error)) from None
+    return figures.report(store.figures(figures.first_needed(begin, end), end), first=begin, last=end)
+
+
+def _labels(owner: Owner) -> dict[str, str]:
+    """Return the names that the owner gave to purposes, as they read within a sentence."""
+    return {
+        purpose.id: clean(name[:1].lower() + name[1:])
+        for purpose in owner.site.purposes
+        if (name := purpose.label.get("en", ""))
+    }
+
+
+def _drawn(owner: Owner, found: Report, labels: Mapping[str, str]) -> str:
+    from consent_mw.stats.terminal import Look
+    from consent_mw.stats.terminal import draw
+
+    width = shutil.get_terminal_size((80, 24)).columns
+    look = Look(width=width, ascii=not _shows("█▁–"), styled=lambda text, style: _STYLES[style](text))
+    return draw(found, look, name=clean(owner.site.name or owner.site.id), labels=labels)
+
+
+def _shows(text: str) -> bool:
+    """Return whether the output can show the text."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (LookupError, UnicodeError):
+        return False
+    return os.environ.get("TERM") != "dumb"

@@ -1,0 +1,265 @@
+"""A report as text for a terminal: the figures of the pages, with bars that fit the width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consent_mw.core.counts import OTHER
+from consent_mw.core.counts import UNKNOWN
+from consent_mw.core.counts import K
+from consent_mw.stats.queries import Point
+from consent_mw.stats.queries import Report
+from consent_mw.stats.queries import Span
+from consent_mw.stats.queries import Table
+from consent_mw.stats.rates import Change
+from consent_mw.stats.rates import Rate
+from consent_mw.stats.words import date_of
+from consent_mw.stats.words import label
+from consent_mw.stats.words import percent
+from consent_mw.stats.words import points
+from consent_mw.stats.words import sentence
+
+__all__ = ["Look", "draw"]
+
+#: Lines of the chart, and the widest it gets, in columns.
+HEIGHT = 6
+WIDEST = 100
+#: Rows of a table that are printed; the rest is in the JSON and CSV.
+ROWS = 10
+
+_OUTCOMES = (
+    ("accept", "accept everything"),
+    ("partial", "accept a part"),
+    ("granted", "accept something"),
+    ("reject", "refuse"),
+    ("unanswered", "do not answer"),
+    ("ungranted", "refuse or do not answer"),
+)
+_SINGLES = (
+    ("gpc", "opt-out signal, not asked"),
+    ("withdraw", "withdrawals"),
+    ("shown", "page views with the banner"),
+)
+_TABLES = {
+    "browser": "Browser",
+    "os": "System",
+    "isp": "Provider",
+    "language": "Language of the banner",
+    "variant": "Form of the banner",
+    "signal": "Opt-out signal",
+}
+
+
+def _plain(text: str, _style: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """
+    How a report is drawn.
+
+    Args:
+        width: Columns of the terminal.
+        ascii: Whether nothing but ASCII can be shown.
+        styled: Gives a text one of the styles ``strong``, ``faint``, ``good``, ``bad`` and ``bar``.
+    """
+
+    width: int = 80
+    ascii: bool = False
+    styled: Callable[[str, str], str] = _plain
+
+    def bar(self, share: float, width: int) -> str:
+        """Return a bar for a share, ``width`` columns with the blanks behind it."""
+        share = min(1.0, max(0.0, share))
+        if self.ascii:
+            return ("#" * round(share * width)).ljust(width)
+        eighths = round(share * width * 8)
+        full, rest = divmod(eighths, 8)
+        return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)
+
+    def text(self, text: str) -> str:
+        """Return the text with nothing in it that cannot be shown."""
+        return text.replace("–", "-").replace("·", "-").encode("ascii", "replace").decode() if self.ascii else text
+
+
+def draw(report: Report, look: Look, *, name: str = "", labels: Mapping[str, str] | None = None) -> str:
+    """
+    Return the report as text.
+
+    Args:
+        report: What to draw.
+        look: How.
+        name: Of the site.
+        labels: Names of purposes by id, as they read within a sentence.
+    """
+    blocks = [_head(report, look, name, labels)]
+    if report.period.covered:
+        blocks += [_chart(report, look), _outcomes(report, look), _purposes(report, look, labels)]
+        blocks += [_table(table, look) for table in report.tables if len(table.rows) > 1]
+        blocks.append([look.styled(line, "faint") for line in _footnote(report, look)])
+    return "\n\n".join("\n".join(line.rstrip() for line in block) for block in blocks if block) + "\n"
+
+
+def _head(report: Report, look: Look, name: str, labels: Mapping[str, str] | None) -> list[str]:
+    period = report.period
+    days = f"{date_of(period.first, period.last)} to {date_of(period.last, -1)}"
+    title = f"{name} · {days}" if name else days
+    lines = [look.styled(look.text(title), "strong"), ""]
+    lines += _wrapped(look.text(sentence(report, labels)), look.width)
+    covered = period.covered
+    if covered and (covered.first, covered.last) != (period.first, period.last):
+        lines += [look.styled(line, "faint") for line in _wrapped(_covers(covered), look.width)]
+    return lines
+
+
+def _covers(covered: Span) -> str:
+    days = f"{date_of(covered.first, covered.last)} to {date_of(covered.last, -1)}"
+    return f"Complete figures cover {days}."
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    line = ""
+    for word in text.split(" "):
+        if line and len(line) + 1 + len(word) > max(20, min(width, WIDEST)):
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    if line:
+        yield line
+
+
+def _chart(report: Report, look: Look) -> list[str]:
+    """Draw the share of answers that grant something, one column or more for each point."""
+    line = [point for point in report.line if point.answers]
+    room = min(look.width, WIDEST) - 7
+    if len(line) < 2 or room < 10:
+        return []
+    while len(line) > room:  # narrower than there are points: only every other one fits
+        line = line[::2]
+    wide = max(1, min(4, room // len(line)))
+    gap = 1 if wide > 2 and not look.ascii else 0
+    lines = [look.styled("Answers that accept something", "strong")]
+    levels = [round((point.answers.share if point.answers else 0) * HEIGHT * 8) for point in line]
+    for row in range(HEIGHT - 1, -1, -1):
+        name = {HEIGHT - 1: "100%", 0: "0%"}.get(row, "50%" if row == HEIGHT // 2 else "")
+        cells = []
+        for level in levels:
+            part = min(8, max(0, level - 8 * row))
+            block = ("#" if part >= 4 else " ") if look.ascii else " ▁▂▃▄▅▆▇█"[part]
+            cells.append(block * (wide - gap) + " " * gap)
+        axis = "|" if look.ascii else "┤" if name else "│"
+        lines.append(f"{name:>5} {axis}" + look.styled("".join(cells), "bar"))
+    columns = wide * len(line)
+    marks = _marks(report, line, wide)
+    if marks.strip():
+        lines.append(" " * 7 + look.styled(marks.replace("^", "^" if look.ascii else "▲"), "strong"))
+    first, last = date_of(line[0].first, line[-1].last), date_of(line[-1].last, line[0].first)
+    lines.append(" " * 7 + look.styled(first + last.rjust(max(len(last) + 1, columns - len(first))), "faint"))
+    if marks.strip():
+        lines.append(" " * 7 + look.styled(f"{'^' if look.ascii else '▲'} the notice changed", "faint"))
+    return lines
+
+
+def _marks(report: Report, line: Sequence[Point], wide: int) -> str:
+    places = [" "] * (wide * len(line))
+    for mark in report.marks:
+        at = next((at for at, point in enumerate(line) if point.last >= mark.first), None)
+        if at is not None:
+            places[at * wide] = "^"
+    return "".join(places)
+
+
+def _outcomes(report: Report, look: Look) -> list[str]:
+    totals, before = report.period.totals, report.before.totals
+    asked = totals.get("asked")
+    if asked is None:
+        return []
+    shown = [name for name in ("accept", "partial", "reject", "unanswered") if name in totals]
+    if "accept" not in totals:
+        shown = [name for name in ("granted", "reject", "unanswered") if name in totals]
+        if "reject" not in totals:
+            shown = [name for name in ("granted", "ungranted") if name in totals]
+    rows = [(text, totals[name].count) for name, text in _OUTCOMES if name in shown]
+    first = max(len(text) for text, _ in [*rows, *((text, 0) for _, text in _SINGLES)])
+    second = max(len(f"{totals[name].count:,}") for name in totals)
+    bars = max(0, min(look.width, WIDEST) - first - second - 12)
+    was = f" ({before['asked'].count:,} before)" if "asked" in before else ""
+    lines = [look.styled(f"{asked.count:,} visits were asked{was}", "strong")]
+    for text, count in rows:
+        share = count / asked.count
+        bar = look.styled(look.bar(share, bars), "bar")
+        lines.append(f"  {text.ljust(first)}  {count:>{second},}  {share:>4.0%}  {bar}")
+    for name, text in _SINGLES:
+        if name in totals:
+            lines.append(f"  {look.styled(text.ljust(first), 'faint')}  {totals[name].count:>{second},}")
+    return lines
+
+
+def _purposes(report: Report, look: Look, labels: Mapping[str, str] | None) -> list[str]:
+    found = [
+        (look.text(label(purpose.id, labels)), purpose.answers, purpose.change)
+        for purpose in report.period.purposes
+        if purpose.answers
+    ]
+    if not found:
+        return []
+    first = max(len(name) for name, *_ in found)
+    bars = max(0, min(look.width, WIDEST) - first - 37)
+    lines = [look.styled("Purposes, of all answers", "strong")]
+    for name, rate, moved in found:
+        bar = look.styled(look.bar(rate.share, bars), "bar")
+        lines.append(f"  {name.ljust(first)}  {_rate(rate, look)}  {_moved(moved, look)}  {bar}")
+    return lines
+
+
+def _table(table: Table, look: Look) -> list[str]:
+    rows = table.rows[:ROWS]
+    widest = table.columns[0]
+    names = [_value(row.value) for row in rows]
+    first = max(len(name) for name in names)
+    second = max(len(f"{row.counts[widest]:,}") for row in rows)
+    bars = max(0, min(look.width, WIDEST) - first - second - 22)
+    lines = [look.styled(_TABLES.get(table.name, table.name), "strong")]
+    for name, row in zip(names, rows, strict=True):
+        rate = row.answers or row.visits
+        text = _rate(rate, look) if rate else " " * 13
+        bar = look.styled(look.bar(rate.share if rate else 0, bars), "bar")
+        lines.append(f"  {look.text(name).ljust(first)}  {row.counts[widest]:>{second},}  {text}  {bar}")
+    if len(table.rows) > ROWS:
+        lines.append(look.styled(f"  and {len(table.rows) - ROWS} more: --csv {table.name}", "faint"))
+    return lines
+
+
+def _value(value: str) -> str:
+    return {OTHER: "all others", UNKNOWN: "not known", "gpc": "sent", "none": "not sent"}.get(value, value)
+
+
+def _rate(rate: Rate, look: Look) -> str:
+    low, high = f"{100 * rate.low:.0f}", f"{100 * rate.high:.0f}"
+    shown = percent(rate) if rate.share > 0.005 else f"{rate.share:.0%}"
+    shown = shown if len(shown) <= 4 else ">99%"
+    return f"{shown:>4} " + look.styled(look.text(f"{low:>3}–{high}%".ljust(8)), "faint")
+
+
+def _moved(change: Change | None, look: Look) -> str:
+    if change is None:
+        return " " * 12
+    if not change.certain:
+        return look.styled(("=" if look.ascii else "≈").ljust(12), "faint")
+    arrow = ("+" if look.ascii else "▲") if change.points > 0 else ("-" if look.ascii else "▼")
+    return look.styled(f"{arrow} {points(change.points)}".ljust(12), "good" if change.points > 0 else "bad")
+
+
+def _footnote(report: Report, look: Look) -> Iterator[str]:
+    text = "Rates are of answers, with their 95% interval"
+    if any(purpose.change for purpose in report.period.purposes):
+        text += "; changes are against the period before"
+    yield from _wrapped(
+        look.text(f"{text}. What fewer than {K} did is part of a longer run or of all others."), look.width
+    )
