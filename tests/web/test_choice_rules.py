@@ -266,6 +266,8 @@ def test_any_origin_gets_an_answer(host: str, origin: str) -> None:
         "/x#part",
         "/_cmw/",
         "/_cmw/choices",
+        "/_cmw/receipt?back=/",
+        "/_cmw/receipt/notice",
         "/a//b",
     ],
 )
@@ -295,6 +297,8 @@ def test_paths_of_the_site_are_kept(path: str) -> None:
         "javascript:alert(1)",
         "/_cmw/choice",
         "/_cmw/choice?x",
+        "/_cmw/counting",
+        "/_cmw/receipt/erase",
         "/_cmw/./choice",
         "/x/../_cmw/choice/",
         "/_cmw/%63hoice",
@@ -303,7 +307,7 @@ def test_paths_of_the_site_are_kept(path: str) -> None:
     ],
 )
 def test_other_places_are_not(path: str) -> None:
-    """Another host, a control character, an endless path or the choice itself lead to the site's first page."""
+    """Another host, a control character, an endless path or what only takes forms lead to the site's first page."""
     assert safe_back(path, "/_cmw", "/home") == "/home"
 
 
