@@ -227,7 +227,6 @@ class Notice:
         self._assets = assets
         self._purposes = offered(site)
         self._kept: dict[_Variant, list[bytes]] = {}
-        self._versions: dict[tuple[str, bool], str] = {}
         self._document = b""
         self._digest = ""
         runtime = assets.read("runtime.js")
@@ -258,31 +257,6 @@ class Notice:
         filled = {name: _ascii(escape(text)) for name, text in slots.items()}
         # re.split with one group: literal parts at the even places, names of slots at the odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
-
-    def version(self, lang: str, gpc: bool = False) -> str:
-        """
-        Return sixteen hex digits over the exact text and look of the notice in the language.
-
-        A consent record names it, so that it can be shown later what was agreed to.
-        """
-        kept = self._versions.get((lang, gpc))
-        if kept is not None:
-            return kept
-        shown = {
-            "markup": self._banner(lang, gpc),
-            "style": self._assets.read("banner.css").decode(),
-            "services": [
-                [service.id, service.name, service.vendor, localised(service.description, lang)]
-                for service in self.site.optional
-            ],
-            "texts": {
-                key: text for key, text in sorted(wording(lang).items()) if key.startswith(("purpose.", "page."))
-            },
-        }
-        canonical = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        digest = hashlib.sha256(b"consent_mw.notice.v1\0" + canonical.encode()).hexdigest()[:16]
-        self._versions[lang, gpc] = digest
-        return digest
 
     @property
     def document(self) -> bytes:

@@ -373,16 +373,3 @@ def test_offered_purposes_are_used_or_worded() -> None:
         SITE, services=(VIDEO,), purposes=(Purpose("preferences", label={"en": "Chat"}), Purpose("marketing"))
     )
     assert [purpose.id for purpose in offered(worded)] == ["preferences", "embeds"]
-
-
-def test_the_version_changes_with_what_is_shown_and_only_then() -> None:
-    """Another wording, service or language is another notice; the same one has the same version."""
-    base = Notice(SITE, ASSETS)
-    assert base.version("en") == base.version("en") == Notice(SITE, ASSETS).version("en")
-    others = [
-        base.version("de"),
-        base.version("en", gpc=True),
-        Notice(replace(SITE, controller="Someone else"), ASSETS).version("en"),
-        Notice(replace(SITE, services=(PIXEL,)), ASSETS).version("en"),
-    ]
-    assert len({base.version("en"), *others}) == 5
