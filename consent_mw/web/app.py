@@ -6,6 +6,7 @@ GET /                 preferences: every purpose and service with its switch
 POST /choice          the choice
 POST /counting        whether to be counted, which has nothing to do with the choice
 GET /receipt          what is kept about the choice: :mod:`consent_mw.web.receipt`
+GET /stats            the owner's pages: :mod:`consent_mw.web.stats`
 GET /placeholder/ids  what stands in the place of a held embed
 GET /assets/name      static files under names that hold their hash
 GET /state            the state as JSON, for pages that come back from a cache
@@ -57,6 +58,7 @@ from consent_mw.counting import MAX_DAYS
 from consent_mw.counting import objected
 from consent_mw.counting import objection_cookie
 from consent_mw.web import receipt
+from consent_mw.web import stats
 from consent_mw.web.choice import FORM_LIMIT
 from consent_mw.web.choice import choice_of
 from consent_mw.web.context import WebContext
@@ -208,12 +210,7 @@ def create_app(context: WebContext) -> Flask:
         return answer
 
     receipt.register(app, context)
-    try:
-        from consent_mw.web import stats
-    except ImportError:
-        pass
-    else:
-        stats.register(app, context)
+    stats.register(app, context)
     return app
 
 
