@@ -31,7 +31,6 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from tests.web.doubles import ASSETS
 from tests.web.doubles import PAY
-from tests.web.doubles import PIXEL
 from tests.web.doubles import SITE
 from tests.web.doubles import VIDEO
 from tests.web.doubles import decision
