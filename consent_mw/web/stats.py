@@ -22,6 +22,9 @@ addresses answer as if they were not there.
 from __future__ import annotations
 
 import logging
+import math
+import time
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
@@ -67,6 +70,11 @@ logger = logging.getLogger("consent_mw.web")
 _PATHS = ("/stats", "/stats.json", "/metrics")
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 _RETRY_AFTER = "10"
+
+#: Seconds that a report is kept: an owner who goes from chart to chart reads the store once.
+_KEPT_SECONDS = 60
+#: Reports that are kept, of several owners with several periods.
+_KEPT_REPORTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,8 @@ class _Stats:
     def __init__(self, context: WebContext, gate: Gate) -> None:
         self._context = context
         self._gate = gate
+        # Published figures never change, so a report stays true; the mapping is replaced as a whole, never edited.
+        self._reports: Mapping[tuple[int, int], tuple[float, Report]] = {}
 
     def register(self, app: Flask) -> None:
         app.before_request(self._hide)
@@ -283,8 +293,15 @@ class _Stats:
     # -- figures
 
     def _report(self, first: int, last: int) -> Report:
-        figures = self._context.records.figures(first_needed(first, last), last)
-        return report(figures, first=first, last=last)
+        """Return the report of these days, which may be a minute old; raises RecordsError."""
+        now = time.monotonic()
+        made, found = self._reports.get((first, last), (-math.inf, None))
+        if found is None or now - made > _KEPT_SECONDS:
+            figures = self._context.records.figures(first_needed(first, last), last)
+            found = report(figures, first=first, last=last)
+            others = [item for item in self._reports.items() if item[0] != (first, last)]
+            self._reports = dict([*others[-(_KEPT_REPORTS - 1) :], ((first, last), (now, found))])
+        return found
 
     def _for_machines(self) -> Report | Response:
         """Return the report of the chosen days, or the answer that says why not."""

@@ -186,7 +186,7 @@ def test_days_without_a_figure_are_a_gap() -> None:
     scale = rate_scale([0.4, 0.6])
     found = [Run(0, 9, "", rate), Run(10, 19, "", rate), Run(40, 49, "", rate)]
     root = parse(time_line(frame, found, [], scale, [""] * len(scale.ticks)))
-    assert len(root.findall(f".//{SVG}polyline")) == 2
+    assert len(root.findall(f".//{SVG}polyline[@class='rate']")) == 2
     assert len(root.findall(f".//{SVG}polygon")) == 2
 
 
