@@ -70,6 +70,9 @@ _PURPOSES = {
 }
 
 
+#: What a record needs of a notice.
+_PARTS = {"site", "purposes", "services"}
+
 # What a notice says, as banner.Notice.document writes it.
 _Notice = Mapping[str, Any]
 
@@ -285,7 +288,8 @@ def _parsed(document: bytes | None) -> _Notice | None:
         said = json.loads(document or b"null")
     except ValueError:
         return None
-    return said if isinstance(said, dict) and said.get("format") == "consent_mw.notice.v1" else None
+    known = isinstance(said, dict) and said.get("format") == "consent_mw.notice.v1" and said.keys() >= _PARTS
+    return said if known else None
 
 
 def _compact(value: object) -> str:
