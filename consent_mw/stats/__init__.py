@@ -18,21 +18,21 @@ from consent_mw.stats.periods import Preset
 from consent_mw.stats.periods import chosen
 from consent_mw.stats.periods import iso
 from consent_mw.stats.publication import publish_due
-from consent_mw.stats.queries import Mark
-from consent_mw.stats.queries import Period
-from consent_mw.stats.queries import Point
-from consent_mw.stats.queries import Purpose
-from consent_mw.stats.queries import Report
-from consent_mw.stats.queries import Row
-from consent_mw.stats.queries import Since
-from consent_mw.stats.queries import Span
-from consent_mw.stats.queries import Table
-from consent_mw.stats.queries import Total
 from consent_mw.stats.queries import first_needed
 from consent_mw.stats.queries import report
 from consent_mw.stats.rates import Change
 from consent_mw.stats.rates import Rate
 from consent_mw.stats.rates import wilson
+from consent_mw.stats.reports import Mark
+from consent_mw.stats.reports import Period
+from consent_mw.stats.reports import Point
+from consent_mw.stats.reports import Purpose
+from consent_mw.stats.reports import Report
+from consent_mw.stats.reports import Row
+from consent_mw.stats.reports import Since
+from consent_mw.stats.reports import Span
+from consent_mw.stats.reports import Table
+from consent_mw.stats.reports import Total
 from consent_mw.stats.words import sentence
 
 __all__ = [

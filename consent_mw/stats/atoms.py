@@ -64,7 +64,7 @@ class Atom:
 
     def tells(self, column: str) -> int:
         """Return the number in a column that its scheme tells."""
-        return sum(self.cells[name] for name in schemes.parts(frozenset(self.scheme), column) or ())
+        return sum(self.cells[name] for name in schemes.parts(self.scheme, column) or ())
 
 
 def spent(rows: Iterable[Counted]) -> dict[Count, int]:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from consent_mw.stats.queries import Report
 from consent_mw.stats.rates import Rate
+from consent_mw.stats.reports import Report
 from consent_mw.stats.schemes import SINGLES
 
 __all__ = ["as_metrics"]

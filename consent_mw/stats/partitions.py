@@ -35,8 +35,9 @@ from consent_mw.stats.atoms import Step
 from consent_mw.stats.atoms import spent
 from consent_mw.stats.atoms import sunday
 from consent_mw.stats.schemes import ANSWERED
+from consent_mw.stats.schemes import BESIDE_TABLE
 from consent_mw.stats.schemes import GRANTED
-from consent_mw.stats.schemes import PURPOSE_PREFIX
+from consent_mw.stats.schemes import PURPOSE_TABLE
 from consent_mw.stats.schemes import UNANSWERED
 from consent_mw.stats.schemes import UNGRANTED
 from consent_mw.stats.schemes import WITHOUT
@@ -70,19 +71,58 @@ def _due(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> list[Atom
 # -- numbers that stand alone
 
 
-def single_runs(name: str, atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> Iterator[Step]:
-    """Yield the runs of a table of one number: each at least K, and page views K more than the visits among them."""
-    begin = at = number = visits = 0
-    first = -1
-    for atom in _due(atoms, rows, head):
-        first = atom.first if first < 0 else first
-        while at < len(rows) and rows[at].day <= atom.last:
-            number += rows[at].number
-            at += 1
-        visits += atom.tells(ASKED)
-        if number >= K and (name != SHOWN or number - visits >= K):
-            yield Step((Figures(name, first, atom.last, {("", name): number}),), spent(rows[begin:at]))
-            begin, number, visits, first = at, 0, 0, -1
+def beside_runs(
+    atoms: Sequence[Atom], rows: Mapping[str, Sequence[Counted]], heads: Mapping[str, int]
+) -> Iterator[Step]:
+    """
+    Yield the runs of the numbers that stand alone: each at least K, and page views K more than the visits among them.
+
+    Args:
+        atoms: All of them, by day.
+        rows: What is left of each number's counts, by day.
+        heads: The last day of each that was published, or -1.
+    """
+    numbers = [_Single(name, rows[name], _due(atoms, rows[name], heads[name])) for name in rows]
+    newest = max(heads.values(), default=-1)
+    for atom in atoms:
+        told = [each for each in numbers if each.add(atom)]
+        # A number that comes late does not go back to a run that was published with the others.
+        if told and atom.first > newest:
+            cells = {("" if each.first == atom.first else str(each.first), each.name): each.number for each in told}
+            used = {count: number for each in told for count, number in spent(each.taken).items()}
+            yield Step((Figures(BESIDE_TABLE, atom.first, atom.last, cells),), used)
+            for each in told:
+                each.begin()
+
+
+class _Single:
+    """One number that stands alone, as it adds up."""
+
+    def __init__(self, name: str, rows: Sequence[Counted], atoms: Sequence[Atom]) -> None:
+        self.name = name
+        self._rows = rows
+        self._at = 0
+        self._start = atoms[0].first if atoms else None
+        self.begin()
+
+    def begin(self) -> None:
+        """Start anew behind what was published."""
+        self.first = -1
+        self.number = 0
+        self.taken: list[Counted] = []
+        self._visits = 0
+
+    def add(self, atom: Atom) -> bool:
+        """Add the counts of an atom's days, and return whether the number may be published."""
+        if self._start is None or atom.first < self._start:
+            return False
+        self.first = atom.first if self.first < 0 else self.first
+        while self._at < len(self._rows) and self._rows[self._at].day <= atom.last:
+            self.taken.append(self._rows[self._at])
+            self.number += self._rows[self._at].number
+            self._at += 1
+        self._visits += atom.tells(ASKED)
+        return self.number >= K and (self.name != SHOWN or self.number - self._visits >= K)
 
 
 # -- purposes
@@ -105,13 +145,8 @@ def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> I
         tables = _named_purposes(whole, old)
         late = atom.last - run[0].first + 1 >= PATIENCE
         if tables and (late or len(tables) == len(old)):
-            figures = (
-                Figures(
-                    PURPOSE_PREFIX + purpose, run[0].first, atom.last, {(purpose, key): n for key, n in row.items()}
-                )
-                for purpose, row in sorted(tables.items())
-            )
-            yield Step(tuple(figures), spent(rows[begin:at]))
+            cells = {(purpose, column): n for purpose, row in sorted(tables.items()) for column, n in row.items()}
+            yield Step((Figures(PURPOSE_TABLE, run[0].first, atom.last, cells),), spent(rows[begin:at]))
             begin, run, sums = at, [], {}
 
 
@@ -286,7 +321,7 @@ def _telling(browsers: _Rows, systems: _Rows) -> tuple[str, str] | None:
 
 
 def _sum(row: Mapping[str, int], column: str) -> int | None:
-    chosen = schemes.parts(frozenset(row), column)
+    chosen = schemes.parts(tuple(row), column)
     return None if chosen is None else sum(row[name] for name in chosen)
 
 

@@ -36,9 +36,9 @@ from consent_mw.stats.atoms import Counted
 from consent_mw.stats.atoms import Step
 from consent_mw.stats.atoms import new_atoms
 from consent_mw.stats.atoms import with_marks
+from consent_mw.stats.partitions import beside_runs
 from consent_mw.stats.partitions import dimension_runs
 from consent_mw.stats.partitions import purpose_runs
-from consent_mw.stats.partitions import single_runs
 
 __all__ = ["CLOSES", "plan", "publish_due"]
 
@@ -141,10 +141,11 @@ def plan(raw: Mapping[Count, int], published: Iterable[Figures], closed: int) ->
     )
     runs = [*kept.get(schemes.ANSWERS_TABLE, ()), *(step.figures[0] for step in steps)]
     atoms = sorted(map(Atom.of, runs), key=lambda atom: atom.first)
-    for name in schemes.SINGLES:
-        steps += single_runs(name, atoms, of(name), head([name]))
-    purposes = [name for name in kept if name.startswith(schemes.PURPOSE_PREFIX)]
-    steps += purpose_runs(atoms, rows.get(PURPOSE, []), head(purposes))
+    ended = dict.fromkeys(schemes.SINGLES, -1)
+    for run in kept.get(schemes.BESIDE_TABLE, ()):
+        ended |= {name: max(ended.get(name, -1), run.last) for _, name in run.cells}
+    steps += beside_runs(atoms, {name: of(name) for name in schemes.SINGLES}, ended)
+    steps += purpose_runs(atoms, rows.get(PURPOSE, []), head([schemes.PURPOSE_TABLE]))
     steps += dimension_runs(atoms, {name: rows.get(name, []) for name in DIMENSIONS}, head(DIMENSIONS))
     return steps
 

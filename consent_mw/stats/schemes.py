@@ -25,9 +25,10 @@ from consent_mw.core.counts import WITHDRAW
 #: Names of published tables; each of DIMENSIONS is one too.
 ANSWERS_TABLE = "answers"
 REVISION_TABLE = REVISION
-#: One table for each purpose: this and its id.
-PURPOSE_PREFIX = "purpose/"
-#: Tables of one number for each run.
+#: Its rows are purposes; they share their runs.
+PURPOSE_TABLE = "purpose"
+#: Numbers that stand alone. A number's value is empty, or the first day it is about where the run begins later.
+BESIDE_TABLE = "beside"
 SINGLES = (SHOWN, GPC, WITHDRAW)
 
 #: Columns beside those that are counted: asked and not answered, accept and partial, reject and unanswered, any answer.
@@ -76,22 +77,19 @@ def ways(column: str) -> tuple[str, ...]:
 
 
 @cache
-def parts(scheme: frozenset[str], column: str) -> tuple[str, ...] | None:
+def parts(scheme: tuple[str, ...], column: str) -> tuple[str, ...] | None:
     """Return the columns of ``scheme`` whose sum is ``column``, or None where they do not tell it."""
     want = _BITS[column]
+    chosen = tuple(name for name in scheme if name in _BITS and _BITS[name] & ~want == 0)
     found = 0
-    chosen: list[str] = []
-    for name in COLUMNS:
-        bits = _BITS[name]
-        if name in scheme and bits & ~want == 0:
-            found |= bits
-            chosen.append(name)
-    return tuple(chosen) if found == want else None
+    for name in chosen:
+        found |= _BITS[name]
+    return chosen if found == want else None
 
 
 def coarser(scheme: Iterable[str], than: Iterable[str]) -> bool:
     """Return whether every column of ``scheme`` is a sum of columns of ``than``."""
-    fine = frozenset(than)
+    fine = tuple(than)
     return all(parts(fine, column) is not None for column in scheme)
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import UNKNOWN
 from consent_mw.core.counts import K
-from consent_mw.stats.queries import Point
-from consent_mw.stats.queries import Report
-from consent_mw.stats.queries import Span
-from consent_mw.stats.queries import Table
 from consent_mw.stats.rates import Change
 from consent_mw.stats.rates import Rate
+from consent_mw.stats.reports import Point
+from consent_mw.stats.reports import Report
+from consent_mw.stats.reports import Span
+from consent_mw.stats.reports import Table
 from consent_mw.stats.words import date_of
 from consent_mw.stats.words import label
 from consent_mw.stats.words import percent

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from consent_mw.core.counts import K
 from consent_mw.stats.periods import EPOCH
-from consent_mw.stats.queries import Report
 from consent_mw.stats.rates import Change
 from consent_mw.stats.rates import Rate
+from consent_mw.stats.reports import Report
 
 #: The purpose that the sentence is about where it was published.
 FIRST_PURPOSE = "analytics"

@@ -99,7 +99,7 @@ def groups(figures: Iterable[Figures]) -> list[Group]:
     own = {
         name: sorted(runs, key=lambda run: run.first)
         for name, runs in tables.items()
-        if name == "answers" or name in DIMENSIONS or name.startswith("purpose/")
+        if name in ("answers", "purpose", *DIMENSIONS)
     }
     days = sorted(run.first for run in tables.get("answers", ()))
     wanted = {(first, last) for runs in own.values() for first, last, _ in _sums(runs, set(), days)}
@@ -111,12 +111,14 @@ def groups(figures: Iterable[Figures]) -> list[Group]:
 
 
 def _groups_of(table: str, first: int, last: int, cells: dict[tuple[str, str], int]) -> Iterator[Group]:
-    if table.startswith("purpose/"):
+    if table == "purpose":
         for (purpose, column), number in cells.items():
             plain = column.removesuffix("_without")
             split = (purpose, plain + "_without") in cells
             ways = frozenset(WAYS[plain])
-            name, rows = (table, frozenset({column.removeprefix(plain) or "with"})) if split else ("", frozenset[str]())
+            name, rows = (
+                (purpose, frozenset({column.removeprefix(plain) or "with"})) if split else ("", frozenset[str]())
+            )
             yield Group(first, last, ways, name, rows, number)
         return
     values = sorted({value for value, _ in cells})
@@ -152,16 +154,15 @@ def findings(figures: Iterable[Figures], purposes: int) -> list[str]:
 
 def _purposes(figures: Iterable[Figures], purposes: int) -> Iterator[str]:
     """Yield how few granted more than one purpose, or lack more than one, where the sum of all purposes tells it."""
-    runs: dict[tuple[int, int], list[Figures]] = {}
     for run in figures:
-        if run.table.startswith("purpose/"):
-            runs.setdefault((run.first, run.last), []).append(run)
-    for days, each in runs.items():
-        cells = [{column: number for (_, column), number in run.cells.items()} for run in each]
-        if len(each) < max(3, purposes) or any(ACCEPT not in row for row in cells):
+        if run.table != "purpose":
+            continue
+        names = {purpose for purpose, _ in run.cells}
+        cells = [{column: number for (each, column), number in run.cells.items() if each == name} for name in names]
+        if len(cells) < max(3, purposes) or any(ACCEPT not in row for row in cells):
             continue
         whole = cells[0][PARTIAL] + cells[0]["partial_without"]
         for column in (PARTIAL, "partial_without"):
             more = sum(row[column] for row in cells) - whole
             if 0 < more < K:
-                yield f"{days}: {more} have more than one purpose ({column})"
+                yield f"{run.first}: {more} have more than one purpose ({column})"

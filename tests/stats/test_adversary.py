@@ -27,9 +27,11 @@ def _table(name: str, first: int, last: int, **rows: int) -> Figures:
         [_table("os", 1, 1, ios=60, macos=40, other=100), _table("browser", 1, 1, safari=95, other=105)],
         [_table("browser", 1, 7, chrome=100), _table("browser", 1, 8, chrome=105)],
         [
-            Figures(f"purpose/p{at}", 1, 1, {(f"p{at}", "accept"): 50, (f"p{at}", "partial"): number,
-                    (f"p{at}", "partial_without"): 50 - number, (f"p{at}", "reject"): 30})
-            for at, number in enumerate((20, 17, 18))
+            Figures("purpose", 1, 1, {
+                (f"p{at}", column): number
+                for at, some in enumerate((20, 17, 18))
+                for column, number in (("accept", 50), ("partial", some), ("partial_without", 50 - some))
+            })
         ],
     ],
     ids=["small cell", "rows and total", "two days", "browser and systems", "runs that overlap", "purposes"],

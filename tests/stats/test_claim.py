@@ -198,15 +198,14 @@ def test_rows_add_up_to_the_totals_of_their_days(site: Site, seed: int) -> None:
 @claim
 @given(site=SITES, seed=st.integers(0, 2**32))
 def test_runs_of_a_table_do_not_overlap_and_fit_the_atoms(site: Site, seed: int) -> None:
-    """Every run begins and ends where an atom does; all dimensions share their runs, and all purposes."""
+    """Every run begins and ends where an atom does; all dimensions share their runs."""
     kept = list(lived(site, seed).kept.values())
     firsts = {run.first for run in kept if run.table == "answers"}
     lasts = {run.last for run in kept if run.table == "answers"}
     assert {run.first for run in kept} <= firsts
     assert {run.last for run in kept} <= lasts
-    for family in (c.DIMENSIONS, tuple({run.table for run in kept if run.table.startswith("purpose/")})):
-        runs = sorted({(run.first, run.last) for run in kept if run.table in family})
-        assert all(one[1] < other[0] for one, other in pairwise(runs))
+    runs = sorted({(run.first, run.last) for run in kept if run.table in c.DIMENSIONS})
+    assert all(one[1] < other[0] for one, other in pairwise(runs))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
