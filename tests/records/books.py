@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -13,6 +21,8 @@ from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.records import Records
 from consent_mw.records import open_records
+from consent_mw.records.sealing import Finding
+from consent_mw.records.sealing import Kind
 from consent_mw.records.sealing import Verification
 from consent_mw.records.sealing import seal_new
 from consent_mw.records.sealing import verify
@@ -156,3 +166,60 @@ SEAL_EDITS: dict[str, Callable[[Seal], object]] = {
 def copy_of(entry: Entry, receipt: str) -> Entry:
     """Return the same entry under another receipt."""
     return replace(entry, receipt=receipt)
+
+
+def some(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a property on some real files."""
+    ready = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])(test)
+    marked: Callable[..., None] = pytest.mark.slow(ready)
+    return marked
+
+
+@contextmanager
+def ledger(steps: list[tuple[str, int]]) -> Iterator[Book]:
+    """Lend a ledger that went through the steps."""
+    with tempfile.TemporaryDirectory() as folder:
+        book = Book(Path(folder))
+        try:
+            for name, number in steps:
+                match name:
+                    case "grant":
+                        book.grant(1 + number % 5)
+                    case "end":
+                        book.end(number)
+                    case "erase":
+                        book.erase(number)
+                    case "seal":
+                        book.seal()
+                    case "purge":
+                        book.purge()
+                    case "day":
+                        book.today += number
+            yield book
+        finally:
+            book.store.close()
+
+
+def step(*names: str, least: int = 0, most: int = 1000) -> st.SearchStrategy[tuple[str, int]]:
+    """Return steps of these names."""
+    return st.tuples(st.sampled_from(names), st.integers(least, most))
+
+
+quiet = st.lists(step("grant", "grant", "end", "seal", "seal"), min_size=2, max_size=14)
+lively = st.lists(
+    step("grant", "grant", "end", "seal", "seal", "erase", "purge") | step("day", least=-25, most=40), max_size=25
+)
+#: At least two seals, with something in them.
+sealed = quiet.map(lambda steps: [("grant", 3), ("seal", 0), *steps, ("grant", 2), ("seal", 0)])
+
+
+def found(result: Verification) -> Finding:
+    """Return what was found."""
+    assert result.finding is not None, "nothing was found"
+    return result.finding
+
+
+def told(result: Verification) -> tuple[Kind, int | None, int | None, str]:
+    """Return what was found, and where."""
+    finding = found(result)
+    return finding.kind, finding.seal, finding.place, finding.receipt
