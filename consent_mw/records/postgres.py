@@ -55,8 +55,10 @@ START_WAIT = 5.0
 #: The schema, step by step; the table ``steps`` holds the names of those that a database has.
 MIGRATIONS = ("2026-11-22-postgres-1-ledger.sql", "2026-11-22-postgres-2-counters.sql")
 
-#: Nothing of ours goes on in the server for long after we have stopped waiting for it.
+#: Nothing of ours goes on in the server for long after we have stopped waiting for it. Every query follows an index:
+#: a planner that has no statistics yet would read and sort a large ledger for each page of it.
 _SESSION = (
+    "SET enable_bitmapscan = off; SET enable_seqscan = off; "
     "SET search_path = consent_mw; SET statement_timeout = '5s'; SET lock_timeout = '3s'; "
     "SET idle_in_transaction_session_timeout = '10s'; SET default_transaction_isolation = 'read committed'"
 )

@@ -44,6 +44,8 @@ DEFAULTS = {
     "application_name": "consent_mw",
     "client_encoding": "UTF8",
     "connect_timeout": "2",
+    # Of several servers, the one that takes what is written.
+    "target_session_attrs": "read-write",
     "keepalives_idle": "5",
     "keepalives_interval": "2",
     "keepalives_count": "3",
@@ -166,7 +168,7 @@ class Pool:
         return self._state
 
     def _open(self, state: _State, until: float) -> Link:
-        """Return a new connection, or raise when ``until`` is over; what comes later is closed."""
+        """Return a new connection, or raise when ``until`` is over; one that comes later is for the next caller."""
         if not state.opening.acquire(timeout=max(until - time.monotonic(), 0)):
             raise psycopg.OperationalError("it does not answer")
         future: Future[Link] = Future()
@@ -174,7 +176,7 @@ class Pool:
         try:
             return future.result(max(until - time.monotonic(), 0))
         except TimeoutError:
-            future.add_done_callback(_close_late)
+            future.add_done_callback(lambda late: self._keep(state, late))
             raise psycopg.OperationalError("it does not answer in time") from None
 
     def _connect(self, state: _State, future: Future[Link]) -> None:
@@ -193,6 +195,13 @@ class Pool:
         finally:
             state.opening.release()
 
+    def _keep(self, state: _State, late: Future[Link]) -> None:
+        if late.exception() is None:
+            if self._closed or len(state.idle) >= MOST:
+                late.result().close()
+            else:
+                state.idle.append(late.result())
+
 
 def _fit(idle: deque[Link]) -> Link | None:
     """Return an idle connection that was not closed meanwhile: such a one has something to read, its end."""
@@ -206,11 +215,6 @@ def _fit(idle: deque[Link]) -> Link | None:
         if not poll.poll(0):
             return link
         link.close()
-
-
-def _close_late(future: Future[Link]) -> None:
-    if future.exception() is None:
-        future.result().close()
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()

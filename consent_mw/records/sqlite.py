@@ -10,6 +10,7 @@ import logging
 import time
 from contextlib import AbstractContextManager
 
+from consent_mw.errors import RecordsError
 from consent_mw.records.sql import Session
 from consent_mw.records.sql import SqlRecords
 from consent_mw.records.sqlite_file import WAIT
@@ -34,13 +35,19 @@ class SqliteRecords(SqliteFile, SqlRecords):
 
     def _wipe(self) -> None:
         """Empty the write-ahead log: secure_delete has overwritten the rows in the file, but not there."""
-        with self._using(self._writer) as connection:
-            until = time.monotonic() + WAIT
-            # As long as somebody reads an older state the log must stay; the next wipe takes it along.
-            while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                if time.monotonic() > until:
-                    _log.warning("what was erased is in %s-wal until nobody reads the records", self.path)
-                    return
+        until = time.monotonic() + WAIT
+        try:
+            with self._using(self._writer) as connection:
+                # As long as somebody reads an older state the log must stay; the next wipe takes it along.
+                while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    if time.monotonic() > until:
+                        self._left("Others read the records.")
+                        break
+        except RecordsError as error:
+            self._left(str(error))
+
+    def _left(self, why: str) -> None:
+        _log.warning("what was erased stays in %s-wal until the next erasure: %s", self.path, why)
 
 
 def migrate(path: str, *, site: str) -> list[str]:

@@ -78,6 +78,15 @@ def in_processes(count: int, work: Callable[..., None], *arguments: object) -> l
     return [child.exitcode for child in children]
 
 
+def run_together(work: list[Callable[[], None]]) -> None:
+    """Call each in a thread of its own."""
+    threads = [threading.Thread(target=one) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def _together(gate: threading.Barrier, work: Callable[..., None], *arguments: object) -> None:
     gate.wait(60)
     work(*arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck
@@ -23,6 +24,7 @@ from consent_mw.records import Records
 from consent_mw.records import open_records
 from tests.records.samples import DAY
 from tests.records.samples import in_processes
+from tests.records.samples import run_together
 
 ALL = Count(DAY, TOTAL, "", ACCEPT)
 NONE = Count(DAY, TOTAL, "", REJECT)
@@ -213,11 +215,7 @@ def test_a_race_to_publish_has_one_winner(opened: Callable[..., Records]) -> Non
         except Exception as error:
             results.append(error)
 
-    threads = [threading.Thread(target=work, args=(store,)) for store in stores]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_together([partial(work, store) for store in stores])
     assert sorted(map(str, results)) == ["False", "False", "False", "True"]
     assert (stores[0].figures(DAY, DAY), stores[0].counts(DAY + 1)) == ([run(DAY, DAY)], {})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +14,7 @@ from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError
 from consent_mw.records import Records
 from tests.records.samples import in_processes
+from tests.records.samples import run_together
 
 
 def test_nothing_is_learned_at_first(store: Records) -> None:
@@ -84,11 +84,7 @@ def test_threads_learn_together(store: Records) -> None:
         except Exception as error:
             news.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_together([work] * 6)
     assert (news.count(True), news.count(False), len(store.learned())) == (10, 50, 10)
 
 

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -263,6 +264,30 @@ def test_a_closed_store_has_no_connection(store: Records, url: str) -> None:
     assert sessions(url) == []
 
 
+def test_a_connection_that_comes_late_is_for_the_next_caller(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server far away may take longer to connect to than a visitor waits: that is lost time only once."""
+    store = open_records(url)
+    store._database._pool.drop()  # type: ignore[attr-defined]
+    monkeypatch.setattr(postgres, "WAIT", 0.1)
+    connect = postgres_pool.Link.connect
+
+    def far_away(**params: Any) -> postgres_pool.Link:
+        time.sleep(0.5)
+        return connect(**params)
+
+    monkeypatch.setattr(postgres_pool.Link, "connect", far_away)
+    with pytest.raises(RecordsError, match="does not answer in time"):
+        store.append(a_grant("a"))
+    until = time.monotonic() + 30
+    while not sessions(url) and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(0.1)
+    monkeypatch.setattr(postgres, "WAIT", 5.0)
+    store.append(a_grant("a"))
+    assert len(sessions(url)) == 1
+    store.close()
+
+
 def _session_of(store: Records) -> int:
     with store._reading() as session:  # type: ignore[attr-defined]
         return int(session.rows("SELECT pg_backend_pid()")[0][0])
@@ -378,6 +403,20 @@ def test_sealing_leaves_no_order_of_arrival(store: Records, url: str) -> None:
     store._wipe()  # type: ignore[attr-defined]
     assert [receipt for (receipt,) in rows(url, "SELECT receipt FROM ledger ORDER BY ctid")] == expected
     assert rows(url, "SELECT count(DISTINCT xmin::text) FROM ledger") == [(1,)]
+
+
+def test_reading_follows_an_index_from_the_start(store: Records) -> None:
+    """A server that has no statistics yet would sort a large ledger for each page of it."""
+    queries = [
+        "SELECT receipt FROM ledger WHERE site = 'site' AND (receipt, step) > ('a', 0) ORDER BY receipt, step LIMIT 9",
+        "SELECT receipt FROM ledger WHERE site = 'site' AND seal IS NULL LIMIT 9",
+        "SELECT receipt FROM ledger WHERE site = 'site' AND seal = 1",
+        "SELECT total FROM counts WHERE site = 'site' AND day < 9",
+        "SELECT cells FROM figures WHERE site = 'site' AND first_day <= 9 AND last_day >= 9 ORDER BY name, first_day",
+    ]
+    with store._reading() as session:  # type: ignore[attr-defined]
+        plans = ["\n".join(line for (line,) in session.rows(f"EXPLAIN {query}")) for query in queries]
+    assert [plan for plan in plans if "Sort" in plan or "Seq Scan" in plan or "Index" not in plan] == []
 
 
 # -- what cannot be a store

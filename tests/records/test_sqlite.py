@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,11 +147,30 @@ def test_what_is_erased_while_somebody_reads_is_told(
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM ledger").fetchall()
         assert store.erase("canary", DAY) == 1
-    assert "until nobody reads the records" in caplog.text
+    assert "until the next erasure: Others read the records." in caplog.text
     assert b"canary" in everything(file)
     store.append(a_grant("other"))
     store.erase("other", DAY)
     assert b"canary" not in everything(file)
+
+
+def test_an_erasure_counts_where_the_log_cannot_be_emptied(
+    store: Records, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What fails after the rows are gone is told to the owner, and not to the person as a failure."""
+    store.append(a_grant("canary"))
+    erased = store._transaction  # type: ignore[attr-defined]
+
+    @contextmanager
+    def then_closed(*, alone: bool) -> Iterator[object]:
+        with erased(alone=alone) as session:
+            yield session
+        store.close()
+
+    monkeypatch.setattr(store, "_transaction", then_closed)
+    assert store.erase("canary", DAY) == 1
+    assert "are closed" in caplog.text
+    assert rows(file) == []
 
 
 # -- files of older versions
