@@ -13,6 +13,8 @@ Options follow after ``?``:
 ``replicas``
     How many replicas must confirm a write before it counts as done: 0 for one server and 1 for Sentinel unless it is
     given; for a Cluster 1 where it has replicas.
+``timeout``
+    Seconds to connect, and for each answer: 0.3 unless it is given. A visitor may be waiting.
 ``tls``
     ``1``: Sentinel or the Cluster is spoken to over TLS.
 ``ca``, ``cert``, ``key``
@@ -25,6 +27,7 @@ User, password and options are percent-encoded, as in any address.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from dataclasses import field
 from enum import Enum
@@ -38,10 +41,13 @@ from consent_mw.errors import Problem
 
 __all__ = ["Address", "Kind", "Place", "read"]
 
+#: Seconds to connect, and for each answer, unless the address says otherwise.
+TIMEOUT = 0.3
+
 #: A host and a port.
 Place = tuple[str, int]
 
-_OPTIONS = frozenset({"replicas", "tls", "ca", "cert", "key", "sentinel_user", "sentinel_password"})
+_OPTIONS = frozenset({"replicas", "timeout", "tls", "ca", "cert", "key", "sentinel_user", "sentinel_password"})
 
 
 class Kind(Enum):
@@ -61,6 +67,7 @@ class Address:
         places: The server, the Sentinels, or some nodes of the Cluster.
         service: The name by which the Sentinels know the master.
         replicas: How many must confirm a write; None where that follows from the Cluster.
+        timeout: Seconds to connect, and for each answer.
         shown: The address as people may see it.
         secrets: Texts that must be in no message.
     """
@@ -71,6 +78,7 @@ class Address:
     database: int = 0
     service: str = ""
     replicas: int | None = None
+    timeout: float = TIMEOUT
     tls: bool = False
     ca: str = ""
     cert: str = ""
@@ -110,6 +118,9 @@ def read(url: str) -> Address:
     replicas = options.get("replicas", {Kind.ONE: "0", Kind.SENTINEL: "1"}.get(kind, ""))
     if replicas and not _is_number(replicas):
         raise _wrong("The option 'replicas' is no number.", "Write how many replicas must confirm a write: replicas=1.")
+    timeout = options.get("timeout", str(TIMEOUT))
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", timeout) or float(timeout) < 0.01:
+        raise _wrong("The option 'timeout' is no number of seconds.", "Write one of two digits at most: timeout=0.3.")
     if options.get("tls", "0") not in {"0", "1"}:
         raise _wrong("The option 'tls' is neither 0 nor 1.", "Write tls=1, or leave it out.")
     account = parts.netloc.rpartition("@")[0]
@@ -122,6 +133,7 @@ def read(url: str) -> Address:
         database=database,
         service=service,
         replicas=int(replicas) if replicas else None,
+        timeout=float(timeout),
         tls=scheme == "rediss" or options.get("tls") == "1",
         ca=options.get("ca", ""),
         cert=options.get("cert", ""),

@@ -66,16 +66,13 @@ Value = str | bytes | int
 Command = Sequence[Value]
 T = TypeVar("T")
 
-#: Seconds to connect, and for each answer: a page may be waiting.
-TIMEOUT = 0.3
 #: Seconds for an answer to what no page waits for, and may move thousands of entries.
 SLOW_TIMEOUT = 2.0
-#: Seconds within which the replicas must confirm a write. A server looks at its clock ten times a second: it may answer
-#: as much later, and TIMEOUT must not be over then.
-CONFIRM = 0.1
-#: Seconds that one Sentinel or node may take to say where the server is, and all of them together.
-ASK_TIMEOUT = 0.1
-ASK_ALL = 0.25
+#: What part of the time limit replicas have to confirm a write. A server looks at its clock ten times a second: it may
+#: answer as much later, and the limit must not be over then.
+CONFIRM = 1 / 3
+#: What part of it one Sentinel or node has to say where the server is; all of them together have the whole.
+ASK = 1 / 3
 
 
 class Unfit(Exception):
@@ -161,15 +158,17 @@ class Link:
 
         def work(node: Node) -> Any:
             client = _client_of(node, slow)
-            wait = [("WAIT", node.replicas, int(CONFIRM * 1000))] if confirm and node.replicas else []
+            wait = (
+                [("WAIT", node.replicas, int(self.address.timeout * CONFIRM * 1000))]
+                if confirm and node.replicas
+                else []
+            )
             try:
                 answers = _run(client, [("EVALSHA", script.digest, len(keys), *keys, *args), *wait])
             except NoScriptError:  # a server that was restarted, or is new
                 answers = _run(client, [("EVAL", script.text, len(keys), *keys, *args), *wait])
             if wait and answers[1] < node.replicas:
-                raise _Unconfirmed(
-                    f"{answers[1]} of {node.replicas} replicas confirmed a write within {CONFIRM} seconds"
-                )
+                raise _Unconfirmed(f"{answers[1]} of {node.replicas} replicas confirmed a write in time")
             return answers[0]
 
         return self._with_node(work, repeat=repeat)
@@ -235,8 +234,9 @@ class Link:
             place, replicas = self.address.places[0], 0
         if self.address.replicas is not None:
             replicas = self.address.replicas
-        quick = self._client(place, TIMEOUT)
-        node = Node(place, replicas, quick, self._client(place, SLOW_TIMEOUT))
+        limit = self.address.timeout
+        quick = self._client(place, limit)
+        node = Node(place, replicas, quick, self._client(place, max(limit, SLOW_TIMEOUT)))
         ((role, *_),) = _run(quick, [("ROLE",)])
         if role != b"master":
             if self.address.kind is Kind.ONE:
@@ -247,13 +247,14 @@ class Link:
 
     def _asked(self, question: Callable[[redis.Redis, Place], tuple[Place, int]]) -> tuple[Place, int]:
         """Put the question to one after the other until one answers."""
-        until = time.monotonic() + ASK_ALL
+        limit = self.address.timeout
+        until = time.monotonic() + limit
         reason = "nobody was asked"
         for place in self._ask:
             left = until - time.monotonic()
             if left <= 0:
                 break
-            with self._client(place, min(ASK_TIMEOUT, left), sentinel=self.address.kind is Kind.SENTINEL) as client:
+            with self._client(place, min(limit * ASK, left), sentinel=self.address.kind is Kind.SENTINEL) as client:
                 try:
                     found = question(client, place)
                 except AuthenticationError:
@@ -320,7 +321,7 @@ class Link:
             username=(address.sentinel_user if sentinel else address.user) or None,
             password=(address.sentinel_password if sentinel else address.password) or None,
             socket_timeout=timeout,
-            socket_connect_timeout=min(timeout, TIMEOUT),
+            socket_connect_timeout=min(timeout, address.timeout),
             retry=Retry(NoBackoff(), 0),
             protocol=2,
             **tls,
@@ -329,6 +330,14 @@ class Link:
         client.response_callbacks.clear()
         return client
 
+
+_MOVING: dict[str, type[ResponseError]] = {
+    "ASK": AskError,
+    "CLUSTERDOWN": ClusterDownError,
+    "MASTERDOWN": MasterDownError,
+    "MOVED": MovedError,
+    "TRYAGAIN": TryAgainError,
+}
 
 #: Servers that a parent process was connected to, kept so that nothing closes the parent's connections.
 _abandoned: list[Node] = []
@@ -349,7 +358,9 @@ def _run(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     answers: list[Any] = pipeline.execute(raise_on_error=False)
     for answer in answers:
         if isinstance(answer, Exception):
-            raise answer
+            # Before 5.1 redis-py knew the errors of a Cluster in its own client for that only.
+            word, _, rest = str(answer).partition(" ")
+            raise _MOVING[word](rest) if word in _MOVING else answer
     return answers
 
 

@@ -28,10 +28,15 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from consent_mw.errors import RecordsError
 from consent_mw.records.redis_keys import Keys
 
 SERVICE = "consent"
 SLOTS = 16384
+#: The time limits of a store, in seconds, for tests of anything else than time limits, and for those of faults: the
+#: machine may be busy.
+PATIENT = 10
+QUICK = 1
 #: A Cluster's own port is its port plus this.
 BUS = 10000
 
@@ -56,14 +61,14 @@ def free_port() -> int:
 
 
 def wait_until(what: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until ``what`` is true; errors of Redis count as not yet."""
+    """Wait until ``what`` is true; errors of Redis, and of a store there, count as not yet."""
     until = time.monotonic() + seconds
     last: object = None
     while time.monotonic() < until:
         try:
             if last := what():
                 return
-        except redis.RedisError as error:
+        except (redis.RedisError, RecordsError) as error:
             last = error
         time.sleep(0.02)
     raise AssertionError(f"still {last!r} after {seconds} seconds")
@@ -157,6 +162,16 @@ class Deployment:
         self.url = url
         self.servers = tuple(servers)
         self.sentinels = tuple(sentinels)
+
+    @property
+    def patient(self) -> str:
+        """The address, with a time limit that is never over."""
+        return f"{self.url}?timeout={PATIENT}"
+
+    @property
+    def quick(self) -> str:
+        """The address, with a time limit that a server may exceed."""
+        return f"{self.url}?timeout={QUICK}"
 
     def master(self, site: str = "site") -> Server:
         """Return the server that holds the records of a site now."""
@@ -289,7 +304,7 @@ class Shared:
     def fresh(self) -> str:
         """Return the address of an empty store."""
         self.deployment.empty()
-        return self.deployment.url
+        return self.deployment.patient
 
     def stop(self) -> None:
         """End the servers, and remove what they wrote."""

@@ -66,7 +66,7 @@ def server(deployment: Deployment) -> Server:
 @pytest.fixture
 def store(deployment: Deployment) -> Iterator[RedisRecords]:
     """Open the store on that server."""
-    with closing(RedisRecords(deployment.url, site=SITE)) as opened:
+    with closing(RedisRecords(deployment.patient, site=SITE)) as opened:
         yield opened
 
 
@@ -122,7 +122,7 @@ def test_a_replica_is_refused() -> None:
 def test_what_a_power_cut_may_cost_is_said(fsync: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
     """An owner whose server answers before it has written to the disk reads so, once."""
     caplog.set_level(logging.WARNING, "consent_mw")
-    with redis_servers.standalone({"appendfsync": fsync}) as started, closing(open_records(started.url)) as store:
+    with redis_servers.standalone({"appendfsync": fsync}) as started, closing(open_records(started.patient)) as store:
         store.append(a_grant())
     assert [("appendfsync always" in record.message) for record in caplog.records] == [True] * warned
 
@@ -187,7 +187,7 @@ def test_nothing_is_finer_than_a_day(server: Server, store: RedisRecords) -> Non
     assert max(int(number) for number in re.findall(r"\d+", text)) == DAY
 
 
-def test_no_order_of_arrival_is_kept(server: Server, store: RedisRecords) -> None:
+def test_no_order_of_arrival_is_kept(deployment: Deployment, server: Server, store: RedisRecords) -> None:
     """Whoever came first: entries that wait, and those that are sealed, stand just the same."""
     receipts = [f"{number:03}{'r' * 19}" for number in range(60)]
     pictures = []
@@ -199,7 +199,7 @@ def test_no_order_of_arrival_is_kept(server: Server, store: RedisRecords) -> Non
         pictures.append((waiting, dump(server)))
         server.ask("FLUSHALL")
         store.close()
-        store = RedisRecords(f"redis://{server.place}/0", site=SITE)
+        store = RedisRecords(deployment.patient, site=SITE)
         random.shuffle(receipts)
     store.close()
     assert pictures[0] == pictures[1]
@@ -214,7 +214,7 @@ def test_what_was_erased_leaves_the_disk() -> None:
         def files() -> bytes:
             return b"".join(path.read_bytes() for path in server.folder.rglob("*") if path.is_file())
 
-        with closing(RedisRecords(started.url, site=SITE)) as store:
+        with closing(RedisRecords(started.patient, site=SITE)) as store:
             store.append(a_grant("leaves-a-trace"))
             store.append(a_grant("stays"))
             seal_all(store)
@@ -225,15 +225,19 @@ def test_what_was_erased_leaves_the_disk() -> None:
         assert (b"stays" in files(), server.ask("EXISTS", KEYS.erased)) == (True, 0)
 
 
-def test_a_seal_over_five_thousand_entries_is_kept(store: RedisRecords) -> None:
+def test_a_seal_over_five_thousand_entries_is_kept() -> None:
     """The largest seal there is goes through one script, and comes back whole."""
     entries = in_order([a_grant(f"{number:022}") for number in range(5000)])
-    for entry in entries:
-        store.append(entry)
-    seal = next_seal(store, entries)
-    assert store.add_seal(seal, entries)
-    assert ([kept.entry for kept in store.sealed(1)], store.seals()) == (entries, [seal])
-    assert (store.purge(DAY + 1), list(store.entries())) == (5000, [])
+    with (
+        redis_servers.standalone({"appendfsync": "no"}) as started,
+        closing(RedisRecords(started.patient, site=SITE)) as store,
+    ):
+        for entry in entries:
+            store.append(entry)
+        seal = next_seal(store, entries)
+        assert store.add_seal(seal, entries)
+        assert ([kept.entry for kept in store.sealed(1)], store.seals()) == (entries, [seal])
+        assert (store.purge(DAY + 1), list(store.entries())) == (5000, [])
 
 
 def test_an_entry_is_never_out_of_sight(deployment: Deployment, store: RedisRecords) -> None:
@@ -242,7 +246,7 @@ def test_an_entry_is_never_out_of_sight(deployment: Deployment, store: RedisReco
     done = threading.Event()
 
     def look() -> None:
-        with closing(RedisRecords(deployment.url, site=SITE)) as other:
+        with closing(RedisRecords(deployment.patient, site=SITE)) as other:
             while not done.is_set():
                 seen.append(len(other.history("watched")))
                 receipts = [kept.entry.receipt for kept in other.entries()]
@@ -399,7 +403,7 @@ def test_a_killed_server_has_all_that_it_acknowledged(deployment: Deployment, se
             else:
                 acknowledged.append(receipt)
 
-    with closing(RedisRecords(deployment.url, site=SITE)) as store:
+    with closing(RedisRecords(deployment.patient, site=SITE)) as store:
         threads = [threading.Thread(target=work, args=(store, number)) for number in range(4)]
         for thread in threads:
             thread.start()
@@ -449,14 +453,17 @@ def uses(store: RedisRecords) -> dict[str, Callable[[], object]]:
 
 
 @pytest.mark.parametrize("fault", ["freeze", "kill"])
-def test_no_call_waits_for_a_server_that_is_gone(server: Server, store: RedisRecords, fault: str) -> None:
+def test_no_call_waits_for_a_server_that_is_gone(deployment: Deployment, server: Server, fault: str) -> None:
     """With the server frozen or dead, each method fails within its bound; afterwards the same store works again."""
-    store.append(a_grant())
-    {"freeze": server.freeze, "kill": server.kill}[fault]()
-    took = {name: seconds(use) for name, use in uses(store).items()}
-    {"freeze": server.thaw, "kill": server.start}[fault]()
-    assert {name: time for name, time in took.items() if time > BOUND} == {}
-    wait_until(lambda: len(store.history(a_grant().receipt)) == 1)
+    with closing(RedisRecords(deployment.patient, site=SITE)) as other:
+        other.append(a_grant())
+    with closing(RedisRecords(deployment.url, site=SITE)) as store:
+        wait_until(lambda: store.history(a_grant().receipt))
+        {"freeze": server.freeze, "kill": server.kill}[fault]()
+        took = {name: seconds(use) for name, use in uses(store).items()}
+        {"freeze": server.thaw, "kill": server.start}[fault]()
+        assert {name: time for name, time in took.items() if time > BOUND} == {}
+        wait_until(lambda: len(store.history(a_grant().receipt)) == 1)
 
 
 def test_a_store_outlives_a_restart_without_an_error(server: Server, store: RedisRecords) -> None:

@@ -43,6 +43,11 @@ def test_an_address_says_where_the_store_is(
     assert (found.places, found.database, found.service, found.replicas) == (places, database, service, replicas)
 
 
+def test_the_time_limit_is_the_owner_s() -> None:
+    """A server far away may have more time, which visitors wait for."""
+    assert (read("redis://h").timeout, read("redis://h?timeout=1.5").timeout) == (0.3, 1.5)
+
+
 def test_user_and_password_are_decoded() -> None:
     """What is percent-encoded in the address is meant as it was before."""
     found = read(f"redis+sentinel://o%40ner:{ENCODED}@h/m?sentinel_user=s&sentinel_password={ENCODED}")
@@ -76,9 +81,11 @@ def test_an_address_says_whether_tls_is_spoken(url: str, tls: bool, ca: str) -> 
         ("redis://u:SECRET@h/x", "no database"),
         ("redis://u:SECRET@h/1/2", "no database"),
         ("redis://u:SECRET@h?x", "cannot be read"),
-        ("redis://u:SECRET@h?timeout=1", "option 'timeout' is not known"),
+        ("redis://u:SECRET@h?socket_timeout=1", "option 'socket_timeout' is not known"),
         ("redis://u:SECRET@h?replicas=many", "'replicas' is no number"),
         ("redis://u:SECRET@h?tls=yes", "'tls' is neither"),
+        ("redis://u:SECRET@h?timeout=soon", "'timeout' is no number"),
+        ("redis://u:SECRET@h?timeout=0", "'timeout' is no number"),
         ("redis+sentinel://u:SECRET@h", "name of the master is missing"),
         ("redis+cluster://u:SECRET@h/1", "no databases but 0"),
     ],

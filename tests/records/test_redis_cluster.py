@@ -28,8 +28,8 @@ from tests.records.samples import seal_all
 
 pytestmark = pytest.mark.skipif(redis_servers.program() is None, reason="redis-server is not on this machine")
 
-#: Seconds within which a call must end, whatever the nodes do: a few tenths on a machine that has time.
-BOUND = 1.5
+#: Seconds within which a call with the time limit QUICK must end, whatever the nodes do.
+BOUND = 4.0
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def cluster() -> Iterator[Deployment]:
 @pytest.fixture
 def store(cluster: Deployment) -> Iterator[RedisRecords]:
     """Open the store there."""
-    with closing(RedisRecords(cluster.url, site=SITE)) as opened:
+    with closing(RedisRecords(cluster.quick, site=SITE)) as opened:
         yield opened
 
 
@@ -108,7 +108,7 @@ def other_site(cluster: Deployment) -> str:
 def test_a_lost_node_takes_only_its_own_sites(cluster: Deployment, store: RedisRecords, fault: str) -> None:
     """Sites on a node that is gone are told so in time, the others go on; when it is back, so are its sites."""
     name = other_site(cluster)
-    with closing(open_records(cluster.url, site=name)) as other:
+    with closing(open_records(cluster.quick, site=name)) as other:
         lost = cluster.master(SITE)
         for opened, site in ((store, SITE), (other, name)):
             opened.append(a_grant("before", site=site))
@@ -124,7 +124,7 @@ def test_a_lost_node_takes_only_its_own_sites(cluster: Deployment, store: RedisR
             took.append(time.monotonic() - begun)
         # A process that starts now finds its site, whoever is asked first.
         begun = time.monotonic()
-        open_records(cluster.url, site=name).close()
+        open_records(cluster.quick, site=name).close()
         took.append(time.monotonic() - begun)
         {"freeze": lost.thaw, "kill": lost.start}[fault]()
         assert (max(took) < BOUND, len(list(other.entries()))) == (True, number + 1)
@@ -138,7 +138,7 @@ def test_a_cluster_that_is_frozen_costs_no_more_than_its_bound(cluster: Deployme
     for node in cluster.servers:
         node.freeze()
     took = [seconds(lambda: store.append(a_grant("x"))) for _ in range(3)]
-    took.append(seconds(lambda: open_records(cluster.url)))
+    took.append(seconds(lambda: open_records(cluster.quick)))
     for node in cluster.servers:
         node.thaw()
     assert max(took) < BOUND
@@ -176,6 +176,8 @@ def test_half_a_move_loses_nothing_and_doubles_nothing(cluster: Deployment, stor
 
     store.keep_notice("n", b"document")
     use("before")
+    store.append(a_grant("waits"))  # so that every key is there which an entry touches
+    taken.append("waits")
     source = cluster.master(SITE)
     target = next(node for node in cluster.servers if node is not source)
     keys = sorted(move_begins(source, target))
@@ -187,7 +189,7 @@ def test_half_a_move_loses_nothing_and_doubles_nothing(cluster: Deployment, stor
         move(source, target, new)
     move_ends(cluster, target)
     use("after")
-    assert ([kept.entry.receipt for kept in store.entries()], len(failed) > 0) == (sorted(taken), True)
+    assert ([kept.entry.receipt for kept in store.entries()], bool(failed)) == (sorted(taken), True)
     assert {"before", "during-0", "after"} <= set(taken)
     found = verify(store, site=SITE, keys=("k",), today=DAY, record_days=540)
     assert (found.finding, found.entries + found.waiting, store.notice("n")) == (None, len(taken), b"document")
@@ -196,7 +198,7 @@ def test_half_a_move_loses_nothing_and_doubles_nothing(cluster: Deployment, stor
 @pytest.mark.slow
 def test_a_replica_that_takes_over_has_all_that_was_acknowledged() -> None:
     """Each node has a replica: the master is killed, and every acknowledged entry is on the one that follows."""
-    with redis_servers.cluster(replicas=1) as started, closing(RedisRecords(started.url, site=SITE)) as store:
+    with redis_servers.cluster(replicas=1) as started, closing(RedisRecords(started.quick, site=SITE)) as store:
         old = started.master(SITE)
         (replica,) = started.replicas(old)
         acknowledged = []

@@ -24,8 +24,8 @@ from tests.records.samples import a_grant
 
 pytestmark = pytest.mark.skipif(redis_servers.program() is None, reason="redis-server is not on this machine")
 
-#: Seconds within which a call must end, whatever the servers do: a few tenths on a machine that has time.
-BOUND = 1.5
+#: Seconds within which a call with the time limit QUICK must end, whatever the servers do.
+BOUND = 4.0
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def pair() -> Iterator[Deployment]:
 @pytest.fixture
 def store(pair: Deployment) -> Iterator[RedisRecords]:
     """Open the store there, with a connection to its master."""
-    with closing(RedisRecords(pair.url, site=SITE)) as opened:
+    with closing(RedisRecords(pair.quick, site=SITE)) as opened:
         opened.version()
         yield opened
 
@@ -82,7 +82,7 @@ def test_what_no_replica_confirms_is_not_acknowledged(pair: Deployment, store: R
     replica = pair.servers[1]
     store.append(a_grant("before"))
     replica.freeze()
-    took = [seconds(lambda: store.append(a_grant("during")), "0 of 1 replicas confirmed") for _ in range(3)]
+    took = [seconds(lambda: store.append(a_grant("during")), "0 of 1 replicas") for _ in range(3)]
     replica.thaw()
     append_at_last(store, "during")
     assert max(took) < BOUND
@@ -92,7 +92,7 @@ def test_what_no_replica_confirms_is_not_acknowledged(pair: Deployment, store: R
 def test_an_owner_may_do_without_replicas(pair: Deployment) -> None:
     """With ``?replicas=0`` the master alone is enough."""
     pair.servers[1].kill()
-    with closing(RedisRecords(f"{pair.url}?replicas=0", site=SITE)) as store:
+    with closing(RedisRecords(f"{pair.quick}&replicas=0", site=SITE)) as store:
         store.append(a_grant())
         assert len(store.history(a_grant().receipt)) == 1
 
@@ -121,7 +121,7 @@ def test_a_failover_during_load_loses_nothing() -> None:
                         time.sleep(0.01)
                 acknowledged.append(receipt)
 
-        with closing(RedisRecords(started.url, site=SITE)) as store:
+        with closing(RedisRecords(started.quick, site=SITE)) as store:
             threads = [threading.Thread(target=work, args=(store, number)) for number in range(4)]
             for thread in threads:
                 thread.start()
@@ -141,7 +141,7 @@ def test_a_failover_during_load_loses_nothing() -> None:
 @pytest.mark.slow
 def test_a_deposed_master_takes_nothing() -> None:
     """A master that was frozen, and wakes up when another has taken over, acknowledges nothing on an old connection."""
-    with redis_servers.sentinel(replicas=2) as started, closing(RedisRecords(started.url, site=SITE)) as store:
+    with redis_servers.sentinel(replicas=2) as started, closing(RedisRecords(started.quick, site=SITE)) as store:
         old = started.master()
         store.append(a_grant("before"))
         old.freeze()
@@ -183,7 +183,7 @@ def test_sentinels_are_asked_one_after_the_other() -> None:
         started.sentinels[0].freeze()
         started.sentinels[1].kill()
         begun = time.monotonic()
-        with closing(RedisRecords(started.url, site=SITE)) as store:
+        with closing(RedisRecords(started.quick, site=SITE)) as store:
             store.append(a_grant())
         assert time.monotonic() - begun < BOUND
         started.sentinels[0].thaw()
@@ -195,7 +195,7 @@ def test_without_sentinels_the_known_master_is_used(pair: Deployment, store: Red
     watcher = pair.sentinels[0]
     {"freeze": watcher.freeze, "kill": watcher.kill}[fault]()
     store.append(a_grant())
-    took = seconds(lambda: open_records(pair.url), "no Sentinel says where the records are")
+    took = seconds(lambda: open_records(pair.quick), "no Sentinel says where the records are")
     {"freeze": watcher.thaw, "kill": watcher.start}[fault]()
     assert took < BOUND
     store.close()
@@ -217,9 +217,9 @@ def test_passwords_of_servers_and_sentinels_are_used() -> None:
     """Each has its own, and neither is shown when it is wrong."""
     settings = {"requirepass": "records-9f2c", "masterauth": "records-9f2c"}
     with redis_servers.sentinel(settings=settings, watching={"requirepass": "watch-9f2c"}) as started:
-        url = started.url.replace("://", "://:records-9f2c@")
-        with closing(RedisRecords(f"{url}?sentinel_password=watch-9f2c", site=SITE)) as store:
+        url = started.patient.replace("://", "://:records-9f2c@")
+        with closing(RedisRecords(f"{url}&sentinel_password=watch-9f2c", site=SITE)) as store:
             store.append(a_grant())
         with pytest.raises(RecordsError, match="refuses the user or the password") as caught:
-            RedisRecords(f"{url}?sentinel_password=wrong-9f2c", site=SITE)
+            RedisRecords(f"{url}&sentinel_password=wrong-9f2c", site=SITE)
         assert "9f2c" not in str(caught.value)
