@@ -15,7 +15,6 @@ import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -117,9 +116,9 @@ class Tally:
         self._chance = chance or random.SystemRandom()
         self._failing = False
         self._begin()
-        _alive.add(self)
 
     def _begin(self) -> None:
+        # Compared before each use: servers in C may fork without telling Python.
         self._process = os.getpid()
         # A signal handler that ends the process may flush in the middle of a count: the lock must let it in.
         self._lock = threading.RLock()
@@ -242,7 +241,7 @@ class Tally:
     # -- the buffer
 
     def _add(self, keys: Iterable[_Key], number: int = 1) -> None:
-        if self._process != os.getpid():  # servers in C may fork without telling Python
+        if self._process != os.getpid():
             self._begin()
         with self._lock:
             waiting = self._waiting
@@ -315,17 +314,6 @@ class Tally:
 _GRANTS = (ACCEPT, PARTIAL)
 _OUTCOMES = (*ANSWERS, WITHDRAW)
 
-_alive: weakref.WeakSet[Tally] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for tally in list(_alive):
-        tally._begin()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
 
 def _failed(error: Exception) -> None:
     # What went wrong may hold what a visitor sent: only its kind is told, once.
@@ -351,7 +339,7 @@ def _lands(head: RequestHead, headers: Mapping[str, str]) -> bool:
     if site is not None:
         return site.strip().lower() != "same-origin"
     referrer = headers.get("referer", "")
-    authority = referrer[:512].partition("://")[2].split("/", 1)[0].split("?", 1)[0].rpartition("@")[2]
+    authority = referrer[:512].partition("://")[2].split("/", 1)[0].split("?", 1)[0]
     return _plain(authority) != _plain(head.host)
 
 

@@ -12,7 +12,6 @@ import logging
 import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 
@@ -48,7 +47,11 @@ class Background:
 
     def __init__(self) -> None:
         self._begin()
-        _alive.add(self)
+
+    def _begin_in_child(self) -> None:
+        # Servers in C may fork without telling Python, so every use looks.
+        if self._process != os.getpid():
+            self._begin()
 
     def _begin(self) -> None:
         self._process = os.getpid()
@@ -60,8 +63,7 @@ class Background:
 
     def find(self, address: str, done: Callable[[str], None]) -> None:
         """Look the address up in the background (:meth:`IspLookup.find`)."""
-        if self._process != os.getpid():  # servers in C may fork without telling Python
-            self._begin()
+        self._begin_in_child()
         with self._changed:
             wanted = not self._closed and len(self._waiting) < WAITING
             if wanted:
@@ -85,6 +87,7 @@ class Background:
 
     def drain(self, seconds: float) -> bool:
         """Wait up to ``seconds`` until nobody waits for an answer any more; return whether that is so."""
+        self._begin_in_child()
         until = time.monotonic() + seconds
         with self._changed:
             while (self._waiting or self._running) and (left := until - time.monotonic()) > 0:
@@ -136,18 +139,6 @@ class Background:
     def _resolve(self, address: str) -> str:
         """Return the provider of a public address, or an empty text; may raise anything."""
         raise NotImplementedError
-
-
-_alive: weakref.WeakSet[Background] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for lookup in list(_alive):
-        lookup._begin()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _tell(done: Callable[[str], None], provider: str) -> None:

@@ -109,7 +109,7 @@ def held_by_threads(address: str) -> list[str]:
         frame = sys._current_frames().get(thread.ident or 0) if thread.name == "consent_mw-isp" else None
         while frame is not None:
             for name, value in frame.f_locals.items():
-                if value == address or getattr(value, "address", None) == address:
+                if value == address or isinstance(value, background._Job):
                     held.append(name)
             frame = frame.f_back
     return held
@@ -176,13 +176,13 @@ def test_a_child_looks_up_for_itself() -> None:
         try:
             lookup.go = threading.Event()
             lookup.go.set()
-            os.write(writing, f"{len(lookup._waiting)} {found(lookup, 'child')} {parent.qsize()}".encode())
+            os.write(writing, f"{lookup.drain(0)} {found(lookup, 'child')} {parent.qsize()}".encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
     os.close(writing)
     with os.fdopen(reading) as told:
-        assert "0 child.net 0" == told.read()
+        assert "True child.net 0" == told.read()
     lookup.go.set()
     assert "parent.net" == parent.get(timeout=30)
     lookup.close()

@@ -295,6 +295,16 @@ def test_a_library_that_fails_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     assert Visitor("other", "other") == visitor_of(head(user_agent="Mozilla/5.0 (Stumble) Block/1"))
 
 
+def test_the_library_is_not_given_long_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time grows with the length, which a stranger chooses."""
+    import user_agents
+
+    given_texts: list[str] = []
+    monkeypatch.setattr(user_agents, "parse", given_texts.append)
+    visitor_of(head(user_agent="Mozilla/5.0 Long/" + "1" * 300))
+    assert [] == given_texts
+
+
 HEADERS = st.dictionaries(
     st.sampled_from(
         ["user-agent", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-purpose", "purpose", "x-moz"]
