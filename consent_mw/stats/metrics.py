@@ -47,7 +47,7 @@ def as_metrics(report: Report) -> tuple[str, str]:
         ends = gauge(f"{name}_ratio_bound", f"{text}: the ends of its 95% interval.", *labels, "bound")
         for values, rate in found:
             if rate is not None:
-                shares.labels(*values).set(rate.share)
+                (shares.labels(*values) if values else shares).set(rate.share)
                 ends.labels(*values, "low").set(rate.low)
                 ends.labels(*values, "high").set(rate.high)
 

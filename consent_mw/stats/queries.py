@@ -14,12 +14,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from bisect import bisect_right
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
+from operator import add
 from operator import attrgetter
 
 from consent_mw.core.counts import ACCEPT
@@ -110,7 +113,8 @@ class _Runs:
         self._days = {name: [run.last for run in runs] for name, runs in self._tables.items()}
         answers = self._tables.get(schemes.ANSWERS_TABLE, [])
         self._first = answers[0].first if answers else 0
-        self._asked = [0, *accumulate(_Sums([run]).total(ASKED) or 0 for run in answers)]
+        # The columns of every scheme share out all visits.
+        self._asked = [0, *accumulate(sum(run.cells.values()) for run in answers)]
 
     def between(self, name: str, first: int, last: int) -> list[Figures]:
         """Return the runs of a table whose last day lies between the two."""
@@ -125,24 +129,60 @@ class _Runs:
         return self._asked[bisect_right(days, run.last)] - self._asked[bisect_left(days, run.first)]
 
 
-class _Sums:
-    """What runs of table "answers" come to, by their schemes."""
+class _Group:
+    """Runs that have the same cells, added up."""
 
-    def __init__(self, runs: Iterable[Figures]) -> None:
-        found: dict[tuple[tuple[str, str], ...], list[int]] = {}
-        for run in runs:
-            sums = found.setdefault(tuple(run.cells), [0] * (len(run.cells) + 1))
-            sums[-1] += run.last - run.first + 1
-            for at, number in enumerate(run.cells.values()):
-                sums[at] += number
-        self._schemes = [
-            (
-                tuple(column for _, column in keys),
-                dict(zip((column for _, column in keys), sums, strict=False)),
-                sums[-1],
-            )
-            for keys, sums in found.items()
-        ]
+    __slots__ = ("asked", "cells", "days", "ends", "first", "last", "size")
+
+    def __init__(self, run: Figures, asked: int | None) -> None:
+        self.asked = asked
+        self.cells = list(run.cells.values())
+        self.days = run.last - run.first + 1
+        self.first, self.last = run.first, run.last
+        self.size = 1
+        #: The sum of the last days, for numbers that begin before their run.
+        self.ends = run.last
+
+    def add(self, run: Figures, asked: int | None) -> None:
+        """Add a later run with the same cells."""
+        self.asked = None if self.asked is None or asked is None else self.asked + asked
+        self.cells = list(map(add, self.cells, run.cells.values()))
+        self.days += run.last - run.first + 1
+        self.last = run.last
+        self.size += 1
+        self.ends += run.last
+
+
+_Keys = tuple[tuple[str, str], ...]
+
+
+def _grouped(runs: Iterable[Figures], asked: Callable[[Figures], int | None] | None = None) -> dict[_Keys, _Group]:
+    """Add runs up, those with the same cells together; ``asked`` says how many visits a run is about."""
+    found: dict[_Keys, _Group] = {}
+    for run in runs:
+        keys = tuple(run.cells)
+        group = found.get(keys)
+        visits = asked(run) if asked else None
+        if group is None:
+            found[keys] = _Group(run, visits)
+        else:
+            group.add(run, visits)
+    return found
+
+
+def _told(scheme: tuple[str, ...], sums: Mapping[str, int], column: str) -> int | None:
+    chosen = schemes.parts(scheme, column)
+    return None if chosen is None else sum(map(sums.__getitem__, chosen))
+
+
+class _Answers:
+    """What runs of table "answers" come to."""
+
+    def __init__(self, groups: Mapping[_Keys, _Group]) -> None:
+        self._schemes: list[tuple[tuple[str, ...], dict[str, int], int]] = []
+        for keys, group in groups.items():
+            scheme = tuple(column for _, column in keys)
+            self._schemes.append((scheme, dict(zip(scheme, group.cells, strict=True)), group.days))
 
     def total(self, column: str) -> int | None:
         """Return the sum of a column, or None where not every run tells it."""
@@ -167,109 +207,99 @@ class _Sums:
         return wilson(sum(count for count, _ in known), sum(whole for _, whole in known))
 
 
-def _told(scheme: tuple[str, ...], sums: Mapping[str, int], column: str) -> int | None:
-    chosen = schemes.parts(scheme, column)
-    return None if chosen is None else sum(map(sums.__getitem__, chosen))
-
-
 def _span(runs: Sequence[Figures]) -> Span | None:
     return Span(runs[0].first, runs[-1].last, sum(run.last - run.first + 1 for run in runs)) if runs else None
 
 
 def _period(runs: _Runs, first: int, last: int, width: int = 0) -> Period:
     """Sum a period up; with ``width`` 0 without the time lines of its purposes."""
-    answers = runs.between(schemes.ANSWERS_TABLE, first, last)
-    sums = _Sums(answers)
+    own = runs.between(schemes.ANSWERS_TABLE, first, last)
+    answers = _Answers(_grouped(own))
     return Period(
         first=first,
         last=last,
-        covered=_span(answers),
-        totals={**sums.totals(), **_beside(runs.between(schemes.BESIDE_TABLE, first, last))},
-        answers=sums.rate(GRANTED, ANSWERED),
-        accepted=sums.rate(ACCEPT, ANSWERED),
-        visits=sums.rate(GRANTED, ASKED),
-        reached=sums.rate(ANSWERED, ASKED),
-        purposes=tuple(_purposes(runs, first, last, width)),
+        covered=_span(own),
+        totals={**answers.totals(), **_beside(_grouped(runs.between(schemes.BESIDE_TABLE, first, last)))},
+        answers=answers.rate(GRANTED, ANSWERED),
+        accepted=answers.rate(ACCEPT, ANSWERED),
+        visits=answers.rate(GRANTED, ASKED),
+        reached=answers.rate(ANSWERED, ASKED),
+        purposes=tuple(_purposes(runs, runs.between(schemes.PURPOSE_TABLE, first, last), width)),
     )
 
 
-def _beside(runs: Iterable[Figures]) -> dict[str, Total]:
-    numbers: dict[str, list[int]] = {}
-    for run in runs:
-        for (since, name), number in run.cells.items():
-            sums = numbers.setdefault(name, [0, 0])
-            sums[0] += number
-            sums[1] += run.last - (int(since) if since else run.first) + 1
+def _beside(groups: Mapping[_Keys, _Group]) -> dict[str, Total]:
+    numbers: dict[str, tuple[int, int]] = {}
+    for keys, group in groups.items():
+        for (since, name), number in zip(keys, group.cells, strict=True):
+            days = group.ends - group.size * (int(since) - 1) if since else group.days
+            count, before = numbers.get(name, (0, 0))
+            numbers[name] = count + number, before + days
     return {name: Total(*numbers[name]) for name in schemes.SINGLES if name in numbers}
 
 
 # -- purposes
 
 
-def _purposes(runs: _Runs, first: int, last: int, width: int) -> Iterator[Purpose]:
-    own: dict[str, list[tuple[Figures, _Share]]] = {}
-    for run in runs.between(schemes.PURPOSE_TABLE, first, last):
-        asked = runs.asked(run)
-        for purpose, share in _shares(run).items():
-            own.setdefault(purpose, []).append((run, share.among(asked)))
-    for purpose, each in sorted(own.items()):
-        whole = _purpose_point(each)
-        covered = _span([run for run, _ in each])
-        line = tuple(map(_purpose_point, _purpose_buckets(each, width))) if width else ()
-        if covered:
-            yield Purpose(purpose, whole.answers, whole.visits, covered, line)
+class _Shares:
+    """How many granted a purpose, of all who answered and of all who were asked, in runs in a row."""
 
-
-class _Share:
-    """How many granted a purpose in one run, of how many who answered, and of how many who were asked."""
-
-    __slots__ = ("answers", "asked", "granted", "sure")
+    __slots__ = ("answers", "asked", "days", "first", "granted", "last", "seen", "sure")
 
     def __init__(self) -> None:
-        self.granted = self.sure = self.answers = 0
-        self.asked: int | None = None
+        self.granted = self.sure = self.answers = self.seen = self.asked = self.days = self.last = 0
+        self.first = -1
 
-    def among(self, asked: int | None) -> _Share:
-        """Add how many were asked."""
-        self.asked = asked
-        return self
+    def add(self, group: _Group, granted: int, answers: int, asked: int | None) -> None:
+        """Add runs; of no ``answers`` where they do not tell them."""
+        self.granted += granted
+        self.days += group.days
+        self.first = group.first if self.first < 0 else min(self.first, group.first)
+        self.last = max(self.last, group.last)
+        if answers:
+            self.sure += granted
+            self.answers += answers
+        if asked is not None:
+            self.seen += granted
+            self.asked += asked
 
-
-def _shares(run: Figures) -> dict[str, _Share]:
-    """Return what a run says of each purpose; what its columns stand for depends on its scheme."""
-    rows: dict[str, dict[str, int]] = {}
-    for (purpose, column), number in run.cells.items():
-        rows.setdefault(purpose, {})[column] = number
-    found: dict[str, _Share] = {}
-    for purpose, cells in rows.items():
-        share = found[purpose] = _Share()
-        for column in cells:
-            # Those who granted it stand in a column named after those it was taken from; to accept is to grant it.
-            if column == ACCEPT or column + WITHOUT in cells:
-                share.granted += cells[column]
-        if _answers_in(tuple(cells)):
-            share.sure, share.answers = share.granted, sum(cells.values())
-    return found
+    def point(self) -> Point:
+        """Return them as a point of a time line."""
+        answers, visits = wilson(self.sure, self.answers), wilson(self.seen, self.asked)
+        return Point(self.first, self.last, {GRANTED: self.granted}, answers, visits)
 
 
-def _answers_in(columns: tuple[str, ...]) -> bool:
-    """Return whether the columns share out all answers, and nothing else."""
-    return schemes.parts(tuple(name for name in columns if not name.endswith(WITHOUT)), ANSWERED) is not None
+@lru_cache(maxsize=256)
+def _layout(keys: _Keys) -> tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]:
+    """Return for each purpose in which places those stand who granted it, and in which all who answered."""
+    found = []
+    for purpose in dict.fromkeys(purpose for purpose, _ in keys):
+        places = {column: at for at, (each, column) in enumerate(keys) if each == purpose}
+        # Those who granted it stand in a column named after those it was taken from; to accept is to grant it.
+        granted = tuple(at for column, at in places.items() if column == ACCEPT or column + WITHOUT in places)
+        whole = schemes.parts(tuple(column for column in places if not column.endswith(WITHOUT)), ANSWERED)
+        found.append((purpose, granted, tuple(places.values()) if whole else ()))
+    return tuple(found)
 
 
-def _purpose_point(each: Sequence[tuple[Figures, _Share]]) -> Point:
-    granted = sum(share.granted for _, share in each)
-    known = [(share.granted, share.asked) for _, share in each if share.asked is not None]
-    answers = wilson(sum(share.sure for _, share in each), sum(share.answers for _, share in each))
-    visits = wilson(sum(count for count, _ in known), sum(asked for _, asked in known))
-    return Point(each[0][0].first, each[-1][0].last, {GRANTED: granted}, answers, visits)
-
-
-def _purpose_buckets(each: Sequence[tuple[Figures, _Share]], width: int) -> Iterator[Sequence[tuple[Figures, _Share]]]:
-    begin = 0
-    for bucket in _buckets([run for run, _ in each], width):
-        yield each[begin : begin + len(bucket)]
-        begin += len(bucket)
+def _purposes(runs: _Runs, own: Sequence[Figures], width: int) -> Iterator[Purpose]:
+    wholes: dict[str, _Shares] = {}
+    lines: dict[str, list[Point]] = {}
+    for bucket in _buckets(own, width) if width else [own]:
+        shares: dict[str, _Shares] = {}
+        for keys, group in _grouped(bucket, runs.asked).items():
+            asked = group.asked
+            for purpose, granted, answers in _layout(keys):
+                count = sum([group.cells[at] for at in granted])
+                whole = sum([group.cells[at] for at in answers])
+                shares.setdefault(purpose, _Shares()).add(group, count, whole, asked)
+                wholes.setdefault(purpose, _Shares()).add(group, count, whole, asked)
+        for purpose, share in shares.items():
+            lines.setdefault(purpose, []).append(share.point())
+    for purpose, share in sorted(wholes.items()):
+        point = share.point()
+        line = tuple(lines[purpose]) if width else ()
+        yield Purpose(purpose, point.answers, point.visits, Span(share.first, share.last, share.days), line)
 
 
 # -- the time line
@@ -288,7 +318,7 @@ def _buckets(runs: Sequence[Figures], width: int) -> Iterator[list[Figures]]:
 
 
 def _point(bucket: Sequence[Figures]) -> Point:
-    sums = _Sums(bucket)
+    sums = _Answers(_grouped(bucket))
     totals = {column: number for column in COLUMNS if (number := sums.total(column)) is not None}
     return Point(
         bucket[0].first,
@@ -307,16 +337,14 @@ def _table(name: str, runs: Sequence[Figures]) -> Table:
     """Sum a dimension up: each column over the runs that tell it, the same ones for every row."""
     found: dict[tuple[str, ...], dict[str, dict[str, int]]] = {}
     days: dict[str, int] = {}
-    for run in runs:
-        scheme = tuple(sorted({column for _, column in run.cells}))
-        rows = found.setdefault(scheme, {})
-        for (value, column), number in run.cells.items():
-            row = rows.get(value)
-            if row is None:
-                row = rows[value] = dict.fromkeys(scheme, 0)
-            row[column] += number
-        for value in {value for value, _ in run.cells}:
-            days[value] = days.get(value, 0) + run.last - run.first + 1
+    for keys, group in _grouped(runs).items():
+        scheme = tuple(dict.fromkeys(column for _, column in keys))
+        rows = found.setdefault(tuple(sorted(scheme)), {})
+        for value in dict.fromkeys(value for value, _ in keys):
+            rows.setdefault(value, dict.fromkeys(scheme, 0))
+            days[value] = days.get(value, 0) + group.days
+        for (value, column), number in zip(keys, group.cells, strict=True):
+            rows[value][column] += number
     columns = tuple(column for column in COLUMNS if any(schemes.parts(scheme, column) for scheme in found))
     if not columns:
         return Table(name, (), (), {}, None)
