@@ -259,8 +259,7 @@ class _Walk:
             if straight and tuple(row.entry.leaf for row in rows) == listed and merkle_root(listed) == seal.root:
                 self.entries += seal.size
                 return
-        again = next((other for other in self.records.seals(seal.number, 1) if other.number == seal.number), seal)
-        self.places(again, self.sealed(seal.number))
+        self.places(seal, self.sealed(seal.number))
 
     def sealed(self, number: int) -> list[Kept]:
         with _readable(Kind.EDITED, f"An entry of seal {number} cannot be read: it is not as it was sealed.", number):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 
+from consent_mw.core.seal import Kept
 from consent_mw.records import open_records
+from consent_mw.records import sealing
 from consent_mw.records.sealing import MOST
 from consent_mw.records.sealing import Verification
 from consent_mw.records.sealing import seal_new
@@ -59,17 +61,22 @@ def test_places_tell_nothing_of_the_order_of_arrival(book: Book) -> None:
     assert [kept.entry.receipt for kept in book.rows()] != book.receipts
 
 
+def multiply(book: Book, count: int) -> None:
+    """Put so many grants into the file at once."""
+    book.grant()
+    book.tamper(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO ledger "
+        "SELECT site, ? || i, step, act, day, revision, purposes, services, gpc, language, notice, about, "
+        "seal, place FROM ledger, n WHERE receipt = ?",
+        count,
+        f"more-{book.made}-",
+        book.receipts[-1],
+    )
+
+
 def test_one_seal_takes_a_bounded_number(book: Book) -> None:
     """What is over the limit waits for the next seal."""
-    with sqlite3.connect(book.path) as connection:
-        book.grant()
-        connection.execute(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO ledger "
-            "SELECT site, 'more-' || i, step, act, day, revision, purposes, services, gpc, language, notice, about, "
-            "seal, place FROM ledger, n WHERE receipt = 'receipt-1'",
-            (MOST,),
-        )
-    connection.close()
+    multiply(book, MOST)
     assert [book.seal(), book.seal()] == [MOST, 1]
 
 
@@ -139,6 +146,14 @@ def test_purged_seals_keep_the_chain(book: Book) -> None:
     assert (result.ok, result.seals, result.purged, result.entries) == (True, 3, 10, 1)
 
 
+def test_entries_that_may_go_may_be_gone(book: Book) -> None:
+    """What is older than it must be kept is no removal, even where the seal still lists it."""
+    book.filled(5)
+    book.today += RECORD_DAYS + 1
+    book.tamper("DELETE FROM ledger WHERE place > 2")
+    assert (book.verify().ok, book.verify().purged, book.verify().entries) == (True, 2, 3)
+
+
 def test_a_clock_that_goes_back_changes_nothing(book: Book) -> None:
     """What was purged in time is not found to be purged too early on a day that is counted twice."""
     book.filled(5)
@@ -149,19 +164,29 @@ def test_a_clock_that_goes_back_changes_nothing(book: Book) -> None:
     assert book.verify().finding is None
 
 
+def test_a_tombstone_that_went_first_is_no_finding(book: Book) -> None:
+    """Where the clock went back a tombstone can be older than what it tells of, and is purged before it."""
+    book.today += 40
+    book.filled(4)
+    book.today -= 40
+    book.erase(0)
+    book.seal()
+    book.today += 45
+    book.purge()
+    assert (book.verify().finding, book.verify().erased, book.verify().purged) == (None, 1, 1)
+
+
 def test_an_erasure_during_a_verification_is_no_finding(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """A place that empties between two looks is looked at again, with the tombstones of then."""
     book.filled(6)
     book.erase(0)
-    book.seal()
     book.filled(6)
     whole = book.store.sealed
 
-    def erased_meanwhile(number: int) -> list[object]:
-        monkeypatch.undo()
-        book.erase(2)
-        book.erase(-1)
-        return list(whole(number))
+    def erased_meanwhile(number: int) -> list[Kept]:
+        if number == 2 and len(book.receipts) > 10:
+            book.erase(-1)
+        return whole(number)
 
     monkeypatch.setattr(book.store, "sealed", erased_meanwhile)
     assert book.verify().finding is None
@@ -179,6 +204,25 @@ def test_a_grant_during_a_verification_is_no_finding(book: Book, monkeypatch: py
 
     monkeypatch.setattr(book.store, "entries", sealed_meanwhile)
     assert book.verify().finding is None
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_ledger(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times the entries, in ten times the seals, are verified in the same memory."""
+    monkeypatch.setattr(sealing, "MOST", 200)
+
+    def peak(count: int) -> int:
+        multiply(book, count)
+        while book.seal():
+            pass
+        tracemalloc.start()
+        assert book.verify().ok
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    small = peak(2_000)
+    assert peak(18_000) < small + 500_000
 
 
 def test_signatures_are_left_out_without_keys(book: Book) -> None:

@@ -175,6 +175,24 @@ def test_tampering_is_found_among_erasures_and_purges(steps: list[tuple[str, int
         assert found(book.verify()).kind is (Kind.INSERTED if how == "insert" else Kind.EDITED)
 
 
+def test_an_edit_that_mends_the_list_of_leaves_is_found(book: Book) -> None:
+    """Who edits an entry and its hash in the seal is found by the root, which is signed."""
+    book.filled(4)
+    kept = book.rows()[1]
+    book.tamper("UPDATE ledger SET language = 'xx' WHERE receipt = ?", kept.entry.receipt)
+    leaves = b"".join(row.entry.leaf for row in book.rows())
+    book.tamper("UPDATE seals SET leaves = ?", leaves)
+    assert told(book.verify()) == (Kind.SEAL, 1, None, "")
+
+
+def test_the_last_entry_beyond_its_place_is_moved(book: Book) -> None:
+    """Entries in their order, and one of them not at its place, are not as they were sealed."""
+    book.filled(4)
+    last = book.rows()[-1]
+    book.move(last, 1, 9)
+    assert told(book.verify()) == (Kind.MOVED, 1, 3, last.entry.receipt)
+
+
 def test_a_chain_made_anew_is_found_by_its_signature(book: Book) -> None:
     """Who rewrites the whole chain after an edit, and has another key, is told by the key's name."""
     book.filled(3)
