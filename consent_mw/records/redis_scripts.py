@@ -52,23 +52,37 @@ return 1
 
 # KEYS head, index, waiting, sealed:N, seals, leaves, kept.
 # ARGV number, day, seal, leaves, then of each entry its key and what waits.
+# Entries go in batches: a command for each would keep the server from everything else several times as long.
 ADD_SEAL = _script(r"""
 local number = ARGV[1]
 if tonumber(redis.call('GET', KEYS[1]) or '0') + 1 ~= tonumber(number) then return 0 end
-for at = 5, #ARGV, 2 do
-  if not redis.call('ZSCORE', KEYS[3], ARGV[at] .. ARGV[at + 1]) then return 0 end
+local batches = {}
+for first = 5, #ARGV, 1000 do
+  local batch = {waiting = {}, old = {}, new = {}, sealed = {}}
+  for at = first, math.min(first + 998, #ARGV), 2 do
+    local place = (at - 5) / 2
+    local waiting = ARGV[at] .. ARGV[at + 1]
+    table.insert(batch.waiting, waiting)
+    table.insert(batch.old, ARGV[at])
+    table.insert(batch.new, 0)
+    table.insert(batch.new, ARGV[at] .. number .. '/' .. place)
+    table.insert(batch.sealed, place)
+    table.insert(batch.sealed, waiting)
+  end
+  for _, score in ipairs(redis.call('ZMSCORE', KEYS[3], unpack(batch.waiting))) do
+    if not score then return 0 end
+  end
+  table.insert(batches, batch)
 end
 redis.call('SET', KEYS[1], number)
 redis.call('HSET', KEYS[5], number, ARGV[3])
 redis.call('HSET', KEYS[6], number, ARGV[4])
 redis.call('ZADD', KEYS[7], ARGV[2], number)
-local place = 0
-for at = 5, #ARGV, 2 do
-  redis.call('ZREM', KEYS[3], ARGV[at] .. ARGV[at + 1])
-  redis.call('ZREM', KEYS[2], ARGV[at])
-  redis.call('ZADD', KEYS[2], 0, ARGV[at] .. number .. '/' .. place)
-  redis.call('HSET', KEYS[4], place, ARGV[at] .. ARGV[at + 1])
-  place = place + 1
+for _, batch in ipairs(batches) do
+  redis.call('ZREM', KEYS[3], unpack(batch.waiting))
+  redis.call('ZREM', KEYS[2], unpack(batch.old))
+  redis.call('ZADD', KEYS[2], unpack(batch.new))
+  redis.call('HSET', KEYS[4], unpack(batch.sealed))
 end
 return 1
 """)
