@@ -194,14 +194,11 @@ def _run(args: Sequence[str] | None, owner: Owner | None) -> int:
             args=None if args is None else list(args), prog_name="consent-mw", standalone_mode=False, obj=owner
         )
         sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return UNABLE
     except click.ClickException as error:
         error.show()
         return UNABLE
     except click.Abort:
-        click.echo("Nothing was done.", err=True)
+        click.echo("Stopped.", err=True)
         return UNABLE
     except ConfigError as error:
         for problem in error.problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -15,12 +16,16 @@ from typing import BinaryIO
 import click
 
 from consent_mw.cli import FOUND
+from consent_mw.cli import UNABLE
 from consent_mw.cli import Owner
 from consent_mw.cli import Unable
 from consent_mw.cli import clean
 
 # A receipt id may begin with a hyphen; these commands have no short options that it could be taken for.
 _TAKES_RECEIPT = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+
+# The value of the cookie that keeps a choice: its readable part ends with the receipt (consent_mw.cookies).
+_COOKIE = re.compile(r"1\.[^.]*~([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]{43}", re.ASCII)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 
@@ -175,7 +180,12 @@ def purge(owner: Owner, dry_run: bool) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def erase(owner: Owner, receipt_id: str, yes: bool) -> int:
-    """Erase the entries of a receipt for good; what was sealed leaves a tombstone that tells of nobody."""
+    """
+    Erase the entries of a receipt for good; what was sealed leaves a tombstone that tells of nobody.
+
+    RECEIPT is the number of a receipt, or the value of the visitor's cookie, which holds it.
+    """
+    receipt_id = _receipt_in(receipt_id)
     with owner.records() as store:
         found = store.history(receipt_id)
         if not found:
@@ -198,9 +208,14 @@ def erase(owner: Owner, receipt_id: str, yes: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Write the document that the visitor can download.")
 @click.pass_obj
 def show(owner: Owner, receipt_id: str, as_json: bool) -> int:
-    """Show what the ledger holds under a receipt."""
+    """
+    Show what the ledger holds under a receipt.
+
+    RECEIPT is the number of a receipt, or the value of the visitor's cookie, which holds it.
+    """
     from consent_mw.records.receipts import receipt_document
 
+    receipt_id = _receipt_in(receipt_id)
     with owner.records() as store:
         history = store.history(receipt_id)
         if not history:
@@ -361,6 +376,12 @@ def migrate(owner: Owner) -> int:
     return 0
 
 
+def _receipt_in(text: str) -> str:
+    """Return the receipt that was given, by itself or within a cookie."""
+    cookie = _COOKIE.fullmatch(text)
+    return cookie[1] if cookie else text
+
+
 # -- what the output is made of
 
 
@@ -380,7 +401,8 @@ def _table(rows: Iterable[tuple[str, str, str] | None]) -> None:
     right = all(value.replace(",", "").isdigit() for _, value, _ in shown)
     for name, value, remark in shown:
         middle = value.rjust(second) if right else value.ljust(second)
-        click.echo(f"  {name.ljust(first)}  {middle}  {click.style(remark, dim=True)}".rstrip())
+        aside = f"  {click.style(remark, dim=True)}" if remark else ""
+        click.echo(f"  {name.ljust(first)}  {middle if remark or right else value}{aside}")
 
 
 def _entry(entry: Any, sealed: str) -> None:

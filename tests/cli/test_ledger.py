@@ -12,9 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from consent_mw import config
 from consent_mw.banner import Notice
+from consent_mw.cookies import CookieJar
+from consent_mw.core.model import Action
+from consent_mw.core.model import Record
+from consent_mw.core.model import RequestHead
 from tests.cli.conftest import CONFIG
 from tests.cli.conftest import Run
+from tests.records.books import KEYS
 from tests.records.books import Book
 
 
@@ -127,7 +133,7 @@ def test_erase_asks_first(run: Run, book: Book, monkeypatch: pytest.MonkeyPatch)
     """Without a yes nothing is erased."""
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     done = run("ledger", "erase", "receipt-1")
-    assert (done.code, "Nothing was done." in done.err, len(book.store.history("receipt-1"))) == (2, True, 1)
+    assert (done.code, "Nothing was erased." in done.err, len(book.store.history("receipt-1"))) == (2, True, 1)
 
 
 def test_erase_of_what_is_not_there_exits_with_1(run: Run, book: Book) -> None:
@@ -198,6 +204,18 @@ def test_show_tells_what_is_held(run: Run, book: Book) -> None:
         True,
         True,
     ]
+
+
+def test_a_cookie_leads_to_the_exact_notice(run: Run, book: Book, notice: Notice, config_file: Path) -> None:
+    """From nothing but the value of a visitor's cookie the commands lead to what was shown, word by word."""
+    site = config.load(config_file)
+    head = RequestHead("GET", "https", "shop.example", "/", "", ())
+    record = Record(Action.PARTIAL, book.today, site.revision, frozenset({"analytics"}), receipt="receipt-1")
+    cookie = CookieJar(site, KEYS).set_cookie(record, head).partition("=")[2].partition(";")[0]
+    shown = run("receipt", "show", cookie).out
+    assert ("Receipt receipt-1" in shown, notice.digest in shown) == (True, True)
+    said = json.loads(run("notice", "show", notice.digest, "--json").out)
+    assert said["languages"]["de"]["banner"] == json.loads(notice.document)["languages"]["de"]["banner"]
 
 
 def test_an_unknown_receipt_exits_with_1(run: Run, book: Book) -> None:
