@@ -118,6 +118,17 @@ def test_what_waits_says_so(tmp_path: Path) -> None:
     assert (verdict.ok, verdict.signed, verdict.entries[0].state) == (True, True, State.WAITS)
 
 
+def test_what_waits_has_its_own_leaf(tmp_path: Path) -> None:
+    """An entry without a proof that was edited does not even agree with itself."""
+    book = Book(tmp_path)
+    book.grant()
+    made = document(book, "receipt-1")
+    book.store.close()
+    assert verify_receipt(made.replace(b'"language": "en"', b'"language": "de"')).problems == (
+        "entries[0]: the leaf is not that of the entry.",
+    )
+
+
 def test_what_was_purged_from_the_seal_has_no_proof(tmp_path: Path) -> None:
     """Where the leaves of a seal are gone, nothing is claimed."""
     book = Book(tmp_path).filled(2)
