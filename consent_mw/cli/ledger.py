@@ -192,9 +192,10 @@ def erase(owner: Owner, receipt_id: str, yes: bool) -> int:
             click.echo("No such receipt is in the ledger.", err=True)
             return FOUND
         if not yes:
-            click.confirm(
-                f"Erase {_count(len(found), 'entry', 'entries')}? This cannot be undone", abort=True, err=True
-            )
+            count = _count(len(found), "entry", "entries")
+            if not click.confirm(f"Erase {count}? This cannot be undone", err=True):
+                click.echo("Nothing was erased.", err=True)
+                return UNABLE
         erased = store.erase(receipt_id, owner.today)
     click.echo(f"{_count(erased, 'entry', 'entries')} erased.")
     return 0
