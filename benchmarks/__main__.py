@@ -12,6 +12,7 @@ from benchmarks import memory
 from benchmarks import overhead
 from benchmarks import report
 from benchmarks import speed
+from benchmarks import stats
 from benchmarks.pages import made_pages
 from benchmarks.pages import read_pages
 
@@ -66,6 +67,18 @@ def measure_counters(rounds: int) -> str:
     )
 
 
+def measure_stats(rounds: int) -> str:
+    """Measure the owner's page over three years and return its table, with the goals below it."""
+    progress(f"stats, {len(stats.SIZES)} stores of three years")
+    found = stats.measure(rounds)
+    goals = "\n".join(f"- {line}" for line in stats.goals(found))
+    return (
+        "### Three years on the owner's page\n\n"
+        "SQLite. The report from a store that was opened just then, and the page with a report that is kept; medians of "
+        f"{rounds}.\n\n{report.table(stats.HEAD, stats.rows(found))}\n\n{goals}\n"
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure consent_mw beside its peers.")
@@ -73,7 +86,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=7, help="rounds of every engine; the medians are shown")
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the streamed page")
     parser.add_argument("--requests", type=int, default=300, help="requests for each row of the overhead")
-    parser.add_argument("--only", choices=("speed", "memory", "overhead", "counters"), help="measure this part alone")
+    parser.add_argument(
+        "--only", choices=("speed", "memory", "overhead", "counters", "stats"), help="measure this part alone"
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
     options = parser.parse_args(arguments)
     if options.only and options.write:
@@ -84,6 +99,7 @@ def main(arguments: list[str]) -> int:
         "memory": lambda: measure_memory(options.megabytes),
         "overhead": lambda: measure_overhead(options.requests),
         "counters": lambda: measure_counters(25),
+        "stats": lambda: measure_stats(15),
     }
     measured = [f"Measured with `make bench` on: {report.machine()}.\n"]
     measured += [part() for name, part in parts.items() if options.only in {None, name}]

@@ -273,9 +273,10 @@ class SqlRecords(ABC):
             "SELECT name, first_day, last_day, cells FROM figures "
             "WHERE site = ? AND first_day <= ? AND last_day >= ? ORDER BY name, first_day"
         )
+        names: dict[tuple[str, str], tuple[str, str]] = {}
         with self._reading() as session:
             return [
-                Figures(str(name), _int(first_day), _int(last_day), _cells(str(cells)))
+                Figures(str(name), _int(first_day), _int(last_day), _cells(str(cells), names))
                 for name, first_day, last_day, cells in session.rows(query, self.site, last, first)
             ]
 
@@ -396,8 +397,13 @@ def _cells_text(cells: Mapping[tuple[str, str], int]) -> str:
     return json.dumps([[value, outcome, number] for (value, outcome), number in sorted(cells.items())])
 
 
-def _cells(text: str) -> dict[tuple[str, str], int]:
-    return {(value, outcome): number for value, outcome, number in json.loads(text)}
+def _cells(text: str, names: dict[tuple[str, str], tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return the cells; runs share their ``names``, as each object more is one more for Python to look through."""
+    cells = {}
+    for value, outcome, number in json.loads(text):
+        name = value, outcome
+        cells[names.setdefault(name, name)] = number
+    return cells
 
 
 def _int(value: Value) -> int:

@@ -1,0 +1,176 @@
+"""
+The owner's page over three years, as answers grow: from the store's file to the report, and to the page.
+
+Each report is read from a store that was opened just then; pages come from
+one process, as on a running site. What is shown is time that somebody waits,
+and beside it the processor time of it, which a busy machine changes less.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from consent_mw import stats
+from consent_mw.config import load
+from consent_mw.core.counts import Count
+from consent_mw.core.model import Site
+from consent_mw.core.model import StatsAccess
+from consent_mw.records import open_records
+from consent_mw.stats import demo
+from consent_mw.stats import publish_due
+
+#: What is aimed at for the report and for the page, in milliseconds.
+GOAL = 50.0
+#: How much longer it may take with a hundred times the answers of a site whose days are published one by one.
+FLAT = 1.5
+HEAD = ("answers", "published runs", "report, ms", "processor, ms", "page, ms", "processor, ms")
+SIZES = (10_000, 1_000_000, 10_000_000)
+DAYS = 1096
+PERIOD = "3y"
+#: Visits on a day that are made up; larger sites are these several times over.
+_MADE = 400
+_PURPOSES = ("preferences", "analytics", "embeds", "marketing")
+#: About how many of the visits answer, of those on a day with the growth of three years.
+_ANSWERED = 0.58 * 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How long a report and a page take, in milliseconds: (waited, processor)."""
+
+    answers: int
+    runs: int
+    report: tuple[float, float]
+    page: tuple[float, float]
+
+
+def fill(url: str, answers: int, today: int) -> tuple[int, int]:
+    """Fill a store with three years, and return how many answers and how many published runs it has."""
+    daily = answers / DAYS / _ANSWERED
+    times = max(1, round(daily / _MADE))
+    store = open_records(url)
+    counted = 0
+    days = demo.visits(
+        today - DAYS, today - 1, purposes=_PURPOSES, languages=("en", "de", "fr"), daily=round(daily / times)
+    )
+    for day in days:
+        several = {count: number * times for count, number in day.items()}
+        counted += _answers(several.items())
+        store.add_counts(several)
+    runs = publish_due(store, today=today)
+    store.close()
+    return counted, runs
+
+
+def _answers(counts: Iterable[tuple[Count, int]]) -> int:
+    return sum(n for count, n in counts if not count.table and count.outcome in {"accept", "partial", "reject"})
+
+
+def _timed(act: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Return the median milliseconds that ``act`` is waited for, and those of processor time."""
+    waited, worked = [], []
+    for _ in range(rounds):
+        begun, busy = time.perf_counter(), time.process_time()
+        act()
+        waited.append(1e3 * (time.perf_counter() - begun))
+        worked.append(1e3 * (time.process_time() - busy))
+    return median(waited), median(worked)
+
+
+def _report(url: str, today: int) -> None:
+    store = open_records(url)
+    try:
+        first, last = stats.chosen(today, preset=PERIOD)
+        found = stats.report(store.figures(stats.first_needed(first, last), last), first=first, last=last)
+        assert found.period.covered
+    finally:
+        store.close()
+
+
+def _site(url: str) -> Site:
+    site = load({"site": {"name": "Bench", "records": url}}).__dict__
+    return Site(**{**site, "stats": StatsAccess(check=lambda environ: True)})
+
+
+def _page(application: Any) -> None:
+    """Ask for the page as a server does."""
+    status: list[str] = []
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/_cmw/stats",
+        "QUERY_STRING": f"period={PERIOD}",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(),
+        "wsgi.errors": BytesIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "HTTP_HOST": "localhost",
+    }
+    body = application(environ, lambda line, headers, error=None: status.append(line))
+    written = b"".join(body)
+    if hasattr(body, "close"):
+        body.close()
+    assert status[0].startswith("200"), status
+    assert b"<svg" in written
+
+
+def measure(rounds: int = 15, sizes: Sequence[int] = SIZES) -> list[Read]:
+    """Measure each size."""
+    from consent_mw.engine import Engine
+
+    today = int(time.time() // 86_400)
+    found = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            url = f"sqlite:///{Path(folder)}/bench.db"
+            answers, runs = fill(url, size, today)
+            reports = _timed(lambda url=url: _report(url, today), rounds)  # type: ignore[misc]
+            engine = Engine(_site(url), open_records(url), (secrets.token_urlsafe(32),))
+            try:
+                _page(engine.web)  # the first one compiles the templates
+                pages = _timed(lambda engine=engine: _page(engine.web), rounds)  # type: ignore[misc]
+            finally:
+                engine.close()
+            found.append(Read(answers, runs, reports, pages))
+    return found
+
+
+def rows(results: Sequence[Read]) -> list[list[str]]:
+    """Return the lines of the table."""
+    return [
+        [f"{each.answers:,}", f"{each.runs:,}", *(f"{value:.1f}" for value in (*each.report, *each.page))]
+        for each in results
+    ]
+
+
+def goals(results: Sequence[Read]) -> list[str]:
+    """Say whether what is aimed at is reached."""
+    worst = max(max(each.report[0], each.page[0]) for each in results)
+    verdict = "reached" if worst < GOAL else "NOT reached"
+    lines = [f"report and page of three years: at most {worst:.1f} ms (goal: under {GOAL:.0f} ms, {verdict})"]
+    if len(results) > 1:
+        before, after = results[-2], results[-1]
+        ratio = after.page[1] / before.page[1]
+        flat = "reached" if ratio < FLAT else "NOT reached"
+        lines.append(
+            f"{after.answers:,} answers take {ratio:.2f} of the processor time of {before.answers:,} "
+            f"(goal: under {FLAT}, {flat})"
+        )
+    return lines
