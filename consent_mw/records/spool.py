@@ -357,7 +357,7 @@ class _Replay:
         for digest in self._spool.digests():
             document = self._spool.notice(digest)
             if document is not None and self._took(digest, partial(self._remote.keep_notice, digest, document)):
-                self._spool.drop_notice(digest)
+                self._make_room(partial(self._spool.drop_notice, digest))
             if self.stopped:
                 return
         taken: list[Entry] = []
@@ -373,9 +373,17 @@ class _Replay:
             self._drop(taken)
 
     def _drop(self, taken: list[Entry]) -> None:
-        self._spool.drop(taken)
+        self._make_room(partial(self._spool.drop, taken))
         self.sent += len(taken)
         taken.clear()
+
+    def _make_room(self, drop: Callable[[], None]) -> None:
+        try:
+            drop()
+        except RecordsError:
+            # Where the disk is full, emptying the write-ahead log may leave room enough.
+            self._spool.wipe()
+            drop()
 
     def _took(self, key: object, send: Callable[[], None]) -> bool:
         """Return whether the remote store took it; one refused thing does not keep the next from being sent."""

@@ -14,18 +14,19 @@ from tests.faults.stores import Store
 @pytest.fixture(scope="session", params=stores.KINDS)
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """Return a running store server of each kind."""
-    reason = stores.missing(request.param)
-    if reason:
-        pytest.skip(reason)
-    server = stores.start(request.param)
+    try:
+        server = stores.KINDS[request.param]()
+    except FileNotFoundError as error:
+        pytest.skip(f"no {request.param} server: {error}")
     yield server
     server.stop()
 
 
 @pytest.fixture
-def url(store: Store) -> str:
-    """Return the address of an empty store on the server."""
-    return store.empty()
+def url(store: Store) -> Iterator[str]:
+    """Return the address of an empty store on the server, which goes on when the test is over."""
+    yield store.fresh()
+    store.thaw()
 
 
 @pytest.fixture

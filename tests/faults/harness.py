@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from statistics import median
 
 from consent_mw.core.seal import GRANTS
@@ -50,31 +52,56 @@ class Load:
         command = [sys.executable, "-m", "tests.faults.load", str(port), kind, str(count), str(pause), str(threads)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+        self._visits: SimpleQueue[Visit | None] = SimpleQueue()
+        # Read at once: visitors whose words nobody hears would stop coming.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._visits.put(Visit(*json.loads(line)))
+        self._visits.put(None)
 
     def next(self, count: int) -> list[Visit]:
         """Wait for so many more requests, and return them."""
-        assert self.process.stdout is not None
-        return [Visit(*json.loads(self.process.stdout.readline())) for _ in range(count)]
+        visits: list[Visit] = []
+        while len(visits) < count:
+            visit = self._visits.get(timeout=PATIENT)
+            if visit is None:
+                raise AssertionError("the visitors left early")
+            visits.append(visit)
+        return visits
 
     def for_seconds(self, seconds: float) -> list[Visit]:
-        """Return the requests that end within the next seconds."""
-        until = time.monotonic() + seconds
-        visits = []
-        while time.monotonic() < until:
-            visits += self.next(1)
-        return visits
+        """Return the requests of the next seconds, with those before that nobody asked for."""
+        time.sleep(seconds)
+        return self.now()
+
+    def now(self) -> list[Visit]:
+        """Return the requests that ended since somebody asked last."""
+        return self.next(self._visits.qsize())
 
     def rest(self) -> list[Visit]:
         """Wait for the end of a load that has one, and return what was not read yet."""
-        with self.process:
-            assert self.process.stdout is not None
-            return [Visit(*json.loads(line)) for line in self.process.stdout]
+        visits: list[Visit] = []
+        while (visit := self._visits.get(timeout=PATIENT)) is not None:
+            visits.append(visit)
+        self.kill()
+        return visits
 
     def stop(self) -> list[Visit]:
         """Tell the visitors to go, and return what was not read yet."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         return self.rest()
+
+    def kill(self) -> None:
+        """End the visitors, if they are still there."""
+        self.process.kill()
+        self._reader.join()
+        with self.process:
+            pass
 
 
 class Server:
@@ -111,7 +138,13 @@ class Server:
                     stderr=subprocess.STDOUT,
                     preexec_fn=before,
                 )
+        self._loads: list[Load] = []
         self.wait()
+
+    def load(self, kind: str, *, count: int = 0, pause: float = 0.0, threads: int = 1) -> Load:
+        """Let visitors of a kind come; they are gone when the server is."""
+        self._loads.append(Load(self.port, kind, count=count, pause=pause, threads=threads))
+        return self._loads[-1]
 
     def wait(self) -> None:
         """Wait until a page is served."""
@@ -130,8 +163,10 @@ class Server:
         return [int(child) for child in children.split()]
 
     def stop(self) -> None:
-        """End the server in good order."""
+        """End the server in good order, and the visitors with it."""
         self.process.terminate()
+        for visitors in self._loads:
+            visitors.kill()
         try:
             self.process.wait(PATIENT)
         except subprocess.TimeoutExpired:

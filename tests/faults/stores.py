@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
+import redis
+
+from tests.records.redis_servers import Shared
+from tests.records.redis_servers import standalone
 from tests.records.servers import Postgres
-from tests.records.servers import binaries
 
 
 class Store(Protocol):
     """A store server."""
 
-    def empty(self) -> str:
+    def fresh(self) -> str:
         """Return the address of an empty store on the server."""
 
     def kill(self) -> None:
@@ -30,25 +34,29 @@ class Store(Protocol):
         """End it and remove what it wrote."""
 
 
-class PostgresStore(Postgres):
-    """PostgreSQL."""
+class Redis(Shared):
+    """One redis-server that syncs each write to its disk."""
 
-    def empty(self) -> str:
-        return self.database()
+    def __init__(self) -> None:
+        super().__init__(standalone)
+        server = self.deployment.servers[0]
+        self.kill = server.kill
+        self.start = server.start
+        self.freeze = server.freeze
+        self.thaw = server.thaw
+
+    def fill(self) -> None:
+        """Leave it no room for anything more."""
+        self._set(1)
+
+    def clear(self) -> None:
+        """Give it room again."""
+        self._set(0)
+
+    def _set(self, room: int) -> None:
+        with redis.Redis.from_url(self.deployment.url) as client:
+            client.config_set("maxmemory", room)
 
 
-#: Every kind of server, with why it may be missing.
-KINDS = ("postgres",)
-
-
-def missing(kind: str) -> str:
-    """Return why a kind of server cannot run here, or an empty text."""
-    if kind == "postgres" and binaries() is None:
-        return "needs PostgreSQL: apt-get install postgresql"
-    return ""
-
-
-def start(kind: str) -> Store:
-    """Start a server."""
-    assert kind == "postgres"
-    return PostgresStore()
+#: What starts the server of each kind; FileNotFoundError where its programs are missing.
+KINDS: dict[str, Callable[[], Store]] = {"postgres": Postgres, "redis": Redis}

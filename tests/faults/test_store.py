@@ -1,0 +1,176 @@
+"""Faults of a store on another machine: killed, frozen, full, away while the spool is sent on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.faults import load
+from tests.faults.harness import ADDED
+from tests.faults.harness import PATIENT
+from tests.faults.harness import Visit
+from tests.faults.harness import acknowledged
+from tests.faults.harness import added
+from tests.faults.harness import expect_proved
+from tests.faults.harness import expect_served
+from tests.faults.harness import serving
+from tests.faults.harness import site
+from tests.faults.stores import Redis
+from tests.faults.stores import Store
+
+pytestmark = pytest.mark.slow
+
+
+def waiting(spool: Path) -> int:
+    """Return how many entries wait, as another program would read it."""
+    with closing(sqlite3.connect(spool)) as connection:
+        return int(connection.execute("SELECT count(*) FROM ledger").fetchone()[0])
+
+
+def expect_sent_on(spool: Path) -> None:
+    """Wait until the site itself has sent on what waits."""
+    until = time.monotonic() + PATIENT
+    while waiting(spool):
+        assert time.monotonic() < until, f"{waiting(spool)} entries wait still"
+        time.sleep(0.05)
+
+
+def statuses(visits: list[Visit]) -> set[int]:
+    """Return the statuses that visitors got."""
+    return {visit.status for visit in visits}
+
+
+def test_a_store_killed_during_load_loses_nothing(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
+    """Grants go on into the spool and are in the store once it is back; pages are served all the time."""
+    with serving(tmp_path, site(url, spool)) as server:
+        pages = server.load("pages", pause=0.02)
+        grants = server.load("grants", pause=0.005, threads=4)
+        visits = grants.next(150)
+        store.kill()
+        visits += grants.for_seconds(1.0)
+        waited = waiting(spool)
+        store.start()
+        visits += grants.for_seconds(0.5) + grants.stop()
+        expect_sent_on(spool)
+        views = pages.stop()
+    assert (statuses(visits), waited > 0) == ({303}, True)
+    expect_served(views)
+    expect_proved(url, acknowledged(visits), attempts=len(visits))
+
+
+def test_a_frozen_store_holds_up_no_page(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
+    """While the store hangs for seconds, pages take no 50 ms longer, and every grant is acknowledged."""
+    tries = []
+    with serving(tmp_path, site(url, spool)) as server:
+        pages = server.load("pages", pause=0.01)
+        grants = server.load("grants", pause=0.05, threads=2)
+        pages.next(50)
+        visits, views = [], []
+        for _ in range(3):
+            views += pages.now()
+            before = pages.for_seconds(1.0)
+            store.freeze()
+            during = pages.for_seconds(2.0)
+            store.thaw()
+            views += before + during
+            tries.append(added(before, during))
+            # What a busy machine adds once is not there the next time; what waits for the store is.
+            if max(tries[-1]) < ADDED:
+                break
+        visits += grants.stop()
+        views += pages.stop()
+        expect_sent_on(spool)
+    assert max(tries[-1]) < ADDED, f"a page took so much longer, in the middle and at the worst: {tries}"
+    assert statuses(visits) == {303}
+    expect_served(views)
+    expect_proved(url, acknowledged(visits), attempts=len(visits))
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+def test_a_replay_that_is_killed_is_gone_on_with(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
+    """All workers are killed in the middle of it; those that follow send the rest, and nothing twice."""
+    with serving(tmp_path, site(url, spool)) as server:
+        store.kill()
+        visits = server.load("grants", count=1000, threads=4).rest()
+        spooled = waiting(spool)
+        pages = server.load("pages", pause=0.02)
+        store.start()
+        until = time.monotonic() + PATIENT
+        while waiting(spool) == spooled:
+            assert time.monotonic() < until
+        for pid in server.workers():
+            os.kill(pid, signal.SIGKILL)
+        left = waiting(spool)
+        expect_sent_on(spool)
+        views = pages.stop()
+    assert (statuses(visits), spooled) == ({303}, 1000)
+    assert 0 < left < spooled
+    expect_served(views, broken=4)
+    expect_proved(url, acknowledged(visits), attempts=len(visits))
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+def test_with_the_store_away_and_the_disk_full_grants_are_refused(
+    tmp_path: Path, spool: Path, store: Store, url: str
+) -> None:
+    """Without store and spool a grant gets a 503 that says to come back; refusals and pages go on."""
+
+    def limit() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+
+    with serving(tmp_path, site(url, spool), before=limit, options=("--log-level=critical",)) as server:
+        store.kill()
+        pages = server.load("pages", pause=0.02)
+        visits = server.load("grants", count=300, threads=4).rest()
+        answer = load.choose(server.port, "accept-all")
+        refusals = server.load("refusals", count=20).rest()
+        store.start()
+        expect_sent_on(spool)
+        after = server.load("grants", count=20).rest()
+        views = pages.stop()
+    assert (statuses(visits), statuses(refusals), statuses(after)) == ({303, 503}, {303}, {303})
+    assert (load.status_of(answer), b"Retry-After: 10" in answer, load.receipt_of(answer)) == (503, True, "")
+    expect_served(views)
+    expect_proved(url, acknowledged([*visits, *after]), attempts=321)
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+def test_a_store_that_is_full_loses_nothing(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
+    """It answers questions and takes nothing: grants wait in the spool until it has room."""
+    assert isinstance(store, Redis)
+    with serving(tmp_path, site(url, spool), workers=2) as server:
+        first = server.load("grants", count=50).rest()
+        store.fill()
+        visits = server.load("grants", count=100, threads=2).rest()
+        waited = waiting(spool)
+        store.clear()
+        expect_sent_on(spool)
+    assert statuses([*first, *visits]) == {303}
+    assert waited >= 100  # and one more where the store was slow before
+    expect_proved(url, acknowledged([*first, *visits]), attempts=150)
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+def test_a_site_that_starts_without_its_store_serves_and_records(
+    tmp_path: Path, spool: Path, store: Store, url: str
+) -> None:
+    """Pages and grants from the first moment on; the store is found when it comes."""
+    store.kill()
+    with serving(tmp_path, site(url, spool), workers=2) as server:
+        pages = server.load("pages", pause=0.02)
+        visits = server.load("grants", count=50).rest()
+        store.start()
+        expect_sent_on(spool)
+        views = pages.stop()
+    assert Counter(visit.status for visit in visits) == {303: 50}
+    expect_served(views)
+    expect_proved(url, acknowledged(visits), attempts=50)
