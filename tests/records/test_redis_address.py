@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -143,3 +145,31 @@ def test_a_server_that_repeats_a_receipt_is_not_quoted() -> None:
         with closing(store), pytest.raises(RecordsError, match="unknown command") as caught:
             store.history(receipt)
     assert receipt not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> dict[str, str]:
+    """Return the settings of a server that speaks TLS, with a certificate of its own for loopback."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    names = ["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(["openssl", "req", "-x509", *made, *names], check=True, capture_output=True, timeout=60)
+    return {
+        "tls-port": str(redis_servers.free_port()),
+        "tls-cert-file": str(cert),
+        "tls-key-file": str(key),
+        "tls-ca-cert-file": str(cert),
+        "tls-auth-clients": "no",
+    }
+
+
+@needs_redis
+def test_tls_is_spoken_to_who_can_be_trusted(certificate: dict[str, str]) -> None:
+    """``rediss://`` works where the certificate is the one of ``ca``, and refuses any other."""
+    with redis_servers.standalone(certificate):
+        url = f"rediss://127.0.0.1:{certificate['tls-port']}/0?timeout={redis_servers.PATIENT}"
+        with closing(open_records(f"{url}&ca={certificate['tls-cert-file']}")) as store:
+            store.append(a_grant())
+            assert len(store.history(a_grant().receipt)) == 1
+        with pytest.raises(RecordsError, match="certificate"):
+            open_records(url)
