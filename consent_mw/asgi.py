@@ -112,6 +112,10 @@ class ConsentASGIMiddleware:
         finally:
             response.end()
 
+    def close(self) -> None:
+        """Finish what must not be lost, and let go of the records; the end of the process does so by itself."""
+        self.engine.close()
+
 
 class _Response:
     """One response, its head kept until the first piece of its body decides."""

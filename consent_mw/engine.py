@@ -263,16 +263,20 @@ class Engine:
     def _tasks(self) -> list[Task]:
         tasks = [
             # Counts are written rarely and at random, so that no write tells of one visitor.
-            Task("counting", self.tally.flush, 300, 900, first=random.uniform(300, 900), last=True),  # noqa: S311
-            Task("sealing", self._seal, 20, 50, first=random.uniform(5, 50), last=True),  # noqa: S311
+            Task("counting", self._count, 10, 20, first=10, last=self.tally.close),
+            Task("sealing", self._seal, 20, 50, first=random.uniform(5, 50), last=self._seal),  # noqa: S311
             Task("publishing", self._publish, 1200, 2400, first=random.uniform(30, 90)),  # noqa: S311
             Task("purging", self._purge, 40_000, 90_000, first=random.uniform(120, 600)),  # noqa: S311
         ]
         if self._base.learning:
             tasks.append(Task("learning", self._share_news, 1, 1, first=1))
         if isinstance(self.records, SpooledRecords):
-            tasks.append(Task("replaying", self.records.replay, 2, 5, first=1, last=True))
+            tasks.append(Task("replaying", self.records.replay, 2, 5, first=1, last=self.records.replay))
         return tasks
+
+    def _count(self) -> None:
+        if self.tally.due():
+            self.tally.flush()
 
     def _seal(self) -> None:
         while seal_new(self.records, site=self._base.id, keys=self.keys, today=self.today()):

@@ -39,7 +39,7 @@ class Task:
         least: The shortest pause before it is done again, in seconds.
         most: The longest pause; the pauses are random, so that processes do not meet.
         first: Seconds before it is done for the first time.
-        last: Whether it is also done when the process ends.
+        last: Done when the process ends.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Task:
     least: float
     most: float
     first: float = 0.0
-    last: bool = False
+    last: Callable[[], object] | None = None
 
 
 class Upkeep:
@@ -98,8 +98,8 @@ class Upkeep:
         free = self._busy.acquire(timeout=_LAST_WAIT)
         try:
             for task in self._tasks.values():
-                if task.last:
-                    self._do(task)
+                if task.last is not None:
+                    self._do(task.name, task.last)
         finally:
             if free:
                 self._busy.release()
@@ -113,7 +113,7 @@ class Upkeep:
                         return 0.0
                     waiting = self._hurried.pop(task.name, [])
                 if waiting or self._clock() >= self._due[task.name]:
-                    self._do(task)
+                    self._do(task.name, task.run)
                     # Not a secret: a pause that is hard to guess keeps processes apart.
                     self._due[task.name] = self._clock() + random.uniform(task.least, task.most)  # noqa: S311
                 for done in waiting:
@@ -140,17 +140,17 @@ class Upkeep:
         thread.start()
         self._thread = thread
 
-    def _do(self, task: Task) -> None:
+    def _do(self, name: str, run: Callable[[], object]) -> None:
         try:
-            task.run()
+            run()
         except Exception as error:  # whatever it was, the other tasks go on
-            if task.name not in self._failing:
-                self._failing.add(task.name)
-                _log.error("%s failed and is tried again: %s", task.name, error)
+            if name not in self._failing:
+                self._failing.add(name)
+                _log.error("%s failed and is tried again: %s", name, error)
         else:
-            if task.name in self._failing:
-                self._failing.discard(task.name)
-                _log.warning("%s works again", task.name)
+            if name in self._failing:
+                self._failing.discard(name)
+                _log.warning("%s works again", name)
 
 
 def _work(found: weakref.ref[Upkeep], wake: threading.Event) -> None:

@@ -100,6 +100,10 @@ class ConsentMiddleware:
         # A file or another body that stays as it is: the server gets the very object that the app made.
         return body if response.passes else _Body(response, body)
 
+    def close(self) -> None:
+        """Finish what must not be lost, and let go of the records; the end of the process does so by itself."""
+        self.engine.close()
+
 
 class _Response:
     """The head of one response, kept until the first piece of its body decides."""

@@ -15,9 +15,12 @@ from demo_site.farm import Farm
 from demo_site.servers import serve_near
 from demo_site.shop import create_app
 from demo_site.shop import create_held_app
+from demo_site.shop import make_visits
 
 SHOP_PORT = 8000
 FARM_PORT = 8001
+#: Days of made-up visits behind the consent rates.
+MADE_UP_DAYS = 28
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
             if options.bare:
                 shop = create_app(farm_server.port)
             else:
-                shop = create_held_app(farm_server.port, _records(options.records, stack))
+                records = _records(options.records, stack)
+                make_visits(records, MADE_UP_DAYS)
+                shop = create_held_app(farm_server.port, records)
+                # Before its folder goes away.
+                stack.callback(shop.extensions["consent_mw"].close)
             shop_server = stack.enter_context(serve_near(shop, options.shop))
         except OSError as error:
             print(f"The demo could not start: {error}", file=sys.stderr)
@@ -74,6 +81,7 @@ def _welcome(shop_port: int, farm_port: int, bare: bool) -> str:
             "Look around the shop: the farm counts nothing.",
             "Accept in the banner: the hits arrive.",
             "Withdraw under Cookie settings: they stop.",
+            "See what the shop's owner sees: consent rates, here of a made-up month.",
         ]
     )
     lines = [
@@ -83,6 +91,7 @@ def _welcome(shop_port: int, farm_port: int, bare: bool) -> str:
         f"  The shop          {_bold(f'http://localhost:{shop_port}/')}",
         f"  The tracker farm  {_bold(f'http://farm.localhost:{farm_port}/')}",
         _faint(f"                    (or http://127.0.0.1:{farm_port}/ where that name does not resolve)"),
+        *([] if bare else [f"  The consent rates {_bold(f'http://localhost:{shop_port}/_cmw/stats')}"]),
         "",
         *(f"  {number}. {step}" for number, step in enumerate(steps, 1)),
         "",

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import secrets
 import tomllib
+from contextlib import redirect_stderr
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 from flask import Flask
@@ -102,21 +105,45 @@ def create_app(farm_port: int) -> Flask:
     return app
 
 
+def settings(records: Path) -> dict[str, object]:
+    """
+    Return the settings of ``consent.toml``, with the records in a folder, and the owner's pages open to everybody.
+
+    Args:
+        records: An existing folder for the consent records and the signing key.
+    """
+    found = tomllib.loads(CONFIG.read_text("utf-8"))
+    found["site"]["records"] = f"sqlite:///{records / 'consent.db'}"
+    # The demo listens on this machine only, and its figures are made up. A real shop asks who is there.
+    found["stats"] = {"check": lambda environ: True}
+    return found
+
+
 def create_held_app(farm_port: int, records: Path) -> Flask:
     """
     Return the shop inside consent_mw, set up by ``consent.toml``.
 
     Args:
         farm_port: Where the farm listens.
-        records: An existing folder for the consent records and the signing key.
+        records: As for :func:`settings`.
     """
     from consent_mw import ConsentMiddleware  # here, so that the bare shop shows itself to need nothing of it
 
     app = create_app(farm_port)
-    settings = tomllib.loads(CONFIG.read_text("utf-8"))
-    settings["site"]["records"] = f"sqlite:///{records / 'consent.db'}"
-    app.wsgi_app = ConsentMiddleware(app.wsgi_app, settings)  # type: ignore[method-assign]
+    held = ConsentMiddleware(app.wsgi_app, settings(records))
+    app.wsgi_app = held  # type: ignore[method-assign]
+    app.extensions["consent_mw"] = held
     return app
+
+
+def make_visits(records: Path, days: int) -> bool:
+    """Fill empty records with made-up visits, as ``consent-mw demo-data`` does; return whether they were empty."""
+    from consent_mw import config
+    from consent_mw.cli import Owner
+    from consent_mw.cli import main
+
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        return main(["demo-data", "--days", str(days)], owner=Owner(site=config.load(settings(records)))) == 0
 
 
 def _basket() -> dict[str, int]:

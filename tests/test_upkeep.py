@@ -116,11 +116,11 @@ def test_a_hurried_task_that_hangs_is_not_waited_for() -> None:
 
 
 def test_the_end_does_what_must_not_be_lost() -> None:
-    """Only tasks that say so are done once more, even if they are not due."""
+    """What tasks say for the end is done, once, whether they are due or not."""
     done: list[str] = []
     upkeep = Upkeep(
         [
-            Task("counts", lambda: done.append("counts"), 60, 60, first=60, last=True),
+            Task("counts", lambda: done.append("too early"), 60, 60, first=60, last=lambda: done.append("counts")),
             Task("purge", lambda: done.append("purge"), 60, 60, first=60),
         ]
     )
@@ -133,7 +133,7 @@ def test_the_end_does_what_must_not_be_lost() -> None:
 def test_a_process_that_did_nothing_has_nothing_to_finish() -> None:
     """The parent of the workers loads the site and serves nobody."""
     done: list[str] = []
-    Upkeep([Task("counts", lambda: done.append("counts"), 60, 60, last=True)]).end()
+    Upkeep([Task("counts", int, 60, 60, last=lambda: done.append("counts"))]).end()
     assert done == []
 
 
@@ -163,7 +163,7 @@ def test_the_end_of_the_process_is_the_end_of_the_tasks() -> None:
     """An interpreter that ends in good order loses no counts."""
     program = (
         "from consent_mw.upkeep import Task, Upkeep\n"
-        "u = Upkeep([Task('counts', lambda: print('written'), 60, 60, first=60, last=True)])\n"
+        "u = Upkeep([Task('counts', int, 60, 60, first=60, last=lambda: print('written'))])\n"
         "u.start()\n"
     )
     done = subprocess.run(
