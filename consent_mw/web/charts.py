@@ -26,7 +26,7 @@ from itertools import pairwise
 from consent_mw.banner import escape
 
 #: Runs of this share of the chart's width get a dot and a line for the days they stand for.
-_WIDE = 0.02
+_WIDE = 0.04
 #: Flags of revisions closer than this share of the width are put above each other.
 _FLAG = 0.075
 _FLAG_TIERS = 3

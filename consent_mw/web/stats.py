@@ -94,9 +94,12 @@ class Selection:
         names = ("period", "from", "to", "table", "purpose", "lang")
         values = [request.args.get(name, "")[:100] for name in names]
         found = cls(*values)
-        if found.period == "1y":  # what people write
-            found = replace(found, period="52w")
-        return found
+        return replace(
+            found,
+            period={"1y": "52w"}.get(found.period, found.period),  # what people write
+            table=found.table if found.table in TABLES else "",
+            lang=found.lang if found.lang in TEXTS else "",
+        )
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the fields that say something, as a query has them."""
@@ -356,8 +359,7 @@ class _Stats:
 
     @staticmethod
     def _words(asked: Selection) -> Words:
-        known = asked.lang if asked.lang in TEXTS else ""
-        return Words(known or Words.preferred(request.headers.get("Accept-Language", "")))
+        return Words(asked.lang or Words.preferred(request.headers.get("Accept-Language", "")))
 
     @staticmethod
     def _root() -> str:

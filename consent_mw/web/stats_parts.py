@@ -101,6 +101,7 @@ class Card:
     Rates side by side.
 
     Args:
+        note: What the rates are, or why there are none; empty where the heading above says it.
         total: How many rows there are, where not all of them are shown.
         focused: Whether somebody asked for all rows.
     """
@@ -110,7 +111,7 @@ class Card:
     name: str
     entries: tuple[Entry, ...]
     data: Data
-    none: str
+    note: str
     total: int = 0
     focused: bool = False
 

@@ -140,6 +140,9 @@ _EN = {
     "t.signal": "Opt-out signal",
     "t.by": "By {name}",
     "t.none": "Not shown yet, since there are too few visits of each kind: {list}.",
+    "t.note.visits": "Here of everyone asked, since there are too few answers of each kind.",
+    "t.note.granted": "Here how those who granted something are shared out: nobody else is counted by this.",
+    "t.note.share": "Here how visits are shared out, since there are too few answers of each kind.",
     "t.all": "Show all {n} rows",
     "t.less": "Show fewer",
     "t.title": "Consent rate by {name}",
@@ -157,6 +160,8 @@ _EN = {
     "What is rarer joins “{other}”, and days wait until there is enough of each kind, for 28 days at most.",
     "kept.waiting": "Waiting now: {days}.",
     "kept.gap": "Published are {covered} of {days} days.",
+    "kept.off": "Counting is switched off in the settings of this site (counters), so nothing new will join.",
+    "kept.granted": "Browser, system and provider are counted only where something was granted (counters).",
     "kept.how": "Nobody is recognised: visits are counted by day, one question at a time, without cookies, addresses "
     "or profiles. Bots, prefetches and people who objected are not counted. Today joins when it is over.",
     # Downloads
@@ -310,6 +315,9 @@ _DE = {
     "t.signal": "Widerspruchssignal",
     "t.by": "Nach {name}",
     "t.none": "Noch nicht zu sehen, da es von jeder Art zu wenige Besuche gibt: {list}.",
+    "t.note.visits": "Hier von allen Gefragten, da es von jeder Art Antwort zu wenige gibt.",
+    "t.note.granted": "Hier, wie sich alle verteilen, die etwas erlaubt haben: Nur sie werden danach gezählt.",
+    "t.note.share": "Hier, wie sich die Besuche verteilen, da es von jeder Art Antwort zu wenige gibt.",
     "t.all": "Alle {n} Zeilen zeigen",
     "t.less": "Weniger zeigen",
     "t.title": "Einwilligungsquote nach {name}",
@@ -326,6 +334,8 @@ _DE = {
     "Selteneres kommt zu „{other}“, und Tage warten, bis es von jeder Art genug gibt, höchstens 28 Tage.",
     "kept.waiting": "Es warten noch: {days}.",
     "kept.gap": "Veröffentlicht sind {covered} von {days} Tagen.",
+    "kept.off": "Das Zählen ist in den Einstellungen dieser Website abgeschaltet (counters), es kommt nichts dazu.",
+    "kept.granted": "Browser, System und Anbieter zählen nur dort, wo etwas erlaubt wurde (counters).",
     "kept.how": "Niemand wird wiedererkannt: Besuche werden nach Tag gezählt, eine Frage nach der anderen, ohne "
     "Cookies, Adressen oder Profile. Bots, Vorabrufe und wer widersprochen hat, zählen nicht. Heute kommt dazu, wenn "
     "der Tag um ist.",
@@ -477,6 +487,9 @@ _FR = {
     "t.signal": "Signal d’opposition",
     "t.by": "{name}",
     "t.none": "Pas encore affiché, car il y a trop peu de visites de chaque sorte\u202f: {list}.",
+    "t.note.visits": "Ici de toutes les visites interrogées, car chaque sorte de réponse est trop rare.",
+    "t.note.granted": "Ici la répartition des accords\u202f: eux seuls sont comptés ainsi.",
+    "t.note.share": "Ici la répartition des visites, car chaque sorte de réponse est trop rare.",
     "t.all": "Afficher les {n} lignes",
     "t.less": "Afficher moins",
     "t.title": "Taux de consentement\u202f: {name}",
@@ -494,6 +507,8 @@ _FR = {
     "28 jours au plus.",
     "kept.waiting": "En attente\u202f: {days}.",
     "kept.gap": "{covered} jours sur {days} sont publiés.",
+    "kept.off": "Le comptage est désactivé dans les réglages du site (counters)\u202f: rien ne s’ajoutera.",
+    "kept.granted": "Navigateur, système et fournisseur ne sont comptés que pour les accords (counters).",
     "kept.how": "Personne n’est reconnu\u202f: les visites sont comptées par jour, une question à la fois, sans "
     "cookies, adresses ni profils. Les robots, les préchargements et les personnes qui s’y opposent ne sont pas "
     "comptés. Aujourd’hui s’ajoute quand le jour est fini.",

@@ -17,6 +17,7 @@ from consent_mw.stats import Point
 from consent_mw.stats import Rate
 from consent_mw.stats import Report
 from consent_mw.stats import Table
+from consent_mw.stats import wilson
 from consent_mw.web.charts import Flag
 from consent_mw.web.charts import Frame
 from consent_mw.web.charts import Interval
@@ -112,6 +113,10 @@ class View:
             found.append(words.say("kept.gap", covered=words.number(period.covered.days), days=words.number(days)))
         if period.covered and period.covered.last < period.last:
             found.append(words.say("kept.waiting", days=words.days(period.covered.last + 1, period.last)))
+        if self._site.counters == "off":
+            found.append(words.say("kept.off"))
+        if self._site.counters == "granted":
+            found.append(words.say("kept.granted"))
         return (*found, words.say("kept.how"))
 
     # -- key figures
@@ -369,15 +374,26 @@ class View:
         )
         title = words.say("purposes")
         data = Data(title, tuple(words.say(head) for head in heads), rows)
-        return Card("purposes", title, words.say("get.purposes"), entries, data, words.say("purposes.none"))
+        return Card(
+            "purposes",
+            title,
+            words.say("get.purposes"),
+            entries,
+            data,
+            words.say("purposes.lead" if found else "purposes.none"),
+        )
 
     @cached_property
     def tables(self) -> tuple[Card, ...]:
         """The rates of the dimensions."""
         by_name = {table.name: table for table in self._report.tables}
-        least = {name: 2 if name in OPTIONAL else 1 for name in TABLES}
         found = [by_name[name] for name in TABLES if name in by_name]
-        return tuple(self._card(table) for table in found if len(table.rows) >= least[table.name])
+        # What has no name says nothing, and neither does a single row of what need not vary.
+        return tuple(
+            self._card(table)
+            for table in found
+            if not all(map(is_rest, table.rows)) and (table.name not in OPTIONAL or len(table.rows) > 1)
+        )
 
     @property
     def tables_missing(self) -> str:
@@ -393,34 +409,46 @@ class View:
         title = words.say("t.by", name=inside)
         focused = table.name == self._focus
         shown = table.rows if focused else first_rows(table.rows)
-        overall = self._report.period.answers
-        entries = self._entries(
-            table.name,
-            [(value_name(self._words, table.name, row.value), row.answers, is_rest(row)) for row in shown],
-            overall=overall.share if overall else None,
-        )
-        columns = told_columns(finest(table.columns), table.columns)
+        rates, overall, note = self._rates(table)
+        names = [value_name(words, table.name, row.value) for row in table.rows]
+        found = {
+            row.value: (name, rate, is_rest(row)) for row, name, rate in zip(table.rows, names, rates, strict=True)
+        }
+        entries = self._entries(table.name, [found[row.value] for row in shown], overall=overall)
+        columns = told_columns(finest(table.columns) or table.columns, table.columns)
         data = Data(
             words.say("t.title", name=inside),
             (
-                name,
+                words.say(f"t.{table.name}"),
                 *(words.say(f"c.{column}") for column in columns),
                 *(words.say(head) for head in ("h.share", "h.rate", "h.range", "h.visits", "h.days")),
             ),
             tuple(
                 (
-                    value_name(self._words, table.name, row.value),
+                    name,
                     *(words.number(row.counts[column]) for column in columns),
                     words.percent(row.share, 1),
                     *self._cells(row.answers),
                     percent(words, row.visits, 1) if row.visits else "",
                     words.number(row.days),
                 )
-                for row in table.rows
+                for row, name in zip(table.rows, names, strict=True)
             ),
         )
         total = len(table.rows) if len(table.rows) > len(shown) or focused else 0
-        return Card(table.name, title, name, entries, data, "", total, focused)
+        return Card(table.name, title, name, entries, data, note, total, focused)
+
+    def _rates(self, table: Table) -> tuple[list[Rate | None], float | None, str]:
+        """Return what is drawn of each row, that of everybody, and a note where it is not the rate of answers."""
+        words, period = self._words, self._report.period
+        if any(row.answers for row in table.rows):
+            return [row.answers for row in table.rows], period.answers.share if period.answers else None, ""
+        if any(row.visits for row in table.rows):
+            note = words.say("t.note.visits")
+            return [row.visits for row in table.rows], period.visits.share if period.visits else None, note
+        whole = table.columns[0]
+        note = words.say("t.note.granted" if whole == "granted" else "t.note.share")
+        return [wilson(row.counts[whole], table.totals[whole]) for row in table.rows], None, note
 
     def _entries(
         self, id: str, found: Sequence[tuple[str, Rate | None, bool]], overall: float | None

@@ -523,6 +523,45 @@ def test_the_time_line_can_show_a_purpose() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("columns", "note", "shown"),
+    [
+        (("granted", "reject", "unanswered"), "", "50%"),
+        (("granted", "ungranted"), "t.note.visits", "50%"),
+        (("granted",), "t.note.granted", "25%"),
+        (("asked",), "t.note.share", "25%"),
+    ],
+)
+def test_a_table_says_what_its_rates_are(columns: tuple[str, ...], note: str, shown: str) -> None:
+    """Where answers are too few to be told apart, a table shows what there is, and says what that is a share of."""
+    counts = {"chrome": 30, "safari": 90}
+    cells = {(value, column): count for value, count in counts.items() for column in columns}
+    page = show([*one_day(), Figures("browser", YESTERDAY, YESTERDAY, cells)])
+    card = re.search(r'<section class="card" id="browser".*?</section>', page, re.DOTALL)
+    assert card
+    assert f">{shown}<" in card[0].replace(".0", "")
+    told = [key for key in ("t.note.visits", "t.note.granted", "t.note.share") if TEXTS["en"][key] in card[0]]
+    assert told == ([note] if note else [])
+    assert all(TEXTS["en"][f"c.{column}"] in card[0] for column in columns)
+
+
+def test_a_table_without_a_name_is_not_shown() -> None:
+    """Where no row could be named, the table is listed among those that need more visits."""
+    page = show([*one_day(), Figures("os", YESTERDAY, YESTERDAY, {("other", "asked"): 61})])
+    assert 'id="os"' not in page
+    assert "too few visits of each kind: Browser, System, Internet provider, Language." in page
+
+
+def test_the_owners_own_settings_are_told() -> None:
+    """Where counting is off, or narrowed, the page says so."""
+    for counters, key in (("all", ""), ("off", "kept.off"), ("granted", "kept.granted")):
+        context = FakeContext(replace(SITE, stats=ACCESS, counters=counters))
+        browser = Visitor(context)
+        log_in(browser)
+        page = browser.get("/stats").text
+        assert [each for each in ("kept.off", "kept.granted") if TEXTS["en"][each] in page] == ([key] if key else [])
+
+
 def test_what_is_withheld_is_said() -> None:
     """The page says how small a figure may be, what joins the others, and which days wait."""
     page = show(merged(), "?period=12w")
