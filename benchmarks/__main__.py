@@ -74,8 +74,8 @@ def measure_stats(rounds: int) -> str:
     goals = "\n".join(f"- {line}" for line in stats.goals(found))
     return (
         "### Three years on the owner's page\n\n"
-        "SQLite. The report from a store that was opened just then, and the page with a report that is kept; medians of "
-        f"{rounds}.\n\n{report.table(stats.HEAD, stats.rows(found))}\n\n{goals}\n"
+        "SQLite. The report from a store that was opened just then, and the page with a report that is kept; medians "
+        f"of {rounds}.\n\n{report.table(stats.HEAD, stats.rows(found))}\n\n{goals}\n"
     )
 
 
