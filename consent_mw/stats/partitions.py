@@ -65,7 +65,9 @@ _Rows = dict[str, dict[str, int]]
 
 def _due(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> list[Atom]:
     """Return the atoms that are left for a table: from its first count on, after its last run."""
-    return [atom for atom in atoms if atom.first > head and atom.last >= rows[0].day] if rows else []
+    # Counts by provider stand under the first day of their week, and are complete with the last.
+    first = min((row.count.day for row in rows), default=0)
+    return [atom for atom in atoms if atom.first > head and atom.last >= first] if rows else []
 
 
 # -- numbers that stand alone
