@@ -121,6 +121,17 @@ def test_a_terminal_has_colours_unless_they_are_unwanted(
     assert (b"\x1b[32m" in shown, b"as it was sealed" in shown) == (coloured, True)
 
 
+def test_an_interruption_is_told_without_a_traceback(run: Run, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends a command with a word."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("consent_mw.records.sealing.verify", interrupted)
+    done = run("ledger", "verify")
+    assert (done.code, done.out, done.err.strip()) == (2, "", "Stopped.")
+
+
 def test_the_log_level_is_given_back(run: Run, book: Book) -> None:
     """A program that calls main keeps its own logging."""
     import logging

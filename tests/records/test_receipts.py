@@ -82,6 +82,12 @@ def test_the_keys_prove_that_it_is_the_sites_own(book: Book) -> None:
     assert [verify_receipt(document(book), KEYS).signed, verify_receipt(document(book), KEYS).ok] == [True, True]
 
 
+def test_a_receipt_without_a_signature_is_not_the_sites_own(book: Book) -> None:
+    """A document that was made without keys proves itself, and fails where the keys are asked for."""
+    made = document(book, keys=())
+    assert (verify_receipt(made).ok, verify_receipt(made, KEYS).signed, b"signature" in made) == (True, False, True)
+
+
 def test_another_key_is_told(book: Book) -> None:
     """With other keys neither the document nor its seals are the site's."""
     assert len(verify_receipt(document(book), OTHER_KEY).problems) == 3

@@ -16,6 +16,8 @@ from consent_mw.core.seal import Act
 from consent_mw.errors import RecordsError
 from consent_mw.records.sealing import Kind
 from consent_mw.records.sealing import seal_new
+from consent_mw.records.sealing import verify
+from tests.records.books import KEYS
 from tests.records.books import RECORD_DAYS
 from tests.records.books import SEAL_EDITS
 from tests.records.books import SITE
@@ -284,6 +286,13 @@ def test_a_seal_that_cannot_be_read_is_edited(book: Book, part: str) -> None:
     book.filled(2, 2)
     book.tamper(f"UPDATE seals SET {part} = 'é' WHERE number = 1", *())  # noqa: S608 - our own names
     assert found(book.verify()).kind in {Kind.SEAL, Kind.SIGNATURE, Kind.KEY}
+
+
+def test_the_chain_of_another_site_is_told(book: Book) -> None:
+    """Seals name their site, so that no chain stands in for another."""
+    book.filled(2)
+    found_there = verify(book.store, site="other", keys=KEYS, today=book.today, record_days=RECORD_DAYS)
+    assert (found(found_there).kind, found(found_there).seal) == (Kind.SEAL, 1)
 
 
 def test_a_store_that_fails_is_no_finding(book: Book) -> None:
