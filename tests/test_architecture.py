@@ -25,7 +25,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"web", "upkeep"}),
     frozenset({"engine"}),
     frozenset({"wsgi", "asgi"}),
-    frozenset({"flask", "django", "audit", "cli"}),
+    frozenset({"flask", "audit", "cli"}),
+    frozenset({"django"}),
 )
 
 #: What the core may use of the standard library: nothing that reads a clock, a file, a socket, or chance.
