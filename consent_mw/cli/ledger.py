@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 from typing import BinaryIO
 
@@ -58,15 +59,20 @@ def records() -> None:
     "--head", metavar="HASH", default="", help="A head that was noted earlier: it must still be in the chain."
 )
 @click.option("--without-keys", is_flag=True, help="Check the chain alone, where the site's keys are not at hand.")
+@click.option("--retired-keys", metavar="VARIABLE", help="An environment variable with keys that sign no longer.")
 @click.option("--record-days", metavar="DAYS", type=int, help="The retention to check against, if it was another once.")
 @_json
 @click.pass_obj
-def verify(owner: Owner, head: str, without_keys: bool, record_days: int | None, as_json: bool) -> int:
+def verify(
+    owner: Owner, head: str, without_keys: bool, retired_keys: str | None, record_days: int | None, as_json: bool
+) -> int:
     """Name the first record that was edited, removed, inserted or moved; exit with 1 if there is one."""
     from consent_mw.records import sealing
 
     site = owner.site
     keys = () if without_keys else owner.keys
+    if retired_keys:
+        keys = (*_keys_in(owner, retired_keys), *keys)
     days = site.record_days if record_days is None else record_days
     with owner.records() as store:
         found = sealing.verify(
@@ -104,6 +110,15 @@ def verify(owner: Owner, head: str, without_keys: bool, record_days: int | None,
         click.echo(f"\n  Head  {found.head}")
         _aside("Note it elsewhere: --head HASH tells later whether the chain was cut short.")
     return 0
+
+
+def _keys_in(owner: Owner, variable: str) -> tuple[str, ...]:
+    """Return the keys in an environment variable."""
+    from consent_mw.cookies import load_keys
+
+    if variable not in os.environ:
+        raise Unable(f"The environment variable {variable} is not set.")
+    return load_keys(replace(owner.site, keys_env=variable), os.environ)
 
 
 @ledger.command()

@@ -84,6 +84,15 @@ def test_verify_tells_a_key_that_is_gone(run: Run, book: Book, monkeypatch: pyte
     assert run("ledger", "verify", "--without-keys").code == 0
 
 
+def test_a_key_that_no_longer_signs_can_be_named(run: Run, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seals of a key that was taken from the site's list hold where that key is given for the check."""
+    monkeypatch.setenv("RETIRED", os.environ["CONSENT_KEYS"])
+    monkeypatch.setenv("CONSENT_KEYS", "another-key-that-is-long-enough-for-all")
+    assert run("ledger", "verify", "--retired-keys", "RETIRED").code == 0
+    done = run("ledger", "verify", "--retired-keys", "NOWHERE")
+    assert (done.code, done.err) == (2, "The environment variable NOWHERE is not set.\n")
+
+
 def test_verify_finds_a_notice_that_is_lost(run: Run, book: Book) -> None:
     """The notices that entries name are checked as well."""
     book.tamper("DELETE FROM notices")
