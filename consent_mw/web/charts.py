@@ -30,6 +30,8 @@ _WIDE = 0.04
 #: Flags of revisions closer than this share of the width are put above each other.
 _FLAG = 0.075
 _FLAG_TIERS = 3
+#: What an axis of counts goes up to at the most: more than anybody counts, and far from where floats end.
+_MOST = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def rate_scale(values: Iterable[float]) -> Scale:
 
 def count_scale(values: Iterable[float]) -> Scale:
     """Return an axis from nothing to a round number that is no smaller than any value."""
-    highest = max((value for value in values if math.isfinite(value)), default=0)
+    highest = max((min(value, _MOST) for value in values if math.isfinite(value)), default=0)
     if highest <= 0:
         return Scale(0, 1, 1)
     magnitude = 10.0 ** math.floor(math.log10(highest / 4)) if highest >= 4 else 1.0
