@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Characters of the shortest password: the pages are open to guesses, if slow ones.
 SHORTEST = 12
+#: What rounding may add to a difference, in points.
+_HAIR = 1e-9
 #: The most days of made-up visits.
 MOST_DAYS = 1096
 
@@ -162,7 +164,7 @@ def report(owner: Owner, since: str, points: float | None, as_json: bool) -> int
     drops = [
         (name, moved)
         for name, _, moved in changes
-        if points is not None and moved and moved.certain and moved.points < -points
+        if points is not None and moved and moved.certain and moved.points < -points - _HAIR
     ]
     compared = any(moved for *_, moved in changes)
     if as_json:

@@ -17,6 +17,7 @@ from consent_mw.stats.reports import Point
 from consent_mw.stats.reports import Report
 from consent_mw.stats.reports import Span
 from consent_mw.stats.reports import Table
+from consent_mw.stats.reports import Total
 from consent_mw.stats.schemes import COLUMNS
 from consent_mw.stats.schemes import SINGLES
 from consent_mw.stats.words import sentence
@@ -79,11 +80,7 @@ def _rows(report: Report, table: str) -> Iterator[list[object]]:
         for column in (*COLUMNS, *SINGLES):
             now, then = report.period.totals.get(column), report.before.totals.get(column)
             if now or then:
-                yield [
-                    column,
-                    *((now.count, now.days) if now else ("", "")),
-                    *((then.count, then.days) if then else ()),
-                ]
+                yield [column, *_count(now), *_count(then)]
     elif table == "line":
         yield ["first", "last", *COLUMNS, *_heads("answers"), *_heads("visits")]
         for point in report.line:
@@ -115,6 +112,10 @@ def _rows(report: Report, table: str) -> Iterator[list[object]]:
                 *_triple(row.answers),
                 *_triple(row.visits),
             ]
+
+
+def _count(total: Total | None) -> list[object]:
+    return [total.count, total.days] if total else ["", ""]
 
 
 def _heads(name: str) -> list[str]:
