@@ -19,7 +19,7 @@ from consent_mw.records.redis_link import Link
 from consent_mw.records.redis_link import Unfit
 from consent_mw.records.redis_link import reason
 
-__all__ = ["link_to", "newer", "told"]
+__all__ = ["fit", "link_to", "newer", "told"]
 
 _log = logging.getLogger("consent_mw")
 
@@ -43,7 +43,7 @@ def link_to(address: Address, names: Keys, version: int | None) -> Link:
     warned: list[bool] = []
 
     def look(run: Callable[..., list[Any]]) -> None:
-        _fit(run)
+        fit(run)
         if version is not None:
             _same_version(run, names, address, version)
         if not warned and _setting(run, "appendfsync") not in {"always", ""}:
@@ -57,7 +57,7 @@ def link_to(address: Address, names: Keys, version: int | None) -> Link:
     return Link(address, names.schema, look)
 
 
-def _fit(run: Callable[..., list[Any]]) -> None:
+def fit(run: Callable[..., list[Any]]) -> None:
     """Raise Unfit where the server forgets what it was given, or notes when it got it."""
     (answer,) = run(("INFO",))
     lines = (line.partition(":") for line in answer.decode().splitlines())

@@ -188,6 +188,8 @@ class Link:
         node, self._node = self._node, None
         if node is not None and self._process == os.getpid():
             node.close()
+        elif node is not None:
+            _abandoned.append(node)
 
     def _with_node(self, work: Callable[[Node], T], *, repeat: bool) -> T:
         if self._process != os.getpid():
@@ -249,7 +251,7 @@ class Link:
         """Put the question to one after the other until one answers."""
         limit = self.address.timeout
         until = time.monotonic() + limit
-        reason = "nobody was asked"
+        why = "nobody was asked"
         for place in self._ask:
             left = until - time.monotonic()
             if left <= 0:
@@ -260,12 +262,12 @@ class Link:
                 except AuthenticationError:
                     raise
                 except RedisError as error:
-                    reason = f"{place[0]}:{place[1]}: {error}"
+                    why = f"{place[0]}:{place[1]}: {error}"
                     continue
             self._ask = _first(place, self._ask)
             return found
         what = "Sentinel" if self.address.kind is Kind.SENTINEL else "node of the Cluster"
-        raise _Absent(f"no {what} says where the records are ({reason})")
+        raise _Absent(f"no {what} says where the records are ({why})")
 
     def _master(self, client: redis.Redis, place: Place) -> tuple[Place, int]:
         """Ask a Sentinel for the master."""

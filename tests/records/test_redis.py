@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import re
 import threading
@@ -20,7 +19,6 @@ from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Seal
 from consent_mw.core.seal import in_order
-from consent_mw.errors import ConfigError
 from consent_mw.errors import RecordsError
 from consent_mw.records import migrate_records
 from consent_mw.records import open_records
@@ -68,70 +66,6 @@ def store(deployment: Deployment) -> Iterator[RedisRecords]:
     """Open the store on that server."""
     with closing(RedisRecords(deployment.patient, site=SITE)) as opened:
         yield opened
-
-
-def refused(settings: dict[str, str]) -> str:
-    """Return what the owner of a server with these settings reads."""
-    with redis_servers.standalone(settings) as started, pytest.raises(ConfigError) as caught:
-        open_records(started.url)
-    (problem,) = caught.value.problems
-    assert problem.where == "site.records"
-    return f"{problem.what} {problem.remedy}"
-
-
-# -- which server may keep records
-
-
-def test_a_server_without_an_append_only_file_is_refused() -> None:
-    """What would be gone when Redis stops is never acknowledged; the owner reads what to set."""
-    assert re.search(r'append-only file is off.*"appendonly yes"', refused({"appendonly": "no"}))
-
-
-def test_a_server_that_evicts_records_is_refused() -> None:
-    """A cache that drops keys when it is full is no ledger."""
-    settings = {"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}
-    assert re.search(r'throws records away.*"maxmemory-policy noeviction"', refused(settings))
-
-
-def test_a_server_that_notes_the_second_is_refused() -> None:
-    """Time stamps in the append-only file would stand beside receipts."""
-    assert re.search(r'notes the second.*"aof-timestamp-enabled no"', refused({"aof-timestamp-enabled": "yes"}))
-
-
-def test_a_node_of_a_cluster_is_told_from_a_server() -> None:
-    """The address of a single server does not do for a Cluster, and the owner reads which one does."""
-    with redis_servers.cluster() as started:
-        others = [node for node in started.servers if node is not started.master()]
-        with pytest.raises(ConfigError, match=r"redis\+cluster://"):
-            open_records(f"redis://{others[0].place}")
-
-
-def test_a_server_is_told_from_a_cluster(server: Server) -> None:
-    """The address of a Cluster does not do for a single server."""
-    with pytest.raises(ConfigError, match="is not a node of a Cluster"):
-        open_records(f"redis+cluster://{server.place}")
-
-
-def test_a_replica_is_refused() -> None:
-    """Records go to a master."""
-    with redis_servers.sentinel() as started, pytest.raises(ConfigError, match="is a replica"):
-        open_records(f"redis://{started.servers[1].place}")
-
-
-@pytest.mark.parametrize(("fsync", "warned"), [("always", False), ("everysec", True)])
-def test_what_a_power_cut_may_cost_is_said(fsync: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """An owner whose server answers before it has written to the disk reads so, once."""
-    caplog.set_level(logging.WARNING, "consent_mw")
-    with redis_servers.standalone({"appendfsync": fsync}) as started, closing(open_records(started.patient)) as store:
-        store.append(a_grant())
-    assert [("appendfsync always" in record.message) for record in caplog.records] == [True] * warned
-
-
-def test_a_server_that_is_not_there_is_told(server: Server) -> None:
-    """A store that cannot be reached at the start is an error with its address."""
-    server.kill()
-    with pytest.raises(RecordsError, match=f"redis://{server.place}/0 cannot be used"):
-        open_records(f"redis://{server.place}/0")
 
 
 # -- what it keeps
@@ -294,6 +228,14 @@ def test_a_receipt_with_a_separator_in_it_is_refused(store: RedisRecords) -> Non
 def test_no_site_can_name_a_key_of_another() -> None:
     """Braces, colons and spaces in a site's id are encoded: the hash tag stays whole."""
     assert Keys("a}:b {c").schema == "{cmw:a%7D%3Ab%20%7Bc}:schema"
+
+
+def test_a_seal_over_an_entry_twice_or_of_another_site_is_refused(store: RedisRecords) -> None:
+    """Each entry of a seal is one of the site's own, and has one place."""
+    store.append(a_grant())
+    for entries in ([a_grant(), a_grant()], [a_grant(site="other")]):
+        assert not store.add_seal(next_seal(store, entries), entries)
+    assert store.unsealed(10) == [a_grant()]
 
 
 # -- tampering

@@ -230,3 +230,15 @@ def test_a_cluster_s_own_client_sees_the_same(cluster: Deployment, store: RedisR
     store.append(a_grant())
     with closing(redis.RedisCluster(host="127.0.0.1", port=cluster.servers[0].port)) as client:
         assert client.zcard(Keys(SITE).waiting) == 1
+
+
+def test_a_slot_that_nobody_owns_is_told(cluster: Deployment, store: RedisRecords) -> None:
+    """Where the Cluster has no node for a site, its owner reads so."""
+    owner = cluster.master(SITE)
+    slot = slot_of(owner)
+    for node in cluster.servers:
+        node.ask("CLUSTER", "DELSLOTS", slot)
+    with pytest.raises(RecordsError):
+        store.append(a_grant())
+    with pytest.raises(RecordsError, match=f"no node owns slot {slot}"):
+        store.append(a_grant())
