@@ -109,7 +109,7 @@ def answer(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
 # -- the two ways in which servers call
 
 
-def ask_wsgi(app: WSGIApplication) -> Ask:
+def ask_wsgi(app: WSGIApplication, scheme: str = "https") -> Ask:
     """Return what asks a WSGI application as a server does."""
 
     def ask(path: str, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -121,7 +121,7 @@ def ask_wsgi(app: WSGIApplication) -> Ask:
             "CONTENT_TYPE": headers.get("content-type", ""),
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.input": io.BytesIO(body),
-            "wsgi.url_scheme": "https",
+            "wsgi.url_scheme": scheme,
             "HTTP_HOST": "shop.example",
         }
         environ.update({f"HTTP_{n.upper().replace('-', '_')}": v for n, v in headers.items() if n != "content-type"})
@@ -149,9 +149,10 @@ def ask_wsgi(app: WSGIApplication) -> Ask:
 
 
 Message = MutableMapping[str, Any]
+ASGIApp = Callable[..., Awaitable[None]]
 
 
-def ask_asgi(app: Callable[..., Awaitable[None]]) -> Ask:
+def ask_asgi(app: ASGIApp, scheme: str = "https") -> Ask:
     """Return what asks an ASGI application as a server does."""
 
     def ask(path: str, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -161,7 +162,7 @@ def ask_asgi(app: Callable[..., Awaitable[None]]) -> Ask:
             "asgi": {"version": "3.0", "spec_version": "2.5"},
             "http_version": "1.1",
             "method": method,
-            "scheme": "https",
+            "scheme": scheme,
             "path": path,
             "raw_path": path.encode(),
             "root_path": "",
@@ -201,18 +202,19 @@ def ask_asgi(app: Callable[..., Awaitable[None]]) -> Ask:
 # -- the sites
 
 
-def plain_wsgi(config: Config) -> Ask:
+def plain_wsgi(config: Config) -> WSGIApplication:
     """PEP 3333 and nothing else."""
-
-    def app(environ: WSGIEnvironment, start_response: Callable[..., object]) -> Iterator[bytes]:
-        vector = VECTORS[environ["PATH_INFO"].strip("/")]
-        start_response(f"{vector.status} X", [("Content-Type", vector.kind), *vector.headers])
-        yield from vector.pieces
-
-    return ask_wsgi(ConsentMiddleware(app, config))
+    return ConsentMiddleware(bare_wsgi, config)
 
 
-def flask(config: Config) -> Ask:
+def bare_wsgi(environ: WSGIEnvironment, start_response: Callable[..., object]) -> Iterator[bytes]:
+    """Answer each vector, as no framework's application."""
+    vector = VECTORS[environ["PATH_INFO"].strip("/")]
+    start_response(f"{vector.status} X", [("Content-Type", vector.kind), *vector.headers])
+    yield from vector.pieces
+
+
+def flask(config: Config) -> WSGIApplication:
     """Flask, with the extension."""
     from flask import Flask
     from flask import Response
@@ -228,10 +230,10 @@ def flask(config: Config) -> Ask:
         return Response(body, vector.status, list(vector.headers), content_type=vector.kind)
 
     Consent(app, config)
-    return ask_wsgi(app)
+    return app
 
 
-def bottle(config: Config) -> Ask:
+def bottle(config: Config) -> WSGIApplication:
     """Bottle, inside the middleware."""
     from bottle import Bottle
     from bottle import HTTPResponse
@@ -244,10 +246,10 @@ def bottle(config: Config) -> Ask:
         body = vector.body if len(vector.pieces) == 1 else iter(vector.pieces)
         return HTTPResponse(body, vector.status, {"Content-Type": vector.kind, **dict(vector.headers)})
 
-    return ask_wsgi(ConsentMiddleware(app, config))
+    return ConsentMiddleware(app, config)
 
 
-def falcon(config: Config) -> Ask:
+def falcon(config: Config) -> WSGIApplication:
     """Falcon, inside the middleware."""
     from falcon import App
 
@@ -265,24 +267,25 @@ def falcon(config: Config) -> Ask:
 
     app = App()
     app.add_route("/{name}", Page())
-    return ask_wsgi(ConsentMiddleware(app, config))
+    return ConsentMiddleware(app, config)
 
 
-def plain_asgi(config: Config) -> Ask:
+def plain_asgi(config: Config) -> ASGIApp:
     """ASGI 3 and nothing else."""
-
-    async def app(scope: Message, receive: Any, send: Any) -> None:
-        vector = VECTORS[scope["path"].strip("/")]
-        headers = [(b"content-type", vector.kind.encode())]
-        headers += [(name.lower().encode(), value.encode()) for name, value in vector.headers]
-        await send({"type": "http.response.start", "status": vector.status, "headers": headers})
-        for number, piece in enumerate(vector.pieces, 1):
-            await send({"type": "http.response.body", "body": piece, "more_body": number < len(vector.pieces)})
-
-    return ask_asgi(ConsentASGIMiddleware(app, config))
+    return ConsentASGIMiddleware(bare_asgi, config)
 
 
-def starlette(config: Config) -> Ask:
+async def bare_asgi(scope: Message, receive: Any, send: Any) -> None:
+    """Answer each vector, as no framework's application."""
+    vector = VECTORS[scope["path"].strip("/")]
+    headers = [(b"content-type", vector.kind.encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in vector.headers]
+    await send({"type": "http.response.start", "status": vector.status, "headers": headers})
+    for number, piece in enumerate(vector.pieces, 1):
+        await send({"type": "http.response.body", "body": piece, "more_body": number < len(vector.pieces)})
+
+
+def starlette(config: Config) -> ASGIApp:
     """Starlette, inside the middleware."""
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -293,10 +296,10 @@ def starlette(config: Config) -> Ask:
         response: Response = _starlette_response(VECTORS[request.path_params["name"]])
         return response
 
-    return ask_asgi(ConsentASGIMiddleware(Starlette(routes=[Route("/{name}", page)]), config))
+    return ConsentASGIMiddleware(Starlette(routes=[Route("/{name}", page)]), config)
 
 
-def fastapi(config: Config) -> Ask:
+def fastapi(config: Config) -> ASGIApp:
     """FastAPI, inside the middleware."""
     from fastapi import FastAPI
     from starlette.responses import Response
@@ -308,7 +311,7 @@ def fastapi(config: Config) -> Ask:
         return response
 
     app.add_api_route("/{name}", page, methods=["GET", "HEAD"], response_model=None)
-    return ask_asgi(ConsentASGIMiddleware(app, config))
+    return ConsentASGIMiddleware(app, config)
 
 
 def _starlette_response(vector: Vector) -> Any:
@@ -321,7 +324,7 @@ def _starlette_response(vector: Vector) -> Any:
     return StreamingResponse(_pieces(vector), vector.status, headers)
 
 
-def quart(config: Config) -> Ask:
+def quart(config: Config) -> ASGIApp:
     """Quart, inside the middleware."""
     from quart import Quart
     from quart import Response
@@ -334,7 +337,7 @@ def quart(config: Config) -> Ask:
         body = vector.body if len(vector.pieces) == 1 else _pieces(vector)
         return Response(body, vector.status, dict(vector.headers), content_type=vector.kind)
 
-    return ask_asgi(ConsentASGIMiddleware(app, config))
+    return ConsentASGIMiddleware(app, config)
 
 
 async def _pieces(vector: Vector) -> AsyncIterator[bytes]:
@@ -342,18 +345,20 @@ async def _pieces(vector: Vector) -> AsyncIterator[bytes]:
         yield piece
 
 
-def django_wsgi(config: Config) -> Ask:
+def django_wsgi(config: Config) -> WSGIApplication:
     """Django, with its own middleware, on WSGI."""
     from django.core.handlers.wsgi import WSGIHandler
 
-    return ask_wsgi(_django(config, WSGIHandler))
+    app: WSGIApplication = _django(config, WSGIHandler)
+    return app
 
 
-def django_asgi(config: Config) -> Ask:
+def django_asgi(config: Config) -> ASGIApp:
     """Django, with its own middleware, on ASGI."""
     from django.core.handlers.asgi import ASGIHandler
 
-    return ask_asgi(_django(config, ASGIHandler))
+    app: ASGIApp = _django(config, ASGIHandler)
+    return app
 
 
 def _django(config: Config, handler: Callable[[], Any]) -> Any:
@@ -379,16 +384,24 @@ def _django(config: Config, handler: Callable[[], Any]) -> Any:
     return asgi if "ASGI" in handler.__name__ else wsgi
 
 
-#: Every edge by its name; the first is what the others are compared with.
-SITES: Mapping[str, Callable[[Config], Ask]] = {
+_WSGI: Mapping[str, Callable[[Config], WSGIApplication]] = {
     "wsgi": plain_wsgi,
     "flask": flask,
     "bottle": bottle,
     "falcon": falcon,
+    "django-wsgi": django_wsgi,
+}
+_ASGI: Mapping[str, Callable[[Config], ASGIApp]] = {
     "asgi": plain_asgi,
     "starlette": starlette,
     "fastapi": fastapi,
     "quart": quart,
-    "django-wsgi": django_wsgi,
     "django-asgi": django_asgi,
 }
+#: The names of all sites; the first is what the others are compared with.
+SITES = (*_WSGI, *_ASGI)
+
+
+def asking(name: str, config: Config) -> Ask:
+    """Return what asks the site of that name as a server does."""
+    return ask_wsgi(_WSGI[name](config)) if name in _WSGI else ask_asgi(_ASGI[name](config))

@@ -15,6 +15,7 @@ from tests.edges.contract import SITES
 from tests.edges.contract import VECTORS
 from tests.edges.contract import Answer
 from tests.edges.contract import Ask
+from tests.edges.contract import asking
 
 pytestmark = pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning")
 
@@ -35,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
     @cache
     def made(name: str) -> Ask:
-        return SITES[name]({"site": {"records": f"sqlite:///{Path(folder)}/consent.db"}, "services": SERVICES})
+        return asking(name, {"site": {"records": f"sqlite:///{Path(folder)}/consent.db"}, "services": SERVICES})
 
     return made
 
