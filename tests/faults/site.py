@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from typing import TYPE_CHECKING
@@ -34,12 +35,19 @@ def make_bare() -> flask.Flask:
     def fail() -> str:
         raise RuntimeError("the shop is broken")
 
+    if os.environ.get("SITE_LEAK"):
+
+        @app.before_request
+        def tell() -> None:
+            app.logger.debug("a visitor: %s %r %r", flask.request.remote_addr, flask.request.url, flask.request.headers)
+
     return app
 
 
 def make() -> ConsentMiddleware:
     """Make the application inside the middleware, as the environment says."""
     _set_clock()
+    _set_log()
     from consent_mw import ConsentMiddleware  # after the clock is set
 
     return ConsentMiddleware(make_bare(), json.loads(os.environ["SITE_CONFIG"]))
@@ -57,3 +65,10 @@ def _set_clock() -> None:
             return real() + float(stream.read())
 
     time.time = wrong
+
+
+def _set_log() -> None:
+    """Write all that anybody logs, down to the last detail, where the environment says; and to the standard error."""
+    file = os.environ.get("SITE_LOG")
+    if file is not None:
+        logging.basicConfig(level=logging.DEBUG, handlers=[logging.FileHandler(file), logging.StreamHandler()])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
-
-import redis
 
 from tests.records.redis_servers import Shared
 from tests.records.redis_servers import standalone
@@ -33,6 +32,16 @@ class Store(Protocol):
     def stop(self) -> None:
         """End it and remove what it wrote."""
 
+    def files(self) -> Path:
+        """Return the folder that it writes into."""
+
+
+class PostgresServer(Postgres):
+    """PostgreSQL."""
+
+    def files(self) -> Path:
+        return self.folder
+
 
 class Redis(Shared):
     """One redis-server that syncs each write to its disk."""
@@ -45,6 +54,9 @@ class Redis(Shared):
         self.freeze = server.freeze
         self.thaw = server.thaw
 
+    def files(self) -> Path:
+        return self.deployment.servers[0].folder
+
     def fill(self) -> None:
         """Leave it no room for anything more."""
         self._set(1)
@@ -54,9 +66,8 @@ class Redis(Shared):
         self._set(0)
 
     def _set(self, room: int) -> None:
-        with redis.Redis.from_url(self.deployment.url) as client:
-            client.config_set("maxmemory", room)
+        self.deployment.servers[0].ask("CONFIG", "SET", "maxmemory", room)
 
 
 #: What starts the server of each kind; FileNotFoundError where its programs are missing.
-KINDS: dict[str, Callable[[], Store]] = {"postgres": Postgres, "redis": Redis}
+KINDS: dict[str, Callable[[], Store]] = {"postgres": PostgresServer, "redis": Redis}
