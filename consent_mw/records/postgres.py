@@ -274,5 +274,4 @@ def _lock_key(name: str) -> int:
 
 def _plain(error: Exception) -> str:
     """Return the first line of what PostgreSQL says: what follows is detail."""
-    said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    return (said or str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
+    return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")

@@ -153,18 +153,14 @@ class Pool:
 
     def drop(self) -> None:
         """Close the connections that nobody uses."""
-        idle = self._own().idle
-        while idle:
-            idle.pop().close()
-
-    def renew(self) -> None:
-        """Start anew in a forked process: a connection of its parent is neither used nor closed."""
-        _abandoned.extend(self._state.idle)
-        self._state = _State()
+        while link := _take(self._own().idle):
+            link.close()
 
     def _own(self) -> _State:
-        if self._state.process != os.getpid():  # a fork that Python was not told of
-            self.renew()
+        """Return the state of this process; after a fork, a new one: the parent's is neither used nor closed."""
+        if self._state.process != os.getpid():
+            _abandoned.extend(self._state.idle)
+            self._state = _State()
         return self._state
 
     def _open(self, state: _State, until: float) -> Link:
@@ -203,18 +199,22 @@ class Pool:
                 state.idle.append(late.result())
 
 
+def _take(idle: deque[Link]) -> Link | None:
+    try:
+        return idle.pop()
+    except IndexError:
+        return None  # or another thread was faster
+
+
 def _fit(idle: deque[Link]) -> Link | None:
     """Return an idle connection that was not closed meanwhile: such a one has something to read, its end."""
-    while True:
-        try:
-            link = idle.pop()
-        except IndexError:
-            return None
+    while link := _take(idle):
         poll = select.poll()
         poll.register(link.pgconn.socket, select.POLLIN)
         if not poll.poll(0):
-            return link
+            break
         link.close()
+    return link
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
@@ -226,10 +226,5 @@ def _before_fork() -> None:
         pool.drop()
 
 
-def _after_fork() -> None:
-    for pool in list(_pools):
-        pool.renew()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork)

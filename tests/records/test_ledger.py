@@ -205,6 +205,7 @@ def test_sites_do_not_see_each_other(opened: Callable[..., Records], grant: Entr
     one.append(mine)
     one.keep_notice("a" * 64, b"one")
     seal = seal_all(one, site="one")
+    one.append(a_grant("waits", site="one"))
     seen = [other.history(grant.receipt), list(other.entries()), other.unsealed(9), other.seals(), other.sealed(1)]
     assert (seen, other.last_seal(), other.notice("a" * 64)) == ([[]] * 5, None, None)
     assert (other.erase(grant.receipt, DAY), other.purge(DAY + 1)) == (0, 0)
