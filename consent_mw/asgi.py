@@ -303,10 +303,9 @@ def _environ(scope: Scope, head: RequestHead, body: bytes) -> WSGIEnvironment:
 
 def _request_headers(scope: Scope, exchange: Exchange) -> list[tuple[bytes, bytes]]:
     """Return the request's headers as the app may see them."""
-    gone = {b"accept-encoding", *(name.encode("latin-1") for name in exchange.closed)}
-    headers = [(name, value) for name, value in scope["headers"] if name.lower() not in gone]
-    if exchange.accept_encoding:
-        headers.append((b"accept-encoding", exchange.accept_encoding.encode("latin-1")))
+    changes = {name.encode("latin-1"): value for name, value in exchange.request_changes().items()}
+    headers = [(name, value) for name, value in scope["headers"] if name.lower() not in changes]
+    headers += [(name, value.encode("latin-1")) for name, value in changes.items() if value is not None]
     return headers
 
 

@@ -8,6 +8,7 @@ at start-up; a request looks up.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import random
@@ -29,6 +30,7 @@ from consent_mw.banner import VARIANT
 from consent_mw.banner import Notice
 from consent_mw.banner import Page
 from consent_mw.banner import choose_language
+from consent_mw.banner import state_of
 from consent_mw.codings import known_codings
 from consent_mw.cookies import CookieJar
 from consent_mw.cookies import expire
@@ -36,6 +38,7 @@ from consent_mw.cookies import load_keys
 from consent_mw.core.decide import decide
 from consent_mw.core.exchange import Exchange
 from consent_mw.core.exchange import PageInsert
+from consent_mw.core.exchange import wants_banner
 from consent_mw.core.headers import inline_policy
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
@@ -162,6 +165,8 @@ class Engine:
         self._policies: dict[frozenset[str], HoldPolicy] = {}
         self._budget = Budget()
         matched = [*self._catalogue.values(), *site.services]
+        held_by = (_version(), sorted(self._catalogue.items()), sorted(site.by_id.items()), site.unknown, site.release)
+        self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         self._matcher = Matcher(matched)
         _ = self._matcher.syntax  # compiled now, not by the first visitor
         self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
@@ -247,6 +252,7 @@ class Engine:
             expire=expire(cookies, held, head.host) if cookies else (),
             holds_cookie=lambda name: not held_ids.isdisjoint(now.matcher.cookie(name)),
             codings=known_codings(),
+            variant=lambda: self._variant(head, root, decision),
             done=self._done,
             failed=lambda what, error: logger.error(
                 "%s %s: %s", head.method, "a page was held back", what, exc_info=error
@@ -366,6 +372,25 @@ class Engine:
             self._policies[key] = policy
         return policy
 
+    def _variant(self, head: RequestHead, root: str, decision: Decision) -> str:
+        """Return what the rewritten page depends on beside the app's own, as some hex digits."""
+        notice = self._now.notice
+        lang = choose_language(self._now.site, head.header("accept-language") or "")
+        parts = (
+            notice.digest,
+            self.assets.path("runtime.js"),
+            root,
+            lang,
+            sorted(decision.granted),
+            sorted(decision.purposes),
+            decision.prompt,
+            decision.gpc,
+            state_of(decision),
+            wants_banner(head),
+            self._holding,
+        )
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
     def _insertion(
         self, head: RequestHead, root: str, found: Record | NoRecord, signals: Signals, remote: str, page: PageInsert
     ) -> bytes:
@@ -396,6 +421,16 @@ class Engine:
                 xml=page.xml,
             )
         )
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version
+
+    try:
+        return version("consent_mw")
+    except PackageNotFoundError:  # a bare checkout
+        return ""
 
 
 def _cookie_names(head: RequestHead) -> list[str]:

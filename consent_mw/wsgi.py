@@ -88,13 +88,11 @@ class ConsentMiddleware:
             request_head(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
         )
         environ[DECISION] = exchange.decision
-        for name in exchange.closed:
-            environ.pop("HTTP_" + name.upper().replace("-", "_"), None)
-        codings = exchange.accept_encoding
-        if codings:
-            environ["HTTP_ACCEPT_ENCODING"] = codings
-        else:
-            environ.pop("HTTP_ACCEPT_ENCODING", None)
+        for name, value in exchange.request_changes().items():
+            key = "HTTP_" + name.upper().replace("-", "_")
+            environ.pop(key, None)
+            if value is not None:
+                environ[key] = value
         response = _Response(exchange, start_response)
         body = self.app(environ, response.start)
         # A file or another body that stays as it is: the server gets the very object that the app made.

@@ -49,6 +49,8 @@ from consent_mw.core.rewrite import Rewriter
 from consent_mw.core.rewrite import held_in
 from consent_mw.core.urls import Url
 from consent_mw.core.urls import ascii_host
+from consent_mw.core.validators import marked
+from consent_mw.core.validators import unmarked
 from consent_mw.errors import RefusedMarkup
 
 #: What a browser says it will do with the response when it is to be a page (Fetch Metadata).
@@ -125,6 +127,7 @@ class Exchange:
         expire: Set-Cookie values that take held services' cookies away from the visitor's browser.
         holds_cookie: Whether a cookie that the app sets belongs to something held.
         codings: The content codings that can be opened and closed again.
+        variant: Gives letters and digits that change with all that the rewritten page depends on, beside the app's.
         done: Called once with the ids of what was held.
         failed: Called with what went wrong, for the log; must not raise.
     """
@@ -139,6 +142,7 @@ class Exchange:
         expire: Sequence[str] = (),
         holds_cookie: Callable[[str], bool] = lambda name: False,
         codings: Mapping[str, Coding] = BUILT_IN,
+        variant: Callable[[], str] = lambda: "",
         done: Callable[[frozenset[str]], None] = lambda held: None,
         failed: Callable[[str, BaseException | None], None] = lambda what, error: None,
     ) -> None:
@@ -155,6 +159,8 @@ class Exchange:
         self._expire = expire
         self._holds_cookie = holds_cookie
         self._codings = codings
+        self._variant = variant
+        self._conditional = False
         self._done = done
         self._failed = failed
         self._stream: PageStream | CodedStream | None = None
@@ -165,16 +171,18 @@ class Exchange:
         self._error_page = b""
         self._page = page_url(head)
 
-    @property
-    def closed(self) -> tuple[str, ...]:
-        """The request headers that the app must not see."""
-        return closed_headers(self.head)
-
-    @property
-    def accept_encoding(self) -> str | None:
-        """What the app may be told of the codings that the browser takes: only what can be opened here."""
-        values = self.head.all("accept-encoding")
-        return narrowed(", ".join(values), frozenset(self._codings)) if values else None
+    def request_changes(self) -> dict[str, str | None]:
+        """Return the request headers (lower case) that the app must see otherwise: with this value, or not at all."""
+        changes: dict[str, str | None] = dict.fromkeys(closed_headers(self.head))
+        if "if-none-match" in changes:
+            tags = unmarked(", ".join(self.head.all("if-none-match")), self._variant())
+            changes["if-none-match"] = tags or None
+            self._conditional = bool(tags)
+        codings = self.head.all("accept-encoding")
+        if codings:
+            # Only what can be opened here is offered.
+            changes["accept-encoding"] = narrowed(", ".join(codings), frozenset(self._codings)) or None
+        return changes
 
     def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
         """
@@ -189,6 +197,9 @@ class Exchange:
         if verdict.handling is Handling.PASS:
             self.state = State.PASSING
             self.headers = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
+            if status == 304 and self._conditional:
+                # The page that the browser has is the one that it would get.
+                self.headers = for_one_visitor(self.headers) + self._tags(headers)
         elif verdict.handling is Handling.REFUSE:
             self._refuse(verdict.problem, verdict.remedy)
         else:
@@ -263,7 +274,7 @@ class Exchange:
         length = next((value for name, value in headers if name.lower() == "content-length"), "")
         self._length = int(length) if length.isascii() and length.isdigit() else -1
         kept = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
-        self.headers = for_one_visitor(kept) + [("Set-Cookie", value) for value in self._expire]
+        self.headers = for_one_visitor(kept) + self._tags(headers) + [("Set-Cookie", value) for value in self._expire]
         page_headers = tuple(headers)
         banner = wants_banner(self.head)
 
@@ -280,6 +291,12 @@ class Exchange:
         for coding in verdict.codings:  # the last one applied is the first to be opened
             stream = CodedStream(stream, self._codings[coding])
         self._stream = stream
+
+    def _tags(self, headers: Sequence[tuple[str, str]]) -> Headers:
+        """Return the entity tag of the rewritten page, if the app gave one for its own."""
+        given = next((value for name, value in headers if name.lower() == "etag"), "")
+        tag = marked(given, self._variant()) if given and wants_page(self.head) else ""
+        return [("ETag", tag)] if tag else []
 
     def _guarded(self, chunk: bytes | None) -> bytes:
         """Rewrite; on any error send an error page, or nothing more where a part of the page is out already."""

@@ -115,12 +115,11 @@ class ConsentMiddleware:
         exchange = self.engine.exchange(head, meta.get("SCRIPT_NAME", ""), meta.get("REMOTE_ADDR", ""))
         meta[DECISION] = exchange.decision
         request.consent = exchange.decision
-        for name in exchange.closed:
-            meta.pop("HTTP_" + name.upper().replace("-", "_"), None)
-        if exchange.accept_encoding:
-            meta["HTTP_ACCEPT_ENCODING"] = exchange.accept_encoding
-        else:
-            meta.pop("HTTP_ACCEPT_ENCODING", None)
+        for name, value in exchange.request_changes().items():
+            key = "HTTP_" + name.upper().replace("-", "_")
+            meta.pop(key, None)
+            if value is not None:
+                meta[key] = value
         return exchange
 
     def _own_page(self, request: HttpRequest, head: RequestHead) -> HttpResponse:

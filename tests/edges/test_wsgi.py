@@ -357,6 +357,28 @@ def test_only_codings_that_can_be_opened_are_offered(
     assert seen == [told]
 
 
+def test_a_page_that_has_not_changed_is_not_sent_again(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
+    """The application's entity tag comes back to it while the visitor's state is the same, and not after."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("HTTP_IF_NONE_MATCH") == '"1"':
+            start_response("304 Not Modified", [("ETag", '"1"'), ("Cache-Control", "max-age=60")])
+            return []
+        start_response("200 OK", [*HTML, ("ETag", '"1"'), ("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")])
+        return [PAGE]
+
+    site = wrap(app)
+    call(site)  # the site learns what is on the page
+    first = call(site)
+    tag = first.header("etag") or ""
+    again = call(site, extra={"HTTP_IF_NONE_MATCH": tag})
+    assert (again.status, again.body, again.header("etag")) == ("304 Not Modified", b"", tag)
+    assert again.header("cache-control") == first.header("cache-control") == "private, no-cache"
+    assert first.header("last-modified") is None
+    for given, more in ((tag, {"HTTP_SEC_GPC": "1"}), ('"1"', {}), ("*", {})):
+        assert call(site, extra={"HTTP_IF_NONE_MATCH": given, **more}).status == "200 OK"
+
+
 def test_a_compressed_page_is_held(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
     """A compressing middleware inside hides nothing."""
 
