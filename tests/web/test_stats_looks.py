@@ -24,8 +24,8 @@ from tests.web.doubles import FakeContext
 from tests.web.figures import merged
 from tests.web.figures import one_day
 from tests.web.figures import published
-from tests.web.test_stats import ACCESS
-from tests.web.test_stats import PASSWORD
+from tests.web.owner import ACCESS
+from tests.web.owner import PASSWORD
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
