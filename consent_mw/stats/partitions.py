@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from itertools import combinations
 
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import ANSWERS
@@ -23,6 +24,7 @@ from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import PARTIAL
 from consent_mw.core.counts import REJECT
 from consent_mw.core.counts import SHOWN
+from consent_mw.core.counts import SIGNAL
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
 from consent_mw.core.counts import K
@@ -57,8 +59,13 @@ _NEARLY_ALL = 0.99
 #: The share of those who accept everything that a purpose needs to count as one that was there on all days.
 _OLD = 0.9
 
-#: A browser that runs on some systems only: those who use these systems without it would follow by subtraction.
-_ONLY_ON = (("safari", ("ios", "macos")), ("samsung-internet", ("android",)))
+#: What everybody knows of rows of two tables: who is in the first is in one of the others. Safari runs on Apple's
+#: systems, pages within an app on phones, and some browsers send the opt-out signal unless they are told not to.
+#: Those in the others and not in the first would follow by subtraction.
+_WITHIN = (
+    (BROWSER, OS, {"safari": ("ios", "macos"), "samsung-internet": ("android",), "in-app": ("ios", "android")}),
+    (BROWSER, SIGNAL, {"brave": ("gpc",), "duckduckgo": ("gpc",)}),
+)
 
 _Rows = dict[str, dict[str, int]]
 
@@ -230,10 +237,7 @@ def _named_dimensions(run: Sequence[Atom], sums: Mapping[str, _Rows], days: int)
     joint = schemes.joined(atom.scheme for atom in run)
     hidden: dict[str, set[str]] = {name: set() for name in sums}
     tables = {name: _table(run, joint, rows, days, frozenset()) for name, rows in sums.items()}
-    while BROWSER in tables and OS in tables:
-        found = _telling(tables[BROWSER], tables[OS])
-        if found is None:
-            break
+    while found := _telling(tables):
         name, value = found
         hidden[name].add(value)
         tables[name] = _table(run, joint, sums[name], days, frozenset(hidden[name]))
@@ -301,24 +305,35 @@ def _take(rest: dict[str, int], cells: Mapping[str, int], sign: int) -> None:
         rest[column] += sign * number
 
 
-def _telling(browsers: _Rows, systems: _Rows) -> tuple[str, str] | None:
-    """
-    Return the table and the row to hide, where a browser taken from the systems it runs on leaves a small cell.
-
-    Those without a row of their own are somewhere in OTHER. The smallest row goes: it says the least.
-    """
-    for browser, needed in _ONLY_ON:
-        if browser not in browsers:
+def _telling(tables: Mapping[str, _Rows]) -> tuple[str, str] | None:
+    """Return the table and the row to hide, where rows of two tables leave a small cell between them."""
+    for inner, outer, within in _WITHIN:
+        if inner not in tables or outer not in tables:
             continue
-        named = [system for system in needed if system in systems]
-        rows = [systems[system] for system in named]
-        rows += [systems[OTHER]] if len(named) < len(needed) and OTHER in systems else []
-        for column in schemes.COLUMNS:
-            inner = _sum(browsers[browser], column)
-            outer = [_sum(row, column) for row in rows]
-            if inner is not None and None not in outer and sum(filter(None, outer)) - inner < K:
-                sizes = [(sum(systems[system].values()), OS, system) for system in named]
-                return min([*sizes, (sum(browsers[browser].values()), BROWSER, browser)])[1:]
+        named = [row for row in within if row in tables[inner]]
+        for size in range(1, len(named) + 1):
+            for rows in combinations(named, size):
+                found = _between(tables[inner], rows, tables[outer], {name for row in rows for name in within[row]})
+                if found is not None:
+                    return (inner, found) if found in rows else (outer, found)
+    return None
+
+
+def _between(inner: _Rows, rows: Sequence[str], outer: _Rows, names: set[str]) -> str | None:
+    """
+    Return the smallest of the rows and names, where those in the names and not in the rows are few in any column.
+
+    A name without a row of its own is somewhere in OTHER.
+    """
+    named = sorted(names & outer.keys())
+    around = [*named, *([OTHER] if len(named) < len(names) and OTHER in outer else [])]
+    for column in schemes.COLUMNS:
+        within = [_sum(inner[row], column) for row in rows]
+        without = [_sum(outer[name], column) for name in around]
+        told = None not in within and None not in without
+        if told and sum(filter(None, without)) - sum(filter(None, within)) < K:
+            sizes = [(sum(inner[row].values()), row) for row in rows]
+            return min(sizes + [(sum(outer[name].values()), name) for name in named])[1]
     return None
 
 

@@ -18,7 +18,7 @@ from itertools import combinations
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import BROWSER
 from consent_mw.core.counts import DIMENSIONS
-from consent_mw.core.counts import OS
+from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import PARTIAL
 from consent_mw.core.counts import Figures
 from consent_mw.core.counts import K
@@ -36,8 +36,11 @@ WAYS = {
 }
 #: More rows than this are not combined with each other, only taken singly.
 SUBSETS = 7
-#: What everybody knows of the world: who runs this browser runs one of these systems.
-RUNS_ON = {"safari": {"ios", "macos"}, "samsung-internet": {"android"}}
+#: What everybody knows of the world: who has the one has one of the others.
+KNOWN = {
+    "os": {"safari": {"ios", "macos"}, "samsung-internet": {"android"}, "in-app": {"ios", "android"}},
+    "signal": {"brave": {"gpc"}, "duckduckgo": {"gpc"}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Group:
     Args:
         table: Where a row is a condition; empty for none.
         rows: The rows that fulfil it.
+        named: All rows that the table has then.
     """
 
     first: int
@@ -55,6 +59,7 @@ class Group:
     ways: frozenset[str]
     table: str
     rows: frozenset[str]
+    named: frozenset[str]
     number: int
 
     def holds(self, other: Group) -> bool:
@@ -63,32 +68,34 @@ class Group:
             return False
         if not self.table or (self.table == other.table and other.rows <= self.rows):
             return True
-        if self.table == OS and other.table == BROWSER:
-            return all(row in RUNS_ON and self._has(RUNS_ON[row]) for row in other.rows)
-        return False
+        known = KNOWN.get(self.table, {})
+        return other.table == BROWSER and all(row in known and self._has(known[row]) for row in other.rows)
 
-    def _has(self, systems: set[str]) -> bool:
-        return systems <= self.rows
+    def _has(self, names: set[str]) -> bool:
+        """Return whether these are in the group; who has no row of his own is one of the others."""
+        return all(name in self.rows or (name not in self.named and OTHER in self.rows) for name in names)
 
 
 def _sums(
     runs: list[Figures], wanted: set[tuple[int, int]], days: list[int]
-) -> Iterator[tuple[int, int, dict[tuple[str, str], int]]]:
+) -> Iterator[tuple[int, int, dict[tuple[str, str], int], frozenset[str]]]:
     """Yield the sums of one run, two in a row, and those of wanted days, in the cells that all of them have."""
     for begin, run in enumerate(runs):
         sums = dict(run.cells)
+        named = frozenset(value for value, _ in sums)
         before = run
-        yield run.first, run.last, dict(sums)
+        yield run.first, run.last, dict(sums), named
         for length, later in enumerate(runs[begin + 1 :], 2):
             # Between the two are days of which this table tells nothing.
             if bisect_left(days, later.first) > bisect_right(days, before.last):
                 break
             sums = {key: sums[key] + later.cells[key] for key in sums.keys() & later.cells.keys()}
+            named |= {value for value, _ in later.cells}
             before = later
             if not sums:
                 break
             if length == 2 or (run.first, later.last) in wanted:
-                yield run.first, later.last, dict(sums)
+                yield run.first, later.last, dict(sums), named
 
 
 def groups(figures: Iterable[Figures]) -> list[Group]:
@@ -102,15 +109,17 @@ def groups(figures: Iterable[Figures]) -> list[Group]:
         if name in ("answers", "purpose", *DIMENSIONS)
     }
     days = sorted(run.first for run in tables.get("answers", ()))
-    wanted = {(first, last) for runs in own.values() for first, last, _ in _sums(runs, set(), days)}
+    wanted = {(first, last) for runs in own.values() for first, last, *_ in _sums(runs, set(), days)}
     found: list[Group] = []
     for table, runs in own.items():
-        for first, last, cells in _sums(runs, wanted, days):
-            found += _groups_of(table, first, last, cells)
+        for first, last, cells, named in _sums(runs, wanted, days):
+            found += _groups_of(table, first, last, cells, named)
     return found
 
 
-def _groups_of(table: str, first: int, last: int, cells: dict[tuple[str, str], int]) -> Iterator[Group]:
+def _groups_of(
+    table: str, first: int, last: int, cells: dict[tuple[str, str], int], named: frozenset[str]
+) -> Iterator[Group]:
     if table == "purpose":
         for (purpose, column), number in cells.items():
             plain = column.removesuffix("_without")
@@ -119,7 +128,7 @@ def _groups_of(table: str, first: int, last: int, cells: dict[tuple[str, str], i
             name, rows = (
                 (purpose, frozenset({column.removeprefix(plain) or "with"})) if split else ("", frozenset[str]())
             )
-            yield Group(first, last, ways, name, rows, number)
+            yield Group(first, last, ways, name, rows, named, number)
         return
     values = sorted({value for value, _ in cells})
     columns = sorted({column for _, column in cells})
@@ -130,7 +139,7 @@ def _groups_of(table: str, first: int, last: int, cells: dict[tuple[str, str], i
             if all(key in cells for key in keys):
                 ways = frozenset("".join(WAYS[column] for column in some))
                 name = "" if table == "answers" else table
-                yield Group(first, last, ways, name, frozenset(chosen), sum(cells[key] for key in keys))
+                yield Group(first, last, ways, name, frozenset(chosen), named, sum(cells[key] for key in keys))
 
 
 def findings(figures: Iterable[Figures], purposes: int) -> list[str]:

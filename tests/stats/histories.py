@@ -23,6 +23,9 @@ _DEVICES = (
     ("edge", "windows", 8),
     ("samsung-internet", "android", 5),
     ("chrome", "android", 15),
+    ("in-app", "ios", 5),
+    ("in-app", "android", 3),
+    ("brave", "windows", 3),
 )
 
 
@@ -90,7 +93,7 @@ class Site:
             (c.ISP, f"isp{_rare(self.providers, chance)}.example"),
             (c.LANGUAGE, f"l{_rare(self.languages, chance)}"),
             (c.VARIANT, "bar"),
-            (c.SIGNAL, "gpc" if chance.random() < 0.1 else "none"),
+            (c.SIGNAL, "gpc" if browser == "brave" or chance.random() < 0.05 else "none"),
         )
         at = chance.random()
         if at < self.accept:

@@ -25,6 +25,8 @@ def _table(name: str, first: int, last: int, **rows: int) -> Figures:
         [_answers(1, 1), _table("browser", 1, 1, chrome=100, firefox=95)],
         [_answers(1, 1), _answers(2, 2), _table("language", 1, 2, en=395)],
         [_table("os", 1, 1, ios=60, macos=40, other=100), _table("browser", 1, 1, safari=95, other=105)],
+        [_table("os", 1, 1, ios=60, other=140), _table("browser", 1, 1, safari=195, other=5 + 95)],
+        [_table("signal", 1, 1, gpc=25, none=175), _table("browser", 1, 1, brave=20, other=180)],
         [_table("browser", 1, 7, chrome=100), _table("browser", 1, 8, chrome=105)],
         [
             Figures("purpose", 1, 1, {
@@ -34,7 +36,16 @@ def _table(name: str, first: int, last: int, **rows: int) -> Figures:
             })
         ],
     ],
-    ids=["small cell", "rows and total", "two days", "browser and systems", "runs that overlap", "purposes"],
+    ids=[
+        "small cell",
+        "rows and total",
+        "two days",
+        "browser and systems",
+        "browser and others",
+        "browser and signal",
+        "overlap",
+        "purposes",
+    ],
 )  # fmt: skip
 def test_a_small_group_is_found(figures: list[Figures]) -> None:
     """Figures that tell of fewer than ten are seen to do so."""
