@@ -31,6 +31,7 @@ from consent_mw.core.counts import OS
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import PARTIAL
 from consent_mw.core.counts import PURPOSE
+from consent_mw.core.counts import REVISION
 from consent_mw.core.counts import SHOWN
 from consent_mw.core.counts import SIGNAL
 from consent_mw.core.counts import TOTAL
@@ -127,7 +128,9 @@ class Tally:
 
     # -- what happens
 
-    def shown(self, head: RequestHead, remote: str, *, language: str, variant: str, gpc: bool) -> None:
+    def shown(
+        self, head: RequestHead, remote: str, *, language: str, variant: str, gpc: bool, revision: str = ""
+    ) -> None:
         """
         Count a page view with the banner and, where it came from outside the site, a visit that was asked.
 
@@ -137,6 +140,7 @@ class Tally:
             language: Of the banner.
             variant: The form of the banner, as ``bar``.
             gpc: Whether the opt-out signal was there.
+            revision: Of the notice; its changes are marked in the figures. Empty for none.
         """
         if not self._on:
             return
@@ -150,6 +154,8 @@ class Tally:
                 self._add(((day, TOTAL, "", SHOWN),))
                 return
             self._add(((day, TOTAL, "", SHOWN), *self._rows(day, ASKED, visitor, language, variant, gpc)))
+            if revision:
+                self._add(((day, REVISION, revision, ASKED),))
             self._count_isp(head, remote, day, ASKED)
         except Exception as error:
             _failed(error)

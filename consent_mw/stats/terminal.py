@@ -100,7 +100,7 @@ def draw(report: Report, look: Look, *, name: str = "", labels: Mapping[str, str
     blocks = [_head(report, look, name, labels)]
     if report.period.covered:
         blocks += [_chart(report, look), _outcomes(report, look), _purposes(report, look, labels)]
-        blocks += [_table(table, look) for table in report.tables if len(table.rows) > 1]
+        blocks += [_table(table, report, look) for table in report.tables if len(table.rows) > 1]
         blocks.append([look.styled(line, "faint") for line in _footnote(report, look)])
     return "\n\n".join("\n".join(line.rstrip() for line in block) for block in blocks if block) + "\n"
 
@@ -113,13 +113,14 @@ def _head(report: Report, look: Look, name: str, labels: Mapping[str, str] | Non
     lines += _wrapped(look.text(sentence(report, labels)), look.width)
     covered = period.covered
     if covered and (covered.first, covered.last) != (period.first, period.last):
-        lines += [look.styled(line, "faint") for line in _wrapped(_covers(covered), look.width)]
+        lines += [
+            look.styled(line, "faint") for line in _wrapped(f"Complete figures cover {_days(covered)}.", look.width)
+        ]
     return lines
 
 
-def _covers(covered: Span) -> str:
-    days = f"{date_of(covered.first, covered.last)} to {date_of(covered.last, -1)}"
-    return f"Complete figures cover {days}."
+def _days(covered: Span) -> str:
+    return f"{date_of(covered.first, covered.last)} to {date_of(covered.last, -1)}"
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
@@ -218,7 +219,7 @@ def _purposes(report: Report, look: Look, labels: Mapping[str, str] | None) -> l
     return lines
 
 
-def _table(table: Table, look: Look) -> list[str]:
+def _table(table: Table, report: Report, look: Look) -> list[str]:
     rows = table.rows[:ROWS]
     widest = table.columns[0]
     names = [_value(row.value) for row in rows]
@@ -226,6 +227,8 @@ def _table(table: Table, look: Look) -> list[str]:
     second = max(len(f"{row.counts[widest]:,}") for row in rows)
     bars = max(0, min(look.width, WIDEST) - first - second - 22)
     lines = [look.styled(_TABLES.get(table.name, table.name), "strong")]
+    if table.covered and table.covered != report.period.covered:
+        lines[0] += look.styled(look.text(f" · {_days(table.covered)}"), "faint")
     for name, row in zip(names, rows, strict=True):
         rate = row.answers or row.visits
         text = _rate(rate, look) if rate else " " * 13
