@@ -55,17 +55,24 @@ def published(
         cells = {name: max(10, count) for name, count in cells.items()}
         cells["unanswered"] = max(10, asked - sum(cells.values()))
         found.append(Figures("answers", day, day, {("", name): count for name, count in cells.items()}))
-        found.append(Figures("shown", day, day, {("", "shown"): 2 * sum(cells.values())}))
+        beside = {
+            ("", "shown"): 2 * sum(cells.values()),
+            ("", "gpc"): max(10, asked // 20),
+            ("", "withdraw"): max(10, cells["accept"] // 50),
+        }
+        found.append(Figures("beside", day, day, beside))
+        purposes: dict[tuple[str, str], int] = {}
         for purpose, share in _GRANTED.items():
             some = max(10, int(cells["partial"] * share))
             own = {"accept": cells["accept"], "partial": some, "reject": cells["reject"]}
             own["partial_without"] = max(10, cells["partial"] - some)
-            found.append(Figures(f"purpose/{purpose}", day, day, {(purpose, name): n for name, n in own.items()}))
+            purposes.update({(purpose, name): count for name, count in own.items()})
+        found.append(Figures("purpose", day, day, purposes))
         week.append(cells)
         if (day + 3) % 7 == 6:
             found += _week(day, week, shares)
             week = []
-    found += [Figures("revision", day, day, {(f"revision-{day}", "since"): 1}) for day in changed]
+    found += [Figures("revision", day, day, {(f"revision-{day}", "since"): 10}) for day in changed]
     return found
 
 
@@ -76,10 +83,7 @@ def _week(
     granted = sum(cells["accept"] + cells["partial"] for cells in week)
     refused = sum(cells["reject"] for cells in week)
     silent = sum(cells["unanswered"] for cells in week)
-    found = [
-        Figures("gpc", first, last, {("", "gpc"): max(10, silent // 20)}),
-        Figures("withdraw", first, last, {("", "withdraw"): max(10, granted // 50)}),
-    ]
+    found: list[Figures] = []
     for table, rows in shares.items():
         cells = {}
         for value, share, willing in rows:

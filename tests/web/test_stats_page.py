@@ -261,7 +261,7 @@ def test_an_empty_site_says_when_there_will_be_figures() -> None:
         (merged(), "?period=12w"),
         (published(1100), "?period=3y"),
         (published(8), "?from=2026-11-21&to=2026-11-21"),
-        ([Figures("gpc", YESTERDAY, YESTERDAY, {("", "gpc"): 12})], ""),
+        ([Figures("beside", YESTERDAY, YESTERDAY, {("", "gpc"): 12})], ""),
         ([Figures("answers", YESTERDAY, YESTERDAY, {("", "asked"): 12})], ""),
         ([Figures("answers", YESTERDAY, YESTERDAY, {("", "answered"): 12, ("", "unanswered"): 10})], ""),
     ],
