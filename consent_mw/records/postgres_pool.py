@@ -73,21 +73,20 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
             return result
 
     def _ready(self, state: Wait) -> Ready:
+        """Wait for what is wanted: 1 to read, 2 to write, 3 for either, and the same in the answer."""
         left = self.until - time.monotonic()
         poll = select.poll()
-        poll.register(
-            self.pgconn.socket,
-            (select.POLLIN if state & Wait.R else 0) | (select.POLLOUT if state & Wait.W else 0),
-        )
+        wanted = (select.POLLIN if state & 1 else 0) | (select.POLLOUT if state & 2 else 0)
+        poll.register(self.pgconn.socket, wanted)
         events = poll.poll(None if left == float("inf") else max(left, 0.0) * 1000)
         if not events:
             raise psycopg.OperationalError("it does not answer in time")
         if self.grace:
             self.until = time.monotonic() + self.grace
         found = events[0][1]
-        # A closed connection is readable and writable: the attempt tells what happened.
-        ready = Ready.R if found & ~select.POLLOUT else Ready.NONE
-        return Ready(ready | (Ready.W if found & ~select.POLLIN else Ready.NONE) & state)
+        if found & ~(select.POLLIN | select.POLLOUT):
+            return Ready(int(state))  # hung up: the attempt tells what happened
+        return Ready((1 if found & select.POLLIN else 0) | (2 if found & select.POLLOUT else 0))
 
 
 class _State:
