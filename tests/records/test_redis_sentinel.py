@@ -72,7 +72,7 @@ def test_an_acknowledged_entry_is_on_the_replica(pair: Deployment, store: RedisR
     """When ``append`` returns, the replica has the entry already: nobody waits for it here."""
     master, replica = pair.servers
     for number in range(50):
-        store.append(a_grant(f"{number}"))
+        append_at_last(store, f"{number}")
         assert f"{number}".encode() in receipts_in(replica)
     assert pair.replicas(master) == [replica]
 
@@ -80,7 +80,7 @@ def test_an_acknowledged_entry_is_on_the_replica(pair: Deployment, store: RedisR
 def test_what_no_replica_confirms_is_not_acknowledged(pair: Deployment, store: RedisRecords) -> None:
     """With its replica frozen a master takes an entry, but it does not count, also when it is sent again."""
     replica = pair.servers[1]
-    store.append(a_grant("before"))
+    append_at_last(store, "before")
     replica.freeze()
     took = [seconds(lambda: store.append(a_grant("during")), "0 of 1 replicas") for _ in range(3)]
     replica.thaw()
@@ -143,7 +143,7 @@ def test_a_deposed_master_takes_nothing() -> None:
     """A master that was frozen, and wakes up when another has taken over, acknowledges nothing on an old connection."""
     with redis_servers.sentinel(replicas=2) as started, closing(RedisRecords(started.quick, site=SITE)) as store:
         old = started.master()
-        store.append(a_grant("before"))
+        append_at_last(store, "before")
         old.freeze()
         wait_until(lambda: started.master() is not old)
         new = started.master()
@@ -158,7 +158,7 @@ def test_a_deposed_master_takes_nothing() -> None:
 def test_the_old_master_comes_back_as_a_replica(pair: Deployment, store: RedisRecords) -> None:
     """Of two servers one is lost: entries count again once it is back and follows the other, with all there was."""
     old, new = pair.servers
-    store.append(a_grant("before"))
+    append_at_last(store, "before")
     old.kill()
     wait_until(lambda: pair.master() is new)
     wait_until(lambda: new.ask("ROLE")[0] == b"master")
