@@ -219,7 +219,7 @@ _DE = {
     "s.few": "Noch zu wenige Antworten: Quoten erscheinen, sobald jede Art Antwort mindestens {k} Besuche hat.",
     "s.nothing": "Noch keine Zahlen für diesen Zeitraum: Sie erscheinen, sobald ein Tag vorbei ist und jede Zelle "
     "mindestens {k} Besuche zählt.",
-    "in.preferences": "Einstellungen",
+    "in.preferences": "Komfort",
     "in.analytics": "Statistik",
     "in.marketing": "Marketing",
     "in.embeds": "eingebettete Inhalte",
