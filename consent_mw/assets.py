@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -43,6 +44,7 @@ _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _AROUND = re.compile(r"\s*([{};,>])\s*")
 _AFTER_COLON = re.compile(r":\s+")
 _BLOCK = re.compile(r"\{([^{}]*)\}")
+_IS_TAG = re.compile(r"[A-Za-z0-9-]+")
 
 
 @cache
@@ -175,24 +177,82 @@ class Assets:
         return name
 
 
-@cache
-def texts() -> Mapping[str, Mapping[str, str]]:
+class Texts(Mapping[str, Mapping[str, str]]):
     """
-    Return every text of the notice and the pages, by language tag and then by key (``banner.title``).
+    Every text of the notice and the pages, by language tag and then by key (``banner.title``).
 
-    A text that a language lacks is taken from English.
+    What translators write stands in ``i18n/TAG.json``, what CLDR says of the
+    language (countries, months, dates, lists, plural rules) in
+    ``i18n/locale/TAG.json``. A language is read when it is asked for. A text
+    that it lacks is taken from English.
+
+    Args:
+        folder: The folder ``i18n``.
 
     Raises:
         ConsentError: A file is not a mapping of texts, or the English one is missing.
     """
-    found: dict[str, dict[str, str]] = {}
-    for entry in (root() / "i18n").iterdir():
-        if entry.name.endswith(".json"):
-            content = json.loads(entry.read_text(encoding="utf-8"))
-            if not isinstance(content, dict) or not all(isinstance(text, str) for text in content.values()):
-                raise ConsentError(f"{entry.name} is not a mapping of texts: install consent_mw again")
-            found[entry.name.removesuffix(".json")] = content
-    if FALLBACK_LANGUAGE not in found:
-        raise ConsentError(f"the texts in {FALLBACK_LANGUAGE!r} are missing: install consent_mw again")
-    complete = found[FALLBACK_LANGUAGE]
-    return MappingProxyType({tag: MappingProxyType({**complete, **own}) for tag, own in found.items()})
+
+    def __init__(self, folder: Traversable) -> None:
+        self._folder = folder
+        self._tags = sorted(
+            entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json")
+        )
+        self._own: dict[str, Mapping[str, str]] = {}
+        self._locales: dict[str, Mapping[str, str]] = {}
+        self._whole: dict[str, Mapping[str, str]] = {}
+        if FALLBACK_LANGUAGE not in self._tags:
+            raise ConsentError(f"the texts in {FALLBACK_LANGUAGE!r} are missing: install consent_mw again")
+        self._english = self.own(FALLBACK_LANGUAGE)
+
+    def __getitem__(self, tag: str) -> Mapping[str, str]:
+        if tag not in self._whole:
+            locale = self.locale(tag) or self.locale(FALLBACK_LANGUAGE)
+            self._whole[tag] = MappingProxyType({**self._english, **self.own(tag), **locale})
+        return self._whole[tag]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tags)
+
+    def __len__(self) -> int:
+        return len(self._tags)
+
+    def own(self, tag: str) -> Mapping[str, str]:
+        """
+        Return the texts that the language has itself, without those of CLDR.
+
+        Raises:
+            KeyError: there is no such language.
+        """
+        if tag not in self._own:
+            if tag not in self._tags:
+                raise KeyError(tag)
+            self._own[tag] = self._read(self._folder / f"{tag}.json")
+        return self._own[tag]
+
+    def locale(self, tag: str) -> Mapping[str, str]:
+        """Return what CLDR says of the language; nothing where we have nothing of it."""
+        if tag not in self._locales:
+            file = self._folder / "locale" / f"{tag}.json"
+            if not _IS_TAG.fullmatch(tag) or not file.is_file():
+                return {}
+            self._locales[tag] = self._read(file)
+        return self._locales[tag]
+
+    @staticmethod
+    def _read(file: Traversable) -> Mapping[str, str]:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not all(isinstance(text, str) for text in content.values()):
+            raise ConsentError(f"{file.name} is not a mapping of texts: install consent_mw again")
+        return content
+
+
+@cache
+def texts() -> Texts:
+    """
+    Return the texts of every language.
+
+    Raises:
+        ConsentError: The English ones are missing, or are no texts.
+    """
+    return Texts(root() / "i18n")

@@ -24,26 +24,25 @@ from urllib.parse import urlencode
 
 from markupsafe import escape as _escape
 
-from consent_mw.assets import FALLBACK_LANGUAGE
 from consent_mw.assets import Assets
-from consent_mw.assets import texts
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
-
-#: Languages written from right to left, by primary subtag.
-RIGHT_TO_LEFT = frozenset({"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
+from consent_mw.wording import direction
+from consent_mw.wording import localised
+from consent_mw.wording import numeral
+from consent_mw.wording import offered_languages
+from consent_mw.wording import purpose_description
+from consent_mw.wording import purpose_label
+from consent_mw.wording import wording
 
 #: The form of the banner, as the counters call it.
 VARIANT = "bar"
 
 #: The state of a visitor whose choice is not known; otherwise it is the name of an Action.
 UNDECIDED = "none"
-
-#: An Accept-Language header is read up to here; browsers send under 200 characters.
-_LANGUAGE_HEADER_LIMIT = 1000
 
 # What the document of a notice says about the site and its services: all that a visitor can read.
 _SITE_FACTS = (
@@ -77,7 +76,7 @@ _SERVICE_FACTS = (
     "opt_out",
 )
 # Texts that say nothing about what is agreed to; of the countries' names, those that occur are kept.
-_NOT_OF_THE_NOTICE = ("country.", "date", "error.", "month.", "receipt.", "stats.")
+_NOT_OF_THE_NOTICE = ("country.", "date", "digits", "error.", "list.", "month.", "plural.", "receipt.", "stats.")
 
 # Characters that neither HTML nor XML 1.0 can hold, not even as references.
 _UNPRINTABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF))
@@ -92,35 +91,6 @@ _ENDS_SCRIPT = re.compile(rb"</script|<!--", re.IGNORECASE)
 def escape(text: str) -> str:
     """Return the text for use in HTML or XML content and quoted attribute values; the only function that does so."""
     return str(_escape(text.translate(_UNPRINTABLE)))
-
-
-def direction(lang: str) -> str:
-    """Return ``rtl`` for a language that is written from right to left, else ``ltr``."""
-    return "rtl" if lang.partition("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
-
-
-def localised(text: Mapping[str, str], lang: str) -> str:
-    """Return the text in the language, in its primary language, in English, or in any; empty where there is none."""
-    for tag in (lang, lang.partition("-")[0], FALLBACK_LANGUAGE):
-        if tag in text:
-            return text[tag]
-    return next(iter(text.values()), "")
-
-
-def wording(lang: str) -> Mapping[str, str]:
-    """Return the built-in texts in the language, or in English."""
-    known = texts()
-    return known.get(lang) or known.get(lang.partition("-")[0]) or known[FALLBACK_LANGUAGE]
-
-
-def purpose_label(purpose: Purpose, lang: str) -> str:
-    """Return the name of the purpose as visitors read it."""
-    return localised(purpose.label, lang) or wording(lang).get(f"purpose.{purpose.id}.label", purpose.id)
-
-
-def purpose_description(purpose: Purpose, lang: str) -> str:
-    """Return what the purpose means, in one sentence, or an empty text."""
-    return localised(purpose.description, lang) or wording(lang).get(f"purpose.{purpose.id}.description", "")
 
 
 def offered(site: Site) -> tuple[Purpose, ...]:
@@ -150,28 +120,6 @@ def covered(site: Site, gpc: bool) -> tuple[frozenset[str], frozenset[str]]:
     return purposes, services
 
 
-def choose_language(site: Site, accept_language: str, page_lang: str = "") -> str:
-    """
-    Return the language of the notice, one of ``site.languages``.
-
-    The page's own language comes first, since a notice in another one than
-    the text around it reads like a foreign body; then what the browser asks
-    for; then the first language of the site.
-    """
-    languages = [tag for tag in site.languages if tag in texts()] or [FALLBACK_LANGUAGE]
-    if len(languages) == 1:
-        return languages[0]
-    from werkzeug.datastructures import LanguageAccept
-    from werkzeug.http import parse_accept_header
-
-    if page_lang.strip():
-        same = LanguageAccept([(page_lang.strip(), 1)]).best_match(languages)
-        if same is not None:
-            return same
-    wanted = parse_accept_header(accept_language[:_LANGUAGE_HEADER_LIMIT], LanguageAccept)
-    return wanted.best_match(languages) or languages[0]
-
-
 def state_of(decision: Decision) -> str:
     """Return the state that scripts and style sheets may read: ``accept``, ``partial``, ``reject``, ... or ``none``."""
     return decision.record.action.value if decision.record is not None else UNDECIDED
@@ -184,7 +132,7 @@ class Page:
 
     Args:
         decision: What holds for this visitor.
-        lang: From :func:`choose_language`.
+        lang: From :func:`consent_mw.wording.choose_language`.
         nonce: Of the page's Content-Security-Policy, or empty.
         back: The page's own path and query.
         root: The mount's full path, for example ``/_cmw`` or ``/prefix/_cmw``.
@@ -294,8 +242,8 @@ class Notice:
                 {
                     "id": purpose.id,
                     "required": purpose.id == NECESSARY,
-                    "label": {lang: purpose_label(purpose, lang) for lang in self.languages},
-                    "description": {lang: purpose_description(purpose, lang) for lang in self.languages},
+                    "label": {lang: purpose_label(purpose, lang, self.site) for lang in self.languages},
+                    "description": {lang: purpose_description(purpose, lang, self.site) for lang in self.languages},
                 }
                 for purpose in (necessary, *self._purposes)
             ],
@@ -314,7 +262,7 @@ class Notice:
                     "reopen_gpc": self._at_root(self._reopen(lang, True), lang) if site.reopen == "button" else "",
                     "texts": {
                         key: text
-                        for key, text in wording(lang).items()
+                        for key, text in wording(lang, self.site).items()
                         if not key.startswith(_NOT_OF_THE_NOTICE) or key in countries
                     },
                 }
@@ -325,7 +273,7 @@ class Notice:
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages that the notice is shown in, the site's first one first."""
-        return tuple(tag for tag in self.site.languages if tag in texts()) or (FALLBACK_LANGUAGE,)
+        return offered_languages(self.site)
 
     def _at_root(self, markup: str, lang: str) -> str:
         """Return the markup as it is sent with the page ``/``."""
@@ -354,7 +302,7 @@ class Notice:
             )
         banner = self._banner(variant.lang, variant.gpc) if variant.prompt else ""
         reopen = self._reopen(variant.lang, variant.gpc) if reopening else ""
-        saved = escape(wording(variant.lang)["banner.saved"])
+        saved = escape(wording(variant.lang, self.site)["banner.saved"])
         settings = "".join(
             [
                 'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
@@ -372,12 +320,14 @@ class Notice:
         return style + banner + reopen + script
 
     def _banner(self, lang: str, gpc: bool) -> str:
-        say = wording(lang)
+        say = wording(lang, self.site)
         # The signal answers for marketing: the banner does not ask for it again, the preferences page can turn it on.
         purposes = [purpose for purpose in self._purposes if not (gpc and purpose.id == MARKETING)]
-        chips = "".join(f"<li>{escape(purpose_label(purpose, lang))}</li>" for purpose in purposes)
+        chips = "".join(f"<li>{escape(purpose_label(purpose, lang, self.site))}</li>" for purpose in purposes)
         rows = "".join(self._row(purpose, lang) for purpose in purposes)
         necessary = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
+        label = escape(purpose_label(necessary, lang, self.site))
+        note = escape(purpose_description(necessary, lang, self.site))
         return "".join(
             [
                 '<section class="cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
@@ -397,8 +347,8 @@ class Notice:
                 '<details class="cmw-more">',
                 f'<summary class="cmw-btn">{escape(say["action.choose"])}</summary>',
                 '<ul class="cmw-rows" role="list"><li class="cmw-row"><div class="cmw-on">'
-                f"<strong>{escape(purpose_label(necessary, lang))}<em>{escape(say['banner.always'])}</em></strong>"
-                f'<span class="cmw-note">{escape(purpose_description(necessary, lang))}</span></div></li>{rows}</ul>',
+                f"<strong>{label}<em>{escape(say['banner.always'])}</em></strong>"
+                f'<span class="cmw-note">{note}</span></div></li>{rows}</ul>',
                 self._counted(say),
                 '</details><div class="cmw-actions">',
                 self._button("save", "cmw-btn cmw-save", say),
@@ -411,7 +361,7 @@ class Notice:
     def _about(self, say: Mapping[str, str]) -> str:
         """Return by whom, and where it is told in full."""
         controller = escape(say["banner.responsible"].replace("{controller}", self.site.controller or self.site.name))
-        count = str(len(self.site.optional))
+        count = numeral(say, len(self.site.optional))
         services = escape(say["banner.services"].replace("{count}", count))
         policy = escape(self.site.privacy_policy)
         return "".join(
@@ -431,12 +381,11 @@ class Notice:
             f'<a href="\x01root\x01/?\x01query\x01#counting">{escape(say["banner.counted.more"])}</a></p>'
         )
 
-    @staticmethod
-    def _row(purpose: Purpose, lang: str) -> str:
+    def _row(self, purpose: Purpose, lang: str) -> str:
         return (
             f'<li><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}"/>'
-            f"<span><strong>{escape(purpose_label(purpose, lang))}</strong>"
-            f'<span class="cmw-note">{escape(purpose_description(purpose, lang))}</span></span></label></li>'
+            f"<span><strong>{escape(purpose_label(purpose, lang, self.site))}</strong>"
+            f'<span class="cmw-note">{escape(purpose_description(purpose, lang, self.site))}</span></span></label></li>'
         )
 
     @staticmethod
@@ -447,7 +396,7 @@ class Notice:
         )
 
     def _reopen(self, lang: str, gpc: bool) -> str:
-        say = wording(lang)
+        say = wording(lang, self.site)
         label = escape(say["action.open"])
         status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>' if gpc else ""
         return (

@@ -18,12 +18,14 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from consent_mw.catalogue import PURPOSES
 from consent_mw.catalogue import load as load_catalogue
 from consent_mw.core import checks
 from consent_mw.core import rules
+from consent_mw.core.languages import canonical
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Purpose
@@ -44,7 +46,7 @@ from consent_mw.schema import STATS
 
 __all__ = ["SETTINGS", "load"]
 
-_TOP = ("site", "stats", "purposes", "services")
+_TOP = ("site", "stats", "purposes", "services", "texts")
 
 #: What recognises a service. Beside `use` these add to the catalogue's own: to replace them would let the tag go.
 _SIGNS = ("hosts", "paths", "inline", "elements", "cookies", "storage")
@@ -196,8 +198,9 @@ def _site(
         if name not in PURPOSES and (name in catalogue or name == UNKNOWN_SERVICE):
             form.wrong(("purposes", name), f"{name!r} is the id of a service.", "Give the purpose another id.")
     services = _services(form, given, purposes, catalogue, site.languages[0])
+    texts = _texts(form, parts["texts"]) if "texts" in parts else site.texts
     form.finish()
-    return replace(site, purposes=tuple(purposes.values()), services=services, learning=not given)
+    return replace(site, purposes=tuple(purposes.values()), services=services, texts=texts, learning=not given)
 
 
 def _stores(form: _Form, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
@@ -360,6 +363,55 @@ def _check_trackers(form: _Form, path: Path, table: Mapping[str, object], catalo
                 what = f"{item!r} also marks {hit.name}, a known tracker, which can never be necessary."
                 remedy = f'Declare that by use = "{hit.id}", and write what only the necessary service has.'
                 form.wrong((*path, sign, number), what, remedy)
+
+
+# -- the owner's own words
+
+
+def _texts(form: _Form, given: object) -> Mapping[str, Mapping[str, str]]:
+    """Return the texts that replace built-in ones, by canonical language tag and key."""
+    from consent_mw import wording  # a site that keeps the built-in texts need not read them here
+
+    found: dict[str, Mapping[str, str]] = {}
+    for tag, table in form.pairs(("texts",), given):
+        lang = canonical(tag)
+        if not checks.LANGUAGE.fullmatch(tag):
+            form.wrong(("texts", tag), f"{tag!r} is not a language tag.", "Write en, de, pt-BR and the like.")
+            continue
+        if lang in found:
+            form.wrong(("texts", tag), f"The language {lang!r} stands here twice.", "Merge the two tables.")
+        known = wording.every_text(lang)
+        own: dict[str, str] = {}
+        for path, text in _leaves(form, ("texts", tag), table):
+            key = ".".join(map(str, path[2:]))
+            if key not in known:
+                form.wrong(path, "There is no such text.", _near(key, known, "docs/languages.md says where they are."))
+            elif isinstance(checked := form.value(path, text, checks.text), str):
+                _check_places(form, path, checked, wording.places(known[key]), wording.may_omit(lang, key))
+                own[key] = checked
+        found[lang] = MappingProxyType(own)
+    return MappingProxyType(found)
+
+
+def _leaves(form: _Form, path: Path, table: object) -> Iterator[tuple[Path, object]]:
+    """Yield the texts in a table with their paths; ``banner.title`` without quotes makes a table in it."""
+    for key, value in form.pairs(path, table):
+        if isinstance(value, Mapping):
+            yield from _leaves(form, (*path, key), value)
+        else:
+            yield (*path, key), value
+
+
+def _check_places(form: _Form, path: Path, text: str, wanted: frozenset[str], spare: frozenset[str]) -> None:
+    """Note places for values that the text lost, or that nothing fills."""
+    own = frozenset(re.findall(r"\{(\w+)\}", text))
+    if not text.strip():
+        form.wrong(path, "The text is empty.", "Write a text, or leave the key out for the built-in one.")
+    for name in sorted(wanted - own - spare):
+        form.wrong(path, f"{{{name}}} is missing.", f"Put {{{name}}} where its value belongs in the text.")
+    for name in sorted(own - wanted):
+        remedy = _near(name, wanted) if wanted else "Leave it out: nothing is filled into this text."
+        form.wrong(path, f"Nothing fills {{{name}}} here.", remedy)
 
 
 # -- words and checks of this form

@@ -29,7 +29,6 @@ from consent_mw.assets import Assets
 from consent_mw.banner import VARIANT
 from consent_mw.banner import Notice
 from consent_mw.banner import Page
-from consent_mw.banner import choose_language
 from consent_mw.banner import state_of
 from consent_mw.codings import known_codings
 from consent_mw.cookies import CookieJar
@@ -62,6 +61,7 @@ from consent_mw.upkeep import Task
 from consent_mw.upkeep import Upkeep
 from consent_mw.visitor.isp import IspLookup
 from consent_mw.visitor.isp import open_lookup
+from consent_mw.wording import choose_language
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse

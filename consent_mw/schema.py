@@ -173,4 +173,5 @@ SETTINGS = (
     *(f"stats.{key}" for key in STATS),
     *(f"purposes.ID.{key}" for key in PURPOSE),
     *(f"services.{key}" for key in SERVICE),
+    "texts.LANG",
 )

@@ -737,6 +737,54 @@ def test_a_service_that_is_no_tracker_may_be_called_necessary() -> None:
     assert site.services[0].necessary
 
 
+# -- the owner's own words
+
+
+def test_texts_are_read_by_language_and_key() -> None:
+    """A key may be written with or without quotes, and a language in any spelling."""
+    site = load({"texts": {"de": {"banner.title": "Kekse?"}, "zh-cn": {"banner": {"title": "X"}}}})
+    assert site.texts == {"de": {"banner.title": "Kekse?"}, "zh-Hans": {"banner.title": "X"}}
+
+
+def test_texts_in_a_file_may_have_dotted_keys(file: Path) -> None:
+    """TOML reads dots without quotes as tables: it means the same."""
+    file.write_text('[texts.en]\nbanner.title = "Biscuits"\n"receipt.none" = "Nothing"\n', encoding="utf-8")
+    assert load(file).texts == {"en": {"banner.title": "Biscuits", "receipt.none": "Nothing"}}
+
+
+def test_a_text_may_be_in_a_plural_form_of_its_language() -> None:
+    """Polish has forms that English lacks, and the form of a single number need not name it."""
+    texts = {"pl": {"page.days.one": "jeden dzień", "page.days.few": "{count} dni"}}
+    assert load({"texts": texts}).texts == texts
+
+
+@pytest.mark.parametrize(
+    ("texts", "where", "what", "remedy"),
+    [
+        ([], "texts", "This is a list, not a table.", "[texts]"),
+        ({"de": "x"}, "texts.de", "This is a text, not a table.", "[texts.de]"),
+        ({"german!": {}}, "texts.'german!'", "'german!' is not a language tag.", "en, de, pt-BR"),
+        ({"no": {}, "nb": {}}, "texts.nb", "The language 'nb' stands here twice.", "Merge"),
+        ({"de": {"baner.title": "x"}}, "texts.de.'baner.title'", "There is no such text.", "'banner.title'?"),
+        ({"de": {"banner": {"titel": "x"}}}, "texts.de.banner.titel", "There is no such text.", "'banner.title'"),
+        ({"de": {"zzz": "x"}}, "texts.de.zzz", "There is no such text.", "docs/languages.md"),
+        ({"de": {"plural.one": "n = 1"}}, "texts.de.'plural.one'", "There is no such text.", ""),
+        ({"de": {"page.days.few": "{count}"}}, "texts.de.'page.days.few'", "There is no such text.", ""),
+        ({"de": {"banner.title": 1}}, "texts.de.'banner.title'", "This is a number, not a text.", ""),
+        ({"de": {"banner.title": " "}}, "texts.de.'banner.title'", "The text is empty.", "leave the key out"),
+        ({"de": {"page.day": "Heute"}}, "texts.de.'page.day'", "{date} is missing.", "Put {date} where"),
+        ({"de": {"page.days.other": "viele Tage"}}, "texts.de.'page.days.other'", "{count} is missing.", "Put {count}"),
+        ({"ru": {"page.days.one": "день"}}, "texts.ru.'page.days.one'", "{count} is missing.", "Put {count}"),
+        ({"de": {"page.back": "{name}"}}, "texts.de.'page.back'", "Nothing fills {name} here.", "Leave it out"),
+        ({"de": {"page.day": "{date} {dat}"}}, "texts.de.'page.day'", "Nothing fills {dat} here.", "'date'?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_text_is_told(texts: object, where: str, what: str, remedy: str) -> None:
+    """A text that would be lost, or would show a hole, is a mistake with a place and a remedy."""
+    found = problem({"texts": texts})
+    assert (found.where, found.what, remedy in found.remedy) == (where, what, True)
+
+
 # -- properties
 
 KEYS = st.one_of(
@@ -759,6 +807,7 @@ SOURCES = st.fixed_dictionaries(
         "site": st.dictionaries(KEYS, VALUES, max_size=5) | VALUES,
         "purposes": st.dictionaries(KEYS, VALUES, max_size=3) | VALUES,
         "services": st.lists(st.dictionaries(KEYS, VALUES, max_size=6), max_size=3) | VALUES,
+        "texts": st.dictionaries(KEYS, VALUES, max_size=3) | VALUES,
         "other": VALUES,
     },
 )

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from consent_mw import assets
-from consent_mw import banner
 from consent_mw import config
+from consent_mw import wording
 from consent_mw.assets import Assets
 from consent_mw.banner import Notice
 from consent_mw.banner import Page
@@ -100,9 +100,9 @@ def test_what_a_visitor_reads_changes_the_digest(other: Site) -> None:
 def test_one_word_of_one_language_changes_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text of the preferences page in the second language counts as well."""
     before = Notice(SITE, ASSETS).digest
-    texts = {tag: dict(said) for tag, said in assets.texts().items()}
+    texts = {tag: dict(assets.texts()[tag]) for tag in SITE.languages}
     texts["de"]["page.intro"] += "!"
-    monkeypatch.setattr(banner, "texts", lambda: texts)
+    monkeypatch.setattr(wording, "texts", lambda: texts)
     assert Notice(SITE, ASSETS).digest != before
 
 

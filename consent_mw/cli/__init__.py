@@ -54,6 +54,7 @@ _STATS = "consent_mw.cli.stats"
 
 #: Every command, in the order of the list.
 COMMANDS = {
+    "check": Command("consent_mw.cli.check", "check", "Check the configuration, and what is missing in a language."),
     "ledger": Command(_LEDGER, "ledger", "Check, seal, export, purge the ledger; erase a record in it."),
     "receipt": Command(_LEDGER, "receipt", "Show a receipt, or check the file of one."),
     "notice": Command(_LEDGER, "notice", "Show the exact notice that a record names."),

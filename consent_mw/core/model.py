@@ -28,6 +28,10 @@ def _no_text() -> Mapping[str, str]:
     return MappingProxyType({})
 
 
+def _no_texts() -> Mapping[str, Mapping[str, str]]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Purpose:
     """
@@ -150,6 +154,8 @@ class Site:
     trusted_proxies: int = 0
     stats: StatsAccess = field(default_factory=StatsAccess)
     languages: tuple[str, ...] = ("en",)
+    #: The owner's own words, by canonical language tag and then by the key of the text.
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=_no_texts)
     purposes: tuple[Purpose, ...] = ()
     services: tuple[Service, ...] = ()
     #: True where the owner declared no service: those seen in the pages are declared as they turn up.

@@ -11,16 +11,10 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from consent_mw.banner import direction
-from consent_mw.banner import localised
 from consent_mw.banner import offered
-from consent_mw.banner import purpose_description
-from consent_mw.banner import purpose_label
-from consent_mw.banner import wording
 from consent_mw.core.counts import K
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
@@ -32,6 +26,15 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.web.choice import granted_optional
 from consent_mw.web.choice import users_of
+from consent_mw.wording import counted
+from consent_mw.wording import direction
+from consent_mw.wording import fill
+from consent_mw.wording import listed
+from consent_mw.wording import localised
+from consent_mw.wording import numeral
+from consent_mw.wording import purpose_description
+from consent_mw.wording import purpose_label
+from consent_mw.wording import wording
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _MAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
@@ -127,13 +130,13 @@ class Pages:
         self.found = found
         self.lang = lang
         self.dir = direction(lang)
-        self.say: Mapping[str, str] = wording(lang)
+        self.say: Mapping[str, str] = wording(lang, site)
         self._granted = granted_optional(site, decision)
-        self._labels = {purpose.id: purpose_label(purpose, lang) for purpose in offered(site)}
+        self._labels = {purpose.id: purpose_label(purpose, lang, site) for purpose in offered(site)}
 
     def fill(self, key: str, **values: str) -> str:
         """Return the text with the values in the places named in braces."""
-        return re.sub(r"\{(\w+)\}", lambda name: values.get(name[1], name[0]), self.say[key])
+        return fill(self.say[key], **values)
 
     def state(self) -> StateView:
         """Return the visitor's choice in words."""
@@ -162,8 +165,21 @@ class Pages:
     def date(self, day: int) -> str:
         """Return the day, counted from 1970-01-01, as one writes it in the language."""
         found = date.fromordinal(_EPOCH + day)
-        month = self.say[f"month.{found.month}"]
-        return self.fill("date", day=str(found.day), month=month, year=str(found.year))
+        return self.fill(
+            "date",
+            day=self.number(found.day),
+            month=self.say[f"month.{found.month}"],
+            number=self.number(found.month),
+            year=self.number(found.year),
+        )
+
+    def number(self, number: int) -> str:
+        """Return the number in the digits of the language."""
+        return numeral(self.say, number)
+
+    def term(self) -> str:
+        """Return for how long a record is kept at the most."""
+        return counted(self.say, "receipt.term", self.site.record_days)
 
     def purpose_names(self, ids: Iterable[str]) -> str:
         """Return what the purposes are called, in a sentence's list; those that are offered come first."""
@@ -182,7 +198,7 @@ class Pages:
             return None
         by = ["browser", "system", *(["provider"] if self.site.isp != "off" else []), "language"]
         return CountingView(
-            by=self.fill("count.by", list=self.join(self.say[f"count.by.{one}"] for one in by), least=str(K)),
+            by=self.fill("count.by", list=self.join(self.say[f"count.by.{one}"] for one in by), least=self.number(K)),
             granted_only=self.site.counters == "granted",
         )
 
@@ -198,8 +214,8 @@ class Pages:
                 PurposeView(
                     id=purpose.id,
                     label=self._labels[purpose.id],
-                    description=purpose_description(purpose, self.lang),
-                    all=self.fill("page.all", count=str(len(using))),
+                    description=purpose_description(purpose, self.lang, self.site),
+                    all=self.fill("page.all", count=self.number(len(using))),
                     checked=purpose.id in self.decision.purposes,
                     services=tuple(self._service(service, purpose) for service in own),
                     shared=self.join(service.name for service in using if service not in own),
@@ -213,8 +229,8 @@ class Pages:
         services = [service for service in self.site.services if service.necessary]
         return PurposeView(
             id=purpose.id,
-            label=purpose_label(purpose, self.lang),
-            description=purpose_description(purpose, self.lang),
+            label=purpose_label(purpose, self.lang, self.site),
+            description=purpose_description(purpose, self.lang, self.site),
             all="",
             checked=True,
             services=tuple(self._service(service, purpose) for service in services),
@@ -249,10 +265,8 @@ class Pages:
             yield Fact(say["page.country"], self.country(service.country))
         if service.safeguard:
             yield Fact(say["page.safeguard"], say.get(f"safeguard.{service.safeguard}", service.safeguard))
-        if service.retention_days == 1:
-            yield Fact(say["page.retention"], say["page.day-one"])
-        elif service.retention_days:
-            yield Fact(say["page.retention"], self.fill("page.days", count=str(service.retention_days)))
+        if service.retention_days:
+            yield Fact(say["page.retention"], counted(say, "page.days", service.retention_days))
         for key, address in (("page.policy", service.policy), ("page.opt-out", service.opt_out)):
             if href(address):
                 yield Fact(say[key], re.sub(r"^https?://(www\.)?", "", address), href(address))
@@ -310,10 +324,7 @@ class Pages:
 
     def join(self, items: Iterable[str]) -> str:
         """Return the items as a sentence lists them: ``a, b and c``."""
-        parts: Sequence[str] = list(items)
-        if len(parts) < 2:
-            return "".join(parts)
-        return self.fill("list.and", first=", ".join(parts[:-1]), last=parts[-1])
+        return listed(self.say, items)
 
 
 def iso(day: int) -> str:

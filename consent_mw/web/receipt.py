@@ -36,10 +36,7 @@ from flask import render_template
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
-from consent_mw.assets import texts
-from consent_mw.banner import direction
 from consent_mw.banner import escape
-from consent_mw.banner import localised
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
@@ -64,6 +61,9 @@ from consent_mw.web.visit import frame
 from consent_mw.web.visit import posted
 from consent_mw.web.visit import settle
 from consent_mw.web.visit import visit_of
+from consent_mw.wording import direction
+from consent_mw.wording import language_name
+from consent_mw.wording import localised
 
 T = TypeVar("T")
 
@@ -137,7 +137,7 @@ def register(app: Flask, context: WebContext) -> None:
             "receipt.html",
             **around,
             view=_view(context, visit, pages, f"{visit.root}/receipt/notice?{around['carried']}"),
-            nothing=pages.fill(f"receipt.none.{_why_nothing(visit)}", days=str(visit.site.record_days)),
+            nothing=pages.fill(f"receipt.none.{_why_nothing(visit)}", term=pages.term()),
             held=_held(context, visit),
             responsible=pages.responsible(),
         )
@@ -306,7 +306,7 @@ def _facts(pages: Pages, entry: Entry, notice: str) -> list[Fact]:
     if entry.gpc:
         facts.append(Fact(say["receipt.signal"], say["receipt.signal.sent"]))
     if entry.notice:
-        language = texts().get(entry.language, {}).get("language.name", entry.language)
+        language = language_name(entry.language)
         facts.append(Fact(say["receipt.notice"], pages.fill("receipt.notice.link", language=language), notice))
     return facts
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from consent_mw.banner import wording
 from consent_mw.core.counts import BROWSER
 from consent_mw.core.counts import ISP
 from consent_mw.core.counts import LANGUAGE
@@ -20,6 +19,7 @@ from consent_mw.core.counts import UNKNOWN
 from consent_mw.core.counts import VARIANT
 from consent_mw.stats import Row
 from consent_mw.web.words import Words
+from consent_mw.wording import language_name
 
 #: Rows of a table that are shown before somebody asks for all of them.
 ROWS = 8
@@ -160,7 +160,5 @@ def value_name(words: Words, table: str, value: str) -> str:
             if words.has(key):
                 return words.say(key)
     if table == LANGUAGE:
-        own = wording(value)
-        # The texts of a language that is not there are English, and so would be its name.
-        return own.get("language.name", value) if own is not wording("en") or value == "en" else value
+        return language_name(value)
     return NAMES.get(value, value) if table in {BROWSER, OS} else value

@@ -8,7 +8,6 @@ from functools import cached_property
 
 from markupsafe import Markup
 
-from consent_mw.banner import purpose_label
 from consent_mw.core.counts import K
 from consent_mw.core.model import Purpose as SitePurpose
 from consent_mw.core.model import Site
@@ -48,6 +47,7 @@ from consent_mw.web.stats_sentence import percent
 from consent_mw.web.stats_sentence import points
 from consent_mw.web.stats_sentence import sentence
 from consent_mw.web.words import Words
+from consent_mw.wording import purpose_label
 
 
 class View:
@@ -74,7 +74,7 @@ class View:
         known = self._known.get(id, SitePurpose(id))
         if inside and not known.label and self._words.has(f"in.{id}"):
             return self._words.say(f"in.{id}")
-        return purpose_label(known, self._words.lang)
+        return purpose_label(known, self._words.lang, self._site)
 
     @property
     def sentence(self) -> str:

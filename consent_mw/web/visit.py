@@ -13,9 +13,6 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
-from consent_mw.banner import choose_language
-from consent_mw.banner import direction
-from consent_mw.banner import wording
 from consent_mw.cookies import expire
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Decision
@@ -33,6 +30,9 @@ from consent_mw.web.choice import safe_back
 from consent_mw.web.choice import to_expire
 from consent_mw.web.context import WebContext
 from consent_mw.web.pages import Pages
+from consent_mw.wording import choose_language
+from consent_mw.wording import direction
+from consent_mw.wording import wording
 
 logger = logging.getLogger("consent_mw.web")
 
@@ -182,7 +182,7 @@ def frame(context: WebContext, visit: Visit, back: str) -> dict[str, object]:
     """Return what every template needs."""
     several = len(visit.site.languages) > 1
     return {
-        "say": wording(visit.lang),
+        "say": wording(visit.lang, visit.site),
         "lang": visit.lang,
         "dir": direction(visit.lang),
         "root": visit.root,
@@ -202,7 +202,7 @@ def _query(back: str, lang: str) -> str:
 def failure(context: WebContext, status: int, key: str) -> Response:
     """Return a plain page, or JSON, that says what went wrong; it may not fail itself."""
     visit = visit_of(context)
-    text = wording(visit.lang)[key]
+    text = wording(visit.lang, visit.site)[key]
     if wants_json():
         answer = jsonify({"error": text})
         answer.status_code = status

@@ -13,9 +13,9 @@ from datetime import timedelta
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-from consent_mw.banner import direction
 from consent_mw.web.charts import Tick
 from consent_mw.web.stats_texts import TEXTS
+from consent_mw.wording import direction
 
 _EPOCH = date(1970, 1, 1)
 _ENGLISH = "en"

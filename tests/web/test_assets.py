@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from pathlib import Path
 
@@ -95,23 +94,6 @@ def test_armour_makes_every_declaration_important_in_one_layer() -> None:
 def test_a_script_loses_comment_lines_only() -> None:
     """Comment lines and indentation go; code, and comments behind code, stay."""
     assert assets.compact_js("// a\n  let x = 1; // b\n\n    // c\nrun('//d')\n") == "let x = 1; // b\nrun('//d')"
-
-
-def test_every_language_has_every_text() -> None:
-    """No language of the project falls back for any text, and none has a text that nobody knows."""
-    folder = Path(str(assets.root())) / "i18n"
-    own = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
-    keys = {tag: sorted(content) for tag, content in own.items()}
-    assert keys == dict.fromkeys(own, sorted(own["en"]))
-    assert {"en", "de", "fr"} <= own.keys()
-
-
-def test_every_language_fills_the_same_places() -> None:
-    """A translation names the same values in braces as the English text."""
-    for tag, content in assets.texts().items():
-        for key, english in assets.texts()["en"].items():
-            places = [sorted(re.findall(r"\{\w+\}", text)) for text in (english, content[key])]
-            assert set(places[0]) == set(places[1]), (tag, key)
 
 
 def test_a_missing_text_is_taken_from_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

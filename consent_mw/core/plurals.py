@@ -1,0 +1,89 @@
+"""
+Which form a noun takes beside a number, by the plural rules of CLDR (Unicode Technical Standard 35, part 3).
+
+Limits: whole numbers from 0 on. What is counted here has no fractions, so
+the operands for their digits (v, w, f, t) and exponents (c, e) are all 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+__all__ = ["FORMS", "OTHER", "form_of", "holds", "needed", "stands_alone"]
+
+#: Every form that CLDR knows, in its order.
+FORMS = ("zero", "one", "two", "few", "many", "other")
+#: The form where no rule holds; it has no rule itself.
+OTHER = "other"
+
+_RELATION = re.compile(r"([nivwftce])(?: % (\d+))? (!?=) (\d+(?:\.\.\d+)?(?:,\d+(?:\.\.\d+)?)*)")
+# The rules of our languages look at no more than the last two digits of what is not a round million.
+_SAMPLE = range(1001)
+
+
+def form_of(rules: Mapping[str, str], number: int) -> str:
+    """
+    Return the form for the number, one of ``FORMS``.
+
+    Args:
+        rules: By form; such as ``{"one": "i = 1 and v = 0"}``.
+        number: 0 or more.
+
+    Raises:
+        ValueError: a rule is none.
+    """
+    return next((form for form in FORMS if form in rules and holds(rules[form], number)), OTHER)
+
+
+def holds(rule: str, number: int) -> bool:
+    """
+    Return whether the rule is true of the number.
+
+    Raises:
+        ValueError: it is no rule.
+    """
+    return any(all(_is_true(relation, number) for relation in relations) for relations in _parsed(rule))
+
+
+def needed(rules: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the forms that whole numbers take, in the order of ``FORMS``."""
+    reached = {form_of(rules, number) for number in _SAMPLE}
+    return tuple(form for form in FORMS if form in reached)
+
+
+def stands_alone(rules: Mapping[str, str], form: str) -> bool:
+    """Return whether the form is that of a single number, so that a text in it need not name the number."""
+    return sum(form_of(rules, number) == form for number in _SAMPLE) == 1
+
+
+_Relation = tuple[bool, int, bool, tuple[tuple[int, int], ...]]
+
+
+@cache
+def _parsed(rule: str) -> tuple[tuple[_Relation, ...], ...]:
+    """Return the relations: one of the outer ones has to hold, and all of the inner ones."""
+    return tuple(tuple(_relation(part) for part in one.split(" and ")) for one in rule.split(" or "))
+
+
+def _relation(text: str) -> _Relation:
+    found = _RELATION.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no relation of a plural rule")
+    operand, modulus, sign, values = found.groups()
+    ranges = (value.partition("..") for value in values.split(","))
+    return (
+        operand in "ni",
+        int(modulus or 0),
+        sign == "=",
+        tuple((int(low), int(high or low)) for low, _, high in ranges),
+    )
+
+
+def _is_true(relation: _Relation, number: int) -> bool:
+    whole, modulus, wanted, ranges = relation
+    value = number if whole else 0
+    if modulus:
+        value %= modulus
+    return any(low <= value <= high for low, high in ranges) is wanted

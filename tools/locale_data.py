@@ -1,0 +1,119 @@
+"""
+Write what each language takes from CLDR: ``python -m tools.locale_data``.
+
+The files ``static/i18n/locale/TAG.json`` hold what no translator should have
+to type: the names of countries, of months as dates have them, and of the
+language itself, the patterns of dates and lists, the plural rules, and the
+digits where they are not 0 to 9. Babel brings the data and is needed here
+only; the version that is pinned gives the same files every time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from babel import Locale
+
+from consent_mw.core import plurals
+
+FOLDER = Path(__file__).resolve().parent.parent / "static" / "i18n" / "locale"
+
+#: Every language that texts may be written in, and its name in CLDR. English here is written as in Britain.
+LOCALES: Mapping[str, str] = MappingProxyType(
+    {tag: tag for tag in (
+        "ar", "bg", "bn", "ca", "cs", "cy", "da", "de", "el", "es", "et", "fa", "fi", "fr", "ga", "he", "hi", "hr",
+        "hu", "id", "is", "it", "ja", "ko", "lt", "lv", "mt", "nb", "nl", "pl", "ro", "ru", "sk", "sl", "sv", "th",
+        "tr", "uk", "vi",
+    )}
+    | {"en": "en_GB", "pt": "pt_PT", "pt-BR": "pt_BR", "zh-Hans": "zh_Hans", "zh-Hant": "zh_Hant"}
+)  # fmt: skip
+
+#: What CLDR does not call a language in the way that a list of languages does.
+_NAMES = {"id": "Bahasa Indonesia", "pt-BR": "Português (Brasil)", "zh-Hans": "简体中文", "zh-Hant": "繁體中文"}
+
+#: Codes of two letters that are no countries: unions, a world without one, and those for tests.
+_NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
+
+#: The first of the ten digits, by numbering system.
+_ZEROS = {"arab": "\N{ARABIC-INDIC DIGIT ZERO}", "arabext": "\N{EXTENDED ARABIC-INDIC DIGIT ZERO}",
+          "beng": "\N{BENGALI DIGIT ZERO}"}  # fmt: skip
+
+_LISTS = {"list.two": "2", "list.start": "start", "list.middle": "middle", "list.end": "end"}
+#: A quoted text, or the fields of a date (Unicode Technical Standard 35, part 4).
+_DATE_PART = re.compile(r"'((?:[^']|'')*)'|(d{1,2}|M{1,4}|L{4}|y{1,4}|G)|([^a-zA-Z'])|(.)")
+
+
+def entries(tag: str) -> dict[str, str]:
+    """Return what CLDR says for the language, by the keys of our texts."""
+    locale = Locale.parse(LOCALES[tag])
+    name = _NAMES.get(tag) or str(locale.language_name)
+    lists = locale.list_patterns["standard"]
+    found = {
+        "language.name": name[:1].upper() + name[1:],
+        "date": date_pattern(str(locale.date_formats["long"].pattern), str(locale.eras["abbreviated"][1])),
+        **{key: str(lists[part]) for key, part in _LISTS.items()},
+        **{f"month.{number}": str(locale.months["format"]["wide"][number]) for number in range(1, 13)},
+        **{f"plural.{form}": rule for form, rule in rules(locale).items()},
+        **{f"country.{code}": str(locale.territories[code]) for code in countries(locale)},
+    }
+    system = locale.default_numbering_system
+    if system != "latn":
+        found["digits"] = "".join(chr(ord(_ZEROS[system]) + digit) for digit in range(10))
+    return found
+
+
+def date_pattern(pattern: str, era: str) -> str:
+    """Return a CLDR date pattern with our names of its fields: ``{day} {month} {year}``, ``{number}`` for the month."""
+
+    def part(found: re.Match[str]) -> str:
+        quoted, field, other, unknown = found.groups()
+        if unknown is not None:
+            raise ValueError(f"the date pattern {pattern!r} has a field that is not known here")
+        if field is None:
+            return (quoted or "'").replace("''", "'") if quoted is not None else other
+        if field == "G":
+            return era
+        fields = {"d": "{day}", "y": "{year}", "M": "{number}" if len(field) < 3 else "{month}", "L": "{month}"}
+        return fields[field[0]]
+
+    return _DATE_PART.sub(part, pattern)
+
+
+def rules(locale: Locale) -> dict[str, str]:
+    """Return the plural rules that whole numbers need, as CLDR writes them."""
+    every = {
+        form: rule.replace(" not in ", " != ").replace(" in ", " = ").replace(" mod ", " % ")
+        for form, rule in locale.plural_form.rules.items()
+    }
+    return {form: every[form] for form in plurals.needed(every) if form in every}
+
+
+def countries(locale: Locale) -> Iterator[str]:
+    """Yield the codes of countries, in order."""
+    for code in sorted(locale.territories):
+        if re.fullmatch("[A-Z]{2}", code) and code not in _NO_COUNTRIES:
+            yield code
+
+
+def document(tag: str) -> str:
+    """Return the content of the language's file."""
+    return json.dumps(entries(tag), ensure_ascii=False, indent=1) + "\n"
+
+
+def main() -> None:
+    """Write the file of every language, and remove those of languages that are gone."""
+    FOLDER.mkdir(exist_ok=True)
+    for path in FOLDER.glob("*.json"):
+        if path.stem not in LOCALES:
+            path.unlink()
+    for tag in LOCALES:
+        (FOLDER / f"{tag}.json").write_text(document(tag), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
