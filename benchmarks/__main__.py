@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import counters
+from benchmarks import ledger
 from benchmarks import memory
 from benchmarks import overhead
 from benchmarks import report
@@ -67,6 +68,16 @@ def measure_counters(rounds: int) -> str:
     )
 
 
+def measure_ledger(rounds: int, count: int) -> str:
+    """Measure what the ledger takes of a site's grants and return its table."""
+    found = ledger.measure(rounds, count, progress)
+    return (
+        "### Grants per second\n\n"
+        f"gunicorn, {ledger.WORKERS} sync workers, and their visitors on the same machine; medians of {rounds} "
+        f"rounds of {count} grants each.\n\n{report.table(ledger.HEAD, ledger.rows(found))}\n"
+    )
+
+
 def measure_stats(rounds: int) -> str:
     """Measure the owner's page over three years and return its table, with the goals below it."""
     progress(f"stats, {len(stats.SIZES)} stores of three years")
@@ -87,7 +98,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the streamed page")
     parser.add_argument("--requests", type=int, default=300, help="requests for each row of the overhead")
     parser.add_argument(
-        "--only", choices=("speed", "memory", "overhead", "counters", "stats"), help="measure this part alone"
+        "--only", choices=("speed", "memory", "overhead", "counters", "ledger", "stats"), help="measure this part alone"
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
     options = parser.parse_args(arguments)
@@ -99,6 +110,7 @@ def main(arguments: list[str]) -> int:
         "memory": lambda: measure_memory(options.megabytes),
         "overhead": lambda: measure_overhead(options.requests),
         "counters": lambda: measure_counters(25),
+        "ledger": lambda: measure_ledger(5, 1000),
         "stats": lambda: measure_stats(15),
     }
     measured = [f"Measured with `make bench` on: {report.machine()}.\n"]

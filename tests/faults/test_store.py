@@ -67,7 +67,7 @@ def test_a_store_killed_during_load_loses_nothing(tmp_path: Path, spool: Path, s
 
 def test_a_frozen_store_holds_up_no_page(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
     """While the store hangs for seconds, pages take no 50 ms longer, and every grant is acknowledged."""
-    tries = []
+    tries: list[tuple[float, float]] = []
     with serving(tmp_path, site(url, spool)) as server:
         pages = server.load("pages", pause=0.01)
         grants = server.load("grants", pause=0.05, threads=2)

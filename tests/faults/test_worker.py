@@ -115,6 +115,7 @@ def _set(clock: Path, seconds: int) -> None:
     draft.replace(clock)
 
 
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
 def test_two_that_seal_at_once_make_one_chain(tmp_path: Path, url: str) -> None:
     """While grants come in, two processes seal as fast as they can: each entry is sealed once, in one chain."""
     _seal_at_once(tmp_path, url)

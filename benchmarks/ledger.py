@@ -1,0 +1,306 @@
+"""
+What proving consent costs: acknowledged grants per second under gunicorn, beside a view that keeps nothing.
+
+Four sync workers serve the same site twice: once with a store, once with
+records that take everything and keep nothing, so that the difference is the
+ledger alone. Visitors come in two processes on the same machine and take their share of
+it. The raw rate is that of four processes which append and do nothing else.
+Rounds go to the sites in turn, so that a slow moment meets both.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack
+from contextlib import closing
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.records import Records
+from consent_mw.records import open_records
+from consent_mw.records.sealing import seal_new
+from consent_mw.records.sealing import verify
+
+if TYPE_CHECKING:
+    from consent_mw import ConsentMiddleware
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = "bench"
+KEY = "b" * 40
+WORKERS = 4
+#: Visitors: processes, and threads in each.
+VISITORS = (2, 4)
+TODAY = 20_779
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """
+    What one store does in a second.
+
+    Args:
+        grants: Grants acknowledged under gunicorn.
+        bare: The same view without a ledger.
+        raw: Appends of processes that do nothing else.
+        verified: Records that a verification walks over.
+        records: How many records it walked over.
+    """
+
+    store: str
+    grants: float
+    bare: float
+    raw: float
+    verified: float
+    records: int
+
+
+# -- the sites
+
+
+class Nothing:
+    """Records that take everything and keep nothing; for all but the ledger's visitors they are the ones inside."""
+
+    def __init__(self, inner: Records) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def append(self, entry: Entry) -> None:
+        """Take an entry."""
+
+    def keep_notice(self, digest: str, document: bytes) -> None:
+        """Take a notice."""
+
+
+def make() -> ConsentMiddleware:
+    """Make the site that the environment describes, for gunicorn."""
+    from benchmarks.app import make_site
+    from consent_mw import ConsentMiddleware
+
+    url, folder = os.environ["BENCH_RECORDS"], os.environ["BENCH_FOLDER"]
+    own = {"id": SITE, "records": url, "isp": "off"}
+    if not url.startswith("sqlite"):
+        own["spool"] = f"{folder}/spool.db"
+    config = {"site": own, "services": [{"use": "google-analytics"}, {"use": "youtube"}]}
+    wrapped = ConsentMiddleware(make_site(), config)
+    if os.environ.get("BENCH_NOTHING"):
+        wrapped.engine.records = Nothing(wrapped.engine.records)  # type: ignore[assignment]  # it stands for them
+    return wrapped
+
+
+@contextmanager
+def serving(folder: Path, url: str, *, nothing: bool) -> Iterator[int]:
+    """Run the site, and yield its port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, (folder / "log").open("ab") as log:
+        port: int = listener.getsockname()[1]
+        command = [sys.executable, "-m", "gunicorn", f"--workers={WORKERS}", "--no-control-socket"]
+        command += [f"--bind=fd://{listener.fileno()}", "benchmarks.ledger:make()"]
+        environment = {"CONSENT_KEYS": KEY, "BENCH_RECORDS": url, "BENCH_FOLDER": str(folder)}
+        if nothing:
+            environment["BENCH_NOTHING"] = "1"
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            pass_fds=[listener.fileno()],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        until = time.monotonic() + 60
+        while not _answers(port):
+            assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        return grant(port, 1) == 1
+    except OSError:
+        time.sleep(0.05)
+        return False
+
+
+# -- the visitors
+
+
+def grant(port: int, count: int) -> int:
+    """Accept everything as ``count`` new visitors, one after the other; return how many were acknowledged."""
+    body = "action=accept-all&back=/"
+    origin = f"http://localhost:{port}"
+    request = (
+        f"POST /_cmw/choice HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: {origin}\r\nSec-Fetch-Site: same-origin\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+    acknowledged = 0
+    for _ in range(count):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.sendall(request)
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+        acknowledged += answer.startswith(b"HTTP/1.1 303") and b"Set-Cookie: cmw=" in answer
+    return acknowledged
+
+
+def _visit(port: int, count: int, threads: int, acknowledged: multiprocessing.SimpleQueue[int]) -> None:
+    found: list[int] = []
+    working = [
+        threading.Thread(target=lambda: found.append(grant(port, count // threads)), daemon=True)
+        for _ in range(threads)
+    ]
+    for thread in working:
+        thread.start()
+    for thread in working:
+        thread.join()
+    acknowledged.put(sum(found))
+
+
+def grants_per_second(port: int, count: int) -> float:
+    """Return how many grants the site acknowledges in a second, of ``count``."""
+    processes, threads = VISITORS
+    return _rate(count, processes, lambda queue: (_visit, (port, count // processes, threads, queue)))
+
+
+# -- the store alone
+
+
+def _append(url: str, count: int, done: multiprocessing.SimpleQueue[int]) -> None:
+    with closing(open_records(url, site=SITE)) as records:
+        for _ in range(count):
+            records.append(entry())
+    done.put(count)
+
+
+def entry() -> Entry:
+    """Return a grant with a receipt of its own."""
+    return Entry(
+        site=SITE,
+        receipt=secrets.token_urlsafe(16),
+        act=Act.ACCEPT,
+        day=TODAY,
+        revision="0123456789ab",
+        purposes=frozenset({"analytics", "embeds"}),
+        services=frozenset({"google-analytics", "youtube"}),
+        language="en",
+        notice="f" * 64,
+    )
+
+
+def appends_per_second(url: str, count: int) -> float:
+    """Return how many entries as many processes as there are workers append in a second."""
+    return _rate(count, WORKERS, lambda queue: (_append, (url, count // WORKERS, queue)))
+
+
+def _rate(count: int, processes: int, work: Callable[..., tuple[Callable[..., None], tuple[object, ...]]]) -> float:
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    target, arguments = work(queue)
+    begin = time.perf_counter()
+    working = [context.Process(target=target, args=arguments) for _ in range(processes)]
+    for process in working:
+        process.start()
+    done: int = sum(queue.get() for _ in working)
+    taken = time.perf_counter() - begin
+    for process in working:
+        process.join()
+    assert done >= count * 0.99, f"{done} of {count} were acknowledged"
+    return done / taken
+
+
+def verification(url: str) -> tuple[float, int]:
+    """Seal what there is, and return how many records a verification walks over in a second, and in all."""
+    with closing(open_records(url, site=SITE)) as records:
+        while seal_new(records, site=SITE, keys=(KEY,), today=TODAY):
+            pass
+        begin = time.perf_counter()
+        found = verify(records, site=SITE, keys=(KEY,), today=TODAY, record_days=540)
+        taken = time.perf_counter() - begin
+    assert found.ok, found
+    return found.entries / taken, found.entries
+
+
+# -- all of them
+
+
+@contextmanager
+def stores(folder: Path) -> Iterator[dict[str, str]]:
+    """Start a server of each kind that is on this machine, and yield the addresses of empty stores by their names."""
+    from tests.faults.stores import KINDS  # the servers of the tests, as an owner would set them up
+
+    found = {"SQLite": f"sqlite:///{folder}/consent.db"}
+    names = {"redis": "Redis, appendfsync always", "postgres": "PostgreSQL"}
+    with ExitStack() as stack:
+        for kind, name in names.items():
+            try:
+                server = KINDS[kind]()
+            except FileNotFoundError:
+                continue
+            stack.callback(server.stop)
+            found[name] = server.fresh()
+        yield found
+
+
+def measure(rounds: int, count: int, progress: Callable[[str], None]) -> list[Rate]:
+    """Measure ``rounds`` rounds of ``count`` grants for each store, site and for the store alone."""
+    found = []
+    with tempfile.TemporaryDirectory() as base, stores(Path(base)) as addresses:
+        for number, (name, url) in enumerate(addresses.items()):
+            progress(f"ledger, {name}")
+            folders = [Path(base) / f"{number}-{kind}" for kind in ("kept", "bare")]
+            for folder in folders:
+                folder.mkdir()
+            with (
+                serving(folders[0], url, nothing=False) as kept,
+                serving(folders[1], f"sqlite:///{folders[1]}/consent.db", nothing=True) as bare,
+            ):
+                grants, without, raw = [], [], []
+                for port in (kept, bare):
+                    grants_per_second(port, 200)
+                for _ in range(rounds):
+                    grants.append(grants_per_second(kept, count))
+                    without.append(grants_per_second(bare, count))
+                    raw.append(appends_per_second(url, count))
+            verified, records = verification(url)
+            found.append(Rate(name, median(grants), median(without), median(raw), verified, records))
+    return found
+
+
+HEAD = ("store", "grants/s", "without a ledger", "ratio", "raw appends/s", "grants / raw", "verified, records/s", "of")
+
+
+def rows(found: list[Rate]) -> list[tuple[str, ...]]:
+    """Return the lines of the table, as in :data:`HEAD`."""
+    return [
+        (
+            one.store,
+            f"{one.grants:.0f}",
+            f"{one.bare:.0f}",
+            f"{one.grants / one.bare:.2f}",
+            f"{one.raw:.0f}",
+            f"{one.grants / one.raw:.2f}",
+            f"{one.verified:.0f}",
+            str(one.records),
+        )
+        for one in found
+    ]
