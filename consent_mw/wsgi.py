@@ -95,8 +95,12 @@ class ConsentMiddleware:
                 environ[key] = value
         response = _Response(exchange, start_response)
         body = self.app(environ, response.start)
-        # A file or another body that stays as it is: the server gets the very object that the app made.
-        return body if response.passes else _Body(response, body)
+        if response.passes:
+            # A file or another body that stays as it is: the server gets the very object that the app made.
+            return body
+        page = _Body(response, body)
+        page.begin()
+        return page
 
     def close(self) -> None:
         """Finish what must not be lost, and let go of the records; the end of the process does so by itself."""
@@ -159,13 +163,30 @@ class _Body:
         self._exchange = response.exchange
         self._body = body
         self._chunks: Iterator[bytes] | None = None
+        self._first: bytes | None = None
         self._finished = False
         self._closed = False
+
+    def begin(self) -> None:
+        """
+        Take the first piece, and so send the head.
+
+        A server may call for it with the first piece only, but Granian takes what it was told when the application
+        returned: a page would go out as 200 without a header, a refused one too.
+        """
+        try:
+            self._first = next(self, None)
+        except BaseException:
+            self.close()
+            raise
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         if self._finished:
             raise StopIteration
         exchange = self._exchange

@@ -426,3 +426,43 @@ def test_wrapped_twice_the_outer_one_decides(
     call(wrap(page_app))  # the first visit of all teaches the site its services
     once, twice = call(wrap(page_app)).body, call(wrap(inner)).body
     assert twice == once
+
+
+def test_the_head_is_there_when_the_application_returns(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
+    """Granian reads the head then; a generator gives it with its first piece only."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("404 Not Found", [("Content-Type", "text/html")])
+        yield b"<title>t</title>"
+
+    environ: WSGIEnvironment = {"HTTP_HOST": "localhost", "HTTP_SEC_FETCH_DEST": "document"}
+    setup_testing_defaults(environ)
+    heads: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], None]:
+        heads.append(status)
+        return lambda data: None
+
+    body = wrap(app)(environ, start_response)
+    assert heads == ["404 Not Found"]
+    assert b"<title>t</title>" in b"".join(body)
+
+
+def test_a_body_that_fails_at_once_is_closed(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
+    """The server gets the exception instead of a body, so that it has nothing to close."""
+    closed: list[bool] = []
+
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            raise RuntimeError("no database")
+
+        def close(self) -> None:
+            closed.append(True)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return Body()
+
+    with pytest.raises(RuntimeError, match="no database"):
+        call(wrap(app))
+    assert closed == [True]
