@@ -1,8 +1,8 @@
 """
 The ASGI edge (ASGI 3.0, HTTP version 2.5): ``app = ConsentASGIMiddleware(app)``.
 
-It translates and decides nothing. What is not HTTP (WebSocket, lifespan and
-whatever comes) passes as it is. What is not HTML goes out message by message
+It translates and decides nothing. What is not HTTP (WebSocket and whatever
+comes) passes as it is; of the lifespan its end is heard. What is not HTML goes out message by message
 as the app sent it, files by path and zero-copy sends included. A page goes
 out as it comes in, chunk by chunk; the app's head waits for its first chunk.
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import os
 import sys
 from collections.abc import Awaitable
@@ -42,6 +43,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 #: Frameworks name the types of the messages each in their own way.
 ASGIApp = Callable[..., Awaitable[None]]
+
+_log = logging.getLogger("consent_mw")
 
 DECISION = "consent_mw.decision"
 
@@ -94,6 +97,9 @@ class ConsentASGIMiddleware:
         self.engine.patience = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(self.engine, self.app, scope, receive, send)
+            return
         if scope["type"] != "http" or DECISION in scope:
             # Wrapped twice: the outer one has decided, and what it will read must not be held already.
             await self.app(scope, receive, send)
@@ -217,6 +223,40 @@ class _Response:
         kept = [value.encode("latin-1") for _, value in self._exchange.allowed(links)]
         if kept:
             await self._send({**message, "links": kept})
+
+
+# -- the life of the process
+
+
+async def _live(engine: Engine, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """
+    Finish what must not be lost before the server hears that the app has shut down (ASGI, Lifespan Protocol).
+
+    After that some servers end the process without its exit handlers: Uvicorn by the very signal it was sent. An app
+    that knows no lifespan is answered for.
+    """
+    heard = False
+
+    async def hear() -> Message:
+        nonlocal heard
+        heard = True
+        return await receive()
+
+    async def say(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown."):
+            await _in_thread(engine.settle)
+        await send(message)
+
+    try:
+        await app(scope, hear, say)
+    except Exception as error:
+        if heard:
+            raise
+        _log.debug("the application knows no lifespan: %s", error)
+    while not heard:
+        kind = (await receive())["type"]
+        await say({"type": f"{kind}.complete"})
+        heard = kind == "lifespan.shutdown"
 
 
 # -- the pages under the mount

@@ -261,6 +261,10 @@ class Engine:
 
     # -- beside the requests
 
+    def settle(self) -> None:
+        """Finish what must not be lost: the process may end without a further word, or go on."""
+        self._upkeep.settle()
+
     def close(self) -> None:
         """Finish what must not be lost, and let go of the records."""
         self._upkeep.end()

@@ -13,6 +13,7 @@ import atexit
 import logging
 import os
 import random
+import sys
 import threading
 import time
 import weakref
@@ -90,9 +91,12 @@ class Upkeep:
             if self._ended:
                 return
             self._ended = True
-            started = self._thread is not None
         self._wake.set()
-        if not started:
+        self.settle()
+
+    def settle(self) -> None:
+        """Do now what must not be lost: the process may end without a further word, or go on."""
+        if self._thread is None:
             return
         # A task that hangs must not keep the process from ending.
         free = self._busy.acquire(timeout=_LAST_WAIT)
@@ -139,6 +143,7 @@ class Upkeep:
         thread = threading.Thread(target=_work, args=(weakref.ref(self), self._wake), name="consent_mw", daemon=True)
         thread.start()
         self._thread = thread
+        _hear_the_end()
 
     def _do(self, name: str, run: Callable[[], object]) -> None:
         try:
@@ -170,6 +175,15 @@ _all: weakref.WeakSet[Upkeep] = weakref.WeakSet()
 def _end_all() -> None:
     for upkeep in list(_all):
         upkeep.end()
+
+
+def _hear_the_end() -> None:
+    """Hear of the end where multiprocessing forked: its children run no exit handlers (Granian's workers)."""
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and processes.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, _end_all, exitpriority=0)
 
 
 def _forget_parent() -> None:

@@ -94,10 +94,10 @@ def test_the_thread_does_what_is_due() -> None:
 def test_there_is_one_thread_however_often_it_is_started() -> None:
     """Every request says that the process is at work."""
     upkeep = Upkeep([Task("task", int, 60, 60)])
-    before = threading.active_count()
+    before = set(threading.enumerate())
     for _ in range(5):
         upkeep.start()
-    assert threading.active_count() - before == 1
+    assert len(set(threading.enumerate()) - before) == 1
 
 
 def test_a_hurried_task_is_done_before_its_time() -> None:
@@ -170,3 +170,20 @@ def test_the_end_of_the_process_is_the_end_of_the_tasks() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "written\n"
+
+
+def test_the_end_of_a_process_of_multiprocessing_is_the_end_of_the_tasks(tmp_path: Path) -> None:
+    """Where multiprocessing forked, what is last is done too, though such a process runs no exit handlers."""
+    file = tmp_path / "done"
+    code = f"""
+import multiprocessing, pathlib
+from consent_mw.upkeep import Task, Upkeep
+
+upkeep = Upkeep([Task("a", int, 60, 60, first=60, last=lambda: pathlib.Path({str(file)!r}).touch())])
+if __name__ == "__main__":
+    child = multiprocessing.get_context("fork").Process(target=upkeep.start)
+    child.start()
+    child.join()
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+    assert file.exists()

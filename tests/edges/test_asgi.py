@@ -19,6 +19,8 @@ import pytest
 
 from consent_mw import ConsentASGIMiddleware
 from consent_mw import current
+from consent_mw.core.counts import SHOWN
+from consent_mw.core.counts import TOTAL
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -207,7 +209,7 @@ def test_a_compressed_page_is_held(wrap: Wrap) -> None:
 
 
 def test_what_is_not_http_passes(wrap: Wrap) -> None:
-    """WebSockets, lifespan and what may come get the app's own scope and channels."""
+    """WebSockets and what may come get the app's own scope and channels."""
     seen: list[tuple[object, ...]] = []
 
     async def app(*given: object) -> None:
@@ -219,10 +221,77 @@ def test_what_is_not_http_passes(wrap: Wrap) -> None:
     async def send(message: Message) -> None:
         """Take nothing."""
 
-    for kind in ("websocket", "lifespan", "webtransport"):
+    for kind in ("websocket", "webtransport"):
         given = {"type": kind}
         asyncio.run(_awaited(wrap(app)(given, receive, send)))
         assert seen.pop() == (given, receive, send)
+
+
+def live(app: ConsentASGIMiddleware, then: Callable[[], None] = lambda: None) -> list[str]:
+    """Start and shut down an application as a server does, and return what it answered."""
+    said: list[str] = []
+    events = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> Message:
+        return {"type": next(events)}
+
+    async def send(message: Message) -> None:
+        said.append(message["type"])
+        if message["type"].startswith("lifespan.shutdown"):
+            then()
+
+    asyncio.run(_awaited(app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)))
+    return said
+
+
+async def knows_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer both events, and pages."""
+    if scope["type"] != "lifespan":
+        await page_app(PAGE)(scope, receive, send)
+        return
+    for kind in ("startup", "shutdown"):
+        assert (await receive())["type"] == f"lifespan.{kind}"
+        await send({"type": f"lifespan.{kind}.complete"})
+
+
+async def fails_on_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse what is not a page, as Django does."""
+    if scope["type"] != "http":
+        raise ValueError("this application serves HTTP only")
+    await page_app(PAGE)(scope, receive, send)
+
+
+async def leaves_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """Do nothing with what is not a page."""
+    if scope["type"] == "http":
+        await page_app(PAGE)(scope, receive, send)
+
+
+@pytest.mark.parametrize("app", [knows_lifespan, fails_on_lifespan, leaves_lifespan])
+def test_counts_are_written_before_the_server_hears_of_the_end(wrap: Wrap, app: App) -> None:
+    """Some servers end their process right then; an application that knows no lifespan is answered for."""
+    wrapped = wrap(app)
+    browser = b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+    call(wrapped, scope(headers=[(b"user-agent", browser)]))
+    written: list[int] = []
+
+    def look() -> None:
+        counts = wrapped.engine.records.counts(1 << 30)
+        written.append(sum(n for count, n in counts.items() if (count.table, count.outcome) == (TOTAL, SHOWN)))
+
+    assert live(wrapped, look) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert written == [1]
+
+
+def test_an_application_that_cannot_start_is_not_answered_for(wrap: Wrap) -> None:
+    """An error after the server's event was heard is the server's to know."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise RuntimeError("no database")
+
+    with pytest.raises(RuntimeError, match="no database"):
+        live(wrap(app))
 
 
 def test_ways_around_the_rewriter_are_closed(wrap: Wrap) -> None:
