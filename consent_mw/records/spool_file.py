@@ -89,8 +89,9 @@ class SpoolFile(SqliteRecords):
     @contextmanager
     def alone(self) -> Iterator[bool]:
         """Yield whether no other process or thread is inside; one that dies is not."""
-        # A lock on a file of its own: one on the spool would keep grants out.
-        with closing(sqlite3.connect(self.path + "-replay", timeout=0, isolation_level=None)) as lock:
+        # A lock on a file of its own: one on the spool would keep grants out. It is waited for a little, since two that
+        # come at the same moment get in each other's way, and one of them has to stay.
+        with closing(sqlite3.connect(self.path + "-replay", timeout=0.1, isolation_level=None)) as lock:
             try:
                 lock.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError:

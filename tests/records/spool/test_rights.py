@@ -1,0 +1,230 @@
+"""What people and their site may ask of records with a spool, with and without the remote store; and nobody waits."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from consent_mw.core.counts import Count
+from consent_mw.core.seal import Kept
+from consent_mw.errors import RecordsError
+from consent_mw.records import Records
+from consent_mw.records import open_records
+from consent_mw.records import spool
+from consent_mw.records.spool import SpooledRecords
+from tests.records.remotes import Remote
+from tests.records.spool.helpers import END
+from tests.records.spool.helpers import GRANT
+from tests.records.spool.helpers import PATIENT
+from tests.records.spool.helpers import Opened
+from tests.records.spool.helpers import bytes_of
+from tests.records.spool.helpers import grants
+from tests.records.spool.helpers import here
+from tests.records.spool.helpers import replayed
+from tests.records.spool.helpers import there
+
+# -- what people may ask for
+
+
+def test_an_end_comes_after_its_grant(store: SpooledRecords, remote: Remote, file: Path) -> None:
+    """What ends a grant that waits goes into the spool as well, even when the remote store is back."""
+    remote.down()
+    store.append(GRANT)
+    remote.up()
+    until = time.monotonic() + PATIENT
+    while not store._answers() and time.monotonic() < until:
+        pass
+    store.append(END)
+    assert here(file) == [(GRANT.receipt, "partial"), (GRANT.receipt, "withdraw")]
+    replayed(store)
+    assert there(remote) == [GRANT, END]
+
+
+def test_a_withdrawal_of_what_is_over_there_waits(store: SpooledRecords, remote: Remote, file: Path) -> None:
+    """Withdrawing works without the remote store, and is recorded there in the end."""
+    store.append(GRANT)
+    remote.down()
+    store.append(END)
+    assert here(file) == [(GRANT.receipt, "withdraw")]
+    remote.up()
+    replayed(store)
+    assert there(remote) == [GRANT, END]
+
+
+def test_the_history_is_found_wherever_it_is(store: SpooledRecords, remote: Remote) -> None:
+    """The grant over there, and its end in the spool."""
+    store.append(GRANT)
+    store._spool.append(END)
+    store._spool.append(GRANT)
+    assert store.history(GRANT.receipt) == [Kept(GRANT), Kept(END)]
+
+
+def test_a_history_that_may_be_over_there_cannot_be_told(store: SpooledRecords, remote: Remote) -> None:
+    """Without the remote store nobody says that nothing is held."""
+    store.append(GRANT)
+    remote.down()
+    with pytest.raises(RecordsError):
+        store.history(GRANT.receipt)
+
+
+def test_what_waits_can_be_erased_without_the_remote_store(store: SpooledRecords, remote: Remote, file: Path) -> None:
+    """The entries are gone from the spool and its files, nothing is held any more, and nothing is sent on."""
+    remote.down()
+    store.append(GRANT)
+    store.append(END)
+    assert (store.erase(GRANT.receipt, 20_781), store.history(GRANT.receipt), store.waiting()) == (2, [], 0)
+    assert b"0123456789ab" not in bytes_of(file)
+    remote.up()
+    replayed(store)
+    assert there(remote) == []
+
+
+def test_what_is_over_there_is_not_erased_without_it(store: SpooledRecords, remote: Remote, file: Path) -> None:
+    """Nobody is told that something was erased that was not; its end stays too."""
+    store.append(GRANT)
+    remote.down()
+    store.append(END)
+    with pytest.raises(RecordsError):
+        store.erase(GRANT.receipt, 20_781)
+    assert here(file) == [(GRANT.receipt, "withdraw")]
+
+
+def test_erasing_takes_what_is_here_and_there(store: SpooledRecords, remote: Remote) -> None:
+    """A grant over there and its end in the spool are both gone, and counted."""
+    store.append(GRANT)
+    remote.down()
+    store.append(END)
+    remote.up()
+    assert erased(store) == 2
+    replayed(store)
+    assert (there(remote), store.history(GRANT.receipt)) == ([], [])
+
+
+def erased(store: SpooledRecords) -> int:
+    """Erase the grant as soon as the breaker lets it through."""
+    until = time.monotonic() + PATIENT
+    while True:
+        try:
+            return store.erase(GRANT.receipt, 20_781)
+        except RecordsError:
+            if time.monotonic() > until:
+                raise
+
+
+def test_what_was_on_its_way_when_it_was_erased_is_erased_there(
+    store: SpooledRecords, remote: Remote, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that was given up may write the entry after it was erased: it does not stay."""
+    remote.down()
+    store.append(GRANT)
+    store.erase(GRANT.receipt, 20_781)
+    remote.up()
+    with closing(open_records(remote.url)) as records:
+        records.append(GRANT)
+        replayed(store)
+        assert list(records.entries()) == []
+        records.append(GRANT)
+        store.replay()
+        assert [kept.entry for kept in records.entries()] == [GRANT]
+        monkeypatch.setattr(spool, "SETTLED", 0.0)
+        store.replay()
+        assert (list(records.entries()), here(file)) == ([], [])
+
+
+def test_retention_reaches_the_spool(store: SpooledRecords, remote: Remote, file: Path) -> None:
+    """What could not be sent on for so long is dropped with the rest."""
+    store._spool.append(GRANT)
+    store._spool.append(replace(END, day=GRANT.day + 9))
+    assert (store.purge(GRANT.day + 1), here(file)) == (1, [(GRANT.receipt, "withdraw")])
+
+
+# -- the other parts of the records
+
+
+def test_the_rest_is_that_of_the_remote_store(store: SpooledRecords, remote: Remote) -> None:
+    """Seals, counters and what was learned are over there and nowhere else."""
+    store.append(GRANT)
+    store.add_counts({Count(1, "", "", "shown"): 3})
+    assert store.learn("ga", 1)
+    with closing(open_records(remote.url)) as records:
+        assert (records.counts(2), records.learned()) == ({Count(1, "", "", "shown"): 3}, frozenset({"ga"}))
+    assert (store.unsealed(9), [kept.entry for kept in store.entries()], store.last_seal()) == ([GRANT], [GRANT], None)
+    assert (store.seals(), store.sealed(1), store.figures(0, 9), store.counts(1)) == ([], [], [], {})
+    assert store.publish([], {Count(1, "", "", "shown"): 3})
+
+
+def test_what_was_learned_is_known_without_the_remote_store(store: SpooledRecords, remote: Remote) -> None:
+    """Pages go by what was known last."""
+    store.learn("ga", 1)
+    known = store.version(), store.learned()
+    remote.down()
+    assert (store.version(), store.learned()) == known
+    with pytest.raises(RecordsError):
+        store.learn("youtube", 1)
+    with pytest.raises(RecordsError):
+        store.add_counts({Count(1, "", "", "shown"): 3})
+
+
+def test_what_was_never_known_is_not_made_up(remote: Remote, opened: Opened) -> None:
+    """A process that has never reached the store does not say that nothing was learned."""
+    remote.down()
+    store = opened()
+    with pytest.raises(RecordsError):
+        store.learned()
+    with pytest.raises(RecordsError):
+        store.version()
+
+
+# -- nobody waits
+
+
+@pytest.mark.slow
+def test_nobody_waits_for_a_store_that_is_frozen(remote: Remote, opened: Opened, file: Path) -> None:
+    """Grants go into the spool and pages go on within a moment, from the first one on, and all is there in the end."""
+    store = opened(patience=0.025)
+    store.learn("ga", 1)
+    store.version()
+    made = grants(40)
+    remote.freeze()
+    taken = []
+    for entry in made:
+        begin = time.monotonic()
+        store.append(entry)
+        store.version()
+        taken.append(time.monotonic() - begin)
+    remote.thaw()
+    # Generous, for a loaded machine: what waits for the store waits for seconds.
+    assert max(taken) < 1.0
+    assert sorted(taken)[len(taken) // 2] < 0.05
+    until = time.monotonic() + PATIENT
+    while here(file) and time.monotonic() < until:
+        store.replay()
+    assert there(remote) == made
+
+
+def test_going_and_coming_is_told_once(store: SpooledRecords, remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
+    """Two lines for one outage, and none of them names a receipt."""
+    caplog.set_level(logging.DEBUG)
+    remote.down()
+    for entry in grants(20):
+        store.append(entry)
+    remote.up()
+    replayed(store)
+    told = [record.getMessage() for record in caplog.records if record.name == "consent_mw"]
+    assert ["cannot be reached" in told[0], "can be reached again" in told[-1]] == [True, True]
+    assert [line for line in told if "receipt-" in line or "secret" in line] == []
+    assert len([line for line in told if "reached" in line]) == 2
+
+
+def test_a_store_can_be_given_open(remote: Remote, file: Path) -> None:
+    """The remote store may be an open one instead of what opens it."""
+    records: Records = SpooledRecords(open_records(remote.url), str(file), patience=PATIENT)
+    records.append(GRANT)
+    records.close()
+    assert list(itertools.islice(there(remote), 2)) == [GRANT]
