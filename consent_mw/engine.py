@@ -409,7 +409,8 @@ class Engine:
         decision = decide(now.site, found, signals, self.today())
         lang = choose_language(now.site, head.header("accept-language") or "")
         if decision.prompt:
-            self.tally.shown(head, remote, language=lang, variant=VARIANT, gpc=decision.gpc)
+            revision = now.notice.digest[:12]
+            self.tally.shown(head, remote, language=lang, variant=VARIANT, gpc=decision.gpc, revision=revision)
         elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
             self.tally.signalled(head, remote)
         nonce, inline = inline_policy(page.headers)

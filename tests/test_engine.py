@@ -278,7 +278,7 @@ def test_a_page_that_is_refused_is_logged(make: Make, caplog: pytest.LogCaptureF
     """The owner finds in the log why a page was not sent."""
     exchange = make().exchange(head())
     exchange.start(200, "OK", [*HTML, ("Content-Encoding", "compress")])
-    assert "compressed" in caplog.records[0].message
+    assert [record.message for record in caplog.records if "compressed" in record.message] != []
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ keys, or it is refused. With ``appendfsync always`` an entry is on the disk befo
 acknowledged, and survives ``kill -9`` of the server and a power cut. With
 ``everysec`` a power cut costs up to two seconds of entries; and so does
 ``kill -9`` while the disk is slow or full, since Redis then answers before it
-has written. A warning says so at the start.
+has written. A single server with that setting is refused; where replicas
+confirm each write a warning says it at the start.
 
 What was erased is out of reach at once, and leaves the append-only file when the server
 rewrites it; :meth:`RedisRecords.purge`, which the site runs every day, asks for that.

@@ -46,11 +46,16 @@ def link_to(address: Address, names: Keys, version: int | None) -> Link:
         fit(run)
         if version is not None:
             _same_version(run, names, address, version)
-        if not warned and _setting(run, "appendfsync") not in {"always", ""}:
+        if _setting(run, "appendfsync") in {"always", ""}:
+            return
+        if address.replicas == 0:
+            remedy = 'Set "appendfsync always" in redis.conf, or let a replica confirm each write: ?replicas=1.'
+            raise Unfit("The server may lose the grants of its last two seconds when it is killed.", remedy)
+        if not warned:
             warned.append(True)
             _log.warning(
-                "the Redis of %s may lose the grants of the last two seconds when it is killed or its power fails: "
-                "set appendfsync always",
+                "the Redis of %s may lose the grants of the last two seconds when a master and its replicas are killed "
+                "at once or their power fails: set appendfsync always",
                 address.shown,
             )
 

@@ -67,12 +67,25 @@ def test_a_replica_is_refused() -> None:
         open_records(f"redis://{started.servers[1].place}")
 
 
+@pytest.mark.parametrize("fsync", ["everysec", "no"])
+def test_a_server_that_answers_before_it_writes_is_refused(fsync: str) -> None:
+    """Killed in the wrong moment it would lose grants that visitors were told of; a single server must write first."""
+    with (
+        redis_servers.standalone({"appendfsync": fsync}) as started,
+        pytest.raises(ConfigError, match="appendfsync always"),
+    ):
+        open_records(started.patient)
+
+
 @pytest.mark.parametrize(("fsync", "warned"), [("always", False), ("everysec", True)])
 def test_what_a_power_cut_may_cost_is_said(fsync: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """An owner whose server answers before it has written to the disk reads so, once."""
+    """An owner whose servers answer once a replica has heard, and write later, reads so, once."""
     caplog.set_level(logging.WARNING, "consent_mw")
-    with redis_servers.standalone({"appendfsync": fsync}) as started, closing(open_records(started.patient)) as store:
-        store.append(a_grant())
+    with redis_servers.sentinel() as started:
+        for server in started.servers:
+            server.ask("CONFIG", "SET", "appendfsync", fsync)
+        with closing(open_records(started.patient)) as store:
+            store.append(a_grant())
     assert [("appendfsync always" in record.message) for record in caplog.records] == [True] * warned
 
 
