@@ -63,6 +63,7 @@ COOKIES = {
     "hu": "[Ss]üti|[Cc]ookie",
     "id": "[Cc]ookie",
     "is": "[Vv]afrakök",
+    "it": "[Cc]ookie",
     "ja": "Cookie|クッキー",
     "ko": "쿠키",
     "lt": "[Ss]lapuk",
