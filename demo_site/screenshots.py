@@ -14,14 +14,19 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser
+from playwright.sync_api import ViewportSize
 from playwright.sync_api import sync_playwright
 
 from demo_site.farm import Farm
 from demo_site.servers import serve_near
 from demo_site.shop import create_held_app
+from demo_site.shop import make_visits
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 WIDTH, HEIGHT = 1200, 750
+#: The owner's page shows its first charts, and a period that has one before it.
+RATES = ViewportSize(width=1280, height=1476)
+MADE_UP_DAYS = 140
 
 
 def main() -> int:
@@ -32,12 +37,15 @@ def main() -> int:
     logging.getLogger("consent_mw").setLevel(logging.ERROR)
     farm = Farm()
     with tempfile.TemporaryDirectory() as records, serve_near(farm, 0) as farm_server:
+        make_visits(Path(records), MADE_UP_DAYS)
         shop = create_held_app(farm_server.port, Path(records))
         with serve_near(shop, 0) as shop_server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=arguments)
             IMAGES.mkdir(exist_ok=True)
             _take(browser, f"http://localhost:{shop_server.port}", f"http://farm.localhost:{farm_server.port}")
+            _take_rates(browser, f"http://localhost:{shop_server.port}")
             browser.close()
+        shop.extensions["consent_mw"].close()
         farm.close()
     return 0
 
@@ -61,6 +69,13 @@ def _take(browser: Browser, shop: str, farm: str) -> None:
     watching.goto(farm + "/", wait_until="load")
     watching.screenshot(path=IMAGES / "farm.png")
     context.close()
+
+
+def _take_rates(browser: Browser, shop: str) -> None:
+    page = browser.new_page(viewport=RATES, color_scheme="light", locale="en-GB")
+    page.goto(shop + "/_cmw/stats?period=12w&purpose=analytics", wait_until="networkidle")
+    page.screenshot(path=IMAGES / "stats.png")
+    page.close()
 
 
 if __name__ == "__main__":
