@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 #: Seconds that the breaker stays open after the first failure, and at the most.
 PAUSE = 1.0
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 10.0
 #: Threads of a process that may wait for the store.
 THREADS = 32
 

@@ -49,7 +49,9 @@ def make() -> ConsentMiddleware:
     _set_clock()
     _set_log()
     from consent_mw import ConsentMiddleware  # after the clock is set
+    from consent_mw.records import breaker
 
+    breaker.LONGEST_PAUSE = 2.0  # nobody should wait long for a store that is back
     return ConsentMiddleware(make_bare(), json.loads(os.environ["SITE_CONFIG"]))
 
 
