@@ -35,6 +35,23 @@ SERVERS: dict[str, Callable[[], Server]] = {"postgres": Postgres, **redis_server
 KINDS = ("sqlite", *SERVERS)
 
 
+#: Files whose every test needs a server.
+_OF_SERVERS = ("test_postgres", "test_redis")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server as slow: starting one takes longer than a test of the inner loop may."""
+    for item in items:
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        values = (
+            item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+        )
+        if item.path.name.startswith(_OF_SERVERS) or any(value in KINDS[1:] for value in values):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Callable[[str], Server]]:
     """Return what gives the server of a kind: one for all tests of this process, started for the first of them."""
