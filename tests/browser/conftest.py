@@ -26,7 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test of this folder that uses a browser as one that does."""
     browsers = {"chromium", "chromium_engine", "chromium_profile", "firefox", "webkit", "engine"}
     for item in items:
-        if browsers & set(getattr(item, "fixturenames", ())):
+        named = set(map(str, item.callspec.params.values())) if hasattr(item, "callspec") else set()
+        if browsers & {*getattr(item, "fixturenames", ()), *named}:
             item.add_marker("browser")
 
 
