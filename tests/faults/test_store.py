@@ -70,7 +70,8 @@ def test_a_frozen_store_holds_up_no_page(tmp_path: Path, spool: Path, store: Sto
     tries: list[tuple[float, float]] = []
     with serving(tmp_path, site(url, spool)) as server:
         pages = server.load("pages", pause=0.01)
-        grants = server.load("grants", pause=0.05, threads=2)
+        # More of them than there are workers: if they waited for the store, nobody would be left for the pages.
+        grants = server.load("grants", pause=0.05, threads=8)
         pages.next(50)
         visits, views = [], []
         for _ in range(3):
@@ -84,6 +85,8 @@ def test_a_frozen_store_holds_up_no_page(tmp_path: Path, spool: Path, store: Sto
             # What a busy machine adds once is not there the next time; what waits for the store is.
             if max(tries[-1]) < ADDED:
                 break
+            # By then every worker has found the store again, and the next fault is new to it.
+            views += pages.for_seconds(4.0)
         visits += grants.stop()
         views += pages.stop()
         expect_sent_on(spool)
