@@ -113,10 +113,11 @@ def ask_wsgi(app: WSGIApplication, scheme: str = "https") -> Ask:
     """Return what asks a WSGI application as a server does."""
 
     def ask(path: str, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        path, _, query = path.partition("?")
         environ: WSGIEnvironment = {
             "REQUEST_METHOD": method,
             "PATH_INFO": path,
-            "QUERY_STRING": "",
+            "QUERY_STRING": query,
             "SCRIPT_NAME": "",
             "CONTENT_TYPE": headers.get("content-type", ""),
             "CONTENT_LENGTH": str(len(body)),
@@ -152,10 +153,11 @@ Message = MutableMapping[str, Any]
 ASGIApp = Callable[..., Awaitable[None]]
 
 
-def ask_asgi(app: ASGIApp, scheme: str = "https") -> Ask:
-    """Return what asks an ASGI application as a server does."""
+def ask_asgi(app: ASGIApp, scheme: str = "https", loop: Callable[..., None] = asyncio.run) -> Ask:
+    """Return what asks an ASGI application as a server does, each time in a loop of its own if none is given."""
 
     def ask(path: str, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        path, _, query = path.partition("?")
         raw = {"host": "shop.example", "content-length": str(len(body)), **headers}
         scope = {
             "type": "http",
@@ -166,7 +168,7 @@ def ask_asgi(app: ASGIApp, scheme: str = "https") -> Ask:
             "path": path,
             "raw_path": path.encode(),
             "root_path": "",
-            "query_string": b"",
+            "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in raw.items()],
             "client": ("127.0.0.1", 5),
             "server": ("127.0.0.1", 443),
@@ -190,7 +192,7 @@ def ask_asgi(app: ASGIApp, scheme: str = "https") -> Ask:
 
             await app(scope, receive, send)
 
-        asyncio.run(run())
+        loop(run())
         (start,) = (message for message in sent if message["type"] == "http.response.start")
         assert [m.get("more_body", False) for m in sent if m["type"] == "http.response.body"][-1] is False
         given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
