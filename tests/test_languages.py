@@ -41,7 +41,7 @@ SCRIPTS = {
 }
 
 #: What stays in Latin letters in every script: names, and what a person looks for by these letters.
-_NAMES = re.compile(r"Global Privacy Control|GPC|SHA-256|https|Cookie|cookie|IP|\{\w+\}|EU|Data Privacy Framework|DPF")
+_NAMES = re.compile(r"Global Privacy Control|GPC|SHA-256|https|[Cc]ookies?|IP|\{\w+\}|EU|Data Privacy Framework|DPF")
 
 #: The word that says what the notice is about: readers and programs that answer notices look for it.
 COOKIES = {
