@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import counters
+from benchmarks import edge_apps
+from benchmarks import edges
 from benchmarks import ledger
 from benchmarks import memory
 from benchmarks import overhead
@@ -57,6 +59,20 @@ def measure_overhead(requests: int) -> str:
     )
 
 
+def measure_edges(requests: int) -> str:
+    """Measure every edge and return the tables."""
+    progress(f"edges, {requests} requests for each row and server")
+    found = edges.measure(requests)
+    return (
+        "### Overhead on each edge\n\n"
+        f"gunicorn, one worker each, sync or asgi; a visitor who has not chosen; {requests} requests for each row and "
+        "server, in turn; medians. The bare sites answer with ready bytes: a real one takes its own time above that."
+        f"\n\n{report.table(edges.HEAD, edges.rows(found))}\n\n"
+        f"A page whose application waits {edge_apps.PAUSE * 1000:.0f} ms between its two pieces: when its first and its "
+        f"last byte come.\n\n{report.table(edges.FIRST_HEAD, edges.first_rows(found))}\n\n- {edges.goal(found)}\n"
+    )
+
+
 def measure_counters(rounds: int) -> str:
     """Measure what counting adds to a page view and return its table, with the goal below it."""
     progress(f"counters, {rounds} rounds")
@@ -98,7 +114,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the streamed page")
     parser.add_argument("--requests", type=int, default=300, help="requests for each row of the overhead")
     parser.add_argument(
-        "--only", choices=("speed", "memory", "overhead", "counters", "ledger", "stats"), help="measure this part alone"
+        "--only",
+        choices=("speed", "memory", "overhead", "edges", "counters", "ledger", "stats"),
+        help="measure this part alone",
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
     options = parser.parse_args(arguments)
@@ -109,6 +127,7 @@ def main(arguments: list[str]) -> int:
         "speed": lambda: measure_speed(options.pages, options.rounds),
         "memory": lambda: measure_memory(options.megabytes),
         "overhead": lambda: measure_overhead(options.requests),
+        "edges": lambda: measure_edges(max(20, options.requests // 3)),
         "counters": lambda: measure_counters(25),
         "ledger": lambda: measure_ledger(5, 1000),
         "stats": lambda: measure_stats(15),

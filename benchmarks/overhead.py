@@ -41,19 +41,26 @@ class Overhead:
 
 
 class Server:
-    """A gunicorn of one worker on a loopback port of its own."""
+    """
+    A gunicorn of one worker on a loopback port of its own.
 
-    def __init__(self, factory: str, folder: Path) -> None:
+    Args:
+        app: The application, as gunicorn names it.
+        folder: Where its log and its records go.
+        worker: gunicorn's kind of worker.
+    """
+
+    def __init__(self, app: str, folder: Path, worker: str = "sync") -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = listener.getsockname()[1]
-        self.log = (folder / f"{factory}.log").open("wb")
+        self.log = (folder / f"{self.port}.log").open("wb")
         environment = {
             **os.environ,
             "CONSENT_KEYS": secrets.token_urlsafe(32),
-            "BENCH_RECORDS": f"sqlite:///{folder / factory}.db",
+            "BENCH_RECORDS": f"sqlite:///{folder / str(self.port)}.db",
         }
         command = [sys.executable, "-m", "gunicorn", "--workers=1", "--no-control-socket"]
-        command += [f"--bind=fd://{listener.fileno()}", f"benchmarks.app:{factory}()"]
+        command += [f"--bind=fd://{listener.fileno()}", f"--worker-class={worker}", app]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -86,6 +93,18 @@ class Server:
         assert response.status == 200, f"{path}: {response.status} {body[:500]!r}"
         return taken, body
 
+    def first_byte(self, path: str) -> tuple[float, float]:
+        """Return after how many milliseconds the first byte of a body came, and the last."""
+        begin = time.perf_counter()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"Host": f"localhost:{self.port}"})
+            response = connection.getresponse()
+            assert response.read(1), f"{path}: {response.status} without a body"
+            first = time.perf_counter()
+            response.read()
+        return (first - begin) * 1000, (time.perf_counter() - begin) * 1000
+
     def processor(self) -> float:
         """Return the processor time of the worker so far, in milliseconds."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
@@ -107,12 +126,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def servers() -> Iterator[tuple[Server, Server]]:
+def servers(
+    apps: tuple[str, str] = ("benchmarks.app:make_site()", "benchmarks.app:make_wrapped()"), worker: str = "sync"
+) -> Iterator[tuple[Server, Server]]:
     """Run the bare and the wrapped site."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         pair = []
-        for factory in ("make_site", "make_wrapped"):
-            pair.append(server := Server(factory, Path(folder)))
+        for app in apps:
+            pair.append(server := Server(app, Path(folder), worker))
             stack.callback(server.stop)
         yield pair[0], pair[1]
 
@@ -126,6 +147,18 @@ def choose(server: Server, action: str) -> str:
     chosen = [cookie for cookie in cookies if cookie.startswith(("cmw=", "__Host-cmw="))]
     assert chosen, f"{action}: {response.status} without a cookie: {body[:500]!r}"
     return chosen[0]
+
+
+def compare(pair: tuple[Server, Server], path: str, visitor: str, cookie: str, requests: int) -> Overhead:
+    """Time ``requests`` requests to each of two servers, in turn."""
+    sizes = [len(server.get(path, cookie)[1]) for server in pair]
+    before = [server.processor() for server in pair]
+    waits: tuple[list[float], list[float]] = ([], [])
+    for _ in range(requests):
+        for server, taken in zip(pair, waits, strict=True):
+            taken.append(server.get(path, cookie)[0])
+    used = [(server.processor() - start) / requests for server, start in zip(pair, before, strict=True)]
+    return Overhead(path, visitor, (sizes[0], sizes[1]), (median(waits[0]), median(waits[1])), (used[0], used[1]))
 
 
 def measure(requests: int) -> list[Overhead]:
@@ -143,24 +176,9 @@ def measure(requests: int) -> list[Overhead]:
         }
         for path in PAGES:
             for visitor, cookie in visitors.items():
-                sizes = [len(server.get(path, cookie)[1]) for server in pair]
                 held = pair[1].get(path, cookie)[1].count(b"data-cmw-held=")
                 assert bool(held) == (visitor != "accepted all"), f"{visitor}: {held} held elements"
-                before = [server.processor() for server in pair]
-                waits: tuple[list[float], list[float]] = ([], [])
-                for _ in range(requests):
-                    for server, taken in zip(pair, waits, strict=True):
-                        taken.append(server.get(path, cookie)[0])
-                used = [(server.processor() - start) / requests for server, start in zip(pair, before, strict=True)]
-                found.append(
-                    Overhead(
-                        path,
-                        visitor,
-                        (sizes[0], sizes[1]),
-                        (median(waits[0]), median(waits[1])),
-                        (used[0], used[1]),
-                    )
-                )
+                found.append(compare(pair, path, visitor, cookie, requests))
     return found
 
 

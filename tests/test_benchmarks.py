@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import edges
 from benchmarks import report
 from benchmarks import speed
 from benchmarks.engines import LIMITS
@@ -84,3 +85,12 @@ def test_a_document_without_the_marks_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="are missing"):
         report.write(document, "table")
     assert document.read_text(encoding="utf-8") == "text\n"
+
+
+@pytest.mark.slow
+def test_both_sites_of_an_edge_give_the_same_answers() -> None:
+    """The wrapped site differs from the bare one by what is held and by the banner, and not in what is no page."""
+    (edge,) = edges.measure(2, ["wsgi"])
+    sizes = {answer.page: answer.size for answer in edge.answers}
+    assert sizes["/json"][0] == sizes["/json"][1]
+    assert 0 < sizes["/page"][1] - sizes["/page"][0] == pytest.approx(sizes["/stream"][1] - sizes["/stream"][0], abs=99)
