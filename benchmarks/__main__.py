@@ -68,8 +68,8 @@ def measure_edges(requests: int) -> str:
         f"gunicorn, one worker each, sync or asgi; a visitor who has not chosen; {requests} requests for each row and "
         "server, in turn; medians. The bare sites answer with ready bytes: a real one takes its own time above that."
         f"\n\n{report.table(edges.HEAD, edges.rows(found))}\n\n"
-        f"A page whose application waits {edge_apps.PAUSE * 1000:.0f} ms between its two pieces: when its first and its "
-        f"last byte come.\n\n{report.table(edges.FIRST_HEAD, edges.first_rows(found))}\n\n- {edges.goal(found)}\n"
+        f"A page whose application waits {edge_apps.PAUSE * 1000:.0f} ms between its two pieces: when its first and "
+        f"its last byte come.\n\n{report.table(edges.FIRST_HEAD, edges.first_rows(found))}\n\n- {edges.goal(found)}\n"
     )
 
 
