@@ -98,7 +98,7 @@ class ConsentASGIMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _live(self.engine, self.app, scope, receive, send)
+            await live(self.engine, self.app, scope, receive, send)
             return
         if scope["type"] != "http" or DECISION in scope:
             # Wrapped twice: the outer one has decided, and what it will read must not be held already.
@@ -228,7 +228,7 @@ class _Response:
 # -- the life of the process
 
 
-async def _live(engine: Engine, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+async def live(engine: Engine, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """
     Finish what must not be lost before the server hears that the app has shut down (ASGI, Lifespan Protocol).
 

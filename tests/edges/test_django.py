@@ -24,8 +24,12 @@ from django.test import AsyncClient
 from django.test import Client
 from django.test import override_settings
 
+from consent_mw.core.counts import SHOWN
+from consent_mw.core.counts import TOTAL
+from consent_mw.django.asgi import get_asgi_application
 from consent_mw.django.setup import engine
 from tests.edges import django_site as project  # configures Django
+from tests.edges.contract import ask_asgi
 
 CONSENT = {"services": [{"use": "google-analytics"}, {"use": "youtube"}]}
 BANNER = b'data-cmw-banner=""'
@@ -227,3 +231,31 @@ def test_the_checks_tell_what_would_go_wrong(
 def test_a_key_file_is_told_in_production(configured: Consent) -> None:
     """Before a second machine serves the site its keys have to be shared."""
     assert [m.id for m in run_checks() if str(m.id).startswith("consent_mw")] == ["consent_mw.W002"]
+
+
+def test_counts_are_written_before_an_asgi_server_hears_of_the_end(configured: Consent) -> None:
+    """Django knows no lifespan; with our get_asgi_application() a server that has one is answered, after the counts."""
+    browser = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+    Client(headers={"sec-fetch-dest": "document", "user-agent": browser}).get("/", secure=True)
+    events = iter(["lifespan.startup", "lifespan.shutdown"])
+    said: list[tuple[str, int]] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": next(events)}
+
+    async def send(message: Mapping[str, str]) -> None:
+        counts = engine().records.counts(1 << 30)
+        shown = sum(number for count, number in counts.items() if (count.table, count.outcome) == (TOTAL, SHOWN))
+        said.append((message["type"], shown))
+
+    async def run() -> None:
+        await get_asgi_application()({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+    asyncio.run(run())
+    assert said == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 1)]
+
+
+def test_our_asgi_application_is_djangos(configured: Consent) -> None:
+    """Pages come from it as from Django's own."""
+    answer = ask_asgi(get_asgi_application())("/", "GET", {"sec-fetch-dest": "document"}, b"")
+    assert (answer.status, b"data-cmw-held=google-analytics" in answer.body) == (200, True)
