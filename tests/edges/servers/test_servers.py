@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,17 @@ def test_a_file_goes_out_as_without_consent_mw(
 def test_the_servers_own_way_to_send_files_is_open(server: Server) -> None:
     """The application sees the server's file wrapper, or its sending by path, through the edge."""
     assert server.ask("/picture.png", host=TRIAL).headers["x-way"] == [server.kind.file]
+
+
+@pytest.mark.parametrize("server", ["gunicorn-sync", "gunicorn-gthread"], indirect=True)
+def test_the_kernel_sends_the_file(server: Server) -> None:
+    """A picture goes out by sendfile, as it does without consent_mw; a page that is sent as a file does not."""
+    times = [int(server.ask("/sent").body)]
+    for path, host in (("/picture.png", BARE), ("/picture.png", TRIAL), ("/page.html", TRIAL)):
+        server.ask(path, headers=VISITOR, host=host)
+        times.append(int(server.ask("/sent").body))
+    bare, held, page = (after - before for before, after in pairwise(times))
+    assert (bare > 0, held, page) == (True, bare, 0)
 
 
 @pytest.mark.parametrize("headers", [{}, {"range": "bytes=0-9"}], ids=["whole", "range"])
