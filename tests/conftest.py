@@ -14,6 +14,11 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import sync_playwright
+
+from tests.browser.harness import chromium as chromium_driver
+from tests.browser.harness.proxy import Proxy
 
 #: A clone on a build machine has no copy of the shared test material; its tests have own vectors beside them.
 ALLOWED_SKIPS = ("test corpus absent",)
@@ -68,6 +73,22 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the developer's own keys and proxies from the code under test."""
     for name in ("CONSENT_KEYS", "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def proxy() -> Proxy:
+    """The certificate authority and maker of lanes."""
+    return Proxy()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A plain Playwright browser whose every context reaches loopback only, unless it is given a lane as proxy."""
+    path = chromium_driver.find()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=chromium_driver.flags())
+        yield browser
+        browser.close()
 
 
 def forbidden_skip(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
-from playwright.sync_api import sync_playwright
 
 from tests.browser.harness import background
 from tests.browser.harness import chromium as chromium_driver
@@ -29,22 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         named = set(map(str, item.callspec.params.values())) if hasattr(item, "callspec") else set()
         if browsers & {*getattr(item, "fixturenames", ()), *named}:
             item.add_marker("browser")
-
-
-@pytest.fixture(scope="session")
-def proxy() -> Proxy:
-    """The certificate authority and maker of lanes."""
-    return Proxy()
-
-
-@pytest.fixture(scope="session")
-def chromium(proxy: Proxy) -> Iterator[Browser]:
-    """A plain Playwright browser whose every context reaches loopback only, unless it is given a lane as proxy."""
-    path = chromium_driver.find()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=chromium_driver.flags())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from wsgiref.util import setup_testing_defaults
 
 from consent_mw import ConsentASGIMiddleware
 from consent_mw import ConsentMiddleware
+from tests.running import run
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -153,7 +154,7 @@ Message = MutableMapping[str, Any]
 ASGIApp = Callable[..., Awaitable[None]]
 
 
-def ask_asgi(app: ASGIApp, scheme: str = "https", loop: Callable[..., None] = asyncio.run) -> Ask:
+def ask_asgi(app: ASGIApp, scheme: str = "https", loop: Callable[..., None] = run) -> Ask:
     """Return what asks an ASGI application as a server does, each time in a loop of its own if none is given."""
 
     def ask(path: str, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -177,7 +178,7 @@ def ask_asgi(app: ASGIApp, scheme: str = "https", loop: Callable[..., None] = as
         }
         sent: list[Message] = []
 
-        async def run() -> None:
+        async def visit() -> None:
             asked = False
 
             async def receive() -> Message:
@@ -192,7 +193,7 @@ def ask_asgi(app: ASGIApp, scheme: str = "https", loop: Callable[..., None] = as
 
             await app(scope, receive, send)
 
-        loop(run())
+        loop(visit())
         (start,) = (message for message in sent if message["type"] == "http.response.start")
         assert [m.get("more_body", False) for m in sent if m["type"] == "http.response.body"][-1] is False
         given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]

@@ -4,7 +4,6 @@ The ASGI edge: every way in which ASGI lets an application answer, and what is n
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import re
@@ -21,6 +20,7 @@ from consent_mw import ConsentASGIMiddleware
 from consent_mw import current
 from consent_mw.core.counts import SHOWN
 from consent_mw.core.counts import TOTAL
+from tests.running import run
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -92,12 +92,8 @@ def call(app: App, given: Scope | None = None, body: bytes = b"") -> Answer:
     async def send(message: Message) -> None:
         answer.messages.append(message)
 
-    asyncio.run(_awaited(app(given or scope(), receive, send)))
+    run(app(given or scope(), receive, send))
     return answer
-
-
-async def _awaited(what: Awaitable[None]) -> None:
-    await what
 
 
 @pytest.fixture
@@ -151,7 +147,7 @@ def test_a_chunk_in_gives_the_chunk_out(wrap: Wrap) -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
-    asyncio.run(_awaited(wrap(app)(scope(), receive, send)))
+    run(wrap(app)(scope(), receive, send))
     assert 0 < sent[0] < sent[1]
 
 
@@ -223,7 +219,7 @@ def test_what_is_not_http_passes(wrap: Wrap) -> None:
 
     for kind in ("websocket", "webtransport"):
         given = {"type": kind}
-        asyncio.run(_awaited(wrap(app)(given, receive, send)))
+        run(wrap(app)(given, receive, send))
         assert seen.pop() == (given, receive, send)
 
 
@@ -240,7 +236,7 @@ def live(app: ConsentASGIMiddleware, then: Callable[[], None] = lambda: None) ->
         if message["type"].startswith("lifespan.shutdown"):
             then()
 
-    asyncio.run(_awaited(app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)))
+    run(app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send))
     return said
 
 
@@ -347,7 +343,7 @@ def test_an_error_before_the_first_byte_is_the_server_s_to_answer(wrap: Wrap) ->
         return {"type": "http.disconnect"}
 
     with pytest.raises(ValueError, match="no page"):
-        asyncio.run(_awaited(wrap(app)(scope(), receive, send)))
+        run(wrap(app)(scope(), receive, send))
     assert answer.messages == []
 
 
@@ -367,7 +363,7 @@ def test_an_error_midway_sends_nothing_more(wrap: Wrap) -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(ValueError, match="broken"):
-        asyncio.run(_awaited(wrap(app)(scope(), receive, send)))
+        run(wrap(app)(scope(), receive, send))
     assert b"google-analytics" not in answer.body
 
 

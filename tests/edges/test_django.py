@@ -4,7 +4,6 @@ The Django edge, synchronous and asynchronous: pages, streams, files, cookies, a
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import os
@@ -30,6 +29,7 @@ from consent_mw.django.asgi import get_asgi_application
 from consent_mw.django.setup import engine
 from tests.edges import django_site as project  # configures Django
 from tests.edges.contract import ask_asgi
+from tests.running import run
 
 CONSENT = {"services": [{"use": "google-analytics"}, {"use": "youtube"}]}
 BANNER = b'data-cmw-banner=""'
@@ -62,7 +62,7 @@ def ask(request: pytest.FixtureRequest, configured: Consent) -> Ask:
             response.gathered = b"".join([piece async for piece in response])
         return response
 
-    return lambda path, method="get", **more: asyncio.run(gathered(path, method, more))
+    return lambda path, method="get", **more: run(gathered(path, method, more))
 
 
 def body(response: Any) -> bytes:
@@ -248,10 +248,7 @@ def test_counts_are_written_before_an_asgi_server_hears_of_the_end(configured: C
         shown = sum(number for count, number in counts.items() if (count.table, count.outcome) == (TOTAL, SHOWN))
         said.append((message["type"], shown))
 
-    async def run() -> None:
-        await get_asgi_application()({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
-
-    asyncio.run(run())
+    run(get_asgi_application()({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send))
     assert said == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 1)]
 
 

@@ -70,6 +70,15 @@ def server() -> Iterator[Callable[[str], Server]]:
         one.stop()
 
 
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let PostgreSQL take its time on a loaded machine, save where a test is about how long it may."""
+    if "url" in request.fixturenames and not request.path.name.startswith(_OF_SERVERS):
+        from consent_mw.records import postgres
+
+        monkeypatch.setattr(postgres, "WAIT", 10.0)
+
+
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path, server: Callable[[str], Server]) -> str:
     """Return the address of an empty store of each kind."""

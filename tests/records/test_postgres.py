@@ -213,13 +213,13 @@ def test_a_grant_does_not_wait_for_a_seal(store: Records, url: str) -> None:
 
 def test_one_site_is_sealed_at_a_time(store: Records, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second seal of the same site waits, for a bounded time; another site does not."""
-    monkeypatch.setattr(postgres, "SLOW_WAIT", 0.2)
     store.append(a_grant("a"))
     waiting = store.unsealed(1)
     seal = next_seal(store, waiting)
     other, elsewhere = postgres.PostgresRecords(url), postgres.PostgresRecords(url, site="elsewhere")
     with other._transaction(alone=True):
-        with pytest.raises(RecordsError, match="does not answer in time"):
+        with monkeypatch.context() as short, pytest.raises(RecordsError, match="does not answer in time"):
+            short.setattr(postgres, "SLOW_WAIT", 0.2)
             store.add_seal(seal, waiting)
         elsewhere.append(a_grant("b", site="elsewhere"))
         seal_all(elsewhere, site="elsewhere")
