@@ -271,12 +271,13 @@ class Engine:
         self.records.close()
 
     def _tasks(self) -> list[Task]:
+        chance = random.SystemRandom()  # the module's own generator belongs to the site
         tasks = [
             # Counts are written rarely and at random, so that no write tells of one visitor.
             Task("counting", self._count, 10, 20, first=10, last=self.tally.close),
-            Task("sealing", self._seal, 20, 50, first=random.uniform(5, 50), last=self._seal),  # noqa: S311
-            Task("publishing", self._publish, 1200, 2400, first=random.uniform(30, 90)),  # noqa: S311
-            Task("purging", self._purge, 40_000, 90_000, first=random.uniform(120, 600)),  # noqa: S311
+            Task("sealing", self._seal, 20, 50, first=chance.uniform(5, 50), last=self._seal),
+            Task("publishing", self._publish, 1200, 2400, first=chance.uniform(30, 90)),
+            Task("purging", self._purge, 40_000, 90_000, first=chance.uniform(120, 600)),
         ]
         if self._base.learning:
             tasks.append(Task("learning", self._share_news, 1, 1, first=1))

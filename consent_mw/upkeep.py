@@ -25,6 +25,9 @@ __all__ = ["Task", "Upkeep"]
 
 _log = logging.getLogger("consent_mw")
 
+#: Keeps processes apart; not the module's own generator, which belongs to the site.
+_chance = random.SystemRandom()
+
 #: Seconds that the end of a process waits for a task that is under way.
 _LAST_WAIT = 5.0
 
@@ -118,8 +121,7 @@ class Upkeep:
                     waiting = self._hurried.pop(task.name, [])
                 if waiting or self._clock() >= self._due[task.name]:
                     self._do(task.name, task.run)
-                    # Not a secret: a pause that is hard to guess keeps processes apart.
-                    self._due[task.name] = self._clock() + random.uniform(task.least, task.most)  # noqa: S311
+                    self._due[task.name] = self._clock() + _chance.uniform(task.least, task.most)
                 for done in waiting:
                     done.set()
             return max(0.0, min(self._due.values(), default=60.0) - self._clock())

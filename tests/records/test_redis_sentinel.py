@@ -194,7 +194,7 @@ def test_without_sentinels_the_known_master_is_used(pair: Deployment, store: Red
     """Sentinels that are gone take nothing from who knows the master; who does not is told in time."""
     watcher = pair.sentinels[0]
     {"freeze": watcher.freeze, "kill": watcher.kill}[fault]()
-    store.append(a_grant())
+    append_at_last(store, "while-nobody-watches")
     took = seconds(lambda: open_records(pair.quick), "no Sentinel says where the records are")
     {"freeze": watcher.thaw, "kill": watcher.start}[fault]()
     assert took < BOUND
