@@ -13,13 +13,11 @@ that the event loop never waits for the records.
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import os
 import sys
 from collections.abc import Awaitable
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import MutableMapping
 from functools import partial
@@ -32,8 +30,6 @@ from consent_mw.core.headers import Handling
 from consent_mw.core.model import RequestHead
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
 
@@ -50,8 +46,6 @@ DECISION = "consent_mw.decision"
 
 _T = TypeVar("_T")
 
-#: Bytes of a request to our own pages that are read; their forms are far smaller, and more than this is refused.
-_MOST_INPUT = 65_536
 #: Bytes of a file that are read at once, where a page is sent by its path.
 _PIECE = 65_536
 
@@ -264,34 +258,18 @@ async def live(engine: Engine, app: ASGIApp, scope: Scope, receive: Receive, sen
 
 async def _serve(engine: Engine, scope: Scope, head: RequestHead, receive: Receive, send: Send) -> None:
     """Answer a request for our own pages."""
-    body = await _body(receive)
+    from consent_mw.engine import MOST_INPUT  # it is loaded by now
+
+    body = await _body(receive, MOST_INPUT)
     if body is None:
         return
-    environ = _environ(scope, head, body)
-
-    def answer() -> tuple[str, list[tuple[str, str]], bytes]:
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., None]:
-            started[:] = [(status, headers)]
-            return lambda data: None
-
-        result: Iterable[bytes] = engine.web(environ, start_response)
-        try:
-            content = b"".join(result)
-        finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
-        return *started[0], content
-
-    status, headers, content = await _in_thread(answer)
+    status, headers, content = await _in_thread(partial(engine.page, head, _variables(scope, head), body))
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    await send({"type": "http.response.start", "status": int(status[:3]), "headers": raw})
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _body(receive: Receive, most: int) -> bytes | None:
     """Return what the request brings, no more than a little beyond what is taken; None where the visitor left."""
     parts: list[bytes] = []
     size = 0
@@ -301,30 +279,19 @@ async def _body(receive: Receive) -> bytes | None:
             return None
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if not message.get("more_body", False) or size > _MOST_INPUT:
+        if not message.get("more_body", False) or size > most:
             return b"".join(parts)
 
 
-def _environ(scope: Scope, head: RequestHead, body: bytes) -> WSGIEnvironment:
-    """Return the request as PEP 3333 describes it."""
+def _variables(scope: Scope, head: RequestHead) -> dict[str, object]:
+    """Return the request as CGI names it (RFC 3875, section 4.1)."""
     server = scope.get("server") or ("localhost", None)
-    environ: WSGIEnvironment = {
-        "REQUEST_METHOD": head.method,
+    found = {
         "SCRIPT_NAME": _root(scope).encode().decode("latin-1"),
-        "PATH_INFO": head.path.encode().decode("latin-1"),
-        "QUERY_STRING": head.query,
         "SERVER_NAME": str(server[0]),
         "SERVER_PORT": str(server[1] or 80),
         "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
         "REMOTE_ADDR": scope["client"][0] if scope.get("client") else "",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": head.scheme,
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
     for name, value in head.headers:
         key = name.upper().replace("-", "_")
@@ -333,9 +300,8 @@ def _environ(scope: Scope, head: RequestHead, body: bytes) -> WSGIEnvironment:
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
         joint = "; " if name == "cookie" else ","
-        environ[key] = f"{environ[key]}{joint}{value}" if key in environ else value
-    environ.setdefault("CONTENT_LENGTH", str(len(body)))
-    return environ
+        found[key] = f"{found[key]}{joint}{value}" if key in found else value
+    return {**found}
 
 
 # -- words of this form

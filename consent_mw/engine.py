@@ -9,10 +9,12 @@ at start-up; a request looks up.
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 import random
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -38,6 +40,7 @@ from consent_mw.core.decide import decide
 from consent_mw.core.exchange import Exchange
 from consent_mw.core.exchange import PageInsert
 from consent_mw.core.exchange import wants_banner
+from consent_mw.core.headers import Headers
 from consent_mw.core.headers import inline_policy
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
@@ -74,6 +77,13 @@ logger = logging.getLogger("consent_mw")
 _DAY = 86_400
 #: Distinct sets of grants for which the compiled policy is kept; a full store is emptied.
 _KEPT_POLICIES = 64
+
+
+#: Bytes of a request to our own pages that an edge reads; their forms are far smaller, and more than this is refused.
+MOST_INPUT = 65_536
+
+#: Status, headers and body of a page of our own.
+Answer = tuple[int, Headers, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +227,46 @@ class Engine:
         inner["PATH_INFO"] = environ.get("PATH_INFO", "")[len(self.mount) :] or "/"
         app: WSGIApplication = self._web
         return app(inner, start_response)
+
+    def page(self, head: RequestHead, variables: Mapping[str, object], body: bytes) -> Answer:
+        """
+        Answer a request for our own pages, whole, for edges that are not WSGI.
+
+        Args:
+            variables: The request's headers and surroundings by their names in CGI (RFC 3875, section 4.1).
+            body: What the request brought, read up to MOST_INPUT and a little more.
+        """
+        environ: WSGIEnvironment = {
+            **variables,
+            "REQUEST_METHOD": head.method,
+            "PATH_INFO": head.path.encode().decode("latin-1"),
+            "QUERY_STRING": head.query,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": head.scheme,
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.input_terminated": True,
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+        }
+        if not environ.get("CONTENT_LENGTH"):
+            environ["CONTENT_LENGTH"] = str(len(body))
+        started: list[tuple[str, Headers]] = []
+
+        def start_response(status: str, headers: Headers, exc_info: object = None) -> Callable[[bytes], object]:
+            started[:] = [(status, headers)]
+            return lambda data: None
+
+        result = self.web(environ, start_response)
+        try:
+            content = b"".join(result)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+        status, headers = started[0]
+        return int(status[:3]), headers, content
 
     def exchange(self, head: RequestHead, script_name: str = "", remote: str = "") -> Exchange:
         """

@@ -8,8 +8,6 @@ that the page was refused. A file that is a page is not handed to the server.
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
@@ -31,18 +29,15 @@ from consent_mw.core.headers import Handling
 from consent_mw.core.model import RequestHead
 from consent_mw.django.setup import REQUEST
 from consent_mw.django.setup import engine
+from consent_mw.engine import MOST_INPUT
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
     GetResponse = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 DECISION = "consent_mw.decision"
-
-#: Bytes of a request to our own pages that are read; their forms are far smaller, and more than this is refused.
-_MOST_INPUT = 65_536
 
 
 def request_head(request: HttpRequest) -> RequestHead:
@@ -124,33 +119,10 @@ class ConsentMiddleware:
 
     def _own_page(self, request: HttpRequest, head: RequestHead) -> HttpResponse:
         """Answer a request for the pages under the mount, which are a WSGI application."""
-        body = request.read(_MOST_INPUT + 1)
-        environ: WSGIEnvironment = {name: value for name, value in request.META.items() if isinstance(value, str)}
-        environ.update(
-            {
-                "REQUEST_METHOD": head.method,
-                "PATH_INFO": head.path.encode().decode("latin-1"),
-                "CONTENT_LENGTH": environ.get("CONTENT_LENGTH") or str(len(body)),
-                "wsgi.version": (1, 0),
-                "wsgi.url_scheme": head.scheme,
-                "wsgi.input": io.BytesIO(body),
-                "wsgi.input_terminated": True,
-                "wsgi.errors": sys.stderr,
-                "wsgi.multithread": True,
-                "wsgi.multiprocess": True,
-                "wsgi.run_once": False,
-                REQUEST: request,
-            }
-        )
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., None]:
-            started[:] = [(status, headers)]
-            return lambda data: None
-
-        content = b"".join(self.engine.web(environ, start_response))
-        status, headers = started[0]
-        response = HttpResponse(content, status=int(status[:3]))
+        variables = {name: value for name, value in request.META.items() if isinstance(value, str)}
+        body = request.read(MOST_INPUT + 1)
+        status, headers, content = self.engine.page(head, {**variables, REQUEST: request}, body)
+        response = HttpResponse(content, status=status)
         _set_headers(response, headers)
         return response
 
