@@ -177,7 +177,8 @@ def test_memory_does_not_grow_with_the_ledger(form: str) -> None:
         return most
 
     peak(10)
-    assert peak(3000) < peak(300) + 200_000
+    # The least of several: threads of other tests may take some at the same time.
+    assert min(peak(3000) for _ in range(3)) < min(peak(300) for _ in range(3)) + 200_000
 
 
 # -- ISO/IEC TS 27560

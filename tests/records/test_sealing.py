@@ -215,11 +215,13 @@ def test_memory_does_not_grow_with_the_ledger(book: Book, monkeypatch: pytest.Mo
         multiply(book, count)
         while book.seal():
             pass
-        tracemalloc.start()
-        assert book.verify().ok
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most
+        found = []
+        for _ in range(3):  # the least counts: threads of other tests may take some at the same time
+            tracemalloc.start()
+            assert book.verify().ok
+            found.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        return min(found)
 
     small = peak(2_000)
     assert peak(18_000) < small + 500_000
