@@ -163,6 +163,7 @@ def test_a_json_line_is_one_line(text: str) -> None:
     assert (line.count("\n"), json.loads(line)["receipt"]) == (1, text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", sorted(FORMATS))
 def test_memory_does_not_grow_with_the_ledger(form: str) -> None:
     """Ten times the entries take no more memory."""

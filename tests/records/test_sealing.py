@@ -207,6 +207,7 @@ def test_a_grant_during_a_verification_is_no_finding(book: Book, monkeypatch: py
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_ledger(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times the entries, in ten times the seals, are verified in the same memory."""
     monkeypatch.setattr(sealing, "MOST", 200)
