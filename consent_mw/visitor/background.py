@@ -12,6 +12,8 @@ import logging
 import os
 import threading
 import time
+from abc import ABC
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
 
@@ -35,7 +37,7 @@ class _Job:
         self.done = done
 
 
-class Background:
+class Background(ABC):
     """
     Look-ups by daemon threads, which start with the first look-up of each process.
 
@@ -136,9 +138,9 @@ class Background:
             _log.debug("a provider could not be looked up: %s", type(error).__name__)
             return UNKNOWN
 
+    @abstractmethod
     def _resolve(self, address: str) -> str:
         """Return the provider of a public address, or an empty text; may raise anything."""
-        raise NotImplementedError
 
 
 def _tell(done: Callable[[str], None], provider: str) -> None:
