@@ -138,8 +138,8 @@ def _seal_at_once(folder: Path, url: str) -> None:
         sealed = [sealer.communicate(timeout=PATIENT)[0].split() for sealer in sealers]
     assert {visit.status for visit in visits} == {303}
     assert [sealer.returncode for sealer in sealers] == [0, 0]
-    assert all(int(seals) > 0 for seals, _ in sealed)
-    # The workers may have sealed some as well.
+    # Who wins a seal is chance, so only both together must have made some; the workers may have sealed the rest.
+    assert sum(int(seals) for seals, _ in sealed) > 0
     assert sum(int(entries) for _, entries in sealed) <= 200
     expect_served(views)
     expect_proved(url, acknowledged(visits), attempts=200)
