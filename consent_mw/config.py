@@ -28,86 +28,39 @@ from consent_mw.core import rules
 from consent_mw.core.languages import canonical
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.model import Change
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.core.model import StatsAccess
+from consent_mw.core.model import Theme
+from consent_mw.core.model import VendorSignals
 from consent_mw.core.toml_lines import Path
 from consent_mw.core.toml_lines import toml_lines
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
+from consent_mw.form import Form
+from consent_mw.form import near
+from consent_mw.form import perhaps
+from consent_mw.schema import CHANGE
+from consent_mw.schema import COLOURS
 from consent_mw.schema import ID
+from consent_mw.schema import POSITIONS
 from consent_mw.schema import PURPOSE
 from consent_mw.schema import REMOTE_STORES
 from consent_mw.schema import SERVICE
 from consent_mw.schema import SETTINGS
+from consent_mw.schema import SIGNALS
 from consent_mw.schema import SITE
 from consent_mw.schema import STATS
+from consent_mw.schema import THEME
 
 __all__ = ["SETTINGS", "load"]
 
-_TOP = ("site", "stats", "purposes", "services", "texts")
+_TOP = ("site", "stats", "purposes", "services", "theme", "signals", "changes", "texts")
 
 #: What recognises a service. Beside `use` these add to the catalogue's own: to replace them would let the tag go.
 _SIGNS = ("hosts", "paths", "inline", "elements", "cookies", "storage")
-
-
-class _Form:
-    """Collects the problems of one source and names their places."""
-
-    def __init__(self, file: str = "", lines: Mapping[Path, int] | None = None) -> None:
-        self.file = file
-        self.lines = lines or {}
-        self.found: list[tuple[int, Problem]] = []
-
-    def wrong(self, path: Path, what: str, remedy: str) -> None:
-        """Note a mistake at ``path``."""
-        line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 0)
-        place = _dotted(path)
-        if self.file:
-            place = ": ".join(filter(None, (f"{self.file}:{line}" if line else self.file, place)))
-        self.found.append((line, Problem(place, what, remedy)))
-
-    def value(self, path: Path, given: object, check: checks.Check) -> object:
-        """Return ``given`` as checked, or None after noting what is wrong with it."""
-        wrongs: list[checks.Wrong] = []
-        try:
-            return check(given)
-        except checks.Wrong as one:
-            wrongs = [one]
-        except checks.Several as several:
-            wrongs = several.wrongs
-        for wrong in wrongs:
-            remedy = " ".join(filter(None, (_near(*wrong.near) if wrong.near else "", wrong.remedy)))
-            self.wrong((*path, *wrong.at), wrong.what, remedy)
-        return None
-
-    def table(self, path: Path, given: object, keys: Mapping[str, checks.Check]) -> dict[str, Any]:
-        """Return the valid values of a table, noting unknown keys and wrong values."""
-        values: dict[str, Any] = {}
-        for key, value in self.pairs(path, given):
-            if key not in keys:
-                self.wrong((*path, key), "This key is not known.", _near(key, keys))
-            elif (checked := self.value((*path, key), value, keys[key])) is not None:
-                values[key] = checked
-        return values
-
-    def pairs(self, path: Path, given: object) -> Iterator[tuple[str, object]]:
-        """Yield the keys and values of a table, noting what is none."""
-        if not isinstance(given, Mapping):
-            header = _dotted(path) or "site"
-            self.wrong(path, f"This is {checks.kind(given)}, not a table.", f"Write [{header}] and the keys below it.")
-            return
-        for key, value in given.items():
-            if isinstance(key, str):
-                yield key, value
-            else:
-                self.wrong((*path, repr(key)), f"This key is {checks.kind(key)}, not a text.", "Write it as a text.")
-
-    def finish(self) -> None:
-        """Raise what was noted, in order of place."""
-        if self.found:
-            raise ConfigError(problem for _, problem in sorted(self.found, key=lambda pair: pair[0]))
 
 
 def load(
@@ -129,7 +82,7 @@ def load(
     """
     folder = os.getcwd()
     tables: Mapping[str, object] = {}
-    form = _Form()
+    form = Form()
     if isinstance(source, Mapping):
         tables = source
     elif isinstance(source, str | os.PathLike):
@@ -142,13 +95,13 @@ def load(
     return _site(form, tables, folder, catalogue, os.environ if environ is None else environ)
 
 
-def _read(file: str) -> tuple[_Form, Mapping[str, object]]:
+def _read(file: str) -> tuple[Form, Mapping[str, object]]:
     """Return the parsed file with the lines of its keys."""
     try:
         with open(file, "rb") as stream:
             raw = stream.read()
         text = raw.decode("utf-8-sig")  # editors on Windows put a byte order mark first
-        return _Form(file, toml_lines(text)), tomllib.loads(text)
+        return Form(file, toml_lines(text)), tomllib.loads(text)
     except FileNotFoundError:
         problem = Problem(file, "There is no such file.", "Correct the path, or leave it out to run on the defaults.")
     except OSError as error:
@@ -167,7 +120,7 @@ def _read(file: str) -> tuple[_Form, Mapping[str, object]]:
 
 
 def _site(
-    form: _Form,
+    form: Form,
     tables: Mapping[str, object],
     folder: str,
     catalogue: Mapping[str, Service] | None,
@@ -177,7 +130,7 @@ def _site(
     parts = dict(form.pairs((), tables))
     for key in parts:
         if key not in _TOP:
-            remedy = f"Put it under [site]: {key} = …" if key in SITE else _near(key, _TOP)
+            remedy = f"Put it under [site]: {key} = …" if key in SITE else near(key, _TOP)
             form.wrong((key,), "This key is not known at the top.", remedy)
     values = form.table(("site",), parts.get("site", {}), SITE)
     access = StatsAccess(**form.table(("stats",), parts.get("stats", {}), STATS))
@@ -199,11 +152,55 @@ def _site(
             form.wrong(("purposes", name), f"{name!r} is the id of a service.", "Give the purpose another id.")
     services = _services(form, given, purposes, catalogue, site.languages[0])
     texts = _texts(form, parts["texts"]) if "texts" in parts else site.texts
+    if site.position and site.position not in POSITIONS[site.layout]:
+        known = ", ".join(POSITIONS[site.layout]) or "none: it stands in the middle"
+        what = f"The layout {site.layout!r} cannot stand at {site.position!r}."
+        form.wrong(("site", "position"), what, f"Its positions: {known}.")
+    theme = _theme(form, parts.get("theme", {}))
+    signals = VendorSignals(**form.table(("signals",), parts.get("signals", {}), SIGNALS))
+    changes = _changes(form, parts.get("changes", []), site.languages[0])
     form.finish()
-    return replace(site, purposes=tuple(purposes.values()), services=services, texts=texts, learning=not given)
+    return replace(
+        site,
+        purposes=tuple(purposes.values()),
+        services=services,
+        texts=texts,
+        theme=theme,
+        signals=signals,
+        changes=changes,
+        learning=not given,
+    )
 
 
-def _stores(form: _Form, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
+def _theme(form: Form, given: object) -> Theme:
+    """Return the owner's look."""
+    parts = dict(given) if isinstance(given, Mapping) else given
+    dark = parts.pop("dark", {}) if isinstance(parts, dict) else {}
+    values = form.table(("theme",), parts, THEME)
+    colours = {name: values.pop(name) for name in COLOURS if name in values}
+    at_night = form.table(("theme", "dark"), dark, {name: THEME[name] for name in COLOURS})
+    return Theme(light=MappingProxyType(colours), dark=MappingProxyType(at_night), **values)
+
+
+def _changes(form: Form, given: object, language: str) -> tuple[Change, ...]:
+    """Return what changed, the latest first; a plain text is in ``language``."""
+    if not isinstance(given, list | tuple):
+        form.wrong(
+            ("changes",), f"This is {checks.kind(given)}, not a list of tables.", "Write [[changes]] above each."
+        )
+        return ()
+    found = []
+    for number, table in enumerate(given):
+        values = form.table(("changes", number), table, {**CHANGE, "text": checks.by_language(language)})
+        for key in CHANGE:
+            if isinstance(table, Mapping) and key not in table:
+                form.wrong(("changes", number), f"The change has no {key}.", f"Add {key} = …")
+        if len(values) == len(CHANGE):
+            found.append(Change(values["date"], values["text"]))
+    return tuple(sorted(found, key=lambda change: change.day, reverse=True))
+
+
+def _stores(form: Form, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
     """Return the site with the absolute places of its files, noting stores that cannot be shared."""
     scheme, _, rest = site.records.partition("://")
     kind, mark, file = site.isp.partition(":")
@@ -221,7 +218,7 @@ def _stores(form: _Form, site: Site, folder: str, environ: Mapping[str, str]) ->
     return replace(site, spool=os.path.abspath(os.path.join(folder, site.spool or "consent-spool.db")))
 
 
-def _purposes(form: _Form, given: object, language: str) -> dict[str, Purpose]:
+def _purposes(form: Form, given: object, language: str) -> dict[str, Purpose]:
     """Return the default purposes and the owner's own, by id."""
     found = {name: Purpose(name, required=name == NECESSARY) for name in PURPOSES}
     keys = {key: checks.by_language(language) for key in PURPOSE}
@@ -233,13 +230,13 @@ def _purposes(form: _Form, given: object, language: str) -> dict[str, Purpose]:
         values = form.table(path, table, keys)
         if own and isinstance(table, Mapping) and "label" not in table:
             what = "A purpose of your own has no name that visitors could read."
-            form.wrong(path, what, f'Add label.{language} = "…"{_perhaps(name, PURPOSES)}.')
+            form.wrong(path, what, f'Add label.{language} = "…"{perhaps(name, PURPOSES)}.')
         found[name] = replace(found.get(name, Purpose(name)), **values)
     return found
 
 
 def _services(
-    form: _Form,
+    form: Form,
     given: Iterable[object],
     purposes: Mapping[str, Purpose],
     catalogue: Mapping[str, Service],
@@ -281,7 +278,7 @@ def _services(
 
 
 def _used(
-    form: _Form,
+    form: Form,
     path: Path,
     table: Mapping[str, object],
     values: dict[str, Any],
@@ -296,7 +293,7 @@ def _used(
         by_name = {service.name.casefold(): id_ for id_, service in catalogue.items()}
         same = by_name.get(name.casefold())
         own = "A service of your own has an id instead."
-        remedy = f"Did you mean {same!r}?" if same else _near(name, catalogue, own)
+        remedy = f"Did you mean {same!r}?" if same else near(name, catalogue, own)
         form.wrong((*path, "use"), f"The catalogue has no service {name!r}.", remedy)
         return None
     if table.get("id", name) != name:
@@ -310,7 +307,7 @@ def _used(
 
 
 def _own(
-    form: _Form,
+    form: Form,
     path: Path,
     table: Mapping[str, object],
     values: dict[str, Any],
@@ -335,7 +332,7 @@ def _own(
     return replace(Service(id="", name=plain, vendor="", purposes=()), **values)
 
 
-def _check_basis(form: _Form, path: Path, service: Service, table: Mapping[str, object]) -> None:
+def _check_basis(form: Form, path: Path, service: Service, table: Mapping[str, object]) -> None:
     """Note purposes and lawful bases that do not go together."""
     if NECESSARY in service.purposes:
         at: Path = (*path, "purposes") if "purposes" in table else path
@@ -351,7 +348,7 @@ def _check_basis(form: _Form, path: Path, service: Service, table: Mapping[str, 
         form.wrong(at, what, 'Write lawful_basis = "consent", or leave it out.')
 
 
-def _check_trackers(form: _Form, path: Path, table: Mapping[str, object], catalogue: Mapping[str, Service]) -> None:
+def _check_trackers(form: Form, path: Path, table: Mapping[str, object], catalogue: Mapping[str, Service]) -> None:
     """Note what an owner calls necessary although it marks a known tracker."""
     trackers = [service for service in catalogue.values() if service.tracker]
     for sign, meet in (("hosts", rules.hosts_meet), ("paths", rules.paths_meet), ("inline", rules.signatures_meet)):
@@ -368,7 +365,7 @@ def _check_trackers(form: _Form, path: Path, table: Mapping[str, object], catalo
 # -- the owner's own words
 
 
-def _texts(form: _Form, given: object) -> Mapping[str, Mapping[str, str]]:
+def _texts(form: Form, given: object) -> Mapping[str, Mapping[str, str]]:
     """Return the texts that replace built-in ones, by canonical language tag and key."""
     from consent_mw import wording  # a site that keeps the built-in texts need not read them here
 
@@ -385,7 +382,7 @@ def _texts(form: _Form, given: object) -> Mapping[str, Mapping[str, str]]:
         for path, text in _leaves(form, ("texts", tag), table):
             key = ".".join(map(str, path[2:]))
             if key not in known:
-                form.wrong(path, "There is no such text.", _near(key, known, "docs/languages.md says where they are."))
+                form.wrong(path, "There is no such text.", near(key, known, "docs/languages.md says where they are."))
             elif isinstance(checked := form.value(path, text, checks.text), str):
                 _check_places(form, path, checked, wording.places(known[key]), wording.may_omit(lang, key))
                 own[key] = checked
@@ -393,7 +390,7 @@ def _texts(form: _Form, given: object) -> Mapping[str, Mapping[str, str]]:
     return MappingProxyType(found)
 
 
-def _leaves(form: _Form, path: Path, table: object) -> Iterator[tuple[Path, object]]:
+def _leaves(form: Form, path: Path, table: object) -> Iterator[tuple[Path, object]]:
     """Yield the texts in a table with their paths; ``banner.title`` without quotes makes a table in it."""
     for key, value in form.pairs(path, table):
         if isinstance(value, Mapping):
@@ -402,7 +399,7 @@ def _leaves(form: _Form, path: Path, table: object) -> Iterator[tuple[Path, obje
             yield (*path, key), value
 
 
-def _check_places(form: _Form, path: Path, text: str, wanted: frozenset[str], spare: frozenset[str]) -> None:
+def _check_places(form: Form, path: Path, text: str, wanted: frozenset[str], spare: frozenset[str]) -> None:
     """Note places for values that the text lost, or that nothing fills."""
     own = frozenset(re.findall(r"\{(\w+)\}", text))
     if not text.strip():
@@ -410,42 +407,8 @@ def _check_places(form: _Form, path: Path, text: str, wanted: frozenset[str], sp
     for name in sorted(wanted - own - spare):
         form.wrong(path, f"{{{name}}} is missing.", f"Put {{{name}}} where its value belongs in the text.")
     for name in sorted(own - wanted):
-        remedy = _near(name, wanted) if wanted else "Leave it out: nothing is filled into this text."
+        remedy = near(name, wanted) if wanted else "Leave it out: nothing is filled into this text."
         form.wrong(path, f"Nothing fills {{{name}}} here.", remedy)
-
-
-# -- words and checks of this form
-
-
-def _dotted(path: Path) -> str:
-    """Return ``services[2].hosts[0]`` for its path."""
-    parts = [f"[{key}]" if isinstance(key, int) else f".{_quoted(key)}" for key in path]
-    return "".join(parts).removeprefix(".")
-
-
-def _quoted(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else repr(key)
-
-
-def _perhaps(word: str, known: Iterable[str]) -> str:
-    """Return ``, or did you mean …`` if a known word is near."""
-    close = _close(word, known)
-    return f" (or did you mean {close!r}?)" if close else ""
-
-
-def _near(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return a remedy that names the known word nearest to ``word``; ``otherwise``, or all of them, if none is."""
-    close = _close(word, known)
-    return f"Did you mean {close!r}?" if close else otherwise or f"Known here: {', '.join(sorted(known))}."
-
-
-def _close(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # only on a mistake: it costs start-up time
-
-    plain = re.sub(r"[\s_]+", "-", word.casefold())
-    by_plain = {re.sub("_", "-", name): name for name in known}
-    close = get_close_matches(plain, by_plain, n=1)
-    return by_plain[close[0]] if close else ""
 
 
 def _purpose_of(purposes: Iterable[str]) -> checks.Check:

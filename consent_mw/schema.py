@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
+from datetime import datetime
 from importlib import import_module
 from urllib.parse import urlsplit
 
@@ -17,7 +19,20 @@ from consent_mw.catalogue import SAFEGUARDS
 from consent_mw.core import checks
 from consent_mw.core import rules
 
-__all__ = ["ID", "PURPOSE", "REMOTE_STORES", "SERVICE", "SETTINGS", "SITE", "STATS"]
+__all__ = [
+    "CHANGE",
+    "COLOURS",
+    "ID",
+    "POSITIONS",
+    "PURPOSE",
+    "REMOTE_STORES",
+    "SERVICE",
+    "SETTINGS",
+    "SIGNALS",
+    "SITE",
+    "STATS",
+    "THEME",
+]
 
 ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 #: Schemes of stores that several machines may share.
@@ -28,6 +43,9 @@ _ADDRESS = re.compile(r"https?://[^\s/?#\"'<>\\]+(?:[/?#][^\s\"'<>\\]*)?|/(?![/\
 _MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
 _HASH = re.compile(r"(?:scrypt:\d+:\d+:\d+|pbkdf2:\w+(?::\d+)?)\$[^$\s]+\$[0-9a-f]+")
 _TOKEN = re.compile(r"[0-9a-f]{64}")
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+_COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
+_FONT = re.compile(r"(?:[\w -]+|\"[\w -]+\")(?:, *(?:[\w -]+|\"[\w -]+\"))*", re.ASCII)
 _CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
@@ -81,8 +99,8 @@ def _isp(value: object) -> object:
     raise checks.Wrong(f"{text!r} is no source of ISP domains.", 'Write "ptr", "mmdb:FILE" or "off".')
 
 
-def _check(value: object) -> object:
-    """Return the host site's own check: a callable, or one that is named ``package.module:name``."""
+def _function(value: object) -> object:
+    """Return a function of the host site: a callable, or one that is named ``package.module:name``."""
     if callable(value):
         return value
     text = checks.text(value)
@@ -97,14 +115,37 @@ def _check(value: object) -> object:
     except Exception as error:  # whatever the owner's module raises
         raise checks.Wrong(f"{text!r} cannot be imported: {type(error).__name__}: {error}.", remedy) from None
     if not callable(found):
-        raise checks.Wrong(f"{text!r} is {checks.kind(found)}, not a function.", "Name a function of one argument.")
+        raise checks.Wrong(f"{text!r} is {checks.kind(found)}, not a function.", "Name a function.")
     return found
+
+
+def _day(value: object) -> object:
+    """Return the day of a date, in days since 1970-01-01."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value)
+        except ValueError:
+            raise checks.Wrong(f"{value!r} is not a date.", "Write year, month and day: 2026-11-01.") from None
+    if isinstance(value, datetime):
+        value = value.date()
+    if not isinstance(value, date):
+        raise checks.Wrong(f"This is {checks.kind(value)}, not a date.", "Write year, month and day: 2026-11-01.")
+    return value.toordinal() - date(1970, 1, 1).toordinal()
 
 
 _WORD = "Use lower-case letters, digits and single hyphens."
 _LINK = "Write the whole address with https:// first, or a path on this site such as /privacy."
 _address = checks.shape(_ADDRESS, "an address", _LINK)
 _language = checks.shape(checks.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
+
+#: Where each layout can stand.
+POSITIONS: Mapping[str, tuple[str, ...]] = {
+    "bar": ("bottom", "top"),
+    "corner": ("bottom-start", "bottom-end", "top-start", "top-end"),
+    "dialog": (),
+}
+#: The colours of a theme: the names of the custom properties without ``--cmw-``.
+COLOURS = ("paper", "ink", "soft", "line", "edge", "fill", "main", "over", "on", "focus")
 
 SITE: Mapping[str, checks.Check] = {
     "id": checks.shape(ID, "an id", _WORD),
@@ -117,7 +158,7 @@ SITE: Mapping[str, checks.Check] = {
     "records": _records,
     "spool": checks.text,
     "unknown": checks.one_of(("pixels", "hold", "allow")),
-    "caching": checks.one_of(("private",), later=("shared", "class")),
+    "caching": checks.one_of(("private", "shared", "class")),
     "release": checks.one_of(("in_place", "reload")),
     "reopen": checks.one_of(("button", "link")),
     "mount": checks.shape(_MOUNT, "a path to mount on", "Start with a slash, end without one: /_cmw."),
@@ -130,12 +171,33 @@ SITE: Mapping[str, checks.Check] = {
     "counters": checks.one_of(("all", "granted", "off")),
     "isp": _isp,
     "trusted_proxies": checks.number(0, 16, "proxies"),
+    "csp": checks.one_of(("off", "tighten", "enforce")),
+    "csp_reports": checks.flag,
+    "cookie_domain": checks.shape(_DOMAIN, "a domain", "Write it in lower case and without a dot first: example.org."),
+    "hide_cookies": checks.flag,
+    "server_timing": checks.flag,
+    "on_change": _function,
+    "guard": checks.flag,
+    "layout": checks.one_of(tuple(POSITIONS)),
+    "position": checks.one_of(tuple(dict.fromkeys(place for places in POSITIONS.values() for place in places))),
 }
 STATS: Mapping[str, checks.Check] = {
     "password": _hidden(_HASH, "the hash of a password", "Run: consent-mw stats passwd"),
     "token": _hidden(_TOKEN, "the SHA-256 of a token", "Run: consent-mw stats token"),
-    "check": _check,
+    "check": _function,
 }
+_colour = checks.shape(_COLOUR, "a colour", "Write it as #rrggbb.")
+#: ``[theme]``; ``[theme.dark]`` takes the colours alone.
+THEME: Mapping[str, checks.Check] = {
+    **dict.fromkeys(COLOURS, _colour),
+    "radius": checks.number(0, 40, "CSS pixels"),
+    "font": checks.shape(_FONT, "a list of font families", 'Write names with commas between: Inter, "Segoe UI".'),
+    "width": checks.number(20, 120, "em"),
+}
+SIGNALS: Mapping[str, checks.Check] = dict.fromkeys(
+    ("google", "microsoft", "clarity", "meta", "url_passthrough", "ads_data_redaction"), checks.flag
+)
+CHANGE: Mapping[str, checks.Check] = {"date": _day, "text": checks.by_language()}
 PURPOSE = ("label", "description")
 SERVICE: Mapping[str, checks.Check] = {
     "use": checks.text,
@@ -173,5 +235,9 @@ SETTINGS = (
     *(f"stats.{key}" for key in STATS),
     *(f"purposes.ID.{key}" for key in PURPOSE),
     *(f"services.{key}" for key in SERVICE),
+    *(f"theme.{key}" for key in THEME),
+    "theme.dark",
+    *(f"signals.{key}" for key in SIGNALS),
+    *(f"changes.{key}" for key in CHANGE),
     "texts.LANG",
 )

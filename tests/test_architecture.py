@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"core"}),
     frozenset({"catalogue", "assets", "visitor"}),
-    frozenset({"schema", "wording"}),
+    frozenset({"form", "schema", "wording"}),
     frozenset({"config", "records", "banner"}),
     frozenset({"codings", "cookies", "counting", "learning", "stats"}),
     frozenset({"web", "upkeep"}),

@@ -17,9 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw import config
+from consent_mw.core.model import Change
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
+from consent_mw.core.model import Theme
+from consent_mw.core.model import VendorSignals
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
@@ -419,8 +422,12 @@ def test_a_wrong_type_is_told(source: Mapping[str, object], where: str, what: st
         ("supervisory_authority", "ICO", "'ICO' is not an address."),
         ("keys_env", "MY-KEYS", "'MY-KEYS' is not the name of an environment variable."),
         ("unknown", "pixel", "'pixel' is not known here."),
-        ("caching", "shared", "'shared' is not built into this version yet."),
-        ("caching", "class", "'class' is not built into this version yet."),
+        ("caching", "sharing", "'sharing' is not known here."),
+        ("csp", "on", "'on' is not known here."),
+        ("cookie_domain", ".Example.org", "'.Example.org' is not a domain."),
+        ("layout", "modal", "'modal' is not known here."),
+        ("position", "left", "'left' is not known here."),
+        ("guard", "yes", "This is a text, not true or false."),
         ("release", "inplace", "'inplace' is not known here."),
         ("reopen", "none", "'none' is not known here."),
         ("mount", "_cmw", "'_cmw' is not a path to mount on."),
@@ -875,3 +882,73 @@ def exists(path: str, name: str) -> bool:
     return (
         file.is_file() and re.search(rf"^ *(?:async )?def {name}\(", file.read_text(encoding="utf-8"), re.M) is not None
     )
+
+
+# -- look, signals, changes
+
+
+def test_a_look_is_read_with_its_dark_half() -> None:
+    """Colours go by the visitor's setting, and the rest of the look stands once."""
+    site = load({"theme": {"main": "#0b5d3b", "radius": 4, "font": 'Inter, "Segoe UI"', "dark": {"main": "#8fe0b8"}}})
+    assert site.theme == Theme(light={"main": "#0b5d3b"}, dark={"main": "#8fe0b8"}, radius=4, font='Inter, "Segoe UI"')
+
+
+@pytest.mark.parametrize(
+    ("theme", "where", "what"),
+    [
+        ({"main": "red"}, "theme.main", "'red' is not a colour."),
+        ({"dark": {"on": "#12"}}, "theme.dark.on", "'#12' is not a colour."),
+        ({"dark": {"radius": 4}}, "theme.dark.radius", "This key is not known."),
+        ({"font": "a;b{c}"}, "theme.font", "'a;b{c}' is not a list of font families."),
+        ({"radius": 41}, "theme.radius", "41 is out of range."),
+        ({"dark": "x"}, "theme.dark", "This is a text, not a table."),
+        ([], "theme", "This is a list, not a table."),
+    ],
+)
+def test_a_mistake_in_the_look_is_told(theme: object, where: str, what: str) -> None:
+    """Each mistake in the look is named by its place."""
+    found = problem({"theme": theme})
+    assert (found.where, found.what) == (where, what)
+
+
+@pytest.mark.parametrize(
+    ("layout", "position", "what"),
+    [
+        ("bar", "top-end", "The layout 'bar' cannot stand at 'top-end'."),
+        ("corner", "top", "The layout 'corner' cannot stand at 'top'."),
+        ("dialog", "bottom", "The layout 'dialog' cannot stand at 'bottom'."),
+    ],
+)
+def test_a_position_belongs_to_its_layout(layout: str, position: str, what: str) -> None:
+    """A position that the layout does not have is a mistake."""
+    found = problem({"site": {"layout": layout, "position": position}})
+    assert (found.where, found.what) == ("site.position", what)
+
+
+def test_changes_are_read_the_latest_first(tmp_path: Path) -> None:
+    """A date in TOML and one in text are the same day, and a plain text is in the site's language."""
+    file = tmp_path / "consent.toml"
+    file.write_text('[[changes]]\ndate = 1970-01-02\ntext = "A"\n\n[[changes]]\ndate = "1970-01-03"\ntext.en = "B"\n')
+    assert load(file).changes == (Change(2, {"en": "B"}), Change(1, {"en": "A"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "what"),
+    [
+        ({}, "changes", "This is a table, not a list of tables."),
+        ([{"text": "A"}], "changes[0]", "The change has no date."),
+        ([{"date": "2026-11-01"}], "changes[0]", "The change has no text."),
+        ([{"date": "1 May", "text": "A"}], "changes[0].date", "'1 May' is not a date."),
+        ([{"date": 5, "text": "A"}], "changes[0].date", "This is a number, not a date."),
+        (["A"], "changes[0]", "This is a text, not a table."),
+    ],
+)
+def test_a_mistake_in_a_change_is_told(changes: object, where: str, what: str) -> None:
+    """A change needs a day and a line, and says which is wrong."""
+    found = problem({"changes": changes})
+    assert (found.where, found.what) == (where, what)
+
+
+def test_signals_are_on_but_for_what_hides_things() -> None:
+    """Vendors are told by default; what decorates links or changes what is sent is the owner's word."""
+    assert load({"signals": {"meta": False}}).signals == VendorSignals(meta=False)

@@ -91,13 +91,11 @@ def shape(form: re.Pattern[str], what: str, remedy: str) -> Check:
     return check
 
 
-def one_of(known: tuple[str, ...], later: tuple[str, ...] = ()) -> Check:
-    """Return a check that a text is one of a few words; ``later`` are words that mean something in time to come."""
+def one_of(known: tuple[str, ...]) -> Check:
+    """Return a check that a text is one of a few words."""
 
     def check(value: object) -> object:
         word = text(value)
-        if word in later:
-            raise Wrong(f"{word!r} is not built into this version yet.", f'Write "{known[0]}".')
         if word not in known:
             raise Wrong(f"{word!r} is not known here.", near=(word, known))
         return word

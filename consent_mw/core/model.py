@@ -122,6 +122,46 @@ class StatsAccess:
         return bool(self.password or self.token or self.check)
 
 
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """
+    The owner's look: what is empty stays as it is built in.
+
+    Args:
+        light: Colours as ``#rrggbb``, by the name of the custom property without ``--cmw-``.
+        dark: The same for visitors who prefer dark.
+        radius: Of buttons, in CSS pixels; -1 where the owner said nothing.
+        font: A list of font families as in CSS.
+        width: The most that the notice takes, in em; 0 where the owner said nothing.
+    """
+
+    light: Mapping[str, str] = field(default_factory=_no_text)
+    dark: Mapping[str, str] = field(default_factory=_no_text)
+    radius: int = -1
+    font: str = ""
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VendorSignals:
+    """Which vendors' tags are told of the choice by their own interfaces, once they may run; and Google's options."""
+
+    google: bool = True
+    microsoft: bool = True
+    clarity: bool = True
+    meta: bool = True
+    url_passthrough: bool = False
+    ads_data_redaction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed in what visitors are asked: the day, in days since 1970-01-01, and one line by language."""
+
+    day: int
+    text: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Site:
     """Everything an owner configured; built by :func:`consent_mw.config.load`, valid by construction."""
@@ -152,6 +192,27 @@ class Site:
     isp: str = ""
     #: How many proxies in front of the site add to X-Forwarded-For.
     trusted_proxies: int = 0
+    #: What becomes of the site's Content-Security-Policy: ``off`` (our own code is let in), ``tighten``, ``enforce``.
+    csp: str = "off"
+    #: Whether browsers are asked to report what a policy stopped; hosts are counted by day.
+    csp_reports: bool = False
+    #: The domain whose subdomains share a choice; empty for this host alone.
+    cookie_domain: str = ""
+    #: Whether the cookies of held services are kept from the app.
+    hide_cookies: bool = False
+    #: Whether responses say how long we took (Server-Timing).
+    server_timing: bool = False
+    #: Called after a choice was recorded.
+    on_change: Callable[..., object] | None = None
+    #: Whether what scripts make at run time is held as well.
+    guard: bool = True
+    layout: str = "bar"
+    #: Where the notice stands; empty: at the bottom, or in the middle for a dialog.
+    position: str = ""
+    theme: Theme = field(default_factory=Theme)
+    signals: VendorSignals = field(default_factory=VendorSignals)
+    #: What changed, the latest first.
+    changes: tuple[Change, ...] = ()
     stats: StatsAccess = field(default_factory=StatsAccess)
     languages: tuple[str, ...] = ("en",)
     #: The owner's own words, by canonical language tag and then by the key of the text.
