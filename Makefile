@@ -26,7 +26,7 @@ TOOLS := .venv/.tools-installed
 GATED := consent_mw/core/*,consent_mw/cookies.py,consent_mw/records/*,consent_mw/web/*
 GATE := 95
 
-.PHONY: help demo test test-fast tests lint format bench packages clean
+.PHONY: help demo test test-fast tests lint format bench packages npm clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -42,6 +42,9 @@ $(TOOLS): $(PROJECT)
 packages:
 	@.ci/packages
 
+npm: packages
+	@.ci/npm
+
 demo: $(PROJECT)
 	@exec $(BIN)/python -m demo_site
 
@@ -54,7 +57,7 @@ format: $(TOOLS)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tests: $(TOOLS) packages
+tests: $(TOOLS) packages npm
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -ra --cov --cov-report= --durations=10
 	$(BIN)/coverage report --skip-covered | tail -n 60
@@ -67,9 +70,9 @@ test-fast: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not browser and not slow"
 
-bench: $(TOOLS)
+bench: $(TOOLS) npm
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md $(if $(PAGES),--pages "$(PAGES)")
 
 clean:
-	rm -rf .venv build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/npm/node_modules build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,41 @@
+"""
+Files of the packages that ``.ci/npm`` installs from ``tests/npm/package-lock.json``.
+
+    npm_packages.text("axe-core/axe.min.js")
+
+skips the test that asks where the package is not there. Measurements, which
+are no tests, ask :func:`find` and leave their rows out.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent / "npm" / "node_modules"
+
+
+def find(name: str) -> Path | None:
+    """Return where a file of a package is, or None: ``axe-core/axe.min.js``, ``@picocss/pico/css/pico.css``."""
+    path = FOLDER / name
+    return path if path.is_file() else None
+
+
+def file(name: str) -> Path:
+    """Return where a file of a package is; skip the test without it."""
+    path = find(name)
+    if path is None:
+        import pytest
+
+        pytest.skip(f"no {name} under tests/npm: run .ci/npm (it needs npm)")
+    return path
+
+
+def text(name: str) -> str:
+    """Return the text of a file of a package; skip the test without it."""
+    return file(name).read_text(encoding="utf-8")
+
+
+def version(package: str) -> str:
+    """Return which version of a package is installed; skip the test without it."""
+    return str(json.loads(text(f"{package}/package.json"))["version"])
