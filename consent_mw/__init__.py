@@ -9,6 +9,7 @@ from consent_mw.core.model import Record
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.errors import ConsentError
+from consent_mw.jobs import ConsentJobs
 from consent_mw.records import open_records
 from consent_mw.wsgi import ConsentMiddleware
 from consent_mw.wsgi import current
@@ -16,6 +17,7 @@ from consent_mw.wsgi import current
 __all__ = [
     "ConsentASGIMiddleware",
     "ConsentError",
+    "ConsentJobs",
     "ConsentMiddleware",
     "Decision",
     "Purpose",

@@ -61,6 +61,8 @@ MAX_EXPIRED = 60
 _REMEMBERED = 512
 
 _VERSION = "1"
+#: Characters of a token beside its payload: the version, two dots, the signature.
+_AROUND_PAYLOAD = 46
 _TOKEN = re.compile(r"1\.([A-Za-z0-9~_-]+)\.([A-Za-z0-9_-]{43})", re.ASCII)
 _IDS = r"(?:[a-z0-9-]+(?:_[a-z0-9-]+)*)?"
 _PAYLOAD = re.compile(
@@ -241,10 +243,19 @@ class CookieJar:
 
     def _token(self, record: Record) -> str:
         """Return the signed text of a record."""
+        return self._signer.sign(f"{_VERSION}.{self.payload(record)}").decode("ascii")
+
+    def payload(self, record: Record) -> str:
+        """
+        Return the readable part of a record's token: day, revision, grants, receipt.
+
+        Raises:
+            ConsentError: the record is too large for a cookie, or holds what cannot stand in one.
+        """
         for compact in (False, True):
-            token = self._signer.sign(f"{_VERSION}.{self._payload(record, compact=compact)}").decode("ascii")
-            if len(token) <= MAX_TOKEN:
-                return token
+            payload = self._payload(record, compact=compact)
+            if len(payload) <= MAX_TOKEN - _AROUND_PAYLOAD:
+                return payload
         raise ConsentError(f"A choice of {len(record.services)} services does not fit into a cookie.")
 
     def _payload(self, record: Record, *, compact: bool) -> str:
@@ -280,11 +291,11 @@ class CookieJar:
                 self._verified[token] = known  # now the youngest
                 return known
         shape = _TOKEN.fullmatch(token)
-        if shape is None or not _is_canonical(shape[2]):  # (3)
+        if shape is None or not is_canonical(shape[2]):  # (3)
             return NoRecord.MALFORMED
         if not self._signer.validate(token):  # (4)
             return NoRecord.FORGED
-        record = self._parse(shape[1])
+        record = self.parse(shape[1])
         if record is None:  # (5)
             return NoRecord.MALFORMED
         with self._lock:
@@ -293,7 +304,7 @@ class CookieJar:
                 del self._verified[next(iter(self._verified))]
         return record
 
-    def _parse(self, payload: str) -> Record | None:
+    def parse(self, payload: str) -> Record | None:
         """Return the record of a payload that this software signed, or None for one of another version."""
         found = _PAYLOAD.fullmatch(payload)
         if found is None or found["action"] not in _ACTIONS:
@@ -330,7 +341,7 @@ def _cookies(head: RequestHead) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def _is_canonical(mac: str) -> bool:
+def is_canonical(mac: str) -> bool:
     """Return whether ``mac`` is the one spelling of its bytes: the decoder ignores the last character's spare bits."""
     return base64.urlsafe_b64encode(base64.urlsafe_b64decode(f"{mac}=")).decode("ascii") == f"{mac}="
 

@@ -15,6 +15,7 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 PUBLIC = [
     "ConsentASGIMiddleware",
     "ConsentError",
+    "ConsentJobs",
     "ConsentMiddleware",
     "Decision",
     "Purpose",

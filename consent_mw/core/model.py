@@ -309,6 +309,8 @@ class Reason(Enum):
     EXPIRED = "expired"
     REVISED = "revised"
     FROM_THE_FUTURE = "from-the-future"
+    #: By the ledger the choice was withdrawn, replaced or erased since.
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +334,11 @@ class Decision:
     def allows(self, name: str) -> bool:
         """Return whether the purpose or service ``name`` may run now."""
         return name == NECESSARY or name in self.purposes or name in self.granted
+
+    @property
+    def receipt(self) -> str:
+        """The receipt id of the choice that counts; empty unless something was granted."""
+        return self.record.receipt if self.record is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,224 @@
+"""
+The visitor's choice where there is no visitor: in queues, scheduled jobs, and whatever runs after the answer.
+
+``ConsentJobs(config)`` is made with the configuration of the site, in the
+process that serves it and in the worker. What is frozen in the one thaws in
+the other::
+
+    jobs = ConsentJobs("consent.toml")
+    queue.send(order.id, jobs.freeze(consent_mw.current(environ)))  # in the view
+    if jobs.thaw(text, ask_ledger=True).allows("marketing"): ...    # in the worker
+
+A frozen decision is a short signed text. It holds what the cookie holds: the
+day, what was granted, and the receipt id if there is one; nothing else about
+the visitor. It is decided again when it thaws: a choice that has expired
+since, or that answered another question, grants nothing. What does not verify
+grants nothing either, and nothing that a queue brings raises anything here.
+
+The steps of :meth:`ConsentJobs.thaw`; the numbers are repeated at the code:
+
+(1) The text has the form of a frozen decision, and a bounded length.
+(2) One of the site's keys signed it, for this use and this site.
+(3) What it holds can be read.
+(4) The site as it is now decides, with the opt-out signal as it was then.
+(5) Where the ledger is asked: the receipt is in it, and has not ended.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from consent_mw.core.decide import decide
+from consent_mw.core.model import Action
+from consent_mw.core.model import Decision
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Reason
+from consent_mw.core.model import Record
+from consent_mw.core.model import Signals
+from consent_mw.core.model import Site
+from consent_mw.core.seal import ENDS
+from consent_mw.core.seal import GRANTS
+
+if TYPE_CHECKING:
+    from consent_mw.cookies import CookieJar
+    from consent_mw.learning import Learning
+    from consent_mw.records import Records
+
+__all__ = ["ConsentJobs"]
+
+#: Characters; the longest that is ever made is shorter.
+_LONGEST = 4096
+#: Version, opt-out signal, what the cookie's payload says or why there is none, signature.
+_FROZEN = re.compile(r"(1\.([01])\.(?:!([a-z-]{1,32})|([A-Za-z0-9~_-]+)))\.([A-Za-z0-9_-]{43})", re.ASCII)
+_SECONDS_OF_DAY = 86_400
+
+
+class ConsentJobs:
+    """
+    Freezes decisions, thaws them, and finds those of receipts; safe for several threads and processes that fork.
+
+    The records are opened when they are needed for the first time.
+
+    Args:
+        config: As for :class:`consent_mw.ConsentMiddleware`, and the same.
+        clock: Seconds since 1970-01-01 UTC.
+
+    Raises:
+        ConfigError: with every mistake in ``config``.
+    """
+
+    def __init__(
+        self,
+        config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        from itsdangerous import Signer  # here, as the rest, so that importing the name costs nothing
+
+        from consent_mw.config import load
+        from consent_mw.cookies import load_keys
+
+        self._site = config if isinstance(config, Site) else load(config)
+        self._keys = load_keys(self._site, os.environ)
+        # Neither a cookie nor another site's text may pass for a frozen decision.
+        salt = "\0".join(("consent_mw.decision.v1", self._site.id, self._site.name))
+        self._signer = Signer(
+            list(self._keys), salt=salt.encode(), sep=".", key_derivation="hmac", digest_method=sha256
+        )
+        self._clock = clock
+        self._lock = Lock()
+        self._records: Records | None = None
+        self._learning: Learning | None = None
+
+    def freeze(self, decision: Decision) -> str:
+        """
+        Return the decision as a signed text: ASCII without spaces, at most 4096 characters.
+
+        Raises:
+            ConsentError: The choice is too large for a cookie.
+        """
+        record = decision.record
+        held = f"!{decision.reason.value}" if record is None else self._jar(self._site).payload(record)
+        return self._signer.sign(f"1.{int(decision.gpc)}.{held}").decode("ascii")
+
+    def thaw(self, text: str, *, ask_ledger: bool = False) -> Decision:
+        """
+        Return what a frozen decision allows now; whatever is wrong with it, only the necessary.
+
+        Args:
+            text: From :meth:`freeze`.
+            ask_ledger: Whether to ask the records too, so that a withdrawal since then counts.
+
+        Raises:
+            RecordsError: The records cannot be asked, and they have to be: because of ``ask_ledger``, or since the
+                site declares no service. Nothing is known then: try the job again later.
+        """
+        from consent_mw.cookies import is_canonical
+
+        today = self._today()
+        shape = _FROZEN.fullmatch(text) if len(text) <= _LONGEST else None
+        if shape is None or not is_canonical(shape[5]):  # (1)
+            return decide(self._site, NoRecord.MALFORMED, Signals(), today)
+        if not self._signer.validate(text):  # (2)
+            return decide(self._site, NoRecord.FORGED, Signals(), today)
+        site = self._now()
+        signals = Signals(gpc=shape[2] == "1")
+        if shape[3]:
+            return _without(site, shape[3], signals, today)
+        record = self._jar(site).parse(shape[4])
+        if record is None:  # (3)
+            return decide(site, NoRecord.MALFORMED, signals, today)
+        decision = decide(site, record, signals, today)  # (4)
+        if ask_ledger and decision.record is not None and record.receipt and self._ended(record.receipt):  # (5)
+            return _without(site, Reason.ENDED.value, signals, today)
+        return decision
+
+    def find(self, receipt: str) -> Decision:
+        """
+        Return what holds for a receipt by the records; for one that they do not know, only the necessary.
+
+        What a browser signals is not in the records: where an opt-out signal may have come since, freeze the
+        decision instead.
+
+        Args:
+            receipt: ``decision.receipt`` of an earlier request, or what ``on_change`` was told.
+
+        Raises:
+            RecordsError: The records cannot be asked. Nothing is known then: try again later.
+        """
+        site, today = self._now(), self._today()
+        entries = [kept.entry for kept in self._open().history(receipt)] if receipt else []
+        grant = next((entry for entry in entries if entry.act in GRANTS), None)
+        if grant is None:
+            return decide(site, NoRecord.ABSENT, Signals(), today)
+        if any(entry.act in ENDS for entry in entries):
+            return _without(site, Reason.ENDED.value, Signals(), today)
+        record = Record(
+            action=Action(grant.act.value),
+            day=grant.day,
+            revision=grant.revision,
+            purposes=grant.purposes,
+            services=grant.services,
+            receipt=grant.receipt,
+            gpc=grant.gpc,
+        )
+        return decide(site, record, Signals(gpc=grant.gpc), today)
+
+    def close(self) -> None:
+        """Let go of the records; they are opened again where they are needed."""
+        with self._lock:
+            records, self._records, self._learning = self._records, None, None
+        if records is not None:
+            records.close()
+
+    # -- the parts
+
+    def _today(self) -> int:
+        return int(self._clock() // _SECONDS_OF_DAY)
+
+    def _jar(self, site: Site) -> CookieJar:
+        from consent_mw.cookies import CookieJar
+
+        return CookieJar(site, self._keys)
+
+    def _open(self) -> Records:
+        from consent_mw.records import open_records
+
+        with self._lock:
+            if self._records is None:
+                self._records = open_records(self._site.records, site=self._site.id, spool=self._site.spool)
+            return self._records
+
+    def _now(self) -> Site:
+        """Return the site with what its pages have taught it, where nothing is declared."""
+        if not self._site.learning:
+            return self._site
+        from consent_mw import catalogue
+        from consent_mw.learning import Learning
+
+        records = self._open()
+        with self._lock:
+            if self._learning is None:
+                self._learning = Learning(records, catalogue.load(), self._today)
+        self._learning.share()
+        return replace(self._site, services=self._learning.services)
+
+    def _ended(self, receipt: str) -> bool:
+        """Return whether the ledger knows of an end; what it does not know at all was erased."""
+        history = self._open().history(receipt)
+        return not history or any(kept.entry.act in ENDS for kept in history)
+
+
+def _without(site: Site, reason: str, signals: Signals, today: int) -> Decision:
+    """Return what holds without a choice, for a reason that an earlier decision gave."""
+    decision = decide(site, NoRecord.ABSENT, signals, today)
+    known = next((known for known in Reason if known.value == reason), Reason.MALFORMED)
+    return decision if decision.reason is Reason.NOTHING_TO_ASK else replace(decision, reason=known)
