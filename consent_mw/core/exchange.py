@@ -81,7 +81,7 @@ class PageInsert:
     place: Place
 
 
-#: Gives the banner, or nothing (yet); called with what is known of the page.
+#: Gives the banner, or what runs first, or nothing (yet); called with what is known of the page.
 Insert = Callable[[PageInsert], bytes]
 
 
@@ -99,6 +99,14 @@ def wants_banner(head: RequestHead) -> bool:
     if destination is not None:
         return destination == "document"
     return not any(head.header(mark) for mark in _FRAGMENT_MARKS)
+
+
+def is_document(head: RequestHead) -> bool:
+    """Whether scripts of the response run in a document of its own: a page, or a frame in one, and no fragment."""
+    destination = head.header("sec-fetch-dest")
+    if destination is not None:
+        return destination in _DOCUMENTS
+    return wants_banner(head)
 
 
 def closed_headers(head: RequestHead) -> tuple[str, ...]:
@@ -124,6 +132,7 @@ class Exchange:
         policy: What may run for this visitor.
         decision: Why; kept for the edge and for views.
         insert: Gives the banner.
+        first: Gives what goes first into the head of every document.
         expire: Set-Cookie values that take held services' cookies away from the visitor's browser.
         holds_cookie: Whether a cookie that the app sets belongs to something held.
         codings: The content codings that can be opened and closed again.
@@ -139,6 +148,7 @@ class Exchange:
         decision: Decision,
         *,
         insert: Insert,
+        first: Insert | None = None,
         expire: Sequence[str] = (),
         holds_cookie: Callable[[str], bool] = lambda name: False,
         codings: Mapping[str, Coding] = BUILT_IN,
@@ -156,6 +166,7 @@ class Exchange:
         self.sent = 0
         self._policy = policy
         self._insert = insert
+        self._first = first
         self._expire = expire
         self._holds_cookie = holds_cookie
         self._codings = codings
@@ -281,9 +292,17 @@ class Exchange:
         def insert(place: Place) -> bytes:
             return self._insert(PageInsert(page_headers, verdict.xml, place))
 
+        def first(place: Place) -> bytes:
+            return self._first(PageInsert(page_headers, verdict.xml, place)) if self._first else b""
+
         def rewriter(charset: str) -> Rewriter:
             holder = Holder(self._policy, self._page, document=held_in, charset=charset, xml=verdict.xml)
-            made = Rewriter(holder, insert if banner else None)
+            made = Rewriter(
+                holder,
+                insert if banner else None,
+                first if self._first is not None and is_document(self.head) else None,
+                undeclared=not verdict.charset,
+            )
             self._rewriters.append(made)
             return made
 

@@ -67,6 +67,14 @@ class Markup(Constructs):
         if text:
             self.edit(offset, 0, text)
 
+    def insert_first(self, offset: int) -> None:
+        """Place what runs before all else, once."""
+        give = self.page.first
+        text = give(Place(False, frozenset(self.page.held), False)) if give else b""
+        self.before_head = False
+        if text:
+            self.edit(offset, 0, text)
+
     def take_base(self, tag: bytes) -> None:
         found = attributes(tag, 5, xml=self.holder.xml)
         if self.has_base or b"href" not in found:
@@ -263,6 +271,8 @@ class Markup(Constructs):
     def _xml_start_tag(self, found: re.Match[bytes]) -> bool:
         self.in_prolog = False
         name = found.group(2).rpartition(b":")[2]
+        if self.before_head and name not in (b"html", b"head"):
+            self.insert_first(found.start())
         if name in (b"script", b"style") and not self_closing(found):
             if not self._element_with_text(name, found):
                 return False
@@ -274,6 +284,8 @@ class Markup(Constructs):
         self.position = found.end()
         if name == b"base":
             self.take_base(found.group())
+        elif name == b"head" and self.before_head:
+            self.insert_first(found.end())
         elif name == b"body" and self.before_body:
             self.insert(found.end(), at_end=False)
         return True

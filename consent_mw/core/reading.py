@@ -71,6 +71,10 @@ class Page(Protocol):
 
     #: Gives what to insert first in body, or before its end where that gave nothing.
     insert: Insert | None
+    #: Gives what to insert first in head, where it runs before all else.
+    first: Insert | None
+    #: The page may name its charset in a meta element, which browsers look for near the beginning.
+    undeclared: bool
     held: set[str]
 
     def fork(self, reading: Reading) -> None:
@@ -117,6 +121,7 @@ class Reading(ABC):
         self.in_prolog = holder.xml
         #: Specifiers that an import map sends to a held address.
         self.mapped: frozenset[str] = frozenset()
+        self.before_head = primary and page.first is not None
         self.before_body = primary and page.insert is not None
         self.at_end = False
         #: Raw text: the element it is in, and whether it is left out of the page.

@@ -32,15 +32,26 @@ class Rewriter:
     Args:
         holder: The page, the decision and the rules.
         insert: Gives the banner; None for a fragment.
+        first: Gives what runs before all else; None for a fragment.
+        undeclared: The page may name its charset in a meta element: ``first`` then stands behind that.
 
     Raises:
         DeadRewriter: on use after the end or an error.
         RefusedMarkup: where the page cannot be read safely.
     """
 
-    def __init__(self, holder: Holder, insert: Insert | None = None) -> None:
+    def __init__(
+        self,
+        holder: Holder,
+        insert: Insert | None = None,
+        first: Insert | None = None,
+        *,
+        undeclared: bool = False,
+    ) -> None:
         self.holder = holder
         self.insert = insert
+        self.first = first
+        self.undeclared = undeclared
         #: Ids of what was held.
         self.held: set[str] = set()
         #: Offsets in the output and lengths of what was inserted, where ``trace`` is set.

@@ -32,6 +32,10 @@ from consent_mw.errors import RefusedMarkup
 
 #: Elements that may stand before the body.
 _HEAD = frozenset(b"html head title meta link base basefont bgsound script style noscript template noframes".split())
+_WRAPPING = frozenset({b"html", b"head"})
+#: Elements of the head that run nothing.
+_DESCRIBING = frozenset({b"meta", b"title", b"base", b"link", b"style"})
+_NAMES_CHARSET = re.compile(rb"charset[ \t\n\r\f]*=", re.I)
 #: What an old parser drops inside select, and every parser inside a frameset.
 _DROPPED_IN_SELECT = frozenset(b"style title xmp iframe noembed noframes noscript plaintext svg math".split())
 _DROPPED_IN_FRAMESET = _DROPPED_IN_SELECT - {b"noframes"} | {b"script", b"textarea"}
@@ -49,6 +53,8 @@ class Scanner(Markup):
         while _STEPS[self.mode](self):
             pass
         if final:
+            if self.before_head and self.mode is Mode.DATA:
+                self.insert_first(len(buffer))
             if self.before_body or self.at_end:
                 self.insert(len(buffer), at_end=True)
             # A tag without its ">" at the end of the file is none, and a comment hides all behind it.
@@ -78,7 +84,12 @@ class Scanner(Markup):
         plans = self.holder.memory.plans
         plain = not self.stack and not self.in_noscript
         while True:
-            if self.before_body and not self.template:
+            if self.before_head:
+                position = BEFORE_BODY.match(buffer, position).end()  # type: ignore[union-attr]
+                if position < size and self._opens_body(position):
+                    self.insert_first(position)
+                    continue
+            elif self.before_body and not self.template:
                 position = before_body(buffer, position).end()  # type: ignore[union-attr]
                 if position < size and self._opens_body(position):
                     self.insert(position, at_end=False)
@@ -94,7 +105,8 @@ class Scanner(Markup):
             if found is None:
                 self.position = position
                 return self.partial(position)
-            if plain and plans.get(found.group(), 0) is None and not self.before_body:
+            waiting = self.before_head or self.before_body
+            if plain and plans.get(found.group(), 0) is None and not waiting:
                 position = found.end()
                 continue
             if found.group(1):
@@ -121,6 +133,8 @@ class Scanner(Markup):
     def _html_end_tag(self, found: re.Match[bytes]) -> None:
         name = found.group(2).lower()
         self.position = found.end()
+        if self.before_head and name not in _DESCRIBING:
+            self.insert_first(found.start())
         if name == b"noscript":
             self.in_noscript = False
         elif name == b"select":
@@ -157,6 +171,8 @@ class Scanner(Markup):
             if inner is self:
                 return
             self.page.fork(inner)
+        if self.before_head:
+            self._place_first(name, found)
         self._place_banner(name, start)
         if (self.in_select and name in _DROPPED_IN_SELECT) or (self.in_frameset and name in _DROPPED_IN_FRAMESET):
             other = self.copy()
@@ -176,6 +192,14 @@ class Scanner(Markup):
                 self.leave_out = name == b"iframe"
         if name in _CHANGES_MODE:
             self._change_mode(name, found)
+
+    def _place_first(self, name: bytes, found: re.Match[bytes]) -> None:
+        """Insert what runs first, unless it still has to wait for the page's charset."""
+        late = self.page.undeclared
+        if name == b"head" and not late or name == b"meta" and late and _NAMES_CHARSET.search(found.group()):
+            self.insert_first(found.end())
+        elif name not in _WRAPPING and not (late and name in _DESCRIBING):
+            self.insert_first(found.start())
 
     def _place_banner(self, name: bytes, start: int) -> None:
         """Insert the banner before an element that opens the body."""
@@ -278,6 +302,8 @@ class Scanner(Markup):
             )
         if refused:
             raise RefusedMarkup(f"a <{name.decode('ascii', 'replace')}> tag is longer than hold_back", "hold_back")
+        if self.before_head:
+            self.insert_first(start)
         if not foreign and not self.holder.xml:
             self._place_banner(name, start)
             if self.stack and name not in VOID:
