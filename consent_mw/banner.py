@@ -116,7 +116,7 @@ def covered(site: Site, gpc: bool) -> tuple[frozenset[str], frozenset[str]]:
     services = frozenset(service.id for service in site.optional)
     if gpc:
         purposes -= {MARKETING}
-        services = frozenset(service.id for service in site.optional if MARKETING not in service.purposes)
+        services = frozenset(service.id for service in site.optional if not service.opted_out)
     return purposes, services
 
 
@@ -205,6 +205,10 @@ class Notice:
         filled = {name: _ascii(escape(text)) for name, text in slots.items()}
         # re.split with one group: literal parts at the even places, names of slots at the odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
+
+    def head(self, page: Page) -> bytes:
+        """Return what goes first into the head of the page, where it runs before all else."""
+        return b""
 
     @property
     def document(self) -> bytes:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from consent_mw.catalogue import LAWFUL_BASES
 from consent_mw.catalogue import SAFEGUARDS
+from consent_mw.catalogue import SIGNALS as VENDORS
 from consent_mw.core import checks
 from consent_mw.core import rules
 
@@ -226,6 +227,8 @@ SERVICE: Mapping[str, checks.Check] = {
     "retention_days": checks.number(0, 36_500, "days", "; 0 where nobody says"),
     "lawful_basis": checks.one_of(LAWFUL_BASES),
     "embed": checks.flag,
+    "manager": checks.flag,
+    "signals": checks.texts(checks.one_of(VENDORS)),
     "description": checks.by_language(),
 }
 

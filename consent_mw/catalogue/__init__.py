@@ -32,16 +32,18 @@ from consent_mw.core.model import Service
 from consent_mw.errors import CatalogueError
 from consent_mw.errors import Problem
 
-__all__ = ["LAWFUL_BASES", "PURPOSES", "SAFEGUARDS", "load", "parse"]
+__all__ = ["LAWFUL_BASES", "PURPOSES", "SAFEGUARDS", "SIGNALS", "load", "parse"]
 
 #: The five purposes that stand by default (DESIGN section 6): the catalogue uses no other.
 PURPOSES = (NECESSARY, "preferences", "analytics", "marketing", "embeds")
 SAFEGUARDS = ("", "adequacy", "scc", "dpf", "bcr")
+#: Vendors whose tags are told of the choice by an interface of their own.
+SIGNALS = ("google", "microsoft", "clarity", "meta")
 LAWFUL_BASES = ("consent", "contract", "legal-obligation", "legitimate-interest")
 
 _TEXTS = ("id", "name", "vendor", "country", "policy", "opt_out", "safeguard", "lawful_basis", "snippet")
-_LISTS = ("purposes", "hosts", "paths", "inline", "elements", "cookies", "storage")
-_FLAGS = ("tracker", "embed")
+_LISTS = ("purposes", "hosts", "paths", "inline", "elements", "cookies", "storage", "signals")
+_FLAGS = ("tracker", "embed", "manager")
 _KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "description"))
 
 #: The ways to recognise a service; two services that share one could not be told apart.
@@ -246,6 +248,8 @@ def _service(table: Mapping[str, object]) -> Service:
         lawful_basis=text("lawful_basis", "consent"),
         tracker=table.get("tracker") is True,
         embed=table.get("embed") is True,
+        manager=table.get("manager") is True,
+        signals=texts("signals"),
         description=MappingProxyType(dict(description) if isinstance(description, dict) else {}),
     )
 
@@ -308,4 +312,5 @@ _LIST_CHECKS: Mapping[str, _Check] = {
     "elements": _shape(_ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr]."),
     "cookies": _pattern(_COOKIE, "a cookie name"),
     "storage": _pattern(_KEY_NAME, "a storage key"),
+    "signals": _one_of(SIGNALS),
 }

@@ -16,7 +16,8 @@ they apply; the numbers are repeated at the code:
     only if the visitor accepted something.
 (8) Under GPC every service that has the marketing purpose is taken away, and
     the purpose with it, unless the record was itself made under GPC: that is an
-    explicit choice in spite of the signal.
+    explicit choice in spite of the signal. A tag manager stays for another of
+    its purposes that the record grants.
 (9) The visitor is asked where something is optional and no record is valid,
     but not where GPC has already answered for all there is to ask.
 """
@@ -57,14 +58,16 @@ def decide(site: Site, found: Record | NoRecord, signals: Signals, today: int) -
     if record is not None and record.action in _GRANTING:  # (7)
         refused = signals.gpc and not record.gpc  # (8)
         known = {purpose.id for purpose in site.purposes}.union(*(service.purposes for service in site.optional))
+        left = (record.purposes & known) - ({MARKETING} if refused else set())
         granted |= {
             service.id
             for service in site.optional
-            if service.id in record.services and not (refused and MARKETING in service.purposes)
+            if service.id in record.services
+            and not (refused and MARKETING in service.purposes and not (service.manager and service.runs_for(left)))
         }
-        purposes |= (record.purposes & known) - ({MARKETING} if refused else set())
+        purposes |= left
     asking = reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK)
-    open_question = any(not (signals.gpc and MARKETING in service.purposes) for service in site.optional)  # (9)
+    open_question = any(not (signals.gpc and service.opted_out) for service in site.optional)  # (9)
     return Decision(
         granted=granted,
         purposes=purposes,

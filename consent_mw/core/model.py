@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import field
 from enum import Enum
@@ -54,7 +55,7 @@ class Service:
 
     Args:
         id: Lower-case letters, digits and hyphens.
-        purposes: Purpose ids; the service is released when all are granted, or it is itself.
+        purposes: Purpose ids; the service is released when all are granted (a tag manager: one), or it is itself.
         hosts: ``host`` or ``host/path-prefix``; the host stands for its subdomains too, and
             ``name.*`` for any public suffix behind ``name``. The longest prefix wins.
         paths: Path rules on any host, first-party ones too: the text must occur in the
@@ -73,6 +74,10 @@ class Service:
             anything that is held rests on consent.
         tracker: True where no owner may declare it necessary.
         embed: True where its iframes show something a visitor looks at.
+        manager: True for a tag manager, which loads other tags: it is released when one of its purposes is
+            granted, and told which.
+        signals: Whose tags it is or loads, so that they are told of the choice in their own way: ``google``,
+            ``microsoft``, ``clarity``, ``meta``.
     """
 
     id: str
@@ -93,12 +98,23 @@ class Service:
     lawful_basis: str = "consent"
     tracker: bool = False
     embed: bool = False
+    manager: bool = False
+    signals: tuple[str, ...] = ()
     description: Mapping[str, str] = field(default_factory=_no_text)
 
     @property
     def necessary(self) -> bool:
         """Whether it runs without consent."""
         return self.purposes == (NECESSARY,)
+
+    def runs_for(self, purposes: Set[str]) -> bool:
+        """Return whether these purposes, granted, let it run: all that it has, or one of a tag manager's."""
+        return not purposes.isdisjoint(self.purposes) if self.manager else purposes >= set(self.purposes)
+
+    @property
+    def opted_out(self) -> bool:
+        """Whether an opt-out signal takes it away: it needs marketing, and is no tag manager with other purposes."""
+        return not self.runs_for(set(self.purposes) - {MARKETING})
 
 
 @dataclass(frozen=True, slots=True)

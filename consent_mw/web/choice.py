@@ -144,9 +144,9 @@ def choice_of(site: Site, form: Form, *, gpc: bool, granted_before: bool) -> Cho
     """
     Return what the visitor chose, or None where the form asks for nothing known.
 
-    ``save`` grants the ticked services, and all services each of whose
-    purposes is ticked; a purpose is granted when it is ticked, or when all
-    its services are. Under an opt-out signal (``gpc``) "accept all" leaves
+    ``save`` grants the ticked services, all services each of whose purposes
+    is ticked, and tag managers one of whose purposes is; a purpose is granted
+    when it is ticked, or when all its services are. Under an opt-out signal (``gpc``) "accept all" leaves
     marketing out, while an explicit tick is the visitor's own word.
     """
     if form.asked is None:
@@ -156,24 +156,33 @@ def choice_of(site: Site, form: Form, *, gpc: bool, granted_before: bool) -> Cho
     elif form.asked is Asked.SAVE:
         ticked = form.purposes & {purpose.id for purpose in offered(site)}
         services = frozenset(
-            service.id
-            for service in site.optional
-            if service.id in form.services or ticked.issuperset(service.purposes)
+            service.id for service in site.optional if service.id in form.services or service.runs_for(ticked)
         )
         purposes = ticked | complete_purposes(site, services)
     else:
         purposes = services = frozenset()
     if purposes or services:
-        everything = services == covered(site, gpc=False)[1]
+        everything = services == covered(site, gpc=False)[1] and all(
+            purposes.issuperset(service.purposes) for service in site.optional if service.manager
+        )
         return Choice(Action.ACCEPT if everything else Action.PARTIAL, purposes, services)
     return Choice(Action.WITHDRAW if granted_before else Action.REJECT)
 
 
 def complete_purposes(site: Site, services: Iterable[str]) -> frozenset[str]:
-    """Return the offered purposes that have services, all of which are among ``services``."""
+    """
+    Return the offered purposes that have services, all of which are among ``services``.
+
+    A purpose that a tag manager serves is granted by its own tick alone: that the manager runs says nothing of all
+    that it could load for it.
+    """
     granted = frozenset(services)
     users = {purpose.id: users_of(site, purpose.id) for purpose in offered(site)}
-    return frozenset(id for id, using in users.items() if using and all(service.id in granted for service in using))
+    return frozenset(
+        id
+        for id, using in users.items()
+        if using and all(service.id in granted and not service.manager for service in using)
+    )
 
 
 def users_of(site: Site, purpose: str) -> tuple[Service, ...]:

@@ -238,7 +238,7 @@ class Pages:
         )
 
     def _through_purposes(self, service: Service) -> bool:
-        return self.decision.purposes.issuperset(service.purposes)
+        return service.runs_for(self.decision.purposes)
 
     def _service(self, service: Service, purpose: Purpose) -> ServiceView:
         runs = service.id in self._granted

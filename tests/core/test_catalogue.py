@@ -101,7 +101,7 @@ def test_the_mapping_is_read_only() -> None:
 
 
 def test_tag_managers_have_both_purposes() -> None:
-    """What starts any other tag runs only for a visitor who granted statistics and marketing."""
+    """What starts any other tag is for statistics and for marketing."""
     managers = ("google-tag-manager", "adobe-launch", "tealium", "ensighten", "cloudflare-zaraz", "segment")
     assert {SERVICES[name].purposes for name in managers} == {("analytics", "marketing")}
 
