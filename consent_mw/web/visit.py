@@ -20,6 +20,7 @@ from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
 from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Site
+from consent_mw.hooks import tell
 from consent_mw.web.choice import Form
 from consent_mw.web.choice import Origin
 from consent_mw.web.choice import granted_optional
@@ -165,11 +166,16 @@ def cookie_of(context: WebContext, visit: Visit, record: Record) -> str:
 
 
 def settle(answer: Response, visit: Visit, cookie: str, decision: Decision) -> None:
-    """Set the cookie of a choice, and expire those of services that may not run by the decision (any more)."""
+    """
+    End a choice that is in the records: set its cookie, expire those of services that may not run by the decision.
+
+    Then the site's own code hears of it.
+    """
     answer.headers.add("Set-Cookie", cookie)
     names, services = to_expire(visit.site, granted_optional(visit.site, decision), list(request.cookies))
     for value in expire(names, services, visit.head.host):
         answer.headers.add("Set-Cookie", value)
+    tell(visit.site.on_change, visit.decision, decision, visit.receipt)
 
 
 def wants_json() -> bool:
