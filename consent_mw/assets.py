@@ -155,6 +155,11 @@ class Assets:
         """
         return self._paths[self._known(name)]
 
+    @property
+    def digest(self) -> str:
+        """Some hex digits that change with any of the files."""
+        return hashlib.sha256(repr(sorted(self._paths.items())).encode()).hexdigest()[:_HASH_DIGITS]
+
     def find(self, path: str) -> tuple[bytes, str] | None:
         """Return content and content type of what :meth:`path` called ``path``, or None."""
         name = self._by_path.get(path)

@@ -8,7 +8,6 @@ at start-up; a request looks up.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import os
@@ -20,42 +19,26 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-from dataclasses import dataclass
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from consent_mw import catalogue
 from consent_mw import config
 from consent_mw.assets import Assets
-from consent_mw.banner import VARIANT
 from consent_mw.banner import Notice
-from consent_mw.banner import Page
-from consent_mw.banner import state_of
-from consent_mw.codings import known_codings
 from consent_mw.cookies import CookieJar
-from consent_mw.cookies import expire
 from consent_mw.cookies import load_keys
-from consent_mw.core.decide import decide
 from consent_mw.core.exchange import Exchange
-from consent_mw.core.exchange import PageInsert
-from consent_mw.core.exchange import wants_banner
 from consent_mw.core.headers import Headers
-from consent_mw.core.headers import inline_policy
 from consent_mw.core.match import Matcher
-from consent_mw.core.model import NECESSARY
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
 from consent_mw.core.model import RequestHead
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
-from consent_mw.core.policy import Budget
-from consent_mw.core.policy import HoldPolicy
 from consent_mw.counting import Tally
 from consent_mw.errors import RecordsError
 from consent_mw.learning import Learning
+from consent_mw.pageview import Now
+from consent_mw.pageview import PageViews
 from consent_mw.records import Records
 from consent_mw.records import open_records
 from consent_mw.records.sealing import seal_new
@@ -64,7 +47,6 @@ from consent_mw.upkeep import Task
 from consent_mw.upkeep import Upkeep
 from consent_mw.visitor.isp import IspLookup
 from consent_mw.visitor.isp import open_lookup
-from consent_mw.wording import choose_language
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -84,17 +66,6 @@ MOST_INPUT = 65_536
 
 #: Status, headers and body of a page of our own.
 Answer = tuple[int, Headers, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class _Now:
-    """The site as it is until something more is learned, with what is made from it."""
-
-    site: Site
-    notice: Notice
-    cookies: CookieJar
-    #: Matches the cookies of the services that need consent.
-    matcher: Matcher
 
 
 class _Context:
@@ -172,20 +143,13 @@ class Engine:
         self._visited = True
         #: Seconds that a request waits at most until other processes know its news, or it theirs.
         self.patience = 0.03
-        self._policies: dict[frozenset[str], HoldPolicy] = {}
-        self._budget = Budget()
-        matched = [*self._catalogue.values(), *site.services]
-        held_by = (_version(), sorted(self._catalogue.items()), sorted(site.by_id.items()), site.unknown, site.release)
-        self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
-        self._matcher = Matcher(matched)
-        _ = self._matcher.syntax  # compiled now, not by the first visitor
-        self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
-            NECESSARY
-        }
         self._now = self._made(site, CookieJar(site, keys))
         self._learning = Learning(records, self._catalogue, self.today)
         self.tally = Tally(records, site, lookup, clock=clock)
         self._upkeep = Upkeep(self._tasks())
+        self._views = PageViews(
+            site, self._catalogue, self.assets, self.tally, now=self.now, today=self.today, seen=self._done
+        )
         self._web = create_app(_Context(self)).wsgi_app
         if site.learning:
             try:
@@ -284,30 +248,7 @@ class Engine:
             # Another process may have learned a service, and asked about it, since this one last looked.
             self._upkeep.hurry("learning", self.patience)
             now = self._now
-        signals = head.signals
-        decision = decide(now.site, found, signals, self.today())
-        root = script_name + self.mount
-
-        def insert(page: PageInsert) -> bytes:
-            return self._insertion(head, root, found, signals, remote, page)
-
-        held = [service for service in now.site.optional if service.id not in decision.granted]
-        held_ids = frozenset(service.id for service in held)
-        cookies = _cookie_names(head)
-        return Exchange(
-            head,
-            self._policy(decision, root),
-            decision,
-            insert=insert,
-            expire=expire(cookies, held, head.host) if cookies else (),
-            holds_cookie=lambda name: not held_ids.isdisjoint(now.matcher.cookie(name)),
-            codings=known_codings(),
-            variant=lambda: self._variant(head, root, decision),
-            done=self._done,
-            failed=lambda what, error: logger.error(
-                "%s %s: %s", head.method, "a page was held back", what, exc_info=error
-            ),
-        )
+        return self._views.exchange(head, script_name + self.mount, remote, now, found)
 
     # -- beside the requests
 
@@ -353,7 +294,7 @@ class Engine:
 
     # -- the site, as it grows
 
-    def now(self) -> _Now:
+    def now(self) -> Now:
         """Return the site as all processes know it, give or take a second."""
         return self._now
 
@@ -361,8 +302,8 @@ class Engine:
         """Return whole days since 1970-01-01 UTC."""
         return int(self._clock() // _DAY)
 
-    def _made(self, site: Site, jar: CookieJar) -> _Now:
-        return _Now(site, Notice(site, self.assets), jar, Matcher(site.optional))
+    def _made(self, site: Site, jar: CookieJar) -> Now:
+        return Now(site, Notice(site, self.assets), jar, Matcher(site.optional))
 
     def _share_news(self) -> None:
         """Write down what was learned here, and take up what others learned, if anybody came since the last time."""
@@ -396,98 +337,3 @@ class Engine:
                     self._catalogue[id_].name,
                     id_,
                 )
-
-    def _warn_insecure(self) -> None:
-        if "http" not in self._named:
-            self._named.add("http")
-            logger.warning(
-                "the site is served over plain http, where no choice can be kept: everything stays held and nobody is"
-                " asked. Serve it over https; behind a proxy that does, pass its X-Forwarded-Proto on"
-                " (werkzeug.middleware.proxy_fix); or write allow_insecure_http = true"
-            )
-
-    # -- one page
-
-    def _policy(self, decision: Decision, root: str) -> HoldPolicy:
-        allowed = self._necessary | decision.granted | decision.purposes
-        key = allowed | {root}
-        policy = self._policies.get(key)
-        if policy is None:
-            policy = HoldPolicy(
-                self._matcher,
-                allowed,
-                unknown=self._base.unknown,
-                remove=self._base.release == "reload",
-                placeholder=root + "/placeholder/",
-                hold_back=self._base.hold_back,
-                budget=self._budget,
-            )
-            if len(self._policies) >= _KEPT_POLICIES:
-                self._policies.clear()
-            self._policies[key] = policy
-        return policy
-
-    def _variant(self, head: RequestHead, root: str, decision: Decision) -> str:
-        """Return what the rewritten page depends on beside the app's own, as some hex digits."""
-        notice = self._now.notice
-        lang = choose_language(self._now.site, head.header("accept-language") or "")
-        parts = (
-            notice.digest,
-            self.assets.path("runtime.js"),
-            root,
-            lang,
-            sorted(decision.granted),
-            sorted(decision.purposes),
-            decision.prompt,
-            decision.gpc,
-            state_of(decision),
-            wants_banner(head),
-            self._holding,
-        )
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
-
-    def _insertion(
-        self, head: RequestHead, root: str, found: Record | NoRecord, signals: Signals, remote: str, page: PageInsert
-    ) -> bytes:
-        """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
-        if self._base.learning and page.place.held:
-            self._done(page.place.held)
-        now = self._now
-        if now.cookies.name(head) is None:
-            # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
-            self._warn_insecure()
-            return b""
-        decision = decide(now.site, found, signals, self.today())
-        lang = choose_language(now.site, head.header("accept-language") or "")
-        if decision.prompt:
-            revision = now.notice.digest[:12]
-            self.tally.shown(head, remote, language=lang, variant=VARIANT, gpc=decision.gpc, revision=revision)
-        elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
-            self.tally.signalled(head, remote)
-        nonce, inline = inline_policy(page.headers)
-        path = root.removesuffix(self.mount) + head.path
-        return now.notice.insertion(
-            Page(
-                decision=decision,
-                lang=lang,
-                nonce=nonce,
-                back=path + ("?" + head.query if head.query else ""),
-                root=f"//{quote(head.host, safe=':[]')}{root}" if page.place.foreign_base else root,
-                inline=inline or bool(nonce),
-                xml=page.xml,
-            )
-        )
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version
-
-    try:
-        return version("consent_mw")
-    except PackageNotFoundError:  # a bare checkout
-        return ""
-
-
-def _cookie_names(head: RequestHead) -> list[str]:
-    return [part.partition("=")[0].strip() for value in head.all("cookie") for part in value.split(";")]

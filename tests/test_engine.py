@@ -248,7 +248,7 @@ def test_policies_are_kept_up_to_a_bound(make: Make) -> None:
     engine = make()
     for number in range(300):
         engine.exchange(head(), f"/p{number}")
-    assert 0 < len(engine._policies) <= 64
+    assert 0 < len(engine._views._policies) <= 64
 
 
 def test_nobody_is_asked_over_plain_http(make: Make, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,228 @@
+"""
+What one request for a page of the app gets: its decision, what may run in it, and what is inserted.
+
+A request looks up; what follows from a decision on every page is made once
+and kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from consent_mw.assets import Assets
+from consent_mw.banner import VARIANT
+from consent_mw.banner import Notice
+from consent_mw.banner import Page
+from consent_mw.banner import state_of
+from consent_mw.codings import known_codings
+from consent_mw.cookies import CookieJar
+from consent_mw.cookies import expire
+from consent_mw.core.decide import decide
+from consent_mw.core.exchange import Exchange
+from consent_mw.core.exchange import PageInsert
+from consent_mw.core.exchange import wants_banner
+from consent_mw.core.headers import inline_policy
+from consent_mw.core.match import Matcher
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import Decision
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Reason
+from consent_mw.core.model import Record
+from consent_mw.core.model import RequestHead
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.core.policy import Budget
+from consent_mw.core.policy import HoldPolicy
+from consent_mw.counting import Tally
+from consent_mw.wording import choose_language
+
+logger = logging.getLogger("consent_mw")
+
+#: Distinct sets of grants for which the compiled policy is kept; a full store is emptied.
+_KEPT_POLICIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The site as it is until something more is learned, with what is made from it."""
+
+    site: Site
+    notice: Notice
+    cookies: CookieJar
+    #: Matches the cookies of the services that need consent.
+    matcher: Matcher
+
+
+class PageViews:
+    """
+    Makes the exchanges of one site; shared by its threads.
+
+    Args:
+        site: As it was configured.
+        known: The catalogue.
+        now: Gives the site as it is, with what was learned.
+        today: Gives whole days since 1970-01-01 UTC.
+        seen: Called with the ids of what was held in a page.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        known: Mapping[str, Service],
+        assets: Assets,
+        tally: Tally,
+        *,
+        now: Callable[[], Now],
+        today: Callable[[], int],
+        seen: Callable[[frozenset[str]], None],
+    ) -> None:
+        self._base = site
+        self._assets = assets
+        self._tally = tally
+        self._now = now
+        self._today = today
+        self._seen = seen
+        self._warned = False
+        self._policies: dict[frozenset[str], HoldPolicy] = {}
+        self._budget = Budget()
+        held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release)
+        self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
+        self._matcher = Matcher([*known.values(), *site.services])
+        _ = self._matcher.syntax  # compiled now, not by the first visitor
+        self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
+            NECESSARY
+        }
+
+    def exchange(self, head: RequestHead, root: str, remote: str, now: Now, found: Record | NoRecord) -> Exchange:
+        """
+        Return the exchange for a request to the app.
+
+        Args:
+            root: The mount's full path.
+            remote: The address that the request came from; it is looked up for its ISP and never kept.
+            found: What the request's cookie says.
+        """
+        decision = decide(now.site, found, head.signals, self._today())
+        held = [service for service in now.site.optional if service.id not in decision.granted]
+        held_ids = frozenset(service.id for service in held)
+        cookies = _cookie_names(head)
+        return Exchange(
+            head,
+            self._policy(decision, root),
+            decision,
+            insert=lambda place: self._insertion(head, root, found, remote, place),
+            first=lambda place: self._first(head, root, found, place),
+            expire=expire(cookies, held, head.host) if cookies else (),
+            holds_cookie=lambda name: not held_ids.isdisjoint(now.matcher.cookie(name)),
+            codings=known_codings(),
+            variant=lambda: self._variant(head, root, decision),
+            done=self._seen,
+            failed=lambda what, error: logger.error(
+                "%s %s: %s", head.method, "a page was held back", what, exc_info=error
+            ),
+        )
+
+    def _policy(self, decision: Decision, root: str) -> HoldPolicy:
+        allowed = self._necessary | decision.granted | decision.purposes
+        key = allowed | {root}
+        policy = self._policies.get(key)
+        if policy is None:
+            policy = HoldPolicy(
+                self._matcher,
+                allowed,
+                unknown=self._base.unknown,
+                remove=self._base.release == "reload",
+                placeholder=root + "/placeholder/",
+                hold_back=self._base.hold_back,
+                budget=self._budget,
+            )
+            if len(self._policies) >= _KEPT_POLICIES:
+                self._policies.clear()
+            self._policies[key] = policy
+        return policy
+
+    def _variant(self, head: RequestHead, root: str, decision: Decision) -> str:
+        """Return what the rewritten page depends on beside the app's own, as some hex digits."""
+        notice = self._now().notice
+        lang = choose_language(self._now().site, head.header("accept-language") or "")
+        parts = (
+            notice.digest,
+            self._assets.digest,
+            root,
+            lang,
+            sorted(decision.granted),
+            sorted(decision.purposes),
+            decision.prompt,
+            decision.gpc,
+            state_of(decision),
+            wants_banner(head),
+            self._holding,
+        )
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+    def _insertion(
+        self, head: RequestHead, root: str, found: Record | NoRecord, remote: str, place: PageInsert
+    ) -> bytes:
+        """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
+        if self._base.learning and place.place.held:
+            self._seen(place.place.held)
+        now = self._now()
+        if now.cookies.name(head) is None:
+            # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
+            self._warn_insecure()
+            return b""
+        page = self._page(head, root, found, place)
+        decision = page.decision
+        if decision.prompt:
+            revision = now.notice.digest[:12]
+            self._tally.shown(head, remote, language=page.lang, variant=VARIANT, gpc=decision.gpc, revision=revision)
+        elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
+            self._tally.signalled(head, remote)
+        return now.notice.insertion(page)
+
+    def _first(self, head: RequestHead, root: str, found: Record | NoRecord, place: PageInsert) -> bytes:
+        """Return what runs before everything else in the page."""
+        return self._now().notice.head(self._page(head, root, found, place))
+
+    def _page(self, head: RequestHead, root: str, found: Record | NoRecord, place: PageInsert) -> Page:
+        """Return what the notice needs to know of the page, by what has been learned until now."""
+        site = self._now().site
+        nonce, inline = inline_policy(place.headers)
+        path = root.removesuffix(self._base.mount) + head.path
+        return Page(
+            decision=decide(site, found, head.signals, self._today()),
+            lang=choose_language(site, head.header("accept-language") or ""),
+            nonce=nonce,
+            back=path + ("?" + head.query if head.query else ""),
+            root=f"//{quote(head.host, safe=':[]')}{root}" if place.place.foreign_base else root,
+            inline=inline or bool(nonce),
+            xml=place.xml,
+        )
+
+    def _warn_insecure(self) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "the site is served over plain http, where no choice can be kept: everything stays held and nobody is"
+                " asked. Serve it over https; behind a proxy that does, pass its X-Forwarded-Proto on"
+                " (werkzeug.middleware.proxy_fix); or write allow_insecure_http = true"
+            )
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version
+
+    try:
+        return version("consent_mw")
+    except PackageNotFoundError:  # a bare checkout
+        return ""
+
+
+def _cookie_names(head: RequestHead) -> list[str]:
+    return [part.partition("=")[0].strip() for value in head.all("cookie") for part in value.split(";")]
