@@ -8,10 +8,12 @@ docs/settings.md describes each of them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Mapping
 from datetime import date
 from datetime import datetime
 from importlib import import_module
+from inspect import iscoroutinefunction
 from urllib.parse import urlsplit
 
 from consent_mw.catalogue import LAWFUL_BASES
@@ -103,7 +105,7 @@ def _isp(value: object) -> object:
 def _function(value: object) -> object:
     """Return a function of the host site: a callable, or one that is named ``package.module:name``."""
     if callable(value):
-        return value
+        return _plain(value)
     text = checks.text(value)
     if not _CALLABLE.fullmatch(text):
         raise checks.Wrong(f"{text!r} names no function.", 'Write "package.module:name".')
@@ -117,6 +119,14 @@ def _function(value: object) -> object:
         raise checks.Wrong(f"{text!r} cannot be imported: {type(error).__name__}: {error}.", remedy) from None
     if not callable(found):
         raise checks.Wrong(f"{text!r} is {checks.kind(found)}, not a function.", "Name a function.")
+    return _plain(found)
+
+
+def _plain(found: Callable[..., object]) -> object:
+    """Refuse a coroutine function: nobody would wait for what it returns, and that is never false."""
+    if iscoroutinefunction(found) or iscoroutinefunction(found.__call__):
+        remedy = "Give a plain function; it is called in a thread, and may hand on what has to be awaited."
+        raise checks.Wrong("This is a coroutine function, which nobody would wait for.", remedy)
     return found
 
 

@@ -556,6 +556,17 @@ def test_a_check_may_be_named_or_given() -> None:
     assert (named, given) == (operator.truth, bool)
 
 
+async def nobody_waits(*things: object) -> bool:
+    """Answer no, to who waits for it."""
+    return False
+
+
+@pytest.mark.parametrize("table", [{"stats": {"check": nobody_waits}}, {"site": {"on_change": nobody_waits}}])
+def test_a_coroutine_function_is_refused(table: dict[str, object]) -> None:
+    """What a coroutine function returns is true whatever it would say: it neither guards nor hears anything."""
+    assert problem(table).what == "This is a coroutine function, which nobody would wait for."
+
+
 @pytest.mark.parametrize(
     ("key", "value", "what"),
     [
