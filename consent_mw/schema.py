@@ -124,7 +124,7 @@ def _function(value: object) -> object:
 
 def _plain(found: Callable[..., object]) -> object:
     """Refuse a coroutine function: nobody would wait for what it returns, and that is never false."""
-    if iscoroutinefunction(found) or iscoroutinefunction(found.__call__):
+    if iscoroutinefunction(found) or iscoroutinefunction(type(found).__call__):
         remedy = "Give a plain function; it is called in a thread, and may hand on what has to be awaited."
         raise checks.Wrong("This is a coroutine function, which nobody would wait for.", remedy)
     return found
