@@ -15,7 +15,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?=
-WORKERS ?= auto
+#: Tests wait for browsers and servers about a third of the time: one process more than there are cores.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 PAGES ?=
 BIN := .venv/bin
 PINS := requirements-dev.txt

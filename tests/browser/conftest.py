@@ -27,6 +27,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         named = set(map(str, item.callspec.params.values())) if hasattr(item, "callspec") else set()
         if browsers & {*getattr(item, "fixturenames", ()), *named}:
             item.add_marker("browser")
+    _side_by_side(items)
+
+
+def _side_by_side(items: list[pytest.Item]) -> None:
+    """Put tests that ask for the same batch of visits next to each other, so that few batches are made twice."""
+    places = [place for place, item in enumerate(items) if _batch(item)]
+    for place, item in zip(places, sorted((items[place] for place in places), key=_batch), strict=True):
+        items[place] = item
+
+
+def _batch(item: pytest.Item) -> tuple[str, str, int] | tuple[()]:
+    """Return the file, the fixture and the number of the batch that the test asks for; nothing where it asks none."""
+    names = {"bare", "held", "journeys"}.intersection(getattr(item, "fixturenames", ()))
+    number = item.callspec.params.get("number") if hasattr(item, "callspec") else None
+    # 24 visits: each page with scripts on and off.
+    return (item.path.name, min(names), number // 12) if names and isinstance(number, int) else ()
 
 
 @pytest.fixture(scope="session")
