@@ -36,6 +36,7 @@ from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Site
 from consent_mw.counting import Tally
 from consent_mw.errors import RecordsError
+from consent_mw.hooks import OptOuts
 from consent_mw.learning import Learning
 from consent_mw.pageview import Now
 from consent_mw.pageview import PageViews
@@ -146,6 +147,7 @@ class Engine:
         self._now = self._made(site, CookieJar(site, keys))
         self._learning = Learning(records, self._catalogue, self.today)
         self.tally = Tally(records, site, lookup, clock=clock)
+        self._opt_outs = OptOuts(site.on_change)
         self._upkeep = Upkeep(self._tasks())
         self._views = PageViews(
             site, self._catalogue, self.assets, self.tally, now=self.now, today=self.today, seen=self._done
@@ -248,7 +250,10 @@ class Engine:
             # Another process may have learned a service, and asked about it, since this one last looked.
             self._upkeep.hurry("learning", self.patience)
             now = self._now
-        return self._views.exchange(head, script_name + self.mount, remote, now, found)
+        exchange = self._views.exchange(head, script_name + self.mount, remote, now, found)
+        if self._opt_outs.saw(now.site, found, exchange.decision, self.today()):
+            self._upkeep.hurry("telling", 0.0)
+        return exchange
 
     # -- beside the requests
 
@@ -272,6 +277,8 @@ class Engine:
         ]
         if self._base.learning:
             tasks.append(Task("learning", self._share_news, 1, 1, first=1))
+        if self._base.on_change is not None:
+            tasks.append(Task("telling", self._opt_outs.tell, 60, 60, first=60, last=self._opt_outs.tell))
         if isinstance(self.records, SpooledRecords):
             tasks.append(Task("replaying", self.records.replay, 2, 5, first=1, last=self.records.replay))
         return tasks

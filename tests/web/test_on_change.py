@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,9 @@ from consent_mw.core.decide import decide
 from consent_mw.core.model import Action
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Record
+from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Signals
+from consent_mw.engine import Engine
 from consent_mw.hooks import OptOuts
 from tests.web.doubles import FORM
 from tests.web.doubles import SITE
@@ -189,3 +192,24 @@ def test_more_opt_outs_than_can_wait_are_told_later(caplog: pytest.LogCaptureFix
     outs.tell()
     assert (len(told), "r0" in told, "on_change is slower" in caplog.text) == (1000, False, True)
     assert outs.saw(SITE, *signalled(receipt="r0"), TODAY) is True
+
+
+def test_a_page_view_with_the_signal_is_told_beside_the_request(tmp_path: Path) -> None:
+    """The site's code hears of the opt-out although the visitor only looked at a page."""
+    told: list[str] = []
+    services = [{"use": "google-analytics"}, {"use": "meta-pixel"}]
+
+    def on_change(old: Decision, new: Decision, receipt: str) -> None:
+        told.append(receipt)
+
+    settings = {"records": f"sqlite:///{tmp_path}/consent.db", "on_change": on_change, "counters": "off"}
+    engine = Engine.configured({"site": settings, "services": services})
+    now = engine.now()
+    both = frozenset({"google-analytics", "meta-pixel"})
+    record = Record(Action.ACCEPT, engine.today(), now.site.revision, ALL, both, "receipt-1")
+    plain = RequestHead("GET", "https", "shop.example", "/", "", ())
+    cookie = now.cookies.set_cookie(record, plain).partition(";")[0]
+    for _ in range(2):
+        engine.exchange(replace(plain, headers=(("cookie", cookie), ("sec-gpc", "1"))))
+    engine.close()
+    assert told == ["receipt-1"]
