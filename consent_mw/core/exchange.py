@@ -41,6 +41,7 @@ from consent_mw.core.headers import for_one_visitor
 from consent_mw.core.headers import judge
 from consent_mw.core.headers import without_held
 from consent_mw.core.hold import Holder
+from consent_mw.core.metapolicy import Amend
 from consent_mw.core.model import Decision
 from consent_mw.core.model import RequestHead
 from consent_mw.core.policy import HoldPolicy
@@ -137,6 +138,8 @@ class Exchange:
         holds_cookie: Whether a cookie that the app sets belongs to something held.
         codings: The content codings that can be opened and closed again.
         variant: Gives letters and digits that change with all that the rewritten page depends on, beside the app's.
+        adapt: Gives the headers of a rewritten page with policies that let in what is inserted.
+        amend: The same for a policy that stands in the page.
         done: Called once with the ids of what was held.
         failed: Called with what went wrong, for the log; must not raise.
     """
@@ -153,6 +156,8 @@ class Exchange:
         holds_cookie: Callable[[str], bool] = lambda name: False,
         codings: Mapping[str, Coding] = BUILT_IN,
         variant: Callable[[], str] = lambda: "",
+        adapt: Callable[[Headers], Headers] = lambda headers: headers,
+        amend: Amend | None = None,
         done: Callable[[frozenset[str]], None] = lambda held: None,
         failed: Callable[[str, BaseException | None], None] = lambda what, error: None,
     ) -> None:
@@ -172,6 +177,8 @@ class Exchange:
         self._codings = codings
         self._variant = variant
         self._conditional = False
+        self._adapt = adapt
+        self._amend = amend
         self._done = done
         self._failed = failed
         self._stream: PageStream | CodedStream | None = None
@@ -201,7 +208,10 @@ class Exchange:
 
         May be called again as long as nothing was sent.
         """
-        verdict = judge(status, headers, self._codings)
+        # What answers OPTIONS is never shown, and a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch)
+        # is between the browser and the app.
+        shown = self.head.method != "OPTIONS"
+        verdict = judge(status, headers, self._codings) if shown else Verdict(Handling.PASS)
         self.status, self.reason = status, reason
         self._stream = None
         self._rewriters = []
@@ -210,7 +220,7 @@ class Exchange:
             self.headers = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
             if status == 304 and self._conditional:
                 # The page that the browser has is the one that it would get.
-                self.headers = for_one_visitor(self.headers) + self._tags(headers)
+                self.headers = self._adapted(for_one_visitor(self.headers)) + self._tags(headers)
         elif verdict.handling is Handling.REFUSE:
             self._refuse(verdict.problem, verdict.remedy)
         else:
@@ -285,7 +295,8 @@ class Exchange:
         length = next((value for name, value in headers if name.lower() == "content-length"), "")
         self._length = int(length) if length.isascii() and length.isdigit() else -1
         kept = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
-        self.headers = for_one_visitor(kept) + self._tags(headers) + [("Set-Cookie", value) for value in self._expire]
+        kept = self._adapted(for_one_visitor(kept))
+        self.headers = kept + self._tags(headers) + [("Set-Cookie", value) for value in self._expire]
         page_headers = tuple(headers)
         banner = wants_banner(self.head)
 
@@ -302,6 +313,7 @@ class Exchange:
                 insert if banner else None,
                 first if self._first is not None and is_document(self.head) else None,
                 undeclared=not verdict.charset,
+                amend=self._amend,
             )
             self._rewriters.append(made)
             return made
@@ -310,6 +322,10 @@ class Exchange:
         for coding in verdict.codings:  # the last one applied is the first to be opened
             stream = CodedStream(stream, self._codings[coding])
         self._stream = stream
+
+    def _adapted(self, headers: Headers) -> Headers:
+        """Return the headers of a page with policies that fit what is inserted; those of a fragment as they are."""
+        return self._adapt(headers) if is_document(self.head) else headers
 
     def _tags(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return the entity tag of the rewritten page, if the app gave one for its own."""

@@ -13,6 +13,8 @@ from consent_mw.core.elements import self_closing
 from consent_mw.core.hold import TOO_LONG
 from consent_mw.core.hold import defuse
 from consent_mw.core.match import Ids
+from consent_mw.core.metapolicy import meta_policy
+from consent_mw.core.policy import Plan
 from consent_mw.core.reading import HTML
 from consent_mw.core.reading import MATH
 from consent_mw.core.reading import SVG
@@ -60,7 +62,8 @@ class Markup(Constructs):
         """Place the banner, once; where there is nothing to place yet, try again before the end of the body."""
         give = self.page.insert
         holder = self.holder
-        place = Place(at_end, frozenset(self.page.held), holder.base.host != holder.page.host)
+        foreign = holder.base.host != holder.page.host
+        place = Place(at_end, frozenset(self.page.held), foreign, tuple(self.page.policies))
         text = give(place) if give else b""
         self.before_body = False
         self.at_end = not text and not at_end
@@ -70,7 +73,7 @@ class Markup(Constructs):
     def insert_first(self, offset: int) -> None:
         """Place what runs before all else, once."""
         give = self.page.first
-        text = give(Place(False, frozenset(self.page.held), False)) if give else b""
+        text = give(Place(False, frozenset(self.page.held), False, tuple(self.page.policies))) if give else b""
         self.before_head = False
         if text:
             self.edit(offset, 0, text)
@@ -84,6 +87,17 @@ class Markup(Constructs):
         base = resolve(holder.text(found[b"href"][0].raw), holder.page)
         if base.scheme not in ("data", "javascript") and base != holder.base:
             self.holder = holder.with_base(base)
+
+    def take_policy(self, tag: bytes, start: int) -> None:
+        """Add to a Content-Security-Policy what our part of the page needs of it."""
+        amend = self.page.amend
+        if amend is None or self.in_noscript or self.template:
+            return
+        found = meta_policy(attributes(tag, 5, xml=self.holder.xml), tag, self.holder.text, amend)
+        if found is not None:
+            if found.text not in self.page.policies:
+                self.page.policies.append(found.text)
+            self.apply(Plan(found.edits, ()), start)
 
     def pop_to(self, depth: int) -> None:
         self.stack = self.stack[:depth]
@@ -284,6 +298,8 @@ class Markup(Constructs):
         self.position = found.end()
         if name == b"base":
             self.take_base(found.group())
+        elif name == b"meta":
+            self.take_policy(found.group(), found.start())
         elif name == b"head" and self.before_head:
             self.insert_first(found.end())
         elif name == b"body" and self.before_body:

@@ -19,6 +19,7 @@ from typing import Protocol
 from typing import Self
 
 from consent_mw.core.hold import Holder
+from consent_mw.core.metapolicy import Amend
 from consent_mw.core.policy import Edit
 from consent_mw.core.policy import Edits
 from consent_mw.core.policy import Plan
@@ -35,6 +36,8 @@ class Place(NamedTuple):
     held: frozenset[str]
     #: A base element sends relative addresses to another host.
     foreign_base: bool
+    #: The Content-Security-Policies that the page itself has set so far.
+    policies: tuple[str, ...] = ()
 
 
 #: Gives the banner, or nothing (yet).
@@ -75,6 +78,10 @@ class Page(Protocol):
     first: Insert | None
     #: The page may name its charset in a meta element, which browsers look for near the beginning.
     undeclared: bool
+    #: Gives what to insert into a Content-Security-Policy that stands in the page.
+    amend: Amend | None
+    #: Those that were found.
+    policies: list[str]
     held: set[str]
 
     def fork(self, reading: Reading) -> None:

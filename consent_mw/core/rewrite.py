@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from consent_mw.core.hold import Holder
 from consent_mw.core.match import Ids
+from consent_mw.core.metapolicy import Amend
 from consent_mw.core.reading import Insert
 from consent_mw.core.reading import Reading
 from consent_mw.core.scan import Scanner
@@ -34,6 +35,7 @@ class Rewriter:
         insert: Gives the banner; None for a fragment.
         first: Gives what runs before all else; None for a fragment.
         undeclared: The page may name its charset in a meta element: ``first`` then stands behind that.
+        amend: Gives what to insert into a Content-Security-Policy that stands in the page; None to leave it alone.
 
     Raises:
         DeadRewriter: on use after the end or an error.
@@ -47,11 +49,14 @@ class Rewriter:
         first: Insert | None = None,
         *,
         undeclared: bool = False,
+        amend: Amend | None = None,
     ) -> None:
         self.holder = holder
         self.insert = insert
         self.first = first
         self.undeclared = undeclared
+        self.amend = amend
+        self.policies: list[str] = []
         #: Ids of what was held.
         self.held: set[str] = set()
         #: Offsets in the output and lengths of what was inserted, where ``trace`` is set.

@@ -35,6 +35,7 @@ _HEAD = frozenset(b"html head title meta link base basefont bgsound script style
 _WRAPPING = frozenset({b"html", b"head"})
 #: Elements of the head that run nothing.
 _DESCRIBING = frozenset({b"meta", b"title", b"base", b"link", b"style"})
+_MAY_BE_POLICY = re.compile(rb"security|&", re.I)
 _NAMES_CHARSET = re.compile(rb"charset[ \t\n\r\f]*=", re.I)
 #: What an old parser drops inside select, and every parser inside a frameset.
 _DROPPED_IN_SELECT = frozenset(b"style title xmp iframe noembed noframes noscript plaintext svg math".split())
@@ -192,6 +193,8 @@ class Scanner(Markup):
                 self.leave_out = name == b"iframe"
         if name in _CHANGES_MODE:
             self._change_mode(name, found)
+        elif name == b"meta" and plan is None and not self.stack:
+            self.take_policy(found.group(), start)
 
     def _place_first(self, name: bytes, found: re.Match[bytes]) -> None:
         """Insert what runs first, unless it still has to wait for the page's charset."""
@@ -243,8 +246,10 @@ class Scanner(Markup):
         if tag in memory.plans:
             return memory.plans[tag]
         plan = holder.plan(name, tag, foreign=name in (SVG, MATH))
-        # Elements that change the mode are never passed over, so that nothing is kept of them where nothing is held.
-        if (plan is not None or name not in _CHANGES_MODE) and memory.room_for(tag):
+        # Elements that change the mode are never passed over, so that nothing is kept of them where nothing is held;
+        # nor are policies, to which each page may need to add something else.
+        lasting = plan is not None or not (name in _CHANGES_MODE or (name == b"meta" and _MAY_BE_POLICY.search(tag)))
+        if lasting and memory.room_for(tag):
             memory.plans[tag] = plan
         return plan
 
