@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from consent_mw.jobs import ConsentJobs
 from consent_mw.wsgi import ConsentMiddleware
 from consent_mw.wsgi import current
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from consent_mw.core.model import Decision
     from consent_mw.core.model import Site
+
+
+#: Where an application keeps its jobs.
+_JOBS = "consent_mw.jobs"
 
 
 class Consent:
@@ -46,11 +51,29 @@ class Consent:
         """Wrap ``app``; call it after other extensions that wrap ``app.wsgi_app``, so that it stands outside them."""
         if "consent_mw" in app.extensions:
             raise RuntimeError("this Flask application is wrapped by consent_mw already: call init_app once")
-        config = app.config.get("CONSENT") if self._config is None else self._config
-        app.wsgi_app = ConsentMiddleware(app.wsgi_app, config)  # type: ignore[method-assign]
+        app.wsgi_app = ConsentMiddleware(app.wsgi_app, self._config_of(app))  # type: ignore[method-assign]
         app.extensions["consent_mw"] = self
         app.before_request(_remember)
         app.context_processor(_template_names)
+
+    def jobs(self, app: Flask | None = None) -> ConsentJobs:
+        """
+        Return what freezes, thaws and finds decisions for background jobs, with the configuration of the application.
+
+        Args:
+            app: The application, or None inside its context.
+        """
+        from flask import current_app
+
+        extensions = (app or current_app).extensions
+        if _JOBS not in extensions:
+            extensions[_JOBS] = ConsentJobs(self._config_of(app or current_app))
+        found: ConsentJobs = extensions[_JOBS]
+        return found
+
+    def _config_of(self, app: Flask) -> None | str | os.PathLike[str] | Mapping[str, object] | Site:
+        found: None | str | os.PathLike[str] | Mapping[str, object] | Site = app.config.get("CONSENT")
+        return found if self._config is None else self._config
 
 
 def _remember() -> None:

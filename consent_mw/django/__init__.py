@@ -5,7 +5,7 @@ Settings: ``CONSENT`` holds a mapping of the form of ``consent.toml``, or the
 path of such a file; without it every known tracker is held. With
 ``"consent_mw.django"`` in ``INSTALLED_APPS`` come the template tags, the
 system checks and the command ``manage.py consent``. Views ask
-``request.consent.allows("analytics")``.
+``request.consent.allows("analytics")``, background jobs ``consent_mw.django.jobs()``.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from consent_mw.django.middleware import ConsentMiddleware as ConsentMiddleware
+    from consent_mw.django.setup import jobs as jobs
 
-__all__ = ["ConsentMiddleware"]
+__all__ = ["ConsentMiddleware", "jobs"]
 
 
 def __getattr__(name: str) -> object:
-    # Django imports this package before its settings are ready; the middleware comes when it is asked for.
+    # Django imports this package before its settings are ready; what needs them comes when it is asked for.
     if name == "ConsentMiddleware":
         from consent_mw.django.middleware import ConsentMiddleware
 
         return ConsentMiddleware
+    if name == "jobs":
+        from consent_mw.django.setup import jobs
+
+        return jobs
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,11 +13,12 @@ from django.conf import settings
 from consent_mw import config
 from consent_mw.core.model import Site
 from consent_mw.engine import Engine
+from consent_mw.jobs import ConsentJobs
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ["engine", "is_staff", "site"]
+__all__ = ["engine", "is_staff", "jobs", "site"]
 
 #: Under this name the environ of a request for our own pages holds the request itself.
 REQUEST = "consent_mw.django.request"
@@ -52,6 +53,17 @@ def engine() -> Engine:
         ConfigError: with every mistake in the setting ``CONSENT``.
     """
     return Engine.configured(site())
+
+
+@cache
+def jobs() -> ConsentJobs:
+    """
+    Return what freezes, thaws and finds decisions for background jobs, with the project's settings.
+
+    Raises:
+        ConfigError: with every mistake in the setting ``CONSENT``.
+    """
+    return ConsentJobs(site())
 
 
 def is_staff(environ: Mapping[str, object]) -> bool:

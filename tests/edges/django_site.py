@@ -17,6 +17,8 @@ from django.http import StreamingHttpResponse
 from django.template import engines
 from django.urls import path
 
+from consent_mw.django import jobs
+
 HELD = '<script async src="https://www.google-analytics.com/analytics.js"></script>'
 #: Long enough for Django to compress it.
 PAGE = f"<!doctype html><title>t</title><body><h1>x</h1><p>{'text ' * 40}{HELD}</body>"
@@ -61,6 +63,11 @@ def page(request: HttpRequest) -> HttpResponse:
 def allowed(request: HttpRequest) -> JsonResponse:
     """Answer what the visitor allows."""
     return JsonResponse({name: request.consent.allows(name) for name in ("necessary", "analytics")})
+
+
+def frozen(request: HttpRequest) -> HttpResponse:
+    """Answer with the decision as a job would get it."""
+    return HttpResponse(jobs().freeze(request.consent), content_type="text/plain")
 
 
 async def allowed_async(request: HttpRequest) -> JsonResponse:
@@ -120,6 +127,7 @@ def templated(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", page),
     path("allowed", allowed),
+    path("frozen", frozen),
     path("allowed-async", allowed_async),
     path("streamed", streamed),
     path("streamed-async", streamed_async),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from consent_mw import Decision
 from tests.edges.contract import HELD
 from tests.edges.contract import SITES
 from tests.edges.contract import VECTORS
@@ -25,6 +26,13 @@ KEY = "k" * 40
 HELD_PAGES = [name for name in VECTORS if name not in ("json", "image", "events", "unreadable", "damaged", "part")]
 
 Site = Callable[[str], Ask]
+#: What the sites' own function was told.
+TOLD: list[tuple[Decision, Decision, str]] = []
+
+
+def heard(old: Decision, new: Decision, receipt: str) -> None:
+    """Hear of a choice."""
+    TOLD.append((old, new, receipt))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +44,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
     @cache
     def made(name: str) -> Ask:
-        return asking(name, {"site": {"records": f"sqlite:///{Path(folder)}/consent.db"}, "services": SERVICES})
+        settings = {"records": f"sqlite:///{Path(folder)}/consent.db", "on_change": heard}
+        return asking(name, {"site": settings, "services": SERVICES})
 
     return made
 
@@ -120,6 +129,16 @@ def test_a_head_request_gets_no_body(site: Site, name: str, vector: str) -> None
 def test_a_refusal_on_a_day_is_the_same_everywhere(site: Site, name: str) -> None:
     """The cookie of a refusal tells nobody apart, and no edge from another."""
     assert choose(site(name), "reject-all") == choose(site("wsgi"), "reject-all")
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_every_edge_tells_the_site_s_code_of_a_choice(site: Site, name: str) -> None:
+    """A choice at any edge is told once, with a receipt that is new; the same ledger has it."""
+    ask = site(name)
+    TOLD.clear()
+    choose(ask, "accept-all")
+    ((old, new, receipt),) = TOLD
+    assert (old.allows("analytics"), new.allows("analytics"), bool(receipt)) == (False, True, True)
 
 
 @pytest.mark.parametrize("name", SITES)

@@ -27,6 +27,7 @@ from consent_mw.core.counts import SHOWN
 from consent_mw.core.counts import TOTAL
 from consent_mw.django.asgi import get_asgi_application
 from consent_mw.django.setup import engine
+from consent_mw.django.setup import jobs
 from tests.edges import django_site as project  # configures Django
 from tests.edges.contract import ask_asgi
 from tests.running import run
@@ -42,10 +43,12 @@ Consent = Mapping[str, object]
 def configured(tmp_path: Path) -> Iterator[Consent]:
     """Give the project records of its own."""
     given = {"site": {"records": f"sqlite:///{tmp_path}/consent.db"}, **CONSENT}
-    engine.cache_clear()
+    for made in (engine, jobs):
+        made.cache_clear()
     with override_settings(CONSENT=given):
         yield given
-    engine.cache_clear()
+    for made in (engine, jobs):
+        made.cache_clear()
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -226,6 +229,13 @@ def test_the_checks_tell_what_would_go_wrong(
     with override_settings(**changed):
         found = [message.id for message in run_checks() if str(message.id).startswith("consent_mw")]
     assert found == ids
+
+
+def test_background_jobs_have_the_project_s_settings(ask: Ask) -> None:
+    """What a view froze thaws in another process of the project."""
+    accept(ask)
+    text = body(ask("/frozen")).decode()
+    assert (jobs().thaw(text).allows("analytics"), jobs().thaw("nonsense").allows("analytics")) == (True, False)
 
 
 def test_a_key_file_is_told_in_production(configured: Consent) -> None:

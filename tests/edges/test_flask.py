@@ -100,6 +100,26 @@ def test_templates_outside_a_request_are_left_alone(make: Callable[[], flask.Fla
         assert flask.render_template_string("{{ consent is defined }}") == "False"
 
 
+def test_background_jobs_have_the_application_s_configuration(make: Callable[[], flask.Flask]) -> None:
+    """What a view freezes, the extension thaws in the application's context, and one extension serves several."""
+    consent = Consent()
+    app, other = make(), make()
+    for each, service in ((app, "google-analytics"), (other, "youtube")):
+        each.config["CONSENT"] = {**each.config["CONSENT"], "services": [{"use": service}]}
+        consent.init_app(each)
+
+    @app.get("/frozen")
+    def frozen() -> str:
+        return consent.jobs().freeze(flask.g.consent)
+
+    client = app.test_client()
+    form = {"action": "accept-all", "back": "/"}
+    client.get("/")
+    client.post("/_cmw/choice", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+    text = client.get("/frozen").text
+    assert [consent.jobs(each).thaw(text).allows("analytics") for each in (app, other)] == [True, False]
+
+
 def test_twice_is_an_error(make: Callable[[], flask.Flask]) -> None:
     """An application is wrapped once; the error says so at start-up."""
     app = make()
