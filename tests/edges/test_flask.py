@@ -109,14 +109,14 @@ def test_background_jobs_have_the_application_s_configuration(make: Callable[[],
         consent.init_app(each)
 
     @app.get("/frozen")
-    def frozen() -> str:
-        return consent.jobs().freeze(flask.g.consent)
+    def frozen() -> list[str]:
+        return [consent.jobs().freeze(flask.g.consent)]
 
     client = app.test_client()
     form = {"action": "accept-all", "back": "/"}
     client.get("/")
     client.post("/_cmw/choice", data=form, headers={"Sec-Fetch-Site": "same-origin"})
-    text = client.get("/frozen").text
+    (text,) = client.get("/frozen").get_json()
     assert [consent.jobs(each).thaw(text).allows("analytics") for each in (app, other)] == [True, False]
 
 
