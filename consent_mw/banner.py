@@ -258,6 +258,7 @@ class Notice:
             ],
             "styles": {name: self._assets.read(name).decode() for name in sheets},
             "runtime": hashlib.sha256(self._assets.read("runtime.js")).hexdigest(),
+            "release": hashlib.sha256(self._assets.read("release.js")).hexdigest(),
             "languages": {
                 lang: {
                     "banner": self._at_root(self._banner(lang, False), lang),
@@ -310,7 +311,8 @@ class Notice:
         settings = "".join(
             [
                 'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
-                'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01"',
+                'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01" ',
+                f'data-cmw-more="{self._assets.path("release.js")}"',
                 f' data-cmw-saved="{saved}"' if variant.prompt else "",
                 ' data-cmw-release="reload"' if self.site.release == "reload" else "",
                 nonce,
@@ -320,7 +322,10 @@ class Notice:
             script = f"<script {settings}>{self._assets.read('runtime.js').decode()}</script>"
         else:
             source = f"\x01root\x01/{self._assets.path('runtime.js')}"
-            script = f'<script {settings} async="" src="{source}"></script>'
+            # What may be released must be known when the page has been parsed: a script that may come later is of no
+            # use where there is something to choose.
+            when = "defer" if variant.prompt else "async"
+            script = f'<script {settings} {when}="" src="{source}"></script>'
         return style + banner + reopen + script
 
     def _banner(self, lang: str, gpc: bool) -> str:

@@ -1,52 +1,88 @@
-// consent_mw runtime: sends the choice made in the banner, then gives held tags back in document order, as a browser
-// that parses the page would run them. Without it the banner is a plain form and held tags stay held.
-// This file is long because it is one asset without a build step: to cut it would cost each page a request more.
-// ASCII only; every comment fills whole lines, so that it can be left out of an inline copy.
+// consent_mw runtime: what must be at hand in every page. It keeps what holds, takes the choice, and stays in touch
+// with the other tabs of the site. What follows from a choice is in release.js, which comes when it is needed. Without
+// either the banner is a plain form and held tags stay held.
+// It stands in the page of who has not decided, so every byte of it counts. ASCII only; a comment fills its lines.
 (() => {
   'use strict';
   const win = window;
   const doc = document;
   if (win.consentMw && win.consentMw.allows) return;
 
-  // ---- settings and state ----
-
   const own = doc.currentScript;
-  let settings;
-  let granted = new Set();
-  let purposes = new Set();
-  let busy;
+  const setting = name => own.getAttribute('data-cmw-' + name) || '';
+  const list = name => setting(name).split(',').filter(Boolean);
+  // Against the page's address: a base element must not lead us elsewhere.
+  const at = path => new URL(setting('root') + path, location.href).href;
+  const walk = (top, work) => top.querySelectorAll('*').forEach(el => {
+    work(el);
+    if (el.shadowRoot) walk(el.shadowRoot, work);
+    if (el.localName === 'template' && el.content) walk(el.content, work);
+  });
 
-  const list = text => (text || '').split(',').filter(Boolean);
-  const setting = name => {
-    if (!settings) {
-      // An element of the page may carry the same attribute: our own script is asked first.
-      settings = own && own.hasAttribute('data-cmw-root') ? own : doc.querySelector('[data-cmw-root]');
-      if (settings) {
-        granted = new Set(list(setting('granted')));
-        purposes = new Set(list(setting('purposes')));
-        mark(setting('state'));
+  // What release.js gets: the state, which it changes, what it cannot find out by itself, and what both need.
+  const kit = { own, setting, at, walk, on: new Set([...list('granted'), ...list('purposes')]) };
+  kit.state = setting('state');
+  doc.documentElement.setAttribute('data-cmw-state', kit.state);
+  kit.allows = id => id === 'necessary' || kit.on.has(id);
+
+  // Only what the server sent may become code again: what is held in the page when it has been parsed. Markup that came
+  // later may be a visitor's, and sanitizers let data attributes through. Nothing is known where we came too late.
+  kit.parsed = new Promise(done => {
+    if (performance.timing.domContentLoadedEventStart) done();
+    else win.addEventListener('DOMContentLoaded', () => {
+      const known = new WeakSet();
+      walk(doc, el => el.matches('[data-cmw-held]:not([data-cmw-guard])') && known.add(el));
+      done(known);
+    }, true);
+  });
+
+  kit.load = path => new Promise((done, fail) => {
+    if (!kit.trust) {
+      const same = text => text;
+      kit.trust = { createScript: same, createScriptURL: same, createHTML: same };
+      try {
+        kit.trust = win.trustedTypes.createPolicy('consent-mw', kit.trust);
+      } catch (error) {
+        // No Trusted Types here, or no such policy allowed: plain strings then.
       }
     }
-    return (settings && settings.getAttribute('data-cmw-' + name)) || '';
-  };
-  const root = () => setting('root') || '/_cmw';
-  const mark = state => doc.documentElement.setAttribute('data-cmw-state', state);
-  const allows = id => {
-    root();
-    return id === 'necessary' || granted.has(id) || purposes.has(id);
-  };
-  const allowsAll = ids => ids.split(',').every(allows);
-  const pause = ms => new Promise(done => setTimeout(done, ms));
-  const report = error => { setTimeout(() => { throw error; }); };
-  const attempt = work => {
-    try {
-      work();
-    } catch (error) {
-      report(error);
-    }
+    const script = doc.createElement('script');
+    script.nonce = own.nonce;
+    // What it brought is taken at once, so that nobody else gets hold of the state.
+    script.onload = () => done(script.cmw && script.cmw(kit));
+    script.onerror = fail;
+    script.src = kit.trust.createScriptURL(at('/' + path));
+    doc.documentElement.append(script);
+    script.remove();
+  });
+  let second;
+  const more = () => {
+    second = second || kit.load(setting('more'));
+    return second;
   };
 
-  // ---- the banner ----
+  // A page that comes back from the cache or was rendered ahead, and one in another tab, may be older than the choice.
+  const check = () => more().then(() => kit.check()).catch(() => navigator.onLine && location.reload());
+  // All that tabs tell each other is that something changed; what holds, each asks for itself. A page with an open
+  // channel may not be kept in the back/forward cache.
+  const wake = () => {
+    try {
+      kit.tabs = new BroadcastChannel('cmw');
+      kit.tabs.onmessage = check;
+    } catch (error) {
+      // Not in every browser, nor where nothing may be stored.
+    }
+  };
+  const back = () => {
+    wake();
+    check();
+  };
+  win.addEventListener('pageshow', event => { if (event.persisted) back(); });
+  win.addEventListener('pagehide', () => kit.tabs && kit.tabs.close());
+  if (doc.prerendering) doc.addEventListener('prerenderingchange', back, { once: true });
+  else wake();
+  // Our own pages have no scripts that could tell; a reload tells nothing, so that no two tabs wake each other for ever.
+  if (kit.tabs && !performance.navigation.type && doc.referrer.startsWith(at('/'))) kit.tabs.postMessage('changed');
 
   const show = () => {
     const banner = doc.querySelector('[data-cmw-banner]');
@@ -58,40 +94,7 @@
     return banner;
   };
   const open = () => {
-    const back = encodeURIComponent(location.pathname + location.search);
-    if (!show()) location.assign(root() + '/?back=' + back);
-  };
-
-  const say = text => {
-    const node = doc.createElement('p');
-    node.setAttribute('role', 'status');
-    node.style.cssText = 'position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)';
-    doc.body.append(node);
-    // A live region speaks of what changes in it, so it has to stand there first.
-    setTimeout(() => { node.textContent = text; }, 100);
-  };
-
-  const chosen = answer => {
-    const banner = doc.querySelector('[data-cmw-banner]');
-    const before = [...granted, ...purposes];
-    const now = { granted: answer.granted, purposes: answer.purposes || [], state: answer.state };
-    granted = new Set(now.granted);
-    purposes = new Set(now.purposes);
-    mark(now.state);
-    const reopen = doc.querySelectorAll('[data-cmw-reopen]');
-    reopen.forEach(control => { control.hidden = false; });
-    if (banner) {
-      const inside = banner.contains(doc.activeElement) || doc.activeElement === doc.body;
-      banner.remove();
-      const next = doc.querySelector('[data-cmw-action=open]');
-      if (inside && next) next.focus({ preventScroll: true });
-    }
-    say(setting('saved') || 'Saved.');
-    doc.dispatchEvent(new CustomEvent('cmw:change', { detail: now }));
-    // What has run cannot be taken back within the page.
-    if (before.some(id => !allows(id))) location.reload();
-    else if (setting('release') !== 'reload') release();
-    else if (granted.size + purposes.size > before.length) location.reload();
+    if (!show()) location.assign(at('/?back=' + encodeURIComponent(location.pathname + location.search)));
   };
 
   doc.addEventListener('submit', event => {
@@ -99,20 +102,17 @@
     const button = event.submitter;
     if (!button || button.name !== 'action' || !form.closest('[data-cmw-banner]')) return;
     event.preventDefault();
-    if (busy) return;
-    busy = true;
-    root();
-    // Against the page's address: a base element must not send the choice elsewhere.
-    const url = new URL(form.getAttribute('action') || '', location.href).href;
+    if (kit.busy) return;
+    kit.busy = true;
     const body = new URLSearchParams(new FormData(form));
     body.append(button.name, button.value);
-    fetch(url, { method: 'POST', mode: 'same-origin', headers: { Accept: 'application/json' }, body, keepalive: true })
-      .then(response => (response.ok ? response.json() : 0))
-      .then(answer => (answer && Array.isArray(answer.granted) ? answer : Promise.reject()))
-      .then(answer => {
-        busy = false;
-        chosen(answer);
-      }, () => {
+    const url = at('/choice');
+    const answer = fetch(url, {
+      method: 'POST', mode: 'same-origin', headers: { Accept: 'application/json' }, body, keepalive: true,
+    }).then(response => response.json());
+    Promise.all([answer, more()]).then(([now]) => kit.chosen(now))
+      .catch(() => answer.then(now => (now.granted ? location.reload() : Promise.reject())))
+      .catch(() => {
         const field = doc.createElement('input');
         field.type = 'hidden';
         field.name = button.name;
@@ -131,557 +131,27 @@
     else if (!control.href && !control.form) open();
   });
 
-  // A page that comes back from the cache, or was rendered ahead, may be older than the choice.
-  const check = () => {
-    const order = ids => [...(ids || [])].sort().join();
-    fetch(root() + '/state', { cache: 'no-store', headers: { Accept: 'application/json' } })
-      .then(response => response.json())
-      .then(now => {
-        const old = doc.documentElement.getAttribute('data-cmw-state') || '';
-        if (now.state !== old || (now.granted && order(now.granted) !== order(granted))) location.reload();
-      })
-      .catch(() => {});
-  };
-  win.addEventListener('pageshow', event => { if (event.persisted) check(); });
-  if (doc.prerendering) doc.addEventListener('prerenderingchange', check, { once: true });
+  // The details are a layer that one can leave without an answer.
+  doc.addEventListener('keydown', event => {
+    const details = event.key === 'Escape' && event.target.closest('[data-cmw-banner] details[open]');
+    if (details) {
+      details.open = false;
+      details.firstElementChild.focus();
+    }
+  });
+
+  // The placeholder of an embed asks for it to be loaded once: that one element is given back, and nothing recorded.
+  win.addEventListener('message', event => {
+    if (event.data === 'cmw:once' && event.origin === location.origin) more().then(() => kit.once(event.source.frameElement)).catch(() => {});
+  });
 
   win.consentMw = Object.freeze({
-    allows,
+    allows: kit.allows,
     open,
     onChange: listener => {
-      const tell = event => listener(event.detail);
-      doc.addEventListener('cmw:change', tell);
-      return () => doc.removeEventListener('cmw:change', tell);
+      const heard = event => listener(event.detail);
+      doc.addEventListener('cmw:change', heard);
+      return () => doc.removeEventListener('cmw:change', heard);
     },
   });
-
-  // ---- what is held ----
-
-  // A script or stylesheet that never answers delays the others for so long, in milliseconds.
-  const LIMIT = 10000;
-  const XHTML = 'http://www.w3.org/1999/xhtml';
-  const PREFIX = /^([\w-]+:)?data-cmw-(?!held$)(?=.)/;
-  const MARKER = /about:invalid#cmw=([^#]*)#/g;
-  const HELD = '[data-cmw-held],style,[srcset*="#cmw="],[imagesrcset*="#cmw="]';
-  const JAVASCRIPT = /^((application|text)\/(x-)?(java|ecma)script|text\/(javascript1\.[0-5]|jscript|livescript))$/;
-  // These act on being inserted, or would leave their placeholder in the session's history.
-  const REINSERTED = /^(iframe|embed|object|meta|link|frame)$/;
-
-  const collect = (root, found) => {
-    root.querySelectorAll('*').forEach(el => {
-      if (el.matches(HELD)) found.push(el);
-      if (el.shadowRoot) collect(el.shadowRoot, found);
-      if (el.localName === 'template' && el.content) collect(el.content, found);
-    });
-    return found;
-  };
-
-  // Only what the server sent may become code again. Markup that came later may be a visitor's, and sanitizers let
-  // data attributes through: of it, only plain addresses are given back.
-  const known = new WeakSet();
-  const HARMLESS = /^(src|srcset|imagesrcset|href|xlink:href|poster|background)$/;
-  const harmless = (el, name, value) => {
-    try {
-      const web = /^https?:/.test(new URL(value, doc.baseURI).href);
-      return web && HARMLESS.test(name) && !/^(script|link|object|embed)$/.test(el.localName);
-    } catch (error) {
-      return false;
-    }
-  };
-
-  let policy;
-  try {
-    const same = text => text;
-    const rules = { createScript: same, createScriptURL: same, createHTML: same };
-    policy = win.trustedTypes.createPolicy('consent-mw', rules);
-  } catch (error) {
-    // No Trusted Types here, or no such policy allowed: plain strings then.
-  }
-  const trust = (kind, text) => (policy ? policy['create' + kind](text) : text);
-
-  const RAN = trust('Script', 'dispatchEvent(new Event("cmw:ran"))');
-
-  const set = (el, name, value, space) => {
-    const text = trust(/^on/.test(name) ? 'Script' : name === 'srcdoc' ? 'HTML' : 'ScriptURL', value);
-    if (space || (/^xlink:/.test(name) && el.namespaceURI !== XHTML)) {
-      el.setAttributeNS('http://www.w3.org/1999/xlink', name, text);
-    } else {
-      el.setAttribute(name, text);
-    }
-  };
-
-  // Give the attributes of one element back, to itself or to its copy; tell whether it loads anew.
-  const restore = (from, to, trusted) => {
-    let loads = false;
-    const slept = retyped(from);
-    const attributes = [...from.attributes];
-    // Handlers and srcset before src, or an image might load twice, or before anyone listens.
-    if (to === from) attributes.sort((a, b) => /src$/.test(a.name) - /src$/.test(b.name));
-    attributes.forEach(attribute => {
-      const { name, value } = attribute;
-      const plain = name.replace(PREFIX, '$1');
-      if (plain !== name) {
-        if (!trusted && !harmless(from, plain, value)) return;
-        if (to === from) from.removeAttributeNode(attribute);
-        attempt(() => set(to, plain, value, attribute.namespaceURI));
-        loads = loads || !/^on|^style$|^ping$/.test(plain);
-      } else if (name === 'data-cmw-held' || (name === 'type' && slept)) {
-        if (to === from) from.removeAttributeNode(attribute);
-      } else if (to !== from) {
-        // A parser takes names that setAttribute refuses.
-        to.setAttributeNode(attribute.cloneNode());
-      }
-    });
-    return loads;
-  };
-  const retyped = el => el.localName === 'script' && el.hasAttribute('data-cmw-held') &&
-    (el.hasAttribute('data-cmw-type') || el.getAttribute('type') === 'text/plain');
-
-  const unmark = text => text.replace(MARKER, (marker, ids) => (allowsAll(ids) ? '' : marker));
-  const clear = el => {
-    ['srcset', 'imagesrcset'].forEach(name => {
-      const value = el.getAttribute(name);
-      if (value && unmark(value) !== value) el.setAttribute(name, unmark(value));
-    });
-    if (el.localName === 'style' && unmark(el.textContent) !== el.textContent) el.textContent = unmark(el.textContent);
-  };
-
-  // Under 'strict-dynamic' a policy takes what a script inserts, but of what stands in the page only what has its
-  // nonce: a copy of ours must not pass where the original would not have.
-  let strict;
-  const barred = el => {
-    if (!own || !own.nonce || el.nonce === own.nonce) return false;
-    if (strict === undefined) {
-      strict = false;
-      const tell = () => { strict = true; };
-      win.addEventListener('cmw:ran', tell);
-      const probe = doc.createElement('script');
-      probe.textContent = RAN;
-      doc.head.append(probe);
-      probe.remove();
-      win.removeEventListener('cmw:ran', tell);
-    }
-    return strict;
-  };
-
-  const ADDRESS = /^(data-cmw-(src|href|xlink:href)|xlink:data-cmw-href)$/;
-  const asleep = el => retyped(el) || [...el.attributes].some(({ name }) => ADDRESS.test(name));
-
-  // How a script runs: inline, block, async, defer, or not at all; see
-  // https://html.spec.whatwg.org/#prepare-the-script-element
-  const get = (el, name) => {
-    const value = el.getAttribute('data-cmw-' + name);
-    return value === null ? el.getAttribute(name) : value;
-  };
-  const asks = el => (el.namespaceURI === XHTML
-    ? get(el, 'src')
-    : get(el, 'href') || get(el, 'xlink:href') || el.getAttribute('xlink:data-cmw-href'));
-  const kind = el => {
-    let type = retyped(el) ? el.getAttribute('data-cmw-type') : get(el, 'type');
-    if (type === null) type = el.getAttribute('language') ? 'text/' + el.getAttribute('language') : '';
-    type = type.trim().toLowerCase();
-    if (/^(speculationrules|importmap)$/.test(type)) return 'inline';
-    const module = type === 'module';
-    if (!module && ((type && !JAVASCRIPT.test(type)) || el.hasAttribute('nomodule'))) return '';
-    if (asks(el) === null && !module) return 'inline';
-    return el.hasAttribute('async') ? 'async' : module || el.hasAttribute('defer') ? 'defer' : 'block';
-  };
-
-  // ---- running ----
-
-  const settled = el => new Promise(done => {
-    el.addEventListener('load', done);
-    el.addEventListener('error', done);
-    setTimeout(done, LIMIT);
-  });
-  // What a load event would wait for.
-  let loading = 0;
-  const delay = el => {
-    loading++;
-    return settled(el).then(() => { loading--; });
-  };
-
-  // A script that did not run can be copied into one that will.
-  const revive = el => {
-    const script = doc.createElementNS(el.namespaceURI, el.localName);
-    restore(el, script, true);
-    if (el.nonce) script.nonce = el.nonce;
-    // Not made by the parser, it would be async without this.
-    if ('async' in script) script.async = el.hasAttribute('async');
-    if (el.textContent) script.textContent = trust('Script', el.textContent);
-    return script;
-  };
-
-  // An inline module does not tell when it has run, but one behind it can.
-  const ran = async last => {
-    if (last.src) return settled(last);
-    const after = doc.createElement('script');
-    after.type = 'module';
-    after.async = false;
-    after.nonce = last.nonce;
-    after.textContent = RAN;
-    await new Promise(done => {
-      win.addEventListener('cmw:ran', done, { once: true });
-      setTimeout(done, LIMIT);
-      doc.head.append(after);
-    });
-    after.remove();
-  };
-
-  // Where the text that a script writes belongs; external async and deferred scripts may not write, as ever.
-  const places = new WeakMap();
-  let latest;
-  const run = (el, how) => {
-    const script = revive(el);
-    if (how === 'inline' || how === 'block') {
-      places.set(script, { script, parent: el.parentNode, next: el.nextSibling });
-      if (!latest) divert();
-      latest = script;
-    }
-    el.replaceWith(script);
-    return script;
-  };
-
-  // ---- document.write ----
-
-  // Elements that are handed over whole, with what stands in them.
-  const WHOLE = /^(script|style|textarea|title|iframe|xmp|noembed|noframes|noscript|template)$/;
-  // Text; a comment; a tag; a bogus comment; a sign that begins nothing.
-  const TOKEN = new RegExp([
-    '[^<]+',
-    '<!-{2}(?:-?>|[^]*?--!?>)',
-    '<(/?)([a-z][^\\s/>]*)(?=[\\s/>])(?:[^>=]|=\\s*"[^"]*"|=\\s*\'[^\']*\'|=(?!\\s*["\']))*>',
-    '<(?!!--)[!?/](?![a-z])[^>]*>',
-    '<(?![!?/a-z]|$)',
-  ].join('|'), 'giy');
-
-  // Return how much of the text is complete, up to the end of the first script in it.
-  const complete = text => {
-    let end = 0;
-    TOKEN.lastIndex = 0;
-    for (let token; (token = TOKEN.exec(text)); end = TOKEN.lastIndex) {
-      const name = token[1] ? '' : (token[2] || '').toLowerCase();
-      if (WHOLE.test(name)) {
-        const close = new RegExp('</' + name + '(?=[\\s/>])[^>]*>', 'ig');
-        close.lastIndex = TOKEN.lastIndex;
-        if (!close.test(text)) break;
-        TOKEN.lastIndex = close.lastIndex;
-        if (name === 'script') return close.lastIndex;
-      }
-    }
-    return end;
-  };
-
-  // Parse in a document where nothing loads or runs, and copy each new node into the page behind the script.
-  const openStream = place => {
-    const inert = doc.implementation.createHTMLDocument('');
-    const twins = new Map();
-    const seen = new Map();
-    // Text still to be parsed, where the running script's text goes in it, and the script that parsing waits for.
-    let text = '';
-    let at = 0;
-    let waiting = null;
-
-    let anchor = place.script;
-    if (!anchor.parentNode) {
-      // Scripts like to remove themselves.
-      anchor = doc.createTextNode('');
-      place.parent.insertBefore(anchor, place.next && place.next.parentNode === place.parent ? place.next : null);
-    }
-    const names = [];
-    for (let up = anchor.parentNode; up && up.nodeType === 1; up = up.parentNode) names.unshift(up.localName);
-    if (names[0] !== 'html') names.unshift('body');
-    inert.open();
-    inert.write((doc.doctype ? '<!DOCTYPE html><' : '<') + names.join('><') + '><template></template>');
-    for (let a = inert.querySelector('template'), b = anchor; a && b; a = a.parentNode, b = b.parentNode) {
-      twins.set(a, b);
-    }
-
-    const add = node => {
-      const parent = twins.get(node.parentNode);
-      const how = node.localName === 'script' && !barred(node) ? kind(node) : '';
-      const deep = WHOLE.test(node.localName) && node.localName !== 'noscript';
-      const twin = how ? revive(node) : doc.importNode(node, deep);
-      if (!how && node.localName === 'script' && barred(node)) twin.type = 'text/plain';
-      // With scripts on, noscript holds text.
-      if (node.localName === 'noscript') twin.textContent = node.innerHTML;
-      twins.set(node, twin);
-      let before = node.previousSibling;
-      while (before && !(twins.has(before) && twins.get(before).parentNode === parent)) before = before.previousSibling;
-      const rest = text.length - at;
-      if (how === 'inline' || how === 'block') places.set(twin, place);
-      if (how === 'inline') at = 0;
-      if (how === 'block') {
-        waiting = { script: twin };
-        waiting.end = settled(twin).then(() => {
-          if (waiting && waiting.script === twin) waiting = null;
-          if (!waiting) {
-            at = text.length;
-            pump();
-          }
-        });
-      }
-      parent.insertBefore(twin, before ? twins.get(before).nextSibling : parent.firstChild);
-      if (how === 'inline') at = text.length - rest;
-    };
-    const mirror = parent => {
-      for (let node = parent.firstChild; node; node = node.nextSibling) {
-        if (!twins.has(node)) {
-          if (node === inert.body) twins.set(node, doc.body);
-          else if (node === inert.head) twins.set(node, doc.head);
-          else add(node);
-        } else if (seen.has(node)) {
-          twins.get(node).data += node.data.slice(seen.get(node));
-        }
-        if (node.nodeType === 3) seen.set(node, node.data.length);
-        else if (!WHOLE.test(node.localName)) mirror(node);
-      }
-    };
-    const pump = () => {
-      for (let end; !waiting && (end = complete(text.slice(0, at)));) {
-        const part = text.slice(0, end);
-        text = text.slice(end);
-        at -= end;
-        inert.write(part);
-        mirror(inert.documentElement);
-      }
-    };
-    return {
-      write: (more, script) => {
-        if (waiting && waiting.script === script) {
-          // What the awaited script writes comes before what has been waiting for it.
-          waiting = null;
-          at = 0;
-        }
-        text = text.slice(0, at) + more + text.slice(at);
-        at += more.length;
-        pump();
-      },
-      idle: async () => {
-        while (waiting) await waiting.end;
-      },
-    };
-  };
-  const idle = async script => {
-    const { stream } = places.get(script);
-    if (stream) await stream.idle();
-  };
-
-  // After parsing, the browser's own document.write would wipe the page.
-  const divert = () => {
-    if (doc.contentType !== 'text/html') return;
-    const write = (texts, end) => {
-      const script = doc.currentScript;
-      const place = places.get(script) || (script && script.src ? null : places.get(latest));
-      if (!place) return;
-      if (!place.stream) place.stream = openStream(place);
-      place.stream.write([...texts].join('') + end, script);
-    };
-    doc.write = (...texts) => write(texts, '');
-    doc.writeln = (...texts) => write(texts, '\n');
-    doc.open = (...rest) => (rest.length > 2 ? win.open(...rest) : doc);
-    doc.close = () => {};
-  };
-
-  // ---- events that have passed ----
-
-  // Whether the load event has come, and whether its listeners are through.
-  let fired = doc.readyState === 'complete';
-  let loaded = fired;
-  // Listeners that released code adds while a pass goes on.
-  let kept = null;
-  let undoing = [];
-  const HANDLERS = [[doc, 'readystatechange'], [win, 'load'], [win, 'pageshow']];
-  const former = new Map();
-
-  // A handler that has been called must not be found, chained and called again.
-  const hush = () => HANDLERS.forEach(([target, type]) => {
-    if (former.has(type)) return;
-    former.set(type, target['on' + type]);
-    target['on' + type] = null;
-  });
-  const note = () => HANDLERS.forEach(([target, type]) => {
-    if (!former.has(type) || !target['on' + type] || kept.some(one => one.type === type && !one.listener)) return;
-    // A handler takes the place of the one before it.
-    kept[former.get(type) ? 'unshift' : 'push']({ target, type });
-  });
-
-  const intercept = target => {
-    const { addEventListener, removeEventListener } = target;
-    const names = { addEventListener, removeEventListener };
-    const same = (type, listener, capture) => one => !one.gone && one.target === target && one.type === type &&
-      one.listener === listener && one.capture === capture;
-    const captures = options => !!(options && typeof options === 'object' ? options.capture : options);
-    const mine = {
-      addEventListener(type, listener, options) {
-        const capture = captures(options);
-        const once = type === 'DOMContentLoaded' || HANDLERS.some(([where, name]) => where === target && name === type);
-        const ours = once && kept && listener && (!this || this === target);
-        if (ours) {
-          note();
-          if (!kept.some(same(type, listener, capture))) kept.push({ target, type, listener, capture, options, names });
-        }
-        // Capturing on the window, it also hears of what loads from now on.
-        if (!ours || capture) addEventListener.apply(this || target, arguments);
-      },
-      removeEventListener(type, listener, options) {
-        if (kept) kept.filter(same(type, listener, captures(options))).forEach(one => { one.gone = true; });
-        removeEventListener.apply(this || target, arguments);
-      },
-    };
-    Object.keys(mine).forEach(name => {
-      const inherited = !Object.prototype.hasOwnProperty.call(target, name);
-      target[name] = mine[name];
-      undoing.push(() => {
-        // Somebody may have wrapped ours: then it stays, and only passes on.
-        if (target[name] !== mine[name]) return;
-        if (inherited) delete target[name];
-        else target[name] = names[name];
-      });
-    });
-  };
-
-  const fire = type => {
-    note();
-    const ready = type === 'DOMContentLoaded';
-    const past = ready || fired;
-    // The one event that travels: capture on the window, the document, then the window.
-    const rank = one => (!ready || one.target === doc ? 1 : one.capture ? 0 : 2);
-    kept.filter(one => one.type === type).sort((a, b) => rank(a) - rank(b)).forEach(one => {
-      const { target, listener, options, names } = one;
-      if (one.gone) return;
-      one.gone = true;
-      if (options && options.signal && options.signal.aborted) return;
-      const once = past && options && options.once;
-      // From here on it is the browser's; it may be due again.
-      if (listener) (once ? names.removeEventListener : names.addEventListener).call(target, type, listener, options);
-      if (!past) return;
-      const event = type === 'pageshow' ? new PageTransitionEvent(type) : new Event(type, { bubbles: ready });
-      Object.defineProperties(event, { target: { value: doc }, currentTarget: { value: target } });
-      const handler = listener || target['on' + type];
-      attempt(() => {
-        if (typeof handler === 'function') handler.call(target, event);
-        else if (handler) handler.handleEvent(event);
-      });
-    });
-  };
-
-  // Scripts that released scripts add keep the load event waiting too.
-  const watch = new MutationObserver(changes => changes.forEach(change => change.addedNodes.forEach(node => {
-    if (node.localName === 'script' && node.src) delay(node);
-  })));
-
-  const begin = () => {
-    kept = [];
-    if (loaded) hush();
-    intercept(win);
-    intercept(doc);
-    watch.observe(doc, { childList: true, subtree: true });
-  };
-  const finish = async () => {
-    await pause();
-    fire('DOMContentLoaded');
-    await pause();
-    for (const end = Date.now() + LIMIT; loading > 0 && Date.now() < end;) await pause(20);
-    ['DOMContentLoaded', 'readystatechange', 'load', 'pageshow'].forEach(fire);
-    kept = null;
-    watch.disconnect();
-    undoing.forEach(undo => undo());
-    undoing = [];
-    HANDLERS.forEach(([target, type]) => {
-      if (former.get(type) && !target['on' + type]) target['on' + type] = former.get(type);
-    });
-    former.clear();
-  };
-
-  // ---- the release ----
-
-  // Restored handlers of what has loaded long ago are called once.
-  const missed = el => {
-    const image = el.localName === 'img';
-    const handler = image && el.complete && !el.naturalWidth ? 'onerror' : 'onload';
-    if (typeof el[handler] !== 'function' || el === doc.body || !(image ? el.complete : loaded)) return;
-    setTimeout(() => { if (el[handler]) el[handler](new Event(handler.slice(2))); });
-  };
-
-  const giveBack = (el, trusted) => {
-    const parent = el.parentNode;
-    const next = el.nextSibling;
-    const again = REINSERTED.test(el.localName) && el.isConnected &&
-      [...el.attributes].some(({ name }) => PREFIX.test(name) && !/^data-cmw-on/.test(name));
-    if (again) el.remove();
-    const loads = restore(el, el, trusted);
-    if (again) parent.insertBefore(el, next);
-    const media = el.localName === 'source' && el.closest('audio,video');
-    // A media element that found nothing to play does not look again by itself (NETWORK_EMPTY, NETWORK_NO_SOURCE).
-    if (media && media.networkState % 3 === 0) media.load();
-    if (!loads) missed(el);
-    return loads;
-  };
-  const blocksScripts = el => el.localName === 'link' && /stylesheet/i.test(el.rel) && !/alternate/i.test(el.rel) &&
-    matchMedia(el.media).matches;
-
-  const pass = async () => {
-    const deferred = [];
-    const sheets = [];
-    begin();
-    for (const el of collect(doc, [])) {
-      try {
-        clear(el);
-        const ids = el.getAttribute('data-cmw-held');
-        const trusted = known.has(el);
-        const script = el.localName === 'script';
-        if (ids === null || !allowsAll(ids) || (script && (!trusted || barred(el)))) continue;
-        if (script && sheets.length) await Promise.all(sheets.splice(0));
-        const how = script && el.isConnected && asleep(el) ? kind(el) : '';
-        if (how === 'defer') {
-          deferred.push(el);
-        } else if (how === 'async') {
-          delay(run(el));
-        } else if (how) {
-          const copy = run(el, how);
-          if (how === 'block') await settled(copy);
-          await idle(copy);
-        } else if (giveBack(el, trusted) && el.isConnected) {
-          if (blocksScripts(el)) sheets.push(settled(el));
-          else if (/^(img|iframe)$/.test(el.localName) && el.loading !== 'lazy') delay(el);
-        }
-      } catch (error) {
-        report(error);
-      }
-    }
-    const running = [];
-    for (const el of deferred) {
-      if (!el.isConnected) continue;
-      // Not every browser keeps inline modules in the order of the others.
-      if (asks(el) === null) await Promise.all(running);
-      running.push(ran(run(el)));
-    }
-    await Promise.all(running);
-    await finish();
-  };
-
-  let queue = new Promise(go => {
-    let started;
-    const start = () => {
-      if (started) return;
-      started = true;
-      root();
-      if (doc.querySelector('[data-cmw-banner]')) collect(doc, []).forEach(el => known.add(el));
-      setTimeout(go);
-    };
-    if (loaded || performance.timing.domContentLoadedEventStart) start();
-    win.addEventListener('DOMContentLoaded', start, true);
-    win.addEventListener('load', () => {
-      start();
-      fired = true;
-      setTimeout(() => {
-        loaded = true;
-        if (kept) hush();
-      });
-    }, true);
-  });
-  const release = () => {
-    queue = queue.then(pass).catch(report);
-  };
 })();

@@ -12,12 +12,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from tests.browser.runtime_pages import RELEASE
 from tests.browser.runtime_pages import RUNTIME
 from tests.browser.runtime_pages import Site
 from tests.browser.runtime_pages import serve
@@ -644,15 +646,16 @@ def test_a_script_that_never_answers_is_passed_over(page: Page, site: Site) -> N
 
 
 def test_the_inline_copy_cannot_end_its_script() -> None:
-    """The file may stand inside a script element of any page: ASCII, without an end tag or a comment's beginning."""
+    """The runtime may stand inside a script element of any page: ASCII, without an end tag or a comment's beginning."""
     text = RUNTIME.read_bytes().lower()
     assert text.isascii()
     assert [] == [part for part in (b"</script", b"<script", b"<!--") if part in text]
 
 
-def test_every_comment_fills_its_line() -> None:
+@pytest.mark.parametrize("file", [RUNTIME, RELEASE], ids=["runtime", "release"])
+def test_every_comment_fills_its_line(file: Path) -> None:
     """Lines that begin with two slashes can be left out, and no other line holds a comment."""
-    code = [line for line in RUNTIME.read_text().splitlines() if not line.lstrip().startswith("//")]
+    code = [line for line in file.read_text().splitlines() if not line.lstrip().startswith("//")]
     assert [] == [line for line in code if "//" in line.replace("://", "") or "/*" in line]
 
 
@@ -723,7 +726,8 @@ def test_the_page_is_told(page: Page, site: Site) -> None:
         consentMw.onChange(() => { log('left'); })();
     }""")
     accept(page)
-    expected = ['{"granted":["t","u"],"purposes":["analytics","marketing"],"state":"accept"}', "accepttrue", "released"]
+    told = '{"granted":["t","u"],"purposes":["analytics","marketing"],"state":"accept","reload":false}'
+    expected = [told, "accepttrue", "released"]
     assert expected == wait_for(page, expected)
 
 
@@ -763,8 +767,8 @@ def test_own_controls_open_the_choices(page: Page, site: Site, control: str) -> 
 
 
 def test_a_page_from_the_cache_follows_a_later_choice(page: Page, site: Site) -> None:
-    """A page that comes back from the back/forward cache asks for the state and reloads where it has changed."""
-    address = add(site, "")
+    """A page that comes back from the back/forward cache asks for the state; it releases, or reloads on withdrawal."""
+    address = add(site, "<script{+ data-cmw-held=t type=text/plain+}>log('t');</script>")
     held(page, address)
     restored = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
     with page.expect_response("**/_cmw/state"):
@@ -772,6 +776,11 @@ def test_a_page_from_the_cache_follows_a_later_choice(page: Page, site: Site) ->
     page.wait_for_timeout(200)
     assert ["/p/held"] == site.requests("/p/")
     page.evaluate("document.cookie = 'choice=analytics; path=/'")
+    page.evaluate(restored)
+    assert ["t"] == wait_for(page, ["t"])
+    expect(page.locator("[data-cmw-banner]")).to_have_count(0)
+    assert ["/p/held"] == site.requests("/p/")
+    page.evaluate("document.cookie = 'choice=none; path=/'")
     with page.expect_navigation():
         page.evaluate(restored)
     assert ["/p/held", "/p/held"] == site.requests("/p/")
@@ -780,7 +789,7 @@ def test_a_page_from_the_cache_follows_a_later_choice(page: Page, site: Site) ->
 def test_the_page_works_without_the_runtime(page: Page, site: Site) -> None:
     """With the script blocked the banner is a form like any other, and nothing held has run."""
     site.inline = False
-    page.route("**/runtime.js", lambda route: route.abort())
+    page.route("**/r*e.js", lambda route: route.abort())
     held(page, site.add_file("order"))
     accept(page)
     page.wait_for_url("**/_cmw/")

@@ -218,6 +218,7 @@ def test_the_runtime_learns_the_state_from_attributes() -> None:
         "data-cmw-state": "partial",
         "data-cmw-granted": "counter,pay",
         "data-cmw-purposes": "analytics,necessary",
+        "data-cmw-more": ASSETS.path("release.js"),
     }
 
 
@@ -284,8 +285,9 @@ def test_a_runtime_that_cannot_stand_inline_is_linked(tmp_path: Path) -> None:
     for name in ("banner.css", "reopen.css"):
         (tmp_path / name).write_bytes((Path(str(assets.root())) / name).read_bytes())
     (tmp_path / "runtime.js").write_text("say('é')", encoding="utf-8")
+    (tmp_path / "release.js").write_text("", encoding="utf-8")
     notice = Notice(SITE, Assets(tmp_path))
-    assert b"runtime." in notice.insertion(page(decision(prompt=True)))
+    assert b" defer=\"\" src=\"/shop/_cmw/assets/runtime." in notice.insertion(page(decision(prompt=True)))
 
 
 def test_hostile_words_stay_words() -> None:

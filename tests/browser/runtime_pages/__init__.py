@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 RUNTIME = REPOSITORY / "static" / "runtime.js"
+RELEASE = REPOSITORY / "static" / "release.js"
 HERE = Path(__file__).resolve().parent
 
 #: The services of these pages by the purpose that grants them.
@@ -127,8 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, "application/json", json.dumps(self._choice()).encode())
         elif path.startswith("/_cmw/placeholder/"):
             self._send(200, "text/html", b"<!doctype html><p>placeholder")
-        elif path.startswith("/_cmw/runtime.js"):
-            self._send(200, "text/javascript", RUNTIME.read_bytes())
+        elif path in ("/_cmw/runtime.js", "/_cmw/release.js"):
+            self._send(200, "text/javascript", (RUNTIME.parent / path.rpartition("/")[2]).read_bytes())
         elif path.startswith("/_cmw/"):
             self._send(200, "text/html", b"<!doctype html><title>preferences</title>")
         elif page and rest in ("held", "bare"):
@@ -186,13 +187,13 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(granted, list)
         assert isinstance(purposes, list)
         settings = (
-            f'data-cmw-root="/_cmw" data-cmw-release="{self.site.release}" data-cmw-state="{choice["state"]}" '
+            f'data-cmw-root="/_cmw" data-cmw-more="release.js" data-cmw-release="{self.site.release}" data-cmw-state="{choice["state"]}" '
             f'data-cmw-granted="{",".join(granted)}" data-cmw-purposes="{",".join(purposes)}" '
             f'data-cmw-saved="Your choice is saved."{nonce}'
         )
         if self.site.inline:
             return f"{BANNER}<script {settings}>{RUNTIME.read_text()}</script>"
-        return f'{BANNER}<script {settings} async="" src="/_cmw/runtime.js"></script>'
+        return f'{BANNER}<script {settings} defer="" src="/_cmw/runtime.js"></script>'
 
     def _send(self, status: int, kind: str, body: bytes, headers: dict[str, str] | None = None) -> None:
         with contextlib.suppress(ConnectionError):

@@ -1,0 +1,596 @@
+// consent_mw, the second half of the runtime: sends the choice, says what follows from it, and gives held tags back in
+// document order, as a browser that parses the page would run them. runtime.js loads it when it is first needed.
+// This file is long because it is one asset without a build step: to cut it would cost a request more.
+// ASCII only; every comment fills whole lines.
+document.currentScript.cmw = kit => {
+  'use strict';
+  const win = window;
+  const doc = document;
+  const { own, setting, at, walk, allows } = kit;
+
+  const allowsAll = ids => ids.split(',').every(allows);
+  const pause = ms => new Promise(done => setTimeout(done, ms));
+  const report = error => { setTimeout(() => { throw error; }); };
+  const attempt = work => {
+    try {
+      work();
+    } catch (error) {
+      report(error);
+    }
+  };
+
+  // ---- the choice ----
+
+  const say = text => {
+    const node = doc.createElement('p');
+    node.setAttribute('role', 'status');
+    node.style.cssText = 'position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)';
+    doc.body.append(node);
+    // A live region speaks of what changes in it, so it has to stand there first.
+    setTimeout(() => { node.textContent = text; }, 100);
+  };
+
+  let signals = setting('signals-src');
+  const follow = async answer => {
+    const before = [...kit.on];
+    const { granted, purposes, state } = answer;
+    kit.on = new Set([...granted, ...purposes]);
+    kit.state = state;
+    doc.documentElement.setAttribute('data-cmw-state', state);
+    doc.querySelectorAll('[data-cmw-reopen]').forEach(control => { control.hidden = false; });
+    doc.querySelectorAll('[data-cmw-banner]').forEach(banner => {
+      const inside = banner.contains(doc.activeElement) || doc.activeElement === doc.body;
+      banner.remove();
+      const next = doc.querySelector('[data-cmw-action=open]');
+      if (inside && next) next.focus({ preventScroll: true });
+    });
+    const more = kit.on.size > before.length;
+    const detail = { granted, purposes, state };
+    // What has run cannot be taken back within the page, and whose choice is gone is asked anew.
+    detail.reload = state === 'none' || before.some(id => !allows(id)) || (more && setting('release') === 'reload');
+    if (more && signals && !detail.reload) {
+      // Vendors that listen to signals must find them before any tag of theirs runs.
+      const path = signals;
+      signals = '';
+      await kit.load(path).catch(() => { detail.reload = true; });
+    }
+    doc.dispatchEvent(new CustomEvent('cmw:change', { detail }));
+    if (detail.reload) location.reload();
+    else if (more) kit.release(() => location.reload());
+  };
+
+  kit.chosen = answer => {
+    if (!answer.granted) throw answer;
+    kit.busy = false;
+    say(setting('saved') || 'Saved.');
+    if (kit.tabs) attempt(() => kit.tabs.postMessage('changed'));
+    follow(answer).catch(report);
+  };
+
+  kit.check = async () => {
+    const answer = await fetch(at('/state'), { cache: 'no-store', headers: { Accept: 'application/json' } })
+      .then(response => response.json())
+      .catch(() => 0);
+    if (!answer.granted) return;
+    const now = new Set([...answer.granted, ...answer.purposes]);
+    const same = answer.state === kit.state && now.size === kit.on.size && [...now].every(id => kit.on.has(id));
+    if (!same) follow(answer).catch(report);
+  };
+
+  // ---- what is held ----
+
+  // A script or stylesheet that never answers delays the others for so long, in milliseconds.
+  const LIMIT = 10000;
+  const XHTML = 'http://www.w3.org/1999/xhtml';
+  const PREFIX = /^([\w-]+:)?data-cmw-(?!held$)(?=.)/;
+  const MARKER = /about:invalid#cmw=([^#]*)#/g;
+  // What guard.js holds it gives back itself.
+  const HELD = '[data-cmw-held]:not([data-cmw-guard]),style,[srcset*="#cmw="],[imagesrcset*="#cmw="]';
+  const JAVASCRIPT = /^((application|text)\/(x-)?(java|ecma)script|text\/(javascript1\.[0-5]|jscript|livescript))$/;
+  // These act on being inserted, or would leave their placeholder in the session's history.
+  const REINSERTED = /^(iframe|embed|object|meta|link|frame)$/;
+
+  // Only what the server sent may become code again, which runtime.js has kept in mind; of what came later, which may
+  // be a visitor's, only plain addresses are given back.
+  let known;
+  const HARMLESS = /^(src|srcset|imagesrcset|href|xlink:href|poster|background)$/;
+  const harmless = (el, name, value) => {
+    try {
+      const web = /^https?:/.test(new URL(value, doc.baseURI).href);
+      return web && HARMLESS.test(name) && !/^(script|link|object|embed)$/.test(el.localName);
+    } catch (error) {
+      return false;
+    }
+  };
+
+  const trust = (kind, text) => kit.trust['create' + kind](text);
+  const RAN = trust('Script', 'dispatchEvent(new Event("cmw:ran"))');
+
+  const set = (el, name, value, space) => {
+    const text = trust(/^on/.test(name) ? 'Script' : name === 'srcdoc' ? 'HTML' : 'ScriptURL', value);
+    if (space || (/^xlink:/.test(name) && el.namespaceURI !== XHTML)) {
+      el.setAttributeNS('http://www.w3.org/1999/xlink', name, text);
+    } else {
+      el.setAttribute(name, text);
+    }
+  };
+
+  // Give the attributes of one element back, to itself or to its copy; tell whether it loads anew.
+  const restore = (from, to, trusted) => {
+    let loads = false;
+    const slept = retyped(from);
+    const attributes = [...from.attributes];
+    // Handlers and srcset before src, or an image might load twice, or before anyone listens.
+    if (to === from) attributes.sort((a, b) => /src$/.test(a.name) - /src$/.test(b.name));
+    attributes.forEach(attribute => {
+      const { name, value } = attribute;
+      const plain = name.replace(PREFIX, '$1');
+      if (plain !== name) {
+        if (!trusted && !harmless(from, plain, value)) return;
+        if (to === from) from.removeAttributeNode(attribute);
+        attempt(() => set(to, plain, value, attribute.namespaceURI));
+        loads = loads || !/^on|^style$|^ping$/.test(plain);
+      } else if (name === 'data-cmw-held' || (name === 'type' && slept)) {
+        if (to === from) from.removeAttributeNode(attribute);
+      } else if (to !== from) {
+        // A parser takes names that setAttribute refuses.
+        to.setAttributeNode(attribute.cloneNode());
+      }
+    });
+    return loads;
+  };
+  const retyped = el => el.localName === 'script' && el.hasAttribute('data-cmw-held') &&
+    (el.hasAttribute('data-cmw-type') || el.getAttribute('type') === 'text/plain');
+
+  const unmark = text => text.replace(MARKER, (marker, ids) => (allowsAll(ids) ? '' : marker));
+  const clear = el => {
+    ['srcset', 'imagesrcset'].forEach(name => {
+      const value = el.getAttribute(name);
+      if (value && unmark(value) !== value) el.setAttribute(name, unmark(value));
+    });
+    if (el.localName === 'style' && unmark(el.textContent) !== el.textContent) el.textContent = unmark(el.textContent);
+  };
+
+  // Under 'strict-dynamic' a policy takes what a script inserts, but of what stands in the page only what has its
+  // nonce: a copy of ours must not pass where the original would not have.
+  let strict;
+  const barred = el => {
+    if (!own || !own.nonce || el.nonce === own.nonce) return false;
+    if (strict === undefined) {
+      strict = false;
+      const tell = () => { strict = true; };
+      win.addEventListener('cmw:ran', tell);
+      const probe = doc.createElement('script');
+      probe.textContent = RAN;
+      doc.head.append(probe);
+      probe.remove();
+      win.removeEventListener('cmw:ran', tell);
+    }
+    return strict;
+  };
+
+  const ADDRESS = /^(data-cmw-(src|href|xlink:href)|xlink:data-cmw-href)$/;
+  const asleep = el => retyped(el) || [...el.attributes].some(({ name }) => ADDRESS.test(name));
+
+  // How a script runs: inline, block, async, defer, or not at all; see
+  // https://html.spec.whatwg.org/#prepare-the-script-element
+  const get = (el, name) => {
+    const value = el.getAttribute('data-cmw-' + name);
+    return value === null ? el.getAttribute(name) : value;
+  };
+  const asks = el => (el.namespaceURI === XHTML
+    ? get(el, 'src')
+    : get(el, 'href') || get(el, 'xlink:href') || el.getAttribute('xlink:data-cmw-href'));
+  const kind = el => {
+    let type = retyped(el) ? el.getAttribute('data-cmw-type') : get(el, 'type');
+    if (type === null) type = el.getAttribute('language') ? 'text/' + el.getAttribute('language') : '';
+    type = type.trim().toLowerCase();
+    if (/^(speculationrules|importmap)$/.test(type)) return 'inline';
+    const module = type === 'module';
+    if (!module && ((type && !JAVASCRIPT.test(type)) || el.hasAttribute('nomodule'))) return '';
+    if (asks(el) === null && !module) return 'inline';
+    return el.hasAttribute('async') ? 'async' : module || el.hasAttribute('defer') ? 'defer' : 'block';
+  };
+
+  // ---- running ----
+
+  const settled = el => new Promise(done => {
+    el.addEventListener('load', done);
+    el.addEventListener('error', done);
+    setTimeout(done, LIMIT);
+  });
+  // What a load event would wait for.
+  let loading = 0;
+  const delay = el => {
+    loading++;
+    return settled(el).then(() => { loading--; });
+  };
+
+  // A script that did not run can be copied into one that will.
+  const revive = el => {
+    const script = doc.createElementNS(el.namespaceURI, el.localName);
+    restore(el, script, true);
+    if (el.nonce) script.nonce = el.nonce;
+    // Not made by the parser, it would be async without this.
+    if ('async' in script) script.async = el.hasAttribute('async');
+    if (el.textContent) script.textContent = trust('Script', el.textContent);
+    return script;
+  };
+
+  // An inline module does not tell when it has run, but one behind it can.
+  const ran = async last => {
+    if (last.src) return settled(last);
+    const after = doc.createElement('script');
+    after.type = 'module';
+    after.async = false;
+    after.nonce = last.nonce;
+    after.textContent = RAN;
+    await new Promise(done => {
+      win.addEventListener('cmw:ran', done, { once: true });
+      setTimeout(done, LIMIT);
+      doc.head.append(after);
+    });
+    after.remove();
+  };
+
+  // Where the text that a script writes belongs; external async and deferred scripts may not write, as ever.
+  const places = new WeakMap();
+  let latest;
+  const run = (el, how) => {
+    const script = revive(el);
+    if (how === 'inline' || how === 'block') {
+      places.set(script, { script, parent: el.parentNode, next: el.nextSibling });
+      if (!latest) divert();
+      latest = script;
+    }
+    el.replaceWith(script);
+    return script;
+  };
+
+  // ---- document.write ----
+
+  // Elements that are handed over whole, with what stands in them.
+  const WHOLE = /^(script|style|textarea|title|iframe|xmp|noembed|noframes|noscript|template)$/;
+  // Text; a comment; a tag; a bogus comment; a sign that begins nothing.
+  const TOKEN = new RegExp([
+    '[^<]+',
+    '<!-{2}(?:-?>|[^]*?--!?>)',
+    '<(/?)([a-z][^\\s/>]*)(?=[\\s/>])(?:[^>=]|=\\s*"[^"]*"|=\\s*\'[^\']*\'|=(?!\\s*["\']))*>',
+    '<(?!!--)[!?/](?![a-z])[^>]*>',
+    '<(?![!?/a-z]|$)',
+  ].join('|'), 'giy');
+
+  // Return how much of the text is complete, up to the end of the first script in it.
+  const complete = text => {
+    let end = 0;
+    TOKEN.lastIndex = 0;
+    for (let token; (token = TOKEN.exec(text)); end = TOKEN.lastIndex) {
+      const name = token[1] ? '' : (token[2] || '').toLowerCase();
+      if (WHOLE.test(name)) {
+        const close = new RegExp('</' + name + '(?=[\\s/>])[^>]*>', 'ig');
+        close.lastIndex = TOKEN.lastIndex;
+        if (!close.test(text)) break;
+        TOKEN.lastIndex = close.lastIndex;
+        if (name === 'script') return close.lastIndex;
+      }
+    }
+    return end;
+  };
+
+  // Parse in a document where nothing loads or runs, and copy each new node into the page behind the script.
+  const openStream = place => {
+    const inert = doc.implementation.createHTMLDocument('');
+    const twins = new Map();
+    const seen = new Map();
+    // Text still to be parsed, where the running script's text goes in it, and the script that parsing waits for.
+    let text = '';
+    let at = 0;
+    let waiting = null;
+
+    let anchor = place.script;
+    if (!anchor.parentNode) {
+      // Scripts like to remove themselves.
+      anchor = doc.createTextNode('');
+      place.parent.insertBefore(anchor, place.next && place.next.parentNode === place.parent ? place.next : null);
+    }
+    const names = [];
+    for (let up = anchor.parentNode; up && up.nodeType === 1; up = up.parentNode) names.unshift(up.localName);
+    if (names[0] !== 'html') names.unshift('body');
+    inert.open();
+    inert.write((doc.doctype ? '<!DOCTYPE html><' : '<') + names.join('><') + '><template></template>');
+    for (let a = inert.querySelector('template'), b = anchor; a && b; a = a.parentNode, b = b.parentNode) {
+      twins.set(a, b);
+    }
+
+    const add = node => {
+      const parent = twins.get(node.parentNode);
+      const how = node.localName === 'script' && !barred(node) ? kind(node) : '';
+      const deep = WHOLE.test(node.localName) && node.localName !== 'noscript';
+      const twin = how ? revive(node) : doc.importNode(node, deep);
+      if (!how && node.localName === 'script' && barred(node)) twin.type = 'text/plain';
+      // With scripts on, noscript holds text.
+      if (node.localName === 'noscript') twin.textContent = node.innerHTML;
+      twins.set(node, twin);
+      let before = node.previousSibling;
+      while (before && !(twins.has(before) && twins.get(before).parentNode === parent)) before = before.previousSibling;
+      const rest = text.length - at;
+      if (how === 'inline' || how === 'block') places.set(twin, place);
+      if (how === 'inline') at = 0;
+      if (how === 'block') {
+        waiting = { script: twin };
+        waiting.end = settled(twin).then(() => {
+          if (waiting && waiting.script === twin) waiting = null;
+          if (!waiting) {
+            at = text.length;
+            pump();
+          }
+        });
+      }
+      parent.insertBefore(twin, before ? twins.get(before).nextSibling : parent.firstChild);
+      if (how === 'inline') at = text.length - rest;
+    };
+    const mirror = parent => {
+      for (let node = parent.firstChild; node; node = node.nextSibling) {
+        if (!twins.has(node)) {
+          if (node === inert.body) twins.set(node, doc.body);
+          else if (node === inert.head) twins.set(node, doc.head);
+          else add(node);
+        } else if (seen.has(node)) {
+          twins.get(node).data += node.data.slice(seen.get(node));
+        }
+        if (node.nodeType === 3) seen.set(node, node.data.length);
+        else if (!WHOLE.test(node.localName)) mirror(node);
+      }
+    };
+    const pump = () => {
+      for (let end; !waiting && (end = complete(text.slice(0, at)));) {
+        const part = text.slice(0, end);
+        text = text.slice(end);
+        at -= end;
+        inert.write(part);
+        mirror(inert.documentElement);
+      }
+    };
+    return {
+      write: (more, script) => {
+        if (waiting && waiting.script === script) {
+          // What the awaited script writes comes before what has been waiting for it.
+          waiting = null;
+          at = 0;
+        }
+        text = text.slice(0, at) + more + text.slice(at);
+        at += more.length;
+        pump();
+      },
+      idle: async () => {
+        while (waiting) await waiting.end;
+      },
+    };
+  };
+  const idle = async script => {
+    const { stream } = places.get(script);
+    if (stream) await stream.idle();
+  };
+
+  // After parsing, the browser's own document.write would wipe the page.
+  const divert = () => {
+    if (doc.contentType !== 'text/html') return;
+    const write = (texts, end) => {
+      const script = doc.currentScript;
+      const place = places.get(script) || (script && script.src ? null : places.get(latest));
+      if (!place) return;
+      if (!place.stream) place.stream = openStream(place);
+      place.stream.write([...texts].join('') + end, script);
+    };
+    doc.write = (...texts) => write(texts, '');
+    doc.writeln = (...texts) => write(texts, '\n');
+    doc.open = (...rest) => (rest.length > 2 ? win.open(...rest) : doc);
+    doc.close = () => {};
+  };
+
+  // ---- events that have passed ----
+
+  // Whether the load event has come, and whether its listeners are through.
+  let fired = doc.readyState === 'complete';
+  let loaded = fired;
+  // Listeners that released code adds while a pass goes on.
+  let kept = null;
+  let undoing = [];
+  const HANDLERS = [[doc, 'readystatechange'], [win, 'load'], [win, 'pageshow']];
+  const former = new Map();
+
+  // A handler that has been called must not be found, chained and called again.
+  const hush = () => HANDLERS.forEach(([target, type]) => {
+    if (former.has(type)) return;
+    former.set(type, target['on' + type]);
+    target['on' + type] = null;
+  });
+  const note = () => HANDLERS.forEach(([target, type]) => {
+    if (!former.has(type) || !target['on' + type] || kept.some(one => one.type === type && !one.listener)) return;
+    // A handler takes the place of the one before it.
+    kept[former.get(type) ? 'unshift' : 'push']({ target, type });
+  });
+
+  const intercept = target => {
+    const { addEventListener, removeEventListener } = target;
+    const names = { addEventListener, removeEventListener };
+    const same = (type, listener, capture) => one => !one.gone && one.target === target && one.type === type &&
+      one.listener === listener && one.capture === capture;
+    const captures = options => !!(options && typeof options === 'object' ? options.capture : options);
+    const mine = {
+      addEventListener(type, listener, options) {
+        const capture = captures(options);
+        const once = type === 'DOMContentLoaded' || HANDLERS.some(([where, name]) => where === target && name === type);
+        const ours = once && kept && listener && (!this || this === target);
+        if (ours) {
+          note();
+          if (!kept.some(same(type, listener, capture))) kept.push({ target, type, listener, capture, options, names });
+        }
+        // Capturing on the window, it also hears of what loads from now on.
+        if (!ours || capture) addEventListener.apply(this || target, arguments);
+      },
+      removeEventListener(type, listener, options) {
+        if (kept) kept.filter(same(type, listener, captures(options))).forEach(one => { one.gone = true; });
+        removeEventListener.apply(this || target, arguments);
+      },
+    };
+    Object.keys(mine).forEach(name => {
+      const inherited = !Object.prototype.hasOwnProperty.call(target, name);
+      target[name] = mine[name];
+      undoing.push(() => {
+        // Somebody may have wrapped ours: then it stays, and only passes on.
+        if (target[name] !== mine[name]) return;
+        if (inherited) delete target[name];
+        else target[name] = names[name];
+      });
+    });
+  };
+
+  const fire = type => {
+    note();
+    const ready = type === 'DOMContentLoaded';
+    const past = ready || fired;
+    // The one event that travels: capture on the window, the document, then the window.
+    const rank = one => (!ready || one.target === doc ? 1 : one.capture ? 0 : 2);
+    kept.filter(one => one.type === type).sort((a, b) => rank(a) - rank(b)).forEach(one => {
+      const { target, listener, options, names } = one;
+      if (one.gone) return;
+      one.gone = true;
+      if (options && options.signal && options.signal.aborted) return;
+      const once = past && options && options.once;
+      // From here on it is the browser's; it may be due again.
+      if (listener) (once ? names.removeEventListener : names.addEventListener).call(target, type, listener, options);
+      if (!past) return;
+      const event = type === 'pageshow' ? new PageTransitionEvent(type) : new Event(type, { bubbles: ready });
+      Object.defineProperties(event, { target: { value: doc }, currentTarget: { value: target } });
+      const handler = listener || target['on' + type];
+      attempt(() => {
+        if (typeof handler === 'function') handler.call(target, event);
+        else if (handler) handler.handleEvent(event);
+      });
+    });
+  };
+
+  // Scripts that released scripts add keep the load event waiting too.
+  const watch = new MutationObserver(changes => changes.forEach(change => change.addedNodes.forEach(node => {
+    if (node.localName === 'script' && node.src) delay(node);
+  })));
+
+  const begin = () => {
+    kept = [];
+    if (loaded) hush();
+    intercept(win);
+    intercept(doc);
+    watch.observe(doc, { childList: true, subtree: true });
+  };
+  const finish = async () => {
+    await pause();
+    fire('DOMContentLoaded');
+    await pause();
+    for (const end = Date.now() + LIMIT; loading > 0 && Date.now() < end;) await pause(20);
+    ['DOMContentLoaded', 'readystatechange', 'load', 'pageshow'].forEach(fire);
+    kept = null;
+    watch.disconnect();
+    undoing.forEach(undo => undo());
+    undoing = [];
+    HANDLERS.forEach(([target, type]) => {
+      if (former.get(type) && !target['on' + type]) target['on' + type] = former.get(type);
+    });
+    former.clear();
+  };
+
+  // ---- the release ----
+
+  // Restored handlers of what has loaded long ago are called once.
+  const missed = el => {
+    const image = el.localName === 'img';
+    const handler = image && el.complete && !el.naturalWidth ? 'onerror' : 'onload';
+    if (typeof el[handler] !== 'function' || el === doc.body || !(image ? el.complete : loaded)) return;
+    setTimeout(() => { if (el[handler]) el[handler](new Event(handler.slice(2))); });
+  };
+
+  const giveBack = (el, trusted) => {
+    const parent = el.parentNode;
+    const next = el.nextSibling;
+    const again = REINSERTED.test(el.localName) && el.isConnected &&
+      [...el.attributes].some(({ name }) => PREFIX.test(name) && !/^data-cmw-on/.test(name));
+    if (again) el.remove();
+    const loads = restore(el, el, trusted);
+    if (again) parent.insertBefore(el, next);
+    const media = el.localName === 'source' && el.closest('audio,video');
+    // A media element that found nothing to play does not look again by itself (NETWORK_EMPTY, NETWORK_NO_SOURCE).
+    if (media && media.networkState % 3 === 0) media.load();
+    if (!loads) missed(el);
+    return loads;
+  };
+  const blocksScripts = el => el.localName === 'link' && /stylesheet/i.test(el.rel) && !/alternate/i.test(el.rel) &&
+    matchMedia(el.media).matches;
+
+  const pass = async () => {
+    const deferred = [];
+    const sheets = [];
+    begin();
+    const found = [];
+    walk(doc, el => el.matches(HELD) && found.push(el));
+    for (const el of found) {
+      try {
+        clear(el);
+        const ids = el.getAttribute('data-cmw-held');
+        const trusted = known.has(el);
+        const script = el.localName === 'script';
+        if (ids === null || !allowsAll(ids) || (script && (!trusted || barred(el)))) continue;
+        if (script && sheets.length) await Promise.all(sheets.splice(0));
+        const how = script && el.isConnected && asleep(el) ? kind(el) : '';
+        if (how === 'defer') {
+          deferred.push(el);
+        } else if (how === 'async') {
+          delay(run(el));
+        } else if (how) {
+          const copy = run(el, how);
+          if (how === 'block') await settled(copy);
+          await idle(copy);
+        } else if (giveBack(el, trusted) && el.isConnected) {
+          if (blocksScripts(el)) sheets.push(settled(el));
+          else if (/^(img|iframe)$/.test(el.localName) && el.loading !== 'lazy') delay(el);
+        }
+      } catch (error) {
+        report(error);
+      }
+    }
+    const running = [];
+    for (const el of deferred) {
+      if (!el.isConnected) continue;
+      // Not every browser keeps inline modules in the order of the others.
+      if (asks(el) === null) await Promise.all(running);
+      running.push(ran(run(el)));
+    }
+    await Promise.all(running);
+    await finish();
+  };
+
+  win.addEventListener('load', () => {
+    fired = true;
+    setTimeout(() => {
+      loaded = true;
+      if (kept) hush();
+    });
+  }, true);
+
+  let queue = kit.parsed.then(() => pause());
+  // Give back what is granted, or do otherwise where the page is not known well enough for that.
+  kit.release = otherwise => {
+    queue = queue.then(async () => {
+      known = await kit.parsed;
+      await (known ? pass() : otherwise());
+    }).catch(report);
+  };
+
+  // Give one embed back, whatever is granted, and nothing else of its service.
+  kit.once = async frame => {
+    const known = await kit.parsed;
+    if (!frame || frame.ownerDocument !== doc || !frame.hasAttribute('data-cmw-held')) return;
+    // The guard lets it pass.
+    frame.cmwFree = true;
+    giveBack(frame, !!known && known.has(frame));
+  };
+};
