@@ -369,34 +369,31 @@ def host_and_path(source: str) -> tuple[str, str] | None:
 # -- a policy of our own
 
 
-def built(sources: Sequence[str], report: str = "") -> str:
+def built(sources: Iterable[str]) -> str:
     """
     Return a policy that allows the page's own site and the sources, whatever the page does with them.
 
     Code and styles in the page are left to the policies that the site has itself.
-
-    Args:
-        report: Where browsers report what it stopped, or empty.
     """
     own = "'self' 'unsafe-inline' 'unsafe-eval' data: blob: filesystem: mediastream:"
-    text = " ".join(["default-src", own, *sources])
-    return f"{text}; report-uri {report}; report-to {REPORTS_TO}" if report else text
+    return " ".join(["default-src", own, *sources])
 
 
-#: The name of our endpoint in Reporting-Endpoints.
-REPORTS_TO = "cmw"
+def reporting(text: str, address: str, group: str = "") -> list[Edit]:
+    """
+    Return the edits after which browsers report what the policy stopped to ``address`` too.
 
-
-def reporting(text: str, report: str) -> list[Edit]:
-    """Return the edits after which browsers report what the policy stopped to ``report`` too."""
+    Args:
+        group: What Reporting-Endpoints calls it; only for a policy that names none.
+    """
     policy = parsed(text)
     # Where report-to counts, report-uri does not, and of groups there can be one.
     if not policy or "report-to" in policy:
         return []
-    if "report-uri" in policy:
-        known = policy["report-uri"]
-        if any(value.text == report for value in known.values):
-            return []
-        return [(known.end, 0, " " + report)]
+    known = policy.get("report-uri")
+    if known is not None:
+        told = any(value.text == address for value in known.values)
+        return [] if told else [(known.end, 0, " " + address)]
     kept = text.rstrip(_SPACES)
-    return [(len(kept), 0, (" " if kept.endswith(";") else "; ") + "report-uri " + report)]
+    joint = " " if kept.endswith(";") else "; "
+    return [(len(kept), 0, f"{joint}report-uri {address}" + (f"; report-to {group}" if group else ""))]
