@@ -196,7 +196,7 @@ class PageViews:
         path = root.removesuffix(self._base.mount) + head.path
         return Page(
             decision=decide(site, found, head.signals, self._today()),
-            lang=choose_language(site, head.header("accept-language") or ""),
+            lang=choose_language(site, head.header("accept-language") or "", place.place.lang),
             nonce=nonce,
             back=path + ("?" + head.query if head.query else ""),
             root=f"//{quote(head.host, safe=':[]')}{root}" if place.place.foreign_base else root,

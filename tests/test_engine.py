@@ -305,3 +305,10 @@ def test_the_banner_posts_home_under_a_foreign_base(make: Make) -> None:
     engine = make(declared("google-analytics"))
     out, _ = visit(engine, b"<head><base href='//cdn.example/'></head><body><p>text")
     assert b'action="//www.shop.example/_cmw/choice"' in out
+
+
+def test_the_notice_speaks_the_language_of_the_page(make: Make) -> None:
+    """What the page says of itself goes before what the browser asks for."""
+    engine = make(replace(declared("google-analytics"), languages=("en", "de")))
+    out, _ = visit(engine, b"<!doctype html><html lang=de-AT><head></head><body><p>", ("accept-language", "en"))
+    assert b'lang="de"' in out

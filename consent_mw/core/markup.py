@@ -37,6 +37,8 @@ from consent_mw.core.urls import resolve
 from consent_mw.errors import RefusedMarkup
 
 #: The longest beginning of a construct that says nothing yet: "<![CDATA[" and the comment "<!--->".
+#: Language tags are shorter; a page may say anything.
+_LONGEST_LANGUAGE = 100
 _SHORT = 9
 _FONT_BREAKOUT = frozenset({b"color", b"face", b"size"})
 #: A declaration: what begins so and is neither a comment nor a CDATA section.
@@ -63,7 +65,7 @@ class Markup(Constructs):
         give = self.page.insert
         holder = self.holder
         foreign = holder.base.host != holder.page.host
-        place = Place(at_end, frozenset(self.page.held), foreign, tuple(self.page.policies))
+        place = Place(at_end, frozenset(self.page.held), foreign, tuple(self.page.policies), self.lang)
         text = give(place) if give else b""
         self.before_body = False
         self.at_end = not text and not at_end
@@ -77,6 +79,13 @@ class Markup(Constructs):
         self.before_head = False
         if text:
             self.edit(offset, 0, text)
+
+    def take_language(self, tag: bytes) -> None:
+        """Note the language of the root element, https://html.spec.whatwg.org/#language"""
+        found = attributes(tag, 5, xml=self.holder.xml)
+        values = (found.get(b"xml:lang") if self.holder.xml else None) or found.get(b"lang")
+        if values and len(values[0].raw) <= _LONGEST_LANGUAGE:
+            self.lang = self.holder.text(values[0].raw).strip()
 
     def take_base(self, tag: bytes) -> None:
         found = attributes(tag, 5, xml=self.holder.xml)
@@ -285,7 +294,9 @@ class Markup(Constructs):
     def _xml_start_tag(self, found: re.Match[bytes]) -> bool:
         self.in_prolog = False
         name = found.group(2).rpartition(b":")[2]
-        if self.before_head and name not in (b"html", b"head"):
+        if self.before_head and name == b"html":
+            self.take_language(found.group())
+        elif self.before_head and name != b"head":
             self.insert_first(found.start())
         if name in (b"script", b"style") and not self_closing(found):
             if not self._element_with_text(name, found):

@@ -38,6 +38,8 @@ class Place(NamedTuple):
     foreign_base: bool
     #: The Content-Security-Policies that the page itself has set so far.
     policies: tuple[str, ...] = ()
+    #: What the page says its language is, or empty.
+    lang: str = ""
 
 
 #: Gives the banner, or nothing (yet).
@@ -129,6 +131,8 @@ class Reading(ABC):
         #: Specifiers that an import map sends to a held address.
         self.mapped: frozenset[str] = frozenset()
         self.before_head = primary and page.first is not None
+        #: What the root element says of the page's language.
+        self.lang = ""
         self.before_body = primary and page.insert is not None
         self.at_end = False
         #: Raw text: the element it is in, and whether it is left out of the page.

@@ -199,6 +199,8 @@ class Scanner(Markup):
     def _place_first(self, name: bytes, found: re.Match[bytes]) -> None:
         """Insert what runs first, unless it still has to wait for the page's charset."""
         late = self.page.undeclared
+        if name == b"html":
+            self.take_language(found.group())
         if name == b"head" and not late or name == b"meta" and late and _NAMES_CHARSET.search(found.group()):
             self.insert_first(found.end())
         elif name not in _WRAPPING and not (late and name in _DESCRIBING):

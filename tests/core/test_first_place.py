@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from consent_mw.core.reading import Place
 from consent_mw.core.rewrite import Rewriter
 from consent_mw.errors import RefusedMarkup
 from tests.core.rewriting import holder
@@ -94,3 +95,27 @@ def test_no_script_runs_before_it(page: bytes, undeclared: bool, data: st.DataOb
     scripts = [element for element in document.iter() if str(element.tag).endswith("script")]
     assert out.count(FIRST) <= 1
     assert not scripts or scripts[0].text == "first"
+
+
+@pytest.mark.parametrize(
+    ("page", "lang"),
+    [
+        (b"<!doctype html><html lang=de><head></head><body>", "de"),
+        (b"<!doctype html><HTML class=x LANG=' pt-BR '>\n<title></title><p>", "pt-BR"),
+        (b"<html lang=de lang=fr><p>", "de"),
+        (b"<html><body lang=de>", ""),
+        (b"<html lang=" + b"x" * 101 + b"><p>", ""),
+    ],
+)
+def test_the_language_of_the_page_is_known_where_the_banner_goes(page: bytes, lang: str) -> None:
+    """The root element says which language the page is in."""
+    found = []
+
+    def banner(place: Place) -> bytes:
+        found.append(place.lang)
+        return BANNER
+
+    rewriter = Rewriter(holder(), banner, lambda place: FIRST)
+    rewriter.feed(page)
+    rewriter.finish()
+    assert found == [lang]
