@@ -29,16 +29,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from consent_mw.core.caching import FOR_ONE
+from consent_mw.core.caching import Caching
+from consent_mw.core.caching import Scope
 from consent_mw.core.codec import PageStream
 from consent_mw.core.coding import BUILT_IN
 from consent_mw.core.coding import CodedStream
 from consent_mw.core.coding import Coding
 from consent_mw.core.coding import narrowed
+from consent_mw.core.headers import DEPENDENT
 from consent_mw.core.headers import Handling
 from consent_mw.core.headers import Headers
 from consent_mw.core.headers import Verdict
-from consent_mw.core.headers import for_one_visitor
+from consent_mw.core.headers import for_some
+from consent_mw.core.headers import is_private
 from consent_mw.core.headers import judge
+from consent_mw.core.headers import of_other_bytes
 from consent_mw.core.headers import without_held
 from consent_mw.core.hold import Holder
 from consent_mw.core.metapolicy import Amend
@@ -50,8 +56,10 @@ from consent_mw.core.rewrite import Rewriter
 from consent_mw.core.rewrite import held_in
 from consent_mw.core.urls import Url
 from consent_mw.core.urls import ascii_host
+from consent_mw.core.validators import Asked
+from consent_mw.core.validators import conditions_of
+from consent_mw.core.validators import dated
 from consent_mw.core.validators import marked
-from consent_mw.core.validators import unmarked
 from consent_mw.errors import RefusedMarkup
 
 #: What a browser says it will do with the response when it is to be a page (Fetch Metadata).
@@ -134,8 +142,12 @@ class Exchange:
         decision: Why; kept for the edge and for views.
         insert: Gives the banner.
         first: Gives what goes first into the head of every document.
-        expire: Set-Cookie values that take held services' cookies away from the visitor's browser.
+        expire: Set-Cookie values that take held services' cookies away from the visitor's browser; they go out with
+            pages that no shared cache keeps.
         holds_cookie: Whether a cookie that the app sets belongs to something held.
+        caching: Who may keep the page.
+        undecided: What may run for a visitor who granted nothing, to tell what depends on the choice.
+        could_hold_cookie: Whether a cookie that the app sets belongs to something that waits for a choice.
         codings: The content codings that can be opened and closed again.
         variant: Gives letters and digits that change with all that the rewritten page depends on, beside the app's.
         adapt: Gives the headers of a rewritten page with policies that let in what is inserted.
@@ -154,6 +166,9 @@ class Exchange:
         first: Insert | None = None,
         expire: Sequence[str] = (),
         holds_cookie: Callable[[str], bool] = lambda name: False,
+        caching: Caching = FOR_ONE,
+        undecided: HoldPolicy | None = None,
+        could_hold_cookie: Callable[[str], bool] = lambda name: False,
         codings: Mapping[str, Coding] = BUILT_IN,
         variant: Callable[[], str] = lambda: "",
         adapt: Callable[[Headers], Headers] = lambda headers: headers,
@@ -174,9 +189,12 @@ class Exchange:
         self._first = first
         self._expire = expire
         self._holds_cookie = holds_cookie
+        self._caching = caching
+        self._undecided = undecided
+        self._could_hold_cookie = could_hold_cookie
         self._codings = codings
         self._variant = variant
-        self._conditional = False
+        self._asked = Asked()
         self._adapt = adapt
         self._amend = amend
         self._done = done
@@ -192,10 +210,8 @@ class Exchange:
     def request_changes(self) -> dict[str, str | None]:
         """Return the request headers (lower case) that the app must see otherwise: with this value, or not at all."""
         changes: dict[str, str | None] = dict.fromkeys(closed_headers(self.head))
-        if "if-none-match" in changes:
-            tags = unmarked(", ".join(self.head.all("if-none-match")), self._variant())
-            changes["if-none-match"] = tags or None
-            self._conditional = bool(tags)
+        self._asked, conditions = conditions_of(self.head, self._variant, page=wants_page(self.head))
+        changes |= conditions
         codings = self.head.all("accept-encoding")
         if codings:
             # Only what can be opened here is offered.
@@ -218,9 +234,11 @@ class Exchange:
         if verdict.handling is Handling.PASS:
             self.state = State.PASSING
             self.headers = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
-            if status == 304 and self._conditional:
+            if status == 304 and self._asked.about(headers):
                 # The page that the browser has is the one that it would get.
-                self.headers = self._adapted(for_one_visitor(self.headers)) + self._tags(headers)
+                self.headers = self._adapted(self._caching.headers(self.headers)) + self._tags(headers)
+            elif self._head_depends(headers):
+                self.headers = for_some(self.headers)
         elif verdict.handling is Handling.REFUSE:
             self._refuse(verdict.problem, verdict.remedy)
         else:
@@ -276,8 +294,14 @@ class Exchange:
         return out
 
     def allowed(self, headers: Sequence[tuple[str, str]]) -> Headers:
-        """Return headers that go out apart from the response (early hints, trailers), less what is held."""
+        """Return headers that go out before the response (early hints), less what is held."""
         return without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
+
+    def trailers(self, headers: Sequence[tuple[str, str]]) -> Headers:
+        """Return fields that go out behind the body; digests of the app's own bytes do not fit another body."""
+        if self.state is State.PASSING or (self.state is State.DONE and self._stream is None):
+            return self.allowed(headers)
+        return of_other_bytes(self.allowed(headers)) if self.state is not State.DEAD else []
 
     def holds(self, url: str) -> bool:
         """Whether what is at ``url`` may not be fetched now."""
@@ -295,8 +319,10 @@ class Exchange:
         length = next((value for name, value in headers if name.lower() == "content-length"), "")
         self._length = int(length) if length.isascii() and length.isdigit() else -1
         kept = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
-        kept = self._adapted(for_one_visitor(kept))
-        self.headers = kept + self._tags(headers) + [("Set-Cookie", value) for value in self._expire]
+        kept = self._adapted(self._caching.headers(kept))
+        self.headers = kept + self._tags(headers)
+        if is_private(self.headers):
+            self.headers += [("Set-Cookie", value) for value in self._expire]
         page_headers = tuple(headers)
         banner = wants_banner(self.head)
 
@@ -328,10 +354,33 @@ class Exchange:
         return self._adapt(headers) if is_document(self.head) else headers
 
     def _tags(self, headers: Sequence[tuple[str, str]]) -> Headers:
-        """Return the entity tag of the rewritten page, if the app gave one for its own."""
-        given = next((value for name, value in headers if name.lower() == "etag"), "")
-        tag = marked(given, self._variant()) if given and wants_page(self.head) else ""
+        """Return the entity tag of the rewritten page, if the app gave one for its own, or a date."""
+        given = {name.lower(): value for name, value in headers if name.lower() in ("etag", "last-modified")}
+        tag = ""
+        if "etag" in given:
+            tag = marked(given["etag"], self._variant())
+        elif "last-modified" in given:
+            tag = dated(given["last-modified"], self._variant())
+        if self.status == 304 and not tag:
+            tag = self._asked.sent
         return [("ETag", tag)] if tag else []
+
+    def _head_depends(self, headers: Sequence[tuple[str, str]]) -> bool:
+        """Whether the head of a response that passes would be another one for a visitor who granted nothing."""
+        if self._undecided is None or self._caching.scope is Scope.ALL or is_private(headers):
+            return False
+        if not any(name.lower() in DEPENDENT for name, _ in headers):
+            return False
+        holder = Holder(self._undecided, self._page, document=held_in)
+
+        def holds_url(url: str) -> bool:
+            return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
+
+        def holds_refresh(value: str) -> bool:
+            target = holder.refresh(value)
+            return bool(target) and holds_url(target)
+
+        return without_held(headers, holds_url, holds_refresh, self._could_hold_cookie) != list(headers)
 
     def _guarded(self, chunk: bytes | None) -> bytes:
         """Rewrite; on any error send an error page, or nothing more where a part of the page is out already."""

@@ -62,11 +62,16 @@ _OF_THE_BYTES = frozenset(
         "repr-digest",
     ]
 )
-#: Headers by which a shared cache may keep what only one visitor may see (RFC 9213, and vendors' own).
-_FOR_SHARED_CACHES = frozenset(
-    ["expires", "cdn-cache-control", "surrogate-control", "cloudflare-cdn-cache-control", "vercel-cdn-cache-control"]
-)
+#: Headers by which a shared cache may keep what only one visitor may see: vendors' own, beside those whose name ends
+#: in Cache-Control (RFC 9213, section 2).
+_FOR_SHARED_CACHES = frozenset(["expires", "surrogate-control", "edge-control", "x-accel-expires"])
+#: Headers by which the server in front sends a file in the place of the body.
+_HANDS_OVER = frozenset(["x-accel-redirect", "x-sendfile", "x-lighttpd-send-file", "x-reproxy-url"])
 _KEPT_DIRECTIVES = frozenset({"no-store", "no-transform", "private", "no-cache", "must-revalidate"})
+#: Directives by which a browser would show a page again without asking (RFC 5861, RFC 8246).
+_OF_BROWSERS = frozenset({"immutable", "stale-while-revalidate"})
+#: What a page that is made for one visitor depends on.
+_ON_THE_VISITOR = ("Cookie", "Sec-GPC", "Accept-Language")
 _LINK = re.compile(r"\s*<([^>]*)>((?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*)(?:,|\Z)")
 _LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
 _LINKS_THAT_FETCH = frozenset(
@@ -85,6 +90,8 @@ _LINKS_THAT_FETCH = frozenset(
 )
 #: Headers that name addresses to which the browser goes by itself, and where an address begins in them.
 _NAMES_ADDRESSES = frozenset(["speculation-rules", "report-to", "reporting-endpoints"])
+#: Headers of which something may be held.
+DEPENDENT = _NAMES_ADDRESSES | {"set-cookie", "refresh", "link"}
 _ADDRESS = re.compile(r"\"([^\"]*)\"")
 _NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_=-]+)'")
 
@@ -136,6 +143,12 @@ def judge(status: int, headers: Sequence[tuple[str, str]], readable: Container[s
             problem=f"The page is compressed ({', '.join(codings)}), and this installation cannot open that.",
             remedy="Install consent_mw[compress], or let compression happen outside consent_mw.",
         )
+    if kind not in _UNKNOWN and any(name.lower() in _HANDS_OVER for name, _ in headers):
+        return Verdict(
+            Handling.REFUSE,
+            problem="The server in front is told to send a file in the place of this page, which nothing would hold.",
+            remedy="Let the application send HTML itself; X-Accel-Redirect and X-Sendfile are for other files.",
+        )
     if status == 206 or any(name.lower() == "content-range" for name, _ in headers):
         if kind in _UNKNOWN:
             return Verdict(Handling.PASS)
@@ -164,12 +177,89 @@ def _vary(values: list[str], added: Sequence[str]) -> str:
     return ", ".join([*names, *(name for name in added if name.lower() not in known)])
 
 
-def for_one_visitor(headers: Sequence[tuple[str, str]]) -> Headers:
+def for_one_visitor(headers: Sequence[tuple[str, str]], *, stored: bool = True) -> Headers:
     """
     Return the headers of a page that is rewritten for one visitor.
 
     Lengths, validators and digests of the app's own bytes go; no shared cache
     may keep the page (RFC 9111 section 5.2.2.7), and the browser asks again.
+
+    Args:
+        stored: Whether the visitor's own browser may keep it.
+    """
+    kept, cache, vary = _parted(headers, body=True, shared=True)
+    if not stored:
+        cache = [*cache, "no-store"]
+    return [*kept, ("Cache-Control", _cache_control(cache)), ("Vary", _vary(vary, _ON_THE_VISITOR))]
+
+
+def for_everybody(headers: Sequence[tuple[str, str]], *, languages: bool) -> Headers:
+    """
+    Return the headers of a page that is the same for everybody: what the app said of caches stands.
+
+    Args:
+        languages: Whether the page depends on the language that the visitor asked for.
+    """
+    kept, cache, vary = _parted(headers, body=True)
+    # It goes with an entity tag that changes with the insertions, and a reader who has both goes by the tag.
+    kept += [(name, value) for name, value in headers if name.lower() == "last-modified"]
+    kept += [("Cache-Control", value) for value in cache]
+    names = _vary(vary, ("Accept-Language",) if languages else ())
+    return [*kept, ("Vary", names)] if names else kept
+
+
+def for_class(headers: Sequence[tuple[str, str]], name: str, *, languages: bool) -> Headers:
+    """
+    Return the headers of a page that is the same for all visitors of a class.
+
+    How long the app lets it be kept is said to shared caches alone (s-maxage, RFC 9111 section 5.2.2.10): a browser
+    asks again, since its visitor may come to be of another class. Vary names the cookie, so that a cache which was
+    not told of classes hands it to nobody else. What the app keeps private is private.
+
+    Args:
+        name: Of the class, for caches that pass the page on.
+        languages: Whether the page depends on the language that the visitor asked for.
+    """
+    if is_private(headers):
+        return for_one_visitor(headers)
+    kept, cache, vary = _parted(headers, body=True, shared=True)
+    parts = [part.strip() for value in cache for part in value.split(",") if part.strip()]
+    if parts or any(field.lower() == "expires" for field, _ in headers):
+        kept.append(("Cache-Control", _for_shared_alone(parts)))
+    added = ("Cookie", "Sec-GPC", "Accept-Language") if languages else ("Cookie", "Sec-GPC")
+    return [*kept, ("Vary", _vary(vary, added)), ("X-Cmw-Class", name)]
+
+
+def for_some(headers: Sequence[tuple[str, str]]) -> Headers:
+    """Return the headers of a response whose head, and nothing else of it, depends on the visitor."""
+    kept, cache, vary = _parted(headers, shared=True)
+    return [*kept, ("Cache-Control", _cache_control(cache)), ("Vary", _vary(vary, _ON_THE_VISITOR))]
+
+
+def is_private(headers: Sequence[tuple[str, str]]) -> bool:
+    """Whether the app keeps the response from shared caches (RFC 9111 sections 5.2.2.5 and 5.2.2.7)."""
+    return any(
+        part.partition("=")[0].strip().lower() in ("private", "no-store")
+        for name, value in headers
+        if name.lower() == "cache-control"
+        for part in value.split(",")
+    )
+
+
+def of_other_bytes(headers: Sequence[tuple[str, str]]) -> Headers:
+    """Return trailer fields less those that describe the app's own bytes (RFC 9110, section 6.5)."""
+    return [(name, value) for name, value in headers if name.lower() not in _OF_THE_BYTES]
+
+
+def _parted(
+    headers: Sequence[tuple[str, str]], *, body: bool = False, shared: bool = False
+) -> tuple[Headers, list[str], list[str]]:
+    """
+    Return the headers, the values of Cache-Control, and those of Vary.
+
+    Args:
+        body: Whether to leave out what describes the app's own bytes.
+        shared: Whether to leave out what lets shared caches keep the response.
     """
     kept: Headers = []
     cache: list[str] = []
@@ -180,11 +270,36 @@ def for_one_visitor(headers: Sequence[tuple[str, str]]) -> Headers:
             cache.append(value)
         elif lower == "vary":
             vary.append(value)
-        elif lower not in _OF_THE_BYTES and lower not in _FOR_SHARED_CACHES:
+        elif lower == "trailer" and body:
+            fields = [field.strip() for field in value.split(",") if field.strip().lower() not in _OF_THE_BYTES]
+            kept += [(name, ", ".join(fields))] if any(fields) else []
+        elif not (body and lower in _OF_THE_BYTES) and not (shared and _speaks_to_caches(lower)):
             kept.append((name, value))
-    kept.append(("Cache-Control", _cache_control(cache)))
-    kept.append(("Vary", _vary(vary, ("Cookie", "Sec-GPC", "Accept-Language"))))
-    return kept
+    return kept, cache, vary
+
+
+def _speaks_to_caches(name: str) -> bool:
+    return name in _FOR_SHARED_CACHES or name.endswith("-cache-control")
+
+
+def _for_shared_alone(parts: Sequence[str]) -> str:
+    """Return Cache-Control directives by which shared caches keep a page as the app said, and browsers ask again."""
+    kept: list[str] = []
+    lifetime = shared = ""
+    for part in parts:
+        name, _, value = part.partition("=")
+        name = name.strip().lower()
+        if name == "max-age":
+            lifetime = lifetime or value.strip().strip('"')
+        elif name == "s-maxage":
+            shared = shared or value.strip().strip('"')
+        elif name not in _OF_BROWSERS:
+            kept.append(part)
+    shared = shared or lifetime
+    kept.append("max-age=0")
+    if shared.isascii() and shared.isdigit():
+        kept.append(f"s-maxage={shared}")
+    return ", ".join(kept)
 
 
 def without_held(

@@ -9,10 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.core.headers import Handling
+from consent_mw.core.headers import for_class
+from consent_mw.core.headers import for_everybody
 from consent_mw.core.headers import for_one_visitor
+from consent_mw.core.headers import for_some
 from consent_mw.core.headers import inline_policy
+from consent_mw.core.headers import is_private
 from consent_mw.core.headers import judge
 from consent_mw.core.headers import media_type
+from consent_mw.core.headers import of_other_bytes
 from consent_mw.core.headers import without_held
 
 
@@ -84,7 +89,10 @@ def test_what_becomes_of_a_response(
 def test_headers_about_the_app_s_own_bytes_go() -> None:
     """Lengths, validators, digests and permissions of shared caches do not fit the rewritten page."""
     bytes_own = "Content-Length ETag Last-Modified Accept-Ranges Content-MD5 Digest Content-Digest Repr-Digest"
-    shared = "Expires CDN-Cache-Control Surrogate-Control Cloudflare-CDN-Cache-Control Vercel-CDN-Cache-Control"
+    shared = (
+        "Expires CDN-Cache-Control Surrogate-Control Cloudflare-CDN-Cache-Control Vercel-CDN-Cache-Control "
+        "X-Accel-Expires Edge-Control X-LiteSpeed-Cache-Control"
+    )
     gone = f"{bytes_own} {shared}".split()
     headers = [(name, "x") for name in gone] + [("X-Own", "1"), ("Set-Cookie", "a=b"), ("set-cookie", "c=d")]
     assert for_one_visitor(headers) == [
@@ -94,6 +102,102 @@ def test_headers_about_the_app_s_own_bytes_go() -> None:
         ("Cache-Control", "private, no-cache"),
         ("Vary", "Cookie, Sec-GPC, Accept-Language"),
     ]
+
+
+def test_who_is_told_to_keep_nothing_keeps_nothing() -> None:
+    """Where not even the browser may keep a page, the headers say so."""
+    assert for_one_visitor([("Cache-Control", "max-age=9")], stored=False)[0] == (
+        "Cache-Control",
+        "no-store, private, no-cache",
+    )
+
+
+def test_a_page_for_everybody_is_kept_as_the_app_said() -> None:
+    """Only what describes the app's own bytes goes; caches get their words, and nothing depends on a cookie."""
+    told = [
+        ("Cache-Control", "public, max-age=600"),
+        ("Expires", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("Surrogate-Control", "max-age=60"),
+        ("CDN-Cache-Control", "max-age=60"),
+        ("X-Accel-Expires", "60"),
+        ("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("Vary", "Accept-Encoding"),
+    ]
+    kept = for_everybody([*told, ("ETag", '"1"'), ("Content-Length", "3")], languages=False)
+    assert sorted(kept) == sorted(told)
+    assert for_everybody([("X-Own", "1")], languages=False) == [("X-Own", "1")]
+
+
+def test_a_page_for_everybody_in_several_languages_says_so() -> None:
+    """The banner's language is the visitor's, and a cache has to know."""
+    assert for_everybody([("vary", "Accept-Encoding")], languages=True) == [
+        ("Vary", "Accept-Encoding, Accept-Language")
+    ]
+
+
+FOR_A_CLASS = {
+    "public, max-age=600": "public, max-age=0, s-maxage=600",
+    'max-age="60", immutable, stale-while-revalidate=9': "max-age=0, s-maxage=60",
+    "max-age=60, s-maxage=5, stale-if-error=9": "stale-if-error=9, max-age=0, s-maxage=5",
+    "no-cache": "no-cache, max-age=0",
+    "max-age=soon": "max-age=0",
+    "private, max-age=60": "private, no-cache",
+    "NO-STORE": "NO-STORE, private, no-cache",
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), FOR_A_CLASS.items())
+def test_a_page_for_a_class_is_kept_by_shared_caches_alone(value: str, expected: str) -> None:
+    """A browser asks again each time, since its visitor may choose anew; what the app keeps private stays so."""
+    assert ("Cache-Control", expected) in for_class([("cache-control", value)], "none", languages=False)
+
+
+def test_a_page_for_a_class_is_no_page_for_a_cache_that_does_not_know_classes() -> None:
+    """Vary names the cookie; words for other caches, and dates from which a browser would guess, go."""
+    gone = [("Expires", "x"), ("Last-Modified", "x"), ("CDN-Cache-Control", "x"), ("ETag", "x")]
+    assert for_class([*gone, ("X-Own", "1")], "reject-1", languages=True) == [
+        ("X-Own", "1"),
+        ("Cache-Control", "max-age=0"),
+        ("Vary", "Cookie, Sec-GPC, Accept-Language"),
+        ("X-Cmw-Class", "reject-1"),
+    ]
+    assert for_class([], "none", languages=False) == [("Vary", "Cookie, Sec-GPC"), ("X-Cmw-Class", "none")]
+
+
+def test_a_head_for_some_leaves_the_body_s_own() -> None:
+    """Where only the head depends on the choice, lengths and validators fit, and shared caches keep nothing."""
+    own = [("ETag", '"1"'), ("Content-Length", "3"), ("Last-Modified", "x")]
+    assert for_some([*own, ("Expires", "x"), ("Cache-Control", "public, max-age=9")]) == [
+        *own,
+        ("Cache-Control", "private, no-cache"),
+        ("Vary", "Cookie, Sec-GPC, Accept-Language"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("private", True), ('public, Private="x"', True), ("no-store", True), ("no-cache", False), ("", False)],
+)
+def test_what_an_app_keeps_from_shared_caches(value: str, expected: bool) -> None:
+    """Two directives do: private, also for some fields alone, and no-store."""
+    assert is_private([("Cache-Control", value)]) is expected
+
+
+def test_digests_behind_the_body_go_with_those_before_it() -> None:
+    """A trailer may describe the app's own bytes as a header may, and is not announced then."""
+    fields = [("Repr-Digest", "x"), ("Server-Timing", "app;dur=1")]
+    assert of_other_bytes(fields) == fields[1:]
+    page = for_everybody([("Trailer", "Repr-Digest, Server-Timing")], languages=False)
+    assert page == [("Trailer", "Server-Timing")]
+    assert for_one_visitor([("Trailer", "content-digest")])[0][0] != "Trailer"
+
+
+@pytest.mark.parametrize("name", ["X-Accel-Redirect", "X-Sendfile"])
+def test_a_page_that_the_server_in_front_would_send_is_refused(name: str) -> None:
+    """Nothing would be held in it; other files go that way."""
+    verdicts = [judge(200, [*typed(kind), (name, "/page")]) for kind in ("text/html", "application/pdf")]
+    assert [verdict.handling for verdict in verdicts] == [Handling.REFUSE, Handling.PASS]
+    assert "X-Accel-Redirect" in verdicts[0].remedy
 
 
 CACHING = {
@@ -200,5 +304,7 @@ def test_no_headers_raise(status: int, headers: list[tuple[str, str]]) -> None:
     """Whatever an application sends, it is judged."""
     judge(status, headers)
     for_one_visitor(headers)
+    for_everybody(headers, languages=True)
+    for_class(headers, "none", languages=True)
     inline_policy(headers)
     kept(*headers)
