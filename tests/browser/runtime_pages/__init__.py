@@ -26,6 +26,8 @@ from pathlib import Path
 from urllib.parse import parse_qs
 from urllib.parse import urlsplit
 
+from consent_mw.assets import compact_js
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 RUNTIME = REPOSITORY / "static" / "runtime.js"
 RELEASE = REPOSITORY / "static" / "release.js"
@@ -50,6 +52,11 @@ action="/_cmw/choice"><input type="hidden" name="back" value="/"/>
 <button name="action" value="reject-all" data-cmw-action="reject-all">Reject</button>
 <button name="action" value="accept-all" data-cmw-action="accept-all">Accept</button></form></section>
 <section hidden="" data-cmw-reopen=""><a href="/_cmw/?back=/" data-cmw-action="open">Choices</a></section>"""
+
+
+def _served(name: str) -> bytes:
+    """Return a script as browsers get it."""
+    return compact_js((RUNTIME.parent / name).read_text()).encode()
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.startswith("/_cmw/placeholder/"):
             self._send(200, "text/html", b"<!doctype html><p>placeholder")
         elif path in ("/_cmw/runtime.js", "/_cmw/release.js"):
-            self._send(200, "text/javascript", (RUNTIME.parent / path.rpartition("/")[2]).read_bytes())
+            self._send(200, "text/javascript", _served(path.rpartition("/")[2]))
         elif path.startswith("/_cmw/"):
             self._send(200, "text/html", b"<!doctype html><title>preferences</title>")
         elif page and rest in ("held", "bare"):
@@ -187,12 +194,13 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(granted, list)
         assert isinstance(purposes, list)
         settings = (
-            f'data-cmw-root="/_cmw" data-cmw-more="release.js" data-cmw-release="{self.site.release}" data-cmw-state="{choice["state"]}" '
+            f'data-cmw-root="/_cmw" data-cmw-more="release.js" '
+            f'data-cmw-release="{self.site.release}" data-cmw-state="{choice["state"]}" '
             f'data-cmw-granted="{",".join(granted)}" data-cmw-purposes="{",".join(purposes)}" '
             f'data-cmw-saved="Your choice is saved."{nonce}'
         )
         if self.site.inline:
-            return f"{BANNER}<script {settings}>{RUNTIME.read_text()}</script>"
+            return f"{BANNER}<script {settings}>{_served('runtime.js').decode()}</script>"
         return f'{BANNER}<script {settings} defer="" src="/_cmw/runtime.js"></script>'
 
     def _send(self, status: int, kind: str, body: bytes, headers: dict[str, str] | None = None) -> None:
