@@ -38,7 +38,17 @@ FALLBACK_LANGUAGE = "en"
 _HASH_DIGITS = 8
 
 #: Sheets that stand beside an owner's own, and must look the same everywhere.
-_IN_FOREIGN_PAGES = frozenset({"banner.css", "reopen.css"})
+_IN_FOREIGN_PAGES = frozenset(
+    {
+        "banner.css",
+        "common.css",
+        "layout-bar.css",
+        "layout-corner.css",
+        "layout-dialog.css",
+        "reopen.css",
+        "top.css",
+    }
+)
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _AROUND = re.compile(r"\s*([{};,>])\s*")
@@ -204,6 +214,14 @@ class Assets:
     def digest(self) -> str:
         """Some hex digits that change with any of the files."""
         return hashlib.sha256(repr(sorted(self._paths.items())).encode()).hexdigest()[:_HASH_DIGITS]
+
+    def keep(self, name: str, content: bytes) -> str:
+        """Serve a file that was made, and return its path under the mount; the same content has the same path."""
+        stem, _, ending = name.rpartition(".")
+        made = f"{stem}.{hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]}.{ending}"
+        self._content[made] = content
+        self._by_path[f"assets/{made}"] = made
+        return f"assets/{made}"
 
     def find(self, path: str) -> tuple[bytes, str] | None:
         """Return content and content type of what :meth:`path` called ``path``, or None."""

@@ -20,16 +20,19 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from markupsafe import escape as _escape
 
 from consent_mw.assets import Assets
+from consent_mw.assets import armour_css
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
+from consent_mw.theming import rules
 from consent_mw.wording import direction
 from consent_mw.wording import localised
 from consent_mw.wording import numeral
@@ -40,6 +43,9 @@ from consent_mw.wording import wording
 
 #: The form of the banner, as the counters call it.
 VARIANT = "bar"
+
+#: Where a banner stands whose owner said nothing; a dialog stands in the middle.
+POSITIONS: Mapping[str, str] = MappingProxyType({"bar": "bottom", "corner": "bottom-end", "dialog": "center"})
 
 #: The state of a visitor whose choice is not known; otherwise it is the name of an Action.
 UNDECIDED = "none"
@@ -120,6 +126,29 @@ def covered(site: Site, gpc: bool) -> tuple[frozenset[str], frozenset[str]]:
     return purposes, services
 
 
+def position_of(site: Site) -> str:
+    """Return where the banner of the site stands."""
+    return site.position or POSITIONS[site.layout]
+
+
+def sheets_of(site: Site, assets: Assets) -> dict[str, str]:
+    """
+    Return the style sheets of a site's notice, armoured.
+
+    ``banner.css`` is the banner in the chosen layout and theme; ``reopen.css``, where the site has the control that
+    opens the choices again, what that control needs beside it; ``alone.css`` what it needs without a banner.
+    """
+    names = ["common.css", "banner.css", f"layout-{site.layout}.css"]
+    if position_of(site).startswith("top"):
+        names.append("top.css")
+    common, reopen = (assets.read(name).decode() for name in ("common.css", "reopen.css"))
+    banner = "".join(assets.read(name).decode() for name in names)
+    sheets = {"banner.css": banner + armour_css(rules(site.theme, banner))}
+    if site.reopen == "button":
+        sheets |= {"reopen.css": reopen, "alone.css": common + reopen + armour_css(rules(site.theme, common + reopen))}
+    return sheets
+
+
 def state_of(decision: Decision) -> str:
     """Return the state that scripts and style sheets may read: ``accept``, ``partial``, ``reject``, ... or ``none``."""
     return decision.record.action.value if decision.record is not None else UNDECIDED
@@ -174,6 +203,9 @@ class Notice:
         self.site = site
         self._assets = assets
         self._purposes = offered(site)
+        self._sheets = sheets_of(site, assets)
+        # Every process of a site keeps them from its start: any of them may be asked for what another one linked to.
+        self._linked = {prompt: assets.keep("look.css", self.style(prompt).encode()) for prompt in (True, False)}
         self._kept: dict[_Variant, list[bytes]] = {}
         self._document = b""
         self._digest = ""
@@ -210,6 +242,17 @@ class Notice:
         """Return what goes first into the head of the page, where it runs before all else."""
         return b""
 
+    def style(self, prompt: bool) -> str:
+        """
+        Return the style sheet that goes into a page.
+
+        Args:
+            prompt: Whether the banner does; otherwise it is that of the control which opens the choices again.
+        """
+        if prompt:
+            return self._sheets["banner.css"] + self._sheets.get("reopen.css", "")
+        return self._sheets.get("alone.css", "")
+
     @property
     def document(self) -> bytes:
         """
@@ -235,7 +278,7 @@ class Notice:
     def _shown(self) -> dict[str, object]:
         """Return what :attr:`document` holds."""
         site = self.site
-        sheets = ("banner.css", "pages.css", *(("reopen.css",) if site.reopen == "button" else ()))
+        sheets = {name: text for name, text in self._sheets.items() if name != "alone.css"}
         necessary = next((purpose for purpose in site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
         countries = {f"country.{service.country}" for service in site.services}
         return {
@@ -256,7 +299,7 @@ class Notice:
                 | {"description": {lang: localised(service.description, lang) for lang in self.languages}}
                 for service in site.services
             ],
-            "styles": {name: self._assets.read(name).decode() for name in sheets},
+            "styles": {"pages.css": self._assets.read("pages.css").decode(), **sheets},
             "runtime": hashlib.sha256(self._assets.read("runtime.js")).hexdigest(),
             "release": hashlib.sha256(self._assets.read("release.js")).hexdigest(),
             "languages": {
@@ -293,18 +336,12 @@ class Notice:
 
     def _markup(self, variant: _Variant) -> str:
         reopening = self.site.reopen == "button"
-        sheets = [*(["banner.css"] if variant.prompt else []), *(["reopen.css"] if reopening else [])]
         nonce = ' nonce="\x01nonce\x01"' if variant.nonced else ""
-        if not sheets:
-            style = ""
-        elif variant.inline:
-            css = "".join(self._assets.read(name).decode() for name in sheets)
-            style = f'<style data-cmw-style=""{nonce}>{css}</style>'
-        else:
-            style = "".join(
-                f'<link rel="stylesheet" href="\x01root\x01/{self._assets.path(name)}" data-cmw-style=""/>'
-                for name in sheets
-            )
+        style = self.style(variant.prompt)
+        if style and variant.inline:
+            style = f'<style data-cmw-style=""{nonce}>{style}</style>'
+        elif style:
+            style = f'<link rel="stylesheet" href="\x01root\x01/{self._linked[variant.prompt]}" data-cmw-style=""/>'
         banner = self._banner(variant.lang, variant.gpc) if variant.prompt else ""
         reopen = self._reopen(variant.lang, variant.gpc) if reopening else ""
         saved = escape(wording(variant.lang, self.site)["banner.saved"])
@@ -339,8 +376,9 @@ class Notice:
         note = escape(purpose_description(necessary, lang, self.site))
         return "".join(
             [
-                '<section class="cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
-                f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}">',
+                '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
+                f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}" '
+                f'data-cmw-layout="{self.site.layout}" data-cmw-position="{position_of(self.site)}">',
                 '<form class="cmw-form" method="post" action="\x01root\x01/choice">',
                 '<input type="hidden" name="back" value="\x01back\x01"/>',
                 f'<input type="hidden" name="lang" value="{lang}"/>' if len(self.site.languages) > 1 else "",
@@ -348,8 +386,8 @@ class Notice:
                 f'<p class="cmw-text">{escape(say["banner.text"])}</p>',
                 f'<ul class="cmw-list" role="list">{chips}</ul>',
                 f'<p class="cmw-text">{escape(say["banner.promise"])}</p>',
-                f'<p class="cmw-gpc" role="status"><strong>{escape(say["gpc.short"])}.</strong> '
-                f"{escape(say['gpc.banner'])}</p>"
+                f'<div class="cmw-gpc" role="status"><strong>{escape(say["gpc.short"])}.</strong> '
+                f"{escape(say['gpc.banner'])}</div>"
                 if gpc
                 else "",
                 f'<p class="cmw-about">{self._about(say)}</p></div>',
@@ -409,7 +447,7 @@ class Notice:
         label = escape(say["action.open"])
         status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>' if gpc else ""
         return (
-            f'<section class="cmw-reopen" data-cmw-reopen="" aria-label="{label}" '
+            f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" aria-label="{label}" '
             f'lang="{lang}" dir="{direction(lang)}">'
             f'<a class="cmw-open" href="\x01root\x01/?\x01query\x01" data-cmw-action="open"><span>{label}</span></a>'
             f"{status}</section>"

@@ -21,6 +21,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from consent_mw import theming
 from consent_mw.catalogue import PURPOSES
 from consent_mw.catalogue import load as load_catalogue
 from consent_mw.core import checks
@@ -174,12 +175,21 @@ def _site(
 
 def _theme(form: Form, given: object) -> Theme:
     """Return the owner's look."""
-    parts = dict(given) if isinstance(given, Mapping) else given
-    dark = parts.pop("dark", {}) if isinstance(parts, dict) else {}
+    parts: Any = dict(given) if isinstance(given, Mapping) else given
+    dark: Any = parts.pop("dark", {}) if isinstance(parts, dict) else {}
+    dark = dict(dark) if isinstance(dark, Mapping) else dark
+    tables: Iterable[tuple[Path, Any]] = ((("theme",), parts), (("theme", "dark"), dark))
+    for path, table in tables:
+        for key in filter(theming.sets_apart, list(table)) if isinstance(table, dict) else ():
+            del table[key]
+            form.wrong((*path, key), "A theme colours accept and reject alike.", "Set main, over and on: for both.")
     values = form.table(("theme",), parts, THEME)
     colours = {name: values.pop(name) for name in COLOURS if name in values}
     at_night = form.table(("theme", "dark"), dark, {name: THEME[name] for name in COLOURS})
-    return Theme(light=MappingProxyType(colours), dark=MappingProxyType(at_night), **values)
+    theme = Theme(light=MappingProxyType(colours), dark=MappingProxyType(at_night), **values)
+    for place, what, remedy in theming.problems(theme):
+        form.wrong(place, what, remedy)
+    return theme
 
 
 def _changes(form: Form, given: object, language: str) -> tuple[Change, ...]:

@@ -55,6 +55,7 @@ _STATS = "consent_mw.cli.stats"
 #: Every command, in the order of the list.
 COMMANDS = {
     "check": Command("consent_mw.cli.check", "check", "Check the configuration, and what is missing in a language."),
+    "preview": Command("consent_mw.cli.preview", "preview", "Show the notice in every look, side by side."),
     "ledger": Command(_LEDGER, "ledger", "Check, seal, export, purge the ledger; erase a record in it."),
     "receipt": Command(_LEDGER, "receipt", "Show a receipt, or check the file of one."),
     "notice": Command(_LEDGER, "notice", "Show the exact notice that a record names."),

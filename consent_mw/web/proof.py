@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from consent_mw.banner import VARIANT
 from consent_mw.core import counts
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
@@ -119,7 +118,7 @@ def count(context: WebContext, visit: Visit, chosen: Choice) -> None:
                 _OUTCOMES[chosen.action],
                 purposes=chosen.purposes,
                 language=visit.lang,
-                variant=VARIANT,
+                variant=context.site().layout,
                 gpc=visit.decision.gpc,
             )
     except Exception as error:

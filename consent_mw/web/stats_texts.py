@@ -154,6 +154,8 @@ _EN = {
     "v.signal.gpc": "With opt-out signal",
     "v.signal.none": "Without",
     "v.variant.bar": "Bar",
+    "v.variant.corner": "Card in a corner",
+    "v.variant.dialog": "Dialog",
     # What is not shown
     "kept": "What is not shown, and why",
     "kept.why": "No figure here counts fewer than {k} visits, so that none of them says anything about one person. "
@@ -329,6 +331,8 @@ _DE = {
     "v.signal.gpc": "Mit Widerspruchssignal",
     "v.signal.none": "Ohne",
     "v.variant.bar": "Leiste",
+    "v.variant.corner": "Karte in einer Ecke",
+    "v.variant.dialog": "Dialog",
     "kept": "Was nicht gezeigt wird, und warum",
     "kept.why": "Keine Zahl hier zählt weniger als {k} Besuche, damit keine etwas über einen einzelnen Menschen sagt. "
     "Selteneres kommt zu „{other}“, und Tage warten, bis es von jeder Art genug gibt, höchstens 28 Tage.",
@@ -501,6 +505,8 @@ _FR = {
     "v.signal.gpc": "Avec signal d’opposition",
     "v.signal.none": "Sans",
     "v.variant.bar": "Barre",
+    "v.variant.corner": "Carte dans un coin",
+    "v.variant.dialog": "Dialogue",
     "kept": "Ce qui n’est pas montré, et pourquoi",
     "kept.why": "Aucun chiffre ne compte moins de {k} visites, afin qu’aucun ne dise quoi que ce soit d’une personne. "
     "Ce qui est plus rare rejoint «\u202f{other}\u202f», et les jours attendent qu’il y en ait assez de chaque sorte, "
