@@ -1,5 +1,5 @@
 """
-The cookie that carries a choice: keys, signing, names, and the expiry of other parties' cookies.
+The cookie that carries a choice: keys, signing, and names.
 
 A token is ``1.<payload>.<mac>``. The payload is readable, holds the day and
 nothing finer, and is the same bytes for the same choice, so that a refusal
@@ -20,30 +20,29 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
 import logging
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from threading import Lock
 
 from itsdangerous import Signer
 
+from consent_mw.core.hosts import host_of
+from consent_mw.core.hosts import is_local
 from consent_mw.core.model import Action
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
 from consent_mw.core.model import RequestHead
-from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.errors import ConfigError
 from consent_mw.errors import ConsentError
 from consent_mw.errors import Problem
 
-__all__ = ["CookieJar", "expire", "load_keys"]
+__all__ = ["CookieJar", "is_canonical", "load_keys"]
 
 _log = logging.getLogger("consent_mw")
 
@@ -56,8 +55,6 @@ MAX_TOKEN = 3500
 MAX_READ = 4096
 #: Fewer characters than these could be guessed, or are a placeholder that was never replaced.
 MIN_KEY = 32
-#: Set-Cookie values of one response: servers commonly take 100 header fields at most (Apache, gunicorn).
-MAX_EXPIRED = 60
 _REMEMBERED = 512
 
 _VERSION = "1"
@@ -70,8 +67,6 @@ _PAYLOAD = re.compile(
     rf"~(?P<purposes>{_IDS})~(?P<services>{_IDS}|B[A-Za-z0-9_-]*)~(?P<receipt>[A-Za-z0-9_-]{{0,64}})",
     re.ASCII,
 )
-_COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
-_HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
 
 
 # -- keys
@@ -210,7 +205,7 @@ class CookieJar:
         """Return the cookie's name for this request, or None where no choice can be kept."""
         if head.scheme == "https":
             return SECURE_NAME
-        if head.scheme == "http" and (self._site.allow_insecure_http or _is_local(_host_of(head.host))):
+        if head.scheme == "http" and (self._site.allow_insecure_http or is_local(host_of(head.host))):
             return PLAIN_NAME
         return None
 
@@ -356,71 +351,3 @@ def _from_bits(names: list[str], text: str) -> frozenset[str]:
     raw = base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
     bits = int.from_bytes(raw, "little")
     return frozenset(name for place, name in enumerate(names) if bits >> place & 1)
-
-
-def _host_of(authority: str) -> str:
-    """Return the host of a Host header, in lower case, without port, brackets and final dot."""
-    host = authority.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].removesuffix(".")
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _is_local(host: str) -> bool:
-    """Return whether browsers take ``host`` for this machine (Secure Contexts section 3.1)."""
-    address = _address(host)
-    return host == "localhost" or host.endswith(".localhost") or (address is not None and address.is_loopback)
-
-
-# -- other parties' cookies
-
-
-def expire(seen: Iterable[str], services: Iterable[Service], host: str) -> list[str]:
-    """
-    Return Set-Cookie values that make a browser forget the cookies of ``services``.
-
-    A cookie can only be replaced under the domain that it was set for, which no
-    request tells: each is expired for this host alone and for every domain above
-    it that a site may own.
-
-    Args:
-        seen: Names of cookies as the request brought them.
-        services: Those whose cookies have to go; ``*`` in their names stands for any run of characters.
-        host: The request's Host header.
-
-    Returns:
-        At most 60 values; what is left over is seen again by the next request.
-    """
-    globs = [glob for service in services for glob in service.cookies]
-    if not globs:
-        return []
-    wanted = re.compile("|".join(".*".join(map(re.escape, glob.split("*"))) for glob in globs), re.DOTALL)
-    domains = _domains(_host_of(host))
-    found: list[str] = []
-    for name in dict.fromkeys(seen):
-        # A name that is no token could carry attributes of its own into the header.
-        if name in (SECURE_NAME, PLAIN_NAME) or not _COOKIE_NAME.fullmatch(name) or not wanted.fullmatch(name):
-            continue
-        prefix = name.lower()
-        secure = "; Secure" if prefix.startswith(("__secure-", "__host-")) else ""
-        for domain in [""] if prefix.startswith("__host-") else ["", *domains]:
-            found.append(f"{name}=; Path=/; Max-Age=0" + (f"; Domain={domain}" if domain else "") + secure)
-            if len(found) == MAX_EXPIRED:
-                return found
-    return found
-
-
-def _domains(host: str) -> list[str]:
-    """Return ``host`` and each domain above it, the widest first; none for an IP address or a single label."""
-    # A Host header is the client's word: what is no host name goes into no header of ours.
-    if len(host) > 253 or not _HOST_NAME.fullmatch(host) or _address(host) is not None:
-        return []
-    labels = host.split(".")
-    return [".".join(labels[start:]) for start in range(len(labels) - 2, -1, -1)]

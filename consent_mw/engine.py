@@ -310,7 +310,7 @@ class Engine:
         return int(self._clock() // _DAY)
 
     def _made(self, site: Site, jar: CookieJar) -> Now:
-        return Now(site, Notice(site, self.assets), jar, Matcher(site.optional))
+        return Now(site, Notice(site, self.assets), jar, Matcher(site.services))
 
     def _share_news(self) -> None:
         """Write down what was learned here, and take up what others learned, if anybody came since the last time."""

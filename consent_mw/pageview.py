@@ -21,11 +21,13 @@ from consent_mw.banner import Page
 from consent_mw.banner import state_of
 from consent_mw.codings import known_codings
 from consent_mw.cookies import CookieJar
-from consent_mw.cookies import expire
 from consent_mw.core.decide import decide
 from consent_mw.core.exchange import Exchange
 from consent_mw.core.exchange import PageInsert
 from consent_mw.core.exchange import wants_banner
+from consent_mw.core.expiry import expire
+from consent_mw.core.expiry import is_own
+from consent_mw.core.expiry import names_of
 from consent_mw.core.headers import inline_policy
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
@@ -54,7 +56,7 @@ class Now:
     site: Site
     notice: Notice
     cookies: CookieJar
-    #: Matches the cookies of the services that need consent.
+    #: Matches the cookies of the declared services.
     matcher: Matcher
 
 
@@ -110,15 +112,22 @@ class PageViews:
         decision = decide(now.site, found, head.signals, self._today())
         held = [service for service in now.site.optional if service.id not in decision.granted]
         held_ids = frozenset(service.id for service in held)
-        cookies = _cookie_names(head)
+
+        def holds_cookie(name: str) -> bool:
+            # Services of one vendor may share a cookie: as long as one of them runs, it stays.
+            ids = {id_ for known in names_of(name) for id_ in now.matcher.cookie(known)}
+            return not ids.isdisjoint(held_ids) and ids.isdisjoint(decision.granted) and not is_own(name)
+
+        cookies = [name for name in _cookie_names(head) if holds_cookie(name)]
+        path = root.removesuffix(self._base.mount) + head.path
         return Exchange(
             head,
             self._policy(decision, root),
             decision,
             insert=lambda place: self._insertion(head, root, found, remote, place),
             first=lambda place: self._first(head, root, found, place),
-            expire=expire(cookies, held, head.host) if cookies else (),
-            holds_cookie=lambda name: not held_ids.isdisjoint(now.matcher.cookie(name)),
+            expire=expire(cookies, held, head.host, path) if cookies else (),
+            holds_cookie=holds_cookie,
             codings=known_codings(),
             variant=lambda: self._variant(head, root, decision),
             done=self._seen,

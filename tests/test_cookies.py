@@ -20,7 +20,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.cookies import CookieJar
-from consent_mw.cookies import expire
 from consent_mw.cookies import load_keys
 from consent_mw.core.model import Action
 from consent_mw.core.model import NoRecord
@@ -511,83 +510,3 @@ def test_processes_that_start_together_get_one_key(tmp_path: Path) -> None:
     assert len(set(answers)) == 1
     assert answers[0].startswith("1 ")
     assert [file.name for file in tmp_path.iterdir()] == ["consent.key"]
-
-
-# -- other parties' cookies
-
-GA = service("ga", "_ga", "_ga_*", "_gat*x")
-
-
-def test_a_cookie_is_expired_for_the_host_and_every_domain_above_it() -> None:
-    """Whichever domain the cookie was set for, one of the values replaces it."""
-    assert expire(["_ga"], [GA], "www.shop.example.org:8443") == [
-        "_ga=; Path=/; Max-Age=0",
-        "_ga=; Path=/; Max-Age=0; Domain=example.org",
-        "_ga=; Path=/; Max-Age=0; Domain=shop.example.org",
-        "_ga=; Path=/; Max-Age=0; Domain=www.shop.example.org",
-    ]
-
-
-@pytest.mark.parametrize("host", ["localhost", "intranet:80", "127.0.0.1:5000", "[::1]:5000", "[2001:db8::1]", ""])
-def test_a_host_without_a_domain_expires_for_itself_alone(host: str) -> None:
-    """Single labels and addresses have no domain that a cookie could be set for."""
-    assert expire(["_ga"], [GA], host) == ["_ga=; Path=/; Max-Age=0"]
-
-
-@pytest.mark.parametrize(
-    "host", ["a.example; Secure", "a.example\r\nX: y", "a..example", "ä.example", "a." * 200 + "b"]
-)
-def test_a_host_that_is_no_host_name_reaches_no_header(host: str) -> None:
-    """The Host header is the client's word: what is odd in it is left out."""
-    assert expire(["_ga"], [GA], host) == ["_ga=; Path=/; Max-Age=0"]
-
-
-def test_only_matching_cookies_are_expired() -> None:
-    """Names match whole, in their own case, and ``*`` stands for any run of characters; each counts once."""
-    seen = ["_ga", "_GA", "_ga_AB12", "_gab", "x_ga", "_gat_x", "_gat", "session", "_ga"]
-    names = [value.partition("=")[0] for value in expire(seen, [GA], "localhost")]
-    assert names == ["_ga", "_ga_AB12", "_gat_x"]
-
-
-def test_other_wildcards_are_plain_characters() -> None:
-    """``?``, ``.`` and brackets in a cookie's name mean themselves."""
-    assert expire(["a.b", "axb", "c"], [service("s", "a.b", "[c]", "?")], "localhost") == ["a.b=; Path=/; Max-Age=0"]
-
-
-def test_a_name_that_is_no_token_reaches_no_header() -> None:
-    """A cookie's name cannot smuggle an attribute or a line into the response."""
-    seen = ["_ga_; Domain=x", "_ga_\r\nX: y", "_ga_=", "_ga_ä", ""]
-    assert expire(seen, [GA], "localhost") == []
-
-
-def test_the_choice_itself_is_never_expired() -> None:
-    """No pattern, however wide, makes the visitor's choice go."""
-    assert expire(["cmw", "__Host-cmw"], [service("s", "*")], "localhost") == []
-
-
-def test_prefixed_cookies_are_expired_as_browsers_demand() -> None:
-    """``__Secure-`` needs Secure, and ``__Host-`` no Domain, or the browser ignores the value."""
-    assert expire(["__Host-x", "__secure-x"], [service("s", "__*")], "a.example") == [
-        "__Host-x=; Path=/; Max-Age=0; Secure",
-        "__secure-x=; Path=/; Max-Age=0; Secure",
-        "__secure-x=; Path=/; Max-Age=0; Domain=a.example; Secure",
-    ]
-
-
-def test_services_without_cookies_expire_nothing() -> None:
-    """No pattern means no match, not every match."""
-    assert expire(["_ga"], [service("s")], "localhost") == []
-
-
-def test_the_number_of_values_is_bounded() -> None:
-    """A request full of cookies cannot make a response of thousands of headers."""
-    assert len(expire([f"_ga_{n}" for n in range(500)], [GA], "a.b.example.org")) == 60
-
-
-@given(st.lists(st.text(max_size=12), max_size=5), st.text(max_size=20))
-def test_any_names_and_host_give_safe_values(seen: list[str], host: str) -> None:
-    """Every value is one line of header characters, with no more than the attributes that it should have."""
-    for value in expire(seen, [service("s", "*")], host):
-        assert re.fullmatch(
-            r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+=; Path=/; Max-Age=0(; Domain=[a-z0-9_.-]+)?(; Secure)?", value
-        )

@@ -230,11 +230,20 @@ def test_tracker_cookies_are_dropped_and_expired_without_consent(make: Make) -> 
     assert cookies == [
         "own=1",
         *(
-            f"{name}=; Path=/; Max-Age=0{domain}"
+            f"{name}=; Path={path}; Max-Age=0{domain}"
+            for path in ("/", "/a")
             for name in ("_ga", "_ga_ABC")
             for domain in ("", "; Domain=shop.example", "; Domain=www.shop.example")
         ),
     ]
+
+
+def test_a_cookie_that_a_running_service_shares_stays(make: Make) -> None:
+    """Where two services set a cookie of one name, it goes when neither of them may run."""
+    engine = make(declared("wistia", "mux"))
+    arriving = ("cookie", f"muxData=1; {choice(engine, 'mux')}")
+    assert "muxData" not in str(visit(engine, b"<p>", arriving)[1])
+    assert "muxData=;" in str(visit(engine, b"<p>", ("cookie", "muxData=1"))[1])
 
 
 def test_no_cookie_is_set_on_a_page_view(make: Make) -> None:

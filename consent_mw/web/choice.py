@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from consent_mw.banner import covered
 from consent_mw.banner import offered
+from consent_mw.core.expiry import names_of
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
 from consent_mw.core.model import Decision
@@ -205,7 +206,11 @@ def to_expire(site: Site, granted: frozenset[str], seen: Sequence[str]) -> tuple
     running = [service for service in site.services if service.necessary or service.id in granted]
     stopped = [service for service in site.optional if service.id not in granted]
     kept, dropped = _globs(running), _globs(stopped)
-    names = [name for name in dict.fromkeys(seen) if dropped.fullmatch(name) and not kept.fullmatch(name)]
+    names = [
+        name
+        for name in dict.fromkeys(seen)
+        if any(map(dropped.fullmatch, names_of(name))) and not any(map(kept.fullmatch, names_of(name)))
+    ]
     return names, stopped
 
 

@@ -13,8 +13,8 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
-from consent_mw.cookies import expire
 from consent_mw.core.decide import decide
+from consent_mw.core.expiry import expire
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
@@ -173,7 +173,7 @@ def settle(answer: Response, visit: Visit, cookie: str, decision: Decision) -> N
     """
     answer.headers.add("Set-Cookie", cookie)
     names, services = to_expire(visit.site, granted_optional(visit.site, decision), list(request.cookies))
-    for value in expire(names, services, visit.head.host):
+    for value in expire(names, services, visit.head.host, visit.home):
         answer.headers.add("Set-Cookie", value)
     tell(visit.site.on_change, visit.decision, decision, visit.receipt)
 

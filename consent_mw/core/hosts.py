@@ -1,0 +1,38 @@
+"""Names of hosts as a Host header gives them: which of them are this machine, and whose cookies they may get."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+_HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
+
+
+def host_of(authority: str) -> str:
+    """Return the host of a Host header, in lower case, without port, brackets and final dot."""
+    host = authority.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].removesuffix(".")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def is_local(host: str) -> bool:
+    """Return whether browsers take ``host`` for this machine (Secure Contexts section 3.1)."""
+    address = _address(host)
+    return host == "localhost" or host.endswith(".localhost") or (address is not None and address.is_loopback)
+
+
+def domains_of(host: str) -> list[str]:
+    """Return ``host`` and each domain above it, the widest first; none for an IP address or a single label."""
+    # A Host header is the client's word: what is no host name goes into no header of ours.
+    if len(host) > 253 or not _HOST_NAME.fullmatch(host) or _address(host) is not None:
+        return []
+    labels = host.split(".")
+    return [".".join(labels[start:]) for start in range(len(labels) - 2, -1, -1)]
