@@ -32,6 +32,7 @@ from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
+from consent_mw.signalling import SignalCode
 from consent_mw.theming import rules
 from consent_mw.wording import direction
 from consent_mw.wording import localised
@@ -188,6 +189,8 @@ class _Variant:
     inline: bool
     xml: bool
     nonced: bool
+    #: Vendors are told of the choice at the beginning of the page.
+    told: bool
 
 
 class Notice:
@@ -203,6 +206,7 @@ class Notice:
         self.site = site
         self._assets = assets
         self._purposes = offered(site)
+        self._signals = SignalCode(site, assets)
         self._sheets = sheets_of(site, assets)
         # Every process of a site keeps them from its start: any of them may be asked for what another one linked to.
         self._linked = {prompt: assets.keep("look.css", self.style(prompt).encode()) for prompt in (True, False)}
@@ -221,7 +225,8 @@ class Notice:
         everything = decision.granted.issuperset(service.id for service in self.site.optional)
         if everything and not decision.prompt and self.site.reopen != "button":
             return b""
-        variant = _Variant(page.lang, decision.prompt, decision.gpc, page.inline, page.xml, bool(page.nonce))
+        told = self._signals.wanted(decision)
+        variant = _Variant(page.lang, decision.prompt, decision.gpc, page.inline, page.xml, bool(page.nonce), told)
         parts = self._kept.get(variant)
         if parts is None:
             parts = self._kept[variant] = [_ascii(part) for part in _SLOT.split(self._markup(variant))]
@@ -240,7 +245,7 @@ class Notice:
 
     def head(self, page: Page) -> bytes:
         """Return what goes first into the head of the page, where it runs before all else."""
-        return b""
+        return self._signals.markup(page.decision, root=page.root, nonce=page.nonce, inline=page.inline, xml=page.xml)
 
     def style(self, prompt: bool) -> str:
         """
@@ -351,6 +356,7 @@ class Notice:
                 'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01" ',
                 f'data-cmw-more="{self._assets.path("release.js")}"',
                 f' data-cmw-saved="{saved}"' if variant.prompt else "",
+                "" if variant.told else self._signals.attributes,
                 ' data-cmw-release="reload"' if self.site.release == "reload" else "",
                 nonce,
             ]

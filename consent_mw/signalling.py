@@ -84,13 +84,14 @@ class SignalCode:
             script = f"<script {attributes} src={quoted(f'{root}/{self._path}')}></script>"
         return script.encode("ascii", "xmlcharrefreplace")
 
-    def attributes(self, decision: Decision) -> str:
+    @property
+    def attributes(self) -> str:
         """
-        Return attributes for the script element of the runtime, which loads the code when something is granted.
+        What goes on the script element of the runtime, which loads the code when something is granted; or nothing.
 
-        None are needed where :meth:`markup` has put the code into the page, or where nothing listens.
+        It is not needed where :meth:`markup` has put the code into the page.
         """
-        if not self.settings or self.wanted(decision):
+        if not self.settings:
             return ""
         return f' data-cmw-signals={quoted(self.settings)} data-cmw-signals-src="{self._path}"'
 
