@@ -27,6 +27,7 @@ from consent_mw.core.exchange import PageInsert
 from consent_mw.core.exchange import wants_banner
 from consent_mw.core.expiry import expire
 from consent_mw.core.expiry import is_own
+from consent_mw.core.expiry import name_set_by
 from consent_mw.core.expiry import names_of
 from consent_mw.core.headers import inline_policy
 from consent_mw.core.match import Matcher
@@ -128,6 +129,7 @@ class PageViews:
             first=lambda place: self._first(head, root, found, place),
             expire=expire(cookies, held, head.host, path) if cookies else (),
             holds_cookie=holds_cookie,
+            hide_cookies=self._base.hide_cookies,
             codings=known_codings(),
             variant=lambda: self._variant(head, root, decision),
             done=self._seen,
@@ -234,4 +236,4 @@ def _version() -> str:
 
 
 def _cookie_names(head: RequestHead) -> list[str]:
-    return [part.partition("=")[0].strip() for value in head.all("cookie") for part in value.split(";")]
+    return [name_set_by(part) for value in head.all("cookie") for part in value.split(";")]

@@ -20,6 +20,7 @@ from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
 from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Site
+from consent_mw.core.model import VendorSignals
 from consent_mw.engine import Engine
 from consent_mw.records import Records
 from consent_mw.records import open_records
@@ -189,11 +190,13 @@ def test_with_everything_granted_the_page_is_the_app_s_own(make: Make) -> None:
 
 
 def test_a_link_of_one_s_own_leaves_the_page_alone(make: Make) -> None:
-    """An owner with a link of their own gets the very bytes of the app."""
-    site = replace(declared("google-analytics"), reopen="link")
-    engine = make(site)
+    """An owner with a link of their own gets the very bytes of the app, unless a vendor listens to a signal."""
     page = b"<!doctype html><body><p>" + ANALYTICS
-    assert visit(engine, page, ("cookie", choice(engine, "google-analytics")))[0] == page
+    untouched = []
+    for signals in (VendorSignals(google=False), VendorSignals()):
+        engine = make(replace(declared("google-analytics"), reopen="link", signals=signals))
+        untouched.append(visit(engine, page, ("cookie", choice(engine, "google-analytics")))[0] == page)
+    assert untouched == [True, False]
 
 
 def test_the_opt_out_signal_keeps_marketing_held(make: Make) -> None:
@@ -236,6 +239,17 @@ def test_tracker_cookies_are_dropped_and_expired_without_consent(make: Make) -> 
             for domain in ("", "; Domain=shop.example", "; Domain=www.shop.example")
         ),
     ]
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_no_form_of_set_cookie_brings_a_held_cookie_in(make: Make, kind: str) -> None:
+    """Attributes, the header's case, repeats, prefixes and a missing name change nothing, on pages and elsewhere."""
+    exchange = make(declared("google-analytics")).exchange(head())
+    held = ["_ga=1; Secure", "__Host-_ga=1; Path=/; Secure", "__Secure-_gid=2", "=_ga=3", "_ga_ABC=4;HttpOnly"]
+    own = ["own=1", "ga=2", "x_ga=3", "session=_ga=1; Path=/"]
+    names = ["set-cookie", "SET-COOKIE", "Set-Cookie"]
+    exchange.start(200, "OK", [("Content-Type", kind), *((names[n % 3], v) for n, v in enumerate(held + own + held))])
+    assert [value for name, value in exchange.headers if name.lower() == "set-cookie"] == own
 
 
 def test_a_cookie_that_a_running_service_shares_stays(make: Make) -> None:

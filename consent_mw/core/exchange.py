@@ -37,6 +37,7 @@ from consent_mw.core.coding import BUILT_IN
 from consent_mw.core.coding import CodedStream
 from consent_mw.core.coding import Coding
 from consent_mw.core.coding import narrowed
+from consent_mw.core.expiry import less_held
 from consent_mw.core.headers import DEPENDENT
 from consent_mw.core.headers import Handling
 from consent_mw.core.headers import Headers
@@ -145,6 +146,7 @@ class Exchange:
         expire: Set-Cookie values that take held services' cookies away from the visitor's browser; they go out with
             pages that no shared cache keeps.
         holds_cookie: Whether a cookie that the app sets belongs to something held.
+        hide_cookies: Whether such cookies are kept from the app where a browser sends them.
         caching: Who may keep the page.
         undecided: What may run for a visitor who granted nothing, to tell what depends on the choice.
         could_hold_cookie: Whether a cookie that the app sets belongs to something that waits for a choice.
@@ -166,6 +168,7 @@ class Exchange:
         first: Insert | None = None,
         expire: Sequence[str] = (),
         holds_cookie: Callable[[str], bool] = lambda name: False,
+        hide_cookies: bool = False,
         caching: Caching = FOR_ONE,
         undecided: HoldPolicy | None = None,
         could_hold_cookie: Callable[[str], bool] = lambda name: False,
@@ -189,6 +192,7 @@ class Exchange:
         self._first = first
         self._expire = expire
         self._holds_cookie = holds_cookie
+        self._hide_cookies = hide_cookies
         self._caching = caching
         self._undecided = undecided
         self._could_hold_cookie = could_hold_cookie
@@ -216,6 +220,10 @@ class Exchange:
         if codings:
             # Only what can be opened here is offered.
             changes["accept-encoding"] = narrowed(", ".join(codings), frozenset(self._codings)) or None
+        cookies = "; ".join(self.head.all("cookie")) if self._hide_cookies else ""
+        shown = less_held(cookies, self._holds_cookie)
+        if shown != cookies:
+            changes["cookie"] = shown or None
         return changes
 
     def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from consent_mw.core.expiry import name_set_by
+
 Headers = list[tuple[str, str]]
 
 
@@ -312,7 +314,7 @@ def without_held(
     kept: Headers = []
     for name, value in headers:
         lower = name.lower()
-        if lower == "set-cookie" and holds_cookie(value.partition("=")[0].strip()):
+        if lower == "set-cookie" and holds_cookie(name_set_by(value)):
             continue
         if lower == "refresh" and holds_refresh(value):
             continue

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.core.expiry import expire
+from consent_mw.core.expiry import less_held
+from consent_mw.core.expiry import name_set_by
 from consent_mw.core.model import Service
 
 
@@ -135,3 +137,43 @@ def test_any_names_host_and_path_give_safe_values(seen: list[str], host: str, pa
         assert re.fullmatch(
             r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+=; Path=/[!-:<-~]*; Max-Age=0(; Domain=[a-z0-9_.-]+)?(; Secure)?", value
         )
+
+
+# -- what a cookie is called
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "_ga=1",
+        "_ga=1; Path=/; Domain=.shop.example; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=99",
+        "  _ga =1",
+        "\t_ga\t=\t1",
+        "_ga",
+        "_ga=",
+        "_ga; Path=/",
+        '_ga="a;b"',
+        "=_ga=1",
+        " = _ga=1",
+        "==_ga=1",
+    ],
+)
+def test_a_cookie_has_the_name_under_which_it_comes_back(value: str) -> None:
+    """Attributes, space around the name, no value, and no name at all do not hide what servers will read."""
+    assert name_set_by(value) == "_ga"
+
+
+@pytest.mark.parametrize(
+    ("header", "left"),
+    [
+        ("own=1; _ga=2; more=3", "own=1; more=3"),
+        ("_ga=1", ""),
+        ("_ga=1;own=a=b;_ga=2", "own=a=b"),
+        ("own=1;  odd ; =x", "own=1;  odd ; =x"),
+        ("=_ga=2; own", "own"),
+        ("", ""),
+    ],
+)
+def test_what_is_left_of_a_cookie_header(header: str, left: str) -> None:
+    """Held cookies go, every one of them; the others stay byte for byte, in their order."""
+    assert less_held(header, lambda name: name == "_ga") == left

@@ -70,6 +70,11 @@ def frozen(request: HttpRequest) -> HttpResponse:
     return HttpResponse(jobs().freeze(request.consent), content_type="text/plain")
 
 
+def cookies(request: HttpRequest) -> HttpResponse:
+    """Answer with the cookies that arrived."""
+    return HttpResponse("; ".join(f"{name}={value}" for name, value in request.COOKIES.items()), "text/plain")
+
+
 async def allowed_async(request: HttpRequest) -> JsonResponse:
     """Answer what the visitor allows, from a coroutine."""
     return allowed(request)
@@ -128,6 +133,7 @@ urlpatterns = [
     path("", page),
     path("allowed", allowed),
     path("frozen", frozen),
+    path("cookies", cookies),
     path("allowed-async", allowed_async),
     path("streamed", streamed),
     path("streamed-async", streamed_async),
