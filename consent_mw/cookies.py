@@ -31,6 +31,7 @@ from threading import Lock
 
 from itsdangerous import Signer
 
+from consent_mw.core.caching import CLASS
 from consent_mw.core.hosts import host_of
 from consent_mw.core.hosts import is_local
 from consent_mw.core.model import Action
@@ -48,6 +49,8 @@ _log = logging.getLogger("consent_mw")
 
 SECURE_NAME = "__Host-cmw"
 PLAIN_NAME = "cmw"
+#: Behind the name: the cookie that tells the class of a choice to caches and scripts, which the signed one does not.
+STATE_SUFFIX = "-state"
 
 #: Browsers refuse a name and value of more than 4096 bytes (RFC 6265bis section 5.6); attributes and the
 #: site's other cookies want room in a request line buffer too, so ours stays below that.
@@ -233,8 +236,33 @@ class CookieJar:
             raise ConsentError(
                 "A choice cannot be kept over plain http: serve the site over https, or set allow_insecure_http = true."
             )
-        attributes = f"Path=/; Max-Age={self._site.choice_days * 86_400}; SameSite=Lax; HttpOnly"
-        return f"{name}={self._token(record)}; {attributes}" + ("; Secure" if name == SECURE_NAME else "")
+        return f"{name}={self._token(record)}; {self._attributes(name, self._site.choice_days, hidden=True)}"
+
+    def _attributes(self, name: str, days: int, *, hidden: bool) -> str:
+        """Return the attributes of a cookie; ``hidden`` from the scripts of the page."""
+        flags = ("; HttpOnly" if hidden else "") + ("; Secure" if name == SECURE_NAME else "")
+        return f"Path=/; Max-Age={days * 86_400}; SameSite=Lax{flags}"
+
+    # -- the class of the choice, which caches and scripts can read
+
+    def readable(self, head: RequestHead) -> str | None:
+        """Return the class that the request's readable cookie names: empty without one, None where none can be told."""
+        name = self.name(head)
+        values = [value for key, value in _cookies(head) if name is not None and key == name + STATE_SUFFIX]
+        if len(values) > 1 or not all(map(CLASS.fullmatch, values)):
+            return None
+        return values[0] if values else ""
+
+    def readable_cookie(self, value: str, head: RequestHead, *, age: int = 0) -> str:
+        """
+        Return the Set-Cookie value that keeps a class beside the signed cookie, or takes it away where it is empty.
+
+        Args:
+            age: Days since the choice was made, so that both cookies end together.
+        """
+        name = self.name(head) or PLAIN_NAME
+        days = max(self._site.choice_days - age, 0) if value else 0
+        return f"{name}{STATE_SUFFIX}={value}; {self._attributes(name, days, hidden=False)}"
 
     def _token(self, record: Record) -> str:
         """Return the signed text of a record."""

@@ -71,6 +71,7 @@ from consent_mw.web.visit import cookie_of
 from consent_mw.web.visit import failure
 from consent_mw.web.visit import frame
 from consent_mw.web.visit import posted
+from consent_mw.web.visit import put_right
 from consent_mw.web.visit import settle
 from consent_mw.web.visit import visit_of
 from consent_mw.web.visit import wants_json
@@ -126,7 +127,7 @@ def create_app(context: WebContext) -> Flask:
         else:
             answer = Response(status=303)
             answer.headers["Location"] = visit.back(form.back)  # (8)
-        settle(answer, visit, cookie, decision)  # (6), (7)
+        settle(context, answer, visit, cookie, decision)  # (6), (7)
         return answer
 
     @app.post("/counting")
@@ -168,7 +169,10 @@ def create_app(context: WebContext) -> Flask:
 
     @app.get("/state")
     def state() -> Response:
-        return jsonify(_state(visit_of(context).decision))
+        visit = visit_of(context)
+        answer = jsonify(_state(visit.decision))
+        put_right(context, answer, visit)
+        return answer
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Response:

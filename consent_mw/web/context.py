@@ -26,6 +26,14 @@ class Cookies(Protocol):
         """Return the Set-Cookie value that keeps ``record``, or raise :class:`consent_mw.errors.ConsentError`."""
         ...
 
+    def readable(self, head: RequestHead) -> str | None:
+        """Return the class that the request's readable cookie names; empty without one, None where none can be told."""
+        ...
+
+    def readable_cookie(self, value: str, head: RequestHead, *, age: int = 0) -> str:
+        """Return the Set-Cookie value that tells caches and scripts the class of a choice."""
+        ...
+
     def name(self, head: RequestHead) -> str | None:
         """Return the name of the cookie for this request, or None where none may be kept."""
         ...

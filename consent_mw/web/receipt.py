@@ -211,7 +211,9 @@ def register(app: Flask, context: WebContext) -> None:
         answer = Response(body, status=503 if left else 200)
         if left:
             answer.headers["Retry-After"] = RETRY_AFTER
-        settle(answer, visit, cookie, decide(visit.site, record, Signals(gpc=visit.decision.gpc), context.today()))
+        settle(
+            context, answer, visit, cookie, decide(visit.site, record, Signals(gpc=visit.decision.gpc), context.today())
+        )
         return answer
 
 

@@ -13,6 +13,7 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
+from consent_mw.core.caching import class_of
 from consent_mw.core.decide import decide
 from consent_mw.core.expiry import expire
 from consent_mw.core.model import Decision
@@ -165,17 +166,36 @@ def cookie_of(context: WebContext, visit: Visit, record: Record) -> str:
     return context.cookies.set_cookie(record, visit.head)
 
 
-def settle(answer: Response, visit: Visit, cookie: str, decision: Decision) -> None:
+def settle(context: WebContext, answer: Response, visit: Visit, cookie: str, decision: Decision) -> None:
     """
     End a choice that is in the records: set its cookie, expire those of services that may not run by the decision.
 
-    Then the site's own code hears of it.
+    Where caches keep pages, a second cookie tells them, and the runtime, of which class the choice is. Then the site's
+    own code hears of it.
     """
     answer.headers.add("Set-Cookie", cookie)
+    if visit.site.caching != "private":
+        answer.headers.add("Set-Cookie", context.cookies.readable_cookie(class_of(visit.site, decision), visit.head))
+    _expire(answer, visit, decision)
+    tell(visit.site.on_change, visit.decision, decision, visit.receipt)
+
+
+def put_right(context: WebContext, answer: Response, visit: Visit) -> None:
+    """Do what a page from a shared cache cannot: expire held cookies, and let the readable cookie say what holds."""
+    if visit.site.caching == "private":
+        return
+    _expire(answer, visit, visit.decision)
+    value = class_of(visit.site, visit.decision)
+    if value != context.cookies.readable(visit.head) and context.cookies.name(visit.head) is not None:
+        age = context.today() - visit.decision.record.day if visit.decision.record is not None else 0
+        answer.headers.add("Set-Cookie", context.cookies.readable_cookie(value, visit.head, age=age))
+
+
+def _expire(answer: Response, visit: Visit, decision: Decision) -> None:
+    """Expire the cookies of services that may not run by the decision."""
     names, services = to_expire(visit.site, granted_optional(visit.site, decision), list(request.cookies))
     for value in expire(names, services, visit.head.host, visit.home):
         answer.headers.add("Set-Cookie", value)
-    tell(visit.site.on_change, visit.decision, decision, visit.receipt)
 
 
 def wants_json() -> bool:
