@@ -23,7 +23,9 @@ from typing import Protocol
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import ANSWERS
 from consent_mw.core.counts import ASKED
+from consent_mw.core.counts import BLOCKED
 from consent_mw.core.counts import BROWSER
+from consent_mw.core.counts import CSP
 from consent_mw.core.counts import GPC
 from consent_mw.core.counts import ISP
 from consent_mw.core.counts import LANGUAGE
@@ -64,6 +66,8 @@ RETRY = 60.0
 CLOSES = 1500.0
 #: Different counts that wait at the same time; beyond these a value is "other".
 MAX_WAITING = 4096
+#: Different hosts in the reports of a day, which anybody can make up; beyond these a host is "other".
+MAX_HOSTS = 200
 #: Seconds that the end of a process waits for providers that are being looked up.
 GRACE = 0.5
 
@@ -124,6 +128,8 @@ class Tally:
         # A signal handler that ends the process may flush in the middle of a count: the lock must let it in.
         self._lock = threading.RLock()
         self._waiting: dict[_Key, int] = {}
+        #: The day that hosts were reported on, and which.
+        self._reported: tuple[int, set[str]] = (-1, set())
         self._next = self._monotonic() + self._chance.uniform(*self._every)
 
     # -- what happens
@@ -208,6 +214,34 @@ class Tally:
             self._count_isp(head, remote, day, outcome)
         except Exception as error:
             _failed(error)
+
+    def blocked(self, head: RequestHead, hosts: Iterable[str]) -> None:
+        """
+        Count hosts that a Content-Security-Policy stopped, each by itself and with nothing about the report.
+
+        Args:
+            head: Of the request that brought the report.
+            hosts: Each once.
+        """
+        if not self._on:
+            return
+        try:
+            if self._visitor(head, dict(reversed(head.headers))) is None:
+                return
+            day = self._today()
+            self._add((day, CSP, self._reported_host(day, host), BLOCKED) for host in hosts)
+        except Exception as error:
+            _failed(error)
+
+    def _reported_host(self, day: int, host: str) -> str:
+        known_day, known = self._reported
+        if known_day != day:
+            known = set()
+            self._reported = (day, known)
+        if host not in known and len(known) >= MAX_HOSTS:
+            return OTHER
+        known.add(host)
+        return host
 
     def _visitor(self, head: RequestHead, headers: Mapping[str, str]) -> Visitor | None:
         """Return who is to be counted, or None; nothing is read about those who objected."""

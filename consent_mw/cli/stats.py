@@ -20,6 +20,7 @@ from consent_mw.cli import FOUND
 from consent_mw.cli import Owner
 from consent_mw.cli import Unable
 from consent_mw.cli import clean
+from consent_mw.cli.blocked import blocked
 
 if TYPE_CHECKING:
     from consent_mw.records import Records
@@ -116,6 +117,9 @@ def token() -> int:
     click.echo(f'  token = "{hashlib.sha256(made.encode()).hexdigest()}"\n')
     click.echo(click.style('Use it as the header "Authorization: Bearer TOKEN".', dim=True))
     return 0
+
+
+stats.add_command(blocked)
 
 
 def _check_writable(owner: Owner) -> None:

@@ -30,6 +30,9 @@ PURPOSE = "purpose"
 #: Values name the revision of the notice that a visit was asked with; the only outcome is ASKED.
 REVISION = "revision"
 
+#: Values are hosts that a Content-Security-Policy stopped, as browsers reported; the only outcome is BLOCKED.
+CSP = "csp"
+
 #: Tables whose rows share out the visitors of :data:`TOTAL`.
 DIMENSIONS = (BROWSER, OS, ISP, LANGUAGE, VARIANT, SIGNAL)
 
@@ -43,6 +46,8 @@ REJECT = "reject"
 WITHDRAW = "withdraw"
 #: Visits whose opt-out signal answered for all there was to ask, so that no banner was shown.
 GPC = "gpc"
+#: Reports of what a policy stopped.
+BLOCKED = "blocked"
 
 ANSWERS = (ACCEPT, PARTIAL, REJECT)
 
@@ -58,9 +63,9 @@ class Count:
 
     Args:
         day: Whole days since 1970-01-01 UTC; for ISP the Monday of the week.
-        table: TOTAL, PURPOSE, REVISION or one of DIMENSIONS.
+        table: TOTAL, PURPOSE, REVISION, CSP or one of DIMENSIONS.
         value: The row of that table; empty for TOTAL.
-        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW or GPC.
+        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW, GPC or BLOCKED.
     """
 
     day: int

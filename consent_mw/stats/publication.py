@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Protocol
 
+from consent_mw.core.counts import CSP
 from consent_mw.core.counts import DIMENSIONS
 from consent_mw.core.counts import ISP
 from consent_mw.core.counts import PURPOSE
@@ -36,6 +37,7 @@ from consent_mw.stats.atoms import Counted
 from consent_mw.stats.atoms import Step
 from consent_mw.stats.atoms import new_atoms
 from consent_mw.stats.atoms import with_marks
+from consent_mw.stats.blocked import blocked_runs
 from consent_mw.stats.partitions import beside_runs
 from consent_mw.stats.partitions import dimension_runs
 from consent_mw.stats.partitions import purpose_runs
@@ -107,7 +109,7 @@ def _batches(steps: Iterable[Step]) -> Iterator[Step]:
         if len(figures) >= BATCH:
             yield Step(tuple(figures), spent)
             figures, spent = [], {}
-    if figures:
+    if figures or spent:
         yield Step(tuple(figures), spent)
 
 
@@ -146,6 +148,7 @@ def plan(raw: Mapping[Count, int], published: Iterable[Figures], closed: int) ->
         ended |= {name: max(ended.get(name, -1), run.last) for _, name in run.cells}
     steps += beside_runs(atoms, {name: of(name) for name in schemes.SINGLES}, ended)
     steps += purpose_runs(atoms, rows.get(PURPOSE, []), head([schemes.PURPOSE_TABLE]))
+    steps += blocked_runs(rows.get(CSP, []), head([CSP]), closed)
     steps += dimension_runs(atoms, {name: rows.get(name, []) for name in DIMENSIONS}, head(DIMENSIONS))
     return steps
 

@@ -9,6 +9,7 @@ GET /receipt          what is kept about the choice: :mod:`consent_mw.web.receip
 GET /stats            the owner's pages: :mod:`consent_mw.web.stats`
 GET /placeholder/ids  what stands in the place of a held embed
 GET /assets/name      static files under names that hold their hash
+POST /csp             what policies stopped: :mod:`consent_mw.web.csp`
 GET /state            the state as JSON, for pages that come back from a cache
 ====================  ========================================================
 
@@ -57,6 +58,7 @@ from consent_mw.core.model import Site
 from consent_mw.counting import MAX_DAYS
 from consent_mw.counting import objected
 from consent_mw.counting import objection_cookie
+from consent_mw.web import csp
 from consent_mw.web import receipt
 from consent_mw.web import stats
 from consent_mw.web.choice import FORM_LIMIT
@@ -213,6 +215,7 @@ def create_app(context: WebContext) -> Flask:
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return answer
 
+    csp.register(app, context)
     receipt.register(app, context)
     stats.register(app, context)
     return app

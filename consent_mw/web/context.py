@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -64,6 +65,16 @@ class Counting(Protocol):
             language: The language tag of the notice.
             variant: Which notice was answered.
             gpc: Whether the opt-out signal was present.
+        """
+        ...
+
+    def blocked(self, head: RequestHead, hosts: Iterable[str]) -> None:
+        """
+        Count hosts that a Content-Security-Policy stopped.
+
+        Args:
+            head: The request that brought the report.
+            hosts: Each once.
         """
         ...
 

@@ -164,6 +164,7 @@ class FakeCounting:
     """Keeps what it is told, without the request that told it."""
 
     told: list[tuple[str, str, frozenset[str], str, str, bool]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
 
     def answered(
         self,
@@ -177,6 +178,9 @@ class FakeCounting:
         gpc: bool,
     ) -> None:
         self.told.append((remote, outcome, purposes, language, variant, gpc))
+
+    def blocked(self, head: RequestHead, hosts: Iterable[str]) -> None:
+        self.stopped += hosts
 
 
 class FakeContext:

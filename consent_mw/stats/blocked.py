@@ -1,0 +1,63 @@
+"""
+What policies stopped, by host: the one table that is not about visits.
+
+A host's reports add up day by day until they are at least K; then they are
+told, under the day on which they were enough. What stays fewer for
+:data:`~consent_mw.stats.atoms.PATIENCE` days is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from consent_mw.core.counts import BLOCKED
+from consent_mw.core.counts import CSP
+from consent_mw.core.counts import Figures
+from consent_mw.core.counts import K
+from consent_mw.stats.atoms import PATIENCE
+from consent_mw.stats.atoms import Counted
+from consent_mw.stats.atoms import Step
+from consent_mw.stats.atoms import spent
+
+__all__ = ["blocked_runs", "by_host"]
+
+
+def blocked_runs(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Step]:
+    """
+    Yield the runs of hosts, each of a single day.
+
+    Args:
+        rows: What is left of the counts, by day.
+        head: The last day that has a run, or -1.
+        closed: The last day that is complete.
+    """
+    waiting: dict[str, list[Counted]] = {}
+    for day in sorted({row.day for row in rows}):
+        for row in rows:
+            if row.day == day:
+                waiting.setdefault(row.count.value, []).append(row)
+        if day <= head:
+            continue
+        enough = {host: taken for host, taken in waiting.items() if sum(row.number for row in taken) >= K}
+        if enough:
+            cells = {(host, BLOCKED): sum(row.number for row in taken) for host, taken in sorted(enough.items())}
+            used = [row for taken in enough.values() for row in taken]
+            yield Step((Figures(CSP, day, day, cells),), spent(used))
+            waiting = {host: taken for host, taken in waiting.items() if host not in enough}
+    old = [row for taken in waiting.values() for row in taken if row.day <= closed - PATIENCE]
+    if old:
+        yield Step((), spent(old))
+
+
+def by_host(figures: Iterable[Figures]) -> list[tuple[str, int, int]]:
+    """Return hosts with their number and the last day on which they were told, the most first."""
+    found: dict[str, tuple[int, int]] = {}
+    for run in figures:
+        if run.table != CSP:
+            continue
+        for (host, _), number in run.cells.items():
+            before, last = found.get(host, (0, 0))
+            found[host] = (before + number, max(last, run.last))
+    return sorted(((host, number, last) for host, (number, last) in found.items()), key=lambda row: (-row[1], row[0]))
