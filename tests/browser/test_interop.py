@@ -1,0 +1,263 @@
+"""
+Programs that answer notices for their users answer ours, in every language, and the server has their answer.
+
+autoconsent is the real one; Consent-O-Matic is a driver of our own that takes its rule file (see automation.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from consent_mw import ConsentMiddleware
+from consent_mw.assets import texts
+from tests.browser.harness import automation
+from tests.browser.harness import background
+from tests.browser.harness.proxy import Lane
+from tests.browser.harness.proxy import Proxy
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIEnvironment
+
+LANGUAGES = sorted(texts())
+
+#: What autoconsent's heuristics can answer: it has patterns both for the notice and for a button that refuses. It also
+#: has phrases for buttons in cs, id, ru, sv and tr, but none that finds a notice there, or only one exact label.
+KNOWN = ["ca", "de", "en", "es", "fr", "it", "nl", "pl", "pt", "pt-BR"]
+
+#: Languages in which it knows the words of our button that accepts.
+ACCEPTING = ["en", "es", "fr", "nl", "pl"]
+
+TRACKERS = {
+    "analytics": "www.googletagmanager.com/gtag/js?id=G-1",
+    "marketing": "www.facebook.com/tr?id=1",
+    "embeds": "www.youtube.com/iframe_api?a=1",
+    "research": "lab.example/p.js?a=1",
+}
+
+#: Tabs that are open at a time.
+TABS = 6
+
+REFUSAL_GONE = """addEventListener('DOMContentLoaded', () => {
+  document.querySelectorAll('[data-cmw-action=reject-all]').forEach(button => button.remove());
+});
+"""
+
+
+def page_of(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with a page in the language that its path names, which loads four trackers."""
+    lang = environ["PATH_INFO"].strip("/")
+    source = {name: f"https://{address}&amp;lang={lang}" for name, address in TRACKERS.items()}
+    start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+    return [
+        f'<!doctype html><html lang="{lang}"><head><title>Shop</title></head><body><h1>Shop</h1>'
+        f'<script src="{source["analytics"]}"></script><img alt="" src="{source["marketing"]}">'
+        f'<script src="{source["embeds"]}"></script><script src="{source["research"]}"></script>'.encode()
+    ]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> ConsentMiddleware:
+    """A site that offers every language and declares its four services, one of them for a purpose of its own."""
+    lab = {"id": "lab", "name": "Lab", "vendor": "Lab", "purposes": ["research"], "hosts": ["lab.example"]}
+    return ConsentMiddleware(
+        page_of,
+        {
+            "site": {
+                "name": "Shop",
+                "languages": ["en", *(lang for lang in LANGUAGES if lang != "en")],
+                "records": f"sqlite:///{tmp_path_factory.mktemp('records') / 'consent.db'}",
+            },
+            "purposes": {"research": {"label": {"en": "Research"}, "description": {"en": "Learn."}}},
+            "services": [{"use": "google-analytics"}, {"use": "meta-pixel"}, {"use": "youtube"}, lab],
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a visit ended: what the program said, and what the server and the browser know afterwards."""
+
+    ended: str
+    found: tuple[str, ...]
+    tested: bool | None
+    state: str
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """The answers by language, and which trackers were asked in each of them."""
+
+    answers: dict[str, Answer]
+    asked: dict[str, set[str]]
+
+
+def host(lang: str) -> str:
+    """Return a host for each language, so that cookies stay apart."""
+    return f"{lang.lower()}.first.example"
+
+
+class Visitor:
+    """Visits in one browser window, with a program in every page."""
+
+    def __init__(self, browser: Browser, lane: Lane, *scripts: str) -> None:
+        self._lane = lane
+        self._context = browser.new_context(proxy={"server": lane.address}, ignore_https_errors=True)
+        for script in scripts:
+            self._context.add_init_script(script)
+
+    def open(self, lang: str) -> Page:
+        """Go to the page in a language, in a new tab."""
+        page = self._context.new_page()
+        page.set_extra_http_headers({"Accept-Language": lang})
+        page.goto(f"https://{host(lang)}/{lang}", wait_until="commit")
+        return page
+
+    def visit(self, languages: Sequence[str]) -> Visits:
+        """Visit the page in each language, some at a time, and wait for the program."""
+        answers = {}
+        for start in range(0, len(languages), TABS):
+            tabs = {lang: self.open(lang) for lang in languages[start : start + TABS]}
+            for lang, page in tabs.items():
+                automation.done(page)
+                ended, found, tested = automation.told(page)
+                answers[lang] = Answer(ended, tuple(found), tested, state(page), shown(page))
+            self._lane.settle(0.1)
+            for page in tabs.values():
+                page.close()
+        return Visits(answers, asked(self._lane))
+
+    def close(self) -> None:
+        """Close the window."""
+        self._context.close()
+
+
+def state(page: Page) -> str:
+    """Return the choice that the server reads from the visitor's cookie."""
+    found: str = page.evaluate("fetch('/_cmw/state').then(answer => answer.json()).then(now => now.state)")
+    return found
+
+
+def shown(page: Page) -> bool:
+    """Return whether the banner can be seen."""
+    return page.locator("[data-cmw-banner]").is_visible()
+
+
+def asked(lane: Lane) -> dict[str, set[str]]:
+    """Return the trackers that were asked, by the language of the page; connections alone count too, under ``""``."""
+    found: dict[str, set[str]] = {}
+    for hit in background.without_background(lane.foreign()):
+        names = [name for name, address in TRACKERS.items() if hit.host == address.partition("/")[0]]
+        lang = hit.path.rpartition("lang=")[2] if hit.method != "CONNECT" else ""
+        found.setdefault(lang, set()).update(names or [hit.host])
+    return found
+
+
+@pytest.fixture
+def visitor(chromium: Browser, proxy: Proxy, app: ConsentMiddleware) -> Iterator[_Open]:
+    """Open windows of fresh visitors, each with the programs that it is given."""
+    with proxy.lane({host(lang): app for lang in LANGUAGES}) as lane:
+        opened = _Open(chromium, lane)
+        yield opened
+        for window in opened.windows:
+            window.close()
+
+
+class _Open:
+    def __init__(self, browser: Browser, lane: Lane) -> None:
+        self._browser = browser
+        self._lane = lane
+        self.windows: list[Visitor] = []
+
+    def __call__(self, *scripts: str) -> Visitor:
+        self.windows.append(Visitor(self._browser, self._lane, *scripts))
+        return self.windows[-1]
+
+
+def refused(name: str) -> Answer:
+    """Return how a visit ends where the program ``name`` refused for its user."""
+    return Answer("done", (name,), True, "reject", shown=False)
+
+
+# -- autoconsent
+
+
+@pytest.mark.slow
+def test_autoconsent_refuses_by_our_rule_in_every_language(visitor: _Open) -> None:
+    """With our rule among its own it refuses everywhere, its self-test agrees, and no tracker is asked."""
+    rules = [*automation.upstream_rules(), automation.own_rule()]
+    visits = visitor(automation.autoconsent("optOut", rules=rules)).visit(LANGUAGES)
+    assert visits == Visits({lang: refused("consent-mw") for lang in LANGUAGES}, {})
+
+
+@pytest.mark.slow
+def test_autoconsent_accepts_by_our_rule_in_every_language(visitor: _Open) -> None:
+    """Set to agree, it accepts everywhere, and every tracker of each page runs."""
+    rules = [*automation.upstream_rules(), automation.own_rule()]
+    visits = visitor(automation.autoconsent("optIn", rules=rules)).visit(LANGUAGES)
+    agreed = Answer("done", ("consent-mw",), None, "accept", shown=False)
+    assert visits.answers == dict.fromkeys(LANGUAGES, agreed)
+    assert {lang: visits.asked.get(lang) for lang in LANGUAGES} == dict.fromkeys(LANGUAGES, set(TRACKERS))
+
+
+@pytest.mark.slow
+def test_autoconsent_refuses_by_heuristics_in_the_languages_that_it_knows(visitor: _Open) -> None:
+    """Without a rule for us it recognises the notice and the button that refuses by their words."""
+    script = automation.autoconsent("optOut", rules=automation.upstream_rules(), heuristics="reject")
+    visits = visitor(script).visit(KNOWN)
+    assert visits == Visits({lang: refused("HEURISTIC-REJECT") for lang in KNOWN}, {})
+
+
+@pytest.mark.slow
+def test_autoconsent_accepts_by_heuristics_only_where_nothing_refuses(visitor: _Open) -> None:
+    """Its heuristics know no agreeing but as a last resort: with our button that refuses taken away, it finds ours."""
+    script = automation.autoconsent("optOut", rules=automation.upstream_rules(), heuristics="tier2")
+    visits = visitor(script, REFUSAL_GONE).visit(ACCEPTING)
+    agreed = Answer("done", ("HEURISTIC-TIER2",), True, "accept", shown=False)
+    assert visits.answers == dict.fromkeys(ACCEPTING, agreed)
+
+
+def test_autoconsent_asked_to_accept_by_heuristics_grants_nothing(visitor: _Open) -> None:
+    """It has no such way: it finds the notice, stops with an error of its own, and nothing is chosen or asked."""
+    script = automation.autoconsent("optIn", rules=automation.upstream_rules(), heuristics="tier2")
+    page = visitor(script).open("en")
+    page.wait_for_function("window.cmwAutomation?.state.lifecycle === 'runningOptIn'")
+    assert (state(page), shown(page)) == ("none", True)
+
+
+def test_autoconsent_leaves_a_choice_alone(visitor: _Open) -> None:
+    """On the next page, where only the control that opens the choices is left, nothing is found to answer."""
+    script = automation.autoconsent("optOut", rules=automation.upstream_rules(), heuristics="tier2")
+    window = visitor(script)
+    answers = [window.visit(["en"]).answers["en"] for _ in range(2)]
+    assert answers == [refused("HEURISTIC-REJECT"), Answer("nothingDetected", (), None, "reject", shown=False)]
+
+
+# -- Consent-O-Matic
+
+
+@pytest.mark.parametrize(
+    ("letters", "chosen", "trackers"),
+    [
+        ("", "reject", set()),
+        ("D", "reject", set()),
+        ("B", "partial", {"analytics"}),
+        ("EX", "partial", {"embeds", "research"}),
+        ("DABEFX", "accept", set(TRACKERS)),
+    ],
+)
+def test_consent_o_matic_answers_each_purpose(visitor: _Open, letters: str, chosen: str, trackers: set[str]) -> None:
+    """Its categories are our purposes: what its user allows runs, and nothing else is asked."""
+    visits = visitor(automation.consent_o_matic(letters)).visit(["en"])
+    answer = visits.answers["en"]
+    assert (answer.ended, answer.state, answer.shown) == ("done", chosen, False)
+    assert set().union(*visits.asked.values()) == trackers
