@@ -188,7 +188,7 @@ class PagePolicies:
         self._page_host = self._own.host.partition(":")[0].lower()
         self._empty = False
         #: Something was taken out of a policy, or one was added: what is granted in the page needs another page.
-        self._closed = False
+        self.closed = False
 
     def adapt(self, headers: Headers) -> Headers:
         """Return the headers of the page with its policies as they have to be."""
@@ -223,8 +223,7 @@ class PagePolicies:
         unclear = [text for text in in_page if "," in text]
         plain = [text for text in in_page if "," not in text]
         parts = [part for text in unclear for part in csp.policies_in(text)]
-        found = csp.terms([*self._policies, *plain, *parts], self._own)
-        return found._replace(inline=not unclear, in_place=found.in_place and not self._closed)
+        return csp.terms([*self._policies, *plain, *parts], self._own)._replace(inline=not unclear)
 
     def _changed(self, value: str) -> str:
         changed = []
@@ -248,7 +247,7 @@ class PagePolicies:
             return self._policing.held(source, self._page_host, self._allowed)
 
         edits = csp.removals(text, held, inserting=inserting)
-        self._closed = self._closed or bool(edits)
+        self.closed = self.closed or bool(edits)
         return edits
 
     def _added(self) -> Headers:
@@ -265,7 +264,7 @@ class PagePolicies:
             if group:
                 added.append(("Reporting-Endpoints", f'{group}="{address}"'))
         if policing.enforces:
-            self._closed = True
+            self.closed = True
         elif not address:
             return []
         name = "Content-Security-Policy" if policing.enforces else "Content-Security-Policy-Report-Only"

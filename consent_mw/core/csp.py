@@ -234,12 +234,12 @@ class Terms(NamedTuple):
     #: A script of ours that the page links to is let in.
     linked: bool
     #: A script of ours that another one inserts is let in, and may make code of text.
-    in_place: bool
+    loads: bool
 
 
 def terms(policies: Iterable[str], own: Own) -> Terms:
     """Return what our part of a page can do under the policies, with their additions made."""
-    linked = in_place = True
+    linked = loads = True
     for text in policies:
         policy = parsed(text)
         directive = governing(policy, SCRIPTS)
@@ -247,9 +247,9 @@ def terms(policies: Iterable[str], own: Own) -> Terms:
             strict = _has(directive, "'strict-dynamic'")
             reaches = _reaches(directive, own)
             linked = linked and reaches and not strict
-            in_place = in_place and (reaches or strict)
-        in_place = in_place and not refuses_type_policy(policy)
-    return Terms(own.nonce, True, linked, in_place)
+            loads = loads and (reaches or strict)
+        loads = loads and not refuses_type_policy(policy)
+    return Terms(own.nonce, True, linked, loads)
 
 
 def refuses_type_policy(policy: Mapping[str, Directive]) -> bool:

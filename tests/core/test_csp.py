@@ -162,7 +162,7 @@ def test_where_linked_scripts_of_ours_may_run_is_known(text: str, nonce: str) ->
     terms = csp.terms([text], own)
     assert terms.linked == allows(text, Question("script-src-elem", ASSET, nonce), PAGE)
     if "trusted-types" not in text.lower():
-        assert terms.in_place == allows(text, Question("script-src-elem", ASSET, nonce, parsed=False), PAGE)
+        assert terms.loads == allows(text, Question("script-src-elem", ASSET, nonce, parsed=False), PAGE)
 
 
 @given(written())
@@ -264,7 +264,7 @@ TYPE_POLICIES = {
 @pytest.mark.parametrize("text", TYPE_POLICIES)
 def test_a_list_of_type_policies_without_ours_means_a_reload(text: str) -> None:
     """Where the runtime may not make code of text, nothing is released in the page."""
-    assert csp.terms([text], OWN).in_place is not TYPE_POLICIES[text]
+    assert csp.terms([text], OWN).loads is not TYPE_POLICIES[text]
 
 
 REPORTED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -164,7 +165,7 @@ class Sink:
     def __init__(self) -> None:
         self.counts: dict[Count, int] = {}
 
-    def add_counts(self, counts: dict[Count, int]) -> None:
+    def add_counts(self, counts: Mapping[Count, int]) -> None:
         """Add to the counters."""
         self.counts.update(counts)
 
