@@ -168,6 +168,10 @@ class Page:
         root: The mount's full path, for example ``/_cmw`` or ``/prefix/_cmw``.
         inline: False where the page's policy forbids inline code.
         xml: True for an XHTML page.
+        linked: False where the page's policy lets no linked script of ours in.
+        loads: False where it does not let a script of ours load another one, or make code of text.
+        closed: True where the page's policy leaves out what may be granted in the page: that takes another page.
+        shared: True for a page that caches keep for everybody, whoever it was made for.
     """
 
     decision: Decision
@@ -177,6 +181,10 @@ class Page:
     root: str
     inline: bool = True
     xml: bool = False
+    linked: bool = True
+    loads: bool = True
+    closed: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +197,9 @@ class _Variant:
     inline: bool
     xml: bool
     nonced: bool
+    linked: bool
+    loads: bool
+    closed: bool
     #: Vendors are told of the choice at the beginning of the page.
     told: bool
 
@@ -226,7 +237,18 @@ class Notice:
         if everything and not decision.prompt and self.site.reopen != "button":
             return b""
         told = self._signals.wanted(decision)
-        variant = _Variant(page.lang, decision.prompt, decision.gpc, page.inline, page.xml, bool(page.nonce), told)
+        variant = _Variant(
+            lang=page.lang,
+            prompt=decision.prompt,
+            gpc=decision.gpc,
+            inline=page.inline,
+            xml=page.xml,
+            nonced=bool(page.nonce),
+            linked=page.linked,
+            loads=page.loads,
+            closed=page.closed,
+            told=told,
+        )
         parts = self._kept.get(variant)
         if parts is None:
             parts = self._kept[variant] = [_ascii(part) for part in _SLOT.split(self._markup(variant))]
@@ -354,15 +376,18 @@ class Notice:
             [
                 'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
                 'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01" ',
-                f'data-cmw-more="{self._assets.path("release.js")}"',
+                # Without it the runtime sends the choice and reloads the page.
+                f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
                 f' data-cmw-saved="{saved}"' if variant.prompt else "",
                 "" if variant.told else self._signals.attributes,
-                ' data-cmw-release="reload"' if self.site.release == "reload" else "",
+                ' data-cmw-release="reload"' if variant.closed or self.site.release == "reload" else "",
                 nonce,
             ]
         )
-        if variant.prompt and variant.inline and not variant.xml and self._inlinable:
+        if (variant.prompt or not variant.linked) and variant.inline and not variant.xml and self._inlinable:
             script = f"<script {settings}>{self._assets.read('runtime.js').decode()}</script>"
+        elif not variant.linked:
+            script = ""  # the banner is a form, and so it stays
         else:
             source = f"\x01root\x01/{self._assets.path('runtime.js')}"
             # What may be released must be known when the page has been parsed: a script that may come later is of no

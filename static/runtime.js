@@ -57,7 +57,8 @@
   });
   let second;
   const more = () => {
-    second = second || kit.load(setting('more'));
+    // Without it the page's policy lets nothing be loaded, and a choice ends in another page.
+    second = second || (setting('more') ? kit.load(setting('more')) : Promise.reject());
     return second;
   };
 
