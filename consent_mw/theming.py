@@ -51,7 +51,7 @@ DARK: Mapping[str, str] = MappingProxyType(
     }
 )
 RADIUS = 10
-FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif'
+FONT = "system-ui,sans-serif"
 
 #: Words that an owner might look for to make one button louder.
 _OF_ONE_BUTTON = re.compile(r"accept|reject|refuse|deny|decline|allow|agree|primary|secondary", re.IGNORECASE)

@@ -1,0 +1,81 @@
+"""
+Pages with the notice in one of its looks, for tests of how it looks and how it is used.
+
+A page is set as content, so that a browser goes through dozens of looks
+without a server. Its own words are links and a field, which can have the focus.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import replace
+
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from consent_mw.banner import Notice
+from consent_mw.banner import Page as Place
+from consent_mw.core.model import Action
+from consent_mw.wording import direction
+from tests.web.doubles import ASSETS
+from tests.web.doubles import SITE
+from tests.web.doubles import decision
+from tests.web.doubles import record
+
+#: Every layout with a position of each kind.
+PLACES = (
+    ("bar", "bottom"),
+    ("bar", "top"),
+    ("corner", "bottom-end"),
+    ("corner", "top-start"),
+    ("dialog", ""),
+)
+LAYOUTS = (("bar", "bottom"), ("corner", "bottom-start"), ("dialog", ""))
+#: Of the sizes that are tried: a small phone, and a desktop.
+SMALL, LARGE = (320, 640), (1280, 800)
+#: A desktop of 1280 by 1024 at 400 %.
+ZOOMED = (320, 256)
+
+BANNER = "[data-cmw-banner]"
+_WORDS = '<p><a href="#{0}">Link {0}</a> words of the page that run on for a line or two, as they do.</p>'
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look of the notice."""
+
+    layout: str = "bar"
+    position: str = ""
+    lang: str = "en"
+    gpc: bool = False
+    decided: bool = False
+
+
+def document(look: Look | None, *, css: str = "", paragraphs: int = 30) -> str:
+    """Return a page of the shop with the notice in that look; without a notice where None."""
+    inserted, lang = "", "en"
+    if look is not None:
+        lang = look.lang
+        site = replace(SITE, layout=look.layout, position=look.position, languages=(lang,))
+        decided = decision(
+            prompt=not look.decided, gpc=look.gpc, kept=record(Action.REJECT) if look.decided else None
+        )
+        inserted = Notice(site, ASSETS).insertion(Place(decided, lang, "", "/", "/_cmw")).decode("ascii")
+    words = "".join(_WORDS.format(number) for number in range(paragraphs))
+    return (
+        f'<!doctype html><html lang="{lang}" dir="{direction(lang)}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Shop</title>'
+        f"<style>{css}</style></head><body>{inserted}<main><h1>Prints</h1><label>Search <input></label>{words}"
+        '<button>Buy</button></main></body></html>'
+    )
+
+
+def show(page: Page, look: Look | None, size: tuple[int, int] = LARGE, **words: object) -> None:
+    """Show the page in a window of that size."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.set_content(document(look, **words))  # type: ignore[arg-type]
+
+
+def fresh_page(browser: Browser) -> Page:
+    """Return a page in a context of its own; close the context after use."""
+    return browser.new_context().new_page()

@@ -1,0 +1,62 @@
+"""What axe-core finds in the notice: nothing, in every layout, direction, colour scheme and width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from tests import npm_packages
+from tests.browser.harness.looks import LARGE
+from tests.browser.harness.looks import LAYOUTS
+from tests.browser.harness.looks import SMALL
+from tests.browser.harness.looks import Look
+from tests.browser.harness.looks import show
+
+RUN = """() => axe.run(document, {resultTypes: ['violations']}).then(found => found.violations.map(
+  one => one.id + ': ' + one.nodes.map(node => node.html.slice(0, 90) + ' ' + node.failureSummary).join(' | ')))"""
+STATES = ("undecided", "choosing", "decided")
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page in which axe-core can be run."""
+    script = npm_packages.text("axe-core/axe.min.js")
+    context = chromium.new_context()
+    page = context.new_page()
+    # Content that is set later stands in the same window.
+    page.evaluate(script)
+    yield page
+    context.close()
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core has against the page."""
+    found: list[str] = page.evaluate(RUN)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("layout", "position"), LAYOUTS, ids=[layout for layout, _ in LAYOUTS])
+def test_axe_finds_nothing(page: Page, layout: str, position: str) -> None:
+    """Asking, with the boxes open, and as the small control; with an opt-out signal, which adds words."""
+    found = []
+    for lang, scheme, size in product(("en", "ar"), ("light", "dark"), (SMALL, LARGE)):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        for state in STATES:
+            show(page, Look(layout, position, lang, gpc=True, decided=state == "decided"), size, paragraphs=3)
+            if state == "choosing":
+                page.click("summary")
+            found += [f"{lang} {scheme} {size[0]} {state}: {one}" for one in violations(page)]
+    assert found == []
+
+
+def test_axe_would_find_a_fault(page: Page) -> None:
+    """The run is a real one: words that cannot be read are found."""
+    show(page, Look())
+    page.evaluate("document.querySelector('.cmw-text').style.setProperty('color', '#eee', 'important')")
+    page.evaluate("document.querySelectorAll('[data-cmw-style]').forEach(style => style.remove())")
+    assert any(one.startswith("color-contrast") for one in violations(page))
