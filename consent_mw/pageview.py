@@ -11,7 +11,9 @@ import hashlib
 import logging
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Set
 from dataclasses import dataclass
+from dataclasses import replace
 from urllib.parse import quote
 
 from consent_mw.assets import Assets
@@ -21,6 +23,9 @@ from consent_mw.banner import Page
 from consent_mw.banner import state_of
 from consent_mw.codings import known_codings
 from consent_mw.cookies import CookieJar
+from consent_mw.core.caching import Caching
+from consent_mw.core.caching import Scope
+from consent_mw.core.caching import plan
 from consent_mw.core.decide import decide
 from consent_mw.core.exchange import Exchange
 from consent_mw.core.exchange import PageInsert
@@ -38,6 +43,7 @@ from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
 from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Service
+from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.core.policy import Budget
 from consent_mw.core.policy import HoldPolicy
@@ -110,29 +116,40 @@ class PageViews:
             remote: The address that the request came from; it is looked up for its ISP and never kept.
             found: What the request's cookie says.
         """
-        decision = decide(now.site, found, head.signals, self._today())
-        held = [service for service in now.site.optional if service.id not in decision.granted]
-        held_ids = frozenset(service.id for service in held)
+        own = decide(now.site, found, head.signals, self._today())
+        whole = wants_banner(head) and now.cookies.name(head) is not None
+        arrived = now.cookies.readable(head) if self._base.caching == "class" else None
+        made = plan(now.site, head, own, arrived, whole=whole)
+        decision, caching = made.decision, made.caching
+        told = head
+        if caching.scope is Scope.ALL:
+            # Nothing that the page is made from may tell of the visitor.
+            found = NoRecord.ABSENT
+            told = replace(head, headers=tuple(pair for pair in head.headers if pair[0] not in ("cookie", "sec-gpc")))
+        elif decision.record is not None:
+            found = decision.record
 
-        def holds_cookie(name: str) -> bool:
+        def holds_cookie(name: str, granted: Set[str] = decision.granted) -> bool:
             # Services of one vendor may share a cookie: as long as one of them runs, it stays.
             ids = {id_ for known in names_of(name) for id_ in now.matcher.cookie(known)}
-            return not ids.isdisjoint(held_ids) and ids.isdisjoint(decision.granted) and not is_own(name)
+            held = {service.id for service in now.site.optional} - granted
+            return not ids.isdisjoint(held) and ids.isdisjoint(granted) and not is_own(name)
 
-        cookies = [name for name in _cookie_names(head) if holds_cookie(name)]
-        path = root.removesuffix(self._base.mount) + head.path
         return Exchange(
             head,
             self._policy(decision, root),
             decision,
-            insert=lambda place: self._insertion(head, root, found, remote, place),
-            first=lambda place: self._first(head, root, found, place),
-            expire=expire(cookies, held, head.host, path) if cookies else (),
+            insert=lambda place: self._insertion(told, root, found, remote, place, caching),
+            first=lambda place: self._first(told, root, found, place, caching),
+            expire=self._set_right(head, root, now, own, made.right, holds_cookie),
             holds_cookie=holds_cookie,
             hide_cookies=self._base.hide_cookies,
             codings=known_codings(),
-            variant=lambda: self._variant(head, root, decision),
+            variant=lambda: self._variant(told, root, decision, caching),
             done=self._seen,
+            caching=caching,
+            undecided=lambda: self._policy(decide(now.site, NoRecord.ABSENT, Signals(), 0), root),
+            could_hold_cookie=lambda name: holds_cookie(name, _nothing(now.site)),
             failed=lambda what, error: logger.error(
                 "%s %s: %s", head.method, "a page was held back", what, exc_info=error
             ),
@@ -142,6 +159,26 @@ class PageViews:
         allowed = self._necessary | decision.granted | decision.purposes
         key = allowed | {root}
         policy = self._policies.get(key)
+    def _set_right(
+        self,
+        head: RequestHead,
+        root: str,
+        now: Now,
+        decision: Decision,
+        readable: str | None,
+        holds_cookie: Callable[[str, Set[str]], bool],
+    ) -> list[str]:
+        """Return Set-Cookie values that take held cookies away, and let the readable cookie say what holds."""
+        values = []
+        if readable is not None:
+            age = self._today() - decision.record.day if decision.record is not None else 0
+            values.append(now.cookies.readable_cookie(readable, head, age=age))
+        cookies = [name for name in _cookie_names(head) if holds_cookie(name, decision.granted)]
+        if cookies:
+            held = [service for service in now.site.optional if service.id not in decision.granted]
+            values += expire(cookies, held, head.host, root.removesuffix(self._base.mount) + head.path)
+        return values
+
         if policy is None:
             policy = HoldPolicy(
                 self._matcher,
@@ -157,7 +194,7 @@ class PageViews:
             self._policies[key] = policy
         return policy
 
-    def _variant(self, head: RequestHead, root: str, decision: Decision) -> str:
+    def _variant(self, head: RequestHead, root: str, decision: Decision, caching: Caching) -> str:
         """Return what the rewritten page depends on beside the app's own, as some hex digits."""
         notice = self._now().notice
         lang = choose_language(self._now().site, head.header("accept-language") or "")
@@ -176,8 +213,15 @@ class PageViews:
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
+            caching.scope.value,
     def _insertion(
-        self, head: RequestHead, root: str, found: Record | NoRecord, remote: str, place: PageInsert
+        self,
+        head: RequestHead,
+        root: str,
+        found: Record | NoRecord,
+        remote: str,
+        place: PageInsert,
+        caching: Caching,
     ) -> bytes:
         """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
         if self._base.learning and place.place.held:
@@ -187,7 +231,7 @@ class PageViews:
             # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
             self._warn_insecure()
             return b""
-        page = self._page(head, root, found, place)
+        page = self._page(head, root, found, place, caching)
         decision = page.decision
         if decision.prompt:
             revision = now.notice.digest[:12]
@@ -196,11 +240,15 @@ class PageViews:
             self._tally.signalled(head, remote)
         return now.notice.insertion(page)
 
-    def _first(self, head: RequestHead, root: str, found: Record | NoRecord, place: PageInsert) -> bytes:
+    def _first(
+        self, head: RequestHead, root: str, found: Record | NoRecord, place: PageInsert, caching: Caching
+    ) -> bytes:
         """Return what runs before everything else in the page."""
-        return self._now().notice.head(self._page(head, root, found, place))
+        return self._now().notice.head(self._page(head, root, found, place, caching))
 
-    def _page(self, head: RequestHead, root: str, found: Record | NoRecord, place: PageInsert) -> Page:
+    def _page(
+        self, head: RequestHead, root: str, found: Record | NoRecord, place: PageInsert, caching: Caching
+    ) -> Page:
         """Return what the notice needs to know of the page, by what has been learned until now."""
         site = self._now().site
         nonce, inline = inline_policy(place.headers)
@@ -217,6 +265,7 @@ class PageViews:
 
     def _warn_insecure(self) -> None:
         if not self._warned:
+            shared=caching.scope is Scope.ALL,
             self._warned = True
             logger.warning(
                 "the site is served over plain http, where no choice can be kept: everything stays held and nobody is"
@@ -237,3 +286,8 @@ def _version() -> str:
 
 def _cookie_names(head: RequestHead) -> list[str]:
     return [name_set_by(part) for value in head.all("cookie") for part in value.split(";")]
+def _nothing(site: Site) -> Set[str]:
+    """Return what runs for a visitor who granted nothing."""
+    return {service.id for service in site.services if service.necessary}
+
+

@@ -148,7 +148,7 @@ class Exchange:
         holds_cookie: Whether a cookie that the app sets belongs to something held.
         hide_cookies: Whether such cookies are kept from the app where a browser sends them.
         caching: Who may keep the page.
-        undecided: What may run for a visitor who granted nothing, to tell what depends on the choice.
+        undecided: Gives what may run for a visitor who granted nothing, to tell what depends on the choice.
         could_hold_cookie: Whether a cookie that the app sets belongs to something that waits for a choice.
         codings: The content codings that can be opened and closed again.
         variant: Gives letters and digits that change with all that the rewritten page depends on, beside the app's.
@@ -170,7 +170,7 @@ class Exchange:
         holds_cookie: Callable[[str], bool] = lambda name: False,
         hide_cookies: bool = False,
         caching: Caching = FOR_ONE,
-        undecided: HoldPolicy | None = None,
+        undecided: Callable[[], HoldPolicy] | None = None,
         could_hold_cookie: Callable[[str], bool] = lambda name: False,
         codings: Mapping[str, Coding] = BUILT_IN,
         variant: Callable[[], str] = lambda: "",
@@ -379,7 +379,7 @@ class Exchange:
             return False
         if not any(name.lower() in DEPENDENT for name, _ in headers):
             return False
-        holder = Holder(self._undecided, self._page, document=held_in)
+        holder = Holder(self._undecided(), self._page, document=held_in)
 
         def holds_url(url: str) -> bool:
             return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
