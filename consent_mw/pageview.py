@@ -143,22 +143,18 @@ class PageViews:
             first=lambda place: self._first(told, root, found, place, caching),
             expire=self._set_right(head, root, now, own, made.right, holds_cookie),
             holds_cookie=holds_cookie,
+            caching=caching,
+            undecided=lambda: self._policy(decide(now.site, NoRecord.ABSENT, Signals(), 0), root),
+            could_hold_cookie=lambda name: holds_cookie(name, _nothing(now.site)),
             hide_cookies=self._base.hide_cookies,
             codings=known_codings(),
             variant=lambda: self._variant(told, root, decision, caching),
             done=self._seen,
-            caching=caching,
-            undecided=lambda: self._policy(decide(now.site, NoRecord.ABSENT, Signals(), 0), root),
-            could_hold_cookie=lambda name: holds_cookie(name, _nothing(now.site)),
             failed=lambda what, error: logger.error(
                 "%s %s: %s", head.method, "a page was held back", what, exc_info=error
             ),
         )
 
-    def _policy(self, decision: Decision, root: str) -> HoldPolicy:
-        allowed = self._necessary | decision.granted | decision.purposes
-        key = allowed | {root}
-        policy = self._policies.get(key)
     def _set_right(
         self,
         head: RequestHead,
@@ -179,6 +175,10 @@ class PageViews:
             values += expire(cookies, held, head.host, root.removesuffix(self._base.mount) + head.path)
         return values
 
+    def _policy(self, decision: Decision, root: str) -> HoldPolicy:
+        allowed = self._necessary | decision.granted | decision.purposes
+        key = allowed | {root}
+        policy = self._policies.get(key)
         if policy is None:
             policy = HoldPolicy(
                 self._matcher,
@@ -209,11 +209,11 @@ class PageViews:
             decision.gpc,
             state_of(decision),
             wants_banner(head),
+            caching.scope.value,
             self._holding,
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
-            caching.scope.value,
     def _insertion(
         self,
         head: RequestHead,
@@ -261,11 +261,11 @@ class PageViews:
             root=f"//{quote(head.host, safe=':[]')}{root}" if place.place.foreign_base else root,
             inline=inline or bool(nonce),
             xml=place.xml,
+            shared=caching.scope is Scope.ALL,
         )
 
     def _warn_insecure(self) -> None:
         if not self._warned:
-            shared=caching.scope is Scope.ALL,
             self._warned = True
             logger.warning(
                 "the site is served over plain http, where no choice can be kept: everything stays held and nobody is"
@@ -284,10 +284,10 @@ def _version() -> str:
         return ""
 
 
-def _cookie_names(head: RequestHead) -> list[str]:
-    return [name_set_by(part) for value in head.all("cookie") for part in value.split(";")]
 def _nothing(site: Site) -> Set[str]:
     """Return what runs for a visitor who granted nothing."""
     return {service.id for service in site.services if service.necessary}
 
 
+def _cookie_names(head: RequestHead) -> list[str]:
+    return [name_set_by(part) for value in head.all("cookie") for part in value.split(";")]
