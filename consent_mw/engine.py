@@ -38,6 +38,7 @@ from consent_mw.counting import Tally
 from consent_mw.errors import RecordsError
 from consent_mw.hooks import OptOuts
 from consent_mw.learning import Learning
+from consent_mw.once import OneTime
 from consent_mw.pageview import Now
 from consent_mw.pageview import PageViews
 from consent_mw.records import Records
@@ -86,6 +87,10 @@ class _Context:
     @property
     def assets(self) -> Assets:
         return self._engine.assets
+
+    @property
+    def once(self) -> OneTime:
+        return self._engine.once
 
     def site(self) -> Site:
         return self._engine.now().site
@@ -149,8 +154,9 @@ class Engine:
         self.tally = Tally(records, site, lookup, clock=clock)
         self._opt_outs = OptOuts(site.on_change)
         self._upkeep = Upkeep(self._tasks())
+        self.once = OneTime(site, keys, clock)
         self._views = PageViews(
-            site, self._catalogue, self.assets, self.tally, now=self.now, today=self.today, seen=self._done
+            site, self._catalogue, self.assets, self.tally, self.once, now=self.now, today=self.today, seen=self._done
         )
         self._web = create_app(_Context(self)).wsgi_app
         if site.learning:

@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"catalogue", "assets", "visitor"}),
     frozenset({"form", "schema", "theming", "signalling", "guarding", "wording"}),
     frozenset({"config", "records", "banner"}),
-    frozenset({"codings", "cookies", "counting", "hooks", "learning", "policing", "stats"}),
+    frozenset({"codings", "cookies", "counting", "hooks", "learning", "once", "policing", "stats"}),
     frozenset({"jobs", "pageview", "web", "upkeep"}),
     frozenset({"engine"}),
     frozenset({"wsgi", "asgi"}),

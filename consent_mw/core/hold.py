@@ -381,6 +381,8 @@ class Holder:
         if not holds and not inner and not always:
             return None
         held = tuple(dict.fromkeys((*always, *(id_ for ids in holds.values() for id_ in ids), *self._inner_ids(inner))))
+        if self.policy.once.issuperset(held) and name == b"iframe" and self._is_visible_embed(found, holds, held):
+            return None
         if self.policy.remove and removable and name in LEFT_OUT and TOO_LONG not in held:
             return Plan((), held, remove=True)
         return self._edits(name, tag, name_end, found, holds, inner, held)

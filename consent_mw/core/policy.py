@@ -91,6 +91,7 @@ class HoldPolicy:
         remove: Leave held elements out instead of making them inert.
         placeholder: Path of the placeholder pages, ending with a slash; empty for none.
         hold_back: The most bytes of one construct that are kept back.
+        once: Ids whose visible embeds, and nothing else of theirs, the visitor asked to see in this page.
     """
 
     matcher: Matcher
@@ -99,6 +100,7 @@ class HoldPolicy:
     remove: bool = False
     placeholder: str = ""
     hold_back: int = 1_048_576
+    once: frozenset[str] = frozenset()
     budget: Budget = field(default_factory=Budget, compare=False, repr=False)
     memories: dict[tuple[Url, Url | None, str], Memory] = field(default_factory=dict, compare=False, repr=False)
 

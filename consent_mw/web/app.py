@@ -4,6 +4,7 @@ The pages under the mount, as a Flask application that the engine calls with SCR
 ====================  ========================================================
 GET /                 preferences: every purpose and service with its switch
 POST /choice          the choice
+POST /once            one view of an embed: :mod:`consent_mw.web.placeholder`
 POST /counting        whether to be counted, which has nothing to do with the choice
 GET /receipt          what is kept about the choice: :mod:`consent_mw.web.receipt`
 GET /stats            the owner's pages: :mod:`consent_mw.web.stats`
@@ -36,8 +37,6 @@ Nothing here keeps an address, a user agent, a referrer or a path.
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlencode
-from urllib.parse import urlsplit
 
 from flask import Flask
 from flask import Response
@@ -47,18 +46,17 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from consent_mw.banner import state_of
-from consent_mw.catalogue import load as load_catalogue
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Choice
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Record
-from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.counting import MAX_DAYS
 from consent_mw.counting import objected
 from consent_mw.counting import objection_cookie
 from consent_mw.web import csp
+from consent_mw.web import placeholder
 from consent_mw.web import receipt
 from consent_mw.web import stats
 from consent_mw.web.choice import FORM_LIMIT
@@ -148,17 +146,6 @@ def create_app(context: WebContext) -> Flask:
         answer.headers.add("Set-Cookie", cookie)
         return answer
 
-    @app.get("/placeholder/<ids>")
-    def placeholder(ids: str) -> Response:
-        visit = visit_of(context)
-        view = visit.pages().placeholder(ids, load_catalogue)
-        if view is None:
-            raise Refused(404)
-        back = visit.back(_referring_path(visit.head))
-        query = urlencode({"back": back}, safe="/")
-        body = render_template("placeholder.html", **frame(context, visit, back), view=view, query=query)
-        return Response(body)
-
     @app.get("/assets/<name>")
     def asset(name: str) -> Response:
         found = context.assets.find(f"assets/{name}")
@@ -216,6 +203,7 @@ def create_app(context: WebContext) -> Flask:
         return answer
 
     csp.register(app, context)
+    placeholder.register(app, context)
     receipt.register(app, context)
     stats.register(app, context)
     return app
@@ -242,14 +230,3 @@ def _state(decision: Decision) -> dict[str, object]:
         "granted": sorted(decision.granted),
         "purposes": sorted(decision.purposes),
     }
-
-
-def _referring_path(head: RequestHead) -> str:
-    """Return path and query of the page that holds the frame, as far as the browser tells."""
-    try:
-        parts = urlsplit(head.header("referer") or "")
-    except ValueError:
-        return ""
-    if parts.netloc.lower() != head.host.lower():
-        return ""
-    return parts._replace(scheme="", netloc="", fragment="").geturl()

@@ -39,7 +39,7 @@ _FIELD_LIMIT = 2000
 _BACK_LIMIT = 2000
 
 #: Addresses under the mount that take forms and show nothing.
-_DEEDS = ("choice", "counting", "receipt/erase")
+_DEEDS = ("choice", "counting", "once", "receipt/erase")
 
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -67,6 +67,7 @@ class Form:
         lang: The language that was read.
         counted: ``yes`` or ``no`` from who says whether to be counted.
         held: The signed choice whose record is to be erased.
+        once: Services whose embed is to be shown for one view of the page.
     """
 
     asked: Asked | None
@@ -76,6 +77,7 @@ class Form:
     lang: str
     counted: str = ""
     held: str = ""
+    once: frozenset[str] = frozenset()
 
 
 class Origin(Enum):
@@ -104,12 +106,17 @@ def read_form(body: bytes) -> Form:
         lang=_first(values, "lang"),
         counted=_first(values, "counted"),
         held=_first(values, "held"),
+        once=frozenset(filter(None, _first(values, "once").split(","))),
     )
 
 
 def grants(form: Form) -> bool:
-    """Return whether the form could grant something, whatever it says about ids; to be counted again is to grant."""
-    if form.counted == "yes":
+    """
+    Return whether the form could grant something, whatever it says about ids.
+
+    To be counted again is to grant, and to see an embed once, too.
+    """
+    if form.counted == "yes" or form.once:
         return True
     return form.asked is Asked.ACCEPT_ALL or (form.asked is Asked.SAVE and bool(form.purposes or form.services))
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from consent_mw.core.model import Record
     from consent_mw.core.model import RequestHead
     from consent_mw.core.model import Site
+    from consent_mw.once import OneTime
     from consent_mw.records import Records
 
 
@@ -100,6 +101,11 @@ class WebContext(Protocol):
     @property
     def assets(self) -> Assets:
         """The static files."""
+        ...
+
+    @property
+    def once(self) -> OneTime:
+        """What shows an embed for one view of a page."""
         ...
 
     def keys(self) -> tuple[str, ...]:

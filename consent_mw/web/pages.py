@@ -108,9 +108,12 @@ class PlaceholderView:
 
     title: str
     text: str
-    allow: str
-    purposes: tuple[str, ...]
-    services: tuple[str, ...]
+    #: What the button says that allows all of it for good; empty where there is nothing to choose.
+    allow: str = ""
+    purposes: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    #: What the embed is held for, as one text.
+    ids: str = ""
 
 
 class Pages:
@@ -290,33 +293,43 @@ class Pages:
         Return what stands for an embed held for these services, or None where an id means nothing.
 
         The button grants them on top of what is granted now. A service that
-        the site does not declare has a name but no button.
+        the site does not declare has a name but no button. An author's mark
+        may name a purpose.
         """
         wanted = list(dict.fromkeys(ids.split(",")))[:_PLACEHOLDER_LIMIT]
+        marked = {id for id in wanted if id in self._labels and id not in self.site.by_id}
         known = [
             self.site.by_id.get(id) or catalogue().get(id)  # the catalogue is only read for what is not declared
             for id in wanted
-            if id != UNKNOWN_SERVICE
+            if id != UNKNOWN_SERVICE and id not in marked
         ]
         if not all(known):
             return None
         if UNKNOWN_SERVICE in wanted:
-            return PlaceholderView(self.say["placeholder.unknown"], self.say["placeholder.undeclared"], "", (), ())
+            return PlaceholderView(self.say["placeholder.unknown"], self.say["placeholder.undeclared"])
         services = [service for service in known if service is not None]
-        name = self.join(service.name for service in services)
+        labels = [label for id, label in self._labels.items() if id in marked]
+        name = self.join([service.name for service in services] + labels)
         title = self.fill("placeholder.title", name=name)
         if not all(service in self.site.optional for service in services):
-            return PlaceholderView(title, self.say["placeholder.undeclared"], "", (), ())
+            return PlaceholderView(title, self.say["placeholder.undeclared"])
         vendor = self.join(dict.fromkeys(service.vendor or service.name for service in services))
         now = self._granted | {service.id for service in services}
-        kept = self.decision.purposes & self._labels.keys()
+        kept = self.decision.purposes & self._labels.keys() | marked
         return PlaceholderView(
             title=title,
-            text=self.fill("placeholder.text", vendor=vendor),
+            text=self.fill("placeholder.text", vendor=vendor) if vendor else self.say["placeholder.unknown"],
             allow=self.fill("placeholder.allow", name=name),
             purposes=tuple(sorted(kept)),
             services=tuple(sorted(now)),
+            ids=",".join(wanted),
         )
+
+    def embeds(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Return those ids that an embed may be held for and visitors are asked about; none where one is not."""
+        wanted = tuple(sorted(ids))
+        offered_now = {service.id for service in self.site.optional} | self._labels.keys()
+        return wanted if offered_now.issuperset(wanted) else ()
 
     def country(self, code: str) -> str:
         """Return the name of the country, or its code where we have no name for it."""

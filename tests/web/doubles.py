@@ -31,6 +31,7 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError
+from consent_mw.once import OneTime
 from consent_mw.records.sqlite import SqliteRecords
 from consent_mw.web import create_app
 
@@ -191,6 +192,8 @@ class FakeContext:
         self.records: Any = Books()
         self.counting: Any = FakeCounting()
         self.cookies = CookieJar(site, (KEY,))
+        self.seconds = TODAY * 86_400.0
+        self.once = OneTime(site, (KEY,), lambda: self.seconds)
         self.assets = ASSETS
         self.receipts = 0
         self.day = TODAY

@@ -1,0 +1,98 @@
+"""
+What stands in the place of a held embed, and how one is shown once.
+
+==================  =============================================================
+GET /placeholder/…  the page in the frame: what would load, and two buttons
+POST /once          the frame's embed is shown for the next view of its page
+==================  =============================================================
+
+"Always" is a choice like any other, and goes to ``/choice``. "Once" is none:
+nothing is recorded, and nothing is kept but a cookie that the next page
+takes away (:mod:`consent_mw.once`). With scripts the page that holds the
+frame gives it its own address back instead, and no request is made here.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+from urllib.parse import urlsplit
+
+from flask import Flask
+from flask import Response
+from flask import render_template
+
+from consent_mw.catalogue import load as load_catalogue
+from consent_mw.core.model import RequestHead
+from consent_mw.core.model import Site
+from consent_mw.web.context import WebContext
+from consent_mw.web.visit import Refused
+from consent_mw.web.visit import frame
+from consent_mw.web.visit import posted
+from consent_mw.web.visit import visit_of
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'self'"
+)
+
+
+def register(app: Flask, context: WebContext) -> None:
+    """Add the addresses to the application."""
+
+    @app.get("/placeholder/<ids>")
+    def placeholder(ids: str) -> Response:
+        visit = visit_of(context)
+        view = visit.pages().placeholder(ids, load_catalogue)
+        if view is None:
+            raise Refused(404)
+        back = visit.back(_referring_path(visit.head))
+        body = render_template(
+            "placeholder.html",
+            **frame(context, visit, back),
+            view=view,
+            query=urlencode({"back": back}, safe="/"),
+            way=_way(visit.site),
+            script=context.assets.path("placeholder.js"),
+        )
+        answer = Response(body)
+        answer.headers["Content-Security-Policy"] = _POLICY
+        return answer
+
+    @app.post("/once")
+    def once() -> Response:
+        visit = visit_of(context)
+        form = posted(visit)  # as steps (1) and (2) of a choice
+        name = context.cookies.name(visit.head)
+        if name is None:
+            raise Refused(403, "error.insecure")
+        offered = visit.pages().embeds(form.once)
+        if not offered or visit.site.caching == "shared":
+            raise Refused(400)
+        back = visit.back(form.back)
+        answer = Response(status=303)
+        answer.headers["Location"] = back
+        answer.headers.add("Set-Cookie", context.once.write(name, offered, back))
+        return answer
+
+
+def _way(site: Site) -> str:
+    """
+    Return how an embed can be shown once: by a script in the page, by a form, or by either.
+
+    A page that everybody shares cannot differ for one view, and a page's own
+    policy cannot be widened while the page stands.
+    """
+    if site.caching == "shared":
+        return "" if site.csp in ("tighten", "enforce") else "script"
+    return "form" if site.csp in ("tighten", "enforce") else "either"
+
+
+def _referring_path(head: RequestHead) -> str:
+    """Return path and query of the page that holds the frame, as far as the browser tells."""
+    try:
+        parts = urlsplit(head.header("referer") or "")
+    except ValueError:
+        return ""
+    if parts.netloc.lower() != head.host.lower():
+        return ""
+    return parts._replace(scheme="", netloc="", fragment="").geturl()
