@@ -192,14 +192,14 @@ def resolve(text: str, base: Url) -> Url:
 
 #: Labels under a country code that are themselves open for registration; a full list is not worth its size here:
 #: to take two sites for one only makes an unknown pixel stay, known services are matched by name.
-_SECOND_LEVEL = frozenset(
+SECOND_LEVEL = frozenset(
     {"co", "com", "org", "net", "gov", "gob", "gouv", "edu", "ac", "or", "ne", "go", "ltd", "plc"}
 )
 
 
 def public_suffix_length(labels: list[str]) -> int:
     """Return how many of the last ``labels`` of a host are open for registration: one or two."""
-    return 2 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 1
+    return 2 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in SECOND_LEVEL else 1
 
 
 def site_of(host: str) -> str:

@@ -1,0 +1,139 @@
+// consent_mw guard: what scripts of the page create towards hosts of held services is held until they are granted.
+// First in head, before anything can run, in every page where something is held: every byte of it counts.
+// What is not on its list passes straight through, and no error in here reaches the page.
+// ASCII only; a comment fills its lines, so that it can be left out of an inline copy.
+(() => {
+  'use strict';
+  const win = window;
+  const doc = document;
+  const own = doc.currentScript;
+  if (win.cmwGuard) return;
+  win.cmwGuard = true;
+  const each = (words, work) => words.split(' ').forEach(work);
+
+  // ---- whose an address is ----
+
+  // "id,id=pattern id=pattern ...", see guarding.py. The first pattern that fits decides; no id: it may load.
+  const rules = [];
+  let any = '$^';
+  each(own.getAttribute('data-cmw-hosts'), rule => {
+    const [, ids, pattern] = /(.*?)=(.*)/.exec(rule.replace(/\./g, '\\.'));
+    rules.push([ids.split(','), new RegExp(`^([^/]*\\.)?(${pattern})`)]);
+    any += '|' + pattern.replace(/\//g, '/?');
+  });
+  // Markup without any of these is not looked at any closer.
+  const quick = new RegExp(any, 'i');
+  const anchor = doc.createElement('a');
+  // Return a service that must be granted first.
+  const look = address => {
+    anchor.href = address;
+    const text = (anchor.hostname + anchor.pathname + anchor.search).replace(/\.*\//, '/');
+    const [[id]] = rules.find(([, pattern]) => {
+      const found = pattern.exec(text);
+      // A site is no third party to itself.
+      return found && found[0] !== location.hostname + '/';
+    }) || [[]];
+    return id;
+  };
+
+  // ---- elements ----
+
+  const MARK = 'data-cmw-guard';
+  const LOADING = 'src srcset srcdoc data poster href';
+  const owners = [];
+  const kept = [];
+  // What was kept from elements, by a mark that markup from elsewhere cannot have and copies share.
+  const records = {};
+  const held = el => records[el.getAttribute(MARK)];
+  const mark = (el, name, value) => {
+    const { [name]: former, ...record } = held(el) || {};
+    if (value) record[name] = value;
+    const id = Object.keys(record)[0] && Math.random();
+    records[id] = record;
+    if (id) el.setAttribute(MARK, id);
+    else el.toggleAttribute(MARK);
+    return value;
+  };
+  // Keep a value from the element, and tell whether that was done.
+  const hold = (el, name, value) => {
+    name = name.toLowerCase();
+    if (!LOADING.split(' ').includes(name) || !owners.some(owner => owner.isPrototypeOf(el) && name in owner)) return;
+    const parts = /set|doc/.test(name) ? value.split(/[\s"'<>&;]+|,+\s/) : [value];
+    if (parts.some(look) && el.getAttribute('data-consent') !== 'necessary') return kept.push(el) && mark(el, name, value);
+    if (held(el)) mark(el, name);
+  };
+  const markup = (self, args) => args.forEach((value, index) => {
+    if (quick.test(value)) args[index] = value.replace(
+      /<(script(?![^>]* src)|style|textarea)[^]*?<\/\1|<([a-z]+)[\s/](?:[^>"']|"[^"]*"|'[^']*')*>/gi,
+      (tag, raw, kind) => {
+        const el = doc.createElement(kind);
+        const made = tag.replace(/([^\s=>"'/]+)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)/g, (whole, name, value) =>
+          (hold(el, name, value.replace(/^["']|["']$/g, '').replace(/&amp;/g, '&')) ? kept.pop() && '' : whole));
+        return !raw && held(el) ? made.replace(kind, `$& ${MARK}="${el.getAttribute(MARK)}"`) : tag;
+      });
+  });
+
+  // ---- the ways to load ----
+
+  // Ask first; what comes back stands for the result. A proxy keeps name, length, prototype and the text "native code".
+  const patch = (owner, names, ask) => each(names, name => {
+    const descriptor = Object.getOwnPropertyDescriptor(owner, name);
+    const first = (self, args) => {
+      try {
+        return ask(self, args, name);
+      } catch (error) {
+        // The page gets what it would get without us.
+      }
+    };
+    for (const part in descriptor) {
+      if ((descriptor[part] || 0).call) {
+        descriptor[part] = new Proxy(descriptor[part], {
+          apply: (native, self, args) => first(self, args) || Reflect.apply(native, self, args),
+          construct: (native, args, target) => first(target, args) || Reflect.construct(native, args, target),
+        });
+        Object.defineProperty(owner, name, descriptor);
+      }
+    }
+  });
+
+  each('Script IFrame Image Embed Source Media Video Object Link', kind => {
+    const owner = win[`HTML${kind}Element`].prototype;
+    owners.push(owner);
+    patch(owner, LOADING, (el, args, name) => {
+      if (args.length) return hold(el, name, args[0]);
+      const value = (held(el) || 0)[name];
+      return value && '' + value;
+    });
+  });
+  const element = Element.prototype;
+  patch(element, 'setAttribute', (el, args) => hold(el, ...args));
+  patch(element, 'setAttributeNS', (el, [, ...args]) => hold(el, ...args));
+  patch(element, 'removeAttribute', (el, [name]) => { if (held(el)) mark(el, name); });
+  [element, ShadowRoot.prototype, Document.prototype, Range.prototype].forEach(owner => patch(owner,
+    'innerHTML outerHTML insertAdjacentHTML setHTMLUnsafe write writeln createContextualFragment', markup));
+
+  // Addresses that the browser itself makes a network error of: there is no such blob, and no page may use that port.
+  const fail = (index, dead) => (self, args) => {
+    if (look(args[index].url || args[index])) args[index] = dead;
+  };
+  patch(win, 'fetch EventSource Worker SharedWorker', fail(0, 'blob:held'));
+  patch(XMLHttpRequest.prototype, 'open', fail(1, 'blob:held'));
+  patch(win, 'WebSocket', fail(0, 'wss://held.invalid:9'));
+  // Told that it failed, a page would try another way.
+  patch(Navigator.prototype, 'sendBeacon', (self, [url]) => !!look(url));
+
+  // ---- until the release ----
+
+  // An empty frame tells that it has loaded.
+  doc.addEventListener('load', event => {
+    if (held(event.target)) event.stopImmediatePropagation();
+  }, true);
+  doc.addEventListener('cmw:change', ({ detail }) => {
+    if (detail.reload) return;
+    rules.forEach(rule => { rule[0] = rule[0].filter(id => !detail.granted.includes(id)); });
+    new Set([...kept.splice(0), ...doc.querySelectorAll(`[${MARK}]`)]).forEach(el => {
+      const record = held(el);
+      for (const name in record) el.setAttribute(name, record[name]);
+    });
+  });
+})();
