@@ -8,7 +8,8 @@ browser sends raises anything here.
 
 The steps of :meth:`CookieJar.read`; the numbers are repeated at the code:
 
-(0) The name depends on the request: on https only the ``__Host-`` name counts.
+(0) The name depends on the request: on https only the ``__Host-`` name counts. Where subdomains share a choice it is
+    ``__Secure-``, and a choice that was kept for one host before counts as long as there is no shared one.
 (1) Exactly one cookie has that name.
 (2) It is no longer than 4096 characters.
 (3) It has the three parts of a token, in their only spelling.
@@ -32,6 +33,7 @@ from threading import Lock
 from itsdangerous import Signer
 
 from consent_mw.core.caching import CLASS
+from consent_mw.core.hosts import domains_of
 from consent_mw.core.hosts import host_of
 from consent_mw.core.hosts import is_local
 from consent_mw.core.model import Action
@@ -48,6 +50,8 @@ __all__ = ["CookieJar", "is_canonical", "load_keys"]
 _log = logging.getLogger("consent_mw")
 
 SECURE_NAME = "__Host-cmw"
+#: Where subdomains share a choice: ``__Host-`` allows no domain.
+SHARED_NAME = "__Secure-cmw"
 PLAIN_NAME = "cmw"
 #: Behind the name: the cookie that tells the class of a choice to caches and scripts, which the signed one does not.
 STATE_SUFFIX = "-state"
@@ -197,6 +201,7 @@ class CookieJar:
         self._signer = Signer(
             list(keys), salt=salt.encode(), sep=".", key_derivation="hmac", digest_method=hashlib.sha256
         )
+        self._warned = False
         self._verified: dict[str, Record] = {}
         self._lock = Lock()
 
@@ -205,24 +210,67 @@ class CookieJar:
         return CookieJar(site, self._keys)
 
     def name(self, head: RequestHead) -> str | None:
-        """Return the cookie's name for this request, or None where no choice can be kept."""
+        """Return the name of a cookie of ours for this host alone, or None where none can be kept."""
         if head.scheme == "https":
             return SECURE_NAME
         if head.scheme == "http" and (self._site.allow_insecure_http or is_local(host_of(head.host))):
             return PLAIN_NAME
         return None
 
+    def names(self, head: RequestHead) -> tuple[str, ...]:
+        """Return the names under which a choice counts, the first of which is set; none where none can be kept."""
+        name = self.name(head)
+        if name is None:
+            return ()
+        return (SHARED_NAME, name) if name == SECURE_NAME and self._shares(head) else (name,)
+
+    def _shares(self, head: RequestHead) -> bool:
+        """Return whether the choice is kept for the shared domain: a browser takes it from no other host."""
+        domain = self._site.cookie_domain
+        if not domain:
+            return False
+        host = host_of(head.host)
+        shares = host == domain or host.endswith(f".{domain}")
+        if not shares and not is_local(host) and not self._warned:
+            self._warned = True
+            _log.warning(
+                "the site is also reached by a host outside cookie_domain = %s: choices made there stay there",
+                domain,
+            )
+        return shares
+
     def read(self, head: RequestHead) -> Record | NoRecord:
         """Return the record that the request carries, or why there is none; never raises."""
-        name = self.name(head)  # (0)
-        if name is None:
-            return NoRecord.ABSENT
-        values = [value for key, value in _cookies(head) if key == name]
-        if not values:  # (1)
-            return NoRecord.ABSENT
-        if len(values) > 1:
-            return NoRecord.DUPLICATE
-        return self._verify(values[0])
+        cookies = list(_cookies(head))
+        for name in self.names(head):  # (0)
+            values = [value for key, value in cookies if key == name]
+            if values:  # (1)
+                return self._verify(values[0]) if len(values) == 1 else NoRecord.DUPLICATE
+        return NoRecord.ABSENT
+
+    def leftovers(self, head: RequestHead) -> list[str]:
+        """
+        Return Set-Cookie values that take away what would stand beside a shared choice: what was kept for one host.
+
+        A cookie that another subdomain set for a part of the domain would make every choice count as none.
+        """
+        if not self._shares(head):
+            return []
+        arrived = [key for key, _ in _cookies(head)]
+        found = []
+        for name in (*self.names(head), *(name + STATE_SUFFIX for name in self.names(head))):
+            if name not in arrived:
+                continue
+            own = name.startswith(SECURE_NAME)
+            others = [] if own or arrived.count(name) == 1 else domains_of(host_of(head.host))
+            secure = "; Secure" if name != PLAIN_NAME else ""
+            found.append(f"{name}=; Path=/; Max-Age=0{secure}")
+            found += [
+                f"{name}=; Path=/; Max-Age=0; Domain={domain}{secure}"
+                for domain in others
+                if domain.endswith(f".{self._site.cookie_domain}")
+            ]
+        return found
 
     def set_cookie(self, record: Record, head: RequestHead) -> str:
         """
@@ -231,24 +279,27 @@ class CookieJar:
         Raises:
             ConsentError: :meth:`name` is None for this request, or the record is too large for a cookie.
         """
-        name = self.name(head)
-        if name is None:
+        names = self.names(head)
+        if not names:
             raise ConsentError(
                 "A choice cannot be kept over plain http: serve the site over https, or set allow_insecure_http = true."
             )
-        return f"{name}={self._token(record)}; {self._attributes(name, self._site.choice_days, hidden=True)}"
+        return f"{names[0]}={self._token(record)}; {self._attributes(head, self._site.choice_days, hidden=True)}"
 
-    def _attributes(self, name: str, days: int, *, hidden: bool) -> str:
+    def _attributes(self, head: RequestHead, days: int, *, hidden: bool) -> str:
         """Return the attributes of a cookie; ``hidden`` from the scripts of the page."""
-        flags = ("; HttpOnly" if hidden else "") + ("; Secure" if name == SECURE_NAME else "")
-        return f"Path=/; Max-Age={days * 86_400}; SameSite=Lax{flags}"
+        domain = f"; Domain={self._site.cookie_domain}" if self._shares(head) else ""
+        flags = ("; HttpOnly" if hidden else "") + ("; Secure" if head.scheme == "https" else "")
+        return f"Path=/; Max-Age={days * 86_400}; SameSite=Lax{domain}{flags}"
 
     # -- the class of the choice, which caches and scripts can read
 
     def readable(self, head: RequestHead) -> str | None:
         """Return the class that the request's readable cookie names: empty without one, None where none can be told."""
-        name = self.name(head)
-        values = [value for key, value in _cookies(head) if name is not None and key == name + STATE_SUFFIX]
+        cookies = list(_cookies(head))
+        values: list[str] = []
+        for name in self.names(head):
+            values = values or [value for key, value in cookies if key == name + STATE_SUFFIX]
         if len(values) > 1 or not all(map(CLASS.fullmatch, values)):
             return None
         return values[0] if values else ""
@@ -260,9 +311,9 @@ class CookieJar:
         Args:
             age: Days since the choice was made, so that both cookies end together.
         """
-        name = self.name(head) or PLAIN_NAME
+        name = next(iter(self.names(head)), PLAIN_NAME)
         days = max(self._site.choice_days - age, 0) if value else 0
-        return f"{name}{STATE_SUFFIX}={value}; {self._attributes(name, days, hidden=False)}"
+        return f"{name}{STATE_SUFFIX}={value}; {self._attributes(head, days, hidden=False)}"
 
     def _token(self, record: Record) -> str:
         """Return the signed text of a record."""

@@ -130,6 +130,19 @@ def _plain(found: Callable[..., object]) -> object:
     return found
 
 
+def _shared_domain(value: object) -> object:
+    """Return a domain that browsers keep cookies for (RFC 6265bis, section 5.7)."""
+    remedy = "Write your own domain, in lower case and without a dot first: example.org."
+    text = checks.text(value)
+    if not _DOMAIN.fullmatch(text) or text.rpartition(".")[2].isdigit():
+        raise checks.Wrong(f"{text!r} is not a domain.", remedy)
+    from consent_mw.visitor.domains import is_public_suffix  # only who sets it waits for the list to be read
+
+    if is_public_suffix(text):
+        raise checks.Wrong(f"Anybody may register names under {text!r}, so browsers keep no cookie for it.", remedy)
+    return text
+
+
 def _day(value: object) -> object:
     """Return the day of a date, in days since 1970-01-01."""
     if isinstance(value, str):
@@ -184,7 +197,7 @@ SITE: Mapping[str, checks.Check] = {
     "trusted_proxies": checks.number(0, 16, "proxies"),
     "csp": checks.one_of(("off", "tighten", "enforce")),
     "csp_reports": checks.flag,
-    "cookie_domain": checks.shape(_DOMAIN, "a domain", "Write it in lower case and without a dot first: example.org."),
+    "cookie_domain": _shared_domain,
     "hide_cookies": checks.flag,
     "server_timing": checks.flag,
     "on_change": _function,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from consent_mw.core.model import Theme
 from consent_mw.core.model import VendorSignals
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
+from consent_mw.visitor.domains import is_public_suffix
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -554,6 +556,30 @@ def test_a_check_may_be_named_or_given() -> None:
     named = config.load({"stats": {"check": "operator:truth"}}).stats.check
     given = config.load({"stats": {"check": bool}}).stats.check
     assert (named, given) == (operator.truth, bool)
+
+
+@pytest.mark.parametrize(
+    ("domain", "what"),
+    [
+        ("co.uk", "Anybody may register names under 'co.uk', so browsers keep no cookie for it."),
+        ("github.io", "Anybody may register names under 'github.io', so browsers keep no cookie for it."),
+        ("localhost", "'localhost' is not a domain."),
+        (".example.org", "'.example.org' is not a domain."),
+        ("Example.org", "'Example.org' is not a domain."),
+        ("192.0.2.7", "'192.0.2.7' is not a domain."),
+        ("https://example.org", "'https://example.org' is not a domain."),
+    ],
+)
+def test_a_domain_that_no_browser_would_share_is_refused(domain: str, what: str) -> None:
+    """What belongs to everybody, or is no domain, cannot share a choice; the start says so, and not the browser."""
+    assert problem({"site": {"cookie_domain": domain}}).what == what
+
+
+def test_public_suffixes_are_known_without_their_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small installation refuses the usual ones too, and no domain that somebody has."""
+    monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
+    names = ("co.uk", "com.au", "de", "example.org", "shop.example.co.uk", "t.co")
+    assert [is_public_suffix(name) for name in names] == [True, True, True, False, False, False]
 
 
 async def nobody_waits(*things: object) -> bool:

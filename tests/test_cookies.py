@@ -510,3 +510,108 @@ def test_processes_that_start_together_get_one_key(tmp_path: Path) -> None:
     assert len(set(answers)) == 1
     assert answers[0].startswith("1 ")
     assert [file.name for file in tmp_path.iterdir()] == ["consent.key"]
+
+
+# -- a choice that subdomains share
+
+SHARED = replace(SITE, cookie_domain="shop.example")
+WWW = "www.shop.example"
+
+
+def shared_head(*cookies: str, host: str = WWW, scheme: str = "https") -> RequestHead:
+    """Return a request to a host of the shared domain."""
+    return head(*cookies, host=host, scheme=scheme)
+
+
+def test_a_shared_choice_counts_on_every_subdomain() -> None:
+    """What was chosen on one host is read on the others, and on the domain itself."""
+    shared = jar(site=SHARED)
+    kept = shared.set_cookie(GRANT, shared_head()).partition(";")[0]
+    hosts = [WWW, "shop.example", "a.b.shop.example:8443", "SHOP.example."]
+    assert [shared.read(shared_head(kept, host=host)) for host in hosts] == [GRANT] * 4
+
+
+def test_a_shared_cookie_names_its_domain() -> None:
+    """The cookie is for the domain, and only https may set it; its name says so, since ``__Host-`` allows none."""
+    value = jar(site=SHARED).set_cookie(GRANT, shared_head())
+    assert re.fullmatch(
+        r"__Secure-cmw=[^;]+; Path=/; Max-Age=15552000; SameSite=Lax; Domain=shop\.example; HttpOnly; Secure", value
+    )
+
+
+@pytest.mark.parametrize("host", ["other.example", "eshop.example", "shop.example.org", "203.0.113.7", "", "example"])
+def test_a_host_outside_the_domain_keeps_its_choice_for_itself(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Browsers take a cookie for the domain from no other host: there the choice is that host's; the log says so."""
+    shared = jar(site=SHARED)
+    values = [shared.set_cookie(GRANT, shared_head(host=host)) for _ in range(2)]
+    assert [value.startswith("__Host-cmw=") and "Domain" not in value for value in values] == [True, True]
+    assert caplog.text.count("outside cookie_domain") == 1
+    assert shared.leftovers(shared_head(values[0].partition(";")[0], host=host)) == []
+
+
+def test_a_choice_of_one_host_counts_until_a_shared_one_is_made() -> None:
+    """When an owner begins to share, nobody is asked again where they have answered; the shared answer is the later."""
+    shared = jar(site=SHARED)
+    old = cookie(GRANT)
+    new = shared.set_cookie(REFUSAL, shared_head()).partition(";")[0]
+    assert old.startswith("__Host-cmw=")
+    assert [shared.read(shared_head(old)), shared.read(shared_head(old, new))] == [GRANT, REFUSAL]
+
+
+def test_a_shared_choice_that_is_wrong_does_not_give_way_to_an_older_one() -> None:
+    """A cookie that another subdomain overwrote counts as no choice, not as the one before it."""
+    assert jar(site=SHARED).read(shared_head(cookie(GRANT), "__Secure-cmw=nonsense")) is NoRecord.MALFORMED
+
+
+def test_without_the_setting_a_shared_choice_counts_no_more() -> None:
+    """An owner who ends the sharing asks again: the cookie of all hosts is nobody's word for this one alone."""
+    kept = jar(site=SHARED).set_cookie(GRANT, shared_head()).partition(";")[0]
+    assert jar().read(shared_head(kept)) is NoRecord.ABSENT
+
+
+def test_a_new_shared_choice_takes_the_old_ones_away() -> None:
+    """What was kept for this host goes with the first choice for all; where nothing arrived, nothing is sent."""
+    shared = jar(site=SHARED)
+    assert shared.leftovers(shared_head("__Host-cmw=1", "__Host-cmw-state=accept", "other=1")) == [
+        "__Host-cmw=; Path=/; Max-Age=0; Secure",
+        "__Host-cmw-state=; Path=/; Max-Age=0; Secure",
+    ]
+    assert shared.leftovers(shared_head()) == []
+
+
+def test_a_cookie_that_a_subdomain_put_beside_goes() -> None:
+    """Two shared cookies count as none; the next choice takes away what is not for the whole domain."""
+    shared = jar(site=SHARED)
+    two = shared_head("__Secure-cmw=1", "__Secure-cmw=2", host="a.b.shop.example")
+    assert shared.read(two) is NoRecord.DUPLICATE
+    assert shared.leftovers(two) == [
+        "__Secure-cmw=; Path=/; Max-Age=0; Secure",
+        "__Secure-cmw=; Path=/; Max-Age=0; Domain=b.shop.example; Secure",
+        "__Secure-cmw=; Path=/; Max-Age=0; Domain=a.b.shop.example; Secure",
+    ]
+
+
+def test_the_readable_cookie_is_shared_too() -> None:
+    """Caches and scripts of every subdomain see the class of the choice."""
+    shared = jar(site=SHARED)
+    value = shared.readable_cookie("reject-0123abcd", shared_head())
+    assert value == (
+        "__Secure-cmw-state=reject-0123abcd; Path=/; Max-Age=15552000; SameSite=Lax; Domain=shop.example; Secure"
+    )
+    assert (
+        shared.readable(shared_head("__Host-cmw-state=own-0123abcd", "__Secure-cmw-state=reject-0123abcd"))
+        == "reject-0123abcd"
+    )
+    assert shared.readable(shared_head("__Host-cmw-state=own-0123abcd")) == "own-0123abcd"
+
+
+def test_sharing_works_on_this_machine() -> None:
+    """While developing, hosts under a name of localhost share by the plain cookie; plain localhost has its own."""
+    shared = jar(site=replace(SITE, cookie_domain="shop.localhost"))
+    names = [
+        shared.set_cookie(GRANT, head(scheme="http", host=host)) for host in ("a.shop.localhost:5000", "localhost:5000")
+    ]
+    assert [(name.startswith("cmw="), "; Domain=shop.localhost" in name) for name in names] == [
+        (True, True),
+        (True, False),
+    ]

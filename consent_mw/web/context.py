@@ -37,7 +37,15 @@ class Cookies(Protocol):
         ...
 
     def name(self, head: RequestHead) -> str | None:
-        """Return the name of the cookie for this request, or None where none may be kept."""
+        """Return the name of a cookie of ours for this host alone, or None where none may be kept."""
+        ...
+
+    def names(self, head: RequestHead) -> tuple[str, ...]:
+        """Return the names under which the request may carry a choice."""
+        ...
+
+    def leftovers(self, head: RequestHead) -> list[str]:
+        """Return Set-Cookie values that take away what would stand beside a choice that subdomains share."""
         ...
 
 

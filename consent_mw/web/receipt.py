@@ -246,8 +246,8 @@ def _asked(ask: Callable[[], T]) -> T:
 
 def _held(context: WebContext, visit: Visit) -> str:
     """Return the signed choice itself, where it has a receipt."""
-    name = context.cookies.name(visit.head)
-    return request.cookies.get(name, "") if name and visit.receipt else ""
+    held = [request.cookies[name] for name in context.cookies.names(visit.head) if name in request.cookies]
+    return held[0] if held and visit.receipt else ""
 
 
 def _receipt_in(context: WebContext, visit: Visit, held: str) -> str:

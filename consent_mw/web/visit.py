@@ -176,6 +176,8 @@ def settle(context: WebContext, answer: Response, visit: Visit, cookie: str, dec
     answer.headers.add("Set-Cookie", cookie)
     if visit.site.caching != "private":
         answer.headers.add("Set-Cookie", context.cookies.readable_cookie(class_of(visit.site, decision), visit.head))
+    for value in context.cookies.leftovers(visit.head):
+        answer.headers.add("Set-Cookie", value)
     _expire(answer, visit, decision)
     tell(visit.site.on_change, visit.decision, decision, visit.receipt)
 
