@@ -16,6 +16,7 @@ from benchmarks import overhead
 from benchmarks import report
 from benchmarks import speed
 from benchmarks import stats
+from benchmarks import visitor
 from benchmarks.pages import made_pages
 from benchmarks.pages import read_pages
 
@@ -106,6 +107,20 @@ def measure_stats(rounds: int) -> str:
     )
 
 
+def measure_visitor(rounds: int) -> str:
+    """Measure what a notice costs its visitor, ours beside others, and return the table with the goals below it."""
+    title = "### What the visitor meets\n\n"
+    if lacking := visitor.missing():
+        return f"{title}Not measured: {lacking} is not there.\n"
+    found = visitor.measure(rounds, progress)
+    goals = "\n".join(f"- {line}" for line in visitor.goals(found))
+    return (
+        f"{title}Chromium, its processor slowed {visitor.SLOWER} times; one page of 20 KB with a Google tag, from one "
+        f"server on loopback; a new visitor each time; medians of {rounds} rounds in turn. Bytes are those of brotli "
+        f"11.\n\n{report.table(visitor.HEAD, visitor.rows(found))}\n\n{goals}\n"
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure consent_mw beside its peers.")
@@ -115,7 +130,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--requests", type=int, default=300, help="requests for each row of the overhead")
     parser.add_argument(
         "--only",
-        choices=("speed", "memory", "overhead", "edges", "counters", "ledger", "stats"),
+        choices=("speed", "memory", "overhead", "edges", "counters", "ledger", "stats", "visitor"),
         help="measure this part alone",
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
@@ -131,6 +146,7 @@ def main(arguments: list[str]) -> int:
         "counters": lambda: measure_counters(25),
         "ledger": lambda: measure_ledger(5, 1000),
         "stats": lambda: measure_stats(15),
+        "visitor": lambda: measure_visitor(9),
     }
     measured = [f"Measured with `make bench` on: {report.machine()}.\n"]
     measured += [part() for name, part in parts.items() if options.only in {None, name}]

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -48,9 +49,10 @@ class Server:
         app: The application, as gunicorn names it.
         folder: Where its log and its records go.
         worker: gunicorn's kind of worker.
+        options: More of gunicorn's options.
     """
 
-    def __init__(self, app: str, folder: Path, worker: str = "sync") -> None:
+    def __init__(self, app: str, folder: Path, worker: str = "sync", options: Sequence[str] = ()) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = listener.getsockname()[1]
         self.log = (folder / f"{self.port}.log").open("wb")
@@ -60,7 +62,7 @@ class Server:
             "BENCH_RECORDS": f"sqlite:///{folder / str(self.port)}.db",
         }
         command = [sys.executable, "-m", "gunicorn", "--workers=1", "--no-control-socket"]
-        command += [f"--bind=fd://{listener.fileno()}", f"--worker-class={worker}", app]
+        command += [f"--bind=fd://{listener.fileno()}", f"--worker-class={worker}", *options, app]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,

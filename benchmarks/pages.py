@@ -28,7 +28,7 @@ _TEXT = (
     "select shadow sharpen shop silver simple sketch small snow spring square station story street studio summer "
     "sunset table tone travel tripod update value vintage voice walk warm water weekend white window winter workshop"
 )
-_WORDS = _TEXT.split()
+WORDS = _TEXT.split()
 
 # Ten trackers, each typed here in the form in which its vendor has owners paste it, with dummy ids.
 _IN_HEAD = (
@@ -79,7 +79,7 @@ class _Writer:
         self.number = 0
 
     def words(self, low: int, high: int) -> str:
-        return " ".join(self.random.choices(_WORDS, k=self.random.randint(low, high)))
+        return " ".join(self.random.choices(WORDS, k=self.random.randint(low, high)))
 
     def icon(self) -> str:
         x, y, r = (self.random.randint(1, 23) for _ in range(3))
@@ -90,7 +90,7 @@ class _Writer:
 
     def card(self) -> str:
         self.number += 1
-        n, slug = self.number, "-".join(self.random.choices(_WORDS, k=3))
+        n, slug = self.number, "-".join(self.random.choices(WORDS, k=3))
         srcset = ", ".join(f"/media/{slug}-{w}.webp {w}w" for w in (320, 640, 1280))
         return (
             f'<article class="card card--{n % 4}" id="item-{n}" data-price="{n * 7 % 90}.90">\n'
@@ -122,7 +122,7 @@ class _Writer:
         )
 
     def own_script(self) -> str:
-        values = ",".join(f'"{word}":{self.random.randint(1, 99)}' for word in self.random.sample(_WORDS, 12))
+        values = ",".join(f'"{word}":{self.random.randint(1, 99)}' for word in self.random.sample(WORDS, 12))
         return (
             f"<script>\nwindow.basket = window.basket || {{add: function (id) {{ return id < 0 || id > 10; }}}};\n"
             f"var stock = {{{values}}};\nfor (var i = 0; i < 4; i++) {{ stock['n' + i] = '<b>' + i + '</b>'; }}\n"
@@ -137,7 +137,7 @@ class _Writer:
     def head(self) -> str:
         css = "\n".join(
             f".{word}{{margin:{self.random.randint(0, 9)}px;background:url(/media/{word}.svg)}}"
-            for word in self.random.sample(_WORDS, 12)
+            for word in self.random.sample(WORDS, 12)
         )
         return (
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -153,7 +153,7 @@ class _Writer:
     def navigation(self) -> str:
         items = "".join(
             f'<li class="nav__item"><a href="/{word}/">{word.capitalize()}</a></li>\n'
-            for word in self.random.sample(_WORDS, 12)
+            for word in self.random.sample(WORDS, 12)
         )
         return f'<header class="top"><nav aria-label="Main"><ul class="nav">\n{items}</ul></nav></header>\n'
 

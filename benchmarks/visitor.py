@@ -1,0 +1,271 @@
+"""
+What a notice costs the person who meets it: when it is seen, how fast its button answers, what it adds to a page.
+
+Chromium with its processor slowed four times, one page from one server on loopback, a browser window without history
+for each visit; bare, ours and the others take turns in every round, and the medians of the rounds are shown. The
+network has no delay here, so that files of a notice's own cost it only what they are to the processor.
+
+- *Seen* is the first frame in which half of the notice lies in the window, at half of its opacity or more, counted
+  from the frame of the first contentful paint: 0 is the same frame. A script in the page looks in every frame.
+- *Answered* is the longest event of a real click on the button that accepts all, until the next paint, by the Event
+  Timing API (what INP is made of): in steps of 8 ms, and what takes less than 16 ms is told as 16.
+- *Bytes* are those of brotli 11: by how much the page grows, and each file that is asked for before a choice.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import brotli
+
+from benchmarks.overhead import Server
+from benchmarks.visitor_app import BARE
+from benchmarks.visitor_app import OTHERS
+from benchmarks.visitor_app import OURS
+from benchmarks.visitor_app import PATHS
+from benchmarks.visitor_app import Setup
+from tests import npm_packages
+from tests.browser.harness import chromium as chromium_driver
+from tests.browser.harness.engines import executable
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Request
+
+#: How many times slower the processor is made.
+SLOWER = 4
+
+#: The least that the Event Timing API tells, in milliseconds.
+LEAST = 16
+
+#: Goals: milliseconds until the click is answered, bytes for a visitor who has not decided, and for one who has.
+ANSWER_GOAL = 50
+UNDECIDED_GOAL = 6000
+DECIDED_GOAL = 2000
+
+_WATCH = """(() => {
+  const seen = window.benchSeen = { frame: 0, answer: 0, shift: 0 };
+  const shown = el => {
+    const box = el.getBoundingClientRect();
+    const across = Math.min(box.right, innerWidth) - Math.max(box.left, 0);
+    const down = Math.min(box.bottom, innerHeight) - Math.max(box.top, 0);
+    if (!(across > 0 && down > 0) || across * down < box.width * box.height / 2) return false;
+    if (getComputedStyle(el).visibility !== 'visible') return false;
+    let opacity = 1;
+    for (let node = el; node; node = node.parentElement) opacity *= getComputedStyle(node).opacity;
+    return opacity >= 0.5;
+  };
+  const look = now => {
+    const el = document.querySelector(BANNER);
+    if (el && shown(el)) seen.frame = now;
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+  new PerformanceObserver(list => list.getEntries().forEach(entry => {
+    if (entry.interactionId) seen.answer = Math.max(seen.answer, entry.duration);
+  })).observe({ type: 'event', durationThreshold: 16, buffered: true });
+  new PerformanceObserver(list => list.getEntries().forEach(entry => {
+    if (!entry.hadRecentInput) seen.shift += entry.value;
+  })).observe({ type: 'layout-shift', buffered: true });
+})();
+"""
+
+#: Two frames after which an event of the last click has been told of.
+_SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 200))))"
+
+HEAD = (
+    "in the page",
+    "seen after first paint, ms",
+    "first paint, ms",
+    "first paint / bare",
+    "click answered, ms",
+    "layout shift",
+    "bytes before a choice",
+    "of these in the page",
+    "requests",
+    "bytes in each later page",
+)
+
+
+@dataclass(slots=True)
+class Visits:
+    """What was seen of one setup, a value for each round; sizes are the same in all."""
+
+    setup: Setup
+    paint: list[float] = field(default_factory=list)
+    seen: list[float] = field(default_factory=list)
+    answer: list[float] = field(default_factory=list)
+    shift: float = 0.0
+    files: tuple[str, ...] = ()
+    #: By how much the page grows: undecided, refused, accepted.
+    grows: tuple[int, int, int] = (0, 0, 0)
+    loaded: int = 0
+
+
+def missing() -> str:
+    """Return what is not there to measure with, or an empty text."""
+    if executable(chromium_driver.VARIABLE, *chromium_driver.CANDIDATES) is None:
+        return "Chromium"
+    if any(npm_packages.find(f"{setup.package}/package.json") is None for setup in OTHERS):
+        return "the packages of tests/npm (run .ci/npm)"
+    return ""
+
+
+def weight(data: bytes) -> int:
+    """Return the bytes that brotli makes of ``data`` at its best."""
+    return len(brotli.compress(data, quality=11))
+
+
+def measure(rounds: int, progress: Callable[[str], None]) -> list[Visits]:
+    """Visit every setup in turn; the first in the list is the bare page."""
+    from playwright.sync_api import sync_playwright
+
+    found = [Visits(setup) for setup in (BARE, OURS, *OTHERS)]
+    path = executable(chromium_driver.VARIABLE, *chromium_driver.CANDIDATES)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        options = ("--threads=4", "--keep-alive=30")
+        server = Server("benchmarks.visitor_app:make_site()", Path(folder), "gthread", options)
+        browser = playwright.chromium.launch(executable_path=path, args=chromium_driver.flags())
+        try:
+            wait_for(server)
+            for number in range(rounds + 1):
+                progress(f"visitors, round {number} of {rounds}")
+                for visits in found:
+                    # The first round warms both up and is not counted.
+                    visit(browser, server, visits if number else Visits(visits.setup))
+            for visits in found:
+                weigh(server, visits)
+        finally:
+            browser.close()
+            server.stop()
+    return found
+
+
+def wait_for(server: Server) -> None:
+    """Wait until the server answers."""
+    for _ in range(100):
+        try:
+            server.get("/bare", "")
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError("the server of the pages does not answer")
+
+
+def visit(browser: Browser, server: Server, visits: Visits) -> None:
+    """Visit the page of a setup as a new visitor, see the notice, and accept."""
+    setup = visits.setup
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", note)
+    page.add_init_script(_WATCH.replace("BANNER", json.dumps(setup.banner or "h1")))
+    session = context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    origin = f"http://localhost:{server.port}"
+    page.goto(origin + PATHS[setup.name], wait_until="load")
+    page.wait_for_function("benchSeen.frame && performance.getEntriesByName('first-contentful-paint').length")
+    page.wait_for_timeout(500)
+    own = [url.removeprefix(origin) for url in asked if url.startswith(origin)]
+    visits.files = tuple(url for url in own if url != PATHS[setup.name])
+    frame, paint = page.evaluate(
+        "[benchSeen.frame, performance.getEntriesByName('first-contentful-paint')[0].startTime]"
+    )
+    visits.paint.append(paint)
+    visits.seen.append(max(0.0, frame - paint))
+    visits.shift = max(visits.shift, page.evaluate("benchSeen.shift"))
+    if setup.accept:
+        page.click(setup.accept)
+        page.evaluate(_SETTLED)
+        visits.answer.append(max(LEAST, page.evaluate("benchSeen.answer")))
+    context.close()
+
+
+def weigh(server: Server, visits: Visits) -> None:
+    """Weigh what a setup adds to the bare page, before a choice and after it."""
+    _, bare = server.get(PATHS[BARE.name], "")
+    cookies = ["", "", ""]
+    if visits.setup is OURS:
+        cookies = ["", chosen(server, "reject-all"), chosen(server, "accept-all")]
+    first, refused, accepted = (
+        weight(server.get(PATHS[visits.setup.name], cookie)[1]) - weight(bare) for cookie in cookies
+    )
+    visits.grows = (first, refused, accepted)
+    visits.loaded = sum(weight(server.get(path, "")[1]) for path in visits.files)
+
+
+def chosen(server: Server, action: str) -> str:
+    """Return the cookie of a visitor who made this choice."""
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Sec-Fetch-Site": "same-origin",
+        "Origin": f"http://localhost:{server.port}",
+    }
+    response, body = server.request("POST", "/_cmw/choice", headers, f"action={action}&back=/ours")
+    pairs = [value.partition(";")[0] for name, value in response.getheaders() if name.lower() == "set-cookie"]
+    assert pairs, f"{action}: {response.status} {body[:500]!r}"
+    return "; ".join(pair for pair in pairs if not pair.endswith("="))
+
+
+def name(setup: Setup) -> str:
+    """Return how the table calls a setup, with the version where it is a package."""
+    return f"{setup.name} {npm_packages.version(setup.package)}" if setup.package else setup.name
+
+
+def rows(found: Sequence[Visits]) -> list[list[str]]:
+    """Return the rows of the table."""
+    bare = found[0]
+    lines = []
+    for visits in found:
+        first, refused, accepted = visits.grows
+        ratio = median(mine / its for mine, its in zip(visits.paint, bare.paint, strict=True))
+        notice = visits is not bare
+        lines.append(
+            [
+                name(visits.setup),
+                f"{median(visits.seen):.0f}" if notice else "",
+                f"{median(visits.paint):.0f}",
+                f"{ratio:.2f}",
+                f"{median(visits.answer):.0f}" if notice else "",
+                f"{visits.shift:.3f}",
+                f"{first + visits.loaded}" if notice else "",
+                f"{first}" if notice else "",
+                f"{len(visits.files)}" if notice else "",
+                f"{max(refused, accepted)}" if notice else "",
+            ]
+        )
+    return lines
+
+
+def goals(found: Sequence[Visits]) -> list[str]:
+    """Return what was aimed for, and whether it was reached."""
+    ours = next(visits for visits in found if visits.setup is OURS)
+    first, refused, accepted = ours.grows
+
+    def verdict(reached: bool) -> str:
+        return "reached" if reached else "NOT reached"
+
+    return [
+        "Goal: consent_mw is seen in the frame of the first contentful paint: "
+        f"{sum(not late for late in ours.seen)} of {len(ours.seen)} visits, {verdict(not median(ours.seen))}.",
+        f"Goal: the click is answered in under {ANSWER_GOAL} ms: {verdict(median(ours.answer) < ANSWER_GOAL)}; "
+        f"the slowest of {len(ours.answer)} took {max(ours.answer):.0f} ms.",
+        f"Goal: under {UNDECIDED_GOAL} bytes and no request before a choice: {first + ours.loaded} bytes and "
+        f"{len(ours.files)} requests, {verdict(first + ours.loaded < UNDECIDED_GOAL and not ours.files)}.",
+        f"Goal: under {DECIDED_GOAL} bytes after it: {refused} for who refused, {accepted} for who accepted, "
+        f"{verdict(max(refused, accepted) < DECIDED_GOAL)}.",
+    ]

@@ -1,0 +1,222 @@
+"""
+One page as a visitor meets it: bare, inside consent_mw, and with each of the others set up as its documentation says.
+
+All are served by one server on one host. The page has a Google tag, the files of the others come from the packages
+of ``tests/npm``, and what is configured is the same: one purpose to ask for, and a notice with the buttons to accept
+all, to reject all, and to choose.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.pages import WORDS
+from consent_mw import ConsentMiddleware
+from tests import npm_packages
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIEnvironment
+
+CSS = (
+    "body{max-width:44rem;margin:0 auto;padding:1rem;font:1rem/1.6 sans-serif}h1{font-size:2rem}"
+    "h2{font-size:1.3rem;margin:2rem 0 .5rem}a{color:#1d3557}"
+)
+
+#: Where the files of the packages are.
+FILES = "/npm/"
+
+TEXT = "With your permission we would use cookies and similar techniques for statistics."
+
+_LOADER = "https://www.googletagmanager.com/gtag/js?id=G-BENCH"
+_CALLS = (
+    "window.dataLayer=window.dataLayer||[];function gtag(){dataLayer.push(arguments)}"
+    "gtag('js',new Date());gtag('config','G-BENCH')"
+)
+PLAIN_TAG = f'<script async src="{_LOADER}"></script>\n<script>{_CALLS}</script>\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """
+    How one of them stands in the page.
+
+    Args:
+        name: As the table calls it; the version comes from the package.
+        package: Its name on npm; empty for the bare page and for ours.
+        head: What its documentation puts into the head.
+        tag: The Google tag as its documentation wants it written.
+        banner: A selector of its notice.
+        accept: A selector of the button that accepts all.
+    """
+
+    name: str
+    package: str
+    head: str
+    tag: str
+    banner: str
+    accept: str
+
+
+BARE = Setup("bare page", "", "", PLAIN_TAG, "", "")
+OURS = Setup("consent_mw", "", "", PLAIN_TAG, "[data-cmw-banner]", '[data-cmw-banner] [data-cmw-action="accept-all"]')
+
+#: https://cookieconsent.orestbida.com/essential/getting-started.html, with the module's file from the package; a driven
+#: browser counts as a bot.
+ORESTBIDA = Setup(
+    "cookieconsent (orestbida)",
+    "vanilla-cookieconsent",
+    f"""<link rel="stylesheet" href="{FILES}vanilla-cookieconsent/dist/cookieconsent.css">
+<script type="module">
+import '{FILES}vanilla-cookieconsent/dist/cookieconsent.umd.js';
+CookieConsent.run({{
+  hideFromBots: false,
+  categories: {{ necessary: {{ enabled: true, readOnly: true }}, analytics: {{}} }},
+  language: {{ default: 'en', translations: {{ en: {{
+    consentModal: {{
+      title: 'Cookies: your choice', description: '{TEXT}',
+      acceptAllBtn: 'Accept all', acceptNecessaryBtn: 'Reject all', showPreferencesBtn: 'Choose'
+    }},
+    preferencesModal: {{
+      title: 'Choose', acceptAllBtn: 'Accept all', acceptNecessaryBtn: 'Reject all', savePreferencesBtn: 'Save choice',
+      closeIconLabel: 'Close', sections: [
+        {{ title: 'Necessary', description: 'What the site cannot work without.', linkedCategory: 'necessary' }},
+        {{ title: 'Statistics', description: 'See which parts of the site are used.', linkedCategory: 'analytics' }}
+      ]
+    }}
+  }} }} }}
+}});
+</script>
+""",
+    f'<script type="text/plain" data-category="analytics" async src="{_LOADER}"></script>\n'
+    f'<script type="text/plain" data-category="analytics">{_CALLS}</script>\n',
+    "#cc-main .cm",
+    "#cc-main .cm__btn[data-role=all]",
+)
+
+#: https://www.osano.com/cookieconsent/documentation; to hold the tag is left to the site's own code.
+OSANO = Setup(
+    "cookieconsent (Osano)",
+    "cookieconsent",
+    f"""<link rel="stylesheet" href="{FILES}cookieconsent/build/cookieconsent.min.css">
+<script src="{FILES}cookieconsent/build/cookieconsent.min.js"></script>
+<script>
+const tags = () => document.querySelectorAll('[data-held]').forEach(held => {{
+  const script = document.createElement('script');
+  if (held.dataset.src) script.src = held.dataset.src; else script.textContent = held.textContent;
+  held.replaceWith(script);
+}});
+window.addEventListener('load', () => cookieconsent.initialise({{
+  type: 'opt-in', theme: 'classic', palette: {{ popup: {{ background: '#fff' }}, button: {{ background: '#1d3557' }} }},
+  content: {{ message: '{TEXT}', allow: 'Accept all', deny: 'Reject all', link: 'Choose', href: '/privacy' }},
+  onStatusChange(status) {{ if (this.hasConsented()) tags(); }}
+}}));
+</script>
+""",
+    f'<script type="text/plain" data-held data-src="{_LOADER}"></script>\n'
+    f'<script type="text/plain" data-held>{_CALLS}</script>\n',
+    ".cc-window",
+    ".cc-window .cc-allow",
+)
+
+#: https://github.com/klaro-org/klaro-js#readme, its configuration in the page instead of a file more.
+KLARO = Setup(
+    "klaro",
+    "klaro",
+    f"""<script>
+var klaroConfig = {{
+  version: 1, acceptAll: true, lang: 'en', privacyPolicy: '/privacy',
+  translations: {{ en: {{ consentNotice: {{ description: '{TEXT}' }}, purposes: {{ analytics: 'Statistics' }} }} }},
+  services: [{{ name: 'google-analytics', title: 'Google Analytics', purposes: ['analytics'], cookies: [/^_ga/] }}]
+}};
+</script>
+<script defer data-config="klaroConfig" src="{FILES}klaro/dist/klaro.js"></script>
+""",
+    '<script type="text/plain" data-type="text/javascript" data-name="google-analytics" '
+    f'data-src="{_LOADER}"></script>\n'
+    f'<script type="text/plain" data-type="text/javascript" data-name="google-analytics">{_CALLS}</script>\n',
+    ".klaro .cookie-notice",
+    ".klaro .cookie-notice .cm-btn-success",
+)
+
+#: https://github.com/AmauriC/tarteaucitron.js#readme, with its smaller files.
+TARTEAUCITRON = Setup(
+    "tarteaucitron",
+    "tarteaucitronjs",
+    f"""<script src="{FILES}tarteaucitronjs/tarteaucitron.min.js"></script>
+<script>
+tarteaucitron.init({{
+  privacyUrl: '/privacy', bodyPosition: 'top', hashtag: '#tarteaucitron', cookieName: 'tarteaucitron',
+  orientation: 'bottom', groupServices: false, showDetailsOnClick: true, serviceDefaultState: 'wait',
+  showAlertSmall: false, cookieslist: false, showIcon: true, iconPosition: 'BottomRight', adblocker: false,
+  DenyAllCta: true, AcceptAllCta: true, highPrivacy: true, handleBrowserDNTRequest: false, removeCredit: false,
+  moreInfoLink: true, useExternalCss: false, useExternalJs: false, mandatory: true, mandatoryCta: true,
+  googleConsentMode: true
+}});
+tarteaucitron.user.gtagUa = 'G-BENCH';
+(tarteaucitron.job = tarteaucitron.job || []).push('gtag');
+</script>
+""",
+    "",
+    "#tarteaucitronAlertBig",
+    "#tarteaucitronPersonalize2",
+)
+
+OTHERS = (ORESTBIDA, OSANO, KLARO, TARTEAUCITRON)
+SETUPS = {"/bare": BARE, "/ours": OURS} | {f"/{setup.package}": setup for setup in OTHERS}
+PATHS = {setup.name: path for path, setup in SETUPS.items()}
+
+
+def page(setup: Setup) -> bytes:
+    """Return the page, 20 KB of text with a style sheet of its own, with one of them in it."""
+    chance = random.Random(7)
+
+    def words(count: int) -> str:
+        return " ".join(chance.choices(WORDS, k=count)).capitalize()
+
+    parts = [f"<h2>{words(4)}</h2><p>{words(45)}.</p><p><a href='/bare'>{words(3)}</a></p>" for _ in range(50)]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Shop</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">\n'
+        f"<style>{CSS}</style>\n{setup.head}{setup.tag}</head>\n<body><header><h1>Shop</h1></header><main>"
+        + "\n".join(parts)
+        + "</main></body></html>\n"
+    ).encode()
+
+
+def make_site() -> WSGIApplication:
+    """Make the site; ours is wrapped around the whole of it and asked only for what is ours."""
+    pages = {path: page(setup) for path, setup in SETUPS.items()}
+
+    def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path in pages:
+            start_response("200 OK", [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-cache")])
+            return [pages[path]]
+        file = npm_packages.find(path.removeprefix(FILES)) if path.startswith(FILES) and ".." not in path else None
+        if file is None:
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"nothing"]
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        start_response("200 OK", [("Content-Type", kind), ("Cache-Control", "public, max-age=31536000, immutable")])
+        return [file.read_bytes()]
+
+    wrapped = ConsentMiddleware(
+        site,
+        {
+            "site": {"name": "Shop", "privacy_policy": "/privacy", "records": os.environ["BENCH_RECORDS"]},
+            "services": [{"use": "google-analytics"}],
+        },
+    )
+
+    def choose(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        ours = environ["PATH_INFO"] == "/ours" or environ["PATH_INFO"].startswith("/_cmw/")
+        return (wrapped if ours else site)(environ, start_response)
+
+    return choose
