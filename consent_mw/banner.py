@@ -25,6 +25,7 @@ from urllib.parse import urlencode
 
 from markupsafe import escape as _escape
 
+from consent_mw import everybody
 from consent_mw.assets import Assets
 from consent_mw.assets import armour_css
 from consent_mw.core.model import MARKETING
@@ -202,6 +203,7 @@ class _Variant:
     closed: bool
     #: Vendors are told of the choice at the beginning of the page.
     told: bool
+    shared: bool
 
 
 class Notice:
@@ -224,9 +226,10 @@ class Notice:
         self._kept: dict[_Variant, list[bytes]] = {}
         self._document = b""
         self._digest = ""
-        runtime = assets.read("runtime.js")
+        self._runtime = everybody.runtime_of(site, assets)
+        self._runtime_at = assets.keep("runtime.js", self._runtime)
         # Inline code takes the charset of the page, whatever that is: only ASCII reads the same in all of them.
-        self._inlinable = runtime.isascii() and not _ENDS_SCRIPT.search(runtime)
+        self._inlinable = self._runtime.isascii() and not _ENDS_SCRIPT.search(self._runtime)
 
     def insertion(self, page: Page) -> bytes:
         """Return what goes first into the body of the page; nothing where the site asks for nothing."""
@@ -248,6 +251,7 @@ class Notice:
             loads=page.loads,
             closed=page.closed,
             told=told,
+            shared=page.shared,
         )
         parts = self._kept.get(variant)
         if parts is None:
@@ -327,11 +331,11 @@ class Notice:
                 for service in site.services
             ],
             "styles": {"pages.css": self._assets.read("pages.css").decode(), **sheets},
-            "runtime": hashlib.sha256(self._assets.read("runtime.js")).hexdigest(),
+            "runtime": hashlib.sha256(self._runtime).hexdigest(),
             "release": hashlib.sha256(self._assets.read("release.js")).hexdigest(),
             "languages": {
                 lang: {
-                    "banner": self._at_root(self._banner(lang, False), lang),
+                    "banner": self._at_root(self._banner(lang, False, shared=site.caching == "shared"), lang),
                     "banner_gpc": self._at_root(self._banner(lang, True), lang),
                     "reopen": self._at_root(self._reopen(lang, False), lang) if site.reopen == "button" else "",
                     "reopen_gpc": self._at_root(self._reopen(lang, True), lang) if site.reopen == "button" else "",
@@ -369,8 +373,8 @@ class Notice:
             style = f'<style data-cmw-style=""{nonce}>{style}</style>'
         elif style:
             style = f'<link rel="stylesheet" href="\x01root\x01/{self._linked[variant.prompt]}" data-cmw-style=""/>'
-        banner = self._banner(variant.lang, variant.gpc) if variant.prompt else ""
-        reopen = self._reopen(variant.lang, variant.gpc) if reopening else ""
+        banner = self._banner(variant.lang, variant.gpc, shared=variant.shared) if variant.prompt else ""
+        reopen = self._reopen(variant.lang, variant.gpc, shared=variant.shared) if reopening else ""
         saved = escape(wording(variant.lang, self.site)["banner.saved"])
         settings = "".join(
             [
@@ -379,29 +383,33 @@ class Notice:
                 # Without it the runtime sends the choice and reloads the page.
                 f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
                 f' data-cmw-saved="{saved}"' if variant.prompt else "",
+                f' data-cmw-shared="{self.site.revision[:8]}"' if variant.shared else "",
                 "" if variant.told else self._signals.attributes,
                 ' data-cmw-release="reload"' if variant.closed or self.site.release == "reload" else "",
                 nonce,
             ]
         )
         if (variant.prompt or not variant.linked) and variant.inline and not variant.xml and self._inlinable:
-            script = f"<script {settings}>{self._assets.read('runtime.js').decode()}</script>"
+            script = f"<script {settings}>{self._runtime.decode()}</script>"
         elif not variant.linked:
             script = ""  # the banner is a form, and so it stays
         else:
-            source = f"\x01root\x01/{self._assets.path('runtime.js')}"
+            source = f"\x01root\x01/{self._runtime_at}"
             # What may be released must be known when the page has been parsed: a script that may come later is of no
             # use where there is something to choose.
-            when = "defer" if variant.prompt else "async"
-            script = f'<script {settings} {when}="" src="{source}"></script>'
+            when = ' defer=""' if variant.prompt else ' async=""'
+            if variant.shared:
+                when = ""  # it takes the banner away before anything is painted
+            script = f'<script {settings}{when} src="{source}"></script>'
         return style + banner + reopen + script
 
-    def _banner(self, lang: str, gpc: bool) -> str:
+    def _banner(self, lang: str, gpc: bool, *, shared: bool = False) -> str:
         say = wording(lang, self.site)
+        mark = everybody.marks(self.site, shared=shared)
         # The signal answers for marketing: the banner does not ask for it again, the preferences page can turn it on.
         purposes = [purpose for purpose in self._purposes if not (gpc and purpose.id == MARKETING)]
-        chips = "".join(f"<li>{escape(purpose_label(purpose, lang, self.site))}</li>" for purpose in purposes)
-        rows = "".join(self._row(purpose, lang) for purpose in purposes)
+        chips = "".join(f"<li{mark(one.id)}>{escape(purpose_label(one, lang, self.site))}</li>" for one in purposes)
+        rows = "".join(self._row(purpose, lang, mark(purpose.id)) for purpose in purposes)
         necessary = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
         label = escape(purpose_label(necessary, lang, self.site))
         note = escape(purpose_description(necessary, lang, self.site))
@@ -409,7 +417,8 @@ class Notice:
             [
                 '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
                 f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}" '
-                f'data-cmw-layout="{self.site.layout}" data-cmw-position="{position_of(self.site)}">',
+                f'data-cmw-layout="{self.site.layout}" data-cmw-position="{position_of(self.site)}"',
+                f"{mark('')}>",
                 '<form class="cmw-form" method="post" action="\x01root\x01/choice">',
                 '<input type="hidden" name="back" value="\x01back\x01"/>',
                 f'<input type="hidden" name="lang" value="{lang}"/>' if len(self.site.languages) > 1 else "",
@@ -417,10 +426,11 @@ class Notice:
                 f'<p class="cmw-text">{escape(say["banner.text"])}</p>',
                 f'<ul class="cmw-list" role="list">{chips}</ul>',
                 f'<p class="cmw-text">{escape(say["banner.promise"])}</p>',
-                f'<div class="cmw-gpc" role="status"><strong>{escape(say["gpc.short"])}.</strong> '
-                f"{escape(say['gpc.banner'])}</div>"
-                if gpc
-                else "",
+                everybody.under_signal(
+                    f'<div class="cmw-gpc" role="status"><strong>{escape(say["gpc.short"])}.</strong> '
+                    f"{escape(say['gpc.banner'])}</div>",
+                    *(gpc, shared),
+                ),
                 f'<p class="cmw-about">{self._about(say)}</p></div>',
                 '<details class="cmw-more">',
                 f'<summary class="cmw-btn">{escape(say["action.choose"])}</summary>',
@@ -459,9 +469,9 @@ class Notice:
             f'<a href="\x01root\x01/?\x01query\x01#counting">{escape(say["banner.counted.more"])}</a></p>'
         )
 
-    def _row(self, purpose: Purpose, lang: str) -> str:
+    def _row(self, purpose: Purpose, lang: str, mark: str) -> str:
         return (
-            f'<li><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}"/>'
+            f'<li{mark}><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}"/>'
             f"<span><strong>{escape(purpose_label(purpose, lang, self.site))}</strong>"
             f'<span class="cmw-note">{escape(purpose_description(purpose, lang, self.site))}</span></span></label></li>'
         )
@@ -473,10 +483,11 @@ class Notice:
             f"{escape(say['action.' + action])}</button>"
         )
 
-    def _reopen(self, lang: str, gpc: bool) -> str:
+    def _reopen(self, lang: str, gpc: bool, *, shared: bool = False) -> str:
         say = wording(lang, self.site)
         label = escape(say["action.open"])
-        status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>' if gpc else ""
+        status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>'
+        status = everybody.under_signal(status, gpc, shared)
         return (
             f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" aria-label="{label}" '
             f'lang="{lang}" dir="{direction(lang)}">'

@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"core"}),
     frozenset({"catalogue", "assets", "visitor"}),
-    frozenset({"form", "schema", "theming", "signalling", "guarding", "wording"}),
+    frozenset({"everybody", "form", "schema", "theming", "signalling", "guarding", "wording"}),
     frozenset({"config", "records", "banner"}),
     frozenset({"codings", "cookies", "counting", "hooks", "learning", "once", "policing", "stats"}),
     frozenset({"jobs", "pageview", "web", "upkeep"}),

@@ -1,0 +1,29 @@
+// A part of runtime.js, put into its place on sites where caches keep one page for everybody. Such a page is that of
+// somebody who has not decided. What the cookie says that scripts can read takes the banner away before it is painted;
+// what may run the server says, since anybody can write that cookie.
+// ASCII only; a comment fills its lines.
+if (setting('shared')) {
+  // What a page made for this visitor alone would say about the signal.
+  if (navigator.globalPrivacyControl) {
+    doc.querySelectorAll('[data-cmw-gpc]').forEach(el => {
+      if (el.content) el.replaceWith(el.content);
+      else el.remove();
+    });
+  }
+  const told = doc.cookie.match('cmw-state=(\\w+)-' + setting('shared'));
+  const banner = doc.querySelector('[data-cmw-banner]');
+  if (told && /^(reject|withdraw)$/.test(told[1])) {
+    kit.state = told[1];
+    doc.documentElement.setAttribute('data-cmw-state', kit.state);
+    if (banner) banner.remove();
+  } else if (told) {
+    if (banner) banner.hidden = true;
+    // Where a choice can only be followed in another page there is no such page: it would be this one again.
+    const ask = () => (setting('release') ? Promise.resolve() : more().then(() => kit.check()).catch(() => {}))
+      .then(() => {
+        if (banner && kit.state === 'none') banner.hidden = false;
+      });
+    if (doc.prerendering) doc.addEventListener('prerenderingchange', ask, { once: true });
+    else ask();
+  }
+}
