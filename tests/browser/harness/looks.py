@@ -57,16 +57,14 @@ def document(look: Look | None, *, css: str = "", paragraphs: int = 30) -> str:
     if look is not None:
         lang = look.lang
         site = replace(SITE, layout=look.layout, position=look.position, languages=(lang,))
-        decided = decision(
-            prompt=not look.decided, gpc=look.gpc, kept=record(Action.REJECT) if look.decided else None
-        )
+        decided = decision(prompt=not look.decided, gpc=look.gpc, kept=record(Action.REJECT) if look.decided else None)
         inserted = Notice(site, ASSETS).insertion(Place(decided, lang, "", "/", "/_cmw")).decode("ascii")
     words = "".join(_WORDS.format(number) for number in range(paragraphs))
     return (
         f'<!doctype html><html lang="{lang}" dir="{direction(lang)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Shop</title>'
         f"<style>{css}</style></head><body>{inserted}<main><h1>Prints</h1><label>Search <input></label>{words}"
-        '<button>Buy</button></main></body></html>'
+        "<button>Buy</button></main></body></html>"
     )
 
 
