@@ -152,14 +152,15 @@ def measure(rounds: int, progress: Callable[[str], None]) -> list[Visits]:
 
 def wait_for(server: Server) -> None:
     """Wait until the server answers."""
-    for _ in range(100):
+    for _ in range(300):
         try:
             server.get("/bare", "")
         except OSError:
             time.sleep(0.1)
         else:
             return
-    raise TimeoutError("the server of the pages does not answer")
+    log = Path(server.log.name).read_text(encoding="utf-8", errors="replace")
+    raise TimeoutError(f"the server of the pages does not answer:\n{log[-2000:]}")
 
 
 def visit(browser: Browser, server: Server, visits: Visits) -> None:

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import edges
 from benchmarks import report
 from benchmarks import speed
+from benchmarks import visitor_app
 from benchmarks.engines import LIMITS
 from benchmarks.pages import TRACKERS
 from benchmarks.pages import endless_page
@@ -85,6 +86,14 @@ def test_a_document_without_the_marks_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="are missing"):
         report.write(document, "table")
     assert document.read_text(encoding="utf-8") == "text\n"
+
+
+@pytest.mark.parametrize("setup", visitor_app.SETUPS.values(), ids=lambda setup: setup.name)
+def test_each_notice_stands_in_the_same_page(setup: visitor_app.Setup) -> None:
+    """What a visitor reads is the same in every page that is compared: only the head and its tag differ."""
+    assert (
+        visitor_app.page(setup).partition(b"</head>")[2] == visitor_app.page(visitor_app.BARE).partition(b"</head>")[2]
+    )
 
 
 @pytest.mark.slow
