@@ -140,6 +140,7 @@ def _site(
     if site.record_days < site.choice_days:
         what = f"A record is kept for {site.record_days} days, and the choice it proves counts for {site.choice_days}."
         form.wrong(("site", "record_days"), what, "Keep records at least as long as choices.")
+    _fits_caching(form, site)
     purposes = _purposes(form, parts.get("purposes", {}), site.languages[0])
     given = parts.get("services", [])
     if not isinstance(given, list | tuple):
@@ -171,6 +172,18 @@ def _site(
         changes=changes,
         learning=not given,
     )
+
+
+def _fits_caching(form: Form, site: Site) -> None:
+    """Refuse what would need another page after a choice, where there is one page for everybody."""
+    if site.caching != "shared":
+        return
+    if site.release == "reload":
+        what = 'With caching = "shared" a reload gives the same page again, without what was left out of it.'
+        form.wrong(("site", "release"), what, 'Write release = "in_place", or caching = "class".')
+    if site.csp != "off":
+        what = 'With caching = "shared" the policy of a page cannot follow the choice: nothing could be released.'
+        form.wrong(("site", "csp"), what, 'Write csp = "off", or caching = "class".')
 
 
 def _theme(form: Form, given: object) -> Theme:

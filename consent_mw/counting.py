@@ -113,6 +113,8 @@ class Tally:
         self._sink = sink
         self._on = site.counters != "off"
         self._granted_only = site.counters == "granted"
+        # A cache shows the banner without telling: then only those count as asked who answered.
+        self._unseen = site.caching != "private"
         self._proxies = site.trusted_proxies
         self._lookup = lookup
         self._clock = clock
@@ -148,7 +150,7 @@ class Tally:
             gpc: Whether the opt-out signal was there.
             revision: Of the notice; its changes are marked in the figures. Empty for none.
         """
-        if not self._on:
+        if not self._on or self._unseen:
             return
         try:
             headers = dict(reversed(head.headers))
@@ -212,6 +214,9 @@ class Tally:
                 rows += tuple((day, PURPOSE, purpose, outcome) for purpose in sorted(set(purposes)))
             self._add(rows)
             self._count_isp(head, remote, day, outcome)
+            if self._unseen and outcome in ANSWERS:
+                self._add(self._rows(day, ASKED, visitor, language, variant, gpc))
+                self._count_isp(head, remote, day, ASKED)
         except Exception as error:
             _failed(error)
 
