@@ -7,6 +7,7 @@ POST /choice          the choice
 POST /once            one view of an embed: :mod:`consent_mw.web.placeholder`
 POST /counting        whether to be counted, which has nothing to do with the choice
 GET /receipt          what is kept about the choice: :mod:`consent_mw.web.receipt`
+GET /policy           the declaration of cookies: :mod:`consent_mw.web.policy`
 GET /stats            the owner's pages: :mod:`consent_mw.web.stats`
 GET /placeholder/ids  what stands in the place of a held embed
 GET /assets/name      static files under names that hold their hash
@@ -57,6 +58,7 @@ from consent_mw.counting import objected
 from consent_mw.counting import objection_cookie
 from consent_mw.web import csp
 from consent_mw.web import placeholder
+from consent_mw.web import policy
 from consent_mw.web import receipt
 from consent_mw.web import stats
 from consent_mw.web.choice import FORM_LIMIT
@@ -205,6 +207,7 @@ def create_app(context: WebContext) -> Flask:
     csp.register(app, context)
     placeholder.register(app, context)
     receipt.register(app, context)
+    policy.register(app, context)
     stats.register(app, context)
     return app
 
