@@ -29,6 +29,9 @@ from consent_mw.banner import Notice
 from consent_mw.cookies import CookieJar
 from consent_mw.cookies import load_keys
 from consent_mw.core.exchange import Exchange
+from consent_mw.core.forwarded import as_visited
+from consent_mw.core.forwarded import forwarded
+from consent_mw.core.forwarded import under
 from consent_mw.core.headers import Headers
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import Record
@@ -195,7 +198,11 @@ class Engine:
         """Answer a request for our own pages, as a WSGI application."""
         self._upkeep.start()
         inner = dict(environ)
-        inner["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + self.mount
+        said = forwarded(lambda name: str(environ.get(_variable(name), "")), self._base.trusted_proxies)
+        inner["wsgi.url_scheme"] = said.scheme or environ["wsgi.url_scheme"]
+        if said.host:
+            inner["HTTP_HOST"] = said.host
+        inner["SCRIPT_NAME"] = under(said.prefix, environ.get("SCRIPT_NAME", "")) + self.mount
         inner["PATH_INFO"] = environ.get("PATH_INFO", "")[len(self.mount) :] or "/"
         app: WSGIApplication = self._web
         return app(inner, start_response)
@@ -250,6 +257,7 @@ class Engine:
         """
         self._upkeep.start()
         self._visited = True
+        head, script_name = as_visited(head, script_name, self._base.trusted_proxies)
         now = self._now
         found = now.cookies.read(head)
         if self._base.learning and isinstance(found, Record) and found.revision != now.site.revision:
@@ -350,3 +358,8 @@ class Engine:
                     self._catalogue[id_].name,
                     id_,
                 )
+
+
+def _variable(header: str) -> str:
+    """Return the name of a header in CGI (RFC 3875, section 4.1.18)."""
+    return "HTTP_" + header.upper().replace("-", "_")
