@@ -136,8 +136,10 @@ class _Response:
             await self._hint(message)
         elif kind == "http.response.push" and self._exchange.holds(message.get("path", "")):
             return
+        elif kind == "http.response.trailers":
+            await self._trail(message)
         elif self._passes:
-            self._finished = self._finished or (kind != "http.response.trailers" and not message.get("more_body"))
+            self._finished = self._finished or not message.get("more_body")
             await self._send(message)
         elif kind == "http.response.body":
             await self._take_body(message.get("body", b""), message.get("more_body", False))
@@ -210,6 +212,13 @@ class _Response:
             await self._take_body(piece, more=True)
         if not message.get("more_body", False):
             await self._take_body(b"", more=False)
+
+    async def _trail(self, message: Message) -> None:
+        """Send on what comes behind the body, less what does not fit it any more (ASGI extension for trailers)."""
+        given = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in message["headers"]]
+        kept = self._exchange.trailers(given)
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in kept]
+        await self._send({**message, "headers": headers})
 
     async def _hint(self, message: Message) -> None:
         """Send early hints on, less those that go to what is held (RFC 8297)."""

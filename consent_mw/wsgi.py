@@ -14,7 +14,9 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
+from typing import Any
 
 from consent_mw.core.exchange import Exchange
 from consent_mw.core.headers import Handling
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
 DECISION = "consent_mw.decision"
+#: Under this name gunicorn offers to send early hints.
+EARLY_HINTS = "wsgi.early_hints"
 
 
 def request_head(environ: WSGIEnvironment) -> RequestHead:
@@ -54,6 +58,24 @@ def request_head(environ: WSGIEnvironment) -> RequestHead:
         query=environ.get("QUERY_STRING", ""),
         headers=tuple(headers),
     )
+
+
+def hold_hints(environ: MutableMapping[str, Any], exchange: Exchange) -> None:
+    """Let hints that a server sends ahead of the response (RFC 8297; gunicorn does) name nothing that is held."""
+    send = environ.get(EARLY_HINTS)
+    if send is None:
+        return
+
+    def hint(headers: Iterable[tuple[str | bytes, str | bytes]]) -> None:
+        kept = exchange.allowed([(_text(name), _text(value)) for name, value in headers])
+        if kept:
+            send(kept)
+
+    environ[EARLY_HINTS] = hint
+
+
+def _text(given: str | bytes) -> str:
+    return given.decode("latin-1") if isinstance(given, bytes) else given
 
 
 class ConsentMiddleware:
@@ -93,6 +115,7 @@ class ConsentMiddleware:
             environ.pop(key, None)
             if value is not None:
                 environ[key] = value
+        hold_hints(environ, exchange)
         response = _Response(exchange, start_response)
         body = self.app(environ, response.start)
         if response.passes:

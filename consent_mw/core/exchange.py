@@ -307,9 +307,10 @@ class Exchange:
 
     def trailers(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return fields that go out behind the body; digests of the app's own bytes do not fit another body."""
-        if self.state is State.PASSING or (self.state is State.DONE and self._stream is None):
+        if self.state is State.PASSING:
             return self.allowed(headers)
-        return of_other_bytes(self.allowed(headers)) if self.state is not State.DEAD else []
+        sent = self._stream is not None and self.state is not State.DEAD
+        return of_other_bytes(self.allowed(headers)) if sent else []
 
     def holds(self, url: str) -> bool:
         """Whether what is at ``url`` may not be fetched now."""

@@ -30,6 +30,7 @@ from consent_mw.core.model import RequestHead
 from consent_mw.django.setup import REQUEST
 from consent_mw.django.setup import engine
 from consent_mw.engine import MOST_INPUT
+from consent_mw.wsgi import hold_hints
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -115,6 +116,7 @@ class ConsentMiddleware:
             meta.pop(key, None)
             if value is not None:
                 meta[key] = value
+        hold_hints(meta, exchange)
         return exchange
 
     def _own_page(self, request: HttpRequest, head: RequestHead) -> HttpResponse:

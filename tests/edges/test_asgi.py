@@ -327,6 +327,18 @@ def test_trailers_and_what_is_unknown_pass(wrap: Wrap) -> None:
     assert call(wrap(app)).messages[-1] == trailers
 
 
+@pytest.mark.parametrize("kind", [b"text/html", b"text/css"])
+def test_digests_behind_the_body_are_those_of_the_bytes_that_went_out(wrap: Wrap, kind: bytes) -> None:
+    """A page that was rewritten loses the digest of the app's own bytes; what passes keeps it."""
+    fields = [(b"repr-digest", b"sha-256=:x:"), (b"server-timing", b"app;dur=1")]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await page_app(PAGE, headers=[(b"content-type", kind)])(scope, receive, send)
+        await send({"type": "http.response.trailers", "headers": fields, "more_trailers": False})
+
+    assert call(wrap(app)).messages[-1]["headers"] == (fields if kind == b"text/css" else fields[1:])
+
+
 def test_an_error_before_the_first_byte_is_the_server_s_to_answer(wrap: Wrap) -> None:
     """Nothing went out, so the server can still say what happened."""
 

@@ -193,6 +193,20 @@ def test_start_response_twice_without_exc_info(wrap: Callable[[WSGIApplication],
         call(wrap(app))
 
 
+def test_early_hints_name_nothing_that_is_held(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
+    """A server may offer to send hints before the page, which make a browser connect (gunicorn does)."""
+    sent: list[object] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        hint = environ["wsgi.early_hints"]
+        hint([("Link", "</own.css>; rel=preload"), (b"Link", b"<https://www.google-analytics.com>; rel=preconnect")])
+        hint([("Link", "<https://www.google-analytics.com>; rel=preconnect")])
+        return page_app(environ, start_response)
+
+    call(wrap(app), extra={"wsgi.early_hints": sent.append})  # type: ignore[dict-item]
+    assert sent == [[("Link", "</own.css>; rel=preload")]]
+
+
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 def test_responses_without_a_body(validated: Callable[[WSGIApplication], WSGIApplication], status: str) -> None:
     """204 and 304 pass as they are."""
