@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from datetime import date
 from functools import cache
 from types import MappingProxyType
 
@@ -33,6 +34,7 @@ _RULES = ("digits", "plural.")
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _ASCII_DIGITS = "0123456789"
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 # -- which language
@@ -111,7 +113,7 @@ def purpose_description(purpose: Purpose, lang: str, site: Site | None = None) -
 # -- what goes into texts
 
 
-def fill(text: str, **values: str) -> str:
+def fill(text: str, /, **values: str) -> str:
     """Return the text with the values in the places named in braces; a place without a value stays."""
     return _PLACE.sub(lambda place: values.get(place[1], place[0]), text)
 
@@ -120,6 +122,18 @@ def numeral(say: Mapping[str, str], number: int) -> str:
     """Return a whole number in the digits of the language."""
     digits = say.get("digits")
     return str(number).translate(str.maketrans(_ASCII_DIGITS, digits)) if digits else str(number)
+
+
+def dated(say: Mapping[str, str], day: int) -> str:
+    """Return the day, counted from 1970-01-01, as one writes it in the language."""
+    found = date.fromordinal(_EPOCH + day)
+    return fill(
+        say["date"],
+        day=numeral(say, found.day),
+        month=say[f"month.{found.month}"],
+        number=numeral(say, found.month),
+        year=numeral(say, found.year),
+    )
 
 
 def counted(say: Mapping[str, str], key: str, number: int) -> str:

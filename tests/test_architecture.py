@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"core"}),
     frozenset({"catalogue", "assets", "visitor"}),
     frozenset({"everybody", "form", "schema", "theming", "signalling", "guarding", "wording"}),
-    frozenset({"config", "records", "banner"}),
+    frozenset({"config", "records", "banner", "news"}),
     frozenset({"codings", "cookies", "counting", "hooks", "learning", "once", "policing", "stats"}),
     frozenset({"jobs", "pageview", "web", "upkeep"}),
     frozenset({"engine"}),

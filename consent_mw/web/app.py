@@ -56,6 +56,7 @@ from consent_mw.core.model import Site
 from consent_mw.counting import MAX_DAYS
 from consent_mw.counting import objected
 from consent_mw.counting import objection_cookie
+from consent_mw.news import news
 from consent_mw.web import csp
 from consent_mw.web import placeholder
 from consent_mw.web import policy
@@ -102,6 +103,7 @@ def create_app(context: WebContext) -> Flask:
             **frame(context, visit, back),
             gpc=visit.decision.gpc,
             state=pages.state(),
+            news=news(visit.site, visit.decision, visit.found, visit.lang, context.today()),
             purposes=pages.purposes(),
             necessary=pages.necessary(),
             counting=pages.counting(),

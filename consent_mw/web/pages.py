@@ -27,6 +27,7 @@ from consent_mw.core.model import Site
 from consent_mw.web.choice import granted_optional
 from consent_mw.web.choice import users_of
 from consent_mw.wording import counted
+from consent_mw.wording import dated
 from consent_mw.wording import direction
 from consent_mw.wording import fill
 from consent_mw.wording import listed
@@ -167,14 +168,7 @@ class Pages:
 
     def date(self, day: int) -> str:
         """Return the day, counted from 1970-01-01, as one writes it in the language."""
-        found = date.fromordinal(_EPOCH + day)
-        return self.fill(
-            "date",
-            day=self.number(found.day),
-            month=self.say[f"month.{found.month}"],
-            number=self.number(found.month),
-            year=self.number(found.year),
-        )
+        return dated(self.say, day)
 
     def number(self, number: int) -> str:
         """Return the number in the digits of the language."""
