@@ -34,7 +34,6 @@ from consent_mw.core.expiry import expire
 from consent_mw.core.expiry import is_own
 from consent_mw.core.expiry import name_set_by
 from consent_mw.core.expiry import names_of
-from consent_mw.core.headers import inline_policy
 from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
@@ -48,6 +47,9 @@ from consent_mw.core.model import Site
 from consent_mw.core.policy import Budget
 from consent_mw.core.policy import HoldPolicy
 from consent_mw.counting import Tally
+from consent_mw.once import OneTime
+from consent_mw.policing import PagePolicies
+from consent_mw.policing import Policing
 from consent_mw.wording import choose_language
 
 logger = logging.getLogger("consent_mw")
@@ -74,6 +76,7 @@ class PageViews:
     Args:
         site: As it was configured.
         known: The catalogue.
+        once: Tells which embeds one view of a page shows.
         now: Gives the site as it is, with what was learned.
         today: Gives whole days since 1970-01-01 UTC.
         seen: Called with the ids of what was held in a page.
@@ -85,6 +88,7 @@ class PageViews:
         known: Mapping[str, Service],
         assets: Assets,
         tally: Tally,
+        once: OneTime,
         *,
         now: Callable[[], Now],
         today: Callable[[], int],
@@ -93,15 +97,19 @@ class PageViews:
         self._base = site
         self._assets = assets
         self._tally = tally
+        self._once = once
         self._now = now
         self._today = today
         self._seen = seen
         self._warned = False
         self._policies: dict[frozenset[str], HoldPolicy] = {}
         self._budget = Budget()
-        held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release)
+        held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release, site.csp)
         self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         self._matcher = Matcher([*known.values(), *site.services])
+        self._policing = Policing(site, self._matcher)
+        # What is held in a page may be learned from it, and asked about, when its headers are sent.
+        self._asking = Notice(replace(site, services=tuple(known.values())), assets) if site.learning else None
         _ = self._matcher.syntax  # compiled now, not by the first visitor
         self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
             NECESSARY
@@ -121,6 +129,9 @@ class PageViews:
         arrived = now.cookies.readable(head) if self._base.caching == "class" else None
         made = plan(now.site, head, own, arrived, whole=whole)
         decision, caching = made.decision, made.caching
+        once = frozenset[str]() if caching.scope is Scope.ALL else self._shown_once(head, root, now)
+        if once:
+            caching = Caching(stored=False)
         told = head
         if caching.scope is Scope.ALL:
             # Nothing that the page is made from may tell of the visitor.
@@ -135,20 +146,33 @@ class PageViews:
             held = {service.id for service in now.site.optional} - granted
             return not ids.isdisjoint(held) and ids.isdisjoint(granted) and not is_own(name)
 
+        policy = self._policy(decision, root, once)
+        allowed = policy.allowed | once
+        policies = PagePolicies(
+            self._policing,
+            head,
+            root,
+            allowed=allowed,
+            granted=[service for service in now.site.services if service.id in allowed],
+            inserted=lambda nonce: self._all_of_ours(told, root, found, nonce),
+            for_all=caching.scope is Scope.ALL,
+        )
         return Exchange(
             head,
-            self._policy(decision, root),
+            policy,
             decision,
-            insert=lambda place: self._insertion(told, root, found, remote, place, caching),
-            first=lambda place: self._first(told, root, found, place, caching),
-            expire=self._set_right(head, root, now, own, made.right, holds_cookie),
+            insert=lambda place: self._insertion(told, root, found, remote, place, caching, policies),
+            first=lambda place: self._first(told, root, found, place, caching, policies),
+            adapt=policies.adapt,
+            amend=policies.amend,
+            expire=self._set_right(head, root, now, own, made.right, holds_cookie, once=once),
             holds_cookie=holds_cookie,
             caching=caching,
             undecided=lambda: self._policy(decide(now.site, NoRecord.ABSENT, Signals(), 0), root),
             could_hold_cookie=lambda name: holds_cookie(name, _nothing(now.site)),
             hide_cookies=self._base.hide_cookies,
             codings=known_codings(),
-            variant=lambda: self._variant(told, root, decision, caching),
+            variant=lambda: self._variant(told, root, decision, caching, once),
             done=self._seen,
             failed=lambda what, error: logger.error(
                 "%s %s: %s", head.method, "a page was held back", what, exc_info=error
@@ -163,9 +187,12 @@ class PageViews:
         decision: Decision,
         readable: str | None,
         holds_cookie: Callable[[str, Set[str]], bool],
+        *,
+        once: frozenset[str],
     ) -> list[str]:
         """Return Set-Cookie values that take held cookies away, and let the readable cookie say what holds."""
-        values = []
+        name = now.cookies.name(head)
+        values = [self._once.gone(name)] if once and name is not None else []
         if readable is not None:
             age = self._today() - decision.record.day if decision.record is not None else 0
             values.append(now.cookies.readable_cookie(readable, head, age=age))
@@ -175,9 +202,18 @@ class PageViews:
             values += expire(cookies, held, head.host, root.removesuffix(self._base.mount) + head.path)
         return values
 
-    def _policy(self, decision: Decision, root: str) -> HoldPolicy:
+    def _shown_once(self, head: RequestHead, root: str, now: Now) -> frozenset[str]:
+        """Return the services whose embeds this one view shows, which the visitor asked for by a click."""
+        name = now.cookies.name(head)
+        return self._once.read(name, head, self._back(head, root)) if name is not None else frozenset()
+
+    def _back(self, head: RequestHead, root: str) -> str:
+        """Return path and query of the page."""
+        return root.removesuffix(self._base.mount) + head.path + ("?" + head.query if head.query else "")
+
+    def _policy(self, decision: Decision, root: str, once: frozenset[str] = frozenset()) -> HoldPolicy:
         allowed = self._necessary | decision.granted | decision.purposes
-        key = allowed | {root}
+        key = allowed | {root} | {f"once:{id_}" for id_ in once}
         policy = self._policies.get(key)
         if policy is None:
             policy = HoldPolicy(
@@ -187,6 +223,7 @@ class PageViews:
                 remove=self._base.release == "reload",
                 placeholder=root + "/placeholder/",
                 hold_back=self._base.hold_back,
+                once=once,
                 budget=self._budget,
             )
             if len(self._policies) >= _KEPT_POLICIES:
@@ -194,7 +231,9 @@ class PageViews:
             self._policies[key] = policy
         return policy
 
-    def _variant(self, head: RequestHead, root: str, decision: Decision, caching: Caching) -> str:
+    def _variant(
+        self, head: RequestHead, root: str, decision: Decision, caching: Caching, once: frozenset[str]
+    ) -> str:
         """Return what the rewritten page depends on beside the app's own, as some hex digits."""
         notice = self._now().notice
         lang = choose_language(self._now().site, head.header("accept-language") or "")
@@ -210,6 +249,7 @@ class PageViews:
             state_of(decision),
             wants_banner(head),
             caching.scope.value,
+            sorted(once),
             self._holding,
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
@@ -222,6 +262,7 @@ class PageViews:
         remote: str,
         place: PageInsert,
         caching: Caching,
+        policies: PagePolicies,
     ) -> bytes:
         """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
         if self._base.learning and place.place.held:
@@ -231,7 +272,7 @@ class PageViews:
             # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
             self._warn_insecure()
             return b""
-        page = self._page(head, root, found, place, caching)
+        page = self._page(head, root, found, place, caching, policies)
         decision = page.decision
         if decision.prompt:
             revision = now.notice.digest[:12]
@@ -241,26 +282,53 @@ class PageViews:
         return now.notice.insertion(page)
 
     def _first(
-        self, head: RequestHead, root: str, found: Record | NoRecord, place: PageInsert, caching: Caching
+        self,
+        head: RequestHead,
+        root: str,
+        found: Record | NoRecord,
+        place: PageInsert,
+        caching: Caching,
+        policies: PagePolicies,
     ) -> bytes:
         """Return what runs before everything else in the page."""
-        return self._now().notice.head(self._page(head, root, found, place, caching))
+        return self._now().notice.head(self._page(head, root, found, place, caching, policies))
+
+    def _all_of_ours(self, head: RequestHead, root: str, found: Record | NoRecord, nonce: str) -> bytes:
+        """Return what may be inserted into the page, all of it inline, or nothing."""
+        now = self._now()
+        if now.cookies.name(head) is None:
+            return b""
+        decision = decide(now.site, found, head.signals, self._today())
+        page = Page(decision, now.site.languages[0], nonce, "/", root, linked=False)
+        parts = [now.notice.head(page), now.notice.insertion(page)]
+        if self._asking is not None:
+            asked = replace(page, decision=replace(decision, prompt=True))
+            parts += [self._asking.head(asked), self._asking.insertion(asked)]
+        return b"".join(parts)
 
     def _page(
-        self, head: RequestHead, root: str, found: Record | NoRecord, place: PageInsert, caching: Caching
+        self,
+        head: RequestHead,
+        root: str,
+        found: Record | NoRecord,
+        place: PageInsert,
+        caching: Caching,
+        policies: PagePolicies,
     ) -> Page:
         """Return what the notice needs to know of the page, by what has been learned until now."""
         site = self._now().site
-        nonce, inline = inline_policy(place.headers)
-        path = root.removesuffix(self._base.mount) + head.path
+        terms = policies.terms(place.place.policies)
         return Page(
             decision=decide(site, found, head.signals, self._today()),
             lang=choose_language(site, head.header("accept-language") or "", place.place.lang),
-            nonce=nonce,
-            back=path + ("?" + head.query if head.query else ""),
+            nonce=terms.nonce,
+            back=self._back(head, root),
             root=f"//{quote(head.host, safe=':[]')}{root}" if place.place.foreign_base else root,
-            inline=inline or bool(nonce),
+            inline=terms.inline,
             xml=place.xml,
+            linked=terms.linked,
+            loads=terms.loads,
+            closed=policies.closed,
             shared=caching.scope is Scope.ALL,
         )
 

@@ -165,6 +165,7 @@ class PagePolicies:
         granted: The declared services that may run.
         inserted: Gives, for a nonce, all that may be put into the page, inline as far as it can be; empty where
             nothing will be.
+        for_all: The page is the same for everybody, so its policies can follow nobody's choice.
     """
 
     def __init__(
@@ -176,6 +177,7 @@ class PagePolicies:
         allowed: frozenset[str],
         granted: Iterable[Service],
         inserted: Callable[[str], bytes],
+        for_all: bool = False,
     ) -> None:
         self._policing = policing
         self._head = head
@@ -183,6 +185,7 @@ class PagePolicies:
         self._allowed = allowed
         self._granted = granted
         self._inserted = inserted
+        self._follows = not for_all
         self._policies: list[str] = []
         self._own = csp.Own(head.scheme, head.host.rpartition("@")[2], root + "/")
         self._page_host = self._own.host.partition(":")[0].lower()
@@ -240,7 +243,7 @@ class PagePolicies:
         return ",".join(changed)
 
     def _taken_out(self, text: str, *, inserting: bool = False) -> list[csp.Edit]:
-        if not self._policing.tightens:
+        if not (self._policing.tightens and self._follows):
             return []
 
         def held(source: str) -> bool:
@@ -253,7 +256,7 @@ class PagePolicies:
     def _added(self) -> Headers:
         """Return the policy of our own, and where browsers report to."""
         policing = self._policing
-        if not (policing.enforces or policing.reports):
+        if not (policing.enforces or policing.reports) or not self._follows:
             return []
         policy = csp.built(_sources(self._granted, self._page_host))
         added: Headers = []
@@ -280,7 +283,7 @@ def _sources(services: Iterable[Service], page_host: str) -> list[str]:
     hosts: dict[str, None] = {}
     if not _ADDRESS.fullmatch(page_host):
         site = site_of(page_host)
-        hosts.update(dict.fromkeys([site, f"*.{site}"]))
+        hosts.update(dict.fromkeys(map(_on_any_port, [site, f"*.{site}"])))
     for service in services:
         for rule in service.hosts:
             host, slash, path = rule.partition("/")
@@ -289,6 +292,11 @@ def _sources(services: Iterable[Service], page_host: str) -> list[str]:
                 continue  # no source can say it
             names = [host] if host.startswith("www.") else [host, f"*.{host}"]
             ends = [path] if path in ("", "/") or path.endswith("/") else [path, path + "/"]
-            hosts.update(dict.fromkeys(name + end for name in names for end in ends))
+            hosts.update(dict.fromkeys(_on_any_port(name) + end for name in names for end in ends))
     # A source without a scheme does not stand for WebSockets.
     return [form for host in hosts for form in (host, f"wss://{host}")]
+
+
+def _on_any_port(host: str) -> str:
+    # Rules for hosts know no ports either.
+    return host + ":*"

@@ -233,7 +233,7 @@ class Terms(NamedTuple):
     inline: bool
     #: A script of ours that the page links to is let in.
     linked: bool
-    #: A script of ours that another one inserts is let in, and may make code of text.
+    #: A script of ours may insert another, give back what was held, and make code of text for that.
     loads: bool
 
 
@@ -244,10 +244,11 @@ def terms(policies: Iterable[str], own: Own) -> Terms:
         policy = parsed(text)
         directive = governing(policy, SCRIPTS)
         if directive is not None and not _has_nonce(directive, own.nonce):
-            strict = _has(directive, "'strict-dynamic'")
-            reaches = _reaches(directive, own)
-            linked = linked and reaches and not strict
-            loads = loads and (reaches or strict)
+            # With 'strict-dynamic' a policy trusts whatever our script inserts: what it gives back must not pass where
+            # it would not have stood in the page, and only a nonce tells.
+            reaches = _reaches(directive, own) and not _has(directive, "'strict-dynamic'")
+            linked = linked and reaches
+            loads = loads and reaches
         loads = loads and not refuses_type_policy(policy)
     return Terms(own.nonce, True, linked, loads)
 

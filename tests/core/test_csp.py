@@ -161,8 +161,18 @@ def test_where_linked_scripts_of_ours_may_run_is_known(text: str, nonce: str) ->
     own = csp.Own("https", "shop.example", "/_cmw/", (SCRIPT,), (STYLE,), nonce)
     terms = csp.terms([text], own)
     assert terms.linked == allows(text, Question("script-src-elem", ASSET, nonce), PAGE)
-    if "trusted-types" not in text.lower():
-        assert terms.loads == allows(text, Question("script-src-elem", ASSET, nonce, parsed=False), PAGE)
+    if terms.loads:
+        assert allows(text, Question("script-src-elem", ASSET, nonce, parsed=False), PAGE)
+
+
+@given(written(), st.sampled_from(["", "abc"]))
+def test_nothing_is_given_back_by_the_trust_in_our_script(text: str, nonce: str) -> None:
+    """Where a policy trusts what our script inserts, without a nonce to tell by, the page is made anew instead."""
+    own = csp.Own("https", "shop.example", "/_cmw/", (SCRIPT,), (STYLE,), nonce)
+    foreign = "https://elsewhere.test/x.js"
+    inserted = allows(text, Question("script-src-elem", foreign, parsed=False), PAGE)
+    if inserted and not allows(text, Question("script-src-elem", foreign), PAGE):
+        assert not csp.terms([text], own).loads or allows(text, Question("script-src-elem", ASSET, nonce), PAGE)
 
 
 @given(written())
