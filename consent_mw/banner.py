@@ -33,6 +33,7 @@ from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
+from consent_mw.guarding import GuardCode
 from consent_mw.signalling import SignalCode
 from consent_mw.theming import rules
 from consent_mw.wording import direction
@@ -219,6 +220,7 @@ class Notice:
         self.site = site
         self._assets = assets
         self._purposes = offered(site)
+        self._guard = GuardCode(site, assets)
         self._signals = SignalCode(site, assets)
         self._sheets = sheets_of(site, assets)
         # Every process of a site keeps them from its start: any of them may be asked for what another one linked to.
@@ -239,18 +241,10 @@ class Notice:
         everything = decision.granted.issuperset(service.id for service in self.site.optional)
         if everything and not decision.prompt and self.site.reopen != "button":
             return b""
-        told = self._signals.wanted(decision)
         variant = _Variant(
-            lang=page.lang,
-            prompt=decision.prompt,
-            gpc=decision.gpc,
-            inline=page.inline,
-            xml=page.xml,
-            nonced=bool(page.nonce),
-            linked=page.linked,
-            loads=page.loads,
-            closed=page.closed,
-            told=told,
+            *(page.lang, decision.prompt, decision.gpc, page.inline, page.xml, bool(page.nonce)),
+            *(page.linked, page.loads, page.closed),
+            told=self._signals.wanted(decision),
             shared=page.shared,
         )
         parts = self._kept.get(variant)
@@ -271,7 +265,9 @@ class Notice:
 
     def head(self, page: Page) -> bytes:
         """Return what goes first into the head of the page, where it runs before all else."""
-        return self._signals.markup(page.decision, root=page.root, nonce=page.nonce, inline=page.inline, xml=page.xml)
+        return self._guard.markup(page) + self._signals.markup(
+            page.decision, root=page.root, nonce=page.nonce, inline=page.inline, xml=page.xml
+        )
 
     def style(self, prompt: bool) -> str:
         """

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
 from typing import NamedTuple
+from typing import Protocol
 
 from consent_mw import catalogue
 from consent_mw.assets import Assets
@@ -185,28 +186,22 @@ def _needed(rules: Iterable[_Rule]) -> list[_Rule]:
 
 
 def _groups(rules: Iterable[_Rule]) -> str:
-    """Return the rules as groups, each as large as the order of those that meet allows."""
+    """Return the rules as groups: those of the same services, as far as the order of rules that meet allows."""
     families: dict[str, list[_Rule]] = {}
-    paths: dict[_Ids, list[_Rule]] = {}
+    # By place in the order, path rules first. On a site's own host only rules with a path count, so they stand apart.
+    groups: dict[tuple[int, _Ids, bool], list[_Rule]] = {}
     for rule in _merged(rules):
         if rule.host:
             families.setdefault(rule.family, []).append(rule)
         else:
-            paths.setdefault(rule.ids, []).append(rule)
-    texts = [_group(group) for group in paths.values()]
-    rest = [_needed(family) for family in families.values()]
-    while rest := [family for family in rest if family]:
-        free: dict[tuple[_Ids, bool], list[_Rule]] = {}
-        for family in rest:
-            for at, rule in enumerate(family):
-                if not any(rule.meets(other) and rule.ids != other.ids for other in family[:at]):
-                    # On a site's own host only rules with a path count, so these stand apart.
-                    free.setdefault((rule.ids, bool(rule.path)), []).append(rule)
-        group = max(free.values(), key=len)
-        texts.append(_group(group))
-        taken = set(group)
-        rest = [[rule for rule in family if rule not in taken] for family in rest]
-    return " ".join(texts)
+            groups.setdefault((-1, rule.ids, True), []).append(rule)
+    for family in families.values():
+        before: list[tuple[_Rule, int]] = []
+        for rule in _needed(family):
+            place = max((at + 1 for other, at in before if other.ids != rule.ids and rule.meets(other)), default=0)
+            before.append((rule, place))
+            groups.setdefault((place, rule.ids, bool(rule.path)), []).append(rule)
+    return " ".join(_group(group) for _, group in sorted(groups.items(), key=lambda item: item[0][0]))
 
 
 def _group(rules: list[_Rule]) -> str:
@@ -251,6 +246,34 @@ def host_list(services: Iterable[Service], allowed: frozenset[str], common: Iter
     return _groups([*held, *besides])
 
 
+class Page(Protocol):
+    """What the guard must know of a page; see :class:`consent_mw.banner.Page`."""
+
+    @property
+    def decision(self) -> Decision:
+        """What holds for this visitor."""
+
+    @property
+    def root(self) -> str:
+        """The mount's full path."""
+
+    @property
+    def nonce(self) -> str:
+        """Of the page's Content-Security-Policy, or empty."""
+
+    @property
+    def inline(self) -> bool:
+        """False where the page's policy forbids inline code."""
+
+    @property
+    def linked(self) -> bool:
+        """False where it forbids our scripts to be linked to."""
+
+    @property
+    def xml(self) -> bool:
+        """True for an XHTML page."""
+
+
 class GuardCode:
     """
     The guard as a site's pages carry it; made once and shared by threads.
@@ -289,28 +312,22 @@ class GuardCode:
             self._lists[granted] = found
         return found
 
-    def markup(
-        self, decision: Decision, *, root: str, nonce: str = "", inline: bool = True, xml: bool = False
-    ) -> bytes:
+    def markup(self, page: Page) -> bytes:
         """
-        Return the script that goes first into head, before all else; nothing where everything may run.
+        Return the script that goes first into head, before all else.
 
-        Args:
-            decision: What holds for this visitor.
-            root: The mount's full path, for a page that takes no code in itself.
-            nonce: Of the page's Content-Security-Policy, or empty.
-            inline: False where the page's policy forbids inline code.
-            xml: True for an XHTML page.
+        It is nothing where everything may run, and where the page takes neither code nor a linked script.
         """
-        hosts = self.hosts(decision.granted)
-        if not hosts:
+        hosts = self.hosts(page.decision.granted)
+        inline = page.inline and not page.xml
+        if not hosts or not (inline or page.linked):
             return b""
         attributes = f'data-cmw-hosts="{escape(hosts)}"'
-        if nonce:
-            attributes += f' nonce="{escape(nonce)}"'
-        if inline and not xml:
+        if page.nonce:
+            attributes += f' nonce="{escape(page.nonce)}"'
+        if inline:
             script = f"<script {attributes}>{self._code}</script>"
         else:
             # It blocks the parser, so that it still runs first.
-            script = f'<script {attributes} src="{escape(f"{root}/{self._path}")}"></script>'
+            script = f'<script {attributes} src="{escape(f"{page.root}/{self._path}")}"></script>'
         return script.encode("ascii", "xmlcharrefreplace")

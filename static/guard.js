@@ -112,28 +112,30 @@
   [element, ShadowRoot.prototype, Document.prototype, Range.prototype].forEach(owner => patch(owner,
     'innerHTML outerHTML insertAdjacentHTML setHTMLUnsafe write writeln createContextualFragment', markup));
 
-  // Addresses that the browser itself makes a network error of: there is no such blob, and no page may use that port.
+  // Of these addresses the browser itself makes a network error: no page may use that port.
   const fail = (index, dead) => (self, args) => {
-    if (look(args[index].url || args[index])) args[index] = dead;
+    if (look(args[index].url || args[index])) args[index] = dead || 'about:invalid';
   };
-  patch(win, 'fetch EventSource Worker SharedWorker', fail(0, 'blob:held'));
-  patch(XMLHttpRequest.prototype, 'open', fail(1, 'blob:held'));
+  patch(win, 'fetch EventSource Worker SharedWorker', fail(0));
+  patch(XMLHttpRequest.prototype, 'open', fail(1));
   patch(win, 'WebSocket', fail(0, 'wss://held.invalid:9'));
   // Told that it failed, a page would try another way.
   patch(Navigator.prototype, 'sendBeacon', (self, [url]) => !!look(url));
 
   // ---- until the release ----
 
-  // An empty frame tells that it has loaded.
-  doc.addEventListener('load', event => {
+  // An empty frame tells that it has loaded, and an empty object that it has not.
+  each('load error', type => doc.addEventListener(type, event => {
     if (held(event.target)) event.stopImmediatePropagation();
-  }, true);
+  }, true));
   doc.addEventListener('cmw:change', ({ detail }) => {
     if (detail.reload) return;
     rules.forEach(rule => { rule[0] = rule[0].filter(id => !detail.granted.includes(id)); });
     new Set([...kept.splice(0), ...doc.querySelectorAll(`[${MARK}]`)]).forEach(el => {
-      const record = held(el);
+      const record = held(el) || {};
       for (const name in record) el.setAttribute(name, record[name]);
+      // A film that found no source does not look again by itself.
+      if (record.src && el.parentNode && el.parentNode.load) el.parentNode.load();
     });
   });
 })();

@@ -1,0 +1,154 @@
+// A first-party bundle that loads in every way there is. Its notes end up in the page, where any browser can be asked.
+const NOTES = {};
+const tell = () => { document.getElementById('out').textContent = JSON.stringify(NOTES); };
+const note = (name, what) => {
+  (NOTES[name] = NOTES[name] || []).push(what);
+  if (document.getElementById('out')) tell();
+};
+const held = path => 'https://held.example/' + path;
+const attempt = (name, work) => {
+  try {
+    work();
+  } catch (error) {
+    note(name, 'threw ' + error.name);
+  }
+};
+const watch = (name, el) => {
+  el.onload = () => note(name, 'load');
+  el.onerror = () => note(name, 'error');
+  return el;
+};
+const add = el => document.getElementById('place').append(el);
+const read = (name, actual, expected) => note('read ' + name, actual === expected ? 'same' : String(actual));
+
+function writes() {
+  document.write('<div><img alt="" src="' + held('write.gif') + '">');
+  document.write('<script src="https://held.example/write.js?a=1&amp;b=2" onload="note(\'write\', \'load\')"><\/script></div>');
+  document.write('<p id="after">after</p>');
+  document.write('<script>inner = "<img src=\'https://held.example/text.gif\'>"<\/script>');
+  note('text in code', window.inner.length);
+  note('writes', document.getElementById('after').parentNode.localName);
+}
+
+function elements() {
+  const make = (kind, name, set) => attempt(name, () => {
+    const el = watch(name, document.createElement(kind));
+    set(el);
+    add(el);
+  });
+  make('script', 'script', el => { el.src = held('script.js'); read('script', el.src, held('script.js')); });
+  make('script', 'script attribute', el => el.setAttribute('SRC', held('attribute.js')));
+  make('script', 'script ordered', el => { el.async = false; el.src = '//held.example/ordered.js'; });
+  make('script', 'script url', el => { el.src = new URL(held('url.js')); });
+  make('script', 'script own', el => { el.src = '/own.js'; });
+  make('script', 'script changed', el => { el.src = held('changed.js'); el.src = '/own2.js'; });
+  make('script', 'script removed', el => { el.src = held('removed.js'); el.removeAttribute('src'); });
+  make('script', 'script other', el => { el.src = 'https://other.example/other.js'; });
+  make('script', 'script free', el => { el.src = 'https://free.example/free.js'; });
+  make('script', 'script marked', el => { el.dataset.consent = 'necessary'; el.src = held('marked.js'); });
+  make('img', 'img', el => { el.src = held('img.gif'); });
+  make('img', 'img srcset', el => {
+    el.srcset = 'https://free.example/small.gif 1w, https://HELD.example:443/large.gif 2w';
+    el.sizes = '100vw';
+  });
+  make('img', 'img own', el => { el.src = '/own.gif'; });
+  make('iframe', 'iframe', el => { el.src = held('frame'); });
+  make('iframe', 'iframe attribute', el => el.setAttributeNS(null, 'src', held('frame2')));
+  make('iframe', 'iframe srcdoc', el => { el.srcdoc = '<p>x</p><img src="https://held.example/srcdoc.gif">'; });
+  make('link', 'link', el => { el.rel = 'stylesheet'; el.href = held('link.css'); });
+  make('link', 'link preload', el => { el.rel = 'preload'; el.as = 'image'; el.href = held('preload.gif'); });
+  make('link', 'link preconnect', el => { el.rel = 'preconnect'; el.href = 'https://connect.held.example'; });
+  make('video', 'video', el => { el.poster = held('poster.gif'); el.src = held('video.mp4'); });
+  make('audio', 'audio', el => { el.preload = 'auto'; el.src = held('audio.mp3'); });
+  make('embed', 'embed', el => { el.type = 'image/gif'; el.src = held('embed.gif'); });
+  make('object', 'object', el => { el.data = held('object.gif'); });
+  make('video', 'source', el => {
+    const source = document.createElement('source');
+    source.src = held('source.mp4');
+    el.append(source);
+  });
+  attempt('pixel', () => { watch('pixel', new Image()).src = held('pixel.gif'); });
+  attempt('clone', () => {
+    const first = document.createElement('img');
+    first.src = held('clone.gif');
+    const copy = watch('clone', first.cloneNode());
+    read('clone', copy.src, held('clone.gif'));
+    add(copy);
+  });
+  attempt('lazy', () => {
+    const image = document.getElementById('lazy');
+    image.onload = () => note('lazy', image.src === held('lazy.gif') ? 'load' : 'load own');
+    image.onload = () => note('lazy', image.currentSrc === held('lazy.gif') ? 'load' : 'load ' + image.currentSrc);
+    image.src = image.dataset.src;
+    read('lazy', image.src, held('lazy.gif'));
+  });
+}
+
+function markup() {
+  const box = () => {
+    const made = document.createElement('div');
+    add(made);
+    return made;
+  };
+  box().innerHTML = '<img alt="a > b" src="https://held.example/inner.gif" onload="note(\'inner\', \'load\')"><p title="src=x">x</p>';
+  box().innerHTML = '<iframe class=c src=https://held.example/inner onload="note(\'inner frame\', \'load\')"></iframe>';
+  box().innerHTML = '<textarea><img src="https://held.example/kept.gif"></textarea>';
+  note('textarea', document.querySelector('textarea').value);
+  const outer = document.createElement('p');
+  box().append(outer);
+  outer.outerHTML = "<img src='//held.example./outer.gif'>";
+  box().insertAdjacentHTML('beforeend', '<b>b</b><img src="https://user:word@held.example/adjacent.gif">');
+  const { content } = Object.assign(document.getElementById('template'), { innerHTML: '<img src="https://held.example/template.gif">' });
+  add(document.importNode(content, true));
+  const range = document.createRange();
+  range.selectNode(document.body);
+  add(range.createContextualFragment('<script src="https://held.example/fragment.js" onload="note(\'fragment\', \'load\')"><\/script>'));
+  note('untouched', (box().innerHTML = '<i>&amp; text about held.example</i>'));
+}
+
+function requests() {
+  const failing = (name, promise) => promise.then(() => note(name, 'answered'), error => note(name, error.constructor.name));
+  failing('fetch', fetch(held('fetch')));
+  failing('fetch request', fetch(new Request(held('request'), { method: 'POST', body: 'x' })));
+  failing('fetch url', fetch(new URL(held('fetch-url')), { method: 'POST', body: 'x', mode: 'no-cors' }));
+  failing('fetch own', fetch('/own.js'));
+  failing('fetch free', fetch('https://free.example/fetch'));
+  attempt('xhr', () => {
+    const request = new XMLHttpRequest();
+    request.open('POST', held('xhr'));
+    ['load', 'error', 'loadend'].forEach(type => request.addEventListener(type, () => note('xhr', type + ' ' + request.status)));
+    request.send('x');
+    note('xhr', 'sent');
+  });
+  attempt('xhr sync', () => {
+    const request = new XMLHttpRequest();
+    request.open('GET', held('xhr-sync'), false);
+    request.send();
+  });
+  note('beacon', navigator.sendBeacon(held('beacon'), 'x'));
+  note('beacon free', navigator.sendBeacon('https://free.example/beacon', 'x'));
+  attempt('socket', () => {
+    const socket = new WebSocket('wss://held.example/socket');
+    socket.binaryType = 'arraybuffer';
+    note('socket', [socket instanceof WebSocket, socket.readyState, WebSocket.OPEN].join());
+    socket.onerror = () => note('socket', 'error');
+    socket.onclose = event => note('socket', 'close ' + event.code + ' ' + socket.readyState);
+  });
+  attempt('events', () => {
+    const source = new EventSource(held('events'));
+    source.onerror = () => note('events', 'error ' + source.readyState);
+  });
+  attempt('worker', () => { new Worker(held('worker.js')).onerror = () => note('worker', 'threw'); });
+  class Mine extends WebSocket {}
+  attempt('subclass', () => note('subclass', new Mine('wss://held.example/mine') instanceof Mine));
+  note('names', [fetch.name, fetch.length, WebSocket.name, /native code/.test('' + fetch), typeof WebSocket.prototype.send,
+    Element.prototype.setAttribute.name, Element.prototype.setAttribute.length,
+    Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, 'src').set.name].join());
+}
+
+function ways() {
+  elements();
+  markup();
+  requests();
+  tell();
+}
