@@ -100,7 +100,7 @@ class ConsentASGIMiddleware:
             return
         engine = self.engine
         head = request_head(scope)
-        if engine.owns(head.path):
+        if engine.owns(head.path, _root(scope)):
             await _serve(engine, scope, head, receive, send)
             return
         remote = scope["client"][0] if scope.get("client") else ""

@@ -66,6 +66,9 @@ _DAY = 86_400
 _KEPT_POLICIES = 64
 
 
+#: Where a site says that it honours Global Privacy Control (its section 4.3).
+GPC_PATH = "/.well-known/gpc.json"
+
 #: Bytes of a request to our own pages that an edge reads; their forms are far smaller, and more than this is refused.
 MOST_INPUT = 65_536
 
@@ -190,9 +193,10 @@ class Engine:
         """The path under which our own pages are."""
         return self._base.mount
 
-    def owns(self, path: str) -> bool:
+    def owns(self, path: str, script_name: str = "") -> bool:
         """Whether a request for ``path`` (without the script name) is for our own pages."""
-        return path == self.mount or path.startswith(self.mount + "/")
+        # RFC 8615: a well-known path is one at the root of the host, where no script name stands before it.
+        return path == self.mount or path.startswith(self.mount + "/") or (path == GPC_PATH and not script_name)
 
     def web(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request for our own pages, as a WSGI application."""
@@ -203,7 +207,8 @@ class Engine:
         if said.host:
             inner["HTTP_HOST"] = said.host
         inner["SCRIPT_NAME"] = under(said.prefix, environ.get("SCRIPT_NAME", "")) + self.mount
-        inner["PATH_INFO"] = environ.get("PATH_INFO", "")[len(self.mount) :] or "/"
+        path = environ.get("PATH_INFO", "")
+        inner["PATH_INFO"] = "/gpc.json" if path == GPC_PATH else path[len(self.mount) :] or "/"
         app: WSGIApplication = self._web
         return app(inner, start_response)
 

@@ -104,7 +104,7 @@ class ConsentMiddleware:
             # Wrapped twice: the outer one has decided, and what it will read must not be held already.
             return self.app(environ, start_response)
         engine = self.engine
-        if engine.owns(environ.get("PATH_INFO", "")):
+        if engine.owns(environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")):
             return engine.web(environ, start_response)
         exchange = engine.exchange(
             request_head(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")

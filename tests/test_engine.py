@@ -313,6 +313,13 @@ def test_which_paths_are_ours(make: Make, path: str, expected: bool) -> None:
     assert make().owns(path) is expected
 
 
+def test_the_well_known_path_is_ours_at_the_root_of_the_host(make: Make) -> None:
+    """Under a prefix the same path is the application's: nobody looks for the resource there."""
+    engine = make()
+    assert [engine.owns("/.well-known/gpc.json", prefix) for prefix in ("", "/shop")] == [True, False]
+    assert not engine.owns("/.well-known/security.txt")
+
+
 def test_the_banner_knows_where_it_is(make: Make) -> None:
     """Under a prefix the banner posts to the prefix, and leads back to the page."""
     engine = make(declared("google-analytics"))

@@ -86,7 +86,7 @@ class ConsentMiddleware:
         if DECISION in request.META:
             return self._plain(request)
         head = request_head(request)
-        if self.engine.owns(head.path):
+        if self.engine.owns(head.path, request.META.get("SCRIPT_NAME", "")):
             return self._own_page(request, head)
         exchange = self._exchange(request, head)
         return _Rewrite(exchange, self._plain(request)).sync()
@@ -96,7 +96,7 @@ class ConsentMiddleware:
             response: HttpResponseBase = await self.get_response(request)
             return response
         head = request_head(request)
-        if self.engine.owns(head.path):
+        if self.engine.owns(head.path, request.META.get("SCRIPT_NAME", "")):
             # In a thread: the event loop does not wait for the records.
             return await sync_to_async(self._own_page, thread_sensitive=False)(request, head)
         exchange = self._exchange(request, head)

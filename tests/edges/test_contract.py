@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from collections.abc import Mapping
 from functools import cache
@@ -146,3 +147,12 @@ def test_a_choice_from_another_site_is_refused(site: Site, name: str) -> None:
     """No edge loses the headers that tell where a form was sent from."""
     headers = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "cross-site"}
     assert site(name)("/_cmw/choice", "POST", headers, b"action=accept-all").status == 403
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_every_edge_says_that_the_signal_is_honoured(site: Site, name: str) -> None:
+    """At the well-known place stands what the specification asks for, whatever the application has there."""
+    answer = site(name)("/.well-known/gpc.json", "GET", {}, b"")
+    assert (answer.status, answer.headers["content-type"]) == (200, ["application/json"])
+    assert json.loads(answer.body).keys() == {"gpc", "lastUpdate"}
+    assert answer == site("wsgi")("/.well-known/gpc.json", "GET", {}, b"")
