@@ -1,0 +1,248 @@
+"""
+Sites with policies of their own, in real browsers: the banner stands and works, what the policy lets run runs, and
+nothing of ours is stopped by it.
+
+Each site is visited twice, bare and wrapped: what a policy stops of the bare site, it may stop of the wrapped one.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler
+from wsgiref.simple_server import WSGIServer
+from wsgiref.simple_server import make_server
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Error
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from consent_mw import ConsentMiddleware
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIEnvironment
+
+#: Milliseconds; far more than anything here takes, so that only a failure waits for it.
+PATIENCE = 30_000
+
+SERVICES = [
+    {
+        "id": "tags",
+        "name": "Tags",
+        "vendor": "Tags Ltd",
+        "purposes": ["analytics"],
+        "hosts": ["tags.localhost", "tags.example"],
+    },
+    {
+        "id": "films",
+        "name": "Films",
+        "vendor": "Films Ltd",
+        "purposes": ["embeds"],
+        "hosts": ["films.localhost", "films.example"],
+        "embed": True,
+    },
+    {"id": "queue", "name": "Queue", "vendor": "Queue Ltd", "purposes": ["analytics"], "inline": ["tagQueue("]},
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """
+    The policies of a site, with TAGS and FILMS for the two hosts of its services.
+
+    Args:
+        headers: Their names and values.
+        meta: A policy in the page, as it stands there between the quotes.
+        quote: What the value in the page stands between.
+        config: Of the site.
+    """
+
+    headers: tuple[tuple[str, str], ...] = ()
+    meta: str = ""
+    quote: str = '"'
+    config: tuple[tuple[str, object], ...] = ()
+
+
+CSP = "Content-Security-Policy"
+TRIED = "Content-Security-Policy-Report-Only"
+OPEN = "script-src TAGS 'nonce-n1'; frame-src FILMS"
+
+POLICIES = {
+    "none": Policy(),
+    "self": Policy(((CSP, "default-src 'self'"),)),
+    "nothing": Policy(((CSP, "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"),)),
+    "hosts": Policy(((CSP, "default-src 'none'; script-src TAGS; frame-src FILMS; connect-src 'none'"),)),
+    "nonce": Policy(((CSP, "default-src 'self'; style-src 'nonce-n1'; " + OPEN),)),
+    "nonce for scripts": Policy(((CSP, "default-src 'none'; img-src *; " + OPEN),)),
+    "strict": Policy(((CSP, "script-src 'nonce-n1' 'strict-dynamic' 'unsafe-inline' https:; object-src 'none'"),)),
+    "strict by hash": Policy(((CSP, "script-src 'sha256-dGhlaXJz' 'strict-dynamic'; style-src-elem 'none'"),)),
+    "inline allowed": Policy(((CSP, "default-src 'self' TAGS FILMS 'unsafe-inline'"),)),
+    "several": Policy(((CSP, "script-src 'self' TAGS, default-src 'self' TAGS FILMS"), (CSP, "form-action 'none'"))),
+    "tried": Policy(((TRIED, "default-src 'none'; script-src TAGS"), (CSP, "style-src 'self'"))),
+    "elements": Policy(((CSP, "script-src-elem TAGS; script-src 'none'; style-src-elem 'self'; child-src FILMS"),)),
+    "in the page": Policy(meta="default-src 'self'; script-src TAGS; frame-src FILMS; connect-src 'none'"),
+    "in the page, encoded": Policy(meta="default-src&#32;&apos;none&apos;&semi;form-action&#32;'none'", quote=""),
+    "in both": Policy(((CSP, "script-src 'nonce-n1'; frame-src *"),), meta="script-src 'nonce-n2' TAGS", quote="'"),
+    "trusted types": Policy(((CSP, "require-trusted-types-for 'script'"),)),
+    "named types": Policy(((CSP, "require-trusted-types-for 'script'; trusted-types app 'allow-duplicates'"),)),
+    "types, strict": Policy(((CSP, "require-trusted-types-for 'script'; " + OPEN),)),
+    "isolated": Policy(
+        (
+            ("Cross-Origin-Embedder-Policy", "require-corp"),
+            ("Cross-Origin-Opener-Policy", "same-origin"),
+            (CSP, "default-src 'self'; script-src 'self' TAGS"),
+        )
+    ),
+    "credentialless": Policy((("Cross-Origin-Embedder-Policy", "credentialless"),)),
+    "tightened": Policy(
+        ((CSP, "default-src 'self' 'nonce-n1'; script-src 'nonce-n1' 'self' TAGS; frame-src FILMS"),),
+        config=(("csp", "tighten"),),
+    ),
+    "tightened in the page": Policy(
+        meta="script-src 'self' TAGS; frame-src FILMS 'self'", config=(("csp", "tighten"),)
+    ),
+    "enforced": Policy(config=(("csp", "enforce"), ("csp_reports", True))),
+}
+
+#: Reports to the test what the document stops; it stays through reloads.
+LISTENER = """
+addEventListener('securitypolicyviolation', e => violated(
+  e.effectiveDirective + ' ' + e.blockedURI.replace(/[?#].*/, '') + ' ' + e.disposition));
+"""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def page_of(policy: Policy, tags: str, films: str) -> bytes:
+    """Return the page of a site: a tag, a piece of code and a film."""
+    value = policy.meta.replace("TAGS", tags).replace("FILMS", films)
+    meta = f"<meta http-equiv=Content-Security-Policy content={policy.quote}{value}{policy.quote}>" if value else ""
+    return f"""<!doctype html><html lang=en><head><meta charset=utf-8>{meta}<title>Prints</title></head><body>
+<h1>Prints</h1>
+<script nonce=n1 src="{tags}/tag.js"></script>
+<script nonce=n1>document.documentElement.dataset.queue = 'ran'; tagQueue('start');</script>
+<iframe src="{films}/film" width=400 height=300></iframe>
+</body></html>""".encode()
+
+
+@dataclass
+class Site:
+    """A site with policies, and its services."""
+
+    policy: Policy
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer as the site or, by the host, as one of its services."""
+        host, _, port = environ["HTTP_HOST"].partition(":")
+        tags, films = f"http://tags.localhost:{port}", f"http://films.localhost:{port}"
+        shared = [("Cross-Origin-Resource-Policy", "cross-origin"), ("Cross-Origin-Embedder-Policy", "require-corp")]
+        if host == "tags.localhost":
+            start_response("200 OK", [("Content-Type", "text/javascript"), *shared])
+            return [b"document.documentElement.dataset.tag = 'ran';"]
+        if host == "films.localhost":
+            start_response("200 OK", [("Content-Type", "text/html"), *shared])
+            return [b"<!doctype html><title>Film</title><p id=film>A film"]
+        if environ["PATH_INFO"] != "/":
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b""]
+        headers = [(name, value.replace("TAGS", tags).replace("FILMS", films)) for name, value in self.policy.headers]
+        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8"), *headers])
+        return [page_of(self.policy, tags, films)]
+
+
+@contextmanager
+def served(policy: Policy, folder: Path, *, wrapped: bool) -> Iterator[str]:
+    """Serve a site on a free port, and give its address."""
+    site = Site(policy)
+    settings = {"records": f"sqlite:///{folder}/consent.db", **dict(policy.config)}
+    middleware = ConsentMiddleware(site, {"site": settings, "services": SERVICES})
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        own = wrapped and environ["HTTP_HOST"].startswith("localhost")
+        return (middleware if own else site)(environ, start_response)
+
+    with make_server("127.0.0.1", 0, app, server_class=_Server, handler_class=_Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def running(page: Page) -> list[str]:
+    """Return what runs in the page now."""
+    ran = [name for name in ("tag", "queue") if page.evaluate(f"document.documentElement.dataset.{name}")]
+    return ran + ["film" for frame in page.frames if frame.url.endswith("/film") and frame.query_selector("#film")]
+
+
+def look(page: Page, expected: list[str]) -> list[str]:
+    """Return what runs in the page, once that is what is expected, and nothing more came for a moment."""
+    for _ in range(PATIENCE // 100):
+        with suppress(Error):  # the page may be on its way to the next
+            if running(page) == expected:
+                break
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(200)
+    return running(page)
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A tab of a visitor without history."""
+    context = chromium.new_context()
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_site_with_policies_goes_on_working(page: Page, tmp_path: Path, name: str) -> None:
+    """The banner is there and styled, accepting gives all that the policies let run, and none of ours is stopped."""
+    policy = POLICIES[name]
+    heard: set[str] = set()
+    page.expose_function("violated", lambda text: heard.add(text))
+    page.add_init_script(LISTENER)
+
+    def stopped(url: str) -> set[str]:
+        """Return what the policies stopped, of what pages ask for, and forget it."""
+        found = {text for text in heard if "favicon" not in text}
+        heard.clear()
+        return {re.sub(r":[0-9]+(?=[/ ])", "", text) for text in found}
+
+    with served(policy, tmp_path, wrapped=False) as url:
+        page.goto(url)
+        page.wait_for_timeout(300)
+        bare, bare_stopped = running(page), stopped(url)
+    with served(policy, tmp_path, wrapped=True) as url:
+        page.goto(url)
+        banner = page.locator("[data-cmw-banner]")
+        expect(banner).to_be_visible()
+        assert banner.evaluate("el => getComputedStyle(el).position") == "fixed"
+        expect(page.locator("html[data-cmw-state=none]")).to_have_count(1)
+        placeholder = next(frame for frame in page.frames if "/_cmw/placeholder/" in frame.url)
+        expect(placeholder.locator("h1")).to_be_visible()
+        assert (look(page, []), stopped(url) - bare_stopped) == ([], set())
+        page.click("[data-cmw-banner] [value=accept-all]")
+        expect(banner).to_have_count(0)
+        expect(page.locator("html[data-cmw-state=accept]")).to_have_count(1)
+        assert (look(page, bare), stopped(url) - bare_stopped) == (bare, set())
+        page.goto(url)
+        assert (look(page, bare), stopped(url) - bare_stopped) == (bare, set())
