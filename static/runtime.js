@@ -85,14 +85,19 @@
   // Our own pages have no scripts that could tell; a reload tells nothing, so that no two tabs wake each other for ever.
   if (kit.tabs && !performance.navigation.type && doc.referrer.startsWith(at('/'))) kit.tabs.postMessage('changed');
 
+  const find = () => doc.querySelector('[data-cmw-banner]');
+  // Where a blocker keeps the banner from being seen, nothing may be kept free for it.
+  if (find()) new ResizeObserver(([{ target }]) => {
+    if (!target.offsetHeight && !matchMedia('print').matches) target.hidden = true;
+  }).observe(find());
   const show = () => {
-    const banner = doc.querySelector('[data-cmw-banner]');
-    if (banner) {
-      banner.hidden = false;
-      const first = banner.querySelector('summary,button,input:not([type=hidden])');
-      if (first) first.focus();
-    }
-    return banner;
+    const banner = find();
+    if (!banner) return 0;
+    banner.hidden = false;
+    banner.hidden = !banner.offsetHeight;
+    const first = banner.querySelector('summary,button,input:not([type=hidden])');
+    if (first) first.focus();
+    return !banner.hidden;
   };
   const open = () => {
     if (!show()) location.assign(at('/?back=' + encodeURIComponent(location.pathname + location.search)));
@@ -108,12 +113,20 @@
     const body = new URLSearchParams(new FormData(form));
     body.append(button.name, button.value);
     const url = at('/choice');
-    const answer = fetch(url, {
+    // The click is answered before the work begins.
+    const later = new Promise(done => setTimeout(done));
+    const answer = later.then(() => fetch(url, {
       method: 'POST', mode: 'same-origin', headers: { Accept: 'application/json' }, body, keepalive: true,
-    }).then(response => response.json());
-    Promise.all([answer, more()]).then(([now]) => kit.chosen(now))
+    })).then(response => response.json());
+    Promise.all([answer, later.then(more)]).then(([now]) => kit.chosen(now))
       .catch(() => answer.then(now => (now.granted ? location.reload() : Promise.reject())))
-      .catch(() => {
+      .catch(error => {
+        // Blocked, or no network: nothing was granted, and the page need not be lost for saying that it stays so.
+        if (error instanceof TypeError && button.value === 'reject-all') {
+          form.closest('[data-cmw-banner]').hidden = true;
+          kit.busy = false;
+          return;
+        }
         const field = doc.createElement('input');
         field.type = 'hidden';
         field.name = button.name;
