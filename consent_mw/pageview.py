@@ -108,8 +108,8 @@ class PageViews:
         self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         self._matcher = Matcher([*known.values(), *site.services])
         self._policing = Policing(site, self._matcher)
-        # What is held in a page may be learned from it, and asked about, when its headers are sent.
-        self._asking = Notice(replace(site, services=tuple(known.values())), assets) if site.learning else None
+        self._known = known
+        self._asking: dict[str, bytes] = {}
         _ = self._matcher.syntax  # compiled now, not by the first visitor
         self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
             NECESSARY
@@ -154,7 +154,7 @@ class PageViews:
             root,
             allowed=allowed,
             granted=[service for service in now.site.services if service.id in allowed],
-            inserted=lambda nonce: self._all_of_ours(told, root, found, nonce),
+            inserted=lambda: self._all_of_ours(told, root, found),
             for_all=caching.scope is Scope.ALL,
         )
         return Exchange(
@@ -293,18 +293,28 @@ class PageViews:
         """Return what runs before everything else in the page."""
         return self._now().notice.head(self._page(head, root, found, place, caching, policies))
 
-    def _all_of_ours(self, head: RequestHead, root: str, found: Record | NoRecord, nonce: str) -> bytes:
+    def _all_of_ours(self, head: RequestHead, root: str, found: Record | NoRecord) -> bytes:
         """Return what may be inserted into the page, all of it inline, or nothing."""
         now = self._now()
         if now.cookies.name(head) is None:
             return b""
         decision = decide(now.site, found, head.signals, self._today())
-        page = Page(decision, now.site.languages[0], nonce, "/", root, linked=False)
+        page = Page(decision, now.site.languages[0], "", "/", root, linked=False)
         parts = [now.notice.head(page), now.notice.insertion(page)]
-        if self._asking is not None:
-            asked = replace(page, decision=replace(decision, prompt=True))
-            parts += [self._asking.head(asked), self._asking.insertion(asked)]
+        if self._base.learning:
+            parts.append(self._asked(root))
         return b"".join(parts)
+
+    def _asked(self, root: str) -> bytes:
+        """Return what is inserted where a service was learned from the page: after its headers are sent."""
+        if root not in self._asking:
+            site = replace(self._base, services=tuple(self._known.values()))
+            page = Page(decide(site, NoRecord.ABSENT, Signals(), 0), site.languages[0], "", "/", root)
+            notice = Notice(site, self._assets)
+            if len(self._asking) >= _KEPT_POLICIES:
+                self._asking.clear()
+            self._asking[root] = notice.head(page) + notice.insertion(page)
+        return self._asking[root]
 
     def _page(
         self,

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from consent_mw.core import csp
@@ -50,20 +51,16 @@ def hash_of(text: bytes) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text).digest()).decode() + "'"
 
 
-@lru_cache(maxsize=64)
-def _kept_hash(text: bytes) -> str:
-    return hash_of(text)
-
-
+@lru_cache(maxsize=32)
 def inline_in(markup: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the sources of the inline scripts and of the inline style sheets in markup of ours."""
     scripts: dict[str, None] = {}
     styles: dict[str, None] = {}
     for name, attributes, text in _INLINE.findall(markup):
         if name == b"style":
-            styles[_kept_hash(text)] = None
+            styles[hash_of(text)] = None
         elif not _LINKED.search(attributes):
-            scripts[_kept_hash(text)] = None
+            scripts[hash_of(text)] = None
     return tuple(scripts), tuple(styles)
 
 
@@ -163,8 +160,7 @@ class PagePolicies:
         root: The mount's full path.
         allowed: Ids of the services that may run for this visitor.
         granted: The declared services that may run.
-        inserted: Gives, for a nonce, all that may be put into the page, inline as far as it can be; empty where
-            nothing will be.
+        inserted: Gives all that may be put into the page, inline as far as it can be; empty where nothing will be.
         for_all: The page is the same for everybody, so its policies can follow nobody's choice.
     """
 
@@ -176,7 +172,7 @@ class PagePolicies:
         *,
         allowed: frozenset[str],
         granted: Iterable[Service],
-        inserted: Callable[[str], bytes],
+        inserted: Callable[[], bytes],
         for_all: bool = False,
     ) -> None:
         self._policing = policing
@@ -189,6 +185,7 @@ class PagePolicies:
         self._policies: list[str] = []
         self._own = csp.Own(head.scheme, head.host.rpartition("@")[2], root + "/")
         self._page_host = self._own.host.partition(":")[0].lower()
+        self._known = False
         self._empty = False
         #: Something was taken out of a policy, or one was added: what is granted in the page needs another page.
         self.closed = False
@@ -196,23 +193,31 @@ class PagePolicies:
     def adapt(self, headers: Headers) -> Headers:
         """Return the headers of the page with its policies as they have to be."""
         values = [value for name, value in headers if name.lower() in (_ENFORCED, _TRIED)]
-        self._policies = [policy for value in values for policy in csp.policies_in(value)]
+        if values:
+            self._policies = [policy for value in values for policy in csp.policies_in(value)]
+            self._know_ours()
+            headers = [
+                (name, self._changed(value)) if name.lower() in (_ENFORCED, _TRIED) else (name, value)
+                for name, value in headers
+            ]
+        return headers + self._added()
+
+    def _know_ours(self) -> None:
+        """Find out what may be put into the page; only a page with policies needs to know."""
+        if self._known:
+            return
+        self._known = True
         nonce = next(filter(None, (csp.nonce_of(csp.parsed(policy)) for policy in self._policies)), "")
-        inserted = self._inserted(nonce)
+        inserted = self._inserted()
         self._empty = not inserted
         scripts, styles = inline_in(inserted)
-        own = self._own
-        self._own = csp.Own(own.scheme, own.host, own.mount, scripts, styles, nonce)
-        made = [
-            (name, self._changed(value)) if name.lower() in (_ENFORCED, _TRIED) else (name, value)
-            for name, value in headers
-        ]
-        return made + self._added()
+        self._own = replace(self._own, scripts=scripts, styles=styles, nonce=nonce)
 
     def amend(self, text: str) -> list[csp.Edit]:
         """Return what to insert into a policy that stands in the page."""
         if "," in text:
             return []  # one policy by the standard, several to some browsers
+        self._know_ours()
         edits = [] if self._empty else csp.additions(text, self._own, inserting=True)
         return edits + self._taken_out(text, inserting=True)
 
