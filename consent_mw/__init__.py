@@ -12,6 +12,7 @@ from consent_mw.errors import ConsentError
 from consent_mw.jobs import ConsentJobs
 from consent_mw.records import open_records
 from consent_mw.wsgi import ConsentMiddleware
+from consent_mw.wsgi import consent_banner
 from consent_mw.wsgi import current
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Record",
     "Service",
     "Site",
+    "consent_banner",
     "current",
     "open_records",
 ]

@@ -43,6 +43,7 @@ ASGIApp = Callable[..., Awaitable[None]]
 _log = logging.getLogger("consent_mw")
 
 DECISION = "consent_mw.decision"
+PLACE = "consent_mw.place"
 
 _T = TypeVar("_T")
 
@@ -105,7 +106,12 @@ class ConsentASGIMiddleware:
             return
         remote = scope["client"][0] if scope.get("client") else ""
         exchange = engine.exchange(head, _root(scope), remote)
-        inner = {**scope, DECISION: exchange.decision, "headers": _request_headers(scope, exchange)}
+        inner = {
+            **scope,
+            DECISION: exchange.decision,
+            PLACE: exchange.place,
+            "headers": _request_headers(scope, exchange),
+        }
         response = _Response(exchange, send)
         try:
             await self.app(inner, receive, response.send)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import logging
 import os
 import re
@@ -28,6 +29,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from collections.abc import Mapping
+from functools import cached_property
 from threading import Lock
 
 from itsdangerous import Signer
@@ -204,6 +206,11 @@ class CookieJar:
         self._warned = False
         self._verified: dict[str, Record] = {}
         self._lock = Lock()
+
+    @cached_property
+    def mark(self) -> str:
+        """What nobody can make up who has not seen a page of the site: the same in all its processes and pages."""
+        return hmac.new(self._keys[-1].encode(), b"consent_mw.place.v1", hashlib.sha256).hexdigest()[:16]
 
     def grown(self, site: Site) -> CookieJar:
         """Return a jar with the same keys for a site that has learned a service since."""

@@ -2,7 +2,8 @@
 The Flask extension: ``Consent(app)`` or ``Consent().init_app(app)``.
 
 It wraps ``app.wsgi_app``, gives ``g.consent`` to views and ``consent`` to
-templates: ``{% if consent.allows("analytics") %}``.
+templates: ``{% if consent.allows("analytics") %}``. ``{{ consent_banner() }}``
+stands where the banner should be, instead of first in the body.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING
 
 from consent_mw.jobs import ConsentJobs
 from consent_mw.wsgi import ConsentMiddleware
+from consent_mw.wsgi import consent_banner
 from consent_mw.wsgi import current
 
 if TYPE_CHECKING:
     from flask import Flask
+    from markupsafe import Markup
 
     from consent_mw.core.model import Decision
     from consent_mw.core.model import Site
@@ -55,6 +58,7 @@ class Consent:
         app.extensions["consent_mw"] = self
         app.before_request(_remember)
         app.context_processor(_template_names)
+        app.jinja_env.globals.setdefault("consent_banner", _banner)
 
     def jobs(self, app: Flask | None = None) -> ConsentJobs:
         """
@@ -88,3 +92,12 @@ def _template_names() -> dict[str, Decision]:
     from flask import request
 
     return {"consent": current(request.environ)} if has_request_context() else {}
+
+
+def _banner() -> Markup:
+    """Return the mark of the banner's place; without a request, nothing."""
+    from flask import has_request_context
+    from flask import request
+    from markupsafe import Markup
+
+    return Markup(consent_banner(request.environ) if has_request_context() else "")  # noqa: S704 -- markup of our own

@@ -47,6 +47,7 @@ from consent_mw.core.model import Site
 from consent_mw.core.policy import Budget
 from consent_mw.core.policy import HoldPolicy
 from consent_mw.counting import Tally
+from consent_mw.news import news
 from consent_mw.once import OneTime
 from consent_mw.policing import PagePolicies
 from consent_mw.policing import Policing
@@ -165,6 +166,7 @@ class PageViews:
             first=lambda place: self._first(told, root, found, place, caching, policies),
             adapt=policies.adapt,
             amend=policies.amend,
+            mark=f'<wbr data-cmw-place="{now.cookies.mark}">',
             expire=self._set_right(head, root, now, own, made.right, holds_cookie, once=once),
             holds_cookie=holds_cookie,
             caching=caching,
@@ -172,7 +174,7 @@ class PageViews:
             could_hold_cookie=lambda name: holds_cookie(name, _nothing(now.site)),
             hide_cookies=self._base.hide_cookies,
             codings=known_codings(),
-            variant=lambda: self._variant(told, root, decision, caching, once),
+            variant=lambda: self._variant(told, root, decision, found, caching, once),
             done=self._seen,
             failed=lambda what, error: logger.error(
                 "%s %s: %s", head.method, "a page was held back", what, exc_info=error
@@ -231,8 +233,20 @@ class PageViews:
             self._policies[key] = policy
         return policy
 
+    def _news(self, decision: Decision, found: Record | NoRecord, lang: str, caching: Caching) -> str:
+        """Return why this visitor is asked again; nothing for a page that caches keep for others."""
+        if not decision.prompt or caching.scope is not Scope.ONE:
+            return ""
+        return news(self._now().site, decision, found, lang, self._today())
+
     def _variant(
-        self, head: RequestHead, root: str, decision: Decision, caching: Caching, once: frozenset[str]
+        self,
+        head: RequestHead,
+        root: str,
+        decision: Decision,
+        found: Record | NoRecord,
+        caching: Caching,
+        once: frozenset[str],
     ) -> str:
         """Return what the rewritten page depends on beside the app's own, as some hex digits."""
         notice = self._now().notice
@@ -250,6 +264,7 @@ class PageViews:
             wants_banner(head),
             caching.scope.value,
             sorted(once),
+            self._news(decision, found, lang, caching),
             self._holding,
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
@@ -328,9 +343,11 @@ class PageViews:
         """Return what the notice needs to know of the page, by what has been learned until now."""
         site = self._now().site
         terms = policies.terms(place.place.policies)
+        decision = decide(site, found, head.signals, self._today())
+        lang = choose_language(site, head.header("accept-language") or "", place.place.lang)
         return Page(
-            decision=decide(site, found, head.signals, self._today()),
-            lang=choose_language(site, head.header("accept-language") or "", place.place.lang),
+            decision=decision,
+            lang=lang,
             nonce=terms.nonce,
             back=self._back(head, root),
             root=f"//{quote(head.host, safe=':[]')}{root}" if place.place.foreign_base else root,
@@ -340,6 +357,7 @@ class PageViews:
             loads=terms.loads,
             closed=policies.closed,
             shared=caching.scope is Scope.ALL,
+            news=self._news(decision, found, lang, caching),
         )
 
     def _warn_insecure(self) -> None:

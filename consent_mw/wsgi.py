@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
 DECISION = "consent_mw.decision"
+#: Under this name the environ, or the scope, has what gives the mark for the banner's place.
+PLACE = "consent_mw.place"
 #: Under this name gunicorn offers to send early hints.
 EARLY_HINTS = "wsgi.early_hints"
 
@@ -110,6 +112,7 @@ class ConsentMiddleware:
             request_head(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
         )
         environ[DECISION] = exchange.decision
+        environ[PLACE] = exchange.place
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
             environ.pop(key, None)
@@ -260,3 +263,22 @@ def current(environ: Mapping[str, object]) -> Decision:
     if not isinstance(decision, Decision):
         raise LookupError("no consent decision for this request: wrap the application with ConsentMiddleware")
     return decision
+
+
+def consent_banner(environ: Mapping[str, object]) -> str:
+    """
+    Return markup for the place where the banner should stand, instead of first in the body.
+
+    It shows nothing by itself, and the banner is inserted behind it, once. To be put into the page before the page
+    is sent: where a template streams, the banner may have gone out by then.
+
+    Args:
+        environ: The WSGI environ, or the ASGI scope.
+
+    Raises:
+        LookupError: The application is not wrapped.
+    """
+    place = environ.get(PLACE)
+    if not callable(place):
+        raise LookupError("no place for a banner in this request: wrap the application with ConsentMiddleware")
+    return str(place())

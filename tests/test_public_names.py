@@ -22,6 +22,7 @@ PUBLIC = [
     "Record",
     "Service",
     "Site",
+    "consent_banner",
     "current",
     "open_records",
 ]

@@ -154,6 +154,7 @@ class Exchange:
         variant: Gives letters and digits that change with all that the rewritten page depends on, beside the app's.
         adapt: Gives the headers of a rewritten page with policies that let in what is inserted.
         amend: The same for a policy that stands in the page.
+        mark: The tag by which an author may ask for the banner in another place than first in the body.
         done: Called once with the ids of what was held.
         failed: Called with what went wrong, for the log; must not raise.
     """
@@ -176,6 +177,7 @@ class Exchange:
         variant: Callable[[], str] = lambda: "",
         adapt: Callable[[Headers], Headers] = lambda headers: headers,
         amend: Amend | None = None,
+        mark: str = "",
         done: Callable[[frozenset[str]], None] = lambda held: None,
         failed: Callable[[str, BaseException | None], None] = lambda what, error: None,
     ) -> None:
@@ -201,6 +203,8 @@ class Exchange:
         self._asked = Asked()
         self._adapt = adapt
         self._amend = amend
+        self._mark = mark
+        self._place_asked = False
         self._done = done
         self._failed = failed
         self._stream: PageStream | CodedStream | None = None
@@ -312,6 +316,13 @@ class Exchange:
         sent = self._stream is not None and self.state is not State.DEAD
         return of_other_bytes(self.allowed(headers)) if sent else []
 
+    def place(self) -> str:
+        """Return the markup that stands where an author wants the banner, and keep the banner until it comes."""
+        self._place_asked = True
+        for rewriter in self._rewriters:
+            rewriter.mark = self._mark.encode()
+        return self._mark
+
     def holds(self, url: str) -> bool:
         """Whether what is at ``url`` may not be fetched now."""
         return self._holds_url(url)
@@ -336,6 +347,8 @@ class Exchange:
         banner = wants_banner(self.head)
 
         def insert(place: Place) -> bytes:
+            if self._place_asked and not (place.asked or place.at_end):
+                return b""  # the place that the author asked for comes later, or else the end does
             return self._insert(PageInsert(page_headers, verdict.xml, place))
 
         def first(place: Place) -> bytes:
@@ -350,6 +363,7 @@ class Exchange:
                 undeclared=not verdict.charset,
                 amend=self._amend,
             )
+            made.mark = self._mark.encode() if self._place_asked else b""
             self._rewriters.append(made)
             return made
 

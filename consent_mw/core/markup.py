@@ -60,12 +60,12 @@ def _first(pattern: re.Pattern[bytes], data: bytes) -> int:
 class Markup(Constructs):
     """What a reading does with foreign content, XHTML, and the beginnings of constructs."""
 
-    def insert(self, offset: int, *, at_end: bool) -> None:
+    def insert(self, offset: int, *, at_end: bool, asked: bool = False) -> None:
         """Place the banner, once; where there is nothing to place yet, try again before the end of the body."""
         give = self.page.insert
         holder = self.holder
         foreign = holder.base.host != holder.page.host
-        place = Place(at_end, frozenset(self.page.held), foreign, tuple(self.page.policies), self.lang)
+        place = Place(at_end, frozenset(self.page.held), foreign, tuple(self.page.policies), self.lang, asked)
         text = give(place) if give else b""
         self.before_body = False
         self.at_end = not text and not at_end

@@ -40,6 +40,8 @@ class Place(NamedTuple):
     policies: tuple[str, ...] = ()
     #: What the page says its language is, or empty.
     lang: str = ""
+    #: Where the author asked for it.
+    asked: bool = False
 
 
 #: Gives the banner, or nothing (yet).
@@ -84,6 +86,8 @@ class Page(Protocol):
     amend: Amend | None
     #: Those that were found.
     policies: list[str]
+    #: The tag behind which an author asks for the banner, or empty.
+    mark: bytes
     held: set[str]
 
     def fork(self, reading: Reading) -> None:

@@ -57,6 +57,8 @@ class Rewriter:
         self.undeclared = undeclared
         self.amend = amend
         self.policies: list[str] = []
+        #: The tag behind which an author asks for the banner; may be set while the page comes.
+        self.mark = b""
         #: Ids of what was held.
         self.held: set[str] = set()
         #: Offsets in the output and lengths of what was inserted, where ``trace`` is set.

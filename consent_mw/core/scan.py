@@ -175,6 +175,10 @@ class Scanner(Markup):
         if self.before_head:
             self._place_first(name, found)
         self._place_banner(name, start)
+        if self.at_end and self.page.mark and found.group() == self.page.mark and not self.template:
+            self.insert(end, at_end=False, asked=True)
+            self.position = end
+            return
         if (self.in_select and name in _DROPPED_IN_SELECT) or (self.in_frameset and name in _DROPPED_IN_FRAMESET):
             other = self.copy()
             other.position = end

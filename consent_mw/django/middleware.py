@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     GetResponse = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 DECISION = "consent_mw.decision"
+PLACE = "consent_mw.place"
 
 
 def request_head(request: HttpRequest) -> RequestHead:
@@ -110,6 +111,7 @@ class ConsentMiddleware:
         meta = request.META
         exchange = self.engine.exchange(head, meta.get("SCRIPT_NAME", ""), meta.get("REMOTE_ADDR", ""))
         meta[DECISION] = exchange.decision
+        meta[PLACE] = exchange.place
         request.consent = exchange.decision
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")

@@ -129,6 +129,12 @@ def templated(request: HttpRequest) -> HttpResponse:
     return HttpResponse(engines["django"].from_string(TEMPLATE).render({"name": "necessary"}, request))
 
 
+def placed(request: HttpRequest) -> HttpResponse:
+    """Answer with a page that says where the banner stands."""
+    template = f"{{% load consent %}}<body>{HELD}<main>{{% consent_banner %}}</main>"
+    return HttpResponse(engines["django"].from_string(template).render({}, request))
+
+
 urlpatterns = [
     path("", page),
     path("allowed", allowed),
@@ -143,4 +149,5 @@ urlpatterns = [
     path("unreadable", unreadable),
     path("cut", cut),
     path("templated", templated),
+    path("placed", placed),
 ]

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from consent_mw import ConsentASGIMiddleware
+from consent_mw import consent_banner
 from consent_mw import current
 from consent_mw.core.counts import SHOWN
 from consent_mw.core.counts import TOTAL
@@ -409,6 +410,20 @@ def test_current_tells_what_the_visitor_allows(wrap: Wrap) -> None:
     assert allowed == [True, False]
     with pytest.raises(LookupError, match="wrap the application"):
         current({})
+
+
+def test_an_application_says_where_the_banner_stands(wrap: Wrap) -> None:
+    """Whatever renders the page, the mark for the banner's place can be had from the scope."""
+
+    async def app(scope: Scope, receive: Any, send: Any) -> None:
+        page = f"<body>{HELD}<main>{consent_banner(scope)}</main></body>"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": page.encode()})
+
+    page = call(wrap(app)).body
+    assert page.index(b"<main>") < page.index(b'data-cmw-banner=""') < page.index(b"</main>")
+    with pytest.raises(LookupError, match="wrap the application"):
+        consent_banner({})
 
 
 def test_wrapped_twice_the_outer_one_decides(wrap: Wrap, tmp_path: Path) -> None:

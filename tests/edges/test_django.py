@@ -186,6 +186,14 @@ def test_a_template_without_a_request_allows_nothing(configured: Consent) -> Non
     assert made.render({}) == "no"
 
 
+def test_a_template_says_where_the_banner_stands(ask: Ask) -> None:
+    """The tag moves the banner to its place, on that page only; without a request it is nothing."""
+    page, plain = (body(ask(path, headers={"sec-fetch-dest": "document"})) for path in ("/placed", "/"))
+    assert [content.count(BANNER) for content in (page, plain)] == [1, 1]
+    assert page.index(b"<main>") < page.index(BANNER) < page.index(b"</main>")
+    assert engines["django"].from_string("{% load consent %}[{% consent_banner %}]").render({}) == "[]"
+
+
 def test_a_form_that_is_too_large_is_refused(ask: Ask) -> None:
     """Nobody fills the memory through the form of the banner."""
     response = ask("/_cmw/choice", "post", data="a=" + "x" * 100_000, content_type="application/x-www-form-urlencoded")

@@ -120,6 +120,25 @@ def test_background_jobs_have_the_application_s_configuration(make: Callable[[],
     assert [consent.jobs(each).thaw(text).allows("analytics") for each in (app, other)] == [True, False]
 
 
+def test_a_template_says_where_the_banner_stands(make: Callable[[], flask.Flask]) -> None:
+    """consent_banner() in a template, or in a macro of another one, moves the banner there, on that page only."""
+    app = make()
+    Consent(app)
+
+    @app.get("/placed")
+    def placed() -> str:
+        macro = "{% macro banner() %}{{ consent_banner() }}{% endmacro %}"
+        return flask.render_template_string(macro + f"<body>{HELD}<main>{{{{ banner() }}}}</main>")
+
+    client = app.test_client()
+    client.get("/placed")
+    page, plain = (client.get(path, headers={"Sec-Fetch-Dest": "document"}).text for path in ("/placed", "/"))
+    assert [text.count('data-cmw-banner=""') for text in (page, plain)] == [1, 1]
+    assert page.index("<main>") < page.index('data-cmw-banner=""') < page.index("</main>")
+    with app.app_context():
+        assert flask.render_template_string("[{{ consent_banner() }}]") == "[]"
+
+
 def test_twice_is_an_error(make: Callable[[], flask.Flask]) -> None:
     """An application is wrapped once; the error says so at start-up."""
     app = make()

@@ -3,6 +3,8 @@
 
 ``{% consent "youtube" %} … {% else %} … {% endconsent %}`` shows its first
 part only if the service or purpose is allowed for this visitor.
+``{% consent_banner %}`` stands where the banner should be, instead of first
+in the body.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from django.template.base import NodeList
 from django.template.base import Parser
 from django.template.base import Token
 from django.template.context import Context
+from django.utils.safestring import mark_safe
 
+from consent_mw.wsgi import consent_banner as place_of
 from consent_mw.wsgi import current
 
 register = template.Library()
@@ -52,3 +56,10 @@ def consent(parser: Parser, token: Token) -> ConsentNode:
         otherwise = parser.parse(("endconsent",))
         parser.delete_first_token()
     return ConsentNode(name, allowed, otherwise)
+
+
+@register.simple_tag(takes_context=True)
+def consent_banner(context: Context) -> str:
+    """Return the mark of the banner's place; without a request, nothing."""
+    request = context.get("request")
+    return mark_safe(place_of(request.META)) if request is not None else ""  # noqa: S308 -- markup of our own
