@@ -416,7 +416,7 @@ def test_an_application_says_where_the_banner_stands(wrap: Wrap) -> None:
     """Whatever renders the page, the mark for the banner's place can be had from the scope."""
 
     async def app(scope: Scope, receive: Any, send: Any) -> None:
-        page = f"<body>{HELD}<main>{consent_banner(scope)}</main></body>"
+        page = f"<body>{HELD.decode()}<main>{consent_banner(scope)}</main></body>"
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
         await send({"type": "http.response.body", "body": page.encode()})
 
