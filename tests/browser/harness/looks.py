@@ -63,7 +63,7 @@ def document(look: Look | None, *, css: str = "", paragraphs: int = 30) -> str:
     return (
         f'<!doctype html><html lang="{lang}" dir="{direction(lang)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Shop</title>'
-        f"<style>{css}</style></head><body>{inserted}<main><h1>Prints</h1><label>Search <input></label>{words}"
+        f"<style>{css}</style></head><body>{inserted}<main><h1>Prints</h1><label>Search <input size=9></label>{words}"
         "<button>Buy</button></main></body></html>"
     )
 

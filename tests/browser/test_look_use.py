@@ -1,0 +1,282 @@
+"""How the notice is used: equal choices, small screens, large letters, the keyboard, forced colours, screen readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from consent_mw.assets import texts
+from tests.browser.harness.looks import BANNER
+from tests.browser.harness.looks import LARGE
+from tests.browser.harness.looks import LAYOUTS
+from tests.browser.harness.looks import PLACES
+from tests.browser.harness.looks import SMALL
+from tests.browser.harness.looks import ZOOMED
+from tests.browser.harness.looks import Look
+from tests.browser.harness.looks import show
+
+#: The looks of the two buttons, but for where they stand; and their boxes.
+BUTTONS = """() => ['reject-all', 'accept-all'].map(action => {
+  const button = document.querySelector(`button[data-cmw-action=${action}]`), style = getComputedStyle(button);
+  const own = ['perspective-origin', 'transform-origin', 'width', 'inline-size'];
+  const box = button.getBoundingClientRect();
+  return {
+    look: [...style].filter(name => !own.includes(name)).map(name => name + style.getPropertyValue(name)).join(';'),
+    width: Math.round(box.width), height: Math.round(box.height), top: Math.round(box.top),
+    cut: button.scrollWidth > button.clientWidth,
+  };
+})"""
+#: What of the three choices cannot be seen whole, and by how much the window scrolls sideways.
+CHOICES = """() => {
+  const lacking = ['summary', 'button[value=reject-all]', 'button[value=accept-all]'].filter(selector => {
+    const one = document.querySelector(selector), box = one.getBoundingClientRect();
+    const x = box.x + box.width / 2, y = box.y + box.height / 2;
+    const sides = [[box.left + 2, y], [box.right - 2, y], [x, box.top + 2], [x, box.bottom - 2]];
+    return sides.some(side => !one.contains(document.elementFromPoint(...side))) || one.scrollWidth > one.clientWidth;
+  });
+  const banner = document.querySelector('[data-cmw-banner]'), page = document.documentElement;
+  return [...lacking, banner.scrollWidth > banner.clientWidth && 'banner', page.scrollWidth > innerWidth && 'page'];
+}"""
+#: Whether what has the focus is hidden behind the notice, or outside the window.
+HIDDEN = """() => {
+  const one = document.activeElement, box = one.getBoundingClientRect();
+  const over = document.querySelector('[data-cmw-banner]').getBoundingClientRect();
+  if (one.closest('[data-cmw-banner]') || one === document.body) return '';
+  const out = box.bottom <= 0 || box.top >= innerHeight;
+  const behind = box.top >= over.top && box.bottom <= over.bottom && box.left >= over.left && box.right <= over.right;
+  return out || behind ? one.textContent + ' ' + [box.top, box.bottom, over.top, over.bottom] : '';
+}"""
+#: Whatever moves or fades.
+MOTION = """() => [...document.querySelectorAll('.cmw-ui, .cmw-ui *')].flatMap(one => [null, '::before', '::after'].map(
+  part => {
+    const style = getComputedStyle(one, part);
+    return style.animationName + ' ' + style.transitionDuration + ' ' + style.opacity;
+  })).filter(found => found !== 'none 0s 1')"""
+#: Controls under 24 by 24 pixels; those in the middle of the first layer are 44 high.
+TARGETS = """() => [...document.querySelectorAll('.cmw-ui :is(a, button, summary, label)')].flatMap(one => {
+  const box = one.getBoundingClientRect(), least = one.matches('button, summary, .cmw-open') ? 44 : 24;
+  return !box.width || (box.width >= 24 && box.height >= least) ? [] : [one.textContent + box.width + ' ' + box.height];
+})"""
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page of its own."""
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("layout", "position"), LAYOUTS)
+def test_refusing_looks_like_accepting(page: Page, layout: str, position: str) -> None:
+    """Every computed property and the box are the same, closed and open, and no word is cut."""
+    for lang, scheme, size in product(("en", "de", "ar", "ja"), ("light", "dark"), (SMALL, LARGE)):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        show(page, Look(layout, position, lang), size, paragraphs=1)
+        for _ in ("closed", "open"):
+            reject, accept = page.evaluate(BUTTONS)
+            assert (reject, reject["cut"]) == (accept, False), (lang, scheme, size)
+            page.click("summary")
+
+
+@pytest.mark.slow
+def test_the_choices_are_in_view_in_every_language(page: Page) -> None:
+    """On a small phone all three are seen whole, with an opt-out signal too, and over a third of the page is left."""
+    for lang, gpc in product(sorted(texts()), (False, True)):
+        show(page, Look(lang=lang, gpc=gpc), SMALL, paragraphs=1)
+        assert [one for one in page.evaluate(CHOICES) if one] == [], (lang, gpc)
+        assert page.locator(BANNER).evaluate("one => one.offsetHeight") < SMALL[1] * 0.62, (lang, gpc)
+
+
+def test_half_of_the_smallest_screen_stays_the_pages(page: Page) -> None:
+    """At 320 by 256, which is a zoomed desktop, the notice scrolls in itself with the two buttons in view."""
+    for layout, position in PLACES:
+        show(page, Look(layout, position, gpc=True), ZOOMED)
+        assert page.locator(BANNER).evaluate("one => one.offsetHeight") <= ZOOMED[1] / 2
+        lacking = page.evaluate(CHOICES)
+        assert [one for one in lacking if one not in ("summary", False)] == [], (layout, position)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
+def test_letters_of_twice_the_size_fit(page: Page, size: tuple[int, int]) -> None:
+    """With the browser's text at 200 % nothing is cut or lost, and nothing scrolls sideways."""
+    session = page.context.new_cdp_session(page)
+    session.send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}})
+    for layout, position in PLACES:
+        show(page, Look(layout, position, "de"), size)
+        assert page.locator("h2").evaluate("one => getComputedStyle(one).fontSize") >= "34px"
+        lacking = [one for one in page.evaluate(CHOICES) if one]
+        # A phone holds two of the choices then; the third is scrolled to.
+        assert lacking == [] or (size, lacking) == (SMALL, ["summary"]), (layout, position)
+
+
+def test_targets_are_large_enough(page: Page) -> None:
+    """What is pressed is 24 pixels or more each way, the choices and the control 44 (WCAG 2.2, 2.5.8)."""
+    for layout, position in LAYOUTS:
+        show(page, Look(layout, position, gpc=True), SMALL)
+        assert page.evaluate(TARGETS) == []
+        page.click("summary")
+        assert page.evaluate(TARGETS) == []
+    show(page, Look(decided=True), SMALL)
+    assert page.evaluate(TARGETS) == []
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_the_keyboard_goes_in_the_order_of_reading(page: Page, lang: str) -> None:
+    """The notice comes first in every layout; nothing has the focus before a key is pressed."""
+    for layout, position in PLACES:
+        show(page, Look(layout, position, lang))
+        assert page.evaluate("document.activeElement.localName") == "body"
+        met = []
+        for _ in range(6):
+            page.keyboard.press("Tab")
+            met.append(page.evaluate("document.activeElement.dataset.cmwAction || document.activeElement.localName"))
+        assert met == ["a", "a", "summary", "reject-all", "accept-all", "input"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("layout", "position"), PLACES)
+def test_the_notice_covers_nothing_that_has_the_focus(page: Page, layout: str, position: str) -> None:
+    """Wherever the keyboard goes in the page, forwards and back, it is seen (WCAG 2.2, 2.4.11)."""
+    for size in (LARGE, SMALL, ZOOMED):
+        show(page, Look(layout, position, gpc=True), size, paragraphs=24)
+        hidden = []
+        for key in ["Tab"] * 32 + ["Shift+Tab"] * 26:
+            page.keyboard.press(key)
+            hidden.append(page.evaluate(HIDDEN))
+        assert [one for one in hidden if one] == []
+
+
+def test_the_page_can_be_used_behind_a_dialog(page: Page) -> None:
+    """It is scrolled by the wheel and clicked beside the dialog; no lock, and nothing laid over it."""
+    show(page, Look("dialog"))
+    page.mouse.move(100, 400)
+    page.mouse.wheel(0, 600)
+    page.wait_for_function("scrollY > 100")
+    page.locator("main a").nth(20).click(timeout=5000)
+    assert page.evaluate("location.hash") == "#20"
+    page.fill("main input", "lamp")
+    assert page.evaluate("getComputedStyle(document.documentElement).overflow") == "visible"
+
+
+def test_a_hidden_notice_leaves_a_usable_page(page: Page) -> None:
+    """Where a blocker hides it, the page scrolls and its links can be clicked."""
+    for layout, position in LAYOUTS:
+        show(page, Look(layout, position))
+        page.evaluate("document.querySelector('[data-cmw-banner]').hidden = true")
+        page.locator("main a").last.click(timeout=5000)
+        assert page.evaluate("scrollY") > 0
+
+
+def test_forced_colours_leave_shapes(page: Page) -> None:
+    """Where a visitor forces colours, borders show what is a control, and draw the icon of the small one."""
+    page.emulate_media(forced_colors="active")
+    show(page, Look(gpc=True))
+    border = (
+        "one => getComputedStyle(one).borderTopStyle + ' ' + (parseFloat(getComputedStyle(one).borderTopWidth) >= 1)"
+    )
+    for selector in (BANNER, "summary", "[value=reject-all]", "[value=accept-all]", ".cmw-list li"):
+        assert page.locator(selector).first.evaluate(border) == "solid 1px", selector
+    show(page, Look(decided=True))
+    part = "one => getComputedStyle(one, '::before').borderTopStyle + getComputedStyle(one, '::after').borderTopStyle"
+    assert page.locator(".cmw-open").evaluate(part) == "solidsolid"
+
+
+def test_nothing_moves_or_fades(page: Page) -> None:
+    """There is no transition and no animation, so that there is none to reduce, and no flash."""
+    for layout, position in LAYOUTS:
+        show(page, Look(layout, position, gpc=True))
+        assert page.evaluate(MOTION) == []
+    show(page, Look(decided=True))
+    assert page.evaluate(MOTION) == []
+
+
+def test_screen_readers_are_told_what_it_is(page: Page) -> None:
+    """The accessibility tree has a named dialog with what it is for, who asks, and the choices by name."""
+    show(page, Look("dialog"))
+    told = page.locator(BANNER).aria_snapshot()
+    for line in (
+        'dialog "Cookies: your choice"',
+        'heading "Cookies: your choice" [level=2]',
+        "- list:",
+        "- listitem: Statistics",
+        "Responsible: Portrait Shop Ltd, London",
+        '- link "All services in detail (4)"',
+        '- button "Reject all"',
+        '- button "Accept all"',
+    ):
+        assert line in told
+    page.click("summary")
+    assert 'checkbox "Statistics See which parts of the site are used' in page.locator(BANNER).aria_snapshot()
+    show(page, Look(decided=True, gpc=True))
+    told = page.locator("[data-cmw-reopen]").aria_snapshot()
+    assert ('- link "Cookie choices"' in told, "- status: Opt-out request honoured" in told) == (True, True)
+
+
+def test_paper_shows_the_page_alone(page: Page) -> None:
+    """Nothing of the notice is printed, in any layout, nor the room that it takes."""
+    show(page, None)
+    page.emulate_media(media="print")
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for layout, position in LAYOUTS:
+        show(page, Look(layout, position))
+        assert page.locator(".cmw-ui >> visible=true").count() == 0
+        assert page.evaluate("document.documentElement.scrollHeight") == height
+    show(page, Look(decided=True))
+    assert page.locator(".cmw-ui >> visible=true").count() == 0
+
+
+def test_positions_are_where_they_say(page: Page) -> None:
+    """Top and bottom, start and end, which change sides in Arabic; a dialog stands in the middle."""
+    middle = (
+        "one => { const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }"
+    )
+    found = {}
+    for layout, position, lang in (
+        ("bar", "bottom", "en"),
+        ("bar", "top", "en"),
+        ("corner", "", "en"),
+        ("corner", "top-start", "en"),
+        ("corner", "bottom-start", "ar"),
+        ("corner", "top-end", "ar"),
+        ("dialog", "", "en"),
+    ):
+        show(page, Look(layout, position, lang))
+        x, y = page.locator(BANNER).evaluate(middle)
+        across = "left" if x < 560 else "right" if x > 720 else "middle"
+        found[layout, position, lang] = (across, "top" if y < 380 else "bottom" if y > 420 else "middle")
+    assert found == {
+        ("bar", "bottom", "en"): ("middle", "bottom"),
+        ("bar", "top", "en"): ("middle", "top"),
+        ("corner", "", "en"): ("right", "bottom"),
+        ("corner", "top-start", "en"): ("left", "top"),
+        ("corner", "bottom-start", "ar"): ("right", "bottom"),
+        ("corner", "top-end", "ar"): ("left", "top"),
+        ("dialog", "", "en"): ("middle", "middle"),
+    }
+
+
+def test_choosing_needs_no_script(chromium: Browser) -> None:
+    """Without scripts the boxes open, and only then is there a button that saves them."""
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    show(page, Look("corner"))
+    assert page.locator("button[value=save]").is_visible() is False
+    page.click("summary")
+    page.check("input[value=analytics]")
+    assert page.locator("button[value=save]").is_visible() is True
+    context.close()
+
+
+def test_the_small_control_waits_for_the_banner_to_go(page: Page) -> None:
+    """One control at a time: the small one is there when the banner is not."""
+    show(page, Look())
+    control = page.locator("[data-cmw-action=open]")
+    assert control.is_visible() is False
+    page.evaluate("document.querySelector('[data-cmw-banner]').remove()")
+    assert control.is_visible() is True
