@@ -85,7 +85,7 @@ _SERVICE_FACTS = (
     "opt_out",
 )
 # Texts that say nothing about what is agreed to; of the countries' names, those that occur are kept.
-_NOT_OF_THE_NOTICE = ("country.", "date", "digits", "error.", "list.", "month.", "plural.", "receipt.", "stats.")
+_OTHERS = ("country.", "date", "digits", "error.", "list.", "month.", "plural.", "policy.", "receipt.", "stats.")
 
 # Characters that neither HTML nor XML 1.0 can hold, not even as references.
 _UNPRINTABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF))
@@ -174,6 +174,7 @@ class Page:
         loads: False where it does not let a script of ours load another one, or make code of text.
         closed: True where the page's policy leaves out what may be granted in the page: that takes another page.
         shared: True for a page that caches keep for everybody, whoever it was made for.
+        news: Why a visitor who has chosen before is asked again (:mod:`consent_mw.news`), or empty.
     """
 
     decision: Decision
@@ -187,6 +188,7 @@ class Page:
     loads: bool = True
     closed: bool = False
     shared: bool = False
+    news: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +262,7 @@ class Notice:
             b"state": state_of(decision),
         }
         filled = {name: _ascii(escape(text)) for name, text in slots.items()}
+        filled[b"news"] = _ascii(f'<p class="cmw-text cmw-news">{escape(page.news)}</p>') if page.news else b""
         # re.split with one group: literal parts at the even places, names of slots at the odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
 
@@ -338,7 +341,7 @@ class Notice:
                     "texts": {
                         key: text
                         for key, text in wording(lang, self.site).items()
-                        if not key.startswith(_NOT_OF_THE_NOTICE) or key in countries
+                        if not key.startswith(_OTHERS) or key in countries
                     },
                 }
                 for lang in self.languages
@@ -352,7 +355,7 @@ class Notice:
 
     def _at_root(self, markup: str, lang: str) -> str:
         """Return the markup as it is sent with the page ``/``."""
-        slots = {"root": self.site.mount, "back": "/", "query": self._query("/", lang)}
+        slots = {"root": self.site.mount, "back": "/", "query": self._query("/", lang), "news": ""}
         return _ascii(_SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)).decode("ascii")
 
     def _query(self, back: str, lang: str) -> str:
@@ -391,11 +394,9 @@ class Notice:
             script = ""  # the banner is a form, and so it stays
         else:
             source = f"\x01root\x01/{self._runtime_at}"
-            # What may be released must be known when the page has been parsed: a script that may come later is of no
-            # use where there is something to choose.
-            when = ' defer=""' if variant.prompt else ' async=""'
-            if variant.shared:
-                when = ""  # it takes the banner away before anything is painted
+            # What may be released must be known when the page has been parsed, so that "async" may be too late; on
+            # pages for everybody it takes the banner away before anything is painted.
+            when = "" if variant.shared else ' defer=""'
             script = f'<script {settings}{when} src="{source}"></script>'
         return style + banner + reopen + script
 
@@ -419,7 +420,7 @@ class Notice:
                 '<input type="hidden" name="back" value="\x01back\x01"/>',
                 f'<input type="hidden" name="lang" value="{lang}"/>' if len(self.site.languages) > 1 else "",
                 f'<div class="cmw-intro"><h2 class="cmw-title" id="cmw-title">{escape(say["banner.title"])}</h2>',
-                f'<p class="cmw-text">{escape(say["banner.text"])}</p>',
+                f'\x01news\x01<p class="cmw-text">{escape(say["banner.text"])}</p>',
                 f'<ul class="cmw-list" role="list">{chips}</ul>',
                 f'<p class="cmw-text">{escape(say["banner.promise"])}</p>',
                 everybody.under_signal(

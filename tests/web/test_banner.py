@@ -202,7 +202,7 @@ def test_the_runtime_is_inline_for_who_has_not_decided() -> None:
     later = insertion(decision(kept=record(Action.REJECT)))
     assert ASSETS.read("runtime.js").decode() in first
     assert " src=" not in first
-    assert f'async="" src="/shop/_cmw/{ASSETS.path("runtime.js")}"' in later
+    assert f'defer="" src="/shop/_cmw/{ASSETS.path("runtime.js")}"' in later
 
 
 def test_the_runtime_learns_the_state_from_attributes() -> None:
