@@ -177,9 +177,7 @@ def test_forced_colours_leave_shapes(page: Page) -> None:
     """Where a visitor forces colours, borders show what is a control, and draw the icon of the small one."""
     page.emulate_media(forced_colors="active")
     show(page, Look(gpc=True))
-    border = (
-        "one => getComputedStyle(one).borderTopStyle + ' ' + (parseFloat(getComputedStyle(one).borderTopWidth) >= 1)"
-    )
+    border = "one => { const s = getComputedStyle(one); return s.borderTopStyle + ' ' + s.borderTopWidth; }"
     for selector in (BANNER, "summary", "[value=reject-all]", "[value=accept-all]", ".cmw-list li"):
         assert page.locator(selector).first.evaluate(border) == "solid 1px", selector
     show(page, Look(decided=True))
