@@ -319,7 +319,8 @@ class GuardCode:
         It is nothing where everything may run, and where the page takes neither code nor a linked script.
         """
         hosts = self.hosts(page.decision.granted)
-        inline = page.inline and not page.xml
+        # Who has chosen comes back: for them the code is a file that the browser keeps, and pages stay small.
+        inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
         if not hosts or not (inline or page.linked):
             return b""
         attributes = f'data-cmw-hosts="{escape(hosts)}"'
