@@ -67,6 +67,8 @@ class ServiceView:
     checked: bool
     #: True where it runs, but not by its own switch.
     by_purpose: bool
+    #: True for a tag manager, which one of its purposes is enough for.
+    manager: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,7 @@ class Pages:
             also=self.join(self._labels.get(id, id) for id in service.purposes if id != purpose.id),
             checked=runs and not self._through_purposes(service),
             by_purpose=runs and self._through_purposes(service),
+            manager=service.manager,
         )
 
     def _facts(self, service: Service) -> Iterable[Fact]:

@@ -21,6 +21,11 @@ from consent_mw.core.model import Site
 from consent_mw.web.choice import Asked
 from consent_mw.web.choice import Form
 from consent_mw.web.choice import choice_of
+from tests.web.doubles import FakeContext
+from tests.web.doubles import Visitor
+from tests.web.test_pages import one
+from tests.web.test_pages import soup
+from tests.web.test_pages import ticked
 
 TODAY = 20_779
 PURPOSES = tuple(Purpose(id, required=id == NECESSARY) for id in (NECESSARY, "analytics", MARKETING, "embeds"))
@@ -66,7 +71,7 @@ def test_a_tag_manager_that_runs_grants_no_further_purpose() -> None:
 def test_a_tag_manager_ticked_by_itself_grants_no_purpose() -> None:
     """It is loaded then, and told that nothing is granted: whoever ticks it has not said for what."""
     choice = saved(ALONE, "gtm")
-    assert (choice.services, choice.purposes) == ({"gtm"}, frozenset())
+    assert (choice.services, choice.purposes) == (frozenset({"gtm"}), frozenset())
 
 
 def test_sending_the_services_that_run_again_grants_no_more() -> None:
@@ -83,7 +88,7 @@ def test_one_of_two_purposes_is_no_full_acceptance() -> None:
 
 def test_the_opt_out_signal_leaves_it_its_other_purposes() -> None:
     """Under GPC "accept all" releases it for statistics, and a site that has nothing else may ask about that."""
-    assert covered(ALONE, gpc=True) == ({"analytics"}, {"gtm"})
+    assert covered(ALONE, gpc=True) == (frozenset({"analytics"}), frozenset({"gtm"}))
     assert decide(ALONE, Record(Action.REJECT, 0, ""), Signals(gpc=True), TODAY).prompt
 
 
@@ -104,3 +109,24 @@ def test_the_catalogue_knows_tag_managers() -> None:
     """Those that load tags in the browser; what passes data on from its own servers waits for all its purposes."""
     found = {service.id for service in load().values() if service.manager}
     assert found == {"google-tag-manager", "adobe-launch", "tealium", "ensighten", "commanders-act"}
+
+
+def test_the_preferences_say_when_a_tag_manager_runs() -> None:
+    """Beside its switch stands that one purpose is enough, and never that all of them are on."""
+    visitor = Visitor(FakeContext(SITE))
+    visitor.post(("action", "save"), ("purpose", "analytics"))
+    row = one(soup(visitor), "li:has(input[value=gtm])").get_text()
+    assert "runs as soon as one" in row
+    assert "On now" not in row
+    assert "runs as soon as one" not in one(soup(visitor), "li:has(input[value=both])").get_text()
+
+
+def test_saving_the_preferences_as_they_are_leaves_a_tag_manager_as_it_is() -> None:
+    """Released by one purpose, its own switch is off; posting the page again neither adds a purpose nor stops it."""
+    visitor = Visitor(FakeContext(SITE))
+    visitor.post(("action", "save"), ("purpose", "analytics"))
+    before = visitor.get("/state").json
+    again = [(str(name), str(value)) for name, value in ticked(soup(visitor))]
+    assert again == [("purpose", "analytics")]
+    visitor.post(("action", "save"), *again)
+    assert visitor.get("/state").json == before
