@@ -167,7 +167,7 @@ def leaks(lane: Lane) -> list[str]:
 def test_without_its_banner_a_page_is_usable_and_holds_everything(
     window: BrowserContext, lane: Lane, way: str, layout: str
 ) -> None:
-    """It scrolls to its end, nothing lies over it, what stands there can be clicked, and no tracker is asked."""
+    """It scrolls to its end, nothing lies over it, what stands there can be clicked, and the choices can be opened."""
     page = opened(window, way, layout)
     page.mouse.move(300, 300)
     page.mouse.wheel(0, 100_000)
@@ -175,6 +175,7 @@ def test_without_its_banner_a_page_is_usable_and_holds_everything(
     obstacles = page.evaluate(OBSTACLES)
     page.click("button:has-text('buy')", timeout=5000)
     assert (obstacles, page.locator("text=bought").count(), leaks(lane)) == ([], 1, [])
+    assert page.locator("[data-cmw-reopen]").is_visible()
     page.close()
 
 
@@ -191,4 +192,14 @@ def test_with_all_that_is_ours_blocked_a_page_is_usable_and_holds_everything(
     locked = [word for word in page.evaluate(OBSTACLES) if word.startswith("locked")]
     page.click("button:has-text('buy')", timeout=5000)
     assert (lost, locked, page.locator("text=bought").count(), leaks(lane)) == (True, [], 1, [])
+    page.close()
+
+
+def test_a_refusal_that_cannot_be_sent_loses_no_page(window: BrowserContext, lane: Lane) -> None:
+    """With every request of ours blocked, "Reject all" takes the banner away and leaves the page as it is."""
+    page = opened(window, "block", "bar")
+    page.click("[data-cmw-banner] [data-cmw-action=reject-all]")
+    page.wait_for_function("document.querySelector('[data-cmw-banner]').hidden")
+    page.click("button:has-text('buy')", timeout=5000)
+    assert (page.url, page.locator("text=bought").count(), leaks(lane)) == ("https://block.bar.example/", 1, [])
     page.close()
