@@ -2,8 +2,15 @@
 // ASCII only; a comment fills its lines.
 (() => {
   'use strict';
+  const frame = window.frameElement;
+  if (!frame) return;
+  if (!frame.hasAttribute('data-cmw-held') && frame.src !== location.href) {
+    // The page has its embed back, and the browser came here only since it was here before (Firefox, on a reload).
+    frame.parentNode.insertBefore(frame, frame.nextSibling);
+    return;
+  }
   const form = document.forms[0];
-  if (!form || parent === window) return;
+  if (!form) return;
   const fields = form.elements;
   const ids = fields.once ? fields.once.value.split(',') : [];
   const once = form.querySelector('[value=once]');

@@ -589,8 +589,13 @@ document.currentScript.cmw = kit => {
   kit.once = async frame => {
     const known = await kit.parsed;
     if (!frame || frame.ownerDocument !== doc || !frame.hasAttribute('data-cmw-held')) return;
-    // The guard lets it pass.
-    frame.cmwFree = true;
+    const within = doc.activeElement === frame;
+    const mark = frame.getAttribute('data-consent');
+    // What is marked so passes the guard; for this one load.
+    frame.setAttribute('data-consent', 'necessary');
     giveBack(frame, !!known && known.has(frame));
+    if (mark === null) frame.removeAttribute('data-consent');
+    else frame.setAttribute('data-consent', mark);
+    if (within) frame.focus();
   };
 };

@@ -118,6 +118,15 @@ class ChromiumSession:
     def click(self, selector: str) -> None:
         """See :class:`~tests.browser.harness.engines.Session`."""
         self._engine.run(self._page.locator(selector).first.click(timeout=PATIENCE * 1000))
+        self._rest()
+
+    def click_inside(self, frame: str, selector: str) -> None:
+        """Click an element of the document in a frame, and wait as after any click."""
+        inside = self._page.frame_locator(frame).locator(selector).first
+        self._engine.run(inside.click(timeout=PATIENCE * 1000))
+        self._rest()
+
+    def _rest(self) -> None:
         self._lane.settle(self._quiet)
         self._engine.run(self._page.wait_for_load_state("load", timeout=PATIENCE * 1000))
         self._lane.settle(self._quiet)

@@ -133,11 +133,24 @@ class FirefoxSession:
 
     def click(self, selector: str) -> None:
         """See :class:`~tests.browser.harness.engines.Session`."""
+        self._client.command("WebDriver:ElementClick", {"id": self._find(selector)})
+        self._lane.settle()
+
+    def click_inside(self, frame: str, selector: str) -> None:
+        """Click an element of the document in a frame, and wait as after any click."""
+        self._client.command("WebDriver:SwitchToFrame", {"element": self._find(frame)})
+        try:
+            self._client.command("WebDriver:ElementClick", {"id": self._find(selector)})
+        finally:
+            # A click may have taken the frame away, or the whole page.
+            self._client.command("WebDriver:SwitchToFrame", {"id": None})
+        self._lane.settle()
+
+    def _find(self, selector: str) -> str:
         found = self._client.command("WebDriver:FindElement", {"using": "css selector", "value": selector})
         if not isinstance(found, dict):
             raise BrowserError(f"no element for {selector}")
-        self._client.command("WebDriver:ElementClick", {"id": found[ELEMENT]})
-        self._lane.settle()
+        return str(found[ELEMENT])
 
     def html(self) -> str:
         """See :class:`~tests.browser.harness.engines.Session`."""
