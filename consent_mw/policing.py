@@ -192,7 +192,8 @@ class PagePolicies:
 
     def adapt(self, headers: Headers) -> Headers:
         """Return the headers of the page with its policies as they have to be."""
-        values = [value for name, value in headers if name.lower() in (_ENFORCED, _TRIED)]
+        # Of two nonces the one of a policy that is enforced counts.
+        values = [value for wanted in (_ENFORCED, _TRIED) for name, value in headers if name.lower() == wanted]
         if values:
             self._policies = [policy for value in values for policy in csp.policies_in(value)]
             self._know_ours()

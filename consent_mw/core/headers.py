@@ -95,7 +95,6 @@ _NAMES_ADDRESSES = frozenset(["speculation-rules", "report-to", "reporting-endpo
 #: Headers of which something may be held.
 DEPENDENT = _NAMES_ADDRESSES | {"set-cookie", "refresh", "link"}
 _ADDRESS = re.compile(r"\"([^\"]*)\"")
-_NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_=-]+)'")
 
 
 def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
@@ -342,32 +341,3 @@ def _link_is_held(url: str, parameters: str, holds_url: Callable[[str], bool]) -
         return False
     pictures = values.get("imagesrcset", "").replace(",", " ").split()
     return holds_url(url) or any(map(holds_url, pictures))
-
-
-def inline_policy(headers: Sequence[tuple[str, str]]) -> tuple[str, bool]:
-    """
-    Return the nonce that the page's Content-Security-Policy gives, and whether inline code may run.
-
-    Follows https://www.w3.org/TR/CSP3/#allow-all-inline, for scripts and styles at once.
-    """
-    nonce = ""
-    inline = True
-    for name, value in headers:
-        if name.lower() != "content-security-policy":
-            continue
-        for policy in value.split(","):
-            directives = {
-                parts[0].lower(): parts[1:] for parts in (text.split() for text in policy.split(";")) if parts
-            }
-            for kind in ("script-src", "style-src"):
-                sources = directives.get(kind + "-elem", directives.get(kind, directives.get("default-src")))
-                if sources is None:
-                    continue
-                found = _NONCE.search(" ".join(sources))
-                if found:
-                    nonce = nonce or found.group(1)
-                    continue
-                strict = any(s.lower().startswith(("'sha", "'strict-dynamic")) for s in sources)
-                if strict or "'unsafe-inline'" not in map(str.lower, sources):
-                    inline = False
-    return nonce, inline

@@ -259,6 +259,16 @@ def test_a_host_that_no_source_can_name_adds_no_address(host: str) -> None:
     assert csp.edited(text, csp.additions(text, own)) == text
 
 
+@given(st.text(), st.text())
+def test_no_policy_and_no_host_raises(text: str, host: str) -> None:
+    """Whatever an app writes and a visitor says, the edits can be made."""
+    own = csp.Own("https", host, "/_cmw/", (SCRIPT,), (STYLE,))
+    edits = [csp.additions(text, own), csp.removals(text, lambda source: True), csp.reporting(text, "/_cmw/csp", "cmw")]
+    assert all(len(csp.edited(text, made)) >= 0 for made in edits)
+    csp.terms([text], own)
+    csp.nonce_of(csp.parsed(text))
+
+
 TYPE_POLICIES = {
     "": False,
     "require-trusted-types-for 'script'": False,

@@ -13,7 +13,6 @@ from consent_mw.core.headers import for_class
 from consent_mw.core.headers import for_everybody
 from consent_mw.core.headers import for_one_visitor
 from consent_mw.core.headers import for_some
-from consent_mw.core.headers import inline_policy
 from consent_mw.core.headers import is_private
 from consent_mw.core.headers import judge
 from consent_mw.core.headers import media_type
@@ -272,30 +271,6 @@ def test_other_headers_that_lead_to_what_is_held_go() -> None:
     assert kept(*own, *held) == own
 
 
-POLICIES = {
-    "none": ([], ("", True)),
-    "other directives": (["img-src 'self'"], ("", True)),
-    "inline allowed": (["script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'"], ("", True)),
-    "inline forbidden": (["script-src 'self'"], ("", False)),
-    "forbidden by default": (["default-src 'self'"], ("", False)),
-    "forbidden for styles": (["script-src 'unsafe-inline'; style-src 'self'"], ("", False)),
-    "nonce": (["script-src 'nonce-abc='; style-src 'unsafe-inline'"], ("abc=", True)),
-    "nonce for scripts only": (["script-src 'nonce-abc'; style-src 'self'"], ("abc", False)),
-    "hashes forbid the rest": (["script-src 'unsafe-inline' 'sha256-x'"], ("", False)),
-    "elements before all": (["script-src 'self'; script-src-elem 'UNSAFE-INLINE'"], ("", True)),
-    "the stricter of two": (["script-src 'unsafe-inline'", "script-src 'self'"], ("", False)),
-    "two in one header": (["script-src 'unsafe-inline', script-src 'self'"], ("", False)),
-    "empty": ([" ; ;"], ("", True)),
-}
-
-
-@pytest.mark.parametrize(("values", "expected"), POLICIES.values(), ids=POLICIES)
-def test_what_a_policy_allows(values: list[str], expected: tuple[str, bool]) -> None:
-    """The banner's own code fits the page's Content-Security-Policy: a nonce, or inline, or links."""
-    headers = [("X-Own", "1"), *(("Content-Security-Policy", value) for value in values)]
-    assert inline_policy(headers) == expected
-
-
 names = st.sampled_from(["Content-Type", "Link", "Refresh", "Vary", "Cache-Control", "Content-Security-Policy", "X"])
 
 
@@ -306,5 +281,4 @@ def test_no_headers_raise(status: int, headers: list[tuple[str, str]]) -> None:
     for_one_visitor(headers)
     for_everybody(headers, languages=True)
     for_class(headers, "none", languages=True)
-    inline_policy(headers)
     kept(*headers)
