@@ -173,7 +173,7 @@ class _Response:
         message, self._start = self._start, None
         if message is not None:
             exchange = self._exchange
-            headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in exchange.headers]
+            headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in exchange.outgoing()]
             await self._send({**message, "status": exchange.status, "headers": headers})
 
     async def _take_body(self, body: bytes, more: bool) -> None:

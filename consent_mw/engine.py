@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from consent_mw import catalogue
 from consent_mw import config
@@ -52,6 +53,7 @@ from consent_mw.upkeep import Task
 from consent_mw.upkeep import Upkeep
 from consent_mw.visitor.isp import IspLookup
 from consent_mw.visitor.isp import open_lookup
+from consent_mw.wording import choose_language
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -260,6 +262,7 @@ class Engine:
             script_name: What the paths of the app begin with.
             remote: The address that the request came from; it is looked up for its ISP and never kept.
         """
+        begun = time.perf_counter()
         self._upkeep.start()
         self._visited = True
         head, script_name = as_visited(head, script_name, self._base.trusted_proxies)
@@ -269,10 +272,32 @@ class Engine:
             # Another process may have learned a service, and asked about it, since this one last looked.
             self._upkeep.hurry("learning", self.patience)
             now = self._now
-        exchange = self._views.exchange(head, script_name + self.mount, remote, now, found)
-        if self._opt_outs.saw(now.site, found, exchange.decision, self.today()):
+        exchange = self._views.exchange(head, script_name + self.mount, remote, now, found, begun)
+        if self._opt_outs.saw(now.site, found, head.signals, self.today()):
             self._upkeep.hurry("telling", 0.0)
         return exchange
+
+    def policy_html(self, lang: str = "", *, level: int = 2, script_name: str = "", back: str = "") -> str:
+        """
+        Return the declaration of cookies as a piece of HTML for a page of the application, safe as it is.
+
+        Args:
+            lang: The page's language; the site's nearest one is taken.
+            level: Of the first headings, 1 to 4.
+            script_name: What the paths of the application begin with.
+            back: Path and query of the page, where our own pages lead back to.
+        """
+        from consent_mw.web.policy import policy_html  # here, since it brings Flask
+
+        site = self.now().site
+        return policy_html(
+            site,
+            choose_language(site, "", lang),
+            root=script_name + self.mount,
+            today=self.today(),
+            level=level,
+            query=urlencode({"back": back}, safe="/") if back else "",
+        )
 
     # -- beside the requests
 

@@ -3,13 +3,15 @@ The Flask extension: ``Consent(app)`` or ``Consent().init_app(app)``.
 
 It wraps ``app.wsgi_app``, gives ``g.consent`` to views and ``consent`` to
 templates: ``{% if consent.allows("analytics") %}``. ``{{ consent_banner() }}``
-stands where the banner should be, instead of first in the body.
+stands where the banner should be, instead of first in the body, and
+``{{ consent_policy("de", level=3) }}`` is the declaration of cookies.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from consent_mw.jobs import ConsentJobs
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from consent_mw.core.model import Decision
     from consent_mw.core.model import Site
+    from consent_mw.engine import Engine
 
 
 #: Where an application keeps its jobs.
@@ -54,11 +57,13 @@ class Consent:
         """Wrap ``app``; call it after other extensions that wrap ``app.wsgi_app``, so that it stands outside them."""
         if "consent_mw" in app.extensions:
             raise RuntimeError("this Flask application is wrapped by consent_mw already: call init_app once")
-        app.wsgi_app = ConsentMiddleware(app.wsgi_app, self._config_of(app))  # type: ignore[method-assign]
+        middleware = ConsentMiddleware(app.wsgi_app, self._config_of(app))
+        app.wsgi_app = middleware  # type: ignore[method-assign]
         app.extensions["consent_mw"] = self
         app.before_request(_remember)
         app.context_processor(_template_names)
         app.jinja_env.globals.setdefault("consent_banner", _banner)
+        app.jinja_env.globals.setdefault("consent_policy", partial(_policy, middleware.engine))
 
     def jobs(self, app: Flask | None = None) -> ConsentJobs:
         """
@@ -101,3 +106,14 @@ def _banner() -> Markup:
     from markupsafe import Markup
 
     return Markup(consent_banner(request.environ) if has_request_context() else "")  # noqa: S704 -- markup of our own
+
+
+def _policy(engine: Engine, lang: str = "", *, level: int = 2) -> Markup:
+    """Return the declaration of cookies for a page of the application."""
+    from flask import has_request_context
+    from flask import request
+    from markupsafe import Markup
+
+    root, back = (request.script_root, request.full_path.rstrip("?")) if has_request_context() else ("", "")
+    text = engine.policy_html(lang, level=level, script_name=root, back=root + back)
+    return Markup(text)  # noqa: S704 -- markup of our own

@@ -68,11 +68,11 @@ class OptOuts:
         self._told: OrderedDict[str, None] = OrderedDict()
         self._waiting: deque[tuple[Decision, Decision, str]] = deque(maxlen=_WAITING)
 
-    def saw(self, site: Site, found: Record | NoRecord, decision: Decision, today: int) -> bool:
-        """Note a request with the signal; return whether there is something new to tell."""
-        if self._on_change is None or not decision.gpc or not decision.receipt or not isinstance(found, Record):
+    def saw(self, site: Site, found: Record | NoRecord, signals: Signals, today: int) -> bool:
+        """Note what a request brings; return whether there is something new to tell."""
+        if self._on_change is None or not signals.gpc or not isinstance(found, Record) or not found.receipt:
             return False
-        before = decide(site, found, Signals(), today)
+        before, decision = (decide(site, found, said, today) for said in (Signals(), signals))
         if (before.granted, before.purposes) == (decision.granted, decision.purposes):
             return False
         with self._lock:

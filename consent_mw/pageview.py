@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import partial
 from urllib.parse import quote
 
 from consent_mw.assets import Assets
@@ -46,6 +48,7 @@ from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.core.policy import Budget
 from consent_mw.core.policy import HoldPolicy
+from consent_mw.core.timing import TimedExchange
 from consent_mw.counting import Tally
 from consent_mw.news import news
 from consent_mw.once import OneTime
@@ -116,7 +119,9 @@ class PageViews:
             NECESSARY
         }
 
-    def exchange(self, head: RequestHead, root: str, remote: str, now: Now, found: Record | NoRecord) -> Exchange:
+    def exchange(
+        self, head: RequestHead, root: str, remote: str, now: Now, found: Record | NoRecord, begun: float = 0.0
+    ) -> Exchange:
         """
         Return the exchange for a request to the app.
 
@@ -124,6 +129,7 @@ class PageViews:
             root: The mount's full path.
             remote: The address that the request came from; it is looked up for its ISP and never kept.
             found: What the request's cookie says.
+            begun: What the performance counter said when the request came.
         """
         own = decide(now.site, found, head.signals, self._today())
         whole = wants_banner(head) and now.cookies.name(head) is not None
@@ -158,7 +164,9 @@ class PageViews:
             inserted=lambda: self._all_of_ours(told, root, found),
             for_all=caching.scope is Scope.ALL,
         )
-        return Exchange(
+        timed = self._base.server_timing
+        kind = partial(TimedExchange, clock=time.perf_counter, begun=begun) if timed else Exchange
+        return kind(
             head,
             policy,
             decision,

@@ -168,10 +168,10 @@ class _Response:
             exchange = self.exchange
             status = f"{exchange.status} {exchange.reason}"
             if self._exc_info is None:
-                self._server_write = self._start_response(status, exchange.headers)
+                self._server_write = self._start_response(status, exchange.outgoing())
             else:
                 exc_info, self._exc_info = self._exc_info, None
-                self._server_write = self._start_response(status, exchange.headers, exc_info)
+                self._server_write = self._start_response(status, exchange.outgoing(), exc_info)
             self._sent = True
         return self._server_write
 

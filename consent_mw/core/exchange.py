@@ -316,6 +316,10 @@ class Exchange:
         sent = self._stream is not None and self.state is not State.DEAD
         return of_other_bytes(self.allowed(headers)) if sent else []
 
+    def outgoing(self) -> Headers:
+        """Return the headers to send, when they are sent."""
+        return self.headers
+
     def place(self) -> str:
         """Return the markup that stands where an author wants the banner, and keep the banner until it comes."""
         self._place_asked = True

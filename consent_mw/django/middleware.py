@@ -166,7 +166,7 @@ class _Rewrite:
     def _at_once(self) -> HttpResponseBase:
         exchange, response = self._exchange, self._response
         if self._handling is Handling.PASS:
-            _set_headers(response, exchange.headers)
+            _set_headers(response, exchange.outgoing())
             return response
         content = response.content if isinstance(response, HttpResponse) else b""
         whole = exchange.whole(content, last=True)
@@ -175,14 +175,14 @@ class _Rewrite:
             return self._refusal(body)
         if isinstance(response, HttpResponse):
             response.content = body
-        _set_headers(response, exchange.headers)
+        _set_headers(response, exchange.outgoing())
         return response
 
     def _refusal(self, body: bytes) -> HttpResponse:
         """Return the error page; the project's own response is closed unused."""
         self._response.close()
         refusal = HttpResponse(body, status=self._exchange.status)
-        _set_headers(refusal, self._exchange.headers)
+        _set_headers(refusal, self._exchange.outgoing())
         return refusal
 
     def _streamed(self, chunks: Iterator[bytes] | AsyncIterator[bytes]) -> HttpResponseBase:
@@ -193,7 +193,7 @@ class _Rewrite:
         response.streaming_content = chunks
         # A server that can send files would send this one as it is.
         response.file_to_stream = None
-        _set_headers(response, exchange.headers)
+        _set_headers(response, exchange.outgoing())
         return response
 
     def _rest(self, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:

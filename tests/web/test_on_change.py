@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from consent_mw.core.decide import decide
 from consent_mw.core.model import Action
 from consent_mw.core.model import Decision
+from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
 from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Signals
@@ -137,49 +137,45 @@ def test_a_function_that_fails_fails_nobody(caplog: pytest.LogCaptureFixture) ->
 # -- the opt-out signal
 
 
-def signalled(*, receipt: str = "receipt-1", gpc: bool = True) -> tuple[Record, Decision]:
-    """Return a kept choice, and what is decided on a request that brings the signal."""
-    services = frozenset({"counter", "pixel"})
-    record = Record(Action.PARTIAL, TODAY, SITE.revision, ALL - NONE, services, receipt)
-    return record, decide(SITE, record, Signals(gpc=gpc), TODAY)
+def granted(receipt: str = "receipt-1") -> Record:
+    """Return a kept choice that granted marketing and analytics."""
+    return Record(Action.PARTIAL, TODAY, SITE.revision, ALL - NONE, frozenset({"counter", "pixel"}), receipt)
+
+
+SIGNAL = Signals(gpc=True)
 
 
 def test_a_signal_that_takes_something_away_is_told_once() -> None:
     """The opt-out signal of somebody who had granted marketing is told, with the signal as its reason, once."""
     told: list[tuple[Decision, Decision, str]] = []
     outs = OptOuts(lambda old, new, receipt: told.append((old, new, receipt)))
-    record, decision = signalled()
-    assert [outs.saw(SITE, record, decision, TODAY) for _ in range(3)] == [True, False, False]
+    assert [outs.saw(SITE, granted(), SIGNAL, TODAY) for _ in range(3)] == [True, False, False]
     outs.tell()
     ((old, new, receipt),) = told
-    assert (old.allows("marketing"), new.allows("marketing"), old.gpc, new.gpc, receipt) == (
-        True,
-        False,
-        False,
-        True,
-        "receipt-1",
-    )
+    found = (old.allows("marketing"), new.allows("marketing"), old.gpc, new.gpc, receipt)
+    assert found == (True, False, False, True, "receipt-1")
 
 
-@pytest.mark.parametrize("case", ["no signal", "nothing granted", "nothing taken away", "granted in spite of it"])
-def test_a_signal_that_changes_nothing_is_not_told(case: str) -> None:
+@pytest.mark.parametrize(
+    ("found", "signals"),
+    [
+        (granted(), Signals()),
+        (Record(Action.REJECT, TODAY, SITE.revision), SIGNAL),
+        (NoRecord.ABSENT, SIGNAL),
+        (replace(granted(), services=frozenset({"counter"}), purposes=frozenset({"analytics"})), SIGNAL),
+        (replace(granted(), gpc=True), SIGNAL),
+        (replace(granted(), revision="0" * 12), SIGNAL),
+    ],
+)
+def test_a_signal_that_changes_nothing_is_not_told(found: Record | NoRecord, signals: Signals) -> None:
     """Where the signal takes nothing away, there is nothing to tell."""
-    outs = OptOuts(lambda old, new, receipt: None)
-    record, decision = signalled(gpc=case != "no signal")
-    if case == "nothing granted":
-        record = Record(Action.REJECT, TODAY, SITE.revision)
-    elif case == "nothing taken away":
-        record = replace(record, services=frozenset({"counter"}), purposes=frozenset({"analytics"}))
-    elif case == "granted in spite of it":
-        record = replace(record, gpc=True)
-    decision = decide(SITE, record, Signals(gpc=decision.gpc), TODAY)
-    assert outs.saw(SITE, record, decision, TODAY) is False
+    assert OptOuts(lambda old, new, receipt: None).saw(SITE, found, signals, TODAY) is False
 
 
 def test_nobody_listens() -> None:
     """Without a function nothing is remembered about anybody."""
     outs = OptOuts(None)
-    assert outs.saw(SITE, *signalled(), TODAY) is False
+    assert outs.saw(SITE, granted(), SIGNAL, TODAY) is False
     assert len(outs._told) == 0
 
 
@@ -188,10 +184,10 @@ def test_more_opt_outs_than_can_wait_are_told_later(caplog: pytest.LogCaptureFix
     told: list[str] = []
     outs = OptOuts(lambda old, new, receipt: told.append(receipt))
     for number in range(1001):
-        outs.saw(SITE, *signalled(receipt=f"r{number}"), TODAY)
+        outs.saw(SITE, granted(f"r{number}"), SIGNAL, TODAY)
     outs.tell()
     assert (len(told), "r0" in told, "on_change is slower" in caplog.text) == (1000, False, True)
-    assert outs.saw(SITE, *signalled(receipt="r0"), TODAY) is True
+    assert outs.saw(SITE, granted("r0"), SIGNAL, TODAY) is True
 
 
 def test_a_page_view_with_the_signal_is_told_beside_the_request(tmp_path: Path) -> None:

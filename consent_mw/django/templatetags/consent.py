@@ -4,7 +4,7 @@
 ``{% consent "youtube" %} … {% else %} … {% endconsent %}`` shows its first
 part only if the service or purpose is allowed for this visitor.
 ``{% consent_banner %}`` stands where the banner should be, instead of first
-in the body.
+in the body, and ``{% consent_policy level=3 %}`` is the declaration of cookies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from django.template.base import Parser
 from django.template.base import Token
 from django.template.context import Context
 from django.utils.safestring import mark_safe
+from django.utils.translation import get_language
 
+from consent_mw.django.setup import engine
 from consent_mw.wsgi import consent_banner as place_of
 from consent_mw.wsgi import current
 
@@ -63,3 +65,16 @@ def consent_banner(context: Context) -> str:
     """Return the mark of the banner's place; without a request, nothing."""
     request = context.get("request")
     return mark_safe(place_of(request.META)) if request is not None else ""  # noqa: S308 -- markup of our own
+
+
+@register.simple_tag(takes_context=True)
+def consent_policy(context: Context, lang: str = "", level: int = 2) -> str:
+    """Return the declaration of cookies for a page of the project, in the language that is active."""
+    request = context.get("request")
+    text = engine().policy_html(
+        lang or get_language() or "",
+        level=level,
+        script_name=request.META.get("SCRIPT_NAME", "") if request is not None else "",
+        back=request.get_full_path() if request is not None else "",
+    )
+    return mark_safe(text)  # noqa: S308 -- markup of our own
