@@ -78,14 +78,16 @@ class Gallery:
     Args:
         site: Whose notice it is.
         languages: The languages that are shown; those of the site where empty.
+        today: Whole days since 1970-01-01 UTC, for what changed until then.
     """
 
-    def __init__(self, site: Site, languages: Iterable[str] = ()) -> None:
+    def __init__(self, site: Site, languages: Iterable[str] = (), *, today: int) -> None:
         from consent_mw.wording import offered_languages
 
         self.languages = tuple(dict.fromkeys(languages)) or offered_languages(site)
         self.sampled = not site.optional
         self.site = replace(_with_samples(site) if self.sampled else site, languages=self.languages)
+        self._today = today
         self._notices: dict[tuple[str, str], Notice] = {}
 
     @cached_property
@@ -115,9 +117,14 @@ class Gallery:
     def page(self, look: Look) -> str:
         """Return the page with the notice in that look."""
         from consent_mw.banner import Page
+        from consent_mw.core.model import Action
+        from consent_mw.core.model import Record
+        from consent_mw.news import news
 
-        page = Page(_decision(look.state), look.lang, "", "/", self.site.mount)
-        markup = _SCRIPT.sub("", self._notice(look).insertion(page).decode("ascii"))
+        notice, decision = self._notice(look), _decision(look.state)
+        told = news(notice.site, decision, Record(Action.REJECT, 0, ""), look.lang, self._today)
+        page = Page(decision, look.lang, "", "/", self.site.mount, news=told)
+        markup = _SCRIPT.sub("", notice.insertion(page).decode("ascii"))
         # The frame cannot prefer a scheme of its own, so that the question is answered here.
         markup = markup.replace(_DARK, "@media all" if look.scheme == "dark" else "@media not all")
         if look.state == "open":
@@ -136,7 +143,7 @@ class Gallery:
         place = (look.layout, look.position)
         if place not in self._notices:
             position = look.position if look.layout != "dialog" else ""
-            changes = self.site.changes or (Change(0, {"en": _SAMPLE_CHANGE}),)
+            changes = self.site.changes or (Change(self._today, {"en": _SAMPLE_CHANGE}),)
             site = replace(self.site, layout=look.layout, position=position, reopen="button", changes=changes)
             self._notices[place] = Notice(site, Assets())
         return self._notices[place]
@@ -164,7 +171,7 @@ def _decision(state: str) -> Decision:
         prompt=not decided,
         reason=Reason.CHOSEN if decided else Reason.REVISED if changed else Reason.ABSENT,
         gpc=state.endswith("gpc"),
-        record=Record(Action.REJECT, day=-1, revision="") if decided or changed else None,
+        record=Record(Action.REJECT, 0, "") if decided else None,
     )
 
 
@@ -216,7 +223,7 @@ def preview(owner: Owner, port: int, output: Path | None, languages: tuple[str, 
     wanted = list(texts()) if "all" in languages else [tag for tag in languages if nearest(tag, texts())]
     if unknown := [tag for tag in languages if tag != "all" and tag not in wanted]:
         raise click.BadParameter(f"there are no texts in {', '.join(map(repr, unknown))}.", param_hint="'--language'")
-    gallery = Gallery(site, [*offered_languages(site), *wanted])
+    gallery = Gallery(site, [*offered_languages(site), *wanted], today=owner.today)
     if gallery.sampled:
         click.echo("The configuration lists no service that needs consent: three of the catalogue stand in.", err=True)
     if output is not None:

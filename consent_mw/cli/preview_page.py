@@ -93,7 +93,7 @@ a {{ color: inherit }}
 <p>The notice as visitors meet it. Choose what stands side by side; the buttons in the pictures do nothing, and
 nothing is recorded.</p>
 <form aria-label="What is shown">{controls}</form>
-<noscript><p>Without scripts the first choice of each kind is shown.</p></noscript>
+<noscript><p>A script puts the pictures together; without it, open them one by one in the folder looks.</p></noscript>
 <p role="status" id="count"></p>
 <main id="looks"></main>
 <h2>Contrast</h2>
