@@ -28,6 +28,8 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 from consent_mw import ConsentMiddleware
+from tests.browser.harness.firefox import Firefox
+from tests.browser.harness.proxy import Proxy
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -246,3 +248,58 @@ def test_a_site_with_policies_goes_on_working(page: Page, tmp_path: Path, name: 
         assert (look(page, bare), stopped(url) - bare_stopped) == (bare, set())
         page.goto(url)
         assert (look(page, bare), stopped(url) - bare_stopped) == (bare, set())
+
+
+def test_the_form_works_where_a_page_may_send_none(chromium: Browser, tmp_path: Path) -> None:
+    """Without scripts too, the choice gets through ``form-action 'none'``, and so does the way back from it."""
+    context = chromium.new_context(java_script_enabled=False)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    with served(POLICIES["nothing"], tmp_path, wrapped=True) as url:
+        page.goto(url)
+        page.click("[data-cmw-banner] [value=accept-all]")
+        expect(page.locator("[data-cmw-reopen]")).to_be_visible()
+        expect(page.locator("[data-cmw-banner]")).to_have_count(0)
+        assert page.url == url
+    context.close()
+
+
+OTHERS = {"tags.example", "films.example", "reports.example"}
+IN_FIREFOX = {
+    "hash": "script-src TAGS; style-src 'none'; frame-src FILMS; connect-src 'none'; form-action 'none'",
+    "nonce": "default-src 'none'; img-src *; style-src 'nonce-n1'; script-src 'nonce-n1'; frame-src FILMS",
+    "strict": "script-src 'nonce-n1' 'strict-dynamic'; style-src 'self'; require-trusted-types-for 'script'",
+}
+
+
+def test_in_firefox_nothing_of_ours_is_stopped(firefox: Firefox, proxy: Proxy, tmp_path: Path) -> None:
+    """Under a policy by hashes, by a nonce, and a strict one: accepting loads the tag, and nothing is reported."""
+    policy = Policy()
+    tags, films = "https://tags.example", "https://films.example"
+
+    def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        name = environ["HTTP_HOST"].partition(".")[0]
+        text = IN_FIREFOX[name].replace("TAGS", tags).replace("FILMS", films)
+        headers = [("Content-Type", "text/html"), (CSP, f"{text}; report-uri https://reports.example/{name}")]
+        start_response("200 OK", headers)
+        return [re.sub(rb"<script nonce=n1>.*?</script>", b"", page_of(policy, tags, films))]
+
+    settings = {"records": f"sqlite:///{tmp_path}/consent.db"}
+    app = ConsentMiddleware(site, {"site": settings, "services": SERVICES})
+    loaded, styled = {}, {}
+    with (
+        proxy.lane({f"{name}.example": app for name in IN_FIREFOX}) as lane,
+        firefox.session(lane, scripts=True) as session,
+    ):
+        for name in IN_FIREFOX:
+            start = lane.mark()
+            session.open(f"https://{name}.example/")
+            styled[name] = 'data-cmw-state="none"' in session.html()
+            session.click("[data-cmw-banner] [value=accept-all]")
+            lane.wait_for(lambda hits: f"{films}/film" in {hit.url for hit in hits}, since=start)
+            lane.settle()
+            loaded[name] = sorted(
+                {hit.url for hit in lane.hits(start) if hit.host in OTHERS and hit.method != "CONNECT"}
+            )
+    assert styled == dict.fromkeys(IN_FIREFOX, True)
+    assert loaded == dict.fromkeys(IN_FIREFOX, [f"{films}/film", f"{tags}/tag.js"])
