@@ -194,6 +194,13 @@ def test_a_template_says_where_the_banner_stands(ask: Ask) -> None:
     assert engines["django"].from_string("{% load consent %}[{% consent_banner %}]").render({}) == "[]"
 
 
+def test_a_template_shows_the_declaration(ask: Ask) -> None:
+    """The tag is markup, begins with the headings asked for, and needs no request."""
+    text = engines["django"].from_string("{% load consent %}{% consent_policy level=3 %}").render({})
+    assert '<h3 id="cmw-policy-own">' in text
+    assert 'href="/_cmw/receipt"' in text
+
+
 def test_a_form_that_is_too_large_is_refused(ask: Ask) -> None:
     """Nobody fills the memory through the form of the banner."""
     response = ask("/_cmw/choice", "post", data="a=" + "x" * 100_000, content_type="application/x-www-form-urlencoded")

@@ -139,6 +139,22 @@ def test_a_template_says_where_the_banner_stands(make: Callable[[], flask.Flask]
         assert flask.render_template_string("[{{ consent_banner() }}]") == "[]"
 
 
+def test_a_template_shows_the_declaration(make: Callable[[], flask.Flask]) -> None:
+    """consent_policy() is markup, begins with the headings asked for, and leads back to the page."""
+    app = make()
+    Consent(app, {**app.config["CONSENT"], "services": [{"use": "matomo"}]})
+
+    @app.get("/privacy")
+    def privacy() -> str:
+        return flask.render_template_string("<main>{{ consent_policy('en', level=3) }}</main>")
+
+    text = app.test_client().get("/privacy?a=1").text
+    assert '<h3 id="cmw-policy-own">' in text
+    assert 'href="/_cmw/?back=/privacy%3Fa%3D1"' in text
+    with app.app_context():
+        assert flask.render_template_string("{{ consent_policy() }}").startswith('<div id="cmw-policy"')
+
+
 def test_twice_is_an_error(make: Callable[[], flask.Flask]) -> None:
     """An application is wrapped once; the error says so at start-up."""
     app = make()

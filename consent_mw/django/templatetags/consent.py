@@ -77,4 +77,5 @@ def consent_policy(context: Context, lang: str = "", level: int = 2) -> str:
         script_name=request.META.get("SCRIPT_NAME", "") if request is not None else "",
         back=request.get_full_path() if request is not None else "",
     )
-    return mark_safe(text)  # noqa: S308 -- markup of our own
+    safe: str = mark_safe(text)  # noqa: S308 -- markup of our own
+    return safe
