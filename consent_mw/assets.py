@@ -20,6 +20,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 
+from consent_mw.core.shorten import shortened
 from consent_mw.errors import ConsentError
 
 #: What is served, by ending; nothing else in the folder can be fetched.
@@ -123,25 +124,29 @@ def armour_css(text: str) -> str:
 
 def compact_js(text: str) -> str:
     """
-    Return the script without comments and needless space; names and lines that could end a statement stay.
+    Return the script without comments and needless space, and with short names for what it declares.
 
-    Our own scripts only: no comment like this one: ``/* */``, no pattern
-    right behind a closing bracket, no text in backticks within another.
+    Lines that could end a statement stay. Our own scripts only: no comment
+    like this one: ``/* */``, no pattern right behind a closing bracket, no
+    text in backticks within another; and what :mod:`consent_mw.core.shorten`
+    says of names.
     """
-    parts: list[str] = []
-    before = ""  # the last piece that is neither space nor comment
+    tokens: list[str] = []
+    gaps: list[str] = []  # what stands before each token, and behind the last one
     position = 0
+    gap = ""
     while match := _TOKEN.match(text, position):
         piece = match.group()
-        if match.lastgroup == "pattern" and _is_value(before):
+        if match.lastgroup == "pattern" and tokens and _is_value(tokens[-1]):
             piece = "/"  # it divides
         position += len(piece)
         if match.lastgroup == "gap":
-            parts.append(_gap(piece, before[-1:], text[position : position + 1]))
+            gap = piece
         else:
-            parts.append(piece)
-            before = piece
-    return "".join(parts)
+            gaps.append(_gap(gap, tokens[-1][-1] if tokens else "", piece[0]) if gap else "")
+            tokens.append(piece)
+            gap = ""
+    return "".join(space + token for space, token in zip(gaps, shortened(tokens), strict=True))
 
 
 def _is_value(token: str) -> bool:

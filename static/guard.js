@@ -45,9 +45,9 @@
   // What was kept from elements, by a mark that markup from elsewhere cannot have and copies share.
   const records = {};
   const held = el => records[el.getAttribute(MARK)];
-  const mark = (el, name, value) => {
-    const { [name]: former, ...record } = held(el) || {};
-    if (value) record[name] = value;
+  const mark = (el, key, value) => {
+    const { [key]: former, ...record } = held(el) || {};
+    if (value) record[key] = value;
     const id = Object.keys(record)[0] && Math.random();
     records[id] = record;
     if (id) el.setAttribute(MARK, id);
@@ -55,20 +55,20 @@
     return value;
   };
   // Keep a value from the element, and tell whether that was done.
-  const hold = (el, name, value) => {
-    name = name.toLowerCase();
-    if (!LOADING.split(' ').includes(name) || !owners.some(owner => owner.isPrototypeOf(el) && name in owner)) return;
-    const parts = /set|doc/.test(name) ? value.split(/[\s"'<>&;]+|,+\s/) : [value];
-    if (parts.some(look) && el.getAttribute('data-consent') !== 'necessary') return kept.push(el) && mark(el, name, value);
-    if (held(el)) mark(el, name);
+  const hold = (el, key, value) => {
+    key = key.toLowerCase();
+    if (!LOADING.split(' ').includes(key) || !owners.some(owner => owner.isPrototypeOf(el) && key in owner)) return;
+    const parts = /set|doc/.test(key) ? value.split(/[\s"'<>&;]+|,+\s/) : [value];
+    if (parts.some(look) && el.getAttribute('data-consent') !== 'necessary') return kept.push(el) && mark(el, key, value);
+    if (held(el)) mark(el, key);
   };
-  const markup = (self, args) => args.forEach((value, index) => {
+  const markup = (that, args) => args.forEach((value, index) => {
     if (quick.test(value)) args[index] = value.replace(
       /<(script(?![^>]* src)|style|textarea)[^]*?<\/\1|<([a-z]+)[\s/](?:[^>"']|"[^"]*"|'[^']*')*>/gi,
       (tag, raw, kind) => {
         const el = doc.createElement(kind);
-        const made = tag.replace(/([^\s=>"'/]+)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)/g, (whole, name, value) =>
-          (hold(el, name, value.replace(/^["']|["']$/g, '').replace(/&amp;/g, '&')) ? kept.pop() && '' : whole));
+        const made = tag.replace(/([^\s=>"'/]+)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)/g, (whole, key, value) =>
+          (hold(el, key, value.replace(/^["']|["']$/g, '').replace(/&amp;/g, '&')) ? kept.pop() && '' : whole));
         return !raw && held(el) ? made.replace(kind, `$& ${MARK}="${el.getAttribute(MARK)}"`) : tag;
       });
   });
@@ -76,11 +76,11 @@
   // ---- the ways to load ----
 
   // Ask first; what comes back stands for the result. A proxy keeps name, length, prototype and the text "native code".
-  const patch = (owner, names, ask) => each(names, name => {
-    const descriptor = Object.getOwnPropertyDescriptor(owner, name);
-    const first = (self, args) => {
+  const patch = (owner, names, ask) => each(names, key => {
+    const descriptor = Object.getOwnPropertyDescriptor(owner, key);
+    const first = (that, args) => {
       try {
-        return ask(self, args, name);
+        return ask(that, args, key);
       } catch (error) {
         // The page gets what it would get without us.
       }
@@ -88,10 +88,10 @@
     for (const part in descriptor) {
       if ((descriptor[part] || 0).call) {
         descriptor[part] = new Proxy(descriptor[part], {
-          apply: (native, self, args) => first(self, args) || Reflect.apply(native, self, args),
-          construct: (native, args, target) => first(target, args) || Reflect.construct(native, args, target),
+          apply: (native, that, args) => first(that, args) || Reflect.apply(native, that, args),
+          construct: (native, args, maker) => first(maker, args) || Reflect.construct(native, args, maker),
         });
-        Object.defineProperty(owner, name, descriptor);
+        Object.defineProperty(owner, key, descriptor);
       }
     }
   });
@@ -99,41 +99,41 @@
   each('Script IFrame Image Embed Source Media Video Object Link', kind => {
     const owner = win[`HTML${kind}Element`].prototype;
     owners.push(owner);
-    patch(owner, LOADING, (el, args, name) => {
-      if (args.length) return hold(el, name, args[0]);
-      const value = (held(el) || 0)[name];
+    patch(owner, LOADING, (el, args, key) => {
+      if (args.length) return hold(el, key, args[0]);
+      const value = (held(el) || 0)[key];
       return value && '' + value;
     });
   });
   const element = Element.prototype;
   patch(element, 'setAttribute', (el, args) => hold(el, ...args));
   patch(element, 'setAttributeNS', (el, [, ...args]) => hold(el, ...args));
-  patch(element, 'removeAttribute', (el, [name]) => { if (held(el)) mark(el, name); });
+  patch(element, 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
   [element, ShadowRoot.prototype, Document.prototype, Range.prototype].forEach(owner => patch(owner,
     'innerHTML outerHTML insertAdjacentHTML setHTMLUnsafe write writeln createContextualFragment', markup));
 
   // Of these addresses the browser itself makes a network error: no page may use that port.
-  const fail = (index, dead) => (self, args) => {
+  const fail = (index, dead) => (that, args) => {
     if (look(args[index].url || args[index])) args[index] = dead || 'about:invalid';
   };
   patch(win, 'fetch EventSource Worker SharedWorker', fail(0));
   patch(XMLHttpRequest.prototype, 'open', fail(1));
   patch(win, 'WebSocket', fail(0, 'wss://held.invalid:9'));
   // Told that it failed, a page would try another way.
-  patch(Navigator.prototype, 'sendBeacon', (self, [url]) => !!look(url));
+  patch(Navigator.prototype, 'sendBeacon', (that, [address]) => !!look(address));
 
   // ---- until the release ----
 
   // An empty frame tells that it has loaded, and an empty object that it has not.
-  each('load error', type => doc.addEventListener(type, event => {
-    if (held(event.target)) event.stopImmediatePropagation();
+  each('load error', type => doc.addEventListener(type, told => {
+    if (held(told.target)) told.stopImmediatePropagation();
   }, true));
-  doc.addEventListener('cmw:change', ({ detail }) => {
-    if (detail.reload) return;
-    rules.forEach(rule => { rule[0] = rule[0].filter(id => !detail.granted.includes(id)); });
+  doc.addEventListener('cmw:change', ({ detail: news }) => {
+    if (news.reload) return;
+    rules.forEach(rule => { rule[0] = rule[0].filter(id => !news.granted.includes(id)); });
     new Set([...kept.splice(0), ...doc.querySelectorAll(`[${MARK}]`)]).forEach(el => {
       const record = held(el) || {};
-      for (const name in record) el.setAttribute(name, record[name]);
+      for (const key in record) el.setAttribute(key, record[key]);
       // A film that found no source does not look again by itself.
       if (record.src && el.parentNode && el.parentNode.load) el.parentNode.load();
     });

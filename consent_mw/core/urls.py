@@ -192,9 +192,7 @@ def resolve(text: str, base: Url) -> Url:
 
 #: Labels under a country code that are themselves open for registration; a full list is not worth its size here:
 #: to take two sites for one only makes an unknown pixel stay, known services are matched by name.
-SECOND_LEVEL = frozenset(
-    {"co", "com", "org", "net", "gov", "gob", "gouv", "edu", "ac", "or", "ne", "go", "ltd", "plc"}
-)
+SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "gob", "gouv", "edu", "ac", "or", "ne", "go", "ltd", "plc"})
 
 
 def public_suffix_length(labels: list[str]) -> int:

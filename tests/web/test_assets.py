@@ -100,11 +100,11 @@ def test_armour_makes_every_declaration_important_in_one_layer() -> None:
         ("x = a + +b - -c / d / e", "x=a+ +b- -c/d/e"),
         ("return /[/ ']+ \\//g.test (a)", "return/[/ ']+ \\//g.test(a)"),
         ("a ? ' \\' // ' : \"' //\" + ` // ${a} `", "a?' \\' // ':\"' //\"+` // ${a} `"),
-        ("const one = a\n  .b()\n  || typeof c in d", "const one=a.b()||typeof c in d"),
+        ("const one = a\n  .b()\n  || typeof c in d", "const e=a.b()||typeof c in d"),
         ("a / / b/.c", "a/ / b/.c"),
     ],
 )
-def test_a_script_loses_space_and_comments_only(text: str, expected: str) -> None:
+def test_a_script_loses_space_comments_and_long_names_only(text: str, expected: str) -> None:
     """Texts, patterns, lines that may end a statement, and the space that parts two tokens stay as they are."""
     assert assets.compact_js(text) == expected
 

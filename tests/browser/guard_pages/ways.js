@@ -45,7 +45,7 @@ function elements() {
   make('script', 'script removed', el => { el.src = held('removed.js'); el.removeAttribute('src'); });
   make('script', 'script other', el => { el.src = 'https://other.example/other.js'; });
   make('script', 'script free', el => { el.src = 'https://free.example/free.js'; });
-  make('script', 'script marked', el => { el.dataset.consent = 'necessary'; el.src = held('marked.js'); });
+  make('script', 'script marked', el => { el.dataset.consent = 'necessary'; el.src = 'https://marked.held.example/marked.js'; });
   make('img', 'img', el => { el.src = held('img.gif'); });
   make('img', 'img srcset', el => {
     el.srcset = 'https://free.example/small.gif 1w, https://HELD.example:443/large.gif 2w';
@@ -75,10 +75,9 @@ function elements() {
     read('clone', copy.src, held('clone.gif'));
     add(copy);
   });
+  // What loaders of pictures do: the held address takes the place of a small picture of the site's own.
   attempt('lazy', () => {
-    const image = document.getElementById('lazy');
-    image.onload = () => note('lazy', image.src === held('lazy.gif') ? 'load' : 'load own');
-    image.onload = () => note('lazy', image.currentSrc === held('lazy.gif') ? 'load' : 'load ' + image.currentSrc);
+    const image = watch('lazy', document.getElementById('lazy'));
     image.src = image.dataset.src;
     read('lazy', image.src, held('lazy.gif'));
   });
@@ -97,7 +96,7 @@ function markup() {
   const outer = document.createElement('p');
   box().append(outer);
   outer.outerHTML = "<img src='//held.example./outer.gif'>";
-  box().insertAdjacentHTML('beforeend', '<b>b</b><img src="https://user:word@held.example/adjacent.gif">');
+  box().insertAdjacentHTML('beforeend', '<b>b</b><img src="https://sub.held.example:443/adjacent.gif">');
   const { content } = Object.assign(document.getElementById('template'), { innerHTML: '<img src="https://held.example/template.gif">' });
   add(document.importNode(content, true));
   const range = document.createRange();
@@ -107,6 +106,7 @@ function markup() {
 }
 
 function requests() {
+  class Mine extends WebSocket {}
   const failing = (name, promise) => promise.then(() => note(name, 'answered'), error => note(name, error.constructor.name));
   failing('fetch', fetch(held('fetch')));
   failing('fetch request', fetch(new Request(held('request'), { method: 'POST', body: 'x' })));
@@ -138,8 +138,6 @@ function requests() {
     const source = new EventSource(held('events'));
     source.onerror = () => note('events', 'error ' + source.readyState);
   });
-  attempt('worker', () => { new Worker(held('worker.js')).onerror = () => note('worker', 'threw'); });
-  class Mine extends WebSocket {}
   attempt('subclass', () => note('subclass', new Mine('wss://held.example/mine') instanceof Mine));
   note('names', [fetch.name, fetch.length, WebSocket.name, /native code/.test('' + fetch), typeof WebSocket.prototype.send,
     Element.prototype.setAttribute.name, Element.prototype.setAttribute.length,

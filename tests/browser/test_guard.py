@@ -1,0 +1,231 @@
+"""
+The guard in real browsers: what a page's own script creates towards held hosts waits for the grant, and nothing breaks.
+
+``guard_pages/ways.js`` loads in every way there is, and writes what it met into the page. Each browser visits it once,
+behind the real middleware and a proxy that sees every request, and accepts everything.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.harness import background
+from tests.browser.harness.answers import GIF
+from tests.browser.harness.answers import Answer
+from tests.browser.harness.answers import failing
+from tests.browser.harness.answers import fitting
+from tests.browser.harness.chromium import Chromium
+from tests.browser.harness.engines import PATIENCE
+from tests.browser.harness.engines import Engine
+from tests.browser.harness.engines import Session
+from tests.browser.harness.proxy import Hit
+from tests.browser.harness.proxy import Proxy
+from tests.browser.harness.site import FIRST_PARTY
+from tests.browser.harness.site import ROOT
+from tests.browser.harness.wrapped import Wrapped
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIEnvironment
+
+PAGES = Path(__file__).parent / "guard_pages"
+
+_SERVICE = {"vendor": "Nobody Ltd", "country": "DE", "policy": "https://nobody.example/"}
+CONFIG = {
+    "services": [
+        {"id": "held", "name": "Held", "hosts": ["held.example"], "purposes": ["analytics"], **_SERVICE},
+        {"id": "other", "name": "Other", "hosts": ["other.example"], "purposes": ["marketing"], **_SERVICE},
+    ]
+}
+
+Notes = Mapping[str, list[object]]
+
+#: What the page itself must not notice before the grant; names of what is held are missing, since they tell nothing.
+BEFORE: Notes = {
+    "text in code": [41],
+    "writes": ["body"],
+    "read script": ["same"],
+    "read clone": ["same"],
+    "read lazy": ["same"],
+    "textarea": ['<img src="https://held.example/kept.gif">'],
+    "untouched": ["<i>&amp; text about held.example</i>"],
+    "script own": ["load"],
+    "script changed": ["load"],
+    "script free": ["load"],
+    "script marked": ["load"],
+    "img own": ["load"],
+    "fetch": ["TypeError"],
+    "fetch request": ["TypeError"],
+    "fetch url": ["TypeError"],
+    "fetch own": ["answered"],
+    "fetch free": ["answered"],
+    "xhr": ["sent", "error 0", "loadend 0"],
+    "xhr sync": ["threw NetworkError"],
+    "beacon": [True],
+    "beacon free": [True],
+    "socket": ["true,0,1", "error", "close 1006 3"],
+    "subclass": [True],
+    "events": ["error 2"],
+    "names": ["fetch,1,WebSocket,true,function,setAttribute,2,set src"],
+}
+
+#: Elements that load once they are released, each once.
+LOADED = frozenset(
+    [
+        "script",
+        "script attribute",
+        "script ordered",
+        "script url",
+        "script other",
+        "img",
+        "img srcset",
+        "iframe",
+        "iframe attribute",
+        "iframe srcdoc",
+        "link",
+        "link preload",
+        "embed",
+        "object",
+        "pixel",
+        "clone",
+        "lazy",
+        "inner",
+        "inner frame",
+        "fragment",
+        "write",
+    ]
+)
+#: What the release asks the held hosts for.
+ASKED = frozenset(
+    [
+        "script.js",
+        "attribute.js",
+        "ordered.js",
+        "url.js",
+        "other.js",
+        "img.gif",
+        "large.gif",
+        "frame",
+        "frame2",
+        "srcdoc.gif",
+        "link.css",
+        "preload.gif",
+        "poster.gif",
+        "video.mp4",
+        "source.mp4",
+        "audio.mp3",
+        "embed.gif",
+        "object.gif",
+        "pixel.gif",
+        "clone.gif",
+        "lazy.gif",
+        "inner.gif",
+        "inner",
+        "outer.gif",
+        "adjacent.gif",
+        "template.gif",
+        "fragment.js",
+        "write.gif",
+        "write.js?a=1&b=2",
+    ]
+)
+#: Films may be asked for in parts.
+IN_PARTS = frozenset({"video.mp4", "source.mp4", "audio.mp3"})
+
+
+def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with a page or a script of the folder, and with something small for the rest."""
+    path = environ["PATH_INFO"].lstrip("/") or "ways.html"
+    kind = {"html": "text/html; charset=utf-8", "gif": "image/gif"}.get(path.rpartition(".")[2], "text/javascript")
+    start_response("200 OK", [("Content-Type", kind)])
+    file = PAGES / path
+    return [file.read_bytes() if file.is_file() else GIF if kind == "image/gif" else b""]
+
+
+def answer(hit: Hit) -> Answer:
+    """Answer for a foreign host; Firefox would ask for an empty film for ever."""
+    return failing(hit) if hit.path.endswith((".mp3", ".mp4")) else fitting(hit)
+
+
+def notes(session: Session, enough: Callable[[Notes], bool]) -> Notes:
+    """Return what the page has met, once it is enough or patience ends."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = re.search(r'<pre id="out">(.*?)</pre>', session.html(), re.DOTALL)
+        met: Notes = json.loads(html.unescape(found[1])) if found and found[1] else {}
+        if enough(met) or time.monotonic() > deadline:
+            return met
+        time.sleep(0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one browser noted and asked for, before and after everything was accepted."""
+
+    before: Notes
+    after: Notes
+    asked_before: list[Hit]
+    asked_after: list[Hit]
+
+
+@pytest.fixture(scope="module", params=["chromium_profile", "firefox"])
+def seen(request: pytest.FixtureRequest, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """One visit of each engine."""
+    engine: Engine = request.getfixturevalue(request.param)
+    wrapped = Wrapped(tmp_path_factory.mktemp("site"), CONFIG).around(site)
+    with proxy.lane({FIRST_PARTY: wrapped}, answer) as lane, engine.session(lane, True) as session:
+        session.open(ROOT)
+        before = notes(session, lambda met: len(met.get("socket", ())) > 2 and BEFORE.keys() <= met.keys())
+        mark = lane.mark()
+        asked_before = background.without_background(lane.foreign())
+        session.click("[data-cmw-banner] [value=accept-all]")
+        after = notes(session, lambda met: met.keys() >= LOADED)
+        lane.settle()
+        return Seen(before, after, asked_before, background.without_background(lane.foreign(mark)))
+
+
+def test_nothing_goes_to_held_hosts_before_the_grant(seen: Seen) -> None:
+    """Neither a request nor a connection leaves, but to a host that no service names and where the owner marked it."""
+    assert {hit.host for hit in seen.asked_before} == {"free.example", "marked.held.example"}
+
+
+def test_the_page_meets_failures_and_values_as_browsers_give_them(seen: Seen) -> None:
+    """Requests fail like a broken network, held elements tell nothing yet, and what the page set reads as it set it."""
+    assert seen.before == BEFORE
+
+
+def test_what_was_held_loads_after_the_grant(seen: Seen) -> None:
+    """The release asks for everything that was held in elements, and for each once; requests are not made again."""
+    asked = Counter(hit.path.lstrip("/") for hit in seen.asked_after if hit.method != "CONNECT")
+    assert frozenset(asked) == ASKED
+    assert {name: count for name, count in asked.items() if count > 1 and name not in IN_PARTS} == {}
+
+
+def test_held_elements_tell_once_that_they_have_loaded(seen: Seen) -> None:
+    """No load or error event comes before the release, one load event after it."""
+    assert {name: seen.after.get(name) for name in LOADED} == dict.fromkeys(LOADED, ["load"])
+
+
+def test_a_grant_releases_its_own_services_only(chromium_engine: Chromium, proxy: Proxy, tmp_path: Path) -> None:
+    """Who allows marketing alone gets the marketing script, and nothing of the statistics."""
+    wrapped = Wrapped(tmp_path, CONFIG).around(site)
+    with proxy.lane({FIRST_PARTY: wrapped}, answer) as lane, chromium_engine.session(lane, True) as session:
+        session.open(ROOT)
+        mark = lane.mark()
+        session.click("[data-cmw-banner] summary")
+        session.click("[data-cmw-banner] [name=purpose][value=marketing]")
+        session.click("[data-cmw-banner] [value=save]")
+        notes(session, lambda met: "script other" in met)
+        assert {hit.host for hit in background.without_background(lane.foreign(mark))} == {"other.example"}
