@@ -82,7 +82,7 @@
   win.addEventListener('pagehide', () => kit.tabs && kit.tabs.close());
   if (doc.prerendering) doc.addEventListener('prerenderingchange', back, { once: true });
   else wake();
-  // Our own pages have no scripts that could tell; a reload tells nothing, so that no two tabs wake each other for ever.
+  // Our own pages have no scripts that could tell; a reload tells nothing, or two tabs might wake each other for ever.
   if (kit.tabs && !performance.navigation.type && doc.referrer.startsWith(at('/'))) kit.tabs.postMessage('changed');
 
   const find = () => doc.querySelector('[data-cmw-banner]');
@@ -106,12 +106,12 @@
   doc.addEventListener('submit', event => {
     const form = event.target;
     const button = event.submitter;
-    if (!button || button.name !== 'action' || !form.closest('[data-cmw-banner]')) return;
+    const banner = form.closest('[data-cmw-banner]');
+    if (kit.plain || !button || button.name !== 'action' || !banner) return;
     event.preventDefault();
     if (kit.busy) return;
     kit.busy = true;
-    const body = new URLSearchParams(new FormData(form));
-    body.append(button.name, button.value);
+    const body = new URLSearchParams(new FormData(form, button));
     const url = at('/choice');
     // The click is answered before the work begins.
     const later = new Promise(done => setTimeout(done));
@@ -122,25 +122,19 @@
       .catch(() => answer.then(now => (now.granted ? location.reload() : Promise.reject())))
       .catch(error => {
         // Blocked, or no network: nothing was granted, and the page need not be lost for saying that it stays so.
-        if (error instanceof TypeError && button.value === 'reject-all') {
-          form.closest('[data-cmw-banner]').hidden = true;
-          kit.busy = false;
-          return;
-        }
-        const field = doc.createElement('input');
-        field.type = 'hidden';
-        field.name = button.name;
-        field.value = button.value;
-        form.append(field);
+        kit.busy = false;
+        banner.hidden = error instanceof TypeError && button.value === 'reject-all';
+        if (banner.hidden) return;
+        // The browser's own way, from now on.
+        kit.plain = true;
         form.setAttribute('action', url);
-        // Fields called "submit" or "action" hide the form's own.
-        HTMLFormElement.prototype.submit.call(form);
+        button.click();
       });
   });
 
   doc.addEventListener('click', event => {
     const control = event.target.closest && event.target.closest('[data-cmw-action=open]');
-    if (!control || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!control || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (show()) event.preventDefault();
     else if (!control.href && !control.form) open();
   });
@@ -156,7 +150,9 @@
 
   // The placeholder of an embed asks for it to be loaded once: that one element is given back, and nothing recorded.
   win.addEventListener('message', event => {
-    if (event.data === 'cmw:once' && event.origin === location.origin) more().then(() => kit.once(event.source.frameElement)).catch(() => {});
+    const { data, origin, source } = event;
+    if (data !== 'cmw:once' || origin !== location.origin) return;
+    more().then(() => kit.once(source.frameElement)).catch(() => {});
   });
 
   win.consentMw = Object.freeze({
