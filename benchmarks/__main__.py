@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import caching
 from benchmarks import counters
 from benchmarks import edge_apps
 from benchmarks import edges
@@ -74,6 +75,11 @@ def measure_edges(requests: int) -> str:
     )
 
 
+def measure_caching(requests: int) -> str:
+    """Measure caches before the site and return their table."""
+    return caching.text(requests, progress)
+
+
 def measure_counters(rounds: int) -> str:
     """Measure what counting adds to a page view and return its table, with the goal below it."""
     progress(f"counters, {rounds} rounds")
@@ -130,7 +136,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--requests", type=int, default=300, help="requests for each row of the overhead")
     parser.add_argument(
         "--only",
-        choices=("speed", "memory", "overhead", "edges", "counters", "ledger", "stats", "visitor"),
+        choices=("speed", "memory", "overhead", "edges", "caching", "counters", "ledger", "stats", "visitor"),
         help="measure this part alone",
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
@@ -143,6 +149,7 @@ def main(arguments: list[str]) -> int:
         "memory": lambda: measure_memory(options.megabytes),
         "overhead": lambda: measure_overhead(options.requests),
         "edges": lambda: measure_edges(max(20, options.requests // 3)),
+        "caching": lambda: measure_caching(10_000),
         "counters": lambda: measure_counters(25),
         "ledger": lambda: measure_ledger(5, 1000),
         "stats": lambda: measure_stats(15),
