@@ -1,0 +1,154 @@
+"""Visitors of different choices through a real nginx and a real Varnish, set up as docs/caching.md says."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from benchmarks import caches
+from benchmarks import caching
+from benchmarks.caches import Client
+from benchmarks.caching import Visitor
+from benchmarks.caching_site import PAGES
+
+pytestmark = pytest.mark.slow
+
+REQUESTS = 2000
+#: Threads may ask for the same page at once before the cache has it.
+AT_ONCE = 4
+
+
+@pytest.fixture(params=caches.CACHES)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name a cache that can run here."""
+    if why := caches.missing(request.param):
+        pytest.skip(why)
+    return str(request.param)
+
+
+def test_private_pages_reach_nobody_else(kind: str) -> None:
+    """A cache as it is by default keeps no page, though the application says that everybody may have it."""
+    found = caching.run(kind, "private", REQUESTS)
+    assert (found.crossed, found.asked) == (0, found.requests)
+
+
+def test_one_page_for_all_is_kept_as_the_application_said(kind: str) -> None:
+    """Every visitor gets the page of somebody undecided, and the site is asked once for each page."""
+    found = caching.run(kind, "shared", REQUESTS)
+    assert found.crossed == 0
+    assert PAGES <= found.asked <= PAGES * AT_ONCE
+
+
+def test_a_page_of_a_class_reaches_its_class(kind: str) -> None:
+    """Each visitor gets what was granted; the site is asked once for each page and class, and for what is of none."""
+    found = caching.run(kind, "class", REQUESTS)
+    assert found.crossed == 0
+    classes, without = 7, REQUESTS / 9
+    assert PAGES * classes + without * 0.7 <= found.asked <= PAGES * classes * AT_ONCE + without * 1.3
+
+
+def test_a_cache_that_was_not_told_of_classes_keeps_nothing(kind: str) -> None:
+    """Without the header by which a cache says that it keys on the class, pages are private."""
+    found = caching.run(kind, "class", REQUESTS // 4, setup="default")
+    assert (found.crossed, found.asked) == (0, found.requests)
+
+
+def test_a_cache_that_ignores_what_it_is_told_would_be_found_out() -> None:
+    """The count is no constant: an nginx that heeds no header mixes visitors up."""
+    if why := caches.missing("nginx"):
+        pytest.skip(why)
+    found = caching.run("nginx", "private", 400, more="    proxy_ignore_headers Cache-Control Vary;\n")
+    assert found.crossed > 0
+
+
+def cookies(visitor: Visitor) -> tuple[str, str]:
+    """Return the signed cookie of a visitor, and the one that a cache can read."""
+    pairs = visitor.headers["Cookie"].split("; ")
+    told = next(pair for pair in pairs if pair.startswith("__Host-cmw-state="))
+    return next(pair for pair in pairs if pair != told), told
+
+
+Attack = Callable[[Visitor, Visitor], Mapping[str, str]]
+#: What somebody who accepted could send so that a page for accepting visitors is kept under another name.
+ATTACKS: Mapping[str, Attack] = {
+    "another class": lambda me, other: {"Cookie": f"{cookies(me)[0]}; {cookies(other)[1]}"},
+    "no class": lambda me, other: {"Cookie": cookies(me)[0]},
+    "an unknown class": lambda me, other: {"Cookie": f"{cookies(me)[0]}; __Host-cmw-state=none"},
+    "a spoilt class": lambda me, other: {"Cookie": f"{cookies(me)[0]}; {cookies(other)[1]}%"},
+    "two classes": lambda me, other: {"Cookie": f"{cookies(me)[0]}; {cookies(other)[1]}; {cookies(me)[1]}"},
+    "two classes, turned": lambda me, other: {"Cookie": f"{cookies(me)[0]}; {cookies(me)[1]}; {cookies(other)[1]}"},
+    "classes in quotes": lambda me, other: {"Cookie": f'a="; {cookies(other)[1]}; b="; {me.headers["Cookie"]}'},
+    "a class inside a value": lambda me, other: {"Cookie": f"a={cookies(other)[1]}; {me.headers['Cookie']}"},
+    "another spelling": lambda me, other: {"Cookie": f"{cookies(other)[1].upper()}; {me.headers['Cookie']}"},
+    "a tab": lambda me, other: {"Cookie": f"{cookies(me)[0]};\t{cookies(me)[1]}; {cookies(other)[1]}"},
+    "two lines": lambda me, other: {"Cookie": cookies(other)[1], "cookie": me.headers["Cookie"]},
+    "the header of the cache": lambda me, other: {"X-Cmw-Class": "none", **me.headers},
+    "the fixed header": lambda me, other: {"X-Cmw-Class": "cookie", **me.headers},
+    "the cookie of the snippet": lambda me, other: {"X-Cmw-Cookie": me.headers["Cookie"]},
+    "a signal that is none": lambda me, other: {"Sec-GPC": "1, 1", **me.headers},
+    "a frame": lambda me, other: {**me.headers, "Sec-Fetch-Dest": "iframe"},
+    "a fragment": lambda me, other: {**me.headers, "HX-Request": "true"},
+}
+
+
+def test_nobody_puts_a_page_of_one_class_under_the_name_of_another(kind: str) -> None:
+    """Whatever a visitor who accepted sends first, all others then get the page of their own choice."""
+    with caching.behind(kind, "class") as (port, _):
+        crowd = {visitor.name: visitor for visitor in caching.visitors(port, "class")}
+        me, client = crowd["accepted"], Client(port)
+        for number, (name, attack) in enumerate(ATTACKS.items()):
+            for method in ("GET", "HEAD", "GET"):
+                for other in (crowd["refused"], crowd["marketing"]):
+                    client.get(f"/{number}", {"Accept": "text/html", **attack(me, other)}, method)
+            wrong = [one for one in crowd if not crowd[one].fits(client.get(f"/{number}", crowd[one].headers).body)]
+            assert wrong == [], name
+        client.close()
+
+
+def test_other_caches_on_the_way_are_told_that_a_page_for_a_class_is_private(kind: str) -> None:
+    """A page that the cache keeps leaves it as one that nobody else may keep, the first time and the next."""
+    with caching.behind(kind, "class") as (port, _):
+        client = Client(port)
+        answers = [client.get("/1", {"Sec-Fetch-Dest": "document"}) for _ in range(2)]
+        client.close()
+    for answer in answers:
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert answer.headers["vary"] == "Cookie, Sec-GPC"
+
+
+def test_a_page_in_a_shared_cache_is_asked_for_again_by_its_tag(kind: str) -> None:
+    """A browser that has the page gets 304 from the cache, and the whole page after the notice changed."""
+    with caching.behind(kind, "shared") as (port, site):
+        client = Client(port)
+        tag = client.get("/1", {"Sec-Fetch-Dest": "document"}).headers["etag"]
+        again = [
+            client.get("/1", {"Sec-Fetch-Dest": "document", "If-None-Match": value}).status
+            for value in (tag, tag.replace("~cmw.s", "~cmw.s0"))
+        ]
+        client.close()
+        assert (again, caching.asked(site)) == ([304, 200], 1)
+
+
+@pytest.mark.parametrize("setup", ["shared", "class"])
+def test_the_snippet_for_several_languages_fits_into_the_others(setup: str, tmp_path: Path) -> None:
+    """What the document adds for languages stands beside what it gives for each mode."""
+    if why := caches.missing("nginx"):
+        pytest.skip(why)
+    known = caches.snippets()
+    added = known["nginx", "languages, in location { }"]
+    if setup == "shared":
+        added = added.replace("|$cmw_class", "")
+    # Of what stands there twice the document's addition counts.
+    twice = ("proxy_cache_key", "proxy_ignore_headers", "proxy_set_header Accept-Encoding")
+    lines = caches.nginx_config(setup, caches.free_port(), caches.free_port(), tmp_path).splitlines(keepends=True)
+    config = "".join(line for line in lines if not line.strip().startswith(twice))
+    config = config.replace("location / {", "location / {\n" + added)
+    config = config.replace("http {", "http {\n" + known["nginx", "languages, in http { }"])
+    (tmp_path / "nginx.conf").write_text(config, "utf-8")
+    command = [caches.NGINX, "-t", "-p", str(tmp_path), "-e", str(tmp_path / "log"), "-c", str(tmp_path / "nginx.conf")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
