@@ -33,6 +33,7 @@ from tests.browser.harness.proxy import Proxy
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIApplication
     from _typeshed.wsgi import WSGIEnvironment
 
 #: Milliseconds; far more than anything here takes, so that only a failure waits for it.
@@ -181,6 +182,14 @@ def served(policy: Policy, folder: Path, *, wrapped: bool) -> Iterator[str]:
         own = wrapped and environ["HTTP_HOST"].startswith("localhost")
         return (middleware if own else site)(environ, start_response)
 
+    with listening(app) as url:
+        yield url
+    middleware.close()
+
+
+@contextmanager
+def listening(app: WSGIApplication) -> Iterator[str]:
+    """Serve an app on a free port, and give its address."""
     with make_server("127.0.0.1", 0, app, server_class=_Server, handler_class=_Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
@@ -262,6 +271,34 @@ def test_the_form_works_where_a_page_may_send_none(chromium: Browser, tmp_path: 
         expect(page.locator("[data-cmw-banner]")).to_have_count(0)
         assert page.url == url
     context.close()
+
+
+#: What a browser with a window says it is.
+PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+
+
+def test_what_a_browser_reports_is_counted(chromium: Browser, tmp_path: Path) -> None:
+    """A picture from a host that nobody declared is stopped, and its site is counted for the day; no more is kept."""
+
+    def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [b"<!doctype html><title>Prints</title><body><img src=https://u1.elsewhere.example/a.gif?ann>"]
+
+    settings = {"csp": "enforce", "csp_reports": True, "unknown": "allow"}
+    middleware = ConsentMiddleware(
+        site, {"site": {"records": f"sqlite:///{tmp_path}/consent.db", **settings}, "services": SERVICES}
+    )
+    page = chromium.new_page(user_agent=PERSON)
+    with listening(middleware) as url, page.expect_response("**/_cmw/csp") as answered:
+        page.goto(url)
+    page.close()
+    middleware.engine.tally.flush()
+    counts = middleware.engine.records.counts(middleware.engine.today() + 2)
+    middleware.close()
+    assert answered.value.status == 204
+    assert {(one.value, one.outcome): number for one, number in counts.items() if one.table == "csp"} == {
+        ("elsewhere.example", "blocked"): 1
+    }
 
 
 OTHERS = {"tags.example", "films.example", "reports.example"}
