@@ -51,6 +51,9 @@ _IN_FOREIGN_PAGES = frozenset(
     }
 )
 
+#: A script that is a part of another one is served as that other with itself inside, where a comment names it.
+_PARTS: Mapping[str, str] = MappingProxyType({"shared.js": "runtime.js"})
+
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _AROUND = re.compile(r"\s*([{};,>])\s*")
 _AFTER_COLON = re.compile(r":\s+")
@@ -182,12 +185,19 @@ class Assets:
             stem, dot, ending = entry.name.rpartition(".")
             if dot + ending not in CONTENT_TYPES or not entry.is_file():
                 continue
-            content = self._prepare(entry.name, entry.read_bytes())
+            content = self._prepare(entry.name, self._source(entry))
             digest = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
             path = f"assets/{stem}.{digest}.{ending}"
             self._content[entry.name] = content
             self._paths[entry.name] = path
             self._by_path[path] = entry.name
+
+    def _source(self, entry: Traversable) -> bytes:
+        source = entry.read_bytes()
+        whole = _PARTS.get(entry.name)
+        if whole is None or not (self._folder / whole).is_file():
+            return source
+        return (self._folder / whole).read_bytes().replace(f"// ({entry.name})\n".encode(), source)
 
     @staticmethod
     def _prepare(name: str, content: bytes) -> bytes:

@@ -14,18 +14,12 @@ from consent_mw.assets import Assets
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import Site
 
-#: Before this the runtime takes its part for such pages in.
-_PLACE = b"win.consentMw=Object.freeze"
 _MARK = ' data-cmw-gpc=""'
 
 
 def runtime_of(site: Site, assets: Assets) -> bytes:
     """Return the runtime as the pages of the site need it."""
-    runtime = assets.read("runtime.js")
-    if site.caching != "shared":
-        return runtime
-    before, place, behind = runtime.partition(_PLACE)
-    return before + assets.read("shared.js") + place + behind
+    return assets.read("shared.js" if site.caching == "shared" else "runtime.js")
 
 
 def marks(site: Site, *, shared: bool) -> Callable[[str], str]:

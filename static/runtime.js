@@ -155,6 +155,8 @@
     more().then(() => kit.once(source.frameElement)).catch(() => {});
   });
 
+  // (shared.js)
+
   win.consentMw = Object.freeze({
     allows: kit.allows,
     open,
