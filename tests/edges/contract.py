@@ -107,6 +107,11 @@ def answer(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
     return Answer(status, {name: sorted(values) for name, values in sorted(kept.items())}, body)
 
 
+def _of_a_body(headers: list[tuple[str, str]], method: str) -> list[tuple[str, str]]:
+    """Return the headers; without the length of a body that HEAD does not bring."""
+    return [pair for pair in headers if method != "HEAD" or pair[0].lower() != "content-length"]
+
+
 # -- the two ways in which servers call
 
 
@@ -145,7 +150,7 @@ def ask_wsgi(app: WSGIApplication, scheme: str = "https") -> Ask:
             if close is not None:
                 close()
         status, given = started[0]
-        return answer(int(status[:3]), given, b"".join(written))
+        return answer(int(status[:3]), _of_a_body(given, method), b"".join(written))
 
     return ask
 
@@ -197,7 +202,7 @@ def ask_asgi(app: ASGIApp, scheme: str = "https", loop: Callable[..., None] = ru
         (start,) = (message for message in sent if message["type"] == "http.response.start")
         assert [m.get("more_body", False) for m in sent if m["type"] == "http.response.body"][-1] is False
         given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
-        return answer(start["status"], given, b"".join(m.get("body", b"") for m in sent))
+        return answer(start["status"], _of_a_body(given, method), b"".join(m.get("body", b"") for m in sent))
 
     return ask
 
