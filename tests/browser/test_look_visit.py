@@ -1,0 +1,104 @@
+"""A visit by keyboard on a site that is served, from the first paint to the choice: what moves, what has the focus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from consent_mw import ConsentMiddleware
+from demo_site.servers import serve_near
+from tests.browser.harness.looks import LAYOUTS
+from tests.browser.harness.looks import document
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse
+    from wsgiref.types import WSGIEnvironment
+
+#: What moved, by name (null where it is gone since), and whether that counts as a layout shift; whether the notice was
+#: there when the first frame with something of the page in it was painted.
+WATCH = """
+  window.moved = [];
+  new PerformanceObserver(list => list.getEntries().forEach(shift => shift.sources.forEach(({node}) => {
+    const name = node && (node.closest && node.closest('.cmw-ui') ? 'notice' : node.localName || node.nodeName);
+    moved.push([name, !shift.hadRecentInput]);
+  }))).observe({type: 'layout-shift', buffered: true});
+  window.first = null;
+  const look = () => {
+    const banner = document.querySelector('[data-cmw-banner]');
+    if (!document.querySelector('main')) return requestAnimationFrame(look);
+    window.first = banner ? banner.getBoundingClientRect().height > 100 : false;
+  };
+  requestAnimationFrame(look);
+"""
+FOCUS = "document.activeElement.dataset.cmwAction || document.activeElement.name || document.activeElement.localName"
+
+
+def page_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with a page of the shop."""
+    start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+    return [document(None).encode()]
+
+
+@pytest.fixture
+def visit(chromium: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The first view of a site with the layout."""
+    layout, position = request.param
+    site: dict[str, Any] = {
+        "layout": layout,
+        "records": f"sqlite:///{tmp_path}/consent.db",
+        "privacy_policy": "/privacy",
+    }
+    if position:
+        site["position"] = position
+    config = {"site": site, "services": [{"use": "google-analytics"}]}
+    app = ConsentMiddleware(page_app, config)
+    with serve_near(app, 0) as server:
+        context = chromium.new_context(viewport={"width": 1280, "height": 800})
+        context.add_init_script(WATCH)
+        page = context.new_page()
+        page.goto(f"http://localhost:{server.port}/")
+        yield page
+        context.close()
+    app.engine.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("visit", [*LAYOUTS, ("bar", "top")], indirect=True, ids=lambda place: "-".join(place))
+def test_a_choice_by_keyboard(visit: Page) -> None:
+    """
+    The notice is there at the first frame and moves nothing, neither when it comes nor when it goes.
+
+    Escape closes the boxes, gives the focus back and stores nothing; after the choice the focus is on the control
+    that opens it again, and the page goes on from there.
+    """
+    page = visit
+    page.wait_for_function("first !== null")
+    assert (page.evaluate("first"), page.evaluate("moved")) == (True, [])
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS) == "summary"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS) == "purpose"
+    page.keyboard.press("Space")
+    page.keyboard.press("Escape")
+    assert (page.evaluate(FOCUS), page.locator("details[open]").count()) == ("summary", 0)
+    assert page.context.cookies() == []
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS) == "reject-all"
+    page.keyboard.press("Enter")
+    page.locator("[data-cmw-banner]").wait_for(state="detached")
+    assert page.evaluate(FOCUS) == "open"
+    status = page.locator("[role=status]", has_text="Your choice has been saved.")
+    status.wait_for(state="attached")
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS) == "input"
+    # Boxes that open and close move what stands beside them in the notice, which is what the key was pressed for.
+    assert [found for found in page.evaluate("moved") if found[1] or found[0] not in ("notice", None)] == []
