@@ -35,6 +35,7 @@ APACHE = Path("/usr/sbin/apache2")
 MODULES = Path("/usr/lib/apache2/modules")
 WSGI = "tests.edges.servers.serve_wsgi"
 ASGI = "tests.edges.servers.serve_asgi"
+TRIO = "tests.edges.servers.serve_trio"
 #: As whom Apache runs where the tests run as root, which mod_wsgi refuses to serve.
 UNPRIVILEGED = "nobody"
 
@@ -176,18 +177,29 @@ KINDS: Mapping[str, Kind] = {
     "mod_wsgi": Kind(_apache, "wsgi", "wrapper", _no_apache, unprivileged=True),
 }
 
+#: Servers with tests of their own.
+ALONE: Mapping[str, Kind] = {
+    "hypercorn-trio": Kind(
+        lambda port, folder: _python(
+            "hypercorn", "--worker-class=trio", f"--bind=127.0.0.1:{port}", f"{TRIO}:application"
+        ),
+        "asgi",
+        "read",
+    ),
+}
+
 
 class Server:
     """
     A running server, with a folder of its own.
 
     Args:
-        name: One of :data:`KINDS`.
+        name: One of :data:`KINDS` or :data:`ALONE`.
         lifespan: The host whose site hears of the start and the end of an ASGI server.
     """
 
     def __init__(self, name: str, lifespan: str = "framework.localhost") -> None:
-        self.kind = KINDS[name]
+        self.kind = {**KINDS, **ALONE}[name]
         if reason := self.kind.missing():
             pytest.skip(reason)
         # Not pytest's own folder: that is closed to the user whom Apache's processes run as.
