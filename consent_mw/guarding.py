@@ -224,7 +224,7 @@ def host_list(services: Iterable[Service], allowed: frozenset[str], common: Iter
             running += _rules(service, frozenset())
         else:
             held += _rules(service, frozenset({service.id}))
-    if not held:
+    if not held and not common:
         return ""
     unasked = [rule for service in common for rule in _rules(service, frozenset({UNASKED}))]
     begun = _groups(held)
@@ -297,12 +297,21 @@ class GuardCode:
         self._common = [
             replace(owners[host], hosts=(host,), paths=()) for host in COMMON if owners[host].id not in site.by_id
         ]
+        self._managers = [service for service in site.optional if service.manager and service.id in self._asked]
         self._lists: dict[frozenset[str], str] = {}
 
-    def hosts(self, granted: frozenset[str]) -> str:
-        """Return the list for who granted these services; empty where all that were asked about are granted."""
+    def hosts(self, granted: frozenset[str], purposes: frozenset[str] | None = None) -> str:
+        """
+        Return the list for who granted these services; empty where all that were asked about are granted.
+
+        A tag manager that runs for some of its purposes (``purposes`` are granted, or all) is not granted as a whole:
+        what the site did not declare it may not load.
+        """
         granted &= self._asked
-        if granted == self._asked:
+        partly = purposes is not None and any(
+            service.id in granted and not purposes.issuperset(service.purposes) for service in self._managers
+        )
+        if granted == self._asked and not partly:
             return ""
         found = self._lists.get(granted)
         if found is None:
@@ -318,7 +327,7 @@ class GuardCode:
 
         It is nothing where everything may run, and where the page takes neither code nor a linked script.
         """
-        hosts = self.hosts(page.decision.granted)
+        hosts = self.hosts(page.decision.granted, page.decision.purposes)
         # Who has chosen comes back: for them the code is a file that the browser keeps, and pages stay small.
         inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
         if not hosts or not (inline or page.linked):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from consent_mw import config
 from consent_mw.banner import covered
 from consent_mw.catalogue import load
 from consent_mw.core.decide import decide
@@ -18,9 +19,11 @@ from consent_mw.core.model import Record
 from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
+from consent_mw.guarding import GuardCode
 from consent_mw.web.choice import Asked
 from consent_mw.web.choice import Form
 from consent_mw.web.choice import choice_of
+from tests.web.doubles import ASSETS
 from tests.web.doubles import FakeContext
 from tests.web.doubles import Visitor
 from tests.web.test_pages import one
@@ -130,3 +133,13 @@ def test_saving_the_preferences_as_they_are_leaves_a_tag_manager_as_it_is() -> N
     assert again == [("purpose", "analytics")]
     visitor.post(("action", "save"), *again)
     assert visitor.get("/state").json == before
+
+
+def test_a_manager_that_runs_for_one_purpose_may_load_nothing_undeclared() -> None:
+    """All that the site declared runs, and yet the guard holds trackers that the site never asked about."""
+    site = config.load({"services": [{"use": "google-tag-manager"}, {"use": "google-analytics"}]})
+    guard = GuardCode(site, ASSETS)
+    granted = frozenset({"google-tag-manager", "google-analytics"})
+    partly = guard.hosts(granted, frozenset({"analytics"}))
+    assert "connect.facebook.net/" in partly
+    assert guard.hosts(granted, frozenset({"analytics", "marketing"})) == ""
