@@ -1,0 +1,205 @@
+"""A page that a cache keeps for everybody, in a browser: it becomes the visitor's own as far as the server says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from benchmarks.caching_site import SERVICES
+from benchmarks.caching_site import bare
+from consent_mw import ConsentMiddleware
+from tests.browser.harness.proxy import Lane
+from tests.browser.harness.proxy import Proxy
+from tests.browser.harness.site import FIRST_PARTY
+from tests.browser.harness.site import ROOT
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIEnvironment
+
+pytestmark = pytest.mark.browser
+
+BANNER = "[data-cmw-banner]"
+GOOGLE, HOTJAR, META = "www.google-analytics.com", "static.hotjar.com", "connect.facebook.net"
+#: Notes each frame in which a banner can be seen.
+WATCH = """
+window.painted = 0;
+const look = () => {
+  const banner = document.querySelector('[data-cmw-banner]');
+  if (banner && banner.getClientRects().length) window.painted++;
+  requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+SIGNAL = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true });"
+
+
+class Kept:
+    """What a shared cache does, as far as this matters: a page that may be kept is what the first visitor got."""
+
+    def __init__(self, site: WSGIApplication) -> None:
+        self._site = site
+        self._kept: dict[str, tuple[list[tuple[str, str]], bytes]] = {}
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        key = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] == "GET" and key in self._kept:
+            headers, body = self._kept[key]
+            start_response("200 OK", headers)
+            return [body]
+        given: list[tuple[str, str]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], object]:
+            given.extend(headers)
+            return start_response(status, headers)
+
+        body = b"".join(self._site(environ, start))
+        if dict(given).get("Cache-Control", "").startswith("public, max-age=600"):
+            assert not any(name == "Set-Cookie" for name, _ in given)
+            self._kept[key] = ([(name, value) for name, value in given if name != "Cache-Control"], body)
+        return [body]
+
+
+@pytest.fixture
+def lane(proxy: Proxy, tmp_path: Path) -> Iterator[Lane]:
+    """A network with the site behind a cache, which somebody else has asked for its page before."""
+    site = {"name": "Shop", "records": f"sqlite:///{tmp_path}/consent.db", "caching": "shared"}
+    with proxy.lane() as lane:
+        lane.serve(FIRST_PARTY, Kept(ConsentMiddleware(bare(), {"site": site, "services": SERVICES})))
+        yield lane
+
+
+Visit = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def visitor(chromium: Browser, lane: Lane) -> Iterator[Visit]:
+    """Return what makes a visitor without history."""
+    made: list[BrowserContext] = []
+
+    def make(**more: object) -> BrowserContext:
+        context = chromium.new_context(proxy={"server": lane.address}, ignore_https_errors=True, **more)  # type: ignore[arg-type]
+        context.set_default_timeout(30_000)
+        context.add_init_script(WATCH)
+        made.append(context)
+        return context
+
+    yield make
+    for context in made:
+        context.close()
+
+
+def open_page(lane: Lane, page: Page) -> list[str]:
+    """Open the page and return what it asked for beyond itself and our assets: hosts, and paths of our own."""
+    mark = lane.mark()
+    page.goto(ROOT)
+    page.wait_for_load_state("load")
+    lane.settle()
+    return asked(lane, mark)
+
+
+def asked(lane: Lane, since: int) -> list[str]:
+    """Return hosts, and paths of the site's own pages, that were asked for."""
+    foreign = {hit.host for hit in lane.foreign(since)}
+    own = {hit.path for hit in lane.hits(since) if hit.host == FIRST_PARTY and hit.path.startswith("/_cmw/")}
+    return sorted(foreign) + sorted(path for path in own if "/assets/" not in path)
+
+
+def answer(context: BrowserContext, *fields: tuple[str, str]) -> None:
+    """Post a choice as a page without scripts does."""
+    headers = {"Origin": ROOT.rstrip("/"), "Content-Type": "application/x-www-form-urlencoded"}
+    context.request.post(f"{ROOT}_cmw/choice", data=urlencode(fields), headers=headers, max_redirects=0)
+
+
+def test_the_kept_page_becomes_that_of_who_looks_at_it(lane: Lane, visitor: Visit) -> None:
+    """
+    The banner is there for who has not decided, and never painted for who has; what was granted runs each time.
+
+    Whoever refuses costs the site no request at all.
+    """
+    context = visitor()
+    page = context.new_page()
+    assert open_page(lane, page) == []
+    expect(page.locator(BANNER)).to_be_visible()
+
+    mark = lane.mark()
+    page.click(f"{BANNER} [value=accept-all]")
+    assert lane.wait_for(lambda hits: {GOOGLE, HOTJAR, META} <= {hit.host for hit in hits}, mark)
+    assert open_page(lane, page) == [META, HOTJAR, GOOGLE, "/_cmw/state"]
+    assert page.evaluate(
+        "[painted, consentMw.allows('hotjar'), document.querySelectorAll('[data-cmw-banner]').length]"
+    ) == [
+        0,
+        True,
+        0,
+    ]
+    assert page.locator("html").get_attribute("data-cmw-state") == "accept"
+
+    answer(context, ("action", "save"), ("service", "hotjar"))
+    assert open_page(lane, page) == [HOTJAR, "/_cmw/state"]
+
+    answer(context, ("action", "withdraw"))
+    assert open_page(lane, page) == []
+    assert page.evaluate("painted") == 0
+    assert page.locator("html").get_attribute("data-cmw-state") == "withdraw"
+
+
+def test_a_cookie_that_somebody_wrote_releases_nothing(lane: Lane, visitor: Visit) -> None:
+    """Whatever it says, the server is asked, knows of no choice, and the banner comes back."""
+    honest = visitor()
+    answer(honest, ("action", "accept-all"))
+    (told,) = (cookie for cookie in honest.cookies() if cookie["name"] == "__Host-cmw-state")
+    context = visitor()
+    context.add_cookies([{"name": told["name"], "value": told["value"], "url": ROOT, "secure": True}])
+    page = context.new_page()
+    assert open_page(lane, page) == ["/_cmw/state"]
+    expect(page.locator(BANNER)).to_be_visible()
+    assert page.evaluate("['hotjar', 'analytics'].map(consentMw.allows)") == [False, False]
+    # The server took it away.
+    assert [cookie["name"] for cookie in context.cookies()] == []
+    # One of another question hides nothing either.
+    word = told["value"].partition("-")[0]
+    context.add_cookies([{"name": told["name"], "value": f"{word}-00000000", "url": ROOT, "secure": True}])
+    assert open_page(lane, page) == []
+    expect(page.locator(BANNER)).to_be_visible()
+
+
+def test_the_signal_is_heeded_in_a_page_made_without_it(lane: Lane, visitor: Visit) -> None:
+    """The banner leaves marketing out and says so; accepting all grants the rest."""
+    context = visitor(extra_http_headers={"Sec-GPC": "1"})
+    context.add_init_script(SIGNAL)
+    page = context.new_page()
+    assert open_page(lane, page) == []
+    banner = page.locator(BANNER)
+    assert banner.locator("input[name=purpose]").evaluate_all("all => all.map(one => one.value)") == ["analytics"]
+    expect(banner.locator(".cmw-gpc")).to_be_visible()
+    page.click(f"{BANNER} [value=accept-all]")
+    lane.settle()
+    assert open_page(lane, page) == [HOTJAR, GOOGLE, "/_cmw/state"]
+
+
+def test_without_scripts_all_stays_held_and_the_choice_is_kept(lane: Lane, visitor: Visit) -> None:
+    """The kept page is the same for ever; the page with the choices knows."""
+    context = visitor(java_script_enabled=False)
+    page = context.new_page()
+    mark = lane.mark()
+    page.goto(ROOT)
+    expect(page.locator(BANNER).locator(".cmw-gpc")).to_have_count(0)
+    with page.expect_navigation():
+        page.click(f"{BANNER} [value=accept-all]")
+    expect(page.locator(BANNER)).to_be_visible()
+    page.goto(f"{ROOT}_cmw/")
+    ticked = page.locator("input[name=purpose]:checked").evaluate_all("all => all.map(one => one.value)")
+    assert ticked == ["analytics", "marketing"]
+    assert lane.foreign(mark) == []
