@@ -122,8 +122,9 @@ def measure_visitor(rounds: int) -> str:
     goals = "\n".join(f"- {line}" for line in visitor.goals(found))
     return (
         f"{title}Chromium, its processor slowed {visitor.SLOWER} times; one page of 20 KB with a Google tag, from one "
-        f"server on loopback; a new visitor each time; medians of {rounds} rounds in turn. Bytes are those of brotli "
-        f"11.\n\n{report.table(visitor.HEAD, visitor.rows(found))}\n\n{goals}\n"
+        f"server on loopback; a new visitor each time; medians of {rounds} rounds in turn.\n\n"
+        f"{report.table(visitor.SPEED_HEAD, visitor.speed_rows(found))}\n\nBytes of brotli 11.\n\n"
+        f"{report.table(visitor.SIZE_HEAD, visitor.size_rows(found))}\n\n{goals}\n"
     )
 
 

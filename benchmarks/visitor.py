@@ -92,17 +92,23 @@ _WATCH = """(() => {
 #: Two frames after which an event of the last click has been told of.
 _SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 200))))"
 
-HEAD = (
+SPEED_HEAD = (
     "in the page",
     "seen after first paint, ms",
     "first paint, ms",
     "first paint / bare",
     "click answered, ms",
+    "click / consent_mw",
     "layout shift",
-    "bytes before a choice",
+)
+SIZE_HEAD = (
+    "in the page",
+    "before a choice",
     "of these in the page",
     "requests",
-    "bytes in each later page",
+    "bytes / consent_mw",
+    "once after it",
+    "in each later page",
 )
 
 
@@ -119,6 +125,8 @@ class Visits:
     #: By how much the page grows: undecided, refused, accepted.
     grows: tuple[int, int, int] = (0, 0, 0)
     loaded: int = 0
+    later_files: tuple[str, ...] = ()
+    later_loaded: int = 0
 
 
 def missing() -> str:
@@ -191,8 +199,7 @@ def visit(browser: Browser, server: Server, visits: Visits) -> None:
     page.goto(origin + PATHS[setup.name], wait_until="load")
     page.wait_for_function("benchSeen.frame && performance.getEntriesByName('first-contentful-paint').length")
     page.wait_for_timeout(500)
-    own = [url.removeprefix(origin) for url in asked if url.startswith(origin)]
-    visits.files = tuple(url for url in own if url != PATHS[setup.name])
+    visits.files = tuple(files(asked, origin, setup))
     frame, paint = page.evaluate(
         "[benchSeen.frame, performance.getEntriesByName('first-contentful-paint')[0].startTime]"
     )
@@ -203,7 +210,16 @@ def visit(browser: Browser, server: Server, visits: Visits) -> None:
         page.click(setup.accept)
         page.evaluate(_SETTLED)
         visits.answer.append(max(LEAST, page.evaluate("benchSeen.answer")))
+        page.goto(origin + PATHS[setup.name], wait_until="load")
+        page.wait_for_timeout(200)
+        visits.later_files = tuple(path for path in files(asked, origin, setup) if path not in visits.files)
     context.close()
+
+
+def files(asked: Sequence[str], origin: str, setup: Setup) -> list[str]:
+    """Return the files of a notice among the addresses that were asked for, each once."""
+    paths = dict.fromkeys(url.removeprefix(origin) for url in asked if url.startswith(origin))
+    return [path for path in paths if path not in {PATHS[setup.name], "/_cmw/choice"}]
 
 
 def weigh(server: Server, visits: Visits) -> None:
@@ -217,6 +233,7 @@ def weigh(server: Server, visits: Visits) -> None:
     )
     visits.grows = (first, refused, accepted)
     visits.loaded = sum(weight(server.get(path, "")[1]) for path in visits.files)
+    visits.later_loaded = sum(weight(server.get(path, "")[1]) for path in visits.later_files)
 
 
 def first_visit(lang: str, services: Sequence[str]) -> int:
@@ -247,26 +264,43 @@ def name(setup: Setup) -> str:
     return f"{setup.name} {npm_packages.version(setup.package)}" if setup.package else setup.name
 
 
-def rows(found: Sequence[Visits]) -> list[list[str]]:
-    """Return the rows of the table."""
+def speed_rows(found: Sequence[Visits]) -> list[list[str]]:
+    """Return the rows of the table of times."""
     bare = found[0]
-    lines = []
-    for visits in found:
-        first, refused, accepted = visits.grows
-        ratio = median(mine / its for mine, its in zip(visits.paint, bare.paint, strict=True))
-        notice = visits is not bare
+    ours = next(visits for visits in found if visits.setup is OURS)
+    lines = [[name(bare.setup), "", f"{median(bare.paint):.0f}", "1.00", "", "", f"{bare.shift:.3f}"]]
+    for visits in found[1:]:
+        paint = median(mine / its for mine, its in zip(visits.paint, bare.paint, strict=True))
+        answer = median(mine / its for mine, its in zip(visits.answer, ours.answer, strict=True))
         lines.append(
             [
                 name(visits.setup),
-                f"{median(visits.seen):.0f}" if notice else "",
+                f"{median(visits.seen):.0f}",
                 f"{median(visits.paint):.0f}",
-                f"{ratio:.2f}",
-                f"{median(visits.answer):.0f}" if notice else "",
+                f"{paint:.2f}",
+                f"{median(visits.answer):.0f}",
+                f"{answer:.2f}",
                 f"{visits.shift:.3f}",
-                f"{first + visits.loaded}" if notice else "",
-                f"{first}" if notice else "",
-                f"{len(visits.files)}" if notice else "",
-                f"{max(refused, accepted)}" if notice else "",
+            ]
+        )
+    return lines
+
+
+def size_rows(found: Sequence[Visits]) -> list[list[str]]:
+    """Return the rows of the table of bytes; the bare page has none."""
+    ours = next(visits for visits in found if visits.setup is OURS)
+    lines = []
+    for visits in found[1:]:
+        first, refused, accepted = visits.grows
+        lines.append(
+            [
+                name(visits.setup),
+                f"{first + visits.loaded}",
+                f"{first}",
+                f"{len(visits.files)}",
+                f"{(first + visits.loaded) / (ours.grows[0] + ours.loaded):.1f}",
+                f"{visits.later_loaded}",
+                f"{max(refused, accepted)}",
             ]
         )
     return lines
