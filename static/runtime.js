@@ -150,8 +150,8 @@
 
   // The placeholder of an embed asks for it to be loaded once: that one element is given back, and nothing recorded.
   win.addEventListener('message', event => {
-    const { data, origin, source } = event;
-    if (data !== 'cmw:once' || origin !== location.origin) return;
+    const { data, isTrusted, origin, source } = event;
+    if (!isTrusted || data !== 'cmw:once' || origin !== location.origin) return;
     more().then(() => kit.once(source.frameElement)).catch(() => {});
   });
 

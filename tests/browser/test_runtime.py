@@ -444,6 +444,49 @@ log('two');
 # -- what a grant covers
 
 
+TWO_FRAMES = """
+<iframe{+ data-cmw-held=t src=/_cmw/placeholder/t+} id="one" {+data-cmw-+}src="one.html"></iframe>
+<iframe{+ data-cmw-held=t src=/_cmw/placeholder/t+} id="two" {+data-cmw-+}src="two.html"></iframe>
+<script{+ data-cmw-held=t type=text/plain+}>log('ran');</script>
+--- one.html 0
+--- two.html 0
+"""
+
+
+def test_an_embed_is_shown_once_and_nothing_else(page: Page, site: Site) -> None:
+    """Asked for by its placeholder, one frame loads; the others and the scripts of its service stay held."""
+    held(page, add(site, TWO_FRAMES))
+    page.focus("#one")
+    with page.expect_request("**/one.html"):
+        page.frames[1].evaluate("parent.postMessage('cmw:once', location.origin)")
+    page.wait_for_load_state("networkidle")
+    assert ["/p/held", "/p/one.html"] == site.requests("/p/")
+    assert '<iframe src="one.html" id="one"></iframe>' == page.locator("#one").evaluate("frame => frame.outerHTML")
+    assert ["one", []] == page.evaluate("[document.activeElement.id, LOG]")
+    assert ["none", False] == page.evaluate("[document.documentElement.dataset.cmwState, consentMw.allows('t')]")
+    accept(page)
+    assert ["ran"] == wait_for(page, ["ran"])
+    page.wait_for_load_state("networkidle")
+    assert ["/p/held", "/p/one.html", "/p/two.html"] == site.requests("/p/")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "postMessage('cmw:once', location.origin)",
+        "document.getElementById('free').contentWindow.eval(`parent.postMessage('cmw:once', origin)`)",
+        "dispatchEvent(new MessageEvent('message', { data: 'cmw:once', origin, source: one.contentWindow }))",
+    ],
+    ids=["page", "other frame", "made up"],
+)
+def test_only_a_placeholder_shows_its_embed(page: Page, site: Site, attempt: str) -> None:
+    """A message that does not come from a held frame gives nothing back."""
+    held(page, add(site, TWO_FRAMES.replace("<script", '<iframe id="free"></iframe><script', 1)))
+    page.evaluate(attempt)
+    page.wait_for_timeout(200)
+    assert ["/p/held"] == site.requests("/p/")
+
+
 def test_only_what_is_granted_is_released(page: Page, site: Site) -> None:
     """Of elements, of addresses in style sheets and of srcset lists only those come back whose every id is granted."""
     address = add(
