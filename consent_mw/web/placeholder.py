@@ -66,7 +66,7 @@ def register(app: Flask, context: WebContext) -> None:
         if name is None:
             raise Refused(403, "error.insecure")
         offered = visit.pages().embeds(form.once)
-        if not offered or visit.site.caching == "shared":
+        if not offered or visit.site.caching != "private":
             raise Refused(400)
         back = visit.back(form.back)
         answer = Response(status=303)
@@ -79,10 +79,10 @@ def _way(site: Site) -> str:
     """
     Return how an embed can be shown once: by a script in the page, by a form, or by either.
 
-    A page that everybody shares cannot differ for one view, and a page's own
+    A page that caches keep cannot differ for one view, and a page's own
     policy cannot be widened while the page stands.
     """
-    if site.caching == "shared":
+    if site.caching != "private":
         return "" if site.csp in ("tighten", "enforce") else "script"
     return "form" if site.csp in ("tighten", "enforce") else "either"
 

@@ -89,12 +89,13 @@ def test_a_placeholder_offers_both() -> None:
     assert buttons(FakeContext()) == [("once", "/_cmw/once", True), ("save", "", True)]
 
 
-def test_a_page_that_all_share_shows_embeds_once_by_script_only() -> None:
-    """With caching = "shared" the button waits for the script, and the form's way is closed."""
-    context = FakeContext(replace(SITE, caching="shared"))
+@pytest.mark.parametrize("caching", ["shared", "class"])
+def test_a_page_that_caches_keep_shows_embeds_once_by_script_only(caching: str) -> None:
+    """Where caches keep pages the button waits for the script, and the form's way is closed."""
+    context = FakeContext(replace(SITE, caching=caching))
     assert buttons(context) == [("once", "/_cmw/once", False), ("save", "", True)]
     assert ask(Visitor(context)).status_code == 400
-    context = FakeContext(replace(SITE, caching="shared", csp="enforce"))
+    context = FakeContext(replace(SITE, caching=caching, csp="enforce"))
     assert buttons(context) == [("save", "", True)]
 
 
