@@ -28,6 +28,7 @@ from markupsafe import escape as _escape
 from consent_mw import everybody
 from consent_mw.assets import Assets
 from consent_mw.assets import armour_css
+from consent_mw.assets import compact_css
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
@@ -35,6 +36,7 @@ from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
 from consent_mw.guarding import GuardCode
 from consent_mw.signalling import SignalCode
+from consent_mw.theming import page_rules
 from consent_mw.theming import rules
 from consent_mw.wording import direction
 from consent_mw.wording import localised
@@ -227,6 +229,9 @@ class Notice:
         self._sheets = sheets_of(site, assets)
         # Every process of a site keeps them from its start: any of them may be asked for what another one linked to.
         self._linked = {prompt: assets.keep("look.css", self.style(prompt).encode()) for prompt in (True, False)}
+        self._pages = assets.read("pages.css").decode() + compact_css(page_rules(site.theme))
+        #: Where the style sheet of the pages under the mount is, below the mount.
+        self.pages_sheet = assets.keep("pages.css", self._pages.encode())
         self._kept: dict[_Variant, list[bytes]] = {}
         self._document = b""
         self._digest = ""
@@ -329,7 +334,7 @@ class Notice:
                 | {"description": {lang: localised(service.description, lang) for lang in self.languages}}
                 for service in site.services
             ],
-            "styles": {"pages.css": self._assets.read("pages.css").decode(), **sheets},
+            "styles": {"pages.css": self._pages, **sheets},
             "runtime": hashlib.sha256(self._runtime).hexdigest(),
             "release": hashlib.sha256(self._assets.read("release.js")).hexdigest(),
             "languages": {

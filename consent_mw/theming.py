@@ -79,9 +79,11 @@ PAIRS = (
     Pair("ink", "paper", TEXT, "Text"),
     Pair("soft", "paper", TEXT, "Quieter text"),
     Pair("ink", "fill", TEXT, "Text on chips and under the pointer"),
+    Pair("soft", "fill", TEXT, "Quieter text in the place of an embed"),
     Pair("on", "main", TEXT, "The text of the buttons"),
     Pair("on", "over", TEXT, "The text of a button under the pointer"),
     Pair("edge", "paper", SHAPE, "The border of controls"),
+    Pair("edge", "fill", SHAPE, "The shape of switches"),
     Pair("main", "paper", SHAPE, "The shape of buttons and ticked boxes"),
     Pair("over", "paper", SHAPE, "The shape of a button under the pointer"),
     Pair("focus", "paper", SHAPE, "The ring around what has the focus"),
@@ -163,14 +165,39 @@ def rules(theme: Theme, sheets: str = "") -> str:
     light, dark = (
         {name: _short(colour) for name, colour in colours(theme, dark=at_night).items()} for at_night in (False, True)
     )
-    text = _rule(light, shape, used)
+    text = _rule(light, shape, used, _scheme(theme, False))
     if dark != light:
-        text += f"@media (prefers-color-scheme: dark){{{_rule(dark, {}, used)}}}"
+        text += f"@media (prefers-color-scheme: dark){{{_rule(dark, {}, used, _scheme(theme, True))}}}"
     return text
 
 
-def _rule(palette: Mapping[str, str], shape: Mapping[str, str], used: set[str] | None) -> str:
-    scheme = "dark" if luminance(_long(palette["paper"])) < _DARK_PAPER else "light"
+def page_rules(theme: Theme) -> str:
+    """
+    Return the look as a style sheet that goes behind that of the pages under the mount; empty for the built-in one.
+
+    Their ground and their links are colours of their own, which an owner's might not go with: they become those of
+    the notice, whose contrast was measured.
+    """
+    if not (theme.light or theme.dark or theme.font):
+        return ""
+    text = ""
+    for dark in (False, True):
+        properties = "".join(f"--{name}: {colour}; " for name, colour in colours(theme, dark=dark).items())
+        rule = (
+            f":root {{ {properties}--ground: var(--paper); --link: var(--ink); color-scheme: {_scheme(theme, dark)} }}"
+        )
+        text += f"@media (prefers-color-scheme: dark) {{ {rule} }}" if dark else rule
+    return (
+        text + " .plain:hover { color: var(--ink) }" + (f" body {{ font-family: {theme.font} }}" if theme.font else "")
+    )
+
+
+def _scheme(theme: Theme, dark: bool) -> str:
+    """Return which of the browser's own boxes go with the background."""
+    return "dark" if luminance(colours(theme, dark=dark)["paper"]) < _DARK_PAPER else "light"
+
+
+def _rule(palette: Mapping[str, str], shape: Mapping[str, str], used: set[str] | None, scheme: str) -> str:
     properties = [
         f"--cmw-{name}: {value}" for name, value in {**palette, **shape}.items() if used is None or name in used
     ]

@@ -74,7 +74,7 @@ def test_a_theme_that_can_be_read_is_taken() -> None:
 
 def test_a_faint_text_is_refused_at_start_up() -> None:
     """The message names the setting, both colours, the contrast, what is needed, and what to change."""
-    (problem,) = refused({"soft": "#999999"})
+    problem, _ = refused({"soft": "#999999"})
     assert str(problem) == (
         "theme.soft: Quieter text would be hard to read: soft #999999 against paper #ffffff (built in) has a contrast "
         "of 2.84:1, where 4.5:1 is needed. Make soft darker, or change paper as well."
@@ -87,12 +87,12 @@ def test_the_place_of_a_faint_colour_is_its_line(tmp_path: Any) -> None:
     file.write_text('[theme]\nradius = 4\n\n[theme.dark]\nedge = "#333333"\n', encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         config.load(file)
-    assert [problem.where for problem in caught.value.problems] == [f"{file}:5: theme.dark.edge"]
+    assert {problem.where for problem in caught.value.problems} == {f"{file}:5: theme.dark.edge"}
 
 
 def test_a_contrast_is_not_rounded_up() -> None:
     """4.478 is told as 4.47 and refused, although it would round to 4.5."""
-    (problem,) = refused({"soft": "#777777"})
+    problem, _ = refused({"soft": "#777777"})
     assert "has a contrast of 4.47:1, where 4.5:1 is needed" in problem.what
 
 
@@ -155,6 +155,18 @@ def test_shape_and_font_are_the_owners() -> None:
     style = sheets_of(replace(SITE, theme=site.theme), ASSETS)["banner.css"]
     for declaration in ("--cmw-round:3px", '--cmw-font:Inter,"Segoe UI"', "--cmw-width:44em"):
         assert f"{declaration}!important" in style
+
+
+def test_the_pages_have_the_look_too() -> None:
+    """The preferences get the owner's colours with a ground and links that were measured; where none is set, nothing."""
+    site = config.load({"theme": {"main": "#0b5d3b", "font": "Inter"}})
+    notice = Notice(replace(SITE, theme=site.theme), ASSETS)
+    content, _ = ASSETS.find(notice.pages_sheet) or (b"", "")
+    plain = ASSETS.read("pages.css")
+    assert content.startswith(plain)
+    for part in (b"--main:#0b5d3b", b"--ground:var(--paper)", b"--link:var(--ink)", b"body{font-family:Inter}"):
+        assert part in content.removeprefix(plain)
+    assert Notice(SITE, ASSETS).pages_sheet == ASSETS.path("pages.css")
 
 
 @pytest.mark.parametrize("layout", POSITIONS)

@@ -34,6 +34,7 @@ from consent_mw.web.context import WebContext
 from consent_mw.web.pages import Pages
 from consent_mw.wording import choose_language
 from consent_mw.wording import direction
+from consent_mw.wording import language_name
 from consent_mw.wording import wording
 
 logger = logging.getLogger("consent_mw.web")
@@ -214,12 +215,12 @@ def frame(context: WebContext, visit: Visit, back: str) -> dict[str, object]:
         "lang": visit.lang,
         "dir": direction(visit.lang),
         "root": visit.root,
-        "sheet": context.assets.path("pages.css"),
+        "sheet": context.notice().pages_sheet,
         "back": back,
         "site": visit.site,
         # What a link to another of our pages carries along, and the same page's link in each language.
         "carried": _query(back, visit.lang if several else ""),
-        "languages": [(tag, _query(back, tag)) for tag in visit.site.languages] if several else [],
+        "languages": [(tag, language_name(tag), _query(back, tag)) for tag in visit.site.languages] if several else [],
     }
 
 
