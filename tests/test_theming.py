@@ -158,7 +158,7 @@ def test_shape_and_font_are_the_owners() -> None:
 
 
 def test_the_pages_have_the_look_too() -> None:
-    """The preferences get the owner's colours with a ground and links that were measured; where none is set, nothing."""
+    """The preferences get the owner's colours on a ground that was measured; where none is set, nothing."""
     site = config.load({"theme": {"main": "#0b5d3b", "font": "Inter"}})
     notice = Notice(replace(SITE, theme=site.theme), ASSETS)
     content, _ = ASSETS.find(notice.pages_sheet) or (b"", "")
