@@ -32,6 +32,8 @@ logger = logging.getLogger("consent_mw")
 
 _ENFORCED = "content-security-policy"
 _TRIED = "content-security-policy-report-only"
+#: Headers by which a page takes only linked scripts with a hash, https://w3c.github.io/webappsec-subresource-integrity/
+_INTEGRITY = frozenset({"integrity-policy", "integrity-policy-report-only"})
 
 #: The name of our endpoint in Reporting-Endpoints.
 _GROUP = "cmw"
@@ -185,6 +187,7 @@ class PagePolicies:
         self._policies: list[str] = []
         self._own = csp.Own(head.scheme, head.host.rpartition("@")[2], root + "/")
         self._page_host = self._own.host.partition(":")[0].lower()
+        self._wants_hashes = False
         self._known = False
         self._empty = False
         #: Something was taken out of a policy, or one was added: what is granted in the page needs another page.
@@ -201,6 +204,7 @@ class PagePolicies:
                 (name, self._changed(value)) if name.lower() in (_ENFORCED, _TRIED) else (name, value)
                 for name, value in headers
             ]
+        self._wants_hashes = any(name.lower() in _INTEGRITY and "script" in value for name, value in headers)
         return headers + self._added()
 
     def _know_ours(self) -> None:
@@ -232,7 +236,8 @@ class PagePolicies:
         unclear = [text for text in in_page if "," in text]
         plain = [text for text in in_page if "," not in text]
         parts = [part for text in unclear for part in csp.policies_in(text)]
-        return csp.terms([*self._policies, *plain, *parts], self._own)._replace(inline=not unclear)
+        terms = csp.terms([*self._policies, *plain, *parts], self._own)._replace(inline=not unclear)
+        return terms._replace(linked=False, loads=False) if self._wants_hashes else terms
 
     def _changed(self, value: str) -> str:
         changed = []

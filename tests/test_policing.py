@@ -153,6 +153,19 @@ def test_a_preflight_passes_untouched(tmp_path: Path) -> None:
     assert (list(answer.headers), answer.get_data(as_text=True)) == (app.headers, PAGE)
 
 
+@pytest.mark.parametrize("name", ["Integrity-Policy", "integrity-policy-report-only"])
+def test_where_linked_scripts_need_a_hash_none_of_ours_is_linked(tmp_path: Path, name: str) -> None:
+    """Scripts of ours stand in the page then, before a choice and after it."""
+    visitor = client(App((name, "blocked-destinations=(script), endpoints=(main)")), tmp_path)
+    before = visit(visitor).get_data(as_text=True)
+    same = {"Sec-Fetch-Site": "same-origin"}
+    visitor.post("/_cmw/choice", base_url="https://shop.example", data={"action": "reject-all"}, headers=same)
+    after = visit(visitor).get_data(as_text=True)
+    assert "data-cmw-runtime" in before
+    assert "data-cmw-runtime" in after
+    assert [text for text in (before, after) if re.search(r"_cmw/assets/\w+\.\w+\.js|data-cmw-more", text)] == []
+
+
 FRAMING = [("X-Frame-Options", "DENY"), ("Cross-Origin-Opener-Policy", "same-origin")]
 
 

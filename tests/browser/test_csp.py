@@ -82,11 +82,9 @@ TRIED = "Content-Security-Policy-Report-Only"
 OPEN = "script-src TAGS 'nonce-n1'; frame-src FILMS"
 
 POLICIES = {
-    "none": Policy(),
     "self": Policy(((CSP, "default-src 'self'"),)),
     "nothing": Policy(((CSP, "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"),)),
     "hosts": Policy(((CSP, "default-src 'none'; script-src TAGS; frame-src FILMS; connect-src 'none'"),)),
-    "nonce": Policy(((CSP, "default-src 'self'; style-src 'nonce-n1'; " + OPEN),)),
     "nonce for scripts": Policy(((CSP, "default-src 'none'; img-src *; " + OPEN),)),
     "strict": Policy(((CSP, "script-src 'nonce-n1' 'strict-dynamic' 'unsafe-inline' https:; object-src 'none'"),)),
     "strict by hash": Policy(((CSP, "script-src 'sha256-dGhlaXJz' 'strict-dynamic'; style-src-elem 'none'"),)),
@@ -97,7 +95,6 @@ POLICIES = {
     "in the page": Policy(meta="default-src 'self'; script-src TAGS; frame-src FILMS; connect-src 'none'"),
     "in the page, encoded": Policy(meta="default-src&#32;&apos;none&apos;&semi;form-action&#32;'none'", quote=""),
     "in both": Policy(((CSP, "script-src 'nonce-n1'; frame-src *"),), meta="script-src 'nonce-n2' TAGS", quote="'"),
-    "trusted types": Policy(((CSP, "require-trusted-types-for 'script'"),)),
     "named types": Policy(((CSP, "require-trusted-types-for 'script'; trusted-types app 'allow-duplicates'"),)),
     "types, strict": Policy(((CSP, "require-trusted-types-for 'script'; " + OPEN),)),
     "isolated": Policy(
@@ -107,6 +104,7 @@ POLICIES = {
             (CSP, "default-src 'self'; script-src 'self' TAGS"),
         )
     ),
+    "sandboxed": Policy(((CSP, "sandbox allow-scripts allow-forms allow-same-origin; script-src TAGS 'nonce-n1'"),)),
     "credentialless": Policy((("Cross-Origin-Embedder-Policy", "credentialless"),)),
     "tightened": Policy(
         ((CSP, "default-src 'self' 'nonce-n1'; script-src 'nonce-n1' 'self' TAGS; frame-src FILMS"),),
@@ -175,11 +173,15 @@ class Site:
 def served(policy: Policy, folder: Path, *, wrapped: bool) -> Iterator[str]:
     """Serve a site on a free port, and give its address."""
     site = Site(policy)
+    if not wrapped:
+        with listening(site) as url:
+            yield url
+        return
     settings = {"records": f"sqlite:///{folder}/consent.db", **dict(policy.config)}
     middleware = ConsentMiddleware(site, {"site": settings, "services": SERVICES})
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        own = wrapped and environ["HTTP_HOST"].startswith("localhost")
+        own = environ["HTTP_HOST"].startswith("localhost")
         return (middleware if own else site)(environ, start_response)
 
     with listening(app) as url:
