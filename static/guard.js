@@ -19,7 +19,7 @@
   each(own.getAttribute('data-cmw-hosts'), rule => {
     const [, ids, pattern] = /(.*?)=(.*)/.exec(rule.replace(/\./g, '\\.'));
     rules.push([ids.split(','), new RegExp(`^([^/]*\\.)?(${pattern})`)]);
-    any += '|' + pattern.replace(/\//g, '/?');
+    any += '|' + pattern.replace(/\[\^]\*/g, '').replace(/\//g, '/?');
   });
   // Markup without any of these is not looked at any closer.
   const quick = new RegExp(any, 'i');
@@ -57,7 +57,7 @@
   // Keep a value from the element, and tell whether that was done.
   const hold = (el, key, value) => {
     key = key.toLowerCase();
-    if (!LOADING.split(' ').includes(key) || !owners.some(owner => owner.isPrototypeOf(el) && key in owner)) return;
+    if (!LOADING.includes(key) || !owners.some(owner => owner.isPrototypeOf(el) && key in owner)) return;
     const parts = /set|doc/.test(key) ? value.split(/[\s"'<>&;]+|,+\s/) : [value];
     if (parts.some(look) && el.getAttribute('data-consent') !== 'necessary') return kept.push(el) && mark(el, key, value);
     if (held(el)) mark(el, key);
