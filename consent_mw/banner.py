@@ -273,9 +273,7 @@ class Notice:
 
     def head(self, page: Page) -> bytes:
         """Return what goes first into the head of the page, where it runs before all else."""
-        return self._guard.markup(page) + self._signals.markup(
-            page.decision, root=page.root, nonce=page.nonce, inline=page.inline, xml=page.xml
-        )
+        return self._guard.markup(page) + self._signals.markup(page)
 
     def style(self, prompt: bool) -> str:
         """

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from html import escape
+from typing import Protocol
 
 from consent_mw.assets import Assets
 from consent_mw.catalogue import SIGNALS
@@ -37,6 +38,30 @@ CODE = "signals.js"
 _OPTIONS = ("url_passthrough", "ads_data_redaction")
 #: The purposes that vendors have a word for, in the order that the code knows.
 _PURPOSES = ("analytics", "marketing", "preferences")
+
+
+class Page(Protocol):
+    """What the code must know of a page; see :class:`consent_mw.banner.Page`."""
+
+    @property
+    def decision(self) -> Decision:
+        """What holds for this visitor."""
+
+    @property
+    def root(self) -> str:
+        """The mount's full path, for a page that takes no code in itself."""
+
+    @property
+    def nonce(self) -> str:
+        """Of the page's Content-Security-Policy, or empty."""
+
+    @property
+    def inline(self) -> bool:
+        """False where the page's policy forbids inline code."""
+
+    @property
+    def xml(self) -> bool:
+        """True for an XHTML page."""
 
 
 class SignalCode:
@@ -59,29 +84,19 @@ class SignalCode:
         """Return whether a tag that listens may run in this visitor's pages."""
         return not self._ids.isdisjoint(decision.granted)
 
-    def markup(
-        self, decision: Decision, *, root: str, nonce: str = "", inline: bool = True, xml: bool = False
-    ) -> bytes:
-        """
-        Return the script that goes first into head, or nothing where none of the tags that listen may run.
-
-        Args:
-            decision: What holds for this visitor.
-            root: The mount's full path, for a page that takes no code in itself.
-            nonce: Of the page's Content-Security-Policy, or empty.
-            inline: False where the page's policy forbids inline code.
-            xml: True for an XHTML page.
-        """
+    def markup(self, page: Page) -> bytes:
+        """Return the script that goes first into head, or nothing where none of the tags that listen may run."""
+        decision = page.decision
         if not self.wanted(decision):
             return b""
         on = sorted((self._ids & decision.granted) | decision.purposes.intersection(_PURPOSES))
         attributes = f"data-cmw-signals={quoted(self.settings)} data-cmw-on={quoted(','.join(on))}"
-        if nonce:
-            attributes += f" nonce={quoted(nonce)}"
-        if inline and not xml:
+        if page.nonce:
+            attributes += f" nonce={quoted(page.nonce)}"
+        if page.inline and not page.xml:
             script = f"<script {attributes}>{self._code}</script>"
         else:
-            script = f"<script {attributes} src={quoted(f'{root}/{self._path}')}></script>"
+            script = f"<script {attributes} src={quoted(f'{page.root}/{self._path}')}></script>"
         return script.encode("ascii", "xmlcharrefreplace")
 
     @property

@@ -13,6 +13,7 @@ import brotli
 import pytest
 
 from consent_mw.assets import Assets
+from consent_mw.banner import Page
 from consent_mw.catalogue import SIGNALS
 from consent_mw.catalogue import load
 from consent_mw.core.model import Decision
@@ -36,6 +37,11 @@ def site(*names: str, signals: VendorSignals | None = None) -> Site:
 def decision(*granted: str, purposes: tuple[str, ...] = ()) -> Decision:
     """Return a decision that grants these services and purposes."""
     return Decision(frozenset(granted), frozenset({"necessary", *purposes}), prompt=False, reason=Reason.CHOSEN)
+
+
+def page(decided: Decision, root: str = "/_cmw", **settings: bool | str) -> Page:
+    """Return a page of the visitor."""
+    return replace(Page(decided, "en", "", "/", root), **settings)  # type: ignore[arg-type]
 
 
 def attributes(markup: bytes) -> dict[str, str | None]:
@@ -72,19 +78,19 @@ def test_the_catalogue_says_whose_tags_listen() -> None:
 
 def test_nothing_is_written_for_who_granted_nothing() -> None:
     """A held tag needs no signal: neither before a choice nor after a refusal is there one."""
-    assert SignalCode(site(*LISTENING), ASSETS).markup(decision(), root="/_cmw") == b""
+    assert SignalCode(site(*LISTENING), ASSETS).markup(page(decision())) == b""
 
 
 def test_nothing_is_written_where_only_others_run() -> None:
     """A granted service that listens to nothing brings no signal, nor does a purpose alone."""
     code = SignalCode(site(*LISTENING, "matomo"), ASSETS)
-    assert code.markup(decision("matomo", purposes=("analytics",)), root="/_cmw") == b""
+    assert code.markup(page(decision("matomo", purposes=("analytics",)))) == b""
 
 
 @pytest.mark.parametrize("name", LISTENING)
 def test_a_granted_tag_brings_the_signal(name: str) -> None:
     """One granted service that listens is enough, and the code is told what else is granted."""
-    markup = SignalCode(site(*LISTENING), ASSETS).markup(decision(name, purposes=("preferences",)), root="/_cmw")
+    markup = SignalCode(site(*LISTENING), ASSETS).markup(page(decision(name, purposes=("preferences",))))
     assert attributes(markup)["data-cmw-on"] == ",".join(sorted([name, "preferences"]))
     assert markup.count(b"<script") == 1
 
@@ -128,7 +134,7 @@ def test_a_site_without_such_tags_has_no_settings() -> None:
 def test_the_code_is_one_text_everywhere() -> None:
     """What varies stands in attributes, so that one hash of the code fits every page and site."""
     pages = [
-        SignalCode(site(name), ASSETS).markup(decision(name), root=root, nonce=nonce).decode()
+        SignalCode(site(name), ASSETS).markup(page(decision(name), root, nonce=nonce)).decode()
         for name, root, nonce in (("google-ads", "/_cmw", ""), ("clarity", "/shop/_cmw", "n0nce"))
     ]
     assert {page[page.index(">") + 1 : page.index("</script>")] for page in pages} == {ASSETS.read(CODE).decode()}
@@ -138,7 +144,7 @@ def test_the_code_is_one_text_everywhere() -> None:
 @pytest.mark.parametrize(("inline", "xml"), [(False, False), (True, True), (False, True)])
 def test_a_page_that_takes_no_code_gets_a_link(inline: bool, xml: bool) -> None:
     """Where inline code is forbidden, or the page is XML, the code is a file, and still the first to run."""
-    markup = SignalCode(site("clarity"), ASSETS).markup(decision("clarity"), root="/x/_cmw", inline=inline, xml=xml)
+    markup = SignalCode(site("clarity"), ASSETS).markup(page(decision("clarity"), "/x/_cmw", inline=inline, xml=xml))
     element = ElementTree.fromstring(markup)
     assert (element.get("src"), element.text) == ("/x/_cmw/" + ASSETS.path(CODE), None)
     assert element.keys() == ["data-cmw-signals", "data-cmw-on", "src"]  # neither async nor deferred
