@@ -514,9 +514,12 @@ document.currentScript.cmw = kit => {
     const next = el.nextSibling;
     const again = REINSERTED.test(el.localName) && el.isConnected &&
       [...el.attributes].some(({ name }) => PREFIX.test(name) && !/^data-cmw-on/.test(name));
+    // Who pressed a button in its placeholder is still there.
+    const within = doc.activeElement === el;
     if (again) el.remove();
     const loads = restore(el, el, trusted);
     if (again) parent.insertBefore(el, next);
+    if (again && within) el.focus({ preventScroll: true });
     const media = el.localName === 'source' && el.closest('audio,video');
     // A media element that found nothing to play does not look again by itself (NETWORK_EMPTY, NETWORK_NO_SOURCE).
     if (media && media.networkState % 3 === 0) media.load();
@@ -589,13 +592,11 @@ document.currentScript.cmw = kit => {
   kit.once = async frame => {
     const known = await kit.parsed;
     if (!frame || frame.ownerDocument !== doc || !frame.hasAttribute('data-cmw-held')) return;
-    const within = doc.activeElement === frame;
     const mark = frame.getAttribute('data-consent');
     // What is marked so passes the guard; for this one load.
     frame.setAttribute('data-consent', 'necessary');
     giveBack(frame, !!known && known.has(frame));
     if (mark === null) frame.removeAttribute('data-consent');
     else frame.setAttribute('data-consent', mark);
-    if (within) frame.focus();
   };
 };

@@ -4,13 +4,11 @@
 // It stands in the page of who has not decided, so every byte of it counts. ASCII only; a comment fills its lines.
 (() => {
   'use strict';
-  const win = window;
   const doc = document;
-  if (win.consentMw && win.consentMw.allows) return;
+  if (window.consentMw && consentMw.allows) return;
 
   const own = doc.currentScript;
   const setting = name => own.getAttribute('data-cmw-' + name) || '';
-  const list = name => setting(name).split(',').filter(Boolean);
   // Against the page's address: a base element must not lead us elsewhere.
   const at = path => new URL(setting('root') + path, location.href).href;
   const walk = (top, work) => top.querySelectorAll('*').forEach(el => {
@@ -20,8 +18,8 @@
   });
 
   // What release.js gets: the state, which it changes, what it cannot find out by itself, and what both need.
-  const kit = { own, setting, at, walk, on: new Set([...list('granted'), ...list('purposes')]) };
-  kit.state = setting('state');
+  const kit = { own, setting, at, walk, state: setting('state') };
+  kit.on = new Set((setting('granted') + ',' + setting('purposes')).match(/[^,]+/g));
   doc.documentElement.setAttribute('data-cmw-state', kit.state);
   kit.allows = id => id === 'necessary' || kit.on.has(id);
 
@@ -29,7 +27,7 @@
   // later may be a visitor's, and sanitizers let data attributes through. Nothing is known where we came too late.
   kit.parsed = new Promise(done => {
     if (performance.timing.domContentLoadedEventStart) done();
-    else win.addEventListener('DOMContentLoaded', () => {
+    else addEventListener('DOMContentLoaded', () => {
       const known = new WeakSet();
       walk(doc, el => el.matches('[data-cmw-held]:not([data-cmw-guard])') && known.add(el));
       done(known);
@@ -41,8 +39,8 @@
       const same = text => text;
       kit.trust = { createScript: same, createScriptURL: same, createHTML: same };
       try {
-        kit.trust = win.trustedTypes.createPolicy('consent-mw', kit.trust);
-      } catch (error) {
+        kit.trust = trustedTypes.createPolicy('consent-mw', kit.trust);
+      } catch {
         // No Trusted Types here, or no such policy allowed: plain strings then.
       }
     }
@@ -70,7 +68,7 @@
     try {
       kit.tabs = new BroadcastChannel('cmw');
       kit.tabs.onmessage = check;
-    } catch (error) {
+    } catch {
       // Not in every browser, nor where nothing may be stored.
     }
   };
@@ -78,8 +76,8 @@
     wake();
     check();
   };
-  win.addEventListener('pageshow', event => { if (event.persisted) back(); });
-  win.addEventListener('pagehide', () => kit.tabs && kit.tabs.close());
+  addEventListener('pageshow', event => { if (event.persisted) back(); });
+  addEventListener('pagehide', () => kit.tabs && kit.tabs.close());
   if (doc.prerendering) doc.addEventListener('prerenderingchange', back, { once: true });
   else wake();
   // Our own pages have no scripts that could tell; a reload tells nothing, or two tabs might wake each other for ever.
@@ -95,7 +93,7 @@
     if (!banner) return 0;
     banner.hidden = false;
     banner.hidden = !banner.offsetHeight;
-    const first = banner.querySelector('summary,button,input:not([type=hidden])');
+    const first = banner.querySelector('summary,button');
     if (first) first.focus();
     return !banner.hidden;
   };
@@ -149,7 +147,7 @@
   });
 
   // The placeholder of an embed asks for it to be loaded once: that one element is given back, and nothing recorded.
-  win.addEventListener('message', event => {
+  addEventListener('message', event => {
     const { data, isTrusted, origin, source } = event;
     if (!isTrusted || data !== 'cmw:once' || origin !== location.origin) return;
     more().then(() => kit.once(source.frameElement)).catch(() => {});
@@ -157,7 +155,7 @@
 
   // (shared.js)
 
-  win.consentMw = Object.freeze({
+  window.consentMw = Object.freeze({
     allows: kit.allows,
     open,
     onChange: listener => {
