@@ -348,7 +348,7 @@ class Exchange:
         if is_private(self.headers):
             self.headers += [("Set-Cookie", value) for value in self._expire]
         page_headers = tuple(headers)
-        banner = wants_banner(self.head)
+        banner = wants_banner(self.head) and not verdict.piece
 
         def insert(place: Place) -> bytes:
             if self._place_asked and not (place.asked or place.at_end):
@@ -363,7 +363,7 @@ class Exchange:
             made = Rewriter(
                 holder,
                 insert if banner else None,
-                first if self._first is not None and is_document(self.head) else None,
+                first if self._first is not None and is_document(self.head) and not verdict.piece else None,
                 undeclared=not verdict.charset,
                 amend=self._amend,
             )

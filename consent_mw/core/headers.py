@@ -39,9 +39,13 @@ class Verdict(NamedTuple):
     #: For REFUSE: what is wrong, and what the owner can change.
     problem: str = ""
     remedy: str = ""
+    #: It is for a place in a page, whatever the request says.
+    piece: bool = False
 
 
-_HTML = frozenset({"text/html"})
+#: HTML that a script of the page puts into it (https://turbo.hotwired.dev/handbook/streams).
+_PIECES = frozenset({"text/vnd.turbo-stream.html"})
+_HTML = frozenset({"text/html"}) | _PIECES
 _XHTML = frozenset({"application/xhtml+xml"})
 #: Types for which a browser looks at the bytes, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
@@ -158,7 +162,7 @@ def judge(status: int, headers: Sequence[tuple[str, str]], readable: Container[s
             problem="The response is a part of an HTML page, so what is in it cannot be told.",
             remedy="Do not answer Range requests for HTML pages.",
         )
-    return Verdict(Handling.REWRITE, charset, kind in _XHTML, kind in _UNKNOWN, tuple(codings))
+    return Verdict(Handling.REWRITE, charset, kind in _XHTML, kind in _UNKNOWN, tuple(codings), piece=kind in _PIECES)
 
 
 def _cache_control(values: list[str]) -> str:
