@@ -61,6 +61,13 @@ def test_counts_of_a_day_that_goes_on_are_left_out(store: Records) -> None:
     assert (store.counts(DAY), store.counts(DAY + 1), len(store.counts(DAY + 2))) == ({}, {ALL: 3}, 2)
 
 
+def test_counts_can_be_forgotten_without_figures(store: Records) -> None:
+    """What stays too few to be published is spent by itself."""
+    store.add_counts({ALL: 3, NONE: 2})
+    assert store.publish([], {NONE: 2})
+    assert (store.counts(DAY + 1), store.figures(0, DAY)) == ({ALL: 3}, [])
+
+
 def test_counts_stay(opened: Callable[..., Records]) -> None:
     """A new start finds the counters of the last one."""
     one = opened()
