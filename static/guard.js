@@ -6,7 +6,6 @@
   'use strict';
   const win = window;
   const doc = document;
-  const own = doc.currentScript;
   if (win.cmwGuard) return;
   win.cmwGuard = true;
   const each = (words, work) => words.split(' ').forEach(work);
@@ -16,7 +15,7 @@
   // "id,id=pattern id=pattern ...", see guarding.py. The first pattern that fits decides; no id: it may load.
   const rules = [];
   let any = '$^';
-  each(own.getAttribute('data-cmw-hosts'), rule => {
+  each(doc.currentScript.getAttribute('data-cmw-hosts'), rule => {
     const [, ids, pattern] = /(.*?)=(.*)/.exec(rule.replace(/\./g, '\\.'));
     rules.push([ids.split(','), new RegExp(`^([^/]*\\.)?(${pattern})`)]);
     any += '|' + pattern.replace(/\[\^]\*/g, '').replace(/\//g, '/?');
@@ -50,8 +49,8 @@
     if (value) record[key] = value;
     const id = Object.keys(record)[0] && Math.random();
     records[id] = record;
+    el.toggleAttribute(MARK, id);
     if (id) el.setAttribute(MARK, id);
-    else el.toggleAttribute(MARK);
     return value;
   };
   // Keep a value from the element, and tell whether that was done.
@@ -106,8 +105,7 @@
     });
   });
   const element = Element.prototype;
-  patch(element, 'setAttribute', (el, args) => hold(el, ...args));
-  patch(element, 'setAttributeNS', (el, [, ...args]) => hold(el, ...args));
+  patch(element, 'setAttribute setAttributeNS', (el, args) => hold(el, ...args.slice(-2)));
   patch(element, 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
   [element, ShadowRoot.prototype, Document.prototype, Range.prototype].forEach(owner => patch(owner,
     'innerHTML outerHTML insertAdjacentHTML setHTMLUnsafe write writeln createContextualFragment', markup));
