@@ -24,6 +24,9 @@ async def site(scope: Message, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await _live(receive, send)
         return
+    if scope["type"] == "websocket":
+        await _echo(receive, send)
+        return
     if scope["path"].strip("/") in VECTORS:
         await bare_asgi(scope, receive, send)
         return
@@ -54,6 +57,14 @@ async def _hear(receive: Any, scope: trio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
+
+
+async def _echo(receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    message = await receive()
+    await send({"type": "websocket.send", "text": message["text"]})
+    await send({"type": "websocket.close"})
 
 
 async def _live(receive: Any, send: Any) -> None:

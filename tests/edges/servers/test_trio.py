@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.edges.contract import HELD
 from tests.edges.contract import VECTORS
 from tests.edges.contract import Ask
+from tests.edges.servers.harness import Connection
 from tests.edges.servers.harness import Server
 from tests.edges.servers.harness import serving
 from tests.edges.servers.sites import SECOND
@@ -46,6 +48,18 @@ def test_a_stream_comes_piece_by_piece_on_trio(trio: Server, kind: str) -> None:
     rest = stream.rest()
     assert (b"data: 2" if mark == "event-stream" else b"<p>second<script data-cmw-held=") in rest
     assert (SECOND in rest) is False
+
+
+def test_a_websocket_passes(trio: Server) -> None:
+    """A connection is upgraded, and what is said on it goes both ways as it is, markup or not (RFC 6455)."""
+    key = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    with socket.create_connection(("127.0.0.1", trio.port), timeout=30) as stream:
+        stream.sendall(f"GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n{key}\r\n".encode())
+        talk = Connection(stream)
+        assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in talk.until(b"\r\n\r\n")
+        text = HELD.encode()
+        stream.sendall(b"\x81" + bytes([0x80 | len(text)]) + bytes(4) + text)  # one masked frame, by a mask of zeros
+        assert text in talk.until(text)
 
 
 def test_who_leaves_ends_the_application_on_trio(trio: Server) -> None:
