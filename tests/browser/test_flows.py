@@ -28,6 +28,7 @@ PAGE = f"""<!doctype html><html lang="en"><head><title>Lessons</title></head><bo
 <iframe id="film" title="A film" width="560" height="315" src="https://{FILMS}/embed/lesson-one"></iframe>
 <p>More lessons</p></body></html>""".encode()
 
+SERVICES = {"services": [{"use": "google-analytics"}, {"use": "youtube"}]}
 BANNER = "data-cmw-banner"
 
 
@@ -79,6 +80,10 @@ class Visitor:
         self._lane.settle()
         assert {hit.host for hit in self._lane.hits(self._mark)} & {FILMS, COUNTS} == {*vendors}
 
+    def has_loaded_the_page(self) -> bool:
+        """Return whether the last step loaded the page anew."""
+        return ROOT in self._lane.urls(self._mark)
+
     def is_asked(self) -> bool:
         """Return whether the banner stands in the page."""
         return re.search(rf"<section[^>]*{BANNER}", self._session.html()) is not None
@@ -97,8 +102,7 @@ def test_a_visitor_refuses_looks_chooses_and_withdraws(
     everything.
     """
     engine: Engine = request.getfixturevalue(browser)
-    services = {"services": [{"use": "google-analytics"}, {"use": "youtube"}]}
-    app = Wrapped(tmp_path, services).around(PageSite(PAGE))
+    app = Wrapped(tmp_path, SERVICES).around(PageSite(PAGE))
     with proxy.lane({FIRST_PARTY: app}) as lane, engine.session(lane, scripts) as session:
         visitor = Visitor(session, lane)
         visitor.open()
@@ -123,3 +127,35 @@ def test_a_visitor_refuses_looks_chooses_and_withdraws(
         visitor.reaches(FILMS, COUNTS)
         assert not visitor.is_asked()
         assert lane.errors == []
+
+
+def test_a_frame_that_may_not_send_forms_is_answered_by_script(
+    chromium_engine: Engine, proxy: Proxy, tmp_path: Path
+) -> None:
+    """In a sandboxed frame both buttons work as well, and the page stays as it is."""
+    page = PAGE.replace(b' id="film"', b' id="film" sandbox="allow-scripts allow-same-origin"')
+    app = Wrapped(tmp_path, SERVICES).around(PageSite(page))
+    with proxy.lane({FIRST_PARTY: app}) as lane, chromium_engine.session(lane, True) as session:
+        visitor = Visitor(session, lane)
+        for button in ("once", "save"):
+            visitor.open()
+            visitor.reaches()
+            visitor.press(button)
+            visitor.reaches(FILMS)
+            assert not visitor.has_loaded_the_page()
+
+
+def test_a_policy_without_what_is_held_is_another_for_one_view(
+    chromium_engine: Engine, proxy: Proxy, tmp_path: Path
+) -> None:
+    """Where the page's policy leaves out held services, once is a new page that shows the film, and so is always."""
+    config = {"site": {"csp": "enforce", "records": f"sqlite:///{tmp_path}/consent.db"}, **SERVICES}
+    app = Wrapped(tmp_path, config).around(PageSite(PAGE))
+    with proxy.lane({FIRST_PARTY: app}) as lane, chromium_engine.session(lane, True) as session:
+        visitor = Visitor(session, lane)
+        for button in ("once", "save"):
+            visitor.open()
+            visitor.reaches()
+            visitor.press(button)
+            visitor.reaches(FILMS)
+            assert visitor.has_loaded_the_page()
