@@ -124,7 +124,7 @@
 
   // An empty frame tells that it has loaded, and an empty object that it has not.
   each('load error', type => doc.addEventListener(type, told => {
-    if (held(told.target)) told.stopImmediatePropagation();
+    if (told.target.tagName && held(told.target)) told.stopImmediatePropagation();
   }, true));
   doc.addEventListener('cmw:change', ({ detail: news }) => {
     if (news.reload) return;

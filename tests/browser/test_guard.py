@@ -229,3 +229,49 @@ def test_a_grant_releases_its_own_services_only(chromium_engine: Chromium, proxy
         session.click("[data-cmw-banner] [value=save]")
         notes(session, lambda met: "script other" in met)
         assert {hit.host for hit in background.without_background(lane.foreign(mark))} == {"other.example"}
+
+
+def test_strict_and_wrapping_pages_do_not_break(chromium_engine: Chromium, proxy: Proxy, tmp_path: Path) -> None:
+    """
+    Trusted types, a second guard, wrappers of the page's own and odd values behave as without a guard.
+
+    A trusted address is held like any other, and loads as the trusted one that it was.
+    """
+
+    def strict(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = b"".join(
+            site({**environ, "PATH_INFO": environ["PATH_INFO"].removesuffix("/") or "/strict.html"}, _ignore)
+        )
+        kind = "text/javascript" if environ["PATH_INFO"].endswith(".js") else "text/html; charset=utf-8"
+        policy = ("Content-Security-Policy", "require-trusted-types-for 'script'")
+        start_response("200 OK", [("Content-Type", kind), policy])
+        return [body]
+
+    with (
+        proxy.lane({FIRST_PARTY: Wrapped(tmp_path, CONFIG).around(strict)}, answer) as lane,
+        chromium_engine.session(lane, True) as session,
+    ):
+        session.open(ROOT)
+        met = notes(session, lambda met: "wrapped" in met)
+        assert background.without_background(lane.foreign()) == []
+        session.click("[data-cmw-banner] [value=accept-all]")
+        after = notes(session, lambda met: len(met["trusted"]) > 1)
+        lane.settle()
+        assert {hit.path for hit in lane.foreign() if hit.method == "GET"} == {"/trusted.js", "/wrapped.gif"}
+    assert met == {
+        "again": [True],
+        "plain": ["TypeError"],
+        "trusted": ["https://held.example/trusted.js"],
+        "markup": ["<b>text</b>"],
+        "wrapped": ["TypeError 1"],
+        "wrapped attribute": ["https://held.example/wrapped.gif"],
+        "odd values": ["/own.gif,undefined"],
+        "no receiver": ["TypeError"],
+        "no address": ["SyntaxError"],
+        "odd event": ["told"],
+    }
+    assert after["trusted"] == ["https://held.example/trusted.js", "load"]
+
+
+def _ignore(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], object]:
+    return lambda data: None
