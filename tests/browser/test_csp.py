@@ -275,6 +275,40 @@ def test_the_form_works_where_a_page_may_send_none(chromium: Browser, tmp_path: 
     context.close()
 
 
+@pytest.mark.parametrize("mode", ["off", "tighten", "enforce"])
+def test_what_a_script_builds_is_stopped_by_the_policy(page: Page, tmp_path: Path, mode: str) -> None:
+    """Without the guard, a tag that code builds runs before a choice, unless the policy follows the choice."""
+
+    def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        host, _, port = environ["HTTP_HOST"].partition(":")
+        if host == "tags.localhost":
+            start_response("200 OK", [("Content-Type", "text/javascript")])
+            return [b"document.documentElement.dataset.tag = 'ran'"]
+        if environ["PATH_INFO"] == "/own.js":
+            start_response("200 OK", [("Content-Type", "text/javascript")])
+            code = f"const s = document.createElement('script'); s.src = 'http://tags.localhost:{port}/tag.js'"
+            return [f"{code}; document.head.append(s);".encode()]
+        start_response(
+            "200 OK", [("Content-Type", "text/html"), (CSP, f"script-src 'self' http://tags.localhost:{port}")]
+        )
+        return [b"<!doctype html><title>Prints</title><body><h1>Prints</h1><script src=/own.js></script>"]
+
+    settings = {"records": f"sqlite:///{tmp_path}/consent.db", "csp": mode, "guard": False}
+    middleware = ConsentMiddleware(site, {"site": settings, "services": SERVICES})
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        own = environ["HTTP_HOST"].startswith("localhost")
+        return (middleware if own else site)(environ, start_response)
+
+    with listening(app) as url:
+        page.goto(url)
+        before = look(page, ["tag"] if mode == "off" else [])
+        page.click("[data-cmw-banner] [value=accept-all]")
+        expect(page.locator("html[data-cmw-state=accept]")).to_have_count(1)
+        assert (before, look(page, ["tag"])) == (["tag"] if mode == "off" else [], ["tag"])
+    middleware.close()
+
+
 #: What a browser with a window says it is.
 PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 
