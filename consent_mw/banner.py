@@ -250,9 +250,7 @@ class Notice:
             return b""
         variant = _Variant(
             *(page.lang, decision.prompt, decision.gpc, page.inline, page.xml, bool(page.nonce)),
-            *(page.linked, page.loads, page.closed),
-            told=self._signals.wanted(decision),
-            shared=page.shared,
+            *(page.linked, page.loads, page.closed, self._signals.wanted(decision), page.shared),
         )
         parts = self._kept.get(variant)
         if parts is None:
@@ -330,6 +328,7 @@ class Notice:
             "services": [
                 {name: getattr(service, name) for name in _SERVICE_FACTS}
                 | {"description": {lang: localised(service.description, lang) for lang in self.languages}}
+                | ({"manager": True} if service.manager else {})
                 for service in site.services
             ],
             "styles": {"pages.css": self._pages, **sheets},

@@ -156,12 +156,27 @@ def _processes(entry: Entry, notice: _Notice) -> list[dict[str, object]]:
     # What was granted and the notice does not name can only be named by its id.
     offered += [{"id": id, "purposes": sorted(entry.purposes)} for id in sorted(entry.services - known)]
     purposes = {purpose["id"]: purpose for purpose in notice["purposes"]}
-    return [_process(entry, service, purposes) for service in offered]
+    return [
+        _process(entry, service, [(id, purposes.get(id, {})) for id in ids], granted)
+        for service in offered
+        for ids, granted in _answers(entry, service)
+    ]
 
 
-def _process(entry: Entry, service: Mapping[str, Any], purposes: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
-    """Return one service as a process."""
+def _answers(entry: Entry, service: Mapping[str, Any]) -> list[tuple[list[str], bool]]:
+    """Return the purposes of a service with what was answered: a tag manager may run for some of them."""
     granted = service["id"] in entry.services or entry.purposes.issuperset(service["purposes"])
+    given = [id for id in service["purposes"] if id in entry.purposes]
+    refused = [id for id in service["purposes"] if id not in entry.purposes]
+    if service.get("manager") and granted and given and refused:
+        return [(given, True), (refused, False)]
+    return [(service["purposes"], granted)]
+
+
+def _process(
+    entry: Entry, service: Mapping[str, Any], purposes: list[tuple[str, Mapping[str, Any]]], granted: bool
+) -> dict[str, object]:
+    """Return one service as a process for these purposes."""
     stored = [*service.get("cookies", ()), *service.get("storage", ())]
     country, vendor, days = service.get("country"), service.get("vendor"), service.get("retention_days", 0)
     personal: list[object] = ["pd:IPAddress"]  # whoever is asked for a file learns the address
@@ -171,7 +186,7 @@ def _process(entry: Entry, service: Mapping[str, Any], purposes: Mapping[str, Ma
         "@type": "dpv:Process",
         "dct:identifier": service["id"],
         "dct:title": service.get("name") or service["id"],
-        "dpv:hasPurpose": [_purpose(id, purposes.get(id, {}), entry.language) for id in service["purposes"]],  # purpose
+        "dpv:hasPurpose": [_purpose(id, said, entry.language) for id, said in purposes],  # purpose
         "dpv:hasPersonalData": [  # pii information and type
             {"@type": "dpv:PersonalData", "skos:broader": kind} for kind in personal
         ],
@@ -271,6 +286,7 @@ def _notice_of(site: Site) -> _Notice:
                 "name": service.name,
                 "vendor": service.vendor,
                 "purposes": list(service.purposes),
+                "manager": service.manager,
                 "cookies": list(service.cookies),
                 "storage": list(service.storage),
                 "country": service.country,

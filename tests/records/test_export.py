@@ -262,6 +262,22 @@ def test_what_was_offered_and_not_granted_is_told(record: dict[str, Any]) -> Non
     }
 
 
+def test_a_tag_manager_is_told_of_with_the_purposes_that_it_runs_for(book: Book) -> None:
+    """One that runs for one of its purposes is a process for that, and a refused one for the other: then as now."""
+    site = config.load({"services": [{"use": "google-tag-manager"}]})
+    said: dict[str, Any] = {"purposes": frozenset({"analytics"}), "services": frozenset({"google-tag-manager"})}
+    notice = Notice(site, Assets())
+    book.store.keep_notice(notice.digest, notice.document)
+    book.store.append(replace(book.entry("then"), act=Act.PARTIAL, notice=notice.digest, **said))
+    for ledger in (book.store, fixed(entry(act=Act.PARTIAL, receipt="then", **said))):
+        lines = json.loads("".join(jsonld(ledger, site)))["@graph"]
+        record = next(one for one in lines if one["dct:identifier"] == "then")
+        assert [
+            (one["dpv:hasConsentStatus"]["@type"], [purpose["dct:identifier"] for purpose in one["dpv:hasPurpose"]])
+            for one in record["dpv:hasProcess"]
+        ] == [("dpv:ConsentGiven", ["analytics"]), ("dpv:ConsentRefused", ["marketing"])]
+
+
 def test_what_nobody_said_is_unknown_and_not_guessed() -> None:
     """Where neither country, retention nor jurisdiction is known, the record says just that."""
     (record,) = graph(fixed(entry()))
