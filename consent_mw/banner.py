@@ -20,14 +20,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from urllib.parse import urlencode
 
 from markupsafe import escape as _escape
 
 from consent_mw import everybody
 from consent_mw.assets import Assets
-from consent_mw.assets import armour_css
 from consent_mw.assets import compact_css
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
@@ -37,7 +35,8 @@ from consent_mw.core.model import Site
 from consent_mw.guarding import GuardCode
 from consent_mw.signalling import SignalCode
 from consent_mw.theming import page_rules
-from consent_mw.theming import rules
+from consent_mw.theming import position_of
+from consent_mw.theming import sheets_of
 from consent_mw.wording import direction
 from consent_mw.wording import localised
 from consent_mw.wording import numeral
@@ -48,9 +47,6 @@ from consent_mw.wording import wording
 
 #: The form of the banner, as the counters call it.
 VARIANT = "bar"
-
-#: Where a banner stands whose owner said nothing; a dialog stands in the middle.
-POSITIONS: Mapping[str, str] = MappingProxyType({"bar": "bottom", "corner": "bottom-end", "dialog": "center"})
 
 #: The state of a visitor whose choice is not known; otherwise it is the name of an Action.
 UNDECIDED = "none"
@@ -131,29 +127,6 @@ def covered(site: Site, gpc: bool) -> tuple[frozenset[str], frozenset[str]]:
     return purposes, services
 
 
-def position_of(site: Site) -> str:
-    """Return where the banner of the site stands."""
-    return site.position or POSITIONS[site.layout]
-
-
-def sheets_of(site: Site, assets: Assets) -> dict[str, str]:
-    """
-    Return the style sheets of a site's notice, armoured.
-
-    ``banner.css`` is the banner in the chosen layout and theme; ``reopen.css``, where the site has the control that
-    opens the choices again, what that control needs beside it; ``alone.css`` what it needs without a banner.
-    """
-    names = ["common.css", "banner.css", f"layout-{site.layout}.css"]
-    if position_of(site).startswith("top"):
-        names.append("top.css")
-    common, reopen = (assets.read(name).decode() for name in ("common.css", "reopen.css"))
-    banner = "".join(assets.read(name).decode() for name in names)
-    sheets = {"banner.css": banner + armour_css(rules(site.theme, banner))}
-    if site.reopen == "button":
-        sheets |= {"reopen.css": reopen, "alone.css": common + reopen + armour_css(rules(site.theme, common + reopen))}
-    return sheets
-
-
 def state_of(decision: Decision) -> str:
     """Return the state that scripts and style sheets may read: ``accept``, ``partial``, ``reject``, ... or ``none``."""
     return decision.record.action.value if decision.record is not None else UNDECIDED
@@ -226,7 +199,7 @@ class Notice:
         self._purposes = offered(site)
         self._guard = GuardCode(site, assets)
         self._signals = SignalCode(site, assets)
-        self._sheets = sheets_of(site, assets)
+        self._sheets = sheets_of(site, assets, {tag: direction(tag) for tag in self.languages})
         # Every process of a site keeps them from its start: any of them may be asked for what another one linked to.
         self._linked = {prompt: assets.keep("look.css", self.style(prompt).encode()) for prompt in (True, False)}
         self._pages = assets.read("pages.css").decode() + compact_css(page_rules(site.theme))

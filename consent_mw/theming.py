@@ -17,8 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from consent_mw.assets import Assets
+from consent_mw.assets import armour_css
+from consent_mw.core.model import Site
 from consent_mw.core.model import Theme
 from consent_mw.core.toml_lines import Path
+
+#: Where a notice stands whose owner said nothing; a dialog stands in the middle.
+POSITIONS: Mapping[str, str] = MappingProxyType({"bar": "bottom", "corner": "bottom-end", "dialog": "center"})
 
 #: The built-in look for visitors who prefer light, or say nothing.
 LIGHT: Mapping[str, str] = MappingProxyType(
@@ -190,6 +196,36 @@ def page_rules(theme: Theme) -> str:
     return (
         text + " .plain:hover { color: var(--ink) }" + (f" body {{ font-family: {theme.font} }}" if theme.font else "")
     )
+
+
+def position_of(site: Site) -> str:
+    """Return where the notice of the site stands."""
+    return site.position or POSITIONS[site.layout]
+
+
+def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the style sheets of a site's notice, armoured.
+
+    ``banner.css`` is the banner in the chosen layout and theme; ``reopen.css``, where the site has the control that
+    opens the choices again, what that control needs beside it; ``alone.css`` what it needs without a banner.
+
+    Args:
+        languages: The languages that the notice is shown in, with their directions.
+    """
+    common = assets.read("common.css").decode()
+    if "rtl" in languages.values():
+        common += armour_css(".cmw-ui[dir=rtl] { direction: rtl }")
+    if any(tag.partition("-")[0] == "ja" for tag in languages):
+        # Lines end between phrases, where a browser knows them.
+        common += armour_css(".cmw-ui:lang(ja) { word-break: auto-phrase }")
+    names = ["banner.css", f"layout-{site.layout}.css", *(["top.css"] if position_of(site).startswith("top") else [])]
+    banner = common + "".join(assets.read(name).decode() for name in names)
+    sheets = {"banner.css": banner + armour_css(rules(site.theme, banner))}
+    if site.reopen == "button":
+        reopen = assets.read("reopen.css").decode()
+        sheets |= {"reopen.css": reopen, "alone.css": common + reopen + armour_css(rules(site.theme, common + reopen))}
+    return sheets
 
 
 def _scheme(theme: Theme, dark: bool) -> str:

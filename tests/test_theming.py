@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from consent_mw import config
 from consent_mw import theming
 from consent_mw.banner import Notice
-from consent_mw.banner import sheets_of
 from consent_mw.core.model import Theme
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
@@ -134,7 +133,7 @@ def test_whatever_the_theme_the_buttons_share_it(light: dict[str, str], radius: 
 
 def test_what_is_not_used_is_not_sent() -> None:
     """The small control gets the colours that it has, and no others."""
-    alone = sheets_of(SITE, ASSETS)["alone.css"]
+    alone = theming.sheets_of(SITE, ASSETS, {})["alone.css"]
     assert ("--cmw-edge:" in alone, "--cmw-main:" in alone) == (True, False)
 
 
@@ -152,7 +151,7 @@ def test_boxes_follow_the_background() -> None:
 def test_shape_and_font_are_the_owners() -> None:
     """Radius, font and width arrive as custom properties of the notice."""
     site = config.load({"theme": {"radius": 3, "font": 'Inter, "Segoe UI"', "width": 44}})
-    style = sheets_of(replace(SITE, theme=site.theme), ASSETS)["banner.css"]
+    style = theming.sheets_of(replace(SITE, theme=site.theme), ASSETS, {})["banner.css"]
     for declaration in ("--cmw-round:3px", '--cmw-font:Inter,"Segoe UI"', "--cmw-width:44em"):
         assert f"{declaration}!important" in style
 
@@ -175,6 +174,13 @@ def test_only_the_chosen_layout_is_sent(layout: str) -> None:
     style = Notice(replace(SITE, layout=layout), ASSETS).style(True)
     sent = [name for name in POSITIONS if ASSETS.read(f"layout-{name}.css").decode() in style]
     assert (sent, ASSETS.read("top.css").decode() in style) == ([layout], False)
+
+
+@pytest.mark.parametrize(("languages", "expected"), [(("en", "de"), 0), (("en", "ar"), 1), (("ar", "ja"), 2)])
+def test_only_languages_that_need_them_get_rules(languages: tuple[str, ...], expected: int) -> None:
+    """The direction of Arabic and the line breaks of Japanese cost sites in other languages nothing."""
+    style = Notice(replace(SITE, languages=languages), ASSETS).style(True)
+    assert ("[dir=rtl]" in style) + (":lang(ja)" in style) == expected
 
 
 def test_another_theme_is_another_notice() -> None:

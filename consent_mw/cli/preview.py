@@ -93,9 +93,9 @@ class Gallery:
     @cached_property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Every layout with each of its positions, the site's own first."""
-        from consent_mw.banner import POSITIONS as STANDARD
-        from consent_mw.banner import position_of
         from consent_mw.schema import POSITIONS
+        from consent_mw.theming import POSITIONS as STANDARD
+        from consent_mw.theming import position_of
 
         places = [(layout, place) for layout, found in POSITIONS.items() for place in found or (STANDARD[layout],)]
         own = (self.site.layout, position_of(self.site))
