@@ -57,8 +57,11 @@
   const hold = (el, key, value) => {
     key = key.toLowerCase();
     if (!LOADING.includes(key) || !owners.some(owner => owner.isPrototypeOf(el) && key in owner)) return;
-    const parts = /set|doc/.test(key) ? value.split(/[\s"'<>&;]+|,+\s/) : [value];
-    if (parts.some(look) && el.getAttribute('data-consent') !== 'necessary') return kept.push(el) && mark(el, key, value);
+    const parts = /set|doc/.test(key) ? ('' + value).split(/[\s"'<>&;]+|,+\s/) : [value];
+    if (parts.some(look) && el.getAttribute('data-consent') !== 'necessary') {
+      if (kept.push(el) > 999) kept.shift();
+      return mark(el, key, value);
+    }
     if (held(el)) mark(el, key);
   };
   const markup = (that, args) => args.forEach((value, index) => {
@@ -105,7 +108,8 @@
     });
   });
   const element = Element.prototype;
-  patch(element, 'setAttribute setAttributeNS', (el, args) => hold(el, ...args.slice(-2)));
+  patch(element, 'setAttribute', (el, [key, value]) => hold(el, key, value));
+  patch(element, 'setAttributeNS', (el, [, key, value]) => hold(el, key, value));
   patch(element, 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
   [element, ShadowRoot.prototype, Document.prototype, Range.prototype].forEach(owner => patch(owner,
     'innerHTML outerHTML insertAdjacentHTML setHTMLUnsafe write writeln createContextualFragment', markup));
