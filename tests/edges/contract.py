@@ -77,6 +77,16 @@ VECTORS: Mapping[str, Vector] = {
     "policy": Vector((_PAGE,), headers=(("Content-Security-Policy", "default-src 'self'"),)),
     "nonce": Vector((_PAGE,), headers=(("Content-Security-Policy", "script-src 'nonce-abc'; style-src 'nonce-abc'"),)),
     "cached": Vector((_PAGE,), headers=(("Cache-Control", "public, max-age=600"), ("ETag", '"1"'))),
+    "dated": Vector((_PAGE,), headers=(("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"), ("Expires", "0"))),
+    "fresh": Vector((b"",), status=304, headers=(("Cache-Control", "public, max-age=600"), ("ETag", '"1"'))),
+    "handed": Vector((b"",), headers=(("X-Accel-Redirect", "/page"),)),
+    "preloading": Vector((b"p{}",), "text/css", headers=(("Link", f"<{_HELD_HOST}>; rel=preconnect"), ("ETag", '"1"'))),
+    "file-part": Vector((b"\x89PNG",), "image/png", 206, (("Content-Range", "bytes 0-3/260"), ("ETag", '"1"'))),
+    "file-parts": Vector(
+        (b"--x\r\nContent-Type: image/png\r\nContent-Range: bytes 0-0/260\r\n\r\n\x89\r\n--x--\r\n",),
+        "multipart/byteranges; boundary=x",
+        206,
+    ),
 }
 
 
@@ -101,6 +111,8 @@ def answer(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
     for name, value in headers:
         if name.lower() not in _THEIRS:
             kept.setdefault(name.lower(), []).append(value.strip())
+    if status == 304:
+        kept.pop("content-type", None)  # it is about no body: some frameworks leave it out
     # Where a length is given it is the body's; frameworks differ on whether they give one.
     for length in kept.pop("content-length", []):
         assert int(length) == len(body), f"Content-Length: {length}, but {len(body)} bytes came"

