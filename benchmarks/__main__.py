@@ -18,6 +18,7 @@ from benchmarks import report
 from benchmarks import speed
 from benchmarks import stats
 from benchmarks import visitor
+from benchmarks import weight
 from benchmarks.pages import made_pages
 from benchmarks.pages import read_pages
 
@@ -128,6 +129,16 @@ def measure_visitor(rounds: int) -> str:
     )
 
 
+def measure_weight() -> str:
+    """Return what the notice adds to a page, part by part."""
+    progress("bytes in the page")
+    return (
+        "### Bytes in the page\n\n"
+        f"A site in English with {len(weight.SERVICES)} services; each part by itself, then all of them together.\n\n"
+        f"{report.table(weight.HEAD, weight.rows())}\n"
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure consent_mw beside its peers.")
@@ -137,7 +148,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--requests", type=int, default=300, help="requests for each row of the overhead")
     parser.add_argument(
         "--only",
-        choices=("speed", "memory", "overhead", "edges", "caching", "counters", "ledger", "stats", "visitor"),
+        choices=("speed", "memory", "overhead", "edges", "caching", "counters", "ledger", "stats", "visitor", "weight"),
         help="measure this part alone",
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
@@ -155,6 +166,7 @@ def main(arguments: list[str]) -> int:
         "ledger": lambda: measure_ledger(5, 1000),
         "stats": lambda: measure_stats(15),
         "visitor": lambda: measure_visitor(9),
+        "weight": measure_weight,
     }
     measured = [f"Measured with `make bench` on: {report.machine()}.\n"]
     measured += [part() for name, part in parts.items() if options.only in {None, name}]

@@ -1,0 +1,79 @@
+"""
+The bytes that the notice adds to a page, part by part, for a visitor who has not decided and for two who have.
+
+Each part is compressed by itself, and all of them together, which is what
+counts: together they share words. Files are those that a page asks for once
+and that browsers then keep.
+"""
+
+from __future__ import annotations
+
+import re
+
+import brotli
+
+from consent_mw import config
+from consent_mw.assets import Assets
+from consent_mw.banner import Notice
+from consent_mw.banner import Page
+from consent_mw.core.decide import decide
+from consent_mw.core.model import Action
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Record
+from consent_mw.core.model import Signals
+
+#: What a site of some size declares.
+SERVICES = ("google-analytics", "meta-pixel", "youtube", "clarity")
+VISITORS = ("undecided", "refused", "accepted")
+PARTS = ("banner and control", "style", "runtime", "guard and its list", "signals")
+HEAD = ("bytes, brotli 11", *VISITORS)
+
+_TODAY = 20_779
+_ELEMENT = re.compile(rb"<(style|script)\b([^>]*)>.*?</\1>", re.DOTALL)
+_SOURCE = re.compile(rb'src="/_cmw/([^"]+)"')
+_OF = {b"data-cmw-runtime": "runtime", b"data-cmw-hosts": "guard and its list", b"data-cmw-on": "signals"}
+
+
+def weight(text: bytes) -> int:
+    """Return the bytes that brotli makes of it at its best."""
+    return len(brotli.compress(text, quality=11)) if text else 0
+
+
+def insertions(visitor: str, assets: Assets) -> bytes:
+    """Return all that goes into a page for one of VISITORS."""
+    settings = {"name": "Shop", "privacy_policy": "/privacy", "languages": ["en"]}
+    site = config.load({"site": settings, "services": [{"use": service} for service in SERVICES]})
+    purposes = frozenset(purpose for service in site.optional for purpose in service.purposes)
+    records: dict[str, Record | NoRecord] = {
+        "undecided": NoRecord.ABSENT,
+        "refused": Record(Action.REJECT, _TODAY, site.revision),
+        "accepted": Record(Action.ACCEPT, _TODAY, site.revision, purposes, frozenset(SERVICES)),
+    }
+    page = Page(decide(site, records[visitor], Signals(), _TODAY), "en", nonce="", back="/", root=site.mount)
+    notice = Notice(site, assets)
+    return notice.head(page) + notice.insertion(page)
+
+
+def parts_of(text: bytes) -> dict[str, bytes]:
+    """Return the insertions by part."""
+    parts = dict.fromkeys(PARTS, b"")
+    for element in _ELEMENT.finditer(text):
+        kind = "style" if element[1] == b"style" else next(part for mark, part in _OF.items() if mark in element[2])
+        parts[kind] += element[0]
+    return parts | {PARTS[0]: _ELEMENT.sub(b"", text)}
+
+
+def rows() -> list[list[str]]:
+    """Return the rows of the table."""
+    assets = Assets()
+    texts = [insertions(visitor, assets) for visitor in VISITORS]
+    parts = [parts_of(text) for text in texts]
+    files = []
+    for text in texts:
+        found = [assets.find(path.decode()) for path in _SOURCE.findall(text)]
+        files.append([file[0] for file in found if file is not None])
+    return [
+        *([part, *(f"{weight(one[part])}" for one in parts)] for part in PARTS),
+        ["all of it in the page", *(f"{weight(text)}" for text in texts)],
+        ["files, kept by the browser", *(f"{sum(map(weight, some))}" for some in files)],
+    ]
