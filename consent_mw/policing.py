@@ -260,6 +260,8 @@ class PagePolicies:
         def held(source: str) -> bool:
             return self._policing.held(source, self._page_host, self._allowed)
 
+        for source in csp.schemes_in(text):
+            self._policing.warn(source)
         edits = csp.removals(text, held, inserting=inserting)
         self.closed = self.closed or bool(edits)
         return edits

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,17 @@ SERVICES = [
 ]
 
 
+_OPEN: list[ConsentMiddleware] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Let no middleware of a test go on working beside the next ones."""
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
+
 class App:
     """An app whose every page has the same headers."""
 
@@ -55,7 +67,9 @@ def client(app: App, folder: Path, services: object = SERVICES, **site: object) 
     config: dict[str, object] = {"site": {"records": f"sqlite:///{folder}/consent.db", **site}}
     if services:
         config["services"] = services
-    return Client(ConsentMiddleware(app, config))
+    middleware = ConsentMiddleware(app, config)
+    _OPEN.append(middleware)
+    return Client(middleware)
 
 
 def visit(visitor: Client, method: str = "GET", **headers: str) -> TestResponse:
@@ -270,6 +284,16 @@ def test_a_wide_source_that_stays_is_named_once(caplog: pytest.LogCaptureFixture
             policing.held("*.wide.example", host, frozenset({"pay"}))
             policing.held("elsewhere.example", host, frozenset({"pay"}))
     assert [record.args for record in caplog.records] == [("*.wide.example",)]
+
+
+def test_a_source_for_the_whole_web_is_named_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """``https:`` stays and is told of, once; behind 'strict-dynamic' it means nothing."""
+    text = "script-src 'strict-dynamic' 'nonce-n1' http:; img-src https:"
+    visitor = client(App((CSP, text)), tmp_path, csp="tighten")
+    with caplog.at_level(logging.WARNING, "consent_mw"):
+        answers = [visit(visitor), visit(visitor)]
+    assert [record.args for record in caplog.records if "tighten" in record.getMessage()] == [("https:",)]
+    assert [policies(answer) for answer in answers] == [[text]] * 2
 
 
 def test_held_sources_are_taken_out_until_they_are_granted(tmp_path: Path) -> None:

@@ -355,6 +355,17 @@ def removals(text: str, held: Callable[[str], bool], *, inserting: bool = False)
     return edits
 
 
+def schemes_in(text: str) -> list[str]:
+    """Return the sources that let in the whole web, as far as a policy lets them count."""
+    return [
+        value.text
+        for name, directive in parsed(text).items()
+        if name in FETCHING and not _has(directive, "'strict-dynamic'")
+        for value in directive.values
+        if value.text.lower() in ("http:", "https:")
+    ]
+
+
 def host_at(source: str) -> int:
     """Return where the host begins in a source that names one."""
     found = _HOST.fullmatch(source)
