@@ -129,6 +129,16 @@ class Policing:
                 source,
             )
 
+    def warn_stuck(self) -> None:
+        """Say, once, that a page for everybody can release nothing, and what its policy needs for that."""
+        if "" not in self._warned:
+            self._warned.add("")
+            logger.warning(
+                "the site's Content-Security-Policy lets no linked script of the site itself run, so that nothing can"
+                " be released in pages that everybody shares (caching = \"shared\"): add 'self' to its script-src, and"
+                " consent-mw to its trusted-types if it has such a list"
+            )
+
 
 class _Pattern:
     """One host rule of a service (:class:`consent_mw.core.model.Service`)."""
@@ -237,7 +247,11 @@ class PagePolicies:
         plain = [text for text in in_page if "," not in text]
         parts = [part for text in unclear for part in csp.policies_in(text)]
         terms = csp.terms([*self._policies, *plain, *parts], self._own)._replace(inline=not unclear)
-        return terms._replace(linked=False, loads=False) if self._wants_hashes else terms
+        if self._wants_hashes:
+            terms = terms._replace(linked=False, loads=False)
+        if not (terms.loads or self._follows):
+            self._policing.warn_stuck()
+        return terms
 
     def _changed(self, value: str) -> str:
         changed = []

@@ -296,6 +296,17 @@ def test_a_source_for_the_whole_web_is_named_too(tmp_path: Path, caplog: pytest.
     assert [policies(answer) for answer in answers] == [[text]] * 2
 
 
+def test_an_owner_hears_that_pages_for_everybody_are_stuck(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A page that is the same for all needs a linked script to release anything; the policy has to let it in."""
+    with caplog.at_level(logging.WARNING, "consent_mw"):
+        for policy in ("script-src 'self'", "script-src 'none'", "script-src 'none'"):
+            app = App((CSP, policy))
+            visitor = client(app, tmp_path, caching="shared")
+            visit(visitor)
+            visit(visitor)
+    assert len([record for record in caplog.records if "everybody shares" in record.getMessage()]) == 2
+
+
 def test_held_sources_are_taken_out_until_they_are_granted(tmp_path: Path) -> None:
     """A visitor who allowed the service gets the site's own policy back, in the headers and in the page."""
     own = "script-src https://tags.example 'self' 'unsafe-inline'; img-src https://tags.example"
