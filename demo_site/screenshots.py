@@ -28,6 +28,7 @@ from consent_mw.cli.preview import SCHEMES
 from consent_mw.cli.preview import WIDTHS
 from consent_mw.cli.preview import Gallery
 from consent_mw.cli.preview import Look
+from consent_mw.cli.preview import write
 from demo_site.farm import Farm
 from demo_site.servers import serve_near
 from demo_site.shop import create_held_app
@@ -69,6 +70,7 @@ def main() -> int:
             IMAGES.mkdir(exist_ok=True)
             _take(browser, f"http://localhost:{shop_server.port}", f"http://farm.localhost:{farm_server.port}")
             _take_rates(browser, f"http://localhost:{shop_server.port}")
+            _take_looks(browser)
             browser.close()
         shop.extensions["consent_mw"].close()
         farm.close()
@@ -109,6 +111,21 @@ def _take(browser: Browser, shop: str, farm: str) -> None:
     watching.goto(farm + "/", wait_until="load")
     watching.screenshot(path=IMAGES / "farm.png")
     context.close()
+
+
+def _take_looks(browser: Browser) -> None:
+    """Take the three layouts, light and dark, as the preview shows them."""
+    page = browser.new_page(viewport={"width": 1240, "height": 900}, color_scheme="light")
+    with tempfile.TemporaryDirectory() as folder:
+        write(Gallery(config.load(CONFIG), LANGUAGES[:1], today=0), Path(folder))
+        page.goto(f"file://{folder}/index.html")
+        wanted = {f"{layout}.{position}" for layout, position in LAYOUTS}
+        for box in page.locator("[name=place]").all():
+            box.set_checked(box.get_attribute("value") in wanted)
+        page.evaluate("document.querySelectorAll('iframe').forEach(frame => { frame.loading = 'eager'; })")
+        page.wait_for_load_state("networkidle")
+        page.locator("#looks").screenshot(path=IMAGES / "looks.png")
+    page.close()
 
 
 def _take_rates(browser: Browser, shop: str) -> None:
