@@ -110,10 +110,17 @@ def test_nobody_puts_a_page_of_one_class_under_the_name_of_another(kind: str) ->
 
 
 def test_other_caches_on_the_way_are_told_that_a_page_for_a_class_is_private(kind: str) -> None:
-    """A page that the cache keeps leaves it as one that nobody else may keep, the first time and the next."""
-    with caching.behind(kind, "class") as (port, _):
+    """
+    A page that the cache keeps leaves it as one that nobody else may keep, the first time and the next.
+
+    Who has just asked to see an embed once is answered by the site.
+    """
+    with caching.behind(kind, "class") as (port, site):
         client = Client(port)
         answers = [client.get("/1", {"Sec-Fetch-Dest": "document"}) for _ in range(2)]
+        assert caching.asked(site) == 1
+        client.get("/1", {"Sec-Fetch-Dest": "document", "Cookie": "__Host-cmw-once=1"})
+        assert caching.asked(site) == 2
         client.close()
     for answer in answers:
         assert answer.headers["cache-control"] == "private, no-cache"
