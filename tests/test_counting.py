@@ -359,6 +359,16 @@ def test_granted_reads_the_device_of_those_who_granted_only() -> None:
     assert everyone == everyone & seen
 
 
+@pytest.mark.parametrize("caching", ["shared", "class"])
+def test_where_a_cache_shows_the_banner_who_answers_counts_as_asked(caching: str) -> None:
+    """Pages are shown without anybody telling: a rate is of those who answered, and never more than whole."""
+    bench = Bench(Site(caching=caching))
+    bench.shown()
+    bench.answered(REJECT)
+    bench.answered(WITHDRAW)
+    assert bench.written() == {**rows(REJECT), **rows(ASKED), **rows(WITHDRAW)}
+
+
 def test_without_look_ups_every_provider_is_unknown() -> None:
     """The rows of a table share out all visitors, also where nobody is looked up."""
     bench = Bench(isp=False)
