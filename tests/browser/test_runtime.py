@@ -577,6 +577,37 @@ def test_reload_mode_does_not_reload_after_a_refusal(page: Page, site: Site) -> 
     assert ["/p/held"] == site.requests("/p/")
 
 
+def test_a_release_that_cannot_be_loaded_ends_in_another_page(page: Page, site: Site) -> None:
+    """Where the second half of the runtime does not come, the choice is sent all the same, and the page loaded anew."""
+    page.route("**/release.js", lambda route: route.abort())
+    held(page, add(site, "<script{+ data-cmw-held=t type=text/plain+}>log('t');</script>"))
+    with page.expect_navigation():
+        accept(page)
+    assert ["/p/held", "/p/held"] == site.requests("/p/")
+    assert "accept" == page.get_attribute("html", "data-cmw-state")
+    assert 1 == len(site.forms)
+
+
+def test_a_runtime_that_comes_late_releases_nothing(page: Page, site: Site) -> None:
+    """Run when the page had been parsed, it cannot tell what the server sent: it makes no code of anything."""
+    site.inline = False
+    page.route("**/runtime.js", lambda route: route.abort())
+    held(page, add(site, "<div></div>"))
+    page.evaluate("""() => {
+        document.querySelector('div').innerHTML = '<script data-cmw-held="t" type="text/plain">log(1)</' + 'script>';
+        const former = document.querySelector('[data-cmw-root]');
+        const late = document.createElement('script');
+        for (const { name, value } of former.attributes) late.setAttribute(name, value);
+        late.src += '?late';
+        former.replaceWith(late);
+    }""")
+    page.wait_for_function("window.consentMw")
+    page.evaluate("addEventListener('pagehide', () => { sessionStorage.left = LOG.length; })")
+    with page.expect_navigation():
+        accept(page)
+    assert "0" == page.evaluate("sessionStorage.left")
+
+
 # -- safety
 
 
@@ -617,8 +648,8 @@ def test_addresses_that_came_later_are_released(page: Page, site: Site) -> None:
         '<iframe data-cmw-held="t" src="/_cmw/placeholder/t" data-cmw-src="a.html"></iframe>'
     )
     page.evaluate("markup => { document.querySelector('div').innerHTML = markup; }", markup)
-    accept(page)
-    page.wait_for_load_state("networkidle")
+    with page.expect_response("**/a.gif"), page.expect_response("**/a.html"):
+        accept(page)
     assert ["/p/a.gif", "/p/a.html", "/p/held"] == site.requests("/p/")
     assert '<img src="a.gif"><iframe src="a.html"></iframe>' == page.inner_html("div")
 
