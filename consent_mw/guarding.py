@@ -26,7 +26,6 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import replace
-from html import escape
 from typing import NamedTuple
 from typing import Protocol
 
@@ -38,6 +37,7 @@ from consent_mw.core.model import Site
 from consent_mw.core.urls import SECOND_LEVEL
 from consent_mw.core.urls import ascii_host
 from consent_mw.core.urls import public_suffix_length
+from consent_mw.escaping import escape
 
 __all__ = ["CODE", "COMMON", "UNASKED", "GuardCode", "host_list"]
 
@@ -111,15 +111,14 @@ class _Rule(NamedTuple):
     ids: _Ids
 
     @property
-    def order(self) -> tuple[int, int, str, str]:
+    def order(self) -> tuple[int, int, bool, str, str]:
         """What sorts the rules as they win: the longest path, then the sub-domain's own."""
-        return -len(self.path), -self.host.count("."), self.host, self.path
+        return -len(self.path), -len(_stem(self.host).split(".")), self.host.endswith("*"), self.host, self.path
 
     @property
     def family(self) -> str:
         """The name that was registered: rules with different ones never meet."""
-        labels = self.host.split(".")
-        return labels[-2] if labels[-1] == "*" else labels[max(0, len(labels) - public_suffix_length(labels) - 1)]
+        return _stem(self.host).rpartition(".")[2]
 
     def meets(self, other: _Rule) -> bool:
         """Whether an address may fit both."""
@@ -141,8 +140,16 @@ class _Rule(NamedTuple):
 
 
 def _within(host: str, other: str) -> bool:
-    """Whether ``host`` is ``other`` or below it, or may be where one of them is ``name.*``."""
-    return f".{other.removesuffix('*')}" in f".{host}" if other.endswith("*") else f".{host}".endswith(f".{other}")
+    """Whether ``host`` is ``other`` or below it; ``name.*`` may be any of the hosts that it stands for."""
+    if host.endswith("*") or other.endswith("*"):
+        host, other = _stem(host), _stem(other)
+    return f".{host}".endswith(f".{other}")
+
+
+def _stem(host: str) -> str:
+    """Return the host without what is open for registration."""
+    labels = host.split(".")
+    return ".".join(labels[: -1 if labels[-1] == "*" else -public_suffix_length(labels)])
 
 
 def _rules(service: Service, ids: _Ids) -> Iterator[_Rule]:

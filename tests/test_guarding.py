@@ -7,7 +7,9 @@ import zlib
 from dataclasses import replace
 
 import pytest
+from hypothesis import example
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from consent_mw import catalogue
@@ -183,6 +185,11 @@ RULES = st.builds(lambda host, path: host + path, st.one_of(NAMES, STARS), st.sa
 SERVICES = st.lists(st.tuples(st.lists(RULES, min_size=1, max_size=4), st.booleans()), min_size=1, max_size=6)
 
 
+@settings(max_examples=300)
+@example([(["a.com"], False), (["a.*"], False)], [("a.com", "/")], "b.com")
+@example([(["b.com", "a.com"], False), (["www.a.com"], False)], [("www.a.com", "/")], "b.com")
+@example([(["a.co.uk"], False), (["www.a.*"], False)], [("www.a.co.uk", "/")], "b.com")
+@example([(["a.com"], False), (["a.a.*"], True)], [("a.a.com", "/")], "b.com")
 @given(SERVICES, st.lists(st.tuples(NAMES, PATHS), min_size=1, max_size=20), NAMES)
 def test_the_verdict_is_that_of_the_matcher(
     rules: list[tuple[list[str], bool]], addresses: list[tuple[str, str]], own: str
