@@ -19,6 +19,8 @@ from consent_mw.schema import COLOURS
 from consent_mw.schema import POSITIONS
 from tests.web.doubles import ASSETS
 from tests.web.doubles import SITE
+from tests.web.doubles import FakeContext
+from tests.web.doubles import Visitor
 
 HEX = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 
@@ -181,6 +183,13 @@ def test_only_languages_that_need_them_get_rules(languages: tuple[str, ...], exp
     """The direction of Arabic and the line breaks of Japanese cost sites in other languages nothing."""
     style = Notice(replace(SITE, languages=languages), ASSETS).style(True)
     assert ("[dir=rtl]" in style) + (":lang(ja)" in style) == expected
+
+
+def test_answers_are_counted_under_their_layout() -> None:
+    """The form of the notice that was answered is the layout, so that owners can compare them."""
+    context = FakeContext(replace(SITE, layout="dialog"))
+    Visitor(context).post(("action", "reject-all"))
+    assert [told[4] for told in context.counting.told] == ["dialog"]
 
 
 def test_another_theme_is_another_notice() -> None:
