@@ -92,5 +92,9 @@ class OptOuts:
 
     def tell(self) -> None:
         """Tell what waits."""
-        while self._waiting and self._on_change is not None:
-            _call(self._on_change, *self._waiting.popleft())
+        while self._on_change is not None:
+            with self._lock:
+                if not self._waiting:
+                    return
+                news = self._waiting.popleft()
+            _call(self._on_change, *news)
