@@ -1,9 +1,9 @@
 """
 What is inserted first in ``<body>``: the banner, the control that opens the choices again, and the runtime.
 
-Everything is a complete form that works without scripts. The markup is pure
-ASCII (other characters are numeric references), so it fits a page in any
-ASCII-compatible charset, and well-formed XML, so it fits an XHTML page too.
+Everything is a complete form that works without scripts. Where the page is
+not known to be UTF-8 the markup is pure ASCII (other characters are numeric
+references), so it fits a page in any ASCII-compatible charset, and well-formed XML, so it fits an XHTML page too.
 
 What depends on the site, the language and the state of the visitor is built
 once and kept; a request only fills in where it is, and its nonce.
@@ -22,8 +22,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from markupsafe import escape as _escape
-
 from consent_mw import everybody
 from consent_mw.assets import Assets
 from consent_mw.assets import compact_css
@@ -32,6 +30,7 @@ from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
+from consent_mw.escaping import escape
 from consent_mw.guarding import GuardCode
 from consent_mw.signalling import SignalCode
 from consent_mw.theming import page_rules
@@ -44,9 +43,6 @@ from consent_mw.wording import offered_languages
 from consent_mw.wording import purpose_description
 from consent_mw.wording import purpose_label
 from consent_mw.wording import wording
-
-#: The form of the banner, as the counters call it.
-VARIANT = "bar"
 
 #: The state of a visitor whose choice is not known; otherwise it is the name of an Action.
 UNDECIDED = "none"
@@ -85,19 +81,11 @@ _SERVICE_FACTS = (
 # Texts that say nothing about what is agreed to; of the countries' names, those that occur are kept.
 _OTHERS = ("country.", "date", "digits", "error.", "list.", "month.", "plural.", "policy.", "receipt.", "stats.")
 
-# Characters that neither HTML nor XML 1.0 can hold, not even as references.
-_UNPRINTABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF))
-
 # U+0001 cannot come out of escape(), so what stands between two of them is a slot and never somebody's text.
 _SLOT = re.compile(r"\x01(\w+)\x01")
 
 # Either of these would end or hide the script element that holds it.
 _ENDS_SCRIPT = re.compile(rb"</script|<!--", re.IGNORECASE)
-
-
-def escape(text: str) -> str:
-    """Return the text for use in HTML or XML content and quoted attribute values; the only function that does so."""
-    return str(_escape(text.translate(_UNPRINTABLE)))
 
 
 def offered(site: Site) -> tuple[Purpose, ...]:
@@ -150,6 +138,7 @@ class Page:
         closed: True where the page's policy leaves out what may be granted in the page: that takes another page.
         shared: True for a page that caches keep for everybody, whoever it was made for.
         news: Why a visitor who has chosen before is asked again (:mod:`consent_mw.news`), or empty.
+        utf8: True where the page's bytes are known to be UTF-8; elsewhere only ASCII goes in.
     """
 
     decision: Decision
@@ -164,6 +153,7 @@ class Page:
     closed: bool = False
     shared: bool = False
     news: str = ""
+    utf8: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +172,7 @@ class _Variant:
     #: Vendors are told of the choice at the beginning of the page.
     told: bool
     shared: bool
+    utf8: bool
 
 
 class Notice:
@@ -223,11 +214,12 @@ class Notice:
             return b""
         variant = _Variant(
             *(page.lang, decision.prompt, decision.gpc, page.inline, page.xml, bool(page.nonce)),
-            *(page.linked, page.loads, page.closed, self._signals.wanted(decision), page.shared),
+            *(page.linked, page.loads, page.closed, self._signals.wanted(decision), page.shared, page.utf8),
         )
         parts = self._kept.get(variant)
         if parts is None:
-            parts = self._kept[variant] = [_ascii(part) for part in _SLOT.split(self._markup(variant))]
+            markup = _SLOT.split(self._markup(variant))
+            parts = self._kept[variant] = [_bytes(part, page.utf8) for part in markup]
         slots = {
             b"nonce": page.nonce,
             b"root": page.root,
@@ -237,8 +229,9 @@ class Notice:
             b"purposes": ",".join(sorted(decision.purposes)),
             b"state": state_of(decision),
         }
-        filled = {name: _ascii(escape(text)) for name, text in slots.items()}
-        filled[b"news"] = _ascii(f'<p class="cmw-text cmw-news">{escape(page.news)}</p>') if page.news else b""
+        filled = {name: _bytes(escape(text), page.utf8) for name, text in slots.items()}
+        news = f'<p class="cmw-text cmw-news">{escape(page.news)}</p>' if page.news else ""
+        filled[b"news"] = _bytes(news, page.utf8)
         # re.split with one group: literal parts at the even places, names of slots at the odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
 
@@ -331,7 +324,7 @@ class Notice:
     def _at_root(self, markup: str, lang: str) -> str:
         """Return the markup as it is sent with the page ``/``."""
         slots = {"root": self.site.mount, "back": "/", "query": self._query("/", lang), "news": ""}
-        return _ascii(_SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)).decode("ascii")
+        return _bytes(_SLOT.sub(lambda slot: escape(slots[slot[1]]), markup), False).decode("ascii")
 
     def _query(self, back: str, lang: str) -> str:
         fields = [("back", back)]
@@ -468,5 +461,5 @@ class Notice:
         )
 
 
-def _ascii(text: str) -> bytes:
-    return text.encode("ascii", "xmlcharrefreplace")
+def _bytes(text: str, utf8: bool) -> bytes:
+    return text.encode("utf-8" if utf8 else "ascii", "xmlcharrefreplace")

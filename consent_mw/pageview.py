@@ -19,7 +19,6 @@ from functools import partial
 from urllib.parse import quote
 
 from consent_mw.assets import Assets
-from consent_mw.banner import VARIANT
 from consent_mw.banner import Notice
 from consent_mw.banner import Page
 from consent_mw.banner import state_of
@@ -299,7 +298,9 @@ class PageViews:
         decision = page.decision
         if decision.prompt:
             revision = now.notice.digest[:12]
-            self._tally.shown(head, remote, language=page.lang, variant=VARIANT, gpc=decision.gpc, revision=revision)
+            self._tally.shown(
+                head, remote, language=page.lang, variant=now.site.layout, gpc=decision.gpc, revision=revision
+            )
         elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
             self._tally.signalled(head, remote)
         return now.notice.insertion(page)
@@ -361,6 +362,7 @@ class PageViews:
             root=f"//{quote(head.host, safe=':[]')}{root}" if place.place.foreign_base else root,
             inline=terms.inline,
             xml=place.xml,
+            utf8=place.utf8,
             linked=terms.linked,
             loads=terms.loads,
             closed=policies.closed,

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from html import escape
 from typing import Protocol
 
 from consent_mw.assets import Assets
@@ -28,6 +27,7 @@ from consent_mw.catalogue import SIGNALS
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
+from consent_mw.escaping import quoted
 
 __all__ = ["CODE", "SignalCode"]
 
@@ -109,11 +109,6 @@ class SignalCode:
         if not self.settings:
             return ""
         return f' data-cmw-signals={quoted(self.settings)} data-cmw-signals-src="{self._path}"'
-
-
-def quoted(text: str) -> str:
-    """Return the text as an attribute value between single quotes, which keeps JSON short."""
-    return "'" + escape(text, quote=False).replace("'", "&#39;") + "'"
 
 
 def _settings(site: Site) -> str:

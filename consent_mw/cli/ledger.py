@@ -362,7 +362,7 @@ def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bo
 
 def _page(said: dict[str, Any], tag: str, gpc: bool) -> str:
     """Return a page with the notice as it was shown."""
-    from consent_mw.banner import escape
+    from consent_mw.escaping import escape
     from consent_mw.wording import direction
 
     shown = said["languages"][tag]

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from consent_mw.banner import escape
+from consent_mw.escaping import escape
+from consent_mw.theming import TEXT
+from consent_mw.theming import Pair
 from consent_mw.theming import colours
 from consent_mw.theming import ratios
 from consent_mw.wording import direction
@@ -76,29 +78,32 @@ fieldset {{ min-width: 0; margin: 0; padding: .25rem .75rem .5rem; border: 1px s
 fieldset div {{ display: flex; flex-wrap: wrap; gap: 0 1rem; max-width: 34rem; max-height: 9rem; overflow: auto }}
 legend {{ padding: 0 .35rem; font-size: .875rem; font-weight: 600 }}
 label {{ display: flex; align-items: center; gap: .4rem; min-height: 28px; font-size: .875rem }}
-main {{ display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: start }}
-figure {{ margin: 0 }}
+#looks {{ display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: start }}
+figure {{ max-width: 100%; margin: 0 }}
 figcaption {{ max-width: 36rem; margin: 0 0 .4rem; font-size: .875rem }}
 figcaption b {{ margin-inline-end: .5rem; padding: 0 .5rem; border: 1px solid; border-radius: 99px; font-size: .75rem }}
-.window {{ overflow: hidden; border: 1px solid var(--line); border-radius: 10px; background: #fff }}
+.window {{ overflow: auto; max-width: 100%; border: 1px solid var(--line); border-radius: 10px; background: #fff }}
 iframe {{ display: block; border: 0; transform-origin: 0 0 }}
-table {{ border-collapse: collapse; font-size: .875rem }}
+table {{ display: block; overflow: auto; border-collapse: collapse; font-size: .875rem }}
 th, td {{ padding: .35rem .75rem; border-bottom: 1px solid var(--line); text-align: start }}
 td span {{ margin-inline-end: .6rem; padding: .1rem .6rem; border: 1px solid var(--line); border-radius: 4px }}
+td span:empty {{ padding-block: 0; border-width: 3px }}
 a {{ color: inherit }}
 </style>
 </head>
 <body>
+<main>
 <h1>{name}</h1>
 <p>The notice as visitors meet it. Choose what stands side by side; the buttons in the pictures do nothing, and
 nothing is recorded.</p>
 <form aria-label="What is shown">{controls}</form>
 <noscript><p>A script puts the pictures together; without it, open them one by one in the folder looks.</p></noscript>
 <p role="status" id="count"></p>
-<main id="looks"></main>
+<div id="looks"></div>
 <h2>Contrast</h2>
 <p>Text needs 4.5:1, what must be seen to be used 3:1 (WCAG 2.2, AA). Every pair is checked at the site's start.</p>
 <table><thead><tr><th>Where</th><th>Light</th><th>Dark</th><th>Needed</th></tr></thead><tbody>{ratios}</tbody></table>
+</main>
 <script>
 const own = {own}, heights = {heights}, scales = {{ 320: .8, 768: .6, 1280: .45 }};
 const form = document.querySelector("form"), looks = document.getElementById("looks");
@@ -186,8 +191,15 @@ def _ratios(gallery: Gallery) -> str:
     light, dark = (colours(theme, dark=at_night) for at_night in (False, True))
     for (pair, by_day), (_, by_night) in zip(ratios(theme), ratios(theme, dark=True), strict=True):
         cells = "".join(
-            f'<td><span style="color:{used[pair.front]};background:{used[pair.back]}">Aa</span>{ratio:.1f}:1</td>'
-            for used, ratio in ((light, by_day), (dark, by_night))
+            f"<td>{_swatch(pair, used)}{ratio:.1f}:1</td>" for used, ratio in ((light, by_day), (dark, by_night))
         )
         rows.append(f"<tr><td>{escape(pair.where)}</td>{cells}<td>{pair.least:g}:1</td></tr>")
     return "".join(rows)
+
+
+def _swatch(pair: Pair, used: Mapping[str, str]) -> str:
+    """Return a sample of two colours: words, or a shape without any."""
+    front, back = used[pair.front], used[pair.back]
+    if pair.least == TEXT:
+        return f'<span style="color:{front};background:{back}">Aa</span>'
+    return f'<span style="border-color:{front};background:{back}"></span>'

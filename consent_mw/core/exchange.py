@@ -89,7 +89,12 @@ class PageInsert:
     headers: tuple[tuple[str, str], ...]
     xml: bool
     place: Place
+    #: Whether the header says that the page is UTF-8, and it is read as that.
+    utf8: bool = False
 
+
+#: How headers name UTF-8; of its other labels some stand for something else in browsers.
+_UTF_8 = frozenset({"utf-8", "utf8"})
 
 #: Gives the banner, or what runs first, or nothing (yet); called with what is known of the page.
 Insert = Callable[[PageInsert], bytes]
@@ -350,19 +355,20 @@ class Exchange:
         page_headers = tuple(headers)
         banner = wants_banner(self.head) and not verdict.piece
 
-        def insert(place: Place) -> bytes:
+        def insert(place: Place, utf8: bool) -> bytes:
             if self._place_asked and not (place.asked or place.at_end):
                 return b""  # the place that the author asked for comes later, or else the end does
-            return self._insert(PageInsert(page_headers, verdict.xml, place))
+            return self._insert(PageInsert(page_headers, verdict.xml, place, utf8))
 
         def first(place: Place) -> bytes:
             return self._first(PageInsert(page_headers, verdict.xml, place)) if self._first else b""
 
         def rewriter(charset: str) -> Rewriter:
             holder = Holder(self._policy, self._page, document=held_in, charset=charset, xml=verdict.xml)
+            utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
             made = Rewriter(
                 holder,
-                insert if banner else None,
+                (lambda place: insert(place, utf8)) if banner else None,
                 first if self._first is not None and is_document(self.head) and not verdict.piece else None,
                 undeclared=not verdict.charset,
                 amend=self._amend,

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from consent_mw.banner import escape
+from consent_mw.escaping import escape
 
 #: Runs of this share of the chart's width get a dot and a line for the days they stand for.
 _WIDE = 0.04

@@ -36,7 +36,6 @@ from flask import render_template
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
-from consent_mw.banner import escape
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
@@ -46,6 +45,7 @@ from consent_mw.core.seal import ENDS
 from consent_mw.core.seal import GRANTS
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
+from consent_mw.escaping import escape
 from consent_mw.web.context import WebContext
 from consent_mw.web.pages import Fact
 from consent_mw.web.pages import Pages
