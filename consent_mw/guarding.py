@@ -215,14 +215,20 @@ def _group(rules: list[_Rule]) -> str:
     return f"{','.join(sorted(rules[0].ids))}={'|'.join(rule.pattern for rule in rules)}"
 
 
-def host_list(services: Iterable[Service], allowed: frozenset[str], common: Iterable[Service] = ()) -> str:
+def host_list(
+    services: Iterable[Service],
+    allowed: frozenset[str],
+    common: Iterable[Service] = (),
+    needed: Iterable[Service] = (),
+) -> str:
     """
     Return the list that the guard reads; empty where nothing is held.
 
     Args:
-        services: All that the visitor was asked about, and all that may be on their hosts and needs no consent.
+        services: All that the site declares.
         allowed: The ids of those that may run.
         common: What is held besides, as far as the budget goes, each with one host.
+        needed: What may run besides, as far as it is on the host of something held, or below that.
     """
     running: list[_Rule] = []
     held: list[_Rule] = []
@@ -241,16 +247,20 @@ def host_list(services: Iterable[Service], allowed: frozenset[str], common: Iter
         return len(zlib.compress(text.encode(), 9))
 
     held += unasked[: bisect_right(range(1, len(unasked) + 1), BUDGET, key=size)]
-    below: dict[str, list[str]] = {}
+    families: dict[str, list[_Rule]] = {}
     for rule in held:
-        below.setdefault(rule.family, []).append(rule.host)
-    # What runs is listed where it is on the host of something held, or below that; a path rule is so on every host.
-    besides = (
-        rule
-        for rule in running
-        if not rule.host or any(_within(rule.host, host) for host in below.get(rule.family, ()))
-    )
-    return _groups([*held, *besides])
+        families.setdefault(rule.family, []).append(rule)
+    # A path rule is on every host.
+    running = [
+        rule for rule in running if not rule.host or any(rule.meets(other) for other in families.get(rule.family, ()))
+    ]
+    for service in needed:
+        running += [
+            rule
+            for rule in _rules(service, frozenset())
+            if any(rule.meets(other) and _within(rule.host, other.host) for other in families.get(rule.family, ()))
+        ]
+    return _groups([*held, *running])
 
 
 class Page(Protocol):
@@ -295,11 +305,9 @@ class GuardCode:
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
         self._asked = frozenset(service.id for service in site.optional) if site.guard else frozenset()
-        self._services = [
-            *site.services,
-            *(service for service in known.values() if service.necessary and service.id not in site.by_id),
-        ]
-        self._necessary = frozenset(service.id for service in self._services if service.necessary)
+        self._site = site
+        self._needed = [service for service in known.values() if service.necessary and service.id not in site.by_id]
+        self._necessary = frozenset(service.id for service in site.services if service.necessary)
         owners = {host: service for service in known.values() for host in service.hosts}
         self._common = [
             replace(owners[host], hosts=(host,), paths=()) for host in COMMON if owners[host].id not in site.by_id
@@ -322,7 +330,7 @@ class GuardCode:
             return ""
         found = self._lists.get(granted)
         if found is None:
-            found = host_list(self._services, granted | self._necessary, self._common)
+            found = host_list(self._site.services, granted | self._necessary, self._common, self._needed)
             if len(self._lists) >= _KEPT:
                 self._lists.clear()
             self._lists[granted] = found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from hypothesis import example
@@ -163,8 +164,8 @@ def test_the_markup_is_escaped() -> None:
     """Neither a nonce nor a rule ends the attribute that it stands in."""
     site = replace(declaring("hotjar"), services=(service("odd", 'odd.example/"><script>'),))
     found = GuardCode(site, ASSETS).markup(page(nonce='"><b>'))
-    assert b'nonce="&quot;&gt;&lt;b&gt;"' in found
-    assert b"odd.example/&quot;&gt;&lt;script&gt;" in found
+    assert (b'"><b>' in found, b'"><script>' in found) == (False, False)
+    assert 'nonce=""><b>"' in unescape(found.decode())
 
 
 def test_the_code_can_stand_in_any_page() -> None:
