@@ -128,7 +128,7 @@ class _Rule(NamedTuple):
     def covered(self, other: _Rule) -> bool:
         """Whether ``other`` fits all addresses that this one does; a site's own host needs a rule with a path."""
         path = self.path.startswith(other.path) and (bool(other.path) or not self.path)
-        return path and not other.host.endswith("*") and _within(self.host, other.host)
+        return path and "*" not in self.host + other.host and _within(self.host, other.host)
 
     @property
     def pattern(self) -> str:

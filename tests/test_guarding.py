@@ -191,6 +191,7 @@ SERVICES = st.lists(st.tuples(st.lists(RULES, min_size=1, max_size=4), st.boolea
 @example([(["b.com", "a.com"], False), (["www.a.com"], False)], [("www.a.com", "/")], "b.com")
 @example([(["a.co.uk"], False), (["www.a.*"], False)], [("www.a.co.uk", "/")], "b.com")
 @example([(["a.com"], False), (["a.a.*"], True)], [("a.a.com", "/")], "b.com")
+@example([(["b.com", "a.b.*"], False)], [("a.b.net", "/")], "b.com")
 @given(SERVICES, st.lists(st.tuples(NAMES, PATHS), min_size=1, max_size=20), NAMES)
 def test_the_verdict_is_that_of_the_matcher(
     rules: list[tuple[list[str], bool]], addresses: list[tuple[str, str]], own: str
