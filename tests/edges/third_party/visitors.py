@@ -32,8 +32,8 @@ def quiet(folder: Path) -> dict[str, object]:
 
 
 def asking(folder: Path) -> dict[str, object]:
-    """Return the settings of an owner who asks about one tracker."""
-    return {**quiet(folder), "services": [{"use": "google-analytics"}]}
+    """Return the settings of an owner who asks about one tracker, and leaves telling its vendor to others."""
+    return {**quiet(folder), "services": [{"use": "google-analytics"}], "signals": {"google": False}}
 
 
 class Visitor:
