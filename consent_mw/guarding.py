@@ -45,7 +45,7 @@ __all__ = ["CODE", "COMMON", "UNASKED", "GuardCode", "host_list"]
 CODE = "guard.js"
 
 #: How long the list may get by hosts that the site did not declare, in bytes when compressed.
-BUDGET = 400
+BUDGET = 280
 #: The id of services that no visitor is asked about.
 UNASKED = "-"
 #: Distinct sets of grants for which the list is kept; a full store is emptied.
