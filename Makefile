@@ -15,8 +15,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?=
-#: Tests wait for browsers and servers about a third of the time: one process more than there are cores.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+WORKERS ?= auto
 PAGES ?=
 BIN := .venv/bin
 PINS := requirements-dev.txt
@@ -60,7 +59,7 @@ format: $(TOOLS)
 
 tests: $(TOOLS) packages npm
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -ra --cov --cov-report= --durations=10
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -raR --cov --cov-report= --durations=10
 	$(BIN)/coverage report --skip-covered | tail -n 60
 	@echo "Gate: $(GATE) % of lines and branches where a mistake would leak a tracker or lose a choice."
 	$(BIN)/coverage report --include='$(GATED)' --fail-under=$(GATE)

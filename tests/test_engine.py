@@ -293,7 +293,8 @@ def test_broken_records_cost_no_page(tmp_path: Path, caplog: pytest.LogCaptureFi
         out, _ = visit(engine, b"<p>text" + ANALYTICS)
         assert b"data-cmw-held=google-analytics" in out
         assert BANNER in out
-    said = [record.message.partition(":")[0] for record in caplog.records]
+    # The upkeep of an engine that another test made may have a word to say of its own records.
+    said = [record.message.partition(":")[0] for record in caplog.records if str(tmp_path) in record.message]
     assert said == ["what the site has learned cannot be read yet", "learning failed and is tried again"]
 
 
