@@ -27,17 +27,16 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
-from typing import Protocol
 
 from consent_mw import catalogue
 from consent_mw.assets import Assets
-from consent_mw.core.model import Decision
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.core.urls import SECOND_LEVEL
 from consent_mw.core.urls import ascii_host
 from consent_mw.core.urls import public_suffix_length
 from consent_mw.escaping import escape
+from consent_mw.firstpage import FirstPage
 
 __all__ = ["CODE", "COMMON", "UNASKED", "GuardCode", "host_list"]
 
@@ -263,34 +262,6 @@ def host_list(
     return _groups([*held, *running])
 
 
-class Page(Protocol):
-    """What the guard must know of a page; see :class:`consent_mw.banner.Page`."""
-
-    @property
-    def decision(self) -> Decision:
-        """What holds for this visitor."""
-
-    @property
-    def root(self) -> str:
-        """The mount's full path."""
-
-    @property
-    def nonce(self) -> str:
-        """Of the page's Content-Security-Policy, or empty."""
-
-    @property
-    def inline(self) -> bool:
-        """False where the page's policy forbids inline code."""
-
-    @property
-    def linked(self) -> bool:
-        """False where it forbids our scripts to be linked to."""
-
-    @property
-    def xml(self) -> bool:
-        """True for an XHTML page."""
-
-
 class GuardCode:
     """
     The guard as a site's pages carry it; made once and shared by threads.
@@ -336,7 +307,7 @@ class GuardCode:
             self._lists[granted] = found
         return found
 
-    def markup(self, page: Page) -> bytes:
+    def markup(self, page: FirstPage) -> bytes:
         """
         Return the script that goes first into head, before all else.
 

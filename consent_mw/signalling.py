@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Protocol
 
 from consent_mw.assets import Assets
 from consent_mw.catalogue import SIGNALS
@@ -28,6 +27,7 @@ from consent_mw.core.model import Decision
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.escaping import quoted
+from consent_mw.firstpage import FirstPage
 
 __all__ = ["CODE", "SignalCode"]
 
@@ -38,30 +38,6 @@ CODE = "signals.js"
 _OPTIONS = ("url_passthrough", "ads_data_redaction")
 #: The purposes that vendors have a word for, in the order that the code knows.
 _PURPOSES = ("analytics", "marketing", "preferences")
-
-
-class Page(Protocol):
-    """What the code must know of a page; see :class:`consent_mw.banner.Page`."""
-
-    @property
-    def decision(self) -> Decision:
-        """What holds for this visitor."""
-
-    @property
-    def root(self) -> str:
-        """The mount's full path, for a page that takes no code in itself."""
-
-    @property
-    def nonce(self) -> str:
-        """Of the page's Content-Security-Policy, or empty."""
-
-    @property
-    def inline(self) -> bool:
-        """False where the page's policy forbids inline code."""
-
-    @property
-    def xml(self) -> bool:
-        """True for an XHTML page."""
 
 
 class SignalCode:
@@ -84,7 +60,7 @@ class SignalCode:
         """Return whether a tag that listens may run in this visitor's pages."""
         return not self._ids.isdisjoint(decision.granted)
 
-    def markup(self, page: Page) -> bytes:
+    def markup(self, page: FirstPage) -> bytes:
         """Return the script that goes first into head, or nothing where none of the tags that listen may run."""
         decision = page.decision
         if not self.wanted(decision):

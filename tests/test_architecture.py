@@ -18,7 +18,7 @@ LONGEST_FILE = 500
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"core"}),
-    frozenset({"catalogue", "assets", "escaping", "visitor"}),
+    frozenset({"catalogue", "assets", "escaping", "firstpage", "visitor"}),
     frozenset({"everybody", "form", "schema", "theming", "signalling", "guarding", "wording"}),
     frozenset({"config", "records", "banner", "news"}),
     frozenset({"codings", "cookies", "counting", "hooks", "learning", "once", "policing", "stats"}),
