@@ -25,8 +25,8 @@ from tests.browser.harness.proxy import Proxy
 ALLOWED_SKIPS = ("test corpus absent",)
 
 TESTS = Path(__file__).parent
-#: Folders whose tests drive browsers, servers and stores that are programs of their own.
-REAL_PROGRAMS = frozenset({"browser", "caching", "faults", "records", "servers"})
+#: Folders whose tests wait for no other program, and no other thread.
+WAITING_FOR_NOBODY = frozenset({"core", "corpus"})
 
 # No deadline: how fast a loaded machine runs is not a property of the code.
 hypothesis.settings.register_profile(
@@ -52,9 +52,9 @@ def is_loopback(address: object) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a test that drives other programs be tried once more: see docs/decisions/0013."""
+    """Let a test that waits for others be tried once more: see docs/decisions/0013."""
     for item in items:
-        if REAL_PROGRAMS.intersection(item.path.relative_to(TESTS).parts):
+        if item.path.relative_to(TESTS).parts[0] not in WAITING_FOR_NOBODY:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

@@ -83,6 +83,7 @@ def test_a_failure_to_count_is_contained(caplog: pytest.LogCaptureFixture) -> No
 
     lookup.find("a", fail)
     assert "b.net" == found(lookup, "b")
+    assert lookup.drain(10)
     assert "ValueError" in caplog.text
 
 
