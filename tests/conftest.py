@@ -25,8 +25,11 @@ from tests.browser.harness.proxy import Proxy
 ALLOWED_SKIPS = ("test corpus absent",)
 
 TESTS = Path(__file__).parent
-#: Folders whose tests wait for no other program, and no other thread.
-WAITING_FOR_NOBODY = frozenset({"core", "corpus"})
+#: Folders and files whose tests wait for programs of their own, or for threads.
+WAITING_FOR_OTHERS = frozenset(
+    ["browser", "caching", "faults", "records", "servers", "visitor"]
+    + ["test_demo.py", "test_engine.py", "test_soak.py", "test_upkeep.py"]
+)
 
 # No deadline: how fast a loaded machine runs is not a property of the code.
 hypothesis.settings.register_profile(
@@ -51,10 +54,12 @@ def is_loopback(address: object) -> bool:
         return False
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let a test that waits for others be tried once more: see docs/decisions/0013."""
+    if not config.pluginmanager.hasplugin("rerunfailures"):
+        return
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] not in WAITING_FOR_NOBODY:
+        if WAITING_FOR_OTHERS.intersection(item.path.relative_to(TESTS).parts):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
