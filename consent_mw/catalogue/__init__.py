@@ -10,7 +10,9 @@ through.
 
 Beyond the fields of :class:`~consent_mw.core.model.Service` an entry has a
 ``snippet``: the code an owner pastes, reduced and with made-up ids. It proves
-in the tests that the entry holds its own tag, and is dropped here.
+in the tests that the entry holds its own tag. ``source`` says where the facts
+come from: an address of the vendor's documentation, or "general knowledge".
+Both are dropped here.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from consent_mw.core.model import Service
 from consent_mw.errors import CatalogueError
 from consent_mw.errors import Problem
 
-__all__ = ["LAWFUL_BASES", "PURPOSES", "SAFEGUARDS", "SIGNALS", "load", "parse"]
+__all__ = ["KINDS", "LAWFUL_BASES", "PURPOSES", "SAFEGUARDS", "SIGNALS", "load", "parse"]
 
 #: The five purposes that stand by default (DESIGN section 6): the catalogue uses no other.
 PURPOSES = (NECESSARY, "preferences", "analytics", "marketing", "embeds")
@@ -40,11 +42,81 @@ SAFEGUARDS = ("", "adequacy", "scc", "dpf", "bcr")
 #: Vendors whose tags are told of the choice by an interface of their own.
 SIGNALS = ("google", "microsoft", "clarity", "meta")
 LAWFUL_BASES = ("consent", "contract", "legal-obligation", "legitimate-interest")
+#: What services do, in a word each: the sentence that visitors read is made from it in their language.
+KINDS = (
+    "ad-server",
+    "ad-exchange",
+    "ad-network",
+    "ad-measurement",
+    "ad-verification",
+    "retargeting",
+    "data-platform",
+    "affiliate",
+    "attribution",
+    "content-recommendation",
+    "sponsored-search",
+    "web-analytics",
+    "product-analytics",
+    "audience-measurement",
+    "session-replay",
+    "ab-testing",
+    "performance-monitoring",
+    "error-monitoring",
+    "tag-manager",
+    "customer-data",
+    "consent-tool",
+    "email-marketing",
+    "lead-tracking",
+    "personalisation",
+    "product-recommendation",
+    "push-messages",
+    "on-site-messages",
+    "call-tracking",
+    "chat",
+    "reviews",
+    "survey",
+    "comments",
+    "social-share",
+    "social-embed",
+    "video",
+    "audio",
+    "maps",
+    "documents",
+    "forms",
+    "booking",
+    "events",
+    "fonts",
+    "library-cdn",
+    "media-delivery",
+    "captcha",
+    "bot-protection",
+    "fraud-prevention",
+    "payment",
+    "search",
+    "login",
+    "accessibility",
+    "translation",
+    "widget",
+)
+#: How an entry names what a vendor does not document.
+GENERAL_KNOWLEDGE = "general knowledge"
 
-_TEXTS = ("id", "name", "vendor", "country", "policy", "opt_out", "safeguard", "lawful_basis", "snippet")
-_LISTS = ("purposes", "hosts", "paths", "inline", "elements", "cookies", "storage", "signals")
+_TEXTS = (
+    "id",
+    "name",
+    "vendor",
+    "kind",
+    "country",
+    "policy",
+    "opt_out",
+    "safeguard",
+    "lawful_basis",
+    "snippet",
+    "source",
+)
+_LISTS = ("purposes", "hosts", "paths", "inline", "elements", "cookies", "storage", "databases", "queue", "signals")
 _FLAGS = ("tracker", "embed", "manager")
-_KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "description"))
+_KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "cookie_days", "description"))
 
 #: The ways to recognise a service; two services that share one could not be told apart.
 _SIGNS = ("hosts", "paths", "inline", "elements")
@@ -61,6 +133,11 @@ _ELEMENT = re.compile(rf"(?:[a-z][a-z0-9:-]*(?:{_ATTRIBUTE})?|{_ATTRIBUTE})")
 _COOKIE = re.compile(r"[^\s;,=\"()<>@:\\/?{}\x00-\x1f\x7f]+")
 _KEY_NAME = re.compile(r"\S+")
 _COUNTRY = re.compile(r"[A-Z]{2}")
+#: What a snippet leaves: `_paq[]` is an array, `fbq()` a function, `mixpanel.{track,people.set}()` are methods.
+_NAME = r"[A-Za-z_$][\w$]*"
+_QUEUE = re.compile(
+    rf"{_NAME}(?:\.{_NAME})*(?:\.\{{(?P<set>{_NAME}(?:\.{_NAME})*(?:,{_NAME}(?:\.{_NAME})*)*)\}})?(?:\(\)|\[\])", re.A
+)
 _ADDRESS = re.compile(r"https://[a-z0-9.-]+\.[a-z]{2,}(?::\d+)?(?:/[!-~]*)?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
@@ -167,6 +244,7 @@ def _check(place: str, table: Mapping[str, object]) -> Iterator[Problem]:
         remedy = "Write the life of the longest cookie in days, or 0 where nobody says."
         yield Problem(f"{place}: retention_days", "This is not a number of days.", remedy)
     yield from _check_description(f"{place}: description", table.get("description", {}))
+    yield from _check_cookie_days(f"{place}: cookie_days", table)
 
     purposes = table.get("purposes")
     if _is_texts(purposes) and NECESSARY in purposes:
@@ -206,6 +284,30 @@ def _check_description(where: str, value: object) -> Iterator[Problem]:
             yield Problem(f"{where}.{language}", "This is not one plain sentence.", remedy)
 
 
+def _check_cookie_days(where: str, table: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield the problems of the lives of cookies."""
+    lives = table.get("cookie_days", {})
+    if not isinstance(lives, dict):
+        yield Problem(where, "This is not a table.", "Write cookie_days = { NAME = 390 }, and 0 for a session.")
+        return
+    cookies = table.get("cookies")
+    for name, days in lives.items():
+        if not isinstance(cookies, list) or name not in cookies:
+            yield Problem(f"{where}.{name}", "This is not one of the cookies.", "Add it to cookies, or take it out.")
+        if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 36500:
+            yield Problem(f"{where}.{name}", "This is not a number of days.", "Write a whole number; 0 for a session.")
+
+
+def _expand(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return queue paths with each set in braces written out."""
+    written: list[str] = []
+    for path in paths:
+        before, brace, rest = path.partition("{")
+        names, _, after = rest.partition("}")
+        written += [f"{before}{name}{after}" for name in names.split(",")] if brace else [path]
+    return tuple(written)
+
+
 def _claim(place: str, service: Service, owners: dict[tuple[str, str], str]) -> Iterator[Problem]:
     """Note what marks ``service`` in ``owners``; yield a problem for each mark that another service has already."""
     for sign in _SIGNS:
@@ -229,10 +331,12 @@ def _service(table: Mapping[str, object]) -> Service:
 
     days = table.get("retention_days", 0)
     description = table.get("description")
+    lives = table.get("cookie_days")
     return Service(
         id=text("id"),
         name=text("name"),
         vendor=text("vendor"),
+        kind=text("kind"),
         purposes=texts("purposes"),
         hosts=texts("hosts"),
         paths=texts("paths"),
@@ -240,6 +344,9 @@ def _service(table: Mapping[str, object]) -> Service:
         elements=texts("elements"),
         cookies=texts("cookies"),
         storage=texts("storage"),
+        databases=texts("databases"),
+        queue=_expand(texts("queue")),
+        cookie_days=MappingProxyType(dict(lives) if isinstance(lives, dict) else {}),
         country=text("country"),
         policy=text("policy"),
         opt_out=text("opt_out"),
@@ -294,13 +401,17 @@ def _pattern(shape: re.Pattern[str], what: str) -> _Check:
     return check
 
 
+_ADDRESS_CHECK = _shape(_ADDRESS, "an https address", "Write the whole address, https:// first.")
+
 _TEXT_CHECKS: Mapping[str, _Check] = {
     "id": _shape(_ID, "an id", "Use lower-case letters, digits and single hyphens."),
     "country": _shape(_COUNTRY, "an ISO 3166-1 alpha-2 code", "Write two capital letters, for example IE."),
-    "policy": _shape(_ADDRESS, "an https address", "Write the whole address, https:// first."),
-    "opt_out": _shape(_ADDRESS, "an https address", "Write the whole address, https:// first."),
+    "policy": _ADDRESS_CHECK,
+    "opt_out": _ADDRESS_CHECK,
     "safeguard": _one_of(SAFEGUARDS),
     "lawful_basis": _one_of(LAWFUL_BASES),
+    "kind": _one_of(KINDS),
+    "source": lambda text: _ADDRESS_CHECK(text) if text != GENERAL_KNOWLEDGE else None,
     "snippet": lambda text: None if "<" in text else ("This is not HTML.", "Write the code that an owner pastes."),
 }
 
@@ -312,5 +423,7 @@ _LIST_CHECKS: Mapping[str, _Check] = {
     "elements": _shape(_ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr]."),
     "cookies": _pattern(_COOKIE, "a cookie name"),
     "storage": _pattern(_KEY_NAME, "a storage key"),
+    "databases": _pattern(_KEY_NAME, "the name of a database"),
+    "queue": _shape(_QUEUE, "a global of a vendor's snippet", "Write _paq[], fbq() or mixpanel.{track,people.set}()."),
     "signals": _one_of(SIGNALS),
 }

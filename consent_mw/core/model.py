@@ -33,6 +33,10 @@ def _no_texts() -> Mapping[str, Mapping[str, str]]:
     return MappingProxyType({})
 
 
+def _no_days() -> Mapping[str, int]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Purpose:
     """
@@ -65,6 +69,11 @@ class Service:
             loads something through a library (``amp-analytics[type=gtag]``).
         cookies: Names of first-party cookies it sets; ``*`` stands for any run of characters.
         storage: Names of its localStorage and sessionStorage keys, likewise.
+        databases: Names of its IndexedDB databases, likewise.
+        queue: The globals that its own snippet leaves for the site's code to call: ``_paq[]`` (an array), ``fbq()``
+            (a function), ``mixpanel.track()`` (a method).
+        cookie_days: How long the cookies last, in days by their name; 0 for the session.
+        kind: What it does, in one of the words of :data:`consent_mw.catalogue.KINDS`; empty where nobody says.
         country: ISO 3166-1 alpha-2 code of where the data goes.
         policy: Address of the vendor's privacy policy.
         opt_out: Address of the vendor's opt-out, or empty.
@@ -90,6 +99,10 @@ class Service:
     elements: tuple[str, ...] = ()
     cookies: tuple[str, ...] = ()
     storage: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+    queue: tuple[str, ...] = ()
+    cookie_days: Mapping[str, int] = field(default_factory=_no_days)
+    kind: str = ""
     country: str = ""
     policy: str = ""
     opt_out: str = ""

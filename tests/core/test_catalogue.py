@@ -427,6 +427,19 @@ def test_the_pseudo_service_needs_no_rules() -> None:
     assert problems(text) == []
 
 
+def test_a_set_in_braces_stands_for_each_of_its_names() -> None:
+    """A queue may name several methods of one object at once."""
+    text = ENTRY + 'queue = ["stats.{track,people.set}()", "house[]"]\n'
+    (service,) = consent_mw.catalogue.parse({"x.toml": text}).values()
+    assert service.queue == ("stats.track()", "stats.people.set()", "house[]")
+
+
+def test_a_life_is_given_to_a_cookie_of_the_service() -> None:
+    """The life of a cookie that the service does not list is a mistake."""
+    found = problems(ENTRY + "cookie_days = { other = 1 }\n")
+    assert [problem.where for problem in found] == ["x.toml: house-stats: cookie_days.other"]
+
+
 VALUES = st.sampled_from(
     [
         "1",
@@ -448,7 +461,12 @@ VALUES = st.sampled_from(
 )
 
 
-@given(field=st.sampled_from(["id", "purposes", "hosts", "embed", "retention_days", "snippet", "odd"]), value=VALUES)
+@given(
+    field=st.sampled_from(
+        ["id", "purposes", "hosts", "embed", "retention_days", "snippet", "queue", "cookie_days", "odd"]
+    ),
+    value=VALUES,
+)
 def test_a_value_of_any_kind_is_read_or_refused(field: str, value: str) -> None:
     """Whatever stands in a field, reading ends with services or with a list of problems, never otherwise."""
     lines = [line for line in ENTRY.splitlines() if not line.startswith(f"{field} ")]
