@@ -112,6 +112,29 @@ def test_each_description_is_one_sentence() -> None:
     assert long == []
 
 
+def test_each_service_has_a_kind() -> None:
+    """Visitors' sentences are made of the kind: only what stands for all others has none."""
+    assert {service.id for service in SERVICES.values() if not service.kind} == {UNKNOWN_SERVICE}
+
+
+def test_a_queue_names_no_global_of_browsers() -> None:
+    """What is left for a held service never replaces what every page has."""
+    browser = {
+        "window",
+        "document",
+        "location",
+        "history",
+        "navigator",
+        "performance",
+        "console",
+        "self",
+        "top",
+        "name",
+    }
+    roots = {path.split(".")[0].rstrip("[]()") for service in SERVICES.values() for path in service.queue}
+    assert roots & browser == set()
+
+
 @pytest.mark.parametrize("name", SNIPPETS)
 def test_each_entry_holds_its_own_snippet(name: str) -> None:
     """The code that an owner pastes is held, in the name of its own service."""
