@@ -12,7 +12,7 @@
 
   // ---- whose an address is ----
 
-  // "id,id=pattern id=pattern ...", see guarding.py. The first pattern that fits decides; no id: it may load.
+  // "id,id=pattern id=pattern ...", see notice/guard.py. The first pattern that fits decides; no id: it may load.
   const rules = [];
   let any = '$^';
   each(doc.currentScript.getAttribute('data-cmw-hosts'), rule => {

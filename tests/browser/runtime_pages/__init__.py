@@ -26,7 +26,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 from urllib.parse import urlsplit
 
-from consent_mw.assets import compact_js
+from consent_mw.notice.assets import compact_js
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 RUNTIME = REPOSITORY / "static" / "runtime.js"
