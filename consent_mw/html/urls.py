@@ -11,6 +11,8 @@ than the length of its input: no host is longer than 253 bytes.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import re
 import unicodedata
@@ -41,6 +43,12 @@ _REFERENCE = re.compile(r"&(?:#([0-9]+)|#[xX]([0-9a-fA-F]+)|([a-zA-Z][a-zA-Z0-9]
 
 #: https://html.spec.whatwg.org/#numeric-character-reference-end-state
 _C1 = dict(zip(range(0x80, 0xA0), bytes(range(0x80, 0xA0)).decode("cp1252", "replace"), strict=True))
+
+
+_BASE64 = re.compile(r";[ ]*base64[ ]*\Z", re.I)
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_CHARSET = re.compile(r";[ \t\n\r\f]*charset=(?:\"([^\"]*)\"?|([^;]*))", re.I)
+_SPACES = " \t\n\r\f"
 
 
 class Url(NamedTuple):
@@ -272,6 +280,47 @@ def resolve(text: str, base: Url) -> Url:
     if text[0] == "?":
         return Url(base.scheme, base.host, path + text.partition("#")[0])
     return Url(base.scheme, base.host, _rest(path.rpartition("/")[0] + "/" + text))
+
+
+class DataUrl(NamedTuple):
+    """What a ``data:`` URL holds."""
+
+    #: The media type in lower case, without parameters; ``text/plain`` where none is given.
+    kind: str
+    #: The label of its charset parameter, or empty.
+    charset: str
+    body: bytes
+
+    @property
+    def is_xml(self) -> bool:
+        """Whether a browser reads it as XML: https://mimesniff.spec.whatwg.org/#xml-mime-type"""
+        return self.kind.endswith("+xml") or self.kind in ("text/xml", "application/xml")
+
+    @property
+    def is_media(self) -> bool:
+        """Whether it is a picture, a font, a sound or a film, from which nothing else is fetched."""
+        return self.kind.startswith(("image/", "font/", "video/", "audio/")) and not self.is_xml
+
+
+def data_url(rest: str) -> DataUrl:
+    """
+    Return what a ``data:`` URL holds, given what stands behind its colon.
+
+    https://fetch.spec.whatwg.org/#data-url-processor
+    """
+    head, _, body = rest.partition("#")[0].partition(",")
+    raw = unquote_to_bytes(body.encode("utf-8", "surrogatepass"))
+    if mark := _BASE64.search(head):
+        head = head[: mark.start()]
+        try:
+            # Where the number of letters is not right the browser has an error; what can be read is read.
+            letters = _NOT_BASE64.sub(b"", raw)
+            raw = base64.b64decode(letters[: len(letters) - (len(letters) % 4 == 1)] + b"==")
+        except binascii.Error:
+            raw = b""
+    found = _CHARSET.search(head)
+    charset = (found.group(1) or found.group(2) or "").strip(_SPACES).lower() if found else ""
+    return DataUrl(head.partition(";")[0].strip(_SPACES).lower() or "text/plain", charset, raw)
 
 
 #: Labels under a country code that are themselves open for registration; a full list is not worth its size here:

@@ -34,7 +34,7 @@ PURE_ROOMS = ("core", "html", "http")
 #: The modules that stand loose in the root: public import paths, and what belongs to no room.
 LOOSE = frozenset({"__init__", "asgi", "errors", "flask", "jobs", "on_change", "public_suffix", "wsgi"})
 
-#: What the pure rooms may use of the standard library: nothing that reads a clock, a file, a socket, or chance.
+#: What the pure rooms may use: nothing that reads a clock, a file, a socket, or chance.
 PURE = frozenset(
     {
         "__future__",
@@ -54,6 +54,7 @@ PURE = frozenset(
         "heapq",
         "html",
         "html.entities",
+        "idna",
         "ipaddress",
         "itertools",
         "json",
@@ -87,6 +88,7 @@ ON_DEMAND = (
     "maxminddb",
     "dns",
     "brotli",
+    "idna",
     "zstandard",
     "prometheus_client",
     "playwright",

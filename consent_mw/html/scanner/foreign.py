@@ -48,7 +48,8 @@ _DECLARES = re.compile(rb"<!(?![-\[]|\Z)")
 _WITH_TEXT = RAW_TEXT | {b"script", b"noscript"}
 #: Text that is longer is looked at again when it has doubled.
 _LONG = 4096
-_STYLESHEET_HREF = re.compile(rb"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+#: https://www.w3.org/TR/xml-stylesheet/#NT-PseudoAtt
+_PSEUDO_ATTRIBUTE = re.compile(rb"[ \t\r\n]([^ \t\r\n=\"'?]++)[ \t\r\n]*+=[ \t\r\n]*+(?:\"([^\"]*+)\"|'([^']*+)')")
 #: HTML's own links, which fetch nothing by their href; anything else with an href in XML is taken for SVG.
 _PLAIN_LINKS = frozenset({b"a", b"area", b"base", b"link"})
 
@@ -325,12 +326,11 @@ class Markup(Constructs):
         if rest.startswith(b"<?") and b"?>" in rest:
             # NO_TAGS_XML stops at a style sheet's instruction.
             end = rest.index(b"?>") + 2
-            href = _STYLESHEET_HREF.search(rest, 0, end)
-            if href:
-                ids = self.holder.not_allowed(self.holder.url(href.group(1) or href.group(2) or b"")[0])
-                if ids:
-                    self.page.held.update(ids)
-                    self.edit(position + 2, 0, b"cmw-")
+            given = _PSEUDO_ATTRIBUTE.findall(rest, 0, end)
+            ids = [id_ for name, *value in given if name == b"href" for id_ in self.holder.link(b"".join(value))]
+            if ids:
+                self.page.held.update(ids)
+                self.edit(position + 2, 0, b"cmw-")
             self.position = position + end
             return True
         if _DECLARES.match(rest):
