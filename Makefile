@@ -23,7 +23,7 @@ PINS := requirements-dev.txt
 PROJECT := .venv/.project-installed
 TOOLS := .venv/.tools-installed
 #: The parts whose failure would leak a tracker or lose a choice.
-GATED := consent_mw/core/*,consent_mw/cookies.py,consent_mw/records/*,consent_mw/web/*
+GATED := consent_mw/core/*,consent_mw/html/*,consent_mw/http/*,consent_mw/cookies/*,consent_mw/records/*,consent_mw/proof/*,consent_mw/web/*
 GATE := 95
 
 .PHONY: help demo test test-fast tests lint format bench packages npm clean

@@ -23,12 +23,12 @@ from benchmarks.pages import make_page
 from consent_mw.config import load
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import Count
-from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Site
-from consent_mw.counting import Tally
+from consent_mw.counting.ptr import PtrLookup
+from consent_mw.counting.tally import Tally
 from consent_mw.engine import Engine
+from consent_mw.http.request import RequestHead
 from consent_mw.records import open_records
-from consent_mw.visitor.ptr import PtrLookup
 
 #: What is aimed at for a page view without a new user-agent, in microseconds.
 GOAL = 20.0

@@ -23,7 +23,7 @@ from benchmarks.work import BANNER
 from benchmarks.work import FETCHING
 from benchmarks.work import HANDLERS
 from benchmarks.work import Judge
-from consent_mw.core.match import Matcher
+from consent_mw.html.match import Matcher
 
 #: A page in; the page out and the number of held elements.
 Run = Callable[[bytes], tuple[bytes, int]]

@@ -31,10 +31,10 @@ from typing import TYPE_CHECKING
 
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
+from consent_mw.proof.sealing import seal_new
+from consent_mw.proof.sealing import verify
 from consent_mw.records import Records
 from consent_mw.records import open_records
-from consent_mw.records.sealing import seal_new
-from consent_mw.records.sealing import verify
 
 if TYPE_CHECKING:
     from consent_mw import ConsentMiddleware

@@ -19,7 +19,7 @@ from benchmarks.ours import new_rewriter
 from benchmarks.ours import policy
 from benchmarks.pages import endless_page
 from consent_mw import catalogue
-from consent_mw.core.match import Matcher
+from consent_mw.html.match import Matcher
 
 #: What is aimed at, in megabytes.
 GOAL = 16.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from benchmarks.work import BANNER
 from benchmarks.work import PAGE
-from consent_mw.core.hold import Holder
-from consent_mw.core.match import Matcher
 from consent_mw.core.model import NECESSARY
-from consent_mw.core.policy import HoldPolicy
-from consent_mw.core.reading import Place
-from consent_mw.core.rewrite import Rewriter
-from consent_mw.core.rewrite import held_in
+from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import Holder
+from consent_mw.html.match import Matcher
+from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.rewriter import held_in
+from consent_mw.html.scanner.state import Place
 
 OURS = "consent_mw (pure Python)"
 

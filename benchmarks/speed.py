@@ -29,7 +29,7 @@ from benchmarks.ours import OURS
 from benchmarks.ours import ours
 from benchmarks.pages import PageSet
 from consent_mw import catalogue
-from consent_mw.core.match import Matcher
+from consent_mw.html.match import Matcher
 
 #: A warm sample repeats the page until it took this long, in seconds: a single run is too short to be timed.
 _SAMPLE = 0.05

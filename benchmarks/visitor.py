@@ -34,12 +34,12 @@ from benchmarks.visitor_app import OURS
 from benchmarks.visitor_app import PATHS
 from benchmarks.visitor_app import Setup
 from consent_mw import config
-from consent_mw.assets import Assets
-from consent_mw.assets import texts
-from consent_mw.banner import Notice
-from consent_mw.banner import Page
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Reason
+from consent_mw.notice.assets import Assets
+from consent_mw.notice.assets import texts
+from consent_mw.notice.banner import Notice
+from consent_mw.notice.banner import NoticePage
 from tests import npm_packages
 from tests.browser.harness import chromium as chromium_driver
 from tests.browser.harness.engines import executable
@@ -241,7 +241,7 @@ def first_visit(lang: str, services: Sequence[str]) -> int:
     settings = {"name": "Shop", "privacy_policy": "/privacy", "languages": [lang]}
     site = config.load({"site": settings, "services": [{"use": service} for service in services]})
     decision = Decision(frozenset(), frozenset(), prompt=True, reason=Reason.ABSENT, gpc=False)
-    page = Page(decision=decision, lang=lang, nonce="", back="/", root=site.mount)
+    page = NoticePage(decision=decision, lang=lang, nonce="", back="/", root=site.mount)
     notice = Notice(site, Assets())
     return weight(notice.head(page) + notice.insertion(page))
 

@@ -13,14 +13,14 @@ import re
 import brotli
 
 from consent_mw import config
-from consent_mw.assets import Assets
-from consent_mw.banner import Notice
-from consent_mw.banner import Page
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Action
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
 from consent_mw.core.model import Signals
+from consent_mw.notice.assets import Assets
+from consent_mw.notice.banner import Notice
+from consent_mw.notice.banner import NoticePage
 
 #: What a site of some size declares.
 SERVICES = ("google-analytics", "meta-pixel", "youtube", "clarity")
@@ -49,7 +49,7 @@ def insertions(visitor: str, assets: Assets) -> bytes:
         "refused": Record(Action.REJECT, _TODAY, site.revision),
         "accepted": Record(Action.ACCEPT, _TODAY, site.revision, purposes, frozenset(SERVICES)),
     }
-    page = Page(decide(site, records[visitor], Signals(), _TODAY), "en", nonce="", back="/", root=site.mount)
+    page = NoticePage(decide(site, records[visitor], Signals(), _TODAY), "en", nonce="", back="/", root=site.mount)
     notice = Notice(site, assets)
     return notice.head(page) + notice.insertion(page)
 

@@ -13,8 +13,8 @@ import html
 import re
 from collections.abc import Iterable
 
-from consent_mw.core.match import Matcher
-from consent_mw.core.urls import Url
+from consent_mw.html.match import Matcher
+from consent_mw.html.urls import Url
 
 #: About as large as a real one: a style, a text, a form with its buttons.
 BANNER = (

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
 
-from consent_mw.core.exchange import Exchange
-from consent_mw.core.headers import Handling
-from consent_mw.core.model import RequestHead
+from consent_mw.http.exchange import Exchange
+from consent_mw.http.headers import Handling
+from consent_mw.http.request import RequestHead
 
 if TYPE_CHECKING:
     from consent_mw.core.model import Site
@@ -112,7 +112,7 @@ class ConsentASGIMiddleware:
             PLACE: exchange.place,
             "headers": _request_headers(scope, exchange),
         }
-        response = _Response(exchange, send)
+        response = _AsgiResponse(exchange, send)
         try:
             await self.app(inner, receive, response.send)
         finally:
@@ -123,7 +123,7 @@ class ConsentASGIMiddleware:
         self.engine.close()
 
 
-class _Response:
+class _AsgiResponse:
     """One response, its head kept until the first piece of its body decides."""
 
     def __init__(self, exchange: Exchange, send: Send) -> None:

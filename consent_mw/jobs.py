@@ -48,9 +48,9 @@ from consent_mw.core.seal import ENDS
 from consent_mw.core.seal import GRANTS
 
 if TYPE_CHECKING:
-    from consent_mw.cookies import CookieJar
-    from consent_mw.learning import Learning
+    from consent_mw.cookies.choice import CookieJar
     from consent_mw.records import Records
+    from consent_mw.records.discovered import Learning
 
 __all__ = ["ConsentJobs"]
 
@@ -84,7 +84,7 @@ class ConsentJobs:
         from itsdangerous import Signer  # here, as the rest, so that importing the name costs nothing
 
         from consent_mw.config import load
-        from consent_mw.cookies import load_keys
+        from consent_mw.cookies.choice import load_keys
 
         self._site = config if isinstance(config, Site) else load(config)
         self._keys = load_keys(self._site, os.environ)
@@ -121,7 +121,7 @@ class ConsentJobs:
             RecordsError: The records cannot be asked, and they have to be: because of ``ask_ledger``, or since the
                 site declares no service. Nothing is known then: try the job again later.
         """
-        from consent_mw.cookies import is_canonical
+        from consent_mw.cookies.choice import is_canonical
 
         today = self._today()
         shape = _FROZEN.fullmatch(text) if len(text) <= _LONGEST else None
@@ -185,7 +185,7 @@ class ConsentJobs:
         return int(self._clock() // _SECONDS_OF_DAY)
 
     def _jar(self, site: Site) -> CookieJar:
-        from consent_mw.cookies import CookieJar
+        from consent_mw.cookies.choice import CookieJar
 
         return CookieJar(site, self._keys)
 
@@ -202,7 +202,7 @@ class ConsentJobs:
         if not self._site.learning:
             return self._site
         from consent_mw import catalogue
-        from consent_mw.learning import Learning
+        from consent_mw.records.discovered import Learning
 
         records = self._open()
         with self._lock:

@@ -18,10 +18,10 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 from typing import Any
 
-from consent_mw.core.exchange import Exchange
-from consent_mw.core.headers import Handling
 from consent_mw.core.model import Decision
-from consent_mw.core.model import RequestHead
+from consent_mw.http.exchange import Exchange
+from consent_mw.http.headers import Handling
+from consent_mw.http.request import RequestHead
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -119,7 +119,7 @@ class ConsentMiddleware:
             if value is not None:
                 environ[key] = value
         hold_hints(environ, exchange)
-        response = _Response(exchange, start_response)
+        response = _WsgiResponse(exchange, start_response)
         body = self.app(environ, response.start)
         if response.passes:
             # A file or another body that stays as it is: the server gets the very object that the app made.
@@ -133,7 +133,7 @@ class ConsentMiddleware:
         self.engine.close()
 
 
-class _Response:
+class _WsgiResponse:
     """The head of one response, kept until the first piece of its body decides."""
 
     def __init__(self, exchange: Exchange, start_response: StartResponse) -> None:
@@ -184,7 +184,7 @@ class _Response:
 class _Body:
     """The rewritten body of one response."""
 
-    def __init__(self, response: _Response, body: Iterable[bytes]) -> None:
+    def __init__(self, response: _WsgiResponse, body: Iterable[bytes]) -> None:
         self._response = response
         self._exchange = response.exchange
         self._body = body

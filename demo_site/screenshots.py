@@ -27,7 +27,7 @@ from consent_mw import config
 from consent_mw.cli.preview import SCHEMES
 from consent_mw.cli.preview import WIDTHS
 from consent_mw.cli.preview import Gallery
-from consent_mw.cli.preview import Look
+from consent_mw.cli.preview import PreviewLook
 from consent_mw.cli.preview import write
 from demo_site.farm import Farm
 from demo_site.servers import serve_near
@@ -84,7 +84,7 @@ def take_banners(browser: Browser, folder: Path) -> int:
     page = browser.new_page()
     looks = list(product((min(WIDTHS), max(WIDTHS)), LAYOUTS, LANGUAGES, SCHEMES, STATES))
     for width, (layout, position), lang, scheme, state in looks:
-        look = Look(layout, position, lang, scheme, state)
+        look = PreviewLook(layout, position, lang, scheme, state)
         page.set_viewport_size({"width": width, "height": WIDTHS[width]})
         page.set_content(gallery.page(look))
         page.screenshot(path=folder / f"{layout}-{lang}-{scheme}-{state}-{width}.png")

@@ -27,8 +27,8 @@ ALLOWED_SKIPS = ("test corpus absent",)
 TESTS = Path(__file__).parent
 #: Folders and files whose tests wait for programs of their own, or for threads.
 WAITING_FOR_OTHERS = frozenset(
-    ["browser", "caching", "faults", "records", "servers", "visitor"]
-    + ["test_demo.py", "test_engine.py", "test_soak.py", "test_upkeep.py"]
+    ["browser", "caching", "faults", "records", "servers", "counting", "proof"]
+    + ["test_demo.py", "test_engine.py", "test_soak.py", "test_tasks.py"]
 )
 
 # No deadline: how fast a loaded machine runs is not a property of the code.

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from babel import Locale
 
-from consent_mw.core import plurals
+from consent_mw.notice import plurals
 
 FOLDER = Path(__file__).resolve().parent.parent / "static" / "i18n" / "locale"
 

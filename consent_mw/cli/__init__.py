@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from consent_mw.core.model import Site
     from consent_mw.records import Records
 
-__all__ = ["FOUND", "UNABLE", "Command", "Owner", "cli", "clean", "main"]
+__all__ = ["FOUND", "UNABLE", "CommandInfo", "Owner", "cli", "clean", "main"]
 
 #: Exit codes.
 FOUND = 1
@@ -41,7 +41,7 @@ DEFAULT_CONFIG = "consent.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandInfo:
     """Where a command stands, and what the list of commands says of it."""
 
     module: str
@@ -54,15 +54,17 @@ _STATS = "consent_mw.cli.stats"
 
 #: Every command, in the order of the list.
 COMMANDS = {
-    "check": Command("consent_mw.cli.check", "check", "Check the configuration, and what is missing in a language."),
-    "preview": Command("consent_mw.cli.preview", "preview", "Show the notice in every look, side by side."),
-    "ledger": Command(_LEDGER, "ledger", "Check, seal, export, purge the ledger; erase a record in it."),
-    "receipt": Command(_LEDGER, "receipt", "Show a receipt, or check the file of one."),
-    "notice": Command(_LEDGER, "notice", "Show the exact notice that a record names."),
-    "records": Command(_LEDGER, "records", "Bring the store up to date."),
-    "stats": Command(_STATS, "stats", "Show consent rates; set the password of their pages."),
-    "report": Command(_STATS, "report", "Report consent rates, and fail when they drop."),
-    "demo-data": Command(_STATS, "demo_data", "Fill an empty store with synthetic visits."),
+    "check": CommandInfo(
+        "consent_mw.cli.check", "check", "Check the configuration, and what is missing in a language."
+    ),
+    "preview": CommandInfo("consent_mw.cli.preview", "preview", "Show the notice in every look, side by side."),
+    "ledger": CommandInfo(_LEDGER, "ledger", "Check, seal, export, purge the ledger; erase a record in it."),
+    "receipt": CommandInfo(_LEDGER, "receipt", "Show a receipt, or check the file of one."),
+    "notice": CommandInfo(_LEDGER, "notice", "Show the exact notice that a record names."),
+    "records": CommandInfo(_LEDGER, "records", "Bring the store up to date."),
+    "stats": CommandInfo(_STATS, "stats", "Show consent rates; set the password of their pages."),
+    "report": CommandInfo(_STATS, "report", "Report consent rates, and fail when they drop."),
+    "demo-data": CommandInfo(_STATS, "demo_data", "Fill an empty store with synthetic visits."),
 }
 
 
@@ -113,7 +115,7 @@ class Owner:
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The signing keys, oldest first."""
-        from consent_mw.cookies import load_keys
+        from consent_mw.cookies.choice import load_keys
 
         return load_keys(self.site, os.environ)
 

@@ -24,7 +24,7 @@ def check(owner: Owner, as_json: bool) -> int:
     Exits with 1 where texts are missing: visitors read those in another
     language. Mistakes in the configuration are listed, and exit with 2.
     """
-    from consent_mw.wording import missing_texts
+    from consent_mw.notice.wording import missing_texts
 
     site = owner.site
     missing = missing_texts(site)
@@ -42,7 +42,7 @@ def check(owner: Owner, as_json: bool) -> int:
 
 
 def _list(tag: str, keys: tuple[str, ...]) -> None:
-    from consent_mw.wording import sentences
+    from consent_mw.notice.wording import sentences
 
     lacking = set(keys)
     built_in = sentences(tag)

@@ -25,7 +25,7 @@ from consent_mw.cli import clean
 # A receipt id may begin with a hyphen; these commands have no short options that it could be taken for.
 _TAKES_RECEIPT = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
-# The value of the cookie that keeps a choice: its readable part ends with the receipt (consent_mw.cookies).
+# The value of the cookie that keeps a choice: its readable part ends with the receipt (consent_mw.cookies.choice).
 _COOKIE = re.compile(r"1\.[^.]*~([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]{43}", re.ASCII)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
@@ -67,7 +67,7 @@ def verify(
     owner: Owner, head: str, without_keys: bool, retired_keys: str | None, record_days: int | None, as_json: bool
 ) -> int:
     """Name the first record that was edited, removed, inserted or moved; exit with 1 if there is one."""
-    from consent_mw.records import sealing
+    from consent_mw.proof import sealing
 
     site = owner.site
     keys = () if without_keys else owner.keys
@@ -114,7 +114,7 @@ def verify(
 
 def _keys_in(owner: Owner, variable: str) -> tuple[str, ...]:
     """Return the keys in an environment variable."""
-    from consent_mw.cookies import load_keys
+    from consent_mw.cookies.choice import load_keys
 
     if variable not in os.environ:
         raise Unable(f"The environment variable {variable} is not set.")
@@ -125,7 +125,7 @@ def _keys_in(owner: Owner, variable: str) -> tuple[str, ...]:
 @click.pass_obj
 def seal(owner: Owner) -> int:
     """Seal what waits, as the running site does every minute."""
-    from consent_mw.records.sealing import seal_new
+    from consent_mw.proof.sealing import seal_new
 
     total = 0
     with owner.records() as store:
@@ -147,8 +147,8 @@ def seal(owner: Owner) -> int:
 @click.pass_obj
 def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...]) -> int:
     """Write every entry: csv, JSON Lines, or ISO/IEC TS 27560 records in JSON-LD."""
-    from consent_mw.records.dpv import jsonld
-    from consent_mw.records.export import FORMATS
+    from consent_mw.proof.dpv import jsonld
+    from consent_mw.proof.export import FORMATS
 
     for code in jurisdiction:
         if not (len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()):
@@ -170,7 +170,7 @@ def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...]) 
 @click.pass_obj
 def purge(owner: Owner, dry_run: bool) -> int:
     """Drop the entries whose time is over, as the running site does every day; the chain stays verifiable."""
-    from consent_mw.records.dates import iso
+    from consent_mw.proof.dates import iso
 
     days = owner.site.record_days
     before = owner.today - days
@@ -229,7 +229,7 @@ def show(owner: Owner, receipt_id: str, as_json: bool) -> int:
 
     RECEIPT is the number of a receipt, or the value of the visitor's cookie, which holds it.
     """
-    from consent_mw.records.receipts import receipt_document
+    from consent_mw.proof.receipts import receipt_document
 
     receipt_id = _receipt_in(receipt_id)
     with owner.records() as store:
@@ -255,9 +255,9 @@ def show(owner: Owner, receipt_id: str, as_json: bool) -> int:
 @click.pass_obj
 def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) -> int:
     """Check the file of a receipt with nothing but what it says; exit with 1 if it is wrong."""
-    from consent_mw.records.receipts import LARGEST
-    from consent_mw.records.receipts import State
-    from consent_mw.records.receipts import verify_receipt
+    from consent_mw.proof.receipts import LARGEST
+    from consent_mw.proof.receipts import ReceiptState
+    from consent_mw.proof.receipts import verify_receipt
 
     verdict = verify_receipt(file.read(LARGEST + 1), owner.keys if in_ledger else ())
     problems = list(verdict.problems)
@@ -294,7 +294,7 @@ def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) ->
         for problem in problems:
             click.echo(f"  {clean(problem)}")
         return FOUND
-    waits = any(one.state is State.WAITS for one in verdict.entries)
+    waits = any(one.state is ReceiptState.WAITS for one in verdict.entries)
     proved = "not all of it is sealed yet" if waits else "proved"
     _title(f"Receipt {clean(verdict.receipt)} of {clean(verdict.site)}: {proved}", good=not waits)
     for one in verdict.entries:
@@ -362,8 +362,8 @@ def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bo
 
 def _page(said: dict[str, Any], tag: str, gpc: bool) -> str:
     """Return a page with the notice as it was shown."""
-    from consent_mw.escaping import escape
-    from consent_mw.wording import direction
+    from consent_mw.notice.escaping import escape
+    from consent_mw.notice.wording import direction
 
     shown = said["languages"][tag]
     suffix = "_gpc" if gpc else ""
@@ -423,7 +423,7 @@ def _table(rows: Iterable[tuple[str, str, str] | None]) -> None:
 
 def _entry(entry: Any, sealed: str) -> None:
     """Print one entry of a receipt."""
-    from consent_mw.records.dates import iso
+    from consent_mw.proof.dates import iso
 
     click.echo()
     rows = [

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse
     from wsgiref.types import WSGIEnvironment
 
-    from consent_mw.banner import Notice
     from consent_mw.core.model import Decision
     from consent_mw.core.model import Site
+    from consent_mw.notice.banner import Notice
 
 #: What a site without services shows: one for each purpose that is asked about.
 _SAMPLES = ("google-analytics", "meta-pixel", "youtube")
@@ -56,7 +56,7 @@ WIDTHS = {320: 640, 768: 800, 1280: 800}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PreviewLook:
     """One picture of the preview, but for its width."""
 
     layout: str
@@ -82,7 +82,7 @@ class Gallery:
     """
 
     def __init__(self, site: Site, languages: Iterable[str] = (), *, today: int) -> None:
-        from consent_mw.wording import offered_languages
+        from consent_mw.notice.wording import offered_languages
 
         self.languages = tuple(dict.fromkeys(languages)) or offered_languages(site)
         self.sampled = not site.optional
@@ -93,37 +93,37 @@ class Gallery:
     @cached_property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Every layout with each of its positions, the site's own first."""
-        from consent_mw.schema import POSITIONS
-        from consent_mw.theming import POSITIONS as STANDARD
-        from consent_mw.theming import position_of
+        from consent_mw.config.schema import POSITIONS
+        from consent_mw.notice.theme import POSITIONS as STANDARD
+        from consent_mw.notice.theme import position_of
 
         places = [(layout, place) for layout, found in POSITIONS.items() for place in found or (STANDARD[layout],)]
         own = (self.site.layout, position_of(self.site))
         return (own, *(place for place in places if place != own))
 
-    def looks(self) -> Iterator[Look]:
+    def looks(self) -> Iterator[PreviewLook]:
         """Yield every picture there is."""
         for (layout, position), lang, scheme, state in product(self.places, self.languages, SCHEMES, STATES):
-            yield Look(layout, position, lang, scheme, state)
+            yield PreviewLook(layout, position, lang, scheme, state)
 
-    def find(self, file: str) -> Look | None:
+    def find(self, file: str) -> PreviewLook | None:
         """Return the look whose page is called ``file``, or None."""
         parts = file.removesuffix(".html").split(".")
-        look = Look(*parts) if len(parts) == 5 and file.endswith(".html") else None
+        look = PreviewLook(*parts) if len(parts) == 5 and file.endswith(".html") else None
         if look is None or look.lang not in self.languages or look.scheme not in SCHEMES or look.state not in STATES:
             return None
         return look if (look.layout, look.position) in self.places else None
 
-    def page(self, look: Look) -> str:
+    def page(self, look: PreviewLook) -> str:
         """Return the page with the notice in that look."""
-        from consent_mw.banner import Page
         from consent_mw.core.model import Action
         from consent_mw.core.model import Record
-        from consent_mw.news import news
+        from consent_mw.notice.banner import NoticePage
+        from consent_mw.notice.reasked import news
 
         notice, decision = self._notice(look), _decision(look.state)
         told = news(notice.site, decision, Record(Action.REJECT, 0, ""), look.lang, self._today)
-        page = Page(decision, look.lang, "", "/", self.site.mount, news=told)
+        page = NoticePage(decision, look.lang, "", "/", self.site.mount, news=told)
         markup = _SCRIPT.sub("", notice.insertion(page).decode("ascii"))
         # The frame cannot prefer a scheme of its own, so that the question is answered here.
         markup = markup.replace(_DARK, "@media all" if look.scheme == "dark" else "@media not all")
@@ -135,10 +135,10 @@ class Gallery:
         """Return the page that shows them side by side."""
         return index_page(self, STATES, SCHEMES, WIDTHS)
 
-    def _notice(self, look: Look) -> Notice:
-        from consent_mw.assets import Assets
-        from consent_mw.banner import Notice
+    def _notice(self, look: PreviewLook) -> Notice:
         from consent_mw.core.model import Change
+        from consent_mw.notice.assets import Assets
+        from consent_mw.notice.banner import Notice
 
         place = (look.layout, look.position)
         if place not in self._notices:
@@ -215,9 +215,9 @@ def preview(owner: Owner, port: int, output: Path | None, languages: tuple[str, 
     Serves a page on this machine until it is stopped (Ctrl+C), or writes it
     into a folder. The page works without a network, and records nothing.
     """
-    from consent_mw.assets import texts
-    from consent_mw.core.languages import nearest
-    from consent_mw.wording import offered_languages
+    from consent_mw.notice.assets import texts
+    from consent_mw.notice.languages import nearest
+    from consent_mw.notice.wording import offered_languages
 
     site = owner.site
     wanted = list(texts()) if "all" in languages else [tag for tag in languages if nearest(tag, texts())]

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from consent_mw.escaping import escape
-from consent_mw.theming import TEXT
-from consent_mw.theming import Pair
-from consent_mw.theming import colours
-from consent_mw.theming import ratios
-from consent_mw.wording import direction
-from consent_mw.wording import language_name
+from consent_mw.notice.escaping import escape
+from consent_mw.notice.theme import TEXT
+from consent_mw.notice.theme import Pair
+from consent_mw.notice.theme import colours
+from consent_mw.notice.theme import ratios
+from consent_mw.notice.wording import direction
+from consent_mw.notice.wording import language_name
 
 if TYPE_CHECKING:
     from consent_mw.cli.preview import Gallery

@@ -25,8 +25,8 @@ from consent_mw.cli.blocked import blocked
 if TYPE_CHECKING:
     from consent_mw.records import Records
     from consent_mw.stats import Report
-    from consent_mw.stats.rates import Change
     from consent_mw.stats.rates import Rate
+    from consent_mw.stats.rates import RateChange
 
 #: Characters of the shortest password: the pages are open to guesses, if slow ones.
 SHORTEST = 12
@@ -194,11 +194,11 @@ def report(owner: Owner, since: str, points: float | None, as_json: bool) -> int
     return FOUND if drops else 0
 
 
-def _changes(found: Report, labels: Mapping[str, str]) -> list[tuple[str, Rate, Change | None]]:
+def _changes(found: Report, labels: Mapping[str, str]) -> list[tuple[str, Rate, RateChange | None]]:
     """Return the rates that are watched, with what they changed by."""
     from consent_mw.stats.words import label
 
-    rates: list[tuple[str, Rate | None, Change | None]] = [
+    rates: list[tuple[str, Rate | None, RateChange | None]] = [
         ("answers that accept something", found.period.answers, found.answers),
         ("visits that accept something", found.period.visits, found.visits),
     ]
@@ -280,11 +280,11 @@ def _labels(owner: Owner) -> dict[str, str]:
 
 
 def _drawn(owner: Owner, found: Report, labels: Mapping[str, str]) -> str:
-    from consent_mw.stats.terminal import Look
+    from consent_mw.stats.terminal import TerminalStyle
     from consent_mw.stats.terminal import draw
 
     width = shutil.get_terminal_size((80, 24)).columns
-    look = Look(width=width, ascii=not _shows("█▁–"), styled=lambda text, style: _STYLES[style](text))
+    look = TerminalStyle(width=width, ascii=not _shows("█▁–"), styled=lambda text, style: _STYLES[style](text))
     return draw(found, look, name=clean(owner.site.name or owner.site.id), labels=labels)
 
 

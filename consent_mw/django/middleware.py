@@ -24,12 +24,12 @@ from asgiref.sync import sync_to_async
 from django.http import HttpResponse
 from django.http import StreamingHttpResponse
 
-from consent_mw.core.exchange import Exchange
-from consent_mw.core.headers import Handling
-from consent_mw.core.model import RequestHead
 from consent_mw.django.setup import REQUEST
 from consent_mw.django.setup import engine
 from consent_mw.engine import MOST_INPUT
+from consent_mw.http.exchange import Exchange
+from consent_mw.http.headers import Handling
+from consent_mw.http.request import RequestHead
 from consent_mw.wsgi import hold_hints
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ from consent_mw.stats.periods import iso
 from consent_mw.stats.publication import publish_due
 from consent_mw.stats.queries import first_needed
 from consent_mw.stats.queries import report
-from consent_mw.stats.rates import Change
 from consent_mw.stats.rates import Rate
+from consent_mw.stats.rates import RateChange
 from consent_mw.stats.rates import wilson
 from consent_mw.stats.reports import Mark
 from consent_mw.stats.reports import Period
 from consent_mw.stats.reports import Point
-from consent_mw.stats.reports import Purpose
+from consent_mw.stats.reports import PurposeShare
 from consent_mw.stats.reports import Report
 from consent_mw.stats.reports import Row
 from consent_mw.stats.reports import Since
@@ -39,13 +39,13 @@ __all__ = [
     "DEFAULT",
     "PRESETS",
     "TABLES",
-    "Change",
+    "RateChange",
     "Mark",
     "Period",
     "PeriodError",
     "Point",
     "Preset",
-    "Purpose",
+    "PurposeShare",
     "Rate",
     "Report",
     "Row",

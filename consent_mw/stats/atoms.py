@@ -40,7 +40,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PublicationStep:
     """Figures that are published together, and the raw counters that are spent with them."""
 
     figures: tuple[Figures, ...]
@@ -77,7 +77,7 @@ def sunday(day: int) -> int:
     return day + (3 - day) % 7
 
 
-def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Step]:
+def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[PublicationStep]:
     """
     Yield the runs that can be published, in order.
 
@@ -102,7 +102,7 @@ def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Step]
             if cells:
                 head = day
                 run = Figures(ANSWERS_TABLE, start, day, {("", column): number for column, number in cells.items()})
-                yield Step((run,), spent(rows[begin:at]))
+                yield PublicationStep((run,), spent(rows[begin:at]))
                 break
         else:
             return
@@ -120,7 +120,9 @@ def _cells(sums: Mapping[str, int], allowed: Iterable[tuple[str, ...]]) -> dict[
     return None
 
 
-def with_marks(steps: Iterable[Step], rows: Sequence[Counted], known: frozenset[str]) -> Iterator[Step]:
+def with_marks(
+    steps: Iterable[PublicationStep], rows: Sequence[Counted], known: frozenset[str]
+) -> Iterator[PublicationStep]:
     """
     Add to each run the revisions of the notice that came up in it, each once K visits were asked with it.
 
@@ -142,4 +144,4 @@ def with_marks(steps: Iterable[Step], rows: Sequence[Counted], known: frozenset[
         known |= frozenset(fresh)
         marks = (Figures(schemes.REVISION_TABLE, run.first, run.last, cells),) if cells else ()
         used = {count: number for value in seen.keys() & known for count, number in seen.pop(value).items()}
-        yield Step((run, *marks), {**step.spent, **used})
+        yield PublicationStep((run, *marks), {**step.spent, **used})

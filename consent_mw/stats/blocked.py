@@ -18,13 +18,13 @@ from consent_mw.core.counts import Figures
 from consent_mw.core.counts import K
 from consent_mw.stats.atoms import PATIENCE
 from consent_mw.stats.atoms import Counted
-from consent_mw.stats.atoms import Step
+from consent_mw.stats.atoms import PublicationStep
 from consent_mw.stats.atoms import spent
 
 __all__ = ["blocked_runs", "by_host"]
 
 
-def blocked_runs(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Step]:
+def blocked_runs(rows: Sequence[Counted], head: int, closed: int) -> Iterator[PublicationStep]:
     """
     Yield the runs of hosts, each of a single day.
 
@@ -44,11 +44,11 @@ def blocked_runs(rows: Sequence[Counted], head: int, closed: int) -> Iterator[St
         if enough:
             cells = {(host, BLOCKED): sum(row.number for row in taken) for host, taken in sorted(enough.items())}
             used = [row for taken in enough.values() for row in taken]
-            yield Step((Figures(CSP, day, day, cells),), spent(used))
+            yield PublicationStep((Figures(CSP, day, day, cells),), spent(used))
             waiting = {host: taken for host, taken in waiting.items() if host not in enough}
     old = [row for taken in waiting.values() for row in taken if row.day <= closed - PATIENCE]
     if old:
-        yield Step((), spent(old))
+        yield PublicationStep((), spent(old))
 
 
 def by_host(figures: Iterable[Figures]) -> list[tuple[str, int, int]]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from consent_mw.core.counts import DIMENSIONS
 from consent_mw.core.counts import K
 from consent_mw.stats.periods import iso
-from consent_mw.stats.rates import Change
 from consent_mw.stats.rates import Rate
+from consent_mw.stats.rates import RateChange
 from consent_mw.stats.reports import Period
 from consent_mw.stats.reports import Point
 from consent_mw.stats.reports import Report
@@ -149,7 +149,7 @@ def _rate(rate: Rate | None) -> dict[str, object] | None:
     }
 
 
-def _change(change: Change | None) -> dict[str, object] | None:
+def _change(change: RateChange | None) -> dict[str, object] | None:
     if change is None:
         return None
     return {

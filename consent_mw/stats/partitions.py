@@ -33,7 +33,7 @@ from consent_mw.stats.atoms import OUTCOMES
 from consent_mw.stats.atoms import PATIENCE
 from consent_mw.stats.atoms import Atom
 from consent_mw.stats.atoms import Counted
-from consent_mw.stats.atoms import Step
+from consent_mw.stats.atoms import PublicationStep
 from consent_mw.stats.atoms import spent
 from consent_mw.stats.atoms import sunday
 from consent_mw.stats.schemes import ANSWERED
@@ -82,7 +82,7 @@ def _due(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> list[Atom
 
 def beside_runs(
     atoms: Sequence[Atom], rows: Mapping[str, Sequence[Counted]], heads: Mapping[str, int]
-) -> Iterator[Step]:
+) -> Iterator[PublicationStep]:
     """
     Yield the runs of the numbers that stand alone: each at least K, and page views K more than the visits among them.
 
@@ -99,7 +99,7 @@ def beside_runs(
         if told and atom.first > newest:
             cells = {("" if each.first == atom.first else str(each.first), each.name): each.number for each in told}
             used = {count: number for each in told for count, number in spent(each.taken).items()}
-            yield Step((Figures(BESIDE_TABLE, atom.first, atom.last, cells),), used)
+            yield PublicationStep((Figures(BESIDE_TABLE, atom.first, atom.last, cells),), used)
             for each in told:
                 each.begin()
 
@@ -137,7 +137,7 @@ class _Single:
 # -- purposes
 
 
-def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> Iterator[Step]:
+def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> Iterator[PublicationStep]:
     """Yield the runs of all purposes: they share their days, and a purpose with a small cell is left out of one."""
     begin = at = 0
     run: list[Atom] = []
@@ -155,7 +155,7 @@ def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> I
         late = atom.last - run[0].first + 1 >= PATIENCE
         if tables and (late or len(tables) == len(old)):
             cells = {(purpose, column): n for purpose, row in sorted(tables.items()) for column, n in row.items()}
-            yield Step((Figures(PURPOSE_TABLE, run[0].first, atom.last, cells),), spent(rows[begin:at]))
+            yield PublicationStep((Figures(PURPOSE_TABLE, run[0].first, atom.last, cells),), spent(rows[begin:at]))
             begin, run, sums = at, [], {}
 
 
@@ -197,7 +197,9 @@ def _purpose_cells(whole: Mapping[str, int], accepted: int, partly: int) -> dict
 # -- dimensions
 
 
-def dimension_runs(atoms: Sequence[Atom], rows: Mapping[str, Sequence[Counted]], head: int) -> Iterator[Step]:
+def dimension_runs(
+    atoms: Sequence[Atom], rows: Mapping[str, Sequence[Counted]], head: int
+) -> Iterator[PublicationStep]:
     """
     Yield the runs of all dimensions: they share their days, and end with a week.
 
@@ -222,7 +224,7 @@ def dimension_runs(atoms: Sequence[Atom], rows: Mapping[str, Sequence[Counted]],
                 Figures(name, run[0].first, atom.last, {(v, c): n for v, row in table.items() for c, n in row.items()})
                 for name, table in sorted(tables.items())
             )
-            yield Step(tuple(figures), spent(merged[begin:at]))
+            yield PublicationStep(tuple(figures), spent(merged[begin:at]))
             begin, run, sums = at, [], {}
 
 

@@ -34,7 +34,7 @@ from consent_mw.stats import schemes
 from consent_mw.stats.atoms import OUTCOMES
 from consent_mw.stats.atoms import Atom
 from consent_mw.stats.atoms import Counted
-from consent_mw.stats.atoms import Step
+from consent_mw.stats.atoms import PublicationStep
 from consent_mw.stats.atoms import new_atoms
 from consent_mw.stats.atoms import with_marks
 from consent_mw.stats.blocked import blocked_runs
@@ -54,8 +54,8 @@ TRIES = 5
 _FOREVER = 2**31 - 1
 
 
-class Counters(Protocol):
-    """What publication asks of :class:`consent_mw.records.Counters`."""
+class PublicationStore(Protocol):
+    """What publication asks of :class:`consent_mw.records.PublicationStore`."""
 
     def counts(self, before: int) -> dict[Count, int]:
         """Return the raw counters of days before that one that were not published yet."""
@@ -70,7 +70,7 @@ class Counters(Protocol):
         ...
 
 
-def publish_due(counters: Counters, *, today: int, seconds_into_day: int | None = None) -> int:
+def publish_due(counters: PublicationStore, *, today: int, seconds_into_day: int | None = None) -> int:
     """
     Publish what may be published, and return the number of runs.
 
@@ -99,7 +99,7 @@ def publish_due(counters: Counters, *, today: int, seconds_into_day: int | None 
     return done
 
 
-def _batches(steps: Iterable[Step]) -> Iterator[Step]:
+def _batches(steps: Iterable[PublicationStep]) -> Iterator[PublicationStep]:
     """Join steps into longer ones, in order."""
     figures: list[Figures] = []
     spent: dict[Count, int] = {}
@@ -107,13 +107,13 @@ def _batches(steps: Iterable[Step]) -> Iterator[Step]:
         figures += step.figures
         spent.update(step.spent)
         if len(figures) >= BATCH:
-            yield Step(tuple(figures), spent)
+            yield PublicationStep(tuple(figures), spent)
             figures, spent = [], {}
     if figures or spent:
-        yield Step(tuple(figures), spent)
+        yield PublicationStep(tuple(figures), spent)
 
 
-def plan(raw: Mapping[Count, int], published: Iterable[Figures], closed: int) -> list[Step]:
+def plan(raw: Mapping[Count, int], published: Iterable[Figures], closed: int) -> list[PublicationStep]:
     """
     Return what may be published now, in the order in which it has to be.
 

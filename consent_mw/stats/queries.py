@@ -38,7 +38,7 @@ from consent_mw.stats.rates import wilson
 from consent_mw.stats.reports import Mark
 from consent_mw.stats.reports import Period
 from consent_mw.stats.reports import Point
-from consent_mw.stats.reports import Purpose
+from consent_mw.stats.reports import PurposeShare
 from consent_mw.stats.reports import Report
 from consent_mw.stats.reports import Row
 from consent_mw.stats.reports import Since
@@ -282,7 +282,7 @@ def _layout(keys: _Keys) -> tuple[tuple[str, tuple[int, ...], tuple[int, ...]], 
     return tuple(found)
 
 
-def _purposes(runs: _Runs, own: Sequence[Figures], width: int) -> Iterator[Purpose]:
+def _purposes(runs: _Runs, own: Sequence[Figures], width: int) -> Iterator[PurposeShare]:
     wholes: dict[str, _Shares] = {}
     lines: dict[str, list[Point]] = {}
     for bucket in _buckets(own, width) if width else [own]:
@@ -299,7 +299,7 @@ def _purposes(runs: _Runs, own: Sequence[Figures], width: int) -> Iterator[Purpo
     for purpose, share in sorted(wholes.items()):
         point = share.point()
         line = tuple(lines[purpose]) if width else ()
-        yield Purpose(purpose, point.answers, point.visits, Span(share.first, share.last, share.days), line)
+        yield PurposeShare(purpose, point.answers, point.visits, Span(share.first, share.last, share.days), line)
 
 
 # -- the time line

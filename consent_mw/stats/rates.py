@@ -27,7 +27,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RateChange:
     """
     How much a share changed, in points of a hundred, with the 95% interval by Newcombe's hybrid score.
 
@@ -62,11 +62,11 @@ def wilson(count: int, of: int) -> Rate | None:
     return Rate(count, of, share, low, high)
 
 
-def change(after: Rate | None, before: Rate | None) -> Change | None:
+def change(after: Rate | None, before: Rate | None) -> RateChange | None:
     """Return the change between two rates of different visits (R. G. Newcombe 1998, method 10), or None."""
     if after is None or before is None:
         return None
     points = after.share - before.share
     down = sqrt((after.share - after.low) ** 2 + (before.high - before.share) ** 2)
     up = sqrt((after.high - after.share) ** 2 + (before.share - before.low) ** 2)
-    return Change(100 * points, 100 * (points - down), 100 * (points + up))
+    return RateChange(100 * points, 100 * (points - down), 100 * (points + up))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from consent_mw.stats.rates import Change
 from consent_mw.stats.rates import Rate
+from consent_mw.stats.rates import RateChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
-class Purpose:
+class PurposeShare:
     """
     How many of those who answered granted a purpose.
 
@@ -42,7 +42,7 @@ class Purpose:
     visits: Rate | None
     covered: Span
     line: tuple[Point, ...] = ()
-    change: Change | None = None
+    change: RateChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Period:
     accepted: Rate | None
     visits: Rate | None
     reached: Rate | None
-    purposes: tuple[Purpose, ...]
+    purposes: tuple[PurposeShare, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Since:
     purpose: str
     after: Rate
     before: Rate
-    change: Change
+    change: RateChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +155,9 @@ class Report:
 
     period: Period
     before: Period
-    answers: Change | None
-    visits: Change | None
-    reached: Change | None
+    answers: RateChange | None
+    visits: RateChange | None
+    reached: RateChange | None
     #: Days of one point of the time line; 1 where each run has its own.
     width: int
     line: tuple[Point, ...]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import UNKNOWN
 from consent_mw.core.counts import K
-from consent_mw.stats.rates import Change
 from consent_mw.stats.rates import Rate
+from consent_mw.stats.rates import RateChange
 from consent_mw.stats.reports import Point
 from consent_mw.stats.reports import Report
 from consent_mw.stats.reports import Span
@@ -23,7 +23,7 @@ from consent_mw.stats.words import percent
 from consent_mw.stats.words import points
 from consent_mw.stats.words import sentence
 
-__all__ = ["Look", "draw"]
+__all__ = ["TerminalStyle", "draw"]
 
 #: Lines of the chart, and the widest it gets, in columns.
 HEIGHT = 6
@@ -59,7 +59,7 @@ def _plain(text: str, _style: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TerminalStyle:
     """
     How a report is drawn.
 
@@ -87,7 +87,7 @@ class Look:
         return text.replace("–", "-").replace("·", "-").encode("ascii", "replace").decode() if self.ascii else text
 
 
-def draw(report: Report, look: Look, *, name: str = "", labels: Mapping[str, str] | None = None) -> str:
+def draw(report: Report, look: TerminalStyle, *, name: str = "", labels: Mapping[str, str] | None = None) -> str:
     """
     Return the report as text.
 
@@ -105,7 +105,7 @@ def draw(report: Report, look: Look, *, name: str = "", labels: Mapping[str, str
     return "\n\n".join("\n".join(line.rstrip() for line in block) for block in blocks if block) + "\n"
 
 
-def _head(report: Report, look: Look, name: str, labels: Mapping[str, str] | None) -> list[str]:
+def _head(report: Report, look: TerminalStyle, name: str, labels: Mapping[str, str] | None) -> list[str]:
     period = report.period
     days = f"{date_of(period.first, period.last)} to {date_of(period.last, -1)}"
     title = f"{name} · {days}" if name else days
@@ -135,7 +135,7 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
         yield line
 
 
-def _chart(report: Report, look: Look) -> list[str]:
+def _chart(report: Report, look: TerminalStyle) -> list[str]:
     """Draw the share of answers that grant something, one column or more for each point."""
     line = [point for point in report.line if point.answers]
     room = min(look.width, WIDEST) - 7
@@ -176,7 +176,7 @@ def _marks(report: Report, line: Sequence[Point], wide: int) -> str:
     return "".join(places)
 
 
-def _outcomes(report: Report, look: Look) -> list[str]:
+def _outcomes(report: Report, look: TerminalStyle) -> list[str]:
     totals, before = report.period.totals, report.before.totals
     asked = totals.get("asked")
     if asked is None:
@@ -202,7 +202,7 @@ def _outcomes(report: Report, look: Look) -> list[str]:
     return lines
 
 
-def _purposes(report: Report, look: Look, labels: Mapping[str, str] | None) -> list[str]:
+def _purposes(report: Report, look: TerminalStyle, labels: Mapping[str, str] | None) -> list[str]:
     found = [
         (look.text(label(purpose.id, labels)), purpose.answers, purpose.change)
         for purpose in report.period.purposes
@@ -219,7 +219,7 @@ def _purposes(report: Report, look: Look, labels: Mapping[str, str] | None) -> l
     return lines
 
 
-def _table(table: Table, report: Report, look: Look) -> list[str]:
+def _table(table: Table, report: Report, look: TerminalStyle) -> list[str]:
     rows = table.rows[:ROWS]
     widest = table.columns[0]
     names = [_value(row.value) for row in rows]
@@ -243,14 +243,14 @@ def _value(value: str) -> str:
     return {OTHER: "all others", UNKNOWN: "not known", "gpc": "sent", "none": "not sent"}.get(value, value)
 
 
-def _rate(rate: Rate, look: Look) -> str:
+def _rate(rate: Rate, look: TerminalStyle) -> str:
     low, high = f"{100 * rate.low:.0f}", f"{100 * rate.high:.0f}"
     shown = percent(rate) if rate.share > 0.005 else f"{rate.share:.0%}"
     shown = shown if len(shown) <= 4 else ">99%"
     return f"{shown:>4} " + look.styled(look.text(f"{low:>3}–{high}%".ljust(8)), "faint")
 
 
-def _moved(change: Change | None, look: Look) -> str:
+def _moved(change: RateChange | None, look: TerminalStyle) -> str:
     if change is None:
         return " " * 12
     if not change.certain:
@@ -259,7 +259,7 @@ def _moved(change: Change | None, look: Look) -> str:
     return look.styled(f"{arrow} {points(change.points)}".ljust(12), "good" if change.points > 0 else "bad")
 
 
-def _footnote(report: Report, look: Look) -> Iterator[str]:
+def _footnote(report: Report, look: TerminalStyle) -> Iterator[str]:
     text = "Rates are of answers, with their 95% interval"
     if any(purpose.change for purpose in report.period.purposes):
         text += "; changes are against the period before"

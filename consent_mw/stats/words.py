@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from consent_mw.core.counts import K
 from consent_mw.stats.periods import EPOCH
-from consent_mw.stats.rates import Change
 from consent_mw.stats.rates import Rate
+from consent_mw.stats.rates import RateChange
 from consent_mw.stats.reports import Report
 
 #: The purpose that the sentence is about where it was published.
@@ -76,7 +76,7 @@ def length(days: int) -> str:
     return "day" if days == 1 else f"{days} days"
 
 
-def moved(change: Change) -> str:
+def moved(change: RateChange) -> str:
     """Return the change in words; what may be noise is called so."""
     if not change.certain:
         return "about the same as"

@@ -7,11 +7,11 @@ POST /choice          the choice
 POST /once            one view of an embed: :mod:`consent_mw.web.placeholder`
 POST /counting        whether to be counted, which has nothing to do with the choice
 GET /receipt          what is kept about the choice: :mod:`consent_mw.web.receipt`
-GET /policy           the declaration of cookies: :mod:`consent_mw.web.policy`
-GET /stats            the owner's pages: :mod:`consent_mw.web.stats`
+GET /policy           the declaration of cookies: :mod:`consent_mw.web.declaration`
+GET /stats            the owner's pages: :mod:`consent_mw.web.stats.views`
 GET /placeholder/ids  what stands in the place of a held embed
 GET /assets/name      static files under names that hold their hash
-POST /csp             what policies stopped: :mod:`consent_mw.web.csp`
+POST /csp             what policies stopped: :mod:`consent_mw.web.csp_reports`
 GET /state            the state as JSON, for pages that come back from a cache
 ====================  ========================================================
 
@@ -46,27 +46,27 @@ from flask import render_template
 from flask import request
 from werkzeug.exceptions import HTTPException
 
-from consent_mw.banner import state_of
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Choice
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Record
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
-from consent_mw.counting import MAX_DAYS
-from consent_mw.counting import objected
-from consent_mw.counting import objection_cookie
-from consent_mw.news import news
-from consent_mw.web import csp
+from consent_mw.counting.tally import MAX_DAYS
+from consent_mw.counting.tally import objected
+from consent_mw.counting.tally import objection_cookie
+from consent_mw.notice.banner import state_of
+from consent_mw.notice.reasked import news
+from consent_mw.web import csp_reports as csp
+from consent_mw.web import declaration as policy
 from consent_mw.web import placeholder
-from consent_mw.web import policy
 from consent_mw.web import receipt
-from consent_mw.web import stats
-from consent_mw.web.choice import FORM_LIMIT
-from consent_mw.web.choice import choice_of
 from consent_mw.web.context import WebContext
-from consent_mw.web.proof import Proof
-from consent_mw.web.proof import count
+from consent_mw.web.form import FORM_LIMIT
+from consent_mw.web.form import choice_of
+from consent_mw.web.record import Proof
+from consent_mw.web.record import count
+from consent_mw.web.stats import views as stats
 from consent_mw.web.visit import ERROR_TEXTS
 from consent_mw.web.visit import RETRY_AFTER
 from consent_mw.web.visit import Refused

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from typing import Protocol
 
 if TYPE_CHECKING:
-    from consent_mw.assets import Assets
-    from consent_mw.banner import Notice
+    from consent_mw.cookies.load_once import OneTime
     from consent_mw.core.model import NoRecord
     from consent_mw.core.model import Record
-    from consent_mw.core.model import RequestHead
     from consent_mw.core.model import Site
-    from consent_mw.once import OneTime
+    from consent_mw.http.request import RequestHead
+    from consent_mw.notice.assets import Assets
+    from consent_mw.notice.banner import Notice
     from consent_mw.records import Records
 
 
 class Cookies(Protocol):
-    """The part of :class:`consent_mw.cookies.CookieJar` that the pages use."""
+    """The part of :class:`consent_mw.cookies.choice.CookieJar` that the pages use."""
 
     def read(self, head: RequestHead) -> Record | NoRecord:
         """Return the choice that the request carries, or why there is none."""
@@ -50,7 +50,7 @@ class Cookies(Protocol):
 
 
 class Counting(Protocol):
-    """The part of :class:`consent_mw.counting.Tally` that the pages use."""
+    """The part of :class:`consent_mw.counting.tally.Tally` that the pages use."""
 
     def answered(
         self,

@@ -8,7 +8,7 @@ POST /once          the frame's embed is shown for the next view of its page
 
 "Always" is a choice like any other, and goes to ``/choice``. "Once" is none:
 nothing is recorded, and nothing is kept but a cookie that the next page
-takes away (:mod:`consent_mw.once`). With scripts the page that holds the
+takes away (:mod:`consent_mw.cookies.load_once`). With scripts the page that holds the
 frame gives it its own address back instead, and no request is made here.
 """
 
@@ -22,8 +22,8 @@ from flask import Response
 from flask import render_template
 
 from consent_mw.catalogue import load as load_catalogue
-from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Site
+from consent_mw.http.request import RequestHead
 from consent_mw.web.context import WebContext
 from consent_mw.web.visit import Refused
 from consent_mw.web.visit import frame

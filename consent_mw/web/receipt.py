@@ -45,14 +45,17 @@ from consent_mw.core.seal import ENDS
 from consent_mw.core.seal import GRANTS
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
-from consent_mw.escaping import escape
+from consent_mw.notice.escaping import escape
+from consent_mw.notice.wording import direction
+from consent_mw.notice.wording import language_name
+from consent_mw.notice.wording import localised
 from consent_mw.web.context import WebContext
-from consent_mw.web.pages import Fact
-from consent_mw.web.pages import Pages
-from consent_mw.web.pages import iso
-from consent_mw.web.proof import Proof
-from consent_mw.web.proof import count
-from consent_mw.web.proof import told
+from consent_mw.web.record import Proof
+from consent_mw.web.record import count
+from consent_mw.web.record import told
+from consent_mw.web.values import Fact
+from consent_mw.web.values import Pages
+from consent_mw.web.values import iso
 from consent_mw.web.visit import RETRY_AFTER
 from consent_mw.web.visit import Refused
 from consent_mw.web.visit import Visit
@@ -61,9 +64,6 @@ from consent_mw.web.visit import frame
 from consent_mw.web.visit import posted
 from consent_mw.web.visit import settle
 from consent_mw.web.visit import visit_of
-from consent_mw.wording import direction
-from consent_mw.wording import language_name
-from consent_mw.wording import localised
 
 T = TypeVar("T")
 
@@ -145,7 +145,7 @@ def register(app: Flask, context: WebContext) -> None:
 
     @app.get("/receipt/download")
     def download() -> Response:
-        from consent_mw.records.receipts import receipt_document  # only who asks for a receipt needs it
+        from consent_mw.proof.receipts import receipt_document  # only who asks for a receipt needs it
 
         visit = _visit(context)
         if not visit.receipt:

@@ -13,29 +13,29 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
-from consent_mw.core.caching import class_of
 from consent_mw.core.decide import decide
-from consent_mw.core.expiry import expire
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
-from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Site
-from consent_mw.hooks import tell
-from consent_mw.web.choice import Form
-from consent_mw.web.choice import Origin
-from consent_mw.web.choice import granted_optional
-from consent_mw.web.choice import grants
-from consent_mw.web.choice import origin_of
-from consent_mw.web.choice import read_form
-from consent_mw.web.choice import safe_back
-from consent_mw.web.choice import to_expire
+from consent_mw.http.caching import class_of
+from consent_mw.http.request import RequestHead
+from consent_mw.http.tracker_cookies import expire
+from consent_mw.notice.wording import choose_language
+from consent_mw.notice.wording import direction
+from consent_mw.notice.wording import language_name
+from consent_mw.notice.wording import wording
+from consent_mw.on_change import tell
 from consent_mw.web.context import WebContext
-from consent_mw.web.pages import Pages
-from consent_mw.wording import choose_language
-from consent_mw.wording import direction
-from consent_mw.wording import language_name
-from consent_mw.wording import wording
+from consent_mw.web.form import Origin
+from consent_mw.web.form import PostedForm
+from consent_mw.web.form import granted_optional
+from consent_mw.web.form import grants
+from consent_mw.web.form import origin_of
+from consent_mw.web.form import read_form
+from consent_mw.web.form import safe_back
+from consent_mw.web.form import to_expire
+from consent_mw.web.values import Pages
 
 logger = logging.getLogger("consent_mw.web")
 
@@ -134,7 +134,7 @@ def remote() -> str:
     return str(request.environ.get("REMOTE_ADDR", ""))
 
 
-def posted(visit: Visit) -> Form:
+def posted(visit: Visit) -> PostedForm:
     """
     Return the form of a request that may change something.
 

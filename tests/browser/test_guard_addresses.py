@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 
-from consent_mw.core.match import Matcher
 from consent_mw.core.model import Service
-from consent_mw.core.urls import Url
-from consent_mw.guarding import host_list
+from consent_mw.html.match import Matcher
+from consent_mw.html.urls import Url
+from consent_mw.notice.guard import host_list
 from tests.web.doubles import ASSETS
 
 PAGE = "https://own.example/folder/page?q=1"
@@ -101,7 +101,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 @given(addresses=st.lists(ADDRESSES, min_size=100, max_size=100, unique=True))
 def test_the_guard_holds_what_the_matcher_would_hold(page: Page, addresses: list[str]) -> None:
     """
-    For addresses in all the forms that browsers take, guard.js and core/match.py agree.
+    For addresses in all the forms that browsers take, guard.js and html/match.py agree.
 
     Where the browser finds no host, nobody is asked.
     """

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 from playwright.sync_api import Page
 
 from consent_mw import ConsentMiddleware
-from consent_mw.assets import texts
+from consent_mw.notice.assets import texts
 from tests.browser.harness import automation
 from tests.browser.harness import background
 from tests.browser.harness.proxy import Lane

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 
-from consent_mw.assets import texts
+from consent_mw.notice.assets import texts
 from tests.browser.harness.looks import BANNER
 from tests.browser.harness.looks import LARGE
 from tests.browser.harness.looks import LAYOUTS

@@ -25,8 +25,8 @@ from urllib.parse import urljoin
 import pytest
 
 from consent_mw import catalogue
-from consent_mw.core.match import Matcher
-from consent_mw.core.urls import Url
+from consent_mw.html.match import Matcher
+from consent_mw.html.urls import Url
 from tests.browser.harness import background
 from tests.browser.harness.batch import Batch
 from tests.browser.harness.bytes import get

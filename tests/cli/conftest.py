@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from consent_mw import config
-from consent_mw.assets import Assets
-from consent_mw.banner import Notice
 from consent_mw.cli import main
+from consent_mw.notice.assets import Assets
+from consent_mw.notice.banner import Notice
 from tests.records.books import KEYS
 from tests.records.books import Book
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from consent_mw import config
-from consent_mw.banner import Notice
-from consent_mw.cookies import CookieJar
+from consent_mw.cookies.choice import CookieJar
 from consent_mw.core.model import Action
 from consent_mw.core.model import Record
-from consent_mw.core.model import RequestHead
+from consent_mw.http.request import RequestHead
+from consent_mw.notice.banner import Notice
 from tests.cli.conftest import CONFIG
 from tests.cli.conftest import Run
 from tests.records.books import KEYS

@@ -13,17 +13,17 @@ from werkzeug.test import Client
 from consent_mw.cli.preview import SCHEMES
 from consent_mw.cli.preview import STATES
 from consent_mw.cli.preview import Gallery
-from consent_mw.cli.preview import Look
+from consent_mw.cli.preview import PreviewLook
 from consent_mw.cli.preview import application
 from consent_mw.core.model import Site
-from consent_mw.theming import DARK
-from consent_mw.theming import LIGHT
+from consent_mw.notice.theme import DARK
+from consent_mw.notice.theme import LIGHT
 from demo_site.servers import serve_near
 from tests.cli.conftest import Run
 from tests.web.doubles import SITE
 from tests.web.doubles import TODAY
 
-BAR = Look("bar", "bottom", "en", "light", "undecided")
+BAR = PreviewLook("bar", "bottom", "en", "light", "undecided")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_nothing_is_fetched(gallery: Gallery) -> None:
 
 def test_each_look_is_the_sites_own_notice(gallery: Gallery) -> None:
     """Layout, position, language and state are what the name of the page says."""
-    soup = BeautifulSoup(gallery.page(Look("corner", "top-start", "de", "light", "gpc")), "html.parser")
+    soup = BeautifulSoup(gallery.page(PreviewLook("corner", "top-start", "de", "light", "gpc")), "html.parser")
     banner = soup.select_one("[data-cmw-banner]")
     assert banner is not None
     shown = [banner[name] for name in ("data-cmw-layout", "data-cmw-position", "lang")]
@@ -62,7 +62,7 @@ def test_each_look_is_the_sites_own_notice(gallery: Gallery) -> None:
 
 def test_colours_do_not_depend_on_who_looks(gallery: Gallery) -> None:
     """The question what the visitor prefers is answered in the page: the dark rule always holds, or never."""
-    light, dark = (gallery.page(Look("bar", "bottom", "en", scheme, "undecided")) for scheme in SCHEMES)
+    light, dark = (gallery.page(PreviewLook("bar", "bottom", "en", scheme, "undecided")) for scheme in SCHEMES)
     for text in (light, dark):
         assert "prefers-color-scheme" not in text
     assert (LIGHT["paper"][:4], DARK["paper"]) == ("#fff", "#191c24")
@@ -84,13 +84,15 @@ def test_colours_do_not_depend_on_who_looks(gallery: Gallery) -> None:
 )
 def test_states_are_shown(gallery: Gallery, state: str, selector: str, expected: int) -> None:
     """Boxes open, the small control, the word on a signal: each in its state."""
-    soup = BeautifulSoup(gallery.page(Look("bar", "bottom", "en", "light", state)), "html.parser")
+    soup = BeautifulSoup(gallery.page(PreviewLook("bar", "bottom", "en", "light", state)), "html.parser")
     assert len(soup.select(selector)) == expected
 
 
 def test_a_change_is_told(gallery: Gallery) -> None:
     """Who is asked again is told in one line what changed; an example stands in where the site lists no change."""
-    asked, again = (gallery.page(Look("bar", "bottom", "en", "light", state)) for state in ("undecided", "changed"))
+    asked, again = (
+        gallery.page(PreviewLook("bar", "bottom", "en", "light", state)) for state in ("undecided", "changed")
+    )
     assert ("Matomo in place of" in asked, "Matomo in place of" in again) == (False, True)
 
 

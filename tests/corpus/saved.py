@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from consent_mw.core.urls import Url
-from consent_mw.core.urls import resolve
+from consent_mw.html.urls import Url
+from consent_mw.html.urls import resolve
 from tests.browser.harness.answers import fitting
 from tests.browser.harness.corpus import find_corpus
 from tests.browser.harness.proxy import Hit

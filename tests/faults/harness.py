@@ -22,9 +22,9 @@ from queue import SimpleQueue
 from statistics import median
 
 from consent_mw.core.seal import GRANTS
+from consent_mw.proof.sealing import seal_new
+from consent_mw.proof.sealing import verify
 from consent_mw.records import open_records
-from consent_mw.records.sealing import seal_new
-from consent_mw.records.sealing import verify
 from tests.faults import load
 
 ROOT = Path(__file__).resolve().parent.parent.parent

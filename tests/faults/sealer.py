@@ -7,8 +7,8 @@ import threading
 import time
 from contextlib import closing
 
+from consent_mw.proof.sealing import seal_new
 from consent_mw.records import open_records
-from consent_mw.records.sealing import seal_new
 from tests.faults.harness import KEYS
 from tests.faults.harness import SITE
 

@@ -49,7 +49,7 @@ def make() -> ConsentMiddleware:
     _set_clock()
     _set_log()
     from consent_mw import ConsentMiddleware  # after the clock is set
-    from consent_mw.records import breaker
+    from consent_mw.records.spool import breaker
 
     breaker.LONGEST_PAUSE = 2.0  # nobody should wait long for a store that is back
     return ConsentMiddleware(make_bare(), json.loads(os.environ["SITE_CONFIG"]))

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from consent_mw.proof.sealing import seal_new
+from consent_mw.proof.sealing import verify
 from consent_mw.records import open_records
-from consent_mw.records.sealing import seal_new
-from consent_mw.records.sealing import verify
 from tests.faults import load
 from tests.faults.harness import KEYS
 from tests.faults.harness import PATIENT

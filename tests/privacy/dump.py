@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import redis
 
-from consent_mw.visitor.browser import BROWSERS
-from consent_mw.visitor.browser import SYSTEMS
+from consent_mw.counting.browser import BROWSERS
+from consent_mw.counting.browser import SYSTEMS
 
 Row = tuple[str, list[Any]]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from werkzeug.security import generate_password_hash
 
+from tests.counting.lookups import database as provider_database
 from tests.faults import stores
 from tests.faults.harness import PATIENT
 from tests.faults.harness import serving
@@ -23,7 +24,6 @@ from tests.privacy import canary
 from tests.privacy.canary import traces
 from tests.privacy.visit import everything
 from tests.privacy.visit import while_down
-from tests.visitor.lookups import database as provider_database
 
 pytestmark = pytest.mark.slow
 

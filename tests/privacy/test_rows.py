@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.counting.lookups import database as provider_database
 from tests.faults import load
 from tests.faults import stores
 from tests.faults.harness import Server
@@ -17,7 +18,6 @@ from tests.privacy.dump import Row
 from tests.privacy.dump import dimensions
 from tests.privacy.dump import findings
 from tests.privacy.dump import rows
-from tests.visitor.lookups import database as provider_database
 
 #: Visitors as they come: an address of each of two providers, and what browsers call themselves.
 PROVIDERS = {"185.231.77.0/24": "provider.net", "185.231.78.0/24": "other-provider.org"}

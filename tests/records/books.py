@@ -19,13 +19,13 @@ from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
+from consent_mw.proof.sealing import Finding
+from consent_mw.proof.sealing import FindingKind
+from consent_mw.proof.sealing import Verification
+from consent_mw.proof.sealing import seal_new
+from consent_mw.proof.sealing import verify
 from consent_mw.records import Records
 from consent_mw.records import open_records
-from consent_mw.records.sealing import Finding
-from consent_mw.records.sealing import Kind
-from consent_mw.records.sealing import Verification
-from consent_mw.records.sealing import seal_new
-from consent_mw.records.sealing import verify
 
 SITE = "shop"
 KEYS = ("an old key of thirty-two letters!", "a new key of thirty-two letters!!")
@@ -219,7 +219,7 @@ def found(result: Verification) -> Finding:
     return result.finding
 
 
-def told(result: Verification) -> tuple[Kind, int | None, int | None, str]:
+def told(result: Verification) -> tuple[FindingKind, int | None, int | None, str]:
     """Return what was found, and where."""
     finding = found(result)
     return finding.kind, finding.seal, finding.place, finding.receipt

@@ -29,7 +29,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from consent_mw.errors import RecordsError
-from consent_mw.records.redis_keys import Keys
+from consent_mw.records.redis.keys import Keys
 
 SERVICE = "consent"
 SLOTS = 16384

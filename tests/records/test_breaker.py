@@ -11,9 +11,9 @@ import pytest
 
 from consent_mw.errors import ConfigError
 from consent_mw.errors import RecordsError
-from consent_mw.records import breaker
-from consent_mw.records.breaker import Breaker
-from consent_mw.records.breaker import Unavailable
+from consent_mw.records.spool import breaker
+from consent_mw.records.spool.breaker import Breaker
+from consent_mw.records.spool.breaker import Unavailable
 
 LONG = 60.0
 

@@ -25,7 +25,7 @@ from consent_mw.records import Records
 from consent_mw.records import migrate_records
 from consent_mw.records import open_records
 from consent_mw.records import postgres
-from consent_mw.records import postgres_pool
+from consent_mw.records.postgres import pool as postgres_pool
 from tests.records.samples import DAY
 from tests.records.samples import a_grant
 from tests.records.samples import in_processes
@@ -272,13 +272,13 @@ def test_a_connection_that_comes_late_is_for_the_next_caller(url: str, monkeypat
     store = open_records(url)
     store._database._pool.drop()  # type: ignore[attr-defined]
     monkeypatch.setattr(postgres, "WAIT", 0.1)
-    connect = postgres_pool.Link.connect
+    connect = postgres_pool.PooledConnection.connect
 
-    def far_away(**params: Any) -> postgres_pool.Link:
+    def far_away(**params: Any) -> postgres_pool.PooledConnection:
         time.sleep(0.5)
         return connect(**params)
 
-    monkeypatch.setattr(postgres_pool.Link, "connect", far_away)
+    monkeypatch.setattr(postgres_pool.PooledConnection, "connect", far_away)
     with pytest.raises(RecordsError, match="does not answer in time"):
         store.append(a_grant("a"))
     until = time.monotonic() + 30

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from consent_mw.records import open_records
-from tests.records.conftest import Server
+from tests.records.stores import Server
 
 #: By table: the columns, in order, and the types that PostgreSQL and SQLite have for them.
 Columns = dict[str, dict[str, str]]

@@ -29,7 +29,7 @@ from consent_mw.records import migrate_records
 from consent_mw.records import open_records
 from consent_mw.records import sql
 from consent_mw.records import sqlite
-from consent_mw.records import sqlite_file
+from consent_mw.records.sqlite import file as sqlite_file
 from tests.records.samples import DAY
 from tests.records.samples import a_grant
 from tests.records.samples import its_end
@@ -251,7 +251,7 @@ def test_a_migration_that_fails_leaves_the_old_file(url: str, file: Path, monkey
     """All steps or none: the first version could go on with the file."""
     old_file(file, [("a", 0, 3, "accept")])
     before = rows(file, "SELECT name, sql FROM sqlite_master ORDER BY name")
-    broken = "consent_mw.records.sqlite_file.script"
+    broken = "consent_mw.records.sqlite.file.script"
     monkeypatch.setattr(broken, lambda name: f"{sql.script(name)}SELECT * FROM missing;\n")  # noqa: S608
     with pytest.raises(RecordsError, match="no such table: missing"):
         open_records(url)

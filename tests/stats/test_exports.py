@@ -17,7 +17,7 @@ from consent_mw.stats import demo
 from consent_mw.stats import publish_due
 from consent_mw.stats import report
 from consent_mw.stats.metrics import as_metrics
-from consent_mw.stats.terminal import Look
+from consent_mw.stats.terminal import TerminalStyle
 from consent_mw.stats.terminal import draw
 from tests.stats.memory import MemoryCounters
 
@@ -133,18 +133,18 @@ def test_metrics_have_no_counter() -> None:
 @pytest.mark.parametrize("width", [1, 20, 39, 60, 80, 132, 500])
 def test_a_report_fits_the_terminal(found: Report, width: int, ascii: bool) -> None:
     """No line is wider than the terminal where it has forty columns, nor than 100 columns ever."""
-    text = draw(found, Look(width=width, ascii=ascii), name="Shop")
+    text = draw(found, TerminalStyle(width=width, ascii=ascii), name="Shop")
     assert max(map(len, text.splitlines())) <= max(58, min(width, 100))
     assert text.isascii() or not ascii
 
 
 def test_the_terminal_shows_the_figures_of_the_report() -> None:
     """The totals and the rates of rows are those of the report, and styles change no letter."""
-    text = draw(FULL, Look(width=90), name="Shop")
+    text = draw(FULL, TerminalStyle(width=90), name="Shop")
     assert f"{FULL.period.totals['asked'].count:,} visits were asked" in text
     (browsers,) = [table for table in FULL.tables if table.name == "browser"]
     assert all(row.value in text or row.value == "other" for row in browsers.rows)
-    styled = draw(FULL, Look(width=90, styled=lambda each, _: f"\x1b[1m{each}\x1b[0m"), name="Shop")
+    styled = draw(FULL, TerminalStyle(width=90, styled=lambda each, _: f"\x1b[1m{each}\x1b[0m"), name="Shop")
     assert [
         line.rstrip() for line in styled.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
     ] == text.splitlines()
@@ -155,7 +155,7 @@ def test_the_terminal_shows_the_figures_of_the_report() -> None:
 )
 def test_a_bar_is_as_long_as_its_share(share: float, bar: str) -> None:
     """Bars are drawn in eighths of a column, and keep within their width."""
-    assert Look().bar(share, 8) == bar.ljust(8)
+    assert TerminalStyle().bar(share, 8) == bar.ljust(8)
 
 
 # -- made-up visits

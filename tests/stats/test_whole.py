@@ -6,9 +6,9 @@ import pytest
 
 from benchmarks import stats as benchmark
 from consent_mw import stats
-from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Site
-from consent_mw.counting import Tally
+from consent_mw.counting.tally import Tally
+from consent_mw.http.request import RequestHead
 from consent_mw.records import open_records
 from tests.stats.memory import MemoryCounters
 

@@ -17,21 +17,21 @@ from urllib.parse import urlencode
 from werkzeug.test import Client
 from werkzeug.test import TestResponse
 
-from consent_mw.assets import Assets
-from consent_mw.banner import Notice
-from consent_mw.cookies import CookieJar
+from consent_mw.cookies.choice import CookieJar
+from consent_mw.cookies.load_once import OneTime
 from consent_mw.core.model import Action
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
-from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError
-from consent_mw.once import OneTime
+from consent_mw.http.request import RequestHead
+from consent_mw.notice.assets import Assets
+from consent_mw.notice.banner import Notice
 from consent_mw.records.sqlite import SqliteRecords
 from consent_mw.web import create_app
 

@@ -11,8 +11,8 @@ from bs4 import Tag
 from consent_mw.core.model import Action
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Site
-from consent_mw.counting import Tally
-from consent_mw.visitor.browser import visitor_of
+from consent_mw.counting.browser import visitor_of
+from consent_mw.counting.tally import Tally
 from tests.web.doubles import FORM
 from tests.web.doubles import SITE
 from tests.web.doubles import FakeContext

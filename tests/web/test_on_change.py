@@ -12,10 +12,10 @@ from consent_mw.core.model import Action
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
-from consent_mw.core.model import RequestHead
 from consent_mw.core.model import Signals
 from consent_mw.engine import Engine
-from consent_mw.hooks import OptOuts
+from consent_mw.http.request import RequestHead
+from consent_mw.on_change import OptOuts
 from tests.web.doubles import FORM
 from tests.web.doubles import SITE
 from tests.web.doubles import TODAY

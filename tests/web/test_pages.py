@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
-from consent_mw.web.pages import href
+from consent_mw.web.values import href
 from tests.web.doubles import ASSETS
 from tests.web.doubles import SITE
 from tests.web.doubles import FakeContext

@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from werkzeug.test import TestResponse
 
-from consent_mw.core.model import RequestHead
+from consent_mw.http.request import RequestHead
 from tests.web.doubles import FORM
 from tests.web.doubles import SITE
 from tests.web.doubles import FakeContext

@@ -19,7 +19,7 @@ from consent_mw.core.model import Record
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError
-from consent_mw.records.sealing import seal_new
+from consent_mw.proof.sealing import seal_new
 from tests.web.doubles import FORM
 from tests.web.doubles import KEY
 from tests.web.doubles import SITE

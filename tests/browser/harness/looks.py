@@ -13,10 +13,10 @@ from dataclasses import replace
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 
-from consent_mw.banner import Notice
-from consent_mw.banner import Page as Place
 from consent_mw.core.model import Action
-from consent_mw.wording import direction
+from consent_mw.notice.banner import Notice
+from consent_mw.notice.banner import NoticePage as Place
+from consent_mw.notice.wording import direction
 from tests.web.doubles import ASSETS
 from tests.web.doubles import SITE
 from tests.web.doubles import decision

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from consent_mw.records import breaker
 from consent_mw.records import open_records
 from consent_mw.records.spool import SpooledRecords
+from consent_mw.records.spool import breaker
 from tests.records.remotes import KINDS
 from tests.records.remotes import Remote
 from tests.records.remotes import remote_of

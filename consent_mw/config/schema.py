@@ -1,0 +1,269 @@
+"""
+The form of a configuration: every setting with the check of its value.
+
+:mod:`consent_mw.config` reads a configuration by these tables, and
+docs/settings.md describes each of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Mapping
+from datetime import date
+from datetime import datetime
+from importlib import import_module
+from inspect import iscoroutinefunction
+from urllib.parse import urlsplit
+
+from consent_mw.catalogue import LAWFUL_BASES
+from consent_mw.catalogue import SAFEGUARDS
+from consent_mw.catalogue import SIGNALS as VENDORS
+from consent_mw.config import checks
+from consent_mw.html import service_rules as rules
+
+__all__ = [
+    "CHANGE",
+    "COLOURS",
+    "ID",
+    "POSITIONS",
+    "PURPOSE",
+    "REMOTE_STORES",
+    "SERVICE",
+    "SETTINGS",
+    "SIGNALS",
+    "SITE",
+    "STATS",
+    "THEME",
+]
+
+ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+#: Schemes of stores that several machines may share.
+REMOTE_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
+
+_ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"https?://[^\s/?#\"'<>\\]+(?:[/?#][^\s\"'<>\\]*)?|/(?![/\\])[^\s\"'<>\\]*", re.IGNORECASE)
+_MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+_HASH = re.compile(r"(?:scrypt:\d+:\d+:\d+|pbkdf2:\w+(?::\d+)?)\$[^$\s]+\$[0-9a-f]+")
+_TOKEN = re.compile(r"[0-9a-f]{64}")
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+_COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
+_FONT = re.compile(r"(?:[\w -]+|\"[\w -]+\")(?:, *(?:[\w -]+|\"[\w -]+\"))*", re.ASCII)
+_CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+
+
+def _host(value: object) -> object:
+    rule, what, remedy = rules.host_rule(checks.text(value))
+    if what:
+        raise checks.Wrong(f"{value!r} {what}", remedy)
+    return rule
+
+
+def _records(value: object) -> object:
+    text = checks.text(value)
+    scheme, mark, rest = text.partition("://")
+    example = 'Write "sqlite:///consent.db" beside this file, or "sqlite:////var/lib/site/consent.db".'
+    if scheme in REMOTE_STORES and mark:
+        # The address may hold a password: it is never shown.
+        try:
+            reachable = bool(urlsplit(text).netloc.rpartition("@")[2]) or scheme in ("postgresql", "postgres")
+        except ValueError:
+            reachable = False
+        if not reachable:
+            raise checks.Wrong("The address names no host.", f'Write "{scheme}://host:port/…".')
+        return text
+    if scheme != "sqlite" or not mark:
+        shown = f"{scheme}://…" if mark else text
+        raise checks.Wrong(f"{shown!r} names no store that is known.", example)
+    if not rest.startswith("/"):
+        raise checks.Wrong("There are three slashes before the path of a file.", example)
+    if rest in ("/", "/:memory:") or rest.endswith("/"):
+        raise checks.Wrong("It names no file, and records must outlive the process.", example)
+    if "?" in rest or "#" in rest:
+        raise checks.Wrong("The address takes no parameters.", example)
+    return text
+
+
+def _hidden(form: re.Pattern[str], what: str, remedy: str) -> checks.Check:
+    """Return a check of the shape of a text that no message may show."""
+
+    def check(value: object) -> object:
+        if not form.fullmatch(checks.text(value)):
+            raise checks.Wrong(f"This is not {what}.", remedy)
+        return value
+
+    return check
+
+
+def _isp(value: object) -> object:
+    text = checks.text(value)
+    if text in ("ptr", "off") or (text.startswith("mmdb:") and len(text) > len("mmdb:")):
+        return text
+    raise checks.Wrong(f"{text!r} is no source of ISP domains.", 'Write "ptr", "mmdb:FILE" or "off".')
+
+
+def _function(value: object) -> object:
+    """Return a function of the host site: a callable, or one that is named ``package.module:name``."""
+    if callable(value):
+        return _plain(value)
+    text = checks.text(value)
+    if not _CALLABLE.fullmatch(text):
+        raise checks.Wrong(f"{text!r} names no function.", 'Write "package.module:name".')
+    module, _, names = text.partition(":")
+    remedy = "It is imported when the site starts; where that runs in a circle, give the function itself in a mapping."
+    try:
+        found: object = import_module(module)
+        for name in names.split("."):
+            found = getattr(found, name)
+    except Exception as error:  # whatever the owner's module raises
+        raise checks.Wrong(f"{text!r} cannot be imported: {type(error).__name__}: {error}.", remedy) from None
+    if not callable(found):
+        raise checks.Wrong(f"{text!r} is {checks.kind(found)}, not a function.", "Name a function.")
+    return _plain(found)
+
+
+def _plain(found: Callable[..., object]) -> object:
+    """Refuse a coroutine function: nobody would wait for what it returns, and that is never false."""
+    if iscoroutinefunction(found) or iscoroutinefunction(type(found).__call__):
+        remedy = "Give a plain function; it is called in a thread, and may hand on what has to be awaited."
+        raise checks.Wrong("This is a coroutine function, which nobody would wait for.", remedy)
+    return found
+
+
+def _shared_domain(value: object) -> object:
+    """Return a domain that browsers keep cookies for (RFC 6265bis, section 5.7)."""
+    remedy = "Write your own domain, in lower case and without a dot first: example.org."
+    text = checks.text(value)
+    if not _DOMAIN.fullmatch(text) or text.rpartition(".")[2].isdigit():
+        raise checks.Wrong(f"{text!r} is not a domain.", remedy)
+    from consent_mw.public_suffix import is_public_suffix  # only who sets it waits for the list to be read
+
+    if is_public_suffix(text):
+        raise checks.Wrong(f"Anybody may register names under {text!r}, so browsers keep no cookie for it.", remedy)
+    return text
+
+
+def _day(value: object) -> object:
+    """Return the day of a date, in days since 1970-01-01."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value)
+        except ValueError:
+            raise checks.Wrong(f"{value!r} is not a date.", "Write year, month and day: 2026-11-01.") from None
+    if isinstance(value, datetime):
+        value = value.date()
+    if not isinstance(value, date):
+        raise checks.Wrong(f"This is {checks.kind(value)}, not a date.", "Write year, month and day: 2026-11-01.")
+    return value.toordinal() - date(1970, 1, 1).toordinal()
+
+
+_WORD = "Use lower-case letters, digits and single hyphens."
+_LINK = "Write the whole address with https:// first, or a path on this site such as /privacy."
+_address = checks.shape(_ADDRESS, "an address", _LINK)
+_language = checks.shape(checks.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
+
+#: Where each layout can stand.
+POSITIONS: Mapping[str, tuple[str, ...]] = {
+    "bar": ("bottom", "top"),
+    "corner": ("bottom-start", "bottom-end", "top-start", "top-end"),
+    "dialog": (),
+}
+#: The colours of a theme: the names of the custom properties without ``--cmw-``.
+COLOURS = ("paper", "ink", "soft", "line", "edge", "fill", "main", "over", "on", "focus")
+
+SITE: Mapping[str, checks.Check] = {
+    "id": checks.shape(ID, "an id", _WORD),
+    "name": checks.text,
+    "controller": checks.text,
+    "contact": _address,
+    "privacy_policy": _address,
+    "supervisory_authority": _address,
+    "keys_env": checks.shape(_ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_KEYS."),
+    "records": _records,
+    "spool": checks.text,
+    "unknown": checks.one_of(("pixels", "hold", "allow")),
+    "caching": checks.one_of(("private", "shared", "class")),
+    "release": checks.one_of(("in_place", "reload")),
+    "reopen": checks.one_of(("button", "link")),
+    "mount": checks.shape(_MOUNT, "a path to mount on", "Start with a slash, end without one: /_cmw."),
+    # Chrome and the cookie standard's next edition (rfc6265bis section 5.5) keep no cookie longer than 400 days.
+    "choice_days": checks.number(1, 400, "days", "; browsers keep no cookie longer"),
+    "record_days": checks.number(1, 36_500, "days"),
+    "hold_back": checks.number(65_536, 67_108_864, "bytes"),
+    "allow_insecure_http": checks.flag,
+    "languages": checks.texts(_language, least=1),
+    "counters": checks.one_of(("all", "granted", "off")),
+    "isp": _isp,
+    "trusted_proxies": checks.number(0, 16, "proxies"),
+    "csp": checks.one_of(("off", "tighten", "enforce")),
+    "csp_reports": checks.flag,
+    "cookie_domain": _shared_domain,
+    "hide_cookies": checks.flag,
+    "server_timing": checks.flag,
+    "on_change": _function,
+    "guard": checks.flag,
+    "layout": checks.one_of(tuple(POSITIONS)),
+    "position": checks.one_of(tuple(dict.fromkeys(place for places in POSITIONS.values() for place in places))),
+}
+STATS: Mapping[str, checks.Check] = {
+    "password": _hidden(_HASH, "the hash of a password", "Run: consent-mw stats passwd"),
+    "token": _hidden(_TOKEN, "the SHA-256 of a token", "Run: consent-mw stats token"),
+    "check": _function,
+}
+_colour = checks.shape(_COLOUR, "a colour", "Write it as #rrggbb.")
+#: ``[theme]``; ``[theme.dark]`` takes the colours alone.
+THEME: Mapping[str, checks.Check] = {
+    **dict.fromkeys(COLOURS, _colour),
+    "radius": checks.number(0, 40, "CSS pixels"),
+    "font": checks.shape(_FONT, "a list of font families", 'Write names with commas between: Inter, "Segoe UI".'),
+    "width": checks.number(20, 120, "em"),
+}
+SIGNALS: Mapping[str, checks.Check] = dict.fromkeys(
+    ("google", "microsoft", "clarity", "meta", "url_passthrough", "ads_data_redaction"), checks.flag
+)
+CHANGE: Mapping[str, checks.Check] = {"date": _day, "text": checks.by_language()}
+PURPOSE = ("label", "description")
+SERVICE: Mapping[str, checks.Check] = {
+    "use": checks.text,
+    "id": checks.shape(ID, "an id", _WORD),
+    "name": checks.text,
+    "vendor": checks.text,
+    "purposes": checks.texts(checks.text, least=1),
+    "hosts": checks.texts(_host),
+    "paths": checks.texts(
+        checks.shape(rules.PATH, "a path rule", "Start with a slash, and write more than the slash.")
+    ),
+    "inline": checks.texts(
+        checks.shape(re.compile(r"\S[^\r\n]+\S"), "a code signature", "Write one line of at least 3 characters.")
+    ),
+    "elements": checks.texts(
+        checks.shape(rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr].")
+    ),
+    "cookies": checks.texts(checks.pattern(rules.COOKIE, "a cookie name")),
+    "storage": checks.texts(checks.pattern(re.compile(r"\S+"), "a storage key")),
+    "country": checks.shape(
+        re.compile("[A-Z]{2}"), "an ISO 3166-1 alpha-2 code", "Write two capital letters, such as GB."
+    ),
+    "policy": _address,
+    "opt_out": _address,
+    "safeguard": checks.one_of(tuple(filter(None, SAFEGUARDS))),
+    "retention_days": checks.number(0, 36_500, "days", "; 0 where nobody says"),
+    "lawful_basis": checks.one_of(LAWFUL_BASES),
+    "embed": checks.flag,
+    "manager": checks.flag,
+    "signals": checks.texts(checks.one_of(VENDORS)),
+    "description": checks.by_language(),
+}
+
+#: Every setting by its dotted name, in the order of docs/settings.md.
+SETTINGS = (
+    *(f"site.{key}" for key in SITE),
+    *(f"stats.{key}" for key in STATS),
+    *(f"purposes.ID.{key}" for key in PURPOSE),
+    *(f"services.{key}" for key in SERVICE),
+    *(f"theme.{key}" for key in THEME),
+    "theme.dark",
+    *(f"signals.{key}" for key in SIGNALS),
+    *(f"changes.{key}" for key in CHANGE),
+    "texts.LANG",
+)

@@ -1,0 +1,1 @@
+"""Every cookie of ours."""

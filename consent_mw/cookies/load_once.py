@@ -1,0 +1,106 @@
+"""
+The cookie that shows an embed once: how "load this once" works without scripts.
+
+It names services, is signed, cannot be read by scripts, and lives for a
+minute. The next view of the one page that it was made for shows these
+services' embeds and takes the cookie away. It is no consent: nothing else
+of the services runs, nothing is recorded, and nothing stays. What does not
+verify shows nothing; nothing that a browser sends raises anything here.
+
+The steps of :meth:`OneTime.read`; the numbers are repeated at the code:
+
+(1) The request asks for the visitor's whole page, and does not fetch ahead.
+(2) Exactly one cookie has the name, and the shape.
+(3) One of the keys signed it for this site, this use, and this page.
+(4) Its minute is not over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+from itsdangerous import Signer
+
+from consent_mw.core.model import Site
+from consent_mw.http.exchange import wants_banner
+from consent_mw.http.request import RequestHead
+
+#: Seconds between the click and the page that shows the embed.
+LIFETIME = 60
+#: Added to the name of the cookie that carries the choice.
+SUFFIX = "-once"
+#: Services of one embed; more are never held by one element.
+MOST = 8
+
+_TOKEN = re.compile(
+    r"(?P<until>[1-9][0-9]{0,11})\.(?P<ids>[a-z0-9-]+(?:_[a-z0-9-]+){0,7})\.(?P<mac>[A-Za-z0-9_-]{43})", re.ASCII
+)
+_ID = re.compile(r"[a-z0-9-]+", re.ASCII)
+
+
+class OneTime:
+    """
+    Writes and reads the one-time cookie of one site.
+
+    Args:
+        keys: Oldest first; the last one signs, all of them verify.
+        clock: Seconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, site: Site, keys: tuple[str, ...], clock: Callable[[], float]) -> None:
+        salt = "\0".join(("consent_mw.once.v1", site.name, site.mount))
+        self._signer = Signer(
+            list(keys), salt=salt.encode(), sep=".", key_derivation="hmac", digest_method=hashlib.sha256
+        )
+        self._clock = clock
+
+    def write(self, name: str, ids: Iterable[str], page: str) -> str:
+        """
+        Return the Set-Cookie value that shows the embeds of services once; empty where no cookie can say which.
+
+        Args:
+            name: Of the cookie that carries the choice.
+            ids: The services.
+            page: Path and query of the page that is to show them.
+        """
+        wanted = sorted(set(ids))
+        if not 0 < len(wanted) <= MOST or not all(map(_ID.fullmatch, wanted)):
+            return ""
+        text = f"{int(self._clock()) + LIFETIME}.{'_'.join(wanted)}"
+        mac = self._signer.get_signature(_signed(text, page)).decode("ascii")
+        return _cookie(name, f"{text}.{mac}", LIFETIME)
+
+    def read(self, name: str, head: RequestHead, page: str) -> frozenset[str]:
+        """Return the services whose embeds this one view of the page shows; never raises."""
+        if head.method != "GET" or not wants_banner(head) or head.header("sec-purpose"):  # (1)
+            return frozenset()
+        pairs = (pair.strip(" \t").partition("=") for value in head.all("cookie") for pair in value.split(";"))
+        values = [value for key, _, value in pairs if key == name + SUFFIX]
+        found = _TOKEN.fullmatch(values[0]) if len(values) == 1 else None  # (2)
+        if found is None:
+            return frozenset()
+        text = f"{found['until']}.{found['ids']}"
+        if not self._signer.verify_signature(_signed(text, page), found["mac"]):  # (3)
+            return frozenset()
+        left = int(found["until"]) - self._clock()
+        return frozenset(found["ids"].split("_")) if 0 < left <= LIFETIME else frozenset()  # (4)
+
+    @staticmethod
+    def gone(name: str) -> str:
+        """Return the Set-Cookie value that takes the cookie away."""
+        return _cookie(name, "", 0)
+
+
+def _signed(text: str, page: str) -> bytes:
+    """Return what is signed: the cookie's text and the page, however its path is escaped."""
+    path, _, query = page.partition("#")[0].partition("?")
+    return f"{text}\0{unquote(path)}?{query}".encode("utf-8", "replace")
+
+
+def _cookie(name: str, value: str, seconds: int) -> str:
+    secure = "; Secure" if name.startswith("__") else ""
+    return f"{name}{SUFFIX}={value}; Path=/; Max-Age={seconds}; SameSite=Lax; HttpOnly{secure}"

@@ -1,0 +1,1 @@
+"""Anonymous counts, and the little that is known of a visitor."""

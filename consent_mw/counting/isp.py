@@ -1,0 +1,147 @@
+"""
+The domain of the provider behind an address: whose address a request came from, and who finds its provider.
+
+``ptr`` asks the name servers of the machine for the name of the address;
+``mmdb:FILE`` reads a local database, so that nobody outside hears of any
+visitor. Both work in the background, and forget the address when they are done.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import logging
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Protocol
+
+from consent_mw.errors import ConfigError
+from consent_mw.errors import Problem
+from consent_mw.http.request import RequestHead
+
+__all__ = ["IspLookup", "client_address", "open_lookup"]
+
+_log = logging.getLogger("consent_mw")
+
+
+class IspLookup(Protocol):
+    """Finds the provider behind an address, in the background."""
+
+    def find(self, address: str, done: Callable[[str], None]) -> None:
+        """
+        Call ``done`` once, from any thread, with the provider's domain, the slug of its name, or UNKNOWN.
+
+        Returns at once and never raises. The address is forgotten before ``done`` is called.
+        """
+        ...
+
+    def close(self, grace: float = 0.0) -> None:
+        """Wait up to ``grace`` seconds for what is being looked up; what is not found by then is UNKNOWN."""
+        ...
+
+
+# -- the address of a request
+
+
+def client_address(remote: str, head: RequestHead, trusted_proxies: int) -> str:
+    """
+    Return the address a request came from, or an empty text where that cannot be known or has no provider.
+
+    Args:
+        remote: The address that the server sees.
+        head: Of the request; only ``X-Forwarded-For`` is read, and only where there are trusted proxies.
+        trusted_proxies: How many proxies of the site add to that header. What stands further left in it is the
+            client's own word.
+
+    Returns:
+        The shortest spelling of a public address; IPv4 in IPv6 is IPv4.
+    """
+    if not trusted_proxies:
+        return _public(remote)
+    hops = [hop for value in head.all("x-forwarded-for") for hop in value[-_MAX_HOPS:].split(",")]
+    return _public(hops[-trusted_proxies]) if len(hops) >= trusted_proxies else ""
+
+
+#: Characters of one X-Forwarded-For that are looked at, from the right.
+_MAX_HOPS = 2048
+_BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]{2,45})(?:%[^\]]{0,32})?\](?::[0-9]{1,5})?", re.ASCII)
+_PLAIN = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::[0-9]{1,5})?|([0-9A-Fa-f:.]{2,45})(?:%.{0,32})?", re.ASCII)
+
+
+def _public(text: str) -> str:
+    """Return the public address that ``text`` holds, without port, brackets and zone; empty where it holds none."""
+    text = text.strip(" \t\"'")
+    found = _BRACKETED.fullmatch(text) or _PLAIN.fullmatch(text) if len(text) <= 96 else None
+    if found is None:
+        return ""
+    try:
+        address = ipaddress.ip_address(found[found.lastindex or 0])
+    except ValueError:
+        return ""
+    if address.version == 6 and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    starts, ends = _NOBODYS[address.version]
+    number = int(address)
+    place = bisect_right(starts, number) - 1
+    return "" if place >= 0 and number <= ends[place] else str(address)
+
+
+def _ranges(*networks: str) -> tuple[list[int], list[int]]:
+    """Return the first and the last addresses of networks, in order."""
+    parsed = sorted(map(ipaddress.ip_network, networks))
+    return [int(network[0]) for network in parsed], [int(network[-1]) for network in parsed]
+
+
+#: Addresses that no provider gives to anybody (IANA's special-purpose address registries). Python knows them, too, but
+#: its ``is_global`` remembers the addresses that it was asked about (a cache in the class), and nothing here may.
+_NOBODYS = {
+    4: _ranges(
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/3"),
+    ),
+    # Outside 2000::/3 nothing is given out; inside are protocols, examples, and 6to4, which has no reverse names.
+    6: _ranges("::/3", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "4000::/2", "8000::/1"),
+}
+
+
+# -- the setting
+
+
+def open_lookup(setting: str, *, explicit: bool) -> IspLookup | None:
+    """
+    Return the look-up that the setting ``isp`` names, or None where providers are not counted.
+
+    Args:
+        setting: ``ptr``, ``mmdb:FILE`` or ``off``.
+        explicit: Whether the owner wrote it. The default does without where its libraries are not installed.
+
+    Raises:
+        ConfigError: the setting is none of these, its libraries are missing, or the file cannot tell providers.
+    """
+    kind, _, file = setting.partition(":")
+    if setting == "off":
+        return None
+    if setting != "ptr" and (kind != "mmdb" or not file):
+        what = f"There is no such way to find providers: {setting!r}."
+        raise ConfigError([Problem("site.isp", what, 'Write "ptr", "mmdb:FILE" or "off".')])
+    missing = [name for name in _LIBRARIES[kind] if importlib.util.find_spec(name) is None]
+    if missing and explicit:
+        what = f"isp = {setting!r} needs libraries that are not installed: {', '.join(missing)}."
+        raise ConfigError([Problem("site.isp", what, f'Run: {_INSTALL}, or write isp = "off".')])
+    if missing:
+        _log.info("providers are not counted, since their libraries are not installed; to count them: %s", _INSTALL)
+        return None
+    # Only the look-up that is used is loaded.
+    if kind == "ptr":
+        from consent_mw.counting.ptr import PtrLookup
+
+        return PtrLookup()
+    from consent_mw.counting.mmdb import MmdbLookup
+
+    return MmdbLookup(file)
+
+
+_LIBRARIES = {"ptr": ("dns", "publicsuffixlist"), "mmdb": ("maxminddb", "publicsuffixlist")}
+_INSTALL = "pip install consent_mw[isp]"

@@ -1,0 +1,426 @@
+"""
+Counting: what is shown and answered, in a buffer of each process, one dimension at a time.
+
+A request adds to a few totals in memory and waits for nothing. Every 5 to 15
+minutes, at random, the buffer is added to the store, so that no count tells
+when it was made; what waits in a process that is killed is lost with it.
+Nobody is counted who objected, no program is, and no page fetched in advance.
+Nothing here raises into a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Protocol
+
+from consent_mw.core.counts import ACCEPT
+from consent_mw.core.counts import ANSWERS
+from consent_mw.core.counts import ASKED
+from consent_mw.core.counts import BLOCKED
+from consent_mw.core.counts import BROWSER
+from consent_mw.core.counts import CSP
+from consent_mw.core.counts import GPC
+from consent_mw.core.counts import ISP
+from consent_mw.core.counts import LANGUAGE
+from consent_mw.core.counts import OS
+from consent_mw.core.counts import OTHER
+from consent_mw.core.counts import PARTIAL
+from consent_mw.core.counts import PURPOSE
+from consent_mw.core.counts import REVISION
+from consent_mw.core.counts import SHOWN
+from consent_mw.core.counts import SIGNAL
+from consent_mw.core.counts import TOTAL
+from consent_mw.core.counts import UNKNOWN
+from consent_mw.core.counts import VARIANT
+from consent_mw.core.counts import WITHDRAW
+from consent_mw.core.counts import Count
+from consent_mw.core.model import Site
+from consent_mw.counting.browser import Visitor
+from consent_mw.counting.browser import visitor_from
+from consent_mw.counting.isp import IspLookup
+from consent_mw.counting.isp import client_address
+from consent_mw.http.request import RequestHead
+
+__all__ = ["Tally", "objected", "objection_cookie"]
+
+_log = logging.getLogger("consent_mw")
+
+SECURE_NAME = "__Host-cmw-uncounted"
+PLAIN_NAME = "cmw-uncounted"
+#: Browsers keep no cookie longer (RFC 6265bis section 5.5).
+MAX_DAYS = 400
+
+#: Seconds between two flushes: a time at random between these.
+EVERY = (300.0, 900.0)
+#: Seconds until the next try after the store failed.
+RETRY = 60.0
+#: Seconds after midnight UTC at which the day before is closed: what comes later is counted for the day it comes on.
+#: Readers take a day for closed half an hour after its end; what is on its way to the store then must have arrived.
+CLOSES = 1500.0
+#: Different counts that wait at the same time; beyond these a value is "other".
+MAX_WAITING = 4096
+#: Different hosts in the reports of a day, which anybody can make up; beyond these a host is "other".
+MAX_HOSTS = 200
+#: Seconds that the end of a process waits for providers that are being looked up.
+GRACE = 0.5
+
+#: A count while it waits: day, table, value, outcome.
+_Key = tuple[int, str, str, str]
+
+
+class Sink(Protocol):
+    """Where counts go (:class:`consent_mw.records.Counters`)."""
+
+    def add_counts(self, counts: Mapping[Count, int]) -> None:
+        """Add to the counters, all or nothing."""
+        ...
+
+
+class Tally:
+    """
+    The counting of one site in one process; safe for its threads, and for children that it forks.
+
+    A child starts with an empty buffer: what its parent counted is the parent's to write.
+
+    Args:
+        sink: Where counts are added.
+        site: Its settings ``counters`` and ``trusted_proxies`` say what is counted.
+        lookup: Finds providers; None where they are not counted, which makes every one of them unknown.
+        clock: Seconds since 1970-01-01 UTC.
+        monotonic: Seconds that never go back.
+        every: Shortest and longest time between two flushes, in seconds.
+        chance: Chooses the time between.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        site: Site,
+        lookup: IspLookup | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        every: tuple[float, float] = EVERY,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._sink = sink
+        self._on = site.counters != "off"
+        self._granted_only = site.counters == "granted"
+        # A cache shows the banner without telling: then only those count as asked who answered.
+        self._unseen = site.caching != "private"
+        self._proxies = site.trusted_proxies
+        self._lookup = lookup
+        self._clock = clock
+        self._monotonic = monotonic
+        self._every = every
+        self._chance = chance or random.SystemRandom()
+        self._failing = False
+        self._begin()
+
+    def _begin(self) -> None:
+        # Compared before each use: servers in C may fork without telling Python.
+        self._process = os.getpid()
+        # A signal handler that ends the process may flush in the middle of a count: the lock must let it in.
+        self._lock = threading.RLock()
+        self._waiting: dict[_Key, int] = {}
+        #: The day that hosts were reported on, and which.
+        self._reported: tuple[int, set[str]] = (-1, set())
+        self._next = self._monotonic() + self._chance.uniform(*self._every)
+
+    # -- what happens
+
+    def shown(
+        self, head: RequestHead, remote: str, *, language: str, variant: str, gpc: bool, revision: str = ""
+    ) -> None:
+        """
+        Count a page view with the banner and, where it came from outside the site, a visit that was asked.
+
+        Args:
+            head: Of the request for the page.
+            remote: The address that the server sees; it is kept until its provider is looked up, in memory.
+            language: Of the banner.
+            variant: The form of the banner, as ``bar``.
+            gpc: Whether the opt-out signal was there.
+            revision: Of the notice; its changes are marked in the figures. Empty for none.
+        """
+        if not self._on or self._unseen:
+            return
+        try:
+            headers = dict(reversed(head.headers))
+            visitor = self._visitor(head, headers)
+            if visitor is None:
+                return
+            day = self._today()
+            if not _lands(head, headers):
+                self._add(((day, TOTAL, "", SHOWN),))
+                return
+            self._add(((day, TOTAL, "", SHOWN), *self._rows(day, ASKED, visitor, language, variant, gpc)))
+            if revision:
+                self._add(((day, REVISION, revision, ASKED),))
+            self._count_isp(head, remote, day, ASKED)
+        except Exception as error:
+            _failed(error)
+
+    def signalled(self, head: RequestHead, remote: str) -> None:
+        """Count a visit from outside whose opt-out signal answered for all there was to ask; nothing else about it."""
+        if not self._on:
+            return
+        try:
+            headers = dict(reversed(head.headers))
+            if self._visitor(head, headers) is not None and _lands(head, headers):
+                self._add(((self._today(), TOTAL, "", GPC),))
+        except Exception as error:
+            _failed(error)
+
+    def answered(
+        self,
+        head: RequestHead,
+        remote: str,
+        outcome: str,
+        *,
+        purposes: Iterable[str],
+        language: str,
+        variant: str,
+        gpc: bool,
+    ) -> None:
+        """
+        Count an answer.
+
+        Args:
+            head: Of the request that brought it.
+            remote: The address that the server sees; it is kept until its provider is looked up, in memory.
+            outcome: ACCEPT, PARTIAL, REJECT or WITHDRAW.
+            purposes: Those granted.
+            language: Of the banner.
+            variant: The form of the banner.
+            gpc: Whether the opt-out signal was there.
+        """
+        if not self._on or outcome not in _OUTCOMES:
+            return
+        try:
+            visitor = self._visitor(head, dict(reversed(head.headers)))
+            if visitor is None:
+                return
+            day = self._today()
+            rows = self._rows(day, outcome, visitor, language, variant, gpc)
+            if outcome in _GRANTS:
+                rows += tuple((day, PURPOSE, purpose, outcome) for purpose in sorted(set(purposes)))
+            self._add(rows)
+            self._count_isp(head, remote, day, outcome)
+            if self._unseen and outcome in ANSWERS:
+                self._add(self._rows(day, ASKED, visitor, language, variant, gpc))
+                self._count_isp(head, remote, day, ASKED)
+        except Exception as error:
+            _failed(error)
+
+    def blocked(self, head: RequestHead, hosts: Iterable[str]) -> None:
+        """
+        Count hosts that a Content-Security-Policy stopped, each by itself and with nothing about the report.
+
+        Args:
+            head: Of the request that brought the report.
+            hosts: Each once.
+        """
+        if not self._on:
+            return
+        try:
+            if self._visitor(head, dict(reversed(head.headers))) is None:
+                return
+            day = self._today()
+            self._add((day, CSP, self._reported_host(day, host), BLOCKED) for host in hosts)
+        except Exception as error:
+            _failed(error)
+
+    def _reported_host(self, day: int, host: str) -> str:
+        known_day, known = self._reported
+        if known_day != day:
+            known = set()
+            self._reported = (day, known)
+        if host not in known and len(known) >= MAX_HOSTS:
+            return OTHER
+        known.add(host)
+        return host
+
+    def _visitor(self, head: RequestHead, headers: Mapping[str, str]) -> Visitor | None:
+        """Return who is to be counted, or None; nothing is read about those who objected."""
+        if head.method == "HEAD" or ("cookie" in headers and objected(head)):
+            return None
+        visitor = visitor_from(headers)
+        return None if visitor.bot or visitor.prefetch else visitor
+
+    def _rows(
+        self, day: int, outcome: str, visitor: Visitor, language: str, variant: str, gpc: bool
+    ) -> tuple[_Key, ...]:
+        """Return one count for the total and one for each dimension that is known at once."""
+        rows = (
+            (day, TOTAL, "", outcome),
+            (day, LANGUAGE, language, outcome),
+            (day, VARIANT, variant, outcome),
+            (day, SIGNAL, "gpc" if gpc else "none", outcome),
+        )
+        if self._granted_only and outcome not in _GRANTS:
+            return rows
+        return (*rows, (day, BROWSER, visitor.browser, outcome), (day, OS, visitor.os, outcome))
+
+    def _count_isp(self, head: RequestHead, remote: str, day: int, outcome: str) -> None:
+        """Count the provider, once it is found, for the week that begins with this or an earlier Monday."""
+        if self._granted_only and outcome not in _GRANTS:
+            return
+        week = day - (day + 3) % 7  # day 0 was a Thursday
+        address = client_address(remote, head, self._proxies) if self._lookup is not None else ""
+        if self._lookup is None or not address:
+            self._add(((week, ISP, UNKNOWN, outcome),))
+            return
+        self._lookup.find(address, lambda provider: self._add(((week, ISP, provider, outcome),)))
+
+    def _today(self) -> int:
+        return int(self._clock() // 86_400)
+
+    # -- the buffer
+
+    def _add(self, keys: Iterable[_Key], number: int = 1) -> None:
+        if self._process != os.getpid():
+            self._begin()
+        with self._lock:
+            waiting = self._waiting
+            for key in keys:
+                if key not in waiting and len(waiting) >= MAX_WAITING:
+                    # Days, tables and outcomes are few: it is values that a stranger could make up.
+                    day, table, value, outcome = key
+                    key = (day, table, OTHER if value else value, outcome)
+                waiting[key] = waiting.get(key, 0) + number
+
+    def due(self) -> bool:
+        """Return whether it is time to flush."""
+        return self._on and self._monotonic() >= self._next
+
+    def flush(self) -> int:
+        """
+        Add what waits to the store; where that fails it waits on, and the next flush tries again.
+
+        Returns:
+            How many different counts were written.
+        """
+        if self._process != os.getpid():
+            self._begin()
+        with self._lock:
+            taken, self._waiting = self._waiting, {}
+            self._next = self._monotonic() + self._chance.uniform(*self._every)
+        if not taken:
+            return 0
+        written = False
+        booked = self._booked(taken)
+        try:
+            self._sink.add_counts({Count(*key): number for key, number in booked.items()})
+            written = True
+        except Exception as error:
+            if not self._failing:
+                _log.warning("counts wait, since the store does not take them: %s", error)
+        finally:
+            # Also where the process is told to end just now.
+            if not written:
+                with self._lock:
+                    for key, number in booked.items():
+                        self._add((key,), number)
+                    self._next = min(self._next, self._monotonic() + RETRY)
+        self._failing = not written
+        return len(booked) if written else 0
+
+    def _booked(self, taken: Mapping[_Key, int]) -> dict[_Key, int]:
+        """Return the counts under days that are open: what was published of a closed one does not change any more."""
+        clock = self._clock()
+        today = int(clock // 86_400)
+        monday = today - (today + 3) % 7
+        booked: dict[_Key, int] = {}
+        for (day, table, value, outcome), number in taken.items():
+            current, length = (monday, 7) if table == ISP else (today, 1)
+            # A day ahead is one of a clock that went back since.
+            if day > current or clock >= (day + length) * 86_400 + CLOSES:
+                day = current
+            key = (day, table, value, outcome)
+            booked[key] = booked.get(key, 0) + number
+        return booked
+
+    def close(self) -> None:
+        """Flush for the last time, after a moment for the providers that are being looked up."""
+        if self._lookup is not None:
+            self._lookup.close(GRACE)
+        if self._on:
+            self.flush()
+
+
+_GRANTS = (ACCEPT, PARTIAL)
+_OUTCOMES = (*ANSWERS, WITHDRAW)
+
+
+def _failed(error: Exception) -> None:
+    # What went wrong may hold what a visitor sent: only its kind is told, once.
+    kind = type(error).__name__
+    if kind not in _told:
+        _told.add(kind)
+        _log.error("something could not be counted: %s", kind)
+
+
+_told: set[str] = set()
+
+
+def _lands(head: RequestHead, headers: Mapping[str, str]) -> bool:
+    """
+    Return whether a page view came from outside the site.
+
+    Browsers say so in ``Sec-Fetch-Site`` (Fetch Metadata, section 2.4); older ones leave the referrer to tell. What a
+    script fetches is no visit (``Sec-Fetch-Dest``, section 2.1).
+    """
+    if headers.get("sec-fetch-dest") == "empty":
+        return False
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site.strip().lower() != "same-origin"
+    referrer = headers.get("referer", "")
+    authority = referrer[:512].partition("://")[2].split("/", 1)[0].split("?", 1)[0]
+    return _plain(authority) != _plain(head.host)
+
+
+def _plain(authority: str) -> str:
+    return authority.strip().lower().removesuffix(":443").removesuffix(":80")
+
+
+# -- objecting
+
+
+def objected(head: RequestHead) -> bool:
+    """Return whether the visitor asked not to be counted; the cookie that says so is the same for all."""
+    wanted = f"{_name(head)}=1"
+    return any(
+        wanted in value and any(pair.strip(" \t") == wanted for pair in value.split(";"))
+        for key, value in head.headers
+        if key == "cookie"
+    )
+
+
+def objection_cookie(head: RequestHead, *, object: bool, days: int) -> str | None:
+    """
+    Return the Set-Cookie value that keeps an objection, or takes it back; None where no cookie can be kept.
+
+    Args:
+        head: Of the request that is answered.
+        object: Whether the visitor objects.
+        days: For how long it counts; browsers keep a cookie for 400 days at most.
+    """
+    if head.scheme not in {"http", "https"}:
+        return None
+    name = _name(head)
+    seconds = min(days, MAX_DAYS) * 86_400 if object else 0
+    attributes = f"Path=/; Max-Age={seconds}; SameSite=Lax; HttpOnly"
+    return f"{name}={'1' if object else ''}; {attributes}" + ("; Secure" if name == SECURE_NAME else "")
+
+
+def _name(head: RequestHead) -> str:
+    return SECURE_NAME if head.scheme == "https" else PLAIN_NAME

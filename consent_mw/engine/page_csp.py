@@ -1,0 +1,329 @@
+"""
+The Content-Security-Policies of a page: the site's own with what ours needs and less what is held, and one of ours.
+
+:class:`Policing` is made once for a site, :class:`PagePolicies` for each
+page. What a policy says is worked out in :mod:`consent_mw.html.csp`; here is
+what this visitor's page holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.html import csp
+from consent_mw.html.match import Matcher
+from consent_mw.html.urls import Url
+from consent_mw.html.urls import public_suffix_length
+from consent_mw.html.urls import site_of
+from consent_mw.http.headers import Headers
+from consent_mw.http.request import RequestHead
+
+logger = logging.getLogger("consent_mw")
+
+_ENFORCED = "content-security-policy"
+_TRIED = "content-security-policy-report-only"
+#: Headers by which a page takes only linked scripts with a hash, https://w3c.github.io/webappsec-subresource-integrity/
+_INTEGRITY = frozenset({"integrity-policy", "integrity-policy-report-only"})
+
+#: The name of our endpoint in Reporting-Endpoints.
+_GROUP = "cmw"
+#: Sources of policies to which the answer is kept; a full store is emptied.
+_KEPT_SOURCES = 4096
+#: Any sub-domain of a host.
+_SOME = "cmw-any."
+
+#: Our own markup, as the notice writes it.
+_INLINE = re.compile(rb"<(script|style)\b([^>]*)>(.*?)</\1>", re.DOTALL)
+_LINKED = re.compile(rb"\ssrc=")
+_ADDRESS = re.compile(r"[0-9.]+|\[.*|localhost|[^.]+")
+
+
+def hash_of(text: bytes) -> str:
+    """Return the source that lets in an inline script or style sheet with this text."""
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text).digest()).decode() + "'"
+
+
+@lru_cache(maxsize=32)
+def inline_in(markup: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the sources of the inline scripts and of the inline style sheets in markup of ours."""
+    scripts: dict[str, None] = {}
+    styles: dict[str, None] = {}
+    for name, attributes, text in _INLINE.findall(markup):
+        if name == b"style":
+            styles[hash_of(text)] = None
+        elif not _LINKED.search(attributes):
+            scripts[hash_of(text)] = None
+    return tuple(scripts), tuple(styles)
+
+
+class Policing:
+    """
+    What the policies of a site's pages have in common; shared by its threads.
+
+    Args:
+        site: As it was configured.
+        matcher: Knows the services of the catalogue and those declared.
+    """
+
+    def __init__(self, site: Site, matcher: Matcher) -> None:
+        self.tightens = site.csp in ("tighten", "enforce")
+        self.enforces = site.csp == "enforce"
+        self.reports = site.csp_reports
+        self._matcher = matcher
+        self._rules = [(_Pattern(rule), service.id) for service in matcher.services.values() for rule in service.hosts]
+        self._known: dict[tuple[str, str, frozenset[str]], bool] = {}
+        self._warned: set[str] = set()
+
+    def held(self, source: str, page_host: str, allowed: frozenset[str]) -> bool:
+        """
+        Return whether a source stands for nothing but services that may not run.
+
+        Args:
+            source: As a policy writes it, with a host in it.
+            page_host: The page's own host, to which rules for whole hosts do not apply.
+            allowed: Ids of the services that may run.
+        """
+        key = (source, page_host, allowed)
+        known = self._known.get(key)
+        if known is None:
+            known = self._judged(source, page_host, allowed)
+            if len(self._known) >= _KEPT_SOURCES:
+                self._known.clear()
+            self._known[key] = known
+        return known
+
+    def _judged(self, source: str, page_host: str, allowed: frozenset[str]) -> bool:
+        found = csp.host_and_path(source)
+        if found is None:
+            return False
+        host, path = found
+        wild = host.startswith("*")
+        domain = host.removeprefix("*").removeprefix(".")
+        ids: Sequence[str] = ()
+        if domain:
+            ids = self._matcher.resolved(Url("https", (_SOME if wild else "") + domain, path or "/"), page_host)
+        within = {id_ for pattern, id_ in self._rules if not domain or pattern.within(domain, path, wild=wild)}
+        if ids and allowed.isdisjoint(ids) and allowed.isdisjoint(within):
+            return True
+        if not allowed.issuperset({*ids, *within}) and wild:
+            self.warn(source)
+        return False
+
+    def warn(self, source: str) -> None:
+        """Say, once for each source, that it lets in services that are held, and cannot be taken out."""
+        if source not in self._warned and len(self._warned) < 100:
+            self._warned.add(source)
+            logger.warning(
+                "the site's Content-Security-Policy allows %s, which stands for services that are held and for others"
+                ' too: csp = "tighten" leaves it. Name the hosts that the site needs instead',
+                source,
+            )
+
+    def warn_stuck(self) -> None:
+        """Say, once, that a page for everybody can release nothing, and what its policy needs for that."""
+        if "" not in self._warned:
+            self._warned.add("")
+            logger.warning(
+                "the site's Content-Security-Policy lets no linked script of the site itself run, so that nothing can"
+                " be released in pages that everybody shares (caching = \"shared\"): add 'self' to its script-src, and"
+                " consent-mw to its trusted-types if it has such a list"
+            )
+
+
+class _Pattern:
+    """One host rule of a service (:class:`consent_mw.core.model.Service`)."""
+
+    __slots__ = ("any_suffix", "host", "path")
+
+    def __init__(self, rule: str) -> None:
+        host, slash, path = rule.partition("/")
+        self.any_suffix = host.endswith(".*")
+        self.host = host.removesuffix(".*").lower()
+        self.path = slash + path
+
+    def within(self, domain: str, path: str, *, wild: bool) -> bool:
+        """Whether something at ``domain`` (and below it, if ``wild``) below ``path`` falls under this rule."""
+        if self.any_suffix:
+            labels = domain.split(".")
+            domain = ".".join(labels[: -public_suffix_length(labels)])
+        same = domain == self.host or domain.endswith("." + self.host)
+        if not same and not (wild and self.host.endswith("." + domain)):
+            return False
+        return self.path.startswith(path) or path.startswith(self.path)
+
+
+class PagePolicies:
+    """
+    The policies of one page.
+
+    Args:
+        policing: What the site's pages have in common.
+        head: The request.
+        root: The mount's full path.
+        allowed: Ids of the services that may run for this visitor.
+        granted: The declared services that may run.
+        inserted: Gives all that may be put into the page, inline as far as it can be; empty where nothing will be.
+        for_all: The page is the same for everybody, so its policies can follow nobody's choice.
+    """
+
+    def __init__(
+        self,
+        policing: Policing,
+        head: RequestHead,
+        root: str,
+        *,
+        allowed: frozenset[str],
+        granted: Iterable[Service],
+        inserted: Callable[[], bytes],
+        for_all: bool = False,
+    ) -> None:
+        self._policing = policing
+        self._head = head
+        self._root = root
+        self._allowed = allowed
+        self._granted = granted
+        self._inserted = inserted
+        self._follows = not for_all
+        self._policies: list[str] = []
+        self._own = csp.OwnContent(head.scheme, head.host.rpartition("@")[2], root + "/")
+        self._page_host = self._own.host.partition(":")[0].lower()
+        self._wants_hashes = False
+        self._known = False
+        self._empty = False
+        #: Something was taken out of a policy, or one was added: what is granted in the page needs another page.
+        self.closed = False
+
+    def adapt(self, headers: Headers) -> Headers:
+        """Return the headers of the page with its policies as they have to be."""
+        # Of two nonces the one of a policy that is enforced counts.
+        values = [value for wanted in (_ENFORCED, _TRIED) for name, value in headers if name.lower() == wanted]
+        if values:
+            self._policies = [policy for value in values for policy in csp.policies_in(value)]
+            self._know_ours()
+            headers = [
+                (name, self._changed(value)) if name.lower() in (_ENFORCED, _TRIED) else (name, value)
+                for name, value in headers
+            ]
+        self._wants_hashes = any(name.lower() in _INTEGRITY and "script" in value for name, value in headers)
+        return headers + self._added()
+
+    def _know_ours(self) -> None:
+        """Find out what may be put into the page; only a page with policies needs to know."""
+        if self._known:
+            return
+        self._known = True
+        nonce = next(filter(None, (csp.nonce_of(csp.parsed(policy)) for policy in self._policies)), "")
+        inserted = self._inserted()
+        self._empty = not inserted
+        scripts, styles = inline_in(inserted)
+        self._own = replace(self._own, scripts=scripts, styles=styles, nonce=nonce)
+
+    def amend(self, text: str) -> list[csp.Edit]:
+        """Return what to insert into a policy that stands in the page."""
+        if "," in text:
+            return []  # one policy by the standard, several to some browsers
+        self._know_ours()
+        edits = [] if self._empty else csp.additions(text, self._own, inserting=True)
+        return edits + self._taken_out(text, inserting=True)
+
+    def terms(self, in_page: Iterable[str]) -> csp.Terms:
+        """
+        Return what our part of the page can do under all policies.
+
+        Args:
+            in_page: Those that stand in the page.
+        """
+        unclear = [text for text in in_page if "," in text]
+        plain = [text for text in in_page if "," not in text]
+        parts = [part for text in unclear for part in csp.policies_in(text)]
+        terms = csp.terms([*self._policies, *plain, *parts], self._own)._replace(inline=not unclear)
+        if self._wants_hashes:
+            terms = terms._replace(linked=False, loads=False)
+        if not (terms.loads or self._follows):
+            self._policing.warn_stuck()
+        return terms
+
+    def _changed(self, value: str) -> str:
+        changed = []
+        for policy in csp.policies_in(value):
+            edits = self._taken_out(policy)
+            if not self._empty:
+                # The sources that are left say what else is needed.
+                policy, edits = csp.edited(policy, edits), []
+                edits = csp.additions(policy, self._own)
+            policy = csp.edited(policy, edits)
+            if self._policing.reports and (address := self._report_address()):
+                policy = csp.edited(policy, csp.reporting(policy, address))
+            changed.append(policy)
+        return ",".join(changed)
+
+    def _taken_out(self, text: str, *, inserting: bool = False) -> list[csp.Edit]:
+        if not (self._policing.tightens and self._follows):
+            return []
+
+        def held(source: str) -> bool:
+            return self._policing.held(source, self._page_host, self._allowed)
+
+        for source in csp.schemes_in(text):
+            self._policing.warn(source)
+        edits = csp.removals(text, held, inserting=inserting)
+        self.closed = self.closed or bool(edits)
+        return edits
+
+    def _added(self) -> Headers:
+        """Return the policy of our own, and where browsers report to."""
+        policing = self._policing
+        if not (policing.enforces or policing.reports) or not self._follows:
+            return []
+        policy = csp.built(_sources(self._granted, self._page_host))
+        added: Headers = []
+        address = self._report_address() if policing.reports else ""
+        if address:
+            group = _GROUP if self._head.scheme == "https" else ""
+            policy = csp.edited(policy, csp.reporting(policy, address, group))
+            if group:
+                added.append(("Reporting-Endpoints", f'{group}="{address}"'))
+        if policing.enforces:
+            self.closed = True
+        elif not address:
+            return []
+        name = "Content-Security-Policy" if policing.enforces else "Content-Security-Policy-Report-Only"
+        return [(name, policy), *added]
+
+    def _report_address(self) -> str:
+        """Return where browsers report to, or an empty text where a policy cannot say it."""
+        return self._root + "/csp" if self._own.address else ""
+
+
+def _sources(services: Iterable[Service], page_host: str) -> list[str]:
+    """Return the sources for the page's own site and for services, each once."""
+    hosts: dict[str, None] = {}
+    if not _ADDRESS.fullmatch(page_host):
+        site = site_of(page_host)
+        hosts.update(dict.fromkeys(map(_on_any_port, [site, f"*.{site}"])))
+    for service in services:
+        for rule in service.hosts:
+            host, slash, path = rule.partition("/")
+            path = slash + path
+            if host.endswith(".*") or csp.host_and_path(host) is None or re.search(r"[;,'\"?#\s]", path):
+                continue  # no source can say it
+            names = [host] if host.startswith("www.") else [host, f"*.{host}"]
+            ends = [path] if path in ("", "/") or path.endswith("/") else [path, path + "/"]
+            hosts.update(dict.fromkeys(_on_any_port(name) + end for name in names for end in ends))
+    # A source without a scheme does not stand for WebSockets.
+    return [form for host in hosts for form in (host, f"wss://{host}")]
+
+
+def _on_any_port(host: str) -> str:
+    # Rules for hosts know no ports either.
+    return host + ":*"

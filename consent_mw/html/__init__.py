@@ -1,0 +1,1 @@
+"""Pure: the bytes of a page in, bytes out."""

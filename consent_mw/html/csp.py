@@ -1,0 +1,411 @@
+"""
+Content-Security-Policy (https://www.w3.org/TR/CSP3/): what a policy says of what we put into a page, and what it lacks.
+
+A policy is never written anew. Functions return edits to its text: additions
+for what is ours (:func:`additions`), removals for what is held
+(:func:`removals`). What nobody but us asks for is all that an addition lets
+in: hashes of our own constant scripts and style sheets, and addresses under
+the mount. Where inline code is allowed nothing is added, since a hash
+would end that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+#: Offset in the policy's text, characters left out, and what is put there.
+Edit = tuple[int, int, str]
+
+#: The name of the policy by which the runtime makes code of what it gives back.
+TRUSTED_TYPES = "consent-mw"
+
+#: What governs what, the first that is there counts: https://www.w3.org/TR/CSP3/#directive-fallback-list
+SCRIPTS = ("script-src-elem", "script-src", "default-src")
+STYLES = ("style-src-elem", "style-src", "default-src")
+CONNECTIONS = ("connect-src", "default-src")
+FRAMES = ("frame-src", "child-src", "default-src")
+FORMS = ("form-action",)
+#: Directives that govern more than one of these.
+_ELSEWHERE = frozenset({"default-src", "child-src"})
+
+#: Directives that list from where something is fetched.
+FETCHING = frozenset(
+    [
+        *SCRIPTS,
+        *STYLES,
+        *CONNECTIONS,
+        *FRAMES,
+        "script-src-attr",
+        "style-src-attr",
+        "img-src",
+        "font-src",
+        "media-src",
+        "object-src",
+        "manifest-src",
+        "worker-src",
+        "prefetch-src",
+        "fenced-frame-src",
+    ]
+)
+
+# White space of HTML; str.split() would know more.
+_TOKEN = re.compile(r"[^ \t\n\r\f]+")
+_SPACES = " \t\n\r\f"
+_NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
+_HASH = re.compile(r"'sha(?:256|384|512)-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HOST = re.compile(
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<host>\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?)"
+    r"(?::(?P<port>[0-9]+|\*))?(?P<path>/[^?#]*)?"
+)
+#: A host with its port as a source may name it; an address of IPv6 cannot be one.
+_NAMEABLE = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[0-9]+)?")
+_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+#: A host that does not exist (RFC 6761, section 6.4): what stands behind it is the path of nothing.
+NOWHERE = "cmw.invalid/"
+
+
+class Token(NamedTuple):
+    """A part of a policy's text."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Directive(NamedTuple):
+    """One directive of a policy: its values, and where it ends in the text."""
+
+    name: str
+    values: tuple[Token, ...]
+    end: int
+
+    @property
+    def none(self) -> bool:
+        """Whether it allows nothing at all."""
+        return not self.values or (len(self.values) == 1 and self.values[0].text.lower() == "'none'")
+
+
+def parsed(text: str) -> dict[str, Directive]:
+    """Return the directives that count, by name: https://www.w3.org/TR/CSP3/#parse-serialized-policy"""
+    found: dict[str, Directive] = {}
+    at = 0
+    for part in text.split(";"):
+        tokens = [Token(match[0], at + match.start(), at + match.end()) for match in _TOKEN.finditer(part)]
+        at += len(part) + 1
+        # One that is not ASCII is passed over, and of two with one name the second.
+        if tokens and part.isascii():
+            name = tokens[0].text.lower()
+            found.setdefault(name, Directive(name, tuple(tokens[1:]), tokens[-1].end))
+    return found
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """Return the text with the edits made."""
+    parts = []
+    at = 0
+    for position, left_out, inserted in sorted(edits, key=lambda edit: edit[0]):
+        parts += [text[at:position], inserted]
+        at = max(at, position + left_out)
+    return "".join([*parts, text[at:]])
+
+
+def policies_in(value: str) -> list[str]:
+    """Return the policies in the value of a header, with all white space: none can hold a comma."""
+    return value.split(",")
+
+
+# -- what a policy allows
+
+
+def governing(policy: Mapping[str, Directive], names: Sequence[str]) -> Directive | None:
+    """Return the directive that counts, of those that fall back on each other."""
+    return next((policy[name] for name in names if name in policy), None)
+
+
+def nonce_of(policy: Mapping[str, Directive]) -> str:
+    """Return the nonce by which scripts may run, or else style sheets; empty where there is none."""
+    for names in (SCRIPTS, STYLES):
+        directive = governing(policy, names)
+        for value in directive.values if directive else ():
+            if found := _NONCE.fullmatch(value.text):
+                return found[1]
+    return ""
+
+
+def _has_nonce(directive: Directive, nonce: str) -> bool:
+    return bool(nonce) and any(
+        (found := _NONCE.fullmatch(value.text)) is not None and found[1] == nonce for value in directive.values
+    )
+
+
+def _has(directive: Directive, keyword: str) -> bool:
+    return any(value.text.lower() == keyword for value in directive.values)
+
+
+def allows_all_inline(directive: Directive, *, script: bool) -> bool:
+    """Whether anything inline may run: https://www.w3.org/TR/CSP3/#allow-all-inline"""
+    strict = any(_NONCE.fullmatch(value.text) or _HASH.fullmatch(value.text) for value in directive.values)
+    if strict or (script and _has(directive, "'strict-dynamic'")):
+        return False
+    return _has(directive, "'unsafe-inline'")
+
+
+# -- what is ours
+
+
+@dataclass(frozen=True, slots=True)
+class OwnContent:
+    """
+    What we put into one page.
+
+    Args:
+        scheme: Of the page.
+        host: Of the page, with a port where it has one.
+        mount: The path under which our own pages are, ending with a slash.
+        scripts: Sources of our inline scripts: ``'sha256-...'``, with the quotes.
+        styles: Sources of our inline style sheets.
+        nonce: What our elements carry, or empty.
+    """
+
+    scheme: str
+    host: str
+    mount: str
+    scripts: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    nonce: str = ""
+
+    @property
+    def address(self) -> str:
+        """The source that stands for all under the mount and nothing else; empty where no source can."""
+        host = self.host.lower()
+        mount = self.mount
+        plain = mount.isascii() and not re.search(r"[;,'\"?#%&<>\\]", mount) and not _TOKEN.sub("", mount)
+        return host + mount if _NAMEABLE.fullmatch(host) and plain else ""
+
+
+def _reaches(directive: Directive, own: OwnContent) -> bool:
+    """Whether the directive allows all under our mount, as far as its sources tell."""
+    return any(_source_reaches(value.text, own) for value in directive.values)
+
+
+def _source_reaches(source: str, own: OwnContent) -> bool:
+    """Whether a source matches all under our mount: https://www.w3.org/TR/CSP3/#match-url-to-source-expression"""
+    if source.lower() == "'self'" or source == "*":
+        return True
+    if found := _SCHEME.fullmatch(source):
+        return _schemes_match(found[1], own.scheme)
+    found = _HOST.fullmatch(source)
+    if found is None:
+        return False
+    scheme, pattern, port, path = found["scheme"], found["host"].lower(), found["port"], found["path"] or ""
+    if scheme and not _schemes_match(scheme, own.scheme):
+        return False
+    host, _, own_port = own.host.lower().partition(":")
+    default = _PORTS.get(own.scheme, "")
+    own_port = own_port or default
+    if port == "*" or port == own_port or (port is None and own_port == default):
+        fits = True
+    else:
+        fits = port == "80" and own_port == "443"
+    fits = fits and (host.endswith(pattern[1:]) if pattern.startswith("*") else host == pattern)
+    return fits and (path in ("", "/") or (path.endswith("/") and own.mount.startswith(path)))
+
+
+def _schemes_match(source: str, scheme: str) -> bool:
+    """Whether the scheme of a source stands for one of ours; it also does for the safer one."""
+    source = source.lower()
+    return source == scheme or (source == "http" and scheme == "https")
+
+
+class Terms(NamedTuple):
+    """What our part of a page can do under all of its policies, once they have been added to."""
+
+    #: What our elements must carry, or empty.
+    nonce: str
+    #: Inline scripts and style sheets of ours are let in.
+    inline: bool
+    #: A script of ours that the page links to is let in.
+    linked: bool
+    #: A script of ours may insert another, give back what was held, and make code of text for that.
+    loads: bool
+
+
+def terms(policies: Iterable[str], own: OwnContent) -> Terms:
+    """Return what our part of a page can do under the policies, with their additions made."""
+    linked = loads = True
+    for text in policies:
+        policy = parsed(text)
+        directive = governing(policy, SCRIPTS)
+        if directive is not None and not _has_nonce(directive, own.nonce):
+            # With 'strict-dynamic' a policy trusts whatever our script inserts: what it gives back must not pass where
+            # it would not have stood in the page, and only a nonce tells.
+            reaches = _reaches(directive, own) and not _has(directive, "'strict-dynamic'")
+            linked = linked and reaches
+            loads = loads and reaches
+        loads = loads and not refuses_type_policy(policy)
+    return Terms(own.nonce, True, linked, loads)
+
+
+def refuses_type_policy(policy: Mapping[str, Directive]) -> bool:
+    """Whether the runtime may not make its Trusted Types policy: https://www.w3.org/TR/trusted-types/"""
+    names = policy.get("trusted-types")
+    if names is None:
+        return False
+    return names.none or not any(value.text in ("*", TRUSTED_TYPES) for value in names.values)
+
+
+# -- what is added
+
+
+def additions(text: str, own: OwnContent, *, inserting: bool = False) -> list[Edit]:
+    """
+    Return the edits after which a policy lets in what we put into the page, and nothing else that it did not before.
+
+    Args:
+        inserting: Leave nothing out: ``'none'`` beside another source means nothing, so it may stay.
+    """
+    policy = parsed(text)
+    # More than one directive may end in the same place: the text of new ones is put there at once.
+    edits: list[Edit] = []
+    new: list[str] = []
+
+    def add(names: Sequence[str], sources: Iterable[str]) -> None:
+        directive = governing(policy, names)
+        if directive is None:
+            return
+        known = {value.text for value in directive.values}
+        lacking = [source for source in sources if source and source not in known]
+        if not lacking:
+            return
+        if directive.name in _ELSEWHERE:
+            # It governs more than this: a directive of its own, with the same sources, changes nothing else.
+            # Not script-src-elem and style-src-elem, which older browsers do not know.
+            name = names[0].removesuffix("-elem")
+            new.append(" ".join([name, *_copied(directive, names), *lacking]))
+        elif directive.none and directive.values and not inserting:
+            none = directive.values[0]
+            edits.append((none.start, len(none.text), " ".join(lacking)))
+        else:
+            edits.append((directive.end, 0, " " + " ".join(lacking)))
+
+    for names, hashes in ((SCRIPTS, own.scripts), (STYLES, own.styles)):
+        directive = governing(policy, names)
+        if directive is None or _has_nonce(directive, own.nonce):
+            continue
+        if not allows_all_inline(directive, script=names is SCRIPTS):
+            add(names, hashes)
+    asked: tuple[Sequence[str], ...] = (CONNECTIONS, FRAMES, FORMS)
+    for kind in asked:
+        directive = governing(policy, kind)
+        if directive is not None and not _reaches(directive, own):
+            add(kind, [own.address])
+    if new:
+        kept = text.rstrip(_SPACES)
+        joint = " " if kept.endswith(";") else "; "
+        edits.append((len(kept), 0, joint + "; ".join(new)))
+    return edits
+
+
+def _copied(directive: Directive, names: Sequence[str]) -> list[str]:
+    """Return the sources of a directive for one that comes before it: the same is allowed as was."""
+    if directive.none:
+        return []
+    values = [value.text for value in directive.values]
+    if names in (SCRIPTS, STYLES):
+        return values
+    # Keywords are about code.
+    return [value for value in values if not value.startswith("'") or value.lower() == "'self'"]
+
+
+# -- what is taken out
+
+
+def removals(text: str, held: Callable[[str], bool], *, inserting: bool = False) -> list[Edit]:
+    """
+    Return the edits after which a policy does not allow the sources that are held.
+
+    Args:
+        held: Whether a source, as it is written, stands for nothing but held services.
+        inserting: Leave nothing out: an address that leads nowhere is put before the host instead.
+    """
+    edits: list[Edit] = []
+    at = 0
+    for part in text.split(";"):
+        tokens = [Token(match[0], at + match.start(), at + match.end()) for match in _TOKEN.finditer(part)]
+        at += len(part) + 1
+        if not tokens or tokens[0].text.lower() not in FETCHING:
+            continue
+        gone = [token for token in tokens[1:] if _HOST.fullmatch(token.text) and held(token.text)]
+        if inserting:
+            edits += [(token.start + host_at(token.text), 0, NOWHERE) for token in gone]
+            continue
+        for before, token in zip(tokens, tokens[1:], strict=False):
+            if token in gone:
+                edits.append((before.end, token.end - before.end, ""))
+        if gone and len(gone) == len(tokens) - 1:
+            position, left_out, _ = edits[-1]
+            edits[-1] = (position, left_out, " 'none'")
+    return edits
+
+
+def schemes_in(text: str) -> list[str]:
+    """Return the sources that let in the whole web, as far as a policy lets them count."""
+    return [
+        value.text
+        for name, directive in parsed(text).items()
+        if name in FETCHING and not _has(directive, "'strict-dynamic'")
+        for value in directive.values
+        if value.text.lower() in ("http:", "https:")
+    ]
+
+
+def host_at(source: str) -> int:
+    """Return where the host begins in a source that names one."""
+    found = _HOST.fullmatch(source)
+    return found.start("host") if found else 0
+
+
+def host_and_path(source: str) -> tuple[str, str] | None:
+    """Return the host of a source, lower case, with its ``*``, and its path; None where it names no host."""
+    found = _HOST.fullmatch(source)
+    return None if found is None else (found["host"].lower().rstrip("."), found["path"] or "")
+
+
+# -- a policy of our own
+
+
+def built(sources: Iterable[str]) -> str:
+    """
+    Return a policy that allows the page's own site and the sources, whatever the page does with them.
+
+    Code and styles in the page are left to the policies that the site has itself.
+    """
+    own = "'self' 'unsafe-inline' 'unsafe-eval' data: blob: filesystem: mediastream:"
+    return " ".join(["default-src", own, *sources])
+
+
+def reporting(text: str, address: str, group: str = "") -> list[Edit]:
+    """
+    Return the edits after which browsers report what the policy stopped to ``address`` too.
+
+    Args:
+        group: What Reporting-Endpoints calls it; only for a policy that names none.
+    """
+    policy = parsed(text)
+    # Where report-to counts, report-uri does not, and of groups there can be one.
+    if not policy or "report-to" in policy:
+        return []
+    known = policy.get("report-uri")
+    if known is not None:
+        told = any(value.text == address for value in known.values)
+        return [] if told else [(known.end, 0, " " + address)]
+    kept = text.rstrip(_SPACES)
+    joint = " " if kept.endswith(";") else "; "
+    return [(len(kept), 0, f"{joint}report-uri {address}" + (f"; report-to {group}" if group else ""))]

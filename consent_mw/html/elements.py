@@ -1,0 +1,234 @@
+"""
+Elements and their attributes: which lead out, and how; what runs; what is only a pixel.
+
+The tables follow the HTML and SVG standards, obsolete attributes that some
+browser still fetches included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from consent_mw.html.tokens import ATTRIBUTE
+from consent_mw.html.tokens import JAVASCRIPT_TYPES
+
+SPACES = " \t\n\r\f"
+
+#: Decodes an attribute's value, character references too.
+Text = Callable[[bytes], str]
+
+#: Links that fetch or connect; any other relation is only a statement.
+_FETCHING_LINKS = frozenset(
+    [
+        "stylesheet",
+        "icon",
+        "apple-touch-icon",
+        "apple-touch-icon-precomposed",
+        "mask-icon",
+        "manifest",
+        "search",
+        "preload",
+        "prefetch",
+        "preconnect",
+        "dns-prefetch",
+        "modulepreload",
+        "prerender",
+        "import",
+        "subresource",
+        "compression-dictionary",
+        "monetization",
+    ]
+)
+
+#: Image types that some browser shows: a picture's source of another type is passed over.
+_IMAGE_TYPES = frozenset(
+    f"image/{kind}"
+    for kind in [
+        "apng",
+        "avif",
+        "bmp",
+        "gif",
+        "heic",
+        "heif",
+        "jp2",
+        "jpeg",
+        "jpg",
+        "jpx",
+        "jxl",
+        "png",
+        "svg+xml",
+        "tiff",
+        "vnd.microsoft.icon",
+        "webp",
+        "x-icon",
+    ]
+)
+
+#: How each attribute of an element leads out: a URL, a list of URLs, a srcset, a refresh, a document.
+LEADS_OUT: dict[bytes, dict[bytes, str]] = {
+    b"script": {b"src": "url", b"href": "url", b"xlink:href": "url", b"attributionsrc": "urls"},
+    b"img": {b"src": "url", b"srcset": "srcset", b"lowsrc": "url", b"dynsrc": "url", b"attributionsrc": "urls"},
+    b"iframe": {b"src": "url", b"srcdoc": "document"},
+    b"embed": {b"src": "url"},
+    b"object": {b"data": "url", b"archive": "urls"},
+    b"video": {b"src": "url", b"poster": "url"},
+    b"audio": {b"src": "url"},
+    b"source": {b"src": "url", b"srcset": "srcset"},
+    b"track": {b"src": "url"},
+    b"input": {b"src": "url"},
+    b"link": {b"href": "url", b"imagesrcset": "srcset"},
+    b"frame": {b"src": "url"},
+    b"bgsound": {b"src": "url"},
+    b"meta": {b"content": "refresh"},
+    b"a": {b"ping": "urls", b"attributionsrc": "urls"},
+    b"area": {b"ping": "urls", b"attributionsrc": "urls"},
+}
+LEADS_OUT[b"image"] = {**LEADS_OUT[b"img"], b"href": "url", b"xlink:href": "url"}
+AMP = {b"src": "url", b"srcset": "srcset", b"poster": "url", b"href": "url", b"config": "url", b"type": "mark"}
+ANYWHERE = {b"background": "url", b"style": "css"}
+_FOREIGN = {
+    **dict.fromkeys(
+        b"fill stroke mask filter clip-path cursor marker marker-start marker-mid marker-end".split(), "css"
+    ),
+    **dict.fromkeys(b"href xlink:href to from by".split(), "url"),
+    b"values": "urls",
+}
+
+_HIDDEN_STYLE = re.compile(r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
+_TINY_STYLE = re.compile(r"(?<![\w-])(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I)
+_ONE_PIXEL = re.compile(r"\s*[01](?:\.0*)?(?:px)?\s*\Z", re.I)
+_TEN_PIXELS = re.compile(r"\s*[1-9][0-9]")
+#: A picture without transparency is there to be seen; of PNG and GIF one cannot say.
+_PHOTOGRAPH = re.compile(r"[^?#]*\.(?:jpe?g|webp|avif)(?:[?#]|\s*\Z)", re.I)
+
+_PLAIN_START = re.compile(rb"\s*(?:https?:)?//[a-z0-9.\-]+[/?#]")
+
+
+class Attribute(NamedTuple):
+    """One attribute of a tag as it stands in the bytes."""
+
+    start: int
+    end: int
+    raw: bytes
+    #: Where the value begins in the tag; -1 where there is none.
+    value_at: int
+
+
+#: The attributes of a tag by name; the first of several counts.
+Attributes = dict[bytes, list[Attribute]]
+
+
+def attributes(tag: bytes, name_end: int, *, xml: bool = False) -> Attributes:
+    """Return the attributes of a complete ``tag`` by lower-case name; the first of several counts."""
+    found: dict[bytes, list[Attribute]] = {}
+    for match in ATTRIBUTE.finditer(tag, name_end, len(tag)):
+        name = match.group(1)
+        group = match.lastindex or 1
+        key = name if xml else name.lower()
+        value_at = match.start(group) if group > 1 else -1
+        found.setdefault(key, []).append(
+            Attribute(match.start(), match.end(), match.group(group) if group > 1 else b"", value_at)
+        )
+    return found
+
+
+def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
+    """
+    Return what a script is: ``classic``, ``module``, ``speculationrules``, ``importmap`` or empty for data.
+
+    https://html.spec.whatwg.org/#prepare-the-script-element
+    """
+    if b"type" in found:
+        kind = text(found[b"type"][0].raw).strip(SPACES).lower()
+        if not found[b"type"][0].raw:
+            kind = "text/javascript"
+    elif not foreign and b"language" in found and found[b"language"][0].raw:
+        kind = "text/" + text(found[b"language"][0].raw).lower()
+    else:
+        kind = "text/javascript"
+    if kind.encode("ascii", "replace") in JAVASCRIPT_TYPES:
+        # Every browser that is still in use knows modules, and so leaves these out; SVG has no such attribute.
+        return "" if b"nomodule" in found and not foreign else "classic"
+    return kind if kind in ("module", "speculationrules", "importmap") else ""
+
+
+def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
+    """
+    Whether an image is there to be fetched, not to be seen.
+
+    A stated size counts most: a slide show hides large pictures until their
+    turn, and pages with lazy loading repeat theirs in noscript.
+    """
+    sides = [text(found[side][0].raw) for side in (b"width", b"height") if side in found]
+    style = text(found[b"style"][0].raw) if b"style" in found else ""
+    if any(map(_ONE_PIXEL.match, sides)) or (style and _TINY_STYLE.search(style)):
+        return True
+    if len(sides) == 2 and all(map(_TEN_PIXELS.match, sides)):
+        return False
+    if b"hidden" in found or (style and _HIDDEN_STYLE.search(style)):
+        return True
+    return in_noscript and not (
+        (b"srcset" in found and found[b"srcset"][0].raw)
+        or (b"src" in found and _PHOTOGRAPH.match(text(found[b"src"][0].raw)))
+    )
+
+
+def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[bytes, str]:
+    """Return the attributes of this element that lead out, or none where the element does not use them."""
+    if name == b"link":
+        rels = text(found[b"rel"][0].raw).lower().split() if b"rel" in found else []
+        if not _FETCHING_LINKS.intersection(rels):
+            return {}
+    elif name == b"meta":
+        equiv = found.get(b"http-equiv")
+        if not equiv or text(equiv[0].raw).strip(SPACES).lower() != "refresh":
+            return {}
+    elif name == b"source" and b"srcset" in found and b"type" in found:
+        kind = text(found[b"type"][0].raw).strip(SPACES).lower()
+        if kind and kind not in _IMAGE_TYPES:
+            return {b"src": "url"}
+    elif name == b"input":
+        given = found.get(b"type")
+        if not given or text(given[0].raw).strip(SPACES).lower() != "image":
+            return {}
+    elif name == b"script":
+        if executes(found, text, foreign=foreign) not in ("classic", "module"):
+            return {}
+    elif name.startswith(b"amp-"):
+        return AMP
+    if foreign and name != b"a":
+        return {**_FOREIGN, **LEADS_OUT.get(name, {})}
+    return LEADS_OUT.get(name, {})
+
+
+_HARMLESS_DATA = re.compile(
+    rb"\s*data:(?:image/(?!svg)|font/|video/|audio/|application/(?:font|octet-stream|pdf))", re.I
+)
+
+
+def any_kinds(name: bytes, foreign: bool) -> Mapping[bytes, str]:
+    """Return the attributes by which an element may lead out, whatever its others say."""
+    if name.startswith(b"amp-"):
+        return AMP
+    return {**_FOREIGN, **LEADS_OUT.get(name, {})} if foreign else LEADS_OUT.get(name, {})
+
+
+def told_by_beginning(kind: str, raw: bytes) -> bool:
+    """Whether a value of which only the beginning is there can be judged by it."""
+    return kind == "url" and (_HARMLESS_DATA.match(raw) is not None or _PLAIN_START.match(raw) is not None)
+
+
+#: Elements that are left out whole where held elements are removed; of others only the attributes go.
+LEFT_OUT = frozenset(b"script iframe img image link meta embed source track frame bgsound".split())
+
+
+def self_closing(found: re.Match[bytes]) -> bool:
+    """Whether a tag (of the pattern TAG) ends in a slash that is not part of an unquoted value."""
+    tag = found.group()
+    if tag[-2:-1] != b"/":
+        return False
+    values = attributes(tag, found.end(2) - found.start()).values()
+    return not any(value.end == len(tag) - 1 for entries in values for value in entries)

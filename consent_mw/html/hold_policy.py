@@ -1,0 +1,115 @@
+"""
+What holds for a decision on every page, and what was answered to pieces of pages before.
+
+The pages of a site share most of their tags, scripts and style sheets: an
+answer is kept by the bytes it was given for. How much is kept is bounded over
+all policies of an engine, since visitors choose hosts, paths and grants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import NamedTuple
+
+from consent_mw.html.match import Ids
+from consent_mw.html.match import Matcher
+from consent_mw.html.urls import Url
+
+#: How much is kept over all pages, in units of some kilobyte; when it is reached all is forgotten.
+_KEPT = 4096
+_UNIT = 512
+#: The longest piece of a page to which the answer is kept, in bytes.
+_KEPT_SIZE = 16_384
+#: Pages are told apart by host and base, both of which a visitor may invent.
+_KEPT_CONTEXTS = 64
+
+Edit = tuple[int, int, bytes]
+
+
+class TagPlan(NamedTuple):
+    """What to do with one tag: ``edits`` are (offset, bytes left out, bytes inserted), in order."""
+
+    edits: tuple[Edit, ...]
+    held: Ids
+    #: Leave the whole element out of the page (``release = "reload"`` only).
+    remove: bool = False
+
+
+class Edits(NamedTuple):
+    """What to do with a piece of a page: edits relative to where it begins, and the ids of what they hold."""
+
+    edits: tuple[Edit, ...]
+    held: frozenset[str]
+
+
+class Memory:
+    """What was answered to pieces of pages with the same surroundings."""
+
+    __slots__ = ("_budget", "generation", "pieces", "plans", "script_plans", "scripts")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.generation = budget.generation
+        #: Plans of start tags in HTML content.
+        self.plans: dict[bytes, TagPlan | None] = {}
+        #: What a script's start tag makes of it, and whether it has a src.
+        self.scripts: dict[bytes, tuple[str, bool]] = {}
+        self.script_plans: dict[tuple[bytes, Ids], TagPlan | None] = {}
+        #: Edits in whole scripts, in style sheets and in the content of noscript elements, by their bytes.
+        self.pieces: dict[bytes, Edits] = {}
+
+    def room_for(self, piece: bytes) -> bool:
+        """Whether an answer to ``piece`` may be kept; makes room where there is none."""
+        if len(piece) > _KEPT_SIZE:
+            return False
+        self._budget.kept += 1 + len(piece) // _UNIT
+        if self._budget.kept > _KEPT:
+            self._budget.kept = 0
+            self._budget.generation += 1
+            for store in (self.plans, self.scripts, self.script_plans, self.pieces):
+                store.clear()
+        return True
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many answers are kept by all policies together; memories of an old generation are dropped."""
+
+    kept: int = 0
+    generation: int = 0
+
+
+@dataclass(frozen=True)
+class HoldPolicy:
+    """
+    What holds for a decision, whatever the page.
+
+    Args:
+        allowed: Ids of services and purposes that may run: those granted and those necessary.
+        unknown: ``hold``, ``pixels`` or ``allow``: what becomes of third parties that no service names.
+        remove: Leave held elements out instead of making them inert.
+        placeholder: Path of the placeholder pages, ending with a slash; empty for none.
+        hold_back: The most bytes of one construct that are kept back.
+        once: Ids whose visible embeds, and nothing else of theirs, the visitor asked to see in this page.
+    """
+
+    matcher: Matcher
+    allowed: frozenset[str]
+    unknown: str = "pixels"
+    remove: bool = False
+    placeholder: str = ""
+    hold_back: int = 1_048_576
+    once: frozenset[str] = frozenset()
+    budget: Budget = field(default_factory=Budget, compare=False, repr=False)
+    memories: dict[tuple[Url, Url | None, str], Memory] = field(default_factory=dict, compare=False, repr=False)
+
+    def memory(self, page: Url, base: Url | None, charset: str) -> Memory:
+        """Return what is remembered of pages like this one."""
+        key = (page._replace(rest=""), base, charset)
+        memory = self.memories.get(key)
+        if memory is None or memory.generation != self.budget.generation:
+            if len(self.memories) >= _KEPT_CONTEXTS:
+                self.memories.clear()
+            memory = self.memories[key] = Memory(self.budget)
+        return memory

@@ -1,0 +1,459 @@
+"""
+What to insert into one tag so that it cannot fetch, run or connect.
+
+A :class:`Holder` answers for one page and one decision. Its answer to a tag
+is a :class:`TagPlan`: insertions at offsets in the tag, or None where the tag
+stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.html import css
+from consent_mw.html.elements import ANYWHERE
+from consent_mw.html.elements import LEFT_OUT
+from consent_mw.html.elements import SPACES
+from consent_mw.html.elements import Attribute
+from consent_mw.html.elements import Attributes
+from consent_mw.html.elements import any_kinds
+from consent_mw.html.elements import attributes
+from consent_mw.html.elements import executes
+from consent_mw.html.elements import is_pixel
+from consent_mw.html.elements import kinds as kinds_of
+from consent_mw.html.elements import told_by_beginning
+from consent_mw.html.hold_policy import Budget
+from consent_mw.html.hold_policy import Edit
+from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.hold_policy import Memory
+from consent_mw.html.hold_policy import TagPlan
+from consent_mw.html.match import Ids
+from consent_mw.html.urls import Url
+from consent_mw.html.urls import resolve
+from consent_mw.html.urls import site_of
+from consent_mw.html.urls import unescape_attribute
+
+#: srcdoc within srcdoc within ...: deeper ones are held whole.
+_MOST_NESTED = 4
+
+#: ``data:`` URLs of these types are documents; read as HTML, all that SVG could fetch is seen too.
+_DOCUMENT_TYPES = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"})
+
+#: Stands for a construct that is longer than what may be kept back: no choice releases it.
+TOO_LONG = "too-long"
+
+_LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
+_PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*+)?)\Z")
+_CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
+_REFRESH = re.compile(
+    r"[ \t\n\r\f]*(?:[0-9]+|(?=\.))[0-9.]*[;, \t\n\r\f]+(?:[uU][rR][lL][ \t\n\r\f]*=[ \t\n\r\f]*)?(.*)", re.S
+)
+_CANDIDATE = re.compile(r"[ \t\n\r\f,]*([^ \t\n\r\f]+)")
+
+
+class Holder:
+    """
+    Plans the tags of one page.
+
+    Args:
+        page: Where the page is.
+        base: Its base URL, once a base element has set one.
+        charset: The Python codec of the page's bytes; empty where none is declared.
+        xml: Whether XML's rules stand (XHTML): quoted attributes, case-sensitive names, no duplicates.
+        document: Returns the ids held in an HTML document inside this one (an iframe's srcdoc).
+    """
+
+    def __init__(
+        self,
+        policy: HoldPolicy,
+        page: Url,
+        *,
+        document: Callable[[bytes, Holder], Ids],
+        base: Url | None = None,
+        charset: str = "utf-8",
+        xml: bool = False,
+        depth: int = 0,
+    ) -> None:
+        self.policy = policy
+        self.page = page
+        self.base = base or page
+        self.charset = charset
+        #: How the bytes of a style sheet may have to be read.
+        self.wide = css.READINGS.get(charset, (css.PLAIN,))
+        self.xml = xml
+        self.depth = depth
+        self._document = document
+        self._matcher = policy.matcher
+        self._allowed = policy.allowed
+        self._page_site = site_of(page.host)
+        #: What the import maps of the page send to a held address.
+        self.specifiers: dict[str, Ids] = {}
+        # A plain relative URL needs no resolving where no rule names the page's own host.
+        self.passes_local = self.base.host == page.host and not self._matcher.knows(page.host)
+        # Documents in attributes and XHTML are read by other rules, and too rare to remember.
+        self.memory = Memory(Budget()) if xml or depth else policy.memory(page, base, charset)
+
+    def with_base(self, base: Url) -> Holder:
+        """Return the same for a page whose first base element says ``base``."""
+        twin = Holder(
+            self.policy,
+            self.page,
+            document=self._document,
+            base=base,
+            charset=self.charset,
+            xml=self.xml,
+            depth=self.depth,
+        )
+        twin.specifiers = self.specifiers
+        return twin
+
+    def nested(self) -> Holder:
+        """Return the same for a document inside this one."""
+        return Holder(
+            self.policy,
+            self.page,
+            document=self._document,
+            base=self.base,
+            charset="utf-8",
+            depth=self.depth + 1,
+        )
+
+    def text(self, raw: bytes) -> str:
+        """Decode an attribute's value, character references too."""
+        return unescape_attribute(raw.decode(self.charset or "utf-8", "replace").replace("\0", "\ufffd"))
+
+    # -- what each kind of value leads to
+
+    def not_allowed(self, ids: Ids) -> Ids:
+        """Return those of ``ids`` that must be held; a thing of several services needs them all."""
+        return tuple(id_ for id_ in ids if id_ not in self._allowed)
+
+    def url(self, raw: bytes) -> tuple[Ids, Url | None]:
+        """Return the services that a raw URL value leads to, and its target where it was worked out."""
+        matcher = self._matcher
+        if self.passes_local and _LOCAL.match(raw):
+            return (matcher.path(raw) if matcher.has_paths else ()), None
+        plain = _PLAIN.match(raw)
+        if plain and b"&" not in raw:
+            host = plain.group(1).decode("ascii").rstrip(".")
+            if not matcher.knows(host) and not (matcher.has_paths and matcher.path(plain.group(2))):
+                return (), Url(self.page.scheme, host, "/")
+        target = resolve(self.text(raw), self.base)
+        return matcher.target(target, self.page), target
+
+    def css(self, raw: bytes) -> Ids:
+        """Return what the URLs of a declaration list lead to, less what is allowed."""
+        if not _CSS_GATE.search(raw):
+            return ()
+        values = css.urls(self.text(raw).encode("utf-8", "replace"))
+        if len(self.wide) > 1 and css.AMBIGUOUS.search(raw):
+            text = unescape_attribute(raw.decode("latin-1")).encode("latin-1", "replace")
+            values += [value for wide in self.wide[1:] for value in css.urls(text, wide)]
+        ids = [id_ for value in values for id_ in self.css_url(value)]
+        return tuple(dict.fromkeys(ids))
+
+    def css_url(self, value: bytes) -> Ids:
+        """Return what one URL of a style sheet leads to, less what is allowed."""
+        if self.passes_local and _LOCAL.match(value):
+            return self.not_allowed(self._matcher.path(value))
+        text = css.unescape(value.decode("utf-8", "replace"))
+        target = resolve(text, self.base)
+        ids = self._matcher.target(target, self.page)
+        if not ids and self.policy.unknown == "hold" and self.third_party(target):
+            ids = (UNKNOWN_SERVICE,)
+        return self.not_allowed(ids)
+
+    def third_party(self, url: Url | None) -> bool:
+        """Whether ``url`` is on another site than the page."""
+        return url is not None and bool(url.host) and site_of(url.host) != self._page_site
+
+    def code(self, text: bytes) -> Ids:
+        """Return the services that a script belongs to, less those allowed."""
+        return self.not_allowed(self._matcher.code(text, self.page))
+
+    @staticmethod
+    def refresh(text: str) -> str:
+        """Return where a refresh goes, https://html.spec.whatwg.org/#shared-declarative-refresh-steps"""
+        match = _REFRESH.match(text)
+        return match.group(1).strip("\"'" + SPACES) if match else ""
+
+    def _candidates(self, raw: bytes) -> list[tuple[str, int]]:
+        """Split a srcset into its URLs, with where each begins in the decoded text."""
+        text = self.text(raw)
+        found = []
+        position = 0
+        while match := _CANDIDATE.match(text, position):
+            url = match.group(1)
+            position = match.end()
+            bare = url.rstrip(",")
+            found.append((bare, match.start(1)))
+            if bare == url:
+                # The descriptors go on to a comma outside parentheses.
+                depth = 0
+                while position < len(text) and (depth or text[position] != ","):
+                    depth += {"(": 1, ")": -1 if depth else 0}.get(text[position], 0)
+                    position += 1
+        return found
+
+    def _value(self, kind: str, raw: bytes) -> Ids:
+        """Return what must be held of a value, whatever the element."""
+        if kind == "css":
+            return self.css(raw)
+        if kind == "code":
+            return self.code(self.text(raw).encode("utf-8", "replace"))
+        if kind == "document":
+            if self.depth >= _MOST_NESTED:
+                return (UNKNOWN_SERVICE,)
+            return self._document(self.text(raw).encode("utf-8", "replace"), self)
+        if kind == "refresh":
+            target = self.refresh(self.text(raw))
+            return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
+        if kind == "urls":
+            ids = [
+                id_ for part in re.split(r"[ \t\n\r\f;]+", self.text(raw)) if part for id_ in self._one(part.encode())
+            ]
+            return tuple(dict.fromkeys(ids))
+        return self._one(raw)
+
+    def _one(self, raw: bytes) -> Ids:
+        ids, target = self.url(raw)
+        if target is not None and target.scheme == "data":
+            ids = tuple(dict.fromkeys((*ids, *self._data(target.rest))))
+        if not ids and self.policy.unknown == "hold" and self.third_party(target):
+            ids = (UNKNOWN_SERVICE,)
+        return self.not_allowed(ids) if ids else ()
+
+    def _data(self, rest: str) -> Ids:
+        """Return what a document or style sheet in a ``data:`` URL leads to, less what is allowed."""
+        kind = rest.partition(",")[0].partition(";")[0].strip().lower()
+        if kind in _DOCUMENT_TYPES:
+            return self._document(self._matcher.data(rest), self) if self.depth < _MOST_NESTED else (UNKNOWN_SERVICE,)
+        return self.css(self._matcher.data(rest)) if kind == "text/css" else ()
+
+    # -- elements
+
+    def element_ids(self, name: bytes, found: Attributes) -> Ids:
+        """Return the services whose element rules this tag fits."""
+        ids: list[str] = []
+        rules = self._matcher.elements
+        if rules:
+            for rule in (*rules.get(name, ()), *rules.get(b"", ())):
+                if not rule.attribute or (
+                    rule.attribute in found
+                    and (rule.value is None or self.text(found[rule.attribute][0].raw) == rule.value)
+                ):
+                    ids.append(rule.id)
+        return self.not_allowed(tuple(ids))
+
+    def mark(self, found: Attributes) -> Ids | None:
+        """Return what the author's mark says to hold; None where it says that the element stays."""
+        values = found.get(b"data-consent")
+        if not values:
+            return ()
+        names = tuple(re.split(r"[\s,]+", self.text(values[0].raw).strip()))
+        if NECESSARY in names:
+            return None
+        return self.not_allowed(tuple(name if name.replace("-", "").isalnum() else UNKNOWN_SERVICE for name in names))
+
+    def script(self, tag: bytes) -> tuple[str, bool]:
+        """Return what the script with this start tag is (see :func:`executes`), and whether it has a src."""
+        memory = self.memory
+        known = memory.scripts.get(tag)
+        if known is None:
+            found = attributes(tag, 7)
+            known = executes(found, self.text), b"src" in found
+            if memory.room_for(tag):
+                memory.scripts[tag] = known
+        return known
+
+    def script_plan(self, tag: bytes, ids: Ids) -> TagPlan | None:
+        """Return what to do with a script's start tag, of whose content ``ids`` must be held."""
+        memory = self.memory
+        key = (tag, ids)
+        if key in memory.script_plans:
+            return memory.script_plans[key]
+        plan = self.plan(b"script", tag, script=ids)
+        if memory.room_for(tag):
+            memory.script_plans[key] = plan
+        return plan
+
+    def plan(
+        self,
+        name: bytes,
+        tag: bytes,
+        *,
+        foreign: bool = False,
+        in_noscript: bool = False,
+        script: Ids | None = None,
+        late: bool = False,
+        cut: bool = False,
+        removable: bool = True,
+    ) -> TagPlan | None:
+        """
+        Return what to do with the start tag ``tag`` of the element ``name``.
+
+        Args:
+            name: Lower case, without a prefix.
+            foreign: Whether it stands in SVG or MathML.
+            script: What must be held of an inline script's content; None for other elements.
+            late: ``tag`` has one attribute only, of an element whose others were seen before.
+            cut: The value of that is cut: what cannot be told from its beginning is held.
+            removable: Whether the element may be left out of the page where held elements are.
+        """
+        name_end = 1 + len(name)
+        if self.xml:
+            name_end = len(tag) - len(tag[1:].lstrip(b"/")) + re.match(rb"[^ \t\n\r\f/>]*", tag[1:]).end()  # type: ignore[union-attr]
+        found = attributes(tag, name_end, xml=self.xml)
+        plan = self._plan(name, tag, name_end, found, foreign, in_noscript, script, late, cut, removable)
+        # Names of ours in the app's own page, such as a comment that a sanitizer let through, must not be taken for
+        # holds and released as code: with another prefix they stay inert.
+        feigned = [
+            (attribute.start, 0, b"data-cmw-")
+            for key, values in found.items()
+            if key[:9].lower() == b"data-cmw-" and key != b"data-cmw-action"
+            for attribute in values
+        ]
+        if not feigned:
+            return plan
+        if plan is None:
+            return TagPlan(tuple(feigned), ())
+        return plan._replace(edits=tuple(sorted([*plan.edits, *feigned], key=lambda edit: edit[0])))
+
+    def _plan(
+        self,
+        name: bytes,
+        tag: bytes,
+        name_end: int,
+        found: Attributes,
+        foreign: bool,
+        in_noscript: bool,
+        script: Ids | None,
+        late: bool,
+        cut: bool,
+        removable: bool,
+    ) -> TagPlan | None:
+        mark = self.mark(found)
+        if mark is None:
+            return None
+        always: Ids = tuple(dict.fromkeys((*mark, *self.element_ids(name, found), *(script or ()))))
+        kinds = any_kinds(name, foreign) if late else kinds_of(name, found, foreign, self.text)
+        holds: dict[bytes, Ids] = {}
+        inner: list[tuple[int, bytes]] = []
+        for key, values in found.items():
+            # In XHTML any prefix may stand for XLink.
+            plain = b"xlink:href" if self.xml and key.endswith(b":href") else key
+            kind = (
+                kinds.get(plain) or ANYWHERE.get(key) or ("code" if key[:2].lower() == b"on" and len(key) > 2 else "")
+            )
+            if not kind:
+                continue
+            first = values[0]
+            if cut and not told_by_beginning(kind, first.raw):
+                holds[key] = always or (TOO_LONG,)
+                continue
+            if kind == "srcset":
+                holds_all, inside = self._srcset(first)
+                if always or holds_all:
+                    holds[key] = always or holds_all
+                inner += () if always else inside
+                continue
+            if kind == "mark":
+                ids: Ids = always
+            elif always and kind != "css":
+                ids = always
+            else:
+                ids = self._value(kind, first.raw)
+            if not ids and name == b"img" and kind == "url" and self.policy.unknown == "pixels":
+                target = self.url(first.raw)[1]
+                if self.third_party(target) and is_pixel(found, in_noscript, self.text):
+                    ids = () if self._known(first.raw) else self.not_allowed((UNKNOWN_SERVICE,))
+            if ids:
+                holds[key] = ids
+        if name == b"iframe" and b"srcdoc" in found and b"src" in found:
+            if b"srcdoc" in holds:
+                # Without its srcdoc the iframe would load its src.
+                holds.setdefault(b"src", holds[b"srcdoc"])
+            else:
+                holds.pop(b"src", None)
+        if not holds and not inner and not always:
+            return None
+        held = tuple(dict.fromkeys((*always, *(id_ for ids in holds.values() for id_ in ids), *self._inner_ids(inner))))
+        if self.policy.once.issuperset(held) and name == b"iframe" and self._is_visible_embed(found, holds, held):
+            return None
+        if self.policy.remove and removable and name in LEFT_OUT and TOO_LONG not in held:
+            return TagPlan((), held, remove=True)
+        return self._edits(name, tag, name_end, found, holds, inner, held)
+
+    def _known(self, raw: bytes) -> bool:
+        return bool(self.url(raw)[0])
+
+    @staticmethod
+    def _inner_ids(inner: list[tuple[int, bytes]]) -> list[str]:
+        return [id_ for _, text in inner for id_ in text[len(b"about:invalid#cmw=") : -1].decode().split(",")]
+
+    def _srcset(self, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
+        """Return the ids for which the whole list is held, or the insertions before its held candidates."""
+        candidates = self._candidates(attribute.raw)
+        verdicts = [(start, self._one(url.encode("utf-8", "replace"))) for url, start in candidates]
+        held = [(start, ids) for start, ids in verdicts if ids]
+        if not held:
+            return (), []
+        if len(held) == len(verdicts) or b"&" in attribute.raw or not attribute.raw.isascii() or self.policy.remove:
+            return tuple(dict.fromkeys(id_ for _, ids in held for id_ in ids)), []
+        return (), [(attribute.value_at + start, defuse(ids)) for start, ids in held]
+
+    def _edits(
+        self,
+        name: bytes,
+        tag: bytes,
+        name_end: int,
+        found: Attributes,
+        holds: dict[bytes, Ids],
+        inner: list[tuple[int, bytes]],
+        held: Ids,
+    ) -> TagPlan:
+        edits: list[Edit] = [(offset, 0, text) for offset, text in inner]
+        disarmed = set(holds)
+        opening = b" data-cmw-held=" + self._quoted(",".join(held))
+        if name == b"script":
+            opening += b" type=" + self._quoted("text/plain")
+            disarmed.update({b"type"} & found.keys())
+        elif name == b"iframe" and self.policy.placeholder and self._is_visible_embed(found, holds, held):
+            opening += b" src=" + self._quoted(self.policy.placeholder + ",".join(held))
+            disarmed.update({b"src"} & found.keys())
+        for key in disarmed:
+            # All of the same name: with the first gone, the browser would take the second.
+            for attribute in found[key]:
+                if self.policy.remove and key != b"type":
+                    edits.append((attribute.start, attribute.end - attribute.start, b""))
+                else:
+                    prefix = tag.find(b":", attribute.start, attribute.end) + 1 if self.xml else 0
+                    local = prefix if prefix and prefix < attribute.start + len(key) else attribute.start
+                    edits.append((local, 0, b"data-cmw-"))
+        if tag[name_end : name_end + 1] == b"/":
+            opening += b" "
+        edits.append((name_end, 0, opening))
+        edits.sort(key=lambda edit: edit[0])
+        return TagPlan(tuple(edits), held)
+
+    def _quoted(self, value: str) -> bytes:
+        """Quote a value where XML or its own characters need it; unquoted it cannot end a quote around it."""
+        plain = re.fullmatch(r"[A-Za-z0-9/_.,:~%-]+", value) is not None
+        if plain and not self.xml:
+            return value.encode()
+        escaped = value.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+        return b'"' + escaped.encode("ascii", "xmlcharrefreplace") + b'"'
+
+    def _is_visible_embed(self, found: Attributes, holds: dict[bytes, Ids], held: Ids) -> bool:
+        if not ({b"src", b"srcdoc"} & holds.keys()) or is_pixel(found, False, self.text):
+            return False
+        services = self._matcher.services
+        return any(services[id_].embed for id_ in held if id_ in services) or b"data-consent" in found
+
+
+def defuse(ids: Ids) -> bytes:
+    """Return what makes the URL behind it point nowhere; it says for which services it stands there."""
+    return b"about:invalid#cmw=" + ",".join(ids).encode() + b"#"

@@ -1,0 +1,204 @@
+"""
+The streaming rewriter: bytes of a page in, the same bytes with the holds inserted out.
+
+``Rewriter(holder, ...).feed(chunk)`` returns what can be sent on;
+``finish()`` returns the rest. Any chunking gives the same bytes. What is kept
+back is the construct that the last chunk cut, never more than
+``HoldPolicy.hold_back`` bytes (1 MiB): a tag, an inline script, or one token
+of a style sheet. A script that is longer is held, a longer tag is held where
+its beginning does not prove it harmless. After an error the rewriter is dead.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from consent_mw.errors import DeadRewriter
+from consent_mw.errors import RefusedMarkup
+from consent_mw.html.holder import Holder
+from consent_mw.html.match import Ids
+from consent_mw.html.meta_csp import Amend
+from consent_mw.html.scanner.document import Scanner
+from consent_mw.html.scanner.state import Insert
+from consent_mw.html.scanner.state import Reading
+
+#: How many readings of one page are followed at once; more is no page but an attack.
+_MOST_READINGS = 8
+
+
+class Rewriter:
+    """
+    Holds what must be held in one document.
+
+    Args:
+        holder: The page, the decision and the rules.
+        insert: Gives the banner; None for a fragment.
+        first: Gives what runs before all else; None for a fragment.
+        undeclared: The page may name its charset in a meta element: ``first`` then stands behind that.
+        amend: Gives what to insert into a Content-Security-Policy that stands in the page; None to leave it alone.
+
+    Raises:
+        DeadRewriter: on use after the end or an error.
+        RefusedMarkup: where the page cannot be read safely.
+    """
+
+    def __init__(
+        self,
+        holder: Holder,
+        insert: Insert | None = None,
+        first: Insert | None = None,
+        *,
+        undeclared: bool = False,
+        amend: Amend | None = None,
+    ) -> None:
+        self.holder = holder
+        self.insert = insert
+        self.first = first
+        self.undeclared = undeclared
+        self.amend = amend
+        self.policies: list[str] = []
+        #: The tag behind which an author asks for the banner; may be set while the page comes.
+        self.mark = b""
+        #: Ids of what was held.
+        self.held: set[str] = set()
+        #: Offsets in the output and lengths of what was inserted, where ``trace`` is set.
+        self.trace: list[tuple[int, int]] | None = None
+        self._buffer = bytearray()
+        #: What is sent: the buffer itself, or bytes that say something else to a browser than to the scanner.
+        self._source = self._buffer
+        self._origin = 0
+        self._sent = 0
+        self._alive = True
+        self._scanners: list[Reading] = [Scanner(self, holder, primary=True)]
+
+    def feed(self, chunk: bytes, source: bytes | None = None) -> bytes:
+        """
+        Take the next bytes of the page and return what can be sent on.
+
+        Args:
+            source: What to send in the place of ``chunk``, byte for byte, where the two differ.
+        """
+        # Never more at once than may be kept back: what is too long is then the same however the page is cut.
+        room = self._room()
+        if len(chunk) <= room:
+            return self._take(chunk, source)
+        out = []
+        at = 0
+        while at < len(chunk):
+            end = at + self._room()
+            out.append(self._take(chunk[at:end], None if source is None else source[at:end]))
+            at = end
+        return b"".join(out)
+
+    def finish(self) -> bytes:
+        """Return the rest of the page."""
+        out = self._run(b"", final=True)
+        self._alive = False
+        return out
+
+    def _room(self) -> int:
+        room = self.holder.policy.hold_back + 1 - len(self._buffer)
+        if room <= 0:
+            self._alive = False
+            raise RefusedMarkup("a part of the page that must be seen whole is longer than hold_back", "hold_back")
+        return room
+
+    def _take(self, chunk: bytes, source: bytes | None) -> bytes:
+        if source is not None and source != chunk and self._source is self._buffer:
+            self._source = bytearray(self._buffer)
+        if self._source is not self._buffer:
+            self._source += chunk if source is None else source
+        return self._run(chunk, final=False)
+
+    def _run(self, chunk: bytes, *, final: bool) -> bytes:
+        if not self._alive:
+            raise DeadRewriter("this rewriter has finished or failed; make a new one for each response")
+        self._alive = False
+        buffer = self._buffer
+        buffer += chunk
+        scanners = self._scanners
+        index = 0
+        while index < len(scanners):
+            # A scanner may add another one behind it.
+            scanners[index].run(buffer, self._origin, final=final)
+            index += 1
+        if len(scanners) > 1:
+            self._merge()
+        safe = min(scanner.position for scanner in self._scanners)
+        out = self._send(safe)
+        self._alive = True
+        return out
+
+    def fork(self, reading: Reading) -> None:
+        """Follow another reading of the page besides."""
+        if len(self._scanners) >= _MOST_READINGS:
+            raise RefusedMarkup("the page's markup can be read in too many ways to hold anything in it safely")
+        self._scanners.append(reading)
+
+    def readings(self) -> int:
+        """Return how many readings are followed."""
+        return len(self._scanners)
+
+    def forget(self, count: int) -> None:
+        """Drop all readings but the first ``count``."""
+        del self._scanners[count:]
+
+    def _merge(self) -> None:
+        """Drop a reading that has come to where another one is."""
+        kept: list[Reading] = []
+        for scanner in self._scanners:
+            twin = next((other for other in kept if other.agrees(scanner)), None)
+            if twin is None:
+                kept.append(scanner)
+            else:
+                twin.edits += [edit for edit in scanner.edits if edit not in twin.edits]
+        self._scanners = kept
+
+    def _send(self, safe: int) -> bytes:
+        """Return the bytes up to ``safe`` with the edits made, and forget them."""
+        source = self._source
+        edits = self._scanners[0].edits
+        if len(self._scanners) > 1 or any(later[0] < sooner[0] for sooner, later in pairwise(edits)):
+            merged = [edit for scanner in self._scanners for edit in scanner.edits]
+            edits = list(dict.fromkeys(sorted(merged, key=lambda edit: edit[0])))
+            if any(later[0] < sooner[0] + sooner[1] for sooner, later in pairwise(edits)):
+                # Without an element that another reading keeps, that reading may go on otherwise.
+                raise RefusedMarkup("the page's markup can be read in several ways, so nothing may be left out of it")
+        limit = self._origin + safe
+        parts: list[bytes | bytearray] = []
+        at = 0
+        for count, (position, left_out, inserted) in enumerate(edits):
+            if position > limit or (left_out and position + left_out > limit):
+                # What is to be left out is kept back until all of it may go.
+                safe = min(safe, position - self._origin)
+                later = set(edits[count:])
+                break
+            start = position - self._origin
+            if start > at:
+                parts.append(source[at:start])
+                at = start
+            if self.trace is not None and inserted:
+                self.trace.append((self._sent + sum(map(len, parts)), len(inserted)))
+            parts.append(inserted)
+            at = max(at, start + left_out)
+        else:
+            later = set()
+        parts.append(source[at:safe])
+        for scanner in self._scanners:
+            scanner.edits = [edit for edit in scanner.edits if edit in later] if later else []
+            scanner.shift(safe)
+        del source[:safe]
+        if source is not self._buffer:
+            del self._buffer[:safe]
+        self._origin += safe
+        out = b"".join(parts)
+        self._sent += len(out)
+        return out
+
+
+def held_in(document: bytes, holder: Holder) -> Ids:
+    """Return the ids of what would be held in an HTML document inside an attribute."""
+    rewriter = Rewriter(holder.nested())
+    rewriter.feed(document)
+    rewriter.finish()
+    return tuple(sorted(rewriter.held))

@@ -1,0 +1,105 @@
+"""
+What the rules of a service look like, and when two of them can match the same thing.
+
+:mod:`consent_mw.html.match` says what a rule matches; this module serves the
+check of a configuration, so it may be stricter but never laxer.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from consent_mw.html.urls import ascii_host
+
+PATH = re.compile(r"/[!-~]+")
+_ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:=[^\]\s\"']+)?\]"
+ELEMENT = re.compile(rf"[a-z][a-z0-9-]*(?:{_ATTRIBUTE})?|{_ATTRIBUTE}")
+# RFC 6265 section 4.1.1: a cookie's name is a token of RFC 2616, of which `*` is a character anyhow.
+COOKIE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?:{_LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])|\*)")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_$]")
+
+
+def host_rule(text: str) -> tuple[str, str, str]:
+    """
+    Return ``host`` or ``host/path`` as the matcher compares it.
+
+    Returns:
+        The rule, the host in lower case and in Punycode, and two empty texts; or, for a text that is no rule, an
+        empty text, what is wrong, and the remedy.
+    """
+    scheme, mark, rest = text.rpartition("//")
+    if mark and (not scheme or scheme.endswith(":")):
+        return "", "is an address, not a host.", f"Write {rest.partition('/')[0]!r} alone; every scheme is meant."
+    host, slash, path = text.partition("/")
+    if host.startswith("*."):
+        return "", "starts with a wildcard.", f"Write {host[2:]!r}: a host stands for its subdomains too."
+    name, colon, port = host.rpartition(":")
+    if colon and port.isdecimal():
+        return "", "names a port.", f"Write {name!r}: every port is meant."
+    host = ascii_host(host)
+    if len(host) > 253 or not (_HOST.fullmatch(host) or host == "localhost" or _is_ip(host)):
+        return "", "is not a host.", "Write example.com, example.com/path or example.*."
+    if path and not PATH.fullmatch(slash + path):
+        return "", "has a path with characters that no address holds.", "Write them percent-encoded."
+    return host + slash + path, "", ""
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def hosts_meet(one: str, other: str) -> bool:
+    """Return whether some address matches both host rules."""
+    one_host, one_slash, one_path = one.partition("/")
+    other_host, other_slash, other_path = other.partition("/")
+    if not paths_meet(one_slash + one_path, other_slash + other_path):
+        return False
+    wild = one_host.endswith(".*") or other_host.endswith(".*")
+    return any(_related(a, b) for a in _stems(ascii_host(one_host), wild) for b in _stems(ascii_host(other_host), wild))
+
+
+def _stems(host: str, wild: bool) -> tuple[str, ...]:
+    """Return what ``host`` is compared by: where wildcards are about, what may stand before a public suffix."""
+    if not wild:
+        return (host,)
+    if host.endswith(".*"):
+        return (host[:-2],)
+    # A public suffix has one label (com) or two (co.uk), as far as wildcard rules go.
+    labels = host.split(".")
+    return tuple(".".join(labels[:-n]) for n in (1, 2) if len(labels) > n)
+
+
+def _related(one: str, other: str) -> bool:
+    """Return whether one is the other, or a subdomain of it."""
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+def paths_meet(one: str, other: str) -> bool:
+    """Return whether one path rule begins with the other."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def signatures_meet(one: str, other: str) -> bool:
+    """Return whether code that one signature marks is marked by the other as well."""
+    one, other = _plain(one), _plain(other)
+    return _inside(one, other) or _inside(other, one)
+
+
+def _plain(signature: str) -> str:
+    """Return the signature as it is compared: without white space, and any quote the same."""
+    return re.sub("[\"'`]", '"', re.sub(r"\s+", "", signature))
+
+
+def _inside(short: str, long: str) -> bool:
+    """Return whether ``short`` occurs in ``long`` where a name does not go on before it."""
+    starts = (found.start() for found in re.finditer(f"(?={re.escape(short)})", long))
+    boundary = bool(_IDENTIFIER.match(short))
+    return any(not (boundary and at and _IDENTIFIER.match(long[at - 1])) for at in starts)

@@ -1,0 +1,1 @@
+"""Pure: one request and its response."""

@@ -1,0 +1,347 @@
+"""
+Response heads: what becomes of a response, and its headers once the page in it may differ between visitors.
+
+PASS sends the app's own body, REWRITE holds what must be held in it, REFUSE
+sends an error page instead, because the body is HTML that cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Container
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from consent_mw.http.tracker_cookies import name_set_by
+
+Headers = list[tuple[str, str]]
+
+
+class Handling(Enum):
+    """What becomes of a response's body."""
+
+    PASS = "pass"  # noqa: S105 -- no password
+    REWRITE = "rewrite"
+    REFUSE = "refuse"
+
+
+class Verdict(NamedTuple):
+    """What becomes of one response, and what is needed for it."""
+
+    handling: Handling
+    charset: str = ""
+    xml: bool = False
+    sniff: bool = False
+    #: The content codings to open, in the order in which they were applied.
+    codings: tuple[str, ...] = ()
+    #: For REFUSE: what is wrong, and what the owner can change.
+    problem: str = ""
+    remedy: str = ""
+    #: It is for a place in a page, whatever the request says.
+    piece: bool = False
+
+
+#: HTML that a script of the page puts into it (https://turbo.hotwired.dev/handbook/streams).
+_PIECES = frozenset({"text/vnd.turbo-stream.html"})
+_HTML = frozenset({"text/html"}) | _PIECES
+_XHTML = frozenset({"application/xhtml+xml"})
+#: Types for which a browser looks at the bytes, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
+_UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
+_ESSENCE = re.compile(r"\s*([^\s;(]*)")
+_CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]+))", re.I)
+
+#: Nobody needs more than one; each costs memory.
+_MOST_CODINGS = 2
+
+#: Headers that describe the exact bytes of the app's own body.
+_OF_THE_BYTES = frozenset(
+    [
+        "content-length",
+        "etag",
+        "last-modified",
+        "accept-ranges",
+        "content-md5",
+        "digest",
+        "content-digest",
+        "repr-digest",
+    ]
+)
+#: Headers by which a shared cache may keep what only one visitor may see: vendors' own, beside those whose name ends
+#: in Cache-Control (RFC 9213, section 2).
+_FOR_SHARED_CACHES = frozenset(["expires", "surrogate-control", "edge-control", "x-accel-expires"])
+#: Headers by which the server in front sends a file in the place of the body.
+_HANDS_OVER = frozenset(["x-accel-redirect", "x-sendfile", "x-lighttpd-send-file", "x-reproxy-url"])
+_KEPT_DIRECTIVES = frozenset({"no-store", "no-transform", "private", "no-cache", "must-revalidate"})
+#: Directives by which a browser would show a page again without asking (RFC 5861, RFC 8246).
+_OF_BROWSERS = frozenset({"immutable", "stale-while-revalidate"})
+#: What a page that is made for one visitor depends on.
+_ON_THE_VISITOR = ("Cookie", "Sec-GPC", "Accept-Language")
+_LINK = re.compile(r"\s*<([^>]*)>((?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*)(?:,|\Z)")
+_LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
+_LINKS_THAT_FETCH = frozenset(
+    [
+        "preload",
+        "prefetch",
+        "preconnect",
+        "dns-prefetch",
+        "modulepreload",
+        "prerender",
+        "stylesheet",
+        "icon",
+        "manifest",
+        "compression-dictionary",
+    ]
+)
+#: Headers that name addresses to which the browser goes by itself, and where an address begins in them.
+_NAMES_ADDRESSES = frozenset(["speculation-rules", "report-to", "reporting-endpoints"])
+#: Headers of which something may be held.
+DEPENDENT = _NAMES_ADDRESSES | {"set-cookie", "refresh", "link"}
+_ADDRESS = re.compile(r"\"([^\"]*)\"")
+
+
+def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """
+    Return the media type, lower case and without parameters, and its charset parameter.
+
+    Of several the last counts, but HTML before all: browsers differ, and a
+    page must not slip through. What is no type is as good as none.
+    """
+    kind, charset = "", ""
+    for name, value in headers:
+        if name.lower() != "content-type":
+            continue
+        for part in value.split(","):
+            essence = _ESSENCE.match(part).group(1).lower()  # type: ignore[union-attr]
+            if "/" in essence and kind not in _HTML:
+                kind = essence
+                found = _CHARSET.search(part)
+                charset = (found.group(1) or found.group(2) or "") if found else ""
+    return kind, charset
+
+
+def judge(status: int, headers: Sequence[tuple[str, str]], readable: Container[str] = ()) -> Verdict:
+    """
+    Return what becomes of a response.
+
+    Args:
+        readable: The content codings that can be opened and closed again, in lower case.
+    """
+    if status < 200 or status in (204, 205, 304):
+        return Verdict(Handling.PASS)
+    kind, charset = media_type(headers)
+    if kind not in _HTML | _XHTML | _UNKNOWN:
+        return Verdict(Handling.PASS)
+    codings = [
+        coding.strip().lower()
+        for name, value in headers
+        if name.lower() == "content-encoding"
+        for coding in value.split(",")
+    ]
+    codings = [coding for coding in codings if coding not in ("", "identity")]
+    if len(codings) > _MOST_CODINGS or not all(coding in readable for coding in codings):
+        if kind in _UNKNOWN:
+            return Verdict(Handling.PASS)
+        return Verdict(
+            Handling.REFUSE,
+            problem=f"The page is compressed ({', '.join(codings)}), and this installation cannot open that.",
+            remedy="Install consent_mw[compress], or let compression happen outside consent_mw.",
+        )
+    if kind not in _UNKNOWN and any(name.lower() in _HANDS_OVER for name, _ in headers):
+        return Verdict(
+            Handling.REFUSE,
+            problem="The server in front is told to send a file in the place of this page, which nothing would hold.",
+            remedy="Let the application send HTML itself; X-Accel-Redirect and X-Sendfile are for other files.",
+        )
+    if status == 206 or any(name.lower() == "content-range" for name, _ in headers):
+        if kind in _UNKNOWN:
+            return Verdict(Handling.PASS)
+        return Verdict(
+            Handling.REFUSE,
+            problem="The response is a part of an HTML page, so what is in it cannot be told.",
+            remedy="Do not answer Range requests for HTML pages.",
+        )
+    return Verdict(Handling.REWRITE, charset, kind in _XHTML, kind in _UNKNOWN, tuple(codings), piece=kind in _PIECES)
+
+
+def _cache_control(values: list[str]) -> str:
+    kept = [part.strip() for value in values for part in value.split(",")]
+    kept = [part for part in kept if part.lower() in _KEPT_DIRECTIVES]
+    for needed in ("private", "no-cache"):
+        if needed not in map(str.lower, kept):
+            kept.append(needed)
+    return ", ".join(dict.fromkeys(kept))
+
+
+def _vary(values: list[str], added: Sequence[str]) -> str:
+    names = [part.strip() for value in values for part in value.split(",") if part.strip()]
+    if "*" in names:
+        return "*"
+    known = set(map(str.lower, names))
+    return ", ".join([*names, *(name for name in added if name.lower() not in known)])
+
+
+def for_one_visitor(headers: Sequence[tuple[str, str]], *, stored: bool = True) -> Headers:
+    """
+    Return the headers of a page that is rewritten for one visitor.
+
+    Lengths, validators and digests of the app's own bytes go; no shared cache
+    may keep the page (RFC 9111 section 5.2.2.7), and the browser asks again.
+
+    Args:
+        stored: Whether the visitor's own browser may keep it.
+    """
+    kept, cache, vary = _parted(headers, body=True, shared=True)
+    if not stored:
+        cache = [*cache, "no-store"]
+    return [*kept, ("Cache-Control", _cache_control(cache)), ("Vary", _vary(vary, _ON_THE_VISITOR))]
+
+
+def for_everybody(headers: Sequence[tuple[str, str]], *, languages: bool) -> Headers:
+    """
+    Return the headers of a page that is the same for everybody: what the app said of caches stands.
+
+    Args:
+        languages: Whether the page depends on the language that the visitor asked for.
+    """
+    kept, cache, vary = _parted(headers, body=True)
+    # It goes with an entity tag that changes with the insertions, and a reader who has both goes by the tag.
+    kept += [(name, value) for name, value in headers if name.lower() == "last-modified"]
+    kept += [("Cache-Control", value) for value in cache]
+    names = _vary(vary, ("Accept-Language",) if languages else ())
+    return [*kept, ("Vary", names)] if names else kept
+
+
+def for_class(headers: Sequence[tuple[str, str]], name: str, *, languages: bool) -> Headers:
+    """
+    Return the headers of a page that is the same for all visitors of a class.
+
+    How long the app lets it be kept is said to shared caches alone (s-maxage, RFC 9111 section 5.2.2.10): a browser
+    asks again, since its visitor may come to be of another class. Vary names the cookie, so that a cache which was
+    not told of classes hands it to nobody else. What the app keeps private is private.
+
+    Args:
+        name: Of the class, for caches that pass the page on.
+        languages: Whether the page depends on the language that the visitor asked for.
+    """
+    if is_private(headers):
+        return for_one_visitor(headers)
+    kept, cache, vary = _parted(headers, body=True, shared=True)
+    parts = [part.strip() for value in cache for part in value.split(",") if part.strip()]
+    if parts or any(field.lower() == "expires" for field, _ in headers):
+        kept.append(("Cache-Control", _for_shared_alone(parts)))
+    added = ("Cookie", "Sec-GPC", "Accept-Language") if languages else ("Cookie", "Sec-GPC")
+    return [*kept, ("Vary", _vary(vary, added)), ("X-Cmw-Class", name)]
+
+
+def for_some(headers: Sequence[tuple[str, str]]) -> Headers:
+    """Return the headers of a response whose head, and nothing else of it, depends on the visitor."""
+    kept, cache, vary = _parted(headers, shared=True)
+    return [*kept, ("Cache-Control", _cache_control(cache)), ("Vary", _vary(vary, _ON_THE_VISITOR))]
+
+
+def is_private(headers: Sequence[tuple[str, str]]) -> bool:
+    """Whether the app keeps the response from shared caches (RFC 9111 sections 5.2.2.5 and 5.2.2.7)."""
+    return any(
+        part.partition("=")[0].strip().lower() in ("private", "no-store")
+        for name, value in headers
+        if name.lower() == "cache-control"
+        for part in value.split(",")
+    )
+
+
+def of_other_bytes(headers: Sequence[tuple[str, str]]) -> Headers:
+    """Return trailer fields less those that describe the app's own bytes (RFC 9110, section 6.5)."""
+    return [(name, value) for name, value in headers if name.lower() not in _OF_THE_BYTES]
+
+
+def _parted(
+    headers: Sequence[tuple[str, str]], *, body: bool = False, shared: bool = False
+) -> tuple[Headers, list[str], list[str]]:
+    """
+    Return the headers, the values of Cache-Control, and those of Vary.
+
+    Args:
+        body: Whether to leave out what describes the app's own bytes.
+        shared: Whether to leave out what lets shared caches keep the response.
+    """
+    kept: Headers = []
+    cache: list[str] = []
+    vary: list[str] = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "cache-control":
+            cache.append(value)
+        elif lower == "vary":
+            vary.append(value)
+        elif lower == "trailer" and body:
+            fields = [field.strip() for field in value.split(",") if field.strip().lower() not in _OF_THE_BYTES]
+            kept += [(name, ", ".join(fields))] if any(fields) else []
+        elif not (body and lower in _OF_THE_BYTES) and not (shared and _speaks_to_caches(lower)):
+            kept.append((name, value))
+    return kept, cache, vary
+
+
+def _speaks_to_caches(name: str) -> bool:
+    return name in _FOR_SHARED_CACHES or name.endswith("-cache-control")
+
+
+def _for_shared_alone(parts: Sequence[str]) -> str:
+    """Return Cache-Control directives by which shared caches keep a page as the app said, and browsers ask again."""
+    kept: list[str] = []
+    lifetime = shared = ""
+    for part in parts:
+        name, _, value = part.partition("=")
+        name = name.strip().lower()
+        if name == "max-age":
+            lifetime = lifetime or value.strip().strip('"')
+        elif name == "s-maxage":
+            shared = shared or value.strip().strip('"')
+        elif name not in _OF_BROWSERS:
+            kept.append(part)
+    shared = shared or lifetime
+    kept.append("max-age=0")
+    if shared.isascii() and shared.isdigit():
+        kept.append(f"s-maxage={shared}")
+    return ", ".join(kept)
+
+
+def without_held(
+    headers: Sequence[tuple[str, str]],
+    holds_url: Callable[[str], bool],
+    holds_refresh: Callable[[str], bool],
+    holds_cookie: Callable[[str], bool],
+) -> Headers:
+    """Return the headers less the links that fetch, refreshes and cookies of what is held."""
+    kept: Headers = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "set-cookie" and holds_cookie(name_set_by(value)):
+            continue
+        if lower == "refresh" and holds_refresh(value):
+            continue
+        if lower == "link":
+            links = [
+                match.group().strip().rstrip(",")
+                for match in _LINK.finditer(value)
+                if not _link_is_held(match.group(1), match.group(2), holds_url)
+            ]
+            if not links:
+                continue
+            value = ", ".join(links)
+        if lower in _NAMES_ADDRESSES and any(map(holds_url, _ADDRESS.findall(value))):
+            continue
+        kept.append((name, value))
+    return kept
+
+
+def _link_is_held(url: str, parameters: str, holds_url: Callable[[str], bool]) -> bool:
+    """Whether a link fetches or connects (RFC 8288, section 3), and something that is held."""
+    values: dict[str, str] = {}
+    for name, quoted, plain in _LINK_PARAMETER.findall(parameters):
+        values.setdefault(name.lower(), quoted or plain)
+    if not _LINKS_THAT_FETCH.intersection(values.get("rel", "").lower().split()):
+        return False
+    pictures = values.get("imagesrcset", "").replace(",", " ").split()
+    return holds_url(url) or any(map(holds_url, pictures))

@@ -1,0 +1,76 @@
+"""
+How long our own share of a response took, as the response says it (``Server-Timing``, W3C Server Timing).
+
+What the application takes is not in it, nor what comes after the head is
+sent: the rest of a streamed page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from consent_mw.http.exchange import Exchange
+from consent_mw.http.headers import Handling
+from consent_mw.http.headers import Headers
+
+
+class TimedExchange(Exchange):
+    """
+    An exchange that measures itself.
+
+    Args:
+        clock: Seconds that never go back.
+        begun: What the clock said when the request came; what was done for it since counts too.
+    """
+
+    def __init__(self, *given: Any, clock: Callable[[], float], begun: float, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._clock = clock
+        self._inside = False
+        self._spent = clock() - begun
+
+    def request_changes(self) -> dict[str, str | None]:
+        """As without measuring."""
+        with self._measured():
+            return super().request_changes()
+
+    def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
+        """As without measuring."""
+        with self._measured():
+            return super().start(status, reason, headers)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """As without measuring."""
+        with self._measured():
+            return super().feed(chunk)
+
+    def finish(self) -> bytes:
+        """As without measuring."""
+        with self._measured():
+            return super().finish()
+
+    def whole(self, chunk: bytes, *, last: bool = False) -> bytes | None:
+        """As without measuring."""
+        with self._measured():
+            return super().whole(chunk, last=last)
+
+    def outgoing(self) -> Headers:
+        """Return the headers to send, with the time that was spent until now."""
+        return [*self.headers, ("Server-Timing", f"cmw;dur={self._spent * 1000:.2f}")]
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        if self._inside:  # one step uses another
+            yield
+            return
+        self._inside = True
+        begun = self._clock()
+        try:
+            yield
+        finally:
+            self._spent += self._clock() - begun
+            self._inside = False

@@ -1,0 +1,1 @@
+"""What a visitor sees in a page, and the code that stands in it."""

@@ -1,0 +1,460 @@
+"""
+What is inserted first in ``<body>``: the banner, the control that opens the choices again, and the runtime.
+
+Everything is a complete form that works without scripts. Where the page is
+not known to be UTF-8 the markup is pure ASCII (other characters are numeric
+references), so it fits a page in any ASCII-compatible charset, and well-formed XML, so it fits an XHTML page too.
+
+What depends on the site, the language and the state of the visitor is built
+once and kept; a request only fills in where it is, and its nonce.
+
+Limits: an inline script cannot be written portably into an XHTML page, so
+such a page links to the runtime; a page whose policy forbids inline code
+(``Page.inline`` false) links to the style sheets as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from consent_mw.core.model import MARKETING
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import Decision
+from consent_mw.core.model import Purpose
+from consent_mw.core.model import Site
+from consent_mw.notice import shared_page as everybody
+from consent_mw.notice.assets import Assets
+from consent_mw.notice.assets import compact_css
+from consent_mw.notice.escaping import escape
+from consent_mw.notice.guard import GuardCode
+from consent_mw.notice.theme import page_rules
+from consent_mw.notice.theme import position_of
+from consent_mw.notice.theme import sheets_of
+from consent_mw.notice.vendor_signals import SignalCode
+from consent_mw.notice.wording import direction
+from consent_mw.notice.wording import localised
+from consent_mw.notice.wording import numeral
+from consent_mw.notice.wording import offered_languages
+from consent_mw.notice.wording import purpose_description
+from consent_mw.notice.wording import purpose_label
+from consent_mw.notice.wording import wording
+
+#: The state of a visitor whose choice is not known; otherwise it is the name of an Action.
+UNDECIDED = "none"
+
+# What the document of a notice says about the site and its services: all that a visitor can read.
+_SITE_FACTS = (
+    "id",
+    "name",
+    "controller",
+    "contact",
+    "privacy_policy",
+    "supervisory_authority",
+    "languages",
+    "mount",
+    "choice_days",
+    "record_days",
+    "release",
+    "reopen",
+    "unknown",
+    "counters",
+)
+_SERVICE_FACTS = (
+    "id",
+    "name",
+    "vendor",
+    "purposes",
+    "cookies",
+    "storage",
+    "country",
+    "safeguard",
+    "retention_days",
+    "lawful_basis",
+    "policy",
+    "opt_out",
+)
+# Texts that say nothing about what is agreed to; of the countries' names, those that occur are kept.
+_OTHERS = ("country.", "date", "digits", "error.", "list.", "month.", "plural.", "policy.", "receipt.", "stats.")
+
+# U+0001 cannot come out of escape(), so what stands between two of them is a slot and never somebody's text.
+_SLOT = re.compile(r"\x01(\w+)\x01")
+
+
+def offered(site: Site) -> tuple[Purpose, ...]:
+    """
+    Return the purposes that a visitor is asked about, in the site's order.
+
+    They are those of the services that need consent, and those that the owner
+    worded: elements of a page may be marked with a purpose that has no service.
+    """
+    used = {purpose for service in site.optional for purpose in service.purposes} - {NECESSARY}
+    known = {purpose.id for purpose in site.purposes}
+    declared = [
+        purpose
+        for purpose in site.purposes
+        if not purpose.required and (purpose.id in used or purpose.label or purpose.description)
+    ]
+    return (*declared, *(Purpose(id) for id in sorted(used - known)))
+
+
+def covered(site: Site, gpc: bool) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the purposes and the services that "accept all" grants: all but marketing under an opt-out signal."""
+    purposes = frozenset(purpose.id for purpose in offered(site))
+    services = frozenset(service.id for service in site.optional)
+    if gpc:
+        purposes -= {MARKETING}
+        services = frozenset(service.id for service in site.optional if not service.opted_out)
+    return purposes, services
+
+
+def state_of(decision: Decision) -> str:
+    """Return the state that scripts and style sheets may read: ``accept``, ``partial``, ``reject``, ... or ``none``."""
+    return decision.record.action.value if decision.record is not None else UNDECIDED
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePage:
+    """
+    One page that the notice goes into.
+
+    Args:
+        decision: What holds for this visitor.
+        lang: From :func:`consent_mw.notice.wording.choose_language`.
+        nonce: Of the page's Content-Security-Policy, or empty.
+        back: The page's own path and query.
+        root: The mount's full path, for example ``/_cmw`` or ``/prefix/_cmw``.
+        inline: False where the page's policy forbids inline code.
+        xml: True for an XHTML page.
+        linked: False where the page's policy lets no linked script of ours in.
+        loads: False where it does not let a script of ours load another one, or make code of text.
+        closed: True where the page's policy leaves out what may be granted in the page: that takes another page.
+        shared: True for a page that caches keep for everybody, whoever it was made for.
+        news: Why a visitor who has chosen before is asked again (:mod:`consent_mw.notice.reasked`), or empty.
+        utf8: True where the page's bytes are known to be UTF-8; elsewhere only ASCII goes in.
+    """
+
+    decision: Decision
+    lang: str
+    nonce: str
+    back: str
+    root: str
+    inline: bool = True
+    xml: bool = False
+    linked: bool = True
+    loads: bool = True
+    closed: bool = False
+    shared: bool = False
+    news: str = ""
+    utf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """What the markup of an insertion depends on, beside the site."""
+
+    lang: str
+    prompt: bool
+    gpc: bool
+    inline: bool
+    xml: bool
+    nonced: bool
+    linked: bool
+    loads: bool
+    closed: bool
+    #: Vendors are told of the choice at the beginning of the page.
+    told: bool
+    shared: bool
+    utf8: bool
+
+
+class Notice:
+    """
+    The notice of one site; it can be shared by threads.
+
+    Args:
+        site: As it is now; a site that has learned a service needs a new notice.
+        assets: The style sheets and the runtime.
+    """
+
+    def __init__(self, site: Site, assets: Assets) -> None:
+        self.site = site
+        self._assets = assets
+        self._purposes = offered(site)
+        self._guard = GuardCode(site, assets)
+        self._signals = SignalCode(site, assets)
+        self._sheets = sheets_of(site, assets, {tag: direction(tag) for tag in self.languages})
+        # Every process of a site keeps them from its start: any of them may be asked for what another one linked to.
+        self._linked = {prompt: assets.keep("look.css", self.style(prompt).encode()) for prompt in (True, False)}
+        self._pages = assets.read("pages.css").decode() + compact_css(page_rules(site.theme))
+        #: Where the style sheet of the pages under the mount is, below the mount.
+        self.pages_sheet = assets.keep("pages.css", self._pages.encode())
+        self._kept: dict[_Variant, list[bytes]] = {}
+        self._document = b""
+        self._digest = ""
+        self._runtime = everybody.runtime_of(site, assets)
+        self._runtime_at = assets.keep("runtime.js", self._runtime)
+
+    def insertion(self, page: NoticePage) -> bytes:
+        """Return what goes first into the body of the page; nothing where the site asks for nothing."""
+        if not self.site.optional:
+            return b""
+        decision = page.decision
+        everything = decision.granted.issuperset(service.id for service in self.site.optional)
+        if everything and not decision.prompt and self.site.reopen != "button":
+            return b""
+        variant = _Variant(
+            *(page.lang, decision.prompt, decision.gpc, page.inline, page.xml, bool(page.nonce)),
+            *(page.linked, page.loads, page.closed, self._signals.wanted(decision), page.shared, page.utf8),
+        )
+        parts = self._kept.get(variant)
+        if parts is None:
+            markup = _SLOT.split(self._markup(variant))
+            parts = self._kept[variant] = [_bytes(part, page.utf8) for part in markup]
+        slots = {
+            b"nonce": page.nonce,
+            b"root": page.root,
+            b"back": page.back,
+            b"query": self._query(page.back, page.lang),
+            b"granted": ",".join(sorted(decision.granted)),
+            b"purposes": ",".join(sorted(decision.purposes)),
+            b"state": state_of(decision),
+        }
+        filled = {name: _bytes(escape(text), page.utf8) for name, text in slots.items()}
+        news = f'<p class="cmw-text cmw-news">{escape(page.news)}</p>' if page.news else ""
+        filled[b"news"] = _bytes(news, page.utf8)
+        # re.split with one group: literal parts at the even places, names of slots at the odd ones.
+        return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
+
+    def head(self, page: NoticePage) -> bytes:
+        """Return what goes first into the head of the page, where it runs before all else."""
+        return self._guard.markup(page) + self._signals.markup(page)
+
+    def style(self, prompt: bool) -> str:
+        """
+        Return the style sheet that goes into a page.
+
+        Args:
+            prompt: Whether the banner does; otherwise it is that of the control which opens the choices again.
+        """
+        if prompt:
+            return self._sheets["banner.css"] + self._sheets.get("reopen.css", "")
+        return self._sheets.get("alone.css", "")
+
+    @property
+    def document(self) -> bytes:
+        """
+        The notice as it can be shown later: canonical JSON with everything a visitor is shown, in every language.
+
+        It holds the markup and the style sheets as they are sent (the markup as the page ``/`` gets it), with and
+        without an opt-out signal, the texts of the banner and the preferences, the purposes, the services, who is
+        responsible, and the revision. The same configuration gives the same bytes.
+        """
+        if not self._document:
+            self._document = json.dumps(
+                self._shown(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+            ).encode("utf-8", "backslashreplace")
+        return self._document
+
+    @property
+    def digest(self) -> str:
+        """The address of :attr:`document`: its SHA-256 in hex."""
+        if not self._digest:
+            self._digest = hashlib.sha256(self.document).hexdigest()
+        return self._digest
+
+    def _shown(self) -> dict[str, object]:
+        """Return what :attr:`document` holds."""
+        site = self.site
+        sheets = {name: text for name, text in self._sheets.items() if name != "alone.css"}
+        necessary = next((purpose for purpose in site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
+        countries = {f"country.{service.country}" for service in site.services}
+        return {
+            "format": "consent_mw.notice.v1",
+            "revision": site.revision,
+            "site": {name: getattr(site, name) for name in _SITE_FACTS},
+            "purposes": [
+                {
+                    "id": purpose.id,
+                    "required": purpose.id == NECESSARY,
+                    "label": {lang: purpose_label(purpose, lang, self.site) for lang in self.languages},
+                    "description": {lang: purpose_description(purpose, lang, self.site) for lang in self.languages},
+                }
+                for purpose in (necessary, *self._purposes)
+            ],
+            "services": [
+                {name: getattr(service, name) for name in _SERVICE_FACTS}
+                | {"description": {lang: localised(service.description, lang) for lang in self.languages}}
+                | ({"manager": True} if service.manager else {})
+                for service in site.services
+            ],
+            "styles": {"pages.css": self._pages, **sheets},
+            "runtime": hashlib.sha256(self._runtime).hexdigest(),
+            "release": hashlib.sha256(self._assets.read("release.js")).hexdigest(),
+            "languages": {
+                lang: {
+                    "banner": self._at_root(self._banner(lang, False, shared=site.caching == "shared"), lang),
+                    "banner_gpc": self._at_root(self._banner(lang, True), lang),
+                    "reopen": self._at_root(self._reopen(lang, False), lang) if site.reopen == "button" else "",
+                    "reopen_gpc": self._at_root(self._reopen(lang, True), lang) if site.reopen == "button" else "",
+                    "texts": {
+                        key: text
+                        for key, text in wording(lang, self.site).items()
+                        if not key.startswith(_OTHERS) or key in countries
+                    },
+                }
+                for lang in self.languages
+            },
+        }
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that the notice is shown in, the site's first one first."""
+        return offered_languages(self.site)
+
+    def _at_root(self, markup: str, lang: str) -> str:
+        """Return the markup as it is sent with the page ``/``."""
+        slots = {"root": self.site.mount, "back": "/", "query": self._query("/", lang), "news": ""}
+        return _bytes(_SLOT.sub(lambda slot: escape(slots[slot[1]]), markup), False).decode("ascii")
+
+    def _query(self, back: str, lang: str) -> str:
+        fields = [("back", back)]
+        if len(self.site.languages) > 1:
+            fields.append(("lang", lang))
+        return urlencode(fields, safe="/")
+
+    def _markup(self, variant: _Variant) -> str:
+        reopening = self.site.reopen == "button"
+        nonce = ' nonce="\x01nonce\x01"' if variant.nonced else ""
+        style = self.style(variant.prompt)
+        if style and variant.inline:
+            style = f'<style data-cmw-style=""{nonce}>{style}</style>'
+        elif style:
+            style = f'<link rel="stylesheet" href="\x01root\x01/{self._linked[variant.prompt]}" data-cmw-style=""/>'
+        banner = self._banner(variant.lang, variant.gpc, shared=variant.shared) if variant.prompt else ""
+        reopen = self._reopen(variant.lang, variant.gpc, shared=variant.shared) if reopening else ""
+        saved = escape(wording(variant.lang, self.site)["banner.saved"])
+        settings = "".join(
+            [
+                'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
+                'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01" ',
+                # Without it the runtime sends the choice and reloads the page.
+                f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
+                f' data-cmw-saved="{saved}"' if variant.prompt else "",
+                f' data-cmw-shared="{self.site.revision[:8]}"' if variant.shared else "",
+                "" if variant.told else self._signals.attributes,
+                ' data-cmw-release="reload"' if variant.closed or self.site.release == "reload" else "",
+                nonce,
+            ]
+        )
+        if (variant.prompt or not variant.linked) and variant.inline and not variant.xml:
+            script = f"<script {settings}>{self._runtime.decode()}</script>"
+        elif not variant.linked:
+            script = ""  # the banner is a form, and so it stays
+        else:
+            source = f"\x01root\x01/{self._runtime_at}"
+            # What may be released must be known when the page has been parsed, so that "async" may be too late; on
+            # pages for everybody it takes the banner away before anything is painted.
+            when = "" if variant.shared else ' defer=""'
+            script = f'<script {settings}{when} src="{source}"></script>'
+        return style + banner + reopen + script
+
+    def _banner(self, lang: str, gpc: bool, *, shared: bool = False) -> str:
+        say = wording(lang, self.site)
+        mark = everybody.marks(self.site, shared=shared)
+        # The signal answers for marketing: the banner does not ask for it again, the preferences page can turn it on.
+        purposes = [purpose for purpose in self._purposes if not (gpc and purpose.id == MARKETING)]
+        chips = "".join(f"<li{mark(one.id)}>{escape(purpose_label(one, lang, self.site))}</li>" for one in purposes)
+        rows = "".join(self._row(purpose, lang, mark(purpose.id)) for purpose in purposes)
+        necessary = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
+        label = escape(purpose_label(necessary, lang, self.site))
+        note = escape(purpose_description(necessary, lang, self.site))
+        return "".join(
+            [
+                '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
+                f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}" '
+                f'data-cmw-layout="{self.site.layout}" data-cmw-position="{position_of(self.site)}"',
+                f"{mark('')}>",
+                '<form class="cmw-form" method="post" action="\x01root\x01/choice">',
+                '<input type="hidden" name="back" value="\x01back\x01"/>',
+                f'<input type="hidden" name="lang" value="{lang}"/>' if len(self.site.languages) > 1 else "",
+                f'<div class="cmw-intro"><h2 class="cmw-title" id="cmw-title">{escape(say["banner.title"])}</h2>',
+                f'\x01news\x01<p class="cmw-text">{escape(say["banner.text"])}</p>',
+                f'<ul class="cmw-list" role="list">{chips}</ul>',
+                f'<p class="cmw-text">{escape(say["banner.promise"])}</p>',
+                everybody.under_signal(
+                    f'<div class="cmw-gpc" role="status"><strong>{escape(say["gpc.short"])}.</strong> '
+                    f"{escape(say['gpc.banner'])}</div>",
+                    *(gpc, shared),
+                ),
+                f'<p class="cmw-about">{self._about(say)}</p></div>',
+                '<details class="cmw-more">',
+                f'<summary class="cmw-btn">{escape(say["action.choose"])}</summary>',
+                '<ul class="cmw-rows" role="list"><li class="cmw-row"><div class="cmw-on">'
+                f"<strong>{label}<em>{escape(say['banner.always'])}</em></strong>"
+                f'<span class="cmw-note">{note}</span></div></li>{rows}</ul>',
+                self._counted(say),
+                '</details><div class="cmw-actions">',
+                self._button("save", "cmw-btn cmw-save", say),
+                self._button("reject-all", "cmw-btn", say),
+                self._button("accept-all", "cmw-btn", say),
+                "</div></form></section>",
+            ]
+        )
+
+    def _about(self, say: Mapping[str, str]) -> str:
+        """Return by whom, and where it is told in full."""
+        controller = escape(say["banner.responsible"].replace("{controller}", self.site.controller or self.site.name))
+        count = numeral(say, len(self.site.optional))
+        services = escape(say["banner.services"].replace("{count}", count))
+        policy = escape(self.site.privacy_policy)
+        return "".join(
+            [
+                f"<span>{controller}</span>" if self.site.controller or self.site.name else "",
+                f'<a href="\x01root\x01/?\x01query\x01">{services}</a>',
+                f'<a href="{policy}">{escape(say["banner.privacy"])}</a>' if policy else "",
+            ]
+        )
+
+    def _counted(self, say: Mapping[str, str]) -> str:
+        """Return that answers are counted, and where one can object to it."""
+        if self.site.counters == "off":
+            return ""
+        return (
+            f'<p class="cmw-about"><span>{escape(say["banner.counted"])}</span>'
+            f'<a href="\x01root\x01/?\x01query\x01#counting">{escape(say["banner.counted.more"])}</a></p>'
+        )
+
+    def _row(self, purpose: Purpose, lang: str, mark: str) -> str:
+        return (
+            f'<li{mark}><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}"/>'
+            f"<span><strong>{escape(purpose_label(purpose, lang, self.site))}</strong>"
+            f'<span class="cmw-note">{escape(purpose_description(purpose, lang, self.site))}</span></span></label></li>'
+        )
+
+    @staticmethod
+    def _button(action: str, style: str, say: Mapping[str, str]) -> str:
+        return (
+            f'<button class="{style}" name="action" value="{action}" data-cmw-action="{action}">'
+            f"{escape(say['action.' + action])}</button>"
+        )
+
+    def _reopen(self, lang: str, gpc: bool, *, shared: bool = False) -> str:
+        say = wording(lang, self.site)
+        label = escape(say["action.open"])
+        status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>'
+        status = everybody.under_signal(status, gpc, shared)
+        return (
+            f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" aria-label="{label}" '
+            f'lang="{lang}" dir="{direction(lang)}">'
+            f'<a class="cmw-open" href="\x01root\x01/?\x01query\x01" data-cmw-action="open"><span>{label}</span></a>'
+            f"{status}</section>"
+        )
+
+
+def _bytes(text: str, utf8: bool) -> bytes:
+    return text.encode("utf-8" if utf8 else "ascii", "xmlcharrefreplace")

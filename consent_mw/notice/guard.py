@@ -1,0 +1,329 @@
+"""
+The guard in a page: code that holds what scripts create at run time, with the list of hosts that it holds.
+
+The code is the same text in every page (``static/guard.js``), so that a
+policy can name its hash; the list stands in an attribute. It names the
+declared services that the visitor has not granted, and behind them hosts of
+common trackers that the site did not declare, as far as a budget goes: every
+page pays for the list.
+
+The list is a row of groups between spaces, ``ids=pattern``. The guard tries
+them in order on ``host/path?query``; the first pattern that fits says which
+services must all be granted. No id means that the address may load: a
+service that runs may have its path on the host of one that does not. ``-``
+stands for what no visitor is asked about. A pattern is a regular expression
+in which a dot stands for itself; it fits from the beginning of a label on.
+
+The verdict is that of :class:`consent_mw.html.match.Matcher` over the same
+rules, but where path rules of two services fit one address: the first counts.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from consent_mw import catalogue
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.html.urls import SECOND_LEVEL
+from consent_mw.html.urls import ascii_host
+from consent_mw.html.urls import public_suffix_length
+from consent_mw.notice.assets import Assets
+from consent_mw.notice.escaping import escape
+from consent_mw.notice.page_facts import FirstPage
+
+__all__ = ["CODE", "COMMON", "UNASKED", "GuardCode", "host_list"]
+
+#: The file that holds what scripts create.
+CODE = "guard.js"
+
+#: How long the list may get by hosts that the site did not declare, in bytes when compressed.
+BUDGET = 280
+#: The id of services that no visitor is asked about.
+UNASKED = "-"
+#: Distinct sets of grants for which the list is kept; a full store is emptied.
+_KEPT = 64
+
+#: Rules of the catalogue's trackers that scripts of a site's own load most often, the most frequent first.
+COMMON = (
+    "google-analytics.com",
+    "googletagmanager.com",
+    "connect.facebook.net",
+    "doubleclick.net",
+    "googleadservices.com",
+    "googlesyndication.com",
+    "facebook.com/tr?",
+    "facebook.com/tr/",
+    "analytics.google.com",
+    "clarity.ms",
+    "bat.bing.com",
+    "hotjar.com",
+    "analytics.tiktok.com",
+    "snap.licdn.com",
+    "ads.linkedin.com",
+    "ct.pinterest.com",
+    "s.pinimg.com/ct/",
+    "ads-twitter.com",
+    "analytics.twitter.com",
+    "criteo.com",
+    "criteo.net",
+    "sc-static.net",
+    "tr.snapchat.com",
+    "amazon-adsystem.com",
+    "taboola.com",
+    "hs-scripts.com",
+    "hs-analytics.net",
+    "segment.com",
+    "segment.io",
+    "mixpanel.com",
+    "amplitude.com",
+    "heapanalytics.com",
+    "fullstory.com",
+    "mouseflow.com",
+    "crazyegg.com",
+    "scorecardresearch.com",
+    "quantserve.com",
+    "adnxs.com",
+    "demdex.net",
+    "adsrvr.org",
+)
+
+#: What the "*" of "name.*" stands for, with its dot; see public_suffix_length in html/urls.py.
+_SUFFIX = rf"(?:\.(?:{'|'.join(sorted(SECOND_LEVEL))})\.[^./]{{2}}|\.[^./]+)"
+_SPECIAL = re.compile(r"[\\^$*+?()\[\]{}|]")
+_ENDS_WORD = re.compile(r"[A-Za-z0-9]\Z")
+
+_Ids = frozenset[str]
+
+
+class _Rule(NamedTuple):
+    """One host or path rule, with the services that must be granted; none where the address may load."""
+
+    host: str
+    path: str
+    ids: _Ids
+
+    @property
+    def order(self) -> tuple[int, int, bool, str, str]:
+        """What sorts the rules as they win: the longest path, then the sub-domain's own."""
+        return -len(self.path), -len(_stem(self.host).split(".")), self.host.endswith("*"), self.host, self.path
+
+    @property
+    def family(self) -> str:
+        """The name that was registered: rules with different ones never meet."""
+        return _stem(self.host).rpartition(".")[2]
+
+    def meets(self, other: _Rule) -> bool:
+        """Whether an address may fit both."""
+        paths = self.path.startswith(other.path) or other.path.startswith(self.path)
+        return paths and (_within(self.host, other.host) or _within(other.host, self.host))
+
+    def covered(self, other: _Rule) -> bool:
+        """Whether ``other`` fits all addresses that this one does; a site's own host needs a rule with a path."""
+        path = self.path.startswith(other.path) and (bool(other.path) or not self.path)
+        return path and "*" not in self.host + other.host and _within(self.host, other.host)
+
+    @property
+    def pattern(self) -> str:
+        """The rule as the guard reads it."""
+        path = _SPECIAL.sub(r"\\\g<0>", self.path)
+        if not self.host:
+            return f"[^]*{path}" + ("(?![^?#&/])" if _ENDS_WORD.search(path) else "")
+        return self.host.replace(".*", _SUFFIX.replace(r"\.", ".")) + (path or "/")
+
+
+def _within(host: str, other: str) -> bool:
+    """Whether ``host`` is ``other`` or below it; ``name.*`` may be any of the hosts that it stands for."""
+    if host.endswith("*") or other.endswith("*"):
+        host, other = _stem(host), _stem(other)
+    return f".{host}".endswith(f".{other}")
+
+
+def _stem(host: str) -> str:
+    """Return the host without what is open for registration."""
+    labels = host.split(".")
+    return ".".join(labels[: -1 if labels[-1] == "*" else -public_suffix_length(labels)])
+
+
+def _rules(service: Service, ids: _Ids) -> Iterator[_Rule]:
+    for text in service.hosts:
+        host, slash, path = text.partition("/")
+        yield _Rule(host if host.endswith("*") else ascii_host(host), slash + path, ids)
+    for path in service.paths:
+        yield _Rule("", path, ids)
+
+
+def _merged(rules: Iterable[_Rule]) -> list[_Rule]:
+    """Return one rule for each host and path: all services of an address must be granted."""
+    ids: dict[tuple[str, str], _Ids] = {}
+    for host, path, wanted in rules:
+        ids[host, path] = ids.get((host, path), frozenset()) | wanted
+    merged = [_Rule(host, path, wanted) for (host, path), wanted in ids.items()]
+    # On one level both "name.com" and "name.*" count.
+    stars = [(re.compile(re.escape(rule.host[:-2]) + _SUFFIX), rule) for rule in merged if rule.host.endswith("*")]
+    return [
+        rule._replace(
+            ids=rule.ids.union(
+                *(star.ids for host, star in stars if star.path == rule.path and host.fullmatch(rule.host))
+            )
+        )
+        for rule in merged
+    ]
+
+
+def _needed(rules: Iterable[_Rule]) -> list[_Rule]:
+    """Return the rules of one family in the order in which they win, without those that change nothing."""
+    kept: list[_Rule] = []
+    for rule in sorted(rules, key=lambda rule: rule.order, reverse=True):
+        met = [other for other in kept if rule.meets(other)]
+        if rule.ids:
+            needless = all(other.ids == rule.ids for other in met) and any(map(rule.covered, met))
+        else:
+            needless = not any(other.ids for other in met)
+        if not needless:
+            kept.append(rule)
+    return kept[::-1]
+
+
+def _groups(rules: Iterable[_Rule]) -> str:
+    """Return the rules as groups: those of the same services, as far as the order of rules that meet allows."""
+    families: dict[str, list[_Rule]] = {}
+    # By place in the order, path rules first. On a site's own host only rules with a path count, so they stand apart.
+    groups: dict[tuple[int, _Ids, bool], list[_Rule]] = {}
+    for rule in _merged(rules):
+        if rule.host:
+            families.setdefault(rule.family, []).append(rule)
+        else:
+            groups.setdefault((-1, rule.ids, True), []).append(rule)
+    for family in families.values():
+        before: list[tuple[_Rule, int]] = []
+        for rule in _needed(family):
+            place = max((at + 1 for other, at in before if other.ids != rule.ids and rule.meets(other)), default=0)
+            before.append((rule, place))
+            groups.setdefault((place, rule.ids, bool(rule.path)), []).append(rule)
+    return " ".join(_group(group) for _, group in sorted(groups.items(), key=lambda item: item[0][0]))
+
+
+def _group(rules: list[_Rule]) -> str:
+    return f"{','.join(sorted(rules[0].ids))}={'|'.join(rule.pattern for rule in rules)}"
+
+
+def host_list(
+    services: Iterable[Service],
+    allowed: frozenset[str],
+    common: Iterable[Service] = (),
+    needed: Iterable[Service] = (),
+) -> str:
+    """
+    Return the list that the guard reads; empty where nothing is held.
+
+    Args:
+        services: All that the site declares.
+        allowed: The ids of those that may run.
+        common: What is held besides, as far as the budget goes, each with one host.
+        needed: What may run besides, as far as it is on the host of something held, or below that.
+    """
+    running: list[_Rule] = []
+    held: list[_Rule] = []
+    for service in services:
+        if service.id in allowed:
+            running += _rules(service, frozenset())
+        else:
+            held += _rules(service, frozenset({service.id}))
+    if not held and not common:
+        return ""
+    unasked = [rule for service in common for rule in _rules(service, frozenset({UNASKED}))]
+    begun = _groups(held)
+
+    def size(count: int) -> int:
+        text = f"{begun} {UNASKED}={'|'.join(rule.pattern for rule in unasked[:count])}"
+        return len(zlib.compress(text.encode(), 9))
+
+    held += unasked[: bisect_right(range(1, len(unasked) + 1), BUDGET, key=size)]
+    families: dict[str, list[_Rule]] = {}
+    for rule in held:
+        families.setdefault(rule.family, []).append(rule)
+    # A path rule is on every host.
+    running = [
+        rule for rule in running if not rule.host or any(rule.meets(other) for other in families.get(rule.family, ()))
+    ]
+    for service in needed:
+        running += [
+            rule
+            for rule in _rules(service, frozenset())
+            if any(rule.meets(other) and _within(rule.host, other.host) for other in families.get(rule.family, ()))
+        ]
+    return _groups([*held, *running])
+
+
+class GuardCode:
+    """
+    The guard as a site's pages carry it; made once and shared by threads.
+
+    Args:
+        site: As it is now; a site that has learned a service needs another.
+        assets: The static files.
+    """
+
+    def __init__(self, site: Site, assets: Assets) -> None:
+        known = catalogue.load()
+        self._path = assets.path(CODE)
+        self._code = assets.read(CODE).decode("ascii")
+        self._asked = frozenset(service.id for service in site.optional) if site.guard else frozenset()
+        self._site = site
+        self._needed = [service for service in known.values() if service.necessary and service.id not in site.by_id]
+        self._necessary = frozenset(service.id for service in site.services if service.necessary)
+        owners = {host: service for service in known.values() for host in service.hosts}
+        self._common = [
+            replace(owners[host], hosts=(host,), paths=()) for host in COMMON if owners[host].id not in site.by_id
+        ]
+        self._managers = [service for service in site.optional if service.manager and service.id in self._asked]
+        self._lists: dict[frozenset[str], str] = {}
+
+    def hosts(self, granted: frozenset[str], purposes: frozenset[str] | None = None) -> str:
+        """
+        Return the list for who granted these services; empty where all that were asked about are granted.
+
+        A tag manager that runs for some of its purposes (``purposes`` are granted, or all) is not granted as a whole:
+        what the site did not declare it may not load.
+        """
+        granted &= self._asked
+        partly = purposes is not None and any(
+            service.id in granted and not purposes.issuperset(service.purposes) for service in self._managers
+        )
+        if granted == self._asked and not partly:
+            return ""
+        found = self._lists.get(granted)
+        if found is None:
+            found = host_list(self._site.services, granted | self._necessary, self._common, self._needed)
+            if len(self._lists) >= _KEPT:
+                self._lists.clear()
+            self._lists[granted] = found
+        return found
+
+    def markup(self, page: FirstPage) -> bytes:
+        """
+        Return the script that goes first into head, before all else.
+
+        It is nothing where everything may run, and where the page takes neither code nor a linked script.
+        """
+        hosts = self.hosts(page.decision.granted, page.decision.purposes)
+        # Who has chosen comes back: for them the code is a file that the browser keeps, and pages stay small.
+        inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
+        if not hosts or not (inline or page.linked):
+            return b""
+        attributes = f'data-cmw-hosts="{escape(hosts)}"'
+        if page.nonce:
+            attributes += f' nonce="{escape(page.nonce)}"'
+        if inline:
+            script = f"<script {attributes}>{self._code}</script>"
+        else:
+            # It blocks the parser, so that it still runs first.
+            script = f'<script {attributes} src="{escape(f"{page.root}/{self._path}")}"></script>'
+        return script.encode("ascii", "xmlcharrefreplace")

@@ -1,0 +1,113 @@
+"""
+Signals to vendors: what tells a tag that may run what the visitor chose, by the interface of its vendor.
+
+A held tag needs no signal, since it is not there. So a signal is only written
+beside a tag that may run: where one of the services that listen to it is
+granted. The code is the same text in every page (``static/signals.js``), so
+that a policy can name its hash; what varies stands in attributes.
+
+Purposes and what they are called there (Google's consent mode, version 2):
+``analytics``: analytics_storage; ``marketing``: ad_storage, ad_user_data and
+ad_personalization; ``preferences``: functionality_storage and
+personalization_storage. A service that is granted by itself counts for the
+purposes that it has, for its own vendor; a tag manager does not.
+
+Limits: no vendor knows ``embeds``, nor a purpose of the owner's own. A queue
+that an owner renamed (``dataLayer``) is not found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from consent_mw.catalogue import SIGNALS
+from consent_mw.core.model import Decision
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.notice.assets import Assets
+from consent_mw.notice.escaping import quoted
+from consent_mw.notice.page_facts import FirstPage
+
+__all__ = ["CODE", "SignalCode"]
+
+#: The file that tells the vendors.
+CODE = "signals.js"
+
+#: Options of Google's consent mode.
+_OPTIONS = ("url_passthrough", "ads_data_redaction")
+#: The purposes that vendors have a word for, in the order that the code knows.
+_PURPOSES = ("analytics", "marketing", "preferences")
+
+
+class SignalCode:
+    """
+    What a site's pages carry to tell vendors; made once and shared by threads.
+
+    Args:
+        site: As it is now; a site that has learned a service needs another.
+        assets: The static files.
+    """
+
+    def __init__(self, site: Site, assets: Assets) -> None:
+        self._path = assets.path(CODE)
+        self._code = assets.read(CODE).decode("ascii")
+        self._ids = frozenset(service.id for family in SIGNALS for service in _listening(site, family))
+        #: What the code has to know of the site, as JSON; empty where no declared service listens to a signal.
+        self.settings = _settings(site)
+
+    def wanted(self, decision: Decision) -> bool:
+        """Return whether a tag that listens may run in this visitor's pages."""
+        return not self._ids.isdisjoint(decision.granted)
+
+    def markup(self, page: FirstPage) -> bytes:
+        """Return the script that goes first into head, or nothing where none of the tags that listen may run."""
+        decision = page.decision
+        if not self.wanted(decision):
+            return b""
+        on = sorted((self._ids & decision.granted) | decision.purposes.intersection(_PURPOSES))
+        attributes = f"data-cmw-signals={quoted(self.settings)} data-cmw-on={quoted(','.join(on))}"
+        if page.nonce:
+            attributes += f" nonce={quoted(page.nonce)}"
+        if page.inline and not page.xml:
+            script = f"<script {attributes}>{self._code}</script>"
+        else:
+            script = f"<script {attributes} src={quoted(f'{page.root}/{self._path}')}></script>"
+        return script.encode("ascii", "xmlcharrefreplace")
+
+    @property
+    def attributes(self) -> str:
+        """
+        What goes on the script element of the runtime, which loads the code when something is granted; or nothing.
+
+        It is not needed where :meth:`markup` has put the code into the page.
+        """
+        if not self.settings:
+            return ""
+        return f' data-cmw-signals={quoted(self.settings)} data-cmw-signals-src="{self._path}"'
+
+
+def _settings(site: Site) -> str:
+    """
+    Return the plan that the code reads.
+
+    By vendor these lists of ids: the services that listen; the purposes and services that stand for statistics, for
+    marketing, for preferences; and for Google its options that are on.
+    """
+    plan: dict[str, list[list[str]]] = {}
+    for family in SIGNALS:
+        if listening := _listening(site, family):
+            plan[family] = [[service.id for service in listening], *(_meaning(one, listening) for one in _PURPOSES)]
+    if "google" in plan:
+        plan["google"].append([option for option in _OPTIONS if getattr(site.signals, option)])
+    return json.dumps(plan, separators=(",", ":")) if plan else ""
+
+
+def _listening(site: Site, family: str) -> list[Service]:
+    """Return the services that listen to the vendor's signal."""
+    return [service for service in site.optional if family in service.signals] if getattr(site.signals, family) else []
+
+
+def _meaning(purpose: str, listening: Iterable[Service]) -> list[str]:
+    """Return the ids of which one, granted, lets the vendor do what the purpose says."""
+    return [purpose, *(one.id for one in listening if purpose in one.purposes and not one.manager)]

@@ -1,0 +1,247 @@
+"""
+The words of the notice and the pages in the visitor's language, and which language that is.
+
+The built-in texts come from :mod:`consent_mw.notice.assets`; what the owner wrote
+under ``[texts.LANG]`` goes before them. A text that is in neither is English.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from datetime import date
+from functools import cache
+from types import MappingProxyType
+
+from consent_mw.core.model import Purpose
+from consent_mw.core.model import Site
+from consent_mw.notice import plurals
+from consent_mw.notice.assets import FALLBACK_LANGUAGE
+from consent_mw.notice.assets import texts
+from consent_mw.notice.languages import canonical
+from consent_mw.notice.languages import nearest
+
+#: Languages written from right to left, by primary subtag.
+RIGHT_TO_LEFT = frozenset({"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
+
+#: An Accept-Language header is read up to here; browsers send under 200 characters.
+_LANGUAGE_HEADER_LIMIT = 1000
+
+#: What CLDR says of a language that is no text.
+_RULES = ("digits", "plural.")
+
+_PLACE = re.compile(r"\{(\w+)\}")
+_ASCII_DIGITS = "0123456789"
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+# -- which language
+
+
+def direction(lang: str) -> str:
+    """Return ``rtl`` for a language that is written from right to left, else ``ltr``."""
+    return "rtl" if canonical(lang).partition("-")[0] in RIGHT_TO_LEFT else "ltr"
+
+
+def offered_languages(site: Site) -> tuple[str, ...]:
+    """Return those of ``site.languages`` that there are texts for, built in or the owner's; else English."""
+    known = [tag for tag in site.languages if nearest(tag, texts()) or nearest(tag, site.texts)]
+    return tuple(known) or (FALLBACK_LANGUAGE,)
+
+
+def choose_language(site: Site, accept_language: str, page_lang: str = "") -> str:
+    """
+    Return the language of the notice, one of ``site.languages``.
+
+    The page's own language comes first, since a notice in another one than
+    the text around it reads like a foreign body; then what the browser asks
+    for; then the first language of the site.
+    """
+    languages = offered_languages(site)
+    if len(languages) == 1:
+        return languages[0]
+    from werkzeug.datastructures import LanguageAccept
+    from werkzeug.http import parse_accept_header
+
+    by_form = {canonical(tag): tag for tag in reversed(languages)}
+    header = parse_accept_header(accept_language[:_LANGUAGE_HEADER_LIMIT], LanguageAccept)
+    wanted = LanguageAccept([(canonical(tag), quality) for tag, quality in header])
+    page = LanguageAccept([(canonical(page_lang), 1)] if page_lang.strip() else [])
+    found = page.best_match(by_form) or wanted.best_match(by_form)
+    return by_form[found] if found else languages[0]
+
+
+# -- texts
+
+
+def localised(text: Mapping[str, str], lang: str) -> str:
+    """Return the text in the language, in its primary language, in English, or in any; empty where there is none."""
+    tag = nearest(lang, text) or nearest(FALLBACK_LANGUAGE, text)
+    return text[tag] if tag else next(iter(text.values()), "")
+
+
+def wording(lang: str, site: Site | None = None) -> Mapping[str, str]:
+    """Return the texts in the language, or in English; where a site is given, its own go first."""
+    known = texts()
+    tag = nearest(lang, known)
+    built_in = known[tag or FALLBACK_LANGUAGE]
+    own = _of_the_owner(site, lang) if site is not None and site.texts else None
+    if not own:
+        return built_in
+    return MappingProxyType({**built_in, **({} if tag else _locale(lang)), **own})
+
+
+def language_name(lang: str) -> str:
+    """Return how the language calls itself, or its tag where we do not know."""
+    known = texts()
+    found = nearest(lang, known)
+    return known[found].get("language.name", lang) if found else lang
+
+
+def purpose_label(purpose: Purpose, lang: str, site: Site | None = None) -> str:
+    """Return the name of the purpose as visitors read it."""
+    return localised(purpose.label, lang) or wording(lang, site).get(f"purpose.{purpose.id}.label", purpose.id)
+
+
+def purpose_description(purpose: Purpose, lang: str, site: Site | None = None) -> str:
+    """Return what the purpose means, in one sentence, or an empty text."""
+    return localised(purpose.description, lang) or wording(lang, site).get(f"purpose.{purpose.id}.description", "")
+
+
+# -- what goes into texts
+
+
+def fill(text: str, /, **values: str) -> str:
+    """Return the text with the values in the places named in braces; a place without a value stays."""
+    return _PLACE.sub(lambda place: values.get(place[1], place[0]), text)
+
+
+def numeral(say: Mapping[str, str], number: int) -> str:
+    """Return a whole number in the digits of the language."""
+    digits = say.get("digits")
+    return str(number).translate(str.maketrans(_ASCII_DIGITS, digits)) if digits else str(number)
+
+
+def dated(say: Mapping[str, str], day: int) -> str:
+    """Return the day, counted from 1970-01-01, as one writes it in the language."""
+    found = date.fromordinal(_EPOCH + day)
+    return fill(
+        say["date"],
+        day=numeral(say, found.day),
+        month=say[f"month.{found.month}"],
+        number=numeral(say, found.month),
+        year=numeral(say, found.year),
+    )
+
+
+def counted(say: Mapping[str, str], key: str, number: int) -> str:
+    """Return the text for so many of something: ``key.one``, ``key.few``, ... with the number in its place."""
+    form = plurals.form_of(_plural_rules(say), number)
+    text = say.get(f"{key}.{form}") or say[f"{key}.{plurals.OTHER}"]
+    return fill(text, count=numeral(say, number))
+
+
+def listed(say: Mapping[str, str], items: Iterable[str]) -> str:
+    """Return the items as a sentence lists them: ``a, b and c``."""
+    parts: Sequence[str] = list(items)
+    if len(parts) < 3:
+        return _pair(say["list.two"], *parts) if len(parts) == 2 else "".join(parts)
+    # Unicode Technical Standard 35, part 2, section 11: from the end, since only that pattern differs in most.
+    text = _pair(say["list.end"], parts[-2], parts[-1])
+    for part in reversed(parts[1:-2]):
+        text = _pair(say["list.middle"], part, text)
+    return _pair(say["list.start"], parts[0], text)
+
+
+def _of_the_owner(site: Site, lang: str) -> Mapping[str, str]:
+    """Return what the owner wrote; what is meant for ``pt`` is not for ``pt-BR`` where that has texts of its own."""
+    plain = canonical(lang)
+    return site.texts.get(plain) or site.texts.get(nearest(lang, texts()) or plain.partition("-")[0]) or {}
+
+
+def _locale(lang: str) -> Mapping[str, str]:
+    """Return what CLDR says of the language, whether it has texts or not; of English where we do not know."""
+    plain = canonical(lang)
+    known = texts()
+    return known.locale(plain) or known.locale(plain.partition("-")[0]) or known.locale(FALLBACK_LANGUAGE)
+
+
+def _pair(pattern: str, first: str, second: str) -> str:
+    return re.sub(r"\{([01])\}", lambda place: second if place[1] == "1" else first, pattern)
+
+
+def _plural_rules(say: Mapping[str, str]) -> dict[str, str]:
+    return {form: say[f"plural.{form}"] for form in plurals.FORMS if f"plural.{form}" in say}
+
+
+# -- what an owner may write, and what is lacking
+
+
+def places(text: str) -> frozenset[str]:
+    """Return the names in braces, whose places a translation has to keep."""
+    return frozenset(_PLACE.findall(text))
+
+
+def every_text(lang: str) -> Mapping[str, str]:
+    """Return each text that the language can have, by key, in words that have the places which it must keep."""
+    return MappingProxyType(
+        sentences(lang) | {key: text for key, text in _locale(lang).items() if not key.startswith(_RULES)}
+    )
+
+
+def sentences(lang: str) -> dict[str, str]:
+    """Return the English text of each key that a translator writes, in the plural forms of the language."""
+    forms = plural_forms(lang)
+    found = {}
+    for key, text in texts().own(FALLBACK_LANGUAGE).items():
+        base, _, form = key.rpartition(".")
+        if base not in _plural_keys():
+            found[key] = text
+        elif form == plurals.OTHER:
+            found.update(dict.fromkeys((f"{base}.{one}" for one in forms), text))
+    return found
+
+
+def plural_forms(lang: str) -> tuple[str, ...]:
+    """Return the forms that a text with ``{count}`` has in the language."""
+    return plurals.needed(_plural_rules(_locale(lang)))
+
+
+def may_omit(lang: str, key: str) -> frozenset[str]:
+    """Return the places that a text need not keep: the form for a single number need not name it."""
+    base, _, form = key.rpartition(".")
+    alone = base in _plural_keys() and plurals.stands_alone(_plural_rules(_locale(lang)), form)
+    return frozenset({"count"}) if alone else frozenset()
+
+
+@cache
+def _plural_keys() -> frozenset[str]:
+    """Return the keys that have a text for each plural form, without the form."""
+    english = texts().own(FALLBACK_LANGUAGE)
+    others = (key.removesuffix(f".{plurals.OTHER}") for key in english if key.endswith(f".{plurals.OTHER}"))
+    return frozenset(key for key in others if f"{key}.one" in english)
+
+
+def missing_texts(site: Site) -> Mapping[str, tuple[str, ...]]:
+    """
+    Return what falls back to another language, by language of the site; only languages that lack something.
+
+    A key of the built-in texts stands for itself; ``purposes.ID.label``,
+    ``purposes.ID.description`` and ``services.ID.description`` for what the
+    owner or the catalogue wrote in other languages only.
+    """
+    lacking = {tag: tuple(_missing(site, tag)) for tag in site.languages}
+    return MappingProxyType({tag: keys for tag, keys in lacking.items() if keys})
+
+
+def _missing(site: Site, lang: str) -> Iterable[str]:
+    known = texts()
+    built_in = nearest(lang, known)
+    have = set(known.own(built_in) if built_in else ()) | set(_of_the_owner(site, lang))
+    yield from (key for key in sentences(lang) if key not in have)
+    written = [(f"purposes.{one.id}.label", one.label) for one in site.purposes]
+    written += [(f"purposes.{one.id}.description", one.description) for one in site.purposes]
+    written += [(f"services.{one.id}.description", one.description) for one in site.services]
+    yield from (key for key, text in written if text and not nearest(lang, text))

@@ -1,0 +1,103 @@
+"""
+The ledger as a file: CSV for a spreadsheet, JSON Lines for a program, ISO/IEC TS 27560 records for an authority.
+
+Each function yields text as it reads the ledger, so that memory does not
+grow with it. Entries come by receipt and step; nothing tells the order in
+which people came.
+
+A CSV cell that a spreadsheet would take for a formula begins with an
+apostrophe, as OWASP's "CSV Injection" advises; JSON keeps the bare text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from consent_mw.core.model import Site
+from consent_mw.core.seal import Kept
+from consent_mw.proof.dates import iso
+from consent_mw.proof.dpv import jsonld
+from consent_mw.records import Ledger
+
+__all__ = ["COLUMNS", "FORMATS", "csv_lines", "json_lines", "jsonld"]
+
+#: The columns of the CSV; the keys of a JSON line are the same.
+COLUMNS = (
+    "site",
+    "receipt",
+    "act",
+    "date",
+    "revision",
+    "purposes",
+    "services",
+    "gpc",
+    "language",
+    "notice",
+    "about",
+    "seal",
+    "place",
+)
+
+# What spreadsheets read as the start of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_lines(records: Ledger, site: Site) -> Iterator[str]:
+    """Yield the ledger as CSV (RFC 4180): a head, then a row for each entry; ids of a set are separated by spaces."""
+    yield _row(COLUMNS)
+    for kept in records.entries():
+        values = _values(kept)
+        yield _row([_cell(values[column]) for column in COLUMNS])
+
+
+def json_lines(records: Ledger, site: Site) -> Iterator[str]:
+    """Yield the ledger as JSON Lines: an object for each entry."""
+    for kept in records.entries():
+        yield json.dumps(_values(kept), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+#: What writes each format, by the name that the command line knows it by.
+FORMATS: Mapping[str, Callable[[Ledger, Site], Iterator[str]]] = MappingProxyType(
+    {"csv": csv_lines, "jsonl": json_lines, "jsonld": jsonld}
+)
+
+
+def _values(kept: Kept) -> dict[str, object]:
+    entry = kept.entry
+    return {
+        "site": entry.site,
+        "receipt": entry.receipt,
+        "act": entry.act.value,
+        "date": iso(entry.day),
+        "revision": entry.revision,
+        "purposes": sorted(entry.purposes),
+        "services": sorted(entry.services),
+        "gpc": entry.gpc,
+        "language": entry.language,
+        "notice": entry.notice,
+        "about": entry.about,
+        "seal": kept.seal,
+        "place": kept.place,
+    }
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    text = " ".join(value) if isinstance(value, list) else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _row(cells: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, quoting=csv.QUOTE_ALL).writerow(cells)
+    return line.getvalue()

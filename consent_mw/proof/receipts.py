@@ -1,0 +1,394 @@
+"""
+The visitor's copy of a consent record, and how anybody checks it without the ledger.
+
+A receipt is a JSON document. It holds the entries of one receipt id as they
+stand in the ledger, and for each that is sealed the hashes that lead from it
+to the root in its seal. Whoever keeps a receipt, or the hash of any later
+seal, can show that the ledger was changed afterwards.
+
+The steps of :func:`verify_receipt`; the numbers are repeated at the code:
+
+(1) The document is JSON, of bounded size, in the format it names.
+(2) Every entry is whole, and of the receipt and site that the document names.
+(3) The leaf of each entry is the hash of what it says.
+(4) The hashes beside it lead from the leaf, at its place, to the root in the seal.
+(5) The hash of the seal is that of what the seal says.
+(6) Where keys are given, one of them signed each seal, and the document.
+
+Limits: without the site's keys a document proves that it agrees with its
+seals, not that they are the site's; the site's own ``--ledger`` check, or a
+hash noted elsewhere, shows that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from itsdangerous import Signer
+
+from consent_mw.core.model import Site
+from consent_mw.core.seal import HASH_SIZE
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import Seal
+from consent_mw.core.seal import inclusion_proof
+from consent_mw.core.seal import root_of_proof
+from consent_mw.errors import ConsentError
+from consent_mw.proof.dates import iso
+from consent_mw.proof.signing import is_signed
+from consent_mw.records import Ledger
+
+__all__ = [
+    "LARGEST",
+    "EntryVerdict",
+    "ReceiptError",
+    "ReceiptVerdict",
+    "ReceiptState",
+    "receipt_document",
+    "verify_receipt",
+]
+
+#: The largest document that is read, in bytes; our own have some thousand.
+LARGEST = 1_048_576
+
+_FORMAT = "consent_mw.receipt.v1"
+_SALT = b"consent_mw.receipt.v1"
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+#: A proof is as long as the tree is deep.
+_DEEPEST = 64
+_LARGEST_NUMBER = 2**53
+_MOST_ENTRIES = 64
+
+_HOW = (
+    "Each entry says what was granted or ended, on which day, under which notice. Nothing in it tells who you are.",
+    "entry: its leaf is SHA-256 of a zero byte and the entry as JSON, keys sorted, no spaces, UTF-8, without escapes "
+    "for characters that are not ASCII.",
+    "proof: hash the leaf together with the hashes in path, from the first to the last, as RFC 9162, section 2.1.3.2 "
+    "says; the result is the root in the seal.",
+    "seal: its hash is SHA-256 of the JSON object of format consent_mw.seal.v1, site, number, day, size, root and "
+    "previous, written in the same way. Each seal names the hash of the one before it, so none can be changed later "
+    "without changing all that follow.",
+    "notice: the address of the exact text and look that was shown; ask the site for it, or open it from your receipt "
+    "page.",
+    "A program does all of this: consent-mw receipt verify FILE",
+)
+_WAITS = "This entry waits for its seal, which takes about a minute. Fetch the receipt again to get its proof."
+
+
+class ReceiptError(ConsentError):
+    """A file is no receipt that can be checked; the message says where it goes wrong."""
+
+
+class ReceiptState(Enum):
+    """What could be shown of an entry."""
+
+    PROVED = "proved"
+    #: Its seal was not there yet when the receipt was made.
+    WAITS = "waits"
+    #: What the document says does not agree with itself.
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryVerdict:
+    """
+    One entry of a receipt, checked.
+
+    Args:
+        seal: Its seal as the document tells it, without leaves; None where it waits.
+        what: What is wrong, in one sentence; empty where nothing is.
+    """
+
+    entry: Entry
+    state: ReceiptState
+    seal: Seal | None
+    place: int | None
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptVerdict:
+    """
+    A receipt, checked.
+
+    Args:
+        entries: In the order of the document.
+        signed: Whether a signature was asked for and holds; None where no key was given.
+        what: What is wrong with the document as a whole; empty where nothing is.
+    """
+
+    receipt: str
+    site: str
+    entries: tuple[EntryVerdict, ...]
+    signed: bool | None
+    what: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong; entries may still wait for their seals."""
+        return not self.what and all(verdict.state is not ReceiptState.WRONG for verdict in self.entries)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong, a sentence each."""
+        return tuple(filter(None, (self.what, *(verdict.what for verdict in self.entries))))
+
+
+# -- making
+
+
+def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[str, ...] = ()) -> bytes | None:
+    """
+    Return the document of a receipt, or None where the ledger does not know it.
+
+    The same ledger gives the same bytes.
+
+    Args:
+        site: Whose ledger it is, and who answers for it.
+        keys: Oldest first; the last one signs the document, so that the site knows its own receipts again. With none of
+            them it is not signed.
+
+    Raises:
+        RecordsError: the store fails.
+    """
+    history = records.history(receipt)
+    if not history:
+        return None
+    document: dict[str, object] = {
+        "format": _FORMAT,
+        "receipt": receipt,
+        "site": {
+            "id": site.id,
+            "name": site.name,
+            "controller": site.controller,
+            "contact": site.contact,
+            "privacy_policy": site.privacy_policy,
+            "supervisory_authority": site.supervisory_authority,
+        },
+        "entries": [_entry(records, kept) for kept in history],
+        "how_to_verify": list(_HOW),
+    }
+    if keys:
+        document["signature"] = _signer(keys).get_signature(_signed_part(document)).decode("ascii")
+    return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _entry(records: Ledger, kept: Kept) -> dict[str, object]:
+    """Return an entry as the document tells it."""
+    entry = kept.entry
+    told: dict[str, object] = {
+        "date": iso(entry.day),
+        "entry": json.loads(entry.canonical),
+        "leaf": entry.leaf.hex(),
+    }
+    seal = next(iter(records.seals(kept.seal, 1)), None) if kept.seal is not None else None
+    if seal is None or kept.place is None or seal.leaves is None or not kept.place < len(seal.leaves):
+        return {**told, "waits": _WAITS, "proof": None}
+    return {
+        **told,
+        "proof": {
+            "seal": {
+                "number": seal.number,
+                "day": seal.day,
+                "size": seal.size,
+                "root": seal.root.hex(),
+                "previous": seal.previous.hex(),
+                "hash": seal.hash.hex(),
+                "signature": seal.signature,
+            },
+            "place": kept.place,
+            "path": [beside.hex() for beside in inclusion_proof(seal.leaves, kept.place)],
+        },
+    }
+
+
+def _signed_part(document: Mapping[str, object]) -> bytes:
+    """Return what the signature of a document covers: all of it but the signature."""
+    rest = {key: value for key, value in document.items() if key != "signature"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).digest()
+
+
+def _signer(keys: tuple[str, ...]) -> Signer:
+    return Signer(list(keys), salt=_SALT, sep=".", key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+# -- verifying
+
+
+def verify_receipt(document: bytes, keys: tuple[str, ...] = ()) -> ReceiptVerdict:
+    """
+    Check a receipt with nothing but what it says, and return what could be shown.
+
+    Args:
+        document: The file as it was downloaded.
+        keys: The site's keys, where they are at hand.
+
+    Raises:
+        ReceiptError: it is no receipt.
+    """
+    told = _parsed(document)  # (1)
+    receipt = _text(told, "receipt")
+    site = _text(_object(told, "site"), "id")
+    given = told.get("entries")
+    if not isinstance(given, list) or not 1 <= len(given) <= _MOST_ENTRIES:
+        raise ReceiptError(f"entries is not a list of 1 to {_MOST_ENTRIES} entries.")
+    entries = tuple(_checked(item, f"entries[{number}]", keys) for number, item in enumerate(given))
+    for number, verdict in enumerate(entries):  # (2)
+        if (verdict.entry.receipt, verdict.entry.site) != (receipt, site):
+            raise ReceiptError(f"entries[{number}] is of another receipt or site than the document.")
+    signed, what = None, ""
+    if keys:  # (6)
+        signature = told.get("signature")
+        signed = (
+            isinstance(signature, str)
+            and signature.isascii()
+            and _signer(keys).verify_signature(_signed_part(told), signature)
+        )
+        what = "" if signed else "The document is not as the site signed it, or was signed by a key that is not given."
+    return ReceiptVerdict(receipt, site, entries, signed, what)
+
+
+def _parsed(document: bytes) -> Mapping[str, object]:
+    """Return the JSON object of a document."""
+    if len(document) > LARGEST:
+        raise ReceiptError(f"The file has {len(document)} bytes, and no receipt is larger than {LARGEST}.")
+    try:
+        told = json.loads(document.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+    except UnicodeDecodeError as error:
+        raise ReceiptError(f"The file is no text in UTF-8 (byte {error.start}).") from None
+    except json.JSONDecodeError as error:
+        raise ReceiptError(f"The file is no JSON: {error.msg} in line {error.lineno}.") from None
+    except RecursionError:
+        raise ReceiptError("The file is nested too deeply.") from None
+    except ValueError:  # from int(): a number of thousands of digits
+        raise ReceiptError("The file holds a number that no receipt has.") from None
+    if not isinstance(told, dict) or told.get("format") != _FORMAT:
+        raise ReceiptError(f'The file is no receipt: it does not say "format": "{_FORMAT}".')
+    return told
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a key that is there twice: readers would differ about what the document says."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ReceiptError("The file says something twice under one name.")
+    return found
+
+
+def _no_number(name: str) -> object:
+    raise ReceiptError(f"The file holds {name}, which is no number.")
+
+
+def _checked(item: object, where: str, keys: tuple[str, ...]) -> EntryVerdict:
+    """Return the verdict on one entry."""
+    if not isinstance(item, dict):
+        raise ReceiptError(f"{where} is not an object.")
+    entry = _entry_of(_object(item, "entry", where), f"{where}.entry")
+    if item.get("proof", False) is None:
+        if _hash(item, "leaf", where) != entry.leaf:
+            return EntryVerdict(entry, ReceiptState.WRONG, None, None, f"{where}: the leaf is not that of the entry.")
+        return EntryVerdict(entry, ReceiptState.WAITS, None, None)
+    proof = _object(item, "proof", where)
+    where = f"{where}.proof"
+    said = _object(proof, "seal", where)
+    seal = Seal(
+        site=entry.site,
+        number=_number(said, "number", f"{where}.seal"),
+        day=_number(said, "day", f"{where}.seal", least=-_LARGEST_NUMBER),
+        size=_number(said, "size", f"{where}.seal"),
+        root=_hash(said, "root", f"{where}.seal"),
+        previous=_hash(said, "previous", f"{where}.seal"),
+        signature=_text(said, "signature", f"{where}.seal"),
+    )
+    place = _number(proof, "place", where)
+    path = proof.get("path")
+    if not isinstance(path, list) or len(path) > _DEEPEST:
+        raise ReceiptError(f"{where}.path is not a list of up to {_DEEPEST} hashes.")
+    beside = [_hash({"path": one}, "path", where) for one in path]
+
+    what = ""
+    if _hash(item, "leaf", where) != entry.leaf:  # (3)
+        what = "the leaf is not that of the entry."
+    elif root_of_proof(entry.leaf, place, seal.size, beside) != seal.root:  # (4)
+        what = "the entry does not lead to the root in the seal."
+    elif _hash(said, "hash", f"{where}.seal") != seal.hash:  # (5)
+        what = "the hash of the seal is not that of what it says."
+    elif keys and not is_signed(seal, keys):  # (6)
+        what = "none of the keys given signed the seal."
+    return EntryVerdict(
+        entry, ReceiptState.WRONG if what else ReceiptState.PROVED, seal, place, f"{where}: {what}" if what else ""
+    )
+
+
+def _entry_of(told: Mapping[str, object], where: str) -> Entry:
+    """Return the entry that an object says (2)."""
+    try:
+        act = Act(told.get("act"))
+    except ValueError:
+        raise ReceiptError(f"{where}.act is not known.") from None
+    gpc = told.get("gpc")
+    if not isinstance(gpc, bool):
+        raise ReceiptError(f"{where}.gpc is neither true nor false.")
+    entry = Entry(
+        site=_text(told, "site", where),
+        receipt=_text(told, "receipt", where),
+        act=act,
+        day=_number(told, "day", where, least=-_LARGEST_NUMBER),
+        revision=_text(told, "revision", where),
+        purposes=_ids(told, "purposes", where),
+        services=_ids(told, "services", where),
+        gpc=gpc,
+        language=_text(told, "language", where),
+        notice=_text(told, "notice", where),
+        about=_text(told, "about", where),
+    )
+    if json.loads(entry.canonical) != told:
+        raise ReceiptError(f"{where} says more than an entry does, or is of another format.")
+    return entry
+
+
+def _object(told: Mapping[str, object], key: str, where: str = "") -> Mapping[str, object]:
+    value = told.get(key)
+    if not isinstance(value, dict):
+        raise ReceiptError(f"{_at(where, key)} is missing, or no object.")
+    return value
+
+
+def _text(told: Mapping[str, object], key: str, where: str = "") -> str:
+    value = told.get(key)
+    if not isinstance(value, str):
+        raise ReceiptError(f"{_at(where, key)} is missing, or no text.")
+    return value
+
+
+def _number(told: Mapping[str, object], key: str, where: str, *, least: int = 0) -> int:
+    value = told.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LARGEST_NUMBER:
+        raise ReceiptError(f"{_at(where, key)} is missing, or no number that a receipt may hold.")
+    return value
+
+
+def _ids(told: Mapping[str, object], key: str, where: str) -> frozenset[str]:
+    value = told.get(key)
+    if not isinstance(value, list) or not all(isinstance(id, str) for id in value):
+        raise ReceiptError(f"{_at(where, key)} is missing, or no list of ids.")
+    return frozenset(value)
+
+
+def _hash(told: Mapping[str, object], key: str, where: str) -> bytes:
+    value = told.get(key)
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise ReceiptError(f"{_at(where, key)} is missing, or no hash of {HASH_SIZE} bytes in hex.")
+    return bytes.fromhex(value)
+
+
+def _at(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key

@@ -1,0 +1,440 @@
+"""
+Finding what was done to a ledger since it was sealed.
+
+Whoever can write to the store, and has none of the keys, can hide nothing of
+what was sealed before: :func:`verify` walks the whole chain, one seal at a time,
+and names the first thing that is not as it was sealed.
+
+The steps of :func:`verify`; the numbers are repeated at the code:
+
+(1) The seals count from 1 without gaps.
+(2) Each is signed by one of the site's keys.
+(3) Each names the hash of the one before.
+(4) The leaves of each, in number and root, are those it was made of; they may be gone when their time is over.
+(5) At each place stands the entry whose leaf it is, or a tombstone tells that it was erased.
+(6) No entry stands in a seal that does not exist, and no tombstone tells of an entry that is still there.
+(7) Where the owner noted a head of the chain, it is still in it: a chain that was cut short passes all else.
+(8) Where asked, each notice that an entry names is there and unaltered.
+
+Limits: an entry is proved from its sealing on, not before. Entries that are
+written and erased while this runs are looked at again before they count as a
+finding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+from consent_mw.core.seal import NO_SEAL
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import Seal
+from consent_mw.core.seal import merkle_root
+from consent_mw.errors import RecordsError
+from consent_mw.proof.signing import is_signed
+from consent_mw.proof.signing import key_name
+from consent_mw.records import Ledger
+
+__all__ = ["Finding", "FindingKind", "Verification", "verify"]
+
+# Seals are read so many at a time; with their leaves each is up to half a megabyte.
+_BATCH = 16
+
+
+class FindingKind(Enum):
+    """What a verification may find."""
+
+    #: The entry at a place is not the one that was sealed there.
+    EDITED = "edited"
+    #: Nothing is at a place, and no tombstone tells why.
+    REMOVED = "removed"
+    #: Something claims a place that is taken, or that no seal has.
+    INSERTED = "inserted"
+    #: An entry that was sealed stands in another place.
+    MOVED = "moved"
+    #: A seal is missing, or names another than the one before it.
+    CHAIN = "chain broken"
+    #: A seal, or its list of leaves, is not as it was made.
+    SEAL = "seal edited"
+    #: A seal is as it was made, and its signature is not.
+    SIGNATURE = "signature wrong"
+    #: A seal was signed by a key that was not given.
+    KEY = "key unknown"
+    #: Entries are gone that had to be kept longer.
+    PURGED = "purged too early"
+    #: The head that was noted is not in the chain.
+    TRUNCATED = "chain cut short"
+    #: A notice is not there, or not as it was shown.
+    NOTICE = "notice lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    The first thing that is not as it was sealed.
+
+    Args:
+        what: One sentence.
+        seal: The number of the seal where it shows, or None.
+        place: The place in it, or None.
+        receipt: Of the entry in question, where there is one.
+    """
+
+    kind: FindingKind
+    what: str
+    seal: int | None = None
+    place: int | None = None
+    receipt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """
+    What a walk along the chain came to; after a finding the figures tell how far it got.
+
+    Args:
+        finding: None where all is as it was sealed.
+        seals: How many seals were checked.
+        entries: How many entries stand in them as they were sealed.
+        erased: How many were erased at their person's request, and left a tombstone.
+        purged: How many were dropped when their time was over.
+        waiting: How many are not sealed yet, and prove nothing yet.
+        head: The hash of the last seal, in hex; empty where there is none. Noted elsewhere, it shows later whether the
+            chain was cut short.
+        signed: False where no key was given, so that no signature was checked.
+    """
+
+    finding: Finding | None
+    seals: int
+    entries: int
+    erased: int
+    purged: int
+    waiting: int
+    head: str
+    signed: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return self.finding is None
+
+
+def verify(
+    records: Ledger,
+    *,
+    site: str,
+    keys: tuple[str, ...],
+    today: int,
+    record_days: int,
+    head: str = "",
+    notices: bool = False,
+) -> Verification:
+    """
+    Walk the chain of a site from its first seal, and return what was found.
+
+    Memory does not grow with the ledger, but with the number of erasures.
+
+    Args:
+        site: The site's id.
+        keys: All that ever signed; with none of them, signatures are not checked.
+        today: Whole days since 1970-01-01 UTC.
+        record_days: How long entries must be kept after their sealing.
+        head: The hash of a seal that was noted earlier, in hex.
+        notices: Whether to look at the notices too.
+
+    Raises:
+        RecordsError: the store fails.
+    """
+    return _Walk(records, site, keys, today, record_days).result(head.lower(), notices)
+
+
+class _Found(Exception):
+    """Carries the finding out of the walk."""
+
+    def __init__(
+        self, kind: FindingKind, what: str, seal: int | None = None, place: int | None = None, receipt: str = ""
+    ) -> None:
+        super().__init__(what)
+        self.finding = Finding(kind, what, seal, place, receipt)
+
+
+class _Walk:
+    """One verification."""
+
+    def __init__(self, records: Ledger, site: str, keys: tuple[str, ...], today: int, record_days: int) -> None:
+        self.records = records
+        self.site = site
+        self.keys = keys
+        self.record_days = record_days
+        self.today = today
+        self.newest: int | None = None
+        self.seals = self.entries = self.erased = self.purged = self.waiting = 0
+        self.head = NO_SEAL
+        self.tombstones: set[tuple[int, int]] | None = None
+        self.excused: set[tuple[int, int]] = set()
+
+    def result(self, head: str, notices: bool) -> Verification:
+        finding = None
+        try:
+            with _readable(FindingKind.SEAL, "A seal cannot be read: it is not as it was made."):
+                self.chain(head)
+            self.rest()
+            if notices:
+                self.notices()
+        except _Found as found:
+            finding = found.finding
+        return Verification(
+            finding,
+            self.seals,
+            self.entries,
+            self.erased,
+            self.purged,
+            self.waiting,
+            self.head.hex() if self.seals else "",
+            bool(self.keys),
+        )
+
+    # -- the chain
+
+    def chain(self, head: str) -> None:
+        noted = not head
+        for seal in _seals(self.records):
+            if seal.number != self.seals + 1:  # (1)
+                raise _Found(
+                    FindingKind.CHAIN,
+                    f"Seal {self.seals + 1} is missing: seal {seal.number} comes next.",
+                    self.seals + 1,
+                )
+            if seal.site != self.site:
+                raise _Found(FindingKind.SEAL, f"Seal {seal.number} is one of another site.", seal.number)
+            self.link(seal)
+            self.leaves(seal)
+            self.head = seal.hash
+            self.seals += 1
+            noted = noted or self.head.hex() == head
+        if not noted:  # (7)
+            what = f"The head that was noted is in none of the {self.seals} seals: later ones were removed or replaced."
+            raise _Found(FindingKind.TRUNCATED, what, self.seals or None)
+
+    def link(self, seal: Seal) -> None:
+        """Check a seal by itself, and its tie to the one before."""
+        number = seal.number
+        fits = seal.previous == self.head
+        if self.keys and not is_signed(seal, self.keys):  # (2)
+            after = next(iter(self.records.seals(number + 1, 1)), None)
+            # The seal itself is sound if the one after it, which is signed, names it just so.
+            confirmed = after is not None and after.previous == seal.hash and is_signed(after, self.keys)
+            if not (fits and self.holds(seal)):
+                raise _Found(FindingKind.SEAL, f"Seal {number} is not as it was signed.", number)
+            name = seal.signature.partition(".")[0]
+            if name and name not in {key_name(key) for key in self.keys}:
+                what = f"Seal {number} was signed by the key {name!r}, which is not among those given."
+                raise _Found(FindingKind.KEY, what, number)
+            if confirmed:
+                raise _Found(
+                    FindingKind.SIGNATURE, f"The signature of seal {number} is not the one it was given.", number
+                )
+            if after is None:
+                what = f"The signature of seal {number}, the last one, does not fit: one of the two was edited."
+                raise _Found(FindingKind.SIGNATURE, what, number)
+            raise _Found(FindingKind.SEAL, f"Seal {number} is not as it was signed.", number)
+        if not fits:  # (3)
+            before = f"seal {number - 1} as it is kept" if number > 1 else "none"
+            raise _Found(FindingKind.CHAIN, f"Seal {number} follows another seal than {before}.", number)
+
+    @staticmethod
+    def holds(seal: Seal) -> bool:
+        """Return whether the leaves of a seal are those that it names, as far as they are still there."""
+        return seal.leaves is None or (len(seal.leaves) == seal.size and merkle_root(seal.leaves) == seal.root)
+
+    def leaves(self, seal: Seal) -> None:
+        """Check what stands in a seal; where something is wrong, look again before it counts as a finding."""
+        rows = self.sealed(seal.number)
+        listed = seal.leaves
+        if listed is not None and len(rows) == seal.size and len(listed) == seal.size:
+            straight = all(row.place == place for place, row in enumerate(rows))
+            if straight and tuple(row.entry.leaf for row in rows) == listed and merkle_root(listed) == seal.root:
+                self.entries += seal.size
+                return
+        self.places(seal, self.sealed(seal.number))
+
+    def sealed(self, number: int) -> list[Kept]:
+        with _readable(
+            FindingKind.EDITED, f"An entry of seal {number} cannot be read: it is not as it was sealed.", number
+        ):
+            return self.records.sealed(number)
+
+    def places(self, seal: Seal, rows: list[Kept]) -> None:
+        """Compare a seal with what stands in it."""
+        number = seal.number
+        over = seal.day + self.record_days < self.today
+        if seal.leaves is None:  # (4)
+            if not over and not self.is_over(seal):
+                what = (
+                    f"The entries of seal {number} were purged before {self.record_days} days were over"
+                    " (or the clock went back, or the setting record_days was raised since)."
+                )
+                raise _Found(FindingKind.PURGED, what, number)
+            if rows and merkle_root([row.entry.leaf for row in rows]) != seal.root:
+                self.astray(rows[0], f"The entries of seal {number} were purged, and this is none of them.")
+            self.purged += seal.size
+            return
+        if not self.holds(seal):
+            what = f"The list of leaves of seal {number} is not the one that was sealed."
+            raise _Found(FindingKind.SEAL, what, number)
+        at: dict[int | None, list[Kept]] = {}
+        for row in rows:
+            at.setdefault(row.place, []).append(row)
+        for place, leaf in enumerate(seal.leaves):  # (5)
+            there = at.pop(place, [])
+            strange = [row for row in there if row.entry.leaf != leaf]
+            if not there:
+                self.absent(seal, place, leaf, over)
+            elif len(strange) == len(there):
+                self.differs(strange[0])
+            elif strange:
+                self.astray(strange[0], f"Place {place} of seal {number} is taken.")
+            else:
+                self.entries += 1
+        for nowhere, there in at.items():
+            self.astray(there[0], f"Seal {number} has {seal.size} places, and none is {nowhere}.")
+
+    def is_over(self, seal: Seal) -> bool:
+        """Return whether the time of a seal was over on the newest day in the chain: the clock may have gone back."""
+        if self.newest is None:
+            self.newest = max(other.day for other in _seals(self.records))
+        return seal.day + self.record_days < self.newest
+
+    def absent(self, seal: Seal, place: int, leaf: bytes, over: bool) -> None:
+        """Judge an empty place."""
+        number = seal.number
+        if over:
+            self.purged += 1
+            return
+        if self.is_erased(number, place):
+            self.erased += 1
+            self.excused.add((number, place))
+            return
+        for row in self.every():
+            if row.entry.leaf == leaf:
+                now = f"{row.seal}/{row.place}" if row.seal is not None else "among those that wait for a seal"
+                what = f"The entry that was sealed at {number}/{place} now stands {now}."
+                raise _Found(FindingKind.MOVED, what, number, place, row.entry.receipt)
+        # Only a clock that went back dates a later seal earlier: the tombstone may have been purged with it.
+        if any(other.leaves is None for other in _seals(self.records, number + 1)):
+            self.erased += 1
+            self.excused.add((number, place))
+            return
+        what = f"The entry that was sealed at {number}/{place} is gone, and no tombstone says that it was erased."
+        raise _Found(FindingKind.REMOVED, what, number, place)
+
+    def differs(self, row: Kept) -> None:
+        """Raise what is wrong with an entry that is not the one of its place."""
+        self.moved(row)
+        what = f"The entry at {row.seal}/{row.place} is not as it was sealed."
+        raise _Found(FindingKind.EDITED, what, row.seal, row.place, row.entry.receipt)
+
+    def astray(self, row: Kept, why: str) -> None:
+        """Raise what is wrong with an entry that no seal has room for."""
+        self.moved(row)
+        raise _Found(FindingKind.INSERTED, f"An entry was put in. {why}", row.seal, row.place, row.entry.receipt)
+
+    def moved(self, row: Kept) -> None:
+        """Raise where an entry belongs, if it was ever sealed."""
+        leaf = row.entry.leaf
+        for seal in _seals(self.records):
+            if seal.leaves is not None and leaf in seal.leaves:
+                what = f"The entry at {row.seal}/{row.place} was sealed at {seal.number}/{seal.leaves.index(leaf)}."
+                raise _Found(FindingKind.MOVED, what, row.seal, row.place, row.entry.receipt)
+
+    def is_erased(self, number: int, place: int) -> bool:
+        """Return whether a tombstone tells of the entry at that place."""
+        if self.tombstones is None or (number, place) not in self.tombstones:
+            # Also again: it may have been erased since this last looked.
+            self.tombstones = {about for row in self.every() if (about := _about(row)) is not None}
+        return (number, place) in self.tombstones
+
+    def every(self) -> Iterator[Kept]:
+        """Yield every entry, wherever it says that it stands."""
+        with _readable(FindingKind.EDITED, "An entry cannot be read: it is not as it was written."):
+            yield from self.records.entries()
+
+    # -- what is not in the chain
+
+    def rest(self) -> None:
+        """Look for entries that no seal knows of (6)."""
+        for row in self.every():
+            if row.seal is None and row.place is None:
+                self.waiting += 1
+            elif row.seal is None or row.place is None or not self.exists(row.seal):
+                self.astray(row, f"It claims the place {row.place} of seal {row.seal}, which is not there.")
+            if row.entry.act is Act.ERASE:
+                self.tombstone(row)
+
+    def exists(self, number: int) -> bool:
+        return 1 <= number <= self.seals or any(seal.number == number for seal in self.records.seals(number, 1))
+
+    def tombstone(self, row: Kept) -> None:
+        """Check that what a tombstone tells of was there, and is no longer."""
+        about = _about(row)
+        if about is not None and about in self.excused:
+            return
+        seal = None if about is None else next(iter(self.records.seals(about[0], 1)), None)
+        if about is None or seal is None or seal.number != about[0] or not 0 <= about[1] < seal.size:
+            what = "A tombstone tells of an entry that never was."
+            raise _Found(FindingKind.INSERTED, what, row.seal, row.place, row.entry.receipt)
+        if seal.leaves is not None and any(other.place == about[1] for other in self.sealed(seal.number)):
+            what = f"A tombstone tells that the entry at {about[0]}/{about[1]} was erased, which is still there."
+            raise _Found(FindingKind.INSERTED, what, row.seal, row.place, row.entry.receipt)
+
+    def notices(self) -> None:
+        """Check the notices that entries name (8)."""
+        seen: set[str] = set()
+        for row in self.every():
+            digest = row.entry.notice
+            if not digest or digest in seen:
+                continue
+            seen.add(digest)
+            with _readable(FindingKind.NOTICE, f"The notice {digest} is not as it was shown."):
+                document = self.records.notice(digest)
+            if document is None or hashlib.sha256(document).hexdigest() != digest:
+                how = "is not kept" if document is None else "is not as it was shown"
+                what = f"The notice {digest} {how}."
+                raise _Found(FindingKind.NOTICE, what, row.seal, row.place, row.entry.receipt)
+
+
+@contextmanager
+def _readable(kind: FindingKind, what: str, seal: int | None = None) -> Iterator[None]:
+    """Turn what cannot be read into a finding; a store that fails stays an error."""
+    try:
+        yield
+    except RecordsError as error:
+        if not isinstance(error.__cause__, ValueError | TypeError | zlib.error):
+            raise
+        raise _Found(kind, what, seal) from None
+    except (ValueError, TypeError):
+        raise _Found(kind, what, seal) from None
+
+
+def _seals(records: Ledger, first: int = 1) -> Iterator[Seal]:
+    """Yield the seals from number ``first`` on."""
+    while batch := records.seals(first, _BATCH):
+        yield from batch
+        first = batch[-1].number + 1
+
+
+def _about(row: Kept) -> tuple[int, int] | None:
+    """Return the seal and place that a tombstone tells of, or None for what is none."""
+    number, slash, place = row.entry.about.partition("/")
+    if row.entry.act is not Act.ERASE or not (slash and _plain(number) and _plain(place)):
+        return None
+    return int(number), int(place)
+
+
+def _plain(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) <= 18

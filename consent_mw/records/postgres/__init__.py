@@ -1,0 +1,277 @@
+"""
+Records in a PostgreSQL database (version 12 or newer), for sites on several machines; needs psycopg 3.
+
+An entry is one INSERT that commits by itself, so that no append waits for
+another. It is durable when it returns: ``synchronous_commit`` is switched on
+for the session where it is off, and a server that runs with ``fsync = off`` is
+refused. The tables are in a schema of their own, ``consent_mw``, so that the
+database of the application may be used; several sites share them.
+
+What a visitor waits for fails after :data:`WAIT` seconds at the latest, even
+if the server is frozen.
+
+Limits: a server that is asked through PgBouncer needs pooling by session.
+What is erased is gone from the tables at once, and from the disk when
+PostgreSQL writes over it: old rows after the next vacuum, its write-ahead log
+when that is recycled. Backups and replicas are the owner's to look after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import zlib
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import LiteralString
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from consent_mw.errors import ConfigError
+from consent_mw.errors import Problem
+from consent_mw.errors import RecordsError
+from consent_mw.records.postgres.pool import Pool
+from consent_mw.records.postgres.pool import PooledConnection
+from consent_mw.records.sql import Row
+from consent_mw.records.sql import Session
+from consent_mw.records.sql import SqlRecords
+from consent_mw.records.sql import Value
+from consent_mw.records.sql import script
+
+__all__ = ["PostgresRecords", "migrate"]
+
+_log = logging.getLogger("consent_mw")
+
+#: Seconds that a visitor may wait for the server.
+WAIT = 0.4
+#: Seconds that sealing, publishing and reading the whole ledger wait for a sign of life, and that the start waits.
+SLOW_WAIT = 3.0
+START_WAIT = 5.0
+
+#: The schema, step by step; the table ``steps`` holds the names of those that a database has.
+MIGRATIONS = ("2026-11-22-postgres-1-ledger.sql", "2026-11-22-postgres-2-counters.sql")
+
+#: Nothing of ours goes on in the server for long after we have stopped waiting for it. Every query follows an index:
+#: a planner that has no statistics yet would read and sort a large ledger for each page of it.
+_SESSION = (
+    "SET enable_bitmapscan = off; SET enable_seqscan = off; "
+    "SET search_path = consent_mw; SET statement_timeout = '5s'; SET lock_timeout = '3s'; "
+    "SET idle_in_transaction_session_timeout = '10s'; SET default_transaction_isolation = 'read committed'"
+)
+
+
+class _Unsafe(RecordsError):
+    """The server does not keep what it acknowledges."""
+
+
+class PostgresRecords(SqlRecords):
+    """
+    The records of ``site`` in the database at ``url``; its tables are made where they are missing.
+
+    Raises:
+        ConfigError: the address is none, or the server does not keep what it acknowledges.
+        RecordsError: the server does not answer, or the tables are those of another version.
+    """
+
+    def __init__(self, url: str, *, site: str = "site") -> None:
+        super().__init__(site)
+        self._database = _Database(url)
+        self._key = _lock_key(f"site {site}")
+        try:
+            self._database.start()
+        except _Unsafe as error:
+            self._database.close()
+            raise ConfigError([Problem("site.records", str(error), "Set fsync = on in its postgresql.conf.")]) from None
+        except BaseException:
+            self._database.close()
+            raise
+
+    @contextmanager
+    def _reading(self, *, slow: bool = False) -> Iterator[Session]:
+        with self._database.lend(SLOW_WAIT if slow else WAIT, patient=slow) as link:
+            yield _Session(link)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self._database.lend(WAIT) as link:
+            yield _Session(link)
+
+    @contextmanager
+    def _transaction(self, *, alone: bool) -> Iterator[Session]:
+        key = self._key if alone else None
+        with self._database.lend(SLOW_WAIT, patient=True) as link, _transaction(link, key):
+            yield _Session(link)
+
+    def _wipe(self) -> None:
+        """Let PostgreSQL take the old rows out of their pages; if it is at that already, let it."""
+        try:
+            with self._database.lend(SLOW_WAIT) as link:
+                link.execute("VACUUM (SKIP_LOCKED, TRUNCATE false) ledger, seals")
+        except RecordsError as error:
+            _log.warning("what was erased stays on the disk until the next vacuum: %s", error)
+
+    def close(self) -> None:
+        """Close this process's connections; further calls raise RecordsError."""
+        self._database.close()
+
+
+def migrate(url: str) -> list[str]:
+    """
+    Bring the tables in the database at ``url`` up to date, and return the names of the steps that were taken.
+
+    Raises:
+        ConfigError: as :class:`PostgresRecords` does.
+        RecordsError: the server does not answer, or the tables are those of a newer version.
+    """
+    database = _Database(url)
+    try:
+        return database.migrate()
+    finally:
+        database.close()
+
+
+class _Database:
+    """The database at ``url``: its connections, its schema, and errors that show neither passwords nor receipts."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            params = conninfo_to_dict(url)
+            plain = "@" not in str(params.get("host")) and str(params.get("port", 0)).replace(",", "").isdigit()
+        except psycopg.ProgrammingError:
+            plain = False
+        if not plain:
+            # What libpq says of it may show a part of the password, which goes on where it took its end to be.
+            what = "PostgreSQL cannot read this address."
+            remedy = 'Write records = "postgresql://user:password@host/database", with %40 for an @ in a password.'
+            raise ConfigError([Problem("site.records", what, remedy)])
+        self.name = f"{params.get('host') or 'local'}/{params.get('dbname') or params.get('user') or ''}"
+        self._pool = Pool(params, self._set_up)
+        self._closed = False
+
+    @contextmanager
+    def lend(self, wait: float, *, patient: bool = False) -> Iterator[PooledConnection]:
+        """Lend a connection, and turn whatever fails into RecordsError."""
+        if self._closed:
+            raise RecordsError(f"The records in {self.name} are closed.")
+        try:
+            with self._pool.lend(wait, patient=patient) as link:
+                yield link
+        except (psycopg.Error, OSError, OverflowError, ValueError, zlib.error) as error:
+            # Not the error itself: its detail may show a row.
+            raise RecordsError(f"The records in {self.name} cannot be used: {_plain(error)}.") from None
+
+    def close(self) -> None:
+        self._closed = True
+        self._pool.close()
+
+    def start(self) -> None:
+        """Make the tables where there are none; raise where they are of another version."""
+        with self.lend(START_WAIT) as link:
+            missing = self._missing(link)
+            if len(missing) == len(MIGRATIONS):
+                self._take_steps(link)
+            elif missing:
+                raise RecordsError(
+                    f"The records in {self.name} were written by an older version of consent_mw: "
+                    "run consent-mw records migrate."
+                )
+
+    def migrate(self) -> list[str]:
+        """Take the steps that are missing."""
+        with self.lend(START_WAIT) as link:
+            link.until = float("inf")  # of a large ledger a step may take minutes
+            return self._take_steps(link)
+
+    def _take_steps(self, link: PooledConnection) -> list[str]:
+        # Before the transaction begins: what a transaction knows of the tables it may know from its beginning.
+        link.execute("SELECT pg_advisory_lock(%s)", (_lock_key("schema"),))
+        with _transaction(link, None):
+            link.execute("SET LOCAL statement_timeout = 0")
+            missing = self._missing(link)  # another process may have been faster
+            if missing and not _exists(link, "to_regnamespace('consent_mw')"):
+                link.execute("CREATE SCHEMA consent_mw")
+            if len(missing) == len(MIGRATIONS):
+                link.execute("CREATE TABLE steps (name TEXT PRIMARY KEY)")
+            for name in missing:
+                link.execute(script(name).encode())
+                link.execute("INSERT INTO steps (name) VALUES (%s)", (name,))
+        link.execute("SELECT pg_advisory_unlock(%s)", (_lock_key("schema"),))
+        return missing
+
+    def _missing(self, link: PooledConnection) -> list[str]:
+        """Return the steps that the database does not have."""
+        if not _exists(link, "to_regclass('consent_mw.steps')"):
+            return list(MIGRATIONS)
+        taken = {name for (name,) in link.execute("SELECT name FROM steps")}
+        if taken - set(MIGRATIONS):
+            raise RecordsError(
+                f"The records in {self.name} were written by a newer version of consent_mw: update this one."
+            )
+        return [name for name in MIGRATIONS if name not in taken]
+
+    def _set_up(self, link: PooledConnection) -> None:
+        link.execute(_SESSION)
+        query = "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
+        ((fsync, commit),) = link.execute(query).fetchall()
+        if fsync != "on":
+            raise _Unsafe(f"The PostgreSQL server of {self.name} runs with fsync = off: it loses what it acknowledged.")
+        if commit == "off":
+            link.execute("SET synchronous_commit = on")
+
+
+class _Session:
+    """A connection, lent for the work of one method."""
+
+    def __init__(self, link: PooledConnection) -> None:
+        self._link = link
+
+    def rows(self, statement: str, *values: Value) -> list[Row]:
+        return self._link.execute(_own_marks(statement), values).fetchall()
+
+    def change(self, statement: str, *values: Value) -> int:
+        return self._link.execute(_own_marks(statement), values).rowcount
+
+    def change_all(self, statement: str, rows: Iterable[Sequence[Value]]) -> int:
+        every = list(rows)
+        if not every:
+            return 0
+        with self._link.cursor() as cursor:
+            cursor.executemany(_own_marks(statement), every)
+            return cursor.rowcount
+
+
+@contextmanager
+def _transaction(link: PooledConnection, key: int | None) -> Iterator[None]:
+    """Run the block as a transaction with the lock ``key``; an exception closes the connection, which undoes it."""
+    link.execute("BEGIN")
+    if key is not None:
+        link.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
+    yield
+    link.execute("COMMIT")
+
+
+@lru_cache(maxsize=64)
+def _own_marks(statement: str) -> LiteralString:
+    """Write the statement with the marks that psycopg puts values for; all statements are our own."""
+    return statement.replace("?", "%s")
+
+
+def _exists(link: PooledConnection, what: LiteralString) -> bool:
+    ((there,),) = link.execute("SELECT " + what + " IS NOT NULL").fetchall()
+    return bool(there)
+
+
+def _lock_key(name: str) -> int:
+    """Return the number by which PostgreSQL knows a lock; the application may have locks of its own."""
+    return int.from_bytes(
+        hashlib.sha256(b"consent_mw " + name.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True
+    )
+
+
+def _plain(error: Exception) -> str:
+    """Return the first line of what PostgreSQL says: what follows is detail."""
+    return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")

@@ -1,0 +1,229 @@
+"""
+The connections of one process to a PostgreSQL server: few, shared by its threads, and none that waits for ever.
+
+The server's own limits, ``statement_timeout`` and the like, help nobody while
+the server itself is frozen, and libpq gives a connection two seconds at least.
+So a connection here has a moment after which it stops waiting for its socket,
+and a new one is made by a thread of its own, which may also be held up by the
+look-up of the server's name.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from threading import Thread
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.waiting import Ready
+from psycopg.waiting import Wait
+
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen
+
+RV = TypeVar("RV")
+
+#: Connections of a process, and how many of them may be in the making at once.
+MOST = 4
+OPENING = 2
+
+#: What the address of the store may say otherwise. A server that is gone without a word is noticed by its silence.
+DEFAULTS = {
+    "application_name": "consent_mw",
+    "client_encoding": "UTF8",
+    "connect_timeout": "2",
+    # Of several servers, the one that takes what is written.
+    "target_session_attrs": "read-write",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "2000",
+}
+
+
+class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that waits until a moment, and no longer; then it is of no more use."""
+
+    #: On the monotonic clock. Each question and each sign of life puts it off to ``grace`` seconds, where that is set.
+    until = float("inf")
+    grace = 0.0
+
+    def wait(self, gen: PQGen[RV], interval: float | None = None, timeout: float | None = None) -> RV:
+        """Run a piece of psycopg's work, which yields what it waits for on the socket."""
+        if self.grace:
+            self.until = time.monotonic() + self.grace
+        try:
+            state = next(gen)
+            while True:
+                state = gen.send(self._ready(state))
+        except StopIteration as end:
+            result: RV = end.value
+            return result
+
+    def _ready(self, state: Wait) -> Ready:
+        """Wait for what is wanted: 1 to read, 2 to write, 3 for either, and the same in the answer."""
+        left = self.until - time.monotonic()
+        poll = select.poll()
+        wanted = (select.POLLIN if state & 1 else 0) | (select.POLLOUT if state & 2 else 0)
+        poll.register(self.pgconn.socket, wanted)
+        events = poll.poll(None if left == float("inf") else max(left, 0.0) * 1000)
+        if not events:
+            raise psycopg.OperationalError("it does not answer in time")
+        if self.grace:
+            self.until = time.monotonic() + self.grace
+        found = events[0][1]
+        if found & ~(select.POLLIN | select.POLLOUT):
+            return Ready(int(state))  # hung up: the attempt tells what happened
+        return Ready((1 if found & select.POLLIN else 0) | (2 if found & select.POLLOUT else 0))
+
+
+class _ProcessPool:
+    """What belongs to one process."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.permits = BoundedSemaphore(MOST)
+        self.opening = BoundedSemaphore(OPENING)
+        self.idle: deque[PooledConnection] = deque()
+
+
+class Pool:
+    """
+    Lends connections to the server that ``params`` name.
+
+    Args:
+        params: What libpq takes (PostgreSQL documentation, section "Parameter Key Words").
+        set_up: Called with each new connection; it is not used where this raises.
+    """
+
+    def __init__(self, params: dict[str, Any], set_up: Callable[[PooledConnection], None]) -> None:
+        self._params = {**DEFAULTS, **params}
+        self._set_up = set_up
+        self._state = _ProcessPool()
+        self._closed = False
+        _pools.add(self)
+
+    @contextmanager
+    def lend(self, wait: float, *, patient: bool = False) -> Iterator[PooledConnection]:
+        """
+        Lend a connection; ``wait`` seconds are for getting it and for all that is done with it.
+
+        Where ``patient``, they are for each time that the server says nothing.
+
+        Raises:
+            psycopg.Error: there was none to be had, or what ``set_up`` raises.
+        """
+        until = time.monotonic() + wait
+        state = self._own()
+        if not state.permits.acquire(timeout=wait):
+            raise psycopg.OperationalError("all connections of this process are busy")
+        try:
+            link = _fit(state.idle) or self._open(state, until)
+            try:
+                link.until = until
+                link.grace = wait if patient else 0.0
+                yield link
+                if self._closed or link.pgconn.transaction_status != TransactionStatus.IDLE:
+                    link.close()
+                else:
+                    state.idle.append(link)
+            except BaseException:
+                link.close()  # what state it is in is unknown: the next caller starts afresh
+                raise
+        finally:
+            state.permits.release()
+
+    def close(self) -> None:
+        """Close the connections of this process; one that is in use is closed when it comes back."""
+        self._closed = True
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the connections that nobody uses."""
+        while link := _take(self._own().idle):
+            link.close()
+
+    def _own(self) -> _ProcessPool:
+        """Return the state of this process; after a fork, a new one: the parent's is neither used nor closed."""
+        if self._state.process != os.getpid():
+            _abandoned.extend(self._state.idle)
+            self._state = _ProcessPool()
+        return self._state
+
+    def _open(self, state: _ProcessPool, until: float) -> PooledConnection:
+        """Return a new connection, or raise when ``until`` is over; one that comes later is for the next caller."""
+        if not state.opening.acquire(timeout=max(until - time.monotonic(), 0)):
+            raise psycopg.OperationalError("it does not answer")
+        future: Future[PooledConnection] = Future()
+        Thread(target=self._connect, args=(state, future), daemon=True).start()
+        try:
+            return future.result(max(until - time.monotonic(), 0))
+        except TimeoutError:
+            future.add_done_callback(lambda late: self._keep(state, late))
+            raise psycopg.OperationalError("it does not answer in time") from None
+
+    def _connect(self, state: _ProcessPool, future: Future[PooledConnection]) -> None:
+        try:
+            link = PooledConnection.connect(autocommit=True, **self._params)
+            try:
+                link.until = time.monotonic() + float(DEFAULTS["connect_timeout"])
+                self._set_up(link)
+            except BaseException:
+                link.close()
+                raise
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(link)
+        finally:
+            state.opening.release()
+
+    def _keep(self, state: _ProcessPool, late: Future[PooledConnection]) -> None:
+        if late.exception() is None:
+            if self._closed or len(state.idle) >= MOST:
+                late.result().close()
+            else:
+                state.idle.append(late.result())
+
+
+def _take(idle: deque[PooledConnection]) -> PooledConnection | None:
+    try:
+        return idle.pop()
+    except IndexError:
+        return None  # or another thread was faster
+
+
+def _fit(idle: deque[PooledConnection]) -> PooledConnection | None:
+    """Return an idle connection that was not closed meanwhile: such a one has something to read, its end."""
+    while link := _take(idle):
+        poll = select.poll()
+        poll.register(link.pgconn.socket, select.POLLIN)
+        if not poll.poll(0):
+            break
+        link.close()
+    return link
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+_abandoned: list[PooledConnection] = []
+
+
+def _before_fork() -> None:
+    for pool in list(_pools):
+        pool.drop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)

@@ -1,0 +1,453 @@
+"""
+Records in Redis: one server, a master that Sentinel names, or a Cluster.
+
+How an address is written stands in :mod:`consent_mw.records.redis.address`, how the server is
+found and what happens in a failover in :mod:`consent_mw.records.redis.link`.
+
+**Keys.** Each begins with ``{cmw:SITE}:``, so that a Cluster keeps them
+together. "Sorted" is a sorted set whose members all have the score 0 and so
+stand by their bytes: like this, and unlike in a hash or set of few members,
+no order of arrival remains. KEY is ``RECEIPT NUL STEP NUL``. Nothing is finer
+than a day.
+
+=================  ======  ===========================================================================================
+``schema``         string  the version of all this
+``index``          sorted  KEY, followed by ``SEAL/PLACE`` where the entry stands, or nothing while it waits
+``waiting``        sorted  KEY, followed by the entry as a JSON array: what is not sealed yet
+``sealed:N``       hash    place in seal N: KEY, followed by the entry
+``head``           string  the number of the last seal
+``seals``          hash    number: day, size, root, previous, signature as a JSON array
+``leaves``         hash    number: the leaves one after the other; gone when the seal was purged
+``kept``           zset    number of each seal that was not purged yet, by its day
+``erased``         string  there when something was erased since the server last rewrote its append-only file
+``notices``        hash    digest: the document, compressed by zlib
+``counts``         zset    day, table, value, outcome as a JSON array, by the raw counter
+``tables``         set     names of the tables of which something was published
+``figures:TABLE``  zset    first day, last day and cells of a run, by the first day
+``learned``        hash    service: day
+=================  ======  ===========================================================================================
+
+**Durability.** The server must have its append-only file on, and must not evict
+keys, or it is refused. With ``appendfsync always`` an entry is on the disk before it is
+acknowledged, and survives ``kill -9`` of the server and a power cut. With
+``everysec`` a power cut costs up to two seconds of entries; and so does
+``kill -9`` while the disk is slow or full, since Redis then answers before it
+has written. A single server with that setting is refused; where replicas
+confirm each write a warning says it at the start.
+
+What was erased is out of reach at once, and leaves the append-only file when the server
+rewrites it; :meth:`RedisRecords.purge`, which the site runs every day, asks for that.
+The files of replicas, and copies made by others, are their owner's to clear.
+
+Limits: Redis 6.2 or newer. A Cluster that is moving the site's slot to another
+node takes nothing until that is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from consent_mw.core.counts import Count
+from consent_mw.core.counts import Figures
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import Seal
+from consent_mw.errors import ConfigError
+from consent_mw.errors import RecordsError
+from consent_mw.records.redis import keys as keys
+from consent_mw.records.redis import scripts as scripts
+from consent_mw.records.redis.address import read
+from consent_mw.records.redis.check import link_to
+from consent_mw.records.redis.check import newer
+from consent_mw.records.redis.check import told
+from consent_mw.records.redis.link import RedisLink
+from consent_mw.records.redis.link import Unfit
+from consent_mw.records.redis.link import reason
+from consent_mw.records.rules import check
+from consent_mw.records.rules import tombstone
+
+__all__ = ["RedisRecords", "migrate"]
+
+_log = logging.getLogger("consent_mw")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStep:
+    """What makes the next version of one; it may be interrupted and repeated."""
+
+    name: str
+    run: Callable[[RedisLink, keys.Keys], None]
+
+
+#: The version of what is kept, and the steps to it: the first makes version 2 of version 1.
+VERSION = 1
+MIGRATIONS: tuple[SchemaStep, ...] = ()
+
+#: Entries that are read at once, and seals, which have up to 5,000 leaves each.
+PAGE = 500
+SEALS = 10
+#: How often something that another process is moving is looked for anew.
+TRIES = 5
+
+
+class RedisRecords:
+    """
+    The records of one site in Redis; threads and forked processes may share it.
+
+    Raises:
+        ConfigError: the address is wrong, or the server does not keep what it acknowledges.
+        RecordsError: the server does not answer, or holds records of another version.
+    """
+
+    def __init__(self, url: str, *, site: str = "site") -> None:
+        self.site = site
+        self._address = read(url)
+        self._keys = keys.Keys(site)
+        self._link = link_to(self._address, self._keys, VERSION)
+        self._closed = False
+        try:
+            with told(self._address):
+                self._link.look()
+        except Unfit as error:
+            raise ConfigError([error.problem]) from None
+
+    # -- the ledger
+
+    def append(self, entry: Entry) -> None:
+        """Write an entry; it is durable when this returns, and writing it again changes nothing."""
+        check(entry, self.site)
+        with self._using() as link:
+            names = (self._keys.index, self._keys.waiting, self._keys.schema)
+            link.script(scripts.APPEND, names, (keys.key_of(entry), keys.document_of(entry)), repeat=True)
+
+    def history(self, receipt: str) -> list[Kept]:
+        """Return the entries of a receipt, by step."""
+        with self._using() as link:
+            return [kept for _, kept in self._entries(link, self._members(link, receipt)) if kept]
+
+    def entries(self) -> Iterator[Kept]:
+        """Yield every entry, by receipt and step, a page at a time."""
+        after = b"-"
+        while True:
+            with self._using() as link:
+                page = link.read("ZRANGEBYLEX", self._keys.index, after, "+", "LIMIT", 0, PAGE, slow=True)
+                found = self._entries(link, page)
+            for _, kept in found:
+                if kept:
+                    yield kept
+            if len(page) < PAGE:
+                return
+            after = b"(" + keys.split(page[-1])[0] + b"\xff"  # also behind it where it is sealed meanwhile
+
+    def keep_notice(self, digest: str, document: bytes) -> None:
+        """Keep the document durably under the hash that addresses it."""
+        with self._using() as link:
+            # Every process brings every notice at its start: nearly all are there.
+            if not link.read("HEXISTS", self._keys.notices, digest.encode()):
+                names = (self._keys.notices, self._keys.schema)
+                link.script(scripts.KEEP_NOTICE, names, (digest.encode(), zlib.compress(document, 9)), repeat=True)
+
+    def notice(self, digest: str) -> bytes | None:
+        """Return the document that the hash addresses, or None."""
+        with self._using() as link:
+            found = link.read("HGET", self._keys.notices, digest.encode())
+            return None if found is None else zlib.decompress(found)
+
+    def unsealed(self, limit: int) -> list[Entry]:
+        """Return up to ``limit`` entries that wait for a seal."""
+        with self._using() as link:
+            page = link.read("ZRANGEBYLEX", self._keys.waiting, "-", "+", "LIMIT", 0, limit, slow=True)
+            return [keys.entry_of(self.site, member) for member in page]
+
+    def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
+        """Keep a seal and move its entries into it, or return False with nothing changed."""
+        if any(entry.site != self.site for entry in entries):
+            return False
+        with self._using() as link:
+            pairs = [(keys.key_of(entry), keys.document_of(entry)) for entry in entries]
+            if len({key for key, _ in pairs}) < len(pairs):
+                return False
+            names = self._keys
+            done = link.script(
+                scripts.ADD_SEAL,
+                (
+                    names.head,
+                    names.index,
+                    names.waiting,
+                    names.sealed(seal.number),
+                    names.seals,
+                    names.leaves,
+                    names.kept,
+                ),
+                (
+                    seal.number,
+                    seal.day,
+                    keys.seal_text(seal),
+                    b"".join(seal.leaves or ()),
+                    *(part for pair in pairs for part in pair),
+                ),
+                slow=True,
+            )
+            return bool(done)
+
+    def last_seal(self) -> Seal | None:
+        """Return the newest seal, or None."""
+        with self._using() as link:
+            head = link.read("GET", self._keys.head)
+            if head is None:
+                return None
+            if found := self._seals(link, [int(head)]):
+                return found[0]
+            # Somebody cut the chain short: what is left of it shall be seen.
+            left = [int(number) for number in link.read("HKEYS", self._keys.seals, slow=True)]
+            return self._seals(link, [max(left)])[0] if left else None
+
+    def seals(self, first: int = 1, limit: int = 1000) -> list[Seal]:
+        """Return up to ``limit`` seals from number ``first`` on, in order."""
+        with self._using() as link:
+            last = int(link.read("GET", self._keys.head) or 0)
+            found: list[Seal] = []
+            at = max(first, 1)
+            while at <= last and len(found) < limit:
+                most = min(SEALS, limit - len(found))
+                found += self._seals(link, range(at, min(at + most, last + 1)))
+                at += most
+            return found
+
+    def sealed(self, number: int) -> list[Kept]:
+        """Return the entries that say they stand in that seal, by place."""
+        with self._using() as link:
+            found = link.read("HGETALL", self._keys.sealed(number), slow=True)
+            there = sorted((int(place), kept) for place, kept in _pairs(found))
+            if not there:
+                return []
+            # One that its receipt does not lead to is as good as gone.
+            members = [keys.split(kept)[0] + f"{number}/{place}".encode() for place, kept in there]
+            scores = link.read("ZMSCORE", self._keys.index, *members, slow=True)
+            return [
+                Kept(keys.entry_of(self.site, kept), number, place)
+                for (place, kept), score in zip(there, scores, strict=True)
+                if score is not None
+            ]
+
+    def erase(self, receipt: str, day: int) -> int:
+        """Erase the entries of a receipt, leave a tombstone for each that was sealed, and return their number."""
+        with self._using() as link:
+            for _ in range(TRIES):
+                found = self._entries(link, self._members(link, receipt))
+                if not found or any(kept and kept.entry.act is Act.ERASE for _, kept in found):
+                    return 0
+                names = [self._keys.index, self._keys.waiting, self._keys.erased]
+                args: list[str | bytes | int] = [receipt.encode() + b"\0", len(found)]
+                for member, _ in found:
+                    key, where = keys.split(member)
+                    place = keys.stand(where)
+                    if place is None:
+                        args += [key, where, 0, 0, b"", b""]
+                        continue
+                    names.append(self._keys.sealed(place[0]))
+                    left = tombstone(self.site, day, *place)
+                    args += [key, where, len(names), place[1], keys.key_of(left), keys.document_of(left)]
+                if (erased := link.script(scripts.ERASE, names, args)) >= 0:
+                    return int(erased)
+            raise RecordsError("The records of this receipt are changing all the time: try again.")
+
+    def purge(self, before: int) -> int:
+        """Drop the entries and leaves of seals dated before that day, a seal at a time; return the entries' number."""
+        names = self._keys
+        dropped = 0
+        with self._using() as link:
+            while due := link.read("ZRANGEBYSCORE", names.kept, "-inf", f"({before}", "LIMIT", 0, SEALS):
+                for number in due:
+                    gone = (names.index, names.sealed(int(number)), names.leaves, names.kept, names.erased)
+                    dropped += link.script(scripts.PURGE, gone, (number,), slow=True)
+            if link.read("EXISTS", names.erased):
+                self._wipe(link)
+        return dropped
+
+    # -- the counters
+
+    def add_counts(self, counts: Mapping[Count, int]) -> None:
+        """Add to the raw counters, all or nothing."""
+        # Not confirmed by a replica: a caller that is told of an error counts again, and these were not lost.
+        args = [part for count, number in counts.items() if number for part in (keys.count_name(count), number)]
+        with self._using() as link:
+            if args:
+                link.script(scripts.ADD_COUNTS, (self._keys.counts,), args, slow=True, confirm=False)
+
+    def counts(self, before: int) -> dict[Count, int]:
+        """Return the raw counters of days before that one."""
+        with self._using() as link:
+            found = link.read("ZRANGE", self._keys.counts, 0, -1, "WITHSCORES", slow=True)
+            pairs = ((keys.count_of(name), int(float(number))) for name, number in _pairs(found))
+            return {count: number for count, number in pairs if count.day < before}
+
+    def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
+        """Keep the figures and forget the raw counters spent, or return False with nothing changed."""
+        runs = sorted(figures, key=lambda run: (run.table, run.first))
+        if any(a.table == b.table and a.last >= b.first for a, b in zip(runs, runs[1:], strict=False)):
+            return False
+        names = [self._keys.counts, self._keys.tables]
+        args: list[str | bytes | int] = [len(runs)]
+        for run in runs:
+            if (name := self._keys.figures(run.table)) not in names:
+                names.append(name)
+            args += [names.index(name) + 1, run.table.encode(), run.first, run.last, keys.cells_text(run.cells)]
+        for count, number in spent.items():
+            args += [keys.count_name(count), number]
+        with self._using() as link:
+            return bool(link.script(scripts.PUBLISH, names, args, slow=True))
+
+    def figures(self, first: int, last: int) -> list[Figures]:
+        """Return the published runs that have a day between the two, by table and first day."""
+        with self._using() as link:
+            tables = sorted(table.decode() for table in link.read("SMEMBERS", self._keys.tables, slow=True))
+            asked: list[tuple[str | int, ...]] = []
+            for table in tables:
+                name = self._keys.figures(table)
+                # Only the last run that begins before the first day can reach into it.
+                asked.append(("ZREVRANGEBYSCORE", name, f"({first}", "-inf", "LIMIT", 0, 1))
+                asked.append(("ZRANGEBYSCORE", name, first, last))
+            answers = link.read_all(asked, slow=True) if asked else []
+            found = [
+                keys.figures_of(table, run)
+                for at, table in enumerate(tables)
+                for run in (*answers[2 * at], *answers[2 * at + 1])
+            ]
+            return [run for run in found if run.last >= first]
+
+    # -- what was learned
+
+    def learned(self) -> frozenset[str]:
+        """Return the ids of the services that any process has learned."""
+        with self._using() as link:
+            return frozenset(name.decode() for name in link.read("HKEYS", self._keys.learned))
+
+    def learn(self, service_id: str, day: int) -> bool:
+        """Note that a service occurs on the site; return True where that is new."""
+        with self._using() as link:
+            return bool(link.write("HSETNX", self._keys.learned, service_id.encode(), day))
+
+    def version(self) -> int:
+        """Return the number of services learned: it only grows."""
+        with self._using() as link:
+            return int(link.read("HLEN", self._keys.learned))
+
+    def close(self) -> None:
+        """Let go of the server; further calls raise RecordsError."""
+        self._closed = True
+        self._link.close()
+
+    # -- helpers
+
+    @contextmanager
+    def _using(self) -> Iterator[RedisLink]:
+        """Lend the link, and turn whatever fails into RecordsError."""
+        if self._closed:
+            raise RecordsError(f"The records in {self._address.shown} are closed.")
+        try:
+            with told(self._address):
+                yield self._link
+        except Unfit as error:
+            raise RecordsError(f"{error.problem.what} {error.problem.remedy}") from None
+
+    def _members(self, link: RedisLink, receipt: str) -> list[bytes]:
+        """Return where the entries of a receipt stand, by step."""
+        head = receipt.encode() + b"\0"
+        found: list[bytes] = link.read("ZRANGEBYLEX", self._keys.index, b"[" + head, b"(" + head + b"\xff")
+        return found
+
+    def _entries(self, link: RedisLink, members: Sequence[bytes]) -> list[tuple[bytes, Kept | None]]:
+        """Return what stands at each of the members of the index; None where nothing does."""
+        found: dict[bytes, tuple[bytes, Kept | None]] = {}
+        left = list(members)
+        for _ in range(TRIES):
+            asked: list[tuple[str | bytes | int, ...]] = []
+            for member in left:
+                key, where = keys.split(member)
+                place = keys.stand(where)
+                if place is None:
+                    asked.append(("ZRANGEBYLEX", self._keys.waiting, b"[" + key, b"(" + key + b"\xff", "LIMIT", 0, 1))
+                else:
+                    asked.append(("HMGET", self._keys.sealed(place[0]), place[1]))
+            answers = link.read_all(asked, slow=len(asked) > 2) if asked else []
+            missing = []
+            for member, answer in zip(left, answers, strict=True):
+                key, where = keys.split(member)
+                kept = answer[0] if answer else None
+                if kept is not None and kept.startswith(key):
+                    found[key] = member, Kept(keys.entry_of(self.site, kept), *(keys.stand(where) or (None, None)))
+                else:
+                    missing.append(key)
+            if not missing:
+                break
+            # Sealed or erased since the index was read, or taken away behind our back.
+            spans = [("ZRANGEBYLEX", self._keys.index, b"[" + key, b"(" + key + b"\xff") for key in missing]
+            left = [member for answer in link.read_all(spans, slow=True) for member in answer]
+        found.update({keys.split(member)[0]: (member, None) for member in left if keys.split(member)[0] not in found})
+        return [found[key] for member in members if (key := keys.split(member)[0]) in found]
+
+    def _seals(self, link: RedisLink, numbers: Sequence[int]) -> list[Seal]:
+        """Return those of the seals that are there."""
+        texts, leaves = link.read_all(
+            [("HMGET", self._keys.seals, *numbers), ("HMGET", self._keys.leaves, *numbers)], slow=True
+        )
+        return [
+            keys.seal_of(self.site, number, text, listed)
+            for number, text, listed in zip(numbers, texts, leaves, strict=True)
+            if text is not None
+        ]
+
+    def _wipe(self, link: RedisLink) -> None:
+        """Ask the server to write its append-only file anew, without what was erased."""
+        try:
+            link.write("BGREWRITEAOF")
+        except RedisError as error:
+            _log.warning("what was erased is still in the append-only file: %s", reason(error, self._address))
+        else:
+            link.write("DEL", self._keys.erased)
+
+
+def migrate(url: str, *, site: str = "site") -> list[str]:
+    """
+    Bring the records of a site up to date, and return the names of the steps that were taken.
+
+    May be interrupted, repeated, and run by two processes.
+
+    Raises:
+        ConfigError: as :class:`RedisRecords` does.
+        RecordsError: the server does not answer, or the records are those of a newer version.
+    """
+    address = read(url)
+    names = keys.Keys(site)
+    link = link_to(address, names, None)
+    taken = []
+    try:
+        with told(address):
+            version = int(link.read("GET", names.schema) or VERSION)
+            if version > VERSION:
+                raise RecordsError(newer(address))
+            for step in MIGRATIONS[version - 1 : VERSION - 1]:
+                step.run(link, names)
+                version += 1
+                link.write("SET", names.schema, version)
+                taken.append(step.name)
+    except Unfit as error:
+        raise ConfigError([error.problem]) from None
+    finally:
+        link.close()
+    return taken
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)

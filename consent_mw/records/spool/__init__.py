@@ -1,0 +1,414 @@
+"""
+Records on another machine, with a local file beside them that takes grants while they cannot be reached.
+
+What is granted, and what ends it, goes to the remote store; where that fails,
+or does not answer within a few hundredths of a second, it goes into the
+spool, and is acknowledged once it is on the disk there. :meth:`SpooledRecords.replay`
+sends on what waits. It may be interrupted at any point, repeated, and run by
+several processes: an entry leaves the spool only after the remote store has
+acknowledged it, and what that has already it takes again without a change.
+
+A circuit breaker stands before the remote store, so that nobody waits for one
+that is down: see :mod:`consent_mw.records.spool.breaker`.
+
+Limits: the spool belongs to one machine. What another machine spooled, this
+one neither sees nor erases before it was sent on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import partial
+from operator import methodcaller
+from typing import TypeVar
+
+from consent_mw.core.counts import Count
+from consent_mw.core.counts import Figures
+from consent_mw.core.seal import ENDS
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import Seal
+from consent_mw.errors import ConfigError
+from consent_mw.errors import RecordsError
+from consent_mw.records import Records
+from consent_mw.records.rules import check
+from consent_mw.records.spool.breaker import Breaker
+from consent_mw.records.spool.file import SpoolFile
+
+__all__ = ["SpooledRecords"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("consent_mw")
+
+#: Seconds that a visitor's request waits for the remote store. A healthy one in the same place answers in a tenth of
+#: it; whoever waits longer holds up a worker that could serve pages.
+PATIENCE = 0.025
+#: Entries after which those that the remote store took are dropped from the spool: what is repeated at the most.
+BATCH = 100
+#: Seconds after which an entry that the remote store refused is sent again, and refusals that end a replay: more
+#: than that are no fault of the entries.
+REFUSED_WAIT = 60.0
+REFUSALS = 20
+#: Seconds after an erasure at which it is done again: a call that was given up may still be on its way until then.
+SETTLED = 60.0
+
+
+class SpooledRecords:
+    """
+    The records of ``site`` in a remote store, and in the file ``path`` until they are there.
+
+    Args:
+        remote: The store, or what opens it; where that fails it is tried again later.
+        path: The spool; the processes of one machine share it.
+        patience: Seconds that a visitor's request waits for the remote store.
+
+    Raises:
+        ConfigError: the spool or the remote store cannot be one.
+        RecordsError: the spool is there and cannot be used.
+    """
+
+    def __init__(
+        self, remote: Records | Callable[[], Records], path: str, *, site: str = "site", patience: float = PATIENCE
+    ) -> None:
+        self.site = site
+        self._remote = None if callable(remote) else remote
+        self._open = remote if callable(remote) else None
+        self._patience = patience
+        self._spool = SpoolFile(path, site=site)
+        self._breaker = Breaker(self._tell)
+        #: When this process may send a refused entry or notice again, and when it first erased a receipt over there.
+        self._refused: dict[object, float] = {}
+        self._erased: dict[str, float] = {}
+        self._version: int | None = None
+        self._learned: frozenset[str] | None = None
+        try:
+            self._breaker.call(self._store)
+        except ConfigError:
+            self._spool.close()
+            raise
+        except RecordsError:
+            pass  # told already; the site starts without it
+
+    # -- the ledger, for visitors
+
+    def append(self, entry: Entry) -> None:
+        """Write an entry to the remote store, or to the spool; it is durable when this returns."""
+        check(entry, self.site)
+        # What ends a grant that waits goes the same way, and so comes after it.
+        if entry.act in ENDS and self._here(entry.receipt)[0]:
+            self._spool.append(entry)
+            return
+        try:
+            self._soon(lambda remote: remote.append(entry))
+        except RecordsError as error:
+            self._instead(lambda: self._spool.append(entry), error)
+
+    def keep_notice(self, digest: str, document: bytes) -> None:
+        """Keep the document in the remote store, or in the spool."""
+        try:
+            self._soon(lambda remote: remote.keep_notice(digest, document))
+        except RecordsError as error:
+            self._instead(lambda: self._spool.keep_notice(digest, document), error)
+
+    def history(self, receipt: str) -> list[Kept]:
+        """Return the entries of a receipt, by step, wherever they are."""
+        # The spool first: what moves meanwhile is then seen twice rather than not at all.
+        waiting, erased = self._here(receipt)
+        if erased:
+            return []
+        try:
+            kept = self._ask(lambda remote: remote.history(receipt))
+        except RecordsError:
+            if not any(entry.step == 0 for entry in waiting):
+                raise  # nobody knows what there is over there
+            kept = []
+        steps = {one.entry.step: one for one in [*map(Kept, waiting), *kept]}
+        return [steps[step] for step in sorted(steps)]
+
+    def notice(self, digest: str) -> bytes | None:
+        """Return the document that the hash addresses, or None."""
+        try:
+            found = self._ask(lambda remote: remote.notice(digest))
+        except RecordsError:
+            found = self._spool.notice(digest)
+            if found is None:
+                raise
+        return found or self._spool.notice(digest)
+
+    def erase(self, receipt: str, day: int) -> int:
+        """
+        Erase the entries of a receipt wherever they are, and return how many there were.
+
+        Raises:
+            RecordsError: the remote store may have some and cannot be reached; nothing was erased.
+        """
+        steps = {entry.step for entry in self._here(receipt)[0]}
+        try:
+            there = self._ask(lambda remote: remote.history(receipt))
+            self._ask(lambda remote: remote.erase(receipt, day))
+            steps |= {kept.entry.step for kept in there}
+        except RecordsError:
+            if 0 not in steps:
+                raise
+            waited = True
+        else:
+            waited = bool(steps)
+        if waited:
+            # A replay of another process, or a call that was given up, may be about to send them nevertheless.
+            self._spool.forget(receipt, day)
+        return len(steps)
+
+    # -- replay
+
+    def waiting(self) -> int:
+        """Return how many entries wait in the spool of this machine."""
+        return sum(1 for _ in self._spool.waiting())
+
+    def replay(self) -> int:
+        """
+        Send on what waits in the spool, and return how many entries the remote store took.
+
+        Where that cannot be reached, or another process does the same, this returns 0.
+
+        Raises:
+            RecordsError: the spool cannot be used.
+        """
+        if self._breaker.closed and self._spool.empty():
+            return 0
+        if not self._answers():
+            return 0
+        with self._spool.alone() as alone:
+            if not alone:
+                return 0
+            replay = _Replay(self._spool, self._store(), self._answers, self._refused)
+            replay.run()
+            if not replay.stopped:
+                self._erase_there()
+        if self._spool.empty():
+            self._spool.wipe()
+        return replay.sent
+
+    def _erase_there(self) -> None:
+        """Erase what was erased here; twice, as a call that was given up may come in between."""
+        now = time.monotonic()
+        for entry in self._spool.to_erase():
+            first = self._erased.setdefault(entry.receipt, now)
+            if first == now or now - first >= SETTLED:
+                try:
+                    self._ask(methodcaller("erase", entry.receipt, entry.day))
+                except RecordsError:
+                    del self._erased[entry.receipt]
+                    return
+            if now - first >= SETTLED:
+                self._spool.drop([entry])
+                del self._erased[entry.receipt]
+
+    def _answers(self) -> bool:
+        """Return whether the remote store answers a question."""
+        try:
+            self._ask(lambda remote: remote.version())
+        except RecordsError:
+            return False
+        return True
+
+    # -- the ledger, for its keeper: what waits is not in it yet
+
+    def entries(self) -> Iterator[Kept]:
+        """Yield every entry of the remote store."""
+        yield from self._ask(lambda remote: remote.entries())
+
+    def unsealed(self, limit: int) -> list[Entry]:
+        """Return entries of the remote store that wait for a seal."""
+        return self._ask(lambda remote: remote.unsealed(limit))
+
+    def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
+        """Keep a seal in the remote store."""
+        return self._ask(lambda remote: remote.add_seal(seal, entries))
+
+    def last_seal(self) -> Seal | None:
+        """Return the newest seal of the remote store, or None."""
+        return self._ask(lambda remote: remote.last_seal())
+
+    def seals(self, first: int = 1, limit: int = 1000) -> list[Seal]:
+        """Return seals of the remote store."""
+        return self._ask(lambda remote: remote.seals(first, limit))
+
+    def sealed(self, number: int) -> list[Kept]:
+        """Return the entries of the remote store that say they stand in that seal."""
+        return self._ask(lambda remote: remote.sealed(number))
+
+    def purge(self, before: int) -> int:
+        """Drop what is too old, in the spool as well; return the number of entries."""
+        return self._ask(lambda remote: remote.purge(before)) + self._spool.drop_before(before)
+
+    # -- the counters
+
+    def add_counts(self, counts: Mapping[Count, int]) -> None:
+        """Add to the raw counters of the remote store."""
+        self._ask(lambda remote: remote.add_counts(counts))
+
+    def counts(self, before: int) -> dict[Count, int]:
+        """Return raw counters of the remote store."""
+        return self._ask(lambda remote: remote.counts(before))
+
+    def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
+        """Keep the figures in the remote store and forget the raw counters they were made of."""
+        return self._ask(lambda remote: remote.publish(figures, spent))
+
+    def figures(self, first: int, last: int) -> list[Figures]:
+        """Return the published runs of the remote store."""
+        return self._ask(lambda remote: remote.figures(first, last))
+
+    # -- what was learned: asked for by pages, so as it was where the store does not answer soon
+
+    def learned(self) -> frozenset[str]:
+        """Return the ids of the services that any process has learned, as far as is known here."""
+        try:
+            self._learned = self._soon(lambda remote: remote.learned())
+        except RecordsError:
+            if self._learned is None:
+                raise
+        return self._learned
+
+    def learn(self, service_id: str, day: int) -> bool:
+        """Note in the remote store that a service occurs on the site."""
+        return self._soon(lambda remote: remote.learn(service_id, day))
+
+    def version(self) -> int:
+        """Return a number that changes when something is learned, as far as is known here."""
+        try:
+            self._version = self._soon(lambda remote: remote.version())
+        except RecordsError:
+            if self._version is None:
+                raise
+        return self._version
+
+    def close(self) -> None:
+        """Let go of both; what waits stays in the spool."""
+        self._spool.close()
+        if self._remote is not None:
+            self._remote.close()
+
+    # -- the remote store
+
+    def _store(self) -> Records:
+        """Return the remote store; the breaker lets one caller at a time in until it is there."""
+        if self._remote is None:
+            assert self._open is not None  # noqa: S101 - either was given
+            self._remote = self._open()
+        return self._remote
+
+    def _ask(self, what: Callable[[Records], T]) -> T:
+        """Ask the remote store and wait for it, unless it is known to be down."""
+        return _checked(lambda: self._breaker.call(lambda: what(self._store())))
+
+    def _soon(self, what: Callable[[Records], T]) -> T:
+        """Ask the remote store and wait for a moment; what comes later happens, but nobody hears of it."""
+        return _checked(lambda: self._breaker.soon(lambda: what(self._store()), self._patience))
+
+    def _tell(self, error: Exception | None) -> None:
+        """Log that the remote store went or came: once, not with every request."""
+        if error is None:
+            _log.warning("the records can be reached again; what waits in %s is sent on", self._spool.path)
+        else:
+            _log.warning("the records cannot be reached; grants are kept in %s: %s", self._spool.path, error)
+
+    # -- the spool
+
+    def _instead(self, keep: Callable[[], None], error: RecordsError) -> None:
+        try:
+            keep()
+        except RecordsError as spool_error:
+            raise RecordsError(f"Neither the records nor the spool can be used: {error} {spool_error}") from error
+
+    def _here(self, receipt: str) -> tuple[list[Entry], bool]:
+        """Return what waits of a receipt, and whether it was erased here."""
+        try:
+            entries = [kept.entry for kept in self._spool.history(receipt)]
+        except RecordsError as error:
+            _log.error("%s", error)  # which keeps nobody from the remote store
+            return [], False
+        return [entry for entry in entries if entry.act is not Act.ERASE], any(e.act is Act.ERASE for e in entries)
+
+
+class _Replay:
+    """One pass over the spool, while no other process makes one."""
+
+    def __init__(
+        self, spool: SpoolFile, remote: Records, answers: Callable[[], bool], refused: dict[object, float]
+    ) -> None:
+        self.sent = 0
+        #: Whether the pass ended early: the remote store went away, or refuses everything.
+        self.stopped = False
+        self._spool = spool
+        self._remote = remote
+        self._answers = answers
+        self._refused = refused
+        self._refusals = 0
+
+    def run(self) -> None:
+        for digest in self._spool.digests():
+            document = self._spool.notice(digest)
+            if document is not None and self._took(digest, partial(self._remote.keep_notice, digest, document)):
+                self._make_room(partial(self._spool.drop_notice, digest))
+            if self.stopped:
+                return
+        taken: list[Entry] = []
+        try:
+            for entry in self._spool.waiting():
+                if self._took((entry.receipt, entry.step), partial(self._remote.append, entry)):
+                    taken.append(entry)
+                if self.stopped:
+                    break
+                if len(taken) >= BATCH:
+                    self._drop(taken)
+        finally:
+            self._drop(taken)
+
+    def _drop(self, taken: list[Entry]) -> None:
+        self._make_room(partial(self._spool.drop, taken))
+        self.sent += len(taken)
+        taken.clear()
+
+    def _make_room(self, drop: Callable[[], None]) -> None:
+        try:
+            drop()
+        except RecordsError:
+            # Where the disk is full, emptying the write-ahead log may leave room enough.
+            self._spool.wipe()
+            drop()
+
+    def _took(self, key: object, send: Callable[[], None]) -> bool:
+        """Return whether the remote store took it; one refused thing does not keep the next from being sent."""
+        now = time.monotonic()
+        if self._refused.get(key, now) > now:
+            return False
+        try:
+            send()
+        except Exception as error:
+            if not self._answers():
+                self.stopped = True
+                return False
+            if not self._refused:
+                _log.error("the records refuse something that waits in %s; it stays there: %s", self._spool.path, error)
+            self._refused[key] = now + REFUSED_WAIT
+            self._refusals += 1
+            self.stopped = self._refusals >= REFUSALS
+            return False
+        self._refused.pop(key, None)
+        return True
+
+
+def _checked(what: Callable[[], T]) -> T:
+    """Call ``what``; a mistake of the owner's that shows only now must not stop the site."""
+    try:
+        return what()
+    except ConfigError as error:
+        raise RecordsError(str(error)) from error

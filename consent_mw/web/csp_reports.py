@@ -1,0 +1,128 @@
+"""
+POST /csp: browsers report what a Content-Security-Policy stopped. Hosts are counted by day, and nothing else is kept.
+
+Both forms are taken: ``application/csp-report``, which is sent at once, and
+``application/reports+json`` of the Reporting API, which comes in batches.
+
+- Of a report only the host that was asked for is read, and of that the site's
+  name, unless the catalogue or the owner names the host: a name made for one
+  visitor must not be kept.
+- Reports from other sites are refused; what a visitor allowed is left out,
+  since a page from before the grant goes on reporting it.
+- Body, reports and hosts of a day are bounded. Anybody can post reports: they
+  are a hint where to look, not a measure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+
+from flask import Flask
+from flask import Response
+from flask import request
+
+from consent_mw.core.model import Service
+from consent_mw.html.urls import Url
+from consent_mw.html.urls import resolve
+from consent_mw.html.urls import site_of
+from consent_mw.web.context import WebContext
+from consent_mw.web.form import Origin
+from consent_mw.web.form import origin_of
+from consent_mw.web.visit import Refused
+from consent_mw.web.visit import visit_of
+
+#: Bytes of a body; a batch of reports is longer than a form.
+REPORT_LIMIT = 65_536
+#: Reports of one body that are looked at.
+_MOST_REPORTS = 50
+#: Of hosts that are counted: characters, and labels, of which a site's name has two or three.
+_LONGEST = 100
+
+_REPORT = "application/csp-report"
+_BATCH = "application/reports+json"
+
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
+_WEB = frozenset({"http", "https", "ws", "wss"})
+_NOWHERE = Url("", "", "")
+
+
+def register(app: Flask, context: WebContext) -> None:
+    """Add the address to the application; where the site wants no reports there is none."""
+    named: set[str] = set()
+
+    @app.post("/csp")
+    def csp() -> Response:
+        visit = visit_of(context)
+        if not visit.site.csp_reports:
+            raise Refused(404)
+        if request.mimetype not in (_REPORT, _BATCH):
+            raise Refused(415)
+        if origin_of(visit.head) is Origin.FOREIGN:
+            raise Refused(403)
+        request.max_content_length = REPORT_LIMIT
+        if not named:
+            named.update(_named_hosts(visit.site.services))
+        granted = [
+            service for service in visit.site.services if service.necessary or service.id in visit.decision.granted
+        ]
+        own = site_of(resolve(f"https://{visit.head.host}/", _NOWHERE).host)
+        hosts = {
+            host if host in named else site_of(host)
+            for host in blocked_hosts(request.get_data(cache=False))
+            if site_of(host) != own and not _belongs(host, granted)
+        }
+        if hosts and context.counting is not None:
+            context.counting.blocked(visit.head, sorted(hosts))
+        return Response(status=204)
+
+
+def blocked_hosts(body: bytes) -> set[str]:
+    """Return the hosts of what was stopped, as reports in ``body`` name them; never raises."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return set()
+    hosts = set()
+    for address in _addresses(found):
+        url = resolve(address[:2000], _NOWHERE)
+        if url.scheme in _WEB and len(url.host) <= _LONGEST and _HOST.fullmatch(url.host):
+            hosts.add(url.host)
+    return hosts
+
+
+def _addresses(found: object) -> Iterator[str]:
+    """Yield what each report says was stopped: an address, or a word such as ``inline``."""
+    reports = found[:_MOST_REPORTS] if isinstance(found, list) else [found]
+    for report in reports:
+        if not isinstance(report, Mapping):
+            continue
+        # https://www.w3.org/TR/CSP3/#deprecated-serialize-violation and #reporting
+        for part, name in (("csp-report", "blocked-uri"), ("body", "blockedURL")):
+            inner = report.get(part)
+            if part == "body" and report.get("type") != "csp-violation":
+                continue
+            address = inner.get(name) if isinstance(inner, Mapping) else None
+            if isinstance(address, str):
+                yield address
+
+
+def _named_hosts(services: Iterable[Service]) -> set[str]:
+    """Return the hosts that rules name."""
+    from consent_mw.catalogue import load as load_catalogue
+
+    known = [*load_catalogue().values(), *services]
+    return {rule.partition("/")[0] for service in known for rule in service.hosts}
+
+
+def _belongs(host: str, services: Iterable[Service]) -> bool:
+    """Whether a host is one of those that the services name, or below one."""
+    for service in services:
+        for rule in service.hosts:
+            name = rule.partition("/")[0]
+            if f".{host}".endswith(f".{name}") or (name.endswith(".*") and f".{host}".find(f".{name[:-1]}") >= 0):
+                return True
+    return False

@@ -1,0 +1,310 @@
+"""
+The declaration of cookies: what a site's configuration and the catalogue say, for its visitors to read.
+
+====================  ============================================================
+GET /policy           a page of ours
+GET /policy?embed     the same as a piece of HTML without head and style, for a page of
+                      the owner's own; ``level=3`` says with which headings it begins
+GET /gpc.json         that the site honours Global Privacy Control; the engine also
+                      answers for it at ``/.well-known/gpc.json``
+====================  ============================================================
+
+It says what is known and no more: where nobody says how long something is
+kept, or in which country, it says so. It is the same for every visitor.
+
+:func:`policy_html` makes the piece for templates. Its ids begin with
+``cmw-policy-``, and it has no style of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from flask import Response
+from flask import jsonify
+from flask import render_template
+from flask import request
+from markupsafe import Markup
+
+from consent_mw.cookies import choice as cookies
+from consent_mw.cookies.load_once import SUFFIX as ONCE
+from consent_mw.core.decide import decide
+from consent_mw.core.model import MARKETING
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Service
+from consent_mw.core.model import Signals
+from consent_mw.core.model import Site
+from consent_mw.counting import tally as counting
+from consent_mw.notice.languages import nearest
+from consent_mw.notice.wording import counted
+from consent_mw.notice.wording import direction
+from consent_mw.notice.wording import localised
+from consent_mw.web.context import WebContext
+from consent_mw.web.values import Fact
+from consent_mw.web.values import Pages
+from consent_mw.web.values import PurposeView
+from consent_mw.web.values import href
+from consent_mw.web.values import iso
+from consent_mw.web.visit import frame
+from consent_mw.web.visit import visit_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+#: Where browsers say how cookies are deleted and refused in them.
+BROWSERS = (
+    ("Chrome", "https://support.google.com/chrome/answer/95647"),
+    ("Edge", "https://support.microsoft.com/microsoft-edge"),
+    ("Firefox", "https://support.mozilla.org/kb/clear-cookies-and-site-data-firefox"),
+    ("Opera", "https://help.opera.com/latest/web-preferences/#cookies"),
+    ("Safari", "https://support.apple.com/guide/safari/sfri11471/mac"),
+)
+#: Where advertising companies offer one opt-out together.
+TOGETHER = ("Your Online Choices", "https://www.youronlinechoices.eu/")
+
+#: The day since which this package honours Global Privacy Control as it does now: 2026-11-22.
+HONOURED_SINCE = 20_779
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One service as the declaration tells of it."""
+
+    id: str
+    name: str
+    description: str
+    #: The language of the description, where it is not that of the page.
+    lang: str
+    facts: tuple[Fact, ...]
+    also: str
+    manager: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeSection:
+    """One purpose with the services that are listed under it."""
+
+    id: str
+    label: str
+    description: str
+    bases: tuple[str, ...]
+    services: tuple[Declared, ...]
+    shared: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStorage:
+    """One thing that the site keeps itself."""
+
+    name: str
+    text: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One line of the history."""
+
+    day: str
+    iso_day: str
+    text: str
+    lang: str
+
+
+class Declaration:
+    """
+    The values of one site's declaration in one language, as its template shows them.
+
+    Args:
+        site: As it is now.
+        lang: One of the site's languages.
+        today: Whole days since 1970-01-01 UTC; changes of later days are not told yet.
+    """
+
+    def __init__(self, site: Site, lang: str, today: int) -> None:
+        self.site = site
+        self._today = today
+        self._pages = Pages(site, decide(site, NoRecord.ABSENT, Signals(), today), NoRecord.ABSENT, lang)
+        self.say = self._pages.say
+        self.responsible = self._pages.responsible()
+        self.counting = self._pages.counting()
+
+    def parts(self) -> tuple[PurposeSection, ...]:
+        """Return what is necessary, where that is something, and then every purpose that is asked about."""
+        necessary = self._pages.necessary()
+        views = [*([necessary] if necessary.services else []), *self._pages.purposes()]
+        return tuple(self._part(view) for view in views)
+
+    def _part(self, view: PurposeView) -> PurposeSection:
+        using = [service for service in self.site.services if view.id in service.purposes]
+        # What is held rests on consent, even where no service has the purpose; what runs without consent does not,
+        # whatever nobody wrote down.
+        bases = ["consent"]
+        if view.id == NECESSARY:
+            bases = list(dict.fromkeys(one.lawful_basis for one in using if one.lawful_basis != "consent"))
+        return PurposeSection(
+            id=view.id,
+            label=view.label,
+            description=view.description,
+            bases=tuple(self.say[f"basis.{basis}"] for basis in bases),
+            services=tuple(
+                Declared(
+                    id=service.id,
+                    name=service.name,
+                    description=service.description,
+                    lang=self._other(self.site.by_id[service.id].description),
+                    facts=tuple(self._facts(self.site.by_id[service.id], service.facts, several=len(bases) > 1)),
+                    also=service.also,
+                    manager=self.site.by_id[service.id].manager,
+                )
+                for service in view.services
+            ),
+            shared=view.shared,
+        )
+
+    def _facts(self, service: Service, known: Iterable[Fact], *, several: bool) -> Iterable[Fact]:
+        facts = list(known)
+        yield from (fact for fact in facts if not fact.href)
+        if several and service.lawful_basis != "consent":
+            yield Fact(self.say["policy.basis"], self.say[f"basis.{service.lawful_basis}"])
+        for value, key in ((service.country, "page.country"), (service.retention_days, "page.retention")):
+            if not value:
+                yield Fact(self.say[key], self.say["policy.unknown"])
+        yield from (fact for fact in facts if fact.href)
+
+    def _other(self, text: Mapping[str, str]) -> str:
+        """Return the language of the text as it is shown, where that is not the page's."""
+        tag = nearest(self._pages.lang, text)
+        return "" if tag or not text else nearest("en", text) or next(iter(text))
+
+    def own(self) -> tuple[OwnStorage, ...]:
+        """Return the cookies of ours that a visitor may get."""
+        say, site = self.say, self.site
+        if not site.optional:
+            return ()
+        name = cookies.SHARED_NAME if site.cookie_domain else cookies.SECURE_NAME
+        kept = Fact(say["page.retention"], counted(say, "page.days", site.choice_days))
+        found = [OwnStorage(name, say["policy.own.choice"], (kept,))]
+        if site.caching != "private":
+            found.append(OwnStorage(name + cookies.STATE_SUFFIX, say["policy.own.state"], (kept,)))
+        if site.counters != "off":
+            days = Fact(say["page.retention"], counted(say, "page.days", counting.MAX_DAYS))
+            found.append(OwnStorage(counting.SECURE_NAME, say["policy.own.counting"], (days,)))
+        if any(service.embed for service in site.optional):
+            found.append(OwnStorage(cookies.SECURE_NAME + ONCE, say["policy.own.once"], ()))
+        return tuple(found)
+
+    def record(self) -> Fact | None:
+        """Return what is kept of a grant, and for how long; None where nothing is asked."""
+        if not self.site.optional:
+            return None
+        return Fact(self.say["page.retention"], counted(self.say, "page.days", self.site.record_days))
+
+    @property
+    def advertises(self) -> bool:
+        """Whether a service needs permission for marketing."""
+        return any(MARKETING in service.purposes for service in self.site.optional)
+
+    def providers(self) -> tuple[Fact, ...]:
+        """Return the opt-outs that providers offer themselves, each address once."""
+        found: dict[str, list[str]] = {}
+        for service in self.site.optional:
+            if href(service.opt_out):
+                found.setdefault(href(service.opt_out), []).append(service.name)
+        return tuple(Fact("", self._pages.join(names), address) for address, names in found.items())
+
+    def changes(self) -> tuple[Changed, ...]:
+        """Return what has changed, the latest first."""
+        past = sorted((one for one in self.site.changes if one.day <= self._today), key=lambda one: -one.day)
+        return tuple(
+            Changed(
+                day=self._pages.date(one.day),
+                iso_day=iso(one.day),
+                text=localised(one.text, self._pages.lang),
+                lang=self._other(one.text),
+            )
+            for one in past
+        )
+
+
+def policy_html(site: Site, lang: str, *, root: str, today: int, level: int = 2, query: str = "") -> Markup:
+    """
+    Return the declaration as a piece of HTML, to stand in any page.
+
+    Args:
+        site: As it is now.
+        lang: One of the site's languages.
+        root: The mount's full path, for example ``/_cmw``.
+        today: Whole days since 1970-01-01 UTC.
+        level: Of the first headings, 1 to 4; there are two levels below them.
+        query: What links to our other pages carry along.
+    """
+    pages = Declaration(site, lang, today)
+    text = (
+        _templates()
+        .get_template("policy_part.html")
+        .render(
+            it=pages,
+            say=pages.say,
+            site=site,
+            lang=lang,
+            dir=direction(lang),
+            root=root,
+            query=f"?{query}" if query else "",
+            level=min(max(level, 1), 4),
+            browsers=BROWSERS,
+            together=TOGETHER,
+        )
+    )
+    return Markup(text)  # noqa: S704 - the template has escaped everything
+
+
+@cache
+def _templates() -> Environment:
+    """Return what renders the piece, in a request of ours or outside of one."""
+    from jinja2 import Environment
+    from jinja2 import PackageLoader
+
+    loader = PackageLoader("consent_mw.web")
+    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def gpc_day(site: Site, today: int) -> int:
+    """Return when what the site does about the signal last changed, as far as it is known."""
+    changes = [one.day for one in site.changes if one.day <= today]
+    return max(HONOURED_SINCE, *changes) if changes else HONOURED_SINCE
+
+
+def register(app: Flask, context: WebContext) -> None:
+    """Add the pages to the application."""
+
+    @app.get("/policy")
+    def policy() -> Response:
+        visit = visit_of(context).in_language(request.args.get("lang", ""))
+        embedded = "embed" in request.args
+        asked = request.args.get("back", "")
+        around = frame(context, visit, visit.back(asked))
+        carried = str(around["carried"]) if asked or not embedded else ""
+        level = request.args.get("level", "", str)
+        content = policy_html(
+            visit.site,
+            visit.lang,
+            root=visit.root,
+            today=context.today(),
+            level=int(level) if embedded and level in {"1", "2", "3", "4"} else 2,
+            query=carried,
+        )
+        return Response(content if embedded else render_template("policy.html", **around, content=content))
+
+    @app.get("/gpc.json")
+    def gpc() -> Response:
+        site = context.site()
+        answer = jsonify({"gpc": True, "lastUpdate": iso(gpc_day(site, context.today()))})
+        answer.headers["Cache-Control"] = "public, max-age=86400"
+        return answer

@@ -1,0 +1,261 @@
+"""
+What a posted form means: pure functions from texts to values, none of which raises.
+
+A form may hold anything. Ids that the site does not declare are left out, so
+that nothing undeclared can ever be granted; an unknown action means nothing.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import parse_qsl
+from urllib.parse import quote
+from urllib.parse import unquote
+from urllib.parse import urlsplit
+
+from consent_mw.core.globs import Globs
+from consent_mw.core.model import Action
+from consent_mw.core.model import Choice
+from consent_mw.core.model import Decision
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.http.request import RequestHead
+from consent_mw.http.tracker_cookies import names_of
+from consent_mw.notice.banner import covered
+from consent_mw.notice.banner import offered
+
+#: Bytes of a form. A hundred services with long names fill a quarter of it.
+FORM_LIMIT = 16 * 1024
+
+#: Fields of a form: more than FORM_LIMIT holds of any that we know.
+_FIELD_LIMIT = 2000
+
+#: Characters of a path to go back to; the limit that browsers and servers agree on for addresses.
+_BACK_LIMIT = 2000
+
+#: Addresses under the mount that take forms and show nothing.
+_DEEDS = ("choice", "counting", "once", "receipt/erase")
+
+_CONTROL = re.compile(r"[\x00-\x20\x7f]")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+class RequestedAction(Enum):
+    """The values of the field ``action``."""
+
+    ACCEPT_ALL = "accept-all"
+    REJECT_ALL = "reject-all"
+    SAVE = "save"
+    WITHDRAW = "withdraw"
+
+
+@dataclass(frozen=True, slots=True)
+class PostedForm:
+    """
+    The fields of a posted form, whichever it is.
+
+    Args:
+        asked: None where the action is missing or unknown.
+        purposes: The purposes that are ticked.
+        services: The services that are ticked.
+        back: Where to go afterwards.
+        lang: The language that was read.
+        counted: ``yes`` or ``no`` from who says whether to be counted.
+        held: The signed choice whose record is to be erased.
+        once: Services whose embed is to be shown for one view of the page.
+    """
+
+    asked: RequestedAction | None
+    purposes: frozenset[str]
+    services: frozenset[str]
+    back: str
+    lang: str
+    counted: str = ""
+    held: str = ""
+    once: frozenset[str] = frozenset()
+
+
+class Origin(Enum):
+    """Where a POST comes from, as far as the browser tells."""
+
+    SAME = "same"
+    FOREIGN = "foreign"
+    UNTOLD = "untold"
+
+
+def read_form(body: bytes) -> PostedForm:
+    """Read an ``application/x-www-form-urlencoded`` body; the first of several actions counts."""
+    try:
+        fields = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELD_LIMIT)
+    except ValueError:
+        fields = []
+    values: dict[str, list[str]] = {}
+    for name, value in fields:
+        values.setdefault(name, []).append(value)
+    action = _first(values, "action")
+    return PostedForm(
+        asked=next((asked for asked in RequestedAction if asked.value == action), None),
+        purposes=frozenset(values.get("purpose", ())),
+        services=frozenset(values.get("service", ())),
+        back=_first(values, "back"),
+        lang=_first(values, "lang"),
+        counted=_first(values, "counted"),
+        held=_first(values, "held"),
+        once=frozenset(filter(None, _first(values, "once").split(","))),
+    )
+
+
+def grants(form: PostedForm) -> bool:
+    """
+    Return whether the form could grant something, whatever it says about ids.
+
+    To be counted again is to grant, and to see an embed once, too.
+    """
+    if form.counted == "yes" or form.once:
+        return True
+    return form.asked is RequestedAction.ACCEPT_ALL or (
+        form.asked is RequestedAction.SAVE and bool(form.purposes or form.services)
+    )
+
+
+def origin_of(head: RequestHead) -> Origin:
+    """
+    Return where the request comes from.
+
+    Sec-Fetch-Site cannot be written by a page's script (Fetch Metadata
+    Request Headers, section 2), so it is believed first; Origin comes second.
+    ``same-site`` is foreign: another subdomain may be in other hands.
+    """
+    sites = head.all("sec-fetch-site")
+    if sites:
+        return Origin.SAME if set(sites) <= {"same-origin", "none"} else Origin.FOREIGN
+    origins = head.all("origin")
+    if not origins:
+        return Origin.UNTOLD
+    own = _origin(f"{head.scheme}://{head.host}")
+    return Origin.SAME if own and all(_origin(origin) == own for origin in origins) else Origin.FOREIGN
+
+
+def _origin(text: str) -> tuple[str, str, str] | None:
+    """Return scheme, host and port of an origin, or None where it is ``null`` or not one."""
+    scheme, separator, authority = text.strip().lower().partition("://")
+    if not separator or scheme not in _DEFAULT_PORTS or not authority or re.search(r"[/?#@\\\s]", authority):
+        return None
+    match = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?", authority)
+    return (scheme, match[1], match[2] or _DEFAULT_PORTS[scheme]) if match else None
+
+
+def choice_of(site: Site, form: PostedForm, *, gpc: bool, granted_before: bool) -> Choice | None:
+    """
+    Return what the visitor chose, or None where the form asks for nothing known.
+
+    ``save`` grants the ticked services, all services each of whose purposes
+    is ticked, and tag managers one of whose purposes is; a purpose is granted
+    when it is ticked, or when all its services are. Under an opt-out signal (``gpc``) "accept all" leaves
+    marketing out, while an explicit tick is the visitor's own word.
+    """
+    if form.asked is None:
+        return None
+    if form.asked is RequestedAction.ACCEPT_ALL:
+        purposes, services = covered(site, gpc)
+    elif form.asked is RequestedAction.SAVE:
+        ticked = form.purposes & {purpose.id for purpose in offered(site)}
+        services = frozenset(
+            service.id for service in site.optional if service.id in form.services or service.runs_for(ticked)
+        )
+        purposes = ticked | complete_purposes(site, services)
+    else:
+        purposes = services = frozenset()
+    if purposes or services:
+        everything = services == covered(site, gpc=False)[1] and all(
+            purposes.issuperset(service.purposes) for service in site.optional if service.manager
+        )
+        return Choice(Action.ACCEPT if everything else Action.PARTIAL, purposes, services)
+    return Choice(Action.WITHDRAW if granted_before else Action.REJECT)
+
+
+def complete_purposes(site: Site, services: Iterable[str]) -> frozenset[str]:
+    """
+    Return the offered purposes that have services, all of which are among ``services``.
+
+    A purpose that a tag manager serves is granted by its own tick alone: that the manager runs says nothing of all
+    that it could load for it.
+    """
+    granted = frozenset(services)
+    users = {purpose.id: users_of(site, purpose.id) for purpose in offered(site)}
+    return frozenset(
+        id
+        for id, using in users.items()
+        if using and all(service.id in granted and not service.manager for service in using)
+    )
+
+
+def users_of(site: Site, purpose: str) -> tuple[Service, ...]:
+    """Return the services that need consent and are used for the purpose."""
+    return tuple(service for service in site.optional if purpose in service.purposes)
+
+
+def granted_optional(site: Site, decision: Decision) -> frozenset[str]:
+    """Return the ids of the services that run now because the visitor said so."""
+    return frozenset(service.id for service in site.optional if service.id in decision.granted)
+
+
+def to_expire(site: Site, granted: frozenset[str], seen: Sequence[str]) -> tuple[list[str], list[Service]]:
+    """
+    Return the cookie names to remove after a choice, and the services that they belong to.
+
+    A name that a running service uses too stays: several services of one
+    vendor share cookies.
+    """
+    running = [service for service in site.services if service.necessary or service.id in granted]
+    stopped = [service for service in site.optional if service.id not in granted]
+    kept, dropped = _globs(running), _globs(stopped)
+    names = [
+        name
+        for name in dict.fromkeys(seen)
+        if any(map(dropped.fits, names_of(name))) and not any(map(kept.fits, names_of(name)))
+    ]
+    return names, stopped
+
+
+def _globs(services: Iterable[Service]) -> Globs[bool]:
+    """Return what the names of the services' cookies fit."""
+    return Globs((glob, True) for service in services for glob in service.cookies)
+
+
+def safe_back(text: str, root: str, home: str) -> str:
+    """
+    Return the path to go back to, or ``home`` where ``text`` is not a path of this site.
+
+    A browser takes ``//host``, ``/\\host`` and what follows a stripped tab or
+    newline for another host (URL Standard, section 4.4), so none of them
+    passes. What only takes forms cannot be opened, so it is no place to go to.
+
+    Args:
+        text: What the form or the link said.
+        root: The mount's full path.
+        home: The path of the site's first page.
+    """
+    if not text.startswith("/") or text.startswith("//") or "\\" in text or len(text) > _BACK_LIMIT:
+        return home
+    if _CONTROL.search(text):
+        return home
+    try:
+        path = urlsplit(text).path
+        safe = quote(text, safe="/?#[]@!$&'()*+,;=:%-._~|")
+    except (ValueError, UnicodeEncodeError):
+        return home
+    plain = posixpath.normpath(unquote(path))
+    if plain.startswith("//") or any(f"{plain}/".startswith(f"{root}/{deed}/") for deed in _DEEDS):
+        return home
+    return safe
+
+
+def _first(values: Mapping[str, Sequence[str]], name: str) -> str:
+    return next(iter(values.get(name, ())), "")

@@ -1,0 +1,214 @@
+"""
+Who may look at the consent rates: nobody, until the owner opens a way in.
+
+The ways are those of :class:`~consent_mw.core.model.StatsAccess`, and any of
+them is enough. They are tried in this order, the numbers are repeated at the
+code, and whatever cannot be understood counts as a no.
+
+(1) The bearer token, for JSON, CSV and metrics only. Kept as a SHA-256, since
+    a token of 256 random bits needs no slow hash.
+(2) The session that a login with the password began: a signed cookie that
+    holds a time and nothing else, for eight hours. The password's hash is a
+    part of the key, so that a new password ends every session.
+(3) The host site's own check, which gets the WSGI environ. Only ``True``
+    lets anybody in: an exception does not, and neither does the coroutine of
+    a check that was written for another kind of server.
+
+Guesses at the password are slowed down for everyone together, by process: an
+address to tell people apart by is never kept. Somebody who keeps guessing can
+keep the owner from logging in; sessions, the token and the check go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import math
+import re
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from itsdangerous import BadSignature
+from itsdangerous import TimestampSigner
+from werkzeug.security import check_password_hash
+
+from consent_mw.core.model import Site
+from consent_mw.http.request import RequestHead
+
+logger = logging.getLogger("consent_mw.web")
+
+#: Seconds that a login lasts.
+SESSION_SECONDS = 8 * 3600
+
+#: Wrong passwords in a row that cost no waiting: an owner who mistypes should not notice any of this.
+FREE_ATTEMPTS = 5
+#: Seconds after which guesses are forgotten.
+FORGET_SECONDS = 900
+#: The longest wait between two guesses: 1,440 a day, and an owner in a hurry can still get in between.
+LONGEST_WAIT = 60
+
+_SESSION = b"owner"
+_BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]{1,512}=*)", re.IGNORECASE | re.ASCII)
+
+
+class Throttle:
+    """
+    Says when the next password may be tried; shared by the threads of a process.
+
+    Args:
+        clock: Seconds that only go forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tried = 0
+        self._last = 0.0
+        self._open = 0.0
+
+    def wait(self) -> int:
+        """Take one attempt and return 0, or take none and return the seconds to wait for one."""
+        with self._lock:
+            now = self._clock()
+            if now < self._open:
+                return max(1, math.ceil(self._open - now))
+            if now - self._last > FORGET_SECONDS:
+                self._tried = 0
+            # Counted before the password is looked at, so that many guesses at once are not cheaper.
+            self._tried += 1
+            self._last = now
+            # The exponent is bounded too: nobody needs 2 to the power of a million guesses.
+            over = min(self._tried - FREE_ATTEMPTS, 10)
+            self._open = now + min(2**over, LONGEST_WAIT) if over >= 0 else now
+            return 0
+
+    def succeeded(self) -> None:
+        """Forget the attempts: the right password was among them."""
+        with self._lock:
+            self._tried = 0
+            self._open = 0.0
+
+
+class Gate:
+    """
+    Decides who may look; one for each process.
+
+    Args:
+        keys: Returns the signing keys, oldest first.
+        now: Seconds since 1970, for the age of sessions.
+        throttle: What slows down guesses.
+    """
+
+    def __init__(
+        self,
+        keys: Callable[[], Sequence[str]],
+        *,
+        now: Callable[[], float] = time.time,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self._keys = keys
+        self._now = now
+        self.throttle = throttle or Throttle()
+
+    def admits(self, site: Site, environ: Mapping[str, object], *, session: str, token: str | None) -> bool:
+        """
+        Return whether this request may see the figures; never raises.
+
+        Args:
+            environ: The WSGI environ, for the host site's own check.
+            session: The session cookie's value, or empty.
+            token: The Authorization header, or empty; None where a token opens nothing.
+        """
+        return (
+            (token is not None and self._has_token(site, token))  # (1)
+            or self._in_session(site, session)  # (2)
+            or self._is_let_in(site, environ)  # (3)
+        )
+
+    def log_in(self, site: Site, password: str) -> str | None:
+        """Return the value of a new session cookie, or None where the password is wrong or none is set."""
+        if not site.stats.password:
+            return None
+        try:
+            # Takes as long for every wrong password as for the right one.
+            right = check_password_hash(site.stats.password, password)
+        except (ValueError, TypeError):
+            logger.error("the setting stats.password is no hash: write what `consent-mw stats passwd` prints")
+            return None
+        if not right:
+            return None
+        self.throttle.succeeded()
+        return self._signer(site).sign(_SESSION).decode("ascii")
+
+    @staticmethod
+    def _has_token(site: Site, header: str) -> bool:
+        found = _BEARER.fullmatch(header.strip())
+        if not site.stats.token or found is None:
+            return False
+        given = hashlib.sha256(found[1].encode()).hexdigest()
+        return hmac.compare_digest(given.encode(), site.stats.token.lower().encode())
+
+    def _in_session(self, site: Site, cookie: str) -> bool:
+        if not site.stats.password or not cookie:
+            return False
+        try:
+            return self._signer(site).unsign(cookie, max_age=SESSION_SECONDS) == _SESSION
+        except BadSignature:  # too old, too new, of another password, or never ours
+            return False
+
+    @staticmethod
+    def _is_let_in(site: Site, environ: Mapping[str, object]) -> bool:
+        if site.stats.check is None:
+            return False
+        try:
+            answer: object = site.stats.check(environ)
+        except Exception as error:  # the host site's own code: whatever goes wrong in it is a no
+            # Its message may quote the request, which goes into no log.
+            logger.error("the check of the statistics failed with %s, so nobody is let in", type(error).__name__)
+            return False
+        if not isinstance(answer, bool):
+            close = getattr(answer, "close", None)  # a coroutine that is never awaited would complain later
+            if callable(close):
+                close()
+            kind = type(answer).__name__
+            logger.error("the check of the statistics returned %s, so nobody is let in: return True or False", kind)
+        return answer is True
+
+    def _signer(self, site: Site) -> TimestampSigner:
+        password = hashlib.sha256(site.stats.password.encode()).hexdigest()
+        salt = "\0".join(("consent_mw.stats.session.v1", site.id, site.mount, password))
+        signer = _Signer(
+            list(self._keys()), salt=salt.encode(), sep=".", key_derivation="hmac", digest_method=hashlib.sha256
+        )
+        signer.now = self._now
+        return signer
+
+
+class _Signer(TimestampSigner):
+    """Takes the time from where it is told to."""
+
+    now: Callable[[], float] = staticmethod(time.time)
+
+    def get_timestamp(self) -> int:
+        return int(self.now())
+
+
+def head_of(environ: Mapping[str, object]) -> RequestHead:
+    """Return as much of the request's head as tells where it comes from and how it travelled."""
+
+    def text(name: str) -> str:
+        return str(environ.get(name, ""))
+
+    names = ("HTTP_SEC_FETCH_SITE", "HTTP_ORIGIN")
+    return RequestHead(
+        method=text("REQUEST_METHOD"),
+        scheme=text("wsgi.url_scheme"),
+        host=text("HTTP_HOST") or f"{text('SERVER_NAME')}:{text('SERVER_PORT')}",
+        path="",
+        query="",
+        headers=tuple((name[5:].replace("_", "-").lower(), text(name)) for name in names if name in environ),
+    )

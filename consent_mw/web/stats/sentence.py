@@ -1,0 +1,105 @@
+"""Rates, changes and the sentence on top of the owner's pages, in the page's language and no surer than they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from consent_mw.core.counts import K
+from consent_mw.stats import Rate
+from consent_mw.stats import RateChange
+from consent_mw.stats import Report
+from consent_mw.web.stats.words import Words
+
+#: The purpose that the sentence is about where it was published.
+_FIRST_PURPOSE = "analytics"
+#: An interval wider than this says too little for a sentence without a warning, in points.
+_WIDE = 20.0
+#: An interval narrower than this makes a decimal worth reading.
+_NARROW = 0.04
+
+#: As the longest period to choose is: one of its years is a leap year.
+_THREE_YEARS = 1096
+
+
+def digits(rate: Rate) -> int:
+    """Return how many decimals of a percentage mean something."""
+    return 1 if rate.high - rate.low < _NARROW else 0
+
+
+def percent(words: Words, rate: Rate, decimals: int = 0) -> str:
+    """Return the share in percent; only what is all or nothing reads so."""
+    shown = round(100 * rate.share, decimals)
+    if shown >= 100 and rate.count < rate.of:
+        return words.say("percent.most")
+    return words.say("percent.least") if shown == 0 and rate.count else words.percent(rate.share, decimals)
+
+
+def points(words: Words, count: float) -> str:
+    """Return a number of points with its unit, whole, or with one digit where it is small."""
+    size = abs(count)
+    decimals = 0 if size >= 1.95 or round(size, 1) == round(size) else 1
+    shown = round(size, decimals)
+    return words.say("points.one" if shown == 1 else "points", n=words.number(shown, decimals))
+
+
+def length(words: Words, days: int) -> str:
+    """Return the period before one of so many days, in weeks or years where it is whole ones."""
+    if days == _THREE_YEARS:
+        return words.say("length.years", n=3)
+    if days > 7 and days % 7 == 0:
+        return words.say("length.weeks", n=days // 7)
+    return words.say("length.day") if days == 1 else words.say("length.days", n=words.number(days))
+
+
+def direction(change: RateChange) -> str:
+    """Return ``up``, ``down``, or ``same`` for what may be noise."""
+    if not change.certain:
+        return "same"
+    return "up" if change.points > 0 else "down"
+
+
+def moved(words: Words, change: RateChange | None, days: int) -> tuple[str, str] | None:
+    """Return the direction of a change against the period before, and a text that says it; None where unknown."""
+    if change is None:
+        return None
+    way = direction(change)
+    return way, words.say(f"change.{way}", points=points(words, change.points), length=length(words, days))
+
+
+def sentence(words: Words, report: Report, labels: Mapping[str, str]) -> str:
+    """
+    Return the period in one plain sentence; in English it is that of :func:`consent_mw.stats.sentence`.
+
+    Args:
+        labels: Names of purposes, by id, as they read within a sentence.
+    """
+    period = report.period
+    if period.covered is None:
+        return words.say("s.nothing", k=K)
+    named = {purpose.id: purpose for purpose in period.purposes if purpose.answers}
+    purpose = _FIRST_PURPOSE if _FIRST_PURPOSE in named else next(iter(named), "")
+    rate = named[purpose].answers if purpose else period.answers
+    compared = named[purpose].change if purpose else report.answers
+    if rate is None:
+        if period.visits is not None:
+            return words.say("s.visits", p=percent(words, period.visits))
+        return words.say("s.few", k=K)
+    since = report.since.get(purpose)
+    if since is not None:
+        rate, compared = since.after, since.change
+    text = words.say("s.purpose" if purpose else "s.any", p=percent(words, rate), purpose=labels.get(purpose, purpose))
+    if compared is not None:
+        key = f"s.{'before' if since is None else 'since'}.{direction(compared)}"
+        day = "" if since is None else _date(words, since.mark.first, period.last)
+        before = length(words, period.last - period.first + 1)
+        text += words.say(key, points=points(words, compared.points), length=before, day=day)
+    if 100 * (rate.high - rate.low) > _WIDE:
+        text += words.say("s.wide", a=words.percent(rate.low), b=words.percent(rate.high))
+    return text + words.say("s.end")
+
+
+def _date(words: Words, day: int, beside: int) -> str:
+    """Return the day, with its year where that of the day ``beside`` is another."""
+    with_year = words.day(day, long=True)
+    year = words.day(beside).rpartition(" ")[2]
+    return words.day(day, long=True, year=not with_year.endswith(year))

@@ -1,0 +1,381 @@
+"""
+The owner's pages: how people answer the notice, for those whom :mod:`consent_mw.web.stats.access` lets in.
+
+=========================  ===================================================
+GET /stats                 the page, or the way in
+GET /stats.json            the same figures as JSON
+GET /stats/TABLE.csv       one table of them as CSV
+GET /metrics               the newest figures for Prometheus
+POST /stats/login          the password
+POST /stats/logout         ends the session
+=========================  ===================================================
+
+All but the last two take ``period`` (``7d``, ``4w``, ``12w``, ``52w``, ``3y``,
+or any number of days and weeks) or ``from`` and ``to`` as dates; the page also
+``table`` and ``purpose``, which it shows more of, and ``lang``.
+
+Everything shown comes out of one :class:`~consent_mw.stats.Report`, which is
+made of published figures and nothing else. Until the owner opens a way in, the
+addresses answer as if they were not there.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+from urllib.parse import urlencode
+
+from flask import Flask
+from flask import Response
+from flask import abort
+from flask import jsonify
+from flask import render_template
+from flask import request
+
+from consent_mw.core.model import Site
+from consent_mw.errors import RecordsError
+from consent_mw.stats import DEFAULT
+from consent_mw.stats import PRESETS
+from consent_mw.stats import TABLES
+from consent_mw.stats import PeriodError
+from consent_mw.stats import Report
+from consent_mw.stats import as_csv
+from consent_mw.stats import as_json
+from consent_mw.stats import chosen
+from consent_mw.stats import first_needed
+from consent_mw.stats import iso
+from consent_mw.stats import report
+from consent_mw.web.form import Origin
+from consent_mw.web.form import origin_of
+from consent_mw.web.stats.access import SESSION_SECONDS
+from consent_mw.web.stats.access import Gate
+from consent_mw.web.stats.access import head_of
+from consent_mw.web.stats.texts import TEXTS
+from consent_mw.web.stats.view import View
+from consent_mw.web.stats.words import Words
+
+if TYPE_CHECKING:
+    from consent_mw.web.context import WebContext
+
+logger = logging.getLogger("consent_mw.web")
+
+_PATHS = ("/stats", "/stats.json", "/metrics")
+_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_RETRY_AFTER = "10"
+
+#: Seconds that a report is kept: an owner who goes from chart to chart reads the store once.
+_KEPT_SECONDS = 60
+#: Reports that are kept, of several owners with several periods.
+_KEPT_REPORTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a request asks to see; made of the query, and written back as one."""
+
+    period: str = ""
+    first: str = ""
+    last: str = ""
+    table: str = ""
+    purpose: str = ""
+    lang: str = ""
+
+    @classmethod
+    def asked(cls) -> Selection:
+        """Return what the current request asks for; texts of any length and content."""
+        names = ("period", "from", "to", "table", "purpose", "lang")
+        values = [request.args.get(name, "")[:100] for name in names]
+        found = cls(*values)
+        return replace(
+            found,
+            period={"1y": "52w"}.get(found.period, found.period),  # what people write
+            table=found.table if found.table in TABLES else "",
+            lang=found.lang if found.lang in TEXTS else "",
+        )
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the fields that say something, as a query has them."""
+        names = ("period", "from", "to", "table", "purpose", "lang")
+        values = (self.period, self.first, self.last, self.table, self.purpose, self.lang)
+        return [(name, value) for name, value in zip(names, values, strict=True) if value]
+
+    def rest(self) -> list[tuple[str, str]]:
+        """Return the fields beside the days."""
+        return [(name, value) for name, value in self.pairs() if name not in {"period", "from", "to"}]
+
+    def query(self) -> str:
+        """Return it as the query of an address, with its mark, or nothing."""
+        pairs = self.pairs()
+        return "?" + urlencode(pairs) if pairs else ""
+
+    def days(self, today: int) -> tuple[int, int]:
+        """Return the first and last day, or raise :class:`consent_mw.stats.PeriodError`."""
+        return chosen(today, preset=self.period, first=self.first, last=self.last)
+
+
+def register(app: Flask, context: WebContext, *, gate: Gate | None = None) -> None:
+    """
+    Add the owner's pages to the application of the pages under the mount.
+
+    Args:
+        gate: Another one than that of the real clock, for tests.
+    """
+    _Stats(context, gate or Gate(context.keys)).register(app)
+
+
+class _Stats:
+    """The views; one for each process."""
+
+    def __init__(self, context: WebContext, gate: Gate) -> None:
+        self._context = context
+        self._gate = gate
+        # Published figures never change, so a report stays true; the mapping is replaced as a whole, never edited.
+        self._reports: Mapping[tuple[int, int], tuple[float, Report]] = {}
+
+    def register(self, app: Flask) -> None:
+        app.before_request(self._hide)
+        app.add_url_rule("/stats", "stats", self.page, methods=["GET"])
+        app.add_url_rule("/stats.json", "stats_json", self.as_json, methods=["GET"])
+        app.add_url_rule("/stats/<name>.csv", "stats_csv", self.as_csv, methods=["GET"])
+        app.add_url_rule("/metrics", "stats_metrics", self.metrics, methods=["GET"])
+        app.add_url_rule("/stats/login", "stats_login", self.log_in, methods=["POST"])
+        app.add_url_rule("/stats/logout", "stats_logout", self.log_out, methods=["POST"])
+
+    # -- views
+
+    def page(self) -> Response:
+        asked = Selection.asked()
+        site = self._context.site()
+        if not self._admitted(site):
+            return self._way_in(site, asked, 403)
+        problem = ""
+        try:
+            first, last = asked.days(self._context.today())
+        except PeriodError:
+            problem = self._words(asked).say("period.wrong")
+            asked = replace(asked, period="", first="", last="")
+            first, last = asked.days(self._context.today())
+        try:
+            found = self._report(first, last)
+        except RecordsError as error:
+            return self._away(site, asked, error)
+        words = self._words(asked)
+        view = View(site, found, words, line=asked.purpose, focus=asked.table)
+        if not (asked.first or asked.last):
+            asked = replace(asked, period=asked.period or DEFAULT.id)
+        days = replace(asked, table="", purpose="", lang="")
+        body = render_template(
+            "stats.html",
+            **self._frame(site, words, asked),
+            view=view,
+            problem=problem,
+            chosen=asked,
+            presets=[preset.id for preset in PRESETS],
+            dates=(iso(first), iso(last)),
+            latest=iso(self._context.today() - 1),
+            languages=tuple(TEXTS),
+            here=lambda **changes: self._root() + "/stats" + replace(asked, **changes).query(),
+            days=days.query(),
+            downloads=self._downloads(words, found),
+            session=self._in_session(site),
+        )
+        return _sealed(Response(body, status=400 if problem else 200))
+
+    def as_json(self) -> Response:
+        found = self._for_machines()
+        if isinstance(found, Response):
+            return found
+        words = Words("en")
+        view = View(self._context.site(), found, words)
+        labels = {purpose.id: view.purpose(purpose.id, inside=True) for purpose in found.period.purposes}
+        return _sealed(jsonify(as_json(found, labels=labels)))
+
+    def as_csv(self, name: str) -> Response:
+        if name not in TABLES:
+            abort(404)
+        found = self._for_machines()
+        if isinstance(found, Response):
+            return found
+        answer = Response(as_csv(found, name), content_type="text/csv; charset=utf-8")
+        days = f"{iso(found.period.first)}-{iso(found.period.last)}"
+        answer.headers["Content-Disposition"] = f'attachment; filename="consent-{name}-{days}.csv"'
+        return _sealed(answer)
+
+    def metrics(self) -> Response:
+        site = self._context.site()
+        # Whoever may not see them is not told that they are there.
+        if find_spec("prometheus_client") is None or not self._admitted(site, machine=True):
+            abort(404)
+        from consent_mw.stats.metrics import as_metrics  # only with the extra "metrics"
+
+        today = self._context.today()
+        try:
+            found = self._report(*chosen(today))
+        except RecordsError as error:
+            return self._unavailable(error)
+        text, kind = as_metrics(found)
+        return _sealed(Response(text, content_type=kind))
+
+    def log_in(self) -> Response:
+        site, asked = self._context.site(), Selection.asked()
+        if not site.stats.password:
+            abort(404)
+        words = self._words(asked)
+        name = self._cookie_name()
+        if name is None:
+            logger.warning("a login to the statistics was refused, since the site is served over plain http")
+            return self._way_in(site, asked, 403, words.say("in.insecure"))
+        if origin_of(head_of(request.environ)) is not Origin.SAME:
+            return self._way_in(site, asked, 403, words.say("in.foreign"))
+        seconds = self._gate.throttle.wait()
+        if seconds:
+            answer = self._way_in(site, asked, 429, words.count("in.slow", seconds))
+            answer.headers["Retry-After"] = str(seconds)
+            return answer
+        session = self._gate.log_in(site, request.form.get("password", ""))
+        if session is None:
+            return self._way_in(site, asked, 403, words.say("in.wrong"))
+        return self._to_page(asked, f"{name}={session}; Max-Age={SESSION_SECONDS}")
+
+    def log_out(self) -> Response:
+        asked, name = Selection.asked(), self._cookie_name()
+        if name is None or origin_of(head_of(request.environ)) is not Origin.SAME:
+            return self._way_in(self._context.site(), asked, 403, self._words(asked).say("in.foreign"))
+        return self._to_page(asked, f"{name}=; Max-Age=0")
+
+    # -- who may look
+
+    def _hide(self) -> None:
+        """Answer as if nothing were there, whatever the method, while nobody may look."""
+        path = request.path
+        if (path in _PATHS or path.startswith("/stats/")) and not self._context.site().stats.open:
+            abort(404)
+
+    def _admitted(self, site: Site, *, machine: bool = False) -> bool:
+        token = request.headers.get("Authorization", "") if machine else None
+        # A copy: the check of the host site may leave in it what it likes.
+        return self._gate.admits(site, dict(request.environ), session=self._session(), token=token)
+
+    def _in_session(self, site: Site) -> bool:
+        return bool(self._session()) and bool(site.stats.password)
+
+    def _session(self) -> str:
+        name = self._cookie_name()
+        values = request.cookies.getlist(name) if name else []
+        return values[0] if len(values) == 1 else ""
+
+    def _cookie_name(self) -> str | None:
+        """Return the session cookie's name, ``__Host-cmw-stats`` or ``cmw-stats``; None where none may be kept."""
+        name = self._context.cookies.name(head_of(request.environ))
+        return f"{name}-stats" if name else None
+
+    def _to_page(self, asked: Selection, cookie: str) -> Response:
+        answer = Response(status=303)
+        answer.headers["Location"] = self._root() + "/stats" + asked.query()
+        secure = "; Secure" if cookie.startswith("__Host-") else ""
+        answer.headers.add("Set-Cookie", f"{cookie}; Path=/; HttpOnly; SameSite=Strict{secure}")
+        return _sealed(answer)
+
+    def _way_in(self, site: Site, asked: Selection, status: int, problem: str = "") -> Response:
+        words = self._words(asked)
+        form = bool(site.stats.password)
+        if not form:
+            problem = words.say("in.host" if site.stats.check else "in.machine")
+        frame = self._frame(site, words, asked)
+        body = render_template("stats_login.html", **frame, form=form, problem=problem)
+        return _sealed(Response(body, status=status))
+
+    # -- figures
+
+    def _report(self, first: int, last: int) -> Report:
+        """Return the report of these days, which may be a minute old; raises RecordsError."""
+        now = time.monotonic()
+        made, found = self._reports.get((first, last), (-math.inf, None))
+        if found is None or now - made > _KEPT_SECONDS:
+            figures = self._context.records.figures(first_needed(first, last), last)
+            found = report(figures, first=first, last=last)
+            others = [item for item in self._reports.items() if item[0] != (first, last)]
+            self._reports = dict([*others[-(_KEPT_REPORTS - 1) :], ((first, last), (now, found))])
+        return found
+
+    def _for_machines(self) -> Report | Response:
+        """Return the report of the chosen days, or the answer that says why not."""
+        if not self._admitted(self._context.site(), machine=True):
+            answer = jsonify({"error": "Log in, or send the token: Authorization: Bearer TOKEN."})
+            answer.status_code = 401
+            answer.headers["WWW-Authenticate"] = 'Bearer realm="consent rates"'
+            return _sealed(answer)
+        try:
+            return self._report(*Selection.asked().days(self._context.today()))
+        except PeriodError as error:
+            answer = jsonify({"error": str(error)})
+            answer.status_code = 400
+            return _sealed(answer)
+        except RecordsError as error:
+            return self._unavailable(error)
+
+    @staticmethod
+    def _unavailable(error: RecordsError) -> Response:
+        logger.error("the consent rates could not be read: %s", error)
+        answer = jsonify({"error": "The figures cannot be read just now. Try again in a moment."})
+        answer.status_code = 503
+        answer.headers["Retry-After"] = _RETRY_AFTER
+        return _sealed(answer)
+
+    def _away(self, site: Site, asked: Selection, error: RecordsError) -> Response:
+        logger.error("the consent rates could not be read: %s", error)
+        words = self._words(asked)
+        frame = self._frame(site, words, asked)
+        body = render_template("stats_login.html", **frame, form=False, problem=words.say("away"))
+        answer = Response(body, status=503)
+        answer.headers["Retry-After"] = _RETRY_AFTER
+        return _sealed(answer)
+
+    @staticmethod
+    def _downloads(words: Words, found: Report) -> Sequence[tuple[str, str]]:
+        filled = {table.name for table in found.tables if table.rows} | {"totals", "line", "purposes"}
+        keys = {name: f"get.{name}" if words.has(f"get.{name}") else f"t.{name}" for name in TABLES}
+        return [(name, words.say(keys[name])) for name in TABLES if name in filled]
+
+    # -- what every template needs
+
+    def _frame(self, site: Site, words: Words, asked: Selection) -> dict[str, object]:
+        return {
+            "site": site,
+            "words": words,
+            "say": words.say,
+            "root": self._root(),
+            "sheet": self._context.assets.path("dashboard.css"),
+            "query": asked.query(),
+        }
+
+    @staticmethod
+    def _words(asked: Selection) -> Words:
+        return Words(asked.lang or Words.preferred(request.headers.get("Accept-Language", "")))
+
+    @staticmethod
+    def _root() -> str:
+        script = str(request.environ.get("SCRIPT_NAME", ""))
+        return quote(script.encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
+
+
+def _sealed(answer: Response) -> Response:
+    """Return the answer as one that nobody keeps, frames or finds."""
+    headers = answer.headers
+    headers["Cache-Control"] = "no-store"
+    headers["Content-Security-Policy"] = _POLICY
+    headers["X-Frame-Options"] = "DENY"
+    # With no referrer at all, browsers would call the origin of our own forms null.
+    headers["Referrer-Policy"] = "same-origin"
+    headers["X-Robots-Tag"] = "noindex"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return answer

@@ -1,0 +1,351 @@
+"""
+What the templates show: values prepared from the site and the decision, all texts still unescaped.
+
+The templates escape everything (autoescape), with the same function as
+:func:`consent_mw.notice.banner.escape`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from consent_mw.core.counts import K
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.model import Decision
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Purpose
+from consent_mw.core.model import Record
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.notice.banner import offered
+from consent_mw.notice.wording import counted
+from consent_mw.notice.wording import dated
+from consent_mw.notice.wording import direction
+from consent_mw.notice.wording import fill
+from consent_mw.notice.wording import listed
+from consent_mw.notice.wording import localised
+from consent_mw.notice.wording import numeral
+from consent_mw.notice.wording import purpose_description
+from consent_mw.notice.wording import purpose_label
+from consent_mw.notice.wording import wording
+from consent_mw.web.form import granted_optional
+from consent_mw.web.form import users_of
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_MAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
+
+#: Ids that one placeholder stands for; more are never held by one element.
+_PLACEHOLDER_LIMIT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line about a service or the site; ``href`` is empty where the text is no link."""
+
+    label: str
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One service with its own switch."""
+
+    id: str
+    name: str
+    vendor: str
+    description: str
+    facts: tuple[Fact, ...]
+    #: The other purposes it is used for; it is not included in one purpose alone.
+    also: str
+    checked: bool
+    #: True where it runs, but not by its own switch.
+    by_purpose: bool
+    #: True for a tag manager, which one of its purposes is enough for.
+    manager: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeView:
+    """One purpose with the services that are listed under it."""
+
+    id: str
+    label: str
+    description: str
+    #: The label of the switch for all of its services.
+    all: str
+    checked: bool
+    services: tuple[ServiceView, ...]
+    #: Services listed under an earlier purpose that are used for this one too.
+    shared: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """What the visitor's choice is now."""
+
+    summary: str
+    day: str
+    iso_day: str
+    receipt: str
+    withdrawable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CountingView:
+    """What is counted on the site."""
+
+    by: str
+    granted_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceholderView:
+    """What a held embed shows in its place."""
+
+    title: str
+    text: str
+    #: What the button says that allows all of it for good; empty where there is nothing to choose.
+    allow: str = ""
+    purposes: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    #: What the embed is held for, as one text.
+    ids: str = ""
+
+
+class Pages:
+    """
+    The values for the pages of one request.
+
+    Args:
+        site: The site as it is now.
+        decision: What holds for this visitor.
+        found: What the cookie gave, which may no longer count.
+        lang: The language of the pages.
+    """
+
+    def __init__(self, site: Site, decision: Decision, found: Record | NoRecord, lang: str) -> None:
+        self.site = site
+        self.decision = decision
+        self.found = found
+        self.lang = lang
+        self.dir = direction(lang)
+        self.say: Mapping[str, str] = wording(lang, site)
+        self._granted = granted_optional(site, decision)
+        self._labels = {purpose.id: purpose_label(purpose, lang, site) for purpose in offered(site)}
+
+    def fill(self, key: str, **values: str) -> str:
+        """Return the text with the values in the places named in braces."""
+        return fill(self.say[key], **values)
+
+    def state(self) -> StateView:
+        """Return the visitor's choice in words."""
+        record = self.decision.record
+        if record is None:
+            lapsed = isinstance(self.found, Record)
+            receipt = self.found.receipt if isinstance(self.found, Record) else ""
+            return StateView(self.say["page.lapsed" if lapsed else "page.none"], "", "", receipt, bool(receipt))
+        return StateView(
+            summary=self._summary(),
+            day=self.fill("page.day", date=self.date(record.day)),
+            iso_day=iso(record.day),
+            receipt=record.receipt,
+            withdrawable=bool(record.receipt or self._granted),
+        )
+
+    def _summary(self) -> str:
+        on = [label for id, label in self._labels.items() if id in self.decision.purposes]
+        on += [
+            service.name
+            for service in self.site.optional
+            if service.id in self._granted and not self._through_purposes(service)
+        ]
+        return self.fill("page.granted", list=self.join(on)) if on else self.say["page.rejected"]
+
+    def date(self, day: int) -> str:
+        """Return the day, counted from 1970-01-01, as one writes it in the language."""
+        return dated(self.say, day)
+
+    def number(self, number: int) -> str:
+        """Return the number in the digits of the language."""
+        return numeral(self.say, number)
+
+    def term(self) -> str:
+        """Return for how long a record is kept at the most."""
+        return counted(self.say, "receipt.term", self.site.record_days)
+
+    def purpose_names(self, ids: Iterable[str]) -> str:
+        """Return what the purposes are called, in a sentence's list; those that are offered come first."""
+        wanted = frozenset(ids)
+        offered_first = [label for id, label in self._labels.items() if id in wanted]
+        return self.join((*offered_first, *sorted(wanted - self._labels.keys())))
+
+    def service_names(self, ids: Iterable[str]) -> str:
+        """Return what the services are called; one that the site does not declare any more by its id."""
+        names = [self.site.by_id[id].name if id in self.site.by_id else id for id in ids]
+        return self.join(sorted(names, key=str.casefold))
+
+    def counting(self) -> CountingView | None:
+        """Return what is counted, or None where nothing is."""
+        if self.site.counters == "off" or not self.site.optional:
+            return None
+        by = ["browser", "system", *(["provider"] if self.site.isp != "off" else []), "language"]
+        return CountingView(
+            by=self.fill("count.by", list=self.join(self.say[f"count.by.{one}"] for one in by), least=self.number(K)),
+            granted_only=self.site.counters == "granted",
+        )
+
+    def purposes(self) -> tuple[PurposeView, ...]:
+        """Return the purposes with their services, each service once, under the first of its purposes."""
+        views = []
+        listed: set[str] = set()
+        for purpose in offered(self.site):
+            using = users_of(self.site, purpose.id)
+            own = [service for service in using if service.id not in listed]
+            listed.update(service.id for service in own)
+            views.append(
+                PurposeView(
+                    id=purpose.id,
+                    label=self._labels[purpose.id],
+                    description=purpose_description(purpose, self.lang, self.site),
+                    all=self.fill("page.all", count=self.number(len(using))),
+                    checked=purpose.id in self.decision.purposes,
+                    services=tuple(self._service(service, purpose) for service in own),
+                    shared=self.join(service.name for service in using if service not in own),
+                )
+            )
+        return tuple(views)
+
+    def necessary(self) -> PurposeView:
+        """Return what runs without permission."""
+        purpose = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
+        services = [service for service in self.site.services if service.necessary]
+        return PurposeView(
+            id=purpose.id,
+            label=purpose_label(purpose, self.lang, self.site),
+            description=purpose_description(purpose, self.lang, self.site),
+            all="",
+            checked=True,
+            services=tuple(self._service(service, purpose) for service in services),
+            shared="",
+        )
+
+    def _through_purposes(self, service: Service) -> bool:
+        return service.runs_for(self.decision.purposes)
+
+    def _service(self, service: Service, purpose: Purpose) -> ServiceView:
+        runs = service.id in self._granted
+        return ServiceView(
+            id=service.id,
+            name=service.name,
+            vendor=service.vendor,
+            description=localised(service.description, self.lang),
+            facts=tuple(self._facts(service)),
+            also=self.join(self._labels.get(id, id) for id in service.purposes if id != purpose.id),
+            checked=runs and not self._through_purposes(service),
+            by_purpose=runs and self._through_purposes(service),
+            manager=service.manager,
+        )
+
+    def _facts(self, service: Service) -> Iterable[Fact]:
+        say = self.say
+        if service.vendor:
+            yield Fact(say["page.vendor"], service.vendor)
+        if service.cookies:
+            yield Fact(say["page.cookies"], ", ".join(service.cookies))
+        if service.storage:
+            yield Fact(say["page.storage"], ", ".join(service.storage))
+        if service.country:
+            yield Fact(say["page.country"], self.country(service.country))
+        if service.safeguard:
+            yield Fact(say["page.safeguard"], say.get(f"safeguard.{service.safeguard}", service.safeguard))
+        if service.retention_days:
+            yield Fact(say["page.retention"], counted(say, "page.days", service.retention_days))
+        for key, address in (("page.policy", service.policy), ("page.opt-out", service.opt_out)):
+            if href(address):
+                yield Fact(say[key], re.sub(r"^https?://(www\.)?", "", address), href(address))
+
+    def responsible(self) -> tuple[Fact, ...]:
+        """Return who stands behind the site, as far as the owner said."""
+        said = (
+            ("page.controller", self.site.controller),
+            ("page.contact", self.site.contact),
+            ("banner.privacy", self.site.privacy_policy),
+            ("page.authority", self.site.supervisory_authority),
+        )
+        return tuple(Fact(self.say[key], text, href(text)) for key, text in said if text)
+
+    def contact(self) -> Fact | None:
+        """Return where to write to, if the owner said."""
+        return next((fact for fact in self.responsible() if fact.label == self.say["page.contact"]), None)
+
+    def placeholder(self, ids: str, catalogue: Callable[[], Mapping[str, Service]]) -> PlaceholderView | None:
+        """
+        Return what stands for an embed held for these services, or None where an id means nothing.
+
+        The button grants them on top of what is granted now. A service that
+        the site does not declare has a name but no button. An author's mark
+        may name a purpose.
+        """
+        wanted = list(dict.fromkeys(ids.split(",")))[:_PLACEHOLDER_LIMIT]
+        marked = {id for id in wanted if id in self._labels and id not in self.site.by_id}
+        known = [
+            self.site.by_id.get(id) or catalogue().get(id)  # the catalogue is only read for what is not declared
+            for id in wanted
+            if id != UNKNOWN_SERVICE and id not in marked
+        ]
+        if not all(known):
+            return None
+        if UNKNOWN_SERVICE in wanted:
+            return PlaceholderView(self.say["placeholder.unknown"], self.say["placeholder.undeclared"])
+        services = [service for service in known if service is not None]
+        labels = [label for id, label in self._labels.items() if id in marked]
+        name = self.join([service.name for service in services] + labels)
+        title = self.fill("placeholder.title", name=name)
+        if not all(service in self.site.optional for service in services):
+            return PlaceholderView(title, self.say["placeholder.undeclared"])
+        vendor = self.join(dict.fromkeys(service.vendor or service.name for service in services))
+        now = self._granted | {service.id for service in services}
+        kept = self.decision.purposes & self._labels.keys() | marked
+        return PlaceholderView(
+            title=title,
+            text=self.fill("placeholder.text", vendor=vendor) if vendor else self.say["placeholder.unknown"],
+            allow=self.fill("placeholder.allow", name=name),
+            purposes=tuple(sorted(kept)),
+            services=tuple(sorted(now)),
+            ids=",".join(wanted),
+        )
+
+    def embeds(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Return those ids that an embed may be held for and visitors are asked about; none where one is not."""
+        wanted = tuple(sorted(ids))
+        offered_now = {service.id for service in self.site.optional} | self._labels.keys()
+        return wanted if offered_now.issuperset(wanted) else ()
+
+    def country(self, code: str) -> str:
+        """Return the name of the country, or its code where we have no name for it."""
+        return self.say.get(f"country.{code}", code)
+
+    def join(self, items: Iterable[str]) -> str:
+        """Return the items as a sentence lists them: ``a, b and c``."""
+        return listed(self.say, items)
+
+
+def iso(day: int) -> str:
+    """Return the day, counted from 1970-01-01, as ISO 8601 writes it."""
+    return date.fromordinal(_EPOCH + day).isoformat()
+
+
+def href(text: str) -> str:
+    """Return an address that is safe to link to, or an empty text: web pages, own paths and mail addresses only."""
+    if re.match(r"https?://[^\s/]", text, re.IGNORECASE) or re.match(r"/(?![/\\])", text):
+        return text
+    if text.lower().startswith("mailto:"):
+        return text
+    return f"mailto:{text}" if _MAIL.fullmatch(text) else ""

@@ -1,0 +1,345 @@
+"""
+The whole behind the edges: a site that learns, what it logs, and what a visitor gets on page after page.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import tomllib
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from consent_mw import config
+from consent_mw.core.model import Action
+from consent_mw.core.model import Reason
+from consent_mw.core.model import Record
+from consent_mw.core.model import Site
+from consent_mw.core.model import VendorSignals
+from consent_mw.engine import Engine
+from consent_mw.http.request import RequestHead
+from consent_mw.records import Records
+from consent_mw.records import open_records
+
+KEYS = ("k" * 40,)
+HTML = [("Content-Type", "text/html; charset=utf-8")]
+ANALYTICS = b'<script src="https://www.google-analytics.com/analytics.js"></script>'
+PIXEL = b"<script>fbq('init', '1')</script>"
+BANNER = b"data-cmw-banner"
+DAY = 20_000
+
+Make = Callable[..., Engine]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Make engines on one records file."""
+    opened: list[Records] = []
+
+    def made(site: Site | None = None, *, day: int = DAY, **settings: object) -> Engine:
+        address = f"sqlite:///{tmp_path}/consent.db"
+        loaded = site or config.load({"site": {"records": address, **settings}})
+        records = open_records(address)
+        opened.append(records)
+        return Engine(loaded, records, KEYS, clock=lambda: day * 86_400.0, receipt=lambda: "r" * 22)
+
+    yield made
+    for records in opened:
+        records.close()
+
+
+def declared(*services: str) -> Site:
+    """Return a site that declares these services of the catalogue."""
+    return config.load({"services": [{"use": service} for service in services]})
+
+
+def head(*headers: tuple[str, str], scheme: str = "https", host: str = "www.shop.example") -> RequestHead:
+    """Return a visitor's request for a page."""
+    return RequestHead("GET", scheme, host, "/a", "b=c", (("sec-fetch-dest", "document"), *headers))
+
+
+def visit(
+    engine: Engine, page: bytes, *headers: tuple[str, str], scheme: str = "https"
+) -> tuple[bytes, list[tuple[str, str]]]:
+    """Return what a visitor gets of a page, and the headers."""
+    exchange = engine.exchange(head(*headers, scheme=scheme))
+    exchange.start(200, "OK", [*HTML, ("Set-Cookie", "_ga=1; Path=/"), ("Set-Cookie", "own=1")])
+    body = exchange.feed(page) + exchange.finish()
+    return body, exchange.headers
+
+
+def choice(engine: Engine, *services: str, day: int = DAY, purposes: tuple[str, ...] = (), gpc: bool = False) -> str:
+    """Return the Cookie header of a visitor who granted these services on this site."""
+    now = engine.now()
+    action = Action.PARTIAL if services or purposes else Action.REJECT
+    receipt = "r" * 22 if services or purposes else ""
+    record = Record(action, day, now.site.revision, frozenset(purposes), frozenset(services), receipt, gpc)
+    return now.cookies.set_cookie(record, head()).partition(";")[0]
+
+
+def test_a_site_that_holds_nothing_shows_no_banner(make: Make) -> None:
+    """Nothing is asked where there is nothing to ask about, and the page is the app's own."""
+    page = b"<!doctype html><body><p>text<script>own()</script></body>"
+    assert visit(make(), page)[0] == page
+
+
+def test_the_first_page_ever_has_its_banner_at_the_end(make: Make) -> None:
+    """Where the tracker comes after the place for the banner, it goes before the end of the body; then first in it."""
+    engine = make()
+    page = b"<!doctype html><body><p>text" + ANALYTICS + b"</body>"
+    first, _ = visit(engine, page)
+    assert first.index(b"data-cmw-src=") < first.index(BANNER) < first.rindex(b"</body>")
+    second, _ = visit(engine, page)
+    assert second.index(BANNER) < second.index(b"<p>text")
+
+
+def test_a_tracker_in_the_head_brings_the_banner_at_once(make: Make) -> None:
+    """What is held before the body begins is known where the banner goes."""
+    page = b"<!doctype html><head>" + ANALYTICS + b"</head><body><p>text</body>"
+    out, _ = visit(make(), page)
+    assert out.index(b"data-cmw-src=") < out.index(BANNER) < out.index(b"<p>text")
+
+
+def test_what_is_learned_is_declared(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """A service that turns up is held, becomes the site's own, and is logged once."""
+    engine = make()
+    with caplog.at_level(logging.INFO, "consent_mw"):
+        for _ in range(3):
+            visit(engine, b"<p>" + ANALYTICS)
+    assert [service.id for service in engine.now().site.services] == ["google-analytics"]
+    assert [record.message for record in caplog.records if "Google Analytics" in record.message] == [
+        "Google Analytics is on the site; it is held and visitors are asked about it from now on"
+    ]
+
+
+def test_two_processes_learn_from_each_other(make: Make) -> None:
+    """What one process saw the other declares too, within a second."""
+    one, two = make(), make()
+    visit(one, b"<p>" + ANALYTICS)
+    assert two.now().site.services == ()
+    until = time.monotonic() + 60
+    while not two.now().site.services and time.monotonic() < until:
+        visit(two, b"<p>")
+        time.sleep(0.02)
+    assert [service.id for service in two.now().site.services] == ["google-analytics"]
+    assert one.now().site.revision == two.now().site.revision
+
+
+def test_a_choice_made_at_one_process_counts_at_the_other_at_once(make: Make) -> None:
+    """A visitor who was asked about a new service is not asked again by a process that has not heard of it yet."""
+    one, two = make(), make()
+    visit(one, b"<p>" + ANALYTICS)
+    cookie = choice(one, "google-analytics")
+    assert visit(two, b"<p>" + ANALYTICS, ("cookie", cookie))[0].endswith(b"<p>" + ANALYTICS)
+
+
+def test_a_new_service_is_asked_about(make: Make) -> None:
+    """What a visitor granted before a service turned up does not cover it: the visitor is asked again."""
+    engine = make()
+    visit(engine, b"<p>" + ANALYTICS)
+    cookie = choice(engine, "google-analytics")
+    assert engine.exchange(head(("cookie", cookie))).decision.reason is Reason.CHOSEN
+    visit(engine, b"<p>" + PIXEL)
+    decision = engine.exchange(head(("cookie", cookie))).decision
+    assert (decision.reason, decision.prompt, decision.granted) == (Reason.REVISED, True, frozenset())
+
+
+def test_a_changed_meaning_asks_again_and_a_changed_wording_does_not(make: Make) -> None:
+    """The revision follows what a visitor agrees to."""
+    site = declared("google-analytics")
+    cookie = choice(make(site), "google-analytics")
+    reworded = replace(site, name="", privacy_policy="/other")
+    assert make(reworded).exchange(head(("cookie", cookie))).decision.reason is Reason.CHOSEN
+    other = replace(site, controller="Another Ltd")
+    assert make(other).exchange(head(("cookie", cookie))).decision.reason is Reason.REVISED
+
+
+def test_a_choice_expires(make: Make) -> None:
+    """After choice_days the visitor is asked again."""
+    site = declared("google-analytics")
+    cookie = choice(make(site), "google-analytics")
+    assert make(site, day=DAY + 180).exchange(head(("cookie", cookie))).decision.reason is Reason.CHOSEN
+    assert make(site, day=DAY + 181).exchange(head(("cookie", cookie))).decision.reason is Reason.EXPIRED
+
+
+def test_an_undeclared_service_is_logged_with_the_lines_to_paste(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """On a site that declares its services, another tracker stays held; the log has what the owner can write."""
+    engine = make(declared("google-analytics"))
+    cookie = choice(engine, "google-analytics")
+    for _ in range(2):
+        out, _ = visit(engine, b"<p>" + ANALYTICS + PIXEL, ("cookie", cookie))
+        assert ANALYTICS in out
+        assert PIXEL not in out
+    [record] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "not declared" in record.message
+    lines = record.message[record.message.index("[[services]]") :]
+    assert [service.id for service in config.load(tomllib.loads(lines)).services] == ["meta-pixel"]
+
+
+def test_with_everything_granted_the_page_is_the_app_s_own(make: Make) -> None:
+    """Where nothing is held and nothing asked, only what opens the preferences again is added; nothing is altered."""
+    engine = make(declared("google-analytics"))
+    out, headers = visit(engine, b"<p>" + ANALYTICS, ("cookie", choice(engine, "google-analytics")))
+    assert out.endswith(b"<p>" + ANALYTICS)
+    assert BANNER not in out
+    assert ("Set-Cookie", "_ga=1; Path=/") in headers
+
+
+def test_a_link_of_one_s_own_leaves_the_page_alone(make: Make) -> None:
+    """An owner with a link of their own gets the very bytes of the app, unless a vendor listens to a signal."""
+    page = b"<!doctype html><body><p>" + ANALYTICS
+    untouched = []
+    for signals in (VendorSignals(google=False), VendorSignals()):
+        engine = make(replace(declared("google-analytics"), reopen="link", signals=signals))
+        untouched.append(visit(engine, page, ("cookie", choice(engine, "google-analytics")))[0] == page)
+    assert untouched == [True, False]
+
+
+def test_the_opt_out_signal_keeps_marketing_held(make: Make) -> None:
+    """Under GPC an earlier grant releases analytics, not marketing; and the page says that the signal counts."""
+    engine = make(declared("google-analytics", "meta-pixel"))
+    cookie = choice(engine, "google-analytics", "meta-pixel")
+    page = b"<body><p>" + ANALYTICS + PIXEL
+    assert visit(engine, page, ("cookie", cookie))[0].endswith(ANALYTICS + PIXEL)
+    out, _ = visit(engine, page, ("cookie", cookie), ("sec-gpc", "1"))
+    assert ANALYTICS in out
+    assert PIXEL not in out
+    asked, _ = visit(engine, page, ("sec-gpc", "1"))
+    assert b"Global Privacy Control" in asked
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1", True), ("0", False), ("", False), ("0, 1", True), ("11", False)])
+def test_the_signal_is_exact(make: Make, value: str, expected: bool) -> None:
+    """Only "1" is the signal; of several values one is enough."""
+    assert make().exchange(head(("sec-gpc", value))).decision.gpc is expected
+
+
+def test_a_choice_made_under_the_signal_counts(make: Make) -> None:
+    """Who granted marketing although the browser sends the signal meant it."""
+    engine = make(declared("meta-pixel"))
+    cookie = choice(engine, "meta-pixel", gpc=True)
+    assert PIXEL in visit(engine, b"<p>" + PIXEL, ("cookie", cookie), ("sec-gpc", "1"))[0]
+
+
+def test_tracker_cookies_are_dropped_and_expired_without_consent(make: Make) -> None:
+    """What the app tries to set for a held service is dropped; what the browser shows is taken away everywhere."""
+    engine = make(declared("google-analytics"))
+    _, headers = visit(engine, b"<p>", ("cookie", "_ga=1; own=2; _ga_ABC=3"))
+    cookies = [value for name, value in headers if name == "Set-Cookie"]
+    assert cookies == [
+        "own=1",
+        *(
+            f"{name}=; Path={path}; Max-Age=0{domain}"
+            for path in ("/", "/a")
+            for name in ("_ga", "_ga_ABC")
+            for domain in ("", "; Domain=shop.example", "; Domain=www.shop.example")
+        ),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_no_form_of_set_cookie_brings_a_held_cookie_in(make: Make, kind: str) -> None:
+    """Attributes, the header's case, repeats, prefixes and a missing name change nothing, on pages and elsewhere."""
+    exchange = make(declared("google-analytics")).exchange(head())
+    held = ["_ga=1; Secure", "__Host-_ga=1; Path=/; Secure", "__Secure-_gid=2", "=_ga=3", "_ga_ABC=4;HttpOnly"]
+    own = ["own=1", "ga=2", "x_ga=3", "session=_ga=1; Path=/"]
+    names = ["set-cookie", "SET-COOKIE", "Set-Cookie"]
+    exchange.start(200, "OK", [("Content-Type", kind), *((names[n % 3], v) for n, v in enumerate(held + own + held))])
+    assert [value for name, value in exchange.headers if name.lower() == "set-cookie"] == own
+
+
+def test_a_cookie_that_a_running_service_shares_stays(make: Make) -> None:
+    """Where two services set a cookie of one name, it goes when neither of them may run."""
+    engine = make(declared("wistia", "mux"))
+    arriving = ("cookie", f"muxData=1; {choice(engine, 'mux')}")
+    assert "muxData" not in str(visit(engine, b"<p>", arriving)[1])
+    assert "muxData=;" in str(visit(engine, b"<p>", ("cookie", "muxData=1"))[1])
+
+
+def test_no_cookie_is_set_on_a_page_view(make: Make) -> None:
+    """Our own cookie comes with a choice only."""
+    _, headers = visit(make(), b"<p>" + ANALYTICS)
+    assert "cmw" not in str(headers)
+
+
+def test_policies_are_kept_up_to_a_bound(make: Make) -> None:
+    """However many prefixes an application is mounted under, what is prepared stays bounded."""
+    engine = make()
+    for number in range(300):
+        engine.exchange(head(), f"/p{number}")
+    assert 0 < len(engine._views._policies) <= 64
+
+
+def test_nobody_is_asked_over_plain_http(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """Where no answer could be kept, all stays held, no banner is shown, and the owner is told once."""
+    engine = make(declared("google-analytics"))
+    for _ in range(2):
+        out, _ = visit(engine, b"<body><p>" + ANALYTICS, scheme="http")
+        assert b"data-cmw-held=google-analytics" in out
+        assert BANNER not in out
+    assert ["allow_insecure_http" in record.message for record in caplog.records] == [True]
+
+
+def test_broken_records_cost_no_page(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Without its records the site goes on: what is seen is held and asked about, and the log says what is wrong."""
+    records = open_records(f"sqlite:///{tmp_path}/consent.db")
+    records.close()
+    engine = Engine(config.load({}), records, KEYS)
+    for _ in range(2):
+        out, _ = visit(engine, b"<p>text" + ANALYTICS)
+        assert b"data-cmw-held=google-analytics" in out
+        assert BANNER in out
+    # The upkeep of an engine that another test made may have a word to say of its own records.
+    said = [record.message.partition(":")[0] for record in caplog.records if str(tmp_path) in record.message]
+    assert said == ["what the site has learned cannot be read yet", "learning failed and is tried again"]
+
+
+def test_a_page_that_is_refused_is_logged(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """The owner finds in the log why a page was not sent."""
+    exchange = make().exchange(head())
+    exchange.start(200, "OK", [*HTML, ("Content-Encoding", "compress")])
+    assert [record.message for record in caplog.records if "compressed" in record.message] != []
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/_cmw", True), ("/_cmw/", True), ("/_cmw/choice", True), ("/_cmwx", False), ("/", False), ("/a/_cmw", False)],
+)
+def test_which_paths_are_ours(make: Make, path: str, expected: bool) -> None:
+    """Only the mount and what is below it."""
+    assert make().owns(path) is expected
+
+
+def test_the_well_known_path_is_ours_at_the_root_of_the_host(make: Make) -> None:
+    """Under a prefix the same path is the application's: nobody looks for the resource there."""
+    engine = make()
+    assert [engine.owns("/.well-known/gpc.json", prefix) for prefix in ("", "/shop")] == [True, False]
+    assert not engine.owns("/.well-known/security.txt")
+
+
+def test_the_banner_knows_where_it_is(make: Make) -> None:
+    """Under a prefix the banner posts to the prefix, and leads back to the page."""
+    engine = make(declared("google-analytics"))
+    exchange = engine.exchange(head(), "/prefix")
+    exchange.start(200, "OK", HTML)
+    out = exchange.feed(b"<body><p>text") + exchange.finish()
+    assert b'action="/prefix/_cmw/choice"' in out
+    assert b'value="/prefix/a?b=c"' in out
+
+
+def test_the_banner_posts_home_under_a_foreign_base(make: Make) -> None:
+    """Where a base element sends relative addresses elsewhere, the banner's are whole."""
+    engine = make(declared("google-analytics"))
+    out, _ = visit(engine, b"<head><base href='//cdn.example/'></head><body><p>text")
+    assert b'action="//www.shop.example/_cmw/choice"' in out
+
+
+def test_the_notice_speaks_the_language_of_the_page(make: Make) -> None:
+    """What the page says of itself goes before what the browser asks for."""
+    engine = make(replace(declared("google-analytics"), languages=("en", "de")))
+    out, _ = visit(engine, b"<!doctype html><html lang=de-AT><head></head><body><p>", ("accept-language", "en"))
+    assert b'lang="de"' in out

@@ -1,0 +1,269 @@
+"""The shape of the package: which part may import which, what stays out of the core, how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from collections.abc import Set
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "consent_mw"
+LONGEST_FILE = 500
+
+#: The floors of the house, the lowest first. A room may import the floors below it, and itself.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"errors", "core", "public_suffix"}),
+    frozenset({"html"}),
+    frozenset({"http", "catalogue", "records", "stats", "on_change"}),
+    frozenset({"notice", "cookies", "counting", "proof"}),
+    frozenset({"config", "web"}),
+    frozenset({"engine", "jobs"}),
+    frozenset({"wsgi", "asgi"}),
+    frozenset({"flask", "cli"}),
+    frozenset({"django"}),
+)
+
+#: Rooms that ask nobody for time, chance, files or sockets: bytes and values in, bytes and values out.
+PURE_ROOMS = ("core", "html", "http")
+
+#: The modules that stand loose in the root: public import paths, and what belongs to no room.
+LOOSE = frozenset({"__init__", "asgi", "errors", "flask", "jobs", "on_change", "public_suffix", "wsgi"})
+
+#: What the pure rooms may use of the standard library: nothing that reads a clock, a file, a socket, or chance.
+PURE = frozenset(
+    {
+        "__future__",
+        "abc",
+        "base64",
+        "binascii",
+        "bisect",
+        "codecs",
+        "collections",
+        "collections.abc",
+        "contextlib",
+        "dataclasses",
+        "enum",
+        "fnmatch",
+        "functools",
+        "hashlib",
+        "heapq",
+        "html",
+        "html.entities",
+        "ipaddress",
+        "itertools",
+        "json",
+        "math",
+        "operator",
+        "re",
+        "string",
+        "struct",
+        "types",
+        "typing",
+        "unicodedata",
+        "urllib.parse",
+        "zlib",
+    }
+)
+
+#: Public names that an edge has in common with another: frozen, and told apart by where they are imported from.
+PUBLIC_TWICE = frozenset({"ConsentMiddleware"})
+
+#: Calls that ask the world something, whatever module they came from.
+IMPURE_CALLS = frozenset({"open", "input", "print", "eval", "exec", "compile", "breakpoint", "__import__"})
+
+#: Each is used by some site only, or is heavy: it is imported by the code that needs it.
+ON_DEMAND = (
+    "flask",
+    "werkzeug",
+    "jinja2",
+    "redis",
+    "user_agents",
+    "psycopg",
+    "maxminddb",
+    "dns",
+    "brotli",
+    "zstandard",
+    "prometheus_client",
+    "playwright",
+    "django",
+    "starlette",
+)
+
+
+def sources(folder: Path) -> list[Path]:
+    """Return the Python files under ``folder``."""
+    return sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def name(path: Path) -> str:
+    """Return the path as it reads in a test id."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Walk the tree without what stands under ``if TYPE_CHECKING:``, which never runs."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
+            for other in node.orelse:
+                yield other
+                yield from runtime_nodes(other)
+            continue
+        yield node
+        yield from runtime_nodes(node)
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that ``path`` imports anywhere, functions included."""
+    found: set[str] = set()
+    for node in runtime_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name(path)}:{node.lineno}: a relative import"
+            module = node.module or ""
+            # "from consent_mw import config" imports a part, "from consent_mw.config import load" a name of one.
+            found.update(f"{module}.{alias.name}" for alias in node.names if module == "consent_mw")
+            found.add(module)
+    return found
+
+
+def layer(part: str) -> int:
+    """Return the number of the layer of ``part``, 0 at the bottom."""
+    numbers = [number for number, parts in enumerate(LAYERS) if part in parts]
+    assert numbers, f"consent_mw.{part} has no place in LAYERS (or it is a public name, which parts may not import)"
+    return numbers[0]
+
+
+def part_of(module: str) -> str:
+    """Return the part of the package that ``module`` belongs to, or an empty text for another package."""
+    head, _, rest = module.partition(".")
+    return rest.partition(".")[0] if head == "consent_mw" else ""
+
+
+def upward(path: Path, imported: set[str]) -> list[str]:
+    """Return the imports of ``path`` that do not point down."""
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    parts = {part_of(module) for module in imported} - {"", own}
+    return sorted(part for part in parts if layer(part) >= layer(own))
+
+
+PARTS = [path for path in sources(PACKAGE) if path != PACKAGE / "__init__.py"]
+CORE = [path for room in PURE_ROOMS for path in sources(PACKAGE / room)]
+
+
+@pytest.mark.parametrize("path", PARTS, ids=name)
+def test_imports_point_down(path: Path) -> None:
+    """A part imports only parts of lower layers, and every part has a layer."""
+    assert upward(path, imports(path)) == []
+
+
+def test_an_upward_import_would_be_seen() -> None:
+    """The check of the layers notices an import that points up, sideways, or at the package itself."""
+    assert upward(PACKAGE / "html" / "match.py", {"consent_mw.config", "consent_mw.errors", "json"}) == ["config"]
+    assert upward(PACKAGE / "web" / "app.py", {"consent_mw.engine", "consent_mw.notice.banner"}) == ["engine"]
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_a_pure_room_imports_pure_modules_only(path: Path) -> None:
+    """A pure room imports pure rooms, the error tree, and modules that cannot reach the world; nothing else."""
+    own = {module for module in imports(path) if part_of(module) in {*PURE_ROOMS, "errors"}}
+    assert sorted(imports(path) - own - PURE - {"consent_mw"}) == []
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_a_pure_room_asks_nobody_for_time_chance_or_files(path: Path) -> None:
+    """A pure room calls no function that opens, prints, or runs text: such things are arguments."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert [f"line {node.lineno}" for node in calls if ast.unparse(node.func) in IMPURE_CALLS] == []
+
+
+def cycles(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules that import each other in a circle: those left when all that import no other are taken out."""
+    left = {module: set(imported) for module, imported in graph.items()}
+    while free := [module for module, imported in left.items() if not imported & left.keys()]:
+        for module in free:
+            del left[module]
+    while leaf := [module for module in left if not any(module in imported for imported in left.values())]:
+        for module in leaf:
+            del left[module]
+    return sorted(left)
+
+
+def at_import(path: Path, known: Set[str]) -> set[str]:
+    """Return the modules among ``known`` that are imported when ``path`` is."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in known else node.module or "")
+    return found & known
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """The modules of the package form no cycle."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sources(PACKAGE)
+    }
+    graph = {module: at_import(path, modules.keys()) for module, path in modules.items()}
+    assert cycles({"a": {"b"}, "b": {"a"}, "c": set(), "d": {"a"}}) == ["a", "b"]
+    assert cycles(graph) == []
+
+
+def test_no_other_module_stands_loose_in_the_root() -> None:
+    """What has a subject has a room; the root holds public import paths and what everybody needs."""
+    assert {path.stem for path in PACKAGE.glob("*.py")} == LOOSE
+
+
+def test_each_class_name_is_given_once() -> None:
+    """No two classes of the package have one name: a reader who searches for it finds it."""
+    places: dict[str, list[str]] = {}
+    for path in sources(PACKAGE):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(name(path))
+    allowed = PUBLIC_TWICE
+    assert {key: found for key, found in places.items() if len(found) > 1 and key not in allowed} == {}
+
+
+@pytest.mark.parametrize("path", PARTS, ids=name)
+def test_nobody_imports_the_demo_or_the_tests(path: Path) -> None:
+    """The product does not lean on what stands beside it in the tree."""
+    outside = {"demo_site", "benchmarks", "tests"}
+    assert {module.partition(".")[0] for module in imports(path)} & outside == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(path for folder in ("consent_mw", "demo_site", "benchmarks", "tests") for path in sources(ROOT / folder)),
+        *sorted(path for path in (ROOT / "static").rglob("*") if path.suffix in {".js", ".css"}),
+    ],
+    ids=name,
+)
+def test_a_long_file_says_why(path: Path) -> None:
+    """A file over 500 lines gives the reason within its first lines."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = "\n".join(lines[:15]).lower()
+    assert len(lines) <= LONGEST_FILE or "long because" in head, f"{len(lines)} lines; say 'long because …' at the top"
+
+
+def test_importing_the_package_brings_no_optional_library() -> None:
+    """``import consent_mw`` alone loads none of the libraries that only some sites or some requests need."""
+    program = "import sys, consent_mw; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert sorted(set(ON_DEMAND) & set(done.stdout.split())) == []

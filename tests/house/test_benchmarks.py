@@ -1,0 +1,105 @@
+"""The measurements compare like with like: every engine does the same work on the same page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import edges
+from benchmarks import report
+from benchmarks import speed
+from benchmarks import visitor_app
+from benchmarks.engines import LIMITS
+from benchmarks.pages import TRACKERS
+from benchmarks.pages import endless_page
+from benchmarks.pages import make_page
+from benchmarks.pages import read_pages
+from benchmarks.work import BANNER
+from consent_mw import catalogue
+from consent_mw.html.match import Matcher
+
+WORKING = sorted(speed.ENGINES.keys() - LIMITS.keys())
+
+
+@pytest.fixture(scope="module")
+def matcher() -> Matcher:
+    """Compile the catalogue once."""
+    return Matcher(catalogue.load().values())
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_each_engine_holds_every_tracker(name: str, matcher: Matcher) -> None:
+    """Each engine finds the ten trackers of a made page: otherwise its row would compare another task."""
+    assert speed.ENGINES[name](matcher)(make_page(20_000))[1] == TRACKERS
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_each_engine_puts_the_banner_first_in_body(name: str, matcher: Matcher) -> None:
+    """Each engine inserts the banner right behind the start tag of body."""
+    page, _ = speed.ENGINES[name](matcher)(make_page(20_000))
+    assert page.partition(b'<body class="page">')[2].lstrip().startswith(BANNER[:20])
+
+
+def test_a_made_page_is_the_same_each_time() -> None:
+    """A size and a seed give the same bytes in every run, about as many as asked for."""
+    assert make_page(20_000) == make_page(20_000)
+    assert abs(len(make_page(200_000)) - 200_000) < 2_000
+
+
+def test_the_endless_page_comes_in_even_chunks() -> None:
+    """The long page is cut into chunks of the size asked for, with its end as the last one."""
+    chunks = list(endless_page(1_000_000, 10_000))
+    assert {len(chunk) for chunk in chunks[:-1]} == {10_000}
+    assert (len(chunks), chunks[-1]) == (101, b"</body></html>\n")
+
+
+def test_a_folder_without_pages_is_an_error(tmp_path: Path) -> None:
+    """A folder that holds no page is named, instead of a table without a row."""
+    with pytest.raises(FileNotFoundError, match="no .html or .htm file"):
+        read_pages(tmp_path)
+
+
+def test_a_row_says_when_the_work_was_not_the_same(tmp_path: Path) -> None:
+    """An engine that held another number, or gave up on a page, is marked so in its row."""
+    (tmp_path / "one.html").write_bytes(make_page(6_000))
+    page_set = read_pages(tmp_path)
+    fewer = speed.Result(page_set, WORKING[0], held=TRACKERS - 1)
+    broken = speed.Result(page_set, WORKING[0], held=TRACKERS, failures=["ValueError"])
+    assert speed.note(fewer, TRACKERS) == f"NOT the same work: holds {TRACKERS - 1}, not {TRACKERS}"
+    assert speed.note(broken, TRACKERS) == "fails on 1 of 1 pages (ValueError)"
+
+
+def test_the_tables_take_their_place_in_the_document(tmp_path: Path) -> None:
+    """Between the marks stand the new tables, and around them the text as it was."""
+    document = tmp_path / "page.md"
+    document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
+    report.write(document, report.table(("a", "b"), [("x", "1.5"), ("yy", "20.25")]))
+    new = "| a   |     b |\n| --- | ----: |\n| x   |   1.5 |\n| yy  | 20.25 |"
+    assert document.read_text(encoding="utf-8") == f"before\n{report.BEGIN}\n\n{new}\n\n{report.END}\nafter\n"
+
+
+def test_a_document_without_the_marks_is_left_alone(tmp_path: Path) -> None:
+    """Tables are written into no document that has no place for them."""
+    document = tmp_path / "page.md"
+    document.write_text("text\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="are missing"):
+        report.write(document, "table")
+    assert document.read_text(encoding="utf-8") == "text\n"
+
+
+@pytest.mark.parametrize("setup", visitor_app.SETUPS.values(), ids=lambda setup: setup.name)
+def test_each_notice_stands_in_the_same_page(setup: visitor_app.Setup) -> None:
+    """What a visitor reads is the same in every page that is compared: only the head and its tag differ."""
+    assert (
+        visitor_app.page(setup).partition(b"</head>")[2] == visitor_app.page(visitor_app.BARE).partition(b"</head>")[2]
+    )
+
+
+@pytest.mark.slow
+def test_both_sites_of_an_edge_give_the_same_answers() -> None:
+    """The wrapped site differs from the bare one by what is held and by the banner, and not in what is no page."""
+    (edge,) = edges.measure(2, ["wsgi"])
+    sizes = {answer.page: answer.size for answer in edge.answers}
+    assert sizes["/json"][0] == sizes["/json"][1]
+    assert 0 < sizes["/page"][1] - sizes["/page"][0] == pytest.approx(sizes["/stream"][1] - sizes["/stream"][0], abs=99)

@@ -1,0 +1,181 @@
+"""
+What is installed is what stands in the tree.
+
+setuptools drops a file without a word when its package or its extension is
+not listed in ``setup.cfg``; these tests build the real thing and look.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Read inside the installation: imports every module, reads every asset, and says where it all came from.
+PROBE = """
+import importlib, importlib.metadata, importlib.resources, json, pathlib, pkgutil
+import consent_mw
+from consent_mw.notice import assets
+
+modules = [found.name for found in pkgutil.walk_packages(consent_mw.__path__, "consent_mw.")]
+for module in modules:
+    importlib.import_module(module)
+root = assets.root()
+files = [path for path in pathlib.Path(str(root)).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+print(json.dumps({
+    "home": consent_mw.__file__,
+    "assets": {path.relative_to(str(root)).as_posix(): len(path.read_bytes()) for path in files},
+    "asset_home": str(root),
+    "modules": modules,
+    "typed": importlib.resources.files("consent_mw").joinpath("py.typed").is_file(),
+    "version": importlib.metadata.version("consent_mw"),
+}))
+"""
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run a program of ours and return what it printed; show its errors if it fails."""
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{command}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def tree() -> dict[str, Path]:
+    """Return every file that belongs into an installation, by its name there."""
+    found: dict[str, Path] = {}
+    for folder, target in (("consent_mw", "consent_mw"), ("static", "consent_mw/static")):
+        for path in (ROOT / folder).rglob("*"):
+            relative = path.relative_to(ROOT / folder)
+            hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+            if path.is_file() and not hidden:
+                found[f"{target}/{relative.as_posix()}"] = path
+    return found
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what a build needs, so that no build folder of the tree can lend a file."""
+    target = tmp_path_factory.mktemp("source")
+    for folder in ("consent_mw", "static"):
+        shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for file in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / file, target / file)
+    return target
+
+
+@pytest.fixture(scope="module")
+def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel, without a network."""
+    target = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, copy, cwd=target)
+    return next(target.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel in a fresh venv and return its interpreter; the sources are out of reach."""
+    home = tmp_path_factory.mktemp("venv") / "venv"
+    run(sys.executable, "-m", "venv", "--without-pip", home, cwd=home.parent)
+    python = home / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
+    run(*pip, "install", "-q", "--no-index", "--no-deps", wheel, cwd=home.parent)
+    # The required libraries are lent by the venv of the tests. A path alone: its own .pth files, and so an editable
+    # installation of the sources, stay out of sight.
+    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=home.parent).strip())
+    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return python
+
+
+@pytest.fixture(scope="module")
+def probed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """Look at the installation from inside."""
+    printed = run(installed, "-I", "-c", PROBE, cwd=tmp_path_factory.mktemp("elsewhere"))
+    answer: dict[str, object] = json.loads(printed)
+    return answer
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_file_of_the_tree(wheel: Path) -> None:
+    """No file of the package or of static/ is missing in the wheel, and none is there that the tree has not."""
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert sorted(names) == sorted(tree())
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_bytes_of_the_tree(wheel: Path) -> None:
+    """Each file in the wheel has the bytes that it has in the tree."""
+    archive = zipfile.ZipFile(wheel)
+    differ = [name for name, path in tree().items() if archive.read(name) != path.read_bytes()]
+    assert differ == []
+
+
+@pytest.mark.slow
+def test_the_source_archive_holds_every_file_too(copy: Path, tmp_path: Path) -> None:
+    """A wheel can be made from the source archive: the same files are in it."""
+    run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, copy, cwd=tmp_path)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = {name.replace("consent_mw/static/", "static/", 1) for name in tree()}
+    assert sorted(wanted - names) == []
+
+
+@pytest.mark.slow
+def test_the_installation_stands_alone(installed: Path, probed: dict[str, object]) -> None:
+    """Code and assets of an installation come from the installation, not from a checkout near by."""
+    home = str(installed.parent.parent)
+    assert str(probed["home"]).startswith(home)
+    assert str(probed["asset_home"]).startswith(home)
+
+
+@pytest.mark.slow
+def test_every_installed_module_can_be_imported(probed: dict[str, object]) -> None:
+    """Each module of the tree is importable from the installation."""
+    wanted = {
+        name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for name in tree()
+        if name.endswith(".py") and name != "consent_mw/__init__.py"
+    }
+    modules = probed["modules"]
+    assert isinstance(modules, list)
+    assert sorted(set(modules) - {"consent_mw.static"}) == sorted(wanted)
+
+
+@pytest.mark.slow
+def test_every_installed_asset_can_be_read(probed: dict[str, object]) -> None:
+    """Each file of static/ is read from the installation with its whole length."""
+    prefix = "consent_mw/static/"
+    wanted = {
+        name.removeprefix(prefix): path.stat().st_size for name, path in tree().items() if name.startswith(prefix)
+    }
+    assert probed["assets"] == wanted
+
+
+@pytest.mark.slow
+def test_the_installation_is_typed_and_knows_its_version(probed: dict[str, object]) -> None:
+    """Type checkers find ``py.typed``, and the version is the one of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (probed["typed"], probed["version"]) == (True, project["version"])
+
+
+def test_every_folder_with_code_is_a_listed_package() -> None:
+    """A new folder of modules is not forgotten in setup.cfg, where the list of packages is explicit."""
+    listed = (ROOT / "setup.cfg").read_text(encoding="utf-8").split("packages =")[1].split("package_dir")[0].split()
+    folders = {name.rpartition("/")[0].replace("/", ".") for name in tree() if name.endswith(".py")}
+    assert sorted(folders | {"consent_mw.static"}) == sorted(listed)
+
+
+def test_the_changelog_has_a_section_for_the_version() -> None:
+    """The version of pyproject.toml, or work towards it, has its place in the changelog."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{project['version']}]" in text

@@ -1,0 +1,225 @@
+"""What holds where Sentinel names the master: nothing acknowledged is lost when another one takes over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from consent_mw.errors import ConfigError
+from consent_mw.errors import RecordsError
+from consent_mw.records import open_records
+from consent_mw.records.redis import RedisRecords
+from consent_mw.records.redis.keys import Keys
+from tests.records import redis_servers
+from tests.records.redis_servers import Deployment
+from tests.records.redis_servers import Server
+from tests.records.redis_servers import wait_until
+from tests.records.samples import SITE
+from tests.records.samples import a_grant
+
+pytestmark = pytest.mark.skipif(redis_servers.program() is None, reason="redis-server is not on this machine")
+
+#: Seconds within which a call with the time limit QUICK must end, whatever the servers do.
+BOUND = 4.0
+
+
+@pytest.fixture
+def pair() -> Iterator[Deployment]:
+    """Start a master with one replica, and one Sentinel."""
+    with redis_servers.sentinel() as started:
+        yield started
+
+
+@pytest.fixture
+def store(pair: Deployment) -> Iterator[RedisRecords]:
+    """Open the store there, with a connection to its master."""
+    with closing(RedisRecords(pair.quick, site=SITE)) as opened:
+        opened.version()
+        yield opened
+
+
+def seconds(what: Callable[[], object], error: str) -> float:
+    """Return how long it took until ``what`` failed with the store's own error."""
+    start = time.monotonic()
+    with pytest.raises(RecordsError, match=error):
+        what()
+    return time.monotonic() - start
+
+
+def append_at_last(store: RedisRecords, receipt: str) -> None:
+    """Append until it is acknowledged, as the spool does."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return store.append(a_grant(receipt))
+        except RecordsError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+def receipts_in(server: Server) -> list[bytes]:
+    """Return the receipts that a server holds."""
+    return [member.split(b"\0")[0] for member in server.ask("ZRANGEBYLEX", Keys(SITE).index, "-", "+")]
+
+
+def test_an_acknowledged_entry_is_on_the_replica(pair: Deployment, store: RedisRecords) -> None:
+    """When ``append`` returns, the replica has the entry already: nobody waits for it here."""
+    master, replica = pair.servers
+    for number in range(50):
+        append_at_last(store, f"{number}")
+        assert f"{number}".encode() in receipts_in(replica)
+    assert pair.replicas(master) == [replica]
+
+
+def test_what_no_replica_confirms_is_not_acknowledged(pair: Deployment, store: RedisRecords) -> None:
+    """With its replica frozen a master takes an entry, but it does not count, also when it is sent again."""
+    replica = pair.servers[1]
+    append_at_last(store, "before")
+    replica.freeze()
+    took = [seconds(lambda: store.append(a_grant("during")), "0 of 1 replicas") for _ in range(3)]
+    replica.thaw()
+    append_at_last(store, "during")
+    assert max(took) < BOUND
+    assert receipts_in(replica) == [b"before", b"during"]
+
+
+def test_an_owner_may_do_without_replicas(pair: Deployment) -> None:
+    """With ``?replicas=0`` the master alone is enough."""
+    pair.servers[1].kill()
+    with closing(RedisRecords(f"{pair.quick}&replicas=0", site=SITE)) as store:
+        store.append(a_grant())
+        assert len(store.history(a_grant().receipt)) == 1
+
+
+@pytest.mark.slow
+def test_a_failover_during_load_loses_nothing() -> None:
+    """The master is killed while threads append: each acknowledged entry is on the new one, once."""
+    with redis_servers.sentinel(replicas=2, sentinels=3) as started:
+        old = started.master()
+        acknowledged: list[str] = []
+        longest: list[float] = []
+        done = threading.Event()
+
+        def work(store: RedisRecords, number: int) -> None:
+            turn = 0
+            while not done.is_set():
+                turn += 1
+                receipt = f"{number}-{turn}"
+                while True:
+                    begun = time.monotonic()
+                    try:
+                        store.append(a_grant(receipt))
+                        break
+                    except RecordsError:
+                        longest.append(time.monotonic() - begun)
+                        time.sleep(0.01)
+                acknowledged.append(receipt)
+
+        with closing(RedisRecords(started.quick, site=SITE)) as store:
+            threads = [threading.Thread(target=work, args=(store, number)) for number in range(4)]
+            for thread in threads:
+                thread.start()
+            wait_until(lambda: len(acknowledged) > 200)
+            old.kill()
+            wait_until(lambda: started.master() is not old)
+            after = len(acknowledged)
+            wait_until(lambda: len(acknowledged) > after + 200)
+            done.set()
+            for thread in threads:
+                thread.join()
+            there = [kept.entry.receipt for kept in store.entries()]
+        assert (sorted(there), max(longest) < BOUND) == (sorted(acknowledged), True)
+        assert len(receipts_in(started.master())) == len(acknowledged)
+
+
+@pytest.mark.slow
+def test_a_deposed_master_takes_nothing() -> None:
+    """A master that was frozen, and wakes up when another has taken over, acknowledges nothing on an old connection."""
+    with redis_servers.sentinel(replicas=2) as started, closing(RedisRecords(started.quick, site=SITE)) as store:
+        old = started.master()
+        append_at_last(store, "before")
+        old.freeze()
+        wait_until(lambda: started.master() is not old)
+        new = started.master()
+        wait_until(lambda: len(new.ask("ROLE")[2]) == 1)
+        old.thaw()
+        for number in range(50):
+            append_at_last(store, f"after-{number}")
+            assert f"after-{number}".encode() in receipts_in(new)
+
+
+@pytest.mark.slow
+def test_the_old_master_comes_back_as_a_replica(pair: Deployment, store: RedisRecords) -> None:
+    """Of two servers one is lost: entries count again once it is back and follows the other, with all there was."""
+    old, new = pair.servers
+    append_at_last(store, "before")
+    old.kill()
+    wait_until(lambda: pair.master() is new)
+    wait_until(lambda: new.ask("ROLE")[0] == b"master")
+    assert [kept.entry.receipt for kept in store.entries()] == ["before"]
+    assert seconds(lambda: store.append(a_grant("alone")), "0 of 1 replicas") < BOUND
+    old.start()
+    append_at_last(store, "alone")
+    assert receipts_in(old) == receipts_in(new) == [b"alone", b"before"]
+
+
+def test_a_frozen_master_costs_no_more_than_its_bound(pair: Deployment, store: RedisRecords) -> None:
+    """A call to a frozen master fails in time, with a connection and without."""
+    pair.servers[0].freeze()
+    took = [seconds(lambda: store.append(a_grant()), "cannot be used") for _ in range(2)]
+    pair.servers[0].thaw()
+    assert max(took) < BOUND
+
+
+def test_sentinels_are_asked_one_after_the_other() -> None:
+    """With one Sentinel frozen and one dead, the third still leads to the master."""
+    with redis_servers.sentinel(sentinels=3) as started:
+        started.sentinels[0].freeze()
+        started.sentinels[1].kill()
+        begun = time.monotonic()
+        with closing(RedisRecords(started.quick, site=SITE)) as store:
+            store.append(a_grant())
+        assert time.monotonic() - begun < BOUND
+        started.sentinels[0].thaw()
+
+
+@pytest.mark.parametrize("fault", ["freeze", "kill"])
+def test_without_sentinels_the_known_master_is_used(pair: Deployment, store: RedisRecords, fault: str) -> None:
+    """Sentinels that are gone take nothing from who knows the master; who does not is told in time."""
+    watcher = pair.sentinels[0]
+    {"freeze": watcher.freeze, "kill": watcher.kill}[fault]()
+    append_at_last(store, "while-nobody-watches")
+    took = seconds(lambda: open_records(pair.quick), "no Sentinel says where the records are")
+    {"freeze": watcher.thaw, "kill": watcher.start}[fault]()
+    assert took < BOUND
+    store.close()
+
+
+def test_a_name_that_no_sentinel_knows_is_told(pair: Deployment) -> None:
+    """A wrong name of the master is shown to the owner."""
+    with pytest.raises(RecordsError, match="knows no master 'other'"):
+        open_records(pair.url.replace("/consent/", "/other/"))
+
+
+def test_a_server_is_no_sentinel(pair: Deployment) -> None:
+    """The address of a server in the place of a Sentinel is told."""
+    with pytest.raises((RecordsError, ConfigError), match="no Sentinel says where the records are"):
+        open_records(f"redis+sentinel://{pair.servers[0].place}/consent")
+
+
+def test_passwords_of_servers_and_sentinels_are_used() -> None:
+    """Each has its own, and neither is shown when it is wrong."""
+    settings = {"requirepass": "records-9f2c", "masterauth": "records-9f2c"}
+    with redis_servers.sentinel(settings=settings, watching={"requirepass": "watch-9f2c"}) as started:
+        url = started.patient.replace("://", "://:records-9f2c@")
+        with closing(RedisRecords(f"{url}&sentinel_password=watch-9f2c", site=SITE)) as store:
+            store.append(a_grant())
+        with pytest.raises(RecordsError, match="refuses the user or the password") as caught:
+            RedisRecords(f"{url}&sentinel_password=wrong-9f2c", site=SITE)
+        assert "9f2c" not in str(caught.value)
