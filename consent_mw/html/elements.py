@@ -135,6 +135,66 @@ def attributes(tag: bytes, name_end: int, *, xml: bool = False) -> Attributes:
     return found
 
 
+class Tag(NamedTuple):
+    """
+    A start tag, and what the scanner knows of the place where it stands.
+
+    ``Tag.read(...)`` makes one from its bytes.
+    """
+
+    #: The element's name: lower case, in XML as it is written but without its prefix.
+    name: bytes
+    #: The tag itself, from "<" to ">".
+    raw: bytes
+    #: Offset in ``raw`` behind the name as it is written.
+    name_end: int
+    attributes: Attributes
+    #: The element is one of SVG or MathML.
+    foreign: bool = False
+    #: It is markup only where scripts are off.
+    in_noscript: bool = False
+    #: What must be held of an inline script's content; None for other elements.
+    code: tuple[str, ...] | None = None
+    #: ``raw`` has one attribute only; the element's other attributes were settled before.
+    late: bool = False
+    #: The value of that attribute is cut: what cannot be told from its beginning is held.
+    cut: bool = False
+    #: The element may be left out of the page where held elements are.
+    removable: bool = True
+
+    @classmethod
+    def read(
+        cls,
+        name: bytes,
+        raw: bytes,
+        *,
+        xml: bool = False,
+        foreign: bool = False,
+        in_noscript: bool = False,
+        removable: bool = True,
+    ) -> Tag:
+        """
+        Return the start tag ``raw``, attributes parsed.
+
+        Args:
+            name: The element's name, lower case and without a prefix.
+            xml: Whether the rules of XML stand: names keep their case and may have a prefix.
+        """
+        name_end = len(_NAME_IN_TAG.match(raw).group()) if xml else 1 + len(name)  # type: ignore[union-attr]
+        return cls(
+            name,
+            raw,
+            name_end,
+            attributes(raw, name_end, xml=xml),
+            foreign=foreign,
+            in_noscript=in_noscript,
+            removable=removable,
+        )
+
+
+_NAME_IN_TAG = re.compile(rb"</?[^ \t\n\r\f/>]*+")
+
+
 def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
     """
     Return what a script is: ``classic``, ``module``, ``speculationrules``, ``importmap`` or empty for data.

@@ -19,6 +19,7 @@ from consent_mw.html.elements import LEFT_OUT
 from consent_mw.html.elements import SPACES
 from consent_mw.html.elements import Attribute
 from consent_mw.html.elements import Attributes
+from consent_mw.html.elements import Tag
 from consent_mw.html.elements import any_kinds
 from consent_mw.html.elements import attributes
 from consent_mw.html.elements import executes
@@ -275,44 +276,19 @@ class Holder:
         key = (tag, ids)
         if key in memory.script_plans:
             return memory.script_plans[key]
-        plan = self.plan(b"script", tag, script=ids)
+        plan = self.plan(Tag.read(b"script", tag)._replace(code=ids))
         if memory.room_for(tag):
             memory.script_plans[key] = plan
         return plan
 
-    def plan(
-        self,
-        name: bytes,
-        tag: bytes,
-        *,
-        foreign: bool = False,
-        in_noscript: bool = False,
-        script: Ids | None = None,
-        late: bool = False,
-        cut: bool = False,
-        removable: bool = True,
-    ) -> TagPlan | None:
-        """
-        Return what to do with the start tag ``tag`` of the element ``name``.
-
-        Args:
-            name: Lower case, without a prefix.
-            foreign: Whether it stands in SVG or MathML.
-            script: What must be held of an inline script's content; None for other elements.
-            late: ``tag`` has one attribute only, of an element whose others were seen before.
-            cut: The value of that is cut: what cannot be told from its beginning is held.
-            removable: Whether the element may be left out of the page where held elements are.
-        """
-        name_end = 1 + len(name)
-        if self.xml:
-            name_end = len(tag) - len(tag[1:].lstrip(b"/")) + re.match(rb"[^ \t\n\r\f/>]*", tag[1:]).end()  # type: ignore[union-attr]
-        found = attributes(tag, name_end, xml=self.xml)
-        plan = self._plan(name, tag, name_end, found, foreign, in_noscript, script, late, cut, removable)
+    def plan(self, tag: Tag) -> TagPlan | None:
+        """Return what to do with a start tag; None where it stays as it is."""
+        plan = self._plan(tag)
         # Names of ours in the app's own page, such as a comment that a sanitizer let through, must not be taken for
         # holds and released as code: with another prefix they stay inert.
         feigned = [
             (attribute.start, 0, b"data-cmw-")
-            for key, values in found.items()
+            for key, values in tag.attributes.items()
             if key[:9].lower() == b"data-cmw-" and key != b"data-cmw-action"
             for attribute in values
         ]
@@ -322,24 +298,13 @@ class Holder:
             return TagPlan(tuple(feigned), ())
         return plan._replace(edits=tuple(sorted([*plan.edits, *feigned], key=lambda edit: edit[0])))
 
-    def _plan(
-        self,
-        name: bytes,
-        tag: bytes,
-        name_end: int,
-        found: Attributes,
-        foreign: bool,
-        in_noscript: bool,
-        script: Ids | None,
-        late: bool,
-        cut: bool,
-        removable: bool,
-    ) -> TagPlan | None:
+    def _plan(self, tag: Tag) -> TagPlan | None:
+        name, found = tag.name, tag.attributes
         mark = self.mark(found)
         if mark is None:
             return None
-        always: Ids = tuple(dict.fromkeys((*mark, *self.element_ids(name, found), *(script or ()))))
-        kinds = any_kinds(name, foreign) if late else kinds_of(name, found, foreign, self.text)
+        always: Ids = tuple(dict.fromkeys((*mark, *self.element_ids(name, found), *(tag.code or ()))))
+        kinds = any_kinds(name, tag.foreign) if tag.late else kinds_of(name, found, tag.foreign, self.text)
         holds: dict[bytes, Ids] = {}
         inner: list[tuple[int, bytes]] = []
         for key, values in found.items():
@@ -351,7 +316,7 @@ class Holder:
             if not kind:
                 continue
             first = values[0]
-            if cut and not told_by_beginning(kind, first.raw):
+            if tag.cut and not told_by_beginning(kind, first.raw):
                 holds[key] = always or (TOO_LONG,)
                 continue
             if kind == "srcset":
@@ -368,7 +333,7 @@ class Holder:
                 ids = self._value(kind, first.raw)
             if not ids and name == b"img" and kind == "url" and self.policy.unknown == "pixels":
                 target = self.url(first.raw)[1]
-                if self.third_party(target) and is_pixel(found, in_noscript, self.text):
+                if self.third_party(target) and is_pixel(found, tag.in_noscript, self.text):
                     ids = () if self._known(first.raw) else self.not_allowed((UNKNOWN_SERVICE,))
             if ids:
                 holds[key] = ids
@@ -383,9 +348,9 @@ class Holder:
         held = tuple(dict.fromkeys((*always, *(id_ for ids in holds.values() for id_ in ids), *self._inner_ids(inner))))
         if self.policy.once.issuperset(held) and name == b"iframe" and self._is_visible_embed(found, holds, held):
             return None
-        if self.policy.remove and removable and name in LEFT_OUT and TOO_LONG not in held:
+        if self.policy.remove and tag.removable and name in LEFT_OUT and TOO_LONG not in held:
             return TagPlan((), held, remove=True)
-        return self._edits(name, tag, name_end, found, holds, inner, held)
+        return self._edits(tag, holds, inner, held)
 
     def _known(self, raw: bytes) -> bool:
         return bool(self.url(raw)[0])
@@ -405,16 +370,8 @@ class Holder:
             return tuple(dict.fromkeys(id_ for _, ids in held for id_ in ids)), []
         return (), [(attribute.value_at + start, defuse(ids)) for start, ids in held]
 
-    def _edits(
-        self,
-        name: bytes,
-        tag: bytes,
-        name_end: int,
-        found: Attributes,
-        holds: dict[bytes, Ids],
-        inner: list[tuple[int, bytes]],
-        held: Ids,
-    ) -> TagPlan:
+    def _edits(self, tag: Tag, holds: dict[bytes, Ids], inner: list[tuple[int, bytes]], held: Ids) -> TagPlan:
+        name, found, name_end = tag.name, tag.attributes, tag.name_end
         edits: list[Edit] = [(offset, 0, text) for offset, text in inner]
         disarmed = set(holds)
         opening = b" data-cmw-held=" + self._quoted(",".join(held))
@@ -430,10 +387,10 @@ class Holder:
                 if self.policy.remove and key != b"type":
                     edits.append((attribute.start, attribute.end - attribute.start, b""))
                 else:
-                    prefix = tag.find(b":", attribute.start, attribute.end) + 1 if self.xml else 0
+                    prefix = tag.raw.find(b":", attribute.start, attribute.end) + 1 if self.xml else 0
                     local = prefix if prefix and prefix < attribute.start + len(key) else attribute.start
                     edits.append((local, 0, b"data-cmw-"))
-        if tag[name_end : name_end + 1] == b"/":
+        if tag.raw[name_end : name_end + 1] == b"/":
             opening += b" "
         edits.append((name_end, 0, opening))
         edits.sort(key=lambda edit: edit[0])

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
+from consent_mw.core.globs import Globs
 from consent_mw.core.model import Service
 from consent_mw.html.tokens import Syntax
 from consent_mw.html.tokens import syntax_for
@@ -148,14 +149,7 @@ class Matcher:
         self._paths = [(self._path_rule(path), id_) for path, id_ in paths]
         joined = "|".join(f"(?:{rule.pattern})" for rule, _ in self._paths)
         self._any_path = re.compile(joined) if joined else None
-        self._exact_cookies: dict[str, list[str]] = {}
-        self._cookie_globs: list[tuple[str, str, str]] = []
-        for name, id_ in cookies:
-            first, star, _ = name.partition("*")
-            if star:
-                self._cookie_globs.append((first, name, id_))
-            else:
-                self._exact_cookies.setdefault(name, []).append(id_)
+        self._cookies = Globs(cookies)
         self._words = frozenset(self._words_of)
         self._path_texts = [path for path, _ in paths]
         self._host_cache: dict[str, list[tuple[str, str]]] = {}
@@ -386,13 +380,4 @@ class Matcher:
 
     def cookie(self, name: str) -> Ids:
         """Return the services that set a cookie called ``name``."""
-        ids = self._exact_cookies.get(name, [])
-        ids = ids + [
-            id_ for first, glob, id_ in self._cookie_globs if name.startswith(first) and _fits_glob(glob, name)
-        ]
-        return tuple(dict.fromkeys(ids))
-
-
-def _fits_glob(glob: str, name: str) -> bool:
-    """Whether ``name`` fits ``glob``, in which "*" stands for any run of characters."""
-    return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), name, re.DOTALL) is not None
+        return tuple(self._cookies.values(name))

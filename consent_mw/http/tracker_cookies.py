@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from consent_mw.core.globs import Globs
 from consent_mw.core.model import Service
 from consent_mw.http.hosts import domains_of
 from consent_mw.http.hosts import host_of
@@ -56,15 +57,12 @@ def expire(seen: Iterable[str], services: Iterable[Service], host: str, path: st
     Returns:
         At most 60 values of 2048 characters together; what is left over is seen again by the next request.
     """
-    globs = [glob for service in services for glob in service.cookies]
-    if not globs:
-        return []
-    wanted = re.compile("|".join(".*".join(map(re.escape, glob.split("*"))) for glob in globs), re.DOTALL)
+    wanted = Globs((glob, True) for service in services for glob in service.cookies)
     names = [
         name
         for name in dict.fromkeys(seen)
         # A name that is no token could carry attributes of its own into the header.
-        if not is_own(name) and _COOKIE_NAME.fullmatch(name) and any(map(wanted.fullmatch, names_of(name)))
+        if not is_own(name) and _COOKIE_NAME.fullmatch(name) and any(map(wanted.fits, names_of(name)))
     ]
     domains = domains_of(host_of(host)) if names else []
     found: list[str] = []

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.elements import Tag
 from consent_mw.html.elements import self_closing
 from consent_mw.html.hold_policy import Edits
 from consent_mw.html.hold_policy import TagPlan
@@ -247,11 +248,11 @@ class Scanner(Markup):
     def _plan(self, name: bytes, tag: bytes, *, removable: bool) -> TagPlan | None:
         holder = self.holder
         if self.stack or self.in_noscript or not removable:
-            return holder.plan(name, tag, in_noscript=self.in_noscript, removable=removable)
+            return holder.plan(Tag.read(name, tag, in_noscript=self.in_noscript, removable=removable))
         memory = holder.memory
         if tag in memory.plans:
             return memory.plans[tag]
-        plan = holder.plan(name, tag, foreign=name in (SVG, MATH))
+        plan = holder.plan(Tag.read(name, tag, foreign=name in (SVG, MATH)))
         # Elements that change the mode are never passed over, so that nothing is kept of them where nothing is held;
         # nor are policies, to which each page may need to add something else.
         lasting = plan is not None or not (name in _CHANGES_MODE or (name == b"meta" and _MAY_BE_POLICY.search(tag)))

@@ -8,6 +8,7 @@ import re
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html import css
+from consent_mw.html.elements import Tag
 from consent_mw.html.elements import attributes
 from consent_mw.html.elements import self_closing
 from consent_mw.html.hold_policy import TagPlan
@@ -166,7 +167,7 @@ class Markup(Constructs):
         if name in _WITH_TEXT and not closing and not self._element_with_text(name, found):
             return False
         if closing or name not in (b"script", b"style"):
-            plan = self.holder.plan(name, tag, foreign=True, in_noscript=self.in_noscript, removable=False)
+            plan = self.holder.plan(Tag.read(name, tag, foreign=True, in_noscript=self.in_noscript, removable=False))
             if plan is not None:
                 self.apply(plan, start)
         self.position = end
@@ -217,7 +218,8 @@ class Markup(Constructs):
             self._defuse_text(raw, end)
         elif name == b"script":
             ids: Ids = (TOO_LONG,) if too_long else self.holder.code(self._text(raw)[0])
-            plan = self.holder.plan(name, found.group(), foreign=True, script=ids, removable=False)
+            whole = Tag.read(name, found.group(), xml=self.holder.xml, foreign=True, removable=False)
+            plan = self.holder.plan(whole._replace(code=ids))
             if plan is not None:
                 self.apply(plan, start)
         if not self.holder.xml:
@@ -303,7 +305,7 @@ class Markup(Constructs):
                 return False
         else:
             foreign = name not in _PLAIN_LINKS
-            plan = self.holder.plan(name, found.group(), foreign=foreign, removable=False)
+            plan = self.holder.plan(Tag.read(name, found.group(), xml=True, foreign=foreign, removable=False))
             if plan is not None:
                 self.apply(plan, found.start())
         self.position = found.end()

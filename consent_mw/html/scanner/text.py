@@ -13,7 +13,7 @@ from abc import abstractmethod
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html import css
-from consent_mw.html.elements import attributes
+from consent_mw.html.elements import Tag
 from consent_mw.html.elements import executes
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.holder import defuse
@@ -347,17 +347,17 @@ class Constructs(Reading):
         tag = bytes(self.buffer[start : start + watch.attribute]) + b">"
         holder = self.holder
         name = self.long_name_of(tag)
-        found = attributes(tag, 1 + len(name), xml=holder.xml)
         if holder.xml:
             name = name.rpartition(b":")[2]
         self.long_foreign = holder.xml or bool(self.stack and self.stack[-1][1] != HTML)
-        script = None
+        whole = Tag.read(
+            name, tag, xml=holder.xml, foreign=self.long_foreign, in_noscript=self.in_noscript, removable=False
+        )
+        found = whole.attributes
         if name == b"script" and executes(found, holder.text) and b"src" not in found:
             # Its content is not waited for as well.
-            script = (TOO_LONG,)
-        plan = holder.plan(
-            name, tag, foreign=self.long_foreign, in_noscript=self.in_noscript, script=script, removable=False
-        )
+            whole = whole._replace(code=(TOO_LONG,))
+        plan = holder.plan(whole)
         if plan is not None:
             self.apply(plan, start)
         self.long_name = name
@@ -415,7 +415,9 @@ class Constructs(Reading):
             return
         self.long_seen |= {key}
         tag = b"<" + self.long_name + b" " + raw + b">"
-        plan = self.holder.plan(self.long_name, tag, foreign=self.long_foreign, late=True, cut=cut, removable=False)
+        xml = self.holder.xml
+        late = Tag.read(self.long_name, tag, xml=xml, foreign=self.long_foreign, removable=False)
+        plan = self.holder.plan(late._replace(late=True, cut=cut))
         if plan is None:
             return
         if self.holder.xml or key == b"data-consent":
