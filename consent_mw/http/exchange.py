@@ -37,7 +37,7 @@ from consent_mw.html.holder import Holder
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.rewriter import held_in
-from consent_mw.html.scanner.state import Place
+from consent_mw.html.scanner.document import Place
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
 from consent_mw.http.caching import FOR_ONE

@@ -45,8 +45,8 @@ class Wrapped:
 
 
 _SITE = "tests.site"
-#: Werkzeug compiles the routes of our pages, and CPython 3.11's compiler counts its depth across threads: two that compile
-#: at once may both fail with "recursion depth mismatch".
+#: Werkzeug compiles the routes of our pages, and CPython 3.11's compiler counts its depth across threads: two that
+#: compile at once may both fail with "recursion depth mismatch".
 _ONE_AT_A_TIME = threading.Lock()
 
 
