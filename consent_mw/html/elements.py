@@ -98,6 +98,12 @@ _FOREIGN = {
     b"values": "urls",
 }
 
+#: Handlers of what a visitor does on purpose: where these lead to, the visitor wants to go.
+VISITORS_EVENTS = frozenset(
+    b"onclick ondblclick onauxclick oncontextmenu onmousedown onmouseup onpointerdown onpointerup ontouchstart"
+    b" ontouchend onkeydown onkeypress onkeyup onsubmit onchange oninput onreset oninvalid ondrop ontoggle".split()
+)
+
 _HIDDEN_STYLE = re.compile(r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 _TINY_STYLE = re.compile(r"(?<![\w-])(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I)
 _ONE_PIXEL = re.compile(r"\s*[01](?:\.0*)?(?:px)?\s*\Z", re.I)
@@ -198,7 +204,8 @@ _NAME_IN_TAG = re.compile(rb"</?[^ \t\n\r\f/>]*+")
 
 def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
     """
-    Return what a script is: ``classic``, ``module``, ``speculationrules``, ``importmap`` or empty for data.
+    Return what a script is: ``classic``, ``module``, empty for data, or what names addresses in JSON:
+    ``importmap``, ``speculationrules``, ``webbundle``.
 
     https://html.spec.whatwg.org/#prepare-the-script-element
     """
@@ -214,7 +221,7 @@ def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
     if kind.encode("ascii", "replace") in JAVASCRIPT_TYPES:
         # Every browser that is still in use knows modules, and so leaves these out; SVG has no such attribute.
         return "" if b"nomodule" in found and not foreign else "classic"
-    return kind if kind in ("module", "speculationrules", "importmap") else ""
+    return kind if kind in ("module", "speculationrules", "importmap", "webbundle") else ""
 
 
 def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:

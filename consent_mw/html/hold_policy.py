@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import NamedTuple
 
-from consent_mw.html.match import Ids
+from consent_mw.html.code import Ids
 from consent_mw.html.match import Matcher
 from consent_mw.html.urls import Url
 

@@ -8,14 +8,19 @@ stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.html import css
+from consent_mw.html.code import Code
+from consent_mw.html.code import Ids
 from consent_mw.html.elements import ANYWHERE
 from consent_mw.html.elements import LEFT_OUT
+from consent_mw.html.elements import VISITORS_EVENTS
 from consent_mw.html.elements import Attribute
 from consent_mw.html.elements import Attributes
 from consent_mw.html.elements import Tag
@@ -30,7 +35,6 @@ from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
 from consent_mw.html.hold_policy import TagPlan
-from consent_mw.html.match import Ids
 from consent_mw.html.urls import DataUrl
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
@@ -45,6 +49,7 @@ _MOST_NESTED = 4
 #: Stands for a construct that is longer than what may be kept back: no choice releases it.
 TOO_LONG = "too-long"
 
+_HANDLER = re.compile(rb"[oO][nN].")
 _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
 #: A dot segment may stand in the middle of what a path rule names.
 _DOT_SEGMENT = re.compile(rb"(?:\A|/)(?:\.|%2[eE])")
@@ -210,9 +215,40 @@ class Holder:
         """Whether ``url`` is on another site than the page."""
         return url is not None and bool(url.host) and site_of(url.host) != self._page_site
 
+    def script_code(self, text: bytes) -> Code:
+        """Return what a script has to do with services, less those allowed."""
+        found = self._matcher.script(text, self.page)
+        return Code(self.not_allowed(found.ids), self.not_allowed(found.calls))
+
     def code(self, text: bytes) -> Ids:
-        """Return the services that a script belongs to, less those allowed."""
-        return self.not_allowed(self._matcher.code(text, self.page))
+        """Return all services that a script has to do with, less those allowed."""
+        return self.script_code(text).all
+
+    def listed(self, content: bytes) -> Ids:
+        """
+        Return what the addresses in the JSON of a script lead to, less what is allowed.
+
+        Speculation rules and web bundles: all their texts are taken for addresses.
+        """
+        ids = dict.fromkeys(self._matcher.addresses(content, self.page))
+        todo: list[object] = []
+        with suppress(ValueError, RecursionError):  # no browser reads it either
+            todo = [json.loads(content)]
+        while todo:
+            value = todo.pop()
+            if isinstance(value, str):
+                ids.update(dict.fromkeys(self._matcher.url(value, self.base, self.page)))
+            elif isinstance(value, dict):
+                todo += value.values()
+            elif isinstance(value, list):
+                todo += value
+        return self.not_allowed(tuple(ids))
+
+    def _handler(self, raw: bytes, event: bytes) -> Ids:
+        """Return the services whose addresses an event handler loads, less those allowed."""
+        text = self.text(raw).encode("utf-8", "replace")
+        by_visitor = event.lower() in VISITORS_EVENTS
+        return self.not_allowed(self._matcher.handler(text, self.page, by_visitor=by_visitor))
 
     @staticmethod
     def refresh(text: str) -> str:
@@ -252,8 +288,6 @@ class Holder:
         """Return what must be held of a value, whatever the element."""
         if kind == "css":
             return self.css(raw)
-        if kind == "code":
-            return self.code(self.text(raw).encode("utf-8", "replace"))
         if kind == "document":
             if self.depth >= _MOST_NESTED:
                 return (UNKNOWN_SERVICE,)
@@ -369,7 +403,9 @@ class Holder:
             # In XHTML any prefix may stand for XLink.
             plain = b"xlink:href" if self.xml and key.endswith(b":href") else key
             kind = (
-                kinds.get(plain) or ANYWHERE.get(key) or ("code" if key[:2].lower() == b"on" and len(key) > 2 else "")
+                kinds.get(plain)
+                or ANYWHERE.get(key)
+                or ("handler" if key[:2].lower() == b"on" and len(key) > 2 else "")
             )
             if not kind:
                 continue
@@ -387,6 +423,8 @@ class Holder:
                 ids: Ids = always
             elif always and kind != "css":
                 ids = always
+            elif kind == "handler":
+                ids = self._handler(first.raw, key)
             else:
                 ids = self._value(kind, first.raw)
             if not ids and name == b"img" and kind == "url" and self.policy.unknown == "pixels":

@@ -257,7 +257,7 @@ def test_a_url_that_only_looks_alike_belongs_to_none(url: str) -> None:
         ("googletag.cmd.push(function () {})", ("google-ad-manager",)),
         ("_paq.push(['trackPageView'])", ("matomo",)),
         ("window._hjSettings = {hjid: 1}", ("hotjar",)),
-        ("var u = 'https://mc.yandex.ru/metrika/tag.js'", ("yandex-metrica",)),
+        ("load('https://mc.yandex.ru/metrika/tag.js')", ("yandex-metrica",)),
     ],
 )
 def test_code_belongs_to_its_service(text: str, expected: tuple[str, ...]) -> None:

@@ -122,12 +122,14 @@ CASES: dict[str, tuple[bytes, bytes]] = {
         b'<img src=/a class="' + LONG + b'" src="' + T + b'1">',
     ),
     "two held behind a long value": (
-        b'<img class="' + LONG + b'" src=' + T + b"1 onerror=trackNow(1)>",
+        b'<img class="' + LONG + b'" src=' + T + b"1 onerror=fetch(`" + T + b"2`)>",
         b'<img class="'
         + LONG
         + b'" data-cmw-held=tracker data-cmw-src='
         + T
-        + b"1 data-cmw-held=tracker data-cmw-onerror=trackNow(1)>",
+        + b"1 data-cmw-held=tracker data-cmw-onerror=fetch(`"
+        + T
+        + b"2`)>",
     ),
     "marks of ours behind a long value": (
         b'<img class="' + LONG + b'" data-cmw-src=x>',

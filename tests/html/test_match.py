@@ -170,7 +170,7 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(8000):
         assert matcher.code(b"trackNow(%d); /* %b */" % (number, b"x" * 900)) == ("call",)
         assert matcher.url(f"https://h{number}.t.example/") == ("call",)
-    assert len(matcher._code_cache) < 5000
+    assert len(matcher._code._cache) < 5000
     assert len(matcher._host_cache) < 7000
 
 

@@ -44,7 +44,7 @@ PIECES = [
         b'<link rel=canonical href=Tno>|<a href=x>|</a>|<image href="T10.gif" />|<input type=image src=T11.gif>',
         b"<input src=Tno>",
         b'<div style="background:url(T12.gif)">|</div>|<div title="|<p>|</p>|<br/>|<b>|<font color=x>',
-        b'<p onclick="trackNow()">|<video poster=T13.gif>|<base href="/d/">',
+        b'<p onclick="fetch('//tracker.example/1')">|<video poster=T13.gif>|<base href="/d/">',
     )
     for piece in pieces.split(b"|")
     if piece
@@ -104,7 +104,7 @@ def leaks(page: bytes, *, scripting: bool) -> Iterator[str]:
             yield f"{name} style"
         if name == "script" and values.get("type") in (None, "module") and re.search(r"(?<![\w$])trackNow\(", text):
             yield "script text"
-        if "trackNow" in values.get("onclick", ""):
+        if "tracker.example" in values.get("onclick", ""):
             yield f"{name} onclick"
 
 

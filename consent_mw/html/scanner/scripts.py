@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 import re
 
+from consent_mw.html.code import Ids
 from consent_mw.html.holder import TOO_LONG
-from consent_mw.html.match import Ids
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
@@ -125,6 +125,8 @@ class ScriptReader:
         if self._kind == "importmap":
             self._learn_map(content)
             return ()
+        if self._kind in ("speculationrules", "webbundle"):
+            return holder.listed(content)
         ids = holder.code(content)
         if document.mapped and not ids:
             for found in _IMPORTED.finditer(content):
