@@ -26,7 +26,7 @@ from urllib.parse import unquote
 from itsdangerous import Signer
 
 from consent_mw.core.model import Site
-from consent_mw.http.exchange import wants_banner
+from consent_mw.http.intent import wants_banner
 from consent_mw.http.request import RequestHead
 
 #: Seconds between the click and the page that shows the embed.
