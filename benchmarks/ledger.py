@@ -92,7 +92,7 @@ def make() -> ConsentMiddleware:
     """Make the site that the environment describes, for gunicorn."""
     from benchmarks.app import make_site
     from consent_mw import ConsentMiddleware
-    from consent_mw.cookies.choice import load_keys
+    from consent_mw.cookies.keys import load_keys
     from consent_mw.engine import Engine
 
     url, folder = os.environ["BENCH_RECORDS"], os.environ["BENCH_FOLDER"]

@@ -1,7 +1,6 @@
 // consent_mw guard: what scripts of the page create towards hosts of held services is held until they are granted.
 // First in head, before anything can run, in every page where something is held: every byte of it counts.
 // What is not on its list passes straight through, and no error in here reaches the page.
-// ASCII only; a comment fills its lines, so that it can be left out of an inline copy.
 (() => {
   'use strict';
   const win = window;

@@ -1,5 +1,4 @@
 // The placeholder of a held embed: what its two buttons do without loading the page anew. Without it they are a form.
-// ASCII only; a comment fills its lines.
 (() => {
   'use strict';
   const frame = window.frameElement;

@@ -1,7 +1,6 @@
 // consent_mw, the second half of the runtime: sends the choice, says what follows from it, and gives held tags back in
 // document order, as a browser that parses the page would run them. runtime.js loads it when it is first needed.
-// This file is long because it is one asset without a build step: to cut it would cost a request more.
-// ASCII only; every comment fills whole lines.
+// This file is long because its parts share the state of one release.
 document.currentScript.cmw = kit => {
   'use strict';
   const win = window;

@@ -1,7 +1,7 @@
 // consent_mw runtime: what must be at hand in every page. It keeps what holds, takes the choice, and stays in touch
 // with the other tabs of the site. What follows from a choice is in release.js, which comes when it is needed. Without
 // either the banner is a plain form and held tags stay held.
-// It stands in the page of who has not decided, so every byte of it counts. ASCII only; a comment fills its lines.
+// It stands in the page of who has not decided, so every byte of it counts.
 (() => {
   'use strict';
   const doc = document;

@@ -1,7 +1,6 @@
 // A part of runtime.js, which has a place for it: sites where caches keep one page for everybody get both as one. Such a
 // page is that of somebody who has not decided. What the cookie says that scripts can read takes the banner away before it is painted;
 // what may run the server says, since anybody can write that cookie.
-// ASCII only; a comment fills its lines.
 if (setting('shared')) {
   // What a page made for this visitor alone would say about the signal.
   if (navigator.globalPrivacyControl) {

@@ -1,7 +1,6 @@
 // consent_mw signals: tells vendors' tags what the visitor chose, by the vendors' own interfaces, before those tags
 // run and again whenever that changes. It stands first in head where such a tag may run, and comes with the release
-// where something is granted in the page. The text stands in pages and no name in it is shortened: hence the short
-// ones. ASCII only.
+// where something is granted in the page.
 // b: what was said to whom; t: what tells a vendor, given the verb v and a word on statistics (a), marketing (m) and
 // preferences (e). The plan has, by vendor, the ids that let it begin, those that stand for each of the three, and
 // Google's options.

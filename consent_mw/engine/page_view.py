@@ -43,6 +43,7 @@ from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
 from consent_mw.http.caching import plan
 from consent_mw.http.content_coding import Coding
+from consent_mw.http.cookies import names_in
 from consent_mw.http.exchange import PageInsert
 from consent_mw.http.exchange import View
 from consent_mw.http.headers import Headers
@@ -50,7 +51,6 @@ from consent_mw.http.intent import wants_banner
 from consent_mw.http.request import RequestHead
 from consent_mw.http.tracker_cookies import expire
 from consent_mw.http.tracker_cookies import is_own
-from consent_mw.http.tracker_cookies import name_set_by
 from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
@@ -237,8 +237,7 @@ class PageView(View):
         if self.cache_plan.right is not None:
             age = self._parts.today() - own.record.day if own.record is not None else 0
             values.append(cookies.readable_cookie(self.cache_plan.right, self.head, age=age))
-        names = [name_set_by(part) for value in self.head.all("cookie") for part in value.split(";")]
-        names = [name for name in names if self._holds(name, own.granted)]
+        names = [name for name in names_in(self.head) if self._holds(name, own.granted)]
         if names:
             held = [service for service in self.site.site.optional if service.id not in own.granted]
             values += expire(names, held, self.head.host, self.root.removesuffix(self._base.mount) + self.head.path)

@@ -51,9 +51,9 @@ from consent_mw.html.charset import PageStream
 from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
-from consent_mw.html.scanner.state import Place
+from consent_mw.html.scanner.document import Place
 from consent_mw.html.urls import Url
 from consent_mw.http.caching import FOR_ONE
 from consent_mw.http.caching import Caching
@@ -62,6 +62,7 @@ from consent_mw.http.content_coding import BUILT_IN
 from consent_mw.http.content_coding import CodedStream
 from consent_mw.http.content_coding import Coding
 from consent_mw.http.content_coding import narrowed
+from consent_mw.http.cookies import without
 from consent_mw.http.headers import DEPENDENT
 from consent_mw.http.headers import Handling
 from consent_mw.http.headers import Headers
@@ -81,7 +82,6 @@ from consent_mw.http.states import TRANSITIONS
 from consent_mw.http.states import Event
 from consent_mw.http.states import ExchangeState
 from consent_mw.http.states import Outcome
-from consent_mw.http.tracker_cookies import less_held
 from consent_mw.http.validators import Conditions
 from consent_mw.http.validators import conditions_of
 from consent_mw.http.validators import dated
@@ -233,7 +233,7 @@ class Exchange:
             # Only what can be opened here is offered.
             changes["accept-encoding"] = narrowed(", ".join(codings), frozenset(self.view.codings)) or None
         if self.view.hides_cookies and (cookies := "; ".join(self.head.all("cookie"))):
-            shown = less_held(cookies, self.view.holds_cookie)
+            shown = without(cookies, self.view.holds_cookie)
             if shown != cookies:
                 changes["cookie"] = shown or None
         return changes
@@ -247,7 +247,8 @@ class Exchange:
         # What answers OPTIONS is never shown, and a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch)
         # is between the browser and the app.
         shown = self.head.method != "OPTIONS"
-        verdict = judge(status, headers, self.view.codings) if shown else Verdict(Handling.PASS)
+        page = wants_page(self.head)
+        verdict = judge(status, headers, self.view.codings, document=page) if shown else Verdict(Handling.PASS)
         self._move(_HEADS[verdict.handling] if not self.sent else Event.RESTART)
         self.status, self.reason = status, reason
         self._stream = None
@@ -395,7 +396,9 @@ class Exchange:
             self._rewriters.append(made)
             return made
 
-        stream: PageStream | CodedStream = PageStream(verdict.charset, rewriter, sniff=verdict.sniff)
+        stream: PageStream | CodedStream = PageStream(
+            verdict.charset, rewriter, sniff=verdict.sniff, document=verdict.document
+        )
         for coding in verdict.codings:  # the last one applied is the first to be opened
             stream = CodedStream(stream, self.view.codings[coding])
         self._stream = stream

@@ -8,10 +8,10 @@ a cookie that has to go is expired wherever it may have been set for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from consent_mw.core.globs import Globs
 from consent_mw.core.model import Service
 from consent_mw.http.hosts import domains_of
 from consent_mw.http.hosts import host_of
@@ -23,37 +23,16 @@ MAX_EXPIRED_SIZE = 2048
 #: Paths for which a cookie is expired beside the whole site, and characters of one.
 _MOST_PATHS = 7
 _LONGEST_PATH = 200
-_SPACE = " \t"
 _PREFIX = re.compile(r"__(?:Host-Http|Host|Secure|Http)-(?=.)", re.IGNORECASE)
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 #: Our own cookies, whatever a service says its are called.
-_OWN = re.compile(r"(?:__(?:Host|Secure)-)?cmw(?:-[a-z]+)*", re.ASCII)
+_OWN = re.compile(r"(?:__(?:Host|Secure)-)?(?:port[0-9]{1,5}-)?cmw(?:-[a-z]+)*", re.ASCII)
 
 
 def names_of(name: str) -> tuple[str, ...]:
     """Return the name as catalogues know it, too, where a prefix was put before it (RFC 6265bis section 4.1.3)."""
     bare = _PREFIX.sub("", name)
     return (name, bare) if bare != name else (name,)
-
-
-def name_set_by(value: str) -> str:
-    """
-    Return the name under which a cookie comes back that is set by a Set-Cookie value.
-
-    Without a name (``=_ga=1``) a browser keeps the text behind the sign, and sends it as it is (RFC 6265bis
-    sections 5.6 and 5.8.3): servers and scripts then read a name out of it.
-    """
-    pair = value.partition(";")[0].strip(_SPACE)
-    if pair.startswith("="):
-        pair = pair.lstrip("=" + _SPACE)
-    return pair.partition("=")[0].strip(_SPACE)
-
-
-def less_held(header: str, holds: Callable[[str], bool]) -> str:
-    """Return a Cookie header less the cookies that are held; as it is where none is."""
-    pairs = header.split(";")
-    kept = [pair for pair in pairs if not holds(name_set_by(pair))]
-    return header if len(kept) == len(pairs) else ";".join(kept).strip(_SPACE)
 
 
 def is_own(name: str) -> bool:
@@ -78,15 +57,12 @@ def expire(seen: Iterable[str], services: Iterable[Service], host: str, path: st
     Returns:
         At most 60 values of 2048 characters together; what is left over is seen again by the next request.
     """
-    globs = [glob for service in services for glob in service.cookies]
-    if not globs:
-        return []
-    wanted = re.compile("|".join(".*".join(map(re.escape, glob.split("*"))) for glob in globs), re.DOTALL)
+    wanted = Globs((glob, True) for service in services for glob in service.cookies)
     names = [
         name
         for name in dict.fromkeys(seen)
         # A name that is no token could carry attributes of its own into the header.
-        if not is_own(name) and _COOKIE_NAME.fullmatch(name) and any(map(wanted.fullmatch, names_of(name)))
+        if not is_own(name) and _COOKIE_NAME.fullmatch(name) and any(map(wanted.fits, names_of(name)))
     ]
     domains = domains_of(host_of(host)) if names else []
     found: list[str] = []

@@ -21,7 +21,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from consent_mw.errors import ConsentError
-from consent_mw.notice.minify import shortened
 
 #: What is served, by ending; nothing else in the folder can be fetched.
 CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
@@ -51,30 +50,14 @@ _IN_FOREIGN_PAGES = frozenset(
     }
 )
 
-#: A script that is a part of another one is served as that other with itself inside, where a comment names it.
-_PARTS: Mapping[str, str] = MappingProxyType({"shared.js": "runtime.js"})
+#: Where the scripts are, as ``tools/build_scripts.py`` makes them of those beside this folder.
+_BUILT = "built"
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _AROUND = re.compile(r"\s*([{};,>])\s*")
 _AFTER_COLON = re.compile(r":\s+")
 _BLOCK = re.compile(r"\{([^{}]*)\}")
 _IS_TAG = re.compile(r"[A-Za-z0-9-]+")
-_TOKEN = re.compile(
-    r"""
-    (?P<gap>(?:\s|//[^\n]*)+)
-    | (?P<text>'(?:[^'\\\n]|\\.)*' | "(?:[^"\\\n]|\\.)*" | `(?:[^`\\]|\\.)*`)
-    | (?P<word>[\w$]+)
-    | (?P<pattern>/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*)
-    | (?P<sign>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_IN_WORD = re.compile(r"[\w$]")
-#: Words that a value follows: a slash behind them begins a pattern, behind any other word it divides.
-_BEFORE_VALUE = frozenset({"return", "typeof", "case", "in", "of", "void", "delete", "throw", "new", "await", "yield"})
-#: No statement ends behind one of the first, or before one of the second: a line's end means nothing there.
-_GOES_ON = frozenset("{([,;=>&|?:!*%<^~")
-_WENT_ON = frozenset("})].,;?:=&|*%<>^")
 
 
 @cache
@@ -125,49 +108,6 @@ def armour_css(text: str) -> str:
     return "@layer cmw{" + _BLOCK.sub(harden, compact_css(text)) + "}"
 
 
-def compact_js(text: str) -> str:
-    """
-    Return the script without comments and needless space, and with short names for what it declares.
-
-    Lines that could end a statement stay. Our own scripts only: no comment
-    like this one: ``/* */``, no pattern right behind a closing bracket, no
-    text in backticks within another; and what :mod:`consent_mw.notice.minify`
-    says of names.
-    """
-    tokens: list[str] = []
-    gaps: list[str] = []  # what stands before each token, and behind the last one
-    position = 0
-    gap = ""
-    while match := _TOKEN.match(text, position):
-        piece = match.group()
-        if match.lastgroup == "pattern" and tokens and _is_value(tokens[-1]):
-            piece = "/"  # it divides
-        position += len(piece)
-        if match.lastgroup == "gap":
-            gap = piece
-        else:
-            gaps.append(_gap(gap, tokens[-1][-1] if tokens else "", piece[0]) if gap else "")
-            tokens.append(piece)
-            gap = ""
-    return "".join(space + token for space, token in zip(gaps, shortened(tokens), strict=True))
-
-
-def _is_value(token: str) -> bool:
-    return token[-1:] in (")", "]", "}", "'", '"', "`") or (
-        _IN_WORD.match(token) is not None and token not in _BEFORE_VALUE
-    )
-
-
-def _gap(space: str, before: str, after: str) -> str:
-    """Return what must stay of the space between two characters."""
-    if not before or not after:
-        return ""
-    if "\n" in space:
-        return "" if before in _GOES_ON or after in _WENT_ON else "\n"
-    words = _IN_WORD.match(before) and _IN_WORD.match(after)
-    return " " if words or (before == after and before in "+-/") else ""
-
-
 class Assets:
     """
     The static files, read once.
@@ -181,23 +121,22 @@ class Assets:
         self._paths: dict[str, str] = {}
         self._by_path: dict[str, str] = {}
         self._folder = folder if folder is not None else root()
-        for entry in sorted(self._folder.iterdir(), key=lambda entry: entry.name):
-            stem, dot, ending = entry.name.rpartition(".")
-            if dot + ending not in CONTENT_TYPES or not entry.is_file():
-                continue
-            content = self._prepare(entry.name, self._source(entry))
+        for entry in sorted(self._entries(), key=lambda entry: entry.name):
+            stem, _, ending = entry.name.rpartition(".")
+            content = self._prepare(entry.name, entry.read_bytes())
             digest = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
             path = f"assets/{stem}.{digest}.{ending}"
             self._content[entry.name] = content
             self._paths[entry.name] = path
             self._by_path[path] = entry.name
 
-    def _source(self, entry: Traversable) -> bytes:
-        source = entry.read_bytes()
-        whole = _PARTS.get(entry.name)
-        if whole is None or not (self._folder / whole).is_file():
-            return source
-        return (self._folder / whole).read_bytes().replace(f"// ({entry.name})\n".encode(), source)
+    def _entries(self) -> Iterator[Traversable]:
+        """Yield the files that are served: style sheets and pictures of the folder, and the built scripts."""
+        for folder, scripts in ((self._folder, False), (self._folder / _BUILT, True)):
+            for entry in folder.iterdir() if folder.is_dir() else ():
+                dot, ending = entry.name.rpartition(".")[1:]
+                if dot + ending in CONTENT_TYPES and (ending == "js") is scripts and entry.is_file():
+                    yield entry
 
     @staticmethod
     def _prepare(name: str, content: bytes) -> bytes:
@@ -205,7 +144,7 @@ class Assets:
             return armour_css(content.decode()).encode()
         if name.endswith(".css"):
             return compact_css(content.decode()).encode()
-        return compact_js(content.decode()).encode() if name.endswith(".js") else content
+        return content.rstrip(b"\n")
 
     def read(self, name: str) -> bytes:
         """

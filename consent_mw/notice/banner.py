@@ -84,9 +84,6 @@ _OTHERS = ("country.", "date", "digits", "error.", "list.", "month.", "plural.",
 # U+0001 cannot come out of escape(), so what stands between two of them is a slot and never somebody's text.
 _SLOT = re.compile(r"\x01(\w+)\x01")
 
-# Either of these would end or hide the script element that holds it.
-_ENDS_SCRIPT = re.compile(rb"</script|<!--", re.IGNORECASE)
-
 
 def offered(site: Site) -> tuple[Purpose, ...]:
     """
@@ -201,8 +198,6 @@ class Notice:
         self._digest = ""
         self._runtime = everybody.runtime_of(site, assets)
         self._runtime_at = assets.keep("runtime.js", self._runtime)
-        # Inline code takes the charset of the page, whatever that is: only ASCII reads the same in all of them.
-        self._inlinable = self._runtime.isascii() and not _ENDS_SCRIPT.search(self._runtime)
 
     def insertion(self, page: NoticePage) -> bytes:
         """Return what goes first into the body of the page; nothing where the site asks for nothing."""
@@ -356,7 +351,7 @@ class Notice:
                 nonce,
             ]
         )
-        if (variant.prompt or not variant.linked) and variant.inline and not variant.xml and self._inlinable:
+        if (variant.prompt or not variant.linked) and variant.inline and not variant.xml:
             script = f"<script {settings}>{self._runtime.decode()}</script>"
         elif not variant.linked:
             script = ""  # the banner is a form, and so it stays

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from urllib.parse import unquote
 from urllib.parse import urlsplit
 
+from consent_mw.core.globs import Globs
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
 from consent_mw.core.model import Decision
@@ -218,17 +219,14 @@ def to_expire(site: Site, granted: frozenset[str], seen: Sequence[str]) -> tuple
     names = [
         name
         for name in dict.fromkeys(seen)
-        if any(map(dropped.fullmatch, names_of(name))) and not any(map(kept.fullmatch, names_of(name)))
+        if any(map(dropped.fits, names_of(name))) and not any(map(kept.fits, names_of(name)))
     ]
     return names, stopped
 
 
-def _globs(services: Iterable[Service]) -> re.Pattern[str]:
-    # A run of stars means what one star means; left in, it would make the pattern slow.
-    globs = {re.sub(r"\*+", "*", glob) for service in services for glob in service.cookies}
-    return re.compile(
-        "|".join(".*".join(map(re.escape, glob.split("*"))) for glob in sorted(globs)) or r"(?!)", re.DOTALL
-    )
+def _globs(services: Iterable[Service]) -> Globs[bool]:
+    """Return what the names of the services' cookies fit."""
+    return Globs((glob, True) for service in services for glob in service.cookies)
 
 
 def safe_back(text: str, root: str, home: str) -> str:

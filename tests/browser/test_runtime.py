@@ -12,15 +12,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
-from tests.browser.runtime_pages import RELEASE
-from tests.browser.runtime_pages import RUNTIME
+from consent_mw.notice.assets import Assets
 from tests.browser.runtime_pages import Site
 from tests.browser.runtime_pages import serve
 
@@ -721,16 +719,9 @@ def test_a_script_that_never_answers_is_passed_over(page: Page, site: Site) -> N
 
 def test_the_inline_copy_cannot_end_its_script() -> None:
     """The runtime may stand inside a script element of any page: ASCII, without an end tag or a comment's beginning."""
-    text = RUNTIME.read_bytes().lower()
+    text = Assets().read("runtime.js").lower()
     assert text.isascii()
     assert [] == [part for part in (b"</script", b"<script", b"<!--") if part in text]
-
-
-@pytest.mark.parametrize("file", [RUNTIME, RELEASE], ids=["runtime", "release"])
-def test_every_comment_fills_its_line(file: Path) -> None:
-    """Lines that begin with two slashes can be left out, and no other line holds a comment."""
-    code = [line for line in file.read_text().splitlines() if not line.lstrip().startswith("//")]
-    assert [] == [line for line in code if "//" in line.replace("://", "") or "/*" in line]
 
 
 # -- the banner

@@ -17,8 +17,10 @@ from tests.web.doubles import ASSETS
 
 def folder(tmp_path: Path, **files: str) -> Path:
     """Return a folder with the files; a double underscore in a name stands for the dot."""
+    (tmp_path / "built").mkdir(exist_ok=True)
     for name, text in files.items():
-        (tmp_path / name.replace("__", ".")).write_text(text, encoding="utf-8")
+        place = tmp_path / "built" if name.endswith("__js") else tmp_path
+        (place / name.replace("__", ".")).write_text(text, encoding="utf-8")
     return tmp_path
 
 
@@ -84,36 +86,18 @@ def test_the_packed_folder_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert assets.root.__wrapped__() == package / "static"
 
 
+def test_a_source_of_a_script_is_not_served(tmp_path: Path) -> None:
+    """Only what was built is: the source beside it has no address."""
+    (tmp_path / "a.js").write_text("// a comment")
+    with pytest.raises(ConsentError):
+        Assets(tmp_path).path("a.js")
+
+
 def test_armour_makes_every_declaration_important_in_one_layer() -> None:
     """No declaration is left that a page could override."""
     sheet = "/* note */ .a { color: red; margin: 0 }\n@media print { .a:hover > b { --x: 1px; } }"
     expected = "@layer cmw{.a{color:red!important;margin:0!important}@media print{.a:hover>b{--x:1px!important}}}"
     assert assets.armour_css(sheet) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("// a\n  let x = 1; // b\n\n    // c\nrun('//d')\n", "let x=1;run('//d')"),
-        ("let a = 1\nlet b = a\n[b].c()\n", "let a=1\nlet b=a\n[b].c()"),
-        ("f(() => {\n  a();\n})\n(b)", "f(()=>{a();})\n(b)"),
-        ("x = a + +b - -c / d / e", "x=a+ +b- -c/d/e"),
-        ("return /[/ ']+ \\//g.test (a)", "return/[/ ']+ \\//g.test(a)"),
-        ("a ? ' \\' // ' : \"' //\" + ` // ${a} `", "a?' \\' // ':\"' //\"+` // ${a} `"),
-        ("const one = a\n  .b()\n  || typeof c in d", "const e=a.b()||typeof c in d"),
-        ("a / / b/.c", "a/ / b/.c"),
-    ],
-)
-def test_a_script_loses_space_comments_and_long_names_only(text: str, expected: str) -> None:
-    """Texts, patterns, lines that may end a statement, and the space that parts two tokens stay as they are."""
-    assert assets.compact_js(text) == expected
-
-
-@pytest.mark.parametrize("name", sorted(file.name for file in Path(str(assets.root())).glob("*.js")))
-def test_a_compact_script_can_be_compacted_no_further(name: str) -> None:
-    """What is served reads as the same tokens as before: done once more, nothing changes."""
-    served = ASSETS.read(name).decode()
-    assert assets.compact_js(served) == served
 
 
 def test_a_missing_text_is_taken_from_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree
 
 import html5lib
@@ -19,7 +18,6 @@ from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
-from consent_mw.notice import assets
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
@@ -278,16 +276,6 @@ def test_it_is_ascii_in_every_language() -> None:
     for lang in ("en", "de", "fr"):
         assert insertion(decision(prompt=True, gpc=True), lang=lang).isascii()
     assert "Datenschutzerkl&#228;rung" in insertion(decision(prompt=True), lang="de")
-
-
-def test_a_runtime_that_cannot_stand_inline_is_linked(tmp_path: Path) -> None:
-    """A script with other characters than ASCII would change with the page's charset, so it is loaded instead."""
-    for file in Path(str(assets.root())).iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "runtime.js").write_text("say('é')", encoding="utf-8")
-    notice = Notice(SITE, Assets(tmp_path))
-    assert b' defer="" src="/shop/_cmw/assets/runtime.' in notice.insertion(page(decision(prompt=True)))
 
 
 def test_hostile_words_stay_words() -> None:

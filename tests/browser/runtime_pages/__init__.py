@@ -26,11 +26,9 @@ from pathlib import Path
 from urllib.parse import parse_qs
 from urllib.parse import urlsplit
 
-from consent_mw.notice.assets import compact_js
+from consent_mw.notice.assets import Assets
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-RUNTIME = REPOSITORY / "static" / "runtime.js"
-RELEASE = REPOSITORY / "static" / "release.js"
 HERE = Path(__file__).resolve().parent
 
 #: The services of these pages by the purpose that grants them.
@@ -56,7 +54,7 @@ action="/_cmw/choice"><input type="hidden" name="back" value="/"/>
 
 def _served(name: str) -> bytes:
     """Return a script as browsers get it."""
-    return compact_js((RUNTIME.parent / name).read_text()).encode()
+    return Assets().read(name)
 
 
 @dataclass(frozen=True)

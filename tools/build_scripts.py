@@ -1,0 +1,113 @@
+"""
+Build the scripts that browsers get: ``python -m tools.build_scripts``, or with ``--check`` to compare only.
+
+The sources are ``static/*.js``. What is served is ``static/built/*.js``, which
+terser makes of them: without comments, with short names. The output is
+committed, so neither a checkout nor an installation needs Node.js. The version
+of terser is pinned in ``tests/npm/package-lock.json`` and installed by
+``.ci/npm``; the same version gives the same bytes.
+
+A source may have a place for a part, a line that reads ``// (part.js)``.
+:data:`SCRIPTS` says which parts go into each script; the places of the others
+stay empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "static"
+BUILT = SOURCES / "built"
+TERSER = ROOT / "tests" / "npm" / "node_modules" / "terser" / "bin" / "terser"
+
+#: By the name of the script that is served: its source, and the parts that go into it.
+SCRIPTS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "guard.js": ("guard.js", ()),
+        "placeholder.js": ("placeholder.js", ()),
+        "release.js": ("release.js", ()),
+        "runtime.js": ("runtime.js", ()),
+        "shared.js": ("runtime.js", ("shared.js",)),
+        "signals.js": ("signals.js", ()),
+    }
+)
+
+#: Inline copies take the charset of the page, so the output is ASCII.
+_OPTIONS = (
+    *("--ecma", "2020", "--toplevel", "--mangle"),
+    *("--compress", "passes=3,ecma=2020"),
+    *("--format", "ascii_only=true,inline_script=true,ecma=2020"),
+)
+_PLACE = re.compile(r"^[ \t]*// \(([\w-]+\.js)\)\n", re.MULTILINE)
+
+
+class BuildError(Exception):
+    """A script cannot be built."""
+
+
+def source_of(name: str) -> str:
+    """Return the whole source of a script, its parts put in."""
+    main, parts = SCRIPTS[name]
+
+    def part(place: re.Match[str]) -> str:
+        return (SOURCES / place[1]).read_text(encoding="ascii") if place[1] in parts else ""
+
+    return _PLACE.sub(part, (SOURCES / main).read_text(encoding="ascii"))
+
+
+def built(name: str) -> str:
+    """
+    Return the script as it is served.
+
+    Raises:
+        BuildError: terser is missing, or refuses the source.
+    """
+    if not TERSER.is_file():
+        raise BuildError(f"terser is missing from {TERSER.parent.parent}: run .ci/npm (it needs npm)")
+    command = ["node", str(TERSER), *_OPTIONS]
+    done = subprocess.run(  # noqa: S603 (a pinned program, fixed options)
+        command, input=source_of(name), capture_output=True, encoding="utf-8", check=False, timeout=120
+    )
+    if done.returncode:
+        raise BuildError(f"{name}: {done.stderr.strip()}")
+    return done.stdout.strip() + "\n"
+
+
+def stale() -> list[str]:
+    """Return the names of scripts whose built file is missing, outdated, or has no source any more."""
+    found = {path.name: path.read_text(encoding="ascii") for path in BUILT.glob("*")}
+    return sorted({name for name in SCRIPTS if found.get(name) != built(name)} | (found.keys() - SCRIPTS.keys()))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build every script, or compare; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.build_scripts", description="Build static/built/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a built file is not up to date")
+    try:
+        if parser.parse_args(arguments).check:
+            outdated = stale()
+            if outdated:
+                names = ", ".join(outdated)
+                print(f"not up to date in static/built: {names}. Run python -m tools.build_scripts", file=sys.stderr)
+            return 1 if outdated else 0
+        BUILT.mkdir(exist_ok=True)
+        for path in BUILT.glob("*"):
+            if path.name not in SCRIPTS:
+                path.unlink()
+        for name in SCRIPTS:
+            (BUILT / name).write_text(built(name), encoding="ascii")
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
