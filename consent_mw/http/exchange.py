@@ -77,6 +77,7 @@ from consent_mw.http.intent import is_document
 from consent_mw.http.intent import page_url
 from consent_mw.http.intent import wants_banner
 from consent_mw.http.intent import wants_page
+from consent_mw.http.refusal import error_page
 from consent_mw.http.request import RequestHead
 from consent_mw.http.states import TRANSITIONS
 from consent_mw.http.states import Event
@@ -465,18 +466,7 @@ class Exchange:
         self.view.failed(f"{problem} {remedy}", error)
         self._stream = None
         self.status, self.reason = 500, "Internal Server Error"
-        text = (
-            "This page was not sent.\n\n"
-            "consent_mw holds trackers back until visitors agree, and it could not do that here.\n"
-            f"{problem}\n{remedy}\n"
-        )
-        self._error_page = text.encode("utf-8", "replace")
-        self.headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(self._error_page))),
-            ("Cache-Control", "no-store"),
-            ("X-Content-Type-Options", "nosniff"),
-        ]
+        self._error_page, self.headers = error_page(problem, remedy)
 
     def _report(self) -> None:
         rewriters, self._rewriters = self._rewriters, []
