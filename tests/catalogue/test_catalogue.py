@@ -20,8 +20,8 @@ from consent_mw.errors import Problem
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
 from consent_mw.html.urls import Url
 
 REPOSITORY = Path(__file__).resolve().parents[2]
