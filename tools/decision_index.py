@@ -17,12 +17,7 @@ INDEX = FOLDER / "index.md"
 
 def text() -> str:
     """Return the page."""
-    lines = [
-        "# Decisions",
-        "",
-        "What others would wonder about, ten lines each. `python -m tools.decision_index` writes this list.",
-        "",
-    ]
+    lines = ["# Decisions", "", "What others would wonder about, in ten lines each.", ""]
     for path in sorted(FOLDER.glob("[0-9]*.md")):
         title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
         lines.append(f"- [{path.name[:4]}]({path.name}): {title}")

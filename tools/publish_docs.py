@@ -3,8 +3,8 @@ Put a built site into a folder that holds one site for each version.
 
     python -m tools.publish_docs BUILT FOLDER VERSION
 
-``FOLDER/VERSION`` becomes a copy of BUILT, ``FOLDER/versions.json`` (which the pages' version menu reads) lists what is
-there, the newest release first, and ``FOLDER/index.html`` leads to the newest release, or to ``main`` before there is one.
+``FOLDER/VERSION`` becomes a copy of BUILT. ``FOLDER/versions.json``, which the version menu of the pages reads, lists
+them, the newest release first. ``FOLDER/index.html`` leads to the newest release, or to ``main`` before the first one.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import sys
 from pathlib import Path
 
 _RELEASE = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
-_START = (
-    '<!doctype html><meta charset="utf-8"><title>consent_mw</title><meta http-equiv="refresh" content="0; url={0}/">\n'
-)
+_START = """<!doctype html>
+<meta charset="utf-8">
+<title>consent_mw</title>
+<meta http-equiv="refresh" content="0; url={0}/">
+"""
 
 
 def age(name: str) -> tuple[int, ...]:
