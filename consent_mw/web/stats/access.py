@@ -42,8 +42,6 @@ from werkzeug.security import check_password_hash
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.model import Site
 from consent_mw.core.signing import signer
-from consent_mw.errors import RecordsError
-from consent_mw.http.request import RequestHead
 
 logger = logging.getLogger("consent_mw.web")
 
@@ -124,24 +122,20 @@ class EndedSessions:
         self._known: BoundedCache[str, bool] = BoundedCache(1000, 500_000)
 
     def add(self, session: str) -> None:
-        """End a session; raises RecordsError if the store fails, after this process has ended it."""
+        """End a session; raise RecordsError if the store fails, after this process has ended it."""
         document, digest = self._document(session)
         self._known.put(digest, True)
         if self._documents is not None:
             self._documents().keep_notice(digest, document)
 
     def __contains__(self, session: str) -> bool:
+        """Return whether a session has ended; raise RecordsError if the store cannot say."""
         _, digest = self._document(session)
         if self._known.get(digest):
             return True
         if self._documents is None:
             return False
-        try:
-            ended = self._documents().notice(digest) is not None
-        except RecordsError as error:
-            # Nobody can say whether it has ended, and without the store there are no figures to see either.
-            logger.error("the store cannot say whether a session of the statistics has ended: %s", error)
-            return True
+        ended = self._documents().notice(digest) is not None
         if ended:
             self._known.put(digest, True)
         return ended
@@ -179,12 +173,15 @@ class Gate:
 
     def admits(self, site: Site, environ: Mapping[str, object], *, session: str, token: str | None) -> bool:
         """
-        Return whether this request may see the figures; never raises.
+        Return whether this request may see the figures; nothing that it holds raises an error.
 
         Args:
             environ: The WSGI environ, for the host site's own check.
             session: The session cookie's value, or empty.
             token: The Authorization header, or empty; None where a token opens nothing.
+
+        Raises:
+            RecordsError: if the store cannot say whether a session has ended.
         """
         return (
             (token is not None and self._has_token(site, token))  # (1)
@@ -268,20 +265,3 @@ class _Signer(TimestampSigner):
 
     def get_timestamp(self) -> int:
         return int(self.now())
-
-
-def head_of(environ: Mapping[str, object]) -> RequestHead:
-    """Return as much of the request's head as tells where it comes from and how it travelled."""
-
-    def text(name: str) -> str:
-        return str(environ.get(name, ""))
-
-    names = ("HTTP_SEC_FETCH_SITE", "HTTP_ORIGIN")
-    return RequestHead(
-        method=text("REQUEST_METHOD"),
-        scheme=text("wsgi.url_scheme"),
-        host=text("HTTP_HOST") or f"{text('SERVER_NAME')}:{text('SERVER_PORT')}",
-        path="",
-        query="",
-        headers=tuple((name[5:].replace("_", "-").lower(), text(name)) for name in names if name in environ),
-    )

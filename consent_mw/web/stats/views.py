@@ -43,6 +43,7 @@ from flask import request
 from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
+from consent_mw.http.request import RequestHead
 from consent_mw.stats import DEFAULT
 from consent_mw.stats import PRESETS
 from consent_mw.stats import TABLES
@@ -57,9 +58,8 @@ from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
 from consent_mw.web.stats.access import SESSION_SECONDS
 from consent_mw.web.stats.access import Gate
-from consent_mw.web.stats.access import head_of
 from consent_mw.web.stats.texts import TEXTS
-from consent_mw.web.stats.view import View
+from consent_mw.web.stats.view import ReportView
 from consent_mw.web.stats.words import Words
 
 if TYPE_CHECKING:
@@ -153,7 +153,11 @@ class _Stats:
     def page(self) -> Response:
         asked = Selection.asked()
         site = self._context.site()
-        if not self._admitted(site):
+        try:
+            admitted = self._admitted(site)
+        except RecordsError as error:
+            return self._away(site, asked, error)
+        if not admitted:
             return self._way_in(site, asked, 403)
         problem = ""
         try:
@@ -167,7 +171,7 @@ class _Stats:
         except RecordsError as error:
             return self._away(site, asked, error)
         words = self._words(asked)
-        view = View(site, found, words, line=asked.purpose, focus=asked.table)
+        view = ReportView(site, found, words, line=asked.purpose, focus=asked.table)
         if not (asked.first or asked.last):
             asked = replace(asked, period=asked.period or DEFAULT.id)
         days = replace(asked, table="", purpose="", lang="")
@@ -193,7 +197,7 @@ class _Stats:
         if isinstance(found, Response):
             return found
         words = Words("en")
-        view = View(self._context.site(), found, words)
+        view = ReportView(self._context.site(), found, words)
         labels = {purpose.id: view.purpose(purpose.id, inside=True) for purpose in found.period.purposes}
         return jsonify(as_json(found, labels=labels))
 
@@ -210,9 +214,12 @@ class _Stats:
 
     def metrics(self) -> Response:
         site = self._context.site()
-        # Whoever may not see them is not told that they are there.
-        if find_spec("prometheus_client") is None or not self._admitted(site, machine=True):
-            abort(404)
+        try:
+            # Whoever may not see them is not told that they are there.
+            if find_spec("prometheus_client") is None or not self._admitted(site, machine=True):
+                abort(404)
+        except RecordsError as error:
+            return self._unavailable(error)
         from consent_mw.stats.metrics import as_metrics  # only with the extra "metrics"
 
         today = self._context.today()
@@ -232,7 +239,7 @@ class _Stats:
         if name is None:
             logger.warning("a login to the statistics was refused, since the site is served over plain http")
             return self._way_in(site, asked, 403, words.say("in.insecure"))
-        if origin_of(head_of(request.environ)) is not Origin.SAME:
+        if origin_of(RequestHead.from_environ(request.environ)) is not Origin.SAME:
             return self._way_in(site, asked, 403, words.say("in.foreign"))
         seconds = self._gate.throttle.wait()
         if seconds:
@@ -246,7 +253,7 @@ class _Stats:
 
     def log_out(self) -> Response:
         asked, name = Selection.asked(), self._cookie_name()
-        if name is None or origin_of(head_of(request.environ)) is not Origin.SAME:
+        if name is None or origin_of(RequestHead.from_environ(request.environ)) is not Origin.SAME:
             return self._way_in(self._context.site(), asked, 403, self._words(asked).say("in.foreign"))
         try:
             self._gate.log_out(self._context.site(), self._session())
@@ -277,7 +284,7 @@ class _Stats:
 
     def _cookie_name(self) -> str | None:
         """Return the session cookie's name, ``__Host-cmw-stats`` or ``cmw-stats``; None where none may be kept."""
-        name = self._context.cookies.name(head_of(request.environ))
+        name = self._context.cookies.name(RequestHead.from_environ(request.environ))
         return f"{name}-stats" if name else None
 
     def _to_page(self, asked: Selection, cookie: str) -> Response:
@@ -311,12 +318,12 @@ class _Stats:
 
     def _for_machines(self) -> Report | Response:
         """Return the report of the chosen days, or the answer that says why not."""
-        if not self._admitted(self._context.site(), machine=True):
-            answer = jsonify({"error": "Log in, or send the token: Authorization: Bearer TOKEN."})
-            answer.status_code = 401
-            answer.headers["WWW-Authenticate"] = 'Bearer realm="consent rates"'
-            return answer
         try:
+            if not self._admitted(self._context.site(), machine=True):
+                answer = jsonify({"error": "Log in, or send the token: Authorization: Bearer TOKEN."})
+                answer.status_code = 401
+                answer.headers["WWW-Authenticate"] = 'Bearer realm="consent rates"'
+                return answer
             return self._report(*Selection.asked().days(self._context.today()))
         except PeriodError as error:
             answer = jsonify({"error": str(error)})
