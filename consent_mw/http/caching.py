@@ -27,12 +27,9 @@ from dataclasses import dataclass
 from dataclasses import replace
 from enum import Enum
 
-from consent_mw.core.decide import decide
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Action
 from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.http.headers import Headers
 from consent_mw.http.headers import for_class
@@ -106,21 +103,21 @@ class CachePlan:
     right: str | None = None
 
 
-def plan(site: Site, head: RequestHead, decision: Decision, arrived: str | None, *, whole: bool) -> CachePlan:
+def plan(site: Site, head: RequestHead, decision: Decision, arrived: str | None, undecided: Decision) -> CachePlan:
     """
-    Return who may keep the response to a request, and what it is made from.
+    Return who may keep the response to a request for a whole page whose banner can be answered, and its decision.
 
     Args:
         decision: What holds for the visitor.
         arrived: The readable cookie; empty without one, None where what came is not to be relied on.
-        whole: Whether the response may be a whole page whose banner can be answered.
+        undecided: What holds for a visitor who has not chosen and sends no signal.
     """
     own = CachePlan(decision)
-    if site.caching == "private" or not whole or head.method not in ("GET", "HEAD"):  # (1)
+    if site.caching == "private" or head.method not in ("GET", "HEAD"):  # (1)
         return own
     languages = len(site.languages) > 1
     if site.caching == "shared":  # (2)
-        return CachePlan(decide(site, NoRecord.ABSENT, Signals(), 0), Caching(Scope.ALL, languages))
+        return CachePlan(undecided, Caching(Scope.ALL, languages))
     named = head.all(CLASS_HEADER)
     if not named:  # (3)
         return own

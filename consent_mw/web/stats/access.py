@@ -38,7 +38,6 @@ from werkzeug.security import check_password_hash
 
 from consent_mw.core.model import Site
 from consent_mw.core.signing import signer
-from consent_mw.http.request import RequestHead
 
 logger = logging.getLogger("consent_mw.web")
 
@@ -193,20 +192,3 @@ class _Signer(TimestampSigner):
 
     def get_timestamp(self) -> int:
         return int(self.now())
-
-
-def head_of(environ: Mapping[str, object]) -> RequestHead:
-    """Return as much of the request's head as tells where it comes from and how it travelled."""
-
-    def text(name: str) -> str:
-        return str(environ.get(name, ""))
-
-    names = ("HTTP_SEC_FETCH_SITE", "HTTP_ORIGIN")
-    return RequestHead(
-        method=text("REQUEST_METHOD"),
-        scheme=text("wsgi.url_scheme"),
-        host=text("HTTP_HOST") or f"{text('SERVER_NAME')}:{text('SERVER_PORT')}",
-        path="",
-        query="",
-        headers=tuple((name[5:].replace("_", "-").lower(), text(name)) for name in names if name in environ),
-    )

@@ -43,6 +43,7 @@ from flask import request
 from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
+from consent_mw.http.request import RequestHead
 from consent_mw.stats import DEFAULT
 from consent_mw.stats import PRESETS
 from consent_mw.stats import TABLES
@@ -57,9 +58,8 @@ from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
 from consent_mw.web.stats.access import SESSION_SECONDS
 from consent_mw.web.stats.access import Gate
-from consent_mw.web.stats.access import head_of
 from consent_mw.web.stats.texts import TEXTS
-from consent_mw.web.stats.view import View
+from consent_mw.web.stats.view import ReportView
 from consent_mw.web.stats.words import Words
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class _Stats:
         except RecordsError as error:
             return self._away(site, asked, error)
         words = self._words(asked)
-        view = View(site, found, words, line=asked.purpose, focus=asked.table)
+        view = ReportView(site, found, words, line=asked.purpose, focus=asked.table)
         if not (asked.first or asked.last):
             asked = replace(asked, period=asked.period or DEFAULT.id)
         days = replace(asked, table="", purpose="", lang="")
@@ -194,7 +194,7 @@ class _Stats:
         if isinstance(found, Response):
             return found
         words = Words("en")
-        view = View(self._context.site(), found, words)
+        view = ReportView(self._context.site(), found, words)
         labels = {purpose.id: view.purpose(purpose.id, inside=True) for purpose in found.period.purposes}
         return _sealed(jsonify(as_json(found, labels=labels)))
 
@@ -233,7 +233,7 @@ class _Stats:
         if name is None:
             logger.warning("a login to the statistics was refused, since the site is served over plain http")
             return self._way_in(site, asked, 403, words.say("in.insecure"))
-        if origin_of(head_of(request.environ)) is not Origin.SAME:
+        if origin_of(RequestHead.from_environ(request.environ)) is not Origin.SAME:
             return self._way_in(site, asked, 403, words.say("in.foreign"))
         seconds = self._gate.throttle.wait()
         if seconds:
@@ -247,7 +247,7 @@ class _Stats:
 
     def log_out(self) -> Response:
         asked, name = Selection.asked(), self._cookie_name()
-        if name is None or origin_of(head_of(request.environ)) is not Origin.SAME:
+        if name is None or origin_of(RequestHead.from_environ(request.environ)) is not Origin.SAME:
             return self._way_in(self._context.site(), asked, 403, self._words(asked).say("in.foreign"))
         return self._to_page(asked, f"{name}=; Max-Age=0")
 
@@ -274,7 +274,7 @@ class _Stats:
 
     def _cookie_name(self) -> str | None:
         """Return the session cookie's name, ``__Host-cmw-stats`` or ``cmw-stats``; None where none may be kept."""
-        name = self._context.cookies.name(head_of(request.environ))
+        name = self._context.cookies.name(RequestHead.from_environ(request.environ))
         return f"{name}-stats" if name else None
 
     def _to_page(self, asked: Selection, cookie: str) -> Response:
