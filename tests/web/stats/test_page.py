@@ -379,7 +379,7 @@ def test_a_store_that_fails_for_a_moment_is_asked_again() -> None:
 
 
 def test_the_store_is_not_read_for_every_click() -> None:
-    """Going through the tables, the lines and the downloads of a period reads the figures once, and the session's end."""
+    """A visit to the tables, lines and downloads of a period reads the figures once, and whether the session ended."""
     browser = inside(published(28))
     browser.context.records.calls.clear()
     for path in ("/stats", "/stats?table=isp", "/stats?purpose=analytics", "/stats.json", "/stats/line.csv"):
