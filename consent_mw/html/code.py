@@ -359,7 +359,9 @@ class CodeMatcher:
         brings = asks and any(reading.is_code(found.start()) for found in _BRINGS.finditer(script.text))
         by_service: dict[str, list[Signature]] = {}
         for signature, places in signatures:
-            counts = reading.counts if asks else reading.is_code_or_quoted
+            # A name may be a text of its own, as in window['name']; a call is none.
+            in_code = reading.is_code if signature.call else reading.is_code_or_quoted
+            counts = reading.counts if asks else in_code
             if any(map(counts, places)):
                 by_service.setdefault(signature.id, []).append(signature)
         for id_, found in by_service.items():
@@ -469,7 +471,7 @@ class _Reading:
     def is_dead(self, place: int) -> bool:
         """Whether a comment or a regular expression is there."""
         start, _ = self._around(self._script.raw_place(place))
-        return start >= 0 and self._script.raw[start : start + 1] in (b"/", b"<", b"-")
+        return start >= 0 and self._script.raw[start : start + 1] == b"/"
 
     def before(self, place: int) -> tuple[bytes, bool]:
         """Return the code before the string around ``place``, and whether that begins with the address there."""

@@ -109,6 +109,16 @@ class HoldPolicy:
     budget: Budget = field(default_factory=Budget, compare=False, repr=False)
     memories: dict[tuple[Url, Url | None, str], Memory] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def longest_script(self) -> int:
+        """
+        The most bytes of an inline script that are kept back.
+
+        Pages carry whole libraries and data sets in scripts. What one is can be said when all of it was seen; a tag
+        has no need of so much.
+        """
+        return 16 * self.hold_back
+
     def memory(self, page: Url, base: Url | None, charset: str) -> Memory:
         """
         Return what is remembered of pages like this one.

@@ -106,9 +106,11 @@ class Lexer:
             at = end
             if at < size:
                 end = self._construct(at)
-                if place == at:
-                    code.add(place)
+                # What is a comment of HTML in a script is code in a module.
+                markup = text[at : at + 1] in (b"<", b"-")
                 while place < end:
+                    if place == at or markup:
+                        code.add(place)
                     place = next(todo, size)
                 at = end
         return code if self._sure and not self._open else None
