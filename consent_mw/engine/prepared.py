@@ -22,6 +22,7 @@ from consent_mw.core.model import Site
 from consent_mw.engine.page_csp import Policing
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
@@ -71,6 +72,9 @@ class Prepared:
             once: Ids of services whose embeds this one page shows.
         """
         allowed = self._necessary | decision.granted | decision.purposes
+        if decision.record is not None and decision.granted.issuperset(service.id for service in self._site.optional):
+            # Whoever granted all that was asked about gets what was too long to be read, too.
+            allowed |= {TOO_LONG}
         key = allowed | {root} | {f"once:{id_}" for id_ in once}
         policy = self._policies.get(key)
         if policy is None:

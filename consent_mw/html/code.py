@@ -284,6 +284,12 @@ class CodeMatcher:
         found = [*self._addresses(script.text, host), *self._hosts(script.text, host)]
         return tuple(sorted({id_ for address in found for id_ in address.ids}))
 
+    def anywhere(self, text: bytes, host: str) -> Ids:
+        """Return the services of which a signature or an address is anywhere in ``text``: markup with code in it."""
+        script = _Script(text)
+        marked = {signature.id for signature, _ in self._signatures(script)}
+        return tuple(sorted(marked | {id_ for address in self._addresses(script.text, host) for id_ in address.ids}))
+
     def addresses(self, text: bytes, host: str) -> Ids:
         """Return the services that the absolute addresses in ``text`` lead to, whatever it is."""
         return tuple(sorted({id_ for address in self._addresses(_Script(text).text, host) for id_ in address.ids}))

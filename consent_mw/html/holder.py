@@ -19,6 +19,8 @@ from consent_mw.html import css
 from consent_mw.html.code import Code
 from consent_mw.html.code import Ids
 from consent_mw.html.elements import ANYWHERE
+from consent_mw.html.elements import LAZY
+from consent_mw.html.elements import LAZY_ELEMENTS
 from consent_mw.html.elements import LEFT_OUT
 from consent_mw.html.elements import VISITORS_EVENTS
 from consent_mw.html.elements import Attribute
@@ -42,9 +44,14 @@ from consent_mw.html.urls import data_url
 from consent_mw.html.urls import resolve
 from consent_mw.html.urls import site_of
 from consent_mw.html.urls import unescape_attribute
+from consent_mw.html.values import candidates
+from consent_mw.html.values import refresh
 
 #: srcdoc within srcdoc within ...: deeper ones are held whole.
 _MOST_NESTED = 4
+
+#: Elements whose address may be a vendor's tag behind a gateway.
+_LOADS_CODE = frozenset({b"script", b"iframe", b"link"})
 
 #: Stands for a construct that is longer than what may be kept back: no choice releases it.
 TOO_LONG = "too-long"
@@ -55,10 +62,6 @@ _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x
 _DOT_SEGMENT = re.compile(rb"(?:\A|/)(?:\.|%2[eE])")
 _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*+)?)\Z")
 _CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
-#: The steps of https://html.spec.whatwg.org/#shared-declarative-refresh-steps up to the address, and its beginning.
-_REFRESH = re.compile(r"[ \t\n\r\f]*+(?:[0-9]++|(?=\.))[0-9.]*+(?=[;, \t\n\r\f])[ \t\n\r\f]*+[;,]?[ \t\n\r\f]*+")
-_REFRESH_URL = re.compile(r"[uU][rR][lL][ \t\n\r\f]*+=[ \t\n\r\f]*+")
-_CANDIDATE = re.compile(r"[ \t\n\r\f,]*([^ \t\n\r\f]+)")
 
 
 class Holder:
@@ -72,6 +75,9 @@ class Holder:
         xml: Whether XML's rules stand (XHTML): quoted attributes, case-sensitive names, no duplicates.
         document: Returns the ids held in a document inside this one (an iframe's srcdoc).
     """
+
+    #: Where a refresh goes.
+    refresh = staticmethod(refresh)
 
     def __init__(
         self,
@@ -250,40 +256,6 @@ class Holder:
         by_visitor = event.lower() in VISITORS_EVENTS
         return self.not_allowed(self._matcher.handler(text, self.page, by_visitor=by_visitor))
 
-    @staticmethod
-    def refresh(text: str) -> str:
-        """Return where a refresh goes, https://html.spec.whatwg.org/#shared-declarative-refresh-steps"""
-        # 9 to 13. Behind the seconds stands white space, one separator, white space.
-        begun = _REFRESH.match(text)
-        if begun is None:
-            return ""
-        rest = text[begun.end() :]
-        # 14 to 19. "url" and "=" may follow, or only the beginning of that, which is then the address itself.
-        named = _REFRESH_URL.match(rest)
-        if named is None and rest[:1] in ("u", "U"):
-            return rest
-        rest = rest[named.end() :] if named else rest
-        # 20 and 21. It ends at its own quote, and without one at the end.
-        return rest[1:].partition(rest[0])[0] if rest[:1] in ("'", '"') else rest
-
-    def _candidates(self, raw: bytes) -> list[tuple[str, int]]:
-        """Split a srcset into its URLs, with where each begins in the decoded text."""
-        text = self.text(raw)
-        found = []
-        position = 0
-        while match := _CANDIDATE.match(text, position):
-            url = match.group(1)
-            position = match.end()
-            bare = url.rstrip(",")
-            found.append((bare, match.start(1)))
-            if bare == url:
-                # The descriptors go on to a comma outside parentheses.
-                depth = 0
-                while position < len(text) and (depth or text[position] != ","):
-                    depth += {"(": 1, ")": -1 if depth else 0}.get(text[position], 0)
-                    position += 1
-        return found
-
     def _value(self, kind: str, raw: bytes) -> Ids:
         """Return what must be held of a value, whatever the element."""
         if kind == "css":
@@ -293,7 +265,7 @@ class Holder:
                 return (UNKNOWN_SERVICE,)
             return self._document(DataUrl("text/html", "utf-8", self.text(raw).encode("utf-8", "replace")), self)
         if kind == "refresh":
-            target = self.refresh(self.text(raw))
+            target = refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
         if kind == "urls":
             ids = [
@@ -301,6 +273,12 @@ class Holder:
             ]
             return tuple(dict.fromkeys(ids))
         return self._one(raw, document=kind == "page")
+
+    def _tag(self, raw: bytes) -> Ids:
+        """Return the services whose tag an address asks for by its parameters, less what is allowed."""
+        if b"=" not in raw:
+            return ()
+        return self.not_allowed(self._matcher.tag(resolve(self.text(raw), self.base)))
 
     def link(self, raw: bytes) -> Ids:
         """Return what must be held of a raw URL value that an element or an instruction names."""
@@ -333,12 +311,11 @@ class Holder:
         ids: list[str] = []
         rules = self._matcher.elements
         if rules:
-            for rule in (*rules.get(name, ()), *rules.get(b"", ())):
-                if not rule.attribute or (
-                    rule.attribute in found
-                    and (rule.value is None or self.text(found[rule.attribute][0].raw) == rule.value)
-                ):
-                    ids.append(rule.id)
+
+            def value_of(attribute: bytes) -> str | None:
+                return self.text(found[attribute][0].raw) if attribute in found else None
+
+            ids += [rule.id for rule in (*rules.get(name, ()), *rules.get(b"", ())) if rule.fits(value_of)]
         return self.not_allowed(tuple(ids))
 
     def mark(self, found: Attributes) -> Ids | None:
@@ -402,11 +379,7 @@ class Holder:
         for key, values in found.items():
             # In XHTML any prefix may stand for XLink.
             plain = b"xlink:href" if self.xml and key.endswith(b":href") else key
-            kind = (
-                kinds.get(plain)
-                or ANYWHERE.get(key)
-                or ("handler" if key[:2].lower() == b"on" and len(key) > 2 else "")
-            )
+            kind = kinds.get(plain) or ANYWHERE.get(key) or _other_kind(name, key)
             if not kind:
                 continue
             first = values[0]
@@ -431,6 +404,8 @@ class Holder:
                 target = self.url(first.raw)[1]
                 if self.third_party(target) and is_pixel(found, tag.in_noscript, self.text):
                     ids = () if self._known(first.raw) else self.not_allowed((UNKNOWN_SERVICE,))
+            if not ids and kind in ("url", "page") and name in _LOADS_CODE:
+                ids = self._tag(first.raw)
             if ids:
                 holds[key] = ids
         if name == b"iframe" and b"srcdoc" in found and b"src" in found:
@@ -457,7 +432,7 @@ class Holder:
 
     def _srcset(self, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
         """Return the ids for which the whole list is held, or the insertions before its held candidates."""
-        candidates = self._candidates(attribute.raw)
+        candidates = candidates(self.text(attribute.raw))
         verdicts = [(start, self._one(url.encode("utf-8", "replace"))) for url, start in candidates]
         held = [(start, ids) for start, ids in verdicts if ids]
         if not held:
@@ -501,10 +476,20 @@ class Holder:
         return b'"' + escaped.encode("ascii", "xmlcharrefreplace") + b'"'
 
     def _is_visible_embed(self, found: Attributes, holds: dict[bytes, Ids], held: Ids) -> bool:
-        if not ({b"src", b"srcdoc"} & holds.keys()) or is_pixel(found, False, self.text):
+        shown = {b"src", b"srcdoc"} & holds.keys() or any(LAZY.fullmatch(key) for key in holds)
+        if not shown or is_pixel(found, False, self.text):
             return False
         services = self._matcher.services
         return any(services[id_].embed for id_ in held if id_ in services) or b"data-consent" in found
+
+
+def _other_kind(name: bytes, key: bytes) -> str:
+    """Return how an attribute that no standard names leads out, or one that any element may have."""
+    if _HANDLER.match(key):
+        return "handler"
+    if name in LAZY_ELEMENTS and (lazy := LAZY.fullmatch(key)):
+        return "srcset" if lazy.group(1) else "page" if name == b"iframe" else "url"
+    return ""
 
 
 def defuse(ids: Ids) -> bytes:

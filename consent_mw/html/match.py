@@ -9,6 +9,7 @@ it names services, and :mod:`consent_mw.html.rewriter` decides what to hold.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Iterable
 from functools import cached_property
 from urllib.parse import unquote_to_bytes
@@ -34,21 +35,48 @@ _ENTRY = 300
 _NO_PAGE = Url("https", "", "/")
 
 _RULE_END = re.compile(r"[A-Za-z0-9]\Z")
-_ELEMENT_RULE = re.compile(r"([a-z][a-z0-9-]*)?(?:\[([a-z][a-z0-9_:-]*)(?:=([^\]]*))?\])?")
+_ELEMENT_NAME = re.compile(r"[a-z][a-z0-9:-]*")
+_CONDITION = re.compile(r"\[([a-z][a-z0-9_:-]*)(?:(\*?=)([^\]]*))?\]")
+#: What stands behind the beginning of a tag's id in the query of an address ("G-" and ten letters).
+_TAG_ID = r"[A-Z0-9]{5,14}(?![A-Za-z0-9_-])"
 
 
 class ElementRule:
-    """``name[attr=value]`` of a service, for markup that a library turns into requests."""
+    """
+    ``name[attr=value]`` of a service, for markup that a library turns into requests.
 
-    __slots__ = ("attribute", "id", "name", "value")
+    There may be several conditions, and all must hold: ``[attr]`` that it is there, ``[attr=value]`` what it says,
+    ``[attr*=part]`` what it has in it.
+    """
+
+    __slots__ = ("conditions", "id", "name")
 
     def __init__(self, text: str, service: str) -> None:
-        found = _ELEMENT_RULE.fullmatch(text)
-        name, attribute, value = found.groups() if found else (text, None, None)
+        element = _ELEMENT_NAME.match(text)
         self.id = service
-        self.name = (name or "").encode()
-        self.attribute = (attribute or "").encode()
-        self.value = None if value is None else value.strip("\"'")
+        self.name = (element.group() if element else "").encode()
+        self.conditions = tuple(
+            (attribute.encode(), operator, value.strip("\"'"))
+            for attribute, operator, value in _CONDITION.findall(text)
+        )
+
+    @property
+    def attribute(self) -> bytes:
+        """The attribute of the first condition, or nothing."""
+        return self.conditions[0][0] if self.conditions else b""
+
+    def fits(self, value_of: Callable[[bytes], str | None]) -> bool:
+        """
+        Return whether an element of that name is meant.
+
+        Args:
+            value_of: Returns the value of an attribute, or None where there is none.
+        """
+        for attribute, operator, wanted in self.conditions:
+            value = value_of(attribute)
+            if value is None or (operator == "=" and value != wanted) or (operator == "*=" and wanted not in value):
+                return False
+        return True
 
 
 class Matcher:
@@ -66,6 +94,7 @@ class Matcher:
         self._any_suffix: dict[str, list[tuple[str, str]]] = {}
         self.elements: dict[bytes, list[ElementRule]] = {}
         paths: list[tuple[str, str]] = []
+        tag_ids: list[tuple[str, str]] = []
         cookies: list[tuple[str, str]] = []
         for service in by_id.values():
             for host in service.hosts:
@@ -73,12 +102,14 @@ class Matcher:
             for element in service.elements:
                 rule = ElementRule(element, service.id)
                 self.elements.setdefault(rule.name, []).append(rule)
-            paths += [(path, service.id) for path in service.paths]
+            paths += [(path, service.id) for path in service.paths if path.startswith("/")]
+            tag_ids += [(path[1:], service.id) for path in service.paths if path.startswith("?")]
             cookies += [(cookie, service.id) for cookie in service.cookies]
         self._paths = [(self._path_rule(path), id_) for path, id_ in paths]
         joined = "|".join(f"(?:{rule.pattern})" for rule, _ in self._paths)
         self._any_path = re.compile(joined) if joined else None
         self._cookies = Globs(cookies)
+        self._tag_ids = [(re.compile("[?&]" + re.escape(text) + _TAG_ID), id_) for text, id_ in tag_ids]
         self._path_texts = [path for path, _ in paths]
         self._folders = frozenset(path[: at + 1] for path, _ in paths for at, c in enumerate(path) if c == "/" and at)
         self._longest_folder = max(map(len, self._folders), default=0)
@@ -161,6 +192,17 @@ class Matcher:
         text = text.partition("#")[0]
         return tuple(dict.fromkeys(id_ for rule, id_ in self._paths if rule.search(text)))
 
+    def tag(self, url: Url) -> Ids:
+        """
+        Return the services whose tag a script's address asks for, by the parameters in it, whatever host and path.
+
+        Gateways serve vendors' tags from a path of the site's own, and pass their parameters on.
+        """
+        query = url.rest.partition("?")[2]
+        if "=" not in query:
+            return ()
+        return tuple(dict.fromkeys(id_ for rule, id_ in self._tag_ids if rule.search("?" + query)))
+
     def resolved(self, url: Url, page_host: str = "") -> Ids:
         """
         Return the services that a request for ``url`` goes to.
@@ -200,6 +242,8 @@ class Matcher:
             return self.code(unquote_to_bytes(target.rest), page)
         if target.scheme == "data":
             data = data_url(target.rest)
+            if data.is_xml or data.kind == "text/html":
+                return self._code.anywhere(data.body, page.host)
             return () if data.is_media else self.code(data.body, page)
         return ()
 

@@ -48,7 +48,7 @@ def snippets() -> dict[str, str]:
     folder = resources.files(consent_mw.catalogue)
     texts = [entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".toml")]
     entries = [entry for text in texts for entry in tomllib.loads(text)["services"]]
-    return {entry["id"]: entry["snippet"] for entry in entries if entry["id"] != UNKNOWN_SERVICE}
+    return {entry["id"]: entry["snippet"] for entry in entries if "snippet" in entry}
 
 
 SNIPPETS = snippets()
