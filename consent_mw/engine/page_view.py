@@ -52,6 +52,7 @@ from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
+from consent_mw.notice.queues import QueueCode
 from consent_mw.notice.reasked import news
 from consent_mw.notice.wording import choose_language
 
@@ -112,6 +113,8 @@ class PageViews:
         self._matcher = Matcher([*known.values(), *site.services])
         self._policing = Policing(site, self._matcher)
         self._known = known
+        self._queues = QueueCode(self._matcher.services, assets)
+        self._queued = [service.id for service in self._matcher.services.values() if service.queue][:1]
         self._asking: dict[str, bytes] = {}
         _ = self._matcher.syntax  # compiled now, not by the first visitor
         self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
@@ -171,6 +174,9 @@ class PageViews:
             decision,
             insert=lambda place: self._insertion(told, root, found, remote, place, caching, policies),
             first=lambda place: self._first(told, root, found, place, caching, policies),
+            queue=lambda place, ids, code: self._queues.markup(
+                self._page(told, root, found, place, caching, policies), ids, code.decode("utf-8", "replace")
+            ),
             adapt=policies.adapt,
             amend=policies.amend,
             mark=f'<wbr data-cmw-place="{now.cookies.mark}">',
@@ -327,6 +333,8 @@ class PageViews:
         parts = [now.notice.head(page), now.notice.insertion(page)]
         if self._base.learning:
             parts.append(self._asked(root))
+        if any(parts):
+            parts.append(self._queues.markup(page, self._queued))
         return b"".join(parts)
 
     def _asked(self, root: str) -> bytes:

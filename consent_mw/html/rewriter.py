@@ -20,6 +20,7 @@ from consent_mw.html.match import Ids
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.scanner.document import Scanner
 from consent_mw.html.scanner.state import Insert
+from consent_mw.html.scanner.state import Queue
 from consent_mw.html.scanner.state import Reading
 
 #: How many readings of one page are followed at once; more is no page but an attack.
@@ -57,6 +58,8 @@ class Rewriter:
         self.undeclared = undeclared
         self.amend = amend
         self.policies: list[str] = []
+        #: Gives what to leave before a held script; None for a fragment.
+        self.queue: Queue | None = None
         #: The tag behind which an author asks for the banner; may be set while the page comes.
         self.mark = b""
         #: Ids of what was held.

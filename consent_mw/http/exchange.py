@@ -98,6 +98,8 @@ _UTF_8 = frozenset({"utf-8", "utf8"})
 
 #: Gives the banner, or what runs first, or nothing (yet); called with what is known of the page.
 Insert = Callable[[PageInsert], bytes]
+#: Gives what goes before a held script, by the ids that it is held for and its text.
+Queue = Callable[[PageInsert, tuple[str, ...], bytes], bytes]
 
 
 def wants_page(head: RequestHead) -> bool:
@@ -148,6 +150,7 @@ class Exchange:
         decision: Why; kept for the edge and for views.
         insert: Gives the banner.
         first: Gives what goes first into the head of every document.
+        queue: Gives what goes before a held script of a document.
         expire: Set-Cookie values that take held services' cookies away from the visitor's browser; they go out with
             pages that no shared cache keeps.
         holds_cookie: Whether a cookie that the app sets belongs to something held.
@@ -172,6 +175,7 @@ class Exchange:
         *,
         insert: Insert,
         first: Insert | None = None,
+        queue: Queue = lambda place, ids, code: b"",
         expire: Sequence[str] = (),
         holds_cookie: Callable[[str], bool] = lambda name: False,
         hide_cookies: bool = False,
@@ -197,6 +201,7 @@ class Exchange:
         self._policy = policy
         self._insert = insert
         self._first = first
+        self._queue = queue
         self._expire = expire
         self._holds_cookie = holds_cookie
         self._hide_cookies = hide_cookies
@@ -363,6 +368,9 @@ class Exchange:
         def first(place: Place) -> bytes:
             return self._first(PageInsert(page_headers, verdict.xml, place)) if self._first else b""
 
+        def queue(place: Place, ids: tuple[str, ...], code: bytes) -> bytes:
+            return self._queue(PageInsert(page_headers, verdict.xml, place), ids, code)
+
         def rewriter(charset: str) -> Rewriter:
             holder = Holder(self._policy, self._page, document=held_in, charset=charset, xml=verdict.xml)
             utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
@@ -373,6 +381,7 @@ class Exchange:
                 undeclared=not verdict.charset,
                 amend=self._amend,
             )
+            made.queue = queue if made.first is not None else None
             made.mark = self._mark.encode() if self._place_asked else b""
             self._rewriters.append(made)
             return made

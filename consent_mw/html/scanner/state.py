@@ -46,6 +46,8 @@ class Place(NamedTuple):
 
 #: Gives the banner, or nothing (yet).
 Insert = Callable[[Place], bytes]
+#: Gives what goes before a held script, by the ids that it is held for and its text.
+Queue = Callable[[Place, tuple[str, ...], bytes], bytes]
 
 HTML = b"html"
 SVG = b"svg"
@@ -80,6 +82,8 @@ class ScanContext(Protocol):
     insert: Insert | None
     #: Gives what to insert first in head, where it runs before all else.
     first: Insert | None
+    #: Gives what to leave before a held script, so that code of the site's own finds what it calls.
+    queue: Queue | None
     #: The page may name its charset in a meta element, which browsers look for near the beginning.
     undeclared: bool
     #: Gives what to insert into a Content-Security-Policy that stands in the page.

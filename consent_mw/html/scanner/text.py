@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from abc import abstractmethod
+from collections.abc import Set
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html import css
@@ -20,6 +21,7 @@ from consent_mw.html.holder import defuse
 from consent_mw.html.match import Ids
 from consent_mw.html.scanner.state import HTML
 from consent_mw.html.scanner.state import Mode
+from consent_mw.html.scanner.state import Place
 from consent_mw.html.scanner.state import Reading
 from consent_mw.html.tokens import ATTRIBUTE
 from consent_mw.html.tokens import COMMENT_END
@@ -242,15 +244,20 @@ class Constructs(Reading):
             piece = bytes(self.buffer[start : close.start()])
             known = self.holder.memory.pieces.get(piece)
             if known is not None:
+                before = len(self.edits)
                 self.apply_known(known, start)
+                self.leave_queue(before, start, known.held, piece[end - start :])
                 self.position = close.start()
                 return
         before, held, self.page.held = len(self.edits), self.page.held, set()
         self._settle_script(tag, start, end)
         if piece and self.script_kind != "importmap" and self.mode is Mode.DATA and not self.holder.policy.remove:
             self.keep(piece, start, before)
-        held.update(self.page.held)
+        found_in = self.page.held
+        held.update(found_in)
         self.page.held = held
+        if self.mode is not Mode.SCRIPT:
+            self.leave_queue(before, start, found_in, piece[end - start :])
 
     def _settle_script(self, tag: bytes, start: int, end: int) -> None:
         self.script_kind, fetched = self.holder.script(tag)
@@ -259,7 +266,7 @@ class Constructs(Reading):
         if self.script_kind and (not fetched or self.holder.policy.remove):
             self.position = start
             self.mode = Mode.SCRIPT
-            self.script()
+            self._take_script()
             return
         plan = self.holder.script_plan(tag, ())
         if plan is not None:
@@ -280,6 +287,26 @@ class Constructs(Reading):
 
     def script(self) -> bool:
         """Look at the content of a script when it is there, and settle its start tag."""
+        before, start, content = len(self.edits), self.position, self.content
+        held, self.page.held = self.page.held, set()
+        taken = self._take_script()
+        if taken:
+            self.leave_queue(before, start, self.page.held, bytes(self.buffer[content : self.position]))
+        held.update(self.page.held)
+        self.page.held = held
+        return taken
+
+    def leave_queue(self, before: int, start: int, held: Set[str], code: bytes) -> None:
+        """Leave the globals of a held script that begins at ``start``, ahead of the edits from ``before`` on."""
+        give = self.page.queue
+        if not held or give is None or self.in_noscript or self.template:
+            return
+        place = Place(False, frozenset(self.page.held), self.holder.base.host != self.holder.page.host)
+        text = give(place._replace(policies=tuple(self.page.policies)), tuple(sorted(held)), code)
+        if text:
+            self.edits.insert(before, (self.origin + start, 0, text))
+
+    def _take_script(self) -> bool:
         end = self.script_end.find(self.buffer, self.content, final=self.final)
         too_long = end < 0 and self.too_long(self.position)
         if end < 0 and not self.final and not too_long:
