@@ -68,7 +68,7 @@ test: lint tests
 
 test-fast: $(TOOLS)
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -p no:rerunfailures -m "not browser and not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not browser and not slow"
 
 bench: $(TOOLS) npm
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md $(if $(PAGES),--pages "$(PAGES)")

@@ -10,7 +10,7 @@ from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.rewriter import held_in
-from consent_mw.html.scanner.state import Place
+from consent_mw.html.scanner.document import Place
 
 OURS = "consent_mw (pure Python)"
 

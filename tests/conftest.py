@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Generator
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import pytest
@@ -23,13 +23,6 @@ from tests.browser.harness.proxy import Proxy
 
 #: A clone on a build machine has no copy of the shared test material; its tests have own vectors beside them.
 ALLOWED_SKIPS = ("test corpus absent",)
-
-TESTS = Path(__file__).parent
-#: Folders and files whose tests wait for programs of their own, or for threads.
-WAITING_FOR_OTHERS = frozenset(
-    ["browser", "caching", "faults", "records", "servers", "counting", "proof"]
-    + ["test_demo.py", "test_engine.py", "test_soak.py", "test_tasks.py"]
-)
 
 # No deadline: how fast a loaded machine runs is not a property of the code.
 hypothesis.settings.register_profile(
@@ -54,13 +47,10 @@ def is_loopback(address: object) -> bool:
         return False
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let a test that waits for others be tried once more: see docs/decisions/0013."""
-    if not config.pluginmanager.hasplugin("rerunfailures"):
-        return
-    for item in items:
-        if WAITING_FOR_OTHERS.intersection(item.path.relative_to(TESTS).parts):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+def pytest_configure() -> None:
+    """Restore SIGINT: background jobs of a shell ignore it, and servers that a test starts would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Protocol
 
+from consent_mw.cookies.objection import objected
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import ANSWERS
 from consent_mw.core.counts import ASKED
@@ -48,14 +49,9 @@ from consent_mw.counting.isp import IspLookup
 from consent_mw.counting.isp import client_address
 from consent_mw.http.request import RequestHead
 
-__all__ = ["Tally", "objected", "objection_cookie"]
+__all__ = ["Tally"]
 
 _log = logging.getLogger("consent_mw")
-
-SECURE_NAME = "__Host-cmw-uncounted"
-PLAIN_NAME = "cmw-uncounted"
-#: Browsers keep no cookie longer (RFC 6265bis section 5.5).
-MAX_DAYS = 400
 
 #: Seconds between two flushes: a time at random between these.
 EVERY = (300.0, 900.0)
@@ -390,37 +386,3 @@ def _lands(head: RequestHead, headers: Mapping[str, str]) -> bool:
 
 def _plain(authority: str) -> str:
     return authority.strip().lower().removesuffix(":443").removesuffix(":80")
-
-
-# -- objecting
-
-
-def objected(head: RequestHead) -> bool:
-    """Return whether the visitor asked not to be counted; the cookie that says so is the same for all."""
-    wanted = f"{_name(head)}=1"
-    return any(
-        wanted in value and any(pair.strip(" \t") == wanted for pair in value.split(";"))
-        for key, value in head.headers
-        if key == "cookie"
-    )
-
-
-def objection_cookie(head: RequestHead, *, object: bool, days: int) -> str | None:
-    """
-    Return the Set-Cookie value that keeps an objection, or takes it back; None where no cookie can be kept.
-
-    Args:
-        head: Of the request that is answered.
-        object: Whether the visitor objects.
-        days: For how long it counts; browsers keep a cookie for 400 days at most.
-    """
-    if head.scheme not in {"http", "https"}:
-        return None
-    name = _name(head)
-    seconds = min(days, MAX_DAYS) * 86_400 if object else 0
-    attributes = f"Path=/; Max-Age={seconds}; SameSite=Lax; HttpOnly"
-    return f"{name}={'1' if object else ''}; {attributes}" + ("; Secure" if name == SECURE_NAME else "")
-
-
-def _name(head: RequestHead) -> str:
-    return SECURE_NAME if head.scheme == "https" else PLAIN_NAME

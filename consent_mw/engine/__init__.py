@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 from consent_mw import catalogue
 from consent_mw import config
 from consent_mw.cookies.choice import CookieJar
-from consent_mw.cookies.choice import load_keys
+from consent_mw.cookies.keys import load_keys
 from consent_mw.cookies.load_once import OneTime
 from consent_mw.core.model import Record
 from consent_mw.core.model import Site

@@ -39,6 +39,7 @@ from consent_mw.html.match import Matcher
 from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
 from consent_mw.http.caching import plan
+from consent_mw.http.cookies import names_in
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.exchange import PageInsert
 from consent_mw.http.exchange import wants_banner
@@ -46,7 +47,6 @@ from consent_mw.http.request import RequestHead
 from consent_mw.http.server_timing import TimedExchange
 from consent_mw.http.tracker_cookies import expire
 from consent_mw.http.tracker_cookies import is_own
-from consent_mw.http.tracker_cookies import name_set_by
 from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
@@ -211,7 +211,7 @@ class PageViews:
         if readable is not None:
             age = self._today() - decision.record.day if decision.record is not None else 0
             values.append(now.cookies.readable_cookie(readable, head, age=age))
-        cookies = [name for name in _cookie_names(head) if holds_cookie(name, decision.granted)]
+        cookies = [name for name in names_in(head) if holds_cookie(name, decision.granted)]
         if cookies:
             held = [service for service in now.site.optional if service.id not in decision.granted]
             values += expire(cookies, held, head.host, root.removesuffix(self._base.mount) + head.path)
@@ -401,7 +401,3 @@ def _version() -> str:
 def _nothing(site: Site) -> Set[str]:
     """Return what runs for a visitor who granted nothing."""
     return {service.id for service in site.services if service.necessary}
-
-
-def _cookie_names(head: RequestHead) -> list[str]:
-    return [name_set_by(part) for value in head.all("cookie") for part in value.split(";")]

@@ -46,13 +46,15 @@ class Edits(NamedTuple):
 class Memory:
     """What was answered to pieces of pages with the same surroundings."""
 
-    __slots__ = ("_budget", "generation", "pieces", "plans", "script_plans", "scripts")
+    __slots__ = ("_budget", "foreign_plans", "generation", "pieces", "plans", "script_plans", "scripts")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.generation = budget.generation
         #: Plans of start tags in HTML content.
         self.plans: dict[bytes, TagPlan | None] = {}
+        #: Plans of start tags in SVG and MathML.
+        self.foreign_plans: dict[bytes, TagPlan | None] = {}
         #: What a script's start tag makes of it, and whether it has a src.
         self.scripts: dict[bytes, tuple[str, bool]] = {}
         self.script_plans: dict[tuple[bytes, Ids], TagPlan | None] = {}
@@ -67,7 +69,7 @@ class Memory:
         if self._budget.kept > _KEPT:
             self._budget.kept = 0
             self._budget.generation += 1
-            for store in (self.plans, self.scripts, self.script_plans, self.pieces):
+            for store in (self.plans, self.foreign_plans, self.scripts, self.script_plans, self.pieces):
                 store.clear()
         return True
 

@@ -18,10 +18,9 @@ from consent_mw.errors import RefusedMarkup
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Ids
 from consent_mw.html.meta_csp import Amend
-from consent_mw.html.scanner.document import Scanner
-from consent_mw.html.scanner.state import Insert
-from consent_mw.html.scanner.state import Queue
-from consent_mw.html.scanner.state import Reading
+from consent_mw.html.scanner.document import Insert
+from consent_mw.html.scanner.document import Queue
+from consent_mw.html.scanner.reading import Reading
 
 #: How many readings of one page are followed at once; more is no page but an attack.
 _MOST_READINGS = 8
@@ -72,7 +71,7 @@ class Rewriter:
         self._origin = 0
         self._sent = 0
         self._alive = True
-        self._scanners: list[Reading] = [Scanner(self, holder, primary=True)]
+        self._readings: list[Reading] = [Reading(self, holder, primary=True)]
 
     def feed(self, chunk: bytes, source: bytes | None = None) -> bytes:
         """
@@ -119,50 +118,50 @@ class Rewriter:
         self._alive = False
         buffer = self._buffer
         buffer += chunk
-        scanners = self._scanners
+        readings = self._readings
         index = 0
-        while index < len(scanners):
-            # A scanner may add another one behind it.
-            scanners[index].run(buffer, self._origin, final=final)
+        while index < len(readings):
+            # A reading may add another one behind it.
+            readings[index].run(buffer, self._origin, final=final)
             index += 1
-        if len(scanners) > 1:
+        if len(readings) > 1:
             self._merge()
-        safe = min(scanner.position for scanner in self._scanners)
+        safe = min(reading.cursor.position for reading in self._readings)
         out = self._send(safe)
         self._alive = True
         return out
 
     def fork(self, reading: Reading) -> None:
         """Follow another reading of the page besides."""
-        if len(self._scanners) >= _MOST_READINGS:
+        if len(self._readings) >= _MOST_READINGS:
             raise RefusedMarkup("the page's markup can be read in too many ways to hold anything in it safely")
-        self._scanners.append(reading)
+        self._readings.append(reading)
 
     def readings(self) -> int:
         """Return how many readings are followed."""
-        return len(self._scanners)
+        return len(self._readings)
 
     def forget(self, count: int) -> None:
         """Drop all readings but the first ``count``."""
-        del self._scanners[count:]
+        del self._readings[count:]
 
     def _merge(self) -> None:
         """Drop a reading that has come to where another one is."""
         kept: list[Reading] = []
-        for scanner in self._scanners:
-            twin = next((other for other in kept if other.agrees(scanner)), None)
+        for reading in self._readings:
+            twin = next((other for other in kept if other.agrees(reading)), None)
             if twin is None:
-                kept.append(scanner)
+                kept.append(reading)
             else:
-                twin.edits += [edit for edit in scanner.edits if edit not in twin.edits]
-        self._scanners = kept
+                twin.cursor.edits += [edit for edit in reading.cursor.edits if edit not in twin.cursor.edits]
+        self._readings = kept
 
     def _send(self, safe: int) -> bytes:
         """Return the bytes up to ``safe`` with the edits made, and forget them."""
         source = self._source
-        edits = self._scanners[0].edits
-        if len(self._scanners) > 1 or any(later[0] < sooner[0] for sooner, later in pairwise(edits)):
-            merged = [edit for scanner in self._scanners for edit in scanner.edits]
+        edits = self._readings[0].cursor.edits
+        if len(self._readings) > 1 or any(later[0] < sooner[0] for sooner, later in pairwise(edits)):
+            merged = [edit for reading in self._readings for edit in reading.cursor.edits]
             edits = list(dict.fromkeys(sorted(merged, key=lambda edit: edit[0])))
             if any(later[0] < sooner[0] + sooner[1] for sooner, later in pairwise(edits)):
                 # Without an element that another reading keeps, that reading may go on otherwise.
@@ -187,9 +186,9 @@ class Rewriter:
         else:
             later = set()
         parts.append(source[at:safe])
-        for scanner in self._scanners:
-            scanner.edits = [edit for edit in scanner.edits if edit in later] if later else []
-            scanner.shift(safe)
+        for reading in self._readings:
+            reading.cursor.edits = [edit for edit in reading.cursor.edits if edit in later] if later else []
+            reading.cursor.position -= safe
         del source[:safe]
         if source is not self._buffer:
             del self._buffer[:safe]

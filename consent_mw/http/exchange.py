@@ -37,7 +37,7 @@ from consent_mw.html.holder import Holder
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.rewriter import held_in
-from consent_mw.html.scanner.state import Place
+from consent_mw.html.scanner.document import Place
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
 from consent_mw.http.caching import FOR_ONE
@@ -47,6 +47,7 @@ from consent_mw.http.content_coding import BUILT_IN
 from consent_mw.http.content_coding import CodedStream
 from consent_mw.http.content_coding import Coding
 from consent_mw.http.content_coding import narrowed
+from consent_mw.http.cookies import without
 from consent_mw.http.headers import DEPENDENT
 from consent_mw.http.headers import Handling
 from consent_mw.http.headers import Headers
@@ -57,7 +58,6 @@ from consent_mw.http.headers import judge
 from consent_mw.http.headers import of_other_bytes
 from consent_mw.http.headers import without_held
 from consent_mw.http.request import RequestHead
-from consent_mw.http.tracker_cookies import less_held
 from consent_mw.http.validators import Conditions
 from consent_mw.http.validators import conditions_of
 from consent_mw.http.validators import dated
@@ -235,7 +235,7 @@ class Exchange:
             # Only what can be opened here is offered.
             changes["accept-encoding"] = narrowed(", ".join(codings), frozenset(self._codings)) or None
         cookies = "; ".join(self.head.all("cookie")) if self._hide_cookies else ""
-        shown = less_held(cookies, self._holds_cookie)
+        shown = without(cookies, self._holds_cookie)
         if shown != cookies:
             changes["cookie"] = shown or None
         return changes

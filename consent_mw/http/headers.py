@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from consent_mw.http.tracker_cookies import name_set_by
+from consent_mw.http.cookies import name_of_pair
 
 Headers = list[tuple[str, str]]
 
@@ -317,7 +317,7 @@ def without_held(
     kept: Headers = []
     for name, value in headers:
         lower = name.lower()
-        if lower == "set-cookie" and holds_cookie(name_set_by(value)):
+        if lower == "set-cookie" and holds_cookie(name_of_pair(value)):
             continue
         if lower == "refresh" and holds_refresh(value):
             continue

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from datetime import date
 from functools import cache
 from types import MappingProxyType
 
+from consent_mw.core.days import calendar
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
 from consent_mw.notice import plurals
@@ -34,7 +34,6 @@ _RULES = ("digits", "plural.")
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _ASCII_DIGITS = "0123456789"
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 # -- which language
@@ -125,8 +124,10 @@ def numeral(say: Mapping[str, str], number: int) -> str:
 
 
 def dated(say: Mapping[str, str], day: int) -> str:
-    """Return the day, counted from 1970-01-01, as one writes it in the language."""
-    found = date.fromordinal(_EPOCH + day)
+    """Return the day, counted from 1970-01-01, as one writes it in the language; its number if it has no date."""
+    found = calendar(day)
+    if found is None:
+        return numeral(say, day)
     return fill(
         say["date"],
         day=numeral(say, found.day),

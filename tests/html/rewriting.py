@@ -11,7 +11,7 @@ from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.rewriter import held_in
-from consent_mw.html.scanner.state import Insert
+from consent_mw.html.scanner.document import Insert
 from consent_mw.html.urls import Url
 
 TRACKER = "https://tracker.example"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.scanner.state import Place
+from consent_mw.html.scanner.document import Place
 from tests.html.rewriting import holder
 from tests.html.test_rewriter_properties import pages
 

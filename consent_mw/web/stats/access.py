@@ -37,6 +37,7 @@ from itsdangerous import TimestampSigner
 from werkzeug.security import check_password_hash
 
 from consent_mw.core.model import Site
+from consent_mw.core.signing import signer
 from consent_mw.http.request import RequestHead
 
 logger = logging.getLogger("consent_mw.web")
@@ -180,12 +181,9 @@ class Gate:
 
     def _signer(self, site: Site) -> TimestampSigner:
         password = hashlib.sha256(site.stats.password.encode()).hexdigest()
-        salt = "\0".join(("consent_mw.stats.session.v1", site.id, site.mount, password))
-        signer = _Signer(
-            list(self._keys()), salt=salt.encode(), sep=".", key_derivation="hmac", digest_method=hashlib.sha256
-        )
-        signer.now = self._now
-        return signer
+        made = signer(self._keys(), "consent_mw.stats.session.v1", site.id, site.mount, password, kind=_Signer)
+        made.now = self._now
+        return made
 
 
 class _Signer(TimestampSigner):

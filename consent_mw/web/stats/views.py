@@ -40,6 +40,7 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
+from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
 from consent_mw.stats import DEFAULT
@@ -51,7 +52,6 @@ from consent_mw.stats import as_csv
 from consent_mw.stats import as_json
 from consent_mw.stats import chosen
 from consent_mw.stats import first_needed
-from consent_mw.stats import iso
 from consent_mw.stats import report
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of

@@ -28,22 +28,14 @@ class Batch(Generic[K, V]):
         self._place = {key: number for number, group in enumerate(self._groups) for key in group}
         self._work = work
         self._width = width
-        self._done: dict[K, V | BaseException] = {}
+        self._done: dict[K, V] = {}
 
     def __getitem__(self, key: K) -> V:
-        """Return the result for ``key``, or raise what its work raised."""
-        if key not in self._done:
-            group = self._groups[self._place[key]]
-            with ThreadPoolExecutor(self._width) as pool:
-                for neighbour, result in zip(group, pool.map(self._try, group), strict=True):
-                    self._done[neighbour] = result
-        found = self._done[key]
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
-    def _try(self, key: K) -> V | BaseException:
-        try:
-            return self._work(key)
-        except Exception as error:
-            return error
+        """Return the result for ``key``, or raise what its work raised: a failure is the key's own, and is not kept."""
+        if key in self._done:
+            return self._done[key]
+        group = [key, *(other for other in self._groups[self._place[key]] if other not in self._done and other != key)]
+        with ThreadPoolExecutor(self._width) as pool:
+            begun = {one: pool.submit(self._work, one) for one in group}
+        self._done |= {one: future.result() for one, future in begun.items() if future.exception() is None}
+        return begun[key].result()

@@ -4,6 +4,7 @@ The middleware as an owner would put it around a site.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +32,8 @@ class Wrapped:
 
     def __init__(self, folder: Path, config: Mapping[str, object] | None = None) -> None:
         settings = {"records": f"sqlite:///{folder / 'consent.db'}"}
-        self._middleware = ConsentMiddleware(_dispatch, {"site": settings, **(config or {})})
+        with _ONE_AT_A_TIME:
+            self._middleware = ConsentMiddleware(_dispatch, {"site": settings, **(config or {})})
 
     def around(self, site: WSGIApplication) -> WSGIApplication:
         """Return the middleware with ``site`` behind it."""
@@ -43,6 +45,9 @@ class Wrapped:
 
 
 _SITE = "tests.site"
+#: Werkzeug compiles the routes of our pages, and CPython 3.11's compiler counts its depth across threads: two that
+#: compile at once may both fail with "recursion depth mismatch".
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def _dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -1,0 +1,135 @@
+"""
+Scripts and style sheets whose text is markup: those of SVG, MathML and XML.
+
+There a CDATA section and character references count inside them, comments and
+other elements are left out of their text, and only an end tag that is markup
+ends them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from consent_mw.errors import RefusedMarkup
+from consent_mw.html import css
+from consent_mw.html.elements import Tag
+from consent_mw.html.holder import TOO_LONG
+from consent_mw.html.holder import defuse
+from consent_mw.html.match import Ids
+from consent_mw.html.scanner.cursor import Cursor
+from consent_mw.html.scanner.document import Document
+from consent_mw.html.scanner.text import Forks
+from consent_mw.html.tokens import MARKUP_IN_TEXT
+from consent_mw.html.tokens import MARKUP_IN_TEXT_XML
+from consent_mw.html.tokens import ScriptEnd
+from consent_mw.html.tokens import end_tag
+from consent_mw.html.tokens import text_with_markup
+from consent_mw.html.urls import decode_with_offsets
+
+#: Text that is longer is looked at again when it has doubled.
+_LONG = 4096
+
+
+class MarkedText:
+    """Settles an element whose text has markup in it, once its end is there."""
+
+    def __init__(self, cursor: Cursor, document: Document, forks: Forks) -> None:
+        self._cursor = cursor
+        self._document = document
+        self._forks = forks
+        #: How long the element must be before its end is looked for again.
+        self._again = 0
+
+    def settle(self, name: bytes, found: re.Match[bytes]) -> bool:
+        """
+        Hold what must be held in the text of an element, and of a script the start tag.
+
+        Args:
+            found: The start tag.
+
+        Returns:
+            False where the end is not there yet.
+        """
+        cursor = self._cursor
+        start, end = found.span()
+        size = len(cursor.buffer)
+        if size - start < self._again and not cursor.final:
+            return False
+        xml = self._document.holder.xml
+        inside, end_of_it = text_with_markup(name, xml=xml)
+        stop = inside.match(cursor.buffer, end).end()  # type: ignore[union-attr]
+        too_long = False
+        if not end_of_it.match(cursor.buffer, stop):
+            too_long = cursor.is_too_long(start)
+            if not cursor.final and not too_long:
+                # Not with every chunk, so that each byte is looked at a few times only.
+                self._again = min(2 * (size - start), cursor.hold_back + 1) if size - start > _LONG else 0
+                return False
+            stop = size
+        self._again = 0
+        raw = bytes(cursor.buffer[end:stop])
+        if too_long and name != b"script":
+            raise RefusedMarkup("text in SVG or XHTML is longer than hold_back", "hold_back")
+        if name == b"style":
+            self._defuse(raw, end)
+        elif name == b"script":
+            self._settle_script(found, raw, too_long=too_long)
+        if not xml:
+            # A browser that looks ahead for what to fetch sees the end of raw text in comments too.
+            flat = ScriptEnd().find(raw, 0, final=True) if name == b"script" else _first(end_tag(name), raw)
+            if flat >= 0:
+                self._forks.follow_flat(end + flat)
+        return True
+
+    def _settle_script(self, found: re.Match[bytes], raw: bytes, *, too_long: bool) -> None:
+        holder = self._document.holder
+        ids: Ids = (TOO_LONG,) if too_long else holder.code(self._text(raw)[0])
+        tag = Tag.read(b"script", found.group(), xml=holder.xml, foreign=True, removable=False)
+        plan = holder.plan(tag._replace(code=ids))
+        if plan is not None:
+            before = len(self._cursor.edits)
+            self._document.apply(plan, found.start())
+            if holder.xml:
+                self._document.leave_queue(before, found.start(), frozenset(plan.held), self._text(raw)[0])
+
+    def _text(self, raw: bytes) -> tuple[bytes, list[int]]:
+        """Return the text of an element with markup in it, and where in ``raw`` each byte of it began."""
+        text = bytearray()
+        offsets: list[int] = []
+        at = 0
+        for found in (MARKUP_IN_TEXT_XML if self._document.holder.xml else MARKUP_IN_TEXT).finditer(raw):
+            _add_text(text, offsets, raw[at : found.start()], at)
+            if found.group(1) is not None:
+                text += found.group(1)
+                offsets += range(*found.span(1))
+            at = found.end()
+        _add_text(text, offsets, raw[at:], at)
+        return bytes(text), offsets
+
+    def _defuse(self, raw: bytes, offset: int) -> None:
+        """Defuse the URLs of a style sheet in which character references count."""
+        holder = self._document.holder
+        text, offsets = self._text(raw)
+        places: dict[int, Ids] = {}
+
+        def visit(at: int, url: bytes) -> None:
+            ids = holder.css_url(url)
+            if ids:
+                places[offsets[at]] = ids
+
+        for wide in holder.wide:
+            css.scan(text, 0, len(text), visit, final=True, wide=wide)
+        for at, ids in sorted(places.items()):
+            self._document.page.held.update(ids)
+            self._cursor.edit(offset + at, 0, defuse(ids))
+
+
+def _add_text(text: bytearray, offsets: list[int], piece: bytes, at: int) -> None:
+    plain, places = decode_with_offsets(piece)
+    text += plain
+    offsets += [at + place for place in places]
+
+
+def _first(pattern: re.Pattern[bytes], data: bytes) -> int:
+    found = pattern.search(data)
+    return found.start() if found else -1

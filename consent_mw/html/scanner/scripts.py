@@ -1,0 +1,174 @@
+"""
+Scripts: what runs is held by its content or by its address, and import maps are remembered.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from consent_mw.html.holder import TOO_LONG
+from consent_mw.html.match import Ids
+from consent_mw.html.scanner.cursor import Cursor
+from consent_mw.html.scanner.cursor import Mode
+from consent_mw.html.scanner.document import Document
+from consent_mw.html.scanner.text import TextReader
+from consent_mw.html.tokens import TAG
+from consent_mw.html.tokens import ScriptEnd
+from consent_mw.html.tokens import end_tag
+
+_IMPORTED = re.compile(rb"\b(?:from|import)\s*\(?\s*[\"'`]([^\"'`]+)[\"'`]")
+_JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+
+
+class ScriptReader:
+    """Settles the start tag of a script, when its content is there where that matters, and finds its end."""
+
+    def __init__(self, cursor: Cursor, document: Document, text: TextReader) -> None:
+        self._cursor = cursor
+        self._document = document
+        self._text = text
+        #: While the end is looked for: what the script is, and the offset in the page at which its content begins.
+        self._kind = ""
+        self._content = 0
+        self._end = ScriptEnd()
+
+    def begin(self, found: re.Match[bytes]) -> None:
+        """Take the start tag of a script: one with content to look at waits for its end."""
+        cursor, document = self._cursor, self._document
+        page, holder, buffer = document.page, document.holder, cursor.buffer
+        start, end = found.span()
+        close = end_tag(b"script").search(buffer, end)
+        piece = b""
+        if close is not None and not document.mapped and buffer.find(b"<!--", end, close.start()) < 0:
+            piece = bytes(buffer[start : close.start()])
+            known = holder.memory.pieces.get(piece)
+            if known is not None:
+                before = len(cursor.edits)
+                document.apply(known, start)
+                document.leave_queue(before, start, known.held, piece[end - start :])
+                cursor.position = close.start()
+                return
+        before, held, page.held = len(cursor.edits), page.held, set()
+        self._settle(found.group(), start, end)
+        if piece and self._kind != "importmap" and cursor.mode is Mode.DATA and not holder.policy.remove:
+            document.remember(piece, start, before)
+        if cursor.mode is not Mode.SCRIPT:
+            document.leave_queue(before, start, page.held, piece[end - start :])
+        held.update(page.held)
+        page.held = held
+
+    def pass_text(self, position: int) -> None:
+        """Pass the content that begins at ``position`` on; its start tag is settled."""
+        self._content = self._cursor.origin + position
+        self._end = ScriptEnd()
+        self._cursor.position = position
+        self._cursor.mode = Mode.SCRIPT_TEXT
+
+    def _settle(self, tag: bytes, start: int, end: int) -> None:
+        cursor, holder = self._cursor, self._document.holder
+        self._kind, fetched = holder.script(tag)
+        if self._kind and (not fetched or holder.policy.remove):
+            self._content = cursor.origin + end
+            self._end = ScriptEnd()
+            cursor.position = start
+            cursor.mode = Mode.SCRIPT
+            self._take()
+            return
+        plan = holder.script_plan(tag, ())
+        if plan is not None:
+            self._document.apply(plan, start)
+        self.pass_text(end)
+        self.script_text()
+
+    def script_text(self) -> bool:
+        """Pass the content of a script on, whose start tag is settled."""
+        cursor = self._cursor
+        content = self._content - cursor.origin
+        end = self._end.find(cursor.buffer, content, final=cursor.final)
+        if end < 0:
+            cursor.position = max(cursor.position, min(content + self._end.at, len(cursor.buffer)))
+            return False
+        cursor.position = end
+        cursor.mode = Mode.DATA
+        return True
+
+    def script(self) -> bool:
+        """Look at the content of a script when it is there, and settle its start tag."""
+        cursor, page = self._cursor, self._document.page
+        before, start, begins = len(cursor.edits), cursor.position, self._content - cursor.origin
+        held, page.held = page.held, set()
+        taken = self._take()
+        if taken:
+            self._document.leave_queue(before, start, page.held, bytes(cursor.buffer[begins : cursor.position]))
+        held.update(page.held)
+        page.held = held
+        return taken
+
+    def _take(self) -> bool:
+        cursor, document = self._cursor, self._document
+        buffer, start, begins = cursor.buffer, cursor.position, self._content - cursor.origin
+        end = self._end.find(buffer, begins, final=cursor.final)
+        too_long = end < 0 and cursor.is_too_long(start)
+        if end < 0 and not cursor.final and not too_long:
+            return False
+        content = bytes(buffer[begins : end if end >= 0 else len(buffer)])
+        tag = bytes(buffer[start:begins])
+        ids = (TOO_LONG,) if too_long and self._kind != "importmap" else self._ids(content)
+        plan = document.holder.script_plan(tag, ids)
+        if plan is not None and plan.remove:
+            closing = TAG.match(buffer, end) if end >= 0 else None
+            if end >= 0 and closing is None and not cursor.final:
+                return False
+            document.page.held.update(plan.held)
+            stop = closing.end() if closing else len(buffer)
+            cursor.edit(start, stop - start, b"")
+            cursor.position = stop
+            cursor.mode = Mode.DATA
+            if too_long:
+                self._text.begin_raw_text(b"script", leave_out=True)
+            return True
+        if plan is not None:
+            document.apply(plan, start)
+        cursor.position = end if end >= 0 else begins
+        cursor.mode = Mode.DATA if end >= 0 else Mode.SCRIPT_TEXT
+        return True
+
+    def _ids(self, content: bytes) -> Ids:
+        document = self._document
+        holder = document.holder
+        if self._kind == "importmap":
+            self._learn_map(content)
+            return ()
+        ids = holder.code(content)
+        if document.mapped and not ids:
+            for found in _IMPORTED.finditer(content):
+                name = found.group(1).decode("utf-8", "replace")
+                ids = holder.not_allowed(
+                    next((holder.specifiers[key] for key in document.mapped if name == key or _under(name, key)), ())
+                )
+                if ids:
+                    break
+        return ids
+
+    def _learn_map(self, content: bytes) -> None:
+        """Remember which names an import map sends to a held address: the map stays, what imports them is held."""
+        holder = self._document.holder
+        for name, address in _JSON_PAIR.findall(content.decode("utf-8", "replace")):
+            ids = holder.not_allowed(holder.policy.matcher.url(_json_text(address), holder.base, holder.page))
+            if ids:
+                name = _json_text(name)
+                holder.specifiers[name] = ids
+                self._document.mapped |= {name}
+
+
+def _json_text(quoted: str) -> str:
+    """Return the text of a JSON string without its quotes, escapes decoded as far as they are right."""
+    try:
+        return str(json.loads(f'"{quoted}"', strict=False))
+    except ValueError:
+        return quoted
+
+
+def _under(name: str, key: str) -> bool:
+    return key.endswith("/") and name.startswith(key)

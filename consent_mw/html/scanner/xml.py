@@ -1,0 +1,120 @@
+"""
+XHTML and other XML: every tag counts, names keep their case, and there is no raw text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from consent_mw.errors import RefusedMarkup
+from consent_mw.html.elements import Tag
+from consent_mw.html.elements import self_closing
+from consent_mw.html.scanner.cursor import Cursor
+from consent_mw.html.scanner.cursor import Mode
+from consent_mw.html.scanner.document import Document
+from consent_mw.html.scanner.marked_text import MarkedText
+from consent_mw.html.tokens import NO_TAGS_XML
+from consent_mw.html.tokens import TAG
+
+_STYLESHEET_HREF = re.compile(rb"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+#: HTML's own links, which fetch nothing by their href; anything else with an href in XML is taken for SVG.
+_PLAIN_LINKS = frozenset({b"a", b"area", b"base", b"link"})
+#: A declaration: what begins so and is neither a comment nor a CDATA section.
+_DECLARES = re.compile(rb"<!(?![-\[]|\Z)")
+
+
+class XmlReader:
+    """
+    Reads the tags of a page by the rules of XML.
+
+    Args:
+        partial: Takes an incomplete construct at a position; returns False to wait for more.
+    """
+
+    def __init__(self, cursor: Cursor, document: Document, text: MarkedText, partial: Callable[[int], bool]) -> None:
+        self._cursor = cursor
+        self._document = document
+        self._text = text
+        self._partial = partial
+        #: Before the first element.
+        self._in_prolog = True
+
+    def read(self) -> bool:
+        """Read on between tags; return False to wait for more."""
+        cursor = self._cursor
+        while True:
+            start = cursor.position
+            position = NO_TAGS_XML.match(cursor.buffer, start).end()  # type: ignore[union-attr]
+            cursor.position = position
+            found = TAG.match(cursor.buffer, position)
+            if found is None:
+                if position >= len(cursor.buffer) or not self._no_tag(position):
+                    return self._wait(start)
+            elif found.group(1):
+                cursor.position = found.end()
+            elif not self._start_tag(found):
+                return False
+            if cursor.mode is not Mode.DATA:
+                return self._wait(start) if self._in_prolog else True
+
+    def _wait(self, start: int) -> bool:
+        """Wait for more; nothing goes out before the first tag, since the declarations may make the page unreadable."""
+        cursor = self._cursor
+        if self._in_prolog and not cursor.final:
+            if cursor.is_too_long(start):
+                raise RefusedMarkup("what stands before the first element of an XHTML page is too long", "hold_back")
+            cursor.position = start
+            cursor.mode = Mode.DATA
+        return False
+
+    def _start_tag(self, found: re.Match[bytes]) -> bool:
+        """Take a start tag; return False where its content must be waited for."""
+        cursor, document = self._cursor, self._document
+        self._in_prolog = False
+        start, end = found.span()
+        name = found.group(2).rpartition(b":")[2]
+        if document.before_head and name == b"html":
+            document.take_language(found.group())
+        elif document.before_head and name != b"head":
+            document.insert_first(start)
+        if name in (b"script", b"style") and not self_closing(found):
+            if not self._text.settle(name, found):
+                return False
+        else:
+            foreign = name not in _PLAIN_LINKS
+            plan = document.holder.plan(Tag.read(name, found.group(), xml=True, foreign=foreign, removable=False))
+            if plan is not None:
+                document.apply(plan, start)
+        cursor.position = end
+        if name == b"base":
+            document.take_base(found.group())
+        elif name == b"meta":
+            document.take_policy(found.group(), start)
+        elif name == b"head" and document.before_head:
+            document.insert_first(end)
+        elif name == b"body" and document.before_body:
+            document.insert(end, at_end=False)
+        return True
+
+    def _no_tag(self, position: int) -> bool:
+        """Take what is no complete tag; return False to wait for more."""
+        cursor, document = self._cursor, self._document
+        rest = bytes(cursor.buffer[position:])
+        if rest.startswith(b"<?") and b"?>" in rest:
+            # NO_TAGS_XML stops at a style sheet's instruction.
+            end = rest.index(b"?>") + 2
+            href = _STYLESHEET_HREF.search(rest, 0, end)
+            if href:
+                holder = document.holder
+                ids = holder.not_allowed(holder.url(href.group(1) or href.group(2) or b"")[0])
+                if ids:
+                    document.page.held.update(ids)
+                    cursor.edit(position + 2, 0, b"cmw-")
+            cursor.position = position + end
+            return True
+        if _DECLARES.match(rest):
+            if b"<!DOCTYPE".startswith(rest[:9]) and b"[" not in rest and not cursor.is_too_long(position):
+                return False
+            raise RefusedMarkup("an XHTML page declares entities of its own, in which markup can hide", "content type")
+        return self._partial(position)
