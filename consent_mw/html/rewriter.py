@@ -16,7 +16,6 @@ from itertools import pairwise
 from consent_mw.errors import DeadRewriter
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.holder import Holder
-from consent_mw.html.match import Ids
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.scanner.document import Insert
 from consent_mw.html.scanner.document import Queue
@@ -196,11 +195,3 @@ class Rewriter:
         out = b"".join(parts)
         self._sent += len(out)
         return out
-
-
-def held_in(document: bytes, holder: Holder) -> Ids:
-    """Return the ids of what would be held in an HTML document inside an attribute."""
-    rewriter = Rewriter(holder.nested())
-    rewriter.feed(document)
-    rewriter.finish()
-    return tuple(sorted(rewriter.held))

@@ -35,8 +35,8 @@ from consent_mw.html.charset import PageStream
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.meta_csp import Amend
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
 from consent_mw.html.scanner.document import Place
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
@@ -249,7 +249,8 @@ class Exchange:
         # What answers OPTIONS is never shown, and a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch)
         # is between the browser and the app.
         shown = self.head.method != "OPTIONS"
-        verdict = judge(status, headers, self._codings) if shown else Verdict(Handling.PASS)
+        page = wants_page(self.head)
+        verdict = judge(status, headers, self._codings, document=page) if shown else Verdict(Handling.PASS)
         self.status, self.reason = status, reason
         self._stream = None
         self._rewriters = []
@@ -386,7 +387,9 @@ class Exchange:
             self._rewriters.append(made)
             return made
 
-        stream: PageStream | CodedStream = PageStream(verdict.charset, rewriter, sniff=verdict.sniff)
+        stream: PageStream | CodedStream = PageStream(
+            verdict.charset, rewriter, sniff=verdict.sniff, document=verdict.document
+        )
         for coding in verdict.codings:  # the last one applied is the first to be opened
             stream = CodedStream(stream, self._codings[coding])
         self._stream = stream

@@ -271,7 +271,71 @@ def test_other_headers_that_lead_to_what_is_held_go() -> None:
     assert kept(*own, *held) == own
 
 
-names = st.sampled_from(["Content-Type", "Link", "Refresh", "Vary", "Cache-Control", "Content-Security-Policy", "X"])
+_TWO = '{"group":"a","endpoints":[{"url":"https://t.example/"}]}, {"group":"b","endpoints":[{"url":"/own"}]}'
+REPORTS = {
+    # https://www.w3.org/TR/CSP3/#directive-report-uri
+    "a policy": (
+        "Content-Security-Policy",
+        "default-src 'self'; Report-URI https://t.example/a",
+        "default-src 'self';",
+    ),
+    "one of two": ("Content-Security-Policy", "report-uri /own https://t.example/a", "report-uri /own "),
+    "a second policy": (
+        "Content-Security-Policy-Report-Only",
+        "img-src *;report-uri /own, script-src 'none'; report-uri\thttps://t.example/a",
+        "img-src *;report-uri /own, script-src 'none';",
+    ),
+    "nothing else": ("Content-Security-Policy-Report-Only", "report-uri //t.example/a;", None),
+    # https://www.w3.org/TR/reporting-1/#header
+    "an endpoint of two": ("Reporting-Endpoints", 'a="https://t.example/", b="/own";x=1', 'b="/own";x=1'),
+    "an escape": ("Reporting-Endpoints", 'a="https:\\/\\/t.example/"', None),
+    "what is no dictionary": ("Reporting-Endpoints", 'A="https://t.example/"', None),
+    # https://www.w3.org/TR/2018/WD-reporting-1-20180925/#header
+    "a group of two": ("Report-To", _TWO, '{"group": "b", "endpoints": [{"url": "/own"}]}'),
+    "an escape of JSON": ("Report-To", '{"endpoints":[{"url":"https://t\\u002eexample/"}]}', None),
+    "what is no JSON": ("Report-To", "{url: https://t.example}", None),
+    # obsolete, and still in some browsers
+    "certificates": ("Expect-CT", 'max-age=1, report-uri="https://t.example/"', None),
+    "the old filter": ("X-XSS-Protection", "1; report=https://t.example/a", None),
+    "the old filter alone": ("X-XSS-Protection", "1; mode=block", "1; mode=block"),
+    "errors": ("NEL", '{"report_to":"b","max_age":9}', '{"report_to":"b","max_age":9}'),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), REPORTS.values(), ids=REPORTS)
+def test_reports_to_what_is_held_go(name: str, value: str, expected: str | None) -> None:
+    """A browser sends no report to a held address; what the header says besides stays."""
+    found = without_held([(name, value)], lambda url: "t.example" in url, lambda value: False, lambda name: False)
+    assert found == ([] if expected is None else [(name, expected)])
+
+
+DOCUMENTS = {
+    "a drawing": (200, typed("image/svg+xml"), Handling.REWRITE),
+    "a feed": (200, typed("application/rss+xml; charset=utf-8"), Handling.REWRITE),
+    "XML": (404, typed("Text/XML"), Handling.REWRITE),
+    "unreadable without a type": (200, [("Content-Encoding", "br")], Handling.REFUSE),
+    "part without a type": (206, [], Handling.REFUSE),
+    "a picture": (200, typed("image/png"), Handling.PASS),
+    "part of a film": (206, typed("video/mp4"), Handling.PASS),
+}
+
+
+@pytest.mark.parametrize(("status", "headers", "handling"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_what_a_browser_shows_as_a_document_does_not_pass(
+    status: int, headers: list[tuple[str, str]], handling: Handling
+) -> None:
+    """XML of any type is a document where it is navigated to (https://html.spec.whatwg.org/#navigate-xml)."""
+    verdict = judge(status, headers, {"gzip"}, document=True)
+    assert verdict.handling is handling
+    assert verdict.xml is verdict.piece is (handling is Handling.REWRITE)
+    if typed() != headers and headers[0][0] == "Content-Type":
+        assert judge(status, headers, {"gzip"}).handling is Handling.PASS
+
+
+names = st.sampled_from(
+    ["Content-Type", "Link", "Refresh", "Vary", "Cache-Control", "Content-Security-Policy", "X", "Report-To"]
+    + ["Reporting-Endpoints", "NEL", "X-XSS-Protection"]
+)
 
 
 @given(st.integers(100, 599), st.lists(st.tuples(names, st.text(max_size=40)), max_size=5))
