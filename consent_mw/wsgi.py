@@ -42,26 +42,6 @@ PLACE = "consent_mw.place"
 EARLY_HINTS = "wsgi.early_hints"
 
 
-def request_head(environ: WSGIEnvironment) -> RequestHead:
-    """Return the head of the request that ``environ`` describes."""
-    headers = [
-        (name[5:].replace("_", "-").lower(), value)
-        for name, value in environ.items()
-        if name.startswith("HTTP_") and isinstance(value, str)
-    ]
-    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
-    # PEP 3333 gives the path as bytes in latin-1; browsers send, and we echo, percent-encoded UTF-8.
-    path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
-    return RequestHead(
-        method=environ.get("REQUEST_METHOD", "GET").upper(),
-        scheme=environ.get("wsgi.url_scheme", "http"),
-        host=host,
-        path=path,
-        query=environ.get("QUERY_STRING", ""),
-        headers=tuple(headers),
-    )
-
-
 def hold_hints(environ: MutableMapping[str, Any], exchange: Exchange) -> None:
     """Let hints that a server sends ahead of the response (RFC 8297; gunicorn does) name nothing that is held."""
     send = environ.get(EARLY_HINTS)
@@ -109,7 +89,7 @@ class ConsentMiddleware:
         if engine.owns(environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")):
             return engine.web(environ, start_response)
         exchange = engine.exchange(
-            request_head(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
+            RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
         )
         environ[DECISION] = exchange.decision
         environ[PLACE] = exchange.place

@@ -225,8 +225,7 @@ class CookieJar:
     def _set(self, name: str, value: str, head: RequestHead, days: int, *, hidden: bool) -> str:
         """Return the Set-Cookie value for this host, or for the domain if the choice is shared."""
         domain = self._site.cookie_domain if self._shares(head) else ""
-        secure = head.scheme == "https"
-        return set_cookie(name, value, seconds=days * DAY_SECONDS, domain=domain, hidden=hidden, secure=secure)
+        return set_cookie(name, value, seconds=days * DAY_SECONDS, domain=domain, hidden=hidden)
 
     # -- tokens
 

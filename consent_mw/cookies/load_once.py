@@ -25,7 +25,7 @@ from consent_mw.core.model import Site
 from consent_mw.core.signing import signer
 from consent_mw.http.cookies import set_cookie
 from consent_mw.http.cookies import values_of
-from consent_mw.http.exchange import wants_banner
+from consent_mw.http.intent import wants_banner
 from consent_mw.http.request import RequestHead
 
 #: Seconds between the click and the page that shows the embed.
@@ -68,7 +68,7 @@ class OneTime:
             return ""
         text = f"{int(self._clock()) + LIFETIME}.{'_'.join(wanted)}"
         mac = self._signer.get_signature(_signed(text, page)).decode("ascii")
-        return set_cookie(name + SUFFIX, f"{text}.{mac}", seconds=LIFETIME, secure=name.startswith("__"))
+        return set_cookie(name + SUFFIX, f"{text}.{mac}", seconds=LIFETIME)
 
     def read(self, name: str, head: RequestHead, page: str) -> frozenset[str]:
         """Return the services whose embeds this one view of the page shows; never raises."""
@@ -87,7 +87,7 @@ class OneTime:
     @staticmethod
     def gone(name: str) -> str:
         """Return the Set-Cookie value that deletes the cookie."""
-        return set_cookie(name + SUFFIX, "", seconds=0, secure=name.startswith("__"))
+        return set_cookie(name + SUFFIX, "", seconds=0)
 
 
 def _signed(text: str, page: str) -> bytes:

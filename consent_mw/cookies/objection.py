@@ -46,5 +46,4 @@ def objection_cookie(head: RequestHead, *, object: bool, insecure: bool = False)
         prefix + PLAIN_NAME,
         _OBJECTS if object else "",
         seconds=MAX_DAYS * DAY_SECONDS if object else 0,
-        secure=prefix == HOST_PREFIX,
     )

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from typing import NamedTuple
 from typing import Protocol
 
 from consent_mw.cookies.objection import objected
@@ -49,7 +50,7 @@ from consent_mw.counting.isp import IspLookup
 from consent_mw.counting.isp import client_address
 from consent_mw.http.request import RequestHead
 
-__all__ = ["Tally"]
+__all__ = ["BannerShown", "Tally"]
 
 _log = logging.getLogger("consent_mw")
 
@@ -69,6 +70,23 @@ GRACE = 0.5
 
 #: A count while it waits: day, table, value, outcome.
 _Key = tuple[int, str, str, str]
+
+
+class BannerShown(NamedTuple):
+    """
+    What is counted about a banner.
+
+    Args:
+        language: Its language tag.
+        variant: Its form, as ``bar``.
+        gpc: Whether the opt-out signal was there.
+        revision: Of the notice; its changes are marked in the figures. Empty for none.
+    """
+
+    language: str
+    variant: str
+    gpc: bool
+    revision: str = ""
 
 
 class Sink(Protocol):
@@ -132,19 +150,14 @@ class Tally:
 
     # -- what happens
 
-    def shown(
-        self, head: RequestHead, remote: str, *, language: str, variant: str, gpc: bool, revision: str = ""
-    ) -> None:
+    def shown(self, head: RequestHead, remote: str, notice: BannerShown) -> None:
         """
         Count a page view with the banner and, where it came from outside the site, a visit that was asked.
 
         Args:
             head: Of the request for the page.
             remote: The address that the server sees; it is kept until its provider is looked up, in memory.
-            language: Of the banner.
-            variant: The form of the banner, as ``bar``.
-            gpc: Whether the opt-out signal was there.
-            revision: Of the notice; its changes are marked in the figures. Empty for none.
+            notice: What was shown.
         """
         if not self._on or self._unseen:
             return
@@ -157,9 +170,9 @@ class Tally:
             if not _lands(head, headers):
                 self._add(((day, TOTAL, "", SHOWN),))
                 return
-            self._add(((day, TOTAL, "", SHOWN), *self._rows(day, ASKED, visitor, language, variant, gpc)))
-            if revision:
-                self._add(((day, REVISION, revision, ASKED),))
+            self._add(((day, TOTAL, "", SHOWN), *self._rows(day, ASKED, visitor, notice)))
+            if notice.revision:
+                self._add(((day, REVISION, notice.revision, ASKED),))
             self._count_isp(head, remote, day, ASKED)
         except Exception as error:
             _failed(error)
@@ -205,13 +218,14 @@ class Tally:
             if visitor is None:
                 return
             day = self._today()
-            rows = self._rows(day, outcome, visitor, language, variant, gpc)
+            notice = BannerShown(language, variant, gpc)
+            rows = self._rows(day, outcome, visitor, notice)
             if outcome in _GRANTS:
                 rows += tuple((day, PURPOSE, purpose, outcome) for purpose in sorted(set(purposes)))
             self._add(rows)
             self._count_isp(head, remote, day, outcome)
             if self._unseen and outcome in ANSWERS:
-                self._add(self._rows(day, ASKED, visitor, language, variant, gpc))
+                self._add(self._rows(day, ASKED, visitor, notice))
                 self._count_isp(head, remote, day, ASKED)
         except Exception as error:
             _failed(error)
@@ -251,15 +265,13 @@ class Tally:
         visitor = visitor_from(headers)
         return None if visitor.bot or visitor.prefetch else visitor
 
-    def _rows(
-        self, day: int, outcome: str, visitor: Visitor, language: str, variant: str, gpc: bool
-    ) -> tuple[_Key, ...]:
+    def _rows(self, day: int, outcome: str, visitor: Visitor, notice: BannerShown) -> tuple[_Key, ...]:
         """Return one count for the total and one for each dimension that is known at once."""
         rows = (
             (day, TOTAL, "", outcome),
-            (day, LANGUAGE, language, outcome),
-            (day, VARIANT, variant, outcome),
-            (day, SIGNAL, "gpc" if gpc else "none", outcome),
+            (day, LANGUAGE, notice.language, outcome),
+            (day, VARIANT, notice.variant, outcome),
+            (day, SIGNAL, "gpc" if notice.gpc else "none", outcome),
         )
         if self._granted_only and outcome not in _GRANTS:
             return rows

@@ -43,23 +43,8 @@ PLACE = "consent_mw.place"
 
 
 def request_head(request: HttpRequest) -> RequestHead:
-    """Return the head of a Django request."""
-    meta = request.META
-    headers = tuple(
-        (name[5:].replace("_", "-").lower(), value)
-        for name, value in meta.items()
-        if name.startswith("HTTP_") and isinstance(value, str)
-    )
-    host = meta.get("HTTP_HOST") or f"{meta.get('SERVER_NAME', '')}:{meta.get('SERVER_PORT', '')}"
-    return RequestHead(
-        method=(request.method or "GET").upper(),
-        # Django knows which of its proxies may say that the visitor came over https.
-        scheme=request.scheme or "http",
-        host=host,
-        path=request.path_info,
-        query=meta.get("QUERY_STRING", ""),
-        headers=headers,
-    )
+    """Return the head of a Django request; Django knows which of its proxies may say that the visitor used https."""
+    return RequestHead.from_environ(request.META, scheme=request.scheme or "http", path=request.path_info)
 
 
 class ConsentMiddleware:

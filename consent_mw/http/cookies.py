@@ -92,22 +92,18 @@ def without(header: str, dropped: Callable[[str], bool]) -> str:
     return header if len(kept) == len(pairs) else ";".join(kept).strip(_SPACE)
 
 
-def set_cookie(
-    name: str, value: str, *, seconds: int, domain: str = "", same_site: str = "Lax", hidden: bool = True, secure: bool
-) -> str:
+def set_cookie(name: str, value: str, *, seconds: int, domain: str = "", hidden: bool = True) -> str:
     """
-    Return a Set-Cookie value for the whole site.
+    Return a Set-Cookie value for the whole site; a name with a prefix is sent over https only, as the prefix wants it.
 
     Args:
         seconds: Lifetime; 0 deletes the cookie.
         domain: Host and subdomains that get the cookie; empty for the answering host alone.
-        same_site: ``Lax`` or ``Strict``.
         hidden: Whether scripts of the page must not read it.
-        secure: Whether it is sent over https only; names with a prefix need this.
     """
     shared = f"; Domain={domain}" if domain else ""
-    flags = ("; HttpOnly" if hidden else "") + ("; Secure" if secure else "")
-    return f"{name}={value}; Path=/; Max-Age={seconds}; SameSite={same_site}{shared}{flags}"
+    flags = ("; HttpOnly" if hidden else "") + ("; Secure" if name.startswith("__") else "")
+    return f"{name}={value}; Path=/; Max-Age={seconds}; SameSite=Lax{shared}{flags}"
 
 
 def delete_cookie(name: str, *, path: str = "/", domain: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consent_mw.core.model import Signals
@@ -18,6 +19,38 @@ class RequestHead:
     query: str
     #: Lower-case names, in the order of arrival, repeats kept.
     headers: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def from_environ(
+        cls, environ: Mapping[str, object], *, scheme: str | None = None, path: str | None = None
+    ) -> RequestHead:
+        """
+        Return the head of the request that a CGI-like mapping describes (RFC 3875; PEP 3333).
+
+        Args:
+            environ: The WSGI environ, or Django's ``request.META``.
+            scheme: What a framework knows better than ``wsgi.url_scheme``.
+            path: The same for ``PATH_INFO``: decoded, below the script name.
+        """
+
+        def text(name: str, default: str = "") -> str:
+            return str(environ.get(name, default))
+
+        if path is None:
+            # PEP 3333 gives the path as bytes in latin-1; browsers send, and we echo, percent-encoded UTF-8.
+            path = text("PATH_INFO").encode("latin-1", "replace").decode("utf-8", "replace")
+        return cls(
+            method=text("REQUEST_METHOD", "GET").upper(),
+            scheme=text("wsgi.url_scheme", "http") if scheme is None else scheme,
+            host=text("HTTP_HOST") or f"{text('SERVER_NAME')}:{text('SERVER_PORT')}",
+            path=path,
+            query=text("QUERY_STRING"),
+            headers=tuple(
+                (name[5:].replace("_", "-").lower(), value)
+                for name, value in environ.items()
+                if name.startswith("HTTP_") and isinstance(value, str)
+            ),
+        )
 
     def header(self, name: str) -> str | None:
         """Return the first header called ``name`` (lower case), or None."""

@@ -43,6 +43,8 @@ class QueueCode:
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
         self._services = services
+        #: Ids for which there is something to leave; its text is that of all.
+        self.example = tuple(service.id for service in services.values() if service.queue)[:1]
 
     def markup(self, page: FirstPage, ids: Iterable[str], code: str = "") -> bytes:
         """

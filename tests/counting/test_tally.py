@@ -44,6 +44,7 @@ from consent_mw.core.model import Site
 from consent_mw.counting import tally as counting
 from consent_mw.counting.browser import BROWSERS
 from consent_mw.counting.browser import SYSTEMS
+from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
 from consent_mw.errors import RecordsError
 from consent_mw.http.request import RequestHead
@@ -122,7 +123,7 @@ class Bench:
         )
 
     def shown(self, head: RequestHead = VISIT, *, language: str = "en", gpc: bool = False) -> None:
-        self.tally.shown(head, REMOTE, language=language, variant="bar", gpc=gpc)
+        self.tally.shown(head, REMOTE, BannerShown(language, "bar", gpc))
 
     def answered(
         self,

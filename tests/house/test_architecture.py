@@ -268,6 +268,43 @@ def test_a_long_file_says_why(path: Path) -> None:
     assert len(lines) <= LONGEST_FILE or "long because" in head, f"{len(lines)} lines; say 'long because …' at the top"
 
 
+#: What a request for a page goes through, from the edge to what is inserted.
+REQUEST_PATH = [
+    path
+    for part in ("wsgi.py", "asgi.py", "flask.py", "django", "engine", "http", "notice", "cookies")
+    for path in ([PACKAGE / part] if part.endswith(".py") else sources(PACKAGE / part))
+] + [PACKAGE / "counting" / "tally.py"]
+MOST_PARAMETERS = 5
+#: Not of the request path: the composition root, made at start-up, and the answer to a banner, which has its own.
+BESIDE_THE_PATH = frozenset({"Engine.__init__", "Tally.__init__", "Tally.answered"})
+
+
+def parameters(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the functions of a module and how many parameters each takes, ``self`` and ``cls`` apart."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = node.args
+            names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+            count = len([one for one in names if one not in ("self", "cls")])
+            yield f"{owner}{node.name}", count + bool(given.vararg) + bool(given.kwarg)
+            yield from parameters(node, f"{owner}{node.name}.")
+        else:
+            yield from parameters(node, f"{node.name}." if isinstance(node, ast.ClassDef) else owner)
+
+
+@pytest.mark.parametrize("path", REQUEST_PATH, ids=name)
+def test_no_function_of_the_request_path_takes_many_parameters(path: Path) -> None:
+    """What belongs together travels as one object, so that a page can be followed through the code."""
+    found = dict(parameters(ast.parse(path.read_text(encoding="utf-8"))))
+    assert {key: count for key, count in found.items() if count > MOST_PARAMETERS and key not in BESIDE_THE_PATH} == {}
+
+
+def test_many_parameters_would_be_seen() -> None:
+    """The check counts every kind of parameter, in methods and in functions within functions."""
+    text = "class A:\n def b(self, c, /, d, *e, f, **g):\n  def h(i): pass"
+    assert dict(parameters(ast.parse(text))) == {"A.b": 5, "A.b.h": 1}
+
+
 def test_importing_the_package_brings_no_optional_library() -> None:
     """``import consent_mw`` alone loads none of the libraries that only some sites or some requests need."""
     program = "import sys, consent_mw; print(*sorted({name.partition('.')[0] for name in sys.modules}))"

@@ -71,9 +71,9 @@ def test_where_a_cookie_may_be_kept(scheme: str, host: str, insecure: bool, pref
 
 def test_a_cookie_is_written_with_its_attributes() -> None:
     """Every attribute stands where it should, and deleting repeats path and domain."""
-    assert set_cookie("a", "b", seconds=60, secure=True) == ("a=b; Path=/; Max-Age=60; SameSite=Lax; HttpOnly; Secure")
-    assert set_cookie("a", "b", seconds=0, domain="x.example", same_site="Strict", hidden=False, secure=False) == (
-        "a=b; Path=/; Max-Age=0; SameSite=Strict; Domain=x.example"
+    assert set_cookie("__Host-a", "b", seconds=60) == ("__Host-a=b; Path=/; Max-Age=60; SameSite=Lax; HttpOnly; Secure")
+    assert set_cookie("a", "b", seconds=0, domain="x.example", hidden=False) == (
+        "a=b; Path=/; Max-Age=0; SameSite=Lax; Domain=x.example"
     )
     assert delete_cookie("__Secure-a", domain="x.example") == (
         "__Secure-a=; Path=/; Max-Age=0; Domain=x.example; Secure"
