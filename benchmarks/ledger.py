@@ -96,7 +96,7 @@ def make() -> ConsentMiddleware:
     from consent_mw.engine import Engine
 
     url, folder = os.environ["BENCH_RECORDS"], os.environ["BENCH_FOLDER"]
-    own = {"id": SITE, "records": url, "isp": "off"}
+    own = {"id": SITE, "records": url, "isp": "off", "grants_per_hour": 0}
     if not url.startswith("sqlite"):
         own["spool"] = f"{folder}/spool.db"
     config = {"site": own, "services": [{"use": "google-analytics"}, {"use": "youtube"}]}

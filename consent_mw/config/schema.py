@@ -191,6 +191,7 @@ SITE: Mapping[str, checks.Check] = {
     "choice_days": checks.number(1, 400, "days", "; browsers keep no cookie longer"),
     "record_days": checks.number(1, 36_500, "days"),
     "hold_back": checks.number(65_536, 67_108_864, "bytes"),
+    "grants_per_hour": checks.number(0, 1_000_000, "grants", "; 0 for no limit"),
     "allow_insecure_http": checks.flag,
     "languages": checks.texts(_language, least=1),
     "counters": checks.one_of(("all", "granted", "off")),

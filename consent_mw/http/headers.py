@@ -226,22 +226,26 @@ def for_one_visitor(headers: Sequence[tuple[str, str]], *, stored: bool = True) 
     return [*kept, ("Cache-Control", _cache_control(tuple(cache))), ("Vary", _vary(tuple(vary), _ON_THE_VISITOR))]
 
 
-def for_everybody(headers: Sequence[tuple[str, str]], *, languages: bool) -> Headers:
+def for_everybody(headers: Sequence[tuple[str, str]], *, depends: Sequence[str] = ()) -> Headers:
     """
     Return the headers of a page that is the same for everybody: what the app said of caches stands.
 
     Args:
-        languages: Whether the page depends on the language that the visitor asked for.
+        depends: Request headers that the page depends on all the same.
     """
     kept, cache, vary = _parted(headers, body=True)
     # It goes with an entity tag that changes with the insertions, and a reader who has both goes by the tag.
     kept += [(name, value) for name, value in headers if name.lower() == "last-modified"]
     kept += [("Cache-Control", value) for value in cache]
+<<<<<<< HEAD
     names = _vary(tuple(vary), ("Accept-Language",) if languages else ())
+=======
+    names = _vary(vary, depends)
+>>>>>>> main
     return [*kept, ("Vary", names)] if names else kept
 
 
-def for_class(headers: Sequence[tuple[str, str]], name: str, *, languages: bool) -> Headers:
+def for_class(headers: Sequence[tuple[str, str]], name: str, *, depends: Sequence[str] = ()) -> Headers:
     """
     Return the headers of a page that is the same for all visitors of a class.
 
@@ -251,7 +255,7 @@ def for_class(headers: Sequence[tuple[str, str]], name: str, *, languages: bool)
 
     Args:
         name: Of the class, for caches that pass the page on.
-        languages: Whether the page depends on the language that the visitor asked for.
+        depends: Request headers that the page depends on beside the choice.
     """
     if is_private(headers):
         return for_one_visitor(headers)
@@ -259,8 +263,12 @@ def for_class(headers: Sequence[tuple[str, str]], name: str, *, languages: bool)
     parts = [part.strip() for value in cache for part in value.split(",") if part.strip()]
     if parts or any(field.lower() == "expires" for field, _ in headers):
         kept.append(("Cache-Control", _for_shared_alone(parts)))
+<<<<<<< HEAD
     added = ("Cookie", "Sec-GPC", "Accept-Language") if languages else ("Cookie", "Sec-GPC")
     return [*kept, ("Vary", _vary(tuple(vary), added)), ("X-Cmw-Class", name)]
+=======
+    return [*kept, ("Vary", _vary(vary, ("Cookie", "Sec-GPC", *depends))), ("X-Cmw-Class", name)]
+>>>>>>> main
 
 
 def for_some(headers: Sequence[tuple[str, str]]) -> Headers:

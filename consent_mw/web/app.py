@@ -169,7 +169,7 @@ def create_app(context: WebContext) -> Flask:
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Response:
         answer = failure(context, error.status, error.key)
-        if error.status == 503:
+        if error.status in (429, 503):
             answer.headers["Retry-After"] = RETRY_AFTER
         return answer
 
@@ -192,15 +192,18 @@ def create_app(context: WebContext) -> Flask:
         headers = answer.headers
         headers.setdefault("Cache-Control", "no-store")
         headers["X-Content-Type-Options"] = "nosniff"
-        if answer.mimetype == "text/html":
-            # A placeholder is made to stand in a page of the same site; everything else asks for a click that
-            # nobody may cover with a frame.
+        page = answer.mimetype == "text/html"
+        if page or (request.endpoint or "").startswith("stats"):
+            # A placeholder is made to stand in a page of the same site. Everything else asks for a click, and nobody
+            # may cover that with a frame.
             framed = request.endpoint == "placeholder"
             headers.setdefault("Content-Security-Policy", _POLICY + ("'self'" if framed else "'none'"))
             headers.setdefault("X-Frame-Options", "SAMEORIGIN" if framed else "DENY")
+            # With no referrer at all, browsers would call the origin of our own forms null.
             headers["Referrer-Policy"] = "same-origin"
             headers["X-Robots-Tag"] = "noindex"
-            # A page that isolates itself shows no frame that does not agree to be isolated.
+        if page:
+            # A page that isolates itself shows only frames that agree to be isolated.
             headers["Cross-Origin-Embedder-Policy"] = "require-corp"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return answer

@@ -52,6 +52,7 @@ ERROR_TEXTS = {
     405: "error.method",
     413: "error.size",
     415: "error.form",
+    429: "error.records",
     500: "error.server",
     503: "error.records",
 }

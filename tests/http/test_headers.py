@@ -122,14 +122,14 @@ def test_a_page_for_everybody_is_kept_as_the_app_said() -> None:
         ("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
         ("Vary", "Accept-Encoding"),
     ]
-    kept = for_everybody([*told, ("ETag", '"1"'), ("Content-Length", "3")], languages=False)
+    kept = for_everybody([*told, ("ETag", '"1"'), ("Content-Length", "3")])
     assert sorted(kept) == sorted(told)
-    assert for_everybody([("X-Own", "1")], languages=False) == [("X-Own", "1")]
+    assert for_everybody([("X-Own", "1")]) == [("X-Own", "1")]
 
 
 def test_a_page_for_everybody_in_several_languages_says_so() -> None:
     """The banner's language is the visitor's, and a cache has to know."""
-    assert for_everybody([("vary", "Accept-Encoding")], languages=True) == [
+    assert for_everybody([("vary", "Accept-Encoding")], depends=("Accept-Language",)) == [
         ("Vary", "Accept-Encoding, Accept-Language")
     ]
 
@@ -148,19 +148,19 @@ FOR_A_CLASS = {
 @pytest.mark.parametrize(("value", "expected"), FOR_A_CLASS.items())
 def test_a_page_for_a_class_is_kept_by_shared_caches_alone(value: str, expected: str) -> None:
     """A browser asks again each time, since its visitor may choose anew; what the app keeps private stays so."""
-    assert ("Cache-Control", expected) in for_class([("cache-control", value)], "none", languages=False)
+    assert ("Cache-Control", expected) in for_class([("cache-control", value)], "none")
 
 
 def test_a_page_for_a_class_is_no_page_for_a_cache_that_does_not_know_classes() -> None:
     """Vary names the cookie; words for other caches, and dates from which a browser would guess, go."""
     gone = [("Expires", "x"), ("Last-Modified", "x"), ("CDN-Cache-Control", "x"), ("ETag", "x")]
-    assert for_class([*gone, ("X-Own", "1")], "reject-1", languages=True) == [
+    assert for_class([*gone, ("X-Own", "1")], "reject-1", depends=("Accept-Language",)) == [
         ("X-Own", "1"),
         ("Cache-Control", "max-age=0"),
         ("Vary", "Cookie, Sec-GPC, Accept-Language"),
         ("X-Cmw-Class", "reject-1"),
     ]
-    assert for_class([], "none", languages=False) == [("Vary", "Cookie, Sec-GPC"), ("X-Cmw-Class", "none")]
+    assert for_class([], "none") == [("Vary", "Cookie, Sec-GPC"), ("X-Cmw-Class", "none")]
 
 
 def test_a_head_for_some_leaves_the_body_s_own() -> None:
@@ -186,7 +186,7 @@ def test_digests_behind_the_body_go_with_those_before_it() -> None:
     """A trailer may describe the app's own bytes as a header may, and is not announced then."""
     fields = [("Repr-Digest", "x"), ("Server-Timing", "app;dur=1")]
     assert of_other_bytes(fields) == fields[1:]
-    page = for_everybody([("Trailer", "Repr-Digest, Server-Timing")], languages=False)
+    page = for_everybody([("Trailer", "Repr-Digest, Server-Timing")])
     assert page == [("Trailer", "Server-Timing")]
     assert for_one_visitor([("Trailer", "content-digest")])[0][0] != "Trailer"
 
@@ -343,6 +343,6 @@ def test_no_headers_raise(status: int, headers: list[tuple[str, str]]) -> None:
     """Whatever an application sends, it is judged."""
     judge(status, headers)
     for_one_visitor(headers)
-    for_everybody(headers, languages=True)
-    for_class(headers, "none", languages=True)
+    for_everybody(headers, depends=("Accept-Language",))
+    for_class(headers, "none", depends=("Accept-Language",))
     kept(*headers)
