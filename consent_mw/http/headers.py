@@ -237,11 +237,7 @@ def for_everybody(headers: Sequence[tuple[str, str]], *, depends: Sequence[str] 
     # It goes with an entity tag that changes with the insertions, and a reader who has both goes by the tag.
     kept += [(name, value) for name, value in headers if name.lower() == "last-modified"]
     kept += [("Cache-Control", value) for value in cache]
-<<<<<<< HEAD
-    names = _vary(tuple(vary), ("Accept-Language",) if languages else ())
-=======
-    names = _vary(vary, depends)
->>>>>>> main
+    names = _vary(tuple(vary), depends)
     return [*kept, ("Vary", names)] if names else kept
 
 
@@ -263,12 +259,7 @@ def for_class(headers: Sequence[tuple[str, str]], name: str, *, depends: Sequenc
     parts = [part.strip() for value in cache for part in value.split(",") if part.strip()]
     if parts or any(field.lower() == "expires" for field, _ in headers):
         kept.append(("Cache-Control", _for_shared_alone(parts)))
-<<<<<<< HEAD
-    added = ("Cookie", "Sec-GPC", "Accept-Language") if languages else ("Cookie", "Sec-GPC")
-    return [*kept, ("Vary", _vary(tuple(vary), added)), ("X-Cmw-Class", name)]
-=======
-    return [*kept, ("Vary", _vary(vary, ("Cookie", "Sec-GPC", *depends))), ("X-Cmw-Class", name)]
->>>>>>> main
+    return [*kept, ("Vary", _vary(tuple(vary), ("Cookie", "Sec-GPC", *depends))), ("X-Cmw-Class", name)]
 
 
 def for_some(headers: Sequence[tuple[str, str]]) -> Headers:
