@@ -267,6 +267,8 @@ class PageView(View):
         parts = [now.notice.head(page), now.notice.insertion(page)]
         if self._base.learning:
             parts.append(self._parts.prepared.lesson(self.root))
+        if any(parts):
+            parts.append(self._parts.prepared.queues.markup(page, self._parts.prepared.queues.example))
         return b"".join(parts)
 
     # -- what is inserted
@@ -285,6 +287,11 @@ class PageView(View):
         """Return what runs before everything else in the page."""
         now = self._parts.growing.now()
         return now.notice.head(self._page(now, place))
+
+    def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
+        """Return what a held script would have left for the site's own code to call."""
+        page = self._page(self._parts.growing.now(), place)
+        return self._parts.prepared.queues.markup(page, ids, code.decode("utf-8", "replace"))
 
     def banner(self, place: PageInsert) -> bytes:
         """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""

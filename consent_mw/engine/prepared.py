@@ -26,6 +26,7 @@ from consent_mw.html.match import Matcher
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
+from consent_mw.notice.queues import QueueCode
 
 logger = logging.getLogger("consent_mw")
 
@@ -51,6 +52,8 @@ class Prepared:
         held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release, site.csp)
         #: Changes with all that decides what is held.
         self.holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
+        #: What stands in the place of held scripts' globals.
+        self.queues = QueueCode(matcher.services, assets)
         self._site = site
         self._known = known
         self._matcher = matcher

@@ -159,6 +159,10 @@ class View(Protocol):
         """Return what goes first into the head of every document."""
         return b""
 
+    def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
+        """Return what goes before a script of a document that is held for ``ids``, by its text."""
+        return b""
+
     def headers(self, headers: Headers) -> Headers:
         """Return the headers of a rewritten page with policies that let in what is inserted."""
         return headers
@@ -383,6 +387,9 @@ class Exchange:
         def first(place: Place) -> bytes:
             return self.view.first(PageInsert(page_headers, verdict.xml, place))
 
+        def queue(place: Place, ids: tuple[str, ...], code: bytes) -> bytes:
+            return self.view.before_script(PageInsert(page_headers, verdict.xml, place), ids, code)
+
         def rewriter(charset: str) -> Rewriter:
             holder = Holder(self.view.hold_policy, self._page, document=held_in, charset=charset, xml=verdict.xml)
             utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
@@ -393,6 +400,7 @@ class Exchange:
                 undeclared=not verdict.charset,
                 amend=self.view.meta_csp,
             )
+            made.queue = queue if made.first is not None else None
             made.mark = self.view.mark.encode() if self._place_asked else b""
             self._rewriters.append(made)
             return made
