@@ -432,8 +432,8 @@ class Holder:
 
     def _srcset(self, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
         """Return the ids for which the whole list is held, or the insertions before its held candidates."""
-        candidates = candidates(self.text(attribute.raw))
-        verdicts = [(start, self._one(url.encode("utf-8", "replace"))) for url, start in candidates]
+        listed = candidates(self.text(attribute.raw))
+        verdicts = [(start, self._one(url.encode("utf-8", "replace"))) for url, start in listed]
         held = [(start, ids) for start, ids in verdicts if ids]
         if not held:
             return (), []
