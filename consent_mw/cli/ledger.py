@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -167,25 +168,26 @@ def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...]) 
 
 @ledger.command()
 @click.option("--dry-run", is_flag=True, help="Say what would be dropped, and drop nothing.")
+@click.option("--confirm", is_flag=True, help="Drop also more than a tenth of the ledger at once.")
 @click.pass_obj
-def purge(owner: Owner, dry_run: bool) -> int:
-    """Drop the entries whose time is over, as the running site does every day; the chain stays verifiable."""
+def purge(owner: Owner, dry_run: bool, confirm: bool) -> int:
+    """
+    Drop the entries whose time is over, as the running site does every day; the chain stays verifiable.
+
+    Drops nothing if the clocks of this machine and of the store differ, or if
+    more than a tenth of the ledger is due and --confirm is not given.
+    """
     from consent_mw.core.days import iso
+    from consent_mw.proof.retention import purge_due
 
     days = owner.site.record_days
     before = owner.today - days
     with owner.records() as store:
         if dry_run:
-            due = 0
-            first = 1
-            while batch := store.seals(first, 16):
-                due += sum(
-                    len(store.sealed(one.number)) for one in batch if one.day < before and one.leaves is not None
-                )
-                first = batch[-1].number + 1
+            due, _ = store.due(before)
             click.echo(f"{_count(due, 'entry', 'entries')} sealed before {iso(before)} would be dropped.")
             return 0
-        dropped = store.purge(before)
+        dropped = purge_due(store, now=time.time(), record_days=days, confirmed=confirm)
     click.echo(f"{_count(dropped, 'entry', 'entries')} sealed before {iso(before)} dropped; kept are {days} days.")
     return 0
 

@@ -244,6 +244,14 @@ class SpooledRecords:
         """Return the entries of the remote store that say they stand in that seal."""
         return self._ask(lambda remote: remote.sealed(number))
 
+    def due(self, before: int) -> tuple[int, int]:
+        """Return how many sealed entries of the remote store are dated before that day, and how many there are."""
+        return self._ask(lambda remote: remote.due(before))
+
+    def clock(self) -> float | None:
+        """Return the time of the remote store."""
+        return self._ask(lambda remote: remote.clock())
+
     def purge(self, before: int) -> int:
         """Drop what is too old, in the spool as well; return the number of entries."""
         return self._ask(lambda remote: remote.purge(before)) + self._spool.drop_before(before)
