@@ -213,6 +213,18 @@ class SqlRecords(ABC):
             self._wipe()
         return len(found)
 
+    def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
+        """Keep a seal of another store with the entries in it, or entries that wait for one; see proof.transfer."""
+        rows = list(kept)
+        with self._transaction(alone=True) as session:
+            session.change_all(_APPEND, [_row_of_entry(one.entry) for one in rows])
+            if seal is None:
+                return
+            added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            session.change(added, self.site, *_row_of_seal(seal))
+            marks = [(seal.number, one.place or 0, self.site, one.entry.receipt, one.entry.step) for one in rows]
+            session.change_all(_MARK, marks)
+
     def due(self, before: int) -> tuple[int, int]:
         """Return how many entries stand in seals dated before that day, and in all seals that were not purged."""
         query = (
