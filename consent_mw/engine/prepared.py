@@ -12,6 +12,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from consent_mw.core.cache import BoundedCache
+from consent_mw.core.cache import size_of
 from consent_mw.core.decide import decide
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
@@ -26,10 +28,11 @@ from consent_mw.html.match import Matcher
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
+from consent_mw.notice.queues import QueueCode
 
 logger = logging.getLogger("consent_mw")
 
-#: Distinct sets of grants for which the compiled policy is kept; a full store is emptied.
+#: Distinct sets of grants, at distinct paths of the mount, for which the compiled policy is kept.
 _KEPT_POLICIES = 64
 
 
@@ -51,15 +54,19 @@ class Prepared:
         held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release, site.csp)
         #: Changes with all that decides what is held.
         self.holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
+        #: What stands in the place of held scripts' globals.
+        self.queues = QueueCode(matcher.services, assets)
         self._site = site
         self._known = known
         self._matcher = matcher
         self._necessary = frozenset(service.id for service in matcher.services.values() if service.necessary) | {
             NECESSARY
         }
-        self._policies: dict[frozenset[str], HoldPolicy] = {}
+        self._policies: BoundedCache[tuple[object, ...], HoldPolicy] = BoundedCache(
+            _KEPT_POLICIES, _KEPT_POLICIES * 8192, measure=lambda policy: size_of(policy.allowed)
+        )
         self._budget = Budget()
-        self._lessons: dict[str, bytes] = {}
+        self._lessons: BoundedCache[str, bytes] = BoundedCache(_KEPT_POLICIES, 1_048_576)
         self._warned = False
 
     def hold_policy(self, decision: Decision, root: str, once: frozenset[str] = frozenset()) -> HoldPolicy:
@@ -70,10 +77,10 @@ class Prepared:
             root: The mount's full path.
             once: Ids of services whose embeds this one page shows.
         """
-        allowed = self._necessary | decision.granted | decision.purposes
-        key = allowed | {root} | {f"once:{id_}" for id_ in once}
+        key = (decision.granted, decision.purposes, root, once)
         policy = self._policies.get(key)
         if policy is None:
+            allowed = self._necessary | decision.granted | decision.purposes
             policy = HoldPolicy(
                 self._matcher,
                 allowed,
@@ -84,21 +91,19 @@ class Prepared:
                 once=once,
                 budget=self._budget,
             )
-            if len(self._policies) >= _KEPT_POLICIES:
-                self._policies.clear()
-            self._policies[key] = policy
+            self._policies.put(key, policy)
         return policy
 
     def lesson(self, root: str) -> bytes:
         """Return what is inserted where a service was learned from the page: after its headers are sent."""
-        if root not in self._lessons:
+        lesson = self._lessons.get(root)
+        if lesson is None:
             site = replace(self._site, services=tuple(self._known.values()))
             page = NoticePage(decide(site, NoRecord.ABSENT, Signals(), 0), site.languages[0], "", "/", root)
             notice = Notice(site, self.assets)
-            if len(self._lessons) >= _KEPT_POLICIES:
-                self._lessons.clear()
-            self._lessons[root] = notice.head(page) + notice.insertion(page)
-        return self._lessons[root]
+            lesson = notice.head(page) + notice.insertion(page)
+            self._lessons.put(root, lesson)
+        return lesson
 
     def warn_insecure(self) -> None:
         """Say, once, that nobody is asked over plain http."""

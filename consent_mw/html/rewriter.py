@@ -18,6 +18,7 @@ from consent_mw.errors import RefusedMarkup
 from consent_mw.html.holder import Holder
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.scanner.document import Insert
+from consent_mw.html.scanner.document import Queue
 from consent_mw.html.scanner.reading import Reading
 
 #: How many readings of one page are followed at once; more is no page but an attack.
@@ -55,6 +56,8 @@ class Rewriter:
         self.undeclared = undeclared
         self.amend = amend
         self.policies: list[str] = []
+        #: Gives what to leave before a held script; None for a fragment.
+        self.queue: Queue | None = None
         #: The tag behind which an author asks for the banner; may be set while the page comes.
         self.mark = b""
         #: Ids of what was held.

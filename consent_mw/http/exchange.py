@@ -71,7 +71,7 @@ from consent_mw.http.headers import for_some
 from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import of_other_bytes
-from consent_mw.http.headers import without_held
+from consent_mw.http.held_headers import HeldHeaders
 from consent_mw.http.intent import closed_headers
 from consent_mw.http.intent import is_document
 from consent_mw.http.intent import page_url
@@ -116,10 +116,17 @@ class View(Protocol):
     then.
     """
 
+    #: Whether the application asked for the decision, so that its response may depend on it.
+    asked: bool = False
+
     @property
     def decision(self) -> Decision:
         """What the visitor allows."""
         ...
+
+    def ask(self) -> Decision:
+        """Return the decision to the application."""
+        return self.decision
 
     @property
     def hold_policy(self) -> HoldPolicy:
@@ -142,6 +149,11 @@ class View(Protocol):
         return BUILT_IN
 
     @property
+    def coding_names(self) -> frozenset[str]:
+        """The names of :attr:`codings`."""
+        return frozenset(self.codings)
+
+    @property
     def hides_cookies(self) -> bool:
         """Whether cookies of what is held are kept from the app where a browser sends them."""
         return False
@@ -157,6 +169,10 @@ class View(Protocol):
 
     def first(self, place: PageInsert) -> bytes:
         """Return what goes first into the head of every document."""
+        return b""
+
+    def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
+        """Return what goes before a script of a document that is held for ``ids``, by its text."""
         return b""
 
     def headers(self, headers: Headers) -> Headers:
@@ -232,7 +248,7 @@ class Exchange:
         codings = self.head.all("accept-encoding")
         if codings:
             # Only what can be opened here is offered.
-            changes["accept-encoding"] = narrowed(", ".join(codings), frozenset(self.view.codings)) or None
+            changes["accept-encoding"] = narrowed(", ".join(codings), self.view.coding_names) or None
         if self.view.hides_cookies and (cookies := "; ".join(self.head.all("cookie"))):
             shown = without(cookies, self.view.holds_cookie)
             if shown != cookies:
@@ -255,11 +271,14 @@ class Exchange:
         self._stream = None
         self._rewriters = []
         if verdict.handling is Handling.PASS:
-            self.headers = without_held(headers, self._holds_url, self._holds_refresh, self.view.holds_cookie)
+            self.headers = list(headers)
+            dependent = any(name.lower() in DEPENDENT for name, _ in headers)
+            if dependent:
+                self.headers = self.allowed(headers)
             if status == 304 and self._asked.about(headers):
                 # The page that the browser has is the one that it would get.
                 self.headers = self._adapted(self.view.caching.headers(self.headers)) + self._tags(headers)
-            elif self._head_depends(headers):
+            elif self._depends_on_choice() or (dependent and self._named.depend(headers)):
                 self.headers = for_some(self.headers)
         elif verdict.handling is Handling.REFUSE:
             self._refuse(verdict.problem, verdict.remedy)
@@ -318,7 +337,7 @@ class Exchange:
 
     def allowed(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return headers that go out before the response (early hints), less what is held."""
-        return without_held(headers, self._holds_url, self._holds_refresh, self.view.holds_cookie)
+        return self._named.less_held(headers)
 
     def trailers(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return fields that go out behind the body; digests of the app's own bytes do not fit another body."""
@@ -340,7 +359,7 @@ class Exchange:
 
     def holds(self, url: str) -> bool:
         """Whether what is at ``url`` may not be fetched now."""
-        return self._holds_url(url)
+        return self._named.holds_url(url)
 
     def abandon(self) -> None:
         """Note that the app failed or the visitor left: what was kept back is not sent."""
@@ -367,7 +386,7 @@ class Exchange:
     def _rewrite(self, verdict: Verdict, headers: Sequence[tuple[str, str]]) -> None:
         length = next((value for name, value in headers if name.lower() == "content-length"), "")
         self._length = int(length) if length.isascii() and length.isdigit() else -1
-        kept = without_held(headers, self._holds_url, self._holds_refresh, self.view.holds_cookie)
+        kept = self.allowed(headers)
         kept = self._adapted(self.view.caching.headers(kept))
         self.headers = kept + self._tags(headers)
         if is_private(self.headers):
@@ -383,6 +402,9 @@ class Exchange:
         def first(place: Place) -> bytes:
             return self.view.first(PageInsert(page_headers, verdict.xml, place))
 
+        def queue(place: Place, ids: tuple[str, ...], code: bytes) -> bytes:
+            return self.view.before_script(PageInsert(page_headers, verdict.xml, place), ids, code)
+
         def rewriter(charset: str) -> Rewriter:
             holder = Holder(self.view.hold_policy, self._page, document=held_in, charset=charset, xml=verdict.xml)
             utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
@@ -393,6 +415,7 @@ class Exchange:
                 undeclared=not verdict.charset,
                 amend=self.view.meta_csp,
             )
+            made.queue = queue if made.first is not None else None
             made.mark = self.view.mark.encode() if self._place_asked else b""
             self._rewriters.append(made)
             return made
@@ -420,22 +443,9 @@ class Exchange:
             tag = self._asked.sent
         return [("ETag", tag)] if tag else []
 
-    def _head_depends(self, headers: Sequence[tuple[str, str]]) -> bool:
-        """Whether the head of a response that passes would be another one for a visitor who granted nothing."""
-        if not any(name.lower() in DEPENDENT for name, _ in headers):
-            return False
-        if self.view.caching.scope is Scope.ALL or is_private(headers):
-            return False
-        holder = Holder(self.view.undecided_policy, self._page, document=held_in)
-
-        def holds_url(url: str) -> bool:
-            return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
-
-        def holds_refresh(value: str) -> bool:
-            target = holder.refresh(value)
-            return bool(target) and holds_url(target)
-
-        return without_held(headers, holds_url, holds_refresh, self.view.could_hold_cookie) != list(headers)
+    def _depends_on_choice(self) -> bool:
+        """Whether the application asked what this visitor allows, and not what everybody does who gets the page."""
+        return self.view.asked and self.view.caching.scope is not Scope.ALL
 
     def _guarded(self, chunk: bytes | None) -> bytes:
         """Rewrite; on any error send an error page, or nothing more where a part of the page is out already."""
@@ -479,13 +489,6 @@ class Exchange:
         return page_url(self.head)
 
     @cached_property
-    def _holder(self) -> Holder:
-        return Holder(self.view.hold_policy, self._page, document=held_in)
-
-    def _holds_url(self, url: str) -> bool:
-        holder = self._holder
-        return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
-
-    def _holds_refresh(self, value: str) -> bool:
-        target = self._holder.refresh(value)
-        return bool(target) and self._holds_url(target)
+    def _named(self) -> HeldHeaders:
+        """What is held of the addresses and cookies that headers name."""
+        return HeldHeaders(self.view, self._page)
