@@ -117,6 +117,11 @@ def test_each_service_has_a_kind() -> None:
     assert {service.id for service in SERVICES.values() if not service.kind} == {UNKNOWN_SERVICE}
 
 
+def test_no_cookie_outlives_what_its_service_says() -> None:
+    """What visitors read of a service is the life of its longest cookie."""
+    assert [s.id for s in SERVICES.values() if max(s.cookie_days.values(), default=0) > s.retention_days] == []
+
+
 def test_a_queue_names_no_global_of_browsers() -> None:
     """What is left for a held service never replaces what every page has."""
     browser = {
