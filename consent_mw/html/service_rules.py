@@ -40,8 +40,9 @@ def host_rule(text: str) -> tuple[str, str, str]:
     name, colon, port = host.rpartition(":")
     if colon and port.isdecimal():
         return "", "names a port.", f"Write {name!r}: every port is meant."
-    host = ascii_host(host)
-    if len(host) > 253 or not (_HOST.fullmatch(host) or host == "localhost" or _is_ip(host)):
+    written, host = host, ascii_host(host)
+    # A browser reads 1.2.3 as the address 1.2.0.3; who writes that as a rule meant something else.
+    if len(host) > 253 or not (_HOST.fullmatch(host) or host == "localhost" or (_is_ip(host) and host == written)):
         return "", "is not a host.", "Write example.com, example.com/path or example.*."
     if path and not PATH.fullmatch(slash + path):
         return "", "has a path with characters that no address holds.", "Write them percent-encoded."
