@@ -5,10 +5,13 @@
 #   make test-fast  no browsers and nothing slow: for every few minutes
 #   make bench      the tables of docs/benchmarks.md, measured anew (PAGES=folder adds pages of your own)
 #   make lint       ruff and mypy only
+#   make docs       the documentation as a site in build/site, strictly
+#   make generated  write every generated file anew; generated-check says which differ
+#   make dist       the wheel and the source archive in dist/ (TAG=v1.2.3 checks what is to be released)
 #   make format     let ruff repair what it can
 #   make clean      remove what the above made
 #
-# PYTHON=python3.12 chooses the interpreter of a new .venv; WORKERS=2 the number of test processes.
+# PYTHON=python3.12 chooses the interpreter of a new .venv, DJANGO=4.2 its Django; WORKERS=2 the number of test processes.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,6 +20,8 @@ SHELL := /bin/bash
 PYTHON ?=
 WORKERS ?= auto
 PAGES ?=
+DJANGO ?=
+TAG ?=
 BIN := .venv/bin
 PINS := requirements-dev.txt
 #: The stamps say for which pyproject.toml, setup.cfg and pins the installation was made.
@@ -26,7 +31,7 @@ TOOLS := .venv/.tools-installed
 GATED := consent_mw/core/*,consent_mw/html/*,consent_mw/http/*,consent_mw/cookies/*,consent_mw/records/*,consent_mw/proof/*,consent_mw/web/*
 GATE := 95
 
-.PHONY: help demo test test-fast tests lint format bench packages npm clean
+.PHONY: help demo test test-fast tests lint format bench packages npm docs generated generated-check dist clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -36,7 +41,7 @@ $(PROJECT): pyproject.toml setup.cfg $(PINS) .ci/venv
 	@touch $@
 
 $(TOOLS): $(PROJECT)
-	@.ci/venv tools "$(PYTHON)"
+	@.ci/venv tools "$(PYTHON)" "$(DJANGO)"
 	@touch $@
 
 packages:
@@ -72,6 +77,23 @@ test-fast: $(TOOLS)
 
 bench: $(TOOLS) npm
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md $(if $(PAGES),--pages "$(PAGES)")
+
+docs: $(TOOLS)
+	$(BIN)/zensical build --strict
+
+#: The programs that write a file of the repository; each knows --check.
+GENERATORS := tools.build_scripts tools.decision_index tools.locale_data tools.state_table
+
+generated: $(TOOLS)
+	@for one in $(GENERATORS); do $(BIN)/python -m $$one; done
+
+generated-check: $(TOOLS)
+	@for one in $(GENERATORS); do $(BIN)/python -m $$one --check; done
+
+dist: $(TOOLS)
+	$(if $(TAG),$(BIN)/python -m tools.release_check "$(TAG)")
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
 
 clean:
 	rm -rf .venv tests/npm/node_modules build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -111,13 +111,14 @@ def visitors(port: int, way: str) -> list[Visitor]:
 
 
 @contextmanager
-def behind(kind: str, way: str, *, setup: str = "", more: str = "") -> Iterator[tuple[int, int]]:
-    """Run the site behind a cache and give the ports of both: the cache, the site."""
+def behind(kind: str, way: str, *, setup: str = "", more: str = "", proxies: int = 0) -> Iterator[tuple[int, int]]:
+    """Run the site behind a cache that it trusts as so many proxies; give the ports of both: the cache, the site."""
     with tempfile.TemporaryDirectory(prefix="cmw-") as folder:
         environment = {
             "CACHING": way,
             "CACHING_RECORDS": f"sqlite:///{folder}/consent.db",
             "CONSENT_KEYS": secrets.token_urlsafe(32),
+            "CACHING_PROXIES": str(proxies),
         }
         with (
             caches.site("benchmarks.caching_site:make()", Path(folder), environment) as site,

@@ -62,5 +62,11 @@ def make() -> WSGIApplication:
     app = bare()
     if mode == "bare":
         return app
-    site = {"name": "Shop", "records": os.environ["CACHING_RECORDS"], "caching": mode, "counters": "off"}
+    site = {
+        "name": "Shop",
+        "records": os.environ["CACHING_RECORDS"],
+        "caching": mode,
+        "counters": "off",
+        "trusted_proxies": int(os.environ.get("CACHING_PROXIES", "0")),
+    }
     return ConsentMiddleware(app, {"site": site, "services": SERVICES})

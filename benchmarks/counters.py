@@ -25,6 +25,7 @@ from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import Count
 from consent_mw.core.model import Site
 from consent_mw.counting.ptr import PtrLookup
+from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
 from consent_mw.engine import Engine
 from consent_mw.http.request import RequestHead
@@ -111,7 +112,7 @@ def _timed(act: Callable[[int], object], rounds: int, rest: Callable[[], object]
 
 def _show(tally: Tally, heads: Sequence[RequestHead]) -> Callable[[int], object]:
     def act(number: int) -> None:
-        tally.shown(heads[number % len(heads)], REMOTE, language="en", variant="bar", gpc=False)
+        tally.shown(heads[number % len(heads)], REMOTE, BannerShown("en", "bar", False))
 
     return act
 

@@ -8,8 +8,8 @@ from consent_mw.core.model import NECESSARY
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
 from consent_mw.html.scanner.document import Place
 
 OURS = "consent_mw (pure Python)"

@@ -40,6 +40,7 @@ def settings() -> dict[str, object]:
     site = {
         "records": os.environ["BENCH_RECORDS"],
         "isp": "off",
+        "grants_per_hour": 0,
         "on_change": told,
         "hide_cookies": True,
         "server_timing": True,

@@ -68,3 +68,7 @@ class RefusedMarkup(ConsentError):
 
 class DeadRewriter(ConsentError):
     """A rewriter was used again after it finished or failed."""
+
+
+class MisusedExchange(ConsentError):
+    """An edge did something that the exchange of a response has no place for, such as a second head after the body."""

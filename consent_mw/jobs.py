@@ -32,7 +32,6 @@ import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -81,18 +80,14 @@ class ConsentJobs:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        from itsdangerous import Signer  # here, as the rest, so that importing the name costs nothing
-
-        from consent_mw.config import load
-        from consent_mw.cookies.choice import load_keys
+        from consent_mw.config import load  # here, as the rest, so that importing the name costs nothing
+        from consent_mw.cookies.keys import load_keys
+        from consent_mw.core.signing import signer
 
         self._site = config if isinstance(config, Site) else load(config)
         self._keys = load_keys(self._site, os.environ)
         # Neither a cookie nor another site's text may pass for a frozen decision.
-        salt = "\0".join(("consent_mw.decision.v1", self._site.id, self._site.name))
-        self._signer = Signer(
-            list(self._keys), salt=salt.encode(), sep=".", key_derivation="hmac", digest_method=sha256
-        )
+        self._signer = signer(self._keys, "consent_mw.decision.v1", self._site.id, self._site.name)
         self._clock = clock
         self._lock = Lock()
         self._records: Records | None = None
@@ -121,7 +116,7 @@ class ConsentJobs:
             RecordsError: The records cannot be asked, and they have to be: because of ``ask_ledger``, or since the
                 site declares no service. Nothing is known then: try the job again later.
         """
-        from consent_mw.cookies.choice import is_canonical
+        from consent_mw.core.signing import is_canonical
 
         today = self._today()
         shape = _FROZEN.fullmatch(text) if len(text) <= _LONGEST else None

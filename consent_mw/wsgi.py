@@ -42,26 +42,6 @@ PLACE = "consent_mw.place"
 EARLY_HINTS = "wsgi.early_hints"
 
 
-def request_head(environ: WSGIEnvironment) -> RequestHead:
-    """Return the head of the request that ``environ`` describes."""
-    headers = [
-        (name[5:].replace("_", "-").lower(), value)
-        for name, value in environ.items()
-        if name.startswith("HTTP_") and isinstance(value, str)
-    ]
-    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
-    # PEP 3333 gives the path as bytes in latin-1; browsers send, and we echo, percent-encoded UTF-8.
-    path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
-    return RequestHead(
-        method=environ.get("REQUEST_METHOD", "GET").upper(),
-        scheme=environ.get("wsgi.url_scheme", "http"),
-        host=host,
-        path=path,
-        query=environ.get("QUERY_STRING", ""),
-        headers=tuple(headers),
-    )
-
-
 def hold_hints(environ: MutableMapping[str, Any], exchange: Exchange) -> None:
     """Let hints that a server sends ahead of the response (RFC 8297; gunicorn does) name nothing that is held."""
     send = environ.get(EARLY_HINTS)
@@ -109,9 +89,9 @@ class ConsentMiddleware:
         if engine.owns(environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")):
             return engine.web(environ, start_response)
         exchange = engine.exchange(
-            request_head(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
+            RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
         )
-        environ[DECISION] = exchange.decision
+        environ[DECISION] = exchange.view.ask
         environ[PLACE] = exchange.place
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
@@ -259,10 +239,21 @@ def current(environ: Mapping[str, object]) -> Decision:
     Raises:
         LookupError: The application is not wrapped.
     """
-    decision = environ.get(DECISION)
-    if not isinstance(decision, Decision):
-        raise LookupError("no consent decision for this request: wrap the application with ConsentMiddleware")
+    decision: Decision = asking(environ)()
     return decision
+
+
+def asking(environ: Mapping[str, object]) -> Callable[[], Decision]:
+    """
+    Return what gives the decision of this request when it is called; until then nothing is decided.
+
+    Raises:
+        LookupError: The application is not wrapped.
+    """
+    ask = environ.get(DECISION)
+    if not callable(ask):
+        raise LookupError("no consent decision for this request: wrap the application with ConsentMiddleware")
+    return ask
 
 
 def consent_banner(environ: Mapping[str, object]) -> str:

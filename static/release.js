@@ -47,6 +47,8 @@ document.currentScript.cmw = kit => {
     const detail = { granted, purposes, state };
     // What has run cannot be taken back within the page, and whose choice is gone is asked anew.
     detail.reload = state === 'none' || before.some(id => !allows(id)) || (more && setting('release') === 'reload');
+    if (state !== 'none') queues.drop();
+    if (more && !detail.reload) queues.begin();
     if (more && signals && !detail.reload) {
       // Vendors that listen to signals must find them before any tag of theirs runs.
       const path = signals;
@@ -205,6 +207,8 @@ document.currentScript.cmw = kit => {
     return settled(el).then(() => { loading--; });
   };
 
+  // (replay.js)
+
   // A script that did not run can be copied into one that will.
   const revive = el => {
     const script = doc.createElementNS(el.namespaceURI, el.localName);
@@ -236,6 +240,7 @@ document.currentScript.cmw = kit => {
   const places = new WeakMap();
   let latest;
   const run = (el, how) => {
+    const opened = queues.open(el);
     const script = revive(el);
     if (how === 'inline' || how === 'block') {
       places.set(script, { script, parent: el.parentNode, next: el.nextSibling });
@@ -243,6 +248,7 @@ document.currentScript.cmw = kit => {
       latest = script;
     }
     el.replaceWith(script);
+    opened(script, how === 'inline');
     return script;
   };
 
@@ -532,6 +538,7 @@ document.currentScript.cmw = kit => {
     const deferred = [];
     const sheets = [];
     begin();
+    queues.pass(true);
     const found = [];
     walk(doc, el => el.matches(HELD) && found.push(el));
     for (const el of found) {
@@ -559,6 +566,7 @@ document.currentScript.cmw = kit => {
         report(error);
       }
     }
+    queues.pass(false);
     const running = [];
     for (const el of deferred) {
       if (!el.isConnected) continue;
@@ -567,6 +575,7 @@ document.currentScript.cmw = kit => {
       running.push(ran(run(el)));
     }
     await Promise.all(running);
+    queues.pass(false);
     await finish();
   };
 

@@ -1,8 +1,7 @@
 // consent_mw signals: tells vendors' tags what the visitor chose, by the vendors' own interfaces, before those tags
 // run and again whenever that changes. It stands first in head where such a tag may run, and comes with the release
 // where something is granted in the page.
-// b: what was said to whom; t: what tells a vendor, given the verb v and a word on statistics (a), marketing (m) and
-// preferences (e). The plan has, by vendor, the ids that let it begin, those that stand for each of the three, and
+// The plan has, by vendor, the ids that let it begin, those that stand for statistics, marketing and preferences, and
 // Google's options.
 (() => {
   const w = window;
@@ -10,45 +9,68 @@
   const own = d.currentScript;
   const on = own.dataset.cmwOn;
   const plan = JSON.parse((on ? own : d.querySelector('[data-cmw-root]')).dataset.cmwSignals);
-  const b = {};
-  const q = n => w[n] = w[n] || [];
-  const t = {
-    google(v, a, m, e) {
-      function g() { q('dataLayer').push(arguments) }
-      g('consent', v, {
-        ad_storage: m,
-        ad_user_data: m,
-        ad_personalization: m,
-        analytics_storage: a,
-        functionality_storage: e,
-        personalization_storage: e,
+  // What was said, by vendor, and the lists that are watched.
+  const said = {};
+  const push = (vendor, verb, name, ...items) => {
+    const list = w[name] = w[name] || [];
+    // What comes first goes past a queue of ours (queue.js), which would hold it back.
+    (verb > 'u' ? list.push : [].push).apply(list, items);
+    if (said[name]) return;
+    said[name] = 1;
+    const next = list.push;
+    list.push = function (one) {
+      const length = next.apply(this, arguments);
+      // A site's own default would outlive the visitor's choice: say that once more.
+      if ((one && one[0] === 'consent' ? one : arguments)[1] === 'default') {
+        tellers[vendor]('update', ...said[vendor].split(','));
+      }
+      return length;
+    };
+  };
+  // What tells a vendor, given the verb and a word on each of the three purposes.
+  const tellers = {
+    google(verb, analytics, marketing, preferences) {
+      function gtag() { push('google', verb, 'dataLayer', arguments) }
+      gtag('consent', verb, {
+        ad_storage: marketing,
+        ad_user_data: marketing,
+        ad_personalization: marketing,
+        analytics_storage: analytics,
+        functionality_storage: preferences,
+        personalization_storage: preferences,
         security_storage: 'granted'
       });
-      b.google || plan.google[4].map(n => g('set', n, true))
+      said.google || plan.google[4].map(option => gtag('set', option, true))
     },
-    microsoft(v, a, m) { q('uetq').push('consent', v, { ad_storage: m }) },
-    clarity(v, a, m) {
-      const c = w.clarity = w.clarity || function() { (c.q = c.q || []).push(arguments) };
-      c('consentv2', { ad_Storage: m, analytics_Storage: a })
+    microsoft(verb, analytics, marketing) {
+      push('microsoft', verb, 'uetq', 'consent', verb, { ad_storage: marketing })
+    },
+    clarity(verb, analytics, marketing) {
+      let call = w.clarity;
+      if (!call || call.cmw) call = w.clarity = function () { (call.q = call.q || []).push(arguments) };
+      call('consentv2', { ad_Storage: marketing, analytics_Storage: analytics })
     },
     // Meta's snippet does nothing where its function is there already: wait for it, and go before what it queued.
-    meta(v, a, m) {
+    meta(verb, analytics, marketing) {
       // Of the two words, "granted" and "denied", one comes after the letter e.
-      b.fbq = m > 'e' ? 'grant' : 'revoke';
-      const g = f => f('consent', b.fbq);
-      w.fbq ? g(w.fbq) : Object.defineProperty(w, 'fbq', { configurable: true, set(f) {
-        Object.defineProperty(w, 'fbq', { value: f, writable: true });
-        Promise.resolve().then(() => g(f.queue ? function() { f.queue.unshift(arguments) } : f))
+      said.fbq = marketing > 'e' ? 'grant' : 'revoke';
+      const tell = call => call('consent', said.fbq);
+      const now = w.fbq;
+      now && !now.cmw ? tell(now) : Object.defineProperty(w, 'fbq', { configurable: true, get: () => now, set(call) {
+        Object.defineProperty(w, 'fbq', { value: call, writable: true, configurable: true });
+        Promise.resolve().then(() => tell(call.queue ? function () { call.queue.unshift(arguments) } : call))
       } })
     }
   };
-  const tell = f => Object.keys(plan).map(n => {
-    const [y, ...z] = plan[n].map(i => i.some(f) ? 'granted' : 'denied');
-    if (b[n] || y > 'e') {
-      b[n] == z || t[n](b[n] ? 'update' : 'default', ...z);
-      b[n] = z + ''
+  const tell = holds => Object.keys(plan).map(vendor => {
+    const [begins, ...words] = plan[vendor].map(ids => ids.some(holds) ? 'granted' : 'denied');
+    if (said[vendor] || begins > 'e') {
+      said[vendor] == words || tellers[vendor](said[vendor] ? 'update' : 'default', ...words);
+      said[vendor] = words + ''
     }
   });
-  tell(on ? i => on.split(',').includes(i) : w.consentMw.allows);
-  d.addEventListener('cmw:change', e => tell(i => e.detail.granted.concat(e.detail.purposes).includes(i)))
+  tell(on ? id => on.split(',').includes(id) : w.consentMw.allows);
+  d.addEventListener('cmw:change', event => {
+    tell(id => event.detail.granted.concat(event.detail.purposes).includes(id))
+  })
 })();

@@ -32,7 +32,8 @@ SCRIPTS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
         "guard.js": ("guard.js", ()),
         "placeholder.js": ("placeholder.js", ()),
-        "release.js": ("release.js", ()),
+        "queue.js": ("queue.js", ()),
+        "release.js": ("release.js", ("replay.js",)),
         "runtime.js": ("runtime.js", ()),
         "shared.js": ("runtime.js", ("shared.js",)),
         "signals.js": ("signals.js", ()),

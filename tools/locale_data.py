@@ -1,5 +1,5 @@
 """
-Write what each language takes from CLDR: ``python -m tools.locale_data``.
+Write what each language takes from CLDR: ``python -m tools.locale_data``, or with ``--check`` compare only.
 
 The files ``static/i18n/locale/TAG.json`` hold what no translator should have
 to type: the names of countries, of months as dates have them, and of the
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,15 +106,29 @@ def document(tag: str) -> str:
     return json.dumps(entries(tag), ensure_ascii=False, indent=1) + "\n"
 
 
-def main() -> None:
-    """Write the file of every language, and remove those of languages that are gone."""
+def outdated() -> list[str]:
+    """Return the names of the files that are not as they would be written, or belong to no language."""
+    there = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
+    wanted = {f"{tag}.json": document(tag) for tag in LOCALES}
+    return sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
+
+
+def main(arguments: list[str]) -> int:
+    """Write the file of every language and remove those of languages that are gone, or only check."""
+    names = outdated()
+    if "--check" in arguments:
+        for name in names:
+            print(f"static/i18n/locale/{name} is out of date: run python -m tools.locale_data", file=sys.stderr)
+        return 1 if names else 0
     FOLDER.mkdir(exist_ok=True)
-    for path in FOLDER.glob("*.json"):
-        if path.stem not in LOCALES:
-            path.unlink()
-    for tag in LOCALES:
-        (FOLDER / f"{tag}.json").write_text(document(tag), encoding="utf-8")
+    for name in names:
+        tag = name.removesuffix(".json")
+        if tag in LOCALES:
+            (FOLDER / name).write_text(document(tag), encoding="utf-8")
+        else:
+            (FOLDER / name).unlink()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main(sys.argv[1:]))

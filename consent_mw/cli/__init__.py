@@ -115,7 +115,7 @@ class Owner:
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The signing keys, oldest first."""
-        from consent_mw.cookies.choice import load_keys
+        from consent_mw.cookies.keys import load_keys
 
         return load_keys(self.site, os.environ)
 

@@ -114,7 +114,7 @@ def verify(
 
 def _keys_in(owner: Owner, variable: str) -> tuple[str, ...]:
     """Return the keys in an environment variable."""
-    from consent_mw.cookies.choice import load_keys
+    from consent_mw.cookies.keys import load_keys
 
     if variable not in os.environ:
         raise Unable(f"The environment variable {variable} is not set.")
@@ -170,7 +170,7 @@ def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...]) 
 @click.pass_obj
 def purge(owner: Owner, dry_run: bool) -> int:
     """Drop the entries whose time is over, as the running site does every day; the chain stays verifiable."""
-    from consent_mw.proof.dates import iso
+    from consent_mw.core.days import iso
 
     days = owner.site.record_days
     before = owner.today - days
@@ -423,7 +423,7 @@ def _table(rows: Iterable[tuple[str, str, str] | None]) -> None:
 
 def _entry(entry: Any, sealed: str) -> None:
     """Print one entry of a receipt."""
-    from consent_mw.proof.dates import iso
+    from consent_mw.core.days import iso
 
     click.echo()
     rows = [

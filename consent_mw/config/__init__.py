@@ -6,7 +6,7 @@ once, each with its place and its remedy, and nothing that is half understood
 takes effect. docs/settings.md describes each setting; ``SETTINGS`` lists them.
 
 Limits: no setting changes while the process runs, and no key is read here
-(:func:`consent_mw.cookies.choice.load_keys` does that).
+(:func:`consent_mw.cookies.keys.load_keys` does that).
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ from consent_mw.core.model import Theme
 from consent_mw.core.model import VendorSignals
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
-from consent_mw.html import service_rules as rules
-from consent_mw.notice import theme as theming
+from consent_mw.html import service_rules
+from consent_mw.notice import theme
 from consent_mw.notice.languages import canonical
 
 __all__ = ["SETTINGS", "load"]
@@ -158,7 +158,7 @@ def _site(
         known = ", ".join(POSITIONS[site.layout]) or "none: it stands in the middle"
         what = f"The layout {site.layout!r} cannot stand at {site.position!r}."
         form.wrong(("site", "position"), what, f"Its positions: {known}.")
-    theme = _theme(form, parts.get("theme", {}))
+    look = _theme(form, parts.get("theme", {}))
     signals = VendorSignals(**form.table(("signals",), parts.get("signals", {}), SIGNALS))
     changes = _changes(form, parts.get("changes", []), site.languages[0])
     form.finish()
@@ -167,7 +167,7 @@ def _site(
         purposes=tuple(purposes.values()),
         services=services,
         texts=texts,
-        theme=theme,
+        theme=look,
         signals=signals,
         changes=changes,
         learning=not given,
@@ -193,16 +193,16 @@ def _theme(form: ConfigReader, given: object) -> Theme:
     dark = dict(dark) if isinstance(dark, Mapping) else dark
     tables: Iterable[tuple[Path, Any]] = ((("theme",), parts), (("theme", "dark"), dark))
     for path, table in tables:
-        for key in filter(theming.sets_apart, list(table)) if isinstance(table, dict) else ():
+        for key in filter(theme.sets_apart, list(table)) if isinstance(table, dict) else ():
             del table[key]
             form.wrong((*path, key), "A theme colours accept and reject alike.", "Set main, over and on: for both.")
     values = form.table(("theme",), parts, THEME)
     colours = {name: values.pop(name) for name in COLOURS if name in values}
     at_night = form.table(("theme", "dark"), dark, {name: THEME[name] for name in COLOURS})
-    theme = Theme(light=MappingProxyType(colours), dark=MappingProxyType(at_night), **values)
-    for place, what, remedy in theming.problems(theme):
+    made = Theme(light=MappingProxyType(colours), dark=MappingProxyType(at_night), **values)
+    for place, what, remedy in theme.problems(made):
         form.wrong(place, what, remedy)
-    return theme
+    return made
 
 
 def _changes(form: ConfigReader, given: object, language: str) -> tuple[Change, ...]:
@@ -376,7 +376,11 @@ def _check_trackers(
 ) -> None:
     """Note what an owner calls necessary although it marks a known tracker."""
     trackers = [service for service in catalogue.values() if service.tracker]
-    for sign, meet in (("hosts", rules.hosts_meet), ("paths", rules.paths_meet), ("inline", rules.signatures_meet)):
+    for sign, meet in (
+        ("hosts", service_rules.hosts_meet),
+        ("paths", service_rules.paths_meet),
+        ("inline", service_rules.signatures_meet),
+    ):
         written = table.get(sign, ())
         for number, item in enumerate(written if isinstance(written, list | tuple) else ()):
             marks = ((tracker, mark) for tracker in trackers for mark in getattr(tracker, sign))

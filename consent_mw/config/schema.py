@@ -20,7 +20,8 @@ from consent_mw.catalogue import LAWFUL_BASES
 from consent_mw.catalogue import SAFEGUARDS
 from consent_mw.catalogue import SIGNALS as VENDORS
 from consent_mw.config import checks
-from consent_mw.html import service_rules as rules
+from consent_mw.core.days import EPOCH
+from consent_mw.html import service_rules
 
 __all__ = [
     "CHANGE",
@@ -53,7 +54,7 @@ _CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-
 
 
 def _host(value: object) -> object:
-    rule, what, remedy = rules.host_rule(checks.text(value))
+    rule, what, remedy = service_rules.host_rule(checks.text(value))
     if what:
         raise checks.Wrong(f"{value!r} {what}", remedy)
     return rule
@@ -154,7 +155,7 @@ def _day(value: object) -> object:
         value = value.date()
     if not isinstance(value, date):
         raise checks.Wrong(f"This is {checks.kind(value)}, not a date.", "Write year, month and day: 2026-11-01.")
-    return value.toordinal() - date(1970, 1, 1).toordinal()
+    return (value - EPOCH).days
 
 
 _WORD = "Use lower-case letters, digits and single hyphens."
@@ -190,6 +191,7 @@ SITE: Mapping[str, checks.Check] = {
     "choice_days": checks.number(1, 400, "days", "; browsers keep no cookie longer"),
     "record_days": checks.number(1, 36_500, "days"),
     "hold_back": checks.number(65_536, 67_108_864, "bytes"),
+    "grants_per_hour": checks.number(0, 1_000_000, "grants", "; 0 for no limit"),
     "allow_insecure_http": checks.flag,
     "languages": checks.texts(_language, least=1),
     "counters": checks.one_of(("all", "granted", "off")),
@@ -231,15 +233,15 @@ SERVICE: Mapping[str, checks.Check] = {
     "purposes": checks.texts(checks.text, least=1),
     "hosts": checks.texts(_host),
     "paths": checks.texts(
-        checks.shape(rules.PATH, "a path rule", "Start with a slash, and write more than the slash.")
+        checks.shape(service_rules.PATH, "a path rule", "Start with a slash, and write more than the slash.")
     ),
     "inline": checks.texts(
         checks.shape(re.compile(r"\S[^\r\n]+\S"), "a code signature", "Write one line of at least 3 characters.")
     ),
     "elements": checks.texts(
-        checks.shape(rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr].")
+        checks.shape(service_rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr].")
     ),
-    "cookies": checks.texts(checks.pattern(rules.COOKIE, "a cookie name")),
+    "cookies": checks.texts(checks.pattern(service_rules.COOKIE, "a cookie name")),
     "storage": checks.texts(checks.pattern(re.compile(r"\S+"), "a storage key")),
     "country": checks.shape(
         re.compile("[A-Z]{2}"), "an ISO 3166-1 alpha-2 code", "Write two capital letters, such as GB."

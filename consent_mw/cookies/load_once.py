@@ -1,13 +1,12 @@
 """
 The cookie that shows an embed once: how "load this once" works without scripts.
 
-It names services, is signed, cannot be read by scripts, and lives for a
-minute. The next view of the one page that it was made for shows these
-services' embeds and takes the cookie away. It is no consent: nothing else
-of the services runs, nothing is recorded, and nothing stays. What does not
-verify shows nothing; nothing that a browser sends raises anything here.
+It names services, is signed, hidden from scripts, and lives for a minute. The next view of the one page that it was
+made for shows the embeds of these services and deletes the cookie. It is not consent: nothing else of the services
+runs, nothing is recorded, and nothing stays. A cookie that does not verify shows nothing. Nothing that a browser sends
+raises an error here.
 
-The steps of :meth:`OneTime.read`; the numbers are repeated at the code:
+The steps of :meth:`OneTime.read`; the numbers are repeated in the code:
 
 (1) The request asks for the visitor's whole page, and does not fetch ahead.
 (2) Exactly one cookie has the name, and the shape.
@@ -17,16 +16,16 @@ The steps of :meth:`OneTime.read`; the numbers are repeated at the code:
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from itsdangerous import Signer
-
 from consent_mw.core.model import Site
-from consent_mw.http.exchange import wants_banner
+from consent_mw.core.signing import signer
+from consent_mw.http.cookies import set_cookie
+from consent_mw.http.cookies import values_of
+from consent_mw.http.intent import wants_banner
 from consent_mw.http.request import RequestHead
 
 #: Seconds between the click and the page that shows the embed.
@@ -52,34 +51,30 @@ class OneTime:
     """
 
     def __init__(self, site: Site, keys: tuple[str, ...], clock: Callable[[], float]) -> None:
-        salt = "\0".join(("consent_mw.once.v1", site.name, site.mount))
-        self._signer = Signer(
-            list(keys), salt=salt.encode(), sep=".", key_derivation="hmac", digest_method=hashlib.sha256
-        )
+        self._signer = signer(keys, "consent_mw.once.v1", site.name, site.mount)
         self._clock = clock
 
     def write(self, name: str, ids: Iterable[str], page: str) -> str:
         """
-        Return the Set-Cookie value that shows the embeds of services once; empty where no cookie can say which.
+        Return the Set-Cookie value that shows the embeds of services once; empty if a cookie cannot name them.
 
         Args:
-            name: Of the cookie that carries the choice.
+            name: The name of the choice's cookie.
             ids: The services.
-            page: Path and query of the page that is to show them.
+            page: Path and query of the page that will show them.
         """
         wanted = sorted(set(ids))
         if not 0 < len(wanted) <= MOST or not all(map(_ID.fullmatch, wanted)):
             return ""
         text = f"{int(self._clock()) + LIFETIME}.{'_'.join(wanted)}"
         mac = self._signer.get_signature(_signed(text, page)).decode("ascii")
-        return _cookie(name, f"{text}.{mac}", LIFETIME)
+        return set_cookie(name + SUFFIX, f"{text}.{mac}", seconds=LIFETIME)
 
     def read(self, name: str, head: RequestHead, page: str) -> frozenset[str]:
         """Return the services whose embeds this one view of the page shows; never raises."""
         if head.method != "GET" or not wants_banner(head) or head.header("sec-purpose"):  # (1)
             return frozenset()
-        pairs = (pair.strip(" \t").partition("=") for value in head.all("cookie") for pair in value.split(";"))
-        values = [value for key, _, value in pairs if key == name + SUFFIX]
+        values = values_of(head, name + SUFFIX)
         found = _TOKEN.fullmatch(values[0]) if len(values) == 1 else None  # (2)
         if found is None:
             return frozenset()
@@ -91,16 +86,11 @@ class OneTime:
 
     @staticmethod
     def gone(name: str) -> str:
-        """Return the Set-Cookie value that takes the cookie away."""
-        return _cookie(name, "", 0)
+        """Return the Set-Cookie value that deletes the cookie."""
+        return set_cookie(name + SUFFIX, "", seconds=0)
 
 
 def _signed(text: str, page: str) -> bytes:
-    """Return what is signed: the cookie's text and the page, however its path is escaped."""
+    """Return what is signed: the cookie's text and the page, whichever way its path is escaped."""
     path, _, query = page.partition("#")[0].partition("?")
     return f"{text}\0{unquote(path)}?{query}".encode("utf-8", "replace")
-
-
-def _cookie(name: str, value: str, seconds: int) -> str:
-    secure = "; Secure" if name.startswith("__") else ""
-    return f"{name}{SUFFIX}={value}; Path=/; Max-Age={seconds}; SameSite=Lax; HttpOnly{secure}"

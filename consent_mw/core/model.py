@@ -214,6 +214,8 @@ class Site:
     choice_days: int = 180
     record_days: int = 540
     hold_back: int = 1_048_576
+    #: Grants that one address may add to the ledger in an hour, by process; 0 for no limit.
+    grants_per_hour: int = 300
     allow_insecure_http: bool = False
     #: What is counted: ``all``; ``granted``, browser, OS and ISP only of those who granted something; or ``off``.
     counters: str = "all"

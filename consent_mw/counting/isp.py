@@ -18,6 +18,7 @@ from typing import Protocol
 
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
+from consent_mw.http.forwarded import address_of
 from consent_mw.http.request import RequestHead
 
 __all__ = ["IspLookup", "client_address", "open_lookup"]
@@ -57,14 +58,9 @@ def client_address(remote: str, head: RequestHead, trusted_proxies: int) -> str:
     Returns:
         The shortest spelling of a public address; IPv4 in IPv6 is IPv4.
     """
-    if not trusted_proxies:
-        return _public(remote)
-    hops = [hop for value in head.all("x-forwarded-for") for hop in value[-_MAX_HOPS:].split(",")]
-    return _public(hops[-trusted_proxies]) if len(hops) >= trusted_proxies else ""
+    return _public(address_of(remote, head, trusted_proxies))
 
 
-#: Characters of one X-Forwarded-For that are looked at, from the right.
-_MAX_HOPS = 2048
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]{2,45})(?:%[^\]]{0,32})?\](?::[0-9]{1,5})?", re.ASCII)
 _PLAIN = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::[0-9]{1,5})?|([0-9A-Fa-f:.]{2,45})(?:%.{0,32})?", re.ASCII)
 

@@ -18,8 +18,10 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from typing import NamedTuple
 from typing import Protocol
 
+from consent_mw.cookies.objection import objected
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import ANSWERS
 from consent_mw.core.counts import ASKED
@@ -48,14 +50,9 @@ from consent_mw.counting.isp import IspLookup
 from consent_mw.counting.isp import client_address
 from consent_mw.http.request import RequestHead
 
-__all__ = ["Tally", "objected", "objection_cookie"]
+__all__ = ["BannerShown", "Tally"]
 
 _log = logging.getLogger("consent_mw")
-
-SECURE_NAME = "__Host-cmw-uncounted"
-PLAIN_NAME = "cmw-uncounted"
-#: Browsers keep no cookie longer (RFC 6265bis section 5.5).
-MAX_DAYS = 400
 
 #: Seconds between two flushes: a time at random between these.
 EVERY = (300.0, 900.0)
@@ -73,6 +70,23 @@ GRACE = 0.5
 
 #: A count while it waits: day, table, value, outcome.
 _Key = tuple[int, str, str, str]
+
+
+class BannerShown(NamedTuple):
+    """
+    What is counted about a banner.
+
+    Args:
+        language: Its language tag.
+        variant: Its form, as ``bar``.
+        gpc: Whether the opt-out signal was there.
+        revision: Of the notice; its changes are marked in the figures. Empty for none.
+    """
+
+    language: str
+    variant: str
+    gpc: bool
+    revision: str = ""
 
 
 class Sink(Protocol):
@@ -136,19 +150,14 @@ class Tally:
 
     # -- what happens
 
-    def shown(
-        self, head: RequestHead, remote: str, *, language: str, variant: str, gpc: bool, revision: str = ""
-    ) -> None:
+    def shown(self, head: RequestHead, remote: str, notice: BannerShown) -> None:
         """
         Count a page view with the banner and, where it came from outside the site, a visit that was asked.
 
         Args:
             head: Of the request for the page.
             remote: The address that the server sees; it is kept until its provider is looked up, in memory.
-            language: Of the banner.
-            variant: The form of the banner, as ``bar``.
-            gpc: Whether the opt-out signal was there.
-            revision: Of the notice; its changes are marked in the figures. Empty for none.
+            notice: What was shown.
         """
         if not self._on or self._unseen:
             return
@@ -161,9 +170,9 @@ class Tally:
             if not _lands(head, headers):
                 self._add(((day, TOTAL, "", SHOWN),))
                 return
-            self._add(((day, TOTAL, "", SHOWN), *self._rows(day, ASKED, visitor, language, variant, gpc)))
-            if revision:
-                self._add(((day, REVISION, revision, ASKED),))
+            self._add(((day, TOTAL, "", SHOWN), *self._rows(day, ASKED, visitor, notice)))
+            if notice.revision:
+                self._add(((day, REVISION, notice.revision, ASKED),))
             self._count_isp(head, remote, day, ASKED)
         except Exception as error:
             _failed(error)
@@ -209,13 +218,14 @@ class Tally:
             if visitor is None:
                 return
             day = self._today()
-            rows = self._rows(day, outcome, visitor, language, variant, gpc)
+            notice = BannerShown(language, variant, gpc)
+            rows = self._rows(day, outcome, visitor, notice)
             if outcome in _GRANTS:
                 rows += tuple((day, PURPOSE, purpose, outcome) for purpose in sorted(set(purposes)))
             self._add(rows)
             self._count_isp(head, remote, day, outcome)
             if self._unseen and outcome in ANSWERS:
-                self._add(self._rows(day, ASKED, visitor, language, variant, gpc))
+                self._add(self._rows(day, ASKED, visitor, notice))
                 self._count_isp(head, remote, day, ASKED)
         except Exception as error:
             _failed(error)
@@ -255,15 +265,13 @@ class Tally:
         visitor = visitor_from(headers)
         return None if visitor.bot or visitor.prefetch else visitor
 
-    def _rows(
-        self, day: int, outcome: str, visitor: Visitor, language: str, variant: str, gpc: bool
-    ) -> tuple[_Key, ...]:
+    def _rows(self, day: int, outcome: str, visitor: Visitor, notice: BannerShown) -> tuple[_Key, ...]:
         """Return one count for the total and one for each dimension that is known at once."""
         rows = (
             (day, TOTAL, "", outcome),
-            (day, LANGUAGE, language, outcome),
-            (day, VARIANT, variant, outcome),
-            (day, SIGNAL, "gpc" if gpc else "none", outcome),
+            (day, LANGUAGE, notice.language, outcome),
+            (day, VARIANT, notice.variant, outcome),
+            (day, SIGNAL, "gpc" if notice.gpc else "none", outcome),
         )
         if self._granted_only and outcome not in _GRANTS:
             return rows
@@ -390,37 +398,3 @@ def _lands(head: RequestHead, headers: Mapping[str, str]) -> bool:
 
 def _plain(authority: str) -> str:
     return authority.strip().lower().removesuffix(":443").removesuffix(":80")
-
-
-# -- objecting
-
-
-def objected(head: RequestHead) -> bool:
-    """Return whether the visitor asked not to be counted; the cookie that says so is the same for all."""
-    wanted = f"{_name(head)}=1"
-    return any(
-        wanted in value and any(pair.strip(" \t") == wanted for pair in value.split(";"))
-        for key, value in head.headers
-        if key == "cookie"
-    )
-
-
-def objection_cookie(head: RequestHead, *, object: bool, days: int) -> str | None:
-    """
-    Return the Set-Cookie value that keeps an objection, or takes it back; None where no cookie can be kept.
-
-    Args:
-        head: Of the request that is answered.
-        object: Whether the visitor objects.
-        days: For how long it counts; browsers keep a cookie for 400 days at most.
-    """
-    if head.scheme not in {"http", "https"}:
-        return None
-    name = _name(head)
-    seconds = min(days, MAX_DAYS) * 86_400 if object else 0
-    attributes = f"Path=/; Max-Age={seconds}; SameSite=Lax; HttpOnly"
-    return f"{name}={'1' if object else ''}; {attributes}" + ("; Secure" if name == SECURE_NAME else "")
-
-
-def _name(head: RequestHead) -> str:
-    return SECURE_NAME if head.scheme == "https" else PLAIN_NAME

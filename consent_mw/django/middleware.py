@@ -27,6 +27,7 @@ from django.http import StreamingHttpResponse
 from consent_mw.django.setup import REQUEST
 from consent_mw.django.setup import engine
 from consent_mw.engine import MOST_INPUT
+from consent_mw.http.asked import AskedDecision
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.headers import Handling
 from consent_mw.http.request import RequestHead
@@ -43,23 +44,8 @@ PLACE = "consent_mw.place"
 
 
 def request_head(request: HttpRequest) -> RequestHead:
-    """Return the head of a Django request."""
-    meta = request.META
-    headers = tuple(
-        (name[5:].replace("_", "-").lower(), value)
-        for name, value in meta.items()
-        if name.startswith("HTTP_") and isinstance(value, str)
-    )
-    host = meta.get("HTTP_HOST") or f"{meta.get('SERVER_NAME', '')}:{meta.get('SERVER_PORT', '')}"
-    return RequestHead(
-        method=(request.method or "GET").upper(),
-        # Django knows which of its proxies may say that the visitor came over https.
-        scheme=request.scheme or "http",
-        host=host,
-        path=request.path_info,
-        query=meta.get("QUERY_STRING", ""),
-        headers=headers,
-    )
+    """Return the head of a Django request; Django knows which of its proxies may say that the visitor used https."""
+    return RequestHead.from_environ(request.META, scheme=request.scheme or "http", path=request.path_info)
 
 
 class ConsentMiddleware:
@@ -110,9 +96,9 @@ class ConsentMiddleware:
     def _exchange(self, request: HttpRequest, head: RequestHead) -> Exchange:
         meta = request.META
         exchange = self.engine.exchange(head, meta.get("SCRIPT_NAME", ""), meta.get("REMOTE_ADDR", ""))
-        meta[DECISION] = exchange.decision
+        meta[DECISION] = exchange.view.ask
         meta[PLACE] = exchange.place
-        request.consent = exchange.decision
+        request.consent = AskedDecision(exchange.view.ask)
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
             meta.pop(key, None)

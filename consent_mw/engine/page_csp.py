@@ -12,11 +12,11 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Protocol
 
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
@@ -162,42 +162,51 @@ class _Pattern:
         return self.path.startswith(path) or path.startswith(self.path)
 
 
+class PolicedPage(Protocol):
+    """What the policies of a page follow from (:class:`consent_mw.engine.page_view.PageView`)."""
+
+    head: RequestHead
+    #: The mount's full path.
+    root: str
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """Ids of the services that may run for this visitor."""
+        ...
+
+    @property
+    def running(self) -> Iterable[Service]:
+        """The declared services that may run."""
+        ...
+
+    @property
+    def for_all(self) -> bool:
+        """Whether the page is the same for everybody, so that its policies can follow nobody's choice."""
+        ...
+
+    def all_of_ours(self) -> bytes:
+        """Return all that may be put into the page, inline as far as it can be; empty where nothing will be."""
+        ...
+
+
 class PagePolicies:
     """
     The policies of one page.
 
     Args:
         policing: What the site's pages have in common.
-        head: The request.
-        root: The mount's full path.
-        allowed: Ids of the services that may run for this visitor.
-        granted: The declared services that may run.
-        inserted: Gives all that may be put into the page, inline as far as it can be; empty where nothing will be.
-        for_all: The page is the same for everybody, so its policies can follow nobody's choice.
+        page: The page.
     """
 
-    def __init__(
-        self,
-        policing: Policing,
-        head: RequestHead,
-        root: str,
-        *,
-        allowed: frozenset[str],
-        granted: Iterable[Service],
-        inserted: Callable[[], bytes],
-        for_all: bool = False,
-    ) -> None:
+    def __init__(self, policing: Policing, page: PolicedPage) -> None:
         self._policing = policing
-        self._head = head
-        self._root = root
-        self._allowed = allowed
-        self._granted = granted
-        self._inserted = inserted
-        self._follows = not for_all
+        self._page = page
+        self._follows = not page.for_all
         self._policies: list[str] = []
-        self._own = csp.OwnContent(head.scheme, head.host.rpartition("@")[2], root + "/")
+        self._own = csp.OwnContent(page.head.scheme, page.head.host.rpartition("@")[2], page.root + "/")
         self._page_host = self._own.host.partition(":")[0].lower()
         self._wants_hashes = False
+        self._terms: tuple[tuple[str, ...], csp.Terms] | None = None
         self._known = False
         self._empty = False
         #: Something was taken out of a policy, or one was added: what is granted in the page needs another page.
@@ -223,10 +232,11 @@ class PagePolicies:
             return
         self._known = True
         nonce = next(filter(None, (csp.nonce_of(csp.parsed(policy)) for policy in self._policies)), "")
-        inserted = self._inserted()
+        inserted = self._page.all_of_ours()
         self._empty = not inserted
         scripts, styles = inline_in(inserted)
         self._own = replace(self._own, scripts=scripts, styles=styles, nonce=nonce)
+        self._terms = None
 
     def amend(self, text: str) -> list[csp.Edit]:
         """Return what to insert into a policy that stands in the page."""
@@ -236,13 +246,18 @@ class PagePolicies:
         edits = [] if self._empty else csp.additions(text, self._own, inserting=True)
         return edits + self._taken_out(text, inserting=True)
 
-    def terms(self, in_page: Iterable[str]) -> csp.Terms:
+    def terms(self, in_page: tuple[str, ...]) -> csp.Terms:
         """
         Return what our part of the page can do under all policies.
 
         Args:
             in_page: Those that stand in the page.
         """
+        if self._terms is None or self._terms[0] != in_page:
+            self._terms = in_page, self._worked_out(in_page)
+        return self._terms[1]
+
+    def _worked_out(self, in_page: tuple[str, ...]) -> csp.Terms:
         unclear = [text for text in in_page if "," in text]
         plain = [text for text in in_page if "," not in text]
         parts = [part for text in unclear for part in csp.policies_in(text)]
@@ -272,7 +287,7 @@ class PagePolicies:
             return []
 
         def held(source: str) -> bool:
-            return self._policing.held(source, self._page_host, self._allowed)
+            return self._policing.held(source, self._page_host, self._page.allowed)
 
         for source in csp.schemes_in(text):
             self._policing.warn(source)
@@ -285,11 +300,11 @@ class PagePolicies:
         policing = self._policing
         if not (policing.enforces or policing.reports) or not self._follows:
             return []
-        policy = csp.built(_sources(self._granted, self._page_host))
+        policy = csp.built(_sources(self._page.running, self._page_host))
         added: Headers = []
         address = self._report_address() if policing.reports else ""
         if address:
-            group = _GROUP if self._head.scheme == "https" else ""
+            group = _GROUP if self._page.head.scheme == "https" else ""
             policy = csp.edited(policy, csp.reporting(policy, address, group))
             if group:
                 added.append(("Reporting-Endpoints", f'{group}="{address}"'))
@@ -302,7 +317,7 @@ class PagePolicies:
 
     def _report_address(self) -> str:
         """Return where browsers report to, or an empty text where a policy cannot say it."""
-        return self._root + "/csp" if self._own.address else ""
+        return self._page.root + "/csp" if self._own.address else ""
 
 
 def _sources(services: Iterable[Service], page_host: str) -> list[str]:

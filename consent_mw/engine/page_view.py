@@ -1,399 +1,393 @@
 """
-What one request for a page of the app gets: its decision, what may run in it, and what is inserted.
+One page view: what one visitor may run in one page of the app, and what is inserted into it.
 
-A request looks up; what follows from a decision on every page is made once
-and kept.
+A :class:`PageView` is made for every request and does nothing by itself. Its facts are the request and the site;
+what follows from them (the choice that the cookie holds, the decision, the hold policy, the language, the policies)
+is a cached property, worked out when somebody asks: the exchange, once the response is a page or names a cookie or an
+address, or a view of the application. So a response that passes costs nothing here.
+
+A page can teach the site something while it is being sent: then what follows for the banner is decided anew for the
+site as it is now, and what was promised in the page's head stays.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import replace
-from functools import partial
+from functools import cached_property
 from urllib.parse import quote
 
-from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.load_once import OneTime
-from consent_mw.core.decide import decide
-from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
 from consent_mw.core.model import Service
-from consent_mw.core.model import Signals
-from consent_mw.core.model import Site
+from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
 from consent_mw.engine.codings import known_codings
+from consent_mw.engine.codings import known_names
+from consent_mw.engine.live_site import GrowingSite
+from consent_mw.engine.live_site import LiveSite
 from consent_mw.engine.page_csp import PagePolicies
-from consent_mw.engine.page_csp import Policing
-from consent_mw.html.hold_policy import Budget
+from consent_mw.engine.prepared import Prepared
+from consent_mw.html.csp import Edit
 from consent_mw.html.hold_policy import HoldPolicy
-from consent_mw.html.match import Matcher
+from consent_mw.http.caching import CachePlan
 from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
 from consent_mw.http.caching import plan
-from consent_mw.http.exchange import Exchange
+from consent_mw.http.content_coding import Coding
+from consent_mw.http.cookies import names_in
 from consent_mw.http.exchange import PageInsert
-from consent_mw.http.exchange import wants_banner
+from consent_mw.http.exchange import View
+from consent_mw.http.headers import Headers
+from consent_mw.http.intent import wants_banner
 from consent_mw.http.request import RequestHead
-from consent_mw.http.server_timing import TimedExchange
 from consent_mw.http.tracker_cookies import expire
 from consent_mw.http.tracker_cookies import is_own
-from consent_mw.http.tracker_cookies import name_set_by
-from consent_mw.http.tracker_cookies import names_of
-from consent_mw.notice.assets import Assets
-from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
 from consent_mw.notice.reasked import news
 from consent_mw.notice.wording import choose_language
+from consent_mw.notice.wording import page_language
+from consent_mw.on_change import OptOuts
 
 logger = logging.getLogger("consent_mw")
 
-#: Distinct sets of grants for which the compiled policy is kept; a full store is emptied.
-_KEPT_POLICIES = 64
-
 
 @dataclass(frozen=True, slots=True)
-class Now:
-    """The site as it is until something more is learned, with what is made from it."""
-
-    site: Site
-    notice: Notice
-    cookies: CookieJar
-    #: Matches the cookies of the declared services.
-    matcher: Matcher
-
-
-class PageViews:
+class SiteParts:
     """
-    Makes the exchanges of one site; shared by its threads.
+    What the page views of one site share.
 
     Args:
-        site: As it was configured.
-        known: The catalogue.
+        growing: The site as it is, with what was learned.
+        prepared: What is made once and kept.
+        tally: Counts the banners shown.
         once: Tells which embeds one view of a page shows.
-        now: Gives the site as it is, with what was learned.
+        opt_outs: Hears of signals that take away what was granted.
         today: Gives whole days since 1970-01-01 UTC.
-        seen: Called with the ids of what was held in a page.
+        hurry_opt_outs: Has the site's own code told of them soon.
     """
 
-    def __init__(
-        self,
-        site: Site,
-        known: Mapping[str, Service],
-        assets: Assets,
-        tally: Tally,
-        once: OneTime,
-        *,
-        now: Callable[[], Now],
-        today: Callable[[], int],
-        seen: Callable[[frozenset[str]], None],
-    ) -> None:
-        self._base = site
-        self._assets = assets
-        self._tally = tally
-        self._once = once
-        self._now = now
-        self._today = today
-        self._seen = seen
-        self._warned = False
-        self._policies: dict[frozenset[str], HoldPolicy] = {}
-        self._budget = Budget()
-        held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release, site.csp)
-        self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
-        self._matcher = Matcher([*known.values(), *site.services])
-        self._policing = Policing(site, self._matcher)
-        self._known = known
-        self._asking: dict[str, bytes] = {}
-        _ = self._matcher.syntax  # compiled now, not by the first visitor
-        self._necessary = frozenset(service.id for service in self._matcher.services.values() if service.necessary) | {
-            NECESSARY
-        }
+    growing: GrowingSite
+    prepared: Prepared
+    tally: Tally
+    once: OneTime
+    opt_outs: OptOuts
+    today: Callable[[], int]
+    hurry_opt_outs: Callable[[], object]
 
-    def exchange(
-        self, head: RequestHead, root: str, remote: str, now: Now, found: Record | NoRecord, begun: float = 0.0
-    ) -> Exchange:
-        """
-        Return the exchange for a request to the app.
 
-        Args:
-            root: The mount's full path.
-            remote: The address that the request came from; it is looked up for its ISP and never kept.
-            found: What the request's cookie says.
-            begun: What the performance counter said when the request came.
-        """
-        own = decide(now.site, found, head.signals, self._today())
-        whole = wants_banner(head) and now.cookies.name(head) is not None
-        arrived = now.cookies.readable(head) if self._base.caching == "class" else None
-        made = plan(now.site, head, own, arrived, whole=whole)
-        decision, caching = made.decision, made.caching
-        once = frozenset[str]() if caching.scope is Scope.ALL else self._shown_once(head, root, now)
-        if once:
-            caching = Caching(stored=False)
-        told = head
-        if caching.scope is Scope.ALL:
-            # Nothing that the page is made from may tell of the visitor.
-            found = NoRecord.ABSENT
-            told = replace(head, headers=tuple(pair for pair in head.headers if pair[0] not in ("cookie", "sec-gpc")))
-        elif decision.record is not None:
-            found = decision.record
+class PageView(View):
+    """
+    One view of a page; used by one request at a time.
 
-        def holds_cookie(name: str, granted: Set[str] = decision.granted) -> bool:
-            # Services of one vendor may share a cookie: as long as one of them runs, it stays.
-            ids = {id_ for known in names_of(name) for id_ in now.matcher.cookie(known)}
-            held = {service.id for service in now.site.optional} - granted
-            return not ids.isdisjoint(held) and ids.isdisjoint(granted) and not is_own(name)
+    Args:
+        parts: The site.
+        head: The request, as the visitor sent it.
+        root: The mount's full path.
+        remote: The address that the request came from; it is looked up for its ISP and never kept.
+    """
 
-        policy = self._policy(decision, root, once)
-        allowed = policy.allowed | once
-        policies = PagePolicies(
-            self._policing,
-            head,
-            root,
-            allowed=allowed,
-            granted=[service for service in now.site.services if service.id in allowed],
-            inserted=lambda: self._all_of_ours(told, root, found),
-            for_all=caching.scope is Scope.ALL,
-        )
-        timed = self._base.server_timing
-        kind = partial(TimedExchange, clock=time.perf_counter, begun=begun) if timed else Exchange
-        return kind(
-            head,
-            policy,
-            decision,
-            insert=lambda place: self._insertion(told, root, found, remote, place, caching, policies),
-            first=lambda place: self._first(told, root, found, place, caching, policies),
-            adapt=policies.adapt,
-            amend=policies.amend,
-            mark=f'<wbr data-cmw-place="{now.cookies.mark}">',
-            expire=self._set_right(head, root, now, own, made.right, holds_cookie, once=once),
-            holds_cookie=holds_cookie,
-            caching=caching,
-            undecided=lambda: self._policy(decide(now.site, NoRecord.ABSENT, Signals(), 0), root),
-            could_hold_cookie=lambda name: holds_cookie(name, _nothing(now.site)),
-            hide_cookies=self._base.hide_cookies,
-            codings=known_codings(),
-            variant=lambda: self._variant(told, root, decision, found, caching, once),
-            done=self._seen,
-            failed=lambda what, error: logger.error(
-                "%s %s: %s", head.method, "a page was held back", what, exc_info=error
-            ),
-        )
+    def __init__(self, parts: SiteParts, head: RequestHead, root: str, remote: str) -> None:
+        self.head = head
+        self.root = root
+        self.remote = remote
+        self._parts = parts
+        self._base = parts.growing.configured
 
-    def _set_right(
-        self,
-        head: RequestHead,
-        root: str,
-        now: Now,
-        decision: Decision,
-        readable: str | None,
-        holds_cookie: Callable[[str, Set[str]], bool],
-        *,
-        once: frozenset[str],
-    ) -> list[str]:
+    # -- who asks, and what they have chosen
+
+    @cached_property
+    def site(self) -> LiveSite:
+        """The site as it was when this view first needed it."""
+        return self._parts.growing.now()
+
+    @cached_property
+    def choice(self) -> Record | NoRecord:
+        """What the request's cookie says, or why it says nothing."""
+        choice = self.site.cookies.read(self.head)
+        if self._base.learning and isinstance(choice, Record) and choice.revision != self.site.site.revision:
+            # Another process may have learned a service, and asked about it, since this one last looked.
+            self.site = self._parts.growing.renewed()
+        return choice
+
+    @cached_property
+    def own_decision(self) -> Decision:
+        """What holds for this visitor, whoever else the page is made for."""
+        choice, signals, today = self.choice, self.head.signals, self._parts.today()
+        if self._parts.opt_outs.saw(self.site.site, choice, signals, today):
+            self._parts.hurry_opt_outs()
+        return self.site.decide(choice, signals, today)
+
+    @cached_property
+    def cookie_name(self) -> str | None:
+        """The name of a cookie of ours for this host alone, or None where none can be kept."""
+        return self.site.cookies.name(self.head)
+
+    @cached_property
+    def cache_plan(self) -> CachePlan:
+        """Who may keep the page, and the decision that it is made from."""
+        if self._base.caching == "private" or not wants_banner(self.head) or self.cookie_name is None:
+            return CachePlan(self.own_decision)
+        arrived = self.site.cookies.readable(self.head) if self._base.caching == "class" else None
+        return plan(self.site.site, self.head, self.own_decision, arrived, self.site.undecided)
+
+    @property
+    def decision(self) -> Decision:
+        """What the page is made from: the visitor's own decision, or that of everybody who gets the page."""
+        return self.cache_plan.decision
+
+    def ask(self) -> Decision:
+        """Return the decision to the application, whose response may depend on it from now on."""
+        self.asked = True
+        return self.decision
+
+    @property
+    def for_all(self) -> bool:
+        """Whether the page is the same for everybody."""
+        return self.cache_plan.caching.scope is Scope.ALL
+
+    @cached_property
+    def once(self) -> frozenset[str]:
+        """The services whose embeds this one view shows, which the visitor asked for by a click."""
+        if self.cookie_name is None or self.for_all:
+            return frozenset()
+        return self._parts.once.read(self.cookie_name, self.head, self.back)
+
+    @cached_property
+    def caching(self) -> Caching:
+        """Who may keep the page."""
+        return Caching(stored=False) if self.once else self.cache_plan.caching
+
+    @cached_property
+    def told(self) -> RequestHead:
+        """The request as far as the page may depend on it: nothing of the visitor where it is for everybody."""
+        if not self.for_all:
+            return self.head
+        headers = tuple(pair for pair in self.head.headers if pair[0] not in ("cookie", "sec-gpc"))
+        return replace(self.head, headers=headers)
+
+    @property
+    def found(self) -> Record | NoRecord:
+        """The choice that the page is made from, or why there is none."""
+        return NoRecord.ABSENT if self.for_all else self.decision.record or self.choice
+
+    @property
+    def back(self) -> str:
+        """Path and query of the page."""
+        path = self.root.removesuffix(self._base.mount) + self.head.path
+        return f"{path}?{self.head.query}" if self.head.query else path
+
+    # -- what may run
+
+    @cached_property
+    def hold_policy(self) -> HoldPolicy:
+        """What may run for this visitor in this page."""
+        return self._parts.prepared.hold_policy(self.decision, self.root, self.once)
+
+    @property
+    def undecided_policy(self) -> HoldPolicy:
+        """What may run for a visitor who granted nothing."""
+        return self._parts.prepared.hold_policy(self.site.undecided, self.root)
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """The ids of the services and purposes that may run, those of single embeds among them."""
+        return self.hold_policy.allowed | self.once
+
+    @property
+    def running(self) -> list[Service]:
+        """The declared services that may run."""
+        return [service for service in self.site.site.services if service.id in self.allowed]
+
+    @property
+    def codings(self) -> Mapping[str, Coding]:
+        """The content codings that can be opened here."""
+        return known_codings()
+
+    @property
+    def coding_names(self) -> frozenset[str]:
+        """The names of :attr:`codings`."""
+        return known_names()
+
+    # -- cookies
+
+    @property
+    def hides_cookies(self) -> bool:
+        """Whether cookies of what is held are kept from the app."""
+        return self._base.hide_cookies
+
+    def holds_cookie(self, name: str) -> bool:
+        """Return whether a cookie belongs to something held."""
+        return self._holds(name, lambda: self.decision.granted)
+
+    def could_hold_cookie(self, name: str) -> bool:
+        """Return whether a cookie belongs to something that waits for a choice."""
+        return self._holds(name, lambda: self.site.necessary)
+
+    def _holds(self, name: str, granted: Callable[[], Set[str]]) -> bool:
+        ids = self.site.services_of(name)
+        if not ids or is_own(name):
+            return False
+        # Services of one vendor may share a cookie: as long as one of them runs, it stays.
+        return ids.isdisjoint(granted()) and not ids.isdisjoint(self.site.optional)
+
+    def cookies_set_right(self) -> list[str]:
         """Return Set-Cookie values that take held cookies away, and let the readable cookie say what holds."""
-        name = now.cookies.name(head)
-        values = [self._once.gone(name)] if once and name is not None else []
-        if readable is not None:
-            age = self._today() - decision.record.day if decision.record is not None else 0
-            values.append(now.cookies.readable_cookie(readable, head, age=age))
-        cookies = [name for name in _cookie_names(head) if holds_cookie(name, decision.granted)]
-        if cookies:
-            held = [service for service in now.site.optional if service.id not in decision.granted]
-            values += expire(cookies, held, head.host, root.removesuffix(self._base.mount) + head.path)
+        cookies, own = self.site.cookies, self.own_decision
+        name = self.cookie_name
+        values = [self._parts.once.gone(name)] if self.once and name is not None else []
+        if self.cache_plan.right is not None:
+            age = self._parts.today() - own.record.day if own.record is not None else 0
+            values.append(cookies.readable_cookie(self.cache_plan.right, self.head, age=age))
+        names = [name for name in names_in(self.head) if self._holds(name, lambda: own.granted)]
+        if names:
+            held = [service for service in self.site.site.optional if service.id not in own.granted]
+            values += expire(names, held, self.head.host, self.root.removesuffix(self._base.mount) + self.head.path)
         return values
 
-    def _shown_once(self, head: RequestHead, root: str, now: Now) -> frozenset[str]:
-        """Return the services whose embeds this one view shows, which the visitor asked for by a click."""
-        name = now.cookies.name(head)
-        return self._once.read(name, head, self._back(head, root)) if name is not None else frozenset()
+    # -- the page's policies
 
-    def _back(self, head: RequestHead, root: str) -> str:
-        """Return path and query of the page."""
-        return root.removesuffix(self._base.mount) + head.path + ("?" + head.query if head.query else "")
+    @cached_property
+    def csp(self) -> PagePolicies:
+        """The Content-Security-Policies of the page."""
+        return PagePolicies(self._parts.prepared.policing, self)
 
-    def _policy(self, decision: Decision, root: str, once: frozenset[str] = frozenset()) -> HoldPolicy:
-        allowed = self._necessary | decision.granted | decision.purposes
-        key = allowed | {root} | {f"once:{id_}" for id_ in once}
-        policy = self._policies.get(key)
-        if policy is None:
-            policy = HoldPolicy(
-                self._matcher,
-                allowed,
-                unknown=self._base.unknown,
-                remove=self._base.release == "reload",
-                placeholder=root + "/placeholder/",
-                hold_back=self._base.hold_back,
-                once=once,
-                budget=self._budget,
-            )
-            if len(self._policies) >= _KEPT_POLICIES:
-                self._policies.clear()
-            self._policies[key] = policy
-        return policy
+    def headers(self, headers: Headers) -> Headers:
+        """Return the headers of the page with policies that let in what is inserted."""
+        return self.csp.adapt(headers)
 
-    def _news(self, decision: Decision, found: Record | NoRecord, lang: str, caching: Caching) -> str:
-        """Return why this visitor is asked again; nothing for a page that caches keep for others."""
-        if not decision.prompt or caching.scope is not Scope.ONE:
-            return ""
-        return news(self._now().site, decision, found, lang, self._today())
+    def meta_csp(self, text: str) -> list[Edit]:
+        """Return what to insert into a policy that stands in the page."""
+        return self.csp.amend(text)
 
-    def _variant(
-        self,
-        head: RequestHead,
-        root: str,
-        decision: Decision,
-        found: Record | NoRecord,
-        caching: Caching,
-        once: frozenset[str],
-    ) -> str:
+    def all_of_ours(self) -> bytes:
+        """Return what may be inserted into the page, all of it inline, or nothing."""
+        now = self._parts.growing.now()
+        if self.cookie_name is None:
+            return b""
+        page = NoticePage(self._decision_for(now), now.site.languages[0], "", "/", self.root, linked=False)
+        parts = [now.insertions.head(page), now.insertions.body(page)]
+        if self._base.learning:
+            parts.append(self._parts.prepared.lesson(self.root))
+        if any(parts):
+            parts.append(self._parts.prepared.queues.markup(page, self._parts.prepared.queues.example))
+        return b"".join(parts)
+
+    # -- what is inserted
+
+    @property
+    def mark(self) -> str:
+        """The tag by which an author may ask for the banner in another place than first in the body."""
+        return f'<wbr data-cmw-place="{self._parts.growing.now().cookies.mark}">'
+
+    @cached_property
+    def language(self) -> str:
+        """The language of the notice that the browser asks for; a page that names its own goes before it."""
+        languages = self.site.languages
+        if len(languages) == 1:
+            return languages[0]
+        return choose_language(self.site.site, self.head.header("accept-language") or "")
+
+    def first(self, place: PageInsert) -> bytes:
+        """Return what runs before everything else in the page."""
+        now = self._parts.growing.now()
+        return now.insertions.head(self._page(now, place))
+
+    def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
+        """Return what a held script would have left for the site's own code to call."""
+        page = self._page(self._parts.growing.now(), place)
+        return self._parts.prepared.queues.markup(page, ids, code.decode("utf-8", "replace"))
+
+    def banner(self, place: PageInsert) -> bytes:
+        """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
+        parts = self._parts
+        if self._base.learning and place.place.held:
+            parts.growing.saw(place.place.held)
+        now = parts.growing.now()
+        if self.cookie_name is None:
+            # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
+            parts.prepared.warn_insecure()
+            return b""
+        page = self._page(now, place)
+        decision = page.decision
+        if decision.prompt:
+            shown = BannerShown(page.lang, now.site.layout, decision.gpc, now.notice.digest[:12])
+            parts.tally.shown(self.told, self.remote, shown)
+        elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
+            parts.tally.signalled(self.told, self.remote)
+        return now.insertions.body(page)
+
+    def variant(self) -> str:
         """Return what the rewritten page depends on beside the app's own, as some hex digits."""
-        notice = self._now().notice
-        lang = choose_language(self._now().site, head.header("accept-language") or "")
-        parts = (
-            notice.digest,
-            self._assets.digest,
-            root,
-            lang,
+        now, decision = self._parts.growing.now(), self.decision
+        depends = (
+            now.notice.digest,
+            self._parts.prepared.assets.digest,
+            self.root,
+            self.language,
             sorted(decision.granted),
             sorted(decision.purposes),
             decision.prompt,
             decision.gpc,
             state_of(decision),
-            wants_banner(head),
-            caching.scope.value,
-            sorted(once),
-            self._news(decision, found, lang, caching),
-            self._holding,
+            wants_banner(self.told),
+            self.caching.scope.value,
+            sorted(self.once),
+            self._news(now, decision, self.language),
+            self._parts.prepared.holding,
         )
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+        return hashlib.sha256(repr(depends).encode()).hexdigest()[:12]
 
-    def _insertion(
-        self,
-        head: RequestHead,
-        root: str,
-        found: Record | NoRecord,
-        remote: str,
-        place: PageInsert,
-        caching: Caching,
-        policies: PagePolicies,
-    ) -> bytes:
-        """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
-        if self._base.learning and place.place.held:
-            self._seen(place.place.held)
-        now = self._now()
-        if now.cookies.name(head) is None:
-            # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
-            self._warn_insecure()
-            return b""
-        page = self._page(head, root, found, place, caching, policies)
-        decision = page.decision
-        if decision.prompt:
-            revision = now.notice.digest[:12]
-            self._tally.shown(
-                head, remote, language=page.lang, variant=now.site.layout, gpc=decision.gpc, revision=revision
-            )
-        elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
-            self._tally.signalled(head, remote)
-        return now.notice.insertion(page)
-
-    def _first(
-        self,
-        head: RequestHead,
-        root: str,
-        found: Record | NoRecord,
-        place: PageInsert,
-        caching: Caching,
-        policies: PagePolicies,
-    ) -> bytes:
-        """Return what runs before everything else in the page."""
-        return self._now().notice.head(self._page(head, root, found, place, caching, policies))
-
-    def _all_of_ours(self, head: RequestHead, root: str, found: Record | NoRecord) -> bytes:
-        """Return what may be inserted into the page, all of it inline, or nothing."""
-        now = self._now()
-        if now.cookies.name(head) is None:
-            return b""
-        decision = decide(now.site, found, head.signals, self._today())
-        page = NoticePage(decision, now.site.languages[0], "", "/", root, linked=False)
-        parts = [now.notice.head(page), now.notice.insertion(page)]
-        if self._base.learning:
-            parts.append(self._asked(root))
-        return b"".join(parts)
-
-    def _asked(self, root: str) -> bytes:
-        """Return what is inserted where a service was learned from the page: after its headers are sent."""
-        if root not in self._asking:
-            site = replace(self._base, services=tuple(self._known.values()))
-            page = NoticePage(decide(site, NoRecord.ABSENT, Signals(), 0), site.languages[0], "", "/", root)
-            notice = Notice(site, self._assets)
-            if len(self._asking) >= _KEPT_POLICIES:
-                self._asking.clear()
-            self._asking[root] = notice.head(page) + notice.insertion(page)
-        return self._asking[root]
-
-    def _page(
-        self,
-        head: RequestHead,
-        root: str,
-        found: Record | NoRecord,
-        place: PageInsert,
-        caching: Caching,
-        policies: PagePolicies,
-    ) -> NoticePage:
+    def _page(self, now: LiveSite, place: PageInsert) -> NoticePage:
         """Return what the notice needs to know of the page, by what has been learned until now."""
-        site = self._now().site
-        terms = policies.terms(place.place.policies)
-        decision = decide(site, found, head.signals, self._today())
-        lang = choose_language(site, head.header("accept-language") or "", place.place.lang)
+        terms = self.csp.terms(place.place.policies)
+        decision = self._decision_for(now)
+        lang = self.language
+        if len(now.languages) > 1:
+            lang = page_language(now.site, place.place.lang) or lang
         return NoticePage(
             decision=decision,
             lang=lang,
             nonce=terms.nonce,
-            back=self._back(head, root),
-            root=f"//{quote(head.host, safe=':[]')}{root}" if place.place.foreign_base else root,
+            back=self.back,
+            root=f"//{quote(self.head.host, safe=':[]')}{self.root}" if place.place.foreign_base else self.root,
             inline=terms.inline,
             xml=place.xml,
             utf8=place.utf8,
             linked=terms.linked,
             loads=terms.loads,
-            closed=policies.closed,
-            shared=caching.scope is Scope.ALL,
-            news=self._news(decision, found, lang, caching),
+            closed=self.csp.closed,
+            shared=self.for_all,
+            news=self._news(now, decision, lang),
         )
 
-    def _warn_insecure(self) -> None:
-        if not self._warned:
-            self._warned = True
-            logger.warning(
-                "the site is served over plain http, where no choice can be kept: everything stays held and nobody is"
-                " asked. Serve it over https; behind a proxy that does, pass its X-Forwarded-Proto on"
-                " (werkzeug.middleware.proxy_fix); or write allow_insecure_http = true"
-            )
+    def _decision_for(self, now: LiveSite) -> Decision:
+        """Return what the page is made from on the site as it is now, which may have learned since the request came."""
+        if now is self.site:
+            return self.decision
+        return now.decide(self.found, self.told.signals, self._parts.today())
 
+    def _news(self, now: LiveSite, decision: Decision, lang: str) -> str:
+        """Return why this visitor is asked again; nothing for a page that caches keep for others."""
+        if not decision.prompt or self.caching.scope is not Scope.ONE:
+            return ""
+        return news(now.site, decision, self.found, lang, self._parts.today())
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version
+    # -- what becomes of it
 
-    try:
-        return version("consent_mw")
-    except PackageNotFoundError:  # a bare checkout
-        return ""
+    def held(self, ids: frozenset[str]) -> None:
+        """Hear what was held in the page."""
+        self._parts.growing.saw(ids)
 
-
-def _nothing(site: Site) -> Set[str]:
-    """Return what runs for a visitor who granted nothing."""
-    return {service.id for service in site.services if service.necessary}
-
-
-def _cookie_names(head: RequestHead) -> list[str]:
-    return [name_set_by(part) for value in head.all("cookie") for part in value.split(";")]
+    def failed(self, what: str, error: BaseException | None) -> None:
+        """Log why the page was not sent."""
+        logger.error("%s %s: %s", self.head.method, "a page was held back", what, exc_info=error)

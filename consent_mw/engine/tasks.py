@@ -63,13 +63,18 @@ class Upkeep:
         clock: Seconds that never go back.
     """
 
-    def __init__(self, tasks: Sequence[Task], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, tasks: Sequence[Task] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._tasks = {task.name: task for task in tasks}
         self._clock = clock
         self._thread: threading.Thread | None = None
         self._ended = False
         self._reset()
         _all.add(self)
+
+    def add(self, task: Task) -> None:
+        """Take up another task, before the first request."""
+        self._tasks[task.name] = task
+        self._due[task.name] = self._clock() + task.first
 
     def start(self) -> None:
         """See to it that this process does the tasks; cheap enough for every request."""

@@ -54,6 +54,8 @@ _PRESCAN = 1024
 _SNIFFED = re.compile(
     rb"[ \t\n\r\f]*<(?:!doctype html|html|head|script|iframe|h1|div|font|table|[abp]|style|title|br|!--)", re.I
 )
+#: The same for XML; "<svg" and "<rss" without a declaration are what some browsers look for besides.
+_SNIFFED_XML = re.compile(rb"[ \t\n\r\f]*<(?:\?xml|svg[ \t\n\r\f/>]|rss[ >]|feed[ >])")
 _WHITE = b" \t\n\r\f"
 #: White space and the longest name; no browser looks further than the resource header.
 _SNIFF_NAME = 14
@@ -177,15 +179,19 @@ class PageStream:
         label: The charset of the Content-Type header, or empty.
         rewriter: Makes the rewriter for a Python codec.
         sniff: The response has no type: leave it alone unless a browser would take it for HTML.
+        document: It is to be shown as a document: without a type no XML passes.
 
     Raises:
         RefusedMarkup: where the page cannot be read safely.
     """
 
-    def __init__(self, label: str, rewriter: Callable[[str], Rewriter], *, sniff: bool = False) -> None:
+    def __init__(
+        self, label: str, rewriter: Callable[[str], Rewriter], *, sniff: bool = False, document: bool = False
+    ) -> None:
         self._label = label.strip().lower()
         self._make = rewriter
         self._sniff = sniff
+        self._document = document
         self._start: bytes | None = b""
         self._stream: Rewriter | _Utf16 | _Iso2022Jp | _Undeclared | None = None
 
@@ -211,6 +217,8 @@ class PageStream:
         start, self._start = self._start or b"", None
         mark, label = next(((mark, name) for mark, name in _MARKS if start.startswith(mark)), (b"", self._label))
         if self._sniff and not mark and not _SNIFFED.match(start[:_SNIFF_SIZE]):
+            if self._document and _SNIFFED_XML.match(start[:_SNIFF_SIZE]):
+                raise RefusedMarkup("the response has no type, and browsers take it for XML", "Content-Type")
             return start
         if label in _UTF_16_LE or label in _UTF_16_BE:
             codec = "utf-16-le" if label in _UTF_16_LE else "utf-16-be"

@@ -355,6 +355,38 @@ def removals(text: str, held: Callable[[str], bool], *, inserting: bool = False)
     return edits
 
 
+def without_reports(text: str, held: Callable[[str], bool]) -> str:
+    """
+    Return the policy without the addresses that it sends reports to and that are held.
+
+    https://www.w3.org/TR/CSP3/#directive-report-uri
+
+    Args:
+        text: A policy, or several in one header; nothing in one can hold a comma.
+        held: Whether what is at an address may not be asked for.
+    """
+    return ",".join(
+        edited(policy, _report_edits(policy, held)) if "report-uri" in policy.lower() else policy
+        for policy in policies_in(text)
+    )
+
+
+def _report_edits(policy: str, held: Callable[[str], bool]) -> list[Edit]:
+    edits: list[Edit] = []
+    at = 0
+    for part in policy.split(";"):
+        tokens = [Token(match[0], at + match.start(), at + match.end()) for match in _TOKEN.finditer(part)]
+        end = at + len(part)
+        if tokens and tokens[0].text.lower() == "report-uri":
+            gone = [token for token in tokens[1:] if held(token.text)]
+            if gone and len(gone) == len(tokens) - 1:
+                edits.append((at, end - at, ""))
+            else:
+                edits += [(token.start, token.end - token.start, "") for token in gone]
+        at = end + 1
+    return edits
+
+
 def schemes_in(text: str) -> list[str]:
     """Return the sources that let in the whole web, as far as a policy lets them count."""
     return [

@@ -67,20 +67,21 @@ _IMAGE_TYPES = frozenset(
     ]
 )
 
-#: How each attribute of an element leads out: a URL, a list of URLs, a srcset, a refresh, a document.
+#: How each attribute of an element leads out: a URL, that of a document, a list of URLs, a srcset, a refresh, a
+#: document itself.
 LEADS_OUT: dict[bytes, dict[bytes, str]] = {
     b"script": {b"src": "url", b"href": "url", b"xlink:href": "url", b"attributionsrc": "urls"},
     b"img": {b"src": "url", b"srcset": "srcset", b"lowsrc": "url", b"dynsrc": "url", b"attributionsrc": "urls"},
-    b"iframe": {b"src": "url", b"srcdoc": "document"},
-    b"embed": {b"src": "url"},
-    b"object": {b"data": "url", b"archive": "urls"},
+    b"iframe": {b"src": "page", b"srcdoc": "document"},
+    b"embed": {b"src": "page"},
+    b"object": {b"data": "page", b"archive": "urls"},
     b"video": {b"src": "url", b"poster": "url"},
     b"audio": {b"src": "url"},
     b"source": {b"src": "url", b"srcset": "srcset"},
     b"track": {b"src": "url"},
     b"input": {b"src": "url"},
     b"link": {b"href": "url", b"imagesrcset": "srcset"},
-    b"frame": {b"src": "url"},
+    b"frame": {b"src": "page"},
     b"bgsound": {b"src": "url"},
     b"meta": {b"content": "refresh"},
     b"a": {b"ping": "urls", b"attributionsrc": "urls"},
@@ -201,12 +202,13 @@ def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
 
     https://html.spec.whatwg.org/#prepare-the-script-element
     """
+    # Chromium strips white space of all Unicode, not ASCII's alone.
     if b"type" in found:
-        kind = text(found[b"type"][0].raw).strip(SPACES).lower()
+        kind = text(found[b"type"][0].raw).strip().lower()
         if not found[b"type"][0].raw:
             kind = "text/javascript"
     elif not foreign and b"language" in found and found[b"language"][0].raw:
-        kind = "text/" + text(found[b"language"][0].raw).lower()
+        kind = "text/" + text(found[b"language"][0].raw).strip().lower()
     else:
         kind = "text/javascript"
     if kind.encode("ascii", "replace") in JAVASCRIPT_TYPES:
@@ -278,7 +280,7 @@ def any_kinds(name: bytes, foreign: bool) -> Mapping[bytes, str]:
 
 def told_by_beginning(kind: str, raw: bytes) -> bool:
     """Whether a value of which only the beginning is there can be judged by it."""
-    return kind == "url" and (_HARMLESS_DATA.match(raw) is not None or _PLAIN_START.match(raw) is not None)
+    return kind in ("url", "page") and (_HARMLESS_DATA.match(raw) is not None or _PLAIN_START.match(raw) is not None)
 
 
 #: Elements that are left out whole where held elements are removed; of others only the attributes go.

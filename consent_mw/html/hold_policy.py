@@ -21,8 +21,11 @@ _KEPT = 4096
 _UNIT = 512
 #: The longest piece of a page to which the answer is kept, in bytes.
 _KEPT_SIZE = 16_384
-#: Pages are told apart by host and base, both of which a visitor may invent.
+#: What an edit counts for, in bytes.
+_EDIT = 128
+#: Pages are told apart by their addresses, which a visitor may invent: so many, and none that is longer.
 _KEPT_CONTEXTS = 64
+_LONGEST_CONTEXT = 2048
 
 Edit = tuple[int, int, bytes]
 
@@ -61,11 +64,11 @@ class Memory:
         #: Edits in whole scripts, in style sheets and in the content of noscript elements, by their bytes.
         self.pieces: dict[bytes, Edits] = {}
 
-    def room_for(self, piece: bytes) -> bool:
-        """Whether an answer to ``piece`` may be kept; makes room where there is none."""
-        if len(piece) > _KEPT_SIZE:
+    def room_for(self, piece: bytes, edits: int = 0) -> bool:
+        """Whether an answer to ``piece``, of so many edits, may be kept; makes room where there is none."""
+        if len(piece) > _KEPT_SIZE or edits > _KEPT_SIZE // _EDIT:
             return False
-        self._budget.kept += 1 + len(piece) // _UNIT
+        self._budget.kept += 1 + (len(piece) + _EDIT * edits) // _UNIT
         if self._budget.kept > _KEPT:
             self._budget.kept = 0
             self._budget.generation += 1
@@ -107,8 +110,16 @@ class HoldPolicy:
     memories: dict[tuple[Url, Url | None, str], Memory] = field(default_factory=dict, compare=False, repr=False)
 
     def memory(self, page: Url, base: Url | None, charset: str) -> Memory:
-        """Return what is remembered of pages like this one."""
-        key = (page._replace(rest=""), base, charset)
+        """
+        Return what is remembered of pages like this one.
+
+        Args:
+            page: The page's address; without its path where that changes nothing.
+            base: What its base element says, or None.
+        """
+        key = (page, base, charset)
+        if len(page.rest) + (len(base.rest) if base else 0) > _LONGEST_CONTEXT:
+            return Memory(self.budget)
         memory = self.memories.get(key)
         if memory is None or memory.generation != self.budget.generation:
             if len(self.memories) >= _KEPT_CONTEXTS:

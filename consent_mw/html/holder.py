@@ -16,7 +16,6 @@ from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.html import css
 from consent_mw.html.elements import ANYWHERE
 from consent_mw.html.elements import LEFT_OUT
-from consent_mw.html.elements import SPACES
 from consent_mw.html.elements import Attribute
 from consent_mw.html.elements import Attributes
 from consent_mw.html.elements import Tag
@@ -32,7 +31,10 @@ from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
 from consent_mw.html.hold_policy import TagPlan
 from consent_mw.html.match import Ids
+from consent_mw.html.urls import DataUrl
 from consent_mw.html.urls import Url
+from consent_mw.html.urls import ascii_host
+from consent_mw.html.urls import data_url
 from consent_mw.html.urls import resolve
 from consent_mw.html.urls import site_of
 from consent_mw.html.urls import unescape_attribute
@@ -40,18 +42,17 @@ from consent_mw.html.urls import unescape_attribute
 #: srcdoc within srcdoc within ...: deeper ones are held whole.
 _MOST_NESTED = 4
 
-#: ``data:`` URLs of these types are documents; read as HTML, all that SVG could fetch is seen too.
-_DOCUMENT_TYPES = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"})
-
 #: Stands for a construct that is longer than what may be kept back: no choice releases it.
 TOO_LONG = "too-long"
 
 _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
+#: A dot segment may stand in the middle of what a path rule names.
+_DOT_SEGMENT = re.compile(rb"(?:\A|/)(?:\.|%2[eE])")
 _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*+)?)\Z")
 _CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
-_REFRESH = re.compile(
-    r"[ \t\n\r\f]*(?:[0-9]+|(?=\.))[0-9.]*[;, \t\n\r\f]+(?:[uU][rR][lL][ \t\n\r\f]*=[ \t\n\r\f]*)?(.*)", re.S
-)
+#: The steps of https://html.spec.whatwg.org/#shared-declarative-refresh-steps up to the address, and its beginning.
+_REFRESH = re.compile(r"[ \t\n\r\f]*+(?:[0-9]++|(?=\.))[0-9.]*+(?=[;, \t\n\r\f])[ \t\n\r\f]*+[;,]?[ \t\n\r\f]*+")
+_REFRESH_URL = re.compile(r"[uU][rR][lL][ \t\n\r\f]*+=[ \t\n\r\f]*+")
 _CANDIDATE = re.compile(r"[ \t\n\r\f,]*([^ \t\n\r\f]+)")
 
 
@@ -64,7 +65,7 @@ class Holder:
         base: Its base URL, once a base element has set one.
         charset: The Python codec of the page's bytes; empty where none is declared.
         xml: Whether XML's rules stand (XHTML): quoted attributes, case-sensitive names, no duplicates.
-        document: Returns the ids held in an HTML document inside this one (an iframe's srcdoc).
+        document: Returns the ids held in a document inside this one (an iframe's srcdoc).
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Holder:
         policy: HoldPolicy,
         page: Url,
         *,
-        document: Callable[[bytes, Holder], Ids],
+        document: Callable[[DataUrl, Holder], Ids],
         base: Url | None = None,
         charset: str = "utf-8",
         xml: bool = False,
@@ -92,10 +93,16 @@ class Holder:
         self._page_site = site_of(page.host)
         #: What the import maps of the page send to a held address.
         self.specifiers: dict[str, Ids] = {}
-        # A plain relative URL needs no resolving where no rule names the page's own host.
-        self.passes_local = self.base.host == page.host and not self._matcher.knows(page.host)
-        # Documents in attributes and XHTML are read by other rules, and too rare to remember.
-        self.memory = Memory(Budget()) if xml or depth else policy.memory(page, base, charset)
+        # A plain relative URL needs no resolving where no rule names the page's own host or what its folder begins.
+        self.passes_local = (
+            self.base.host == page.host
+            and not self._matcher.knows(page.host)
+            and not self._matcher.begins_in(self.base.rest)
+        )
+        # Documents in attributes and XHTML are read by other rules, and too rare to remember. What a relative address
+        # leads to depends on the page's path only where it must be resolved.
+        place = page._replace(rest="") if self.passes_local else page
+        self.memory = Memory(Budget()) if xml or depth else policy.memory(place, base, charset)
 
     def with_base(self, base: Url) -> Holder:
         """Return the same for a page whose first base element says ``base``."""
@@ -111,14 +118,15 @@ class Holder:
         twin.specifiers = self.specifiers
         return twin
 
-    def nested(self) -> Holder:
+    def nested(self, charset: str, *, xml: bool) -> Holder:
         """Return the same for a document inside this one."""
         return Holder(
             self.policy,
             self.page,
             document=self._document,
             base=self.base,
-            charset="utf-8",
+            charset=charset,
+            xml=xml,
             depth=self.depth + 1,
         )
 
@@ -135,15 +143,19 @@ class Holder:
     def url(self, raw: bytes) -> tuple[Ids, Url | None]:
         """Return the services that a raw URL value leads to, and its target where it was worked out."""
         matcher = self._matcher
-        if self.passes_local and _LOCAL.match(raw):
+        if self._is_local(raw):
             return (matcher.path(raw) if matcher.has_paths else ()), None
         plain = _PLAIN.match(raw)
         if plain and b"&" not in raw:
-            host = plain.group(1).decode("ascii").rstrip(".")
+            host = ascii_host(plain.group(1).decode("ascii"))
             if not matcher.knows(host) and not (matcher.has_paths and matcher.path(plain.group(2))):
                 return (), Url(self.page.scheme, host, "/")
         target = resolve(self.text(raw), self.base)
         return matcher.target(target, self.page), target
+
+    def _is_local(self, raw: bytes) -> bool:
+        """Whether a raw URL is plainly a path on the page's own host, of which path rules alone can say something."""
+        return self.passes_local and _LOCAL.match(raw) is not None and not _DOT_SEGMENT.search(raw)
 
     def css(self, raw: bytes) -> Ids:
         """Return what the URLs of a declaration list lead to, less what is allowed."""
@@ -156,16 +168,43 @@ class Holder:
         ids = [id_ for value in values for id_ in self.css_url(value)]
         return tuple(dict.fromkeys(ids))
 
-    def css_url(self, value: bytes) -> Ids:
-        """Return what one URL of a style sheet leads to, less what is allowed."""
-        if self.passes_local and _LOCAL.match(value):
+    def css_url(self, value: bytes, depth: int = 0) -> Ids:
+        """
+        Return what one URL of a style sheet leads to, less what is allowed.
+
+        Args:
+            depth: How many ``data:`` URLs the style sheet is inside of.
+        """
+        if self._is_local(value):
             return self.not_allowed(self._matcher.path(value))
         text = css.unescape(value.decode("utf-8", "replace"))
         target = resolve(text, self.base)
+        if target.scheme == "data":
+            return self._sheet(data_url(target.rest), depth)
         ids = self._matcher.target(target, self.page)
         if not ids and self.policy.unknown == "hold" and self.third_party(target):
             ids = (UNKNOWN_SERVICE,)
         return self.not_allowed(ids)
+
+    def _sheet(self, data: DataUrl, depth: int) -> Ids:
+        """
+        Return what a style sheet in a ``data:`` URL leads to, less what is allowed.
+
+        What is imported or linked is a style sheet whatever its type says, unless that says picture or font.
+        """
+        if data.is_media:
+            return ()
+        if depth >= _MOST_NESTED:
+            return self.not_allowed((UNKNOWN_SERVICE,))
+        values = [value for wide in self.wide for value in css.urls(data.body, wide)]
+        if data.charset:
+            # Not every label of Python's is one of a browser's, which then reads the bytes as they are: both count.
+            try:
+                values += css.urls(data.body.decode(data.charset, "replace").encode("utf-8", "replace"))
+            except (LookupError, ValueError):
+                return self.not_allowed((UNKNOWN_SERVICE,))
+        ids = [id_ for value in dict.fromkeys(values) for id_ in self.css_url(value, depth + 1)]
+        return tuple(dict.fromkeys(ids))
 
     def third_party(self, url: Url | None) -> bool:
         """Whether ``url`` is on another site than the page."""
@@ -178,8 +217,18 @@ class Holder:
     @staticmethod
     def refresh(text: str) -> str:
         """Return where a refresh goes, https://html.spec.whatwg.org/#shared-declarative-refresh-steps"""
-        match = _REFRESH.match(text)
-        return match.group(1).strip("\"'" + SPACES) if match else ""
+        # 9 to 13. Behind the seconds stands white space, one separator, white space.
+        begun = _REFRESH.match(text)
+        if begun is None:
+            return ""
+        rest = text[begun.end() :]
+        # 14 to 19. "url" and "=" may follow, or only the beginning of that, which is then the address itself.
+        named = _REFRESH_URL.match(rest)
+        if named is None and rest[:1] in ("u", "U"):
+            return rest
+        rest = rest[named.end() :] if named else rest
+        # 20 and 21. It ends at its own quote, and without one at the end.
+        return rest[1:].partition(rest[0])[0] if rest[:1] in ("'", '"') else rest
 
     def _candidates(self, raw: bytes) -> list[tuple[str, int]]:
         """Split a srcset into its URLs, with where each begins in the decoded text."""
@@ -208,7 +257,7 @@ class Holder:
         if kind == "document":
             if self.depth >= _MOST_NESTED:
                 return (UNKNOWN_SERVICE,)
-            return self._document(self.text(raw).encode("utf-8", "replace"), self)
+            return self._document(DataUrl("text/html", "utf-8", self.text(raw).encode("utf-8", "replace")), self)
         if kind == "refresh":
             target = self.refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
@@ -217,22 +266,31 @@ class Holder:
                 id_ for part in re.split(r"[ \t\n\r\f;]+", self.text(raw)) if part for id_ in self._one(part.encode())
             ]
             return tuple(dict.fromkeys(ids))
+        return self._one(raw, document=kind == "page")
+
+    def link(self, raw: bytes) -> Ids:
+        """Return what must be held of a raw URL value that an element or an instruction names."""
         return self._one(raw)
 
-    def _one(self, raw: bytes) -> Ids:
+    def _one(self, raw: bytes, *, document: bool = False) -> Ids:
         ids, target = self.url(raw)
         if target is not None and target.scheme == "data":
-            ids = tuple(dict.fromkeys((*ids, *self._data(target.rest))))
+            ids = tuple(dict.fromkeys((*ids, *self._data(data_url(target.rest), document=document))))
         if not ids and self.policy.unknown == "hold" and self.third_party(target):
             ids = (UNKNOWN_SERVICE,)
         return self.not_allowed(ids) if ids else ()
 
-    def _data(self, rest: str) -> Ids:
-        """Return what a document or style sheet in a ``data:`` URL leads to, less what is allowed."""
-        kind = rest.partition(",")[0].partition(";")[0].strip().lower()
-        if kind in _DOCUMENT_TYPES:
-            return self._document(self._matcher.data(rest), self) if self.depth < _MOST_NESTED else (UNKNOWN_SERVICE,)
-        return self.css(self._matcher.data(rest)) if kind == "text/css" else ()
+    def _data(self, data: DataUrl, *, document: bool) -> Ids:
+        """
+        Return what a ``data:`` URL that an element names leads to, less what is allowed.
+
+        Args:
+            document: The element shows a document: any XML type makes one, and what cannot be read is held.
+        """
+        if data.kind == "text/html" or (data.is_xml and (document or data.kind == "image/svg+xml")):
+            ids = self._document(data, self) if self.depth < _MOST_NESTED else (UNKNOWN_SERVICE,)
+            return ids if document or data.kind == "text/html" else tuple(id_ for id_ in ids if id_ != UNKNOWN_SERVICE)
+        return () if data.is_xml else self._sheet(data, 0)
 
     # -- elements
 

@@ -8,8 +8,6 @@ it names services, and :mod:`consent_mw.html.rewriter` decides what to hold.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -21,13 +19,14 @@ from consent_mw.html.tokens import Syntax
 from consent_mw.html.tokens import syntax_for
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
+from consent_mw.html.urls import data_url
 from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import resolve
 
 Ids = tuple[str, ...]
 
-#: Bounds of the look-up caches, in entries and in bytes; a full cache is emptied.
-_CACHED_HOSTS = 4096
+#: Bounds of the look-up caches, in bytes; a full cache is emptied.
+_CACHED_HOSTS = 2_097_152
 _CACHED_CODE = 4_194_304
 #: Longer scripts are looked at each time.
 _CACHED_SCRIPT = 65_536
@@ -152,7 +151,10 @@ class Matcher:
         self._cookies = Globs(cookies)
         self._words = frozenset(self._words_of)
         self._path_texts = [path for path, _ in paths]
+        self._folders = frozenset(path[: at + 1] for path, _ in paths for at, c in enumerate(path) if c == "/" and at)
+        self._longest_folder = max(map(len, self._folders), default=0)
         self._host_cache: dict[str, list[tuple[str, str]]] = {}
+        self._host_room = _CACHED_HOSTS
         self._code_cache: dict[bytes | tuple[bytes, str], Ids] = {}
         self._code_room = _CACHED_CODE
 
@@ -205,8 +207,10 @@ class Matcher:
                 rules += [rule for rule in here if rule[0] not in taken]
                 taken.update(prefix for prefix, _ in here)
             rules.sort(key=lambda rule: -len(rule[0]))
-            if len(self._host_cache) >= _CACHED_HOSTS:
+            self._host_room -= len(host) + 64 * len(rules) + _ENTRY
+            if self._host_room < 0:
                 self._host_cache.clear()
+                self._host_room = _CACHED_HOSTS
             self._host_cache[host] = rules
         return rules
 
@@ -218,6 +222,14 @@ class Matcher:
     def has_paths(self) -> bool:
         """Whether there are path rules, which apply to every host."""
         return self._any_path is not None
+
+    def begins_in(self, path: str) -> bool:
+        """Whether a path rule can begin in the folder of ``path``, so that what is relative to it may complete one."""
+        if not self._folders:
+            return False
+        folder = path.partition("?")[0].rpartition("/")[0] + "/"
+        tail = folder[-self._longest_folder :]
+        return any(tail[at:] in self._folders for at, c in enumerate(tail) if c == "/" and at < len(tail) - 1)
 
     def path(self, raw: bytes) -> Ids:
         """Return the services whose path rules fit a plain raw path, relative or not."""
@@ -269,23 +281,9 @@ class Matcher:
         if target.scheme == "javascript":
             return self.code(unquote_to_bytes(target.rest), page)
         if target.scheme == "data":
-            return self.code(self.data(target.rest), page)
+            data = data_url(target.rest)
+            return () if data.is_media else self.code(data.body, page)
         return ()
-
-    @staticmethod
-    def data(rest: str) -> bytes:
-        """Return the bytes of a ``data:`` URL, for the text-like types that can run or load something."""
-        head, _, body = rest.partition(",")
-        kind = head.lower()
-        if kind.startswith(("image/", "font/", "video/", "audio/")) and "svg" not in kind:
-            return b""
-        raw = unquote_to_bytes(body)
-        if kind.endswith("base64"):
-            try:
-                return base64.b64decode(re.sub(rb"[^A-Za-z0-9+/]", b"", raw) + b"==")
-            except binascii.Error:
-                return raw
-        return raw
 
     # -- code
 

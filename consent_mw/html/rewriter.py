@@ -16,9 +16,9 @@ from itertools import pairwise
 from consent_mw.errors import DeadRewriter
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.holder import Holder
-from consent_mw.html.match import Ids
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.scanner.document import Insert
+from consent_mw.html.scanner.document import Queue
 from consent_mw.html.scanner.reading import Reading
 from consent_mw.html.scanner.surroundings import MOST_HISTORY
 
@@ -57,6 +57,8 @@ class Rewriter:
         self.undeclared = undeclared
         self.amend = amend
         self.policies: list[str] = []
+        #: Gives what to leave before a held script; None for a fragment.
+        self.queue: Queue | None = None
         #: The tag behind which an author asks for the banner; may be set while the page comes.
         self.mark = b""
         #: Ids of what was held.
@@ -213,6 +215,7 @@ class Rewriter:
         out = b"".join(parts)
         self._sent += len(out)
         return out
+<<<<<<< HEAD
 
 
 class PassedBytes:
@@ -251,3 +254,5 @@ def held_in(document: bytes, holder: Holder) -> Ids:
     rewriter.feed(document)
     rewriter.finish()
     return tuple(sorted(rewriter.held))
+=======
+>>>>>>> main

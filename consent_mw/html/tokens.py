@@ -277,12 +277,13 @@ class Syntax:
         Return the pattern of attributes whose addresses are plainly paths on the page's own host.
 
         Plainly: no colon, no backslash, no character reference, no control
-        character, no "//", and nothing that ``paths`` name.
+        character, no "//", no dot segment (which could hide one of ``paths``), and
+        nothing that ``paths`` name.
         """
         beginnings = _trie([path[1:] for path in paths], re.escape)
         named = rf"|{beginnings}" if beginnings else ""
         at_start = rf"(?!{beginnings})" if beginnings else ""
-        slash = rf"/(?!/{named})"
+        slash = rf"/(?!/|\.|%2[eE]{named})"
         address = _trie(_TAME_ADDRESSES) + _IS
         address += rf"(?:\"{at_start}(?:[^\":\\&/\x00-\x1f]++|{slash}|(?!))*+\""
         address += rf"|'{at_start}(?:[^':\\&/\x00-\x1f]++|{slash}|(?!))*+')"

@@ -3,12 +3,17 @@ URLs as a browser would resolve them, as far as it takes to know where a request
 
 Follows the parser of the URL Standard (https://url.spec.whatwg.org/#url-parsing)
 for what decides the host: white space and control characters, backslashes,
-missing slashes, user info, percent-encoded and internationalised hosts.
-Nothing here raises on any input.
+missing slashes, user info, percent-encoded and internationalised hosts, and
+the many ways to write an IPv4 address. Unicode's table for hosts (UTS 46) is
+the library idna's. Nothing here raises on any input, and nothing costs more
+than the length of its input: no host is longer than 253 bytes.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import ipaddress
 import re
 import unicodedata
 from html.entities import html5 as _NAMED
@@ -22,14 +27,28 @@ _AUTHORITY_END = re.compile(r"[/\\?#]")
 _TAB_OR_NEWLINE = re.compile("[\t\n\r]")
 _EDGE = "".join(map(chr, range(0x21)))
 
-#: Code points that UTS 46 maps to nothing, and dots that it maps to a full stop.
-_IGNORED = re.compile("[\u00ad\u034f\u180b-\u180d\u180f\u200b-\u200d\u2060\u2064\ufe00-\ufe0f\ufeff]")
-_DOTS = re.compile("[\u3002\uff0e\uff61]")
+#: RFC 1035, section 2.3.4: what is longer is no host, and no browser can ask it for anything.
+LONGEST_HOST = 253
+LONGEST_LABEL = 63
+#: A host of 253 bytes is made of no more code points than this once those are gone that UTS 46 ignores: one byte of
+#: Punycode stands for one code point at least, and Unicode composes four at most.
+_LONGEST_MAPPED = 4 * LONGEST_HOST
+#: idna takes no more at once; composing (NFC) pieces and then the whole is composing the whole.
+_PIECE = 256
+
+#: The longest name of a character reference, https://html.spec.whatwg.org/#named-character-references
+_LONGEST_NAME = max(map(len, _NAMED))
 
 _REFERENCE = re.compile(r"&(?:#([0-9]+)|#[xX]([0-9a-fA-F]+)|([a-zA-Z][a-zA-Z0-9]*))(;?)(?=(.?))", re.DOTALL)
 
 #: https://html.spec.whatwg.org/#numeric-character-reference-end-state
 _C1 = dict(zip(range(0x80, 0xA0), bytes(range(0x80, 0xA0)).decode("cp1252", "replace"), strict=True))
+
+
+_BASE64 = re.compile(r";[ ]*base64[ ]*\Z", re.I)
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_CHARSET = re.compile(r";[ \t\n\r\f]*charset=(?:\"([^\"]*)\"?|([^;]*))", re.I)
+_SPACES = " \t\n\r\f"
 
 
 class Url(NamedTuple):
@@ -72,7 +91,8 @@ def _decode_in_text(match: re.Match[str]) -> tuple[str, int]:
     if name is None or (name + ";" in _NAMED and match.group(4)):
         return _decode_reference(match), match.end() - match.start()
     # In text a name without a semicolon ends where it must: https://html.spec.whatwg.org/#named-character-reference-state
-    size = next((size for size in range(len(name), 1, -1) if name[:size] in _NAMED), 0)
+    longest = min(len(name), _LONGEST_NAME)
+    size = next((size for size in range(longest, 1, -1) if name[:size] in _NAMED), 0)
     return (_NAMED[name[:size]], 1 + size) if size else ("&", 1)
 
 
@@ -104,18 +124,90 @@ def decode_with_offsets(raw: bytes) -> tuple[bytes, list[int]]:
 
 
 def ascii_host(host: str) -> str:
-    """Return ``host`` as the browser would send it: percent-decoded, mapped, lower-case, in Punycode."""
+    """
+    Return ``host`` as the browser would send it: percent-decoded, mapped, lower-case, in Punycode.
+
+    https://url.spec.whatwg.org/#concept-host-parser
+
+    Returns:
+        An empty text for what is too long to be a host.
+    """
     if "%" in host:
         host = unquote_to_bytes(host.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
     if not host.isascii():
-        host = _IGNORED.sub("", host)
-        host = unicodedata.normalize("NFKC", host).lower()
-        host = _DOTS.sub(".", _IGNORED.sub("", host))
-        host = ".".join(
-            label if label.isascii() else "xn--" + label.encode("punycode", "replace").decode("ascii", "replace")
-            for label in host.split(".")
-        )
-    return host.lower().rstrip(".")
+        host = _punycode(_mapped(host))
+    host = host.lower().rstrip(".")
+    if len(host) > LONGEST_LABEL and (len(host) > LONGEST_HOST or max(map(len, host.split("."))) > LONGEST_LABEL):
+        return ""
+    if host[:1] == "[":
+        return _ipv6(host)
+    # https://url.spec.whatwg.org/#ends-in-a-number-checker
+    return _ipv4(host) if host.rpartition(".")[2][:1].isdigit() else host
+
+
+def _mapped(host: str) -> str:
+    """Return ``host`` as UTS 46 maps it (https://www.unicode.org/reports/tr46/#Processing); empty where too long."""
+    from idna import IDNAError  # its tables are of use to pages with such hosts only
+    from idna import uts46_remap
+
+    pieces: list[str] = []
+    size = 0
+    for start in range(0, len(host), _PIECE):
+        piece = host[start : start + _PIECE]
+        try:
+            mapped = uts46_remap(piece, std3_rules=False)
+        except IDNAError:
+            # A browser asks for no such host, unless it knows a newer Unicode: then each code point stands for itself.
+            mapped = piece
+        size += len(mapped)
+        if size > _LONGEST_MAPPED:
+            return ""
+        pieces.append(mapped)
+    return unicodedata.normalize("NFC", "".join(pieces))
+
+
+def _punycode(host: str) -> str:
+    """Return ``host`` with its labels in Punycode (RFC 3492); empty where one is too long."""
+    labels = host.split(".")
+    if len(host) > LONGEST_HOST or any(len(label) > LONGEST_LABEL for label in labels):
+        return ""
+    return ".".join(
+        label if label.isascii() else "xn--" + label.encode("punycode", "replace").decode("ascii", "replace")
+        for label in labels
+    )
+
+
+def _ipv6(host: str) -> str:
+    """Return an address in brackets in its one shortest form; what is none as it is."""
+    try:
+        return f"[{ipaddress.IPv6Address(host[1:].removesuffix(']')).compressed}]"
+    except ValueError:
+        return host
+
+
+def _ipv4(host: str) -> str:
+    """
+    Return an IPv4 address, of whose numbers some may be octal, hexadecimal or left out, with its four numbers.
+
+    https://url.spec.whatwg.org/#concept-ipv4-parser
+
+    Returns:
+        What is no address, as it is: a browser asks for nothing then.
+    """
+    numbers: list[int] = []
+    for part in host.split("."):
+        hexadecimal = part[:2] == "0x"
+        digits = part[2:] if hexadecimal else part
+        base = 16 if hexadecimal else 8 if len(part) > 1 and part[0] == "0" else 10
+        try:
+            numbers.append(int(digits, base) if digits.isalnum() else 0 if hexadecimal and not digits else -1)
+        except ValueError:
+            return host
+    *first, last = numbers
+    if len(numbers) > 4 or any(not 0 <= number < 256 for number in first) or not 0 <= last < 256 ** (5 - len(numbers)):
+        return host
+    value = last + sum(number << (8 * (3 - place)) for place, number in enumerate(first))
+    return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 def _authority(text: str) -> tuple[str, str]:
@@ -188,6 +280,47 @@ def resolve(text: str, base: Url) -> Url:
     if text[0] == "?":
         return Url(base.scheme, base.host, path + text.partition("#")[0])
     return Url(base.scheme, base.host, _rest(path.rpartition("/")[0] + "/" + text))
+
+
+class DataUrl(NamedTuple):
+    """What a ``data:`` URL holds."""
+
+    #: The media type in lower case, without parameters; ``text/plain`` where none is given.
+    kind: str
+    #: The label of its charset parameter, or empty.
+    charset: str
+    body: bytes
+
+    @property
+    def is_xml(self) -> bool:
+        """Whether a browser reads it as XML: https://mimesniff.spec.whatwg.org/#xml-mime-type"""
+        return self.kind.endswith("+xml") or self.kind in ("text/xml", "application/xml")
+
+    @property
+    def is_media(self) -> bool:
+        """Whether it is a picture, a font, a sound or a film, from which nothing else is fetched."""
+        return self.kind.startswith(("image/", "font/", "video/", "audio/")) and not self.is_xml
+
+
+def data_url(rest: str) -> DataUrl:
+    """
+    Return what a ``data:`` URL holds, given what stands behind its colon.
+
+    https://fetch.spec.whatwg.org/#data-url-processor
+    """
+    head, _, body = rest.partition("#")[0].partition(",")
+    raw = unquote_to_bytes(body.encode("utf-8", "surrogatepass"))
+    if mark := _BASE64.search(head):
+        head = head[: mark.start()]
+        try:
+            # Where the number of letters is not right the browser has an error; what can be read is read.
+            letters = _NOT_BASE64.sub(b"", raw)
+            raw = base64.b64decode(letters[: len(letters) - (len(letters) % 4 == 1)] + b"==")
+        except binascii.Error:
+            raw = b""
+    found = _CHARSET.search(head)
+    charset = (found.group(1) or found.group(2) or "").strip(_SPACES).lower() if found else ""
+    return DataUrl(head.partition(";")[0].strip(_SPACES).lower() or "text/plain", charset, raw)
 
 
 #: Labels under a country code that are themselves open for registration; a full list is not worth its size here:

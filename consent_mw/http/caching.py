@@ -27,13 +27,11 @@ from dataclasses import dataclass
 from dataclasses import replace
 from enum import Enum
 
-from consent_mw.core.decide import decide
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Action
 from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
+from consent_mw.http.forwarded import FORWARDING
 from consent_mw.http.headers import Headers
 from consent_mw.http.headers import for_class
 from consent_mw.http.headers import for_everybody
@@ -68,22 +66,22 @@ class Caching:
     Who may keep the page, and on what it depends.
 
     Args:
-        languages: Whether the page depends on the language that the visitor asked for.
+        depends: Request headers that the page depends on, although caches keep it.
         name: Of the class.
         stored: False where not even the visitor's own browser may keep it.
     """
 
     scope: Scope = Scope.ONE
-    languages: bool = True
+    depends: tuple[str, ...] = ()
     name: str = ""
     stored: bool = True
 
     def headers(self, given: Sequence[tuple[str, str]]) -> Headers:
         """Return the headers of a rewritten page, from those that the app gave."""
         if self.scope is Scope.ALL:
-            return for_everybody(given, languages=self.languages)
+            return for_everybody(given, depends=self.depends)
         if self.scope is Scope.CLASS:
-            return for_class(given, self.name, languages=self.languages)
+            return for_class(given, self.name, depends=self.depends)
         return for_one_visitor(given, stored=self.stored)
 
 
@@ -106,21 +104,21 @@ class CachePlan:
     right: str | None = None
 
 
-def plan(site: Site, head: RequestHead, decision: Decision, arrived: str | None, *, whole: bool) -> CachePlan:
+def plan(site: Site, head: RequestHead, decision: Decision, arrived: str | None, undecided: Decision) -> CachePlan:
     """
-    Return who may keep the response to a request, and what it is made from.
+    Return who may keep the response to a request for a whole page whose banner can be answered, and its decision.
 
     Args:
         decision: What holds for the visitor.
         arrived: The readable cookie; empty without one, None where what came is not to be relied on.
-        whole: Whether the response may be a whole page whose banner can be answered.
+        undecided: What holds for a visitor who has not chosen and sends no signal.
     """
     own = CachePlan(decision)
-    if site.caching == "private" or not whole or head.method not in ("GET", "HEAD"):  # (1)
+    if site.caching == "private" or head.method not in ("GET", "HEAD"):  # (1)
         return own
-    languages = len(site.languages) > 1
+    depends = _depends(site)
     if site.caching == "shared":  # (2)
-        return CachePlan(decide(site, NoRecord.ABSENT, Signals(), 0), Caching(Scope.ALL, languages))
+        return CachePlan(undecided, Caching(Scope.ALL, depends))
     named = head.all(CLASS_HEADER)
     if not named:  # (3)
         return own
@@ -132,7 +130,18 @@ def plan(site: Site, head: RequestHead, decision: Decision, arrived: str | None,
         return own
     if decision.record is not None:  # (6)
         decision = replace(decision, record=replace(decision.record, receipt=""))
-    return CachePlan(decision, Caching(Scope.CLASS, languages, name))
+    return CachePlan(decision, Caching(Scope.CLASS, depends, name))
+
+
+def _depends(site: Site) -> tuple[str, ...]:
+    """
+    Return the request headers that a page for caches depends on.
+
+    What proxies say of scheme, host and prefix decides what is the site's own, and so what is held. A proxy that lets
+    a stranger's header through must not make the stranger's page everybody's: a cache that obeys Vary keeps it apart.
+    """
+    languages = ("Accept-Language",) if len(site.languages) > 1 else ()
+    return languages + (FORWARDING if site.trusted_proxies else ())
 
 
 def class_of(site: Site, decision: Decision) -> str:

@@ -1,45 +1,60 @@
 """
 One request and its response: the only state machine.
 
-====================  ====================  =======================================
-state                 event                 next state, and what goes out
-====================  ====================  =======================================
-NEW                   start: PASS           PASSING, the app's own body
-NEW                   start: REWRITE        REWRITING, the body with the holds
-NEW                   start: REFUSE         REFUSING, an error page instead
-PASSING               feed, finish          the same bytes; DONE after finish
-REWRITING             feed, finish          rewritten bytes; DONE after finish
-REWRITING             refused markup,       nothing sent yet: REFUSING;
-                      or any error          else DEAD: nothing more goes out
-REFUSING              feed, finish          nothing but the error page; DONE
-any                   start again           NEW, while nothing was sent
-DEAD, DONE            feed, finish          nothing
-====================  ====================  =======================================
+Theory of operation
+-------------------
 
-An edge translates: it makes a :class:`RequestHead`, calls ``start`` when the
-app's head is there, sends what ``feed`` and ``finish`` return, and never
-decides anything.
+An exchange stands between an application and a server for the length of one response. It has three partners and
+knows none of their kinds. The *edge* (WSGI, ASGI, Django) translates: it makes a :class:`RequestHead`, hands over the
+application's head and body as they come, and sends what it gets back. It decides nothing, so that all edges behave
+alike. The *view* (:class:`View`, in a running site :class:`consent_mw.engine.page_view.PageView`) knows the visitor:
+what may run, what to insert, which cookies to hold. The *stream* (:class:`PageStream`, in a content coding inside
+:class:`CodedStream`) rewrites bytes. The exchange owns what is left: the order of events, and the rule that no raw
+page goes out after an error.
+
+An application answers with a head and, piece by piece, a body. The head decides (:func:`judge`): the body *passes* as
+the application's own bytes, is *rewritten* as it streams, or is *refused*, where it is HTML that nobody can read: an
+unknown coding, a part of a page. Nothing is asked of the view before that. A response that passes costs a look at its
+headers, and the view is asked only about those that name something: links, refreshes, cookies.
+
+Why a head has to wait. A page can turn out to be unreadable in its first bytes: it is not the gzip that its head says,
+or it switches charsets. As long as nothing was sent, an error page with another status can still take its place. So
+an edge feeds the first chunk before it sends the head. Once bytes are out, all that is left is to stop: what was sent
+was safe, and what follows would not be.
+
+Why errors end it. The rewriter is built to hold, and a page that it fails on may be the page that was made to fail
+it. Whatever is raised inside, the exchange closes: REFUSING while nothing is sent, else DEAD. Neither state has a way
+back to the page's bytes. The one thing that can undo a refusal is the application itself: it may start again with
+another head, as PEP 3333 lets it, as long as nothing was sent.
+
+States and events stand in :data:`consent_mw.http.states.TRANSITIONS`, a table that runs. Every event goes through
+:meth:`Exchange._move`, which looks up what follows, ignores what has no meaning any more (a body after the end), and
+raises :class:`MisusedExchange` on what no edge may do (a second head after bytes were sent). The table in
+docs/exchange.md is printed from it.
+
+Everything here is pure: no socket, clock, environ or scope. Time, chance and storage are the view's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from functools import cached_property
+from typing import Protocol
 
 from consent_mw.core.model import Decision
+from consent_mw.errors import MisusedExchange
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.charset import PageStream
+from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
-from consent_mw.html.meta_csp import Amend
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
 from consent_mw.html.scanner.document import Place
 from consent_mw.html.urls import Url
-from consent_mw.html.urls import ascii_host
 from consent_mw.http.caching import FOR_ONE
 from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
@@ -47,6 +62,7 @@ from consent_mw.http.content_coding import BUILT_IN
 from consent_mw.http.content_coding import CodedStream
 from consent_mw.http.content_coding import Coding
 from consent_mw.http.content_coding import narrowed
+from consent_mw.http.cookies import without
 from consent_mw.http.headers import DEPENDENT
 from consent_mw.http.headers import Handling
 from consent_mw.http.headers import Headers
@@ -55,31 +71,22 @@ from consent_mw.http.headers import for_some
 from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import of_other_bytes
-from consent_mw.http.headers import without_held
+from consent_mw.http.held_headers import HeldHeaders
+from consent_mw.http.intent import closed_headers
+from consent_mw.http.intent import is_document
+from consent_mw.http.intent import page_url
+from consent_mw.http.intent import wants_banner
+from consent_mw.http.intent import wants_page
+from consent_mw.http.refusal import error_page
 from consent_mw.http.request import RequestHead
-from consent_mw.http.tracker_cookies import less_held
+from consent_mw.http.states import TRANSITIONS
+from consent_mw.http.states import Event
+from consent_mw.http.states import ExchangeState
+from consent_mw.http.states import Outcome
 from consent_mw.http.validators import Conditions
 from consent_mw.http.validators import conditions_of
 from consent_mw.http.validators import dated
 from consent_mw.http.validators import marked
-
-#: What a browser says it will do with the response when it is to be a page (Fetch Metadata).
-_DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object"})
-#: Libraries that put fragments into a page say so.
-_FRAGMENT_MARKS = ("x-requested-with", "hx-request", "turbo-frame", "x-pjax", "x-up-version", "x-inertia")
-#: With these an app would answer from the visitor's cache, or with a part, or in a form that cannot be read.
-_CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since")
-
-
-class ExchangeState(Enum):
-    """Where an exchange is."""
-
-    NEW = "new"
-    PASSING = "passing"
-    REWRITING = "rewriting"
-    REFUSING = "refusing"
-    DONE = "done"
-    DEAD = "dead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,46 +103,109 @@ class PageInsert:
 #: How headers name UTF-8; of its other labels some stand for something else in browsers.
 _UTF_8 = frozenset({"utf-8", "utf8"})
 
-#: Gives the banner, or what runs first, or nothing (yet); called with what is known of the page.
-Insert = Callable[[PageInsert], bytes]
+#: The event of a head, by what becomes of the body.
+_HEADS = {Handling.PASS: Event.PASS, Handling.REWRITE: Event.REWRITE, Handling.REFUSE: Event.REFUSE}
 
 
-def wants_page(head: RequestHead) -> bool:
-    """Whether the response may be a page that a browser shows."""
-    destination = head.header("sec-fetch-dest")
-    if destination is not None:
-        return destination in _DOCUMENTS
-    return "text/html" in (head.header("accept") or "")
+class View(Protocol):
+    """
+    What an exchange asks about the visitor and the page: one object for each page view.
 
+    Everything has a default, that of a site which inserts nothing and holds no cookie; only :attr:`hold_policy` and
+    :attr:`decision` have none. Each property is asked for at most when it is needed, so that a view may work it out
+    then.
+    """
 
-def wants_banner(head: RequestHead) -> bool:
-    """Whether the response is the visitor's whole page: not a frame in it, and not a fragment for it."""
-    destination = head.header("sec-fetch-dest")
-    if destination is not None:
-        return destination == "document"
-    return not any(head.header(mark) for mark in _FRAGMENT_MARKS)
+    #: Whether the application asked for the decision, so that its response may depend on it.
+    asked: bool = False
 
+    @property
+    def decision(self) -> Decision:
+        """What the visitor allows."""
+        ...
 
-def is_document(head: RequestHead) -> bool:
-    """Whether scripts of the response run in a document of its own: a page, or a frame in one, and no fragment."""
-    destination = head.header("sec-fetch-dest")
-    if destination is not None:
-        return destination in _DOCUMENTS
-    return wants_banner(head)
+    def ask(self) -> Decision:
+        """Return the decision to the application."""
+        return self.decision
 
+    @property
+    def hold_policy(self) -> HoldPolicy:
+        """What may run for this visitor."""
+        ...
 
-def closed_headers(head: RequestHead) -> tuple[str, ...]:
-    """Return the request headers (lower case) that the app must not see: ways around the rewriter."""
-    if not wants_page(head):
+    @property
+    def undecided_policy(self) -> HoldPolicy:
+        """What may run for a visitor who granted nothing, to tell what depends on the choice."""
+        return self.hold_policy
+
+    @property
+    def caching(self) -> Caching:
+        """Who may keep the page."""
+        return FOR_ONE
+
+    @property
+    def codings(self) -> Mapping[str, Coding]:
+        """The content codings that can be opened and closed again."""
+        return BUILT_IN
+
+    @property
+    def coding_names(self) -> frozenset[str]:
+        """The names of :attr:`codings`."""
+        return frozenset(self.codings)
+
+    @property
+    def hides_cookies(self) -> bool:
+        """Whether cookies of what is held are kept from the app where a browser sends them."""
+        return False
+
+    @property
+    def mark(self) -> str:
+        """The tag by which an author may ask for the banner in another place than first in the body."""
+        return ""
+
+    def banner(self, place: PageInsert) -> bytes:
+        """Return what goes where the banner can stand, or nothing (yet)."""
+        return b""
+
+    def first(self, place: PageInsert) -> bytes:
+        """Return what goes first into the head of every document."""
+        return b""
+
+    def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
+        """Return what goes before a script of a document that is held for ``ids``, by its text."""
+        return b""
+
+    def headers(self, headers: Headers) -> Headers:
+        """Return the headers of a rewritten page with policies that let in what is inserted."""
+        return headers
+
+    def meta_csp(self, text: str) -> Iterable[TextEdit]:
+        """Return what to insert into a Content-Security-Policy that stands in the page."""
         return ()
-    return tuple(name for name in _CLOSED if head.header(name) is not None)
 
+    def holds_cookie(self, name: str) -> bool:
+        """Return whether a cookie belongs to something held."""
+        return False
 
-def page_url(head: RequestHead) -> Url:
-    """Return where the page is, as its relative URLs see it."""
-    host = head.host.rpartition("@")[2]
-    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-    return Url(head.scheme, ascii_host(name), head.path or "/")
+    def could_hold_cookie(self, name: str) -> bool:
+        """Return whether a cookie belongs to something that waits for a choice."""
+        return False
+
+    def cookies_set_right(self) -> Sequence[str]:
+        """Return Set-Cookie values for a page that no shared cache keeps: held services' cookies go, ours are right."""
+        return ()
+
+    def variant(self) -> str:
+        """Return letters and digits that change with all that the rewritten page depends on, beside the app's."""
+        return ""
+
+    def held(self, ids: frozenset[str]) -> None:
+        """Hear what was held in the page, once."""
+        return None
+
+    def failed(self, what: str, error: BaseException | None) -> None:
+        """Hear what went wrong, for the log; must not raise."""
+        return None
 
 
 class Exchange:
@@ -144,95 +214,45 @@ class Exchange:
 
     Args:
         head: The request.
-        policy: What may run for this visitor.
-        decision: Why; kept for the edge and for views.
-        insert: Gives the banner.
-        first: Gives what goes first into the head of every document.
-        expire: Set-Cookie values that take held services' cookies away from the visitor's browser; they go out with
-            pages that no shared cache keeps.
-        holds_cookie: Whether a cookie that the app sets belongs to something held.
-        hide_cookies: Whether such cookies are kept from the app where a browser sends them.
-        caching: Who may keep the page.
-        undecided: Gives what may run for a visitor who granted nothing, to tell what depends on the choice.
-        could_hold_cookie: Whether a cookie that the app sets belongs to something that waits for a choice.
-        codings: The content codings that can be opened and closed again.
-        variant: Gives letters and digits that change with all that the rewritten page depends on, beside the app's.
-        adapt: Gives the headers of a rewritten page with policies that let in what is inserted.
-        amend: The same for a policy that stands in the page.
-        mark: The tag by which an author may ask for the banner in another place than first in the body.
-        done: Called once with the ids of what was held.
-        failed: Called with what went wrong, for the log; must not raise.
+        view: What the site makes of it.
     """
 
-    def __init__(
-        self,
-        head: RequestHead,
-        policy: HoldPolicy,
-        decision: Decision,
-        *,
-        insert: Insert,
-        first: Insert | None = None,
-        expire: Sequence[str] = (),
-        holds_cookie: Callable[[str], bool] = lambda name: False,
-        hide_cookies: bool = False,
-        caching: Caching = FOR_ONE,
-        undecided: Callable[[], HoldPolicy] | None = None,
-        could_hold_cookie: Callable[[str], bool] = lambda name: False,
-        codings: Mapping[str, Coding] = BUILT_IN,
-        variant: Callable[[], str] = lambda: "",
-        adapt: Callable[[Headers], Headers] = lambda headers: headers,
-        amend: Amend | None = None,
-        mark: str = "",
-        done: Callable[[frozenset[str]], None] = lambda held: None,
-        failed: Callable[[str, BaseException | None], None] = lambda what, error: None,
-    ) -> None:
+    def __init__(self, head: RequestHead, view: View) -> None:
         self.head = head
-        self.decision = decision
+        self.view = view
         self.state = ExchangeState.NEW
         self.status = 0
         self.reason = ""
         self.headers: Headers = []
         #: How many bytes of body went out.
         self.sent = 0
-        self._policy = policy
-        self._insert = insert
-        self._first = first
-        self._expire = expire
-        self._holds_cookie = holds_cookie
-        self._hide_cookies = hide_cookies
-        self._caching = caching
-        self._undecided = undecided
-        self._could_hold_cookie = could_hold_cookie
-        self._codings = codings
-        self._variant = variant
         self._asked = Conditions()
-        self._adapt = adapt
-        self._amend = amend
-        self._mark = mark
         self._place_asked = False
-        self._done = done
-        self._failed = failed
         self._stream: PageStream | CodedStream | None = None
         self._rewriters: list[Rewriter] = []
         self._length = -1
         self._received = 0
         self._streaming = True
         self._error_page = b""
-        self._page = page_url(head)
+
+    @property
+    def decision(self) -> Decision:
+        """What the visitor allows; for the edge and for views."""
+        return self.view.decision
 
     def request_changes(self) -> dict[str, str | None]:
         """Return the request headers (lower case) that the app must see otherwise: with this value, or not at all."""
         changes: dict[str, str | None] = dict.fromkeys(closed_headers(self.head))
-        self._asked, conditions = conditions_of(self.head, self._variant, page=wants_page(self.head))
+        self._asked, conditions = conditions_of(self.head, self.view.variant, page=wants_page(self.head))
         changes |= conditions
         codings = self.head.all("accept-encoding")
         if codings:
             # Only what can be opened here is offered.
-            changes["accept-encoding"] = narrowed(", ".join(codings), frozenset(self._codings)) or None
-        cookies = "; ".join(self.head.all("cookie")) if self._hide_cookies else ""
-        shown = less_held(cookies, self._holds_cookie)
-        if shown != cookies:
-            changes["cookie"] = shown or None
+            changes["accept-encoding"] = narrowed(", ".join(codings), self.view.coding_names) or None
+        if self.view.hides_cookies and (cookies := "; ".join(self.head.all("cookie"))):
+            shown = without(cookies, self.view.holds_cookie)
+            if shown != cookies:
+                changes["cookie"] = shown or None
         return changes
 
     def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
@@ -244,17 +264,21 @@ class Exchange:
         # What answers OPTIONS is never shown, and a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch)
         # is between the browser and the app.
         shown = self.head.method != "OPTIONS"
-        verdict = judge(status, headers, self._codings) if shown else Verdict(Handling.PASS)
+        page = wants_page(self.head)
+        verdict = judge(status, headers, self.view.codings, document=page) if shown else Verdict(Handling.PASS)
+        self._move(_HEADS[verdict.handling] if not self.sent else Event.RESTART)
         self.status, self.reason = status, reason
         self._stream = None
         self._rewriters = []
         if verdict.handling is Handling.PASS:
-            self.state = ExchangeState.PASSING
-            self.headers = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
+            self.headers = list(headers)
+            dependent = any(name.lower() in DEPENDENT for name, _ in headers)
+            if dependent:
+                self.headers = self.allowed(headers)
             if status == 304 and self._asked.about(headers):
                 # The page that the browser has is the one that it would get.
-                self.headers = self._adapted(self._caching.headers(self.headers)) + self._tags(headers)
-            elif self._head_depends(headers):
+                self.headers = self._adapted(self.view.caching.headers(self.headers)) + self._tags(headers)
+            elif self._depends_on_choice() or (dependent and self._named.depend(headers)):
                 self.headers = for_some(self.headers)
         elif verdict.handling is Handling.REFUSE:
             self._refuse(verdict.problem, verdict.remedy)
@@ -264,6 +288,8 @@ class Exchange:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a piece of the app's body and return what to send; never raises."""
+        if not self._move(Event.FEED):
+            return b""
         if self.state is ExchangeState.PASSING:
             out = chunk
         elif self.state is ExchangeState.REWRITING and self.head.method != "HEAD":
@@ -281,8 +307,7 @@ class Exchange:
             self._report()
         if self.state is ExchangeState.REFUSING and self.head.method != "HEAD":
             out, self._error_page = self._error_page, b""
-        if self.state is not ExchangeState.DEAD:
-            self.state = ExchangeState.DONE
+        self._move(Event.FINISH)
         self.sent += len(out)
         return out
 
@@ -312,7 +337,7 @@ class Exchange:
 
     def allowed(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return headers that go out before the response (early hints), less what is held."""
-        return without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
+        return self._named.less_held(headers)
 
     def trailers(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return fields that go out behind the body; digests of the app's own bytes do not fit another body."""
@@ -329,91 +354,98 @@ class Exchange:
         """Return the markup that stands where an author wants the banner, and keep the banner until it comes."""
         self._place_asked = True
         for rewriter in self._rewriters:
-            rewriter.mark = self._mark.encode()
-        return self._mark
+            rewriter.mark = self.view.mark.encode()
+        return self.view.mark
 
     def holds(self, url: str) -> bool:
         """Whether what is at ``url`` may not be fetched now."""
-        return self._holds_url(url)
+        return self._named.holds_url(url)
 
     def abandon(self) -> None:
         """Note that the app failed or the visitor left: what was kept back is not sent."""
         self._report()
-        self.state = ExchangeState.DEAD
+        self._move(Event.ABANDON)
 
     # -- the parts
 
+    def _move(self, event: Event) -> bool:
+        """
+        Go to the state that follows from an event; return False where the event means nothing any more.
+
+        Raises:
+            MisusedExchange: the event cannot happen in this state.
+        """
+        following = TRANSITIONS[self.state][event]
+        if following is Outcome.MISUSE:
+            raise MisusedExchange(f"{event.value!r} cannot happen to a response that is {self.state.value}")
+        if isinstance(following, ExchangeState):
+            self.state = following
+            return True
+        return False
+
     def _rewrite(self, verdict: Verdict, headers: Sequence[tuple[str, str]]) -> None:
-        self.state = ExchangeState.REWRITING
         length = next((value for name, value in headers if name.lower() == "content-length"), "")
         self._length = int(length) if length.isascii() and length.isdigit() else -1
-        kept = without_held(headers, self._holds_url, self._holds_refresh, self._holds_cookie)
-        kept = self._adapted(self._caching.headers(kept))
+        kept = self.allowed(headers)
+        kept = self._adapted(self.view.caching.headers(kept))
         self.headers = kept + self._tags(headers)
         if is_private(self.headers):
-            self.headers += [("Set-Cookie", value) for value in self._expire]
+            self.headers += [("Set-Cookie", value) for value in self.view.cookies_set_right()]
         page_headers = tuple(headers)
         banner = wants_banner(self.head) and not verdict.piece
 
         def insert(place: Place, utf8: bool) -> bytes:
             if self._place_asked and not (place.asked or place.at_end):
                 return b""  # the place that the author asked for comes later, or else the end does
-            return self._insert(PageInsert(page_headers, verdict.xml, place, utf8))
+            return self.view.banner(PageInsert(page_headers, verdict.xml, place, utf8))
 
         def first(place: Place) -> bytes:
-            return self._first(PageInsert(page_headers, verdict.xml, place)) if self._first else b""
+            return self.view.first(PageInsert(page_headers, verdict.xml, place))
+
+        def queue(place: Place, ids: tuple[str, ...], code: bytes) -> bytes:
+            return self.view.before_script(PageInsert(page_headers, verdict.xml, place), ids, code)
 
         def rewriter(charset: str) -> Rewriter:
-            holder = Holder(self._policy, self._page, document=held_in, charset=charset, xml=verdict.xml)
+            holder = Holder(self.view.hold_policy, self._page, document=held_in, charset=charset, xml=verdict.xml)
             utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
             made = Rewriter(
                 holder,
                 (lambda place: insert(place, utf8)) if banner else None,
-                first if self._first is not None and is_document(self.head) and not verdict.piece else None,
+                first if is_document(self.head) and not verdict.piece else None,
                 undeclared=not verdict.charset,
-                amend=self._amend,
+                amend=self.view.meta_csp,
             )
-            made.mark = self._mark.encode() if self._place_asked else b""
+            made.queue = queue if made.first is not None else None
+            made.mark = self.view.mark.encode() if self._place_asked else b""
             self._rewriters.append(made)
             return made
 
-        stream: PageStream | CodedStream = PageStream(verdict.charset, rewriter, sniff=verdict.sniff)
+        stream: PageStream | CodedStream = PageStream(
+            verdict.charset, rewriter, sniff=verdict.sniff, document=verdict.document
+        )
         for coding in verdict.codings:  # the last one applied is the first to be opened
-            stream = CodedStream(stream, self._codings[coding])
+            stream = CodedStream(stream, self.view.codings[coding])
         self._stream = stream
 
     def _adapted(self, headers: Headers) -> Headers:
         """Return the headers of a page with policies that fit what is inserted; those of a fragment as they are."""
-        return self._adapt(headers) if is_document(self.head) else headers
+        return self.view.headers(headers) if is_document(self.head) else headers
 
     def _tags(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return the entity tag of the rewritten page, if the app gave one for its own, or a date."""
         given = {name.lower(): value for name, value in headers if name.lower() in ("etag", "last-modified")}
         tag = ""
         if "etag" in given:
-            tag = marked(given["etag"], self._variant())
+            tag = marked(given["etag"], self.view.variant())
         elif "last-modified" in given:
-            tag = dated(given["last-modified"], self._variant())
+            tag = dated(given["last-modified"], self.view.variant())
         if self.status == 304 and not tag:
             tag = self._asked.sent
         return [("ETag", tag)] if tag else []
 
-    def _head_depends(self, headers: Sequence[tuple[str, str]]) -> bool:
-        """Whether the head of a response that passes would be another one for a visitor who granted nothing."""
-        if self._undecided is None or self._caching.scope is Scope.ALL or is_private(headers):
-            return False
-        if not any(name.lower() in DEPENDENT for name, _ in headers):
-            return False
-        holder = Holder(self._undecided(), self._page, document=held_in)
-
-        def holds_url(url: str) -> bool:
-            return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
-
-        def holds_refresh(value: str) -> bool:
-            target = holder.refresh(value)
-            return bool(target) and holds_url(target)
-
-        return without_held(headers, holds_url, holds_refresh, self._could_hold_cookie) != list(headers)
+    def _depends_on_choice(self) -> bool:
+        """Whether the application asked what this visitor allows, and not what everybody does who gets the page."""
+        return self.view.asked and self.view.caching.scope is not Scope.ALL
 
     def _guarded(self, chunk: bytes | None) -> bytes:
         """Rewrite; on any error send an error page, or nothing more where a part of the page is out already."""
@@ -434,42 +466,29 @@ class Exchange:
 
     def _stop(self, problem: str, remedy: str, error: BaseException | None) -> None:
         if self.sent:
-            self._failed(f"{problem} {remedy} The rest of the page was not sent.", error)
-            self.state = ExchangeState.DEAD
+            self.view.failed(f"{problem} {remedy} The rest of the page was not sent.", error)
+            self._move(Event.BROKEN)
         else:
+            self._move(Event.UNREADABLE)
             self._refuse(problem, remedy, error)
 
     def _refuse(self, problem: str, remedy: str, error: BaseException | None = None) -> None:
-        self._failed(f"{problem} {remedy}", error)
+        self.view.failed(f"{problem} {remedy}", error)
         self._stream = None
-        self.state = ExchangeState.REFUSING
         self.status, self.reason = 500, "Internal Server Error"
-        text = (
-            "This page was not sent.\n\n"
-            "consent_mw holds trackers back until visitors agree, and it could not do that here.\n"
-            f"{problem}\n{remedy}\n"
-        )
-        self._error_page = text.encode("utf-8", "replace")
-        self.headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(self._error_page))),
-            ("Cache-Control", "no-store"),
-            ("X-Content-Type-Options", "nosniff"),
-        ]
+        self._error_page, self.headers = error_page(problem, remedy)
 
     def _report(self) -> None:
         rewriters, self._rewriters = self._rewriters, []
         held = frozenset(id_ for rewriter in rewriters for id_ in rewriter.held)
         if held:
-            self._done(held)
+            self.view.held(held)
 
-    def _holder(self) -> Holder:
-        return Holder(self._policy, self._page, document=held_in)
+    @cached_property
+    def _page(self) -> Url:
+        return page_url(self.head)
 
-    def _holds_url(self, url: str) -> bool:
-        holder = self._holder()
-        return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
-
-    def _holds_refresh(self, value: str) -> bool:
-        target = self._holder().refresh(value)
-        return bool(target) and self._holds_url(target)
+    @cached_property
+    def _named(self) -> HeldHeaders:
+        """What is held of the addresses and cookies that headers name."""
+        return HeldHeaders(self.view, self._page)

@@ -1,10 +1,9 @@
 """
-What the visitor sees of the site, where proxies of the owner's own stand before it.
+What the visitor sees of the site when the owner's proxies stand in front of it, and whose address it is.
 
-Proxies tell it in ``X-Forwarded-Proto``, ``-Host`` and ``-Prefix``. Each adds
-to the end of a list, and visitors can write whatever they like before that:
-of the entries, the one that the outermost of the stated proxies wrote counts,
-and none where there are fewer entries than proxies.
+Proxies report it in ``X-Forwarded-Proto``, ``-Host``, ``-Prefix`` and ``-For``. Each proxy appends to a list, and
+visitors can write anything at its start. The entry of the outermost of the stated proxies counts; if there are fewer
+entries than proxies, none does.
 """
 
 from __future__ import annotations
@@ -20,6 +19,10 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+=:@%-]+)*/?", re.ASCII)
 #: Characters of a list that are looked at, from its end.
 _READ = 1_000
+#: Characters of one ``X-Forwarded-For`` that are looked at, from its end.
+_READ_HOPS = 2048
+#: What a page depends on where proxies are trusted: these decide what is the site's own.
+FORWARDING = ("X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,25 @@ def forwarded(header: Callable[[str], str], proxies: int) -> Forwarded:
         host if _HOST.fullmatch(host) else "",
         prefix.rstrip("/") if _PREFIX.fullmatch(prefix) else "",
     )
+
+
+def address_of(remote: str, head: RequestHead, proxies: int) -> str:
+    """
+    Return the address that a request came from, as it was written; empty if the proxies do not say.
+
+    Args:
+        remote: The address that the server sees.
+        proxies: How many the owner has; without any, ``remote`` is the answer.
+    """
+    if not proxies:
+        return remote
+    hops = hops_of(head)
+    return hops[-proxies] if len(hops) >= proxies else ""
+
+
+def hops_of(head: RequestHead) -> list[str]:
+    """Return the entries of ``X-Forwarded-For``, the nearest proxy's last."""
+    return [hop for value in head.all("x-forwarded-for") for hop in value[-_READ_HOPS:].split(",")]
 
 
 def under(prefix: str, script_name: str) -> str:

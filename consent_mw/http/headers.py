@@ -7,14 +7,17 @@ sends an error page instead, because the body is HTML that cannot be read.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from collections.abc import Container
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
-from consent_mw.http.tracker_cookies import name_set_by
+from consent_mw.html.csp import without_reports
+from consent_mw.http.cookies import name_of_pair
 
 Headers = list[tuple[str, str]]
 
@@ -41,12 +44,17 @@ class Verdict(NamedTuple):
     remedy: str = ""
     #: It is for a place in a page, whatever the request says.
     piece: bool = False
+    #: A browser will show it as a document of its own.
+    document: bool = False
 
 
 #: HTML that a script of the page puts into it (https://turbo.hotwired.dev/handbook/streams).
 _PIECES = frozenset({"text/vnd.turbo-stream.html"})
 _HTML = frozenset({"text/html"}) | _PIECES
 _XHTML = frozenset({"application/xhtml+xml"})
+#: Other types that a browser shows as a document, with all that XHTML and SVG elements in it fetch and run:
+#: https://mimesniff.spec.whatwg.org/#xml-mime-type. As pictures, feeds and data they go out as they are.
+_XML = frozenset({"text/xml", "application/xml"})
 #: Types for which a browser looks at the bytes, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
 _ESSENCE = re.compile(r"\s*([^\s;(]*)")
@@ -94,11 +102,16 @@ _LINKS_THAT_FETCH = frozenset(
         "compression-dictionary",
     ]
 )
-#: Headers that name addresses to which the browser goes by itself, and where an address begins in them.
-_NAMES_ADDRESSES = frozenset(["speculation-rules", "report-to", "reporting-endpoints"])
+#: Headers that name addresses to which a browser sends reports, or from where it takes what to fetch ahead.
+_ENDPOINTS = frozenset(["reporting-endpoints", "report-to", "nel", "expect-ct", "x-xss-protection"])
+_POLICIES = frozenset(["content-security-policy", "content-security-policy-report-only"])
+_NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules"}
 #: Headers of which something may be held.
-DEPENDENT = _NAMES_ADDRESSES | {"set-cookie", "refresh", "link"}
-_ADDRESS = re.compile(r"\"([^\"]*)\"")
+DEPENDENT = _NAMES_ADDRESSES | _POLICIES | {"set-cookie", "refresh", "link"}
+#: Addresses as headers write them: in quotes, or behind "=".
+_ADDRESS = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|=[ \t]*([^\s\";,=][^\s\";,]*)")
+#: A member of Reporting-Endpoints (RFC 8941, section 3.2): a key, an address, parameters.
+_ENDPOINT = re.compile(r"[ \t]*([a-z*][a-z0-9_.*-]*)=\"((?:[^\"\\]|\\.)*)\"([^,\"]*)(?:,|\Z)")
 
 
 def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
@@ -121,17 +134,21 @@ def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
     return kind, charset
 
 
-def judge(status: int, headers: Sequence[tuple[str, str]], readable: Container[str] = ()) -> Verdict:
+def judge(
+    status: int, headers: Sequence[tuple[str, str]], readable: Container[str] = (), *, document: bool = False
+) -> Verdict:
     """
     Return what becomes of a response.
 
     Args:
         readable: The content codings that can be opened and closed again, in lower case.
+        document: A browser will show the response as a document of its own.
     """
     if status < 200 or status in (204, 205, 304):
         return Verdict(Handling.PASS)
     kind, charset = media_type(headers)
-    if kind not in _HTML | _XHTML | _UNKNOWN:
+    drawn = document and kind not in _XHTML and (kind in _XML or kind.endswith("+xml"))
+    if not drawn and kind not in _HTML | _XHTML | _UNKNOWN:
         return Verdict(Handling.PASS)
     codings = [
         coding.strip().lower()
@@ -141,7 +158,7 @@ def judge(status: int, headers: Sequence[tuple[str, str]], readable: Container[s
     ]
     codings = [coding for coding in codings if coding not in ("", "identity")]
     if len(codings) > _MOST_CODINGS or not all(coding in readable for coding in codings):
-        if kind in _UNKNOWN:
+        if kind in _UNKNOWN and not document:
             return Verdict(Handling.PASS)
         return Verdict(
             Handling.REFUSE,
@@ -155,17 +172,27 @@ def judge(status: int, headers: Sequence[tuple[str, str]], readable: Container[s
             remedy="Let the application send HTML itself; X-Accel-Redirect and X-Sendfile are for other files.",
         )
     if status == 206 or any(name.lower() == "content-range" for name, _ in headers):
-        if kind in _UNKNOWN:
+        if kind in _UNKNOWN and not document:
             return Verdict(Handling.PASS)
         return Verdict(
             Handling.REFUSE,
             problem="The response is a part of an HTML page, so what is in it cannot be told.",
             remedy="Do not answer Range requests for HTML pages.",
         )
-    return Verdict(Handling.REWRITE, charset, kind in _XHTML, kind in _UNKNOWN, tuple(codings), piece=kind in _PIECES)
+    return Verdict(
+        Handling.REWRITE,
+        charset,
+        drawn or kind in _XHTML,
+        kind in _UNKNOWN,
+        tuple(codings),
+        # Nothing of ours has a place in a drawing or a feed.
+        piece=drawn or kind in _PIECES,
+        document=document,
+    )
 
 
-def _cache_control(values: list[str]) -> str:
+@lru_cache(maxsize=256)
+def _cache_control(values: tuple[str, ...]) -> str:
     kept = [part.strip() for value in values for part in value.split(",")]
     kept = [part for part in kept if part.lower() in _KEPT_DIRECTIVES]
     for needed in ("private", "no-cache"):
@@ -174,7 +201,8 @@ def _cache_control(values: list[str]) -> str:
     return ", ".join(dict.fromkeys(kept))
 
 
-def _vary(values: list[str], added: Sequence[str]) -> str:
+@lru_cache(maxsize=256)
+def _vary(values: tuple[str, ...], added: tuple[str, ...]) -> str:
     names = [part.strip() for value in values for part in value.split(",") if part.strip()]
     if "*" in names:
         return "*"
@@ -195,25 +223,25 @@ def for_one_visitor(headers: Sequence[tuple[str, str]], *, stored: bool = True) 
     kept, cache, vary = _parted(headers, body=True, shared=True)
     if not stored:
         cache = [*cache, "no-store"]
-    return [*kept, ("Cache-Control", _cache_control(cache)), ("Vary", _vary(vary, _ON_THE_VISITOR))]
+    return [*kept, ("Cache-Control", _cache_control(tuple(cache))), ("Vary", _vary(tuple(vary), _ON_THE_VISITOR))]
 
 
-def for_everybody(headers: Sequence[tuple[str, str]], *, languages: bool) -> Headers:
+def for_everybody(headers: Sequence[tuple[str, str]], *, depends: Sequence[str] = ()) -> Headers:
     """
     Return the headers of a page that is the same for everybody: what the app said of caches stands.
 
     Args:
-        languages: Whether the page depends on the language that the visitor asked for.
+        depends: Request headers that the page depends on all the same.
     """
     kept, cache, vary = _parted(headers, body=True)
     # It goes with an entity tag that changes with the insertions, and a reader who has both goes by the tag.
     kept += [(name, value) for name, value in headers if name.lower() == "last-modified"]
     kept += [("Cache-Control", value) for value in cache]
-    names = _vary(vary, ("Accept-Language",) if languages else ())
+    names = _vary(tuple(vary), depends)
     return [*kept, ("Vary", names)] if names else kept
 
 
-def for_class(headers: Sequence[tuple[str, str]], name: str, *, languages: bool) -> Headers:
+def for_class(headers: Sequence[tuple[str, str]], name: str, *, depends: Sequence[str] = ()) -> Headers:
     """
     Return the headers of a page that is the same for all visitors of a class.
 
@@ -223,7 +251,7 @@ def for_class(headers: Sequence[tuple[str, str]], name: str, *, languages: bool)
 
     Args:
         name: Of the class, for caches that pass the page on.
-        languages: Whether the page depends on the language that the visitor asked for.
+        depends: Request headers that the page depends on beside the choice.
     """
     if is_private(headers):
         return for_one_visitor(headers)
@@ -231,14 +259,13 @@ def for_class(headers: Sequence[tuple[str, str]], name: str, *, languages: bool)
     parts = [part.strip() for value in cache for part in value.split(",") if part.strip()]
     if parts or any(field.lower() == "expires" for field, _ in headers):
         kept.append(("Cache-Control", _for_shared_alone(parts)))
-    added = ("Cookie", "Sec-GPC", "Accept-Language") if languages else ("Cookie", "Sec-GPC")
-    return [*kept, ("Vary", _vary(vary, added)), ("X-Cmw-Class", name)]
+    return [*kept, ("Vary", _vary(tuple(vary), ("Cookie", "Sec-GPC", *depends))), ("X-Cmw-Class", name)]
 
 
 def for_some(headers: Sequence[tuple[str, str]]) -> Headers:
     """Return the headers of a response whose head, and nothing else of it, depends on the visitor."""
     kept, cache, vary = _parted(headers, shared=True)
-    return [*kept, ("Cache-Control", _cache_control(cache)), ("Vary", _vary(vary, _ON_THE_VISITOR))]
+    return [*kept, ("Cache-Control", _cache_control(tuple(cache))), ("Vary", _vary(tuple(vary), _ON_THE_VISITOR))]
 
 
 def is_private(headers: Sequence[tuple[str, str]]) -> bool:
@@ -313,11 +340,11 @@ def without_held(
     holds_refresh: Callable[[str], bool],
     holds_cookie: Callable[[str], bool],
 ) -> Headers:
-    """Return the headers less the links that fetch, refreshes and cookies of what is held."""
+    """Return the headers less the links that fetch, the refreshes, the cookies and the reports of what is held."""
     kept: Headers = []
     for name, value in headers:
         lower = name.lower()
-        if lower == "set-cookie" and holds_cookie(name_set_by(value)):
+        if lower == "set-cookie" and holds_cookie(name_of_pair(value)):
             continue
         if lower == "refresh" and holds_refresh(value):
             continue
@@ -330,10 +357,59 @@ def without_held(
             if not links:
                 continue
             value = ", ".join(links)
-        if lower in _NAMES_ADDRESSES and any(map(holds_url, _ADDRESS.findall(value))):
+        if lower in _POLICIES:
+            value = without_reports(value, holds_url)
+            if not value.strip(" \t;,"):
+                continue
+        elif lower == "reporting-endpoints":
+            value = _less_endpoints(value, holds_url)
+        elif lower == "report-to":
+            value = _less_groups(value, holds_url)
+        elif lower in _NAMES_ADDRESSES and _names_held(value, holds_url):
+            continue
+        if not value and lower in _ENDPOINTS:
             continue
         kept.append((name, value))
     return kept
+
+
+def _names_held(value: str, holds_url: Callable[[str], bool]) -> bool:
+    """Whether a header's value names an address that is held."""
+    return any(holds_url(quoted.replace("\\", "") or plain) for quoted, plain in _ADDRESS.findall(value))
+
+
+def _less_endpoints(value: str, holds_url: Callable[[str], bool]) -> str:
+    """Return Reporting-Endpoints (https://www.w3.org/TR/reporting-1/#header) less what is held, or nothing."""
+    members = list(_ENDPOINT.finditer(value))
+    if "".join(member.group() for member in members).strip() != value.strip():
+        # No browser reads it either, unless it is laxer than the standard.
+        return "" if _names_held(value, holds_url) else value
+    kept = [m.group().strip().rstrip(",") for m in members if not holds_url(m.group(2).replace("\\", ""))]
+    return value if len(kept) == len(members) else ", ".join(kept)
+
+
+def _less_groups(value: str, holds_url: Callable[[str], bool]) -> str:
+    """Return Report-To (https://www.w3.org/TR/2018/WD-reporting-1-20180925/) less the groups that are held."""
+    try:
+        groups = json.loads(f"[{value}]")
+    except (ValueError, RecursionError):
+        return ""  # no browser can read it
+    kept = [group for group in groups if not any(map(holds_url, _texts(group, "url")))]
+    return value if len(kept) == len(groups) else ", ".join(map(json.dumps, kept))
+
+
+def _texts(value: object, key: str) -> list[str]:
+    """Return the texts under ``key`` in the lists and objects of a JSON value."""
+    found: list[str] = []
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            found += [text for name, text in item.items() if name == key and isinstance(text, str)]
+            todo += item.values()
+        elif isinstance(item, list):
+            todo += item
+    return found
 
 
 def _link_is_held(url: str, parameters: str, holds_url: Callable[[str], bool]) -> bool:

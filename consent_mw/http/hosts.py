@@ -16,6 +16,13 @@ def host_of(authority: str) -> str:
     return host.partition(":")[0].removesuffix(".")
 
 
+def port_of(authority: str) -> str:
+    """Return the port of a Host header, or an empty text if it names none."""
+    host, colon, port = authority.strip().rpartition(":")
+    named = colon and port.isascii() and port.isdigit() and len(port) <= 5 and (":" not in host or host.endswith("]"))
+    return port if named else ""
+
+
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)

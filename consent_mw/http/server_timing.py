@@ -11,11 +11,12 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from consent_mw.http.exchange import Exchange
+from consent_mw.http.exchange import View
 from consent_mw.http.headers import Handling
 from consent_mw.http.headers import Headers
+from consent_mw.http.request import RequestHead
 
 
 class TimedExchange(Exchange):
@@ -27,8 +28,8 @@ class TimedExchange(Exchange):
         begun: What the clock said when the request came; what was done for it since counts too.
     """
 
-    def __init__(self, *given: Any, clock: Callable[[], float], begun: float, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, head: RequestHead, view: View, clock: Callable[[], float], begun: float) -> None:
+        super().__init__(head, view)
         self._clock = clock
         self._inside = False
         self._spent = clock() - begun

@@ -8,7 +8,6 @@ a cookie that has to go is expired wherever it may have been set for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -24,37 +23,16 @@ MAX_EXPIRED_SIZE = 2048
 #: Paths for which a cookie is expired beside the whole site, and characters of one.
 _MOST_PATHS = 7
 _LONGEST_PATH = 200
-_SPACE = " \t"
 _PREFIX = re.compile(r"__(?:Host-Http|Host|Secure|Http)-(?=.)", re.IGNORECASE)
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 #: Our own cookies, whatever a service says its are called.
-_OWN = re.compile(r"(?:__(?:Host|Secure)-)?cmw(?:-[a-z]+)*", re.ASCII)
+_OWN = re.compile(r"(?:__(?:Host|Secure)-)?(?:port[0-9]{1,5}-)?cmw(?:-[a-z]+)*", re.ASCII)
 
 
 def names_of(name: str) -> tuple[str, ...]:
     """Return the name as catalogues know it, too, where a prefix was put before it (RFC 6265bis section 4.1.3)."""
     bare = _PREFIX.sub("", name)
     return (name, bare) if bare != name else (name,)
-
-
-def name_set_by(value: str) -> str:
-    """
-    Return the name under which a cookie comes back that is set by a Set-Cookie value.
-
-    Without a name (``=_ga=1``) a browser keeps the text behind the sign, and sends it as it is (RFC 6265bis
-    sections 5.6 and 5.8.3): servers and scripts then read a name out of it.
-    """
-    pair = value.partition(";")[0].strip(_SPACE)
-    if pair.startswith("="):
-        pair = pair.lstrip("=" + _SPACE)
-    return pair.partition("=")[0].strip(_SPACE)
-
-
-def less_held(header: str, holds: Callable[[str], bool]) -> str:
-    """Return a Cookie header less the cookies that are held; as it is where none is."""
-    pairs = header.split(";")
-    kept = [pair for pair in pairs if not holds(name_set_by(pair))]
-    return header if len(kept) == len(pairs) else ";".join(kept).strip(_SPACE)
 
 
 def is_own(name: str) -> bool:

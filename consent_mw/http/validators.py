@@ -62,7 +62,8 @@ def conditions_of(
     changes: dict[str, str | None] = {}
     given = ", ".join(head.all("if-none-match"))
     if given and (page or _MARK in given):
-        asked = asked_of(given, variant())
+        # A tag without a mark is of no page that was rewritten, whatever the variant.
+        asked = asked_of(given, variant()) if _MARK in given else asked
         tags = ", ".join(filter(None, [asked.tags, "" if page else _without_mark(given)]))
         changes["if-none-match"] = tags or None
         # Beside a tag the date does not count (RFC 9110, section 13.2.2), also where no tag is left.

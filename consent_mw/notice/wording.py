@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from datetime import date
 from functools import cache
 from types import MappingProxyType
 
+from consent_mw.core.days import calendar
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
 from consent_mw.notice import plurals
@@ -34,7 +34,6 @@ _RULES = ("digits", "plural.")
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _ASCII_DIGITS = "0123456789"
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 # -- which language
@@ -62,15 +61,32 @@ def choose_language(site: Site, accept_language: str, page_lang: str = "") -> st
     languages = offered_languages(site)
     if len(languages) == 1:
         return languages[0]
+    return page_language(site, page_lang) or _best(languages, _asked(accept_language)) or languages[0]
+
+
+def page_language(site: Site, page_lang: str) -> str:
+    """Return the language of ``site.languages`` that fits what a page says its own is, or an empty text."""
+    languages = offered_languages(site)
+    if len(languages) == 1:
+        return languages[0]
+    return _best(languages, [(page_lang, 1.0)]) if page_lang.strip() else ""
+
+
+def _asked(accept_language: str) -> Iterable[tuple[str, float]]:
+    """Return the languages that a header asks for, each with its quality (RFC 9110, section 12.5.4)."""
     from werkzeug.datastructures import LanguageAccept
     from werkzeug.http import parse_accept_header
 
+    return parse_accept_header(accept_language[:_LANGUAGE_HEADER_LIMIT], LanguageAccept)
+
+
+def _best(languages: tuple[str, ...], asked: Iterable[tuple[str, float]]) -> str:
+    """Return the language that fits best what is asked for, or an empty text."""
+    from werkzeug.datastructures import LanguageAccept
+
     by_form = {canonical(tag): tag for tag in reversed(languages)}
-    header = parse_accept_header(accept_language[:_LANGUAGE_HEADER_LIMIT], LanguageAccept)
-    wanted = LanguageAccept([(canonical(tag), quality) for tag, quality in header])
-    page = LanguageAccept([(canonical(page_lang), 1)] if page_lang.strip() else [])
-    found = page.best_match(by_form) or wanted.best_match(by_form)
-    return by_form[found] if found else languages[0]
+    found = LanguageAccept([(canonical(tag), quality) for tag, quality in asked]).best_match(by_form)
+    return by_form[found] if found else ""
 
 
 # -- texts
@@ -125,8 +141,10 @@ def numeral(say: Mapping[str, str], number: int) -> str:
 
 
 def dated(say: Mapping[str, str], day: int) -> str:
-    """Return the day, counted from 1970-01-01, as one writes it in the language."""
-    found = date.fromordinal(_EPOCH + day)
+    """Return the day, counted from 1970-01-01, as one writes it in the language; its number if it has no date."""
+    found = calendar(day)
+    if found is None:
+        return numeral(say, day)
     return fill(
         say["date"],
         day=numeral(say, found.day),

@@ -20,12 +20,12 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
+from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Site
 from consent_mw.core.seal import GRANTS
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
-from consent_mw.proof.dates import iso
 from consent_mw.records import Ledger
 
 __all__ = ["CONTEXT", "PROFILE", "jsonld"]

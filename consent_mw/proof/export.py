@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from types import MappingProxyType
 
+from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.core.seal import Kept
-from consent_mw.proof.dates import iso
 from consent_mw.proof.dpv import jsonld
 from consent_mw.records import Ledger
 

@@ -30,8 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from itsdangerous import Signer
-
+from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.core.seal import HASH_SIZE
 from consent_mw.core.seal import Act
@@ -40,8 +39,8 @@ from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.core.seal import inclusion_proof
 from consent_mw.core.seal import root_of_proof
+from consent_mw.core.signing import signer
 from consent_mw.errors import ConsentError
-from consent_mw.proof.dates import iso
 from consent_mw.proof.signing import is_signed
 from consent_mw.records import Ledger
 
@@ -59,7 +58,7 @@ __all__ = [
 LARGEST = 1_048_576
 
 _FORMAT = "consent_mw.receipt.v1"
-_SALT = b"consent_mw.receipt.v1"
+_CONTEXT = "consent_mw.receipt.v1"
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 #: A proof is as long as the tree is deep.
 _DEEPEST = 64
@@ -176,7 +175,7 @@ def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[s
         "how_to_verify": list(_HOW),
     }
     if keys:
-        document["signature"] = _signer(keys).get_signature(_signed_part(document)).decode("ascii")
+        document["signature"] = signer(keys, _CONTEXT).get_signature(_signed_part(document)).decode("ascii")
     return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
@@ -216,10 +215,6 @@ def _signed_part(document: Mapping[str, object]) -> bytes:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).digest()
 
 
-def _signer(keys: tuple[str, ...]) -> Signer:
-    return Signer(list(keys), salt=_SALT, sep=".", key_derivation="hmac", digest_method=hashlib.sha256)
-
-
 # -- verifying
 
 
@@ -250,7 +245,7 @@ def verify_receipt(document: bytes, keys: tuple[str, ...] = ()) -> ReceiptVerdic
         signed = (
             isinstance(signature, str)
             and signature.isascii()
-            and _signer(keys).verify_signature(_signed_part(told), signature)
+            and signer(keys, _CONTEXT).verify_signature(_signed_part(told), signature)
         )
         what = "" if signed else "The document is not as the site signed it, or was signed by a key that is not given."
     return ReceiptVerdict(receipt, site, entries, signed, what)

@@ -8,6 +8,7 @@ figures of a period tell. Nothing else reads raw counts.
 
 from __future__ import annotations
 
+from consent_mw.core.days import iso
 from consent_mw.stats.exports import TABLES
 from consent_mw.stats.exports import as_csv
 from consent_mw.stats.exports import as_json
@@ -16,7 +17,6 @@ from consent_mw.stats.periods import PRESETS
 from consent_mw.stats.periods import PeriodError
 from consent_mw.stats.periods import Preset
 from consent_mw.stats.periods import chosen
-from consent_mw.stats.periods import iso
 from consent_mw.stats.publication import publish_due
 from consent_mw.stats.queries import first_needed
 from consent_mw.stats.queries import report

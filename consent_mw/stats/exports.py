@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from consent_mw.core.counts import DIMENSIONS
 from consent_mw.core.counts import K
-from consent_mw.stats.periods import iso
+from consent_mw.core.days import iso
 from consent_mw.stats.rates import Rate
 from consent_mw.stats.rates import RateChange
 from consent_mw.stats.reports import Period

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
-from datetime import timedelta
 
-#: The day with the number 0.
-EPOCH = date(1970, 1, 1)
+from consent_mw.core import days
+from consent_mw.core.days import iso
+
 #: No period is longer, in days: what is read for it is bounded.
 LONGEST = 3660
 
@@ -43,14 +42,9 @@ def day_of(text: str) -> int:
         PeriodError: it names none.
     """
     try:
-        return (date.fromisoformat(text.strip()) - EPOCH).days
+        return days.day_of(text)
     except ValueError:
         raise PeriodError(f"{text[:20]!r} is not a date: write it as 2026-05-03.") from None
-
-
-def iso(day: int) -> str:
-    """Return the day as ``YYYY-MM-DD``."""
-    return (EPOCH + timedelta(days=day)).isoformat()
 
 
 def chosen(today: int, *, preset: str = "", first: str = "", last: str = "") -> tuple[int, int]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from consent_mw.core.counts import K
-from consent_mw.stats.periods import EPOCH
+from consent_mw.core.days import calendar
+from consent_mw.core.days import iso
 from consent_mw.stats.rates import Rate
 from consent_mw.stats.rates import RateChange
 from consent_mw.stats.reports import Report
@@ -64,8 +64,10 @@ def points(count: float) -> str:
 
 def date_of(day: int, beside: int) -> str:
     """Return the day as "3 May", with its year where that of the day ``beside`` is another."""
-    date = EPOCH + timedelta(days=day)
-    year = "" if (EPOCH + timedelta(days=beside)).year == date.year else f" {date.year}"
+    date, other = calendar(day), calendar(beside)
+    if date is None:
+        return iso(day)
+    year = "" if other is not None and other.year == date.year else f" {date.year}"
     return f"{date.day} {_MONTHS[date.month - 1]}{year}"
 
 

@@ -46,19 +46,18 @@ from flask import render_template
 from flask import request
 from werkzeug.exceptions import HTTPException
 
+from consent_mw.cookies.objection import objected
+from consent_mw.cookies.objection import objection_cookie
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Choice
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Record
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
-from consent_mw.counting.tally import MAX_DAYS
-from consent_mw.counting.tally import objected
-from consent_mw.counting.tally import objection_cookie
 from consent_mw.notice.banner import state_of
 from consent_mw.notice.reasked import news
-from consent_mw.web import csp_reports as csp
-from consent_mw.web import declaration as policy
+from consent_mw.web import csp_reports
+from consent_mw.web import declaration
 from consent_mw.web import placeholder
 from consent_mw.web import receipt
 from consent_mw.web.context import WebContext
@@ -66,7 +65,7 @@ from consent_mw.web.form import FORM_LIMIT
 from consent_mw.web.form import choice_of
 from consent_mw.web.record import Proof
 from consent_mw.web.record import count
-from consent_mw.web.stats import views as stats
+from consent_mw.web.stats import views
 from consent_mw.web.visit import ERROR_TEXTS
 from consent_mw.web.visit import RETRY_AFTER
 from consent_mw.web.visit import Refused
@@ -141,7 +140,7 @@ def create_app(context: WebContext) -> Flask:
         if form.counted not in ("yes", "no"):
             raise Refused(400)
         visit = visit.in_language(form.lang)
-        cookie = objection_cookie(visit.head, object=form.counted == "no", days=MAX_DAYS)
+        cookie = objection_cookie(visit.head, object=form.counted == "no", insecure=visit.site.allow_insecure_http)
         if cookie is None:
             raise Refused(403, "error.insecure")
         query = frame(context, visit, visit.back(form.back))["carried"]
@@ -170,7 +169,7 @@ def create_app(context: WebContext) -> Flask:
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Response:
         answer = failure(context, error.status, error.key)
-        if error.status == 503:
+        if error.status in (429, 503):
             answer.headers["Retry-After"] = RETRY_AFTER
         return answer
 
@@ -193,24 +192,27 @@ def create_app(context: WebContext) -> Flask:
         headers = answer.headers
         headers.setdefault("Cache-Control", "no-store")
         headers["X-Content-Type-Options"] = "nosniff"
-        if answer.mimetype == "text/html":
-            # A placeholder is made to stand in a page of the same site; everything else asks for a click that
-            # nobody may cover with a frame.
+        page = answer.mimetype == "text/html"
+        if page or (request.endpoint or "").startswith("stats"):
+            # A placeholder is made to stand in a page of the same site. Everything else asks for a click, and nobody
+            # may cover that with a frame.
             framed = request.endpoint == "placeholder"
             headers.setdefault("Content-Security-Policy", _POLICY + ("'self'" if framed else "'none'"))
             headers.setdefault("X-Frame-Options", "SAMEORIGIN" if framed else "DENY")
+            # With no referrer at all, browsers would call the origin of our own forms null.
             headers["Referrer-Policy"] = "same-origin"
             headers["X-Robots-Tag"] = "noindex"
-            # A page that isolates itself shows no frame that does not agree to be isolated.
+        if page:
+            # A page that isolates itself shows only frames that agree to be isolated.
             headers["Cross-Origin-Embedder-Policy"] = "require-corp"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return answer
 
-    csp.register(app, context)
+    csp_reports.register(app, context)
     placeholder.register(app, context)
     receipt.register(app, context)
-    policy.register(app, context)
-    stats.register(app, context)
+    declaration.register(app, context)
+    views.register(app, context)
     return app
 
 

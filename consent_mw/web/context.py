@@ -1,8 +1,14 @@
-"""What the pages under the mount need from the rest; the engine provides it, tests provide small doubles."""
+"""
+What the pages under the mount need from the rest.
+
+:class:`WebContext` names it, :class:`SiteContext` is that of a running site; tests provide small doubles.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -135,3 +141,65 @@ class WebContext(Protocol):
     def receipt(self) -> str:
         """Return a new random receipt id."""
         ...
+
+
+class CurrentSite(Protocol):
+    """The part of a running site's state that the pages use (:class:`consent_mw.engine.live_site.LiveSite`)."""
+
+    @property
+    def site(self) -> Site:
+        """What is configured, and was learned."""
+        ...
+
+    @property
+    def notice(self) -> Notice:
+        """The notice of the site."""
+        ...
+
+    @property
+    def cookies(self) -> Cookies:
+        """What signs and reads the choice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SiteContext:
+    """
+    What the pages of a running site need.
+
+    Args:
+        records: Where grants and withdrawals are proved.
+        counting: Counts the answers.
+        assets: The static files.
+        once: Shows an embed for one view of a page.
+        signing_keys: Oldest first.
+        live: Gives the site as it is now.
+        today: Gives whole days since 1970-01-01 UTC.
+        receipt: Makes a new random receipt id.
+    """
+
+    records: Records
+    counting: Counting
+    assets: Assets
+    once: OneTime
+    signing_keys: tuple[str, ...]
+    live: Callable[[], CurrentSite]
+    today: Callable[[], int]
+    receipt: Callable[[], str]
+
+    @property
+    def cookies(self) -> Cookies:
+        """What signs and reads the choice."""
+        return self.live().cookies
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the signing keys, oldest first."""
+        return self.signing_keys
+
+    def site(self) -> Site:
+        """Return the site as it is now."""
+        return self.live().site
+
+    def notice(self) -> Notice:
+        """Return the notice of :meth:`site`."""
+        return self.live().notice

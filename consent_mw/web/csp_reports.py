@@ -32,11 +32,15 @@ from consent_mw.html.urls import site_of
 from consent_mw.web.context import WebContext
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
+from consent_mw.web.limits import ClientLimit
 from consent_mw.web.visit import Refused
+from consent_mw.web.visit import remote
 from consent_mw.web.visit import visit_of
 
 #: Bytes of a body; a batch of reports is longer than a form.
 REPORT_LIMIT = 65_536
+#: Bodies that one client may post in an hour.
+REPORTS_AN_HOUR = 600
 #: Reports of one body that are looked at.
 _MOST_REPORTS = 50
 #: Of hosts that are counted: characters, and labels, of which a site's name has two or three.
@@ -53,6 +57,7 @@ _NOWHERE = Url("", "", "")
 def register(app: Flask, context: WebContext) -> None:
     """Add the address to the application; where the site wants no reports there is none."""
     named: set[str] = set()
+    limit = ClientLimit()
 
     @app.post("/csp")
     def csp() -> Response:
@@ -63,6 +68,9 @@ def register(app: Flask, context: WebContext) -> None:
             raise Refused(415)
         if origin_of(visit.head) is Origin.FOREIGN:
             raise Refused(403)
+        proxies = visit.site.trusted_proxies
+        if not limit.allows(remote(), visit.head, proxies=proxies, an_hour=REPORTS_AN_HOUR, what="reports"):
+            raise Refused(429)
         request.max_content_length = REPORT_LIMIT
         if not named:
             named.update(_named_hosts(visit.site.services))

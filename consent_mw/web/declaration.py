@@ -31,8 +31,10 @@ from flask import render_template
 from flask import request
 from markupsafe import Markup
 
-from consent_mw.cookies import choice as cookies
+from consent_mw.cookies import choice
+from consent_mw.cookies import objection
 from consent_mw.cookies.load_once import SUFFIX as ONCE
+from consent_mw.core.days import iso
 from consent_mw.core.decide import decide
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
@@ -40,7 +42,7 @@ from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
-from consent_mw.counting import tally as counting
+from consent_mw.http.cookies import MAX_DAYS
 from consent_mw.notice.languages import nearest
 from consent_mw.notice.wording import counted
 from consent_mw.notice.wording import direction
@@ -50,7 +52,6 @@ from consent_mw.web.values import Fact
 from consent_mw.web.values import Pages
 from consent_mw.web.values import PurposeView
 from consent_mw.web.values import href
-from consent_mw.web.values import iso
 from consent_mw.web.visit import frame
 from consent_mw.web.visit import visit_of
 
@@ -188,16 +189,16 @@ class Declaration:
         say, site = self.say, self.site
         if not site.optional:
             return ()
-        name = cookies.SHARED_NAME if site.cookie_domain else cookies.SECURE_NAME
+        name = choice.SHARED_NAME if site.cookie_domain else choice.SECURE_NAME
         kept = Fact(say["page.retention"], counted(say, "page.days", site.choice_days))
         found = [OwnStorage(name, say["policy.own.choice"], (kept,))]
         if site.caching != "private":
-            found.append(OwnStorage(name + cookies.STATE_SUFFIX, say["policy.own.state"], (kept,)))
+            found.append(OwnStorage(name + choice.STATE_SUFFIX, say["policy.own.state"], (kept,)))
         if site.counters != "off":
-            days = Fact(say["page.retention"], counted(say, "page.days", counting.MAX_DAYS))
-            found.append(OwnStorage(counting.SECURE_NAME, say["policy.own.counting"], (days,)))
+            days = Fact(say["page.retention"], counted(say, "page.days", MAX_DAYS))
+            found.append(OwnStorage(objection.SECURE_NAME, say["policy.own.counting"], (days,)))
         if any(service.embed for service in site.optional):
-            found.append(OwnStorage(cookies.SECURE_NAME + ONCE, say["policy.own.once"], ()))
+            found.append(OwnStorage(choice.SECURE_NAME + ONCE, say["policy.own.once"], ()))
         return tuple(found)
 
     def record(self) -> Fact | None:

@@ -131,15 +131,19 @@ def origin_of(head: RequestHead) -> Origin:
     Sec-Fetch-Site cannot be written by a page's script (Fetch Metadata
     Request Headers, section 2), so it is believed first; Origin comes second.
     ``same-site`` is foreign: another subdomain may be in other hands.
+
+    ``Origin: null`` says that the browser does not want to tell (Fetch, section 3.1): a page with
+    ``Referrer-Policy: no-referrer`` sends it with its own forms. That is as much as no Origin at all.
     """
     sites = head.all("sec-fetch-site")
     if sites:
         return Origin.SAME if set(sites) <= {"same-origin", "none"} else Origin.FOREIGN
     origins = head.all("origin")
-    if not origins:
-        return Origin.UNTOLD
+    named = [origin for origin in origins if origin.strip() != "null"]
     own = _origin(f"{head.scheme}://{head.host}")
-    return Origin.SAME if own and all(_origin(origin) == own for origin in origins) else Origin.FOREIGN
+    if named and (own is None or any(_origin(origin) != own for origin in named)):
+        return Origin.FOREIGN
+    return Origin.SAME if named and named == origins else Origin.UNTOLD
 
 
 def _origin(text: str) -> tuple[str, str, str] | None:

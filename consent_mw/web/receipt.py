@@ -36,6 +36,7 @@ from flask import render_template
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
+from consent_mw.core.days import iso
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
@@ -55,7 +56,6 @@ from consent_mw.web.record import count
 from consent_mw.web.record import told
 from consent_mw.web.values import Fact
 from consent_mw.web.values import Pages
-from consent_mw.web.values import iso
 from consent_mw.web.visit import RETRY_AFTER
 from consent_mw.web.visit import Refused
 from consent_mw.web.visit import Visit

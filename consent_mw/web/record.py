@@ -12,6 +12,7 @@ from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError
 from consent_mw.web.context import WebContext
+from consent_mw.web.limits import ClientLimit
 from consent_mw.web.visit import Refused
 from consent_mw.web.visit import Visit
 from consent_mw.web.visit import remote
@@ -31,6 +32,7 @@ class Proof:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
+        self._limit = ClientLimit()
         #: The notices that this process has kept, each with the day when it did.
         self._kept: dict[str, int] = {}
 
@@ -42,9 +44,14 @@ class Proof:
             old: The receipt that the record replaces or withdraws, or empty.
 
         Raises:
-            Refused: the grant could not be recorded, so it does not count.
+            Refused: if the grant could not be recorded, or its client sent too many; then it does not count.
         """
         if record.receipt:
+            site = visit.site
+            if not self._limit.allows(
+                remote(), visit.head, proxies=site.trusted_proxies, an_hour=site.grants_per_hour, what="grants"
+            ):
+                raise Refused(429)
             try:
                 self._grant(visit, record)
             except RecordsError as error:
@@ -56,7 +63,7 @@ class Proof:
     def _grant(self, visit: Visit, record: Record) -> None:
         notice = self._context.notice()
         if self._kept.get(notice.digest) != record.day:
-            # Once a day, since retention takes away the notices that no entry names.
+            # Again each day: a store that was restored from a backup may lack it.
             self._context.records.keep_notice(notice.digest, notice.document)
             self._kept = {**self._kept, notice.digest: record.day}
         self._context.records.append(

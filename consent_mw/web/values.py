@@ -12,9 +12,9 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from consent_mw.core.counts import K
+from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Decision
@@ -37,7 +37,6 @@ from consent_mw.notice.wording import wording
 from consent_mw.web.form import granted_optional
 from consent_mw.web.form import users_of
 
-_EPOCH = date(1970, 1, 1).toordinal()
 _MAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
 
 #: Ids that one placeholder stands for; more are never held by one element.
@@ -335,11 +334,6 @@ class Pages:
     def join(self, items: Iterable[str]) -> str:
         """Return the items as a sentence lists them: ``a, b and c``."""
         return listed(self.say, items)
-
-
-def iso(day: int) -> str:
-    """Return the day, counted from 1970-01-01, as ISO 8601 writes it."""
-    return date.fromordinal(_EPOCH + day).isoformat()
 
 
 def href(text: str) -> str:

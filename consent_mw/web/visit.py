@@ -52,6 +52,7 @@ ERROR_TEXTS = {
     405: "error.method",
     413: "error.size",
     415: "error.form",
+    429: "error.records",
     500: "error.server",
     503: "error.records",
 }
@@ -99,7 +100,7 @@ class Visit:
 def visit_of(context: WebContext) -> Visit:
     """Return the request that is being answered; it changes nothing and does not fail."""
     site = context.site()
-    head = _head()
+    head = RequestHead.from_environ(request.environ)
     found = context.cookies.read(head)
     root = quote(request.environ.get("SCRIPT_NAME", "").encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
     return Visit(
@@ -110,22 +111,6 @@ def visit_of(context: WebContext) -> Visit:
         root=root,
         home=root.removesuffix(site.mount) + "/",
         lang=choose_language(site, head.header("accept-language") or ""),
-    )
-
-
-def _head() -> RequestHead:
-    environ = request.environ
-    return RequestHead(
-        method=environ["REQUEST_METHOD"],
-        scheme=environ["wsgi.url_scheme"],
-        host=environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}",
-        path=environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
-        query=environ.get("QUERY_STRING", ""),
-        headers=tuple(
-            (name.removeprefix("HTTP_").replace("_", "-").lower(), value)
-            for name, value in environ.items()
-            if name.startswith("HTTP_")
-        ),
     )
 
 

@@ -189,9 +189,15 @@ def told(page: Page, who: str, count: int) -> list[Any]:
 
 
 def queues(page: Page) -> list[str]:
-    """Return which of the vendors' queues exist in the page."""
+    """Return which of the vendors' queues exist in the page, not counting what only stands for them."""
     names = ["dataLayer", "uetq", "clarity", "fbq"]
-    found: list[str] = page.evaluate("names => names.filter(name => window[name] !== undefined)", names)
+    found: list[str] = page.evaluate(
+        """names => names.filter(name => {
+            const now = window[name];
+            return typeof now === 'function' ? !now.cmw : now && now.length !== 0;
+        })""",
+        names,
+    )
     return found
 
 

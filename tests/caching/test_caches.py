@@ -109,6 +109,56 @@ def test_nobody_puts_a_page_of_one_class_under_the_name_of_another(kind: str) ->
         client.close()
 
 
+#: What a stranger may say of proxies: a tracker's host as the site's own, a prefix of theirs, plain http.
+FORWARDED: Mapping[str, Mapping[str, str]] = {
+    "a host": {"X-Forwarded-Host": "www.google-analytics.com"},
+    "another host": {"X-Forwarded-Host": "static.hotjar.com, static.hotjar.com"},
+    "two lines": {"X-Forwarded-Host": "connect.facebook.net", "x-forwarded-host": "connect.facebook.net"},
+    "a prefix": {"X-Forwarded-Prefix": "/uploads/mallory"},
+    "a scheme": {"X-Forwarded-Proto": "http"},
+    "all of it": {
+        "X-Forwarded-Host": "www.google-analytics.com",
+        "X-Forwarded-Prefix": "/m",
+        "X-Forwarded-Proto": "http",
+    },
+}
+
+
+@pytest.mark.parametrize("way", ["shared", "class"])
+def test_a_stranger_who_writes_forwarding_headers_poisons_no_page(kind: str, way: str) -> None:
+    """With trusted proxies, what a stranger says of host, prefix and scheme reaches nobody else's page."""
+    with caching.behind(kind, way, proxies=1) as (port, _):
+        client = Client(port)
+        page = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+        clean = client.get("/clean", page).body.replace(b"/clean", b"").replace(b"clean", b"")
+        for number, (name, headers) in enumerate(FORWARDED.items()):
+            for _ in range(2):
+                client.get(f"/{number}", {**page, **headers})
+            for _ in range(2):
+                body = client.get(f"/{number}", page).body
+                assert body.replace(f"/{number}".encode(), b"").count(b"data-cmw-held") == clean.count(
+                    b"data-cmw-held"
+                ), name
+                assert b"mallory" not in body, name
+                assert b'src="/m/' not in body, name
+                assert b"data-cmw-banner" in body, name
+        client.close()
+
+
+def test_a_proxy_that_lets_forwarding_headers_pass_would_be_found_out() -> None:
+    """The recipe matters: without it, the page of the stranger is another one, and Vary keeps it apart."""
+    if why := caches.missing("nginx"):
+        pytest.skip(why)
+    with caching.behind("nginx", "shared", setup="default", more="", proxies=1) as (port, _):
+        client = Client(port)
+        page = {"Sec-Fetch-Dest": "document", "Accept": "text/html"}
+        poisoned = client.get("/1", {**page, "X-Forwarded-Host": "www.google-analytics.com"})
+        clean = client.get("/1", page)
+        client.close()
+    assert poisoned.body.count(b"data-cmw-held") < clean.body.count(b"data-cmw-held")
+    assert "X-Forwarded-Host" in clean.headers["vary"]
+
+
 def test_other_caches_on_the_way_are_told_that_a_page_for_a_class_is_private(kind: str) -> None:
     """
     A page that the cache keeps leaves it as one that nobody else may keep, the first time and the next.

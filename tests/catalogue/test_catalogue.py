@@ -20,8 +20,8 @@ from consent_mw.errors import Problem
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
 from consent_mw.html.urls import Url
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -463,25 +463,8 @@ def test_a_life_is_given_to_a_cookie_of_the_service() -> None:
     assert [problem.where for problem in found] == ["x.toml: house-stats: cookie_days.other"]
 
 
-VALUES = st.sampled_from(
-    [
-        "1",
-        "-1",
-        "1.5",
-        "true",
-        '""',
-        '"x"',
-        '"X y"',
-        "[]",
-        "[1]",
-        '["x"]',
-        '[""]',
-        "[[]]",
-        "{}",
-        "{a = 1}",
-        "1979-05-27",
-    ]
-)
+_SCALARS = ["1", "-1", "1.5", "true", '""', '"x"', '"X y"', "1979-05-27"]
+VALUES = st.sampled_from([*_SCALARS, "[]", "[1]", '["x"]', '[""]', "[[]]", "{}", "{a = 1}"])
 
 
 @given(
@@ -494,3 +477,10 @@ def test_a_value_of_any_kind_is_read_or_refused(field: str, value: str) -> None:
     """Whatever stands in a field, reading ends with services or with a list of problems, never otherwise."""
     lines = [line for line in ENTRY.splitlines() if not line.startswith(f"{field} ")]
     problems("\n".join([*lines, f"{field} = {value}"]))
+
+
+def test_the_entry_that_contributors_are_shown_is_right() -> None:
+    """The example in CONTRIBUTING.md passes every check of an entry."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    example = text.partition("```toml\n")[2].partition("\n```\n")[0]
+    assert list(consent_mw.catalogue.parse({"example.toml": example})) == ["acme-analytics"]

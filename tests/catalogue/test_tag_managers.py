@@ -111,7 +111,8 @@ def test_a_manager_for_marketing_alone_is_not_asked_about_under_the_signal() -> 
 def test_the_catalogue_knows_tag_managers() -> None:
     """Those that load tags in the browser; what passes data on from its own servers waits for all its purposes."""
     found = {service.id for service in load().values() if service.manager}
-    assert found == {"google-tag-manager", "adobe-launch", "tealium", "ensighten", "commanders-act"}
+    current = {"google-tag-manager", "adobe-launch", "tealium", "ensighten", "commanders-act"}
+    assert found == current | {"tagman", "brighttag", "supertag", "ubertags"}
 
 
 def test_the_preferences_say_when_a_tag_manager_runs() -> None:

@@ -1,17 +1,12 @@
 """
-The cookie of a choice: its keys and names, that only what this site signed counts, how other cookies are expired.
+The cookie of a choice: its names, and that only what this site signed counts.
 
 Long because each way in which a cookie may be wrong has its own test.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import stat
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.cookies.choice import CookieJar
-from consent_mw.cookies.choice import load_keys
 from consent_mw.core.model import Action
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
-from consent_mw.errors import ConfigError
 from consent_mw.errors import ConsentError
 from consent_mw.http.request import RequestHead
 
@@ -354,162 +347,12 @@ def test_the_memory_of_tokens_is_bounded() -> None:
         one.read(head(cookie(replace(GRANT, day=day))))
     one.read(head(cookie(made_by=jar(OLD))))
     assert len(one._verified) == 512
+    assert one._verified.size < 1_000_000
 
 
 def test_a_site_that_has_grown_keeps_its_keys() -> None:
     """A jar for the larger site reads what the smaller one wrote."""
     assert jar().grown(replace(SITE, services=(*SITE.services, service("more")))).read(head(cookie())) == GRANT
-
-
-# -- keys
-
-
-def site_at(folder: Path, **fields: object) -> Site:
-    """Return a site whose records are in ``folder``."""
-    return replace(SITE, records=f"sqlite:///{folder}/consent.db", **fields)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("text", [f"{OLD},{NEW}", f"{OLD} {NEW}", f"\n{OLD} ,\n\t{NEW},\n"])
-def test_keys_come_from_the_environment(text: str, tmp_path: Path) -> None:
-    """Commas and white space separate keys, the oldest first, and no file is made."""
-    keys = load_keys(site_at(tmp_path, keys_env="SHOP_KEYS"), {"SHOP_KEYS": text})
-    assert (keys, list(tmp_path.iterdir())) == ((OLD, NEW), [])
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("", "It holds no key."),
-        (" , ", "It holds no key."),
-        (f"{OLD},hunter2", "Key 2 of 2 has 7 characters, and at least 32 are needed."),
-        ("k" * 31, "Key 1 of 1 has 31 characters, and at least 32 are needed."),
-    ],
-)
-def test_bad_keys_in_the_environment_are_told(text: str, what: str, tmp_path: Path) -> None:
-    """An empty or guessable key is an error at start-up, never a silent key file; no key is ever shown."""
-    with pytest.raises(ConfigError) as caught:
-        load_keys(site_at(tmp_path), {"CONSENT_KEYS": text})
-    assert [(found.where, found.what) for found in caught.value.problems] == [
-        ("environment variable CONSENT_KEYS", what)
-    ]
-    assert "hunter2" not in str(caught.value)
-    assert OLD not in str(caught.value)
-
-
-def test_remote_records_need_keys_in_the_environment() -> None:
-    """Machines that share records must share keys."""
-    with pytest.raises(ConfigError, match="CONSENT_KEYS is not set, and the records are shared"):
-        load_keys(replace(SITE, records="redis://h/0"), {})
-
-
-def test_a_key_file_is_made_beside_the_records(tmp_path: Path) -> None:
-    """Without keys a file is made that only its owner may read, and the next start finds the same key."""
-    keys = load_keys(site_at(tmp_path), {})
-    file = tmp_path / "consent.key"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert list(tmp_path.iterdir()) == [file]
-    assert load_keys(site_at(tmp_path), {}) == keys
-    assert len(keys[0]) == 64
-
-
-def test_a_key_file_is_private_under_any_umask(tmp_path: Path) -> None:
-    """What the process would take away or leave does not matter."""
-    old = os.umask(0o777)
-    try:
-        load_keys(site_at(tmp_path), {})
-    finally:
-        os.umask(old)
-    assert stat.S_IMODE((tmp_path / "consent.key").stat().st_mode) == 0o600
-
-
-def test_a_key_file_may_hold_several_keys(tmp_path: Path) -> None:
-    """Keys rotate in the file as they do in the environment."""
-    file = tmp_path / "consent.key"
-    file.touch(0o600)
-    file.write_text(f"{OLD}\n{NEW}\n", encoding="ascii")
-    assert load_keys(site_at(tmp_path), {}) == (OLD, NEW)
-
-
-def test_a_database_called_key_does_not_share_its_file(tmp_path: Path) -> None:
-    """The key never takes the database's own name."""
-    load_keys(replace(SITE, records=f"sqlite:///{tmp_path}/my.key"), {})
-    assert [file.name for file in tmp_path.iterdir()] == ["my.key.key"]
-
-
-def test_the_log_says_what_a_second_machine_needs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """One line names the file and the variable, and does not show the key."""
-    keys = load_keys(site_at(tmp_path), {})
-    file = tmp_path / "consent.key"
-    assert caplog.record_tuples == [
-        (
-            "consent_mw",
-            logging.WARNING,
-            f"signing with the key in {file}: before a second machine serves this site, set the environment variable "
-            "CONSENT_KEYS on every machine to the content of that file",
-        )
-    ]
-    assert keys[0] not in caplog.text
-
-
-def test_insecure_http_is_warned_about_at_start_up(caplog: pytest.LogCaptureFixture) -> None:
-    """One line says what plain http means."""
-    load_keys(replace(SITE, allow_insecure_http=True), {"CONSENT_KEYS": NEW})
-    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["allow_insecure_http is on"]
-
-
-@pytest.mark.parametrize(
-    ("content", "mode", "what"),
-    [
-        (b"", 0o600, "It holds no key."),
-        (b"short\n", 0o600, "Key 1 of 1 has 5 characters, and at least 32 are needed."),
-        (b"\xff" * 40, 0o600, "The key file is not text."),
-        (NEW.encode(), 0o640, "Others on this machine may read the key file (mode 0640)."),
-        (NEW.encode(), 0o604, "Others on this machine may read the key file (mode 0604)."),
-    ],
-)
-def test_a_bad_key_file_is_told(content: bytes, mode: int, what: str, tmp_path: Path) -> None:
-    """An empty, short or public key file is an error that names it."""
-    file = tmp_path / "consent.key"
-    file.write_bytes(content)
-    file.chmod(mode)
-    with pytest.raises(ConfigError) as caught:
-        load_keys(site_at(tmp_path), {})
-    assert [(found.where, found.what) for found in caught.value.problems] == [(str(file), what)]
-
-
-def test_a_key_file_without_a_folder_is_told(tmp_path: Path) -> None:
-    """A missing folder is told with the setting that names it."""
-    with pytest.raises(ConfigError, match="Let the setting records name a file in a folder"):
-        load_keys(site_at(tmp_path / "missing"), {})
-
-
-def test_processes_that_start_together_get_one_key(tmp_path: Path) -> None:
-    """Of several makers at once one wins, and all of them sign with its key."""
-    program = (
-        "import sys, hashlib; from consent_mw.cookies.choice import load_keys; from consent_mw.core.model import Site\n"
-        "print('ready', flush=True); sys.stdin.readline()\n"
-        "keys = load_keys(Site(records=sys.argv[1]), {})\n"
-        "print(len(keys), hashlib.sha256(keys[0].encode()).hexdigest())"
-    )
-    arguments = [sys.executable, "-c", program, site_at(tmp_path).records]
-    pipe = subprocess.PIPE
-    started = [
-        subprocess.Popen(arguments, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
-        for _ in range(6)
-    ]
-    for process in started:
-        assert process.stdout is not None
-        process.stdout.readline()
-    answers = []
-    for process in started:  # all are past their imports: let them go
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in started:
-        answers.append(process.communicate(timeout=60)[0])
-    assert len(set(answers)) == 1
-    assert answers[0].startswith("1 ")
-    assert [file.name for file in tmp_path.iterdir()] == ["consent.key"]
 
 
 # -- a choice that subdomains share
@@ -615,3 +458,44 @@ def test_sharing_works_on_this_machine() -> None:
         (True, True),
         (True, False),
     ]
+
+
+# -- several projects on one machine
+
+
+def test_two_projects_on_one_machine_keep_two_choices() -> None:
+    """Cookies do not know ports: the second project finds another's token and adds its port to the name."""
+    first, second = jar(NEW), jar(OLD, site=replace(SITE, name="Blog"))
+    one, two = (replace(head(scheme="http"), host=f"localhost:{port}") for port in (8000, 8001))
+    kept = first.set_cookie(GRANT, one).partition(";")[0]
+    assert kept.startswith("cmw=")
+    both = kept + "; " + second.set_cookie(GRANT, replace(two, headers=(("cookie", kept),))).partition(";")[0]
+    assert "; port8001-cmw=" in both
+    arrived = (("cookie", both),)
+    assert first.read(replace(one, headers=arrived)) == GRANT
+    assert second.read(replace(two, headers=arrived)) == GRANT
+
+
+def test_a_project_that_was_there_first_keeps_the_plain_name() -> None:
+    """Its own token stands under the plain name, so a new choice replaces it there."""
+    one = replace(head(scheme="http"), host="127.0.0.1:5000")
+    kept = jar().set_cookie(GRANT, one).partition(";")[0]
+    assert jar().set_cookie(REFUSAL, replace(one, headers=(("cookie", kept),))).startswith("cmw=")
+
+
+def test_a_token_under_the_port_gives_way_to_no_other_choice_of_its_project() -> None:
+    """A choice under the port's name is replaced under that name, also once the other project is gone."""
+    one = replace(head(scheme="http"), host="[::1]:8001")
+    token = cookie(made_by=jar()).partition("=")[2]
+    found = replace(one, headers=(("cookie", f"port8001-cmw={token}"),))
+    assert jar().read(found) == GRANT
+    assert jar().set_cookie(REFUSAL, found).startswith("port8001-cmw=")
+
+
+@pytest.mark.parametrize("host", ["shop.example:8001", "localhost", "localhost:x", "localhost:999999"])
+def test_only_ports_of_this_machine_change_a_name(host: str) -> None:
+    """Elsewhere, and without a port, a foreign token stays a forgery under the one name."""
+    forged = f"cmw={TOKEN}; __Host-cmw={TOKEN}"
+    for scheme in ("https", "http"):
+        sent = RequestHead("GET", scheme, host, "/", "", (("cookie", forged),))
+        assert jar(OLD, site=replace(SITE, allow_insecure_http=True)).name(sent) in ("cmw", "__Host-cmw")

@@ -25,8 +25,8 @@ from consent_mw.core.model import NECESSARY
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
 from tests.browser.harness.bytes import get
 from tests.browser.harness.wrapped import Wrapped
 from tests.corpus.fetching import fetches

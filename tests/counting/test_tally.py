@@ -44,9 +44,8 @@ from consent_mw.core.model import Site
 from consent_mw.counting import tally as counting
 from consent_mw.counting.browser import BROWSERS
 from consent_mw.counting.browser import SYSTEMS
+from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
-from consent_mw.counting.tally import objected
-from consent_mw.counting.tally import objection_cookie
 from consent_mw.errors import RecordsError
 from consent_mw.http.request import RequestHead
 
@@ -124,7 +123,7 @@ class Bench:
         )
 
     def shown(self, head: RequestHead = VISIT, *, language: str = "en", gpc: bool = False) -> None:
-        self.tally.shown(head, REMOTE, language=language, variant="bar", gpc=gpc)
+        self.tally.shown(head, REMOTE, BannerShown(language, "bar", gpc))
 
     def answered(
         self,
@@ -278,23 +277,6 @@ def test_who_is_not_to_be_counted_changes_no_counter(bench: Bench, head: Request
     assert ([], {}) == (bench.lookup.waiting, bench.written())
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        with_headers(("cookie", "__Host-cmw-uncounted=0")),
-        with_headers(("cookie", "__Host-cmw-uncounted=")),
-        with_headers(("cookie", "x__Host-cmw-uncounted=1")),
-        with_headers(("cookie", "__Host-cmw-uncounted=11")),
-        with_headers(("cookie", "cmw-uncounted=1")),
-        with_headers(("x-cookie", "__Host-cmw-uncounted=1")),
-    ],
-    ids=lambda head: str(head.headers[-1]),
-)
-def test_what_only_looks_like_an_objection_is_none(head: RequestHead) -> None:
-    """The one name and the one value object; on https only the name that nobody else can set."""
-    assert not objected(head)
-
-
 def test_nothing_is_read_about_those_who_objected(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even the words that nobody would keep are made of an objector's headers."""
 
@@ -306,29 +288,6 @@ def test_nothing_is_read_about_those_who_objected(bench: Bench, monkeypatch: pyt
     bench.shown(UNCOUNTED[0])
     bench.answered(ACCEPT, UNCOUNTED[0])
     assert set() == told
-
-
-def test_objecting_is_the_same_for_everybody() -> None:
-    """The cookie of an objection holds nothing that tells visitors apart, and objects."""
-    cookie = objection_cookie(VISIT, object=True, days=180)
-    assert "__Host-cmw-uncounted=1; Path=/; Max-Age=15552000; SameSite=Lax; HttpOnly; Secure" == cookie
-    assert objected(with_headers(("cookie", cookie.partition(";")[0])))
-
-
-def test_an_objection_is_taken_back() -> None:
-    """The cookie is removed by one that has no value and no time left."""
-    cookie = objection_cookie(replace(VISIT, scheme="http"), object=False, days=180)
-    assert "cmw-uncounted=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly" == cookie
-
-
-def test_an_objection_is_kept_as_long_as_browsers_keep_anything() -> None:
-    """More days than a browser keeps a cookie are not asked for."""
-    assert f"Max-Age={400 * DAY};" in str(objection_cookie(VISIT, object=True, days=5000))
-
-
-def test_there_is_no_cookie_without_http() -> None:
-    """Over another scheme no cookie is kept, and none is promised."""
-    assert objection_cookie(replace(VISIT, scheme="ws"), object=True, days=1) is None
 
 
 # -- the setting

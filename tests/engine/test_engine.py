@@ -270,8 +270,10 @@ def test_policies_are_kept_up_to_a_bound(make: Make) -> None:
     """However many prefixes an application is mounted under, what is prepared stays bounded."""
     engine = make()
     for number in range(300):
-        engine.exchange(head(), f"/p{number}")
-    assert 0 < len(engine._views._policies) <= 64
+        exchange = engine.exchange(head(), f"/p{number}")
+        exchange.start(200, "OK", HTML)
+        exchange.feed(b"<p>text")
+    assert 0 < len(engine._parts.prepared._policies) <= 64
 
 
 def test_nobody_is_asked_over_plain_http(make: Make, caplog: pytest.LogCaptureFixture) -> None:

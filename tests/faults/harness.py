@@ -187,7 +187,8 @@ def serving(folder: Path, config: Mapping[str, object], **options: object) -> It
 
 def site(records: str, spool: Path | None = None, **settings: object) -> dict[str, object]:
     """Return the configuration of a site with two declared services."""
-    own: dict[str, object] = {"id": SITE, "records": records, "isp": "off", **settings}
+    # All visitors of a test come from one address.
+    own: dict[str, object] = {"id": SITE, "records": records, "isp": "off", "grants_per_hour": 0, **settings}
     if spool is not None:
         own["spool"] = str(spool)
     return {"site": own, "services": [{"use": "google-analytics"}, {"use": "youtube"}]}

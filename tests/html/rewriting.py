@@ -9,8 +9,8 @@ from consent_mw.core.model import Service
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
 from consent_mw.html.scanner.document import Insert
 from consent_mw.html.urls import Url
 

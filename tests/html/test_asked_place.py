@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
-from consent_mw.html.hold_policy import HoldPolicy
-from consent_mw.html.match import Matcher
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.exchange import PageInsert
 from consent_mw.http.request import RequestHead
+from tests.http.fake_view import FakeView
 
 MARK = '<wbr data-cmw-place="0123">'
 BANNER = b"[banner]"
 HTML = [("Content-Type", "text/html; charset=utf-8")]
 
 
-def made(kind: str = "document") -> Exchange:
+def made(kind: str = "document", view: FakeView | None = None) -> Exchange:
     """Return the exchange of a request."""
     head = RequestHead("GET", "https", "shop.example", "/", "", (("sec-fetch-dest", kind),))
-    return Exchange(
-        head,
-        HoldPolicy(Matcher([]), frozenset(), unknown="allow"),
-        Decision(frozenset(), frozenset(), True, Reason.ABSENT),
-        insert=lambda place: BANNER,
-        mark=MARK,
-    )
+    view = view or FakeView(lambda place: BANNER)
+    view.mark = MARK
+    return Exchange(head, view)
 
 
 def sent(exchange: Exchange, page: str, cut: int = 10_000) -> str:
@@ -113,13 +106,12 @@ def test_a_fragment_has_no_banner_wherever_it_is_asked_for() -> None:
 def test_the_place_knows_what_the_page_is() -> None:
     """What is inserted at the place has the same facts as anywhere else."""
     seen: list[PageInsert] = []
-    exchange = made()
 
     def insert(place: PageInsert) -> bytes:
         seen.append(place)
         return BANNER
 
-    exchange._insert = insert
+    exchange = made(view=FakeView(insert))
     sent(exchange, f"<base href=https://elsewhere.example/><body>{exchange.place()}")
     assert [(place.place.asked, place.place.at_end, place.place.foreign_base) for place in seen] == [
         (True, False, True)

@@ -14,8 +14,8 @@ from consent_mw.errors import RefusedMarkup
 from consent_mw.html.charset import PageStream
 from consent_mw.html.charset import codec_of
 from consent_mw.html.holder import Holder
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
 from tests.html.rewriting import PAGE
 from tests.html.rewriting import holder
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from consent_mw.html.holder import Holder
-from consent_mw.html.rewriter import held_in
+from consent_mw.html.nested import held_in
 from tests.html.rewriting import PAGE
 from tests.html.rewriting import holder
 from tests.html.rewriting import run

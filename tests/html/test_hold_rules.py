@@ -11,8 +11,8 @@ from consent_mw.errors import RefusedMarkup
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.rewriter import held_in
 from consent_mw.html.urls import Url
 from tests.html.rewriting import PAGE
 from tests.html.rewriting import holder

@@ -10,24 +10,22 @@ from collections.abc import Callable
 
 import pytest
 
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
 from consent_mw.html.urls import Url
 from consent_mw.http.exchange import Exchange
-from consent_mw.http.exchange import ExchangeState
 from consent_mw.http.exchange import PageInsert
-from consent_mw.http.exchange import closed_headers
-from consent_mw.http.exchange import page_url
-from consent_mw.http.exchange import wants_banner
-from consent_mw.http.exchange import wants_page
 from consent_mw.http.headers import Handling
+from consent_mw.http.intent import closed_headers
+from consent_mw.http.intent import page_url
+from consent_mw.http.intent import wants_banner
+from consent_mw.http.intent import wants_page
 from consent_mw.http.request import RequestHead
+from consent_mw.http.states import ExchangeState
 from tests.html.rewriting import holder
+from tests.http.fake_view import FakeView
 
 HTML = [("Content-Type", "text/html; charset=utf-8")]
 IMAGE = b"<img src=//tracker.example/1.gif>"
 HELD = b"<img data-cmw-held=tracker data-cmw-src=//tracker.example/1.gif>"
-DECISION = Decision(frozenset(), frozenset(), True, Reason.ABSENT)
 
 
 def request(*headers: tuple[str, str], method: str = "GET", host: str = "shop.example") -> RequestHead:
@@ -35,17 +33,30 @@ def request(*headers: tuple[str, str], method: str = "GET", host: str = "shop.ex
     return RequestHead(method, "https", host, "/blog/post", "q=1", headers or (("sec-fetch-dest", "document"),))
 
 
-class Log:
-    """What an exchange reported."""
+class Log(FakeView):
+    """A view that holds the tracker and its cookie, puts "<b>" where the banner goes, and keeps what it is told."""
 
     def __init__(self) -> None:
-        self.held: list[frozenset[str]] = []
+        super().__init__(self.note)
+        self.told_held: list[frozenset[str]] = []
         self.failures: list[tuple[str, BaseException | None]] = []
         self.inserts: list[PageInsert] = []
 
-    def insert(self, page: PageInsert) -> bytes:
+    def note(self, page: PageInsert) -> bytes:
         self.inserts.append(page)
         return b"<b>"
+
+    def holds_cookie(self, name: str) -> bool:
+        return name == "_t"
+
+    def cookies_set_right(self) -> list[str]:
+        return ["_t=; Max-Age=0"]
+
+    def held(self, ids: frozenset[str]) -> None:
+        self.told_held.append(ids)
+
+    def failed(self, what: str, error: BaseException | None) -> None:
+        self.failures.append((what, error))
 
 
 def exchange(
@@ -57,16 +68,9 @@ def exchange(
 ) -> Exchange:
     """Return an exchange that holds the tracker and puts "<b>" where the banner goes."""
     log = log or Log()
-    return Exchange(
-        head or request(),
-        holder(hold_back=hold_back).policy,
-        DECISION,
-        insert=insert or log.insert,
-        expire=["_t=; Max-Age=0"],
-        holds_cookie="_t".__eq__,
-        done=log.held.append,
-        failed=lambda what, error: log.failures.append((what, error)),
-    )
+    log.hold_policy = holder(hold_back=hold_back).policy
+    log.insert = insert or log.insert
+    return Exchange(head or request(), log)
 
 
 def test_new_to_passing() -> None:
@@ -109,7 +113,7 @@ def test_rewriting() -> None:
     assert out == b"<b><p>" + HELD
     assert (made.state, made.sent) == (ExchangeState.DONE, len(out))
     assert made.finish() == b""
-    assert log.held == [frozenset({"tracker"})]
+    assert log.told_held == [frozenset({"tracker"})]
     assert log.failures == []
 
 
@@ -266,7 +270,7 @@ def test_what_was_held_is_reported_when_the_visitor_leaves() -> None:
     made.feed(IMAGE)
     made.abandon()
     made.abandon()
-    assert log.held == [frozenset({"tracker"})]
+    assert log.told_held == [frozenset({"tracker"})]
 
 
 @pytest.mark.parametrize("headers", [HTML, [*HTML, ("Content-Encoding", "gzip")], [*HTML, ("Content-Encoding", "x")]])

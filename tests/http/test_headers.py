@@ -122,14 +122,14 @@ def test_a_page_for_everybody_is_kept_as_the_app_said() -> None:
         ("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
         ("Vary", "Accept-Encoding"),
     ]
-    kept = for_everybody([*told, ("ETag", '"1"'), ("Content-Length", "3")], languages=False)
+    kept = for_everybody([*told, ("ETag", '"1"'), ("Content-Length", "3")])
     assert sorted(kept) == sorted(told)
-    assert for_everybody([("X-Own", "1")], languages=False) == [("X-Own", "1")]
+    assert for_everybody([("X-Own", "1")]) == [("X-Own", "1")]
 
 
 def test_a_page_for_everybody_in_several_languages_says_so() -> None:
     """The banner's language is the visitor's, and a cache has to know."""
-    assert for_everybody([("vary", "Accept-Encoding")], languages=True) == [
+    assert for_everybody([("vary", "Accept-Encoding")], depends=("Accept-Language",)) == [
         ("Vary", "Accept-Encoding, Accept-Language")
     ]
 
@@ -148,19 +148,19 @@ FOR_A_CLASS = {
 @pytest.mark.parametrize(("value", "expected"), FOR_A_CLASS.items())
 def test_a_page_for_a_class_is_kept_by_shared_caches_alone(value: str, expected: str) -> None:
     """A browser asks again each time, since its visitor may choose anew; what the app keeps private stays so."""
-    assert ("Cache-Control", expected) in for_class([("cache-control", value)], "none", languages=False)
+    assert ("Cache-Control", expected) in for_class([("cache-control", value)], "none")
 
 
 def test_a_page_for_a_class_is_no_page_for_a_cache_that_does_not_know_classes() -> None:
     """Vary names the cookie; words for other caches, and dates from which a browser would guess, go."""
     gone = [("Expires", "x"), ("Last-Modified", "x"), ("CDN-Cache-Control", "x"), ("ETag", "x")]
-    assert for_class([*gone, ("X-Own", "1")], "reject-1", languages=True) == [
+    assert for_class([*gone, ("X-Own", "1")], "reject-1", depends=("Accept-Language",)) == [
         ("X-Own", "1"),
         ("Cache-Control", "max-age=0"),
         ("Vary", "Cookie, Sec-GPC, Accept-Language"),
         ("X-Cmw-Class", "reject-1"),
     ]
-    assert for_class([], "none", languages=False) == [("Vary", "Cookie, Sec-GPC"), ("X-Cmw-Class", "none")]
+    assert for_class([], "none") == [("Vary", "Cookie, Sec-GPC"), ("X-Cmw-Class", "none")]
 
 
 def test_a_head_for_some_leaves_the_body_s_own() -> None:
@@ -186,7 +186,7 @@ def test_digests_behind_the_body_go_with_those_before_it() -> None:
     """A trailer may describe the app's own bytes as a header may, and is not announced then."""
     fields = [("Repr-Digest", "x"), ("Server-Timing", "app;dur=1")]
     assert of_other_bytes(fields) == fields[1:]
-    page = for_everybody([("Trailer", "Repr-Digest, Server-Timing")], languages=False)
+    page = for_everybody([("Trailer", "Repr-Digest, Server-Timing")])
     assert page == [("Trailer", "Server-Timing")]
     assert for_one_visitor([("Trailer", "content-digest")])[0][0] != "Trailer"
 
@@ -271,7 +271,71 @@ def test_other_headers_that_lead_to_what_is_held_go() -> None:
     assert kept(*own, *held) == own
 
 
-names = st.sampled_from(["Content-Type", "Link", "Refresh", "Vary", "Cache-Control", "Content-Security-Policy", "X"])
+_TWO = '{"group":"a","endpoints":[{"url":"https://t.example/"}]}, {"group":"b","endpoints":[{"url":"/own"}]}'
+REPORTS = {
+    # https://www.w3.org/TR/CSP3/#directive-report-uri
+    "a policy": (
+        "Content-Security-Policy",
+        "default-src 'self'; Report-URI https://t.example/a",
+        "default-src 'self';",
+    ),
+    "one of two": ("Content-Security-Policy", "report-uri /own https://t.example/a", "report-uri /own "),
+    "a second policy": (
+        "Content-Security-Policy-Report-Only",
+        "img-src *;report-uri /own, script-src 'none'; report-uri\thttps://t.example/a",
+        "img-src *;report-uri /own, script-src 'none';",
+    ),
+    "nothing else": ("Content-Security-Policy-Report-Only", "report-uri //t.example/a;", None),
+    # https://www.w3.org/TR/reporting-1/#header
+    "an endpoint of two": ("Reporting-Endpoints", 'a="https://t.example/", b="/own";x=1', 'b="/own";x=1'),
+    "an escape": ("Reporting-Endpoints", 'a="https:\\/\\/t.example/"', None),
+    "what is no dictionary": ("Reporting-Endpoints", 'A="https://t.example/"', None),
+    # https://www.w3.org/TR/2018/WD-reporting-1-20180925/#header
+    "a group of two": ("Report-To", _TWO, '{"group": "b", "endpoints": [{"url": "/own"}]}'),
+    "an escape of JSON": ("Report-To", '{"endpoints":[{"url":"https://t\\u002eexample/"}]}', None),
+    "what is no JSON": ("Report-To", "{url: https://t.example}", None),
+    # obsolete, and still in some browsers
+    "certificates": ("Expect-CT", 'max-age=1, report-uri="https://t.example/"', None),
+    "the old filter": ("X-XSS-Protection", "1; report=https://t.example/a", None),
+    "the old filter alone": ("X-XSS-Protection", "1; mode=block", "1; mode=block"),
+    "errors": ("NEL", '{"report_to":"b","max_age":9}', '{"report_to":"b","max_age":9}'),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), REPORTS.values(), ids=REPORTS)
+def test_reports_to_what_is_held_go(name: str, value: str, expected: str | None) -> None:
+    """A browser sends no report to a held address; what the header says besides stays."""
+    found = without_held([(name, value)], lambda url: "t.example" in url, lambda value: False, lambda name: False)
+    assert found == ([] if expected is None else [(name, expected)])
+
+
+DOCUMENTS = {
+    "a drawing": (200, typed("image/svg+xml"), Handling.REWRITE),
+    "a feed": (200, typed("application/rss+xml; charset=utf-8"), Handling.REWRITE),
+    "XML": (404, typed("Text/XML"), Handling.REWRITE),
+    "unreadable without a type": (200, [("Content-Encoding", "br")], Handling.REFUSE),
+    "part without a type": (206, [], Handling.REFUSE),
+    "a picture": (200, typed("image/png"), Handling.PASS),
+    "part of a film": (206, typed("video/mp4"), Handling.PASS),
+}
+
+
+@pytest.mark.parametrize(("status", "headers", "handling"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_what_a_browser_shows_as_a_document_does_not_pass(
+    status: int, headers: list[tuple[str, str]], handling: Handling
+) -> None:
+    """XML of any type is a document where it is navigated to (https://html.spec.whatwg.org/#navigate-xml)."""
+    verdict = judge(status, headers, {"gzip"}, document=True)
+    assert verdict.handling is handling
+    assert verdict.xml is verdict.piece is (handling is Handling.REWRITE)
+    if typed() != headers and headers[0][0] == "Content-Type":
+        assert judge(status, headers, {"gzip"}).handling is Handling.PASS
+
+
+names = st.sampled_from(
+    ["Content-Type", "Link", "Refresh", "Vary", "Cache-Control", "Content-Security-Policy", "X", "Report-To"]
+    + ["Reporting-Endpoints", "NEL", "X-XSS-Protection"]
+)
 
 
 @given(st.integers(100, 599), st.lists(st.tuples(names, st.text(max_size=40)), max_size=5))
@@ -279,6 +343,6 @@ def test_no_headers_raise(status: int, headers: list[tuple[str, str]]) -> None:
     """Whatever an application sends, it is judged."""
     judge(status, headers)
     for_one_visitor(headers)
-    for_everybody(headers, languages=True)
-    for_class(headers, "none", languages=True)
+    for_everybody(headers, depends=("Accept-Language",))
+    for_class(headers, "none", depends=("Accept-Language",))
     kept(*headers)

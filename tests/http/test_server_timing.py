@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
-from consent_mw.html.hold_policy import HoldPolicy
-from consent_mw.html.match import Matcher
 from consent_mw.http.request import RequestHead
 from consent_mw.http.server_timing import TimedExchange
+from tests.http.fake_view import FakeView
 
 HEAD = RequestHead("GET", "https", "shop.example", "/", "", (("sec-fetch-dest", "document"),))
 HTML = [("Content-Type", "text/html; charset=utf-8"), ("Server-Timing", "db;dur=3")]
@@ -26,14 +23,7 @@ class Clock:
 
 def timed(clock: Clock) -> TimedExchange:
     """Return the exchange of a request that came two milliseconds ago."""
-    return TimedExchange(
-        HEAD,
-        HoldPolicy(Matcher([]), frozenset(), unknown="allow"),
-        Decision(frozenset(), frozenset(), True, Reason.ABSENT),
-        insert=lambda place: b"",
-        clock=clock,
-        begun=clock.now - 0.001,
-    )
+    return TimedExchange(HEAD, FakeView(), clock, clock.now - 0.001)
 
 
 def test_the_application_s_time_is_not_ours() -> None:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.core.model import Service
+from consent_mw.http.cookies import name_of_pair
+from consent_mw.http.cookies import without
 from consent_mw.http.tracker_cookies import expire
-from consent_mw.http.tracker_cookies import less_held
-from consent_mw.http.tracker_cookies import name_set_by
 
 
 def service(name: str, *cookies: str) -> Service:
@@ -160,7 +160,7 @@ def test_any_names_host_and_path_give_safe_values(seen: list[str], host: str, pa
 )
 def test_a_cookie_has_the_name_under_which_it_comes_back(value: str) -> None:
     """Attributes, space around the name, no value, and no name at all do not hide what servers will read."""
-    assert name_set_by(value) == "_ga"
+    assert name_of_pair(value) == "_ga"
 
 
 @pytest.mark.parametrize(
@@ -176,4 +176,4 @@ def test_a_cookie_has_the_name_under_which_it_comes_back(value: str) -> None:
 )
 def test_what_is_left_of_a_cookie_header(header: str, left: str) -> None:
     """Held cookies go, every one of them; the others stay byte for byte, in their order."""
-    assert less_held(header, lambda name: name == "_ga") == left
+    assert without(header, lambda name: name == "_ga") == left

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import stats as benchmark
 from consent_mw import stats
 from consent_mw.core.model import Site
+from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
 from consent_mw.http.request import RequestHead
 from consent_mw.records import open_records
@@ -22,7 +23,7 @@ def visits(store: MemoryCounters, day: int, revision: str) -> None:
     """Count a day of visits as a process of the site does."""
     tally = Tally(store, Site(), clock=lambda: day * 86_400 + 43_200)
     for _ in range(150):
-        tally.shown(VISIT, "", language="en", variant="bar", gpc=False, revision=revision)
+        tally.shown(VISIT, "", BannerShown("en", "bar", False, revision))
     for outcome, number in (("accept", 40), ("partial", 20), ("reject", 30)):
         for at in range(number):
             purposes = {"accept": ("analytics", "embeds"), "partial": (("analytics", "embeds")[at % 2],)}.get(

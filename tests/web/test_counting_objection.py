@@ -157,10 +157,12 @@ def test_opening_the_address_changes_nothing() -> None:
     assert visitor.jar == {}
 
 
-def test_an_objection_works_over_plain_http() -> None:
-    """It needs no secure place: it gives nothing away, and keeps nothing but itself."""
+def test_an_objection_is_kept_where_a_choice_is() -> None:
+    """Over plain http, where nobody is asked, no cookie is promised; where the owner allows it, it is kept."""
     visitor = Visitor(scheme="http")
-    assert (say(visitor, "no"), visitor.jar) == (303, {"cmw-uncounted": "1"})
+    assert (say(visitor, "no"), visitor.jar) == (403, {})
+    allowed = Visitor(FakeContext(replace(SITE, allow_insecure_http=True)), scheme="http")
+    assert (say(allowed, "no"), allowed.jar) == (303, {"cmw-uncounted": "1"})
 
 
 @pytest.mark.parametrize(

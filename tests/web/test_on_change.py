@@ -206,6 +206,7 @@ def test_a_page_view_with_the_signal_is_told_beside_the_request(tmp_path: Path) 
     plain = RequestHead("GET", "https", "shop.example", "/", "", ())
     cookie = now.cookies.set_cookie(record, plain).partition(";")[0]
     for _ in range(2):
-        engine.exchange(replace(plain, headers=(("cookie", cookie), ("sec-gpc", "1"))))
+        exchange = engine.exchange(replace(plain, headers=(("cookie", cookie), ("sec-gpc", "1"))))
+        exchange.start(200, "OK", [("Content-Type", "text/html")])
     engine.close()
     assert told == ["receipt-1"]

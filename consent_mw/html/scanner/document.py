@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from collections.abc import Set
 from typing import NamedTuple
 from typing import Protocol
 
@@ -47,6 +48,8 @@ class Place(NamedTuple):
 
 #: Gives the banner, or nothing (yet).
 Insert = Callable[[Place], bytes]
+#: Gives what goes before a held script, by the ids that it is held for and its text.
+Queue = Callable[[Place, tuple[str, ...], bytes], bytes]
 
 
 class Page(Protocol):
@@ -56,6 +59,8 @@ class Page(Protocol):
     insert: Insert | None
     #: Gives what to insert first in head, where it runs before all else.
     first: Insert | None
+    #: Gives what to leave before a held script, so that code of the site's own finds what it calls.
+    queue: Queue | None
     #: The page may name its charset in a meta element, which browsers look for near the beginning.
     undeclared: bool
     #: Gives what to insert into a Content-Security-Policy that stands in the page.
@@ -140,6 +145,17 @@ class Document:
         self.before_head = False
         if text:
             self.cursor.edit(offset, 0, text)
+
+    def leave_queue(self, before: int, start: int, held: Set[str], code: bytes) -> None:
+        """Leave the globals of a held script that begins at ``start``, ahead of the edits from number ``before`` on."""
+        give = self.page.queue
+        if not held or give is None or self.in_noscript or self.template:
+            return
+        foreign = self.holder.base.host != self.holder.page.host
+        place = Place(False, frozenset(self.page.held), foreign, tuple(self.page.policies))
+        text = give(place, tuple(sorted(held)), code)
+        if text:
+            self.cursor.edits.insert(before, (self.cursor.origin + start, 0, text))
 
     def finish(self) -> None:
         """Place at the end of the page what found no other place."""

@@ -100,7 +100,10 @@ class MarkedText:
         tag = Tag.read(b"script", found.group(), xml=holder.xml, foreign=True, removable=False)
         plan = holder.plan(tag._replace(code=ids))
         if plan is not None:
+            before = len(self._cursor.edits)
             self._document.apply(plan, found.start())
+            if holder.xml:
+                self._document.leave_queue(before, found.start(), frozenset(plan.held), self._text(raw)[0])
 
     def _text(self, raw: bytes) -> tuple[bytes, list[int]]:
         """Return the text of an element with markup in it, and where in ``raw`` each byte of it began."""

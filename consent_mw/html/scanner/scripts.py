@@ -44,13 +44,17 @@ class ScriptReader:
             piece = bytes(buffer[start : close.start()])
             known = holder.memory.pieces.get(piece)
             if known is not None:
+                before = len(cursor.edits)
                 document.apply(known, start)
+                document.leave_queue(before, start, known.held, piece[end - start :])
                 cursor.position = close.start()
                 return
         before, held, page.held = len(cursor.edits), page.held, set()
         self._settle(found.group(), start, end)
         if piece and self._kind != "importmap" and cursor.mode is Mode.DATA and not holder.policy.remove:
             document.remember(piece, start, before)
+        if cursor.mode is not Mode.SCRIPT:
+            document.leave_queue(before, start, page.held, piece[end - start :])
         held.update(page.held)
         page.held = held
 
@@ -69,7 +73,7 @@ class ScriptReader:
             self._end = ScriptEnd()
             cursor.position = start
             cursor.mode = Mode.SCRIPT
-            self.script()
+            self._take()
             return
         plan = holder.script_plan(tag, ())
         if plan is not None:
@@ -91,6 +95,17 @@ class ScriptReader:
 
     def script(self) -> bool:
         """Look at the content of a script when it is there, and settle its start tag."""
+        cursor, page = self._cursor, self._document.page
+        before, start, begins = len(cursor.edits), cursor.position, self._content - cursor.origin
+        held, page.held = page.held, set()
+        taken = self._take()
+        if taken:
+            self._document.leave_queue(before, start, page.held, bytes(cursor.buffer[begins : cursor.position]))
+        held.update(page.held)
+        page.held = held
+        return taken
+
+    def _take(self) -> bool:
         cursor, document = self._cursor, self._document
         buffer, start, begins = cursor.buffer, cursor.position, self._content - cursor.origin
         end = self._end.find(buffer, begins, final=cursor.final)

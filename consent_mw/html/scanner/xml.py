@@ -17,9 +17,11 @@ from consent_mw.html.scanner.marked_text import MarkedText
 from consent_mw.html.tokens import NO_TAGS_XML
 from consent_mw.html.tokens import TAG
 
-_STYLESHEET_HREF = re.compile(rb"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+#: https://www.w3.org/TR/xml-stylesheet/#NT-PseudoAtt
+_PSEUDO_ATTRIBUTE = re.compile(rb"[ \t\r\n]([^ \t\r\n=\"'?]++)[ \t\r\n]*+=[ \t\r\n]*+(?:\"([^\"]*+)\"|'([^']*+)')")
 #: HTML's own links, which fetch nothing by their href; anything else with an href in XML is taken for SVG.
 _PLAIN_LINKS = frozenset({b"a", b"area", b"base", b"link"})
+_LONGEST_OPENING = len(b"<!DOCTYPE")
 #: A declaration: what begins so and is neither a comment nor a CDATA section.
 _DECLARES = re.compile(rb"<!(?![-\[]|\Z)")
 
@@ -100,21 +102,20 @@ class XmlReader:
     def _no_tag(self, position: int) -> bool:
         """Take what is no complete tag; return False to wait for more."""
         cursor, document = self._cursor, self._document
-        rest = bytes(cursor.buffer[position:])
-        if rest.startswith(b"<?") and b"?>" in rest:
+        head = bytes(cursor.buffer[position : position + _LONGEST_OPENING])
+        end = cursor.buffer.find(b"?>", position) if head.startswith(b"<?") else -1
+        if end >= 0:
             # NO_TAGS_XML stops at a style sheet's instruction.
-            end = rest.index(b"?>") + 2
-            href = _STYLESHEET_HREF.search(rest, 0, end)
-            if href:
-                holder = document.holder
-                ids = holder.not_allowed(holder.url(href.group(1) or href.group(2) or b"")[0])
-                if ids:
-                    document.page.held.update(ids)
-                    cursor.edit(position + 2, 0, b"cmw-")
-            cursor.position = position + end
+            given = _PSEUDO_ATTRIBUTE.findall(cursor.buffer, position, end)
+            ids = [id_ for name, *value in given if name == b"href" for id_ in document.holder.link(b"".join(value))]
+            if ids:
+                document.page.held.update(ids)
+                cursor.edit(position + 2, 0, b"cmw-")
+            cursor.position = end + 2
             return True
-        if _DECLARES.match(rest):
-            if b"<!DOCTYPE".startswith(rest[:9]) and b"[" not in rest and not cursor.is_too_long(position):
+        if _DECLARES.match(head):
+            opens = b"<!DOCTYPE".startswith(head) and cursor.buffer.find(b"[", position) < 0
+            if opens and not cursor.is_too_long(position):
                 return False
             raise RefusedMarkup("an XHTML page declares entities of its own, in which markup can hide", "content type")
         return self._partial(position)

@@ -9,7 +9,9 @@ code, and whatever cannot be understood counts as a no.
     a token of 256 random bits needs no slow hash.
 (2) The session that a login with the password began: a signed cookie that
     holds a time and nothing else, for eight hours. The password's hash is a
-    part of the key, so that a new password ends every session.
+    part of the key, so that a new password ends every session. Logging out
+    ends the session in the store, so that a copy of the cookie opens nothing
+    in any process.
 (3) The host site's own check, which gets the WSGI environ. Only ``True``
     lets anybody in: an exception does not, and neither does the coroutine of
     a check that was written for another kind of server.
@@ -31,13 +33,15 @@ import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Protocol
 
 from itsdangerous import BadSignature
 from itsdangerous import TimestampSigner
 from werkzeug.security import check_password_hash
 
+from consent_mw.core.cache import BoundedCache
 from consent_mw.core.model import Site
-from consent_mw.http.request import RequestHead
+from consent_mw.core.signing import signer
 
 logger = logging.getLogger("consent_mw.web")
 
@@ -93,6 +97,56 @@ class Throttle:
             self._open = 0.0
 
 
+class Documents(Protocol):
+    """The part of :class:`consent_mw.records.Ledger` that keeps documents by their hash."""
+
+    def keep_notice(self, digest: str, document: bytes) -> None:
+        """Keep a document durably under its hash."""
+        ...
+
+    def notice(self, digest: str) -> bytes | None:
+        """Return the document that a hash addresses, or None."""
+        ...
+
+
+class EndedSessions:
+    """
+    The sessions that owners logged out of.
+
+    The end of a session is a document in the store, kept under its hash like any other: every process finds it there,
+    and no store needs a table for it. The document holds the hash of the cookie, which opens nothing.
+    """
+
+    def __init__(self, documents: Callable[[], Documents] | None) -> None:
+        self._documents = documents
+        self._known: BoundedCache[str, bool] = BoundedCache(1000, 500_000)
+
+    def add(self, session: str) -> None:
+        """End a session; raise RecordsError if the store fails, after this process has ended it."""
+        document, digest = self._document(session)
+        self._known.put(digest, True)
+        if self._documents is not None:
+            self._documents().keep_notice(digest, document)
+
+    def __contains__(self, session: str) -> bool:
+        """Return whether a session has ended; raise RecordsError if the store cannot say."""
+        _, digest = self._document(session)
+        if self._known.get(digest):
+            return True
+        if self._documents is None:
+            return False
+        ended = self._documents().notice(digest) is not None
+        if ended:
+            self._known.put(digest, True)
+        return ended
+
+    @staticmethod
+    def _document(session: str) -> tuple[bytes, str]:
+        name = hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()
+        document = f'{{"format":"consent_mw.session-end.v1","session":"{name}"}}'.encode()
+        return document, hashlib.sha256(document).hexdigest()
+
+
 class Gate:
     """
     Decides who may look; one for each process.
@@ -101,6 +155,7 @@ class Gate:
         keys: Returns the signing keys, oldest first.
         now: Seconds since 1970, for the age of sessions.
         throttle: What slows down guesses.
+        documents: Returns the store that keeps ended sessions for all processes; None keeps them in this one.
     """
 
     def __init__(
@@ -109,19 +164,24 @@ class Gate:
         *,
         now: Callable[[], float] = time.time,
         throttle: Throttle | None = None,
+        documents: Callable[[], Documents] | None = None,
     ) -> None:
         self._keys = keys
         self._now = now
         self.throttle = throttle or Throttle()
+        self._ended = EndedSessions(documents)
 
     def admits(self, site: Site, environ: Mapping[str, object], *, session: str, token: str | None) -> bool:
         """
-        Return whether this request may see the figures; never raises.
+        Return whether this request may see the figures; nothing that it holds raises an error.
 
         Args:
             environ: The WSGI environ, for the host site's own check.
             session: The session cookie's value, or empty.
             token: The Authorization header, or empty; None where a token opens nothing.
+
+        Raises:
+            RecordsError: if the store cannot say whether a session has ended.
         """
         return (
             (token is not None and self._has_token(site, token))  # (1)
@@ -144,6 +204,16 @@ class Gate:
         self.throttle.succeeded()
         return self._signer(site).sign(_SESSION).decode("ascii")
 
+    def log_out(self, site: Site, session: str) -> None:
+        """
+        End a session for good; whatever is no session of ours is left alone.
+
+        Raises:
+            RecordsError: if other processes cannot be told.
+        """
+        if self._is_signed(site, session):
+            self._ended.add(session)
+
     @staticmethod
     def _has_token(site: Site, header: str) -> bool:
         found = _BEARER.fullmatch(header.strip())
@@ -153,6 +223,9 @@ class Gate:
         return hmac.compare_digest(given.encode(), site.stats.token.lower().encode())
 
     def _in_session(self, site: Site, cookie: str) -> bool:
+        return self._is_signed(site, cookie) and cookie not in self._ended
+
+    def _is_signed(self, site: Site, cookie: str) -> bool:
         if not site.stats.password or not cookie:
             return False
         try:
@@ -180,12 +253,9 @@ class Gate:
 
     def _signer(self, site: Site) -> TimestampSigner:
         password = hashlib.sha256(site.stats.password.encode()).hexdigest()
-        salt = "\0".join(("consent_mw.stats.session.v1", site.id, site.mount, password))
-        signer = _Signer(
-            list(self._keys()), salt=salt.encode(), sep=".", key_derivation="hmac", digest_method=hashlib.sha256
-        )
-        signer.now = self._now
-        return signer
+        made = signer(self._keys(), "consent_mw.stats.session.v1", site.id, site.mount, password, kind=_Signer)
+        made.now = self._now
+        return made
 
 
 class _Signer(TimestampSigner):
@@ -195,20 +265,3 @@ class _Signer(TimestampSigner):
 
     def get_timestamp(self) -> int:
         return int(self.now())
-
-
-def head_of(environ: Mapping[str, object]) -> RequestHead:
-    """Return as much of the request's head as tells where it comes from and how it travelled."""
-
-    def text(name: str) -> str:
-        return str(environ.get(name, ""))
-
-    names = ("HTTP_SEC_FETCH_SITE", "HTTP_ORIGIN")
-    return RequestHead(
-        method=text("REQUEST_METHOD"),
-        scheme=text("wsgi.url_scheme"),
-        host=text("HTTP_HOST") or f"{text('SERVER_NAME')}:{text('SERVER_PORT')}",
-        path="",
-        query="",
-        headers=tuple((name[5:].replace("_", "-").lower(), text(name)) for name in names if name in environ),
-    )

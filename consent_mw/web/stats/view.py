@@ -50,7 +50,7 @@ from consent_mw.web.stats.sentence import sentence
 from consent_mw.web.stats.words import Words
 
 
-class View:
+class ReportView:
     """
     What the page shows.
 

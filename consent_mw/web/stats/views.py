@@ -40,8 +40,10 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
+from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
+from consent_mw.http.request import RequestHead
 from consent_mw.stats import DEFAULT
 from consent_mw.stats import PRESETS
 from consent_mw.stats import TABLES
@@ -51,15 +53,13 @@ from consent_mw.stats import as_csv
 from consent_mw.stats import as_json
 from consent_mw.stats import chosen
 from consent_mw.stats import first_needed
-from consent_mw.stats import iso
 from consent_mw.stats import report
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
 from consent_mw.web.stats.access import SESSION_SECONDS
 from consent_mw.web.stats.access import Gate
-from consent_mw.web.stats.access import head_of
 from consent_mw.web.stats.texts import TEXTS
-from consent_mw.web.stats.view import View
+from consent_mw.web.stats.view import ReportView
 from consent_mw.web.stats.words import Words
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("consent_mw.web")
 
 _PATHS = ("/stats", "/stats.json", "/metrics")
-_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 _RETRY_AFTER = "10"
 
 #: Seconds that a report is kept: an owner who goes from chart to chart reads the store once.
@@ -128,7 +127,7 @@ def register(app: Flask, context: WebContext, *, gate: Gate | None = None) -> No
     Args:
         gate: Another one than that of the real clock, for tests.
     """
-    _Stats(context, gate or Gate(context.keys)).register(app)
+    _Stats(context, gate or Gate(context.keys, documents=lambda: context.records)).register(app)
 
 
 class _Stats:
@@ -154,7 +153,11 @@ class _Stats:
     def page(self) -> Response:
         asked = Selection.asked()
         site = self._context.site()
-        if not self._admitted(site):
+        try:
+            admitted = self._admitted(site)
+        except RecordsError as error:
+            return self._away(site, asked, error)
+        if not admitted:
             return self._way_in(site, asked, 403)
         problem = ""
         try:
@@ -168,7 +171,7 @@ class _Stats:
         except RecordsError as error:
             return self._away(site, asked, error)
         words = self._words(asked)
-        view = View(site, found, words, line=asked.purpose, focus=asked.table)
+        view = ReportView(site, found, words, line=asked.purpose, focus=asked.table)
         if not (asked.first or asked.last):
             asked = replace(asked, period=asked.period or DEFAULT.id)
         days = replace(asked, table="", purpose="", lang="")
@@ -187,16 +190,16 @@ class _Stats:
             downloads=self._downloads(words, found),
             session=self._in_session(site),
         )
-        return _sealed(Response(body, status=400 if problem else 200))
+        return Response(body, status=400 if problem else 200)
 
     def as_json(self) -> Response:
         found = self._for_machines()
         if isinstance(found, Response):
             return found
         words = Words("en")
-        view = View(self._context.site(), found, words)
+        view = ReportView(self._context.site(), found, words)
         labels = {purpose.id: view.purpose(purpose.id, inside=True) for purpose in found.period.purposes}
-        return _sealed(jsonify(as_json(found, labels=labels)))
+        return jsonify(as_json(found, labels=labels))
 
     def as_csv(self, name: str) -> Response:
         if name not in TABLES:
@@ -207,13 +210,16 @@ class _Stats:
         answer = Response(as_csv(found, name), content_type="text/csv; charset=utf-8")
         days = f"{iso(found.period.first)}-{iso(found.period.last)}"
         answer.headers["Content-Disposition"] = f'attachment; filename="consent-{name}-{days}.csv"'
-        return _sealed(answer)
+        return answer
 
     def metrics(self) -> Response:
         site = self._context.site()
-        # Whoever may not see them is not told that they are there.
-        if find_spec("prometheus_client") is None or not self._admitted(site, machine=True):
-            abort(404)
+        try:
+            # Whoever may not see them is not told that they are there.
+            if find_spec("prometheus_client") is None or not self._admitted(site, machine=True):
+                abort(404)
+        except RecordsError as error:
+            return self._unavailable(error)
         from consent_mw.stats.metrics import as_metrics  # only with the extra "metrics"
 
         today = self._context.today()
@@ -222,7 +228,7 @@ class _Stats:
         except RecordsError as error:
             return self._unavailable(error)
         text, kind = as_metrics(found)
-        return _sealed(Response(text, content_type=kind))
+        return Response(text, content_type=kind)
 
     def log_in(self) -> Response:
         site, asked = self._context.site(), Selection.asked()
@@ -233,7 +239,7 @@ class _Stats:
         if name is None:
             logger.warning("a login to the statistics was refused, since the site is served over plain http")
             return self._way_in(site, asked, 403, words.say("in.insecure"))
-        if origin_of(head_of(request.environ)) is not Origin.SAME:
+        if origin_of(RequestHead.from_environ(request.environ)) is not Origin.SAME:
             return self._way_in(site, asked, 403, words.say("in.foreign"))
         seconds = self._gate.throttle.wait()
         if seconds:
@@ -247,8 +253,12 @@ class _Stats:
 
     def log_out(self) -> Response:
         asked, name = Selection.asked(), self._cookie_name()
-        if name is None or origin_of(head_of(request.environ)) is not Origin.SAME:
+        if name is None or origin_of(RequestHead.from_environ(request.environ)) is not Origin.SAME:
             return self._way_in(self._context.site(), asked, 403, self._words(asked).say("in.foreign"))
+        try:
+            self._gate.log_out(self._context.site(), self._session())
+        except RecordsError as error:
+            logger.error("a session of the statistics has ended in this process alone: %s", error)
         return self._to_page(asked, f"{name}=; Max-Age=0")
 
     # -- who may look
@@ -274,7 +284,7 @@ class _Stats:
 
     def _cookie_name(self) -> str | None:
         """Return the session cookie's name, ``__Host-cmw-stats`` or ``cmw-stats``; None where none may be kept."""
-        name = self._context.cookies.name(head_of(request.environ))
+        name = self._context.cookies.name(RequestHead.from_environ(request.environ))
         return f"{name}-stats" if name else None
 
     def _to_page(self, asked: Selection, cookie: str) -> Response:
@@ -282,7 +292,7 @@ class _Stats:
         answer.headers["Location"] = self._root() + "/stats" + asked.query()
         secure = "; Secure" if cookie.startswith("__Host-") else ""
         answer.headers.add("Set-Cookie", f"{cookie}; Path=/; HttpOnly; SameSite=Strict{secure}")
-        return _sealed(answer)
+        return answer
 
     def _way_in(self, site: Site, asked: Selection, status: int, problem: str = "") -> Response:
         words = self._words(asked)
@@ -291,7 +301,7 @@ class _Stats:
             problem = words.say("in.host" if site.stats.check else "in.machine")
         frame = self._frame(site, words, asked)
         body = render_template("stats_login.html", **frame, form=form, problem=problem)
-        return _sealed(Response(body, status=status))
+        return Response(body, status=status)
 
     # -- figures
 
@@ -308,17 +318,17 @@ class _Stats:
 
     def _for_machines(self) -> Report | Response:
         """Return the report of the chosen days, or the answer that says why not."""
-        if not self._admitted(self._context.site(), machine=True):
-            answer = jsonify({"error": "Log in, or send the token: Authorization: Bearer TOKEN."})
-            answer.status_code = 401
-            answer.headers["WWW-Authenticate"] = 'Bearer realm="consent rates"'
-            return _sealed(answer)
         try:
+            if not self._admitted(self._context.site(), machine=True):
+                answer = jsonify({"error": "Log in, or send the token: Authorization: Bearer TOKEN."})
+                answer.status_code = 401
+                answer.headers["WWW-Authenticate"] = 'Bearer realm="consent rates"'
+                return answer
             return self._report(*Selection.asked().days(self._context.today()))
         except PeriodError as error:
             answer = jsonify({"error": str(error)})
             answer.status_code = 400
-            return _sealed(answer)
+            return answer
         except RecordsError as error:
             return self._unavailable(error)
 
@@ -328,7 +338,7 @@ class _Stats:
         answer = jsonify({"error": "The figures cannot be read just now. Try again in a moment."})
         answer.status_code = 503
         answer.headers["Retry-After"] = _RETRY_AFTER
-        return _sealed(answer)
+        return answer
 
     def _away(self, site: Site, asked: Selection, error: RecordsError) -> Response:
         logger.error("the consent rates could not be read: %s", error)
@@ -337,7 +347,7 @@ class _Stats:
         body = render_template("stats_login.html", **frame, form=False, problem=words.say("away"))
         answer = Response(body, status=503)
         answer.headers["Retry-After"] = _RETRY_AFTER
-        return _sealed(answer)
+        return answer
 
     @staticmethod
     def _downloads(words: Words, found: Report) -> Sequence[tuple[str, str]]:
@@ -365,17 +375,3 @@ class _Stats:
     def _root() -> str:
         script = str(request.environ.get("SCRIPT_NAME", ""))
         return quote(script.encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
-
-
-def _sealed(answer: Response) -> Response:
-    """Return the answer as one that nobody keeps, frames or finds."""
-    headers = answer.headers
-    headers["Cache-Control"] = "no-store"
-    headers["Content-Security-Policy"] = _POLICY
-    headers["X-Frame-Options"] = "DENY"
-    # With no referrer at all, browsers would call the origin of our own forms null.
-    headers["Referrer-Policy"] = "same-origin"
-    headers["X-Robots-Tag"] = "noindex"
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    return answer

@@ -8,16 +8,16 @@ taken from English.
 from __future__ import annotations
 
 from datetime import date
-from datetime import timedelta
 
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
+from consent_mw.core.days import calendar
+from consent_mw.core.days import iso
 from consent_mw.notice.wording import direction
 from consent_mw.web.stats.charts import Tick
 from consent_mw.web.stats.texts import TEXTS
 
-_EPOCH = date(1970, 1, 1)
 _ENGLISH = "en"
 #: An Accept-Language header is read up to here; browsers send under 200 characters.
 _HEADER_LIMIT = 1000
@@ -85,7 +85,9 @@ class Words:
 
     def day(self, day: int, *, year: bool = True, long: bool = False) -> str:
         """Return a day since 1970-01-01, with or without its year, the month short or long."""
-        found = _EPOCH + timedelta(days=day)
+        found = calendar(day)
+        if found is None:
+            return iso(day)
         key = "day.first" if found.day == 1 and self.has("day.first") else "day"
         text = self.say(key, d=found.day, month=(self._long_months if long else self._months)[found.month - 1])
         return self.say("day.year", day=text, y=found.year) if year else text
@@ -94,7 +96,9 @@ class Words:
         """Return a range of days, as short as it can be said."""
         if first == last:
             return self.day(first, year=year)
-        one, other = (_EPOCH + timedelta(days=day) for day in (first, last))
+        one, other = calendar(first), calendar(last)
+        if one is None or other is None:
+            return self.say("range.days", a=iso(first), b=iso(last))
         begin = self.day(first, year=year and one.year != other.year)
         if (one.year, one.month) == (other.year, other.month) and self.has("day.bare"):
             begin = self.say("day.bare", d=one.day)
@@ -112,7 +116,7 @@ class Words:
             mondays = [day for day in days if day % 7 == 4]  # 1970-01-05, day 4, was a Monday
             apart = 1 if span <= 60 else 2
             return [Tick(day, self.day(day, year=False), number % 2) for number, day in enumerate(mondays[::apart])]
-        firsts = [(day, found) for day in days if (found := _EPOCH + timedelta(days=day)).day == 1]
+        firsts = [(day, found) for day in days if (found := calendar(day)) and found.day == 1]
         if span <= 500:
             return [Tick(day, self._month(found), 0 if found.month % 3 == 1 else 1) for day, found in firsts]
         if span <= 1500:

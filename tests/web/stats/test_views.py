@@ -13,6 +13,7 @@ from consent_mw.core.model import StatsAccess
 from consent_mw.web.stats.access import FREE_ATTEMPTS
 from consent_mw.web.stats.texts import TEXTS
 from tests.web.doubles import FORM
+from tests.web.doubles import Visitor
 from tests.web.stats.figures import published
 from tests.web.stats.owner import ACCESS
 from tests.web.stats.owner import PASSWORD
@@ -167,6 +168,20 @@ def test_logging_out_ends_it() -> None:
     answer = browser.send("POST", "/stats/logout", headers={"Sec-Fetch-Site": "same-origin"})
     assert (answer.status_code, browser.jar) == (303, {})
     assert browser.get("/stats").status_code == 403
+
+
+def test_a_copy_of_a_session_is_worth_nothing_after_logging_out() -> None:
+    """The server knows that the session has ended, in every process that shares the records."""
+    browser = inside(published(7))
+    copied = dict(browser.jar)
+    others = (browser, Visitor(browser.context))
+    for other in others:
+        other.jar.update(copied)
+        assert other.get("/stats").status_code == 200
+    browser.send("POST", "/stats/logout", headers={"Sec-Fetch-Site": "same-origin"})
+    for other in others:
+        other.jar.update(copied)
+        assert other.get("/stats").status_code == 403
 
 
 def test_a_token_opens_what_machines_read() -> None:

@@ -1,0 +1,171 @@
+"""
+The signing keys of a site: from the environment, or from a file beside the records.
+
+A key file is made if there is none. It must be readable by its owner alone, and stay out of version control: whoever
+reads a key can forge choices and seals.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+
+from consent_mw.core.model import Site
+from consent_mw.errors import ConfigError
+from consent_mw.errors import Problem
+
+__all__ = ["MIN_KEY", "NEW_KEY", "key_file", "load_keys"]
+
+_log = logging.getLogger("consent_mw")
+
+#: Shorter keys could be guessed, or are a placeholder that nobody replaced.
+MIN_KEY = 32
+NEW_KEY = "Make a key with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+
+
+def load_keys(site: Site, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """
+    Return the signing keys, oldest first: those in the environment, else those in the file beside the records.
+
+    The file is made if it is missing. Processes that start at once get the same key. A log line says what to do before
+    a second machine serves the site.
+
+    Raises:
+        ConfigError: with every problem in the keys. No message contains a key.
+    """
+    if site.allow_insecure_http:
+        _log.warning(
+            "allow_insecure_http is on: over plain http anybody on the way can read and replace a visitor's choice; "
+            "serve the site over https and remove the setting"
+        )
+    given = environ.get(site.keys_env)
+    if given is not None:
+        return _checked(f"environment variable {site.keys_env}", given)
+    if not site.records.startswith("sqlite:///"):
+        what = f"The environment variable {site.keys_env} is not set, and the records are shared between machines."
+        remedy = f"Set it to the same keys on every machine; each would sign differently. {NEW_KEY}"
+        raise ConfigError([Problem("site.keys_env", what, remedy)])
+    file = key_file(site.records.removeprefix("sqlite:///"))
+    keys = _read_or_make(file, site.keys_env)
+    _log.warning(
+        "signing with the key in %s: before a second machine serves this site, set the environment variable %s "
+        "on every machine to the content of that file",
+        file,
+        site.keys_env,
+    )
+    return keys
+
+
+def key_file(database: str) -> str:
+    """Return the path of the key file that belongs to a database file."""
+    stem, extension = os.path.splitext(database)
+    return f"{database}.key" if extension == ".key" else f"{stem}.key"
+
+
+def _checked(where: str, text: str) -> tuple[str, ...]:
+    """Return the keys in ``text``, which are separated by commas or white space."""
+    keys = tuple(filter(None, re.split(r"[,\s]+", text)))
+    problems = [
+        Problem(
+            where,
+            f"Key {number} of {len(keys)} has {len(key)} characters, and at least {MIN_KEY} are needed.",
+            NEW_KEY,
+        )
+        for number, key in enumerate(keys, 1)
+        if len(key) < MIN_KEY
+    ]
+    if not keys:
+        problems = [Problem(where, "It holds no key.", f"Remove it, or put a key in it. {NEW_KEY}")]
+    if problems:
+        raise ConfigError(problems)
+    return keys
+
+
+def _read_or_make(file: str, variable: str) -> tuple[str, ...]:
+    """Return the keys in ``file``, which is made first if it is missing."""
+    try:
+        made = not os.path.exists(file)
+        if made:
+            _make(file, variable)
+        with open(file, encoding="ascii") as stream:
+            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            text = stream.read()
+    except UnicodeDecodeError:
+        raise ConfigError([Problem(file, "The key file is not text.", f"Replace its content. {NEW_KEY}")]) from None
+    except OSError as error:
+        what = f"The key file can neither be read nor made: {error.strerror or type(error).__name__}."
+        remedy = (
+            "Let the setting records name a file in a folder that this process may write, "
+            f"or set the environment variable {variable} to a key. {NEW_KEY}"
+        )
+        raise ConfigError([Problem(file, what, remedy)]) from None
+    if os.name == "posix" and mode & 0o077:
+        what = f"Others on this machine may read the key file (mode {mode:04o})."
+        remedy = (
+            f"Run: chmod 600 {file}. If its mode stays {mode:04o}, the file system sets the mode of all its files: "
+            f"set the environment variable {variable} to the content of the file, and remove the file."
+        )
+        raise ConfigError([Problem(file, what, remedy)])
+    if made and _is_tracked(file):
+        _log.warning(
+            "%s holds the signing key and lies in a git repository that does not ignore it: add the line %s to "
+            ".gitignore, since whoever reads the key can forge choices",
+            file,
+            os.path.basename(file),
+        )
+    return _checked(file, text)
+
+
+def _make(file: str, variable: str) -> None:
+    """
+    Make the key file, whole or not at all; if another process was faster, its file stands.
+
+    Raises:
+        ConfigError: if the file system does not keep the file private.
+        OSError: if it cannot be made.
+    """
+    draft = f"{file}.{os.getpid()}.{secrets.token_hex(4)}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            os.chmod(draft, 0o600)  # whatever the umask took away
+            mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+            if os.name == "posix" and mode & 0o077:
+                what = f"A key file made here can be read by others: the file system gives it the mode {mode:04o}."
+                remedy = f"Set the environment variable {variable} to a key instead. {NEW_KEY}"
+                raise ConfigError([Problem(file, what, remedy)])
+            stream.write(secrets.token_urlsafe(48) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        # A link appears under its name with all of its content, and never replaces another.
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            return
+    finally:
+        os.unlink(draft)
+
+
+def _is_tracked(file: str) -> bool:
+    """Return whether the file lies in a git work tree none of whose ``.gitignore`` files names it, or its kind."""
+    name = os.path.basename(file)
+    folder = os.path.dirname(os.path.abspath(file))
+    while True:
+        try:
+            with open(os.path.join(folder, ".gitignore"), encoding="utf-8", errors="replace") as stream:
+                patterns = [line.strip().rpartition("/")[2] for line in stream]
+        except OSError:
+            patterns = []
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns if pattern):
+            return False
+        if os.path.exists(os.path.join(folder, ".git")):
+            return True
+        above = os.path.dirname(folder)
+        if above == folder:
+            return False
+        folder = above

@@ -1,0 +1,126 @@
+"""
+What is made once for a site and kept, whoever visits: hold policies, and what is inserted where a page teaches.
+
+Everything is a function of the site, the decision and the path of the mount. Visitors choose grants and paths, so
+each store is bounded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from consent_mw.core.cache import BoundedCache
+from consent_mw.core.cache import size_of
+from consent_mw.core.decide import decide
+from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import Decision
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Service
+from consent_mw.core.model import Signals
+from consent_mw.core.model import Site
+from consent_mw.engine.page_csp import Policing
+from consent_mw.html.hold_policy import Budget
+from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.match import Matcher
+from consent_mw.notice.assets import Assets
+from consent_mw.notice.banner import Notice
+from consent_mw.notice.banner import NoticePage
+from consent_mw.notice.queues import QueueCode
+
+logger = logging.getLogger("consent_mw")
+
+#: Distinct sets of grants, at distinct paths of the mount, for which the compiled policy is kept.
+_KEPT_POLICIES = 64
+
+
+class Prepared:
+    """
+    What the pages of one site have in common; shared by its threads.
+
+    Args:
+        site: As it was configured.
+        known: The catalogue.
+        assets: The static files.
+    """
+
+    def __init__(self, site: Site, known: Mapping[str, Service], assets: Assets) -> None:
+        self.assets = assets
+        matcher = Matcher([*known.values(), *site.services])
+        _ = matcher.syntax  # compiled now, not by the first visitor
+        self.policing = Policing(site, matcher)
+        held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release, site.csp)
+        #: Changes with all that decides what is held.
+        self.holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
+        #: What stands in the place of held scripts' globals.
+        self.queues = QueueCode(matcher.services, assets)
+        self._site = site
+        self._known = known
+        self._matcher = matcher
+        self._necessary = frozenset(service.id for service in matcher.services.values() if service.necessary) | {
+            NECESSARY
+        }
+        self._policies: BoundedCache[tuple[object, ...], HoldPolicy] = BoundedCache(
+            _KEPT_POLICIES, _KEPT_POLICIES * 8192, measure=lambda policy: size_of(policy.allowed)
+        )
+        self._budget = Budget()
+        self._lessons: BoundedCache[str, bytes] = BoundedCache(_KEPT_POLICIES, 1_048_576)
+        self._warned = False
+
+    def hold_policy(self, decision: Decision, root: str, once: frozenset[str] = frozenset()) -> HoldPolicy:
+        """
+        Return what holds for a decision.
+
+        Args:
+            root: The mount's full path.
+            once: Ids of services whose embeds this one page shows.
+        """
+        key = (decision.granted, decision.purposes, root, once)
+        policy = self._policies.get(key)
+        if policy is None:
+            allowed = self._necessary | decision.granted | decision.purposes
+            policy = HoldPolicy(
+                self._matcher,
+                allowed,
+                unknown=self._site.unknown,
+                remove=self._site.release == "reload",
+                placeholder=root + "/placeholder/",
+                hold_back=self._site.hold_back,
+                once=once,
+                budget=self._budget,
+            )
+            self._policies.put(key, policy)
+        return policy
+
+    def lesson(self, root: str) -> bytes:
+        """Return what is inserted where a service was learned from the page: after its headers are sent."""
+        lesson = self._lessons.get(root)
+        if lesson is None:
+            site = replace(self._site, services=tuple(self._known.values()))
+            page = NoticePage(decide(site, NoRecord.ABSENT, Signals(), 0), site.languages[0], "", "/", root)
+            notice = Notice(site, self.assets)
+            lesson = notice.head(page) + notice.insertion(page)
+            self._lessons.put(root, lesson)
+        return lesson
+
+    def warn_insecure(self) -> None:
+        """Say, once, that nobody is asked over plain http."""
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "the site is served over plain http, where no choice can be kept: everything stays held and nobody is"
+                " asked. Serve it over https; behind a proxy that does, pass its X-Forwarded-Proto on"
+                " (werkzeug.middleware.proxy_fix); or write allow_insecure_http = true"
+            )
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version
+
+    try:
+        return version("consent_mw")
+    except PackageNotFoundError:  # a bare checkout
+        return ""

@@ -1,0 +1,77 @@
+"""
+What a script does not run but only defines, for code elsewhere in the page to call.
+
+Some sites put a tracker's whole snippet into a function in one script, and
+call it from another one where it exists. If the first script is held, the
+call is lost. :func:`defined_in` finds such functions, so that a call can be
+noted until the script may run.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["defined_in"]
+
+#: A script that only defines functions is a snippet. A longer one is an application of its own.
+_LONGEST = 65_536
+_MOST = 8
+
+_HEAD = re.compile(
+    r"""(?: (?:async\s+)?function\s+([A-Za-z_$][\w$]*)\s*\(\s*\)\s*\{
+      | (?:var\s+|window\.)([A-Za-z_$][\w$]*)\s*=\s*(?:async\s+)?(?:function\s*[\w$]*\s*\(\s*\)|\(\s*\)\s*=>)\s*\{ )""",
+    re.VERBOSE | re.ASCII,
+)
+_COMMENT = re.compile(r"(?>(?:\s|;|//[^\n]*|/\*(?>[^*]*(?:\*(?!/)[^*]*)*)\*/)*)")
+#: Texts, comments, patterns and braces; a template counts as a text, with what stands in it. A text or a comment
+#: without an end is none of them, so that nothing is read twice.
+_TOKEN = re.compile(
+    r"""'(?>(?:[^'\\\n]|\\.)*)' | "(?>(?:[^"\\\n]|\\.)*)" | `(?>(?:[^`\\]|\\.)*)` | //[^\n]*
+    | /\*(?>[^*]*(?:\*(?!/)[^*]*)*)\*/ | (?:(?<=[(,=:\[!&|?{};+])|(?<=[(,=:\[!&|?{};+][ ]))
+      /(?![*/])(?>(?:[^/\\\n]|\\.){1,99})/
+    | [{}] | [^{}'"`/]+ | /(?!\*)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def defined_in(code: str) -> tuple[str, ...]:
+    """
+    Return the global functions without parameters that a classic script defines, if it does nothing else.
+
+    Functions with parameters are left out: what a site's own handlers call with arguments does something of the
+    site's own, and must fail as it would.
+    """
+    if len(code) > _LONGEST:
+        return ()
+    names: dict[str, None] = {}
+    position = _skip(code, 0)
+    while position < len(code):
+        head = _HEAD.match(code, position)
+        if head is None or len(names) >= _MOST:
+            return ()
+        names[head.group(1) or head.group(2)] = None
+        end = _end_of_block(code, head.end())
+        if end < 0:
+            return ()
+        position = _skip(code, end)
+    return tuple(names)
+
+
+def _skip(code: str, position: int) -> int:
+    """Return where the next statement begins."""
+    found = _COMMENT.match(code, position)
+    return found.end() if found else position
+
+
+def _end_of_block(code: str, position: int) -> int:
+    """Return where the block ends in which ``position`` is, or -1."""
+    depth = 1
+    while token := _TOKEN.match(code, position):
+        position = token.end()
+        if token.group() == "{":
+            depth += 1
+        elif token.group() == "}":
+            depth -= 1
+            if not depth:
+                return position
+    return -1

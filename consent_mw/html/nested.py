@@ -1,0 +1,47 @@
+"""
+Documents inside a page: an iframe's srcdoc, and what a ``data:`` URL holds.
+
+They are read as pages of their own, by the rules of their type and in their charset. Nothing is inserted into them:
+where something in one must be held, the attribute that it stands in is.
+"""
+
+from __future__ import annotations
+
+import re
+
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.errors import RefusedMarkup
+from consent_mw.html.charset import PageStream
+from consent_mw.html.holder import Holder
+from consent_mw.html.match import Ids
+from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.urls import DataUrl
+
+_XML_ENCODING = re.compile(rb"<\?xml[^>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+
+
+def held_in(document: DataUrl, holder: Holder) -> Ids:
+    """
+    Return the ids of what would be held in a document inside an attribute.
+
+    Args:
+        holder: That of the page around it.
+    """
+    xml = document.is_xml
+    rewriters: list[Rewriter] = []
+
+    def rewriter(charset: str) -> Rewriter:
+        rewriters.append(Rewriter(holder.nested(charset, xml=xml)))
+        return rewriters[-1]
+
+    label = document.charset
+    if xml and not label and (found := _XML_ENCODING.match(document.body)):
+        label = found.group(1).decode("ascii")
+    stream = PageStream(label, rewriter)
+    try:
+        stream.feed(document.body)
+        stream.finish()
+    except RefusedMarkup:
+        # Here one attribute is held and not the whole page refused.
+        return (UNKNOWN_SERVICE,)
+    return tuple(sorted({id_ for made in rewriters for id_ in made.held}))

@@ -1,0 +1,85 @@
+"""
+The states of an exchange and what follows from each event: data that runs (:meth:`consent_mw.http.exchange.Exchange`).
+
+Theory of operation: :mod:`consent_mw.http.exchange`. The table is total: each pair of a state and an event says which
+state follows, that nothing happens, or that an edge made a mistake. ``tools/state_table.py`` prints it into
+docs/exchange.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+__all__ = ["TRANSITIONS", "Event", "ExchangeState", "Outcome"]
+
+
+class ExchangeState(Enum):
+    """Where an exchange is."""
+
+    NEW = "new"
+    PASSING = "passing"
+    REWRITING = "rewriting"
+    REFUSING = "refusing"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class Event(Enum):
+    """What can happen to an exchange."""
+
+    #: The application's head is there, and its body passes, is rewritten, or is refused.
+    PASS = "start: pass"  # noqa: S105 -- no password
+    REWRITE = "start: rewrite"
+    REFUSE = "start: refuse"
+    #: The same after a part of the response was sent.
+    RESTART = "start, after bytes were sent"
+    FEED = "feed"
+    FINISH = "finish"
+    #: The page cannot be read, and nothing of it was sent; or a part of it was.
+    UNREADABLE = "unreadable, nothing sent"
+    BROKEN = "unreadable, bytes were sent"
+    ABANDON = "abandon"
+
+
+class Outcome(Enum):
+    """What follows where no state does."""
+
+    #: The event means nothing any more: the state stays, and nothing goes out.
+    IGNORED = "ignored"
+    #: An edge made a mistake: MisusedExchange is raised.
+    MISUSE = "error"
+
+
+_Row = Mapping[Event, ExchangeState | Outcome]
+
+_S, _E, _O = ExchangeState, Event, Outcome
+#: A head, as long as nothing was sent: the application may change its mind.
+_STARTS: _Row = {_E.PASS: _S.PASSING, _E.REWRITE: _S.REWRITING, _E.REFUSE: _S.REFUSING, _E.RESTART: _O.MISUSE}
+#: No head counts any more.
+_OVER: _Row = dict.fromkeys((_E.PASS, _E.REWRITE, _E.REFUSE, _E.RESTART), _O.MISUSE)
+#: Only a page that is rewritten can turn out to be unreadable.
+_READABLE: _Row = {_E.UNREADABLE: _O.MISUSE, _E.BROKEN: _O.MISUSE}
+
+#: What follows from each event in each state; every pair is here.
+TRANSITIONS: Mapping[ExchangeState, _Row] = {
+    # Bytes without a head are nobody's.
+    _S.NEW: {**_STARTS, **_READABLE, _E.FEED: _O.IGNORED, _E.FINISH: _S.DONE, _E.ABANDON: _S.DEAD},
+    # The application's own bytes go out.
+    _S.PASSING: {**_STARTS, **_READABLE, _E.FEED: _S.PASSING, _E.FINISH: _S.DONE, _E.ABANDON: _S.DEAD},
+    # The page goes out with the holds.
+    _S.REWRITING: {
+        **_STARTS,
+        _E.FEED: _S.REWRITING,
+        _E.FINISH: _S.DONE,
+        _E.UNREADABLE: _S.REFUSING,
+        _E.BROKEN: _S.DEAD,
+        _E.ABANDON: _S.DEAD,
+    },
+    # The page's bytes are thrown away, and an error page goes out at the end.
+    _S.REFUSING: {**_STARTS, **_READABLE, _E.FEED: _S.REFUSING, _E.FINISH: _S.DONE, _E.ABANDON: _S.DEAD},
+    # All is sent.
+    _S.DONE: {**_OVER, **_READABLE, _E.FEED: _O.IGNORED, _E.FINISH: _O.IGNORED, _E.ABANDON: _O.IGNORED},
+    # Nothing more goes out, raw or rewritten.
+    _S.DEAD: {**_OVER, **_READABLE, _E.FEED: _O.IGNORED, _E.FINISH: _O.IGNORED, _E.ABANDON: _O.IGNORED},
+}

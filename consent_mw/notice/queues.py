@@ -1,0 +1,94 @@
+"""
+What stands in the place of a held script's globals, so that the site's own code can go on calling them.
+
+A vendor's snippet does two things: it loads the vendor's code, and it leaves
+a list or a function that the site's code talks to (``dataLayer``, ``fbq``).
+Without the second a site's own scripts fail. So before each held script whose
+service has such globals stands a small script that makes them and notes what
+they are told (``static/queue.js``); nothing is sent. When the service is
+granted, ``static/replay.js`` hands over what was noted.
+
+The code is the same text in every page, so that a policy can name its hash;
+which globals are meant stands in an attribute. A page without such a service
+carries nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+
+from consent_mw.core.model import Service
+from consent_mw.html.definitions import defined_in
+from consent_mw.notice.assets import Assets
+from consent_mw.notice.escaping import quoted
+from consent_mw.notice.page_facts import FirstPage
+
+__all__ = ["CODE", "QueueCode"]
+
+#: The file that makes the globals.
+CODE = "queue.js"
+
+
+class QueueCode:
+    """
+    What a site's pages carry before held scripts; made once and shared by threads.
+
+    Args:
+        services: All that may be held, by id.
+        assets: The static files.
+    """
+
+    def __init__(self, services: Mapping[str, Service], assets: Assets) -> None:
+        self._path = assets.path(CODE)
+        self._code = assets.read(CODE).decode("ascii")
+        self._services = services
+        #: Ids for which there is something to leave; its text is that of all.
+        self.example = tuple(service.id for service in services.values() if service.queue)[:1]
+
+    def markup(self, page: FirstPage, ids: Iterable[str], code: str = "") -> bytes:
+        """
+        Return the script that goes before a held one; nothing where nobody would call anything.
+
+        Args:
+            page: The page it stands in.
+            ids: What the script is held for.
+            code: The text of the script.
+        """
+        ids = tuple(ids)
+        paths = [path for id_ in ids if id_ in self._services for path in self._services[id_].queue]
+        running = {path for id_ in page.decision.granted if id_ in self._services for path in self._services[id_].queue}
+        words = [*_words(paths, running), *(f"?{name}" for name in defined_in(code))]
+        # Who has chosen comes back: for them the code is a file that the browser keeps, and pages stay small.
+        inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
+        if not words or not (inline or page.linked):
+            return b""
+        attributes = f"data-cmw-queue={quoted(' '.join([','.join(ids), *words]))}"
+        if page.nonce:
+            attributes += f" nonce={quoted(page.nonce)}"
+        if inline:
+            script = f"<script {attributes}>{self._code}</script>"
+        else:
+            # It blocks the parser, so that it runs before what follows.
+            script = f"<script {attributes} src={quoted(f'{page.root}/{self._path}')}></script>"
+        return script.encode("ascii", "xmlcharrefreplace")
+
+
+def _words(paths: Iterable[str], running: set[str]) -> list[str]:
+    """
+    Return the globals as the script reads them: ``_paq[]``, ``fbq``, ``mixpanel=track,people.set``.
+
+    A list that a running service uses too is marked with ``!``: the script makes it where it is missing and leaves it
+    alone otherwise.
+    """
+    roots: dict[str, list[str]] = {}
+    for path in dict.fromkeys(paths):
+        root, _, rest = path.removesuffix("()").partition(".")
+        shared = path in running and path.endswith("[]")
+        roots.setdefault("!" + root if shared else root, []).append(rest)
+    words = []
+    for root, names in roots.items():
+        words += [root] if "" in names else []
+        if rest := ",".join(filter(None, names)):
+            words.append(f"{root}={rest}")
+    return words

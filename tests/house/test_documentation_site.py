@@ -1,0 +1,72 @@
+"""The documentation as a site: it builds strictly, and each version has its place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.publish_docs import publish
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE_FILES = ("mkdocs.yml", "docs", "consent_mw")
+
+
+def build(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site of the files in a folder."""
+    return subprocess.run(
+        [ROOT / ".venv" / "bin" / "zensical", "build", "--strict"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Return a copy of what the site is built from."""
+    for name in SITE_FILES:
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_site_builds_strictly(copy: Path) -> None:
+    """No link is broken, and the API page documents the public names."""
+    done = build(copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (copy / "build" / "site" / "api" / "index.html").read_text(encoding="utf-8")
+    assert all(name in page for name in ("ConsentMiddleware", "ConsentASGIMiddleware", "open_records"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", ["nowhere.md", "settings.md#no-such-heading"])
+def test_a_broken_link_stops_the_build(copy: Path, link: str) -> None:
+    """The build fails for a page or a heading that is not there."""
+    with (copy / "docs" / "faq.md").open("a", encoding="utf-8") as page:
+        page.write(f"\n[broken]({link})\n")
+    assert build(copy).returncode != 0
+
+
+def test_the_newest_release_is_what_readers_get(tmp_path: Path) -> None:
+    """Versions are listed the newest first, and the start page leads to the newest release."""
+    built, folder = tmp_path / "built", tmp_path / "site"
+    built.mkdir()
+    folder.mkdir()
+    (built / "index.html").write_text("page", encoding="utf-8")
+    for version in ("main", "v0.9.0", "v0.10.0"):
+        publish(built, folder, version)
+    listed = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
+    assert [one["version"] for one in listed] == ["v0.10.0", "v0.9.0", "main"]
+    assert "url=v0.10.0/" in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_what_is_no_version_is_refused(tmp_path: Path) -> None:
+    """Neither a branch nor a path can become a folder of the site."""
+    with pytest.raises(ValueError, match="publish main, or a release"):
+        publish(tmp_path, tmp_path, "../v1.0.0")

@@ -1,0 +1,34 @@
+"""Every file that a program writes is as that program would write it now."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GENERATORS = re.findall(r"tools\.\w+", re.findall(r"^GENERATORS := (.*)$", (ROOT / "Makefile").read_text(), re.M)[0])
+
+
+def check(program: str) -> subprocess.CompletedProcess[str]:
+    """Ask a generator whether its files are up to date."""
+    command = [sys.executable, "-m", program, "--check"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.mark.parametrize("program", GENERATORS)
+def test_what_is_generated_is_up_to_date(program: str) -> None:
+    """``--check`` finds no difference."""
+    if program == "tools.build_scripts" and not (ROOT / "tests" / "npm" / "node_modules" / "terser").is_dir():
+        pytest.skip("no terser under tests/npm: run .ci/npm (it needs npm)")
+    done = check(program)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_program_with_a_check_is_asked() -> None:
+    """A generator in tools/ that knows ``--check`` is in the list of ``make generated-check``."""
+    knowing = {f"tools.{path.stem}" for path in (ROOT / "tools").glob("*.py") if '"--check"' in path.read_text()}
+    assert knowing == set(GENERATORS)
