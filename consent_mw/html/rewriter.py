@@ -215,44 +215,29 @@ class Rewriter:
         out = b"".join(parts)
         self._sent += len(out)
         return out
-<<<<<<< HEAD
 
 
 class PassedBytes:
     """The bytes of the page that a tree may have to read later; what no one needs is forgotten."""
 
     def __init__(self) -> None:
-        self._chunks: list[bytes] = []
+        self._bytes = bytearray()
         self._origin = 0
-        self._size = 0
 
     def add(self, chunk: bytes) -> None:
         """Take the next bytes of the page."""
-        if chunk:
-            self._chunks.append(chunk)
-            self._size += len(chunk)
+        self._bytes += chunk
 
     def since(self, offset: int, end: int) -> bytes:
         """Return the bytes from ``offset`` of the page to ``end``."""
-        return b"".join(self._chunks)[offset - self._origin : end - self._origin]
+        return bytes(self._bytes[offset - self._origin : end - self._origin])
 
     def trim(self, readings: list[Reading]) -> None:
         """Forget what no reading needs; where that is too little, let them read it now."""
-        if self._size <= MOST_HISTORY:
+        if len(self._bytes) <= MOST_HISTORY:
             return
         for reading in readings:
             reading.fold()
-        needed = min(reading.needs_from for reading in readings)
-        while self._chunks and self._origin + len(self._chunks[0]) <= needed:
-            self._origin += len(self._chunks[0])
-            self._size -= len(self._chunks.pop(0))
-
-
-def held_in(document: bytes, holder: Holder) -> Ids:
-    """Return the ids of what would be held in an HTML document inside an attribute."""
-    rewriter = Rewriter(holder.nested())
-    rewriter.feed(document)
-    rewriter.finish()
-    return tuple(sorted(rewriter.held))
-=======
->>>>>>> main
+        count = min(reading.needs_from for reading in readings) - self._origin
+        del self._bytes[:count]
+        self._origin += count

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.scanner.surroundings import Follower
 from consent_mw.html.scanner.tree import Dialect
-from consent_mw.html.scanner.tree import Token
+from consent_mw.html.scanner.tree import TagToken
 from consent_mw.html.scanner.tree import Tree
 from consent_mw.html.scanner.tree_modes import new_tree
 from consent_mw.html.scanner.tree_modes import start_tag
@@ -165,7 +165,7 @@ def namespaces(page: bytes, monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
     """Return the namespace in which the tree opens each numbered tag."""
     found: dict[int, str] = {}
 
-    def noting(tree: Tree, token: Token) -> bytes:
+    def noting(tree: Tree, token: TagToken) -> bytes:
         opened = start_tag(tree, token)
         number = re.search(rb"id=(\d+)", token.raw)
         if number:

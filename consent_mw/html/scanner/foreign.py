@@ -25,7 +25,7 @@ from consent_mw.html.scanner.marked_text import MarkedText
 from consent_mw.html.scanner.tree import MATH
 from consent_mw.html.scanner.tree import SVG
 from consent_mw.html.scanner.tree import Element
-from consent_mw.html.scanner.tree import Token
+from consent_mw.html.scanner.tree import TagToken
 from consent_mw.html.scanner.tree import breaks_out
 from consent_mw.html.tokens import MATH_ONLY
 from consent_mw.html.tokens import RAW_TEXT
@@ -35,7 +35,7 @@ from consent_mw.html.tokens import TAG
 WITH_TEXT = RAW_TEXT | {b"script", b"noscript"}
 
 
-class Outcome(Enum):
+class DrawingOutcome(Enum):
     """How reading in a drawing ended."""
 
     #: Wait for more bytes.
@@ -69,12 +69,12 @@ class ForeignReader:
         #: Offset in the page of a start tag that ends foreign content, which it must go on doing.
         self.breaks_out = -1
 
-    def begin(self, token: Token) -> None:
+    def begin(self, token: TagToken) -> None:
         """Open a root: ``svg`` or ``math``."""
         if not token.self_closing:
             self.open = [Element(token.name, token.name)]
 
-    def read(self, *, single: bool) -> Outcome:
+    def read(self, *, single: bool) -> DrawingOutcome:
         """
         Read on in a drawing.
 
@@ -87,23 +87,23 @@ class ForeignReader:
             position = self._skip(buffer, cursor.position).end()  # type: ignore[union-attr]
             cursor.position = position
             if position >= len(buffer):
-                return Outcome.WAIT
+                return DrawingOutcome.WAIT
             drawn = self._drawn(buffer, position)
             if drawn is not None and not (open_[-1].html_point or open_[-1].math_point):
                 cursor.position = drawn.end()
                 if drawn.lastindex == 1:
                     open_.append(Element(drawn.group(1).lower(), open_[-1].namespace))
                 if single:
-                    return Outcome.GO_ON
+                    return DrawingOutcome.GO_ON
                 continue
             found = TAG.match(buffer, position)
             if found is None:
-                return Outcome.GO_ON if self._partial(position) else Outcome.WAIT
+                return DrawingOutcome.GO_ON if self._partial(position) else DrawingOutcome.WAIT
             outcome = self._end_tag(found) if found.group(1) else self._start_tag(found)
-            if outcome is not Outcome.GO_ON or single or not open_ or cursor.mode is not Mode.DATA:
+            if outcome is not DrawingOutcome.GO_ON or single or not open_ or cursor.mode is not Mode.DATA:
                 return outcome
 
-    def _end_tag(self, found: re.Match[bytes]) -> Outcome:
+    def _end_tag(self, found: re.Match[bytes]) -> DrawingOutcome:
         name = found.group(2).lower()
         open_ = self.open
         if open_[-1].name == name:
@@ -114,33 +114,33 @@ class ForeignReader:
             while place >= 0 and open_[place].name != name:
                 place -= 1
             if place < 0:
-                return Outcome.REACHES_OUT
+                return DrawingOutcome.REACHES_OUT
             del open_[place:]
         self._cursor.position = found.end()
-        return Outcome.GO_ON
+        return DrawingOutcome.GO_ON
 
-    def _start_tag(self, found: re.Match[bytes]) -> Outcome:
+    def _start_tag(self, found: re.Match[bytes]) -> DrawingOutcome:
         cursor = self._cursor
         name, raw = found.group(2).lower(), found.group()
-        token = Token(name, raw, raw.endswith(b"/>") and self_closing(found))
+        token = TagToken(name, raw, raw.endswith(b"/>") and self_closing(found))
         current = self.open[-1]
         if current.html_point or (current.math_point and name not in MATH_ONLY):
-            return Outcome.REACHES_OUT
+            return DrawingOutcome.REACHES_OUT
         if current.name == b"annotation-xml" and name == SVG and current.namespace == MATH:
-            return Outcome.REACHES_OUT
+            return DrawingOutcome.REACHES_OUT
         if breaks_out(token):
             while self.open and not (self.open[-1].html_point or self.open[-1].math_point):
                 self.open.pop()
             self.breaks_out = cursor.origin + found.start()
-            return Outcome.REACHES_OUT if self.open else Outcome.GO_ON
+            return DrawingOutcome.REACHES_OUT if self.open else DrawingOutcome.GO_ON
         if not self.settle(token, found):
-            return Outcome.WAIT
+            return DrawingOutcome.WAIT
         cursor.position = found.end()
         if not token.self_closing:
             self.open.append(Element(name, current.namespace, raw if name == b"annotation-xml" else b""))
-        return Outcome.GO_ON
+        return DrawingOutcome.GO_ON
 
-    def settle(self, token: Token, found: re.Match[bytes]) -> bool:
+    def settle(self, token: TagToken, found: re.Match[bytes]) -> bool:
         """Hold what must be held in a start tag of foreign content; return False where its content is waited for."""
         name = token.name
         if self._drawn(found.string, found.start()):

@@ -1,5 +1,8 @@
 """
 One reading of a page: finds the tags, asks what to hold in each, and notes the edits.
+
+Long because the loop over HTML content, where ordinary pages spend their time,
+and what a tag then does to the reading stand together (docs/decisions/0014).
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.scanner.document import Page
+from consent_mw.html.scanner.foreign import DrawingOutcome
 from consent_mw.html.scanner.foreign import ForeignReader
-from consent_mw.html.scanner.foreign import Outcome
 from consent_mw.html.scanner.long_tag import LongTag
 from consent_mw.html.scanner.marked_text import MarkedText
 from consent_mw.html.scanner.scripts import ScriptReader
@@ -32,7 +35,7 @@ from consent_mw.html.scanner.tree import HTML
 from consent_mw.html.scanner.tree import MATH
 from consent_mw.html.scanner.tree import SVG
 from consent_mw.html.scanner.tree import Element
-from consent_mw.html.scanner.tree import Token
+from consent_mw.html.scanner.tree import TagToken
 from consent_mw.html.scanner.xml import XmlReader
 from consent_mw.html.tokens import BEFORE_BODY
 from consent_mw.html.tokens import BREAKOUT
@@ -276,9 +279,9 @@ class Reading:
             return self._xml.read()
         if self.foreign.open:
             outcome = self.foreign.read(single=self._single)
-            if outcome is Outcome.REACHES_OUT:
+            if outcome is DrawingOutcome.REACHES_OUT:
                 return self._go_live()
-            return outcome is Outcome.GO_ON
+            return outcome is DrawingOutcome.GO_ON
         if self.around is not None and self.around.live:
             return self._live(self.around)
         return self._html()
@@ -405,7 +408,7 @@ class Reading:
             self.text.begin_raw_text(name, leave_out=left_out and name == b"iframe")
         elif name in (SVG, MATH):
             if self.around is not None and not self.around.live:
-                self.foreign.begin(Token(name, b"", self_closing(found)))
+                self.foreign.begin(TagToken(name, b"", self_closing(found)))
         elif name == b"plaintext":
             self.cursor.mode = Mode.PLAINTEXT
         elif name == b"select":
@@ -493,7 +496,7 @@ class Reading:
         """Take a start tag; return False where its content must be waited for."""
         cursor, document = self.cursor, self.document
         name, raw = found.group(2).lower(), found.group()
-        token = Token(name, raw, raw.endswith(b"/>") and self_closing(found))
+        token = TagToken(name, raw, raw.endswith(b"/>") and self_closing(found))
         foreign = around.is_foreign(token)
         if foreign and not self.foreign.settle(token, found):
             return False
@@ -715,5 +718,5 @@ class Reading:
         elif tag.name in RAW_TEXT:
             self.text.begin_raw_text(tag.name)
         elif tag.name in (SVG, MATH) and self.around is not None:
-            self.foreign.begin(Token(tag.name, b"", tag.slash))
+            self.foreign.begin(TagToken(tag.name, b"", tag.slash))
         return True

@@ -24,7 +24,7 @@ from consent_mw.errors import RefusedMarkup
 from consent_mw.html.elements import self_closing
 from consent_mw.html.scanner.tree import HTML
 from consent_mw.html.scanner.tree import Dialect
-from consent_mw.html.scanner.tree import Token
+from consent_mw.html.scanner.tree import TagToken
 from consent_mw.html.scanner.tree import Tree
 from consent_mw.html.scanner.tree import breaks_out
 from consent_mw.html.scanner.tree_modes import Characters
@@ -161,13 +161,13 @@ class Follower:
         if kind == 1:
             follow_text(tree, found.group())
         elif kind == 2:
-            end_tag(tree, Token(found.group(2).lower()))
+            end_tag(tree, TagToken(found.group(2).lower()))
         elif kind == 3:
             name = found.group(3).lower()
             field = self.undetermined(name)
             if field:
                 return field
-            if start_tag(tree, Token(name, found.group(), _closes_itself(found))) == HTML:
+            if start_tag(tree, TagToken(name, found.group(), _closes_itself(found))) == HTML:
                 self._begin_raw(name)
         elif kind == 4:
             doctype(tree, quirks=False)
@@ -338,7 +338,7 @@ class Surroundings:
             told += follower.told(field) if field else [follower]
         self.followers = told
 
-    def start_tag(self, token: Token) -> list[tuple[bytes, list[Follower]]]:
+    def start_tag(self, token: TagToken) -> list[tuple[bytes, list[Follower]]]:
         """Process a start tag, and return what it opens, with the trees that say so."""
         self.determine(token.name)
         noscript = token.name == b"noscript"
@@ -348,7 +348,7 @@ class Surroundings:
 
     def end_tag(self, name: bytes) -> list[tuple[bytes, list[Follower]]]:
         """Process an end tag, and return the trees that still agree on what follows."""
-        token = Token(name)
+        token = TagToken(name)
 
         def process(tree: Tree) -> bytes:
             end_tag(tree, token)
@@ -385,7 +385,7 @@ class Surroundings:
         """Whether a CDATA section may begin here; the trees agree."""
         return self.followers[0].tree.in_foreign
 
-    def is_foreign(self, token: Token) -> bool:
+    def is_foreign(self, token: TagToken) -> bool:
         """Whether a start tag opens an element of foreign content; the trees agree on where it stands."""
         return any(opens_foreign(follower.tree, token) for follower in self.followers)
 
@@ -402,7 +402,7 @@ class Surroundings:
         return [(key[0], followers) for key, followers in groups.items()]
 
 
-def opens_foreign(tree: Tree, token: Token) -> bool:
+def opens_foreign(tree: Tree, token: TagToken) -> bool:
     """Whether a start tag opens an element of foreign content in foreign content."""
     return not tree.takes_as_html(token) and not breaks_out(token)
 

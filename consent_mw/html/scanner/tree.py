@@ -96,7 +96,7 @@ class Element:
         return self.html_point if self.namespace == SVG else self.name in _MATH_SPECIAL
 
 
-class Token(NamedTuple):
+class TagToken(NamedTuple):
     """A start tag or an end tag."""
 
     name: bytes
@@ -188,13 +188,13 @@ class Tree:
         current = self.stack[-1]
         return current.namespace == HTML and current.name in names
 
-    def push(self, name: bytes, token: Token | None = None) -> Element:
+    def push(self, name: bytes, token: TagToken | None = None) -> Element:
         """Insert an HTML element."""
         element = Element(name, HTML, token.raw if token else b"")
         self.stack.append(element)
         return element
 
-    def insert_foreign(self, token: Token, namespace: bytes) -> None:
+    def insert_foreign(self, token: TagToken, namespace: bytes) -> None:
         """Insert a foreign element, https://html.spec.whatwg.org/#insert-a-foreign-element"""
         if not token.self_closing:
             self.stack.append(Element(token.name, namespace, token.raw))
@@ -403,7 +403,7 @@ class Tree:
 
     # -- foreign content, https://html.spec.whatwg.org/#parsing-main-inforeign
 
-    def takes_as_html(self, token: Token) -> bool:
+    def takes_as_html(self, token: TagToken) -> bool:
         """Whether the tree construction dispatcher hands a start tag to the insertion mode."""
         if not self.stack or self.stack[-1].namespace == HTML:
             return True
@@ -420,7 +420,7 @@ class Tree:
             self.stack.pop()
 
 
-def breaks_out(token: Token) -> bool:
+def breaks_out(token: TagToken) -> bool:
     """Whether a start tag ends foreign content."""
     if token.name in BREAKOUT:
         return True

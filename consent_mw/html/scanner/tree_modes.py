@@ -22,7 +22,7 @@ from consent_mw.html.scanner.tree import MATH
 from consent_mw.html.scanner.tree import SVG
 from consent_mw.html.scanner.tree import THOROUGHLY_IMPLIED
 from consent_mw.html.scanner.tree import Dialect
-from consent_mw.html.scanner.tree import Token
+from consent_mw.html.scanner.tree import TagToken
 from consent_mw.html.scanner.tree import Tree
 from consent_mw.html.scanner.tree import breaks_out
 
@@ -38,8 +38,8 @@ class Characters(IntEnum):
 class Rules(NamedTuple):
     """What an insertion mode does with each kind of token."""
 
-    start: Callable[[Tree, Token], bytes]
-    end: Callable[[Tree, Token], None]
+    start: Callable[[Tree, TagToken], bytes]
+    end: Callable[[Tree, TagToken], None]
     text: Callable[[Tree, Characters], None]
 
 
@@ -64,12 +64,12 @@ _CELLS = frozenset({b"td", b"th"})
 # -- https://html.spec.whatwg.org/#the-initial-insertion-mode
 
 
-def _initial_start(tree: Tree, token: Token) -> bytes:
+def _initial_start(tree: Tree, token: TagToken) -> bytes:
     _no_doctype(tree)
     return start_by_mode(tree, token)
 
 
-def _initial_end(tree: Tree, token: Token) -> None:
+def _initial_end(tree: Tree, token: TagToken) -> None:
     _no_doctype(tree)
     end_by_mode(tree, token)
 
@@ -88,13 +88,13 @@ def _no_doctype(tree: Tree) -> None:
 # -- https://html.spec.whatwg.org/#the-before-html-insertion-mode
 
 
-def _before_html_start(tree: Tree, token: Token) -> bytes:
+def _before_html_start(tree: Tree, token: TagToken) -> bytes:
     tree.push(b"html")
     tree.mode = "before head"
     return HTML if token.name == b"html" else start_by_mode(tree, token)
 
 
-def _before_html_end(tree: Tree, token: Token) -> None:
+def _before_html_end(tree: Tree, token: TagToken) -> None:
     if token.name in (b"head", b"body", b"html", b"br"):
         tree.push(b"html")
         tree.mode = "before head"
@@ -116,14 +116,14 @@ def _open_head(tree: Tree) -> None:
     tree.mode = "in head"
 
 
-def _before_head_start(tree: Tree, token: Token) -> bytes:
+def _before_head_start(tree: Tree, token: TagToken) -> bytes:
     if token.name == b"html":
         return _in_body_start(tree, token)
     _open_head(tree)
     return HTML if token.name == b"head" else start_by_mode(tree, token)
 
 
-def _before_head_end(tree: Tree, token: Token) -> None:
+def _before_head_end(tree: Tree, token: TagToken) -> None:
     if token.name in (b"head", b"body", b"html", b"br"):
         _open_head(tree)
         end_by_mode(tree, token)
@@ -138,7 +138,7 @@ def _before_head_text(tree: Tree, text: Characters) -> None:
 # -- https://html.spec.whatwg.org/#parsing-main-inhead
 
 
-def _in_head_start(tree: Tree, token: Token) -> bytes:
+def _in_head_start(tree: Tree, token: TagToken) -> bytes:
     name = token.name
     if name == b"html":
         return _in_body_start(tree, token)
@@ -168,7 +168,7 @@ def _close_head(tree: Tree) -> None:
     tree.mode = "after head"
 
 
-def _in_head_end(tree: Tree, token: Token) -> None:
+def _in_head_end(tree: Tree, token: TagToken) -> None:
     name = token.name
     if name == b"head":
         _close_head(tree)
@@ -189,7 +189,7 @@ def _in_head_text(tree: Tree, text: Characters) -> None:
         text_by_mode(tree, text)
 
 
-def _begin_text(tree: Tree, token: Token) -> bytes:
+def _begin_text(tree: Tree, token: TagToken) -> bytes:
     """Follow the generic raw text or RCDATA element parsing algorithm."""
     tree.push(token.name)
     tree.original_mode = tree.mode
@@ -200,7 +200,7 @@ def _begin_text(tree: Tree, token: Token) -> bytes:
 # -- https://html.spec.whatwg.org/#parsing-main-inheadnoscript
 
 
-def _in_head_noscript_start(tree: Tree, token: Token) -> bytes:
+def _in_head_noscript_start(tree: Tree, token: TagToken) -> bytes:
     name = token.name
     if name == b"html":
         return _in_body_start(tree, token)
@@ -212,7 +212,7 @@ def _in_head_noscript_start(tree: Tree, token: Token) -> bytes:
     return start_by_mode(tree, token)
 
 
-def _in_head_noscript_end(tree: Tree, token: Token) -> None:
+def _in_head_noscript_end(tree: Tree, token: TagToken) -> None:
     if token.name == b"noscript":
         _close_head_noscript(tree)
     elif token.name == b"br":
@@ -234,7 +234,7 @@ def _close_head_noscript(tree: Tree) -> None:
 # -- https://html.spec.whatwg.org/#the-after-head-insertion-mode
 
 
-def _after_head_start(tree: Tree, token: Token) -> bytes:
+def _after_head_start(tree: Tree, token: TagToken) -> bytes:
     name = token.name
     if name == b"html":
         return _in_body_start(tree, token)
@@ -258,7 +258,7 @@ def _after_head_start(tree: Tree, token: Token) -> bytes:
     return start_by_mode(tree, token)
 
 
-def _after_head_end(tree: Tree, token: Token) -> None:
+def _after_head_end(tree: Tree, token: TagToken) -> None:
     if token.name == b"template":
         _in_head_end(tree, token)
     elif token.name in (b"body", b"html", b"br"):
@@ -288,7 +288,7 @@ def _in_body_text(tree: Tree, text: Characters) -> None:
         tree.frameset_ok = False
 
 
-def _in_body_start(tree: Tree, token: Token) -> bytes:
+def _in_body_start(tree: Tree, token: TagToken) -> bytes:
     name = token.name
     rule = _IN_BODY_START.get(name)
     if rule is not None:
@@ -298,17 +298,17 @@ def _in_body_start(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_html(tree: Tree, token: Token) -> bytes:
+def _body_html(tree: Tree, token: TagToken) -> bytes:
     return HTML
 
 
-def _body_body(tree: Tree, token: Token) -> bytes:
+def _body_body(tree: Tree, token: TagToken) -> bytes:
     if len(tree.stack) > 1 and tree.stack[1].name == b"body" and not tree.has_template():
         tree.frameset_ok = False
     return HTML
 
 
-def _body_frameset(tree: Tree, token: Token) -> bytes:
+def _body_frameset(tree: Tree, token: TagToken) -> bytes:
     if len(tree.stack) < 2 or tree.stack[1].name != b"body" or not tree.frameset_ok:
         return DROPPED
     del tree.stack[1:]
@@ -317,13 +317,13 @@ def _body_frameset(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_block(tree: Tree, token: Token) -> bytes:
+def _body_block(tree: Tree, token: TagToken) -> bytes:
     tree.close_p()
     tree.push(token.name)
     return HTML
 
 
-def _body_heading(tree: Tree, token: Token) -> bytes:
+def _body_heading(tree: Tree, token: TagToken) -> bytes:
     tree.close_p()
     if tree.is_current(*_HEADINGS):
         tree.stack.pop()
@@ -331,12 +331,12 @@ def _body_heading(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_pre(tree: Tree, token: Token) -> bytes:
+def _body_pre(tree: Tree, token: TagToken) -> bytes:
     tree.frameset_ok = False
     return _body_block(tree, token)
 
 
-def _body_form(tree: Tree, token: Token) -> bytes:
+def _body_form(tree: Tree, token: TagToken) -> bytes:
     if tree.form is not None and not tree.has_template():
         return DROPPED
     tree.close_p()
@@ -346,7 +346,7 @@ def _body_form(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_list_item(tree: Tree, token: Token) -> bytes:
+def _body_list_item(tree: Tree, token: TagToken) -> bytes:
     tree.frameset_ok = False
     closes = (b"li",) if token.name == b"li" else (b"dd", b"dt")
     for node in reversed(tree.stack):
@@ -360,11 +360,11 @@ def _body_list_item(tree: Tree, token: Token) -> bytes:
     return _body_block(tree, token)
 
 
-def _body_plaintext(tree: Tree, token: Token) -> bytes:
+def _body_plaintext(tree: Tree, token: TagToken) -> bytes:
     return _body_block(tree, token)
 
 
-def _body_button(tree: Tree, token: Token) -> bytes:
+def _body_button(tree: Tree, token: TagToken) -> bytes:
     if tree.in_scope(b"button"):
         tree.generate_implied_end_tags()
         tree.pop_until(b"button")
@@ -374,7 +374,7 @@ def _body_button(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_a(tree: Tree, token: Token) -> bytes:
+def _body_a(tree: Tree, token: TagToken) -> bytes:
     earlier = tree.find_formatting(b"a")
     if earlier is not None:
         if not tree.adopt(b"a"):
@@ -387,13 +387,13 @@ def _body_a(tree: Tree, token: Token) -> bytes:
     return _body_formatting(tree, token)
 
 
-def _body_formatting(tree: Tree, token: Token) -> bytes:
+def _body_formatting(tree: Tree, token: TagToken) -> bytes:
     tree.reconstruct()
     tree.push_formatting(tree.push(token.name, token))
     return HTML
 
 
-def _body_nobr(tree: Tree, token: Token) -> bytes:
+def _body_nobr(tree: Tree, token: TagToken) -> bytes:
     tree.reconstruct()
     if tree.in_scope(b"nobr"):
         if not tree.adopt(b"nobr"):
@@ -403,7 +403,7 @@ def _body_nobr(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_marked(tree: Tree, token: Token) -> bytes:
+def _body_marked(tree: Tree, token: TagToken) -> bytes:
     tree.reconstruct()
     tree.push(token.name)
     tree.formatting.append(None)
@@ -411,7 +411,7 @@ def _body_marked(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_table(tree: Tree, token: Token) -> bytes:
+def _body_table(tree: Tree, token: TagToken) -> bytes:
     if not tree.quirks:
         tree.close_p()
     tree.push(token.name)
@@ -420,13 +420,13 @@ def _body_table(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_void(tree: Tree, token: Token) -> bytes:
+def _body_void(tree: Tree, token: TagToken) -> bytes:
     tree.reconstruct()
     tree.frameset_ok = False
     return HTML
 
 
-def _body_input(tree: Tree, token: Token) -> bytes:
+def _body_input(tree: Tree, token: TagToken) -> bytes:
     if not tree.dialect.old_select and tree.in_scope(b"select"):
         tree.pop_until(b"select")
     tree.reconstruct()
@@ -435,11 +435,11 @@ def _body_input(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_no_content(tree: Tree, token: Token) -> bytes:
+def _body_no_content(tree: Tree, token: TagToken) -> bytes:
     return HTML
 
 
-def _body_hr(tree: Tree, token: Token) -> bytes:
+def _body_hr(tree: Tree, token: TagToken) -> bytes:
     tree.close_p()
     if not tree.dialect.old_select and tree.in_scope(b"select"):
         tree.generate_implied_end_tags()
@@ -447,28 +447,28 @@ def _body_hr(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_textarea(tree: Tree, token: Token) -> bytes:
+def _body_textarea(tree: Tree, token: TagToken) -> bytes:
     tree.frameset_ok = False
     return _begin_text(tree, token)
 
 
-def _body_xmp(tree: Tree, token: Token) -> bytes:
+def _body_xmp(tree: Tree, token: TagToken) -> bytes:
     tree.close_p()
     tree.reconstruct()
     tree.frameset_ok = False
     return _begin_text(tree, token)
 
 
-def _body_iframe(tree: Tree, token: Token) -> bytes:
+def _body_iframe(tree: Tree, token: TagToken) -> bytes:
     tree.frameset_ok = False
     return _begin_text(tree, token)
 
 
-def _body_noembed(tree: Tree, token: Token) -> bytes:
+def _body_noembed(tree: Tree, token: TagToken) -> bytes:
     return _begin_text(tree, token)
 
 
-def _body_noscript(tree: Tree, token: Token) -> bytes:
+def _body_noscript(tree: Tree, token: TagToken) -> bytes:
     if tree.dialect.scripting:
         return _begin_text(tree, token)
     tree.reconstruct()
@@ -476,7 +476,7 @@ def _body_noscript(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_select(tree: Tree, token: Token) -> bytes:
+def _body_select(tree: Tree, token: TagToken) -> bytes:
     if not tree.dialect.old_select and tree.in_scope(b"select"):
         tree.pop_until(b"select")
         return DROPPED
@@ -489,7 +489,7 @@ def _body_select(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_option(tree: Tree, token: Token) -> bytes:
+def _body_option(tree: Tree, token: TagToken) -> bytes:
     if not tree.dialect.old_select and tree.in_scope(b"select"):
         tree.generate_implied_end_tags(b"optgroup" if token.name == b"option" else b"")
     elif tree.is_current(b"option"):
@@ -499,24 +499,24 @@ def _body_option(tree: Tree, token: Token) -> bytes:
     return HTML
 
 
-def _body_ruby(tree: Tree, token: Token) -> bytes:
+def _body_ruby(tree: Tree, token: TagToken) -> bytes:
     if tree.in_scope(b"ruby"):
         tree.generate_implied_end_tags(b"" if token.name in (b"rb", b"rtc") else b"rtc")
     tree.push(token.name)
     return HTML
 
 
-def _body_foreign(tree: Tree, token: Token) -> bytes:
+def _body_foreign(tree: Tree, token: TagToken) -> bytes:
     tree.reconstruct()
     tree.insert_foreign(token, token.name)
     return token.name
 
 
-def _body_ignored(tree: Tree, token: Token) -> bytes:
+def _body_ignored(tree: Tree, token: TagToken) -> bytes:
     return DROPPED
 
 
-_IN_BODY_START: dict[bytes, Callable[[Tree, Token], bytes]] = {
+_IN_BODY_START: dict[bytes, Callable[[Tree, TagToken], bytes]] = {
     b"html": _body_html,
     **dict.fromkeys(_HEAD_CONTENT, _in_head_start),
     b"body": _body_body,
@@ -550,7 +550,7 @@ _IN_BODY_START: dict[bytes, Callable[[Tree, Token], bytes]] = {
 }
 
 
-def _in_body_end(tree: Tree, token: Token) -> None:
+def _in_body_end(tree: Tree, token: TagToken) -> None:
     name = token.name
     if name == b"template":
         _in_head_end(tree, token)
@@ -624,11 +624,11 @@ def _any_other_end_tag(tree: Tree, name: bytes) -> None:
 # -- https://html.spec.whatwg.org/#parsing-main-incdata
 
 
-def _text_start(tree: Tree, token: Token) -> bytes:
+def _text_start(tree: Tree, token: TagToken) -> bytes:
     return DROPPED  # The tokenizer gives no start tags in raw text.
 
 
-def _text_end(tree: Tree, token: Token) -> None:
+def _text_end(tree: Tree, token: TagToken) -> None:
     tree.stack.pop()
     tree.mode = tree.original_mode
 
@@ -645,7 +645,7 @@ def _in_table_text(tree: Tree, text: Characters) -> None:
         _in_body_text(tree, text)
 
 
-def _in_table_start(tree: Tree, token: Token) -> bytes:
+def _in_table_start(tree: Tree, token: TagToken) -> bytes:
     name = token.name
     if name == b"caption":
         tree.clear_back_to(b"table")
@@ -686,7 +686,7 @@ def _end_table(tree: Tree) -> None:
     reset_mode(tree)
 
 
-def _in_table_end(tree: Tree, token: Token) -> None:
+def _in_table_end(tree: Tree, token: TagToken) -> None:
     name = token.name
     if name == b"table":
         if tree.in_table_scope(name):
@@ -712,13 +712,13 @@ def _close_caption(tree: Tree) -> bool:
     return True
 
 
-def _in_caption_start(tree: Tree, token: Token) -> bytes:
+def _in_caption_start(tree: Tree, token: TagToken) -> bytes:
     if token.name in _TABLE_PARTS:
         return start_by_mode(tree, token) if _close_caption(tree) else DROPPED
     return _in_body_start(tree, token)
 
 
-def _in_caption_end(tree: Tree, token: Token) -> None:
+def _in_caption_end(tree: Tree, token: TagToken) -> None:
     name = token.name
     if name == b"caption":
         _close_caption(tree)
@@ -740,7 +740,7 @@ def _close_column_group(tree: Tree) -> bool:
     return True
 
 
-def _in_column_group_start(tree: Tree, token: Token) -> bytes:
+def _in_column_group_start(tree: Tree, token: TagToken) -> bytes:
     if token.name == b"html":
         return _in_body_start(tree, token)
     if token.name == b"col":
@@ -750,7 +750,7 @@ def _in_column_group_start(tree: Tree, token: Token) -> bytes:
     return start_by_mode(tree, token) if _close_column_group(tree) else DROPPED
 
 
-def _in_column_group_end(tree: Tree, token: Token) -> None:
+def _in_column_group_end(tree: Tree, token: TagToken) -> None:
     if token.name == b"colgroup":
         _close_column_group(tree)
     elif token.name == b"template":
@@ -767,7 +767,7 @@ def _in_column_group_text(tree: Tree, text: Characters) -> None:
 # -- https://html.spec.whatwg.org/#parsing-main-intbody
 
 
-def _in_table_body_start(tree: Tree, token: Token) -> bytes:
+def _in_table_body_start(tree: Tree, token: TagToken) -> bytes:
     name = token.name
     if name == b"tr" or name in _CELLS:
         tree.clear_back_to(*_BODIES)
@@ -788,7 +788,7 @@ def _close_table_body(tree: Tree) -> bool:
     return True
 
 
-def _in_table_body_end(tree: Tree, token: Token) -> None:
+def _in_table_body_end(tree: Tree, token: TagToken) -> None:
     name = token.name
     if name in _BODIES:
         if tree.in_table_scope(name):
@@ -812,7 +812,7 @@ def _close_row(tree: Tree) -> bool:
     return True
 
 
-def _in_row_start(tree: Tree, token: Token) -> bytes:
+def _in_row_start(tree: Tree, token: TagToken) -> bytes:
     name = token.name
     if name in _CELLS:
         tree.clear_back_to(b"tr")
@@ -825,7 +825,7 @@ def _in_row_start(tree: Tree, token: Token) -> bytes:
     return _in_table_start(tree, token)
 
 
-def _in_row_end(tree: Tree, token: Token) -> None:
+def _in_row_end(tree: Tree, token: TagToken) -> None:
     name = token.name
     if name == b"tr":
         _close_row(tree)
@@ -849,7 +849,7 @@ def _close_cell(tree: Tree, *names: bytes) -> None:
     tree.mode = "in row"
 
 
-def _in_cell_start(tree: Tree, token: Token) -> bytes:
+def _in_cell_start(tree: Tree, token: TagToken) -> bytes:
     if token.name not in _TABLE_PARTS:
         return _in_body_start(tree, token)
     if not tree.in_table_scope(*_CELLS):
@@ -858,7 +858,7 @@ def _in_cell_start(tree: Tree, token: Token) -> bytes:
     return start_by_mode(tree, token)
 
 
-def _in_cell_end(tree: Tree, token: Token) -> None:
+def _in_cell_end(tree: Tree, token: TagToken) -> None:
     name = token.name
     if name in _CELLS:
         if tree.in_table_scope(name):
@@ -874,7 +874,7 @@ def _in_cell_end(tree: Tree, token: Token) -> None:
 # -- "in select" and "in select in table": old parsers only
 
 
-def _in_select_start(tree: Tree, token: Token) -> bytes:
+def _in_select_start(tree: Tree, token: TagToken) -> bytes:
     name = token.name
     if name == b"html":
         return _in_body_start(tree, token)
@@ -901,7 +901,7 @@ def _end_select(tree: Tree) -> None:
     reset_mode(tree)
 
 
-def _in_select_end(tree: Tree, token: Token) -> None:
+def _in_select_end(tree: Tree, token: TagToken) -> None:
     name = token.name
     if name == b"optgroup":
         if tree.is_current(b"option") and len(tree.stack) > 1 and tree.stack[-2].name == b"optgroup":
@@ -921,14 +921,14 @@ def _in_select_end(tree: Tree, token: Token) -> None:
 _LEAVES_SELECT = frozenset(b"caption table tbody tfoot thead tr td th".split())
 
 
-def _in_select_in_table_start(tree: Tree, token: Token) -> bytes:
+def _in_select_in_table_start(tree: Tree, token: TagToken) -> bytes:
     if token.name not in _LEAVES_SELECT:
         return _in_select_start(tree, token)
     _end_select(tree)
     return start_by_mode(tree, token)
 
 
-def _in_select_in_table_end(tree: Tree, token: Token) -> None:
+def _in_select_in_table_end(tree: Tree, token: TagToken) -> None:
     if token.name not in _LEAVES_SELECT:
         _in_select_end(tree, token)
     elif tree.in_table_scope(token.name):
@@ -946,14 +946,14 @@ _TEMPLATE_MODES = {
 }
 
 
-def _in_template_start(tree: Tree, token: Token) -> bytes:
+def _in_template_start(tree: Tree, token: TagToken) -> bytes:
     if token.name in _HEAD_CONTENT:
         return _in_head_start(tree, token)
     tree.mode = tree.template_modes[-1] = _TEMPLATE_MODES.get(token.name, "in body")
     return start_by_mode(tree, token)
 
 
-def _in_template_end(tree: Tree, token: Token) -> None:
+def _in_template_end(tree: Tree, token: TagToken) -> None:
     if token.name == b"template":
         _in_head_end(tree, token)
 
@@ -961,14 +961,14 @@ def _in_template_end(tree: Tree, token: Token) -> None:
 # -- https://html.spec.whatwg.org/#parsing-main-afterbody
 
 
-def _after_body_start(tree: Tree, token: Token) -> bytes:
+def _after_body_start(tree: Tree, token: TagToken) -> bytes:
     if token.name == b"html":
         return _in_body_start(tree, token)
     tree.mode = "in body"
     return start_by_mode(tree, token)
 
 
-def _after_body_end(tree: Tree, token: Token) -> None:
+def _after_body_end(tree: Tree, token: TagToken) -> None:
     if token.name == b"html":
         tree.mode = "after after body"
         return
@@ -987,7 +987,7 @@ def _after_body_text(tree: Tree, text: Characters) -> None:
 # -- https://html.spec.whatwg.org/#parsing-main-inframeset
 
 
-def _in_frameset_start(tree: Tree, token: Token) -> bytes:
+def _in_frameset_start(tree: Tree, token: TagToken) -> bytes:
     name = token.name
     if name == b"html":
         return _in_body_start(tree, token)
@@ -999,7 +999,7 @@ def _in_frameset_start(tree: Tree, token: Token) -> bytes:
     return HTML if name == b"frame" else DROPPED
 
 
-def _in_frameset_end(tree: Tree, token: Token) -> None:
+def _in_frameset_end(tree: Tree, token: TagToken) -> None:
     if token.name == b"frameset" and not tree.is_current(b"html"):
         tree.stack.pop()
         if not tree.is_current(b"frameset"):
@@ -1009,13 +1009,13 @@ def _in_frameset_end(tree: Tree, token: Token) -> None:
 # -- https://html.spec.whatwg.org/#parsing-main-afterframeset
 
 
-def _after_frameset_start(tree: Tree, token: Token) -> bytes:
+def _after_frameset_start(tree: Tree, token: TagToken) -> bytes:
     if token.name == b"html":
         return _in_body_start(tree, token)
     return _in_head_start(tree, token) if token.name == b"noframes" else DROPPED
 
 
-def _after_frameset_end(tree: Tree, token: Token) -> None:
+def _after_frameset_end(tree: Tree, token: TagToken) -> None:
     if token.name == b"html":
         tree.mode = "after after frameset"
 
@@ -1023,12 +1023,12 @@ def _after_frameset_end(tree: Tree, token: Token) -> None:
 # -- https://html.spec.whatwg.org/#the-after-after-body-insertion-mode
 
 
-def _after_after_body_end(tree: Tree, token: Token) -> None:
+def _after_after_body_end(tree: Tree, token: TagToken) -> None:
     tree.mode = "in body"
     end_by_mode(tree, token)
 
 
-def _no_end(tree: Tree, token: Token) -> None:
+def _no_end(tree: Tree, token: TagToken) -> None:
     """Ignore the token."""
 
 
@@ -1099,12 +1099,12 @@ def _mode_for(tree: Tree) -> str:
 # -- the tree construction dispatcher, https://html.spec.whatwg.org/#tree-construction-dispatcher
 
 
-def start_by_mode(tree: Tree, token: Token) -> bytes:
+def start_by_mode(tree: Tree, token: TagToken) -> bytes:
     """Process a start tag by the rules of the current insertion mode."""
     return _RULES[tree.mode].start(tree, token)
 
 
-def end_by_mode(tree: Tree, token: Token) -> None:
+def end_by_mode(tree: Tree, token: TagToken) -> None:
     """Process an end tag by the rules of the current insertion mode."""
     _RULES[tree.mode].end(tree, token)
 
@@ -1114,7 +1114,7 @@ def text_by_mode(tree: Tree, text: Characters) -> None:
     _RULES[tree.mode].text(tree, text)
 
 
-def start_tag(tree: Tree, token: Token) -> bytes:
+def start_tag(tree: Tree, token: TagToken) -> bytes:
     """
     Process a start tag.
 
@@ -1135,7 +1135,7 @@ def start_tag(tree: Tree, token: Token) -> bytes:
     return namespace
 
 
-def end_tag(tree: Tree, token: Token) -> None:
+def end_tag(tree: Tree, token: TagToken) -> None:
     """Process an end tag."""
     tree.tokens += 1
     if not tree.in_foreign:
