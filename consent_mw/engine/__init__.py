@@ -131,6 +131,7 @@ class Engine:
             signing_keys=keys,
             live=self._growing.now,
             today=self.today,
+            clock=clock,
             receipt=receipt,
         )
         self._pages = MountedPages(site, context)

@@ -43,15 +43,16 @@ snippet = '''<script src="https://stats.example.org/s.js"></script>'''
 """
 
 
-def snippets() -> dict[str, str]:
-    """Return every entry's snippet by the service's id."""
+def entries() -> list[dict[str, str]]:
+    """Return every entry as its file has it, but the one that stands for all others."""
     folder = resources.files(consent_mw.catalogue)
     texts = [entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".toml")]
-    entries = [entry for text in texts for entry in tomllib.loads(text)["services"]]
-    return {entry["id"]: entry["snippet"] for entry in entries if entry["id"] != UNKNOWN_SERVICE}
+    found = [entry for text in texts for entry in tomllib.loads(text)["services"]]
+    return [entry for entry in found if entry["id"] != UNKNOWN_SERVICE]
 
 
-SNIPPETS = snippets()
+ENTRIES = entries()
+SNIPPETS = {entry["id"]: entry["snippet"] for entry in ENTRIES}
 
 
 def hold(page: bytes, allowed: frozenset[str] = frozenset()) -> tuple[bytes, set[str]]:
@@ -78,9 +79,9 @@ def problems(text: str, file: str = "x.toml") -> list[Problem]:
 # -- what is in it
 
 
-def test_at_least_150_services() -> None:
-    """The catalogue describes 150 services and more, beside the one that stands for all others."""
-    assert len(SERVICES.keys() - {UNKNOWN_SERVICE}) >= 150
+def test_at_least_2000_services() -> None:
+    """The catalogue describes 2,000 services and more, beside the one that stands for all others."""
+    assert len(SERVICES.keys() - {UNKNOWN_SERVICE}) >= 2000
 
 
 def test_unknown_third_parties_have_a_service_of_their_own() -> None:
@@ -115,6 +116,16 @@ def test_each_description_is_one_sentence() -> None:
 def test_each_service_has_a_kind() -> None:
     """Visitors' sentences are made of the kind: only what stands for all others has none."""
     assert {service.id for service in SERVICES.values() if not service.kind} == {UNKNOWN_SERVICE}
+
+
+def test_each_entry_says_where_its_facts_come_from() -> None:
+    """Who corrects an entry knows whether a vendor's page or general knowledge stands behind it."""
+    assert [entry["id"] for entry in ENTRIES if not entry.get("source")] == []
+
+
+def test_no_cookie_outlives_what_its_service_says() -> None:
+    """What visitors read of a service is the life of its longest cookie."""
+    assert [s.id for s in SERVICES.values() if max(s.cookie_days.values(), default=0) > s.retention_days] == []
 
 
 def test_a_queue_names_no_global_of_browsers() -> None:

@@ -262,6 +262,26 @@ class RedisRecords:
                     return int(erased)
             raise RecordsError("The records of this receipt are changing all the time: try again.")
 
+    def due(self, before: int) -> tuple[int, int]:
+        """Return how many entries stand in seals dated before that day, and in all seals that were not purged."""
+        names = self._keys
+        due = sealed = 0
+        with self._using() as link:
+            numbers = link.read("ZRANGE", names.kept, 0, -1, slow=True)
+            for at in range(0, len(numbers), PAGE):
+                texts = link.read("HMGET", names.seals, *numbers[at : at + PAGE], slow=True)
+                for text in filter(None, texts):
+                    day, size = keys.day_and_size(text)
+                    sealed += size
+                    due += size if day < before else 0
+        return due, sealed
+
+    def clock(self) -> float | None:
+        """Return the time of the server that keeps the site."""
+        with self._using() as link:
+            seconds, micros = link.script(scripts.CLOCK, (self._keys.schema,), (), repeat=True, confirm=False)
+            return int(seconds) + int(micros) / 1_000_000
+
     def purge(self, before: int) -> int:
         """Drop the entries and leaves of seals dated before that day, a seal at a time; return the entries' number."""
         names = self._keys

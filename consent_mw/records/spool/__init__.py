@@ -23,6 +23,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from operator import methodcaller
 from typing import TypeVar
@@ -41,7 +42,7 @@ from consent_mw.records.rules import check
 from consent_mw.records.spool.breaker import Breaker
 from consent_mw.records.spool.file import SpoolFile
 
-__all__ = ["SpooledRecords"]
+__all__ = ["SpoolStatus", "SpooledRecords"]
 
 T = TypeVar("T")
 
@@ -58,6 +59,24 @@ REFUSED_WAIT = 60.0
 REFUSALS = 20
 #: Seconds after an erasure at which it is done again: a call that was given up may still be on its way until then.
 SETTLED = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """
+    What waits in a spool.
+
+    Args:
+        entries: Grants, and ends of grants.
+        oldest: The day of the oldest of them, or None.
+        notices: Texts of notices that the entries name.
+        erasures: Receipts that are to be erased in the store as well.
+    """
+
+    entries: int
+    oldest: int | None
+    notices: int
+    erasures: int
 
 
 class SpooledRecords:
@@ -167,9 +186,24 @@ class SpooledRecords:
 
     # -- replay
 
+    def waits(self) -> bool:
+        """Return whether anything waits in the spool of this machine."""
+        return not self._spool.empty()
+
     def waiting(self) -> int:
         """Return how many entries wait in the spool of this machine."""
         return sum(1 for _ in self._spool.waiting())
+
+    def status(self) -> SpoolStatus:
+        """
+        Return what waits in the spool of this machine.
+
+        Raises:
+            RecordsError: if the spool cannot be used.
+        """
+        days = [entry.day for entry in self._spool.waiting()]
+        erasures = len(self._spool.to_erase())
+        return SpoolStatus(len(days), min(days, default=None), len(self._spool.digests()), erasures)
 
     def replay(self) -> int:
         """
@@ -243,6 +277,14 @@ class SpooledRecords:
     def sealed(self, number: int) -> list[Kept]:
         """Return the entries of the remote store that say they stand in that seal."""
         return self._ask(lambda remote: remote.sealed(number))
+
+    def due(self, before: int) -> tuple[int, int]:
+        """Return how many sealed entries of the remote store are dated before that day, and how many there are."""
+        return self._ask(lambda remote: remote.due(before))
+
+    def clock(self) -> float | None:
+        """Return the time of the remote store."""
+        return self._ask(lambda remote: remote.clock())
 
     def purge(self, before: int) -> int:
         """Drop what is too old, in the spool as well; return the number of entries."""
