@@ -43,7 +43,7 @@ PIECES = [
         b'<link rel=canonical href=Tno>|<a href=x>|</a>|<image href="T10.gif" />|<input type=image src=T11.gif>',
         b"<input src=Tno>",
         b'<div style="background:url(T12.gif)">|</div>|<div title="|<p>|</p>|<br/>|<b>|<font color=x>',
-        b'<p onclick="trackNow()">|<video poster=T13.gif>|<base href="/d/">',
+        b'<p onclick="fetch(`//tracker.example/1`)">|<video poster=T13.gif>|<base href="/d/">',
     )
     for piece in pieces.split(b"|")
     if piece

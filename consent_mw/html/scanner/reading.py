@@ -96,7 +96,7 @@ class Reading:
     around: Surroundings | None
 
     def __init__(self, page: Readings, holder: Holder, *, primary: bool) -> None:
-        cursor = Cursor(holder.policy.hold_back)
+        cursor = Cursor(holder.policy.hold_back, holder.policy.longest_script)
         self._compose(page, cursor, Document(cursor, page, holder, primary=primary))
         self.around = Surroundings(page, nested=holder.depth > 0)
 
