@@ -112,7 +112,7 @@ class Engine:
         if site.learning:
             self._upkeep.add(Task("learning", self._growing.share, 1, 1, first=1))
         if site.on_change is not None:
-            self._upkeep.add(Task("telling", opt_outs.tell, 60, 60, first=60, last=opt_outs.tell))
+            self._upkeep.add(Task("telling", opt_outs.notify, 60, 60, first=60, last=opt_outs.notify))
         once = OneTime(site, keys, clock)
         self._parts = SiteParts(
             growing=self._growing,

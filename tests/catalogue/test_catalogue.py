@@ -44,16 +44,16 @@ snippet = '''<script src="https://stats.example.org/s.js"></script>'''
 """
 
 
-def entries() -> list[dict[str, str]]:
-    """Return every entry as its file has it, but those that stand for others."""
+def entries() -> dict[str, list[dict[str, str]]]:
+    """Return the entries of each catalogue file as they are written, but those that stand for others."""
     folder = resources.files(consent_mw.catalogue)
-    texts = [entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".toml")]
-    found = [entry for text in texts for entry in tomllib.loads(text)["services"]]
-    return [entry for entry in found if "snippet" in entry]
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    tables = {name: tomllib.loads(folder.joinpath(name).read_text(encoding="utf-8"))["services"] for name in names}
+    return {name: [entry for entry in table if "snippet" in entry] for name, table in tables.items()}
 
 
 ENTRIES = entries()
-SNIPPETS = {entry["id"]: entry["snippet"] for entry in ENTRIES}
+FILES = {name: {entry["id"]: entry["snippet"] for entry in table} for name, table in ENTRIES.items()}
 
 
 def hold(page: bytes, allowed: frozenset[str] = frozenset()) -> tuple[bytes, set[str]]:
@@ -122,7 +122,7 @@ def test_each_service_has_a_kind() -> None:
 
 def test_each_entry_says_where_its_facts_come_from() -> None:
     """Who corrects an entry knows whether a vendor's page or general knowledge stands behind it."""
-    assert [entry["id"] for entry in ENTRIES if not entry.get("source")] == []
+    assert [entry["id"] for table in ENTRIES.values() for entry in table if not entry.get("source")] == []
 
 
 def test_no_cookie_outlives_what_its_service_says() -> None:
@@ -148,30 +148,32 @@ def test_a_queue_names_no_global_of_browsers() -> None:
     assert roots & browser == set()
 
 
-@pytest.mark.parametrize("name", SNIPPETS)
-def test_each_entry_holds_its_own_snippet(name: str) -> None:
-    """The code that an owner pastes is held, in the name of its own service."""
-    page, _ = hold(SNIPPETS[name].encode())
-    marks = re.findall(rb"data-cmw-held=[\"']?([a-z0-9,-]+)", page)
-    assert name in {id_ for mark in marks for id_ in mark.decode().split(",")}
-
-
 #: Snippets that rightly need a second service, which loads the first.
 TOGETHER = {"firebase-analytics": {"firebase"}}
 
 
-@pytest.mark.parametrize("name", SNIPPETS)
-def test_a_snippet_is_held_for_its_own_service_only(name: str) -> None:
-    """No other service claims it: an owner who declares this one gets it released when it is granted."""
-    _, held = hold(SNIPPETS[name].encode())
-    assert held == {name} | TOGETHER.get(name, set())
+@pytest.mark.parametrize("file", FILES)
+def test_each_snippet_is_held_for_its_own_service_only(file: str) -> None:
+    """The code that an owner pastes is held for its service alone: once that is granted it runs."""
+    found = {name: hold(snippet.encode())[1] for name, snippet in FILES[file].items()}
+    wanted = {name: {name} | TOGETHER.get(name, set()) for name in found}
+    assert {name: held for name, held in found.items() if held != wanted[name]} == {}
 
 
-@pytest.mark.parametrize("name", SNIPPETS)
-def test_a_released_snippet_is_untouched(name: str) -> None:
+@pytest.mark.parametrize("file", FILES)
+def test_each_held_snippet_names_its_service(file: str) -> None:
+    """A mark in the page says for which service the code is held."""
+    for name, snippet in FILES[file].items():
+        marks = re.findall(rb"data-cmw-held=[\"']?([a-z0-9,-]+)", hold(snippet.encode())[0])
+        assert name in {id_ for mark in marks for id_ in mark.decode().split(",")}, name
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_released_snippet_is_untouched(file: str) -> None:
     """Once its service is granted not one byte is inserted."""
-    page = SNIPPETS[name].encode()
-    assert hold(page, frozenset({name, *TOGETHER.get(name, set())}))[0] == page
+    for name, snippet in FILES[file].items():
+        page = snippet.encode()
+        assert hold(page, frozenset({name, *TOGETHER.get(name, set())}))[0] == page, name
 
 
 def test_each_host_rule_leads_to_its_own_service_alone() -> None:

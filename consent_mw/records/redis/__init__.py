@@ -69,7 +69,7 @@ from consent_mw.records.redis import scripts as scripts
 from consent_mw.records.redis.address import read
 from consent_mw.records.redis.check import link_to
 from consent_mw.records.redis.check import newer
-from consent_mw.records.redis.check import told
+from consent_mw.records.redis.check import store_errors
 from consent_mw.records.redis.link import RedisLink
 from consent_mw.records.redis.link import Unfit
 from consent_mw.records.redis.link import reason
@@ -116,7 +116,7 @@ class RedisRecords:
         self._link = link_to(self._address, self._keys, VERSION)
         self._closed = False
         try:
-            with told(self._address):
+            with store_errors(self._address):
                 self._link.look()
         except Unfit as error:
             raise ConfigError([error.problem]) from None
@@ -376,7 +376,7 @@ class RedisRecords:
         if self._closed:
             raise RecordsError(f"The records in {self._address.shown} are closed.")
         try:
-            with told(self._address):
+            with store_errors(self._address):
                 yield self._link
         except Unfit as error:
             raise RecordsError(f"{error.problem.what} {error.problem.remedy}") from None
@@ -453,7 +453,7 @@ def migrate(url: str, *, site: str = "site") -> list[str]:
     link = link_to(address, names, None)
     taken = []
     try:
-        with told(address):
+        with store_errors(address):
             version = int(link.read("GET", names.schema) or VERSION)
             if version > VERSION:
                 raise RecordsError(newer(address))
