@@ -3,10 +3,10 @@ The service catalogue: what trackers and embeds look like in a page, as data.
 
 One TOML file per vendor family lies beside this module, each an array of
 ``[[services]]`` tables. Every host, cookie name and address in them is a fact
-written down by hand. :func:`load` reads them all once; :func:`parse` is the
-same over texts of your own. A file that breaks the schema is an error at
-start-up which lists every problem, so that no half-read entry lets a tracker
-through.
+written down by hand. :func:`load` returns them all, from the form that
+:mod:`consent_mw.catalogue.prepared` keeps; :func:`parse` reads texts of your
+own. A file that breaks the schema is an error at start-up which lists every
+problem, so that no half-read entry lets a tracker through.
 
 Beyond the fields of :class:`~consent_mw.core.model.Service` an entry has a
 ``snippet``: the code an owner pastes, reduced and with made-up ids. It proves
@@ -18,16 +18,18 @@ Both are dropped here.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeGuard
 
+from consent_mw.catalogue import prepared
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import OWN_MARKS
 from consent_mw.core.model import UNKNOWN_SERVICE
@@ -155,8 +157,43 @@ def load() -> Mapping[str, Service]:
         CatalogueError: a file breaks the schema.
     """
     folder = resources.files(__name__)
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    return parse({name: folder.joinpath(name).read_text(encoding="utf-8") for name in names})
+    sources = read_sources(folder)
+    made_from = prepared.digest(sources)
+    kept = prepared.kept_at(__file__)
+    for file in (folder.joinpath(prepared.FILE), kept):
+        try:
+            content = file.read_bytes() if file is not None else b""
+        except OSError:
+            continue
+        if (services := prepared.read(content, made_from)) is not None:
+            return services
+    services = parse_sources(sources)
+    if kept is not None:
+        prepared.keep(kept, prepared.dump(services.values(), made_from))
+    return services
+
+
+def prepare(folder: Path) -> None:
+    """
+    Write the prepared form of the catalogue in ``folder`` beside it, for a wheel.
+
+    Raises:
+        CatalogueError: a file breaks the schema.
+    """
+    sources = read_sources(folder)
+    services = parse_sources(sources)
+    (folder / prepared.FILE).write_bytes(prepared.dump(services.values(), prepared.digest(sources)))
+
+
+def read_sources(folder: Traversable) -> Mapping[str, bytes]:
+    """Return, by name, the files that the catalogue is made from: the TOML files, and the code that checks them."""
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith((".toml", ".py")))
+    return {name: folder.joinpath(name).read_bytes() for name in names}
+
+
+def parse_sources(sources: Mapping[str, bytes]) -> Mapping[str, Service]:
+    """Return what :func:`parse` makes of the TOML files among the sources."""
+    return parse({name: content.decode() for name, content in sources.items() if name.endswith(".toml")})
 
 
 def parse(texts: Mapping[str, str]) -> Mapping[str, Service]:
@@ -191,6 +228,8 @@ def parse(texts: Mapping[str, str]) -> Mapping[str, Service]:
 
 def _tables(file: str, text: str, problems: list[Problem]) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Yield each entry of one file with the place that errors name: the file and the id."""
+    import tomllib  # a start from the prepared form needs none
+
     try:
         document: dict[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -68,7 +68,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("source")
     for folder in ("consent_mw", "static"):
         shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    for file in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE", "NOTICE"):
+    for file in ("pyproject.toml", "setup.cfg", "setup.py", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / file, target / file)
     return target
 
