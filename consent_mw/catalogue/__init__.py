@@ -17,14 +17,13 @@ Both are dropped here.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeGuard
@@ -37,7 +36,7 @@ from consent_mw.core.model import Service
 from consent_mw.errors import CatalogueError
 from consent_mw.errors import Problem
 
-__all__ = ["KINDS", "LAWFUL_BASES", "PURPOSES", "SAFEGUARDS", "SIGNALS", "load", "parse"]
+__all__ = ["KINDS", "LAWFUL_BASES", "PURPOSES", "SAFEGUARDS", "SIGNALS", "digest", "load", "parse", "prepare"]
 
 #: The five purposes that stand by default (DESIGN section 6): the catalogue uses no other.
 PURPOSES = (NECESSARY, "preferences", "analytics", "marketing", "embeds")
@@ -148,7 +147,6 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _Check = Callable[[str], tuple[str, str] | None]
 
 
-@cache
 def load() -> Mapping[str, Service]:
     """
     Return the built-in services by id, in the order of the files' names and the entries in them.
@@ -156,21 +154,12 @@ def load() -> Mapping[str, Service]:
     Raises:
         CatalogueError: a file breaks the schema.
     """
-    folder = resources.files(__name__)
-    sources = read_sources(folder)
-    made_from = prepared.digest(sources)
-    kept = prepared.kept_at(__file__)
-    for file in (folder.joinpath(prepared.FILE), kept):
-        try:
-            content = file.read_bytes() if file is not None else b""
-        except OSError:
-            continue
-        if (services := prepared.read(content, made_from)) is not None:
-            return services
-    services = parse_sources(sources)
-    if kept is not None:
-        prepared.keep(kept, prepared.dump(services.values(), made_from))
-    return services
+    return _loaded()[0]
+
+
+def digest() -> str:
+    """Return 64 hex digits that change with the catalogue's files and with what is made of them."""
+    return _loaded()[1]
 
 
 def prepare(folder: Path) -> None:
@@ -185,10 +174,34 @@ def prepare(folder: Path) -> None:
     (folder / prepared.FILE).write_bytes(prepared.dump(services.values(), prepared.digest(sources)))
 
 
-def read_sources(folder: Traversable) -> Mapping[str, bytes]:
+@cache
+def _loaded() -> tuple[Mapping[str, Service], str]:
+    """Return the services and the digest of what they were made from: prepared ones where there are any."""
+    folder = Path(__file__).parent
+    sources = read_sources(folder)
+    made_from = prepared.digest(sources)
+    kept = prepared.kept_at(__file__)
+    for file in (folder / prepared.FILE, kept):
+        try:
+            content = file.read_bytes() if file is not None else b""
+        except OSError:
+            continue
+        if (services := prepared.read(content, made_from)) is not None:
+            return services, made_from
+    services = parse_sources(sources)
+    if kept is not None:
+        prepared.keep(kept, prepared.dump(services.values(), made_from))
+    return services, made_from
+
+
+def read_sources(folder: Path) -> Mapping[str, bytes]:
     """Return, by name, the files that the catalogue is made from: the TOML files, and the code that checks them."""
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith((".toml", ".py")))
-    return {name: folder.joinpath(name).read_bytes() for name in names}
+    sources: dict[str, bytes] = {}
+    for name in sorted(os.listdir(folder)):
+        if name.endswith((".toml", ".py")):
+            with open(f"{folder}/{name}", "rb") as file:  # a Path for each would take as long as the reading
+                sources[name] = file.read()
+    return sources
 
 
 def parse_sources(sources: Mapping[str, bytes]) -> Mapping[str, Service]:

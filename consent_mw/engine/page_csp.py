@@ -80,7 +80,12 @@ class Policing:
         self.enforces = site.csp == "enforce"
         self.reports = site.csp_reports
         self._matcher = matcher
-        self._rules = [(_Pattern(rule), service.id) for service in matcher.services.values() for rule in service.hosts]
+        #: Needed only to take sources out of the site's own policies.
+        self._rules = (
+            [(_Pattern(rule), service.id) for service in matcher.services.values() for rule in service.hosts]
+            if self.tightens
+            else []
+        )
         self._known: dict[tuple[str, str, frozenset[str]], bool] = {}
         self._warned: set[str] = set()
 

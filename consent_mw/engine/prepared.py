@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from consent_mw import catalogue
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.cache import size_of
 from consent_mw.core.decide import decide
@@ -52,7 +53,8 @@ class Prepared:
         matcher = Matcher([*known.values(), *site.services])
         _ = matcher.syntax  # compiled now, not by the first visitor
         self.policing = Policing(site, matcher)
-        held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release, site.csp)
+        catalogued = catalogue.digest() if known is catalogue.load() else sorted(known.items())
+        held_by = (_version(), catalogued, sorted(site.by_id.items()), site.unknown, site.release, site.csp)
         #: Changes with all that decides what is held.
         self.holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         #: What stands in the place of held scripts' globals.

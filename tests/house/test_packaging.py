@@ -19,6 +19,9 @@ from pathlib import Path
 
 import pytest
 
+from consent_mw import catalogue
+from consent_mw.catalogue import prepared
+
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Read inside the installation: imports every module, reads every asset, and says where it all came from.
@@ -106,9 +109,20 @@ def probed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 @pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_tree(wheel: Path) -> None:
-    """No file of the package or of static/ is missing in the wheel, and none is there that the tree has not."""
+    """No file of the tree is missing in the wheel, and one alone is there besides: the catalogue as it is read."""
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert sorted(names) == sorted(tree())
+    assert sorted(names) == sorted([*tree(), "consent_mw/catalogue/prepared.json"])
+
+
+@pytest.mark.slow
+def test_the_prepared_catalogue_of_the_wheel_counts(wheel: Path) -> None:
+    """The wheel's prepared catalogue was made from its own files, so that an installation parses none of them."""
+    archive = zipfile.ZipFile(wheel)
+    folder = "consent_mw/catalogue/"
+    names = [name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)]
+    sources = {name: archive.read(folder + name) for name in names if name.endswith((".toml", ".py"))}
+    services = prepared.read(archive.read(folder + prepared.FILE), prepared.digest(sources))
+    assert services == catalogue.load()
 
 
 @pytest.mark.slow
