@@ -210,7 +210,7 @@ class Site:
     records: str = "sqlite:///consent.db"
     #: Where grants wait while records on another machine cannot be reached; empty where records are local.
     spool: str = ""
-    unknown: str = "suspects"
+    unknown: str = "pixels"
     caching: str = "private"
     release: str = "in_place"
     reopen: str = "button"
