@@ -19,7 +19,6 @@ kept, or in which country, it says so. It is the same for every visitor.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -43,10 +42,10 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.http.cookies import MAX_DAYS
-from consent_mw.notice.languages import nearest
 from consent_mw.notice.wording import counted
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import localised
+from consent_mw.notice.wording import service_description
 from consent_mw.web.context import WebContext
 from consent_mw.web.values import Fact
 from consent_mw.web.values import Pages
@@ -159,7 +158,7 @@ class Declaration:
                     id=service.id,
                     name=service.name,
                     description=service.description,
-                    lang=self._other(self.site.by_id[service.id].description),
+                    lang=service_description(self.site.by_id[service.id], self._pages.lang)[1],
                     facts=tuple(self._facts(self.site.by_id[service.id], service.facts, several=len(bases) > 1)),
                     also=service.also,
                     manager=self.site.by_id[service.id].manager,

@@ -29,10 +29,10 @@ from consent_mw.notice.wording import dated
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import fill
 from consent_mw.notice.wording import listed
-from consent_mw.notice.wording import localised
 from consent_mw.notice.wording import numeral
 from consent_mw.notice.wording import purpose_description
 from consent_mw.notice.wording import purpose_label
+from consent_mw.notice.wording import service_description
 from consent_mw.notice.wording import wording
 from consent_mw.web.form import granted_optional
 from consent_mw.web.form import users_of
@@ -244,7 +244,7 @@ class Pages:
             id=service.id,
             name=service.name,
             vendor=service.vendor,
-            description=localised(service.description, self.lang),
+            description=service_description(service, self.lang)[0],
             facts=tuple(self._facts(service)),
             also=self.join(self._labels.get(id, id) for id in service.purposes if id != purpose.id),
             checked=runs and not self._through_purposes(service),
