@@ -54,13 +54,13 @@ from consent_mw.stats import as_json
 from consent_mw.stats import chosen
 from consent_mw.stats import first_needed
 from consent_mw.stats import report
+from consent_mw.stats.texts import TEXTS
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
 from consent_mw.web.stats.access import SESSION_SECONDS
 from consent_mw.web.stats.access import Gate
-from consent_mw.web.stats.texts import TEXTS
 from consent_mw.web.stats.view import ReportView
-from consent_mw.web.stats.words import Words
+from consent_mw.web.stats.words import PageWords
 
 if TYPE_CHECKING:
     from consent_mw.web.context import WebContext
@@ -196,7 +196,7 @@ class _Stats:
         found = self._for_machines()
         if isinstance(found, Response):
             return found
-        words = Words("en")
+        words = PageWords("en")
         view = ReportView(self._context.site(), found, words)
         labels = {purpose.id: view.purpose(purpose.id, inside=True) for purpose in found.period.purposes}
         return jsonify(as_json(found, labels=labels))
@@ -350,14 +350,14 @@ class _Stats:
         return answer
 
     @staticmethod
-    def _downloads(words: Words, found: Report) -> Sequence[tuple[str, str]]:
+    def _downloads(words: PageWords, found: Report) -> Sequence[tuple[str, str]]:
         filled = {table.name for table in found.tables if table.rows} | {"totals", "line", "purposes"}
         keys = {name: f"get.{name}" if words.has(f"get.{name}") else f"t.{name}" for name in TABLES}
         return [(name, words.say(keys[name])) for name in TABLES if name in filled]
 
     # -- what every template needs
 
-    def _frame(self, site: Site, words: Words, asked: Selection) -> dict[str, object]:
+    def _frame(self, site: Site, words: PageWords, asked: Selection) -> dict[str, object]:
         return {
             "site": site,
             "words": words,
@@ -368,8 +368,8 @@ class _Stats:
         }
 
     @staticmethod
-    def _words(asked: Selection) -> Words:
-        return Words(asked.lang or Words.preferred(request.headers.get("Accept-Language", "")))
+    def _words(asked: Selection) -> PageWords:
+        return PageWords(asked.lang or PageWords.preferred(request.headers.get("Accept-Language", "")))
 
     @staticmethod
     def _root() -> str:

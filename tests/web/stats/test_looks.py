@@ -13,9 +13,9 @@ from playwright.sync_api import Page
 
 from consent_mw.core.counts import Figures
 from consent_mw.notice.assets import root
+from consent_mw.stats.texts import TEXTS
 from consent_mw.web import create_app
 from consent_mw.web.stats import words
-from consent_mw.web.stats.texts import TEXTS
 from demo_site.servers import Server
 from tests.web.doubles import MOUNT
 from tests.web.doubles import SITE
