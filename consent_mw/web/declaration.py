@@ -19,6 +19,7 @@ kept, or in which country, it says so. It is the same for every visitor.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.http.cookies import MAX_DAYS
+from consent_mw.notice.languages import nearest
 from consent_mw.notice.wording import counted
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import localised
