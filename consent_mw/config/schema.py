@@ -185,7 +185,7 @@ SITE: Mapping[str, checks.Check] = {
     "keys_env": checks.shape(_ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_KEYS."),
     "records": _records,
     "spool": checks.text,
-    "unknown": checks.one_of(("pixels", "hold", "allow")),
+    "unknown": checks.one_of(("suspects", "pixels", "hold", "allow")),
     "caching": checks.one_of(("private", "shared", "class")),
     "release": checks.one_of(("in_place", "reload")),
     "reopen": checks.one_of(("button", "link")),

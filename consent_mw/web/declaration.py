@@ -46,6 +46,7 @@ from consent_mw.notice.languages import nearest
 from consent_mw.notice.wording import counted
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import localised
+from consent_mw.notice.wording import service_description
 from consent_mw.web.context import WebContext
 from consent_mw.web.values import Fact
 from consent_mw.web.values import Pages
@@ -158,7 +159,7 @@ class Declaration:
                     id=service.id,
                     name=service.name,
                     description=service.description,
-                    lang=self._other(self.site.by_id[service.id].description),
+                    lang=service_description(self.site.by_id[service.id], self._pages.lang)[1],
                     facts=tuple(self._facts(self.site.by_id[service.id], service.facts, several=len(bases) > 1)),
                     also=service.also,
                     manager=self.site.by_id[service.id].manager,

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from consent_mw.catalogue.strangers import WithStrangers
 from consent_mw.core.counts import K
 from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
@@ -28,10 +29,10 @@ from consent_mw.notice.wording import dated
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import fill
 from consent_mw.notice.wording import listed
-from consent_mw.notice.wording import localised
 from consent_mw.notice.wording import numeral
 from consent_mw.notice.wording import purpose_description
 from consent_mw.notice.wording import purpose_label
+from consent_mw.notice.wording import service_description
 from consent_mw.notice.wording import wording
 from consent_mw.web.form import granted_optional
 from consent_mw.web.form import users_of
@@ -243,7 +244,7 @@ class Pages:
             id=service.id,
             name=service.name,
             vendor=service.vendor,
-            description=localised(service.description, self.lang),
+            description=service_description(service, self.lang)[0],
             facts=tuple(self._facts(service)),
             also=self.join(self._labels.get(id, id) for id in service.purposes if id != purpose.id),
             checked=runs and not self._through_purposes(service),
@@ -294,7 +295,8 @@ class Pages:
         wanted = list(dict.fromkeys(ids.split(",")))[:_PLACEHOLDER_LIMIT]
         marked = {id for id in wanted if id in self._labels and id not in self.site.by_id}
         known = [
-            self.site.by_id.get(id) or catalogue().get(id)  # the catalogue is only read for what is not declared
+            self.site.by_id.get(id)
+            or WithStrangers(catalogue()).get(id)  # the catalogue is only read for what is not declared
             for id in wanted
             if id != UNKNOWN_SERVICE and id not in marked
         ]
