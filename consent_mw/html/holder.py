@@ -32,6 +32,9 @@ from consent_mw.html.elements import executes
 from consent_mw.html.elements import is_pixel
 from consent_mw.html.elements import kinds as kinds_of
 from consent_mw.html.elements import told_by_beginning
+from consent_mw.html.guessed import in_each
+from consent_mw.html.guessed import may_hide_a_host
+from consent_mw.html.guessed import readings
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
@@ -180,22 +183,20 @@ class Holder:
         return tuple(dict.fromkeys(ids))
 
     def css_url(self, value: bytes, depth: int = 0) -> Ids:
-        """
-        Return what one URL of a style sheet leads to, less what is allowed.
-
-        Args:
-            depth: How many ``data:`` URLs the style sheet is inside of.
-        """
+        """Return what a URL of a style sheet, ``depth`` ``data:`` URLs deep, leads to, less what is allowed."""
         if self._is_local(value):
             return self.not_allowed(self._matcher.path(value))
-        text = css.unescape(value.decode("utf-8", "replace"))
+        ids = [id_ for text in readings(value, self.charset) for id_ in self._css_target(css.unescape(text), depth)]
+        return self.not_allowed(tuple(dict.fromkeys(ids)))
+
+    def _css_target(self, text: str, depth: int) -> Ids:
         target = resolve(text, self.base)
         if target.scheme == "data":
             return self._sheet(data_url(target.rest), depth)
         ids = self._matcher.target(target, self.page)
         if not ids and self.policy.unknown == "hold" and self.third_party(target):
             ids = (UNKNOWN_SERVICE,)
-        return self.not_allowed(ids)
+        return ids
 
     def _sheet(self, data: DataUrl, depth: int) -> Ids:
         """
@@ -353,6 +354,8 @@ class Holder:
     def plan(self, tag: Tag) -> TagPlan | None:
         """Return what to do with a start tag; None where it stays as it is."""
         plan = self._plan(tag)
+        if not self.charset and may_hide_a_host(tag.raw):
+            plan = max((twin._plan(tag) for twin in in_each(self)), key=lambda one: len(one.edits) if one else -1)
         # Names of ours in the app's own page, such as a comment that a sanitizer let through, must not be taken for
         # holds and released as code: with another prefix they stay inert.
         feigned = [

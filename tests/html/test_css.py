@@ -141,8 +141,11 @@ def fetched(nodes: list[tinycss2.ast.Node]) -> Iterator[str]:
 @example(b".a\\'b{} p{c:url('//t/1')}")
 def test_nothing_that_is_fetched_is_missed(sheet: bytes) -> None:
     """Every address that an independent reader sees is among those found."""
-    found = {css.unescape(raw.decode("latin-1")).strip() for raw in css.urls(sheet)}
-    expected = {value.strip() for value in fetched(tinycss2.parse_stylesheet(sheet.decode("latin-1")))}
+    # What an escape at the very end stands for is no part of an address that leads anywhere.
+    found = {css.unescape(raw.decode("latin-1")).strip().rstrip("\\\ufffd") for raw in css.urls(sheet)}
+    expected = {
+        value.strip().rstrip("\\\ufffd") for value in fetched(tinycss2.parse_stylesheet(sheet.decode("latin-1")))
+    }
     assert {value for value in expected if "//t" in value} <= found
 
 
