@@ -70,6 +70,11 @@ def readings(raw: bytes, charset: str) -> list[str]:
     return list(dict.fromkeys(raw.decode(codec, "replace") for codec in codecs))
 
 
+def encoded(text: str, charset: str) -> bytes:
+    """Return the bytes that say ``text`` in the charset of a page; what it does not have is a character reference."""
+    return text.encode(charset or "utf-8", "xmlcharrefreplace")
+
+
 def in_each(reader: Reader) -> Iterator[Reader]:
     """Yield a reader for each charset that a browser may guess."""
     for charset in CHARSETS:

@@ -32,6 +32,7 @@ from consent_mw.html.elements import executes
 from consent_mw.html.elements import is_pixel
 from consent_mw.html.elements import kinds as kinds_of
 from consent_mw.html.elements import told_by_beginning
+from consent_mw.html.guessed import encoded
 from consent_mw.html.guessed import in_each
 from consent_mw.html.guessed import may_hide_a_host
 from consent_mw.html.guessed import readings
@@ -269,10 +270,8 @@ class Holder:
             target = refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
         if kind == "urls":
-            ids = [
-                id_ for part in re.split(r"[ \t\n\r\f;]+", self.text(raw)) if part for id_ in self._one(part.encode())
-            ]
-            return tuple(dict.fromkeys(ids))
+            parts = filter(None, re.split(r"[ \t\n\r\f;]+", self.text(raw)))
+            return tuple(dict.fromkeys(id_ for part in parts for id_ in self._one(encoded(part, self.charset))))
         return self._one(raw, document=kind == "page")
 
     def _tag(self, raw: bytes) -> Ids:
@@ -436,7 +435,7 @@ class Holder:
     def _srcset(self, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
         """Return the ids for which the whole list is held, or the insertions before its held candidates."""
         listed = candidates(self.text(attribute.raw))
-        verdicts = [(start, self._one(url.encode("utf-8", "replace"))) for url, start in listed]
+        verdicts = [(start, self._one(encoded(url, self.charset))) for url, start in listed]
         held = [(start, ids) for start, ids in verdicts if ids]
         if not held:
             return (), []
