@@ -405,7 +405,7 @@ def _texts(reader: ConfigReader, given: object) -> Mapping[str, Mapping[str, str
     found: dict[str, Mapping[str, str]] = {}
     for tag, table in reader.pairs(("texts",), given):
         lang = canonical(tag)
-        if not checks.LANGUAGE.fullmatch(tag):
+        if not service_rules.LANGUAGE.fullmatch(tag):
             reader.add_problem(("texts", tag), f"{tag!r} is not a language tag.", "Write en, de, pt-BR and the like.")
             continue
         if lang in found:

@@ -26,6 +26,9 @@ from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
+from consent_mw.html.suspects import STRANGER
+from consent_mw.html.suspects import Delivery
+from consent_mw.html.suspects import host_of_stranger
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
@@ -53,8 +56,9 @@ class Prepared:
         _ = matcher.syntax  # compiled now, not by the first visitor
         self.policing = Policing(site, matcher)
         held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release, site.csp)
-        #: Changes with all that decides what is held.
-        self.holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
+        #: What the site's own pages show of its delivery.
+        self.delivery = Delivery()
+        self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         #: What stands in the place of held scripts' globals.
         self.queues = QueueCode(matcher.services, assets)
         self._site = site
@@ -69,6 +73,7 @@ class Prepared:
         self._budget = Budget()
         self._lessons: BoundedCache[str, bytes] = BoundedCache(_KEPT_POLICIES, 1_048_576)
         self._warned = False
+        self._told: set[str] = set()
 
     def hold_policy(self, decision: Decision, root: str, once: frozenset[str] = frozenset()) -> HoldPolicy:
         """
@@ -93,10 +98,16 @@ class Prepared:
                 placeholder=root + "/placeholder/",
                 hold_back=self._site.hold_back,
                 once=once,
+                delivery=self.delivery,
                 budget=self._budget,
             )
             self._policies.put(key, policy)
         return policy
+
+    @property
+    def holding(self) -> str:
+        """Letters and digits that change with all that decides what is held."""
+        return f"{self._holding}.{self.delivery.version}"
 
     def lesson(self, root: str) -> bytes:
         """Return what is inserted where a service was learned from the page: after its headers are sent."""
@@ -108,6 +119,20 @@ class Prepared:
             lesson = notice.head(page) + notice.insertion(page)
             self._lessons.put(root, lesson)
         return lesson
+
+    def tell_of_strangers(self, ids: frozenset[str]) -> None:
+        """Say, once for each, which third parties are held as suspects, why, and what can be done."""
+        for id_ in ids & self.delivery.reasons.keys() - self._told:
+            self._told.add(id_)
+            host = host_of_stranger(id_)
+            logger.warning(
+                "%s is held as a suspect: %s. If the site needs it, add to the configuration:\n\n"
+                '[[services]]\nid = "own-%s"\nvendor = "..."\nhosts = ["%s"]\npurposes = ["necessary"]\n',
+                host,
+                self.delivery.reasons[id_],
+                id_.removeprefix(STRANGER).replace("--", "-"),
+                host,
+            )
 
     def warn_insecure(self) -> None:
         """Say, once, that nobody is asked over plain http."""

@@ -324,3 +324,15 @@ def self_closing(found: re.Match[bytes]) -> bool:
         return False
     values = attributes(tag, found.end(2) - found.start()).values()
     return not any(value.end == len(tag) - 1 for entries in values for value in entries)
+
+
+_HANDLER = re.compile(rb"[oO][nN].")
+
+
+def other_kind(name: bytes, key: bytes) -> str:
+    """Return how an attribute that no standard names leads out, or one that any element may have."""
+    if _HANDLER.match(key):
+        return "handler"
+    if name in LAZY_ELEMENTS and (lazy := LAZY.fullmatch(key)):
+        return "srcset" if lazy.group(1) else "page" if name == b"iframe" else "url"
+    return ""

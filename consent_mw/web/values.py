@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from consent_mw.catalogue.strangers import WithStrangers
 from consent_mw.core.counts import K
 from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
@@ -295,7 +296,8 @@ class Pages:
         wanted = list(dict.fromkeys(ids.split(",")))[:_PLACEHOLDER_LIMIT]
         marked = {id for id in wanted if id in self._labels and id not in self.site.by_id}
         known = [
-            self.site.by_id.get(id) or catalogue().get(id)  # the catalogue is only read for what is not declared
+            self.site.by_id.get(id)
+            or WithStrangers(catalogue()).get(id)  # the catalogue is only read for what is not declared
             for id in wanted
             if id != UNKNOWN_SERVICE and id not in marked
         ]

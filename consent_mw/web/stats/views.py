@@ -22,9 +22,7 @@ addresses answer as if they were not there.
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
@@ -40,6 +38,7 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
+from consent_mw.core.cache import BoundedCache
 from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
@@ -72,8 +71,9 @@ _RETRY_AFTER = "10"
 
 #: Seconds that a report is kept: an owner who goes from chart to chart reads the store once.
 _KEPT_SECONDS = 60
-#: Reports that are kept, of several owners with several periods.
+#: Reports that are kept, of several owners with several periods, and bytes of one that covers ten years.
 _KEPT_REPORTS = 8
+_REPORT_SIZE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,10 @@ class _Stats:
     def __init__(self, context: WebContext, gate: Gate) -> None:
         self._context = context
         self._gate = gate
-        # Published figures never change, so a report stays true; the mapping is replaced as a whole, never edited.
-        self._reports: Mapping[tuple[int, int], tuple[float, Report]] = {}
+        # Published figures never change, so a report stays true.
+        self._reports: BoundedCache[tuple[int, int], tuple[float, Report]] = BoundedCache(
+            _KEPT_REPORTS, _KEPT_REPORTS * _REPORT_SIZE, measure=lambda kept: 1000 * len(kept[1].line) + 50_000
+        )
 
     def register(self, app: Flask) -> None:
         app.before_request(self._hide)
@@ -308,12 +310,12 @@ class _Stats:
     def _report(self, first: int, last: int) -> Report:
         """Return the report of these days, which may be a minute old; raises RecordsError."""
         now = time.monotonic()
-        made, found = self._reports.get((first, last), (-math.inf, None))
-        if found is None or now - made > _KEPT_SECONDS:
-            figures = self._context.records.figures(first_needed(first, last), last)
-            found = report(figures, first=first, last=last)
-            others = [item for item in self._reports.items() if item[0] != (first, last)]
-            self._reports = dict([*others[-(_KEPT_REPORTS - 1) :], ((first, last), (now, found))])
+        kept = self._reports.get((first, last))
+        if kept is not None and now - kept[0] <= _KEPT_SECONDS:
+            return kept[1]
+        figures = self._context.records.figures(first_needed(first, last), last)
+        found = report(figures, first=first, last=last)
+        self._reports.put((first, last), (now, found))
         return found
 
     def _for_machines(self) -> Report | Response:
