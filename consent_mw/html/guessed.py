@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from copy import copy
 from typing import Protocol
 from typing import TypeVar
 
@@ -78,6 +77,7 @@ def encoded(text: str, charset: str) -> bytes:
 def in_each(reader: Reader) -> Iterator[Reader]:
     """Yield a reader for each charset that a browser may guess."""
     for charset in CHARSETS:
-        twin = copy(reader)
+        twin = object.__new__(type(reader))
+        vars(twin).update(vars(reader))
         twin.charset = charset
         yield twin

@@ -1,9 +1,8 @@
 """
 What to insert into one tag so that it cannot fetch, run or connect.
 
-A :class:`Holder` answers for one page and one decision. Its answer to a tag
-is a :class:`TagPlan`: insertions at offsets in the tag, or None where the tag
-stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
+A :class:`Holder` answers for one page and one decision, with a :class:`TagPlan`: insertions at offsets in the tag, or
+None where the tag stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
 """
 
 from __future__ import annotations
@@ -189,17 +188,16 @@ class Holder:
         """Return what a URL of a style sheet, ``depth`` ``data:`` URLs deep, leads to, less what is allowed."""
         if self._is_local(value):
             return self.not_allowed(self._matcher.path(value))
-        ids = [id_ for text in readings(value, self.charset) for id_ in self._css_target(css.unescape(text), depth)]
-        return self.not_allowed(tuple(dict.fromkeys(ids)))
+        ids = dict.fromkeys(i for t in readings(value, self.charset) for i in self._css_target(css.unescape(t), depth))
+        return self.not_allowed(tuple(ids))
 
     def _css_target(self, text: str, depth: int) -> Ids:
         target = resolve(text, self.base)
         if target.scheme == "data":
             return self._sheet(data_url(target.rest), depth)
         ids = self._matcher.target(target, self.page)
-        if not ids and self.policy.unknown == "hold" and self.third_party(target):
-            ids = (UNKNOWN_SERVICE,)
-        return ids
+        stranger = not ids and self.policy.unknown == "hold" and self.third_party(target)
+        return (UNKNOWN_SERVICE,) if stranger else ids
 
     def _sheet(self, data: DataUrl, depth: int) -> Ids:
         """
