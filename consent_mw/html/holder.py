@@ -372,7 +372,7 @@ class Holder:
         for key, values in found.items():
             # In XHTML any prefix may stand for XLink.
             plain = b"xlink:href" if self.xml and key.endswith(b":href") else key
-            kind = kinds.get(plain) or ANYWHERE.get(key) or other_kind(name, key)
+            kind = kinds.get(plain) or ANYWHERE.get(key) or other_kind(name, key, found)
             if not kind:
                 continue
             first = values[0]
