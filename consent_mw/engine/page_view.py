@@ -44,10 +44,10 @@ from consent_mw.http.caching import Scope
 from consent_mw.http.caching import plan
 from consent_mw.http.content_coding import Coding
 from consent_mw.http.cookies import names_in
-from consent_mw.http.exchange import PageInsert
 from consent_mw.http.exchange import View
 from consent_mw.http.headers import Headers
 from consent_mw.http.intent import wants_banner
+from consent_mw.http.page import PageInsert
 from consent_mw.http.request import RequestHead
 from consent_mw.http.tracker_cookies import expire
 from consent_mw.http.tracker_cookies import is_own
@@ -339,7 +339,7 @@ class PageView(View):
             decision.prompt,
             decision.gpc,
             state_of(decision),
-            wants_banner(self.told),
+            wants_banner(self.told) and not self.included(),
             self.caching.scope.value,
             sorted(self.once),
             self._news(now, decision, self.language),
@@ -381,6 +381,16 @@ class PageView(View):
         if not decision.prompt or self.caching.scope is not Scope.ONE:
             return ""
         return news(now.site, decision, self.found, lang, self._parts.today())
+
+    # -- parts of pages that a server in front puts together
+
+    def included(self) -> bool:
+        """Return whether other pages include what is at this address, as far as this process has seen."""
+        return self._parts.prepared.included(self.head.path, self.root.removesuffix(self._base.mount) + self.head.path)
+
+    def includes(self, path: str) -> None:
+        """Hear that the page includes what is at ``path``."""
+        self._parts.prepared.note_included(path)
 
     # -- what becomes of it
 

@@ -18,6 +18,9 @@ from typing import NamedTuple
 
 from consent_mw.html.csp import without_reports
 from consent_mw.http.cookies import name_of_pair
+from consent_mw.http.pieces import PIECE_HEADER
+from consent_mw.http.pieces import is_piece
+from consent_mw.http.pieces import is_redirect
 
 Headers = list[tuple[str, str]]
 
@@ -144,7 +147,7 @@ def judge(
         readable: The content codings that can be opened and closed again, in lower case.
         document: A browser will show the response as a document of its own.
     """
-    if status < 200 or status in (204, 205, 304):
+    if status < 200 or status in (204, 205, 304) or is_redirect(status, headers):
         return Verdict(Handling.PASS)
     kind, charset = media_type(headers)
     drawn = document and kind not in _XHTML and (kind in _XML or kind.endswith("+xml"))
@@ -186,7 +189,7 @@ def judge(
         kind in _UNKNOWN,
         tuple(codings),
         # Nothing of ours has a place in a drawing or a feed.
-        piece=drawn or kind in _PIECES,
+        piece=drawn or kind in _PIECES or is_piece(status, headers),
         document=document,
     )
 
@@ -300,6 +303,8 @@ def _parted(
         lower = name.lower()
         if lower == "cache-control":
             cache.append(value)
+        elif lower == PIECE_HEADER and body:
+            continue  # it was meant for us
         elif lower == "vary":
             vary.append(value)
         elif lower == "trailer" and body:
