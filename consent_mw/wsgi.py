@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from consent_mw.core.model import Decision
+from consent_mw.http.asked import Passage
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.headers import Handling
 from consent_mw.http.request import RequestHead
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 DECISION = "consent_mw.decision"
 #: Under this name the environ, or the scope, has what gives the mark for the banner's place.
 PLACE = "consent_mw.place"
+PASSAGE = "consent_mw.passage"
 #: Under this name gunicorn offers to send early hints.
 EARLY_HINTS = "wsgi.early_hints"
 
@@ -82,17 +84,16 @@ class ConsentMiddleware:
         self.engine: Engine = Engine.configured(config)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if DECISION in environ:
-            # Wrapped twice: the outer one has decided, and what it will read must not be held already.
+        if Passage.is_open(environ.get(PASSAGE)):
             return self.app(environ, start_response)
-        engine = self.engine
-        if engine.owns(environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")):
+        head, script_name = RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", "")
+        engine = self.engine.at(head)
+        if engine.owns(environ.get("PATH_INFO", ""), script_name):
             return engine.web(environ, start_response)
-        exchange = engine.exchange(
-            RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
-        )
+        exchange = engine.exchange(head, script_name, environ.get("REMOTE_ADDR", ""))
         environ[DECISION] = exchange.view.ask
         environ[PLACE] = exchange.place
+        environ[PASSAGE] = passage = Passage()
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
             environ.pop(key, None)
@@ -100,11 +101,16 @@ class ConsentMiddleware:
                 environ[key] = value
         hold_hints(environ, exchange)
         response = _WsgiResponse(exchange, start_response)
-        body = self.app(environ, response.start)
+        try:
+            body = self.app(environ, response.start)
+        except BaseException:
+            passage.open = False
+            raise
         if response.passes:
             # A file or another body that stays as it is: the server gets the very object that the app made.
+            passage.open = False
             return body
-        page = _Body(response, body)
+        page = _Body(response, body, passage)
         page.begin()
         return page
 
@@ -164,8 +170,9 @@ class _WsgiResponse:
 class _Body:
     """The rewritten body of one response."""
 
-    def __init__(self, response: _WsgiResponse, body: Iterable[bytes]) -> None:
+    def __init__(self, response: _WsgiResponse, body: Iterable[bytes], passage: Passage) -> None:
         self._response = response
+        self._passage = passage
         self._exchange = response.exchange
         self._body = body
         self._chunks: Iterator[bytes] | None = None
@@ -202,6 +209,7 @@ class _Body:
             chunk = next(self._chunks)
         except StopIteration:
             self._finished = True
+            self._passage.open = False
             out = exchange.finish()
             self._response.send_head()
             if not out:
@@ -220,6 +228,7 @@ class _Body:
         if self._closed:
             return
         self._closed = True
+        self._passage.open = False
         try:
             if not self._finished:
                 self._exchange.abandon()

@@ -27,6 +27,7 @@ from consent_mw.engine.page_csp import Policing
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.match import Matcher
+from consent_mw.http.paths import Paths
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
@@ -63,6 +64,8 @@ class Prepared:
         self.holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         #: What stands in the place of held scripts' globals.
         self.queues = QueueCode(matcher.services, assets)
+        #: Where no notice is shown, and nobody is counted.
+        self.quiet = Paths(site.quiet)
         self._site = site
         self._known = known
         self._matcher = matcher

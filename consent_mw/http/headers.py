@@ -20,7 +20,6 @@ from consent_mw.html.csp import without_reports
 from consent_mw.http.cookies import name_of_pair
 from consent_mw.http.pieces import PIECE_HEADER
 from consent_mw.http.pieces import is_piece
-from consent_mw.http.pieces import is_redirect
 
 Headers = list[tuple[str, str]]
 
@@ -147,7 +146,7 @@ def judge(
         readable: The content codings that can be opened and closed again, in lower case.
         document: A browser will show the response as a document of its own.
     """
-    if status < 200 or status in (204, 205, 304) or is_redirect(status, headers):
+    if status < 200 or status in (204, 205, 304):
         return Verdict(Handling.PASS)
     kind, charset = media_type(headers)
     drawn = document and kind not in _XHTML and (kind in _XML or kind.endswith("+xml"))

@@ -29,8 +29,8 @@ _NO = frozenset({"", "0", "false", "no"})
 
 #: Includes of Apache and nginx, https://httpd.apache.org/docs/current/mod/mod_include.html, and ESI 1.0.
 _INCLUDE = re.compile(
-    rb"<!--#\s*include\s[^>]{0,500}?(?:virtual|file)\s*=\s*[\"']?([^\"'\s>]{1,500})"
-    rb"|<esi:include\s[^>]{0,500}?src\s*=\s*[\"']([^\"']{1,500})",
+    rb"<!--#\s*include\s[^>]{0,500}?(?:virtual|file)\s*=\s*[\"']?([^\"'\s>]{1,500})[\"'\s>]"
+    rb"|<esi:include\s[^>]{0,500}?src\s*=\s*[\"']([^\"']{1,500})[\"']",
     re.IGNORECASE,
 )
 #: How each begins, in the spelling that is written; and the most bytes of one that may be cut by a chunk's end.
