@@ -27,7 +27,7 @@ from consent_mw.core.model import Record
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 
-__all__ = ["OptOuts", "tell"]
+__all__ = ["OptOuts", "notify"]
 
 _log = logging.getLogger("consent_mw")
 
@@ -38,7 +38,7 @@ _WAITING = 1_000
 OnChange = Callable[[Decision, Decision, str], object]
 
 
-def tell(on_change: OnChange | None, old: Decision, new: Decision, ended: str = "") -> None:
+def notify(on_change: OnChange | None, old: Decision, new: Decision, ended: str = "") -> None:
     """
     Tell the site's function of a choice, if it changed something; never raises.
 
@@ -65,7 +65,7 @@ class OptOuts:
     def __init__(self, on_change: OnChange | None) -> None:
         self._on_change = on_change
         self._lock = Lock()
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._notified: OrderedDict[str, None] = OrderedDict()
         self._waiting: deque[tuple[Decision, Decision, str]] = deque(maxlen=_WAITING)
 
     def saw(self, site: Site, found: Record | NoRecord, signals: Signals, today: int) -> bool:
@@ -76,21 +76,21 @@ class OptOuts:
         if (before.granted, before.purposes) == (decision.granted, decision.purposes):
             return False
         with self._lock:
-            known = found.receipt in self._told
-            self._told[found.receipt] = None
-            self._told.move_to_end(found.receipt)
-            if len(self._told) > _REMEMBERED:
-                self._told.popitem(last=False)
+            known = found.receipt in self._notified
+            self._notified[found.receipt] = None
+            self._notified.move_to_end(found.receipt)
+            if len(self._notified) > _REMEMBERED:
+                self._notified.popitem(last=False)
             if known:
                 return False
             if len(self._waiting) == _WAITING:
                 # Its next request brings the signal again.
-                self._told.pop(self._waiting[0][2], None)
+                self._notified.pop(self._waiting[0][2], None)
                 _log.error("on_change is slower than the opt-outs that come; one waits for the visitor's next page")
             self._waiting.append((before, decision, found.receipt))
         return True
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Tell what waits."""
         while self._on_change is not None:
             with self._lock:

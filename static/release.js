@@ -130,6 +130,10 @@ document.currentScript.cmw = kit => {
         if (!trusted && !harmless(from, plain, value)) return;
         if (to === from) from.removeAttributeNode(attribute);
         attempt(() => set(to, plain, value, attribute.namespaceURI));
+        // The page's own loader passed over it when it came into view, and will not come again.
+        if (/^data-.*src$/.test(plain) && /^(iframe|img)$/.test(to.localName) && !from.hasAttribute('data-cmw-src')) {
+          attempt(() => set(to, 'src', value));
+        }
         loads = loads || !/^on|^style$|^ping$/.test(plain);
       } else if (name === 'data-cmw-held' || (name === 'type' && slept)) {
         if (to === from) from.removeAttributeNode(attribute);

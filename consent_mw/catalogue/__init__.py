@@ -29,6 +29,7 @@ from types import MappingProxyType
 from typing import TypeGuard
 
 from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import OWN_MARKS
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Service
 from consent_mw.errors import CatalogueError
@@ -125,10 +126,11 @@ _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The last label has a letter, so that no IP address passes; `*` there stands for any public suffix.
 _HOST = re.compile(rf"(?:{_LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])|\*)(?:/[!-~]*)?")
-_PATH = re.compile(r"/[!-~]{3,}")
+#: "?id=G-" is the beginning of a tag's id in the query of a script's address, on any path.
+_PATH = re.compile(r"/[!-~]{3,}|\?[A-Za-z_]+=[A-Z]+-")
 _INLINE = re.compile(r"\S(?:[^\r\n]*\S)?")
-_ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:=[^\]\s\"']+)?\]"
-_ELEMENT = re.compile(rf"(?:[a-z][a-z0-9:-]*(?:{_ATTRIBUTE})?|{_ATTRIBUTE})")
+_ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:\*?=[^\]\s\"']+)?\]"
+_ELEMENT = re.compile(rf"(?:[a-z][a-z0-9:-]*(?:{_ATTRIBUTE})*|(?:{_ATTRIBUTE})+)")
 # RFC 6265 section 4.1.1 keeps these characters out of a cookie's name.
 _COOKIE = re.compile(r"[^\s;,=\"()<>@:\\/?{}\x00-\x1f\x7f]+")
 _KEY_NAME = re.compile(r"\S+")
@@ -214,7 +216,8 @@ def _check(place: str, table: Mapping[str, object]) -> Iterator[Problem]:
     for key in table:
         if key not in _KEYS:
             yield Problem(f"{place}: {key}", "This field is not known.", _near(key, sorted(_KEYS)))
-    unknown = table.get("id") == UNKNOWN_SERVICE
+    id_ = table.get("id")
+    unknown = id_ == UNKNOWN_SERVICE or (isinstance(id_, str) and id_.removeprefix(OWN_MARKS) in PURPOSES)
     needed = {"id", "name", "vendor", "purposes", "description"}
     if not unknown:
         needed |= {"policy", "snippet"}

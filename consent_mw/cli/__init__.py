@@ -58,10 +58,12 @@ COMMANDS = {
         "consent_mw.cli.check", "check", "Check the configuration, and what is missing in a language."
     ),
     "preview": CommandInfo("consent_mw.cli.preview", "preview", "Show the notice in every look, side by side."),
-    "ledger": CommandInfo(_LEDGER, "ledger", "Check, seal, export, purge the ledger; erase a record in it."),
+    "ledger": CommandInfo(_LEDGER, "ledger", "Check, seal, export, purge, back up the ledger; erase a record."),
     "receipt": CommandInfo(_LEDGER, "receipt", "Show a receipt, or check the file of one."),
     "notice": CommandInfo(_LEDGER, "notice", "Show the exact notice that a record names."),
     "records": CommandInfo(_LEDGER, "records", "Bring the store up to date."),
+    "spool": CommandInfo("consent_mw.cli.spool", "spool", "Show what waits for the store on this machine; send it on."),
+    "keys": CommandInfo("consent_mw.cli.keys", "keys", "List, add, promote and retire signing keys."),
     "stats": CommandInfo(_STATS, "stats", "Show consent rates; set the password of their pages."),
     "report": CommandInfo(_STATS, "report", "Report consent rates, and fail when they drop."),
     "demo-data": CommandInfo(_STATS, "demo_data", "Fill an empty store with synthetic visits."),

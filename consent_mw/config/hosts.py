@@ -23,9 +23,9 @@ __all__ = ["with_hosts"]
 _Load = Callable[[object], Site]
 
 
-def with_hosts(form: ConfigReader, site: Site, given: object, folder: str, load: _Load) -> Site:
+def with_hosts(reader: ConfigReader, site: Site, given: object, folder: str, load: _Load) -> Site:
     """
-    Return the site with those of its hosts, noting what is wrong with them.
+    Return the site with those of its hosts, recording what is wrong with them.
 
     Args:
         given: The table, by hosts; a host may begin with ``*.``.
@@ -33,28 +33,28 @@ def with_hosts(form: ConfigReader, site: Site, given: object, folder: str, load:
         load: Reads one configuration: the path of a file, or a mapping.
     """
     found: list[tuple[str, Site]] = []
-    for host, source in form.pairs(("hosts",), given):
+    for host, source in reader.pairs(("hosts",), given):
         place = ("hosts", host)
         if not HOST_NAME.fullmatch(host):
             remedy = 'Write "shop.example", or "*.shop.example" for all below it, without scheme and port.'
-            form.wrong(place, f"{host!r} is no host.", remedy)
+            reader.add_problem(place, f"{host!r} is no host.", remedy)
             continue
         if isinstance(source, str):
             source = os.path.join(folder, source)
         elif not isinstance(source, Mapping):
-            form.wrong(place, f"This is {checks.kind(source)}.", "Write the path of a TOML file, or a table.")
+            reader.add_problem(place, f"This is {checks.kind(source)}.", "Write the path of a TOML file, or a table.")
             continue
         try:
             inner = load(source)
         except ConfigError as error:
             for problem in error.problems:
-                form.wrong(place, f"{problem.where}: {problem.what}", problem.remedy)
+                reader.add_problem(place, f"{problem.where}: {problem.what}", problem.remedy)
             continue
         if inner.hosts:
-            form.wrong(place, "A site of one host has hosts of its own.", "Name all hosts in one table.")
+            reader.add_problem(place, "A site of one host has hosts of its own.", "Name all hosts in one table.")
         for other, known in [("this site", site), *((f"{name!r}", one) for name, one in found)]:
             if (inner.id, inner.records) == (known.id, known.records):
                 what = f"It would keep its records with those of {other}."
-                form.wrong(place, what, "Give it a site.id or site.records of its own.")
+                reader.add_problem(place, what, "Give it a site.id or site.records of its own.")
         found.append((host.lower(), replace(inner, hosts=())))
     return replace(site, hosts=tuple(found))

@@ -118,7 +118,7 @@ class Engine:
         if site.learning:
             self._upkeep.add(Task("learning", self._growing.share, 1, 1, first=1))
         if site.on_change is not None:
-            self._upkeep.add(Task("telling", opt_outs.tell, 60, 60, first=60, last=opt_outs.tell))
+            self._upkeep.add(Task("telling", opt_outs.notify, 60, 60, first=60, last=opt_outs.notify))
         once = OneTime(site, keys, clock)
         prepared = Prepared(site, known, assets)
         self.quiet = prepared.quiet
@@ -139,6 +139,7 @@ class Engine:
             signing_keys=keys,
             live=self._growing.now,
             today=self.today,
+            clock=clock,
             receipt=receipt,
         )
         self._pages = MountedPages(site, context)

@@ -21,6 +21,7 @@ from consent_mw.cookies.choice import CookieJar
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.cache import size_of
 from consent_mw.core.decide import decide
+from consent_mw.core.model import OWN_MARKS
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
@@ -173,7 +174,9 @@ class GrowingSite:
     def saw(self, held: frozenset[str]) -> None:
         """Declare what was held on a site that learns; elsewhere, name what is not declared."""
         if self.configured.learning:
-            if self._learning.saw(held):
+            # An owner who marks an element with a purpose wants visitors to be asked about it.
+            marked = {OWN_MARKS + purpose.id for purpose in self.configured.purposes if purpose.id in held}
+            if self._learning.saw(held | marked):
                 self._grow()
                 # Other processes should know before this visitor's answer reaches one of them.
                 self._hurry()

@@ -40,6 +40,7 @@ from consent_mw.engine.page_csp import PagePolicies
 from consent_mw.engine.prepared import Prepared
 from consent_mw.html.csp import Edit
 from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import TOO_LONG
 from consent_mw.http.caching import CachePlan
 from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
@@ -413,6 +414,13 @@ class PageView(View):
 
     def held(self, ids: frozenset[str]) -> None:
         """Hear what was held in the page."""
+        if TOO_LONG in ids:
+            logger.warning(
+                "%s: a tag, or an inline script sixteen times as long, is longer than hold_back (%d bytes) and was held"
+                " without being read. Raise site.hold_back",
+                self.head.path,
+                self._base.hold_back,
+            )
         self._parts.growing.saw(ids)
 
     def failed(self, what: str, error: BaseException | None) -> None:

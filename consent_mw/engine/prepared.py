@@ -26,6 +26,7 @@ from consent_mw.core.model import Site
 from consent_mw.engine.page_csp import Policing
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.http.paths import Paths
 from consent_mw.notice.assets import Assets
@@ -88,10 +89,13 @@ class Prepared:
             root: The mount's full path.
             once: Ids of services whose embeds this one page shows.
         """
-        key = (decision.granted, decision.purposes, root, once)
+        key = (decision.granted, decision.purposes, decision.record is not None, root, once)
         policy = self._policies.get(key)
         if policy is None:
             allowed = self._necessary | decision.granted | decision.purposes
+            if decision.record is not None and decision.granted.issuperset(s.id for s in self._site.optional):
+                # Whoever granted all that was asked about gets what was too long to be read, too.
+                allowed |= {TOO_LONG}
             policy = HoldPolicy(
                 self._matcher,
                 allowed,

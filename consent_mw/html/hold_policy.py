@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import NamedTuple
 
-from consent_mw.html.match import Ids
+from consent_mw.html.code import Ids
 from consent_mw.html.match import Matcher
 from consent_mw.html.urls import Url
 
@@ -108,6 +108,16 @@ class HoldPolicy:
     once: frozenset[str] = frozenset()
     budget: Budget = field(default_factory=Budget, compare=False, repr=False)
     memories: dict[tuple[Url, Url | None, str], Memory] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def longest_script(self) -> int:
+        """
+        The most bytes of an inline script that are kept back.
+
+        Pages carry whole libraries and data sets in scripts. What one is can be said when all of it was seen; a tag
+        has no need of so much.
+        """
+        return 16 * self.hold_back
 
     def memory(self, page: Url, base: Url | None, charset: str) -> Memory:
         """

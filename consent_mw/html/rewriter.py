@@ -98,7 +98,7 @@ class Rewriter:
         return out
 
     def _room(self) -> int:
-        room = self.holder.policy.hold_back + 1 - len(self._buffer)
+        room = min(reading.cursor.room() for reading in self._readings)
         if room <= 0:
             self._alive = False
             raise RefusedMarkup("a part of the page that must be seen whole is longer than hold_back", "hold_back")

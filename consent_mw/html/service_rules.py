@@ -12,9 +12,9 @@ import re
 
 from consent_mw.html.urls import ascii_host
 
-PATH = re.compile(r"/[!-~]+")
-_ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:=[^\]\s\"']+)?\]"
-ELEMENT = re.compile(rf"[a-z][a-z0-9-]*(?:{_ATTRIBUTE})?|{_ATTRIBUTE}")
+PATH = re.compile(r"/[!-~]+|\?[A-Za-z_]+=[A-Z]+-")
+_ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:\*?=[^\]\s\"']+)?\]"
+ELEMENT = re.compile(rf"[a-z][a-z0-9-]*(?:{_ATTRIBUTE})*|(?:{_ATTRIBUTE})+")
 # RFC 6265 section 4.1.1: a cookie's name is a token of RFC 2616, of which `*` is a character anyhow.
 COOKIE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -40,7 +40,9 @@ def host_rule(text: str) -> tuple[str, str, str]:
     name, colon, port = host.rpartition(":")
     if colon and port.isdecimal():
         return "", "names a port.", f"Write {name!r}: every port is meant."
-    host = ascii_host(host)
+    # A browser knows shorter ways to write an address; a rule is written in full.
+    short = host.rpartition(".")[2].isdecimal() and not _is_ip(host)
+    host = "" if short else ascii_host(host)
     if len(host) > 253 or not (_HOST.fullmatch(host) or host == "localhost" or _is_ip(host)):
         return "", "is not a host.", "Write example.com, example.com/path or example.*."
     if path and not PATH.fullmatch(slash + path):

@@ -159,12 +159,18 @@ _DRAWN_VALUE = rb"(?:d|class|fill|stroke)[a-z-]*+=\"[^\"(\\&]*+\""
 #: Elements at which the tokenizer stops: they fetch, run, change the tokenizer's state or the base URL.
 _SURFACED = (
     "script style svg math img image iframe input link meta base body noscript noembed noframes source title textarea"
-    " track xmp plaintext object embed video audio frame frameset select bgsound template"
+    " track xmp plaintext object embed video audio frame frameset select bgsound template model"
 )
+#: Custom elements fetch by code of their own.
+_CUSTOM = "[a-zA-Z][a-zA-Z0-9._]*+-"
 #: Those of them that are harmless while all their addresses lead to the page's own host.
 _TAMEABLE = frozenset({"img", "source", "input", "link", "meta", "video", "audio", "track", "embed"})
-_TAME_ADDRESSES = ("src", "href", "poster")
-_TAME_LISTS = ("srcset", "imagesrcset")
+_TAME_ADDRESSES = ("src", "href", "poster", "data-src", "data-lazy-src", "data-original")
+_TAME_LISTS = ("srcset", "imagesrcset", "data-srcset", "data-lazy-srcset")
+#: Names of attributes that loaders take addresses from.
+_LAZY = (
+    r"[dD][aA][tT][aA]-(?:[a-zA-Z0-9]+-){0,3}?(?:[sS][rR][cC]|lazy|cfsrc|ezsrc|original|echo|bg|background|url|iframe)"
+)
 _NEVER_TAME = ("http-equiv", "lowsrc", "dynsrc")
 
 
@@ -181,7 +187,7 @@ class Syntax:
     def __init__(self, names: Iterable[str] = (), attributes: Iterable[str] = (), paths: Iterable[str] = ()) -> None:
         names, attributes = set(names), list(attributes)
         extra = "".join(f"|{_either_case(name)}{_NAME_ENDS}" for name in attributes)
-        surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _either_case("amp-") + ")"
+        surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _CUSTOM + ")"
         firsts = "obpads" + "".join(name[0].lower() for name in attributes)
         plain = self._attributes(_SENSITIVE + extra, firsts)
         ends = _trie(["body", "noscript", "select", "template"]).encode()
@@ -219,7 +225,7 @@ class Syntax:
         )
 
     @staticmethod
-    def _attributes(sensitive: str, firsts: str, instead: bytes = b"") -> bytes:
+    def _attributes(sensitive: str, firsts: str, instead: bytes = b"", common: str = _COMMON_NAMES) -> bytes:
         """
         Return the pattern of attributes of which none is sensitive; after a quoted value no space is needed.
 
@@ -227,9 +233,10 @@ class Syntax:
             sensitive: Pattern of the beginning of a sensitive attribute.
             firsts: The letters that one may begin with; other names need not be looked at closer.
             instead: Another pattern that an attribute may have.
+            common: Beginnings of names that need no closer look.
         """
         free = "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in firsts)
-        quick = f"(?:[{free}{free.upper()}]|{_COMMON_NAMES})".encode() + _NAME_AND_VALUE
+        quick = f"(?:[{free}{free.upper()}]|{common})".encode() + _NAME_AND_VALUE
         careful = (instead + rb"|" if instead else b"") + rb"(?!" + sensitive.encode() + rb")" + _ATTRIBUTE
         return (
             rb"(?:[ \t\n\r\f/]++(?:" + quick + rb"|(?=>)|" + careful + rb")"
@@ -255,7 +262,13 @@ class Syntax:
         gap = rf"[ ,\n]{at_start}"
         listed += rf"\"{at_start}(?:[^\":\\&/ ,\x00-\x1f]++|{slash}|{gap}|(?!))*+\""
         fetching = _trie([*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]) + _NAME_ENDS
-        return self._attributes(f"{sensitive}|{fetching}", firsts + "shpil", f"{address}|{listed}".encode())
+        fetching += "|" + _LAZY
+        return self._attributes(
+            f"{sensitive}|{fetching}",
+            firsts + "shpil",
+            f"{address}|{listed}".encode(),
+            _COMMON_NAMES.replace("data-[abd-z]|", ""),
+        )
 
     def _icon(self, sensitive: str, firsts: str, names: set[str]) -> bytes:
         """Return the pattern of a whole drawing of simple elements, with no way out of it."""

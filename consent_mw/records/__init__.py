@@ -100,6 +100,14 @@ class Ledger(Protocol):
         """
         ...
 
+    def due(self, before: int) -> tuple[int, int]:
+        """Return how many entries stand in seals dated before that day, and in all seals that were not purged."""
+        ...
+
+    def clock(self) -> float | None:
+        """Return the seconds since 1970-01-01 UTC by the store's own clock; None if it is embedded and has none."""
+        ...
+
     def purge(self, before: int) -> int:
         """Drop the entries and leaves of seals dated before that day, keep the seals; return the number of entries."""
         ...

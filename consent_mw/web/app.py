@@ -13,6 +13,7 @@ GET /placeholder/ids  what stands in the place of a held embed
 GET /assets/name      static files under names that hold their hash
 POST /csp             what policies stopped: :mod:`consent_mw.web.csp_reports`
 GET /state            the state as JSON, for pages that come back from a cache
+GET /health           whether a grant would be recorded: :mod:`consent_mw.web.health`
 ====================  ========================================================
 
 A POST to ``/choice`` goes through these steps, in this order; the numbers
@@ -58,6 +59,7 @@ from consent_mw.notice.banner import state_of
 from consent_mw.notice.reasked import news
 from consent_mw.web import csp_reports
 from consent_mw.web import declaration
+from consent_mw.web import health
 from consent_mw.web import placeholder
 from consent_mw.web import receipt
 from consent_mw.web.context import WebContext
@@ -212,6 +214,7 @@ def create_app(context: WebContext) -> Flask:
     placeholder.register(app, context)
     receipt.register(app, context)
     declaration.register(app, context)
+    health.register(app, context)
     views.register(app, context)
     return app
 

@@ -53,7 +53,7 @@ from consent_mw.notice.wording import localised
 from consent_mw.web.context import WebContext
 from consent_mw.web.record import Proof
 from consent_mw.web.record import count
-from consent_mw.web.record import told
+from consent_mw.web.record import loggable
 from consent_mw.web.values import Fact
 from consent_mw.web.values import Pages
 from consent_mw.web.visit import RETRY_AFTER
@@ -237,7 +237,7 @@ def _asked(ask: Callable[[], T]) -> T:
     try:
         return ask()
     except Exception as error:
-        logger.error("what is kept under a receipt could not be read: %s", told(error))
+        logger.error("what is kept under a receipt could not be read: %s", loggable(error))
         raise Refused(503, "error.away") from error
 
 
@@ -276,7 +276,7 @@ def _view(context: WebContext, visit: Visit, pages: Pages, notice: str) -> Recei
     try:
         history = context.records.history(found.receipt)
     except Exception as error:
-        logger.error("what is kept under a receipt could not be read: %s", told(error))
+        logger.error("what is kept under a receipt could not be read: %s", loggable(error))
         act = Act.ACCEPT if found.action is Action.ACCEPT else Act.PARTIAL
         entry = Entry(
             "", found.receipt, act, found.day, purposes=found.purposes, services=found.services, gpc=found.gpc

@@ -44,7 +44,7 @@ PIECES = [
         b'<link rel=canonical href=Tno>|<a href=x>|</a>|<image href="T10.gif" />|<input type=image src=T11.gif>',
         b"<input src=Tno>",
         b'<div style="background:url(T12.gif)">|</div>|<div title="|<p>|</p>|<br/>|<b>|<font color=x>',
-        b'<p onclick="trackNow()">|<video poster=T13.gif>|<base href="/d/">',
+        b'<p onclick="fetch(`//tracker.example/1`)">|<video poster=T13.gif>|<base href="/d/">',
     )
     for piece in pieces.split(b"|")
     if piece
@@ -102,9 +102,11 @@ def leaks(page: bytes, *, scripting: bool) -> Iterator[str]:
             yield "style text"
         if any(map(HELD_URL.match, style_urls(tinycss2.parse_component_value_list(values.get("style", ""))))):
             yield f"{name} style"
-        if name == "script" and values.get("type") in (None, "module") and re.search(r"(?<![\w$])trackNow\(", text):
+        # Behind a quote, a slash or a comment's beginning it may be no code.
+        code = re.match(r"(?:(?!<!--)[^/'\"`])*?(?<![\w$])trackNow\(", text)
+        if name == "script" and values.get("type") in (None, "module") and code:
             yield "script text"
-        if "trackNow" in values.get("onclick", ""):
+        if "tracker.example" in values.get("onclick", ""):
             yield f"{name} onclick"
 
 

@@ -12,10 +12,10 @@ import re
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html import css
+from consent_mw.html.code import Ids
 from consent_mw.html.elements import Tag
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.holder import defuse
-from consent_mw.html.match import Ids
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.scanner.text import Forks

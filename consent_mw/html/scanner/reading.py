@@ -69,7 +69,7 @@ class Reading:
     """
 
     def __init__(self, page: Readings, holder: Holder, *, primary: bool) -> None:
-        cursor = Cursor(holder.policy.hold_back)
+        cursor = Cursor(holder.policy.hold_back, holder.policy.longest_script)
         self._compose(page, cursor, Document(cursor, page, holder, primary=primary))
 
     def _compose(self, page: Readings, cursor: Cursor, document: Document) -> None:

@@ -106,6 +106,12 @@ class PostgresRecords(SqlRecords):
         with self._database.lend(SLOW_WAIT, patient=True) as link, _transaction(link, key):
             yield _Session(link)
 
+    def clock(self) -> float | None:
+        """Return the time of the server."""
+        with self._reading() as session:
+            ((micros,),) = session.rows("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        return int(micros or 0) / 1_000_000
+
     def _wipe(self) -> None:
         """Let PostgreSQL take the old rows out of their pages; if it is at that already, let it."""
         try:

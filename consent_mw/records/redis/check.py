@@ -19,13 +19,13 @@ from consent_mw.records.redis.link import RedisLink
 from consent_mw.records.redis.link import Unfit
 from consent_mw.records.redis.link import reason
 
-__all__ = ["fit", "link_to", "newer", "told"]
+__all__ = ["fit", "link_to", "newer", "store_errors"]
 
 _log = logging.getLogger("consent_mw")
 
 
 @contextmanager
-def told(address: Address) -> Iterator[None]:
+def store_errors(address: Address) -> Iterator[None]:
     """Turn an error into one that names the store, and nothing that was to be kept from view."""
     try:
         yield

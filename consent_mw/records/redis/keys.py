@@ -117,6 +117,12 @@ def seal_text(seal: Seal) -> bytes:
     return json.dumps([seal.day, seal.size, seal.root.hex(), seal.previous.hex(), seal.signature]).encode()
 
 
+def day_and_size(text: bytes) -> tuple[int, int]:
+    """Return the day of a seal and the number of its entries."""
+    day, size = json.loads(text)[:2]
+    return int(day), int(size)
+
+
 def seal_of(site: str, number: int, text: bytes, leaves: bytes | None) -> Seal:
     """
     Return a seal.

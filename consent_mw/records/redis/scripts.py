@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-__all__ = ["ADD_COUNTS", "ADD_SEAL", "APPEND", "ERASE", "KEEP_NOTICE", "PUBLISH", "PURGE", "Script"]
+__all__ = ["ADD_COUNTS", "ADD_SEAL", "APPEND", "CLOCK", "ERASE", "KEEP_NOTICE", "PUBLISH", "PURGE", "Script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,9 @@ redis.call('ZADD', KEYS[1], 0, key)
 redis.call('ZADD', KEYS[2], 0, key .. ARGV[2])
 return 1
 """)
+
+# KEYS schema, for the node to ask. Nothing is changed.
+CLOCK = _script("return redis.call('TIME')")
 
 # KEYS notices, schema. ARGV digest, document.
 KEEP_NOTICE = _script(r"""

@@ -84,7 +84,7 @@ class SqliteFile:
         self._check_folder()
         # Nothing stays open: a server that loads the site before it forks has no connection to hand on.
         try:
-            with self._told():
+            with self._store_errors():
                 self._connect(START_WAIT).close()
         except _Foreign as error:
             remedy = f"Name a file of its own in the setting {self.SETTING}."
@@ -127,7 +127,7 @@ class SqliteFile:
         if not slot.lock.acquire(timeout=slot.wait):
             raise RecordsError(f"{self.CONTENT} in {self.path} are busy.")
         try:
-            with self._told():
+            with self._store_errors():
                 yield slot.connection()
         except BaseException:
             slot.drop()  # what state it is in is unknown: the next caller starts afresh
@@ -136,7 +136,7 @@ class SqliteFile:
             slot.lock.release()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _store_errors(self) -> Iterator[None]:
         """Turn an error of SQLite into one that names the file."""
         try:
             yield
