@@ -87,7 +87,9 @@ class ConsentASGIMiddleware:
         self, app: ASGIApp, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
     ) -> None:
         from consent_mw.engine import Engine  # here, so that importing the name costs nothing
+        from consent_mw.engine.wrapping import check_asgi
 
+        check_asgi(app)
         self.app = app
         self.engine: Engine = Engine.configured(config)
         # The event loop serves everybody: it waits for nobody's news.
@@ -124,6 +126,11 @@ class ConsentASGIMiddleware:
     def close(self) -> None:
         """Finish what must not be lost, and let go of the records; the end of the process does so by itself."""
         self.engine.close()
+
+    def __getattr__(self, name: str) -> object:
+        from consent_mw.engine.wrapping import missing
+
+        raise missing(self, self.__dict__.get("app"), name)
 
 
 class _AsgiResponse:

@@ -79,12 +79,15 @@ class ConsentMiddleware:
         self, app: WSGIApplication, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
     ) -> None:
         from consent_mw.engine import Engine  # here, so that importing the name costs nothing
+        from consent_mw.engine.wrapping import check_wsgi
 
+        check_wsgi(app)
         self.app = app
         self.engine: Engine = Engine.configured(config)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if Passage.is_open(environ.get(PASSAGE)):
+            self._refuse_itself()
             return self.app(environ, start_response)
         head, script_name = RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", "")
         engine = self.engine.at(head)
@@ -117,6 +120,18 @@ class ConsentMiddleware:
     def close(self) -> None:
         """Finish what must not be lost, and let go of the records; the end of the process does so by itself."""
         self.engine.close()
+
+    def __getattr__(self, name: str) -> object:
+        from consent_mw.engine.wrapping import missing
+
+        raise missing(self, self.__dict__.get("app"), name)
+
+    def _refuse_itself(self) -> None:
+        from consent_mw.engine.wrapping import self_wrapped
+        from consent_mw.engine.wrapping import wraps_itself
+
+        if wraps_itself(self.app, self):
+            raise self_wrapped()
 
 
 class _WsgiResponse:

@@ -69,10 +69,10 @@ def _place(value: object) -> object:
     """Return a path, or a host and a path, with ``*`` for any run of characters."""
     text = checks.text(value)
     if "://" in text:
-        raise checks.Wrong(f"{text!r} names a scheme.", "Write host and path alone: example.org/tools/")
+        raise checks.ValueProblem(f"{text!r} names a scheme.", "Write host and path alone: example.org/tools/")
     if not _PLACE.fullmatch(text):
         remedy = 'Write "/admin/" for all below it, "/feed*.html", or "intranet.example/" for a whole host.'
-        raise checks.Wrong(f"{text!r} is no path, and no host with a path.", remedy)
+        raise checks.ValueProblem(f"{text!r} is no path, and no host with a path.", remedy)
     return text
 
 

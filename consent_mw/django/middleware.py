@@ -15,7 +15,6 @@ from collections.abc import Container
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
 from http.cookies import Morsel
 from typing import TYPE_CHECKING
@@ -54,8 +53,24 @@ PASSAGE = "consent_mw.passage"
 #: ``UpdateCacheMiddleware``, wagtail-cache. A view that asked answers for its visitor alone.
 _PAGE_CACHES = ("_cache_update_cache", "_wagtailcache_update")
 
-#: The passage of the request that is being answered; a request made within it becomes a part of its response.
-_passage: ContextVar[Passage | None] = ContextVar("consent_mw.passage", default=None)
+#: The request that is being answered; one that is made meanwhile becomes a part of its response.
+_around: ContextVar[HttpRequest | None] = ContextVar("consent_mw.around", default=None)
+
+
+def _within(request: HttpRequest) -> bool:
+    """
+    Return whether the response goes into one that is read by us anyway, and so must not be held already.
+
+    It does where the server's wrapper is one of ours, and where a view makes a request of its own for a part of its
+    response, such as Wagtail's previews: the notice then stands in the whole, once.
+    """
+    around = _around.get()
+    if around is None or not Passage.is_open(around.META.get(PASSAGE)):
+        return Passage.is_open(request.META.get(PASSAGE))
+    for name in (DECISION, PLACE):
+        request.META[name] = around.META[name]
+    request.consent = around.consent
+    return True
 
 
 @contextmanager
@@ -63,22 +78,12 @@ def _passing(request: HttpRequest) -> Iterator[None]:
     """Let what the project does for a request know that its response goes through an exchange."""
     passage = Passage()
     request.META[PASSAGE] = passage
-    token = _passage.set(passage)
+    token = _around.set(request)
     try:
         yield
     finally:
         passage.open = False
-        _passage.reset(token)
-
-
-def _part(head: RequestHead) -> RequestHead:
-    """
-    Return the head of a request that a view makes for a part of its own response, such as Wagtail's previews.
-
-    It is held like any other, and nobody reads it as a page: the notice stands in the response that it becomes part
-    of, once.
-    """
-    return replace(head, headers=tuple(pair for pair in head.headers if pair[0] not in ("accept", "sec-fetch-dest")))
+        _around.reset(token)
 
 
 def request_head(request: HttpRequest) -> RequestHead:
@@ -109,7 +114,7 @@ class ConsentMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self._async:
             return self._answer(request)
-        if Passage.is_open(request.META.get(PASSAGE)):
+        if _within(request):
             return self._plain(request)
         head = request_head(request)
         engine = self._engine(head)
@@ -121,7 +126,7 @@ class ConsentMiddleware:
         return _Rewrite(exchange, response).sync()
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        if Passage.is_open(request.META.get(PASSAGE)):
+        if _within(request):
             response: HttpResponseBase = await self.get_response(request)
             return response
         head = request_head(request)
@@ -147,8 +152,6 @@ class ConsentMiddleware:
 
     def _exchange(self, engine: Engine, request: HttpRequest, head: RequestHead) -> Exchange:
         meta = request.META
-        if Passage.is_open(_passage.get()):
-            head = _part(head)
         exchange = engine.exchange(head, meta.get("SCRIPT_NAME", ""), meta.get("REMOTE_ADDR", ""))
 
         def ask() -> Decision:
