@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from consent_mw.config.toml_lines import Path
+from consent_mw.html import service_rules
 
-#: The shape of a language tag, BCP 47 as far as web pages use it.
-LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 # None of these may stand in a page: HTML 13.1.2.1 and XML 1.0 section 2.2.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -160,7 +159,7 @@ def by_language(language: str = "") -> Check:
         problems: list[ValueProblem] = []
         for tag, words in value.items():
             try:
-                if not LANGUAGE.fullmatch(str(tag)):
+                if not service_rules.LANGUAGE.fullmatch(str(tag)):
                     raise ValueProblem(f"{tag!r} is not a language tag.", "Write en, de, pt-BR and the like.")
                 text(words)
             except ValueProblem as problem:
@@ -179,7 +178,7 @@ def pattern(form: re.Pattern[str], what: str) -> Check:
         word = text(value)
         if not form.fullmatch(word):
             raise ValueProblem(f"{word!r} is not {what}.", "Write the name alone, with * for the part that changes.")
-        if not word.strip("*_-."):
+        if service_rules.is_too_wide(word):
             raise ValueProblem(f"{word!r} would catch the names of others too.", "Write more of the name.")
         return word
 

@@ -1,8 +1,7 @@
 """
-The form of a configuration: every setting with the check of its value.
+The schema of a configuration: every setting with the check of its value.
 
-:mod:`consent_mw.config` reads a configuration by these tables, and
-docs/settings.md describes each of them.
+:mod:`consent_mw.config` reads configurations by these tables, and docs/settings.md describes each setting.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ __all__ = [
     "THEME",
 ]
 
-ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+ID = service_rules.ID
 #: Schemes of stores that several machines may share.
 REMOTE_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
 
@@ -181,7 +180,7 @@ def _day(value: object) -> object:
 _WORD = "Use lower-case letters, digits and single hyphens."
 _LINK = "Write the whole address with https:// first, or a path on this site such as /privacy."
 _address = checks.shape(_ADDRESS, "an address", _LINK)
-_language = checks.shape(checks.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
+_language = checks.shape(service_rules.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
 
 #: Where each layout can stand.
 POSITIONS: Mapping[str, tuple[str, ...]] = {
@@ -202,7 +201,7 @@ SITE: Mapping[str, checks.Check] = {
     "keys_env": checks.shape(_ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_KEYS."),
     "records": _records,
     "spool": checks.text,
-    "unknown": checks.one_of(("pixels", "hold", "allow")),
+    "unknown": checks.one_of(("suspects", "pixels", "hold", "allow")),
     "caching": checks.one_of(("private", "shared", "class")),
     "release": checks.one_of(("in_place", "reload")),
     "reopen": checks.one_of(("button", "link")),
@@ -264,9 +263,9 @@ SERVICE: Mapping[str, checks.Check] = {
         checks.shape(service_rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr].")
     ),
     "cookies": checks.texts(checks.pattern(service_rules.COOKIE, "a cookie name")),
-    "storage": checks.texts(checks.pattern(re.compile(r"\S+"), "a storage key")),
+    "storage": checks.texts(checks.pattern(service_rules.KEY_NAME, "a storage key")),
     "country": checks.shape(
-        re.compile("[A-Z]{2}"), "an ISO 3166-1 alpha-2 code", "Write two capital letters, such as GB."
+        service_rules.COUNTRY, "an ISO 3166-1 alpha-2 code", "Write two capital letters, such as GB."
     ),
     "policy": _address,
     "opt_out": _address,

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from consent_mw import catalogue
 from consent_mw import config
+from consent_mw.catalogue.strangers import WithStrangers
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.keys import load_keys
 from consent_mw.cookies.load_once import OneTime
@@ -110,8 +111,9 @@ class Engine:
         self.tally = Tally(records, site, lookup, clock=clock)
         self._upkeep = Upkeep()
         first = LiveSite.made(site, assets, CookieJar(site, keys))
-        learning = Learning(records, known, self.today)
-        self._growing = GrowingSite(first, assets, learning, known, self._share_soon)
+        everybody = WithStrangers(known)
+        learning = Learning(records, everybody, self.today)
+        self._growing = GrowingSite(first, assets, learning, everybody, self._share_soon)
         opt_outs = OptOuts(site.on_change)
         for task in Housekeeping(site, records, keys, self.tally, clock).tasks():
             self._upkeep.add(task)

@@ -30,6 +30,7 @@ from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.engine.insertions import Insertions
 from consent_mw.html.match import Matcher
+from consent_mw.html.suspects import STRANGER
 from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
@@ -182,6 +183,8 @@ class GrowingSite:
                 self._hurry()
             return
         for id_ in sorted(held):
+            if id_.startswith(STRANGER):
+                continue  # named elsewhere, with the reason
             if id_ in self._catalogue and id_ not in self.configured.by_id and id_ not in self._named:
                 self._named.add(id_)
                 logger.warning(

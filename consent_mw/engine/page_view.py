@@ -414,6 +414,7 @@ class PageView(View):
 
     def held(self, ids: frozenset[str]) -> None:
         """Hear what was held in the page."""
+        self._parts.prepared.tell_of_strangers(ids)
         if TOO_LONG in ids:
             logger.warning(
                 "%s: a tag, or an inline script sixteen times as long, is longer than hold_back (%d bytes) and was held"

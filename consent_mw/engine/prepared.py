@@ -28,6 +28,9 @@ from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
+from consent_mw.html.suspects import STRANGER
+from consent_mw.html.suspects import Delivery
+from consent_mw.html.suspects import host_of_stranger
 from consent_mw.http.paths import Paths
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
@@ -61,8 +64,9 @@ class Prepared:
         _ = matcher.syntax  # compiled now, not by the first visitor
         self.policing = Policing(site, matcher)
         held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release, site.csp)
-        #: Changes with all that decides what is held.
-        self.holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
+        #: What the site's own pages show of its delivery.
+        self.delivery = Delivery()
+        self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         #: What stands in the place of held scripts' globals.
         self.queues = QueueCode(matcher.services, assets)
         #: Where no notice is shown, and nobody is counted.
@@ -80,6 +84,7 @@ class Prepared:
         self._lessons: BoundedCache[str, bytes] = BoundedCache(_KEPT_POLICIES, 1_048_576)
         self._included: BoundedCache[str, str] = BoundedCache(_KEPT_PARTS, 131_072)
         self._warned = False
+        self._told: set[str] = set()
 
     def hold_policy(self, decision: Decision, root: str, once: frozenset[str] = frozenset()) -> HoldPolicy:
         """
@@ -104,10 +109,16 @@ class Prepared:
                 placeholder=root + "/placeholder/",
                 hold_back=self._site.hold_back,
                 once=once,
+                delivery=self.delivery,
                 budget=self._budget,
             )
             self._policies.put(key, policy)
         return policy
+
+    @property
+    def holding(self) -> str:
+        """Letters and digits that change with all that decides what is held."""
+        return f"{self._holding}.{self.delivery.version}"
 
     def lesson(self, root: str) -> bytes:
         """Return what is inserted where a service was learned from the page: after its headers are sent."""
@@ -132,6 +143,20 @@ class Prepared:
         return any(self._included.get(path) is not None for path in paths) or any(
             fits(glob, path) for glob in self._included.values() if glob for path in paths
         )
+
+    def tell_of_strangers(self, ids: frozenset[str]) -> None:
+        """Say, once for each, which third parties are held as suspects, why, and what can be done."""
+        for id_ in ids & self.delivery.reasons.keys() - self._told:
+            self._told.add(id_)
+            host = host_of_stranger(id_)
+            logger.warning(
+                "%s is held as a suspect: %s. If the site needs it, add to the configuration:\n\n"
+                '[[services]]\nid = "own-%s"\nvendor = "..."\nhosts = ["%s"]\npurposes = ["necessary"]\n',
+                host,
+                self.delivery.reasons[id_],
+                id_.removeprefix(STRANGER).replace("--", "-"),
+                host,
+            )
 
     def warn_insecure(self) -> None:
         """Say, once, that nobody is asked over plain http."""

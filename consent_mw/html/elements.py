@@ -240,6 +240,8 @@ def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
         return "" if b"nomodule" in found and not foreign else "classic"
     if kind in ("module", "speculationrules", "importmap", "webbundle"):
         return kind
+    if kind.partition(";")[0].rstrip().encode("ascii", "replace") in JAVASCRIPT_TYPES:
+        return ""  # a parameter keeps a browser from running it, and no loader writes one
     return "deferred" if b"type" in found and _TURNED.search(kind) and not _DATA_TYPE.search(kind) else ""
 
 
@@ -324,3 +326,25 @@ def self_closing(found: re.Match[bytes]) -> bool:
         return False
     values = attributes(tag, found.end(2) - found.start()).values()
     return not any(value.end == len(tag) - 1 for entries in values for value in entries)
+
+
+_HANDLER = re.compile(rb"[oO][nN].")
+#: Classes by which loaders find the pictures that they fetch, and a picture that only keeps the place.
+_LOADERS_CLASS = re.compile(rb"lazy|lozad|unveil|defer|progressive|async", re.I)
+_STAND_IN = re.compile(rb"[ \t\n\f\r]*(?:data:|about:|\Z)", re.I)
+
+
+def _waits_for_loader(found: Attributes) -> bool:
+    """Whether a picture shows nothing of its own yet, or has the class of a loader: else its data is only data."""
+    if any(_LOADERS_CLASS.search(value.raw) for value in found.get(b"class", ())) or b"loading" in found:
+        return True
+    return b"src" not in found or _STAND_IN.match(found[b"src"][0].raw) is not None
+
+
+def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
+    """Return how an attribute that no standard names leads out, or one that any element may have."""
+    if _HANDLER.match(key):
+        return "handler"
+    if name in LAZY_ELEMENTS and (lazy := LAZY.fullmatch(key)) and (name != b"img" or _waits_for_loader(found)):
+        return "srcset" if lazy.group(1) else "page" if name == b"iframe" else "url"
+    return ""

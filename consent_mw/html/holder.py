@@ -8,10 +8,8 @@ stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from contextlib import suppress
 
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
@@ -20,7 +18,6 @@ from consent_mw.html.code import Code
 from consent_mw.html.code import Ids
 from consent_mw.html.elements import ANYWHERE
 from consent_mw.html.elements import LAZY
-from consent_mw.html.elements import LAZY_ELEMENTS
 from consent_mw.html.elements import LEFT_OUT
 from consent_mw.html.elements import VISITORS_EVENTS
 from consent_mw.html.elements import Attribute
@@ -31,12 +28,15 @@ from consent_mw.html.elements import attributes
 from consent_mw.html.elements import executes
 from consent_mw.html.elements import is_pixel
 from consent_mw.html.elements import kinds as kinds_of
+from consent_mw.html.elements import other_kind
 from consent_mw.html.elements import told_by_beginning
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
 from consent_mw.html.hold_policy import TagPlan
+from consent_mw.html.suspects import STRANGER
+from consent_mw.html.suspects import element_of
 from consent_mw.html.urls import DataUrl
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
@@ -46,6 +46,7 @@ from consent_mw.html.urls import site_of
 from consent_mw.html.urls import unescape_attribute
 from consent_mw.html.values import candidates
 from consent_mw.html.values import refresh
+from consent_mw.html.values import texts_in_json
 
 #: srcdoc within srcdoc within ...: deeper ones are held whole.
 _MOST_NESTED = 4
@@ -56,7 +57,6 @@ _LOADS_CODE = frozenset({b"script", b"iframe", b"link"})
 #: Stands for a construct that is longer than what may be kept back: no choice releases it.
 TOO_LONG = "too-long"
 
-_HANDLER = re.compile(rb"[oO][nN].")
 _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
 #: A dot segment may stand in the middle of what a path rule names.
 _DOT_SEGMENT = re.compile(rb"(?:\A|/)(?:\.|%2[eE])")
@@ -112,8 +112,10 @@ class Holder:
         )
         # Documents in attributes and XHTML are read by other rules, and too rare to remember. What a relative address
         # leads to depends on the page's path only where it must be resolved.
-        place = page._replace(rest="") if self.passes_local else page
-        self.memory = Memory(Budget()) if xml or depth else policy.memory(place, base, charset)
+        self._place = page._replace(rest="") if self.passes_local else page, base, charset
+        self.memory = Memory(Budget()) if xml or depth else policy.memory(*self._place)
+        if not depth and base is None:
+            policy.delivery.begin_page()
 
     def with_base(self, base: Url) -> Holder:
         """Return the same for a page whose first base element says ``base``."""
@@ -237,17 +239,8 @@ class Holder:
         Speculation rules and web bundles: all their texts are taken for addresses.
         """
         ids = dict.fromkeys(self._matcher.addresses(content, self.page))
-        todo: list[object] = []
-        with suppress(ValueError, RecursionError):  # no browser reads it either
-            todo = [json.loads(content)]
-        while todo:
-            value = todo.pop()
-            if isinstance(value, str):
-                ids.update(dict.fromkeys(self._matcher.url(value, self.base, self.page)))
-            elif isinstance(value, dict):
-                todo += value.values()
-            elif isinstance(value, list):
-                todo += value
+        for text in texts_in_json(content):
+            ids.update(dict.fromkeys(self._matcher.url(text, self.base, self.page)))
         return self.not_allowed(tuple(ids))
 
     def _handler(self, raw: bytes, event: bytes) -> Ids:
@@ -379,7 +372,7 @@ class Holder:
         for key, values in found.items():
             # In XHTML any prefix may stand for XLink.
             plain = b"xlink:href" if self.xml and key.endswith(b":href") else key
-            kind = kinds.get(plain) or ANYWHERE.get(key) or _other_kind(name, key)
+            kind = kinds.get(plain) or ANYWHERE.get(key) or other_kind(name, key, found)
             if not kind:
                 continue
             first = values[0]
@@ -406,6 +399,8 @@ class Holder:
                     ids = () if self._known(first.raw) else self.not_allowed((UNKNOWN_SERVICE,))
             if not ids and kind in ("url", "page") and name in _LOADS_CODE:
                 ids = self._tag(first.raw)
+            if not ids and kind in ("url", "page", "srcset") and self.policy.unknown == "suspects":
+                ids = self._stranger(tag, first.raw)
             if ids:
                 holds[key] = ids
         if name == b"iframe" and b"srcdoc" in found and b"src" in found:
@@ -422,6 +417,22 @@ class Holder:
         if self.policy.remove and tag.removable and name in LEFT_OUT and TOO_LONG not in held:
             return TagPlan((), held, remove=True)
         return self._edits(tag, holds, inner, held)
+
+    def _stranger(self, tag: Tag, raw: bytes) -> Ids:
+        """Return the id of a third party that nobody described and that looks like a tracker, unless it is allowed."""
+        ids, target = self.url(raw)
+        if ids or not self.third_party(target) or UNKNOWN_SERVICE in self._allowed:
+            return ()
+        found = tag.attributes
+        rel = self.text(found[b"rel"][0].raw).lower() if b"rel" in found else ""
+        pixel = tag.name == b"img" and is_pixel(found, tag.in_noscript, self.text)
+        element = element_of(tag.name, found.keys(), rel, is_pixel=pixel)
+        version = self.policy.delivery.version
+        id_ = self.policy.delivery.judge(element, resolve(self.text(raw), self.base), self.page.host)
+        if version != self.policy.delivery.version and not (self.xml or self.depth):
+            # What was answered before rests on less than what is known now.
+            self.memory = self.policy.memory(*self._place)
+        return self.not_allowed((id_,)) if id_ else ()
 
     def _known(self, raw: bytes) -> bool:
         return bool(self.url(raw)[0])
@@ -480,16 +491,8 @@ class Holder:
         if not shown or is_pixel(found, False, self.text):
             return False
         services = self._matcher.services
-        return any(services[id_].embed for id_ in held if id_ in services) or b"data-consent" in found
-
-
-def _other_kind(name: bytes, key: bytes) -> str:
-    """Return how an attribute that no standard names leads out, or one that any element may have."""
-    if _HANDLER.match(key):
-        return "handler"
-    if name in LAZY_ELEMENTS and (lazy := LAZY.fullmatch(key)):
-        return "srcset" if lazy.group(1) else "page" if name == b"iframe" else "url"
-    return ""
+        embeds = (id_.startswith(STRANGER) or (id_ in services and services[id_].embed) for id_ in held)
+        return any(embeds) or b"data-consent" in found
 
 
 def defuse(ids: Ids) -> bytes:

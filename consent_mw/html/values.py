@@ -4,7 +4,9 @@ Attribute values that hold addresses in a syntax of their own.
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 
 #: The steps of https://html.spec.whatwg.org/#shared-declarative-refresh-steps up to the address, and its beginning.
 _REFRESH = re.compile(r"[ \t\n\r\f]*+(?:[0-9]++|(?=\.))[0-9.]*+(?=[;, \t\n\r\f])[ \t\n\r\f]*+[;,]?[ \t\n\r\f]*+")
@@ -43,4 +45,21 @@ def candidates(text: str) -> list[tuple[str, int]]:
             while position < len(text) and (depth or text[position] != ","):
                 depth += {"(": 1, ")": -1 if depth else 0}.get(text[position], 0)
                 position += 1
+    return found
+
+
+def texts_in_json(content: bytes) -> list[str]:
+    """Return the texts in the lists and objects of a JSON document; none where it is no JSON."""
+    found: list[str] = []
+    todo: list[object] = []
+    with suppress(ValueError, RecursionError):
+        todo = [json.loads(content)]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, dict):
+            todo += value.values()
+        elif isinstance(value, list):
+            todo += value
     return found

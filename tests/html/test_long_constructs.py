@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.rewriter import Rewriter
+from tests.html.parsers import leaks
 from tests.html.rewriting import holder
 from tests.html.rewriting import run
-from tests.html.test_rewriter_properties import leaks
 
 HOLD_BACK = 200
 LONG = b"a" * 300

@@ -54,7 +54,7 @@ def erase(visitor: Visitor) -> int:
     return visitor.send("POST", "/receipt/erase", body="lang=en", headers=headers, content_type=FORM).status_code
 
 
-def test_every_change_is_notified_with_its_receipt() -> None:
+def test_every_change_is_told_with_its_receipt() -> None:
     """A first grant, a smaller one, and a withdrawal are told in order, each with the receipt it is about."""
     ear = Ear()
     visitor = Visitor(ear.context)
@@ -64,14 +64,14 @@ def test_every_change_is_notified_with_its_receipt() -> None:
     assert ear.told == [(NONE, ALL, "receipt-1"), (ALL, some, "receipt-2"), (some, NONE, "receipt-2")]
 
 
-def test_a_change_is_notified_when_it_is_in_the_records() -> None:
+def test_a_change_is_told_when_it_is_in_the_records() -> None:
     """The function may look the receipt up: the ledger has it."""
     ear = Ear()
     Visitor(ear.context).post(ACCEPT)
     assert ear.rows == [1]
 
 
-def test_a_refusal_is_notified_without_a_receipt() -> None:
+def test_a_refusal_is_told_without_a_receipt() -> None:
     """A first refusal is told, and tells nothing about who it was; the same again is not."""
     ear = Ear()
     visitor = Visitor(ear.context)
@@ -80,7 +80,7 @@ def test_a_refusal_is_notified_without_a_receipt() -> None:
     assert ear.told == [(NONE, NONE, "")]
 
 
-def test_an_erasure_is_notified() -> None:
+def test_an_erasure_is_told() -> None:
     """Who has the record erased has withdrawn, and the site's code hears which receipt it was."""
     ear = Ear()
     visitor = Visitor(ear.context)
@@ -89,7 +89,7 @@ def test_an_erasure_is_notified() -> None:
     assert ear.told[1:] == [(ALL, NONE, "receipt-1")]
 
 
-def test_an_erasure_that_the_store_cannot_do_is_notified_as_the_withdrawal_that_it_is() -> None:
+def test_an_erasure_that_the_store_cannot_do_is_told_as_the_withdrawal_that_it_is() -> None:
     """The visitor's word counts whatever the store does, for the site's code too."""
     ear = Ear()
     visitor = Visitor(ear.context)
@@ -99,7 +99,7 @@ def test_an_erasure_that_the_store_cannot_do_is_notified_as_the_withdrawal_that_
     assert ear.told[1:] == [(ALL, NONE, "receipt-1")]
 
 
-def test_what_ends_with_a_choice_that_no_longer_counted_is_notified() -> None:
+def test_what_ends_with_a_choice_that_no_longer_counted_is_told() -> None:
     """A grant that answered an older question ends with the next answer, and its receipt is told."""
     ear = Ear()
     visitor = Visitor(ear.context)
@@ -145,7 +145,7 @@ def granted(receipt: str = "receipt-1") -> Record:
 SIGNAL = Signals(gpc=True)
 
 
-def test_a_signal_that_takes_something_away_is_notified_once() -> None:
+def test_a_signal_that_takes_something_away_is_told_once() -> None:
     """The opt-out signal of somebody who had granted marketing is told, with the signal as its reason, once."""
     told: list[tuple[Decision, Decision, str]] = []
     outs = OptOuts(lambda old, new, receipt: told.append((old, new, receipt)))
@@ -179,7 +179,7 @@ def test_nobody_listens() -> None:
     assert len(outs._notified) == 0
 
 
-def test_more_opt_outs_than_can_wait_are_notified_later(caplog: pytest.LogCaptureFixture) -> None:
+def test_more_opt_outs_than_can_wait_are_told_later(caplog: pytest.LogCaptureFixture) -> None:
     """What does not find room is said in the log, and taken up with the visitor's next page."""
     told: list[str] = []
     outs = OptOuts(lambda old, new, receipt: told.append(receipt))
@@ -190,7 +190,7 @@ def test_more_opt_outs_than_can_wait_are_notified_later(caplog: pytest.LogCaptur
     assert outs.saw(SITE, granted("r0"), SIGNAL, TODAY) is True
 
 
-def test_a_page_view_with_the_signal_is_notified_beside_the_request(tmp_path: Path) -> None:
+def test_a_page_view_with_the_signal_is_told_beside_the_request(tmp_path: Path) -> None:
     """The site's code hears of the opt-out although the visitor only looked at a page."""
     told: list[str] = []
     services = [{"use": "google-analytics"}, {"use": "meta-pixel"}]
