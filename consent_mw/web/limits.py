@@ -11,8 +11,7 @@ clients are told apart by the first 56 bits, which is what a provider gives to a
 is bounded for each of them.
 
 Behind a proxy of which ``trusted_proxies`` says nothing, all visitors have its address. If that is one of a private
-network, the address that the proxy adds to ``X-Forwarded-For`` gets a bucket of its own, and the proxy's own bucket is
-ten times as large. A log line names the setting when a bucket is empty.
+network, its bucket is ten times as large, and the address that it adds to ``X-Forwarded-For`` gets one of its own. A log line names the setting when a bucket is empty.
 """
 
 from __future__ import annotations
@@ -112,7 +111,7 @@ def clients_of(remote: str, head: RequestHead, proxies: int) -> list[tuple[str, 
         return [(_network(address), 1)]
     hops = hops_of(head)
     if not hops:
-        return [(_network(address), 1)]
+        return [(f"proxy {_network(address)}", _PROXY)]
     return [(_network(hops[-1]), 1), (f"proxy {_network(address)}", _PROXY)]
 
 
