@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Set
@@ -279,6 +280,11 @@ class PageView(View):
         return f'<wbr data-cmw-place="{self._parts.growing.now().cookies.mark}">'
 
     @cached_property
+    def key(self) -> str:
+        """A secret of this response, by which the runtime knows what the server held."""
+        return secrets.token_urlsafe(9)
+
+    @cached_property
     def language(self) -> str:
         """The language of the notice that the browser asks for; a page that names its own goes before it."""
         return choose_language(self.site.site, self.head.header("accept-language") or "")
@@ -351,6 +357,7 @@ class PageView(View):
             loads=terms.loads,
             closed=self.csp.closed,
             shared=self.for_all,
+            key=self.key,
             news=self._news(now, decision, lang),
         )
 

@@ -151,6 +151,11 @@ class View(Protocol):
         """The tag by which an author may ask for the banner in another place than first in the body."""
         return ""
 
+    @property
+    def key(self) -> str:
+        """What marks of the page carry so that nobody else's markup is taken for ours; empty for nothing."""
+        return ""
+
     def banner(self, place: PageInsert) -> bytes:
         """Return what goes where the banner can stand, or nothing (yet)."""
         return b""
@@ -400,6 +405,7 @@ class Exchange:
                 undeclared=not verdict.charset,
                 amend=self.view.meta_csp,
             )
+            made.key = self.view.key
             made.queue = queue if made.first is not None else None
             made.mark = self.view.mark.encode() if self._place_asked else b""
             self._rewriters.append(made)

@@ -134,6 +134,7 @@ class NoticePage:
         loads: False where it does not let a script of ours load another one, or make code of text.
         closed: True where the page's policy leaves out what may be granted in the page: that takes another page.
         shared: True for a page that caches keep for everybody, whoever it was made for.
+        key: What the marks of the page carry (:attr:`consent_mw.html.rewriter.Rewriter.key`), or empty.
         news: Why a visitor who has chosen before is asked again (:mod:`consent_mw.notice.reasked`), or empty.
         utf8: True where the page's bytes are known to be UTF-8; elsewhere only ASCII goes in.
     """
@@ -149,6 +150,7 @@ class NoticePage:
     loads: bool = True
     closed: bool = False
     shared: bool = False
+    key: str = ""
     news: str = ""
     utf8: bool = False
 
@@ -218,6 +220,7 @@ class Notice:
         slots = {
             b"nonce": page.nonce,
             b"root": page.root,
+            b"key": page.key,
             b"back": page.back,
             b"query": self._query(page.back, page.lang),
             b"granted": ",".join(sorted(decision.granted)),
@@ -229,6 +232,12 @@ class Notice:
         filled[b"news"] = _bytes(news, page.utf8)
         # re.split with one group: literal parts at the even places, names of slots at the odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
+
+    def banner(self, page: NoticePage) -> str:
+        """Return the banner alone, for a page in which the choices are opened again; any text in it is escaped."""
+        slots = {"root": page.root, "back": page.back, "query": self._query(page.back, page.lang), "news": ""}
+        markup = self._banner(page.lang, page.decision.gpc)
+        return _SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)
 
     def head(self, page: NoticePage) -> bytes:
         """Return what goes first into the head of the page, where it runs before all else."""
@@ -341,6 +350,7 @@ class Notice:
         settings = "".join(
             [
                 'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
+                'data-cmw-key="\x01key\x01" ',
                 'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01" ',
                 # Without it the runtime sends the choice and reloads the page.
                 f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
@@ -376,6 +386,7 @@ class Notice:
         return "".join(
             [
                 '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
+                'data-nosnippet="" '
                 f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}" '
                 f'data-cmw-layout="{self.site.layout}" data-cmw-position="{position_of(self.site)}"',
                 f"{mark('')}>",
@@ -449,7 +460,7 @@ class Notice:
         status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>'
         status = everybody.under_signal(status, gpc, shared)
         return (
-            f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" aria-label="{label}" '
+            f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" data-nosnippet="" aria-label="{label}" '
             f'lang="{lang}" dir="{direction(lang)}">'
             f'<a class="cmw-open" href="\x01root\x01/?\x01query\x01" data-cmw-action="open"><span>{label}</span></a>'
             f"{status}</section>"

@@ -12,6 +12,7 @@ GET /stats            the owner's pages: :mod:`consent_mw.web.stats.views`
 GET /placeholder/ids  what stands in the place of a held embed
 GET /assets/name      static files under names that hold their hash
 POST /csp             what policies stopped: :mod:`consent_mw.web.csp_reports`
+GET /notice           the notice as JSON, for a page that opens the choices again
 GET /state            the state as JSON, for pages that come back from a cache
 ====================  ========================================================
 
@@ -54,6 +55,7 @@ from consent_mw.core.model import Decision
 from consent_mw.core.model import Record
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
+from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
 from consent_mw.notice.reasked import news
 from consent_mw.web import csp_reports
@@ -158,6 +160,13 @@ def create_app(context: WebContext) -> Flask:
         # The name changes with the content, so a copy never goes stale.
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
+
+    @app.get("/notice")
+    def again() -> Response:
+        visit = visit_of(context).in_language(request.args.get("lang", ""))
+        page = NoticePage(visit.decision, visit.lang, "", visit.back(request.args.get("back", "")), visit.root)
+        shown = context.notice()
+        return jsonify({"style": shown.style(True), "markup": shown.banner(page)})
 
     @app.get("/state")
     def state() -> Response:
