@@ -29,7 +29,7 @@ document.currentScript.cmw = kit => {
     setTimeout(() => { node.textContent = text; }, 100);
   };
 
-  let signals = setting('signals-src');
+  let signals = setting('signals-src') && { path: setting('signals-src'), plan: setting('signals') };
   const follow = async answer => {
     const before = [...kit.on];
     const { granted, purposes, state } = answer;
@@ -48,13 +48,14 @@ document.currentScript.cmw = kit => {
     const detail = { granted, purposes, state };
     // What has run cannot be taken back within the page, and whose choice is gone is asked anew.
     detail.reload = state === 'none' || before.some(id => !allows(id)) || (more && setting('release') === 'reload');
+    if (signals !== 0) signals = answer.signals || signals;
     if (state !== 'none') queues.drop();
     if (more && !detail.reload) queues.begin();
     if (more && signals && !detail.reload) {
       // Vendors that listen to signals must find them before any tag of theirs runs.
-      const path = signals;
-      signals = '';
-      await kit.load(path).catch(() => { detail.reload = true; });
+      const { path, plan } = signals;
+      signals = 0;
+      await kit.load(path, plan).catch(() => { detail.reload = true; });
     }
     doc.dispatchEvent(new CustomEvent('cmw:change', { detail }));
     if (detail.reload) location.reload();
@@ -120,6 +121,8 @@ document.currentScript.cmw = kit => {
     if (details) details.open = true;
   };
   kit.open = async () => {
+    const banner = kit.find();
+    if (banner && !banner.isConnected) kit.ours = kit.ours.filter(el => el !== banner);
     if (!kit.find()) await fetched();
     if (!show()) throw 0;
   };
@@ -676,14 +679,7 @@ document.currentScript.cmw = kit => {
   kit.release = otherwise => {
     queue = queue.then(async () => {
       known = await parsed;
-      // What came with a part of a page is held by the server, but nobody can tell it from a visitor's.
-      let strange = false;
-      walk(doc, el => {
-        const ids = el.getAttribute('data-cmw-held');
-        strange = strange || (ids && known && !known.has(el) && !el.hasAttribute('data-cmw-guard') && allowsAll(ids));
-      });
-      // A page that caches keep would come back the same.
-      await (!known || (strange && !setting('shared')) ? otherwise() : pass());
+      await (known ? pass() : otherwise());
     }).catch(report);
   };
 

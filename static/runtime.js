@@ -38,7 +38,7 @@
 
   // Libraries that put another page into this one have none of ours in it: the banner and the control stay.
   const keeper = new MutationObserver(() => {
-    if (!kit.ours[0] || kit.ours[0].isConnected || !doc.body) return;
+    if (!kit.ours[0] || kit.ours.some(el => el.isConnected) || !doc.body) return;
     // Copies that a library kept.
     doc.querySelectorAll('[data-cmw-banner],[data-cmw-reopen]').forEach(el => el.remove());
     doc.body.prepend(...kit.ours);
@@ -72,10 +72,10 @@
     });
     return policy['create' + kind](value);
   };
-  kit.load = path => new Promise((done, fail) => {
+  kit.load = (path, plan) => new Promise((done, fail) => {
     const script = doc.createElement('script');
     script.nonce = own.nonce;
-    script.dataset.cmwSignals = setting('signals');
+    script.dataset.cmwSignals = plan;
     // What it brought is taken at once, so that nobody else gets hold of the state.
     script.onload = () => done(script.cmw && script.cmw(kit));
     script.onerror = fail;
@@ -119,8 +119,8 @@
   if (find()) new ResizeObserver(([{ target }]) => {
     if (target.isConnected && !target.offsetHeight && !matchMedia('print').matches) target.hidden = true;
   }).observe(find());
-  const open = () => more().then(() => kit.open())
-    .catch(() => location.assign(at('/?back=' + encodeURIComponent(location.pathname + location.search))));
+  const open = to => more().then(() => kit.open())
+    .catch(() => location.assign(to || at('/?back=' + encodeURIComponent(location.pathname + location.search))));
 
   const stop = event => {
     event.preventDefault();
@@ -151,14 +151,13 @@
       button.click();
     });
   });
-  listen('pointerover', event => { if (find() && find().contains(event.target)) more().catch(() => {}); });
 
   listen('click', event => {
     const control = event.target.closest && event.target.closest('[data-cmw-action=open]');
-    if (!control || control.form || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!control || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (ours(control)) stop(event);
     event.preventDefault();
-    open();
+    open(control.href);
   });
 
   // The placeholder of an embed asks for it to be loaded once: that one element is given back, and nothing recorded.
@@ -170,7 +169,7 @@
 
   window.consentMw = Object.freeze({
     allows: kit.allows,
-    open,
+    open: () => open(),
     onChange: listener => {
       const heard = event => listener(event.detail);
       doc.addEventListener('cmw:change', heard);

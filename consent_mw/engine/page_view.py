@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Set
@@ -61,6 +60,9 @@ from consent_mw.notice.wording import page_language
 from consent_mw.on_change import OptOuts
 
 logger = logging.getLogger("consent_mw")
+
+#: What tells visitors apart who ask for the same page; used within a keyed hash only.
+_PERSONAL = ("cookie", "authorization", "user-agent", "accept-language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +283,17 @@ class PageView(View):
 
     @cached_property
     def key(self) -> str:
-        """A secret of this response, by which the runtime knows what the server held."""
-        return secrets.token_urlsafe(9)
+        """
+        What marks of ours carry in this response, so that the runtime knows what the server held.
+
+        Markup that was written before cannot know it: it depends on the visitor's cookies and browser, and on the
+        day. The same request gets the same page. Who sends the same request can know it, and in a page that caches
+        keep it depends on the page alone: so the runtime takes no mark twice either.
+        """
+        facts = [self.head.host, self.back, str(self._parts.today())]
+        if self.caching.scope is Scope.ONE:
+            facts += [self.head.header(name) or "" for name in _PERSONAL]
+        return self._parts.growing.now().cookies.page_key(*facts)
 
     @cached_property
     def language(self) -> str:

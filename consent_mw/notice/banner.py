@@ -220,7 +220,6 @@ class Notice:
         slots = {
             b"nonce": page.nonce,
             b"root": page.root,
-            b"key": page.key,
             b"back": page.back,
             b"query": self._query(page.back, page.lang),
             b"granted": ",".join(sorted(decision.granted)),
@@ -229,6 +228,7 @@ class Notice:
         }
         filled = {name: _bytes(escape(text), page.utf8) for name, text in slots.items()}
         news = f'<p class="cmw-text cmw-news">{escape(page.news)}</p>' if page.news else ""
+        filled[b"key"] = _bytes(f'data-cmw-key="{escape(page.key)}" ' if page.key else "", page.utf8)
         filled[b"news"] = _bytes(news, page.utf8)
         # re.split with one group: literal parts at the even places, names of slots at the odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
@@ -321,6 +321,11 @@ class Notice:
         }
 
     @property
+    def signals(self) -> Mapping[str, str]:
+        """What a page needs to tell vendors of a choice made in it: where the code is, and its plan; or nothing."""
+        return self._signals.parts
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """The languages that the notice is shown in, the site's first one first."""
         return offered_languages(self.site)
@@ -350,13 +355,13 @@ class Notice:
         settings = "".join(
             [
                 'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
-                'data-cmw-key="\x01key\x01" ',
+                "\x01key\x01",
                 'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01" ',
                 # Without it the runtime sends the choice and reloads the page.
                 f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
                 f' data-cmw-saved="{saved}"' if variant.prompt else "",
                 f' data-cmw-shared="{self.site.revision[:8]}"' if variant.shared else "",
-                "" if variant.told else self._signals.attributes,
+                "" if variant.told or variant.prompt else self._signals.attributes,
                 ' data-cmw-release="reload"' if variant.closed or self.site.release == "reload" else "",
                 nonce,
             ]

@@ -128,7 +128,7 @@ def create_app(context: WebContext) -> Flask:
         count(context, visit, chosen)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
         if wants_json():
-            answer = jsonify(_state(decision))
+            answer = jsonify(_state(context, decision))
         else:
             answer = Response(status=303)
             answer.headers["Location"] = visit.back(form.back)  # (8)
@@ -171,7 +171,7 @@ def create_app(context: WebContext) -> Flask:
     @app.get("/state")
     def state() -> Response:
         visit = visit_of(context)
-        answer = jsonify(_state(visit.decision))
+        answer = jsonify(_state(context, visit.decision))
         put_right(context, answer, visit)
         return answer
 
@@ -240,9 +240,12 @@ def _record(context: WebContext, site: Site, chosen: Choice, gpc: bool) -> Recor
     )
 
 
-def _state(decision: Decision) -> dict[str, object]:
+def _state(context: WebContext, decision: Decision) -> dict[str, object]:
+    signals = context.notice().signals
     return {
         "state": state_of(decision),
         "granted": sorted(decision.granted),
         "purposes": sorted(decision.purposes),
+        # What tells vendors of the choice; pages that wait for one need not carry it.
+        **({"signals": signals} if signals and decision.granted else {}),
     }
