@@ -5,6 +5,7 @@
 #   make test-fast  no browsers and nothing slow: for every few minutes
 #   make bench      the tables of docs/benchmarks.md, measured anew (PAGES=folder adds pages of your own)
 #   make lint       ruff and mypy only
+#   make fuzz       look for pages, style sheets, cookies and settings that break it (MINUTES=10, TARGET=all)
 #   make docs       the documentation as a site in build/site, strictly
 #   make generated  write every generated file anew; generated-check says which differ
 #   make dist       the wheel and the source archive in dist/ (TAG=v1.2.3 checks what is to be released)
@@ -22,6 +23,8 @@ WORKERS ?= auto
 PAGES ?=
 DJANGO ?=
 TAG ?=
+MINUTES ?= 10
+TARGET ?= all
 BIN := .venv/bin
 PINS := requirements-dev.txt
 #: The stamps say for which pyproject.toml, setup.cfg and pins the installation was made.
@@ -31,7 +34,7 @@ TOOLS := .venv/.tools-installed
 GATED := consent_mw/core/*,consent_mw/html/*,consent_mw/http/*,consent_mw/cookies/*,consent_mw/records/*,consent_mw/proof/*,consent_mw/web/*
 GATE := 95
 
-.PHONY: help demo test test-fast tests lint format bench packages npm docs generated generated-check dist clean
+.PHONY: help demo test test-fast tests lint format bench packages npm docs fuzz generated generated-check dist clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -77,6 +80,9 @@ test-fast: $(TOOLS)
 
 bench: $(TOOLS) npm
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md $(if $(PAGES),--pages "$(PAGES)")
+
+fuzz: $(TOOLS)
+	$(BIN)/python -m fuzz $(TARGET) --minutes $(MINUTES)
 
 docs: $(TOOLS)
 	$(BIN)/zensical build --strict

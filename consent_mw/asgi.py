@@ -108,7 +108,7 @@ class ConsentASGIMiddleware:
         exchange = engine.exchange(head, _root(scope), remote)
         inner = {
             **scope,
-            DECISION: exchange.decision,
+            DECISION: exchange.view.ask,
             PLACE: exchange.place,
             "headers": _request_headers(scope, exchange),
         }

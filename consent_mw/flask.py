@@ -14,16 +14,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from consent_mw.http.asked import AskedDecision
 from consent_mw.jobs import ConsentJobs
 from consent_mw.wsgi import ConsentMiddleware
+from consent_mw.wsgi import asking
 from consent_mw.wsgi import consent_banner
-from consent_mw.wsgi import current
 
 if TYPE_CHECKING:
     from flask import Flask
     from markupsafe import Markup
 
-    from consent_mw.core.model import Decision
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
 
@@ -89,14 +89,14 @@ def _remember() -> None:
     from flask import g
     from flask import request
 
-    g.consent = current(request.environ)
+    g.consent = AskedDecision(asking(request.environ))
 
 
-def _template_names() -> dict[str, Decision]:
+def _template_names() -> dict[str, AskedDecision]:
     from flask import has_request_context
     from flask import request
 
-    return {"consent": current(request.environ)} if has_request_context() else {}
+    return {"consent": AskedDecision(asking(request.environ))} if has_request_context() else {}
 
 
 def _banner() -> Markup:

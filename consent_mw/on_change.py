@@ -1,25 +1,24 @@
 """
-``on_change``: the site's own code hears what changed in what it may do for a visitor.
+``on_change``: calls the site's own code when a visitor's choice changes.
 
-The function gets the decision before, the decision now, and the receipt that
-it is about. A choice is told in the thread of its request, once it is in the
-records; the visitor's answer waits for the function and never fails by it.
-An opt-out signal (GPC) that takes away what a visitor had granted is told by
-the thread of the upkeep, once for each receipt and process.
+The function gets the decision before, the decision now, and the receipt concerned. For a choice it is called in the
+thread of the request, after the choice was recorded; the answer waits for it, and does not fail if it does. For an
+opt-out signal (GPC) that revokes what a visitor had granted, it is called in the housekeeping thread, once per receipt
+and process.
 
-What is told: a change in what is granted, in the receipt, or in whether the
-visitor has answered at all. The same answer again is no change.
+It is called for a change in what is granted, in the receipt, or in whether the visitor has answered at all. The same
+answer again is no change.
 """
 
 from __future__ import annotations
 
 import logging
 import traceback
-from collections import OrderedDict
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
 
+from consent_mw.core.cache import BoundedCache
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
@@ -27,23 +26,24 @@ from consent_mw.core.model import Record
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 
-__all__ = ["OptOuts", "tell"]
+__all__ = ["OptOuts", "notify"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Receipts whose opt-out a process remembers to have told, and opt-outs that wait to be told.
+#: Receipts whose opt-out a process has reported, and bytes of them; most opt-outs that wait to be reported.
 _REMEMBERED = 10_000
+_REMEMBERED_BYTES = 4_000_000
 _WAITING = 1_000
 
 OnChange = Callable[[Decision, Decision, str], object]
 
 
-def tell(on_change: OnChange | None, old: Decision, new: Decision, ended: str = "") -> None:
+def notify(on_change: OnChange | None, old: Decision, new: Decision, ended: str = "") -> None:
     """
-    Tell the site's function of a choice, if it changed something; never raises.
+    Call the site's function if a choice changed something; never raises.
 
     Args:
-        ended: The receipt that the choice replaced or withdrew, or empty; it may be of a choice that no longer counted.
+        ended: The receipt that the choice replaced or withdrew, or empty. Its choice may no longer have counted.
     """
     before = (old.granted, old.purposes, old.record is not None, ended)
     if on_change is not None and before != (new.granted, new.purposes, new.record is not None, new.receipt):
@@ -54,44 +54,41 @@ def _call(on_change: OnChange, old: Decision, new: Decision, receipt: str) -> No
     try:
         on_change(old, new, receipt)
     except Exception as error:
-        # The error's own words may hold a receipt, which no log is to hold; where it comes from is what helps.
+        # The error's message may contain a receipt, which must not be logged. The traceback is what helps.
         trace = "".join(traceback.format_tb(error.__traceback__))
         _log.error("on_change failed by %s; the choice counts all the same\n%s", type(error).__name__, trace)
 
 
 class OptOuts:
-    """Opt-out signals that took away what was granted; safe for several threads."""
+    """Opt-out signals that revoked grants; threads may share it."""
 
     def __init__(self, on_change: OnChange | None) -> None:
         self._on_change = on_change
         self._lock = Lock()
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._notified: BoundedCache[str, bool] = BoundedCache(_REMEMBERED, _REMEMBERED_BYTES)
         self._waiting: deque[tuple[Decision, Decision, str]] = deque(maxlen=_WAITING)
 
     def saw(self, site: Site, found: Record | NoRecord, signals: Signals, today: int) -> bool:
-        """Note what a request brings; return whether there is something new to tell."""
+        """Note the signal of a request; return whether there is something new to report."""
         if self._on_change is None or not signals.gpc or not isinstance(found, Record) or not found.receipt:
             return False
         before, decision = (decide(site, found, said, today) for said in (Signals(), signals))
         if (before.granted, before.purposes) == (decision.granted, decision.purposes):
             return False
         with self._lock:
-            known = found.receipt in self._told
-            self._told[found.receipt] = None
-            self._told.move_to_end(found.receipt)
-            if len(self._told) > _REMEMBERED:
-                self._told.popitem(last=False)
+            known = self._notified.get(found.receipt)
+            self._notified.put(found.receipt, True)
             if known:
                 return False
             if len(self._waiting) == _WAITING:
-                # Its next request brings the signal again.
-                self._told.pop(self._waiting[0][2], None)
+                # The visitor's next request brings the signal again.
+                self._notified.drop(self._waiting[0][2])
                 _log.error("on_change is slower than the opt-outs that come; one waits for the visitor's next page")
             self._waiting.append((before, decision, found.receipt))
         return True
 
-    def tell(self) -> None:
-        """Tell what waits."""
+    def notify(self) -> None:
+        """Report what waits."""
         while self._on_change is not None:
             with self._lock:
                 if not self._waiting:

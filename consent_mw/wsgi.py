@@ -91,7 +91,7 @@ class ConsentMiddleware:
         exchange = engine.exchange(
             RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
         )
-        environ[DECISION] = exchange.decision
+        environ[DECISION] = exchange.view.ask
         environ[PLACE] = exchange.place
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
@@ -239,10 +239,21 @@ def current(environ: Mapping[str, object]) -> Decision:
     Raises:
         LookupError: The application is not wrapped.
     """
-    decision = environ.get(DECISION)
-    if not isinstance(decision, Decision):
-        raise LookupError("no consent decision for this request: wrap the application with ConsentMiddleware")
+    decision: Decision = asking(environ)()
     return decision
+
+
+def asking(environ: Mapping[str, object]) -> Callable[[], Decision]:
+    """
+    Return what gives the decision of this request when it is called; until then nothing is decided.
+
+    Raises:
+        LookupError: The application is not wrapped.
+    """
+    ask = environ.get(DECISION)
+    if not callable(ask):
+        raise LookupError("no consent decision for this request: wrap the application with ConsentMiddleware")
+    return ask
 
 
 def consent_banner(environ: Mapping[str, object]) -> str:

@@ -216,6 +216,10 @@ document.currentScript.cmw = kit => {
       if (plain !== name) {
         if (to === from) from.removeAttributeNode(attribute);
         attempt(() => set(to, plain, value, attribute.namespaceURI));
+        // The page's own loader passed over it when it came into view, and will not come again.
+        if (/^data-.*src$/.test(plain) && /^(iframe|img)$/.test(to.localName) && !from.hasAttribute('data-cmw-src')) {
+          attempt(() => set(to, 'src', value));
+        }
         loads = loads || !/^on|^style$|^ping$/.test(plain);
       } else if (/^data-cmw-(held|key)$/.test(name) || (name === 'type' && slept)) {
         if (to === from) from.removeAttributeNode(attribute);

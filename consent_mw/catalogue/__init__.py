@@ -29,10 +29,12 @@ from types import MappingProxyType
 from typing import TypeGuard
 
 from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import OWN_MARKS
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Service
 from consent_mw.errors import CatalogueError
 from consent_mw.errors import Problem
+from consent_mw.html import service_rules
 
 __all__ = ["KINDS", "LAWFUL_BASES", "PURPOSES", "SAFEGUARDS", "SIGNALS", "load", "parse"]
 
@@ -121,25 +123,18 @@ _KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "cookie_days", "
 #: The ways to recognise a service; two services that share one could not be told apart.
 _SIGNS = ("hosts", "paths", "inline", "elements")
 
-_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The last label has a letter, so that no IP address passes; `*` there stands for any public suffix.
 _HOST = re.compile(rf"(?:{_LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])|\*)(?:/[!-~]*)?")
-_PATH = re.compile(r"/[!-~]{3,}")
+#: "?id=G-" is the beginning of a tag's id in the query of a script's address, on any path.
+_PATH = re.compile(r"/[!-~]{3,}|\?[A-Za-z_]+=[A-Z]+-")
 _INLINE = re.compile(r"\S(?:[^\r\n]*\S)?")
-_ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:=[^\]\s\"']+)?\]"
-_ELEMENT = re.compile(rf"(?:[a-z][a-z0-9:-]*(?:{_ATTRIBUTE})?|{_ATTRIBUTE})")
-# RFC 6265 section 4.1.1 keeps these characters out of a cookie's name.
-_COOKIE = re.compile(r"[^\s;,=\"()<>@:\\/?{}\x00-\x1f\x7f]+")
-_KEY_NAME = re.compile(r"\S+")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 #: What a snippet leaves: `_paq[]` is an array, `fbq()` a function, `mixpanel.{track,people.set}()` are methods.
 _NAME = r"[A-Za-z_$][\w$]*"
 _QUEUE = re.compile(
     rf"{_NAME}(?:\.{_NAME})*(?:\.\{{(?P<set>{_NAME}(?:\.{_NAME})*(?:,{_NAME}(?:\.{_NAME})*)*)\}})?(?:\(\)|\[\])", re.A
 )
 _ADDRESS = re.compile(r"https://[a-z0-9.-]+\.[a-z]{2,}(?::\d+)?(?:/[!-~]*)?")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 _Check = Callable[[str], tuple[str, str] | None]
 
@@ -214,7 +209,8 @@ def _check(place: str, table: Mapping[str, object]) -> Iterator[Problem]:
     for key in table:
         if key not in _KEYS:
             yield Problem(f"{place}: {key}", "This field is not known.", _near(key, sorted(_KEYS)))
-    unknown = table.get("id") == UNKNOWN_SERVICE
+    id_ = table.get("id")
+    unknown = id_ == UNKNOWN_SERVICE or (isinstance(id_, str) and id_.removeprefix(OWN_MARKS) in PURPOSES)
     needed = {"id", "name", "vendor", "purposes", "description"}
     if not unknown:
         needed |= {"policy", "snippet"}
@@ -277,7 +273,7 @@ def _check_description(where: str, value: object) -> Iterator[Problem]:
     if value and "en" not in value:
         yield Problem(where, "There is no English text.", 'Add description.en = "One sentence.".')
     for language, text in value.items():
-        if not _LANGUAGE.fullmatch(language):
+        if not service_rules.LANGUAGE.fullmatch(language):
             yield Problem(f"{where}.{language}", "This is not a language tag.", "Write en, de, pt-BR and the like.")
         if not isinstance(text, str) or not re.fullmatch(r"\S.*[.。।]", text):
             remedy = "Write one line that ends in a full stop."
@@ -394,7 +390,7 @@ def _pattern(shape: re.Pattern[str], what: str) -> _Check:
     def check(text: str) -> tuple[str, str] | None:
         if not shape.fullmatch(text):
             return f"{text!r} is not {what}.", "Write the name alone, with * for the part that changes."
-        if text.startswith("*") and len(text.strip("*")) < 5 or not text.strip("*_-"):
+        if text.startswith("*") and len(text.strip("*")) < 5 or service_rules.is_too_wide(text):
             return f"{text!r} would catch the names of others too.", "Write more of the name."
         return None
 
@@ -404,8 +400,10 @@ def _pattern(shape: re.Pattern[str], what: str) -> _Check:
 _ADDRESS_CHECK = _shape(_ADDRESS, "an https address", "Write the whole address, https:// first.")
 
 _TEXT_CHECKS: Mapping[str, _Check] = {
-    "id": _shape(_ID, "an id", "Use lower-case letters, digits and single hyphens."),
-    "country": _shape(_COUNTRY, "an ISO 3166-1 alpha-2 code", "Write two capital letters, for example IE."),
+    "id": _shape(service_rules.ID, "an id", "Use lower-case letters, digits and single hyphens."),
+    "country": _shape(
+        service_rules.COUNTRY, "an ISO 3166-1 alpha-2 code", "Write two capital letters, for example IE."
+    ),
     "policy": _ADDRESS_CHECK,
     "opt_out": _ADDRESS_CHECK,
     "safeguard": _one_of(SAFEGUARDS),
@@ -420,10 +418,10 @@ _LIST_CHECKS: Mapping[str, _Check] = {
     "hosts": _shape(_HOST, "a host", "Write example.com, example.com/path or example.*, the host in lower case."),
     "paths": _shape(_PATH, "a path rule", "Start it with a slash and write at least three more characters."),
     "inline": _shape(_INLINE, "a code signature", "Write one line of code without space around it."),
-    "elements": _shape(_ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr]."),
-    "cookies": _pattern(_COOKIE, "a cookie name"),
-    "storage": _pattern(_KEY_NAME, "a storage key"),
-    "databases": _pattern(_KEY_NAME, "the name of a database"),
+    "elements": _shape(service_rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr]."),
+    "cookies": _pattern(service_rules.COOKIE, "a cookie name"),
+    "storage": _pattern(service_rules.KEY_NAME, "a storage key"),
+    "databases": _pattern(service_rules.KEY_NAME, "the name of a database"),
     "queue": _shape(_QUEUE, "a global of a vendor's snippet", "Write _paq[], fbq() or mixpanel.{track,people.set}()."),
     "signals": _one_of(SIGNALS),
 }

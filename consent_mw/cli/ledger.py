@@ -7,8 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
-from collections.abc import Iterator
+import time
 from dataclasses import asdict
 from dataclasses import replace
 from typing import Any
@@ -21,6 +20,16 @@ from consent_mw.cli import UNABLE
 from consent_mw.cli import Owner
 from consent_mw.cli import Unable
 from consent_mw.cli import clean
+from consent_mw.cli.copies import backup
+from consent_mw.cli.copies import copy
+from consent_mw.cli.copies import restore
+from consent_mw.cli.output import as_bytes
+from consent_mw.cli.output import aside
+from consent_mw.cli.output import count
+from consent_mw.cli.output import print_json
+from consent_mw.cli.output import table
+from consent_mw.cli.output import title
+from consent_mw.cli.output import write_file
 
 # A receipt id may begin with a hyphen; these commands have no short options that it could be taken for.
 _TAKES_RECEIPT = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
@@ -33,7 +42,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for pr
 
 @click.group()
 def ledger() -> None:
-    """Check, seal, export, purge the ledger; erase a record in it."""
+    """Check, seal, export, purge, back up and copy the ledger; erase a record in it."""
+
+
+for command in (backup, restore, copy):
+    ledger.add_command(command)
 
 
 @click.group()
@@ -82,10 +95,10 @@ def verify(
     if as_json:
         told = asdict(found)
         told["finding"] = finding and {**asdict(finding), "kind": finding.kind.value}
-        _print_json({"site": site.id, "ok": found.ok, **told})
+        print_json({"site": site.id, "ok": found.ok, **told})
         return 0 if found.ok else FOUND
     if finding is not None:
-        _title(f"Ledger of {site.id}: {finding.kind.value}", good=False)
+        title(f"Ledger of {site.id}: {finding.kind.value}", good=False)
         click.echo(f"  {clean(finding.what)}")
         where = [
             f"seal {finding.seal}" if finding.seal is not None else "",
@@ -96,10 +109,10 @@ def verify(
             click.echo(f"  Where: {', '.join(filter(None, where))}.")
         click.echo(f"  As sealed up to there: {found.seals:,} seals, {found.entries:,} entries.")
         return FOUND
-    _title(f"Ledger of {site.id}: as it was sealed", good=True)
-    _table(
+    title(f"Ledger of {site.id}: as it was sealed", good=True)
+    table(
         [
-            ("Seals", f"{found.seals:,}", f"signed, {_count(len(keys), 'key')}" if keys else "signatures not checked"),
+            ("Seals", f"{found.seals:,}", f"signed, {count(len(keys), 'key')}" if keys else "signatures not checked"),
             ("Entries", f"{found.entries:,}", "each in its place"),
             ("Erased", f"{found.erased:,}", "each left a tombstone") if found.erased else None,
             ("Purged", f"{found.purged:,}", f"after {days} days") if found.purged else None,
@@ -108,7 +121,7 @@ def verify(
     )
     if found.head:
         click.echo(f"\n  Head  {found.head}")
-        _aside("Note it elsewhere: --head HASH tells later whether the chain was cut short.")
+        aside("Note it elsewhere: --head HASH tells later whether the chain was cut short.")
     return 0
 
 
@@ -131,7 +144,7 @@ def seal(owner: Owner) -> int:
     with owner.records() as store:
         while sealed := seal_new(store, site=owner.site.id, keys=owner.keys, today=owner.today):
             total += sealed
-    click.echo(f"{_count(total, 'entry', 'entries')} sealed." if total else "Nothing waits for a seal.")
+    click.echo(f"{count(total, 'entry', 'entries')} sealed." if total else "Nothing waits for a seal.")
     return 0
 
 
@@ -157,36 +170,37 @@ def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...]) 
         lines = jsonld(store, owner.site, jurisdiction) if form == "jsonld" else FORMATS[form](store, owner.site)
         if not output:
             for line in lines:
-                sys.stdout.buffer.write(_bytes(line))
+                sys.stdout.buffer.write(as_bytes(line))
             sys.stdout.buffer.flush()
             return 0
-        _write(output, lines)
+        write_file(output, lines)
     click.echo(f"Written to {output}.", err=True)
     return 0
 
 
 @ledger.command()
 @click.option("--dry-run", is_flag=True, help="Say what would be dropped, and drop nothing.")
+@click.option("--confirm", is_flag=True, help="Drop also more than a tenth of the ledger at once.")
 @click.pass_obj
-def purge(owner: Owner, dry_run: bool) -> int:
-    """Drop the entries whose time is over, as the running site does every day; the chain stays verifiable."""
+def purge(owner: Owner, dry_run: bool, confirm: bool) -> int:
+    """
+    Drop the entries whose time is over, as the running site does every day; the chain stays verifiable.
+
+    Drops nothing if the clocks of this machine and of the store differ, or if
+    more than a tenth of the ledger is due and --confirm is not given.
+    """
     from consent_mw.core.days import iso
+    from consent_mw.proof.retention import purge_due
 
     days = owner.site.record_days
     before = owner.today - days
     with owner.records() as store:
         if dry_run:
-            due = 0
-            first = 1
-            while batch := store.seals(first, 16):
-                due += sum(
-                    len(store.sealed(one.number)) for one in batch if one.day < before and one.leaves is not None
-                )
-                first = batch[-1].number + 1
-            click.echo(f"{_count(due, 'entry', 'entries')} sealed before {iso(before)} would be dropped.")
+            due, _ = store.due(before)
+            click.echo(f"{count(due, 'entry', 'entries')} sealed before {iso(before)} would be dropped.")
             return 0
-        dropped = store.purge(before)
-    click.echo(f"{_count(dropped, 'entry', 'entries')} sealed before {iso(before)} dropped; kept are {days} days.")
+        dropped = purge_due(store, now=time.time(), record_days=days, confirmed=confirm)
+    click.echo(f"{count(dropped, 'entry', 'entries')} sealed before {iso(before)} dropped; kept are {days} days.")
     return 0
 
 
@@ -206,13 +220,12 @@ def erase(owner: Owner, receipt_id: str, yes: bool) -> int:
         if not found:
             click.echo("No such receipt is in the ledger.", err=True)
             return FOUND
-        if not yes:
-            count = _count(len(found), "entry", "entries")
-            if not click.confirm(f"Erase {count}? This cannot be undone", err=True):
-                click.echo("Nothing was erased.", err=True)
-                return UNABLE
+        many = count(len(found), "entry", "entries")
+        if not yes and not click.confirm(f"Erase {many}? This cannot be undone", err=True):
+            click.echo("Nothing was erased.", err=True)
+            return UNABLE
         erased = store.erase(receipt_id, owner.today)
-    click.echo(f"{_count(erased, 'entry', 'entries')} erased.")
+    click.echo(f"{count(erased, 'entry', 'entries')} erased.")
     return 0
 
 
@@ -242,7 +255,7 @@ def show(owner: Owner, receipt_id: str, as_json: bool) -> int:
             sys.stdout.buffer.write(document or b"")
             sys.stdout.buffer.flush()
             return 0
-    _title(f"Receipt {clean(receipt_id)}")
+    title(f"Receipt {clean(receipt_id)}")
     for kept in history:
         _entry(kept.entry, f"{kept.seal}, place {kept.place}" if kept.seal is not None else "")
     return 0
@@ -268,7 +281,7 @@ def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) ->
                 if one.seal and (kept is None or kept.hash != one.seal.hash):
                     problems.append(f"Seal {one.seal.number} is not the one in the ledger of {owner.site.id}.")
     if as_json:
-        _print_json(
+        print_json(
             {
                 "ok": not problems,
                 "receipt": verdict.receipt,
@@ -290,19 +303,19 @@ def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) ->
         )
         return FOUND if problems else 0
     if problems:
-        _title(f"Receipt {clean(verdict.receipt)}: wrong", good=False)
+        title(f"Receipt {clean(verdict.receipt)}: wrong", good=False)
         for problem in problems:
             click.echo(f"  {clean(problem)}")
         return FOUND
     waits = any(one.state is ReceiptState.WAITS for one in verdict.entries)
     proved = "not all of it is sealed yet" if waits else "proved"
-    _title(f"Receipt {clean(verdict.receipt)} of {clean(verdict.site)}: {proved}", good=not waits)
+    title(f"Receipt {clean(verdict.receipt)} of {clean(verdict.site)}: {proved}", good=not waits)
     for one in verdict.entries:
         _entry(one.entry, f"{one.seal.number}, place {one.place} of {one.seal.size}" if one.seal else "")
     if in_ledger:
-        _aside("Signed by the site, and its seals stand in the ledger.")
+        aside("Signed by the site, and its seals stand in the ledger.")
     else:
-        _aside("It agrees with its seals. That they are the site's is shown by --ledger, with the site's keys.")
+        aside("It agrees with its seals. That they are the site's is shown by --ledger, with the site's keys.")
     return 0
 
 
@@ -336,12 +349,12 @@ def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bo
     if tag not in languages:
         raise Unable(f"The notice was not shown in {tag!r}, but in: {', '.join(languages)}.")
     if as_html:
-        sys.stdout.buffer.write(_bytes(_page(said, tag, gpc)))
+        sys.stdout.buffer.write(as_bytes(_page(said, tag, gpc)))
         sys.stdout.buffer.flush()
         return 0
     texts = said["languages"][tag]["texts"]
-    _title(f"Notice {digest}")
-    _table(
+    title(f"Notice {digest}")
+    table(
         [
             ("Site", clean(said["site"]["controller"] or said["site"]["name"] or said["site"]["id"]), ""),
             ("Revision", said["revision"], ""),
@@ -356,7 +369,7 @@ def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bo
             if purpose["id"] in service["purposes"]:
                 to = f", {service['country']}" if service["country"] else ""
                 click.echo(f"      {clean(service['name'])} ({clean(service['vendor'])}{to})")
-    _aside("--html writes the page, --json the whole document.")
+    aside("--html writes the page, --json the whole document.")
     return 0
 
 
@@ -398,29 +411,6 @@ def _receipt_in(text: str) -> str:
     return cookie[1] if cookie else text
 
 
-# -- what the output is made of
-
-
-def _title(text: str, *, good: bool | None = None) -> None:
-    colour = None if good is None else "green" if good else "red"
-    click.echo(click.style(text, bold=True, fg=colour))
-
-
-def _aside(text: str) -> None:
-    click.echo(click.style(f"\n  {text}", dim=True))
-
-
-def _table(rows: Iterable[tuple[str, str, str] | None]) -> None:
-    """Print names, values and remarks in columns."""
-    shown = [row for row in rows if row is not None]
-    first, second = (max(len(row[column]) for row in shown) for column in (0, 1))
-    right = all(value.replace(",", "").isdigit() for _, value, _ in shown)
-    for name, value, remark in shown:
-        middle = value.rjust(second) if right else value.ljust(second)
-        aside = f"  {click.style(remark, dim=True)}" if remark else ""
-        click.echo(f"  {name.ljust(first)}  {middle if remark or right else value}{aside}")
-
-
 def _entry(entry: Any, sealed: str) -> None:
     """Print one entry of a receipt."""
     from consent_mw.core.days import iso
@@ -433,33 +423,4 @@ def _entry(entry: Any, sealed: str) -> None:
         ("Notice", clean(f"{entry.notice} ({entry.language})"), "") if entry.notice else None,
         ("Seal", sealed or "waits for it", ""),
     ]
-    _table(rows)
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _write(file: str, lines: Iterator[str]) -> None:
-    """Write a file whole or not at all; it holds receipts, so only its owner may read it."""
-    draft = f"{file}.{os.getpid()}.part"
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                for line in lines:
-                    stream.write(_bytes(line))
-            os.replace(draft, file)
-        except BaseException:
-            os.unlink(draft)
-            raise
-    except OSError as error:
-        raise Unable(f"{file} cannot be written: {error.strerror or type(error).__name__}.") from None
+    table(rows)

@@ -196,7 +196,7 @@ def report(owner: Owner, since: str, points: float | None, as_json: bool) -> int
 
 def _changes(found: Report, labels: Mapping[str, str]) -> list[tuple[str, Rate, RateChange | None]]:
     """Return the rates that are watched, with what they changed by."""
-    from consent_mw.stats.words import label
+    from consent_mw.stats.sentence import label
 
     rates: list[tuple[str, Rate | None, RateChange | None]] = [
         ("answers that accept something", found.period.answers, found.answers),

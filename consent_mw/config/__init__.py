@@ -1,12 +1,12 @@
 """
-What an owner writes (``consent.toml``, or a mapping of the same form) becomes a :class:`~consent_mw.core.model.Site`.
+Reads an owner's configuration, ``consent.toml`` or a mapping of the same form, into a
+:class:`~consent_mw.core.model.Site`.
 
-:func:`load` reads everything before it complains: every mistake is listed at
-once, each with its place and its remedy, and nothing that is half understood
-takes effect. docs/settings.md describes each setting; ``SETTINGS`` lists them.
+:func:`load` reads everything before it complains: it lists every problem at once, each with its place and its remedy,
+and nothing takes effect by halves. docs/settings.md describes each setting; ``SETTINGS`` lists them.
 
-Limits: no setting changes while the process runs, and no key is read here
-(:func:`consent_mw.cookies.keys.load_keys` does that).
+Limits: no setting changes while the process runs. Keys are not read here; :func:`consent_mw.cookies.keys.load_keys`
+does that.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def load(
     Return the site that ``source`` describes.
 
     Args:
-        source: The path of a TOML file, a mapping of the same form, or None for the defaults.
+        source: The path of a TOML file, a mapping of the same reader, or None for the defaults.
         catalogue: The services that ``use`` may name; the built-in ones where None.
         environ: Where signing keys are looked for; the process environment where None.
 
@@ -83,17 +83,17 @@ def load(
     """
     folder = os.getcwd()
     tables: Mapping[str, object] = {}
-    form = ConfigReader()
+    reader = ConfigReader()
     if isinstance(source, Mapping):
         tables = source
     elif isinstance(source, str | os.PathLike):
         file = os.fsdecode(source)
         folder = os.path.dirname(os.path.abspath(file))
-        form, tables = _read(file)
+        reader, tables = _read(file)
     elif source is not None:
         what = f"The configuration is {checks.kind(source)}."
         raise ConfigError([Problem("config", what, "Give the path of a TOML file, or a mapping.")])
-    return _site(form, tables, folder, catalogue, os.environ if environ is None else environ)
+    return _site(reader, tables, folder, catalogue, os.environ if environ is None else environ)
 
 
 def _read(file: str) -> tuple[ConfigReader, Mapping[str, object]]:
@@ -121,47 +121,47 @@ def _read(file: str) -> tuple[ConfigReader, Mapping[str, object]]:
 
 
 def _site(
-    form: ConfigReader,
+    reader: ConfigReader,
     tables: Mapping[str, object],
     folder: str,
     catalogue: Mapping[str, Service] | None,
     environ: Mapping[str, str],
 ) -> Site:
     """Build the site, or raise every problem found on the way."""
-    parts = dict(form.pairs((), tables))
+    parts = dict(reader.pairs((), tables))
     for key in parts:
         if key not in _TOP:
             remedy = f"Put it under [site]: {key} = …" if key in SITE else near(key, _TOP)
-            form.wrong((key,), "This key is not known at the top.", remedy)
-    values = form.table(("site",), parts.get("site", {}), SITE)
-    access = StatsAccess(**form.table(("stats",), parts.get("stats", {}), STATS))
+            reader.add_problem((key,), "This key is not known at the top.", remedy)
+    values = reader.table(("site",), parts.get("site", {}), SITE)
+    access = StatsAccess(**reader.table(("stats",), parts.get("stats", {}), STATS))
     site = replace(Site(stats=access), **values)
-    site = _stores(form, site, folder, environ)
+    site = _stores(reader, site, folder, environ)
     if site.record_days < site.choice_days:
         what = f"A record is kept for {site.record_days} days, and the choice it proves counts for {site.choice_days}."
-        form.wrong(("site", "record_days"), what, "Keep records at least as long as choices.")
-    _fits_caching(form, site)
-    purposes = _purposes(form, parts.get("purposes", {}), site.languages[0])
+        reader.add_problem(("site", "record_days"), what, "Keep records at least as long as choices.")
+    _fits_caching(reader, site)
+    purposes = _purposes(reader, parts.get("purposes", {}), site.languages[0])
     given = parts.get("services", [])
     if not isinstance(given, list | tuple):
         what = f"This is {checks.kind(given)}, not a list of tables."
-        form.wrong(("services",), what, "Write [[services]] above each.")
+        reader.add_problem(("services",), what, "Write [[services]] above each.")
         given = []
     if catalogue is None:  # reading it takes time that a site without services need not spend
         catalogue = load_catalogue() if given or len(purposes) > len(PURPOSES) else {}
     for name in purposes:
         if name not in PURPOSES and (name in catalogue or name == UNKNOWN_SERVICE):
-            form.wrong(("purposes", name), f"{name!r} is the id of a service.", "Give the purpose another id.")
-    services = _services(form, given, purposes, catalogue, site.languages[0])
-    texts = _texts(form, parts["texts"]) if "texts" in parts else site.texts
+            reader.add_problem(("purposes", name), f"{name!r} is the id of a service.", "Give the purpose another id.")
+    services = _services(reader, given, purposes, catalogue, site.languages[0])
+    texts = _texts(reader, parts["texts"]) if "texts" in parts else site.texts
     if site.position and site.position not in POSITIONS[site.layout]:
         known = ", ".join(POSITIONS[site.layout]) or "none: it stands in the middle"
         what = f"The layout {site.layout!r} cannot stand at {site.position!r}."
-        form.wrong(("site", "position"), what, f"Its positions: {known}.")
-    look = _theme(form, parts.get("theme", {}))
-    signals = VendorSignals(**form.table(("signals",), parts.get("signals", {}), SIGNALS))
-    changes = _changes(form, parts.get("changes", []), site.languages[0])
-    form.finish()
+        reader.add_problem(("site", "position"), what, f"Its positions: {known}.")
+    look = _theme(reader, parts.get("theme", {}))
+    signals = VendorSignals(**reader.table(("signals",), parts.get("signals", {}), SIGNALS))
+    changes = _changes(reader, parts.get("changes", []), site.languages[0])
+    reader.finish()
     return replace(
         site,
         purposes=tuple(purposes.values()),
@@ -174,19 +174,19 @@ def _site(
     )
 
 
-def _fits_caching(form: ConfigReader, site: Site) -> None:
+def _fits_caching(reader: ConfigReader, site: Site) -> None:
     """Refuse what would need another page after a choice, where there is one page for everybody."""
     if site.caching != "shared":
         return
     if site.release == "reload":
         what = 'With caching = "shared" a reload gives the same page again, without what was left out of it.'
-        form.wrong(("site", "release"), what, 'Write release = "in_place", or caching = "class".')
+        reader.add_problem(("site", "release"), what, 'Write release = "in_place", or caching = "class".')
     if site.csp != "off":
         what = 'With caching = "shared" the policy of a page cannot follow the choice: nothing could be released.'
-        form.wrong(("site", "csp"), what, 'Write csp = "off", or caching = "class".')
+        reader.add_problem(("site", "csp"), what, 'Write csp = "off", or caching = "class".')
 
 
-def _theme(form: ConfigReader, given: object) -> Theme:
+def _theme(reader: ConfigReader, given: object) -> Theme:
     """Return the owner's look."""
     parts: Any = dict(given) if isinstance(given, Mapping) else given
     dark: Any = parts.pop("dark", {}) if isinstance(parts, dict) else {}
@@ -195,35 +195,37 @@ def _theme(form: ConfigReader, given: object) -> Theme:
     for path, table in tables:
         for key in filter(theme.sets_apart, list(table)) if isinstance(table, dict) else ():
             del table[key]
-            form.wrong((*path, key), "A theme colours accept and reject alike.", "Set main, over and on: for both.")
-    values = form.table(("theme",), parts, THEME)
+            reader.add_problem(
+                (*path, key), "A theme colours accept and reject alike.", "Set main, over and on: for both."
+            )
+    values = reader.table(("theme",), parts, THEME)
     colours = {name: values.pop(name) for name in COLOURS if name in values}
-    at_night = form.table(("theme", "dark"), dark, {name: THEME[name] for name in COLOURS})
+    at_night = reader.table(("theme", "dark"), dark, {name: THEME[name] for name in COLOURS})
     made = Theme(light=MappingProxyType(colours), dark=MappingProxyType(at_night), **values)
     for place, what, remedy in theme.problems(made):
-        form.wrong(place, what, remedy)
+        reader.add_problem(place, what, remedy)
     return made
 
 
-def _changes(form: ConfigReader, given: object, language: str) -> tuple[Change, ...]:
+def _changes(reader: ConfigReader, given: object, language: str) -> tuple[Change, ...]:
     """Return what changed, the latest first; a plain text is in ``language``."""
     if not isinstance(given, list | tuple):
-        form.wrong(
+        reader.add_problem(
             ("changes",), f"This is {checks.kind(given)}, not a list of tables.", "Write [[changes]] above each."
         )
         return ()
     found = []
     for number, table in enumerate(given):
-        values = form.table(("changes", number), table, {**CHANGE, "text": checks.by_language(language)})
+        values = reader.table(("changes", number), table, {**CHANGE, "text": checks.by_language(language)})
         for key in CHANGE:
             if isinstance(table, Mapping) and key not in table:
-                form.wrong(("changes", number), f"The change has no {key}.", f"Add {key} = …")
+                reader.add_problem(("changes", number), f"The change has no {key}.", f"Add {key} = …")
         if len(values) == len(CHANGE):
             found.append(Change(values["date"], values["text"]))
     return tuple(sorted(found, key=lambda change: change.day, reverse=True))
 
 
-def _stores(form: ConfigReader, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
+def _stores(reader: ConfigReader, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
     """Return the site with the absolute places of its files, noting stores that cannot be shared."""
     scheme, _, rest = site.records.partition("://")
     kind, mark, file = site.isp.partition(":")
@@ -232,34 +234,34 @@ def _stores(form: ConfigReader, site: Site, folder: str, environ: Mapping[str, s
     if scheme not in REMOTE_STORES:
         if site.spool:
             what = "The records are on this machine already, so nothing needs to wait elsewhere."
-            form.wrong(("site", "spool"), what, "Leave it out.")
+            reader.add_problem(("site", "spool"), what, "Leave it out.")
         return replace(site, records="sqlite:///" + os.path.abspath(os.path.join(folder, rest[1:])))
     if not environ.get(site.keys_env, "").strip():
         what = f"Records are shared, and the environment variable {site.keys_env} holds no keys."
         remedy = "Set it to the same keys on every machine, or each would sign differently."
-        form.wrong(("site", "records"), what, remedy)
+        reader.add_problem(("site", "records"), what, remedy)
     return replace(site, spool=os.path.abspath(os.path.join(folder, site.spool or "consent-spool.db")))
 
 
-def _purposes(form: ConfigReader, given: object, language: str) -> dict[str, Purpose]:
+def _purposes(reader: ConfigReader, given: object, language: str) -> dict[str, Purpose]:
     """Return the default purposes and the owner's own, by id."""
     found = {name: Purpose(name, required=name == NECESSARY) for name in PURPOSES}
     keys = {key: checks.by_language(language) for key in PURPOSE}
-    for name, table in form.pairs(("purposes",), given):
+    for name, table in reader.pairs(("purposes",), given):
         path: Path = ("purposes", name)
         own = name not in found
         if own and not ID.fullmatch(name):
-            form.wrong(path, f"{name!r} is not an id.", "Use lower-case letters, digits and single hyphens.")
-        values = form.table(path, table, keys)
+            reader.add_problem(path, f"{name!r} is not an id.", "Use lower-case letters, digits and single hyphens.")
+        values = reader.table(path, table, keys)
         if own and isinstance(table, Mapping) and "label" not in table:
             what = "A purpose of your own has no name that visitors could read."
-            form.wrong(path, what, f'Add label.{language} = "…"{perhaps(name, PURPOSES)}.')
+            reader.add_problem(path, what, f'Add label.{language} = "…"{perhaps(name, PURPOSES)}.')
         found[name] = replace(found.get(name, Purpose(name)), **values)
     return found
 
 
 def _services(
-    form: ConfigReader,
+    reader: ConfigReader,
     given: Iterable[object],
     purposes: Mapping[str, Purpose],
     catalogue: Mapping[str, Service],
@@ -276,32 +278,34 @@ def _services(
     for number, table in enumerate(given):
         path: Path = ("services", number)
         if not isinstance(table, Mapping):
-            form.wrong(path, f"This is {checks.kind(table)}, not a table.", "Write [[services]] and the keys below it.")
+            reader.add_problem(
+                path, f"This is {checks.kind(table)}, not a table.", "Write [[services]] and the keys below it."
+            )
             continue
         table = dict(table)
         if "tracker" in table:
             remedy = "Leave it out; only the catalogue says what is a tracker."
-            form.wrong((*path, "tracker"), "This cannot be set.", remedy)
+            reader.add_problem((*path, "tracker"), "This cannot be set.", remedy)
             del table["tracker"]
-        values = form.table(path, table, keys)
-        service = _used(form, path, table, values, catalogue) if "use" in table else None
+        values = reader.table(path, table, keys)
+        service = _used(reader, path, table, values, catalogue) if "use" in table else None
         if "use" not in table:
-            service = _own(form, path, table, values, catalogue, purposes)
+            service = _own(reader, path, table, values, catalogue, purposes)
         if service is None:
             continue
         if service.id in found:
             what = f"{service.id!r} is declared already, by services[{found[service.id]}]."
-            form.wrong(path, what, "Merge the two, or give one of them another id.")
+            reader.add_problem(path, what, "Merge the two, or give one of them another id.")
         found.setdefault(service.id, number)
-        _check_basis(form, path, service, table)
+        _check_basis(reader, path, service, table)
         if service.necessary:
-            _check_trackers(form, path, table, catalogue)
+            _check_trackers(reader, path, table, catalogue)
         services.append(service)
     return tuple(services)
 
 
 def _used(
-    form: ConfigReader,
+    reader: ConfigReader,
     path: Path,
     table: Mapping[str, object],
     values: dict[str, Any],
@@ -317,10 +321,10 @@ def _used(
         same = by_name.get(name.casefold())
         own = "A service of your own has an id instead."
         remedy = f"Did you mean {same!r}?" if same else near(name, catalogue, own)
-        form.wrong((*path, "use"), f"The catalogue has no service {name!r}.", remedy)
+        reader.add_problem((*path, "use"), f"The catalogue has no service {name!r}.", remedy)
         return None
     if table.get("id", name) != name:
-        form.wrong((*path, "id"), "A service of the catalogue keeps its id.", "Leave the id out.")
+        reader.add_problem((*path, "id"), "A service of the catalogue keeps its id.", "Leave the id out.")
     values["id"] = base.id
     for sign in _SIGNS:
         added = values.get(sign, ())
@@ -330,7 +334,7 @@ def _used(
 
 
 def _own(
-    form: ConfigReader,
+    reader: ConfigReader,
     path: Path,
     table: Mapping[str, object],
     values: dict[str, Any],
@@ -341,38 +345,38 @@ def _own(
     for key in ("id", "vendor", "purposes"):
         if key not in table:
             remedy = f"Add {key} = …, or name a service of the catalogue by use = …."
-            form.wrong(path, f"The service has no {key}.", remedy)
+            reader.add_problem(path, f"The service has no {key}.", remedy)
     name = values.get("id")
     if isinstance(name, str):
         if name in catalogue:
             remedy = f'Write use = "{name}" instead of id.'
-            form.wrong((*path, "id"), f"{name!r} is a service of the catalogue.", remedy)
+            reader.add_problem((*path, "id"), f"{name!r} is a service of the catalogue.", remedy)
         elif name in purposes or name == UNKNOWN_SERVICE:
-            form.wrong((*path, "id"), f"{name!r} has a meaning already.", "Give the service another id.")
+            reader.add_problem((*path, "id"), f"{name!r} has a meaning already.", "Give the service another id.")
     if not {"id", "vendor", "purposes"} <= values.keys():
         return None
     plain = str(name).replace("-", " ").capitalize()
     return replace(Service(id="", name=plain, vendor="", purposes=()), **values)
 
 
-def _check_basis(form: ConfigReader, path: Path, service: Service, table: Mapping[str, object]) -> None:
+def _check_basis(reader: ConfigReader, path: Path, service: Service, table: Mapping[str, object]) -> None:
     """Note purposes and lawful bases that do not go together."""
     if NECESSARY in service.purposes:
         at: Path = (*path, "purposes") if "purposes" in table else path
         if service.tracker:
             what = f"{service.name} is a known tracker, which can never be necessary."
-            form.wrong(at, what, "Give it the purposes it serves, or leave its purposes out.")
+            reader.add_problem(at, what, "Give it the purposes it serves, or leave its purposes out.")
         elif len(service.purposes) > 1:
             what = "What is necessary has no second purpose."
-            form.wrong(at, what, "Leave out either necessary or the others.")
+            reader.add_problem(at, what, "Leave out either necessary or the others.")
     if service.lawful_basis != "consent" and not service.necessary:
         at = (*path, "lawful_basis") if "lawful_basis" in table else path
         what = f"{service.name} is held until the visitor opts in, so it rests on consent."
-        form.wrong(at, what, 'Write lawful_basis = "consent", or leave it out.')
+        reader.add_problem(at, what, 'Write lawful_basis = "consent", or leave it out.')
 
 
 def _check_trackers(
-    form: ConfigReader, path: Path, table: Mapping[str, object], catalogue: Mapping[str, Service]
+    reader: ConfigReader, path: Path, table: Mapping[str, object], catalogue: Mapping[str, Service]
 ) -> None:
     """Note what an owner calls necessary although it marks a known tracker."""
     trackers = [service for service in catalogue.values() if service.tracker]
@@ -388,63 +392,65 @@ def _check_trackers(
             if hit is not None:
                 what = f"{item!r} also marks {hit.name}, a known tracker, which can never be necessary."
                 remedy = f'Declare that by use = "{hit.id}", and write what only the necessary service has.'
-                form.wrong((*path, sign, number), what, remedy)
+                reader.add_problem((*path, sign, number), what, remedy)
 
 
 # -- the owner's own words
 
 
-def _texts(form: ConfigReader, given: object) -> Mapping[str, Mapping[str, str]]:
+def _texts(reader: ConfigReader, given: object) -> Mapping[str, Mapping[str, str]]:
     """Return the texts that replace built-in ones, by canonical language tag and key."""
     from consent_mw.notice import wording  # a site that keeps the built-in texts need not read them here
 
     found: dict[str, Mapping[str, str]] = {}
-    for tag, table in form.pairs(("texts",), given):
+    for tag, table in reader.pairs(("texts",), given):
         lang = canonical(tag)
-        if not checks.LANGUAGE.fullmatch(tag):
-            form.wrong(("texts", tag), f"{tag!r} is not a language tag.", "Write en, de, pt-BR and the like.")
+        if not service_rules.LANGUAGE.fullmatch(tag):
+            reader.add_problem(("texts", tag), f"{tag!r} is not a language tag.", "Write en, de, pt-BR and the like.")
             continue
         if lang in found:
-            form.wrong(("texts", tag), f"The language {lang!r} stands here twice.", "Merge the two tables.")
+            reader.add_problem(("texts", tag), f"The language {lang!r} stands here twice.", "Merge the two tables.")
         known = wording.every_text(lang)
         own: dict[str, str] = {}
-        for path, text in _leaves(form, ("texts", tag), table):
+        for path, text in _leaves(reader, ("texts", tag), table):
             key = ".".join(map(str, path[2:]))
             if key not in known:
-                form.wrong(path, "There is no such text.", near(key, known, "docs/languages.md says where they are."))
-            elif isinstance(checked := form.value(path, text, checks.text), str):
-                _check_places(form, path, checked, wording.places(known[key]), wording.may_omit(lang, key))
+                reader.add_problem(
+                    path, "There is no such text.", near(key, known, "docs/languages.md says where they are.")
+                )
+            elif isinstance(checked := reader.value(path, text, checks.text), str):
+                _check_places(reader, path, checked, wording.places(known[key]), wording.may_omit(lang, key))
                 own[key] = checked
         found[lang] = MappingProxyType(own)
     return MappingProxyType(found)
 
 
-def _leaves(form: ConfigReader, path: Path, table: object) -> Iterator[tuple[Path, object]]:
+def _leaves(reader: ConfigReader, path: Path, table: object) -> Iterator[tuple[Path, object]]:
     """Yield the texts in a table with their paths; ``banner.title`` without quotes makes a table in it."""
-    for key, value in form.pairs(path, table):
+    for key, value in reader.pairs(path, table):
         if isinstance(value, Mapping):
-            yield from _leaves(form, (*path, key), value)
+            yield from _leaves(reader, (*path, key), value)
         else:
             yield (*path, key), value
 
 
-def _check_places(form: ConfigReader, path: Path, text: str, wanted: frozenset[str], spare: frozenset[str]) -> None:
+def _check_places(reader: ConfigReader, path: Path, text: str, wanted: frozenset[str], spare: frozenset[str]) -> None:
     """Note places for values that the text lost, or that nothing fills."""
     own = frozenset(re.findall(r"\{(\w+)\}", text))
     if not text.strip():
-        form.wrong(path, "The text is empty.", "Write a text, or leave the key out for the built-in one.")
+        reader.add_problem(path, "The text is empty.", "Write a text, or leave the key out for the built-in one.")
     for name in sorted(wanted - own - spare):
-        form.wrong(path, f"{{{name}}} is missing.", f"Put {{{name}}} where its value belongs in the text.")
+        reader.add_problem(path, f"{{{name}}} is missing.", f"Put {{{name}}} where its value belongs in the text.")
     for name in sorted(own - wanted):
         remedy = near(name, wanted) if wanted else "Leave it out: nothing is filled into this text."
-        form.wrong(path, f"Nothing fills {{{name}}} here.", remedy)
+        reader.add_problem(path, f"Nothing fills {{{name}}} here.", remedy)
 
 
 def _purpose_of(purposes: Iterable[str]) -> checks.Check:
     def check(value: object) -> object:
         if checks.text(value) not in purposes:
             remedy = "A new purpose starts with [purposes.ID] and a label."
-            raise checks.Wrong(f"There is no purpose {value!r}.", remedy, near=(str(value), purposes))
+            raise checks.ValueProblem(f"There is no purpose {value!r}.", remedy, near=(str(value), purposes))
         return value
 
     return check

@@ -1,5 +1,5 @@
 """
-A configuration while it is read: what is wrong in it, where, and what to write instead.
+Reading a configuration: collects every problem in it with its place and remedy.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class ConfigReader:
         self.lines = lines or {}
         self.found: list[tuple[int, Problem]] = []
 
-    def wrong(self, path: Path, what: str, remedy: str) -> None:
-        """Note a mistake at ``path``."""
+    def add_problem(self, path: Path, what: str, remedy: str) -> None:
+        """Record a problem at ``path``."""
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 0)
         place = dotted(path)
         if self.file:
@@ -33,49 +33,53 @@ class ConfigReader:
         self.found.append((line, Problem(place, what, remedy)))
 
     def value(self, path: Path, given: object, check: checks.Check) -> object:
-        """Return ``given`` as checked, or None after noting what is wrong with it."""
-        wrongs: list[checks.Wrong] = []
+        """Return ``given`` as the check returns it; if it fails, record the problems and return None."""
+        problems: list[checks.ValueProblem] = []
         try:
             return check(given)
-        except checks.Wrong as one:
-            wrongs = [one]
-        except checks.Several as several:
-            wrongs = several.wrongs
-        for wrong in wrongs:
-            remedy = " ".join(filter(None, (near(*wrong.near) if wrong.near else "", wrong.remedy)))
-            self.wrong((*path, *wrong.at), wrong.what, remedy)
+        except checks.ValueProblem as found:
+            problems = [found]
+        except checks.ValueProblems as several:
+            problems = several.problems
+        for problem in problems:
+            remedy = " ".join(filter(None, (near(*problem.near) if problem.near else "", problem.remedy)))
+            self.add_problem((*path, *problem.at), problem.what, remedy)
         return None
 
     def table(self, path: Path, given: object, keys: Mapping[str, checks.Check]) -> dict[str, Any]:
-        """Return the valid values of a table, noting unknown keys and wrong values."""
+        """Return the valid values of a table; record a problem for each unknown key and bad value."""
         values: dict[str, Any] = {}
         for key, value in self.pairs(path, given):
             if key not in keys:
-                self.wrong((*path, key), "This key is not known.", near(key, keys))
+                self.add_problem((*path, key), "This key is not known.", near(key, keys))
             elif (checked := self.value((*path, key), value, keys[key])) is not None:
                 values[key] = checked
         return values
 
     def pairs(self, path: Path, given: object) -> Iterator[tuple[str, object]]:
-        """Yield the keys and values of a table, noting what is none."""
+        """Yield the items of a table; record a problem if it isn't one."""
         if not isinstance(given, Mapping):
             header = dotted(path) or "site"
-            self.wrong(path, f"This is {checks.kind(given)}, not a table.", f"Write [{header}] and the keys below it.")
+            self.add_problem(
+                path, f"This is {checks.kind(given)}, not a table.", f"Write [{header}] and the keys below it."
+            )
             return
         for key, value in given.items():
             if isinstance(key, str):
                 yield key, value
             else:
-                self.wrong((*path, repr(key)), f"This key is {checks.kind(key)}, not a text.", "Write it as a text.")
+                self.add_problem(
+                    (*path, repr(key)), f"This key is {checks.kind(key)}, not a text.", "Write it as a text."
+                )
 
     def finish(self) -> None:
-        """Raise what was noted, in order of place."""
+        """Raise the recorded problems, in the order of their lines."""
         if self.found:
             raise ConfigError(problem for _, problem in sorted(self.found, key=lambda pair: pair[0]))
 
 
 def dotted(path: Path) -> str:
-    """Return ``services[2].hosts[0]`` for its path."""
+    """Return a path as ``services[2].hosts[0]``."""
     parts = [f"[{key}]" if isinstance(key, int) else f".{_quoted(key)}" for key in path]
     return "".join(parts).removeprefix(".")
 
@@ -85,7 +89,7 @@ def _quoted(key: str) -> str:
 
 
 def perhaps(word: str, known: Iterable[str]) -> str:
-    """Return ``, or did you mean …`` if a known word is near."""
+    """Return `` (or did you mean …?)`` if a known word is near, else an empty text."""
     close = _close(word, known)
     return f" (or did you mean {close!r}?)" if close else ""
 

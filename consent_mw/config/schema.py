@@ -1,8 +1,7 @@
 """
-The form of a configuration: every setting with the check of its value.
+The schema of a configuration: every setting with the check of its value.
 
-:mod:`consent_mw.config` reads a configuration by these tables, and
-docs/settings.md describes each of them.
+:mod:`consent_mw.config` reads configurations by these tables, and docs/settings.md describes each setting.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ __all__ = [
     "THEME",
 ]
 
-ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+ID = service_rules.ID
 #: Schemes of stores that several machines may share.
 REMOTE_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
 
@@ -56,7 +55,7 @@ _CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-
 def _host(value: object) -> object:
     rule, what, remedy = service_rules.host_rule(checks.text(value))
     if what:
-        raise checks.Wrong(f"{value!r} {what}", remedy)
+        raise checks.ValueProblem(f"{value!r} {what}", remedy)
     return rule
 
 
@@ -71,17 +70,17 @@ def _records(value: object) -> object:
         except ValueError:
             reachable = False
         if not reachable:
-            raise checks.Wrong("The address names no host.", f'Write "{scheme}://host:port/…".')
+            raise checks.ValueProblem("The address names no host.", f'Write "{scheme}://host:port/…".')
         return text
     if scheme != "sqlite" or not mark:
         shown = f"{scheme}://…" if mark else text
-        raise checks.Wrong(f"{shown!r} names no store that is known.", example)
+        raise checks.ValueProblem(f"{shown!r} names no store that is known.", example)
     if not rest.startswith("/"):
-        raise checks.Wrong("There are three slashes before the path of a file.", example)
+        raise checks.ValueProblem("There are three slashes before the path of a file.", example)
     if rest in ("/", "/:memory:") or rest.endswith("/"):
-        raise checks.Wrong("It names no file, and records must outlive the process.", example)
+        raise checks.ValueProblem("It names no file, and records must outlive the process.", example)
     if "?" in rest or "#" in rest:
-        raise checks.Wrong("The address takes no parameters.", example)
+        raise checks.ValueProblem("The address takes no parameters.", example)
     return text
 
 
@@ -90,7 +89,7 @@ def _hidden(form: re.Pattern[str], what: str, remedy: str) -> checks.Check:
 
     def check(value: object) -> object:
         if not form.fullmatch(checks.text(value)):
-            raise checks.Wrong(f"This is not {what}.", remedy)
+            raise checks.ValueProblem(f"This is not {what}.", remedy)
         return value
 
     return check
@@ -100,7 +99,7 @@ def _isp(value: object) -> object:
     text = checks.text(value)
     if text in ("ptr", "off") or (text.startswith("mmdb:") and len(text) > len("mmdb:")):
         return text
-    raise checks.Wrong(f"{text!r} is no source of ISP domains.", 'Write "ptr", "mmdb:FILE" or "off".')
+    raise checks.ValueProblem(f"{text!r} is no source of ISP domains.", 'Write "ptr", "mmdb:FILE" or "off".')
 
 
 def _function(value: object) -> object:
@@ -109,7 +108,7 @@ def _function(value: object) -> object:
         return _plain(value)
     text = checks.text(value)
     if not _CALLABLE.fullmatch(text):
-        raise checks.Wrong(f"{text!r} names no function.", 'Write "package.module:name".')
+        raise checks.ValueProblem(f"{text!r} names no function.", 'Write "package.module:name".')
     module, _, names = text.partition(":")
     remedy = "It is imported when the site starts; where that runs in a circle, give the function itself in a mapping."
     try:
@@ -117,9 +116,9 @@ def _function(value: object) -> object:
         for name in names.split("."):
             found = getattr(found, name)
     except Exception as error:  # whatever the owner's module raises
-        raise checks.Wrong(f"{text!r} cannot be imported: {type(error).__name__}: {error}.", remedy) from None
+        raise checks.ValueProblem(f"{text!r} cannot be imported: {type(error).__name__}: {error}.", remedy) from None
     if not callable(found):
-        raise checks.Wrong(f"{text!r} is {checks.kind(found)}, not a function.", "Name a function.")
+        raise checks.ValueProblem(f"{text!r} is {checks.kind(found)}, not a function.", "Name a function.")
     return _plain(found)
 
 
@@ -127,7 +126,7 @@ def _plain(found: Callable[..., object]) -> object:
     """Refuse a coroutine function: nobody would wait for what it returns, and that is never false."""
     if iscoroutinefunction(found) or iscoroutinefunction(type(found).__call__):
         remedy = "Give a plain function; it is called in a thread, and may hand on what has to be awaited."
-        raise checks.Wrong("This is a coroutine function, which nobody would wait for.", remedy)
+        raise checks.ValueProblem("This is a coroutine function, which nobody would wait for.", remedy)
     return found
 
 
@@ -136,11 +135,13 @@ def _shared_domain(value: object) -> object:
     remedy = "Write your own domain, in lower case and without a dot first: example.org."
     text = checks.text(value)
     if not _DOMAIN.fullmatch(text) or text.rpartition(".")[2].isdigit():
-        raise checks.Wrong(f"{text!r} is not a domain.", remedy)
+        raise checks.ValueProblem(f"{text!r} is not a domain.", remedy)
     from consent_mw.public_suffix import is_public_suffix  # only who sets it waits for the list to be read
 
     if is_public_suffix(text):
-        raise checks.Wrong(f"Anybody may register names under {text!r}, so browsers keep no cookie for it.", remedy)
+        raise checks.ValueProblem(
+            f"Anybody may register names under {text!r}, so browsers keep no cookie for it.", remedy
+        )
     return text
 
 
@@ -150,18 +151,20 @@ def _day(value: object) -> object:
         try:
             value = date.fromisoformat(value)
         except ValueError:
-            raise checks.Wrong(f"{value!r} is not a date.", "Write year, month and day: 2026-11-01.") from None
+            raise checks.ValueProblem(f"{value!r} is not a date.", "Write year, month and day: 2026-11-01.") from None
     if isinstance(value, datetime):
         value = value.date()
     if not isinstance(value, date):
-        raise checks.Wrong(f"This is {checks.kind(value)}, not a date.", "Write year, month and day: 2026-11-01.")
+        raise checks.ValueProblem(
+            f"This is {checks.kind(value)}, not a date.", "Write year, month and day: 2026-11-01."
+        )
     return (value - EPOCH).days
 
 
 _WORD = "Use lower-case letters, digits and single hyphens."
 _LINK = "Write the whole address with https:// first, or a path on this site such as /privacy."
 _address = checks.shape(_ADDRESS, "an address", _LINK)
-_language = checks.shape(checks.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
+_language = checks.shape(service_rules.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
 
 #: Where each layout can stand.
 POSITIONS: Mapping[str, tuple[str, ...]] = {
@@ -182,7 +185,7 @@ SITE: Mapping[str, checks.Check] = {
     "keys_env": checks.shape(_ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_KEYS."),
     "records": _records,
     "spool": checks.text,
-    "unknown": checks.one_of(("pixels", "hold", "allow")),
+    "unknown": checks.one_of(("suspects", "pixels", "hold", "allow")),
     "caching": checks.one_of(("private", "shared", "class")),
     "release": checks.one_of(("in_place", "reload")),
     "reopen": checks.one_of(("button", "link")),
@@ -242,9 +245,9 @@ SERVICE: Mapping[str, checks.Check] = {
         checks.shape(service_rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr].")
     ),
     "cookies": checks.texts(checks.pattern(service_rules.COOKIE, "a cookie name")),
-    "storage": checks.texts(checks.pattern(re.compile(r"\S+"), "a storage key")),
+    "storage": checks.texts(checks.pattern(service_rules.KEY_NAME, "a storage key")),
     "country": checks.shape(
-        re.compile("[A-Z]{2}"), "an ISO 3166-1 alpha-2 code", "Write two capital letters, such as GB."
+        service_rules.COUNTRY, "an ISO 3166-1 alpha-2 code", "Write two capital letters, such as GB."
     ),
     "policy": _address,
     "opt_out": _address,

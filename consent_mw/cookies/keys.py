@@ -13,13 +13,14 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Iterable
 from collections.abc import Mapping
 
 from consent_mw.core.model import Site
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["MIN_KEY", "NEW_KEY", "key_file", "load_keys"]
+__all__ = ["MIN_KEY", "NEW_KEY", "key_file", "load_keys", "write_keys"]
 
 _log = logging.getLogger("consent_mw")
 
@@ -149,6 +150,33 @@ def _make(file: str, variable: str) -> None:
             return
     finally:
         os.unlink(draft)
+
+
+def write_keys(file: str, keys: Iterable[str]) -> None:
+    """
+    Replace the content of a key file, whole or not at all.
+
+    Args:
+        keys: Oldest first; the last one signs.
+
+    Raises:
+        ConfigError: if the file cannot be written.
+    """
+    draft = f"{file}.{os.getpid()}.{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+                stream.write("".join(f"{key}\n" for key in keys))
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(draft, file)
+        except BaseException:
+            os.unlink(draft)
+            raise
+    except OSError as error:
+        what = f"The key file cannot be written: {error.strerror or type(error).__name__}."
+        raise ConfigError([Problem(file, what, "Run the command as the user that the site runs as.")]) from None
 
 
 def _is_tracked(file: str) -> bool:

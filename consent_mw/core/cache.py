@@ -82,6 +82,11 @@ class BoundedCache(Generic[Key, Value]):
             while len(self._kept) > self._most or self._size > self._limit:
                 self._drop(next(iter(self._kept)))
 
+    def drop(self, key: Key) -> None:
+        """Forget a key; one that is not kept is no error."""
+        with self._lock:
+            self._drop(key)
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

@@ -1,8 +1,8 @@
 """
-The values that everything else passes around; all frozen, none with behaviour beyond itself.
+The values that everything else passes around: frozen, and without behaviour beyond themselves.
 
-Days are whole days since 1970-01-01 UTC: no finer time is ever kept beside a
-choice. Texts are mappings from a language tag to a text.
+Days are whole days since 1970-01-01 UTC; no finer time is ever stored with a choice. Texts are mappings from a
+language tag to a text.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ MARKETING = "marketing"
 
 #: The pseudo-service under which an unknown third party is held (``unknown = "pixels" | "hold"``).
 UNKNOWN_SERVICE = "unknown"
+
+#: What the ids of the services begin with that stand for an owner's own marks; a purpose follows.
+OWN_MARKS = "site-"
 
 
 def _no_text() -> Mapping[str, str]:
@@ -63,10 +66,11 @@ class Service:
         hosts: ``host`` or ``host/path-prefix``; the host stands for its subdomains too, and
             ``name.*`` for any public suffix behind ``name``. The longest prefix wins.
         paths: Path rules on any host, first-party ones too: the text must occur in the
-            path and query at the start of a segment (``/matomo.php?``).
+            path and query at the start of a segment (``/matomo.php?``). ``?id=G-``: the address of a script has a
+            parameter that begins so, in whatever place.
         inline: Code that marks an inline script or handler (``fbq(``, ``_paq.push``).
-        elements: ``name``, ``name[attr]``, ``name[attr=value]`` or ``[attr]``, for markup that
-            loads something through a library (``amp-analytics[type=gtag]``).
+        elements: ``name``, ``name[attr]``, ``name[attr=value]``, ``name[attr*=part]`` or ``[attr]``, for markup that
+            loads something through a library (``amp-analytics[type=gtag]``); of several conditions all must hold.
         cookies: Names of first-party cookies it sets; ``*`` stands for any run of characters.
         storage: Names of its localStorage and sessionStorage keys, likewise.
         databases: Names of its IndexedDB databases, likewise.

@@ -1,11 +1,9 @@
 """
-Counting: what is shown and answered, in a buffer of each process, one dimension at a time.
+Counting: answers and banners shown, in a buffer of each process, one dimension at a time.
 
-A request adds to a few totals in memory and waits for nothing. Every 5 to 15
-minutes, at random, the buffer is added to the store, so that no count tells
-when it was made; what waits in a process that is killed is lost with it.
-Nobody is counted who objected, no program is, and no page fetched in advance.
-Nothing here raises into a request.
+A request adds to a few totals in memory and waits for nothing. The buffer is added to the store every 5 to 15 minutes,
+at random, so that no count reveals when it was made. A killed process loses the counts in its buffer. Not counted are
+visitors who objected, bots, and prefetched pages. Nothing here raises into a request.
 """
 
 from __future__ import annotations
@@ -54,18 +52,18 @@ __all__ = ["BannerShown", "Tally"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Seconds between two flushes: a time at random between these.
+#: Shortest and longest time between two flushes, in seconds; each time is random between them.
 EVERY = (300.0, 900.0)
-#: Seconds until the next try after the store failed.
+#: Seconds until the next try after a failure of the store.
 RETRY = 60.0
-#: Seconds after midnight UTC at which the day before is closed: what comes later is counted for the day it comes on.
-#: Readers take a day for closed half an hour after its end; what is on its way to the store then must have arrived.
+#: Seconds after midnight UTC at which yesterday is closed; later counts belong to the day on which they arrive.
+#: Readers treat a day as closed half an hour after its end, so whatever is on its way to the store has arrived by then.
 CLOSES = 1500.0
-#: Different counts that wait at the same time; beyond these a value is "other".
+#: Most distinct counts in the buffer; further values are counted as "other".
 MAX_WAITING = 4096
-#: Different hosts in the reports of a day, which anybody can make up; beyond these a host is "other".
+#: Most distinct hosts in a day's reports, which anybody can invent; further hosts are counted as "other".
 MAX_HOSTS = 200
-#: Seconds that the end of a process waits for providers that are being looked up.
+#: Seconds that a process waits at its end for pending provider look-ups.
 GRACE = 0.5
 
 #: A count while it waits: day, table, value, outcome.
@@ -99,18 +97,18 @@ class Sink(Protocol):
 
 class Tally:
     """
-    The counting of one site in one process; safe for its threads, and for children that it forks.
+    Counts for one site in one process; safe for threads and forks.
 
-    A child starts with an empty buffer: what its parent counted is the parent's to write.
+    A forked child starts with an empty buffer: its parent writes the parent's counts.
 
     Args:
         sink: Where counts are added.
         site: Its settings ``counters`` and ``trusted_proxies`` say what is counted.
-        lookup: Finds providers; None where they are not counted, which makes every one of them unknown.
+        lookup: Finds providers; without one, every provider is unknown.
         clock: Seconds since 1970-01-01 UTC.
-        monotonic: Seconds that never go back.
+        monotonic: Monotonic seconds.
         every: Shortest and longest time between two flushes, in seconds.
-        chance: Chooses the time between.
+        chance: The source of randomness for that time.
     """
 
     def __init__(
@@ -127,7 +125,7 @@ class Tally:
         self._sink = sink
         self._on = site.counters != "off"
         self._granted_only = site.counters == "granted"
-        # A cache shows the banner without telling: then only those count as asked who answered.
+        # A cache shows the banner without our knowledge, so only those who answered count as asked.
         self._unseen = site.caching != "private"
         self._proxies = site.trusted_proxies
         self._lookup = lookup
@@ -139,16 +137,16 @@ class Tally:
         self._begin()
 
     def _begin(self) -> None:
-        # Compared before each use: servers in C may fork without telling Python.
+        # Compared before each use: servers written in C may fork without Python's hooks.
         self._process = os.getpid()
-        # A signal handler that ends the process may flush in the middle of a count: the lock must let it in.
+        # A signal handler may flush in the middle of a count, in the same thread: the lock must be reentrant.
         self._lock = threading.RLock()
         self._waiting: dict[_Key, int] = {}
-        #: The day that hosts were reported on, and which.
+        #: The day of the last report, and the hosts reported on it.
         self._reported: tuple[int, set[str]] = (-1, set())
         self._next = self._monotonic() + self._chance.uniform(*self._every)
 
-    # -- what happens
+    # -- events
 
     def shown(self, head: RequestHead, remote: str, notice: BannerShown) -> None:
         """
@@ -259,14 +257,14 @@ class Tally:
         return host
 
     def _visitor(self, head: RequestHead, headers: Mapping[str, str]) -> Visitor | None:
-        """Return who is to be counted, or None; nothing is read about those who objected."""
+        """Return the visitor to count, or None; nothing is read about visitors who objected."""
         if head.method == "HEAD" or ("cookie" in headers and objected(head)):
             return None
         visitor = visitor_from(headers)
         return None if visitor.bot or visitor.prefetch else visitor
 
     def _rows(self, day: int, outcome: str, visitor: Visitor, notice: BannerShown) -> tuple[_Key, ...]:
-        """Return one count for the total and one for each dimension that is known at once."""
+        """Return one count for the total and one for each dimension that is known without a look-up."""
         rows = (
             (day, TOTAL, "", outcome),
             (day, LANGUAGE, notice.language, outcome),
@@ -278,7 +276,7 @@ class Tally:
         return (*rows, (day, BROWSER, visitor.browser, outcome), (day, OS, visitor.os, outcome))
 
     def _count_isp(self, head: RequestHead, remote: str, day: int, outcome: str) -> None:
-        """Count the provider, once it is found, for the week that begins with this or an earlier Monday."""
+        """Count the provider, once it is found, for the week that starts on the last Monday."""
         if self._granted_only and outcome not in _GRANTS:
             return
         week = day - (day + 3) % 7  # day 0 was a Thursday
@@ -300,7 +298,7 @@ class Tally:
             waiting = self._waiting
             for key in keys:
                 if key not in waiting and len(waiting) >= MAX_WAITING:
-                    # Days, tables and outcomes are few: it is values that a stranger could make up.
+                    # Days, tables and outcomes are few; only values can be invented by strangers.
                     day, table, value, outcome = key
                     key = (day, table, OTHER if value else value, outcome)
                 waiting[key] = waiting.get(key, 0) + number
@@ -311,10 +309,10 @@ class Tally:
 
     def flush(self) -> int:
         """
-        Add what waits to the store; where that fails it waits on, and the next flush tries again.
+        Add the buffer to the store; if that fails, keep it for the next flush.
 
         Returns:
-            How many different counts were written.
+            The number of distinct counts that were written.
         """
         if self._process != os.getpid():
             self._begin()
@@ -332,7 +330,7 @@ class Tally:
             if not self._failing:
                 _log.warning("counts wait, since the store does not take them: %s", error)
         finally:
-            # Also where the process is told to end just now.
+            # Also if an exception ends the process here.
             if not written:
                 with self._lock:
                     for key, number in booked.items():
@@ -342,14 +340,14 @@ class Tally:
         return len(booked) if written else 0
 
     def _booked(self, taken: Mapping[_Key, int]) -> dict[_Key, int]:
-        """Return the counts under days that are open: what was published of a closed one does not change any more."""
+        """Return the counts under days that are still open: a closed day may be published, and then never changes."""
         clock = self._clock()
         today = int(clock // 86_400)
         monday = today - (today + 3) % 7
         booked: dict[_Key, int] = {}
         for (day, table, value, outcome), number in taken.items():
             current, length = (monday, 7) if table == ISP else (today, 1)
-            # A day ahead is one of a clock that went back since.
+            # A day in the future means that the clock was set back since.
             if day > current or clock >= (day + length) * 86_400 + CLOSES:
                 day = current
             key = (day, table, value, outcome)
@@ -357,7 +355,7 @@ class Tally:
         return booked
 
     def close(self) -> None:
-        """Flush for the last time, after a moment for the providers that are being looked up."""
+        """Flush for the last time, after a short wait for pending look-ups."""
         if self._lookup is not None:
             self._lookup.close(GRACE)
         if self._on:
@@ -369,14 +367,14 @@ _OUTCOMES = (*ANSWERS, WITHDRAW)
 
 
 def _failed(error: Exception) -> None:
-    # What went wrong may hold what a visitor sent: only its kind is told, once.
+    # An error's message may quote what a visitor sent: log its type alone, once per type.
     kind = type(error).__name__
-    if kind not in _told:
-        _told.add(kind)
+    if kind not in _logged:
+        _logged.add(kind)
         _log.error("something could not be counted: %s", kind)
 
 
-_told: set[str] = set()
+_logged: set[str] = set()
 
 
 def _lands(head: RequestHead, headers: Mapping[str, str]) -> bool:

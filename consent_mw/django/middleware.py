@@ -27,6 +27,7 @@ from django.http import StreamingHttpResponse
 from consent_mw.django.setup import REQUEST
 from consent_mw.django.setup import engine
 from consent_mw.engine import MOST_INPUT
+from consent_mw.http.asked import AskedDecision
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.headers import Handling
 from consent_mw.http.request import RequestHead
@@ -95,9 +96,9 @@ class ConsentMiddleware:
     def _exchange(self, request: HttpRequest, head: RequestHead) -> Exchange:
         meta = request.META
         exchange = self.engine.exchange(head, meta.get("SCRIPT_NAME", ""), meta.get("REMOTE_ADDR", ""))
-        meta[DECISION] = exchange.decision
+        meta[DECISION] = exchange.view.ask
         meta[PLACE] = exchange.place
-        request.consent = exchange.decision
+        request.consent = AskedDecision(exchange.view.ask)
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
             meta.pop(key, None)

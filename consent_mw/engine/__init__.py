@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from consent_mw import catalogue
 from consent_mw import config
+from consent_mw.catalogue.strangers import WithStrangers
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.keys import load_keys
 from consent_mw.cookies.load_once import OneTime
@@ -104,15 +105,16 @@ class Engine:
         self.tally = Tally(records, site, lookup, clock=clock)
         self._upkeep = Upkeep()
         first = LiveSite.made(site, assets, CookieJar(site, keys))
-        learning = Learning(records, known, self.today)
-        self._growing = GrowingSite(first, assets, learning, known, self._share_soon)
+        everybody = WithStrangers(known)
+        learning = Learning(records, everybody, self.today)
+        self._growing = GrowingSite(first, assets, learning, everybody, self._share_soon)
         opt_outs = OptOuts(site.on_change)
         for task in Housekeeping(site, records, keys, self.tally, clock).tasks():
             self._upkeep.add(task)
         if site.learning:
             self._upkeep.add(Task("learning", self._growing.share, 1, 1, first=1))
         if site.on_change is not None:
-            self._upkeep.add(Task("telling", opt_outs.tell, 60, 60, first=60, last=opt_outs.tell))
+            self._upkeep.add(Task("telling", opt_outs.notify, 60, 60, first=60, last=opt_outs.notify))
         once = OneTime(site, keys, clock)
         self._parts = SiteParts(
             growing=self._growing,
@@ -131,6 +133,7 @@ class Engine:
             signing_keys=keys,
             live=self._growing.now,
             today=self.today,
+            clock=clock,
             receipt=receipt,
         )
         self._pages = MountedPages(site, context)

@@ -16,7 +16,7 @@ from consent_mw.http.content_coding import BUILT_IN
 from consent_mw.http.content_coding import PIECE
 from consent_mw.http.content_coding import Coding
 
-__all__ = ["known_codings"]
+__all__ = ["known_codings", "known_names"]
 
 #: Brotli's effort: about gzip's time, and a tenth smaller.
 _BROTLI_QUALITY = 4
@@ -136,3 +136,9 @@ def known_codings() -> Mapping[str, Coding]:
     if find_spec("zstandard") is not None:
         found["zstd"] = Coding(_ZstdOpener, _ZstdCloser)
     return found
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """Return the names of :func:`known_codings`."""
+    return frozenset(known_codings())

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from consent_mw.core.model import Site
 from consent_mw.counting.tally import Tally
 from consent_mw.engine.tasks import Task
+from consent_mw.proof.retention import check_clocks
+from consent_mw.proof.retention import purge_due
 from consent_mw.proof.sealing import seal_new
 from consent_mw.records import Records
 from consent_mw.records.spool import SpooledRecords
@@ -67,7 +69,8 @@ class Housekeeping:
     def _publish(self) -> None:
         from consent_mw.stats import publish_due  # here, since it is needed once an hour at most
 
+        check_clocks(self._records, self._clock())
         publish_due(self._records, today=self._today(), seconds_into_day=int(self._clock() % _DAY))
 
     def _purge(self) -> None:
-        self._records.purge(self._today() - self._site.record_days)
+        purge_due(self._records, now=self._clock(), record_days=self._site.record_days)

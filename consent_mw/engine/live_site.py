@@ -8,26 +8,43 @@ counts now, and makes the next one when a page held a service that nobody declar
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 
 from consent_mw.cookies.choice import CookieJar
+from consent_mw.core.cache import BoundedCache
+from consent_mw.core.cache import size_of
 from consent_mw.core.decide import decide
+from consent_mw.core.model import OWN_MARKS
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Record
 from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
+from consent_mw.engine.insertions import Insertions
 from consent_mw.html.match import Matcher
+from consent_mw.html.suspects import STRANGER
+from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
+from consent_mw.notice.wording import offered_languages
 from consent_mw.records.discovered import Learning
 
 logger = logging.getLogger("consent_mw")
+
+#: Distinct choices whose decision is kept: by day, grants and signal, never by visitor.
+_KEPT_DECISIONS = 256
+#: Names of cookies whose services are kept; visitors may invent names.
+_KEPT_COOKIES = 256
+#: Seconds between two questions to other processes about what they have learned.
+_BETWEEN_QUESTIONS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +61,44 @@ class LiveSite:
     def made(cls, site: Site, assets: Assets, cookies: CookieJar) -> LiveSite:
         """Return the state of a site, with its notice and its matcher made."""
         return cls(site, Notice(site, assets), cookies, Matcher(site.services))
+
+    @cached_property
+    def insertions(self) -> Insertions:
+        """What the notice inserts, made once for all that it depends on."""
+        return Insertions(self.notice)
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the notice, the site's first one first."""
+        return offered_languages(self.site)
+
+    @cached_property
+    def _decisions(self) -> BoundedCache[tuple[Record | NoRecord, bool, int], Decision]:
+        return BoundedCache(_KEPT_DECISIONS, _KEPT_DECISIONS * 4096, measure=lambda decision: size_of(decision.granted))
+
+    def decide(self, found: Record | NoRecord, signals: Signals, today: int) -> Decision:
+        """Return what follows for a visitor (:func:`consent_mw.core.decide.decide`); equal choices are decided once."""
+        plain = replace(found, receipt="") if isinstance(found, Record) and found.receipt else found
+        key = (plain, signals.gpc, today)
+        decision = self._decisions.get(key)
+        if decision is None:
+            decision = decide(self.site, plain, signals, today)
+            self._decisions.put(key, decision)
+        if decision.record is not None and plain is not found and isinstance(found, Record):
+            return replace(decision, record=found)
+        return decision
+
+    def services_of(self, cookie: str) -> Set[str]:
+        """Return the ids of the declared services that a cookie may belong to."""
+        ids = self._cookies.get(cookie)
+        if ids is None:
+            ids = frozenset(id_ for known in names_of(cookie) for id_ in self.matcher.cookie(known))
+            self._cookies.put(cookie, ids)
+        return ids
+
+    @cached_property
+    def _cookies(self) -> BoundedCache[str, frozenset[str]]:
+        return BoundedCache(_KEPT_COOKIES, 65_536)
 
     @cached_property
     def undecided(self) -> Decision:
@@ -89,6 +144,8 @@ class GrowingSite:
         self._learning = learning
         self._catalogue = catalogue
         self._hurry = hurry
+        self._clock = time.monotonic
+        self._asked = -_BETWEEN_QUESTIONS
         self._lock = Lock()
         self._named: set[str] = set()
 
@@ -97,8 +154,10 @@ class GrowingSite:
         return self._now
 
     def renewed(self) -> LiveSite:
-        """Return the site after asking what other processes have learned."""
-        self._hurry()
+        """Return the site after asking what other processes have learned; that is asked once a second at most."""
+        if self._clock() - self._asked >= _BETWEEN_QUESTIONS:
+            self._asked = self._clock()
+            self._hurry()
         return self._now
 
     def share(self) -> None:
@@ -116,12 +175,16 @@ class GrowingSite:
     def saw(self, held: frozenset[str]) -> None:
         """Declare what was held on a site that learns; elsewhere, name what is not declared."""
         if self.configured.learning:
-            if self._learning.saw(held):
+            # An owner who marks an element with a purpose wants visitors to be asked about it.
+            marked = {OWN_MARKS + purpose.id for purpose in self.configured.purposes if purpose.id in held}
+            if self._learning.saw(held | marked):
                 self._grow()
                 # Other processes should know before this visitor's answer reaches one of them.
                 self._hurry()
             return
         for id_ in sorted(held):
+            if id_.startswith(STRANGER):
+                continue  # named elsewhere, with the reason
             if id_ in self._catalogue and id_ not in self.configured.by_id and id_ not in self._named:
                 self._named.add(id_)
                 logger.warning(

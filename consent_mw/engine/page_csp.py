@@ -206,6 +206,7 @@ class PagePolicies:
         self._own = csp.OwnContent(page.head.scheme, page.head.host.rpartition("@")[2], page.root + "/")
         self._page_host = self._own.host.partition(":")[0].lower()
         self._wants_hashes = False
+        self._terms: tuple[tuple[str, ...], csp.Terms] | None = None
         self._known = False
         self._empty = False
         #: Something was taken out of a policy, or one was added: what is granted in the page needs another page.
@@ -235,6 +236,7 @@ class PagePolicies:
         self._empty = not inserted
         scripts, styles = inline_in(inserted)
         self._own = replace(self._own, scripts=scripts, styles=styles, nonce=nonce)
+        self._terms = None
 
     def amend(self, text: str) -> list[csp.Edit]:
         """Return what to insert into a policy that stands in the page."""
@@ -244,13 +246,18 @@ class PagePolicies:
         edits = [] if self._empty else csp.additions(text, self._own, inserting=True)
         return edits + self._taken_out(text, inserting=True)
 
-    def terms(self, in_page: Iterable[str]) -> csp.Terms:
+    def terms(self, in_page: tuple[str, ...]) -> csp.Terms:
         """
         Return what our part of the page can do under all policies.
 
         Args:
             in_page: Those that stand in the page.
         """
+        if self._terms is None or self._terms[0] != in_page:
+            self._terms = in_page, self._worked_out(in_page)
+        return self._terms[1]
+
+    def _worked_out(self, in_page: tuple[str, ...]) -> csp.Terms:
         unclear = [text for text in in_page if "," in text]
         plain = [text for text in in_page if "," not in text]
         parts = [part for text in unclear for part in csp.policies_in(text)]

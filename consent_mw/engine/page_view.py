@@ -23,7 +23,6 @@ from functools import cached_property
 from urllib.parse import quote
 
 from consent_mw.cookies.load_once import OneTime
-from consent_mw.core.decide import decide
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Reason
@@ -32,12 +31,14 @@ from consent_mw.core.model import Service
 from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
 from consent_mw.engine.codings import known_codings
+from consent_mw.engine.codings import known_names
 from consent_mw.engine.live_site import GrowingSite
 from consent_mw.engine.live_site import LiveSite
 from consent_mw.engine.page_csp import PagePolicies
 from consent_mw.engine.prepared import Prepared
 from consent_mw.html.csp import Edit
 from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import TOO_LONG
 from consent_mw.http.caching import CachePlan
 from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
@@ -51,7 +52,6 @@ from consent_mw.http.intent import wants_banner
 from consent_mw.http.request import RequestHead
 from consent_mw.http.tracker_cookies import expire
 from consent_mw.http.tracker_cookies import is_own
-from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
 from consent_mw.notice.reasked import news
@@ -110,43 +110,49 @@ class PageView(View):
     # -- who asks, and what they have chosen
 
     @cached_property
-    def _read(self) -> tuple[LiveSite, Record | NoRecord]:
-        """The site, and what the request's cookie says to it."""
-        growing = self._parts.growing
-        live = growing.now()
-        found = live.cookies.read(self.head)
-        if self._base.learning and isinstance(found, Record) and found.revision != live.site.revision:
-            # Another process may have learned a service, and asked about it, since this one last looked.
-            live = growing.renewed()
-        return live, found
-
-    @property
     def site(self) -> LiveSite:
-        """The site as it was when the choice was read."""
-        return self._read[0]
+        """The site as it was when this view first needed it."""
+        return self._parts.growing.now()
+
+    @cached_property
+    def choice(self) -> Record | NoRecord:
+        """What the request's cookie says, or why it says nothing."""
+        choice = self.site.cookies.read(self.head)
+        if self._base.learning and isinstance(choice, Record) and choice.revision != self.site.site.revision:
+            # Another process may have learned a service, and asked about it, since this one last looked.
+            self.site = self._parts.growing.renewed()
+        return choice
 
     @cached_property
     def own_decision(self) -> Decision:
         """What holds for this visitor, whoever else the page is made for."""
-        site, found = self._read
-        signals, today = self.head.signals, self._parts.today()
-        if self._parts.opt_outs.saw(site.site, found, signals, today):
+        choice, signals, today = self.choice, self.head.signals, self._parts.today()
+        if self._parts.opt_outs.saw(self.site.site, choice, signals, today):
             self._parts.hurry_opt_outs()
-        return decide(site.site, found, signals, today)
+        return self.site.decide(choice, signals, today)
+
+    @cached_property
+    def cookie_name(self) -> str | None:
+        """The name of a cookie of ours for this host alone, or None where none can be kept."""
+        return self.site.cookies.name(self.head)
 
     @cached_property
     def cache_plan(self) -> CachePlan:
         """Who may keep the page, and the decision that it is made from."""
-        cookies = self.site.cookies
-        if self._base.caching == "private" or not wants_banner(self.head) or cookies.name(self.head) is None:
+        if self._base.caching == "private" or not wants_banner(self.head) or self.cookie_name is None:
             return CachePlan(self.own_decision)
-        arrived = cookies.readable(self.head) if self._base.caching == "class" else None
+        arrived = self.site.cookies.readable(self.head) if self._base.caching == "class" else None
         return plan(self.site.site, self.head, self.own_decision, arrived, self.site.undecided)
 
     @property
     def decision(self) -> Decision:
         """What the page is made from: the visitor's own decision, or that of everybody who gets the page."""
         return self.cache_plan.decision
+
+    def ask(self) -> Decision:
+        """Return the decision to the application, whose response may depend on it from now on."""
+        self.asked = True
+        return self.decision
 
     @property
     def for_all(self) -> bool:
@@ -156,10 +162,9 @@ class PageView(View):
     @cached_property
     def once(self) -> frozenset[str]:
         """The services whose embeds this one view shows, which the visitor asked for by a click."""
-        name = self.site.cookies.name(self.head)
-        if self.for_all or name is None:
+        if self.cookie_name is None or self.for_all:
             return frozenset()
-        return self._parts.once.read(name, self.head, self.back)
+        return self._parts.once.read(self.cookie_name, self.head, self.back)
 
     @cached_property
     def caching(self) -> Caching:
@@ -177,7 +182,7 @@ class PageView(View):
     @property
     def found(self) -> Record | NoRecord:
         """The choice that the page is made from, or why there is none."""
-        return NoRecord.ABSENT if self.for_all else self.decision.record or self._read[1]
+        return NoRecord.ABSENT if self.for_all else self.decision.record or self.choice
 
     @property
     def back(self) -> str:
@@ -212,6 +217,11 @@ class PageView(View):
         """The content codings that can be opened here."""
         return known_codings()
 
+    @property
+    def coding_names(self) -> frozenset[str]:
+        """The names of :attr:`codings`."""
+        return known_names()
+
     # -- cookies
 
     @property
@@ -221,26 +231,28 @@ class PageView(View):
 
     def holds_cookie(self, name: str) -> bool:
         """Return whether a cookie belongs to something held."""
-        return self._holds(name, self.decision.granted)
+        return self._holds(name, lambda: self.decision.granted)
 
     def could_hold_cookie(self, name: str) -> bool:
         """Return whether a cookie belongs to something that waits for a choice."""
-        return self._holds(name, self.site.necessary)
+        return self._holds(name, lambda: self.site.necessary)
 
-    def _holds(self, name: str, granted: Set[str]) -> bool:
+    def _holds(self, name: str, granted: Callable[[], Set[str]]) -> bool:
+        ids = self.site.services_of(name)
+        if not ids or is_own(name):
+            return False
         # Services of one vendor may share a cookie: as long as one of them runs, it stays.
-        ids = {id_ for known in names_of(name) for id_ in self.site.matcher.cookie(known)}
-        return not ids.isdisjoint(self.site.optional - granted) and ids.isdisjoint(granted) and not is_own(name)
+        return ids.isdisjoint(granted()) and not ids.isdisjoint(self.site.optional)
 
     def cookies_set_right(self) -> list[str]:
         """Return Set-Cookie values that take held cookies away, and let the readable cookie say what holds."""
         cookies, own = self.site.cookies, self.own_decision
-        name = cookies.name(self.head)
+        name = self.cookie_name
         values = [self._parts.once.gone(name)] if self.once and name is not None else []
         if self.cache_plan.right is not None:
             age = self._parts.today() - own.record.day if own.record is not None else 0
             values.append(cookies.readable_cookie(self.cache_plan.right, self.head, age=age))
-        names = [name for name in names_in(self.head) if self._holds(name, own.granted)]
+        names = [name for name in names_in(self.head) if self._holds(name, lambda: own.granted)]
         if names:
             held = [service for service in self.site.site.optional if service.id not in own.granted]
             values += expire(names, held, self.head.host, self.root.removesuffix(self._base.mount) + self.head.path)
@@ -264,10 +276,10 @@ class PageView(View):
     def all_of_ours(self) -> bytes:
         """Return what may be inserted into the page, all of it inline, or nothing."""
         now = self._parts.growing.now()
-        if now.cookies.name(self.told) is None:
+        if self.cookie_name is None:
             return b""
         page = NoticePage(self._decision_for(now), now.site.languages[0], "", "/", self.root, linked=False)
-        parts = [now.notice.head(page), now.notice.insertion(page)]
+        parts = [now.insertions.head(page), now.insertions.body(page)]
         if self._base.learning:
             parts.append(self._parts.prepared.lesson(self.root))
         if any(parts):
@@ -298,12 +310,15 @@ class PageView(View):
     @cached_property
     def language(self) -> str:
         """The language of the notice that the browser asks for; a page that names its own goes before it."""
+        languages = self.site.languages
+        if len(languages) == 1:
+            return languages[0]
         return choose_language(self.site.site, self.head.header("accept-language") or "")
 
     def first(self, place: PageInsert) -> bytes:
         """Return what runs before everything else in the page."""
         now = self._parts.growing.now()
-        return now.notice.head(self._page(now, place))
+        return now.insertions.head(self._page(now, place))
 
     def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
         """Return what a held script would have left for the site's own code to call."""
@@ -316,7 +331,7 @@ class PageView(View):
         if self._base.learning and place.place.held:
             parts.growing.saw(place.place.held)
         now = parts.growing.now()
-        if now.cookies.name(self.told) is None:
+        if self.cookie_name is None:
             # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
             parts.prepared.warn_insecure()
             return b""
@@ -327,7 +342,7 @@ class PageView(View):
             parts.tally.shown(self.told, self.remote, shown)
         elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
             parts.tally.signalled(self.told, self.remote)
-        return now.notice.insertion(page)
+        return now.insertions.body(page)
 
     def variant(self) -> str:
         """Return what the rewritten page depends on beside the app's own, as some hex digits."""
@@ -354,7 +369,9 @@ class PageView(View):
         """Return what the notice needs to know of the page, by what has been learned until now."""
         terms = self.csp.terms(place.place.policies)
         decision = self._decision_for(now)
-        lang = page_language(now.site, place.place.lang) or self.language
+        lang = self.language
+        if len(now.languages) > 1:
+            lang = page_language(now.site, place.place.lang) or lang
         return NoticePage(
             decision=decision,
             lang=lang,
@@ -376,7 +393,7 @@ class PageView(View):
         """Return what the page is made from on the site as it is now, which may have learned since the request came."""
         if now is self.site:
             return self.decision
-        return decide(now.site, self.found, self.told.signals, self._parts.today())
+        return now.decide(self.found, self.told.signals, self._parts.today())
 
     def _news(self, now: LiveSite, decision: Decision, lang: str) -> str:
         """Return why this visitor is asked again; nothing for a page that caches keep for others."""
@@ -388,6 +405,14 @@ class PageView(View):
 
     def held(self, ids: frozenset[str]) -> None:
         """Hear what was held in the page."""
+        self._parts.prepared.tell_of_strangers(ids)
+        if TOO_LONG in ids:
+            logger.warning(
+                "%s: a tag, or an inline script sixteen times as long, is longer than hold_back (%d bytes) and was held"
+                " without being read. Raise site.hold_back",
+                self.head.path,
+                self._base.hold_back,
+            )
         self._parts.growing.saw(ids)
 
     def failed(self, what: str, error: BaseException | None) -> None:

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from consent_mw.core.cache import BoundedCache
+from consent_mw.core.cache import size_of
 from consent_mw.core.decide import decide
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
@@ -22,7 +24,11 @@ from consent_mw.core.model import Site
 from consent_mw.engine.page_csp import Policing
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
+from consent_mw.html.suspects import STRANGER
+from consent_mw.html.suspects import Delivery
+from consent_mw.html.suspects import host_of_stranger
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
@@ -30,7 +36,7 @@ from consent_mw.notice.queues import QueueCode
 
 logger = logging.getLogger("consent_mw")
 
-#: Distinct sets of grants for which the compiled policy is kept; a full store is emptied.
+#: Distinct sets of grants, at distinct paths of the mount, for which the compiled policy is kept.
 _KEPT_POLICIES = 64
 
 
@@ -50,8 +56,9 @@ class Prepared:
         _ = matcher.syntax  # compiled now, not by the first visitor
         self.policing = Policing(site, matcher)
         held_by = (_version(), sorted(known.items()), sorted(site.by_id.items()), site.unknown, site.release, site.csp)
-        #: Changes with all that decides what is held.
-        self.holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
+        #: What the site's own pages show of its delivery.
+        self.delivery = Delivery()
+        self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         #: What stands in the place of held scripts' globals.
         self.queues = QueueCode(matcher.services, assets)
         self._site = site
@@ -60,10 +67,13 @@ class Prepared:
         self._necessary = frozenset(service.id for service in matcher.services.values() if service.necessary) | {
             NECESSARY
         }
-        self._policies: dict[frozenset[str], HoldPolicy] = {}
+        self._policies: BoundedCache[tuple[object, ...], HoldPolicy] = BoundedCache(
+            _KEPT_POLICIES, _KEPT_POLICIES * 8192, measure=lambda policy: size_of(policy.allowed)
+        )
         self._budget = Budget()
-        self._lessons: dict[str, bytes] = {}
+        self._lessons: BoundedCache[str, bytes] = BoundedCache(_KEPT_POLICIES, 1_048_576)
         self._warned = False
+        self._told: set[str] = set()
 
     def hold_policy(self, decision: Decision, root: str, once: frozenset[str] = frozenset()) -> HoldPolicy:
         """
@@ -73,10 +83,13 @@ class Prepared:
             root: The mount's full path.
             once: Ids of services whose embeds this one page shows.
         """
-        allowed = self._necessary | decision.granted | decision.purposes
-        key = allowed | {root} | {f"once:{id_}" for id_ in once}
+        key = (decision.granted, decision.purposes, decision.record is not None, root, once)
         policy = self._policies.get(key)
         if policy is None:
+            allowed = self._necessary | decision.granted | decision.purposes
+            if decision.record is not None and decision.granted.issuperset(s.id for s in self._site.optional):
+                # Whoever granted all that was asked about gets what was too long to be read, too.
+                allowed |= {TOO_LONG}
             policy = HoldPolicy(
                 self._matcher,
                 allowed,
@@ -85,23 +98,41 @@ class Prepared:
                 placeholder=root + "/placeholder/",
                 hold_back=self._site.hold_back,
                 once=once,
+                delivery=self.delivery,
                 budget=self._budget,
             )
-            if len(self._policies) >= _KEPT_POLICIES:
-                self._policies.clear()
-            self._policies[key] = policy
+            self._policies.put(key, policy)
         return policy
+
+    @property
+    def holding(self) -> str:
+        """Letters and digits that change with all that decides what is held."""
+        return f"{self._holding}.{self.delivery.version}"
 
     def lesson(self, root: str) -> bytes:
         """Return what is inserted where a service was learned from the page: after its headers are sent."""
-        if root not in self._lessons:
+        lesson = self._lessons.get(root)
+        if lesson is None:
             site = replace(self._site, services=tuple(self._known.values()))
             page = NoticePage(decide(site, NoRecord.ABSENT, Signals(), 0), site.languages[0], "", "/", root)
             notice = Notice(site, self.assets)
-            if len(self._lessons) >= _KEPT_POLICIES:
-                self._lessons.clear()
-            self._lessons[root] = notice.head(page) + notice.insertion(page)
-        return self._lessons[root]
+            lesson = notice.head(page) + notice.insertion(page)
+            self._lessons.put(root, lesson)
+        return lesson
+
+    def tell_of_strangers(self, ids: frozenset[str]) -> None:
+        """Say, once for each, which third parties are held as suspects, why, and what can be done."""
+        for id_ in ids & self.delivery.reasons.keys() - self._told:
+            self._told.add(id_)
+            host = host_of_stranger(id_)
+            logger.warning(
+                "%s is held as a suspect: %s. If the site needs it, add to the configuration:\n\n"
+                '[[services]]\nid = "own-%s"\nvendor = "..."\nhosts = ["%s"]\npurposes = ["necessary"]\n',
+                host,
+                self.delivery.reasons[id_],
+                id_.removeprefix(STRANGER).replace("--", "-"),
+                host,
+            )
 
     def warn_insecure(self) -> None:
         """Say, once, that nobody is asked over plain http."""

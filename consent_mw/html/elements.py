@@ -87,6 +87,15 @@ LEADS_OUT: dict[bytes, dict[bytes, str]] = {
     b"a": {b"ping": "urls", b"attributionsrc": "urls"},
     b"area": {b"ping": "urls", b"attributionsrc": "urls"},
 }
+LEADS_OUT[b"model"] = {b"src": "url", b"environmentmap": "url", b"poster": "url"}
+LEADS_OUT[b"template"] = {b"src": "page", b"patchsrc": "page", b"shadowrootadoptedstylesheets": "urls"}
+#: Attributes of custom elements, whose own code fetches what they name.
+_CUSTOM = dict.fromkeys(b"src href url poster data-src data-url video-src".split(), "url")
+#: Attributes from which popular loaders take the address when an element comes into view; the group is for lists.
+LAZY = re.compile(
+    rb"data-(?:[a-z0-9]+-){0,3}?(?:src(set)?|lazy|lazyload|lazysrc|cfsrc|ezsrc|original|echo|bg|background|url|iframe)"
+)
+LAZY_ELEMENTS = frozenset({b"img", b"iframe", b"source", b"video", b"audio", b"embed", b"object", b"script"})
 LEADS_OUT[b"image"] = {**LEADS_OUT[b"img"], b"href": "url", b"xlink:href": "url"}
 AMP = {b"src": "url", b"srcset": "srcset", b"poster": "url", b"href": "url", b"config": "url", b"type": "mark"}
 ANYWHERE = {b"background": "url", b"style": "css"}
@@ -97,6 +106,19 @@ _FOREIGN = {
     **dict.fromkeys(b"href xlink:href to from by".split(), "url"),
     b"values": "urls",
 }
+
+#: Handlers of what a visitor does on purpose: where these lead to, the visitor wants to go.
+VISITORS_EVENTS = frozenset(
+    b"onclick ondblclick onauxclick oncontextmenu onmousedown onmouseup onpointerdown onpointerup ontouchstart"
+    b" ontouchend onkeydown onkeypress onkeyup onsubmit onchange oninput onreset oninvalid ondrop ontoggle".split()
+)
+
+#: Types that no browser runs, by what the scripts are called that do: optimisers, Partytown, compilers in the page.
+_TURNED = re.compile(r"script|partytown|lazy|delay|defer|rocket|speed|block|psajs|babel|jsx|nitro|perfmatters")
+#: Templates, shaders and records, whatever else their name says.
+_DATA_TYPE = re.compile(
+    r"vbs|json|templ|tmpl|shader|handlebars|mustache|markdown|yaml|csv|x-mathjax|application/vnd|\Atext/plain"
+)
 
 _HIDDEN_STYLE = re.compile(r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 _TINY_STYLE = re.compile(r"(?<![\w-])(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I)
@@ -198,7 +220,9 @@ _NAME_IN_TAG = re.compile(rb"</?[^ \t\n\r\f/>]*+")
 
 def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
     """
-    Return what a script is: ``classic``, ``module``, ``speculationrules``, ``importmap`` or empty for data.
+    Return what a script is: ``classic``, ``module``, empty for data, or what names addresses in JSON:
+    ``importmap``, ``speculationrules``, ``webbundle``. ``deferred`` is data to a browser that a script of the page
+    turns into code: optimisers delay scripts so, and Partytown takes them to a worker.
 
     https://html.spec.whatwg.org/#prepare-the-script-element
     """
@@ -214,7 +238,11 @@ def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
     if kind.encode("ascii", "replace") in JAVASCRIPT_TYPES:
         # Every browser that is still in use knows modules, and so leaves these out; SVG has no such attribute.
         return "" if b"nomodule" in found and not foreign else "classic"
-    return kind if kind in ("module", "speculationrules", "importmap") else ""
+    if kind in ("module", "speculationrules", "importmap", "webbundle"):
+        return kind
+    if kind.partition(";")[0].rstrip().encode("ascii", "replace") in JAVASCRIPT_TYPES:
+        return ""  # a parameter keeps a browser from running it, and no loader writes one
+    return "deferred" if b"type" in found and _TURNED.search(kind) and not _DATA_TYPE.search(kind) else ""
 
 
 def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
@@ -257,10 +285,12 @@ def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[
         if not given or text(given[0].raw).strip(SPACES).lower() != "image":
             return {}
     elif name == b"script":
-        if executes(found, text, foreign=foreign) not in ("classic", "module"):
+        if executes(found, text, foreign=foreign) not in ("classic", "module", "deferred"):
             return {}
     elif name.startswith(b"amp-"):
         return AMP
+    elif b"-" in name and not foreign:
+        return _CUSTOM
     if foreign and name != b"a":
         return {**_FOREIGN, **LEADS_OUT.get(name, {})}
     return LEADS_OUT.get(name, {})
@@ -275,6 +305,8 @@ def any_kinds(name: bytes, foreign: bool) -> Mapping[bytes, str]:
     """Return the attributes by which an element may lead out, whatever its others say."""
     if name.startswith(b"amp-"):
         return AMP
+    if b"-" in name and not foreign:
+        return _CUSTOM
     return {**_FOREIGN, **LEADS_OUT.get(name, {})} if foreign else LEADS_OUT.get(name, {})
 
 
@@ -294,3 +326,25 @@ def self_closing(found: re.Match[bytes]) -> bool:
         return False
     values = attributes(tag, found.end(2) - found.start()).values()
     return not any(value.end == len(tag) - 1 for entries in values for value in entries)
+
+
+_HANDLER = re.compile(rb"[oO][nN].")
+#: Classes by which loaders find the pictures that they fetch, and a picture that only keeps the place.
+_LOADERS_CLASS = re.compile(rb"lazy|lozad|unveil|defer|progressive|async", re.I)
+_STAND_IN = re.compile(rb"[ \t\n\f\r]*(?:data:|about:|\Z)", re.I)
+
+
+def _waits_for_loader(found: Attributes) -> bool:
+    """Whether a picture shows nothing of its own yet, or has the class of a loader: else its data is only data."""
+    if any(_LOADERS_CLASS.search(value.raw) for value in found.get(b"class", ())) or b"loading" in found:
+        return True
+    return b"src" not in found or _STAND_IN.match(found[b"src"][0].raw) is not None
+
+
+def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
+    """Return how an attribute that no standard names leads out, or one that any element may have."""
+    if _HANDLER.match(key):
+        return "handler"
+    if name in LAZY_ELEMENTS and (lazy := LAZY.fullmatch(key)) and (name != b"img" or _waits_for_loader(found)):
+        return "srcset" if lazy.group(1) else "page" if name == b"iframe" else "url"
+    return ""

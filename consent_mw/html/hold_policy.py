@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import NamedTuple
 
-from consent_mw.html.match import Ids
+from consent_mw.html.code import Ids
 from consent_mw.html.match import Matcher
+from consent_mw.html.suspects import Delivery
 from consent_mw.html.urls import Url
 
 #: How much is kept over all pages, in units of some kilobyte; when it is reached all is forgotten.
@@ -98,7 +99,7 @@ class HoldPolicy:
 
     Args:
         allowed: Ids of services and purposes that may run: those granted and those necessary.
-        unknown: ``hold``, ``pixels`` or ``allow``: what becomes of third parties that no service names.
+        unknown: ``hold``, ``suspects``, ``pixels`` or ``allow``: what becomes of third parties that no service names.
         remove: Leave held elements out instead of making them inert.
         placeholder: Path of the placeholder pages, ending with a slash; empty for none.
         hold_back: The most bytes of one construct that are kept back.
@@ -112,8 +113,20 @@ class HoldPolicy:
     placeholder: str = ""
     hold_back: int = 1_048_576
     once: frozenset[str] = frozenset()
+    #: What the site's own pages show of its delivery; shared by the policies of a site.
+    delivery: Delivery = field(default_factory=Delivery, compare=False, repr=False)
     budget: Budget = field(default_factory=Budget, compare=False, repr=False)
-    memories: dict[tuple[Url, Url | None, str], Memory] = field(default_factory=dict, compare=False, repr=False)
+    memories: dict[tuple[Url, Url | None, str, int], Memory] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def longest_script(self) -> int:
+        """
+        The most bytes of an inline script that are kept back.
+
+        Pages carry whole libraries and data sets in scripts. What one is can be said when all of it was seen; a tag
+        has no need of so much.
+        """
+        return 16 * self.hold_back
 
     def memory(self, page: Url, base: Url | None, charset: str) -> Memory:
         """
@@ -123,7 +136,7 @@ class HoldPolicy:
             page: The page's address; without its path where that changes nothing.
             base: What its base element says, or None.
         """
-        key = (page, base, charset)
+        key = (page, base, charset, self.delivery.version)
         if len(page.rest) + (len(base.rest) if base else 0) > _LONGEST_CONTEXT:
             return Memory(self.budget)
         memory = self.memories.get(key)

@@ -16,8 +16,12 @@ from urllib.parse import unquote
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.html import css
+from consent_mw.html.code import Code
+from consent_mw.html.code import Ids
 from consent_mw.html.elements import ANYWHERE
+from consent_mw.html.elements import LAZY
 from consent_mw.html.elements import LEFT_OUT
+from consent_mw.html.elements import VISITORS_EVENTS
 from consent_mw.html.elements import Attribute
 from consent_mw.html.elements import Attributes
 from consent_mw.html.elements import Tag
@@ -26,6 +30,7 @@ from consent_mw.html.elements import attributes
 from consent_mw.html.elements import executes
 from consent_mw.html.elements import is_pixel
 from consent_mw.html.elements import kinds as kinds_of
+from consent_mw.html.elements import other_kind
 from consent_mw.html.elements import told_by_beginning
 from consent_mw.html.hold_policy import KEY
 from consent_mw.html.hold_policy import PREFIX
@@ -34,7 +39,8 @@ from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
 from consent_mw.html.hold_policy import TagPlan
-from consent_mw.html.match import Ids
+from consent_mw.html.suspects import STRANGER
+from consent_mw.html.suspects import element_of
 from consent_mw.html.urls import DataUrl
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
@@ -42,9 +48,15 @@ from consent_mw.html.urls import data_url
 from consent_mw.html.urls import resolve
 from consent_mw.html.urls import site_of
 from consent_mw.html.urls import unescape_attribute
+from consent_mw.html.values import candidates
+from consent_mw.html.values import refresh
+from consent_mw.html.values import texts_in_json
 
 #: srcdoc within srcdoc within ...: deeper ones are held whole.
 _MOST_NESTED = 4
+
+#: Elements whose address may be a vendor's tag behind a gateway.
+_LOADS_CODE = frozenset({b"script", b"iframe", b"link"})
 
 #: Stands for a construct that is longer than what may be kept back: no choice releases it.
 TOO_LONG = "too-long"
@@ -54,10 +66,6 @@ _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x
 _DOT_SEGMENT = re.compile(rb"(?:\A|/)(?:\.|%2[eE])")
 _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*+)?)\Z")
 _CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
-#: The steps of https://html.spec.whatwg.org/#shared-declarative-refresh-steps up to the address, and its beginning.
-_REFRESH = re.compile(r"[ \t\n\r\f]*+(?:[0-9]++|(?=\.))[0-9.]*+(?=[;, \t\n\r\f])[ \t\n\r\f]*+[;,]?[ \t\n\r\f]*+")
-_REFRESH_URL = re.compile(r"[uU][rR][lL][ \t\n\r\f]*+=[ \t\n\r\f]*+")
-_CANDIDATE = re.compile(r"[ \t\n\r\f,]*([^ \t\n\r\f]+)")
 
 
 class Holder:
@@ -71,6 +79,9 @@ class Holder:
         xml: Whether XML's rules stand (XHTML): quoted attributes, case-sensitive names, no duplicates.
         document: Returns the ids held in a document inside this one (an iframe's srcdoc).
     """
+
+    #: Where a refresh goes.
+    refresh = staticmethod(refresh)
 
     def __init__(
         self,
@@ -105,8 +116,10 @@ class Holder:
         )
         # Documents in attributes and XHTML are read by other rules, and too rare to remember. What a relative address
         # leads to depends on the page's path only where it must be resolved.
-        place = page._replace(rest="") if self.passes_local else page
-        self.memory = Memory(Budget()) if xml or depth else policy.memory(place, base, charset)
+        self._place = page._replace(rest="") if self.passes_local else page, base, charset
+        self.memory = Memory(Budget()) if xml or depth else policy.memory(*self._place)
+        if not depth and base is None:
+            policy.delivery.begin_page()
 
     def with_base(self, base: Url) -> Holder:
         """Return the same for a page whose first base element says ``base``."""
@@ -214,56 +227,42 @@ class Holder:
         """Whether ``url`` is on another site than the page."""
         return url is not None and bool(url.host) and site_of(url.host) != self._page_site
 
+    def script_code(self, text: bytes) -> Code:
+        """Return what a script has to do with services, less those allowed."""
+        found = self._matcher.script(text, self.page)
+        return Code(self.not_allowed(found.ids), self.not_allowed(found.calls))
+
     def code(self, text: bytes) -> Ids:
-        """Return the services that a script belongs to, less those allowed."""
-        return self.not_allowed(self._matcher.code(text, self.page))
+        """Return all services that a script has to do with, less those allowed."""
+        return self.script_code(text).all
 
-    @staticmethod
-    def refresh(text: str) -> str:
-        """Return where a refresh goes, https://html.spec.whatwg.org/#shared-declarative-refresh-steps"""
-        # 9 to 13. Behind the seconds stands white space, one separator, white space.
-        begun = _REFRESH.match(text)
-        if begun is None:
-            return ""
-        rest = text[begun.end() :]
-        # 14 to 19. "url" and "=" may follow, or only the beginning of that, which is then the address itself.
-        named = _REFRESH_URL.match(rest)
-        if named is None and rest[:1] in ("u", "U"):
-            return rest
-        rest = rest[named.end() :] if named else rest
-        # 20 and 21. It ends at its own quote, and without one at the end.
-        return rest[1:].partition(rest[0])[0] if rest[:1] in ("'", '"') else rest
+    def listed(self, content: bytes) -> Ids:
+        """
+        Return what the addresses in the JSON of a script lead to, less what is allowed.
 
-    def _candidates(self, raw: bytes) -> list[tuple[str, int]]:
-        """Split a srcset into its URLs, with where each begins in the decoded text."""
-        text = self.text(raw)
-        found = []
-        position = 0
-        while match := _CANDIDATE.match(text, position):
-            url = match.group(1)
-            position = match.end()
-            bare = url.rstrip(",")
-            found.append((bare, match.start(1)))
-            if bare == url:
-                # The descriptors go on to a comma outside parentheses.
-                depth = 0
-                while position < len(text) and (depth or text[position] != ","):
-                    depth += {"(": 1, ")": -1 if depth else 0}.get(text[position], 0)
-                    position += 1
-        return found
+        Speculation rules and web bundles: all their texts are taken for addresses.
+        """
+        ids = dict.fromkeys(self._matcher.addresses(content, self.page))
+        for text in texts_in_json(content):
+            ids.update(dict.fromkeys(self._matcher.url(text, self.base, self.page)))
+        return self.not_allowed(tuple(ids))
+
+    def _handler(self, raw: bytes, event: bytes) -> Ids:
+        """Return the services whose addresses an event handler loads, less those allowed."""
+        text = self.text(raw).encode("utf-8", "replace")
+        by_visitor = event.lower() in VISITORS_EVENTS
+        return self.not_allowed(self._matcher.handler(text, self.page, by_visitor=by_visitor))
 
     def _value(self, kind: str, raw: bytes) -> Ids:
         """Return what must be held of a value, whatever the element."""
         if kind == "css":
             return self.css(raw)
-        if kind == "code":
-            return self.code(self.text(raw).encode("utf-8", "replace"))
         if kind == "document":
             if self.depth >= _MOST_NESTED:
                 return (UNKNOWN_SERVICE,)
             return self._document(DataUrl("text/html", "utf-8", self.text(raw).encode("utf-8", "replace")), self)
         if kind == "refresh":
-            target = self.refresh(self.text(raw))
+            target = refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
         if kind == "urls":
             ids = [
@@ -271,6 +270,12 @@ class Holder:
             ]
             return tuple(dict.fromkeys(ids))
         return self._one(raw, document=kind == "page")
+
+    def _tag(self, raw: bytes) -> Ids:
+        """Return the services whose tag an address asks for by its parameters, less what is allowed."""
+        if b"=" not in raw:
+            return ()
+        return self.not_allowed(self._matcher.tag(resolve(self.text(raw), self.base)))
 
     def link(self, raw: bytes) -> Ids:
         """Return what must be held of a raw URL value that an element or an instruction names."""
@@ -303,12 +308,11 @@ class Holder:
         ids: list[str] = []
         rules = self._matcher.elements
         if rules:
-            for rule in (*rules.get(name, ()), *rules.get(b"", ())):
-                if not rule.attribute or (
-                    rule.attribute in found
-                    and (rule.value is None or self.text(found[rule.attribute][0].raw) == rule.value)
-                ):
-                    ids.append(rule.id)
+
+            def value_of(attribute: bytes) -> str | None:
+                return self.text(found[attribute][0].raw) if attribute in found else None
+
+            ids += [rule.id for rule in (*rules.get(name, ()), *rules.get(b"", ())) if rule.fits(value_of)]
         return self.not_allowed(tuple(ids))
 
     def mark(self, found: Attributes) -> Ids | None:
@@ -392,9 +396,7 @@ class Holder:
         for key, values in found.items():
             # In XHTML any prefix may stand for XLink.
             plain = b"xlink:href" if self.xml and key.endswith(b":href") else key
-            kind = (
-                kinds.get(plain) or ANYWHERE.get(key) or ("code" if key[:2].lower() == b"on" and len(key) > 2 else "")
-            )
+            kind = kinds.get(plain) or ANYWHERE.get(key) or other_kind(name, key, found)
             if not kind:
                 continue
             first = values[0]
@@ -411,12 +413,18 @@ class Holder:
                 ids: Ids = always
             elif always and kind != "css":
                 ids = always
+            elif kind == "handler":
+                ids = self._handler(first.raw, key)
             else:
                 ids = self._value(kind, first.raw)
             if not ids and name == b"img" and kind == "url" and self.policy.unknown == "pixels":
                 target = self.url(first.raw)[1]
                 if self.third_party(target) and is_pixel(found, tag.in_noscript, self.text):
                     ids = () if self._known(first.raw) else self.not_allowed((UNKNOWN_SERVICE,))
+            if not ids and kind in ("url", "page") and name in _LOADS_CODE:
+                ids = self._tag(first.raw)
+            if not ids and kind in ("url", "page", "srcset") and self.policy.unknown == "suspects":
+                ids = self._stranger(tag, first.raw)
             if ids:
                 holds[key] = ids
         if name == b"iframe" and b"srcdoc" in found and b"src" in found:
@@ -434,6 +442,22 @@ class Holder:
             return TagPlan((), held, remove=True)
         return self._edits(tag, holds, inner, held)
 
+    def _stranger(self, tag: Tag, raw: bytes) -> Ids:
+        """Return the id of a third party that nobody described and that looks like a tracker, unless it is allowed."""
+        ids, target = self.url(raw)
+        if ids or not self.third_party(target) or UNKNOWN_SERVICE in self._allowed:
+            return ()
+        found = tag.attributes
+        rel = self.text(found[b"rel"][0].raw).lower() if b"rel" in found else ""
+        pixel = tag.name == b"img" and is_pixel(found, tag.in_noscript, self.text)
+        element = element_of(tag.name, found.keys(), rel, is_pixel=pixel)
+        version = self.policy.delivery.version
+        id_ = self.policy.delivery.judge(element, resolve(self.text(raw), self.base), self.page.host)
+        if version != self.policy.delivery.version and not (self.xml or self.depth):
+            # What was answered before rests on less than what is known now.
+            self.memory = self.policy.memory(*self._place)
+        return self.not_allowed((id_,)) if id_ else ()
+
     def _known(self, raw: bytes) -> bool:
         return bool(self.url(raw)[0])
 
@@ -443,8 +467,8 @@ class Holder:
 
     def _srcset(self, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
         """Return the ids for which the whole list is held, or the insertions before its held candidates."""
-        candidates = self._candidates(attribute.raw)
-        verdicts = [(start, self._one(url.encode("utf-8", "replace"))) for url, start in candidates]
+        listed = candidates(self.text(attribute.raw))
+        verdicts = [(start, self._one(url.encode("utf-8", "replace"))) for url, start in listed]
         held = [(start, ids) for start, ids in verdicts if ids]
         if not held:
             return (), []
@@ -487,10 +511,12 @@ class Holder:
         return b'"' + escaped.encode("ascii", "xmlcharrefreplace") + b'"'
 
     def _is_visible_embed(self, found: Attributes, holds: dict[bytes, Ids], held: Ids) -> bool:
-        if not ({b"src", b"srcdoc"} & holds.keys()) or is_pixel(found, False, self.text):
+        shown = {b"src", b"srcdoc"} & holds.keys() or any(LAZY.fullmatch(key) for key in holds)
+        if not shown or is_pixel(found, False, self.text):
             return False
         services = self._matcher.services
-        return any(services[id_].embed for id_ in held if id_ in services) or b"data-consent" in found
+        embeds = (id_.startswith(STRANGER) or (id_ in services and services[id_].embed) for id_ in held)
+        return any(embeds) or b"data-consent" in found
 
 
 def defuse(ids: Ids) -> bytes:

@@ -9,12 +9,16 @@ it names services, and :mod:`consent_mw.html.rewriter` decides what to hold.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Iterable
 from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.globs import Globs
 from consent_mw.core.model import Service
+from consent_mw.html.code import Code
+from consent_mw.html.code import CodeMatcher
+from consent_mw.html.code import Ids
 from consent_mw.html.tokens import Syntax
 from consent_mw.html.tokens import syntax_for
 from consent_mw.html.urls import Url
@@ -23,90 +27,56 @@ from consent_mw.html.urls import data_url
 from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import resolve
 
-Ids = tuple[str, ...]
-
-#: Bounds of the look-up caches, in bytes; a full cache is emptied.
+#: What is kept of hosts that were looked up, in bytes; when it is full it is emptied.
 _CACHED_HOSTS = 2_097_152
-_CACHED_CODE = 4_194_304
-#: Longer scripts are looked at each time.
-_CACHED_SCRIPT = 65_536
-#: By how many letters of theirs signatures of one word are found.
-_FIRST = 3
-#: What an entry takes besides the script itself, in bytes.
+#: What an entry takes besides the host itself, in bytes.
 _ENTRY = 300
 
 _NO_PAGE = Url("https", "", "/")
 
-_WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-_QUOTES = "\"'`"
-_CODE_TOKEN = re.compile(r"[A-Za-z0-9_$]+|\s+|[\"'`]|.", re.DOTALL)
-_IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*+")
-_CODE_URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
-_CODE_SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
-_LOADS = re.compile(r"\.(?:m?js|css)\b|/(?:js|css|sdk|embed|player|widgets?|iframe|loader|api)\b|\Z(?<=/)", re.I)
-#: Code that asks for something by itself, or puts markup into the page.
-_ASKS = re.compile(
-    rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
-    rb"|(?:inner|outer)HTML|\bnew\s+Image\b|\.src\b|\.setAttribute\b|\.write(?:ln)?\s*\(|\b(?:fetch|import|open)\s*\("
-    rb"|\.(?:ajax|load|get|post|html|append|prepend|before|after)\s*\(|\blocation\b"
-)
-#: What stands before an address that is data: a key of JSON, or a quote inside a quoted text.
-_DATA_BEFORE = re.compile(rb"(?:\\[\"']|\"\s*:\s*\")(?:https?:)?\Z", re.I)
-_SOURCE_BEFORE = re.compile(rb"\.src\s*=[^;,{}]*\Z")
-#: Markup as JSON's writers escape it for a page: a text that is shown, or kept.
-_JSON_MARKUP = re.compile(rb"\\u003c(?>(?:(?!\\u003[ce]).)*)(?:\\u003e)?", re.I | re.DOTALL)
-#: A host alone in quotes, or with a path behind it: code joins a scheme, "//" or a sub-domain to it.
-_QUOTED_HOST = re.compile(rb"[\"'`]\.?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
-_FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
-_CODE_ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\})")
 _RULE_END = re.compile(r"[A-Za-z0-9]\Z")
-_ELEMENT_RULE = re.compile(r"([a-z][a-z0-9-]*)?(?:\[([a-z][a-z0-9_:-]*)(?:=([^\]]*))?\])?")
-
-
-def _code_unescape(match: re.Match[bytes]) -> bytes:
-    slash, *codes = match.groups()
-    if slash:
-        return b"/"
-    return bytes([int(next(code for code in codes if code), 16)])
-
-
-class Signature:
-    """Code that marks a script: white space may stand between its tokens, and any quote stands for any other."""
-
-    __slots__ = ("_compiled", "_text", "beginning", "id", "words")
-
-    def __init__(self, text: str, service: str) -> None:
-        pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
-        boundary = "(?<![A-Za-z0-9_$])" if re.match(r"[A-Za-z0-9_$]", text) else ""
-        parts = ["[\"'`]" if piece in _QUOTES else re.escape(piece) for piece in pieces]
-        self.id = service
-        self._text = (boundary + r"\s*+".join(parts)).encode()
-        self._compiled: re.Pattern[bytes] | None = None
-        #: Words that stand whole in every script with this signature.
-        self.words = frozenset(piece.encode() for piece in pieces[:-1] if _WORD.fullmatch(piece))
-        #: What some word of such a script begins with: the last piece may go on.
-        self.beginning = pieces[-1].encode() if _WORD.fullmatch(pieces[-1]) else b""
-
-    @property
-    def pattern(self) -> re.Pattern[bytes]:
-        """The pattern, compiled when first needed: a site meets few of a thousand, and each takes a millisecond."""
-        if self._compiled is None:
-            self._compiled = re.compile(self._text)
-        return self._compiled
+_ELEMENT_NAME = re.compile(r"[a-z][a-z0-9:-]*")
+_CONDITION = re.compile(r"\[([a-z][a-z0-9_:-]*)(?:(\*?=)([^\]]*))?\]")
+#: What stands behind the beginning of a tag's id in the query of an address ("G-" and ten letters).
+_TAG_ID = r"[A-Z0-9]{5,14}(?![A-Za-z0-9_-])"
 
 
 class ElementRule:
-    """``name[attr=value]`` of a service, for markup that a library turns into requests."""
+    """
+    ``name[attr=value]`` of a service, for markup that a library turns into requests.
 
-    __slots__ = ("attribute", "id", "name", "value")
+    There may be several conditions, and all must hold: ``[attr]`` that it is there, ``[attr=value]`` what it says,
+    ``[attr*=part]`` what it has in it.
+    """
+
+    __slots__ = ("conditions", "id", "name")
 
     def __init__(self, text: str, service: str) -> None:
-        found = _ELEMENT_RULE.fullmatch(text)
-        name, attribute, value = found.groups() if found else (text, None, None)
+        element = _ELEMENT_NAME.match(text)
         self.id = service
-        self.name = (name or "").encode()
-        self.attribute = (attribute or "").encode()
-        self.value = None if value is None else value.strip("\"'")
+        self.name = (element.group() if element else "").encode()
+        self.conditions = tuple(
+            (attribute.encode(), operator, value.strip("\"'"))
+            for attribute, operator, value in _CONDITION.findall(text)
+        )
+
+    @property
+    def attribute(self) -> bytes:
+        """The attribute of the first condition, or nothing."""
+        return self.conditions[0][0] if self.conditions else b""
+
+    def fits(self, value_of: Callable[[bytes], str | None]) -> bool:
+        """
+        Return whether an element of that name is meant.
+
+        Args:
+            value_of: Returns the value of an attribute, or None where there is none.
+        """
+        for attribute, operator, wanted in self.conditions:
+            value = value_of(attribute)
+            if value is None or (operator == "=" and value != wanted) or (operator == "*=" and wanted not in value):
+                return False
+        return True
 
 
 class Matcher:
@@ -122,41 +92,30 @@ class Matcher:
         self.services = by_id
         self._exact: dict[str, list[tuple[str, str]]] = {}
         self._any_suffix: dict[str, list[tuple[str, str]]] = {}
-        self._words_of: dict[bytes, list[Signature]] = {}
-        #: Signatures of one word, which may go on, by its first letters.
-        self._beginning_with: dict[bytes, list[Signature]] = {}
-        self._no_words: list[Signature] = []
         self.elements: dict[bytes, list[ElementRule]] = {}
-        #: Services that are there to be seen: films, maps, pictures.
-        self._shown = frozenset(
-            service.id
-            for service in by_id.values()
-            if not service.tracker and {"embeds", "preferences"}.issuperset(service.purposes)
-        )
         paths: list[tuple[str, str]] = []
+        tag_ids: list[tuple[str, str]] = []
         cookies: list[tuple[str, str]] = []
         for service in by_id.values():
             for host in service.hosts:
                 self._add_host(host, service.id)
-            for signature in service.inline:
-                self._add_signature(signature, service.id)
             for element in service.elements:
                 rule = ElementRule(element, service.id)
                 self.elements.setdefault(rule.name, []).append(rule)
-            paths += [(path, service.id) for path in service.paths]
+            paths += [(path, service.id) for path in service.paths if path.startswith("/")]
+            tag_ids += [(path[1:], service.id) for path in service.paths if path.startswith("?")]
             cookies += [(cookie, service.id) for cookie in service.cookies]
         self._paths = [(self._path_rule(path), id_) for path, id_ in paths]
         joined = "|".join(f"(?:{rule.pattern})" for rule, _ in self._paths)
         self._any_path = re.compile(joined) if joined else None
         self._cookies = Globs(cookies)
-        self._words = frozenset(self._words_of)
+        self._tag_ids = [(re.compile("[?&]" + re.escape(text) + _TAG_ID), id_) for text, id_ in tag_ids]
         self._path_texts = [path for path, _ in paths]
         self._folders = frozenset(path[: at + 1] for path, _ in paths for at, c in enumerate(path) if c == "/" and at)
         self._longest_folder = max(map(len, self._folders), default=0)
         self._host_cache: dict[str, list[tuple[str, str]]] = {}
         self._host_room = _CACHED_HOSTS
-        self._code_cache: dict[bytes | tuple[bytes, str], Ids] = {}
-        self._code_room = _CACHED_CODE
+        self._code = CodeMatcher(by_id.values(), self.resolved, self._begun)
 
     @cached_property
     def syntax(self) -> Syntax:
@@ -174,16 +133,6 @@ class Matcher:
             self._any_suffix.setdefault(host[:-2], []).append((prefix, id_))
         else:
             self._exact.setdefault(ascii_host(host), []).append((prefix, id_))
-
-    def _add_signature(self, text: str, id_: str) -> None:
-        signature = Signature(text, id_)
-        word = max(signature.words, key=len, default=b"")
-        if word:
-            self._words_of.setdefault(word, []).append(signature)
-        elif len(signature.beginning) >= _FIRST:
-            self._beginning_with.setdefault(signature.beginning[:_FIRST], []).append(signature)
-        else:
-            self._no_words.append(signature)
 
     @staticmethod
     def _path_rule(path: str) -> re.Pattern[str]:
@@ -243,6 +192,17 @@ class Matcher:
         text = text.partition("#")[0]
         return tuple(dict.fromkeys(id_ for rule, id_ in self._paths if rule.search(text)))
 
+    def tag(self, url: Url) -> Ids:
+        """
+        Return the services whose tag a script's address asks for, by the parameters in it, whatever host and path.
+
+        Gateways serve vendors' tags from a path of the site's own, and pass their parameters on.
+        """
+        query = url.rest.partition("?")[2]
+        if "=" not in query:
+            return ()
+        return tuple(dict.fromkeys(id_ for rule, id_ in self._tag_ids if rule.search("?" + query)))
+
     def resolved(self, url: Url, page_host: str = "") -> Ids:
         """
         Return the services that a request for ``url`` goes to.
@@ -282,95 +242,36 @@ class Matcher:
             return self.code(unquote_to_bytes(target.rest), page)
         if target.scheme == "data":
             data = data_url(target.rest)
+            if data.is_xml or data.kind == "text/html":
+                return self._code.anywhere(data.body, page.host)
             return () if data.is_media else self.code(data.body, page)
         return ()
 
     # -- code
 
+    def script(self, text: bytes, base: Url = _NO_PAGE) -> Code:
+        """Return what the script ``text`` has to do with services."""
+        return self._code.match(text, base.host, own=self.knows(base.host))
+
     def code(self, text: bytes, base: Url = _NO_PAGE) -> Ids:
-        """Return the services that the script ``text`` belongs to, by its signatures and the URLs in it."""
-        # Only a page on a host that rules name can make a difference.
-        key = (text, base.host) if self._rules_of(base.host) else text
-        ids = self._code_cache.get(key)
-        if ids is None:
-            ids = self._match_code(text, base)
-            if len(text) <= _CACHED_SCRIPT:
-                self._code_room -= len(text) + _ENTRY
-                if self._code_room < 0:
-                    self._code_cache.clear()
-                    self._code_room = _CACHED_CODE
-                self._code_cache[key] = ids
-        return ids
+        """Return all services that the script ``text`` has to do with."""
+        return self.script(text, base).all
 
-    def _match_code(self, text: bytes, base: Url) -> Ids:
-        raw = text
-        if b"\\" in text:
-            text = _CODE_ESCAPE.sub(_code_unescape, text)
-        ids: dict[str, None] = {}
-        words = set(_IDENTIFIER.findall(text))
-        # Sets are quick to ask; the patterns are tried where all of a signature's words occur.
-        tried = [signature for word in words & self._words for signature in self._words_of[word]]
-        tried = [signature for signature in tried if signature.words <= words]
-        for word in words:
-            beginning = self._beginning_with.get(word[:_FIRST])
-            if beginning:
-                tried += [signature for signature in beginning if word.startswith(signature.beginning)]
-        for signature in (*self._no_words, *tried):
-            if signature.id not in ids and signature.pattern.search(text):
-                ids[signature.id] = None
-        asks = _ASKS.search(text) is not None
-        # An address in the data of a script that asks for nothing is another script's, which has to be held itself.
-        looked_at = text if asks else raw
-        if b"//" in looked_at:
-            found = self._addresses(looked_at, base, asks)
-            if not self._shown.isdisjoint(found) and b"\\u003" in raw:
-                markup = _CODE_ESCAPE.sub(_code_unescape, _JSON_MARKUP.sub(b"", raw))
-                found -= self._shown - self._addresses(markup, base, asks)
-            ids.update(dict.fromkeys(found))
-        if asks:
-            for match in _QUOTED_HOST.finditer(text):
-                host, rest = match.groups(b"")
-                known = self.resolved(Url("https", host.decode(), (rest or b"/").decode("latin-1")), base.host)
-                if not self._shown.isdisjoint(known) and not _SOURCE_BEFORE.search(
-                    text, max(0, match.start() - 120), match.start()
-                ):
-                    known = tuple(id_ for id_ in known if id_ not in self._shown)
-                ids.update(dict.fromkeys(known))
-        return tuple(sorted(ids))
+    def addresses(self, text: bytes, base: Url = _NO_PAGE) -> Ids:
+        """Return the services that the absolute addresses in ``text`` lead to, whatever it is."""
+        return self._code.addresses(text, base.host)
 
-    def _addresses(self, text: bytes, base: Url, asks: bool) -> set[str]:
-        """Return the services of the addresses in a script; ``asks``: it can ask for them itself."""
-        ids: set[str] = set()
-        for found in _CODE_URL.finditer(text):
-            host, rest = found.groups()
-            scheme = _CODE_SCHEME.search(text, max(0, found.start() - 17), found.start())
-            if scheme and scheme.group(1).lower() not in _FETCHING_SCHEMES:
-                continue
-            if not asks and _DATA_BEFORE.search(text, max(0, found.start() - 40), found.start()):
-                continue
-            name = ascii_host(host.decode("utf-8", "replace"))
-            path = "/" + rest.decode("utf-8", "replace").removeprefix("/")
-            known = self._code_url(name, path, base)
-            if (
-                not self._shown.isdisjoint(known)
-                and not name.startswith("api.")
-                and not _LOADS.search(path)
-                and not _SOURCE_BEFORE.search(text, max(0, found.start() - 120), found.start())
-            ):
-                # A film's or a picture's address among a script's data is no loader; a tracker's always counts.
-                known = tuple(id_ for id_ in known if id_ not in self._shown)
-            ids.update(known)
-        return ids
+    def handler(self, text: bytes, base: Url, *, by_visitor: bool) -> Ids:
+        """
+        Return the services whose addresses an event handler loads.
 
-    def _code_url(self, host: str, rest: str, base: Url) -> Ids:
-        """Match a URL written in code, where the path may go on in a variable behind it."""
-        ids = self.resolved(Url("https", host, rest), base.host)
-        if not ids and "?" not in rest:
-            # The query comes later.
-            ids = self.resolved(Url("https", host, rest + "?"), base.host)
-        if ids or host == base.host:
-            return ids
-        # 'https://host/' + more: what is written is the beginning of a held prefix.
+        Args:
+            by_visitor: The event is something that a visitor does, who may well want to go elsewhere.
+        """
+        return self._code.handler(text, base.host, by_visitor=by_visitor)
+
+    def _begun(self, host: str, rest: str) -> Ids:
+        """Return the services with a rule for ``host`` whose path begins with ``rest``."""
         begun = (id_ for prefix, id_ in self._rules_of(host) if len(rest) > 1 and prefix.startswith(rest))
         return tuple(dict.fromkeys(begun))
 

@@ -12,8 +12,8 @@ import re
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.charset import PageStream
+from consent_mw.html.code import Ids
 from consent_mw.html.holder import Holder
-from consent_mw.html.match import Ids
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.urls import DataUrl
 

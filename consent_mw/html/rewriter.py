@@ -21,6 +21,7 @@ from consent_mw.html.meta_csp import Amend
 from consent_mw.html.scanner.document import Insert
 from consent_mw.html.scanner.document import Queue
 from consent_mw.html.scanner.reading import Reading
+from consent_mw.html.scanner.surroundings import MOST_HISTORY
 
 #: How many readings of one page are followed at once; more is no page but an attack.
 _MOST_READINGS = 8
@@ -69,6 +70,7 @@ class Rewriter:
         #: Offsets in the output and lengths of what was inserted, where ``trace`` is set.
         self.trace: list[tuple[int, int]] | None = None
         self._buffer = bytearray()
+        self._history = PassedBytes()
         #: What is sent: the buffer itself, or bytes that say something else to a browser than to the scanner.
         self._source = self._buffer
         self._origin = 0
@@ -102,7 +104,7 @@ class Rewriter:
         return out
 
     def _room(self) -> int:
-        room = self.holder.policy.hold_back + 1 - len(self._buffer)
+        room = min(reading.cursor.room() for reading in self._readings)
         if room <= 0:
             self._alive = False
             raise RefusedMarkup("a part of the page that must be seen whole is longer than hold_back", "hold_back")
@@ -119,26 +121,43 @@ class Rewriter:
         if not self._alive:
             raise DeadRewriter("this rewriter has finished or failed; make a new one for each response")
         self._alive = False
-        buffer = self._buffer
-        buffer += chunk
-        readings = self._readings
-        index = 0
-        while index < len(readings):
-            # A reading may add another one behind it.
-            readings[index].run(buffer, self._origin, final=final)
-            index += 1
-        if len(readings) > 1:
-            self._merge()
+        self._history.add(chunk)
+        self._buffer += chunk
+        self._read(final=final)
         safe = min(reading.cursor.position for reading in self._readings)
         out = self._send(safe)
         self._alive = True
         return out
+
+    def _read(self, *, final: bool) -> None:
+        """
+        Read on as far as the bytes at hand let.
+
+        Several readings go on tag by tag, the hindmost first, so that two meet
+        where they can, and how many there are at once does not depend on how the page is cut.
+        """
+        buffer, origin = self._buffer, self._origin
+        while True:
+            if len(self._readings) == 1:
+                self._readings[0].run(buffer, origin, final=final)
+                if len(self._readings) == 1:
+                    break
+            hindmost = min(self._readings, key=lambda reading: reading.cursor.position)
+            if not hindmost.step(buffer, origin, final=final) and hindmost.cursor.position < len(buffer):
+                break
+            self._merge()
+            if all(reading.cursor.position >= len(buffer) for reading in self._readings):
+                break
 
     def fork(self, reading: Reading) -> None:
         """Follow another reading of the page besides."""
         if len(self._readings) >= _MOST_READINGS:
             raise RefusedMarkup("the page's markup can be read in too many ways to hold anything in it safely")
         self._readings.append(reading)
+
+    def since(self, offset: int, end: int) -> bytes:
+        """Return the bytes of the page from ``offset`` to ``end``, which some reading may still need."""
+        return self._history.since(offset, end)
 
     def readings(self) -> int:
         """Return how many readings are followed."""
@@ -156,7 +175,7 @@ class Rewriter:
             if twin is None:
                 kept.append(reading)
             else:
-                twin.cursor.edits += [edit for edit in reading.cursor.edits if edit not in twin.cursor.edits]
+                twin.join(reading)
         self._readings = kept
 
     def _with_key(self, inserted: bytes) -> bytes:
@@ -171,7 +190,7 @@ class Rewriter:
         """Return the bytes up to ``safe`` with the edits made, and forget them."""
         source = self._source
         edits = self._readings[0].cursor.edits
-        if len(self._readings) > 1 or any(later[0] < sooner[0] for sooner, later in pairwise(edits)):
+        if len(self._readings) > 1 or any(later[0] <= sooner[0] for sooner, later in pairwise(edits)):
             merged = [edit for reading in self._readings for edit in reading.cursor.edits]
             edits = list(dict.fromkeys(sorted(merged, key=lambda edit: edit[0])))
             if any(later[0] < sooner[0] + sooner[1] for sooner, later in pairwise(edits)):
@@ -206,6 +225,33 @@ class Rewriter:
         if source is not self._buffer:
             del self._buffer[:safe]
         self._origin += safe
+        self._history.trim(self._readings)
         out = b"".join(parts)
         self._sent += len(out)
         return out
+
+
+class PassedBytes:
+    """The bytes of the page that a tree may have to read later; what no one needs is forgotten."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._origin = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes of the page."""
+        self._bytes += chunk
+
+    def since(self, offset: int, end: int) -> bytes:
+        """Return the bytes from ``offset`` of the page to ``end``."""
+        return bytes(self._bytes[offset - self._origin : end - self._origin])
+
+    def trim(self, readings: list[Reading]) -> None:
+        """Forget what no reading needs; where that is too little, let them read it now."""
+        if len(self._bytes) <= MOST_HISTORY:
+            return
+        for reading in readings:
+            reading.fold()
+        count = min(reading.needs_from for reading in readings) - self._origin
+        del self._bytes[:count]
+        self._origin += count

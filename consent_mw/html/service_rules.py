@@ -1,8 +1,8 @@
 """
-What the rules of a service look like, and when two of them can match the same thing.
+What the fields of a service look like, and when two rules can match the same thing.
 
-:mod:`consent_mw.html.match` says what a rule matches; this module serves the
-check of a configuration, so it may be stricter but never laxer.
+The catalogue and the configuration are checked by these shapes. :mod:`consent_mw.html.match` says what a rule matches;
+this module may be stricter, but never laxer.
 """
 
 from __future__ import annotations
@@ -12,9 +12,16 @@ import re
 
 from consent_mw.html.urls import ascii_host
 
-PATH = re.compile(r"/[!-~]+")
-_ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:=[^\]\s\"']+)?\]"
-ELEMENT = re.compile(rf"[a-z][a-z0-9-]*(?:{_ATTRIBUTE})?|{_ATTRIBUTE}")
+ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+#: A language tag, BCP 47 as far as web pages use it.
+LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+#: A country, by ISO 3166-1 alpha-2.
+COUNTRY = re.compile(r"[A-Z]{2}")
+#: The name of a key or database in the browser's storage.
+KEY_NAME = re.compile(r"\S+")
+PATH = re.compile(r"/[!-~]+|\?[A-Za-z_]+=[A-Z]+-")
+_ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:\*?=[^\]\s\"']+)?\]"
+ELEMENT = re.compile(rf"[a-z][a-z0-9:-]*(?:{_ATTRIBUTE})*|(?:{_ATTRIBUTE})+")
 # RFC 6265 section 4.1.1: a cookie's name is a token of RFC 2616, of which `*` is a character anyhow.
 COOKIE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -40,7 +47,9 @@ def host_rule(text: str) -> tuple[str, str, str]:
     name, colon, port = host.rpartition(":")
     if colon and port.isdecimal():
         return "", "names a port.", f"Write {name!r}: every port is meant."
-    host = ascii_host(host)
+    # A browser knows shorter ways to write an address; a rule is written in full.
+    short = host.rpartition(".")[2].isdecimal() and not _is_ip(host)
+    host = "" if short else ascii_host(host)
     if len(host) > 253 or not (_HOST.fullmatch(host) or host == "localhost" or _is_ip(host)):
         return "", "is not a host.", "Write example.com, example.com/path or example.*."
     if path and not PATH.fullmatch(slash + path):
@@ -54,6 +63,11 @@ def _is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_too_wide(pattern: str) -> bool:
+    """Return whether a name pattern would match the names of other services too: nothing but stars and separators."""
+    return not pattern.strip("*_-.")
 
 
 def hosts_meet(one: str, other: str) -> bool:

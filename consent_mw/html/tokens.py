@@ -14,6 +14,11 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from functools import lru_cache
 
+
+def _either_case(text: str) -> str:
+    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else re.escape(c) for c in text)
+
+
 #: ASCII white space of HTML: not \\s, which has the vertical tab too.
 WS = rb"[ \t\n\r\f]"
 _NAME = rb"[^ \t\n\r\f/>]*+"
@@ -45,12 +50,41 @@ _COMMENT = rb"<!--(?:-?>|(?:[^-]++|-(?!-!?>)" + _BACK + rb")*+--!?>)"
 #: Bogus comments and doctypes end at the first ">", quotes or not.
 _BOGUS = rb"<!(?!--)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>"
 _NO_TAG = rb"<(?=[^a-zA-Z!/?])"
+#: The same where "<![CDATA[" begins a section.
+_BOGUS_FOREIGN = rb"<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>"
 
 COMMENT_END = re.compile(rb"--!?>")
 CDATA_START = b"<![CDATA["
 
 #: Text, comments and what is read as one.
 NO_TAGS = re.compile(rb"(?:[^<]++|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + _BACK + rb")*+")
+
+#: Text, comments and CDATA sections of foreign content; of these, those without a ">" (see TextReader.cdata).
+NO_TAGS_FOREIGN = re.compile(
+    rb"(?:[^<]++|<!\[CDATA\[(?:[^\]>]++|\](?!\]>)"
+    + _BACK
+    + rb")*+\]\]>|"
+    + _COMMENT
+    + rb"|"
+    + _BOGUS_FOREIGN
+    + rb"|"
+    + _NO_TAG
+    + _BACK
+    + rb")*+"
+)
+
+#: One piece of a page: text (1), the name of an end tag (2) or start tag (3), a DOCTYPE (4), or nothing that counts.
+PIECE = re.compile(
+    rb"([^<]++|<(?=[^a-zA-Z!/?]))|</([a-zA-Z]" + _NAME + rb")" + _ATTRIBUTES + rb">"
+    rb"|<([a-zA-Z]"
+    + _NAME
+    + rb")"
+    + _ATTRIBUTES
+    + rb">|"
+    + _COMMENT
+    + rb"|(<![dD][oO][cC][tT][yY][pP][eE][^>]*+>)|"
+    + _BOGUS
+)
 
 #: The same in XML, where comments end otherwise, CDATA is text and processing instructions have an end of their own.
 NO_TAGS_XML = re.compile(
@@ -95,10 +129,6 @@ _DRAWING = (
     "path g circle rect line polyline polygon ellipse defs stop lineargradient radialgradient text tspan symbol"
     " clippath mask pattern marker view metadata switch"
 )
-
-
-def _either_case(text: str) -> str:
-    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else re.escape(c) for c in text)
 
 
 def _trie(words: Iterable[str], letter: Callable[[str], str] = _either_case) -> str:
@@ -154,17 +184,23 @@ _FOREIGN_FIRSTS = "hxsmc"
 #: Beginnings of names that pages are full of, and no sensitive name begins with; they need no closer look.
 _COMMON_NAMES = "alt|aria-|data-[abd-z]|decoding|height|id|loading|sizes|xmlns"
 #: What drawings are full of: values without a function lead nowhere.
-_DRAWN_VALUE = rb"(?:d|class|fill|stroke)[a-z-]*+=\"[^\"(\\&]*+\""
+_DRAWN_VALUE = rb"(?:d|class|(?:fill|stroke)[a-z-]*+)=\"[^\"(\\&]*+\""
 
 #: Elements at which the tokenizer stops: they fetch, run, change the tokenizer's state or the base URL.
 _SURFACED = (
     "script style svg math img image iframe input link meta base body noscript noembed noframes source title textarea"
-    " track xmp plaintext object embed video audio frame frameset select bgsound template form"
+    " track xmp plaintext object embed video audio frame frameset select bgsound template model form"
 )
+#: Custom elements fetch by code of their own.
+_CUSTOM = "[a-zA-Z][a-zA-Z0-9._]*+-"
 #: Those of them that are harmless while all their addresses lead to the page's own host.
 _TAMEABLE = frozenset({"img", "source", "input", "link", "meta", "video", "audio", "track", "embed"})
-_TAME_ADDRESSES = ("src", "href", "poster")
-_TAME_LISTS = ("srcset", "imagesrcset")
+_TAME_ADDRESSES = ("src", "href", "poster", "data-src", "data-lazy-src", "data-original")
+_TAME_LISTS = ("srcset", "imagesrcset", "data-srcset", "data-lazy-srcset")
+#: Names of attributes that loaders take addresses from.
+_LAZY = (
+    r"[dD][aA][tT][aA]-(?:[a-zA-Z0-9]+-){0,3}?(?:[sS][rR][cC]|lazy|cfsrc|ezsrc|original|echo|bg|background|url|iframe)"
+)
 _NEVER_TAME = ("http-equiv", "lowsrc", "dynsrc")
 
 
@@ -181,7 +217,7 @@ class Syntax:
     def __init__(self, names: Iterable[str] = (), attributes: Iterable[str] = (), paths: Iterable[str] = ()) -> None:
         names, attributes = set(names), list(attributes)
         extra = "".join(f"|{_either_case(name)}{_NAME_ENDS}" for name in attributes)
-        surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _either_case("amp-") + ")"
+        surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _CUSTOM + ")"
         firsts = "obpadsf" + "".join(name[0].lower() for name in attributes)
         plain = self._attributes(_SENSITIVE + extra, firsts)
         ends = _trie(["body", "noscript", "select", "template"]).encode()
@@ -203,23 +239,29 @@ class Syntax:
         icon = self._icon(_FOREIGN_SENSITIVE + extra, firsts + _FOREIGN_FIRSTS, names)
         #: The same where relative URLs stay on the page's own host, and no rule but ``paths`` is for that.
         self.skip_local = re.compile(rb"(?:" + passed + rb"|" + tame + rb"|" + icon + rest + _BACK + rb")*+")
-        drawing = _trie(set(_DRAWING.split()) - names).encode() + rb"(?=[ \t\n\r\f/>])"
-        drawn = self._attributes(_FOREIGN_SENSITIVE + extra, firsts + _FOREIGN_FIRSTS, _DRAWN_VALUE)
-        #: The same in foreign content, where a CDATA section is text.
+        drawing = _trie(set(_DRAWING.split()) - names).encode()
+        drawn = (
+            rb"(?=[ \t\n\r\f/>])(?:[ \t\n\r\f]++(?:"
+            + _DRAWN_VALUE
+            + rb"|(?!"
+            + (_FOREIGN_SENSITIVE + extra).encode()
+            + rb")"
+            rb"[a-zA-Z][a-zA-Z0-9:_-]*+=(?:\"[^\"]*+\"|'[^']*+'))" + _BACK + rb")*+[ \t\n\r\f]*+"
+        )
+        #: A drawing element that can hold nothing: its tag (1: of what name), and where it has no more in it than text,
+        #: its end tag (3, or 2 for a slash). One that stays open matters for what its end tag closes. A group that is
+        #: captured must not stand in a possessive repeat (CPython loses its place), so each such element is a stop.
+        self.drawn = re.compile(rb"<(" + drawing + rb")" + drawn + rb"(?:(/)>|>(?:[^<]*+(</\1>))?)")
+        #: The same as skip in foreign content: text, CDATA sections, and drawing elements that close themselves.
         self.skip_foreign = re.compile(
-            rb"(?:[^<]++|</" + drawing + rb"(?:>|" + _ATTRIBUTES + rb">)|<" + drawing + rb"(?:>|" + drawn + rb">)"
-            # One with a ">" in it is markup to those who only look ahead: see Constructs.cdata.
+            rb"(?:[^<]++|<" + drawing + drawn + rb"/>"
+            # One with a ">" in it is markup to those who only look ahead: see TextReader.cdata.
             rb"|<!\[CDATA\[(?:[^\]>]++|\](?!\]>)" + _BACK + rb")*+\]\]>"
-            rb"|"
-            + _COMMENT
-            + rb"|<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>|"
-            + _NO_TAG
-            + _BACK
-            + rb")*+"
+            rb"|" + _COMMENT + rb"|" + _BOGUS_FOREIGN + rb"|" + _NO_TAG + _BACK + rb")*+"
         )
 
     @staticmethod
-    def _attributes(sensitive: str, firsts: str, instead: bytes = b"") -> bytes:
+    def _attributes(sensitive: str, firsts: str, instead: bytes = b"", common: str = _COMMON_NAMES) -> bytes:
         """
         Return the pattern of attributes of which none is sensitive; after a quoted value no space is needed.
 
@@ -227,9 +269,10 @@ class Syntax:
             sensitive: Pattern of the beginning of a sensitive attribute.
             firsts: The letters that one may begin with; other names need not be looked at closer.
             instead: Another pattern that an attribute may have.
+            common: Beginnings of names that need no closer look.
         """
         free = "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in firsts)
-        quick = f"(?:[{free}{free.upper()}]|{_COMMON_NAMES})".encode() + _NAME_AND_VALUE
+        quick = f"(?:[{free}{free.upper()}]|{common})".encode() + _NAME_AND_VALUE
         careful = (instead + rb"|" if instead else b"") + rb"(?!" + sensitive.encode() + rb")" + _ATTRIBUTE
         return (
             rb"(?:[ \t\n\r\f/]++(?:" + quick + rb"|(?=>)|" + careful + rb")"
@@ -255,7 +298,13 @@ class Syntax:
         gap = rf"[ ,\n]{at_start}"
         listed += rf"\"{at_start}(?:[^\":\\&/ ,\x00-\x1f]++|{slash}|{gap}|(?!))*+\""
         fetching = _trie([*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]) + _NAME_ENDS
-        return self._attributes(f"{sensitive}|{fetching}", firsts + "shpil", f"{address}|{listed}".encode())
+        fetching += "|" + _LAZY
+        return self._attributes(
+            f"{sensitive}|{fetching}",
+            firsts + "shpil",
+            f"{address}|{listed}".encode(),
+            _COMMON_NAMES.replace("data-[abd-z]|", ""),
+        )
 
     def _icon(self, sensitive: str, firsts: str, names: set[str]) -> bytes:
         """Return the pattern of a whole drawing of simple elements, with no way out of it."""
@@ -285,7 +334,7 @@ def text_with_markup(name: bytes, *, xml: bool) -> tuple[re.Pattern[bytes], re.P
         end = rb"</" + (rb"(?:[^ \t\n\r\f/>:]*+:)?" if xml else b"") + _either_case(name.decode()).encode()
         end += rb"(?=[ \t\n\r\f/>])"
         inside = _CDATA.replace(b"((?:", b"(?:(?:") + rb"|" + (_COMMENT_XML if xml else _COMMENT)
-        inside += rb"|<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>|" + _NO_TAG
+        inside += rb"|" + _BOGUS_FOREIGN + rb"|" + _NO_TAG
         passed = re.compile(rb"(?:[^<]++|" + inside + rb"|(?!" + end + rb")" + _TAG_IN_TEXT + _BACK + rb")*+")
         found = _TEXTS[name, xml] = passed, re.compile(end)
     return found
@@ -331,6 +380,12 @@ class ScriptEnd:
     def __init__(self) -> None:
         self.at = 0
         self._escaped = 0
+
+    def copy(self) -> ScriptEnd:
+        """Return the same for another reader."""
+        twin = ScriptEnd()
+        twin.at, twin._escaped = self.at, self._escaped
+        return twin
 
     def find(self, data: bytes | bytearray, start: int, *, final: bool) -> int:
         """Return the offset in ``data`` of the end tag of the script that begins at ``start``, or -1."""

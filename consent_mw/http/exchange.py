@@ -71,7 +71,7 @@ from consent_mw.http.headers import for_some
 from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import of_other_bytes
-from consent_mw.http.headers import without_held
+from consent_mw.http.held_headers import HeldHeaders
 from consent_mw.http.intent import closed_headers
 from consent_mw.http.intent import is_document
 from consent_mw.http.intent import page_url
@@ -116,10 +116,17 @@ class View(Protocol):
     then.
     """
 
+    #: Whether the application asked for the decision, so that its response may depend on it.
+    asked: bool = False
+
     @property
     def decision(self) -> Decision:
         """What the visitor allows."""
         ...
+
+    def ask(self) -> Decision:
+        """Return the decision to the application."""
+        return self.decision
 
     @property
     def hold_policy(self) -> HoldPolicy:
@@ -140,6 +147,11 @@ class View(Protocol):
     def codings(self) -> Mapping[str, Coding]:
         """The content codings that can be opened and closed again."""
         return BUILT_IN
+
+    @property
+    def coding_names(self) -> frozenset[str]:
+        """The names of :attr:`codings`."""
+        return frozenset(self.codings)
 
     @property
     def hides_cookies(self) -> bool:
@@ -241,7 +253,7 @@ class Exchange:
         codings = self.head.all("accept-encoding")
         if codings:
             # Only what can be opened here is offered.
-            changes["accept-encoding"] = narrowed(", ".join(codings), frozenset(self.view.codings)) or None
+            changes["accept-encoding"] = narrowed(", ".join(codings), self.view.coding_names) or None
         if self.view.hides_cookies and (cookies := "; ".join(self.head.all("cookie"))):
             shown = without(cookies, self.view.holds_cookie)
             if shown != cookies:
@@ -264,11 +276,14 @@ class Exchange:
         self._stream = None
         self._rewriters = []
         if verdict.handling is Handling.PASS:
-            self.headers = without_held(headers, self._holds_url, self._holds_refresh, self.view.holds_cookie)
+            self.headers = list(headers)
+            dependent = any(name.lower() in DEPENDENT for name, _ in headers)
+            if dependent:
+                self.headers = self.allowed(headers)
             if status == 304 and self._asked.about(headers):
                 # The page that the browser has is the one that it would get.
                 self.headers = self._adapted(self.view.caching.headers(self.headers)) + self._tags(headers)
-            elif self._head_depends(headers):
+            elif self._depends_on_choice() or (dependent and self._named.depend(headers)):
                 self.headers = for_some(self.headers)
         elif verdict.handling is Handling.REFUSE:
             self._refuse(verdict.problem, verdict.remedy)
@@ -327,7 +342,7 @@ class Exchange:
 
     def allowed(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return headers that go out before the response (early hints), less what is held."""
-        return without_held(headers, self._holds_url, self._holds_refresh, self.view.holds_cookie)
+        return self._named.less_held(headers)
 
     def trailers(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return fields that go out behind the body; digests of the app's own bytes do not fit another body."""
@@ -349,7 +364,7 @@ class Exchange:
 
     def holds(self, url: str) -> bool:
         """Whether what is at ``url`` may not be fetched now."""
-        return self._holds_url(url)
+        return self._named.holds_url(url)
 
     def abandon(self) -> None:
         """Note that the app failed or the visitor left: what was kept back is not sent."""
@@ -376,7 +391,7 @@ class Exchange:
     def _rewrite(self, verdict: Verdict, headers: Sequence[tuple[str, str]]) -> None:
         length = next((value for name, value in headers if name.lower() == "content-length"), "")
         self._length = int(length) if length.isascii() and length.isdigit() else -1
-        kept = without_held(headers, self._holds_url, self._holds_refresh, self.view.holds_cookie)
+        kept = self.allowed(headers)
         kept = self._adapted(self.view.caching.headers(kept))
         self.headers = kept + self._tags(headers)
         if is_private(self.headers):
@@ -434,22 +449,9 @@ class Exchange:
             tag = self._asked.sent
         return [("ETag", tag)] if tag else []
 
-    def _head_depends(self, headers: Sequence[tuple[str, str]]) -> bool:
-        """Whether the head of a response that passes would be another one for a visitor who granted nothing."""
-        if not any(name.lower() in DEPENDENT for name, _ in headers):
-            return False
-        if self.view.caching.scope is Scope.ALL or is_private(headers):
-            return False
-        holder = Holder(self.view.undecided_policy, self._page, document=held_in)
-
-        def holds_url(url: str) -> bool:
-            return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
-
-        def holds_refresh(value: str) -> bool:
-            target = holder.refresh(value)
-            return bool(target) and holds_url(target)
-
-        return without_held(headers, holds_url, holds_refresh, self.view.could_hold_cookie) != list(headers)
+    def _depends_on_choice(self) -> bool:
+        """Whether the application asked what this visitor allows, and not what everybody does who gets the page."""
+        return self.view.asked and self.view.caching.scope is not Scope.ALL
 
     def _guarded(self, chunk: bytes | None) -> bytes:
         """Rewrite; on any error send an error page, or nothing more where a part of the page is out already."""
@@ -493,13 +495,6 @@ class Exchange:
         return page_url(self.head)
 
     @cached_property
-    def _holder(self) -> Holder:
-        return Holder(self.view.hold_policy, self._page, document=held_in)
-
-    def _holds_url(self, url: str) -> bool:
-        holder = self._holder
-        return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
-
-    def _holds_refresh(self, value: str) -> bool:
-        target = self._holder.refresh(value)
-        return bool(target) and self._holds_url(target)
+    def _named(self) -> HeldHeaders:
+        """What is held of the addresses and cookies that headers name."""
+        return HeldHeaders(self.view, self._page)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from collections.abc import Container
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from consent_mw.html.csp import without_reports
@@ -190,7 +191,8 @@ def judge(
     )
 
 
-def _cache_control(values: list[str]) -> str:
+@lru_cache(maxsize=256)
+def _cache_control(values: tuple[str, ...]) -> str:
     kept = [part.strip() for value in values for part in value.split(",")]
     kept = [part for part in kept if part.lower() in _KEPT_DIRECTIVES]
     for needed in ("private", "no-cache"):
@@ -199,7 +201,8 @@ def _cache_control(values: list[str]) -> str:
     return ", ".join(dict.fromkeys(kept))
 
 
-def _vary(values: list[str], added: Sequence[str]) -> str:
+@lru_cache(maxsize=256)
+def _vary(values: tuple[str, ...], added: tuple[str, ...]) -> str:
     names = [part.strip() for value in values for part in value.split(",") if part.strip()]
     if "*" in names:
         return "*"
@@ -220,7 +223,7 @@ def for_one_visitor(headers: Sequence[tuple[str, str]], *, stored: bool = True) 
     kept, cache, vary = _parted(headers, body=True, shared=True)
     if not stored:
         cache = [*cache, "no-store"]
-    return [*kept, ("Cache-Control", _cache_control(cache)), ("Vary", _vary(vary, _ON_THE_VISITOR))]
+    return [*kept, ("Cache-Control", _cache_control(tuple(cache))), ("Vary", _vary(tuple(vary), _ON_THE_VISITOR))]
 
 
 def for_everybody(headers: Sequence[tuple[str, str]], *, depends: Sequence[str] = ()) -> Headers:
@@ -234,7 +237,7 @@ def for_everybody(headers: Sequence[tuple[str, str]], *, depends: Sequence[str] 
     # It goes with an entity tag that changes with the insertions, and a reader who has both goes by the tag.
     kept += [(name, value) for name, value in headers if name.lower() == "last-modified"]
     kept += [("Cache-Control", value) for value in cache]
-    names = _vary(vary, depends)
+    names = _vary(tuple(vary), depends)
     return [*kept, ("Vary", names)] if names else kept
 
 
@@ -256,13 +259,13 @@ def for_class(headers: Sequence[tuple[str, str]], name: str, *, depends: Sequenc
     parts = [part.strip() for value in cache for part in value.split(",") if part.strip()]
     if parts or any(field.lower() == "expires" for field, _ in headers):
         kept.append(("Cache-Control", _for_shared_alone(parts)))
-    return [*kept, ("Vary", _vary(vary, ("Cookie", "Sec-GPC", *depends))), ("X-Cmw-Class", name)]
+    return [*kept, ("Vary", _vary(tuple(vary), ("Cookie", "Sec-GPC", *depends))), ("X-Cmw-Class", name)]
 
 
 def for_some(headers: Sequence[tuple[str, str]]) -> Headers:
     """Return the headers of a response whose head, and nothing else of it, depends on the visitor."""
     kept, cache, vary = _parted(headers, shared=True)
-    return [*kept, ("Cache-Control", _cache_control(cache)), ("Vary", _vary(vary, _ON_THE_VISITOR))]
+    return [*kept, ("Cache-Control", _cache_control(tuple(cache))), ("Vary", _vary(tuple(vary), _ON_THE_VISITOR))]
 
 
 def is_private(headers: Sequence[tuple[str, str]]) -> bool:

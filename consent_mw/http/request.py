@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from functools import lru_cache
 
 from consent_mw.core.model import Signals
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=512)
+def _field(variable: str) -> str:
+    """Return the header, in lower case, that a variable of CGI stands for (RFC 3875, section 4.1.18)."""
+    return variable[5:].replace("_", "-").lower()
+
+
+@dataclass(frozen=True)
 class RequestHead:
     """The start of one request as every edge describes it: no body, no address of anyone."""
 
@@ -46,7 +54,7 @@ class RequestHead:
             path=path,
             query=text("QUERY_STRING"),
             headers=tuple(
-                (name[5:].replace("_", "-").lower(), value)
+                (_field(name), value)
                 for name, value in environ.items()
                 if name.startswith("HTTP_") and isinstance(value, str)
             ),
@@ -54,11 +62,15 @@ class RequestHead:
 
     def header(self, name: str) -> str | None:
         """Return the first header called ``name`` (lower case), or None."""
-        return next((value for key, value in self.headers if key == name), None)
+        return self._first.get(name)
 
     def all(self, name: str) -> list[str]:
         """Return every header called ``name`` (lower case)."""
-        return [value for key, value in self.headers if key == name]
+        return [value for key, value in self.headers if key == name] if name in self._first else []
+
+    @cached_property
+    def _first(self) -> Mapping[str, str]:
+        return dict(reversed(self.headers))
 
     @property
     def signals(self) -> Signals:

@@ -205,7 +205,8 @@ class Texts(Mapping[str, Mapping[str, str]]):
 
     What translators write stands in ``i18n/TAG.json``, what CLDR says of the
     language (countries, months, dates, lists, plural rules) in
-    ``i18n/locale/TAG.json``. A language is read when it is asked for. A text
+    ``i18n/locale/TAG.json``, and what each kind of service does in
+    ``i18n/kinds/TAG.json``. A language is read when it is asked for. A text
     that it lacks is taken from English.
 
     Args:
@@ -222,6 +223,7 @@ class Texts(Mapping[str, Mapping[str, str]]):
         )
         self._own: dict[str, Mapping[str, str]] = {}
         self._locales: dict[str, Mapping[str, str]] = {}
+        self._kinds: dict[str, Mapping[str, str]] = {}
         self._whole: dict[str, Mapping[str, str]] = {}
         if FALLBACK_LANGUAGE not in self._tags:
             raise ConsentError(f"the texts in {FALLBACK_LANGUAGE!r} are missing: install consent_mw again")
@@ -260,6 +262,15 @@ class Texts(Mapping[str, Mapping[str, str]]):
                 return {}
             self._locales[tag] = self._read(file)
         return self._locales[tag]
+
+    def kinds(self, tag: str) -> Mapping[str, str]:
+        """Return a sentence for each kind of service in the language; nothing where we have none."""
+        if tag not in self._kinds:
+            file = self._folder / "kinds" / f"{tag}.json"
+            if not _IS_TAG.fullmatch(tag) or not file.is_file():
+                return {}
+            self._kinds[tag] = self._read(file)
+        return self._kinds[tag]
 
     @staticmethod
     def _read(file: Traversable) -> Mapping[str, str]:

@@ -37,11 +37,11 @@ from consent_mw.notice.theme import position_of
 from consent_mw.notice.theme import sheets_of
 from consent_mw.notice.vendor_signals import SignalCode
 from consent_mw.notice.wording import direction
-from consent_mw.notice.wording import localised
 from consent_mw.notice.wording import numeral
 from consent_mw.notice.wording import offered_languages
 from consent_mw.notice.wording import purpose_description
 from consent_mw.notice.wording import purpose_label
+from consent_mw.notice.wording import service_description
 from consent_mw.notice.wording import wording
 
 #: The state of a visitor whose choice is not known; otherwise it is the name of an Action.
@@ -297,7 +297,7 @@ class Notice:
             ],
             "services": [
                 {name: getattr(service, name) for name in _SERVICE_FACTS}
-                | {"description": {lang: localised(service.description, lang) for lang in self.languages}}
+                | {"description": {lang: service_description(service, lang)[0] for lang in self.languages}}
                 | ({"manager": True} if service.manager else {})
                 for service in site.services
             ],

@@ -156,6 +156,8 @@ def _rules(service: Service, ids: _Ids) -> Iterator[_Rule]:
         host, slash, path = text.partition("/")
         yield _Rule(host if host.endswith("*") else ascii_host(host), slash + path, ids)
     for path in service.paths:
+        if not path.startswith("/"):
+            continue  # parameters of a script's address: a page's own scripts are the server's matter
         yield _Rule("", path, ids)
 
 

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from consent_mw.core.days import calendar
 from consent_mw.core.model import Purpose
+from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.notice import plurals
 from consent_mw.notice.assets import FALLBACK_LANGUAGE
@@ -107,6 +108,25 @@ def wording(lang: str, site: Site | None = None) -> Mapping[str, str]:
     if not own:
         return built_in
     return MappingProxyType({**built_in, **({} if tag else _locale(lang)), **own})
+
+
+def service_description(service: Service, lang: str) -> tuple[str, str]:
+    """
+    Return what a service does, and the language of that text where it is not ``lang``, else an empty text.
+
+    The owner's or the catalogue's own sentence goes first, if it is in the language; else the sentence of the service's
+    kind, which every built-in language has; else the own sentence in another language.
+    """
+    if nearest(lang, service.description):
+        return localised(service.description, lang), ""
+    tag = nearest(lang, texts()) if service.kind else None
+    if tag and (of_kind := texts().kinds(tag).get(service.kind)):
+        return of_kind, ""
+    if not service.description:
+        return "", ""
+    return localised(service.description, lang), nearest(FALLBACK_LANGUAGE, service.description) or next(
+        iter(service.description)
+    )
 
 
 def language_name(lang: str) -> str:
@@ -261,5 +281,9 @@ def _missing(site: Site, lang: str) -> Iterable[str]:
     yield from (key for key in sentences(lang) if key not in have)
     written = [(f"purposes.{one.id}.label", one.label) for one in site.purposes]
     written += [(f"purposes.{one.id}.description", one.description) for one in site.purposes]
-    written += [(f"services.{one.id}.description", one.description) for one in site.services]
+    written += [
+        (f"services.{one.id}.description", one.description)
+        for one in site.services
+        if service_description(one, lang)[1]
+    ]
     yield from (key for key, text in written if text and not nearest(lang, text))

@@ -1,23 +1,21 @@
 """
-The visitor's copy of a consent record, and how anybody checks it without the ledger.
+The visitor's copy of a consent record, and how anybody can check it without the ledger.
 
-A receipt is a JSON document. It holds the entries of one receipt id as they
-stand in the ledger, and for each that is sealed the hashes that lead from it
-to the root in its seal. Whoever keeps a receipt, or the hash of any later
-seal, can show that the ledger was changed afterwards.
+A receipt is a JSON document. It holds the entries of one receipt id as the ledger has them. For each sealed entry it
+adds the hashes that lead from the entry to the root in its seal. Whoever keeps a receipt, or the hash of a later seal,
+can show that the ledger was changed afterwards.
 
-The steps of :func:`verify_receipt`; the numbers are repeated at the code:
+The steps of :func:`verify_receipt`; the numbers are repeated in the code:
 
-(1) The document is JSON, of bounded size, in the format it names.
-(2) Every entry is whole, and of the receipt and site that the document names.
-(3) The leaf of each entry is the hash of what it says.
-(4) The hashes beside it lead from the leaf, at its place, to the root in the seal.
-(5) The hash of the seal is that of what the seal says.
-(6) Where keys are given, one of them signed each seal, and the document.
+(1) The document is JSON, of bounded size, and in the format it names.
+(2) Every entry is complete, and belongs to the receipt and site that the document names.
+(3) The leaf of each entry is the hash of its content.
+(4) The hashes lead from the leaf, at its place, to the root in the seal.
+(5) The hash of the seal is the hash of its content.
+(6) If keys are given, one of them signed each seal and the document.
 
-Limits: without the site's keys a document proves that it agrees with its
-seals, not that they are the site's; the site's own ``--ledger`` check, or a
-hash noted elsewhere, shows that.
+Limits: without the site's keys, a document proves that it agrees with its seals, not that the seals are the site's.
+The check with ``--ledger``, or a hash that was noted elsewhere, shows that.
 """
 
 from __future__ import annotations
@@ -182,16 +180,16 @@ def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[s
 def _entry(records: Ledger, kept: Kept) -> dict[str, object]:
     """Return an entry as the document tells it."""
     entry = kept.entry
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         "date": iso(entry.day),
         "entry": json.loads(entry.canonical),
         "leaf": entry.leaf.hex(),
     }
     seal = next(iter(records.seals(kept.seal, 1)), None) if kept.seal is not None else None
     if seal is None or kept.place is None or seal.leaves is None or not kept.place < len(seal.leaves):
-        return {**told, "waits": _WAITS, "proof": None}
+        return {**fields, "waits": _WAITS, "proof": None}
     return {
-        **told,
+        **fields,
         "proof": {
             "seal": {
                 "number": seal.number,
@@ -229,10 +227,10 @@ def verify_receipt(document: bytes, keys: tuple[str, ...] = ()) -> ReceiptVerdic
     Raises:
         ReceiptError: it is no receipt.
     """
-    told = _parsed(document)  # (1)
-    receipt = _text(told, "receipt")
-    site = _text(_object(told, "site"), "id")
-    given = told.get("entries")
+    fields = _parsed(document)  # (1)
+    receipt = _text(fields, "receipt")
+    site = _text(_object(fields, "site"), "id")
+    given = fields.get("entries")
     if not isinstance(given, list) or not 1 <= len(given) <= _MOST_ENTRIES:
         raise ReceiptError(f"entries is not a list of 1 to {_MOST_ENTRIES} entries.")
     entries = tuple(_checked(item, f"entries[{number}]", keys) for number, item in enumerate(given))
@@ -241,11 +239,11 @@ def verify_receipt(document: bytes, keys: tuple[str, ...] = ()) -> ReceiptVerdic
             raise ReceiptError(f"entries[{number}] is of another receipt or site than the document.")
     signed, what = None, ""
     if keys:  # (6)
-        signature = told.get("signature")
+        signature = fields.get("signature")
         signed = (
             isinstance(signature, str)
             and signature.isascii()
-            and signer(keys, _CONTEXT).verify_signature(_signed_part(told), signature)
+            and signer(keys, _CONTEXT).verify_signature(_signed_part(fields), signature)
         )
         what = "" if signed else "The document is not as the site signed it, or was signed by a key that is not given."
     return ReceiptVerdict(receipt, site, entries, signed, what)
@@ -256,7 +254,7 @@ def _parsed(document: bytes) -> Mapping[str, object]:
     if len(document) > LARGEST:
         raise ReceiptError(f"The file has {len(document)} bytes, and no receipt is larger than {LARGEST}.")
     try:
-        told = json.loads(document.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+        fields = json.loads(document.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except UnicodeDecodeError as error:
         raise ReceiptError(f"The file is no text in UTF-8 (byte {error.start}).") from None
     except json.JSONDecodeError as error:
@@ -265,9 +263,9 @@ def _parsed(document: bytes) -> Mapping[str, object]:
         raise ReceiptError("The file is nested too deeply.") from None
     except ValueError:  # from int(): a number of thousands of digits
         raise ReceiptError("The file holds a number that no receipt has.") from None
-    if not isinstance(told, dict) or told.get("format") != _FORMAT:
+    if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
         raise ReceiptError(f'The file is no receipt: it does not say "format": "{_FORMAT}".')
-    return told
+    return fields
 
 
 def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
@@ -323,63 +321,63 @@ def _checked(item: object, where: str, keys: tuple[str, ...]) -> EntryVerdict:
     )
 
 
-def _entry_of(told: Mapping[str, object], where: str) -> Entry:
+def _entry_of(fields: Mapping[str, object], where: str) -> Entry:
     """Return the entry that an object says (2)."""
     try:
-        act = Act(told.get("act"))
+        act = Act(fields.get("act"))
     except ValueError:
         raise ReceiptError(f"{where}.act is not known.") from None
-    gpc = told.get("gpc")
+    gpc = fields.get("gpc")
     if not isinstance(gpc, bool):
         raise ReceiptError(f"{where}.gpc is neither true nor false.")
     entry = Entry(
-        site=_text(told, "site", where),
-        receipt=_text(told, "receipt", where),
+        site=_text(fields, "site", where),
+        receipt=_text(fields, "receipt", where),
         act=act,
-        day=_number(told, "day", where, least=-_LARGEST_NUMBER),
-        revision=_text(told, "revision", where),
-        purposes=_ids(told, "purposes", where),
-        services=_ids(told, "services", where),
+        day=_number(fields, "day", where, least=-_LARGEST_NUMBER),
+        revision=_text(fields, "revision", where),
+        purposes=_ids(fields, "purposes", where),
+        services=_ids(fields, "services", where),
         gpc=gpc,
-        language=_text(told, "language", where),
-        notice=_text(told, "notice", where),
-        about=_text(told, "about", where),
+        language=_text(fields, "language", where),
+        notice=_text(fields, "notice", where),
+        about=_text(fields, "about", where),
     )
-    if json.loads(entry.canonical) != told:
+    if json.loads(entry.canonical) != fields:
         raise ReceiptError(f"{where} says more than an entry does, or is of another format.")
     return entry
 
 
-def _object(told: Mapping[str, object], key: str, where: str = "") -> Mapping[str, object]:
-    value = told.get(key)
+def _object(fields: Mapping[str, object], key: str, where: str = "") -> Mapping[str, object]:
+    value = fields.get(key)
     if not isinstance(value, dict):
         raise ReceiptError(f"{_at(where, key)} is missing, or no object.")
     return value
 
 
-def _text(told: Mapping[str, object], key: str, where: str = "") -> str:
-    value = told.get(key)
+def _text(fields: Mapping[str, object], key: str, where: str = "") -> str:
+    value = fields.get(key)
     if not isinstance(value, str):
         raise ReceiptError(f"{_at(where, key)} is missing, or no text.")
     return value
 
 
-def _number(told: Mapping[str, object], key: str, where: str, *, least: int = 0) -> int:
-    value = told.get(key)
+def _number(fields: Mapping[str, object], key: str, where: str, *, least: int = 0) -> int:
+    value = fields.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LARGEST_NUMBER:
         raise ReceiptError(f"{_at(where, key)} is missing, or no number that a receipt may hold.")
     return value
 
 
-def _ids(told: Mapping[str, object], key: str, where: str) -> frozenset[str]:
-    value = told.get(key)
+def _ids(fields: Mapping[str, object], key: str, where: str) -> frozenset[str]:
+    value = fields.get(key)
     if not isinstance(value, list) or not all(isinstance(id, str) for id in value):
         raise ReceiptError(f"{_at(where, key)} is missing, or no list of ids.")
     return frozenset(value)
 
 
-def _hash(told: Mapping[str, object], key: str, where: str) -> bytes:
-    value = told.get(key)
+def _hash(fields: Mapping[str, object], key: str, where: str) -> bytes:
+    value = fields.get(key)
     if not isinstance(value, str) or not _HASH.fullmatch(value):
         raise ReceiptError(f"{_at(where, key)} is missing, or no hash of {HASH_SIZE} bytes in hex.")
     return bytes.fromhex(value)

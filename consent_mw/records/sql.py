@@ -1,10 +1,8 @@
 """
-What the stores that speak SQL have in common: every statement, and how a row is read and written.
+The common part of stores that speak SQL: every statement, and how rows are read and written.
 
-A store of this kind brings a schema with these tables, and ways to borrow a
-:class:`Session`: for reading, for one change, and for a transaction. The
-statements keep to what SQLite 3.24 and PostgreSQL both understand, with ``?``
-for a value.
+A store brings a schema with these tables, and three ways to borrow a :class:`Session`: for reading, for one change,
+and for a transaction. The statements keep to what SQLite 3.24 and PostgreSQL both understand, with ``?`` for a value.
 """
 
 from __future__ import annotations
@@ -212,6 +210,32 @@ class SqlRecords(ABC):
         if found:
             self._wipe()
         return len(found)
+
+    def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
+        """Keep a seal of another store with the entries in it, or entries that wait for one; see proof.transfer."""
+        rows = list(kept)
+        with self._transaction(alone=True) as session:
+            session.change_all(_APPEND, [_row_of_entry(one.entry) for one in rows])
+            if seal is None:
+                return
+            added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            session.change(added, self.site, *_row_of_seal(seal))
+            marks = [(seal.number, one.place or 0, self.site, one.entry.receipt, one.entry.step) for one in rows]
+            session.change_all(_MARK, marks)
+
+    def due(self, before: int) -> tuple[int, int]:
+        """Return how many entries stand in seals dated before that day, and in all seals that were not purged."""
+        query = (
+            "SELECT coalesce(sum(CASE WHEN day < ? THEN size ELSE 0 END), 0), coalesce(sum(size), 0) FROM seals "
+            "WHERE site = ? AND leaves IS NOT NULL"
+        )
+        with self._reading(slow=True) as session:
+            ((due, sealed),) = session.rows(query, before, self.site)
+        return int(due or 0), int(sealed or 0)
+
+    def clock(self) -> float | None:
+        """Return None: an embedded store has no clock of its own."""
+        return None
 
     def purge(self, before: int) -> int:
         """Drop the entries and leaves of seals dated before that day, and return the number of entries."""

@@ -33,7 +33,7 @@ from consent_mw.stats.reports import Since
 from consent_mw.stats.reports import Span
 from consent_mw.stats.reports import Table
 from consent_mw.stats.reports import Total
-from consent_mw.stats.words import sentence
+from consent_mw.stats.sentence import plain_sentence as sentence
 
 __all__ = [
     "DEFAULT",

@@ -1,8 +1,8 @@
 """
-The atoms of publication: runs of table "answers", which every other table is made to fit.
+Atoms of publication: the runs of the table "answers". Every other table is cut to fit them.
 
-A run is as short as its cells allow: it grows day by day until each is at
-least K. A cell of nobody counts as small, since then all did the same.
+A run is as short as its cells allow: it grows day by day until each cell is at least K. An empty cell counts as small,
+since then everybody did the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OUTCOMES = (ASKED, *ANSWERS)
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A raw counter, with the day at whose end it is complete."""
+    """A raw counter, and the day at whose end it is complete."""
 
     day: int
     count: Count
@@ -41,7 +41,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class PublicationStep:
-    """Figures that are published together, and the raw counters that are spent with them."""
+    """Figures to publish together, and the raw counters that they use up."""
 
     figures: tuple[Figures, ...]
     spent: Mapping[Count, int]

@@ -20,7 +20,7 @@ from consent_mw.stats.reports import Table
 from consent_mw.stats.reports import Total
 from consent_mw.stats.schemes import COLUMNS
 from consent_mw.stats.schemes import SINGLES
-from consent_mw.stats.words import sentence
+from consent_mw.stats.sentence import plain_sentence
 
 FORMAT = "consent_mw.stats.v1"
 #: What :func:`as_csv` can be asked for.
@@ -32,7 +32,7 @@ def as_json(report: Report, *, labels: Mapping[str, str] | None = None) -> dict[
     return {
         "format": FORMAT,
         "smallest_cell": K,
-        "sentence": sentence(report, labels),
+        "sentence": plain_sentence(report, labels),
         "period": _period(report.period),
         "before": _period(report.before),
         "change": {

@@ -1,10 +1,8 @@
 """
-Tables that share out what the atoms tell: dimensions, purposes, and numbers that stand alone.
+Tables cut from the atoms: dimensions, purposes, and single numbers.
 
-Their runs end where an atom ends. Whatever a row does not name is in row
-"other", which is the atoms' number less the named rows: so the rows of each
-run add up to what was published of the same days, and nothing follows from
-the two but sums of their cells.
+Their runs end where an atom ends. The row "other" is the atoms' number minus the named rows. So the rows of each run
+add up to what was published for the same days, and subtracting the two gives only sums of their cells.
 """
 
 from __future__ import annotations

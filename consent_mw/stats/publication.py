@@ -1,18 +1,45 @@
 """
-Publication: raw counts of complete days become figures, every cell of which is at least K.
+Publication: turns raw counts of complete days into figures that never change, with at least K in every cell.
 
-``docs/decisions/0008-published-figures.md`` gives the reasons. In short:
+Theory of operation
+-------------------
 
-1. The runs of table "answers" are atoms. One grows day by day until each of its cells is at least K; after PATIENCE
-   days columns are merged instead.
-2. The runs of every other table are made of whole atoms, and its rows share out the columns of those atoms, so that
-   the difference of any two tables is a sum of cells that were published.
-3. All dimensions share their runs, and so do all purposes: of two tables that say the same in other words, runs that
-   end on different days would tell small cells.
-4. What was published never changes. Counts that come late are part of the next run.
+**The claim.** No sequence of questions to the pages, exports, metrics and commands, at any times, tells a number from
+1 to K - 1 about a group of people, and no subtraction of answers does either. K is 10.
 
-:func:`plan` is a pure function of what the store holds; :func:`publish_due` offers its steps to the store, which
-takes a step only if nobody else was faster.
+**Why cells cannot be suppressed on request.** Two periods that differ by one day give that day by subtraction. The
+same period asked twice, with a late count between, gives the late count. So raw counts are never shown. They are
+*published* once, as runs of days that never change, and each answer is a sum of whole runs.
+
+**Atoms.** The runs of the table "answers" come first (:mod:`consent_mw.stats.atoms`). A run starts after the previous
+one and grows day by day until each of its cells (accepted, partly accepted, rejected, unanswered) is at least K. An
+empty cell counts as small: everybody did the same, and saying so tells about each of them. A quiet site would wait
+forever, so after PATIENCE days cells are merged instead: first partial into accepted, then all that granted nothing,
+and so on (:mod:`consent_mw.stats.schemes`).
+
+**Partitions.** Every other table is cut from whole atoms (:mod:`consent_mw.stats.partitions`). Its rows, such as
+browsers, share out the columns of those atoms. What has no row of its own is in the row "other", *computed* as the
+atom's number minus the named rows. So the rows of each run add up to the atoms, and subtracting one table from
+another gives a sum of published cells, never a new small one. "Other" must itself be empty or at least K in each
+column; if it is not, another row joins it.
+
+**Tables that say the same thing.** Rows of different tables usually vary independently, and that is what makes the
+claim hold. A few pairs do not: Safari and Apple's systems, the signal and browsers that send it by default, purposes
+that are each other's complement. Such tables share their runs, and the differences between their rows must be at
+least K as well.
+
+**Order.** A day may be published once it is complete: its last counts arrive within half an hour after midnight UTC
+(:data:`CLOSES`). Counts that come later belong to the next run; nothing that was published is corrected.
+
+**Concurrency.** :func:`plan` is a pure function of the raw counts and the published runs. Any process may call
+:func:`publish_due` at any time. The store takes a step only if its runs overlap none that are kept and the raw counts
+are still what the plan was made of. Of two processes one succeeds; the other plans anew.
+
+**What it does not promise.** That a run went on says that some cell was small the day before. Somebody who makes K -
+1 of K visits knows the last one. Noise would help against the second, at the price of figures that never add up.
+
+``docs/decisions/0008-published-figures.md`` has the argument in full. A test plays an adversary that combines all
+answers by linear algebra and looks for small cells.
 """
 
 from __future__ import annotations
@@ -44,11 +71,11 @@ from consent_mw.stats.partitions import purpose_runs
 
 __all__ = ["CLOSES", "plan", "publish_due"]
 
-#: Seconds after midnight UTC at which the day before is closed: its counts have arrived by then.
+#: Seconds after midnight UTC at which the previous day is complete: its last counts have arrived by then.
 CLOSES = 1800
-#: Figures that are offered to the store at once: enough to be quick, few enough not to hold others up.
+#: Figures per transaction: enough to be quick, few enough not to block other writers.
 BATCH = 250
-#: How often a plan is made anew after another process was faster.
+#: How often to plan anew after another process was faster.
 TRIES = 5
 #: Later than any day, within what every store can hold.
 _FOREVER = 2**31 - 1
@@ -72,17 +99,17 @@ class PublicationStore(Protocol):
 
 def publish_due(counters: PublicationStore, *, today: int, seconds_into_day: int | None = None) -> int:
     """
-    Publish what may be published, and return the number of runs.
+    Publish every run that is complete, and return the number of runs.
 
-    Any process may do so at any time: of two that do, the store takes the runs of one.
+    Any process may call this at any time; of two that do, the store takes the runs of one.
 
     Args:
         counters: The store.
-        today: The day it is, as whole days since 1970-01-01 UTC; it is never published itself.
-        seconds_into_day: Since midnight UTC; the day before is left alone until it is closed. None where it surely is.
+        today: Today, in whole days since 1970-01-01 UTC; it is never published itself.
+        seconds_into_day: Seconds since midnight UTC. Yesterday is published only once it is complete; None says it is.
 
     Raises:
-        RecordsError: the store fails.
+        RecordsError: if the store fails.
     """
     closed = today - 1 if seconds_into_day is None or seconds_into_day >= CLOSES else today - 2
     done = 0
@@ -115,12 +142,12 @@ def _batches(steps: Iterable[PublicationStep]) -> Iterator[PublicationStep]:
 
 def plan(raw: Mapping[Count, int], published: Iterable[Figures], closed: int) -> list[PublicationStep]:
     """
-    Return what may be published now, in the order in which it has to be.
+    Return the steps of a publication, in order.
 
     Args:
-        raw: The counts that were not published yet; those of days after ``closed`` are passed over.
-        published: Everything that was published, of any day.
-        closed: The last day that is complete.
+        raw: The unpublished counts; those of days after ``closed`` are skipped.
+        published: All published runs.
+        closed: The last complete day.
     """
     rows = _by_table(raw, closed)
     kept: dict[str, list[Figures]] = {}

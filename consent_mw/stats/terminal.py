@@ -17,11 +17,13 @@ from consent_mw.stats.reports import Point
 from consent_mw.stats.reports import Report
 from consent_mw.stats.reports import Span
 from consent_mw.stats.reports import Table
-from consent_mw.stats.words import date_of
-from consent_mw.stats.words import label
-from consent_mw.stats.words import percent
-from consent_mw.stats.words import points
-from consent_mw.stats.words import sentence
+from consent_mw.stats.sentence import date_of
+from consent_mw.stats.sentence import label
+from consent_mw.stats.sentence import percent
+from consent_mw.stats.sentence import plain
+from consent_mw.stats.sentence import plain_sentence
+from consent_mw.stats.sentence import points
+from consent_mw.stats.words import ENGLISH
 
 __all__ = ["TerminalStyle", "draw"]
 
@@ -107,10 +109,10 @@ def draw(report: Report, look: TerminalStyle, *, name: str = "", labels: Mapping
 
 def _head(report: Report, look: TerminalStyle, name: str, labels: Mapping[str, str] | None) -> list[str]:
     period = report.period
-    days = f"{date_of(period.first, period.last)} to {date_of(period.last, -1)}"
+    days = f"{_day(period.first, period.last)} to {_day(period.last, -1)}"
     title = f"{name} · {days}" if name else days
     lines = [look.styled(look.text(title), "strong"), ""]
-    lines += _wrapped(look.text(sentence(report, labels)), look.width)
+    lines += _wrapped(look.text(plain_sentence(report, labels)), look.width)
     covered = period.covered
     if covered and (covered.first, covered.last) != (period.first, period.last):
         lines += [
@@ -120,7 +122,7 @@ def _head(report: Report, look: TerminalStyle, name: str, labels: Mapping[str, s
 
 
 def _days(covered: Span) -> str:
-    return f"{date_of(covered.first, covered.last)} to {date_of(covered.last, -1)}"
+    return f"{_day(covered.first, covered.last)} to {_day(covered.last, -1)}"
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
@@ -160,7 +162,7 @@ def _chart(report: Report, look: TerminalStyle) -> list[str]:
     marks = _marks(report, line, wide)
     if marks.strip():
         lines.append(" " * 7 + look.styled(marks.replace("^", "^" if look.ascii else "▲"), "strong"))
-    first, last = date_of(line[0].first, line[-1].last), date_of(line[-1].last, line[0].first)
+    first, last = _day(line[0].first, line[-1].last), _day(line[-1].last, line[0].first)
     lines.append(" " * 7 + look.styled(first + last.rjust(max(len(last) + 1, columns - len(first))), "faint"))
     if marks.strip():
         lines.append(" " * 7 + look.styled(f"{'^' if look.ascii else '▲'} the notice changed", "faint"))
@@ -245,7 +247,7 @@ def _value(value: str) -> str:
 
 def _rate(rate: Rate, look: TerminalStyle) -> str:
     low, high = f"{100 * rate.low:.0f}", f"{100 * rate.high:.0f}"
-    shown = percent(rate) if rate.share > 0.005 else f"{rate.share:.0%}"
+    shown = percent(ENGLISH, rate) if rate.share > 0.005 else f"{rate.share:.0%}"
     shown = shown if len(shown) <= 4 else ">99%"
     return f"{shown:>4} " + look.styled(look.text(f"{low:>3}–{high}%".ljust(8)), "faint")
 
@@ -256,7 +258,9 @@ def _moved(change: RateChange | None, look: TerminalStyle) -> str:
     if not change.certain:
         return look.styled(("=" if look.ascii else "≈").ljust(12), "faint")
     arrow = ("+" if look.ascii else "▲") if change.points > 0 else ("-" if look.ascii else "▼")
-    return look.styled(f"{arrow} {points(change.points)}".ljust(12), "good" if change.points > 0 else "bad")
+    return look.styled(
+        f"{arrow} {plain(points(ENGLISH, change.points))}".ljust(12), "good" if change.points > 0 else "bad"
+    )
 
 
 def _footnote(report: Report, look: TerminalStyle) -> Iterator[str]:
@@ -266,3 +270,7 @@ def _footnote(report: Report, look: TerminalStyle) -> Iterator[str]:
     yield from _wrapped(
         look.text(f"{text}. What fewer than {K} did is part of a longer run or of all others."), look.width
     )
+
+
+def _day(day: int, beside: int) -> str:
+    return plain(date_of(ENGLISH, day, beside))

@@ -1,124 +1,87 @@
-"""The figures in a sentence, no surer than they are."""
+"""
+Numbers, dates and sentences about the figures, as a language writes them.
+
+The texts are in :mod:`consent_mw.stats.texts`. A text that a language lacks is taken from English.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 
-from consent_mw.core.counts import K
 from consent_mw.core.days import calendar
 from consent_mw.core.days import iso
-from consent_mw.stats.rates import Rate
-from consent_mw.stats.rates import RateChange
-from consent_mw.stats.reports import Report
+from consent_mw.stats.texts import TEXTS
 
-#: The purpose that the sentence is about where it was published.
-FIRST_PURPOSE = "analytics"
-#: An interval wider than this says too little for a sentence without a warning, in points.
-WIDE = 20.0
+__all__ = ["ENGLISH", "Words"]
 
-_LABELS = {
-    "preferences": "preferences",
-    "analytics": "statistics",
-    "marketing": "marketing",
-    "embeds": "embedded content",
-}
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-
-NOTHING_YET = (
-    f"No figures for this period yet: they appear when a day is complete and at least {K} visits fall into each cell."
-)
+_ENGLISH = "en"
+_PLACE = re.compile(r"\{(\w+)\}")
 
 
-def label(purpose: str, labels: Mapping[str, str] | None = None) -> str:
-    """Return the purpose as it reads in a sentence: by ``labels``, the built-in word, or its id."""
-    return (labels or {}).get(purpose) or _LABELS.get(purpose) or purpose
-
-
-def percent(rate: Rate) -> str:
-    """Return the share in whole percent; only what is all or nothing reads so."""
-    shown = round(100 * rate.share)
-    if shown == 100 and rate.count < rate.of:
-        return "over 99%"
-    return "under 1%" if shown == 0 and rate.count else f"{shown}%"
-
-
-def points(count: float) -> str:
-    """Return a number of points with its unit, whole, or with one digit where it is small."""
-    size = abs(count)
-    text = f"{size:.0f}" if size >= 1.95 else f"{size:.1f}".removesuffix(".0")
-    return f"{text} point{'' if text == '1' else 's'}"
-
-
-def date_of(day: int, beside: int) -> str:
-    """Return the day as "3 May", with its year where that of the day ``beside`` is another."""
-    date, other = calendar(day), calendar(beside)
-    if date is None:
-        return iso(day)
-    year = "" if other is not None and other.year == date.year else f" {date.year}"
-    return f"{date.day} {_MONTHS[date.month - 1]}{year}"
-
-
-def length(days: int) -> str:
-    """Return a number of days in words, in weeks where it is whole weeks."""
-    if days > 7 and days % 7 == 0:
-        return f"{days // 7} weeks"
-    return "day" if days == 1 else f"{days} days"
-
-
-def moved(change: RateChange) -> str:
-    """Return the change in words; what may be noise is called so."""
-    if not change.certain:
-        return "about the same as"
-    return f"{'up' if change.points > 0 else 'down'} {points(change.points)}"
-
-
-def sentence(report: Report, labels: Mapping[str, str] | None = None) -> str:
+class Words:
     """
-    Return the period in one plain sentence, such as "62% of answers accept statistics, down 4 points since 3 May".
+    One language.
 
     Args:
-        labels: Names of purposes, by id, as they read within a sentence.
+        lang: A language tag; English if there are no texts in it.
     """
-    period = report.period
-    if period.covered is None:
-        return NOTHING_YET
-    named = {purpose.id: purpose for purpose in period.purposes if purpose.answers}
-    purpose = FIRST_PURPOSE if FIRST_PURPOSE in named else next(iter(named), "")
-    rate = named[purpose].answers if purpose else period.answers
-    compared = named[purpose].change if purpose else report.answers
-    if rate is None:
-        if period.visits is not None:
-            whole = f"{percent(period.visits)} of visits that were asked grant something"
-            return f"{whole}; too few of one kind of answer to say more."
-        return f"Too few answers yet: rates appear when at least {K} visits fall into each kind of answer."
-    accepts = f"accept {label(purpose, labels)}" if purpose else "accept something"
-    since = report.since.get(purpose)
-    if since is not None:
-        text = f"{percent(since.after)} of answers {accepts}, {moved(since.change)}"
-        day = date_of(since.mark.first, period.last)
-        text += (
-            f" since the notice changed on {day}" if since.change.certain else f" before the notice changed on {day}"
-        )
-        rate = since.after
-    elif compared is not None:
-        before = length(period.last - period.first + 1)
-        text = f"{percent(rate)} of answers {accepts}, {moved(compared)}"
-        text += f" on the {before} before" if compared.certain else f" in the {before} before"
-    else:
-        text = f"{percent(rate)} of answers {accepts}"
-    if 100 * (rate.high - rate.low) > WIDE:
-        text += f"; so few answers leave {round(100 * rate.low)}% to {round(100 * rate.high)}% possible"
-    return text + "."
+
+    def __init__(self, lang: str) -> None:
+        known = [tag for tag in (lang, lang.partition("-")[0]) if tag in TEXTS]
+        self.lang = known[0] if known else _ENGLISH
+        self._texts = {**TEXTS[_ENGLISH], **TEXTS[self.lang]}
+        self.months = self.say("months").split()
+        self.long_months = self.say("months.long").split()
+
+    def has(self, key: str) -> bool:
+        """Return whether there is such a text."""
+        return key in self._texts
+
+    def say(self, key: str, **values: object) -> str:
+        """Return the text with the values in place of their names in braces."""
+        return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), self._texts[key])
+
+    def count(self, key: str, number: int, **values: object) -> str:
+        """Return the text for a number of things: the form for one, or for several."""
+        return self.say(f"{key}.one" if number == 1 else key, n=self.number(number), **values)
+
+    def number(self, value: float, digits: int = 0) -> str:
+        """Return a number with separated thousands."""
+        text = f"{abs(value):,.{digits}f}"
+        swapped = text.replace(",", "\0").replace(".", self.say("decimal")).replace("\0", self.say("thousands"))
+        minus = value < 0 and any(digit in "123456789" for digit in text)
+        return ("\N{MINUS SIGN}" if minus else "") + swapped
+
+    def percent(self, share: float, digits: int = 0) -> str:
+        """Return a share from 0 to 1 in percent."""
+        return self.say("percent", n=self.number(share * 100, digits))
+
+    def between(self, low: float, high: float, digits: int = 0) -> str:
+        """Return a range between two shares, in percent."""
+        return self.say("range", a=self.number(low * 100, digits), b=self.percent(high, digits))
+
+    def day(self, day: int, *, year: bool = True, long: bool = False) -> str:
+        """Return a day, counted from 1970-01-01, with or without its year, with a short or a long month."""
+        found = calendar(day)
+        if found is None:
+            return iso(day)
+        key = "day.first" if found.day == 1 and self.has("day.first") else "day"
+        text = self.say(key, d=found.day, month=(self.long_months if long else self.months)[found.month - 1])
+        return self.say("day.year", day=text, y=found.year) if year else text
+
+    def days(self, first: int, last: int, *, year: bool = True) -> str:
+        """Return a range of days in its shortest form."""
+        if first == last:
+            return self.day(first, year=year)
+        one, other = calendar(first), calendar(last)
+        if one is None or other is None:
+            return self.say("range.days", a=iso(first), b=iso(last))
+        begin = self.day(first, year=year and one.year != other.year)
+        if (one.year, one.month) == (other.year, other.month) and self.has("day.bare"):
+            begin = self.say("day.bare", d=one.day)
+            return self.say("range.tight", a=begin, b=self.day(last, year=year))
+        return self.say("range.days", a=begin, b=self.day(last, year=year))
+
+
+#: For terminals, JSON and logs.
+ENGLISH = Words(_ENGLISH)

@@ -138,6 +138,10 @@ class WebContext(Protocol):
         """Return whole days since 1970-01-01 UTC."""
         ...
 
+    def clock(self) -> float:
+        """Return seconds since 1970-01-01 UTC."""
+        ...
+
     def receipt(self) -> str:
         """Return a new random receipt id."""
         ...
@@ -175,6 +179,7 @@ class SiteContext:
         signing_keys: Oldest first.
         live: Gives the site as it is now.
         today: Gives whole days since 1970-01-01 UTC.
+        clock: Gives seconds since 1970-01-01 UTC.
         receipt: Makes a new random receipt id.
     """
 
@@ -185,6 +190,7 @@ class SiteContext:
     signing_keys: tuple[str, ...]
     live: Callable[[], CurrentSite]
     today: Callable[[], int]
+    clock: Callable[[], float]
     receipt: Callable[[], str]
 
     @property

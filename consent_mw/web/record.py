@@ -1,4 +1,4 @@
-"""What a choice leaves behind: the entries of the ledger that prove it, and one count."""
+"""Record a choice: ledger entries that prove it, and one count."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _OUTCOMES = {
 
 
 class Proof:
-    """Writes what the ledger has to know of a choice; threads may share it."""
+    """Writes choices into the ledger; threads may share it."""
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
         self._limit = ClientLimit()
-        #: The notices that this process has kept, each with the day when it did.
+        #: Notices that this process has stored, by digest, with the day on which it did.
         self._kept: dict[str, int] = {}
 
     def record(self, visit: Visit, record: Record, old: str) -> None:
         """
-        Write a grant, and then the end of the one before.
+        Append a grant, then the end of the grant that it replaces.
 
         Args:
             old: The receipt that the record replaces or withdraws, or empty.
@@ -82,7 +82,7 @@ class Proof:
         )
 
     def end(self, visit: Visit, receipt: str, act: Act) -> None:
-        """Write that a receipt ended, as far as the store can: it has ended, whatever the store does."""
+        """Append the end of a receipt. A store that fails does not keep it from ending."""
         try:
             self._context.records.append(
                 Entry(
@@ -94,26 +94,26 @@ class Proof:
                 )
             )
         except Exception as error:
-            logger.error("a withdrawal is honoured, but could not be recorded: %s", told(error))
+            logger.error("a withdrawal is honoured, but could not be recorded: %s", loggable(error))
 
     def erase(self, visit: Visit, receipt: str) -> bool:
-        """Erase what the ledger has of a receipt; where it cannot be, write that it ended and return False."""
+        """Erase the entries of a receipt. If the store fails, append its end instead and return False."""
         try:
             self._context.records.erase(receipt, self._context.today())
         except Exception as error:
-            logger.error("a record could not be erased: %s", told(error))
+            logger.error("a record could not be erased: %s", loggable(error))
             self.end(visit, receipt, Act.WITHDRAW)
             return False
         return True
 
 
-def told(error: Exception) -> str:
-    """Return what the log may say of an error: words that are not our own may hold a receipt."""
+def loggable(error: Exception) -> str:
+    """Return the part of an error that may be logged: other people's messages may contain a receipt."""
     return str(error) if isinstance(error, RecordsError) else type(error).__name__
 
 
 def count(context: WebContext, visit: Visit, chosen: Choice) -> None:
-    """Count an answer, unless it says again what holds already; whatever fails, the answer stands."""
+    """Count an answer unless it repeats the current choice. A failure never affects the answer."""
     held = visit.decision.record
     if held is not None and (held.purposes, held.services) == (chosen.purposes, chosen.services):
         return
@@ -129,5 +129,5 @@ def count(context: WebContext, visit: Visit, chosen: Choice) -> None:
                 gpc=visit.decision.gpc,
             )
     except Exception as error:
-        # The error's own words may hold what the request brought.
+        # The error's message may quote the request.
         logger.error("an answer could not be counted: %s", type(error).__name__)

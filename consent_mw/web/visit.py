@@ -1,4 +1,4 @@
-"""One request to a page under the mount: who asks, in which language, from where, and what a failure looks like."""
+"""One request to a page under the mount: the visitor, the language, the way back, and error pages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from consent_mw.notice.wording import choose_language
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import wording
-from consent_mw.on_change import tell
+from consent_mw.on_change import notify
 from consent_mw.web.context import WebContext
 from consent_mw.web.form import Origin
 from consent_mw.web.form import PostedForm
@@ -59,7 +59,7 @@ ERROR_TEXTS = {
 
 
 class Refused(Exception):
-    """A step failed: the status of the answer, and the key of the text that says why."""
+    """A step failed. Holds the status of the answer and the key of the text that explains it."""
 
     def __init__(self, status: int, key: str = "") -> None:
         super().__init__(status)
@@ -69,7 +69,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request as the views see it."""
+    """One request, as the views use it."""
 
     site: Site
     head: RequestHead
@@ -81,24 +81,24 @@ class Visit:
 
     @property
     def receipt(self) -> str:
-        """The receipt that the cookie holds, whether its choice still counts or not; else empty."""
+        """The receipt in the cookie, even if its choice no longer counts; else empty."""
         return self.found.receipt if isinstance(self.found, Record) else ""
 
     def back(self, text: str) -> str:
-        """Return the path to go back to, checked."""
+        """Return the validated path to go back to."""
         return safe_back(text, self.root, self.home)
 
     def pages(self) -> Pages:
-        """Return what the templates show."""
+        """Return the values for the templates."""
         return Pages(self.site, self.decision, self.found, self.lang)
 
     def in_language(self, lang: str) -> Visit:
-        """Return the same visit in the language, if the site has it."""
+        """Return the visit in another language, if the site has it."""
         return replace(self, lang=lang) if lang in self.site.languages else self
 
 
 def visit_of(context: WebContext) -> Visit:
-    """Return the request that is being answered; it changes nothing and does not fail."""
+    """Return the current request. Changes nothing and never raises."""
     site = context.site()
     head = RequestHead.from_environ(request.environ)
     found = context.cookies.read(head)
@@ -115,17 +115,17 @@ def visit_of(context: WebContext) -> Visit:
 
 
 def remote() -> str:
-    """Return the peer's address, which the server tells beside the request; it goes to the counting and nowhere."""
+    """Return the peer's address. It is used for counting and limits, in memory, and never stored."""
     return str(request.environ.get("REMOTE_ADDR", ""))
 
 
 def posted(visit: Visit) -> PostedForm:
     """
-    Return the form of a request that may change something.
+    Return the posted form of a request that may change something.
 
     Raises:
-        Refused: it is no form, another site made it, or it would grant something and does not tell where it is from.
-        RequestEntityTooLarge: it is longer than FORM_LIMIT.
+        Refused: if it isn't a form, comes from another site, or would grant something without stating its origin.
+        RequestEntityTooLarge: if it is longer than FORM_LIMIT.
     """
     if request.mimetype != _FORM_TYPE:
         raise Refused(415)
@@ -142,10 +142,10 @@ def posted(visit: Visit) -> PostedForm:
 
 def cookie_of(context: WebContext, visit: Visit, record: Record) -> str:
     """
-    Return what keeps the choice; before anything is recorded, since a choice that cannot be kept is none.
+    Return the Set-Cookie value that keeps the choice. Call it before anything is recorded: it may refuse.
 
     Raises:
-        Refused: over plain http no choice can be kept.
+        Refused: if no choice can be kept, because the site is served over plain http.
     """
     if context.cookies.name(visit.head) is None:
         logger.warning(
@@ -158,10 +158,10 @@ def cookie_of(context: WebContext, visit: Visit, record: Record) -> str:
 
 def settle(context: WebContext, answer: Response, visit: Visit, cookie: str, decision: Decision) -> None:
     """
-    End a choice that is in the records: set its cookie, expire those of services that may not run by the decision.
+    Complete a recorded choice: set its cookie, and expire the cookies of services that must not run.
 
-    Where caches keep pages, a second cookie tells them, and the runtime, of which class the choice is. Then the site's
-    own code hears of it.
+    If caches keep pages, a second cookie names the class of the choice for them and for the runtime. Then ``on_change``
+    is called.
     """
     answer.headers.add("Set-Cookie", cookie)
     if visit.site.caching != "private":
@@ -169,11 +169,11 @@ def settle(context: WebContext, answer: Response, visit: Visit, cookie: str, dec
     for value in context.cookies.leftovers(visit.head):
         answer.headers.add("Set-Cookie", value)
     _expire(answer, visit, decision)
-    tell(visit.site.on_change, visit.decision, decision, visit.receipt)
+    notify(visit.site.on_change, visit.decision, decision, visit.receipt)
 
 
 def put_right(context: WebContext, answer: Response, visit: Visit) -> None:
-    """Do what a page from a shared cache cannot: expire held cookies, and let the readable cookie say what holds."""
+    """Do what a cached page cannot: expire held cookies, and correct the readable cookie."""
     if visit.site.caching == "private":
         return
     _expire(answer, visit, visit.decision)
@@ -184,20 +184,20 @@ def put_right(context: WebContext, answer: Response, visit: Visit) -> None:
 
 
 def _expire(answer: Response, visit: Visit, decision: Decision) -> None:
-    """Expire the cookies of services that may not run by the decision."""
+    """Expire the cookies of services that the decision holds."""
     names, services = to_expire(visit.site, granted_optional(visit.site, decision), list(request.cookies))
     for value in expire(names, services, visit.head.host, visit.home):
         answer.headers.add("Set-Cookie", value)
 
 
 def wants_json() -> bool:
-    """Return whether the request asks for JSON, as the runtime does."""
+    """Return whether the request accepts JSON, as the runtime's requests do."""
     accepted = request.headers.get("Accept", "").lower().split(",")
     return any(part.partition(";")[0].strip() == "application/json" for part in accepted)
 
 
 def frame(context: WebContext, visit: Visit, back: str) -> dict[str, object]:
-    """Return what every template needs."""
+    """Return the values that every template needs."""
     several = len(visit.site.languages) > 1
     return {
         "say": wording(visit.lang, visit.site),
@@ -207,7 +207,7 @@ def frame(context: WebContext, visit: Visit, back: str) -> dict[str, object]:
         "sheet": context.notice().pages_sheet,
         "back": back,
         "site": visit.site,
-        # What a link to another of our pages carries along, and the same page's link in each language.
+        # The query of links to our other pages, and links to the same page in each language.
         "carried": _query(back, visit.lang if several else ""),
         "languages": [(tag, language_name(tag), _query(back, tag)) for tag in visit.site.languages] if several else [],
     }
@@ -218,7 +218,7 @@ def _query(back: str, lang: str) -> str:
 
 
 def failure(context: WebContext, status: int, key: str) -> Response:
-    """Return a plain page, or JSON, that says what went wrong; it may not fail itself."""
+    """Return an error as a page or JSON. Must not raise itself."""
     visit = visit_of(context)
     text = wording(visit.lang, visit.site)[key]
     if wants_json():

@@ -72,9 +72,8 @@ def by_nh3(markup: str) -> str:
 def by_bleach(markup: str) -> str:
     """Return what bleach lets through where data attributes are allowed."""
     tags = bleach.sanitizer.ALLOWED_TAGS | {"img", "p"}
-    return bleach.clean(
-        markup, tags, lambda tag, name, value: name.startswith("data-") or name in {"id", "src", "srcset"}
-    )
+    kept = {"id", "src", "srcset"}
+    return str(bleach.clean(markup, tags, lambda tag, name, value: name.startswith("data-") or name in kept))
 
 
 def in_page(moment: str) -> Callable[[str], str]:
@@ -138,7 +137,7 @@ def test_no_gadget_becomes_code_or_an_address(proxy: Proxy, engine: Engine, way:
     comment = "".join(f'<section id="g{number}">{one}</section>' for number, one in enumerate(GADGETS.values()))
     config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
     lane: Lane
-    with proxy.lane({FIRST_PARTY: ConsentMiddleware(site(WAYS[way](comment), purify), config)}) as lane:  # type: ignore[arg-type]
+    with proxy.lane({FIRST_PARTY: ConsentMiddleware(site(WAYS[way](comment), purify), config)}) as lane:
         with engine.session(lane, True) as session:
             session.open(ROOT)
             settled(lane)
@@ -161,7 +160,7 @@ def test_no_form_of_a_page_grants(proxy: Proxy, engine: Engine, name: str, momen
     purify = npm_packages.text("dompurify/dist/purify.min.js")
     comment = GRANTS[name] if moment == "from the server" else in_page(moment)(GRANTS[name])
     config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
-    with proxy.lane({FIRST_PARTY: ConsentMiddleware(site(comment, purify), config)}) as lane:  # type: ignore[arg-type]
+    with proxy.lane({FIRST_PARTY: ConsentMiddleware(site(comment, purify), config)}) as lane:
         with engine.session(lane, True) as session:
             session.open(ROOT)
             settled(lane)

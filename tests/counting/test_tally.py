@@ -284,7 +284,7 @@ def test_nothing_is_read_about_those_who_objected(bench: Bench, monkeypatch: pyt
         raise AssertionError("read")
 
     monkeypatch.setattr(counting, "visitor_from", read)
-    monkeypatch.setattr(counting, "_told", told := set[str]())
+    monkeypatch.setattr(counting, "_logged", told := set[str]())
     bench.shown(UNCOUNTED[0])
     bench.answered(ACCEPT, UNCOUNTED[0])
     assert set() == told
@@ -517,7 +517,7 @@ def test_a_failure_of_our_own_costs_no_page(
     bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What should not happen is logged once, without what the visitor sent, and the page goes on."""
-    monkeypatch.setattr(counting, "_told", set())
+    monkeypatch.setattr(counting, "_logged", set())
 
     def fail(address: object, done: Callable[[str], None] | None = None) -> None:
         raise RuntimeError(address)

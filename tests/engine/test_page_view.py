@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from consent_mw import config
+from consent_mw.core.decide import decide
+from consent_mw.core.model import Action
+from consent_mw.core.model import Record
+from consent_mw.core.model import Signals
 from consent_mw.engine import Engine
+from consent_mw.engine import live_site
 from consent_mw.engine import page_view
 from consent_mw.http.request import RequestHead
 from consent_mw.records import open_records
@@ -43,17 +49,17 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     """Count the calls of what should happen once."""
     calls = {"decide": 0, "choose_language": 0}
 
-    def counting(name: str) -> None:
-        inner = getattr(page_view, name)
+    def counting(module: ModuleType, name: str) -> None:
+        inner = getattr(module, name)
 
         def call(*args: object) -> object:
             calls[name] += 1
             return inner(*args)
 
-        monkeypatch.setattr(page_view, name, call)
+        monkeypatch.setattr(module, name, call)
 
-    for name in calls:
-        counting(name)
+    counting(live_site, "decide")
+    counting(page_view, "choose_language")
     return calls
 
 
@@ -70,6 +76,8 @@ def test_a_page_is_decided_once(
 ) -> None:
     """Banner, guard, policies, cookies, entity tag and conditions all go by one decision and one language."""
     site = engine(caching=caching)
+    _ = site.now().undecided  # of the site, and kept
+    counted["decide"] = 0
     exchange = site.exchange(head(("if-none-match", '"a~cmw.s123456789abc"')))
     exchange.request_changes()
     assert exchange.decision.prompt
@@ -86,7 +94,7 @@ def test_nothing_is_decided_for_what_passes(engine: Callable[..., Engine], count
     exchange.request_changes()
     exchange.start(200, "OK", [("Content-Type", kind), ("Cache-Control", "public")])
     assert counted["decide"] == 0
-    assert "_read" not in vars(exchange.view)
+    assert "choice" not in vars(exchange.view)
 
 
 def test_a_view_that_asks_gets_the_one_decision(engine: Callable[..., Engine], counted: Counted) -> None:
@@ -94,3 +102,35 @@ def test_a_view_that_asks_gets_the_one_decision(engine: Callable[..., Engine], c
     exchange = engine().exchange(head())
     assert [exchange.decision.allows(name) for name in ("necessary", "analytics")] == [True, False]
     assert counted["decide"] == 1
+
+
+def test_equal_choices_are_decided_once_for_all_visitors(engine: Callable[..., Engine]) -> None:
+    """What follows from a choice is kept by the choice, and each visitor keeps a receipt of their own."""
+    live = engine().now()
+    made = [Record(Action.ACCEPT, 20_000, live.site.revision, receipt=f"receipt-{number}") for number in range(5)]
+    found = [live.decide(one, Signals(), 20_000) for one in made]
+    assert [decision.receipt for decision in found] == [one.receipt for one in made]
+    assert found == [decide(live.site, one, Signals(), 20_000) for one in made]
+    assert len(live._decisions) == 1
+
+
+@pytest.mark.parametrize(("asks", "expected"), [(True, "private, no-cache"), (False, "public, max-age=60")])
+def test_what_depends_on_the_answer_is_kept_from_shared_caches(
+    engine: Callable[..., Engine], asks: bool, expected: str
+) -> None:
+    """JSON whose view asked for the decision is this visitor's alone; other JSON keeps its headers."""
+    exchange = engine().exchange(head())
+    if asks:
+        exchange.view.ask()
+    exchange.start(200, "OK", [("Content-Type", "application/json"), ("Cache-Control", "public, max-age=60")])
+    headers = dict(exchange.headers)
+    assert headers["Cache-Control"] == expected
+    assert ("Cookie" in headers.get("Vary", "")) is asks
+
+
+def test_what_everybody_gets_may_be_kept_although_a_view_asked(engine: Callable[..., Engine]) -> None:
+    """With one page for all, the answer is that of nobody, and shared caches may keep what follows from it."""
+    exchange = engine(caching="shared").exchange(head())
+    assert not exchange.view.ask().allows("analytics")
+    exchange.start(200, "OK", [*HTML, ("Cache-Control", "public, max-age=60")])
+    assert dict(exchange.headers)["Cache-Control"] == "public, max-age=60"

@@ -170,7 +170,7 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(8000):
         assert matcher.code(b"trackNow(%d); /* %b */" % (number, b"x" * 900)) == ("call",)
         assert matcher.url(f"https://h{number}.t.example/") == ("call",)
-    assert len(matcher._code_cache) < 5000
+    assert len(matcher._code._cache) < 5000
     assert len(matcher._host_cache) < 7000
 
 
@@ -211,10 +211,10 @@ def test_two_services_at_one_address_are_both_named() -> None:
 
 def test_the_rules_of_elements() -> None:
     """Rules are kept by element name; those for any element under none."""
-    assert {name: [(r.attribute, r.value) for r in rules] for name, rules in MATCHER.elements.items()} == {
-        b"amp-x": [(b"type", "t")],
-        b"x-widget": [(b"", None)],
-        b"": [(b"data-t", None)],
+    assert {name: [r.conditions for r in rules] for name, rules in MATCHER.elements.items()} == {
+        b"amp-x": [((b"type", "=", "t"),)],
+        b"x-widget": [()],
+        b"": [((b"data-t", "", ""),)],
     }
 
 

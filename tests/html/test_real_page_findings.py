@@ -49,9 +49,10 @@ ASKING = {
     "sub-domain-in-front": b"s = document.createElement('script'); s.src = 'http://b.' + 'tracker.example/t.js'",
     "query-that-comes-later": b"u = '//elsewhere.example/own/track.php'; document.write('<script src=' + u + '?z=1>')",
     "sub-domain-in-a-condition": b"new Image().src = (x ? 'https://secure' : 'http://pixel') + '.tracker.example/t.js'",
-    "address-for-a-later-script": b"var address = '//tracker.example/t.js'",
+    "import": b"import x from '//tracker.example/t.js'",
 }
 DATA = {
+    "address-for-a-later-script": b"var address = '//tracker.example/t.js'",
     "settings-of-a-library": b'jQuery.extend(Site.settings, {"js":{"https:\\/\\/tracker.example\\/t.js":1}});',
     "state-of-an-application": b'window.__STATE = {"page":{"link":"https://tracker.example/policy"}};',
     "markup-in-a-state": b'window.__STATE = {"html":"<script src=\\"https://tracker.example/t.js\\"></" };',

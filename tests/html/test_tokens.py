@@ -25,9 +25,9 @@ from consent_mw.html.tokens import TagWatch
 from consent_mw.html.tokens import end_tag
 from consent_mw.html.tokens import text_with_markup
 from consent_mw.html.urls import unescape_attribute
+from tests.html.parsers import leaks
 from tests.html.rewriting import run
 from tests.html.rewriting import without_insertions
-from tests.html.test_rewriter_properties import leaks
 from tests.html.test_rewriter_properties import released
 from tests.html.test_rewriter_properties import tree
 
@@ -315,5 +315,5 @@ def test_html5lib_pages(name: str) -> None:
         assert kept == case
         assert run(case, cuts) == out, (case, cuts)
         scripting = bool(number % 3)
-        assert list(leaks(out, scripting=scripting)) == [], case
+        assert leaks(out, scripting=scripting) == [], case
         assert released(tree(out, scripting=scripting)) == released(tree(case, scripting=scripting)), case

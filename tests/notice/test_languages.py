@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from babel import Locale
 
+from consent_mw.catalogue import KINDS
 from consent_mw.notice import wording
 from consent_mw.notice.assets import texts
 from tools import locale_data
@@ -227,3 +228,16 @@ def test_a_field_that_is_not_known_is_an_error() -> None:
     """A pattern with the day of the week is not shown half."""
     with pytest.raises(ValueError, match="a field that is not known"):
         locale_data.date_pattern("EEEE, d MMMM y", "")
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_every_kind_of_service_has_a_sentence(tag: str) -> None:
+    """Each kind of the catalogue is described in one sentence, and each differently, in the language's own script."""
+    found = texts().kinds(tag)
+    assert list(found) == list(KINDS)
+    assert len(set(found.values())) == len(KINDS)
+    assert [text for text in found.values() if not re.fullmatch(r"\S.*[.。।]|\S.*", text) or "  " in text] == []
+    if tag in SCRIPTS:
+        script = re.compile(SCRIPTS[tag])
+        letters = [[unicodedata.name(one, "") for one in text if one.isalpha()] for text in found.values()]
+        assert all(any(script.match(name) for name in names) for names in letters)

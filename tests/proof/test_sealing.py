@@ -155,7 +155,7 @@ def test_entries_that_may_go_may_be_gone(book: Book) -> None:
 
 
 def test_a_clock_that_goes_back_changes_nothing(book: Book) -> None:
-    """What was purged in time is not found to be purged too early on a day that is counted twice."""
+    """What was purged in time is found to be so by the date on which it was, whatever was sealed on earlier ones."""
     book.filled(5)
     book.today += RECORD_DAYS + 1
     book.purge()

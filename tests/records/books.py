@@ -43,6 +43,8 @@ class Book:
         self.today = today
         self.receipts: list[str] = []
         self.made = 0
+        #: The latest day on which something was purged: by an earlier date that came too early.
+        self.purged = today
 
     def entry(self, receipt: str, act: Act = Act.PARTIAL) -> Entry:
         """Return an entry of today."""
@@ -84,6 +86,7 @@ class Book:
         self.grant()
         self.seal()
         self.store.purge(self.today - RECORD_DAYS)
+        self.purged = max(self.purged, self.today)
 
     def filled(self, *sizes: int) -> Book:
         """Seal so many grants in so many seals."""
@@ -93,12 +96,12 @@ class Book:
         return self
 
     def verify(self, keys: tuple[str, ...] = KEYS, head: str = "", *, notices: bool = False) -> Verification:
-        """Verify the ledger as it is now."""
+        """Verify the ledger as it is now, by no earlier date than that of a purge."""
         return verify(
             self.store,
             site=SITE,
             keys=keys,
-            today=self.today,
+            today=max(self.today, self.purged),
             record_days=RECORD_DAYS,
             head=head,
             notices=notices,

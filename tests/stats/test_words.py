@@ -9,8 +9,10 @@ from consent_mw.stats import report
 from consent_mw.stats import sentence
 from consent_mw.stats import wilson
 from consent_mw.stats.periods import day_of
-from consent_mw.stats.words import percent
-from consent_mw.stats.words import points
+from consent_mw.stats.sentence import percent
+from consent_mw.stats.sentence import plain
+from consent_mw.stats.sentence import points
+from consent_mw.stats.words import ENGLISH
 
 LAST = day_of("2026-05-30")
 FIRST = LAST - 27
@@ -97,7 +99,7 @@ def test_only_all_reads_as_all(count: int, of: int, text: str) -> None:
     """Rounding makes nobody of somebody, and all of nearly all, nowhere."""
     rate = wilson(count, of)
     assert rate is not None
-    assert percent(rate) == text
+    assert percent(ENGLISH, rate) == text
 
 
 @pytest.mark.parametrize(
@@ -106,4 +108,4 @@ def test_only_all_reads_as_all(count: int, of: int, text: str) -> None:
 )
 def test_points_are_read_out(number: float, text: str) -> None:
     """A small change keeps a digit, one point is one, and the sign is in the words around it."""
-    assert points(number) == text
+    assert plain(points(ENGLISH, number)) == text

@@ -210,6 +210,9 @@ class FakeContext:
     def today(self) -> int:
         return self.day
 
+    def clock(self) -> float:
+        return self.seconds
+
     def receipt(self) -> str:
         self.receipts += 1
         return f"receipt-{self.receipts}"

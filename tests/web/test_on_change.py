@@ -110,7 +110,7 @@ def test_what_ends_with_a_choice_that_no_longer_counted_is_told() -> None:
 
 
 @pytest.mark.parametrize("step", ["origin", "action", "records"])
-def test_what_was_not_recorded_is_not_told(step: str) -> None:
+def test_what_was_not_recorded_is_not_notified(step: str) -> None:
     """A form that is refused, or a grant that the store did not take, changes nothing and is told to nobody."""
     ear = Ear()
     visitor = Visitor(ear.context)
@@ -150,7 +150,7 @@ def test_a_signal_that_takes_something_away_is_told_once() -> None:
     told: list[tuple[Decision, Decision, str]] = []
     outs = OptOuts(lambda old, new, receipt: told.append((old, new, receipt)))
     assert [outs.saw(SITE, granted(), SIGNAL, TODAY) for _ in range(3)] == [True, False, False]
-    outs.tell()
+    outs.notify()
     ((old, new, receipt),) = told
     found = (old.allows("marketing"), new.allows("marketing"), old.gpc, new.gpc, receipt)
     assert found == (True, False, False, True, "receipt-1")
@@ -167,7 +167,7 @@ def test_a_signal_that_takes_something_away_is_told_once() -> None:
         (replace(granted(), revision="0" * 12), SIGNAL),
     ],
 )
-def test_a_signal_that_changes_nothing_is_not_told(found: Record | NoRecord, signals: Signals) -> None:
+def test_a_signal_that_changes_nothing_is_not_notified(found: Record | NoRecord, signals: Signals) -> None:
     """Where the signal takes nothing away, there is nothing to tell."""
     assert OptOuts(lambda old, new, receipt: None).saw(SITE, found, signals, TODAY) is False
 
@@ -176,7 +176,7 @@ def test_nobody_listens() -> None:
     """Without a function nothing is remembered about anybody."""
     outs = OptOuts(None)
     assert outs.saw(SITE, granted(), SIGNAL, TODAY) is False
-    assert len(outs._told) == 0
+    assert len(outs._notified) == 0
 
 
 def test_more_opt_outs_than_can_wait_are_told_later(caplog: pytest.LogCaptureFixture) -> None:
@@ -185,7 +185,7 @@ def test_more_opt_outs_than_can_wait_are_told_later(caplog: pytest.LogCaptureFix
     outs = OptOuts(lambda old, new, receipt: told.append(receipt))
     for number in range(1001):
         outs.saw(SITE, granted(f"r{number}"), SIGNAL, TODAY)
-    outs.tell()
+    outs.notify()
     assert (len(told), "r0" in told, "on_change is slower" in caplog.text) == (1000, False, True)
     assert outs.saw(SITE, granted("r0"), SIGNAL, TODAY) is True
 

@@ -24,7 +24,8 @@ part                      what it knows
 ``document.Document``     base address, language, policies, where the banner goes
 ``text.TextReader``       comments, CDATA sections, raw text, style sheets
 ``scripts.ScriptReader``  scripts, their ends, import maps
-``foreign.ForeignReader`` SVG and MathML, and the HTML inside them
+``foreign.ForeignReader`` drawings and formulas that are closed in themselves
+``surroundings.Surroundings``  what is open around, where a tag depends on it
 ``marked_text.MarkedText``  scripts and styles whose text is markup
 ``xml.XmlReader``         pages in XML
 ``long_tag.LongTag``      tags that a chunk cut or that are too long to keep back
@@ -54,14 +55,44 @@ Answers are remembered by the bytes they were given for: the plan of a tag, the
 edits in a script, a style sheet or a noscript element
 (:mod:`consent_mw.html.hold_policy`).
 
+What a tag is
+-------------
+
+A tag may be dropped, begin raw text, or open an element of SVG, all depending
+on what is open. In plain HTML content none of this happens: whatever is open,
+``<style>`` begins a style sheet and ``<p>`` does not. So the fast path needs no
+tree. These need one:
+
+- a tag in a drawing that its own tags do not explain: an end tag of something
+  outside it, or a start tag in an integration point;
+- ``select``, where an old parser drops most tags, and only a tag that it drops;
+- ``frameset``, which is ignored or else drops nearly everything;
+- ``col`` in a template, behind which nearly everything is dropped.
+
+There the reading asks its :class:`~.surroundings.Surroundings`. These read the
+tags that have passed, by the standard's own tree construction
+(:mod:`~.tree`, :mod:`~.tree_modes`), and then go along with each tag
+(``Reading._live``) until what follows is plain HTML content again. The rewriter
+keeps the bytes that have passed for this (:class:`~consent_mw.html.rewriter.PassedBytes`), so that ordinary pages
+pay nothing for it. Because a drawing that is closed in itself is common, :mod:`~.foreign` reads it
+with a list of its own open elements and no tree.
+
+Everything that decides is a function of the page's bytes, never of how they
+were cut. A page whose nesting would cost more than linear time is refused.
+
 Several readings
 ----------------
 
-Some bytes mean different things to different browsers: ``noscript`` is text
-with scripts on and markup with scripts off; a browser that looks ahead for
-what to fetch knows no foreign content. A reading then forks. The rewriter
-runs all readings over the same buffer and makes the edits of all; readings
-that come to the same place in the same surroundings are one again. A page with more than a
-few readings at once is refused. An edit inserts text without quotes, so what
-one reading sees as a tag and another as text gains a few harmless characters.
+Browsers in use differ in two places: scripts may be off, and then ``noscript`` is
+markup; and the parser of ``select`` may be old. Each is a part of a
+:class:`~.tree.Dialect`. A reading stands for all dialects that read the page
+alike so far. Where two part, the reading forks. Besides, a browser that looks ahead for
+what to fetch knows no foreign content and drops nothing: such a *flat* reading is
+followed through CDATA sections and through raw text of drawings.
+
+The rewriter moves several readings on tag by tag, the hindmost first, and makes
+the edits of all. Two that come to the same place in plain HTML content are one
+again. A page with more than eight at once is refused. An edit inserts text without
+quotes, so what one reading sees as a tag and another as text gains a few harmless
+characters.
 """

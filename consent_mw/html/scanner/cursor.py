@@ -34,12 +34,14 @@ class Cursor:
 
     Args:
         hold_back: The most bytes of one construct that are kept back.
+        longest_script: The same for a script with its content.
     """
 
-    __slots__ = ("buffer", "edits", "final", "hold_back", "mode", "origin", "position")
+    __slots__ = ("buffer", "edits", "final", "hold_back", "longest_script", "mode", "origin", "position")
 
-    def __init__(self, hold_back: int) -> None:
+    def __init__(self, hold_back: int, longest_script: int) -> None:
         self.hold_back = hold_back
+        self.longest_script = longest_script
         #: The bytes at hand; all readings of a page look at the same.
         self.buffer = bytearray()
         #: Offset in the page at which the buffer begins.
@@ -59,7 +61,7 @@ class Cursor:
 
     def copy(self) -> Cursor:
         """Return another cursor at the same place, between tags and without edits."""
-        twin = Cursor(self.hold_back)
+        twin = Cursor(self.hold_back, self.longest_script)
         twin.buffer, twin.origin, twin.final, twin.position = self.buffer, self.origin, self.final, self.position
         return twin
 
@@ -74,7 +76,12 @@ class Cursor:
 
     def is_too_long(self, start: int) -> bool:
         """Whether what began at ``start`` is longer than what may be kept back."""
-        return len(self.buffer) - start > self.hold_back
+        return self.room(start) <= 0
+
+    def room(self, start: int | None = None) -> int:
+        """Return how many more bytes it takes for what began at ``start``, or the position, to be too long."""
+        most = self.longest_script if self.mode is Mode.SCRIPT else self.hold_back
+        return most + 1 - len(self.buffer) + (self.position if start is None else start)
 
     def pass_until(self, end: bytes) -> bool:
         """Pass on everything up to ``end``, then go on between tags; return False to wait for more."""

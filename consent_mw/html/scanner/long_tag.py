@@ -31,7 +31,7 @@ class LongTag:
     def __init__(self, cursor: Cursor, document: Document) -> None:
         self._cursor = cursor
         self._document = document
-        self._watch = TagWatch()
+        self._watch: TagWatch | None = None
         #: Offset in the page of the tag that is watched.
         self._watched = -1
         #: The element that is too long.
@@ -46,16 +46,18 @@ class LongTag:
     def waits(self) -> bool:
         """Whether the tag at the position was cut and cannot be complete yet."""
         cursor = self._cursor
-        if self._watched != cursor.offset or cursor.final or cursor.is_too_long(cursor.position):
+        if self._watch is None or self._watched != cursor.offset:
+            return False
+        if cursor.final or cursor.is_too_long(cursor.position):
             return False
         return not self._watch.may_end(cursor.buffer, cursor.position)
 
     def is_too_long(self, position: int) -> bool:
         """Watch the incomplete tag at ``position``, and return whether it is too long to wait for."""
         cursor = self._cursor
-        if self._watched != cursor.origin + position:
+        if self._watch is None or self._watched != cursor.origin + position:
             self._watched = cursor.origin + position
-            self._watch.reset()
+            self._watch = TagWatch()
         self._watch.may_end(cursor.buffer, position)
         if not cursor.is_too_long(position):
             return False

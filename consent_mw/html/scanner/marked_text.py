@@ -12,10 +12,10 @@ import re
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html import css
+from consent_mw.html.code import Ids
 from consent_mw.html.elements import Tag
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.holder import defuse
-from consent_mw.html.match import Ids
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.scanner.text import Forks
@@ -28,6 +28,8 @@ from consent_mw.html.urls import decode_with_offsets
 
 #: Text that is longer is looked at again when it has doubled.
 _LONG = 4096
+#: Scripts and style sheets in one another.
+_MOST_NESTED = 8
 
 
 class MarkedText:
@@ -39,6 +41,9 @@ class MarkedText:
         self._forks = forks
         #: How long the element must be before its end is looked for again.
         self._again = 0
+        #: Offset in the page up to which the text of such an element goes, and how many others began in it.
+        self._end = -1
+        self._nested = 0
 
     def settle(self, name: bytes, found: re.Match[bytes]) -> bool:
         """
@@ -67,6 +72,7 @@ class MarkedText:
                 return False
             stop = size
         self._again = 0
+        self._count_nested(cursor.origin + start, cursor.origin + stop)
         raw = bytes(cursor.buffer[end:stop])
         if too_long and name != b"script":
             raise RefusedMarkup("text in SVG or XHTML is longer than hold_back", "hold_back")
@@ -80,6 +86,13 @@ class MarkedText:
             if flat >= 0:
                 self._forks.follow_flat(end + flat)
         return True
+
+    def _count_nested(self, start: int, stop: int) -> None:
+        """Refuse elements in one another, or without an end, each of which would have to be read to the same end."""
+        self._nested = self._nested + 1 if start < self._end else 0
+        self._end = max(self._end, stop)
+        if self._nested > _MOST_NESTED:
+            raise RefusedMarkup("scripts or style sheets in SVG or MathML stand in one another")
 
     def _settle_script(self, found: re.Match[bytes], raw: bytes, *, too_long: bool) -> None:
         holder = self._document.holder

@@ -1,5 +1,8 @@
 """
 One reading of a page: finds the tags, asks what to hold in each, and notes the edits.
+
+Long because the loop over HTML content, where ordinary pages spend their time,
+and what a tag then does to the reading stand together (docs/decisions/0014).
 """
 
 from __future__ import annotations
@@ -17,19 +20,29 @@ from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.scanner.document import Page
-from consent_mw.html.scanner.foreign import MATH
-from consent_mw.html.scanner.foreign import SVG
+from consent_mw.html.scanner.foreign import DrawingOutcome
 from consent_mw.html.scanner.foreign import ForeignReader
 from consent_mw.html.scanner.long_tag import LongTag
 from consent_mw.html.scanner.marked_text import MarkedText
 from consent_mw.html.scanner.scripts import ScriptReader
+from consent_mw.html.scanner.surroundings import OPEN_REFERENCE
+from consent_mw.html.scanner.surroundings import Follower
+from consent_mw.html.scanner.surroundings import History
+from consent_mw.html.scanner.surroundings import Surroundings
 from consent_mw.html.scanner.text import TextReader
+from consent_mw.html.scanner.tree import DROPPED
+from consent_mw.html.scanner.tree import HTML
+from consent_mw.html.scanner.tree import MATH
+from consent_mw.html.scanner.tree import SVG
+from consent_mw.html.scanner.tree import Element
+from consent_mw.html.scanner.tree import TagToken
 from consent_mw.html.scanner.xml import XmlReader
 from consent_mw.html.tokens import BEFORE_BODY
 from consent_mw.html.tokens import BREAKOUT
 from consent_mw.html.tokens import CDATA_START
 from consent_mw.html.tokens import MATH_ONLY
 from consent_mw.html.tokens import NO_TAGS
+from consent_mw.html.tokens import NO_TAGS_FOREIGN
 from consent_mw.html.tokens import RAW_TEXT
 from consent_mw.html.tokens import TAG
 from consent_mw.html.tokens import end_tag
@@ -37,15 +50,26 @@ from consent_mw.html.tokens import end_tag
 #: The longest beginning of a construct that says nothing yet: "<![CDATA[" and the comment "<!--->".
 _SHORT = 9
 _MAY_BE_POLICY = re.compile(rb"security|&", re.I)
-#: What an old parser drops inside select, and every parser inside a frameset.
-_DROPPED_IN_SELECT = frozenset(b"style title xmp iframe noembed noframes noscript plaintext svg math".split())
-_DROPPED_IN_FRAMESET = _DROPPED_IN_SELECT - {b"noframes"} | {b"script", b"textarea"}
+#: What means something else in select to an old parser, or may close it.
+_DROPPED_IN_SELECT = frozenset(
+    b"style title xmp iframe noembed noframes noscript plaintext svg math select template".split()
+)
+#: What begins raw text where it is not dropped.
+_BEGINS_TEXT = RAW_TEXT | {b"script", b"noscript", b"plaintext"}
 #: Elements that change how what follows is read: never passed over, even where they hold nothing.
 _READ_WHOLE = RAW_TEXT | frozenset(b"script noscript body base font annotation-xml".split())
-_CHANGES_MODE = RAW_TEXT | frozenset(b"script svg math noscript plaintext select frameset template base body".split())
+_CHANGES_MODE = RAW_TEXT | frozenset(
+    b"script svg math noscript plaintext select frameset template base body col".split()
+)
+#: Elements of which a select, frameset or template around them may make something else.
+_MAY_DEPEND = _DROPPED_IN_SELECT | {b"frameset", b"col"}
+#: A longer character reference at the end of the bytes at hand is no white space, whatever it stands for.
+_LONGEST_REFERENCE = 64
+#: An end tag that is not complete: "</noscript" and what must follow.
+_NOSCRIPT_TAIL = 11
 
 
-class Readings(Page, Protocol):
+class Readings(Page, History, Protocol):
     """What a reading needs of the rewriter, which follows them all."""
 
     def fork(self, reading: Reading) -> None:
@@ -68,23 +92,36 @@ class Reading:
         primary: Whether this reading places the banner.
     """
 
+    #: What is open; None for a browser that looks ahead for what to fetch, and knows no foreign content.
+    around: Surroundings | None
+
     def __init__(self, page: Readings, holder: Holder, *, primary: bool) -> None:
-        cursor = Cursor(holder.policy.hold_back)
+        cursor = Cursor(holder.policy.hold_back, holder.policy.longest_script)
         self._compose(page, cursor, Document(cursor, page, holder, primary=primary))
+        self.around = Surroundings(page, nested=holder.depth > 0)
 
     def _compose(self, page: Readings, cursor: Cursor, document: Document) -> None:
         self._page = page
         self.cursor = cursor
         self.document = document
+        self.around = None
         self.text = TextReader(cursor, document, self)
         self.scripts = ScriptReader(cursor, document, self.text)
         marked = MarkedText(cursor, document, self)
-        self.foreign = ForeignReader(cursor, document, marked, self, self._partial)
+        self.foreign = ForeignReader(cursor, document, marked, self._partial)
         self.long_tag = LongTag(cursor, document)
         self._xml = XmlReader(cursor, document, marked, self._partial) if document.holder.xml else None
         self._syntax = document.holder.policy.matcher.syntax
+        #: A select element may be open, in which an old parser drops most tags.
         self._in_select = False
-        self._in_frameset = False
+        #: The content of a noscript element, read apart from the page around it.
+        self._island = False
+        #: An island that cannot be read apart.
+        self._reaches_out = False
+        #: Stop after one tag, since another reading may come to the same place.
+        self._single = False
+        #: How far the end of a noscript element was looked for.
+        self._searched = -1
         #: What reads on in each mode, in the order of the modes.
         text, scripts = self.text, self.scripts
         self._steps = (
@@ -107,13 +144,17 @@ class Reading:
 
     def copy(self) -> Reading:
         """Return another reading that has come to the same place, without edits."""
+        twin = self._copy_flat()
+        twin.around = None if self.around is None else self.around.copy()
+        twin.foreign.open = self.foreign.open.copy()
+        twin._in_select = self._in_select
+        twin._island = self._island
+        return twin
+
+    def _copy_flat(self) -> Reading:
         twin = Reading.__new__(Reading)
         cursor = self.cursor.copy()
         twin._compose(self._page, cursor, self.document.copy(cursor))
-        twin.foreign.stack = self.foreign.stack
-        twin.foreign.open = self.foreign.open
-        twin._in_select = self._in_select
-        twin._in_frameset = self._in_frameset
         return twin
 
     def fork(self) -> Reading:
@@ -122,20 +163,22 @@ class Reading:
         self._page.fork(twin)
         return twin
 
-    def fork_foreign(self) -> ForeignReader:
-        """Follow another reading from the position on, and return what it knows of foreign content."""
-        return self.fork().foreign
-
     def follow_flat(self, position: int) -> None:
         """Follow from ``position`` on who reads the page without knowing foreign content."""
-        twin = self.fork()
+        if self.around is None:
+            return
+        twin = self._copy_flat()
         twin.cursor.position = position
-        twin.foreign.stack = ()
-        twin.foreign.open = ()
+        self._page.fork(twin)
 
     def follow_style(self, searched: int, wide: str) -> None:
         """Follow who reads the bytes of the style sheet at the position as ``wide``."""
         self.fork().text.begin_style(searched=searched, wide=wide)
+
+    def pass_section(self, text: bytes) -> None:
+        """Take note of the text of a CDATA section."""
+        if self.around is not None and self.around.live:
+            self.around.section(text)
 
     def agrees(self, other: Reading) -> bool:
         """Whether ``other`` will read the rest of the page just as this one does."""
@@ -146,32 +189,86 @@ class Reading:
         )
 
     def _stands_as(self, other: Reading) -> bool:
-        """Whether both are between tags in the same surroundings."""
+        """Whether both are in plain HTML content, in the same surroundings."""
         return (
             self.cursor.mode is Mode.DATA is other.cursor.mode
-            and self.foreign.stack == other.foreign.stack
-            and self.foreign.open == other.foreign.open
-            and self._in_select == other._in_select
-            and self._in_frameset == other._in_frameset
+            and self._is_plain
+            and other._is_plain
+            and (self.around is None or other.around is None or self._in_select == other._in_select)
+            and (self.around is None or other.around is None or self.document.template == other.document.template)
             and self.document.holder.base == other.document.holder.base
         )
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether no tag depends on what is open, as far as it is plain HTML."""
+        return not self.foreign.open and (self.around is None or not self.around.live)
+
+    @property
+    def needs_from(self) -> int:
+        """Offset in the page from which its bytes may have to be read again."""
+        around = self.around
+        return self.cursor.offset if around is None or around.live or self._xml is not None else around.offset
+
+    def fold(self) -> None:
+        """Need less of what has been passed."""
+        if self.around is not None and not self.around.live:
+            self.around.fold(self.cursor.offset)
+
+    def join(self, other: Reading) -> None:
+        """Go on in the place of ``other`` as well, which has come to the same place."""
+        edits = self.cursor.edits
+        edits += [edit for edit in other.cursor.edits if edit not in edits]
+        if other.around is None:
+            return
+        if self.around is None:
+            self.around = other.around
+            self._in_select = other._in_select
+            self.document.template = other.document.template
+        else:
+            self.around.join(other.around)
 
     # -- reading on
 
     def run(self, buffer: bytearray, origin: int, *, final: bool) -> None:
-        """Read on from the position, as far as ``buffer``, which begins at offset ``origin`` of the page, lets."""
+        """
+        Read on as far as ``buffer``, which begins at offset ``origin`` of the page, lets.
+
+        Stops where another reading is followed besides from then on.
+        """
+        self._see(buffer, origin, final=final)
+        steps, cursor, page = self._steps, self.cursor, self._page
+        count = page.readings()
+        while steps[cursor.mode]():
+            if page.readings() != count:
+                return
+        self._finish()
+
+    def step(self, buffer: bytearray, origin: int, *, final: bool) -> bool:
+        """Read on by one tag or one piece of what is between tags; return False to wait for more."""
+        self._see(buffer, origin, final=final)
+        cursor = self.cursor
+        self._single = True
+        went_on = self._steps[cursor.mode]()
+        self._single = False
+        if not went_on:
+            self._finish()
+        return went_on
+
+    def _see(self, buffer: bytearray, origin: int, *, final: bool) -> None:
         cursor = self.cursor
         cursor.buffer, cursor.origin, cursor.final = buffer, origin, final
-        steps = self._steps
-        while steps[cursor.mode]():
-            pass
-        if final:
-            document = self.document
-            if document.before_head and cursor.mode is Mode.DATA:
-                document.insert_first(len(buffer))
-            document.finish()
-            # A tag without its ">" at the end of the file is none, and a comment hides all behind it.
-            cursor.position = len(buffer)
+
+    def _finish(self) -> None:
+        """At the end of the page, take leave of it."""
+        cursor, document = self.cursor, self.document
+        if not cursor.final or self._reaches_out:
+            return
+        if document.before_head and cursor.mode is Mode.DATA:
+            document.insert_first(len(cursor.buffer))
+        document.finish()
+        # A tag without its ">" at the end of the file is none, and a comment hides all behind it.
+        cursor.position = len(cursor.buffer)
 
     def _data(self) -> bool:
         """Read what is between tags, by the rules that hold here."""
@@ -180,12 +277,18 @@ class Reading:
             return False
         if self._xml is not None:
             return self._xml.read()
-        foreign = self.foreign
-        return foreign.read() if foreign.stack and foreign.is_inside() else self._html()
+        if self.foreign.open:
+            outcome = self.foreign.read(single=self._single)
+            if outcome is DrawingOutcome.REACHES_OUT:
+                return self._go_live()
+            return outcome is DrawingOutcome.GO_ON
+        if self.around is not None and self.around.live:
+            return self._live(self.around)
+        return self._html()
 
     def _html(self) -> bool:
         """Read HTML content: the one loop that ordinary pages spend their time in."""
-        cursor, document, foreign = self.cursor, self.document, self.foreign
+        cursor, document = self.cursor, self.document
         buffer = cursor.buffer
         size = len(buffer)
         position = cursor.position
@@ -194,7 +297,8 @@ class Reading:
         skip = (self._syntax.skip_local if local else self._syntax.skip).match
         before_body = (self._syntax.head_local if local else BEFORE_BODY).match
         plans = holder.memory.plans
-        plain = not foreign.stack and not document.in_noscript
+        plain = not document.in_noscript
+        single = self._single
         while True:
             if document.before_head:
                 position = BEFORE_BODY.match(buffer, position).end()  # type: ignore[union-attr]
@@ -206,7 +310,7 @@ class Reading:
                 if position < size and document.opens_body(position):
                     document.insert(position, at_end=False)
                     continue
-            elif plain and not document.template:
+            elif plain and not (single or document.template):
                 position = skip(buffer, position).end()  # type: ignore[union-attr]
             else:
                 position = NO_TAGS.match(buffer, position).end()  # type: ignore[union-attr]
@@ -220,17 +324,22 @@ class Reading:
             waiting = document.before_head or document.before_body
             if plain and plans.get(found.group(), 0) is None and not waiting:
                 position = found.end()
+                if single:
+                    cursor.position = position
+                    return True
                 continue
             if found.group(1):
                 self._end_tag(found)
-            else:
-                self._start_tag(found)
+            elif not self._start_tag(found):
+                return False
             if (
                 cursor.mode is not Mode.DATA
                 or not plain
-                or foreign.stack
+                or single
+                or self.foreign.open
                 or document.in_noscript
                 or document.holder.memory.plans is not plans
+                or cursor.position == found.start()
             ):
                 return True
             position = cursor.position
@@ -243,33 +352,42 @@ class Reading:
             document.before_end_tag(name, found.start())
         if name == b"noscript":
             document.in_noscript = False
-        elif name == b"select":
+        elif name == b"select" and not document.template:
             self._in_select = False
         elif name == b"template":
             document.template = max(0, document.template - 1)
-        if self.foreign.stack:
-            self.foreign.html_end_tag(name)
 
-    def _start_tag(self, found: re.Match[bytes]) -> None:
+    def _start_tag(self, found: re.Match[bytes]) -> bool:
+        """Take a start tag of plain HTML content; return False to wait for more bytes."""
         cursor, document = self.cursor, self.document
         name = found.group(2).lower()
         start, end = found.span()
-        foreign = self.foreign
-        if foreign.stack and foreign.html_start_tag(name, found):
-            return
+        if name in _MAY_DEPEND and self._depends(name):
+            cursor.position = start
+            return self._go_live()
         if document.before_head or document.before_body:
             document.before_start_tag(name, found)
         if document.at_end and document.place_asked(found):
             cursor.position = end
-            return
-        if (self._in_select and name in _DROPPED_IN_SELECT) or (self._in_frameset and name in _DROPPED_IN_FRAMESET):
-            self.fork().cursor.position = end
-        if foreign.stack:
-            foreign.opened(name)
+            return True
         if name == b"script":
             self.scripts.begin(found)
-            return
-        plan = self._plan(name, found.group(), removable=foreign.breaks_out != cursor.origin + start)
+            return True
+        if name == b"noscript" and not self._noscript_is_there(start, end):
+            return False
+        self._take_html(name, found, plain=not document.in_noscript)
+        return True
+
+    def _take_html(self, name: bytes, found: re.Match[bytes], *, plain: bool) -> None:
+        """
+        Hold what must be held in the start tag of an HTML element, no script, and go on behind it.
+
+        Args:
+            plain: It stands in plain HTML content, where what was answered to its bytes before holds again.
+        """
+        cursor, document = self.cursor, self.document
+        start, end = found.span()
+        plan = self._plan(name, found.group(), plain=plain, removable=self.foreign.breaks_out != cursor.origin + start)
         cursor.position = end
         if plan is not None:
             document.apply(plan, start)
@@ -277,7 +395,7 @@ class Reading:
                 cursor.edit(start, end - start, b"")
         if name in _CHANGES_MODE:
             self._change_mode(name, found, left_out=plan is not None and plan.remove)
-        elif name == b"meta" and plan is None and not foreign.stack:
+        elif name == b"meta" and plan is None and self._is_plain:
             document.take_policy(found.group(), start)
 
     def _change_mode(self, name: bytes, found: re.Match[bytes], *, left_out: bool) -> None:
@@ -289,14 +407,12 @@ class Reading:
         elif name in RAW_TEXT:
             self.text.begin_raw_text(name, leave_out=left_out and name == b"iframe")
         elif name in (SVG, MATH):
-            if not self_closing(found):
-                self.foreign.begin(name)
+            if self.around is not None and not self.around.live:
+                self.foreign.begin(TagToken(name, b"", self_closing(found)))
         elif name == b"plaintext":
             self.cursor.mode = Mode.PLAINTEXT
         elif name == b"select":
-            self._in_select = not self._in_select
-        elif name == b"frameset":
-            self._in_frameset = True
+            self._in_select = self.around is not None
         elif name == b"template":
             document.template += 1
         elif name == b"base":
@@ -306,11 +422,10 @@ class Reading:
         elif name == b"body" and document.before_body and not document.template:
             document.insert(found.end(), at_end=False)
 
-    def _plan(self, name: bytes, tag: bytes, *, removable: bool) -> TagPlan | None:
+    def _plan(self, name: bytes, tag: bytes, *, plain: bool, removable: bool) -> TagPlan | None:
         holder = self.document.holder
-        in_noscript = self.document.in_noscript
-        if self.foreign.stack or in_noscript or not removable:
-            return holder.plan(Tag.read(name, tag, in_noscript=in_noscript, removable=removable))
+        if not (plain and removable):
+            return holder.plan(Tag.read(name, tag, in_noscript=self.document.in_noscript, removable=removable))
         memory = holder.memory
         if tag in memory.plans:
             return memory.plans[tag]
@@ -322,6 +437,131 @@ class Reading:
             memory.plans[tag] = plan
         return plan
 
+    # -- where a tag depends on what is open
+
+    def _depends(self, name: bytes) -> bool:
+        """Whether what this start tag is depends on what is open around plain HTML content."""
+        if self._in_select and name in _DROPPED_IN_SELECT:
+            return True
+        return self.around is not None and (name == b"frameset" or (name == b"col" and self.document.template > 0))
+
+    def _go_live(self) -> bool:
+        """Find out what is open around the tag at the position."""
+        if self._island or self.around is None:
+            self._reaches_out = True
+            return False
+        self.foreign.open = []
+        self.around.go_live(self.cursor.offset)
+        self.document.template = len(self.around.tree.template_modes)
+        return True
+
+    def _live(self, around: Surroundings) -> bool:
+        """Read on by one tag whose meaning depends on what is open."""
+        cursor, document = self.cursor, self.document
+        buffer, position = cursor.buffer, cursor.position
+        if document.before_head or (document.before_body and not document.template):
+            position = BEFORE_BODY.match(buffer, position).end()  # type: ignore[union-attr]
+            if position < len(buffer) and document.opens_body(position):
+                document.insert_first(position) if document.before_head else document.insert(position, at_end=False)
+        no_tags = NO_TAGS_FOREIGN if around.in_foreign else NO_TAGS
+        position = no_tags.match(buffer, position).end()  # type: ignore[union-attr]
+        if position == len(buffer) and not cursor.final:
+            reference = OPEN_REFERENCE.search(buffer, max(cursor.position, position - _LONGEST_REFERENCE))
+            position = reference.start() if reference else position
+        around.text(bytes(buffer[cursor.position : position]))
+        cursor.position = position
+        if position >= len(buffer):
+            return False
+        found = TAG.match(buffer, position)
+        if found is None:
+            return self._partial(position)
+        if found.group(1):
+            self._live_end_tag(around, found)
+        elif not self._live_start_tag(around, found):
+            return False
+        return True
+
+    def _live_end_tag(self, around: Surroundings, found: re.Match[bytes]) -> None:
+        document = self.document
+        name = found.group(2).lower()
+        self.cursor.position = found.end()
+        if document.before_head or document.at_end:
+            document.before_end_tag(name, found.start())
+        if name == b"noscript":
+            document.in_noscript = False
+        for twin, _ in self._divide(around, around.end_tag(name)):
+            twin._settle()
+
+    def _live_start_tag(self, around: Surroundings, found: re.Match[bytes]) -> bool:
+        """Take a start tag; return False where its content must be waited for."""
+        cursor, document = self.cursor, self.document
+        name, raw = found.group(2).lower(), found.group()
+        token = TagToken(name, raw, raw.endswith(b"/>") and self_closing(found))
+        foreign = around.is_foreign(token)
+        if foreign and not self.foreign.settle(token, found):
+            return False
+        if not foreign and not around.tree.takes_as_html(token):
+            self.foreign.breaks_out = cursor.offset
+        if document.before_head or document.before_body:
+            document.before_start_tag(name, found)
+        asked = document.at_end and document.place_asked(found)
+        for twin, opened in self._divide(around, around.start_tag(token)):
+            twin.cursor.position = found.start()
+            twin._take(name, found, opened, asked=asked)
+            twin._settle()
+        return True
+
+    def _divide(self, around: Surroundings, groups: list[tuple[bytes, list[Follower]]]) -> list[tuple[Reading, bytes]]:
+        """Follow another reading for each group of trees that differs, and return them all with what they say."""
+        around.followers = groups[0][1]
+        parts = [(self, groups[0][0])]
+        for opened, followers in groups[1:]:
+            twin = self._copy_flat()
+            twin.around = Surroundings(self._page, followers)
+            twin.around.live = True
+            twin.foreign.breaks_out = self.foreign.breaks_out
+            self._page.fork(twin)
+            parts.append((twin, opened))
+        return parts
+
+    def _take(self, name: bytes, found: re.Match[bytes], opened: bytes, *, asked: bool) -> None:
+        """Go on behind a start tag that has opened an element in a namespace, or was dropped."""
+        cursor = self.cursor
+        start, end = found.span()
+        if asked or opened in (SVG, MATH) and name not in (SVG, MATH):
+            cursor.position = end
+        elif opened == DROPPED or (name == b"noscript" and opened == HTML):
+            if name in _BEGINS_TEXT and opened == DROPPED:
+                # One who looks ahead for what to fetch drops nothing.
+                self.follow_flat(start)
+            removable = name not in _BEGINS_TEXT
+            plan = self.document.holder.plan(Tag.read(name, found.group(), removable=removable))
+            if plan is not None:
+                self.document.apply(plan, start)
+                if plan.remove:
+                    cursor.edit(start, end - start, b"")
+            cursor.position = end
+            if name == b"noscript" and opened == HTML:
+                self.document.in_noscript = True
+        elif name == b"noscript":
+            cursor.position = end
+            self.text.begin_raw_text(name)
+        elif name == b"script":
+            self.scripts.begin(found)
+        else:
+            self._take_html(name, found, plain=False)
+
+    def _settle(self) -> None:
+        """Leave the trees where they are once no tag depends on them."""
+        around = self.around
+        if around is None:
+            return
+        self.document.template = len(around.tree.template_modes)
+        if around.is_calm():
+            # In raw text a tree waits for the end tag, which it reads when it catches up.
+            around.settle(self.cursor.offset)
+            self._in_select = False
+
     # -- noscript
 
     def _noscript(self, start: int) -> None:
@@ -332,35 +572,62 @@ class Reading:
         enough. Where it does not (an end tag in an attribute or a comment)
         both are followed.
         """
-        cursor = self.cursor
+        cursor, around = self.cursor, self.around
+        if self._island or (around is not None and not around.may_run_scripts(True)):
+            self.document.in_noscript = True
+            return
+        if around is not None and not around.may_run_scripts(False):
+            self.text.begin_raw_text(b"noscript")
+            return
         found = end_tag(b"noscript").search(cursor.buffer, start)
-        if found is not None and self._island(bytes(cursor.buffer[start : found.start()]), start):
+        if found is not None and self._read_island(bytes(cursor.buffer[start : found.start()]), start):
             cursor.position = found.start()
             return
-        self.fork().document.in_noscript = True
+        twin = self.fork()
+        twin.document.in_noscript = True
         self.text.begin_raw_text(b"noscript")
+        if around is not None and twin.around is not None:
+            twin.around.restrict(scripting=False)
+            around.restrict(scripting=True)
 
-    def _island(self, content: bytes, start: int) -> bool:
+    def _noscript_is_there(self, start: int, end: int) -> bool:
+        """Whether the end of a noscript element is there, or will not be."""
+        cursor = self.cursor
+        begin = max(end, self._searched - cursor.origin)
+        self._searched = cursor.origin + len(cursor.buffer) - _NOSCRIPT_TAIL
+        there = end_tag(b"noscript").search(cursor.buffer, begin) is not None
+        if there or cursor.final or self._island or cursor.is_too_long(start):
+            return True
+        cursor.position = start
+        return False
+
+    def _read_island(self, content: bytes, start: int) -> bool:
         """Read the ``content`` of a noscript element, and return whether it is whole in itself."""
         document, page = self.document, self._page
         memory = document.holder.memory
-        common = not (self.foreign.stack or self._in_select or self._in_frameset)
+        common = not document.template
         # The same bytes may stand in a script elsewhere: the mark tells which is meant.
         key = b"<noscript>" + content
         known = memory.pieces.get(key) if common else None
         if known is None:
-            outside = self.copy()
-            outside.document.in_noscript = True
-            inside = outside.copy()
+            inside = self._copy_flat()
+            inside.around = self.around
+            inside.document.in_noscript = True
             inside.cursor.position = 0
+            inside._island = True
             before = page.readings()
             held, page.held = page.held, set()
             inside.run(bytearray(content), 0, final=False)
             known = Edits(tuple(inside.cursor.edits), frozenset(page.held))
             held.update(known.held)
             page.held = held
-            outside.document.holder = inside.document.holder
-            whole = inside.cursor.position == len(content) and page.readings() == before and inside._stands_as(outside)
+            whole = (
+                inside.cursor.position == len(content)
+                and inside.cursor.mode is Mode.DATA
+                and page.readings() == before
+                and not (inside._reaches_out or inside.foreign.open or inside._in_select)
+                and inside.document.template == document.template
+            )
             page.forget(before)
             if not whole:
                 return False
@@ -381,10 +648,10 @@ class Reading:
         xml = self._xml is not None
         rest = len(buffer) - position
         head = bytes(buffer[position : position + _SHORT])
-        if cursor.final:
+        cdata = (xml or self._in_foreign) and CDATA_START.startswith(head)
+        if cursor.final and not (cdata and rest >= _SHORT):
             # As at the end of any page: an unclosed comment hides what follows, an unclosed tag is no tag.
             return False
-        cdata = (xml or self.foreign.is_inside()) and CDATA_START.startswith(head)
         if rest < 7 and b"<!-->".startswith(head[:4]) or (cdata and rest < _SHORT) or rest < 2 or head == b"</":
             return False
         if head.startswith(b"<!--"):
@@ -406,30 +673,32 @@ class Reading:
             return False
         return True
 
+    @property
+    def _in_foreign(self) -> bool:
+        """Whether "<![CDATA[" begins a section here."""
+        return bool(self.foreign.open) or (self.around is not None and self.around.live and self.around.in_foreign)
+
     def _begin_long_tag(self, start: int) -> None:
         """Settle the beginning of a tag that is too long, unless what it means depends on all of it."""
-        document, foreign_reader = self.document, self.foreign
+        document = self.document
         name = self.long_tag.name_at(start)
         xml = self._xml is not None
-        foreign = foreign_reader.is_inside()
+        foreign = self._in_foreign
+        live = self.around is not None and self.around.live
         if foreign and name in BREAKOUT:
-            foreign_reader.leave()
+            if not live:
+                self.foreign.open = []
             foreign = False
         if foreign or xml:
             refused = name.rpartition(b":")[2] in _READ_WHOLE
         else:
-            refused = (
-                name in MATH_ONLY | _CHANGES_MODE - RAW_TEXT - {b"script", SVG, MATH}
-                or self._in_select
-                or self._in_frameset
-            )
-        if refused:
+            refused = name in MATH_ONLY | _CHANGES_MODE - RAW_TEXT - {b"script", SVG, MATH} or self._in_select
+        if refused or live:
             raise RefusedMarkup(f"a <{name.decode('ascii', 'replace')}> tag is longer than hold_back", "hold_back")
         if document.before_head:
             document.insert_first(start)
         if not foreign and not xml:
             document.place_banner(name, start)
-            foreign_reader.opened(name)
         self.long_tag.begin(start, foreign=foreign or xml)
 
     def _long_tag(self) -> bool:
@@ -439,15 +708,15 @@ class Reading:
         tag, cursor = self.long_tag, self.cursor
         if cursor.mode is not Mode.DATA or self._xml is not None:
             return True
-        if self.foreign.is_inside():
+        if self.foreign.open:
             if not tag.slash:
-                self.foreign.push(tag.name, b"")
+                self.foreign.open.append(Element(tag.name, self.foreign.open[-1].namespace))
         elif tag.name == b"script":
             self.scripts.pass_text(cursor.position)
         elif tag.name == b"style":
             self.text.begin_style()
         elif tag.name in RAW_TEXT:
             self.text.begin_raw_text(tag.name)
-        elif tag.name in (SVG, MATH) and not tag.slash:
-            self.foreign.begin(tag.name)
+        elif tag.name in (SVG, MATH) and self.around is not None:
+            self.foreign.begin(TagToken(tag.name, b"", tag.slash))
         return True

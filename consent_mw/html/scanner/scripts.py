@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 import re
 
+from consent_mw.html.code import Ids
 from consent_mw.html.holder import TOO_LONG
-from consent_mw.html.match import Ids
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
@@ -32,6 +32,9 @@ class ScriptReader:
         self._kind = ""
         self._content = 0
         self._end = ScriptEnd()
+        #: What was held in the page before the script, and whether what becomes of it depends on that.
+        self._held_before: set[str] = set()
+        self._calls = False
 
     def begin(self, found: re.Match[bytes]) -> None:
         """Take the start tag of a script: one with content to look at waits for its end."""
@@ -50,8 +53,15 @@ class ScriptReader:
                 cursor.position = close.start()
                 return
         before, held, page.held = len(cursor.edits), page.held, set()
+        self._held_before = held
         self._settle(found.group(), start, end)
-        if piece and self._kind != "importmap" and cursor.mode is Mode.DATA and not holder.policy.remove:
+        if (
+            piece
+            and not self._calls
+            and self._kind != "importmap"
+            and cursor.mode is Mode.DATA
+            and not holder.policy.remove
+        ):
             document.remember(piece, start, before)
         if cursor.mode is not Mode.SCRIPT:
             document.leave_queue(before, start, page.held, piece[end - start :])
@@ -68,6 +78,7 @@ class ScriptReader:
     def _settle(self, tag: bytes, start: int, end: int) -> None:
         cursor, holder = self._cursor, self._document.holder
         self._kind, fetched = holder.script(tag)
+        self._calls = False
         if self._kind and (not fetched or holder.policy.remove):
             self._content = cursor.origin + end
             self._end = ScriptEnd()
@@ -114,7 +125,7 @@ class ScriptReader:
             return False
         content = bytes(buffer[begins : end if end >= 0 else len(buffer)])
         tag = bytes(buffer[start:begins])
-        ids = (TOO_LONG,) if too_long and self._kind != "importmap" else self._ids(content)
+        ids = (TOO_LONG,) if too_long else self._ids(content)
         plan = document.holder.script_plan(tag, ids)
         if plan is not None and plan.remove:
             closing = TAG.match(buffer, end) if end >= 0 else None
@@ -140,7 +151,12 @@ class ScriptReader:
         if self._kind == "importmap":
             self._learn_map(content)
             return ()
-        ids = holder.code(content)
+        if self._kind in ("speculationrules", "webbundle"):
+            return holder.listed(content)
+        code = holder.script_code(content)
+        self._calls = bool(code.calls)
+        # A queue stands for what was held before, and a call of that sends nothing.
+        ids = (*code.ids, *(id_ for id_ in code.calls if id_ not in self._held_before))
         if document.mapped and not ids:
             for found in _IMPORTED.finditer(content):
                 name = found.group(1).decode("utf-8", "replace")

@@ -31,6 +31,9 @@ class Forks(Protocol):
     def follow_flat(self, position: int) -> None:
         """Follow from ``position`` on who reads the page without knowing foreign content."""
 
+    def pass_section(self, text: bytes) -> None:
+        """Take note of the text of a CDATA section."""
+
     def follow_style(self, searched: int, wide: str) -> None:
         """Follow who reads the bytes of the style sheet at the position as ``wide``."""
 
@@ -100,10 +103,11 @@ class TextReader:
             if cursor.buffer[cursor.position : at] != b"]]":
                 self._forks.follow_flat(at + 1)
                 self._followed = True
-        if not cursor.pass_until(b"]]>"):
-            return False
-        self._followed = False
-        return True
+        start = cursor.position
+        ended = cursor.pass_until(b"]]>")
+        self._forks.pass_section(bytes(cursor.buffer[start : cursor.position - 3 if ended else cursor.position]))
+        self._followed = self._followed and not ended
+        return ended
 
     def plaintext(self) -> bool:
         """Pass everything on: nothing ends ``plaintext``."""

@@ -69,7 +69,7 @@ from consent_mw.records.redis import scripts as scripts
 from consent_mw.records.redis.address import read
 from consent_mw.records.redis.check import link_to
 from consent_mw.records.redis.check import newer
-from consent_mw.records.redis.check import told
+from consent_mw.records.redis.check import store_errors
 from consent_mw.records.redis.link import RedisLink
 from consent_mw.records.redis.link import Unfit
 from consent_mw.records.redis.link import reason
@@ -116,7 +116,7 @@ class RedisRecords:
         self._link = link_to(self._address, self._keys, VERSION)
         self._closed = False
         try:
-            with told(self._address):
+            with store_errors(self._address):
                 self._link.look()
         except Unfit as error:
             raise ConfigError([error.problem]) from None
@@ -262,6 +262,26 @@ class RedisRecords:
                     return int(erased)
             raise RecordsError("The records of this receipt are changing all the time: try again.")
 
+    def due(self, before: int) -> tuple[int, int]:
+        """Return how many entries stand in seals dated before that day, and in all seals that were not purged."""
+        names = self._keys
+        due = sealed = 0
+        with self._using() as link:
+            numbers = link.read("ZRANGE", names.kept, 0, -1, slow=True)
+            for at in range(0, len(numbers), PAGE):
+                texts = link.read("HMGET", names.seals, *numbers[at : at + PAGE], slow=True)
+                for text in filter(None, texts):
+                    day, size = keys.day_and_size(text)
+                    sealed += size
+                    due += size if day < before else 0
+        return due, sealed
+
+    def clock(self) -> float | None:
+        """Return the time of the server that keeps the site."""
+        with self._using() as link:
+            seconds, micros = link.script(scripts.CLOCK, (self._keys.schema,), (), repeat=True, confirm=False)
+            return int(seconds) + int(micros) / 1_000_000
+
     def purge(self, before: int) -> int:
         """Drop the entries and leaves of seals dated before that day, a seal at a time; return the entries' number."""
         names = self._keys
@@ -356,7 +376,7 @@ class RedisRecords:
         if self._closed:
             raise RecordsError(f"The records in {self._address.shown} are closed.")
         try:
-            with told(self._address):
+            with store_errors(self._address):
                 yield self._link
         except Unfit as error:
             raise RecordsError(f"{error.problem.what} {error.problem.remedy}") from None
@@ -433,7 +453,7 @@ def migrate(url: str, *, site: str = "site") -> list[str]:
     link = link_to(address, names, None)
     taken = []
     try:
-        with told(address):
+        with store_errors(address):
             version = int(link.read("GET", names.schema) or VERSION)
             if version > VERSION:
                 raise RecordsError(newer(address))

@@ -1,4 +1,4 @@
-"""Whether a Redis may keep records, and what is said where it fails."""
+"""Whether a Redis server is fit to keep records, and clear errors if it is not."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from consent_mw.records.redis.link import RedisLink
 from consent_mw.records.redis.link import Unfit
 from consent_mw.records.redis.link import reason
 
-__all__ = ["fit", "link_to", "newer", "told"]
+__all__ = ["fit", "link_to", "newer", "store_errors"]
 
 _log = logging.getLogger("consent_mw")
 
 
 @contextmanager
-def told(address: Address) -> Iterator[None]:
+def store_errors(address: Address) -> Iterator[None]:
     """Turn an error into one that names the store, and nothing that was to be kept from view."""
     try:
         yield

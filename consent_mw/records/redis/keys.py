@@ -1,4 +1,4 @@
-"""The keys of a site in Redis, and how what they hold is written and read."""
+"""The names of a site's keys in Redis, and how their values are read and written."""
 
 from __future__ import annotations
 
@@ -115,6 +115,12 @@ def stand(where: bytes) -> tuple[int, int] | None:
 def seal_text(seal: Seal) -> bytes:
     """Return a seal without its number and leaves."""
     return json.dumps([seal.day, seal.size, seal.root.hex(), seal.previous.hex(), seal.signature]).encode()
+
+
+def day_and_size(text: bytes) -> tuple[int, int]:
+    """Return the day of a seal and the number of its entries."""
+    day, size = json.loads(text)[:2]
+    return int(day), int(size)
 
 
 def seal_of(site: str, number: int, text: bytes, leaves: bytes | None) -> Seal:

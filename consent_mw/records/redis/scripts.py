@@ -1,10 +1,8 @@
 """
-What happens inside Redis, all or nothing: a script runs alone, and nothing it does is undone.
+The Lua scripts. A script runs alone, and nothing that it did is undone if it fails.
 
-So each of them checks everything before it changes anything. What they find
-under which key stands at the top of :mod:`consent_mw.records.redis`. Every key
-that a script touches is given to it: a Cluster that is moving the site to
-another node then refuses the script as a whole.
+So each script checks everything before it changes anything. :mod:`consent_mw.records.redis` lists the keys. Every key
+that a script touches is passed to it, so that a Cluster that is moving the site refuses the script as a whole.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-__all__ = ["ADD_COUNTS", "ADD_SEAL", "APPEND", "ERASE", "KEEP_NOTICE", "PUBLISH", "PURGE", "Script"]
+__all__ = ["ADD_COUNTS", "ADD_SEAL", "APPEND", "CLOCK", "ERASE", "KEEP_NOTICE", "PUBLISH", "PURGE", "Script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,9 @@ redis.call('ZADD', KEYS[1], 0, key)
 redis.call('ZADD', KEYS[2], 0, key .. ARGV[2])
 return 1
 """)
+
+# KEYS schema, for the node to ask. Nothing is changed.
+CLOCK = _script("return redis.call('TIME')")
 
 # KEYS notices, schema. ARGV digest, document.
 KEEP_NOTICE = _script(r"""

@@ -1,18 +1,43 @@
 """
-Records on another machine, with a local file beside them that takes grants while they cannot be reached.
+Records on another machine, with a local file that takes grants while the store cannot be reached.
 
-What is granted, and what ends it, goes to the remote store; where that fails,
-or does not answer within a few hundredths of a second, it goes into the
-spool, and is acknowledged once it is on the disk there. :meth:`SpooledRecords.replay`
-sends on what waits. It may be interrupted at any point, repeated, and run by
-several processes: an entry leaves the spool only after the remote store has
-acknowledged it, and what that has already it takes again without a change.
+Theory of operation
+-------------------
 
-A circuit breaker stands before the remote store, so that nobody waits for one
-that is down: see :mod:`consent_mw.records.spool.breaker`.
+**The problem.** A grant must survive ``kill -9`` as soon as it is acknowledged, and a visitor must not wait for a
+store that is slow or gone. A queue in memory would lose grants; waiting would hold up the pages of everybody else.
 
-Limits: the spool belongs to one machine. What another machine spooled, this
-one neither sees nor erases before it was sent on.
+**The rule.** A grant is acknowledged once it is durable somewhere: in the remote store, or in the *spool*, an SQLite
+file on this machine. :meth:`SpooledRecords.append` asks the store first and gives it :data:`PATIENCE`, 25 ms. If the
+store fails or is silent, the entry goes into the spool. Only if both fail does the caller see a RecordsError.
+
+**Two meanings of a timeout.** A call that was given up may still reach the store. So an entry may be in both places,
+and nothing may depend on its being in one alone. Every operation that is repeated is idempotent in every store: an
+entry has a key (receipt and step), and writing it again changes nothing.
+
+**Replay.** :meth:`SpooledRecords.replay` sends what waits to the store, and drops an entry from the spool after the
+store has acknowledged it, never before. It can be interrupted at any point. Any process may run it; a lock file lets
+one at a time, and the lock dies with its process. Order matters in one case: the end of a grant must not arrive
+before the grant. Ends therefore go into the spool whenever the grant is still there, and the spool is read by receipt
+and step. Notices go first, so that no entry arrives whose notice the store lacks.
+
+**Refusals.** A store may be up and refuse one entry, for instance because of a constraint. The entry stays in the
+spool, is tried again after :data:`REFUSED_WAIT`, and does not block those behind it. Many refusals in one pass mean
+that the store is at fault, not the entries, and end the pass.
+
+**Erasure.** Erasing a receipt must also reach an entry that is on its way. The spool keeps a note, an entry with
+Act.ERASE, until the receipt was erased in the store twice, :data:`SETTLED` seconds apart: the second time catches a
+call that was given up before the first and arrived after it.
+
+**The breaker.** While the store is down, each call would cost every visitor 25 ms. A circuit breaker stands in front
+of the store: after a failure it lets one probe through at a time and fails all others at once
+(:mod:`consent_mw.records.spool.breaker`).
+
+**What does not go through the spool.** Counts wait in the memory of their process. Sealing, verifying and exports
+work on the store alone: what waits is not in the ledger yet, and is not proved yet.
+
+Limits: the spool belongs to one machine. Another machine neither sees nor erases what waits in it;
+``consent-mw spool take`` sends on the file of a machine that is gone.
 """
 
 from __future__ import annotations
@@ -23,6 +48,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from operator import methodcaller
 from typing import TypeVar
@@ -41,7 +67,7 @@ from consent_mw.records.rules import check
 from consent_mw.records.spool.breaker import Breaker
 from consent_mw.records.spool.file import SpoolFile
 
-__all__ = ["SpooledRecords"]
+__all__ = ["SpoolStatus", "SpooledRecords"]
 
 T = TypeVar("T")
 
@@ -60,18 +86,36 @@ REFUSALS = 20
 SETTLED = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """
+    What waits in a spool.
+
+    Args:
+        entries: Grants, and ends of grants.
+        oldest: The day of the oldest of them, or None.
+        notices: Texts of notices that the entries name.
+        erasures: Receipts that are to be erased in the store as well.
+    """
+
+    entries: int
+    oldest: int | None
+    notices: int
+    erasures: int
+
+
 class SpooledRecords:
     """
     The records of ``site`` in a remote store, and in the file ``path`` until they are there.
 
     Args:
-        remote: The store, or what opens it; where that fails it is tried again later.
+        remote: The store, or a function that opens it. If that fails, it is tried again later.
         path: The spool; the processes of one machine share it.
         patience: Seconds that a visitor's request waits for the remote store.
 
     Raises:
-        ConfigError: the spool or the remote store cannot be one.
-        RecordsError: the spool is there and cannot be used.
+        ConfigError: if an address does not name a spool or a store.
+        RecordsError: if the spool exists and cannot be used.
     """
 
     def __init__(
@@ -94,14 +138,14 @@ class SpooledRecords:
             self._spool.close()
             raise
         except RecordsError:
-            pass  # told already; the site starts without it
+            pass  # the breaker has logged it; the site starts without the store
 
     # -- the ledger, for visitors
 
     def append(self, entry: Entry) -> None:
         """Write an entry to the remote store, or to the spool; it is durable when this returns."""
         check(entry, self.site)
-        # What ends a grant that waits goes the same way, and so comes after it.
+        # The end of a grant that waits in the spool goes there too, so that it arrives after the grant.
         if entry.act in ENDS and self._here(entry.receipt)[0]:
             self._spool.append(entry)
             return
@@ -119,7 +163,7 @@ class SpooledRecords:
 
     def history(self, receipt: str) -> list[Kept]:
         """Return the entries of a receipt, by step, wherever they are."""
-        # The spool first: what moves meanwhile is then seen twice rather than not at all.
+        # Read the spool first: an entry that moves meanwhile is then seen twice rather than not at all.
         waiting, erased = self._here(receipt)
         if erased:
             return []
@@ -127,7 +171,7 @@ class SpooledRecords:
             kept = self._ask(lambda remote: remote.history(receipt))
         except RecordsError:
             if not any(entry.step == 0 for entry in waiting):
-                raise  # nobody knows what there is over there
+                raise  # the store may have entries that we cannot see
             kept = []
         steps = {one.entry.step: one for one in [*map(Kept, waiting), *kept]}
         return [steps[step] for step in sorted(steps)]
@@ -147,7 +191,7 @@ class SpooledRecords:
         Erase the entries of a receipt wherever they are, and return how many there were.
 
         Raises:
-            RecordsError: the remote store may have some and cannot be reached; nothing was erased.
+            RecordsError: if the remote store cannot be reached and may have entries; nothing was erased.
         """
         steps = {entry.step for entry in self._here(receipt)[0]}
         try:
@@ -161,21 +205,36 @@ class SpooledRecords:
         else:
             waited = bool(steps)
         if waited:
-            # A replay of another process, or a call that was given up, may be about to send them nevertheless.
+            # A replay in another process, or a call that was given up, may still send them.
             self._spool.forget(receipt, day)
         return len(steps)
 
     # -- replay
 
+    def waits(self) -> bool:
+        """Return whether anything waits in the spool of this machine."""
+        return not self._spool.empty()
+
     def waiting(self) -> int:
         """Return how many entries wait in the spool of this machine."""
         return sum(1 for _ in self._spool.waiting())
+
+    def status(self) -> SpoolStatus:
+        """
+        Return what waits in the spool of this machine.
+
+        Raises:
+            RecordsError: if the spool cannot be used.
+        """
+        days = [entry.day for entry in self._spool.waiting()]
+        erasures = len(self._spool.to_erase())
+        return SpoolStatus(len(days), min(days, default=None), len(self._spool.digests()), erasures)
 
     def replay(self) -> int:
         """
         Send on what waits in the spool, and return how many entries the remote store took.
 
-        Where that cannot be reached, or another process does the same, this returns 0.
+        Returns 0 if the store cannot be reached, or another process is replaying.
 
         Raises:
             RecordsError: the spool cannot be used.
@@ -196,7 +255,7 @@ class SpooledRecords:
         return replay.sent
 
     def _erase_there(self) -> None:
-        """Erase what was erased here; twice, as a call that was given up may come in between."""
+        """Erase in the store what was erased here, twice: a call that was given up may arrive in between."""
         now = time.monotonic()
         for entry in self._spool.to_erase():
             first = self._erased.setdefault(entry.receipt, now)
@@ -218,7 +277,7 @@ class SpooledRecords:
             return False
         return True
 
-    # -- the ledger, for its keeper: what waits is not in it yet
+    # -- the ledger in the store; what waits in the spool is not part of it yet
 
     def entries(self) -> Iterator[Kept]:
         """Yield every entry of the remote store."""
@@ -244,6 +303,14 @@ class SpooledRecords:
         """Return the entries of the remote store that say they stand in that seal."""
         return self._ask(lambda remote: remote.sealed(number))
 
+    def due(self, before: int) -> tuple[int, int]:
+        """Return how many sealed entries of the remote store are dated before that day, and how many there are."""
+        return self._ask(lambda remote: remote.due(before))
+
+    def clock(self) -> float | None:
+        """Return the time of the remote store."""
+        return self._ask(lambda remote: remote.clock())
+
     def purge(self, before: int) -> int:
         """Drop what is too old, in the spool as well; return the number of entries."""
         return self._ask(lambda remote: remote.purge(before)) + self._spool.drop_before(before)
@@ -266,7 +333,7 @@ class SpooledRecords:
         """Return the published runs of the remote store."""
         return self._ask(lambda remote: remote.figures(first, last))
 
-    # -- what was learned: asked for by pages, so as it was where the store does not answer soon
+    # -- learned services: pages ask for them, so a slow store answers from memory
 
     def learned(self) -> frozenset[str]:
         """Return the ids of the services that any process has learned, as far as is known here."""
@@ -299,7 +366,7 @@ class SpooledRecords:
     # -- the remote store
 
     def _store(self) -> Records:
-        """Return the remote store; the breaker lets one caller at a time in until it is there."""
+        """Return the remote store, opening it if need be; the breaker admits one caller at a time until it is open."""
         if self._remote is None:
             assert self._open is not None  # noqa: S101 - either was given
             self._remote = self._open()
@@ -310,11 +377,11 @@ class SpooledRecords:
         return _checked(lambda: self._breaker.call(lambda: what(self._store())))
 
     def _soon(self, what: Callable[[Records], T]) -> T:
-        """Ask the remote store and wait for a moment; what comes later happens, but nobody hears of it."""
+        """Ask the remote store and wait briefly; a call that takes longer goes on, and its result is dropped."""
         return _checked(lambda: self._breaker.soon(lambda: what(self._store()), self._patience))
 
     def _tell(self, error: Exception | None) -> None:
-        """Log that the remote store went or came: once, not with every request."""
+        """Log a change between up and down, once per change."""
         if error is None:
             _log.warning("the records can be reached again; what waits in %s is sent on", self._spool.path)
         else:
@@ -386,7 +453,7 @@ class _Replay:
             drop()
 
     def _took(self, key: object, send: Callable[[], None]) -> bool:
-        """Return whether the remote store took it; one refused thing does not keep the next from being sent."""
+        """Return whether the remote store took it; a refusal does not keep the next entry from being sent."""
         now = time.monotonic()
         if self._refused.get(key, now) > now:
             return False
@@ -407,7 +474,7 @@ class _Replay:
 
 
 def _checked(what: Callable[[], T]) -> T:
-    """Call ``what``; a mistake of the owner's that shows only now must not stop the site."""
+    """Call ``what``. A configuration mistake that shows only at run time must not stop the site."""
     try:
         return what()
     except ConfigError as error:

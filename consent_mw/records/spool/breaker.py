@@ -1,16 +1,14 @@
 """
-Keeps callers from waiting for a store that does not answer.
+A circuit breaker: keeps callers from waiting for a store that does not answer.
 
-A :class:`Breaker` is closed while all is well. A failure opens it: for a
-while every caller fails at once, then one of them may try, and the others go
-on failing until that one is back. Each failed try doubles the while, up to a
-bound.
+A :class:`Breaker` is closed while the store works. A failure opens it: during a cool-down every call fails at once.
+After the cool-down one call may try while the others go on failing. A success closes the breaker; each further failure
+doubles the cool-down, up to a bound.
 
-A frozen store answers nothing, and fails only once its own time limit is
-over. :meth:`Breaker.soon` waits a few hundredths of a second instead and leaves the
-call to a thread of its own; as long as such a call is out, it starts no other.
+A frozen store fails only when its own timeout ends. :meth:`Breaker.soon` therefore waits a few hundredths of a second
+and leaves the call to a thread of its own. While such a call is out, it starts no other.
 
-Limits: what is known is known to one process, and to those forked from it later.
+Limits: the state is that of one process, and of processes forked from it later.
 """
 
 from __future__ import annotations
@@ -30,15 +28,15 @@ __all__ = ["Breaker", "Unavailable"]
 
 T = TypeVar("T")
 
-#: Seconds that the breaker stays open after the first failure, and at the most.
+#: Cool-down in seconds after the first failure, and at most.
 PAUSE = 1.0
 LONGEST_PAUSE = 10.0
-#: Threads of a process that may wait for the store.
+#: Most threads of a process that wait for the store.
 THREADS = 32
 
 
 class Unavailable(RecordsError):
-    """The store was not asked, or has not answered yet: whether it did what it was asked to is not known."""
+    """The store was not asked, or has not answered in time. It may or may not have done what it was asked to."""
 
 
 class Breaker:
@@ -47,7 +45,7 @@ class Breaker:
 
     Args:
         changed: Called with the error when the breaker opens, and with None when it closes again.
-        clock: Seconds from anywhere, never going back.
+        clock: Monotonic seconds.
     """
 
     def __init__(

@@ -1,10 +1,8 @@
 """
-The local file of a spool: what the records on another machine have not taken yet.
+The spool's file: a local ledger of what the remote store has not taken yet.
 
-It is a ledger like any other, so that it keeps the same promises and can be
-read by the same tools, should those records never come back. An entry with
-Act.ERASE in it is not a tombstone: it says that its receipt is to be erased
-over there too.
+It is a ledger like any other. It keeps the same promises, and the same tools can read it should the store never come
+back. An entry with Act.ERASE is not a tombstone here: it notes that its receipt must be erased in the store, too.
 """
 
 from __future__ import annotations

@@ -1,14 +1,12 @@
 """
-One SQLite file, used safely by threads, by processes, and by processes that fork.
+One SQLite file, used safely by threads, processes, and processes that fork.
 
-It is written in WAL mode with ``synchronous=FULL``: a commit returns after its
-bytes are on the disk, so what is acknowledged survives ``kill -9`` and a power
-cut, as far as the disk keeps its word. Each process has one connection for
-writing and one for reading, so that no page waits for a writer. A connection is
-never carried across a fork.
+It is written in WAL mode with ``synchronous=FULL``: a commit returns after its bytes are on the disk, so that what was
+acknowledged survives ``kill -9`` and a power cut, if the disk keeps its promise. Each process has one connection for
+writing and one for reading, so that no page waits for a writer. No connection crosses a fork.
 
-Limits: the file must be on a local disk, since WAL needs memory that all of its
-processes share (SQLite documentation, "Write-Ahead Logging", section 2.2).
+Limits: the file must be on a local disk, since WAL needs memory that all its processes share (SQLite documentation,
+"Write-Ahead Logging", section 2.2).
 """
 
 from __future__ import annotations
@@ -84,7 +82,7 @@ class SqliteFile:
         self._check_folder()
         # Nothing stays open: a server that loads the site before it forks has no connection to hand on.
         try:
-            with self._told():
+            with self._store_errors():
                 self._connect(START_WAIT).close()
         except _Foreign as error:
             remedy = f"Name a file of its own in the setting {self.SETTING}."
@@ -127,7 +125,7 @@ class SqliteFile:
         if not slot.lock.acquire(timeout=slot.wait):
             raise RecordsError(f"{self.CONTENT} in {self.path} are busy.")
         try:
-            with self._told():
+            with self._store_errors():
                 yield slot.connection()
         except BaseException:
             slot.drop()  # what state it is in is unknown: the next caller starts afresh
@@ -136,7 +134,7 @@ class SqliteFile:
             slot.lock.release()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _store_errors(self) -> Iterator[None]:
         """Turn an error of SQLite into one that names the file."""
         try:
             yield

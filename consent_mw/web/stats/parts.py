@@ -19,7 +19,7 @@ from consent_mw.core.counts import UNKNOWN
 from consent_mw.core.counts import VARIANT
 from consent_mw.notice.wording import language_name
 from consent_mw.stats import Row
-from consent_mw.web.stats.words import Words
+from consent_mw.web.stats.words import PageWords
 
 #: Rows of a table that are shown before somebody asks for all of them.
 ROWS = 8
@@ -153,7 +153,7 @@ def first_rows(rows: Sequence[Row]) -> tuple[Row, ...]:
     return (*(named if len(named) <= room + 1 else named[:room]), *rests)
 
 
-def value_name(words: Words, table: str, value: str) -> str:
+def value_name(words: PageWords, table: str, value: str) -> str:
     """Return what the row of a table is called."""
     if table != LANGUAGE or value in {OTHER, UNKNOWN}:
         for key in (f"v.{table}.{value}", f"v.{value}"):

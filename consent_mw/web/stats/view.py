@@ -18,6 +18,11 @@ from consent_mw.stats import RateChange
 from consent_mw.stats import Report
 from consent_mw.stats import Table
 from consent_mw.stats import wilson
+from consent_mw.stats.sentence import digits
+from consent_mw.stats.sentence import moved
+from consent_mw.stats.sentence import percent
+from consent_mw.stats.sentence import points
+from consent_mw.stats.sentence import sentence
 from consent_mw.web.stats.charts import Flag
 from consent_mw.web.stats.charts import Frame
 from consent_mw.web.stats.charts import Interval
@@ -42,12 +47,7 @@ from consent_mw.web.stats.parts import first_rows
 from consent_mw.web.stats.parts import is_rest
 from consent_mw.web.stats.parts import told_columns
 from consent_mw.web.stats.parts import value_name
-from consent_mw.web.stats.sentence import digits
-from consent_mw.web.stats.sentence import moved
-from consent_mw.web.stats.sentence import percent
-from consent_mw.web.stats.sentence import points
-from consent_mw.web.stats.sentence import sentence
-from consent_mw.web.stats.words import Words
+from consent_mw.web.stats.words import PageWords
 
 
 class ReportView:
@@ -59,7 +59,7 @@ class ReportView:
         focus: The table that is shown whole, or empty.
     """
 
-    def __init__(self, site: Site, report: Report, words: Words, *, line: str = "", focus: str = "") -> None:
+    def __init__(self, site: Site, report: Report, words: PageWords, *, line: str = "", focus: str = "") -> None:
         self._site = site
         self._report = report
         self._words = words

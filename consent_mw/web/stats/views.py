@@ -1,5 +1,5 @@
 """
-The owner's pages: how people answer the notice, for those whom :mod:`consent_mw.web.stats.access` lets in.
+The owner's pages of consent rates. :mod:`consent_mw.web.stats.access` decides who may see them.
 
 =========================  ===================================================
 GET /stats                 the page, or the way in
@@ -14,17 +14,14 @@ All but the last two take ``period`` (``7d``, ``4w``, ``12w``, ``52w``, ``3y``,
 or any number of days and weeks) or ``from`` and ``to`` as dates; the page also
 ``table`` and ``purpose``, which it shows more of, and ``lang``.
 
-Everything shown comes out of one :class:`~consent_mw.stats.Report`, which is
-made of published figures and nothing else. Until the owner opens a way in, the
-addresses answer as if they were not there.
+Everything shown comes from one :class:`~consent_mw.stats.Report`, which is made of published figures alone. Until the
+owner configures a way in, the addresses answer 404.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
@@ -40,6 +37,7 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
+from consent_mw.core.cache import BoundedCache
 from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
@@ -54,13 +52,13 @@ from consent_mw.stats import as_json
 from consent_mw.stats import chosen
 from consent_mw.stats import first_needed
 from consent_mw.stats import report
+from consent_mw.stats.texts import TEXTS
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
 from consent_mw.web.stats.access import SESSION_SECONDS
 from consent_mw.web.stats.access import Gate
-from consent_mw.web.stats.texts import TEXTS
 from consent_mw.web.stats.view import ReportView
-from consent_mw.web.stats.words import Words
+from consent_mw.web.stats.words import PageWords
 
 if TYPE_CHECKING:
     from consent_mw.web.context import WebContext
@@ -72,8 +70,9 @@ _RETRY_AFTER = "10"
 
 #: Seconds that a report is kept: an owner who goes from chart to chart reads the store once.
 _KEPT_SECONDS = 60
-#: Reports that are kept, of several owners with several periods.
+#: Reports that are kept, of several owners with several periods, and bytes of one that covers ten years.
 _KEPT_REPORTS = 8
+_REPORT_SIZE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +135,10 @@ class _Stats:
     def __init__(self, context: WebContext, gate: Gate) -> None:
         self._context = context
         self._gate = gate
-        # Published figures never change, so a report stays true; the mapping is replaced as a whole, never edited.
-        self._reports: Mapping[tuple[int, int], tuple[float, Report]] = {}
+        # Published figures never change, so a report stays true.
+        self._reports: BoundedCache[tuple[int, int], tuple[float, Report]] = BoundedCache(
+            _KEPT_REPORTS, _KEPT_REPORTS * _REPORT_SIZE, measure=lambda kept: 1000 * len(kept[1].line) + 50_000
+        )
 
     def register(self, app: Flask) -> None:
         app.before_request(self._hide)
@@ -196,7 +197,7 @@ class _Stats:
         found = self._for_machines()
         if isinstance(found, Response):
             return found
-        words = Words("en")
+        words = PageWords("en")
         view = ReportView(self._context.site(), found, words)
         labels = {purpose.id: view.purpose(purpose.id, inside=True) for purpose in found.period.purposes}
         return jsonify(as_json(found, labels=labels))
@@ -308,12 +309,12 @@ class _Stats:
     def _report(self, first: int, last: int) -> Report:
         """Return the report of these days, which may be a minute old; raises RecordsError."""
         now = time.monotonic()
-        made, found = self._reports.get((first, last), (-math.inf, None))
-        if found is None or now - made > _KEPT_SECONDS:
-            figures = self._context.records.figures(first_needed(first, last), last)
-            found = report(figures, first=first, last=last)
-            others = [item for item in self._reports.items() if item[0] != (first, last)]
-            self._reports = dict([*others[-(_KEPT_REPORTS - 1) :], ((first, last), (now, found))])
+        kept = self._reports.get((first, last))
+        if kept is not None and now - kept[0] <= _KEPT_SECONDS:
+            return kept[1]
+        figures = self._context.records.figures(first_needed(first, last), last)
+        found = report(figures, first=first, last=last)
+        self._reports.put((first, last), (now, found))
         return found
 
     def _for_machines(self) -> Report | Response:
@@ -350,14 +351,14 @@ class _Stats:
         return answer
 
     @staticmethod
-    def _downloads(words: Words, found: Report) -> Sequence[tuple[str, str]]:
+    def _downloads(words: PageWords, found: Report) -> Sequence[tuple[str, str]]:
         filled = {table.name for table in found.tables if table.rows} | {"totals", "line", "purposes"}
         keys = {name: f"get.{name}" if words.has(f"get.{name}") else f"t.{name}" for name in TABLES}
         return [(name, words.say(keys[name])) for name in TABLES if name in filled]
 
     # -- what every template needs
 
-    def _frame(self, site: Site, words: Words, asked: Selection) -> dict[str, object]:
+    def _frame(self, site: Site, words: PageWords, asked: Selection) -> dict[str, object]:
         return {
             "site": site,
             "words": words,
@@ -368,8 +369,8 @@ class _Stats:
         }
 
     @staticmethod
-    def _words(asked: Selection) -> Words:
-        return Words(asked.lang or Words.preferred(request.headers.get("Accept-Language", "")))
+    def _words(asked: Selection) -> PageWords:
+        return PageWords(asked.lang or PageWords.preferred(request.headers.get("Accept-Language", "")))
 
     @staticmethod
     def _root() -> str:

@@ -20,7 +20,7 @@ from consent_mw import stats
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
 from consent_mw.core.counts import K
-from consent_mw.web.stats.texts import TEXTS
+from consent_mw.stats.texts import TEXTS
 from tests.web.doubles import SITE
 from tests.web.doubles import TODAY
 from tests.web.doubles import FakeContext

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pytest
 
 from consent_mw.core.model import StatsAccess
+from consent_mw.stats.texts import TEXTS
 from consent_mw.web.stats.access import FREE_ATTEMPTS
-from consent_mw.web.stats.texts import TEXTS
 from tests.web.doubles import FORM
 from tests.web.doubles import Visitor
 from tests.web.stats.figures import published

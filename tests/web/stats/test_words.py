@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from consent_mw import stats
 from consent_mw.core.counts import Figures
-from consent_mw.web.stats.sentence import sentence
-from consent_mw.web.stats.texts import TEXTS
-from consent_mw.web.stats.words import Words
+from consent_mw.stats.sentence import sentence
+from consent_mw.stats.texts import TEXTS
+from consent_mw.web.stats.words import PageWords
 from tests.web.doubles import TODAY
 from tests.web.stats.figures import YESTERDAY
 from tests.web.stats.figures import merged
@@ -43,7 +43,7 @@ from tests.web.stats.owner import show
 def test_the_sentence_is_that_of_the_terminal(figures: list[Figures], days: int) -> None:
     """In English the page says what ``consent-mw stats`` says, word for word."""
     found = reported(figures, days)
-    assert sentence(Words("en"), found, LABELS).replace("\xa0", " ") == stats.sentence(found, LABELS)
+    assert sentence(PageWords("en"), found, LABELS).replace("\xa0", " ") == stats.sentence(found, LABELS)
 
 
 def test_the_sentence_names_the_change_of_the_notice() -> None:
@@ -94,7 +94,7 @@ def test_texts_are_translated_with_their_places(lang: str) -> None:
 )
 def test_numbers_and_dates_are_those_of_the_language(lang: str, number: str, share: str, days: str) -> None:
     """Thousands, decimals, percentages and ranges of days read as the language writes them."""
-    words = Words(lang)
+    words = PageWords(lang)
     assert (words.number(1234.5, 1), words.percent(0.623, 1), words.days(TODAY - 25, TODAY - 19)) == (
         number,
         share,
@@ -104,7 +104,7 @@ def test_numbers_and_dates_are_those_of_the_language(lang: str, number: str, sha
 
 def test_a_range_of_days_is_as_short_as_it_can_be() -> None:
     """What both ends share is said once; a day is a day; years are told where they differ."""
-    words = Words("en")
+    words = PageWords("en")
     assert words.days(TODAY, TODAY) == "22\xa0Nov 2026"
     assert words.days(TODAY - 6, TODAY) == "16–22\xa0Nov 2026"
     assert words.days(TODAY - 365, TODAY) == "22\xa0Nov 2025 – 22\xa0Nov 2026"
@@ -112,7 +112,7 @@ def test_a_range_of_days_is_as_short_as_it_can_be() -> None:
 
 def test_weeks_begin_on_a_monday() -> None:
     """The labels of a few weeks stand at Mondays."""
-    assert [tick.label for tick in Words("en").ticks(TODAY - 28, YESTERDAY)] == [
+    assert [tick.label for tick in PageWords("en").ticks(TODAY - 28, YESTERDAY)] == [
         "26\xa0Oct",
         "2\xa0Nov",
         "9\xa0Nov",
@@ -124,7 +124,7 @@ def test_weeks_begin_on_a_monday() -> None:
 def test_any_period_has_a_readable_axis(first: int, length: int) -> None:
     """Whatever the days, the axis has few labels, in order, within its days."""
     first = min(first, 2_900_000 - length)
-    ticks = Words("de").ticks(first, first + length)
+    ticks = PageWords("de").ticks(first, first + length)
     places = [tick.place for tick in ticks]
     assert len(ticks) <= 18
     assert places == sorted(places)

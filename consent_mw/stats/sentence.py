@@ -1,14 +1,20 @@
-"""Rates, changes and the sentence on top of the owner's pages, in the page's language and no surer than they are."""
+"""
+Rates, changes and the summary sentence of a report, in any language, and no surer than the figures are.
+
+:func:`sentence` is the one place that puts figures into a sentence. Pages call it with their language; terminals and
+JSON with English, through :func:`plain_sentence`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from consent_mw.core.counts import K
-from consent_mw.stats import Rate
-from consent_mw.stats import RateChange
-from consent_mw.stats import Report
-from consent_mw.web.stats.words import Words
+from consent_mw.stats.rates import Rate
+from consent_mw.stats.rates import RateChange
+from consent_mw.stats.reports import Report
+from consent_mw.stats.words import ENGLISH
+from consent_mw.stats.words import Words
 
 #: The purpose that the sentence is about where it was published.
 _FIRST_PURPOSE = "analytics"
@@ -22,12 +28,12 @@ _THREE_YEARS = 1096
 
 
 def digits(rate: Rate) -> int:
-    """Return how many decimals of a percentage mean something."""
+    """Return how many decimals of a percentage are significant."""
     return 1 if rate.high - rate.low < _NARROW else 0
 
 
 def percent(words: Words, rate: Rate, decimals: int = 0) -> str:
-    """Return the share in percent; only what is all or nothing reads so."""
+    """Return the share in percent; 0% and 100% are only said of none and all."""
     shown = round(100 * rate.share, decimals)
     if shown >= 100 and rate.count < rate.of:
         return words.say("percent.most")
@@ -35,7 +41,7 @@ def percent(words: Words, rate: Rate, decimals: int = 0) -> str:
 
 
 def points(words: Words, count: float) -> str:
-    """Return a number of points with its unit, whole, or with one digit where it is small."""
+    """Return percentage points with their unit: a whole number, or one decimal if it is small."""
     size = abs(count)
     decimals = 0 if size >= 1.95 or round(size, 1) == round(size) else 1
     shown = round(size, decimals)
@@ -43,7 +49,7 @@ def points(words: Words, count: float) -> str:
 
 
 def length(words: Words, days: int) -> str:
-    """Return the period before one of so many days, in weeks or years where it is whole ones."""
+    """Return a name for the previous period of so many days, in whole weeks or years if it has them."""
     if days == _THREE_YEARS:
         return words.say("length.years", n=3)
     if days > 7 and days % 7 == 0:
@@ -52,14 +58,14 @@ def length(words: Words, days: int) -> str:
 
 
 def direction(change: RateChange) -> str:
-    """Return ``up``, ``down``, or ``same`` for what may be noise."""
+    """Return ``up`` or ``down``, or ``same`` if the change may be noise."""
     if not change.certain:
         return "same"
     return "up" if change.points > 0 else "down"
 
 
 def moved(words: Words, change: RateChange | None, days: int) -> tuple[str, str] | None:
-    """Return the direction of a change against the period before, and a text that says it; None where unknown."""
+    """Return the direction of a change against the previous period and its text; None if there is no change to tell."""
     if change is None:
         return None
     way = direction(change)
@@ -68,7 +74,7 @@ def moved(words: Words, change: RateChange | None, days: int) -> tuple[str, str]
 
 def sentence(words: Words, report: Report, labels: Mapping[str, str]) -> str:
     """
-    Return the period in one plain sentence; in English it is that of :func:`consent_mw.stats.sentence`.
+    Return the period in one plain sentence, such as "62% of answers accept statistics, down 4 points since 3 May".
 
     Args:
         labels: Names of purposes, by id, as they read within a sentence.
@@ -90,7 +96,7 @@ def sentence(words: Words, report: Report, labels: Mapping[str, str]) -> str:
     text = words.say("s.purpose" if purpose else "s.any", p=percent(words, rate), purpose=labels.get(purpose, purpose))
     if compared is not None:
         key = f"s.{'before' if since is None else 'since'}.{direction(compared)}"
-        day = "" if since is None else _date(words, since.mark.first, period.last)
+        day = "" if since is None else date_of(words, since.mark.first, period.last)
         before = length(words, period.last - period.first + 1)
         text += words.say(key, points=points(words, compared.points), length=before, day=day)
     if 100 * (rate.high - rate.low) > _WIDE:
@@ -98,8 +104,25 @@ def sentence(words: Words, report: Report, labels: Mapping[str, str]) -> str:
     return text + words.say("s.end")
 
 
-def _date(words: Words, day: int, beside: int) -> str:
-    """Return the day, with its year where that of the day ``beside`` is another."""
+def date_of(words: Words, day: int, beside: int) -> str:
+    """Return the day; with its year if the day ``beside`` is in another one."""
     with_year = words.day(day, long=True)
     year = words.day(beside).rpartition(" ")[2]
     return words.day(day, long=True, year=not with_year.endswith(year))
+
+
+def plain_sentence(report: Report, labels: Mapping[str, str] | None = None) -> str:
+    """Return the sentence in English, as one types it."""
+    return plain(
+        sentence(ENGLISH, report, {purpose.id: label(purpose.id, labels) for purpose in report.period.purposes})
+    )
+
+
+def label(purpose: str, labels: Mapping[str, str] | None = None) -> str:
+    """Return the English name of a purpose within a sentence: the owner's, the built-in one, or its id."""
+    return (labels or {}).get(purpose) or (ENGLISH.say(key) if ENGLISH.has(key := f"in.{purpose}") else purpose)
+
+
+def plain(text: str) -> str:
+    """Return a text with ordinary spaces, for terminals and files."""
+    return text.replace("\u00a0", " ")

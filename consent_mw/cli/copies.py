@@ -1,0 +1,136 @@
+"""The commands that copy a ledger: ``ledger backup``, ``ledger restore`` and ``ledger copy``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from consent_mw.cli import Owner
+from consent_mw.cli import Unable
+from consent_mw.cli import clean
+from consent_mw.cli.output import count
+from consent_mw.errors import ConsentError
+
+__all__ = ["backup", "copy", "restore"]
+
+
+@click.command()
+@click.argument("file", metavar="FILE", type=click.Path(dir_okay=False))
+@click.pass_obj
+def backup(owner: Owner, file: str) -> int:
+    """
+    Copy the records into FILE, a new SQLite file, while the site runs.
+
+    Keep the signing keys beside it, in a safe place: without them the copy
+    proves nothing, and no choice verifies.
+    """
+    from consent_mw.proof.transfer import backup_file
+    from consent_mw.proof.transfer import copy_records
+    from consent_mw.records import open_records
+
+    url = owner.site.records
+    if url.startswith("sqlite:///"):
+        with owner.records():
+            backup_file(url.removeprefix("sqlite:///"), file)
+    else:
+        if os.path.exists(file):
+            raise Unable(f"{file} exists already: a backup overwrites nothing.")
+        target = open_records(f"sqlite:///{os.path.abspath(file)}", site=owner.site.id)
+        try:
+            with owner.records() as store:
+                copy_records(store, target, today=owner.today)
+        finally:
+            target.close()
+        os.chmod(file, 0o600)
+    click.echo(
+        f"Written to {file}. Check it: consent-mw ledger verify with records = sqlite:///{os.path.abspath(file)}"
+    )
+    return 0
+
+
+@click.command()
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def restore(owner: Owner, file: str, yes: bool) -> int:
+    """
+    Put the backup in FILE in the place of the records; stop the site first.
+
+    What was erased since the backup is erased in it again, as far as the
+    records that it replaces can be read. They stay beside it, as NAME.replaced.
+    """
+    from consent_mw.proof.transfer import backup_file
+    from consent_mw.proof.transfer import copy_records
+    from consent_mw.proof.transfer import erase_again
+    from consent_mw.proof.transfer import tombstones
+    from consent_mw.records import open_records
+
+    site, url = owner.site, owner.site.records
+    if not url.startswith("sqlite:///"):
+        source = open_records(f"sqlite:///{os.path.abspath(file)}", site=site.id)
+        try:
+            with owner.records() as store:
+                copied = copy_records(source, store, today=owner.today)
+        finally:
+            source.close()
+        click.echo(f"{count(copied.entries + copied.waiting, 'entry', 'entries')} restored.")
+        return 0
+    path = url.removeprefix("sqlite:///")
+    erased: frozenset[str] = frozenset()
+    if os.path.exists(path):
+        if not yes:
+            click.confirm(f"Replace {path}? The site must not run.", abort=True)
+        try:
+            with owner.records() as store:
+                erased = tombstones(store)
+        except ConsentError as error:
+            click.echo(f"What was erased since the backup is not known: {clean(str(error))}", err=True)
+    draft = f"{path}.{os.getpid()}.restored"
+    backup_file(file, draft)
+    made = open_records(f"sqlite:///{draft}", site=site.id)
+    try:
+        again = erase_again(made, erased - tombstones(made), owner.today)
+    finally:
+        made.close()
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.exists(path + suffix):
+            os.replace(path + suffix, f"{path}.replaced{suffix}")
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.exists(draft + suffix):
+            os.replace(draft + suffix, path + suffix)
+    click.echo(f"Restored from {file}; {count(again, 'entry', 'entries')} erased again. Run: consent-mw ledger verify")
+    return 0
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.pass_obj
+def copy(owner: Owner, source: str, target: str) -> int:
+    """
+    Copy the records at the address FROM into the empty store at the address TO.
+
+    Addresses are written as in the setting records. The chain stays the same,
+    so that receipts keep their proof.
+    """
+    from consent_mw.proof.transfer import copy_records
+    from consent_mw.records import open_records
+
+    site = owner.site.id
+    if source.startswith("sqlite:///") and not os.path.exists(source.removeprefix("sqlite:///")):
+        raise Unable("There are no records at FROM.")
+    old = open_records(source, site=site)
+    try:
+        new = open_records(target, site=site)
+        try:
+            copied = copy_records(old, new, today=owner.today)
+        finally:
+            new.close()
+    finally:
+        old.close()
+    click.echo(
+        f"{count(copied.seals, 'seal')}, {count(copied.entries, 'entry', 'entries')}, {copied.waiting:,} waiting, "
+        f"{count(copied.notices, 'notice')}, {count(copied.figures, 'table')} of figures copied."
+    )
+    return 0

@@ -1,0 +1,129 @@
+"""
+The commands for signing keys: a new key in two rounds, so that no machine meets a signature that it does not know.
+
+Keys are listed oldest first; the last one signs, and all of them verify. ``add`` puts a new key before the last: it
+verifies everywhere before it signs anywhere. Once every machine has it, ``promote`` makes it the last. Once nothing
+that the old key signed counts any more, ``retire`` takes that out.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+import click
+
+from consent_mw.cli import Owner
+from consent_mw.cli import Unable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.group()
+def keys() -> None:
+    """List, add, promote and retire signing keys."""
+
+
+@keys.command("list")
+@click.pass_obj
+def list_keys(owner: Owner) -> int:
+    """Name each key, oldest first; the keys themselves are not shown."""
+    known = owner.keys
+    for number, (name, key) in enumerate(zip(_names(known), known, strict=True), 1):
+        click.echo(f"{number}  {name}  {'signs' if key == known[-1] else 'verifies'}")
+    return 0
+
+
+@keys.command()
+@click.pass_obj
+def add(owner: Owner) -> int:
+    """
+    Add a new key that verifies and does not sign yet.
+
+    First round: give the new list to every machine, and restart each of them.
+    """
+    known = owner.keys
+    new = secrets.token_urlsafe(48)
+    _keep(owner, (*known[:-1], new, known[-1]))
+    click.echo(
+        f"Added {_names((new,))[0]}. Once every machine has it, run: consent-mw keys promote {_names((new,))[0]}"
+    )
+    return 0
+
+
+@keys.command()
+@click.argument("name")
+@click.pass_obj
+def promote(owner: Owner, name: str) -> int:
+    """
+    Let the key NAME sign from now on.
+
+    Second round: every machine must know the key already. Give the new list to
+    every machine, and restart each of them, in any order.
+    """
+    known = owner.keys
+    key = _named(known, name)
+    if key == known[-1]:
+        raise Unable(f"{name} signs already.")
+    _keep(owner, (*(one for one in known if one != key), key))
+    click.echo(f"{name} signs. Keep the old key for as long as choices count that it signed: {_days(owner)}.")
+    return 0
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def retire(owner: Owner, name: str, yes: bool) -> int:
+    """
+    Take the key NAME out of the list.
+
+    Visitors whose choice it signed are asked again. Keep the key somewhere
+    safe: old seals and receipts are checked with --retired-keys.
+    """
+    known = owner.keys
+    key = _named(known, name)
+    if key == known[-1]:
+        raise Unable(f"{name} signs: promote another key first.")
+    if not yes:
+        click.confirm(
+            f"Choices that {name} signed count no more, after {_days(owner)} there are none. Retire it?", abort=True
+        )
+    _keep(owner, tuple(one for one in known if one != key))
+    click.echo(f"{name} is retired.")
+    return 0
+
+
+def _days(owner: Owner) -> str:
+    return f"{owner.site.choice_days} days"
+
+
+def _names(known: Sequence[str]) -> list[str]:
+    from consent_mw.proof.signing import key_name
+
+    return [key_name(key) for key in known]
+
+
+def _named(known: Sequence[str], name: str) -> str:
+    """Return the key of that name."""
+    found = [key for key, one in zip(known, _names(known), strict=True) if one == name]
+    if not found:
+        raise Unable(f"There is no key {name}: consent-mw keys list names them.")
+    return found[0]
+
+
+def _keep(owner: Owner, listed: Sequence[str]) -> None:
+    """Write the list where the site reads it: into the key file, or to standard output for the environment."""
+    from consent_mw.cookies.keys import key_file
+    from consent_mw.cookies.keys import write_keys
+
+    site = owner.site
+    if site.keys_env in os.environ:
+        click.echo(f"Set {site.keys_env} to this on every machine, and show it to nobody:", err=True)
+        click.echo(" ".join(listed))
+        return
+    file = key_file(site.records.removeprefix("sqlite:///"))
+    write_keys(file, listed)
+    click.echo(f"Written to {file}; restart the site.", err=True)

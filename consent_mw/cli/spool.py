@@ -1,0 +1,118 @@
+"""The commands for the spool: what waits on this machine, sending it on, and taking over a dead machine's file."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from consent_mw.cli import FOUND
+from consent_mw.cli import Owner
+from consent_mw.cli import Unable
+
+if TYPE_CHECKING:
+    from consent_mw.records.spool import SpooledRecords
+    from consent_mw.records.spool import SpoolStatus
+
+#: Seconds that a replay waits for the store, which may be coming back just now.
+PATIENCE = 20.0
+
+
+@click.group()
+def spool() -> None:
+    """Show what waits for the store on this machine, and send it on."""
+
+
+@spool.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@click.pass_obj
+def status(owner: Owner, as_json: bool) -> int:
+    """Say how much waits, and since when; exit with 1 if anything does."""
+    from consent_mw.core.days import iso
+
+    with _opened(owner, _own_file(owner)) as records:
+        found = records.status()
+    oldest = None if found.oldest is None else iso(found.oldest)
+    if as_json:
+        told = {"entries": found.entries, "oldest": oldest, "notices": found.notices, "erasures": found.erasures}
+        click.echo(json.dumps(told, indent=2))
+    elif not _any(found):
+        click.echo("Nothing waits: the store has everything.")
+    else:
+        since = f", the oldest of {oldest}" if oldest else ""
+        click.echo(f"{found.entries:,} entries wait{since}; {found.notices:,} notices; {found.erasures:,} erasures.")
+    return FOUND if _any(found) else 0
+
+
+@spool.command()
+@click.pass_obj
+def replay(owner: Owner) -> int:
+    """Send what waits on this machine to the store, as the running site does every few seconds."""
+    return _replay(owner, _own_file(owner))
+
+
+@spool.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.pass_obj
+def take(owner: Owner, file: str) -> int:
+    """
+    Send what waits in FILE, the spool of a machine that is gone, to the store.
+
+    Copy FILE together with FILE-wal, if that exists. An entry leaves the file
+    only after the store has it, so the command may be stopped and repeated.
+    """
+    if os.path.exists(owner.site.spool) and os.path.samefile(file, owner.site.spool):
+        raise Unable(f"{file} is the spool of this machine: run consent-mw spool replay.")
+    return _replay(owner, file)
+
+
+def _own_file(owner: Owner) -> str:
+    """Return the spool of this machine."""
+    if not owner.site.spool:
+        raise Unable("This site has no spool: its records are in a file on this machine, which is always at hand.")
+    if not os.path.exists(owner.site.spool):
+        raise Unable(f"There is no spool at {owner.site.spool}: the site makes it when it starts.")
+    return owner.site.spool
+
+
+@contextmanager
+def _opened(owner: Owner, file: str) -> Iterator[SpooledRecords]:
+    from consent_mw.records import open_records
+    from consent_mw.records.spool import SpooledRecords
+
+    site = owner.site
+    records = SpooledRecords(lambda: open_records(site.records, site=site.id), file, site=site.id)
+    try:
+        yield records
+    finally:
+        records.close()
+
+
+def _replay(owner: Owner, file: str) -> int:
+    """Send on what waits in a file, and say how much still does."""
+    sent = 0
+    with _opened(owner, file) as records:
+        until = time.monotonic() + PATIENCE
+        while True:
+            sent += records.replay()
+            left = records.status()
+            # Erasures are done twice, a minute apart, and need no one to wait for them.
+            if not left.entries and not left.notices or time.monotonic() > until:
+                break
+            time.sleep(0.2)
+    click.echo(f"{sent:,} entries sent to the store.")
+    if left.entries or left.notices:
+        raise Unable(
+            f"{left.entries:,} entries still wait in {file}: the store does not answer, another process is sending "
+            "them, or it refuses them. The log of the site says which."
+        )
+    return 0
+
+
+def _any(found: SpoolStatus) -> bool:
+    return bool(found.entries or found.notices or found.erasures)

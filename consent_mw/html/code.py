@@ -1,0 +1,500 @@
+"""
+Which services a script belongs to: by code that marks them, and by the addresses that it loads.
+
+Theory of operation
+-------------------
+
+What is looked for is cheap to exclude: the words of a script are a set, and a signature is tried only where all of
+its words occur in that set. Most scripts have neither a signature nor a held address, and that is the end of it.
+
+Where something is found, it counts by what it *does* in the script, and for that :mod:`consent_mw.html.javascript`
+tells code from data.
+
+1. *Data is not code.* A script that asks for nothing itself, by no function of the browser that fetches, inserts or
+   navigates, can only be held for signatures in its code. What stands in its strings, templates, comments and
+   expressions is another script's business, which is held itself: state of an application, documentation, a message
+   for the console.
+2. *What asks* may insert its strings as code and load the addresses in them, so there they count, too. Comments and
+   regular expressions never do.
+3. *What is shown* (films, maps, posts: services that are no trackers) is data in many an application's state. Its
+   address counts only where the code around it makes it load: it is written into the page, set as a source, assigned
+   or called with. The rest is held when it happens, by the guard in the page.
+4. *A call is not the service.* Code of the site's own that also calls ``fbq(...)`` sends nothing while the script that
+   brings ``fbq`` is held and a queue stands in its place. So such a script is not held for the call: it is named
+   under :attr:`Code.calls`, and whoever reads the page decides by what was held before it. Where the script asks
+   first whether the function is there, it is not named at all.
+
+Where the lexer is not sure, everything is taken for code, as if the script asked.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from consent_mw.core.model import Service
+from consent_mw.html.javascript import Lexer
+from consent_mw.html.urls import Url
+from consent_mw.html.urls import ascii_host
+
+Ids = tuple[str, ...]
+
+#: Answers to scripts are kept, so many bytes of them; longer scripts are looked at each time.
+_CACHED_CODE = 4_194_304
+_CACHED_SCRIPT = 65_536
+#: What an entry takes besides the script itself, in bytes.
+_ENTRY = 300
+#: By how many letters of theirs signatures of one word are found.
+_FIRST = 3
+#: Words are collected so many bytes at a time; the overlap is longer than any word that matters.
+_WINDOW = 1_048_576
+_OVERLAP = 256
+#: A longer script is never nothing but calls.
+_MOST_CALLS = 65_536
+#: How far before an address is looked for what loads it.
+_BEFORE = 120
+
+_WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_QUOTES = "\"'`"
+_CODE_TOKEN = re.compile(r"[A-Za-z0-9_$]+|\s+|[\"'`]|.", re.DOTALL)
+_IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*+")
+_ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\})")
+_URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
+_SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
+_FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
+#: A host alone in quotes, or with a path behind it: code joins a scheme, "//" or a sub-domain to it.
+_QUOTED_HOST = re.compile(rb"[\"'`]\.?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
+#: A host of the shape "name.tld" is looked up only where code joins strings.
+_NAVIGATES = rb"|\blocation\b|\bopen\s*\("
+_FETCHES = (
+    rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
+    rb"|(?:inner|outer)HTML|\bnew\s+Image\b|\.src\b|\[\s*[\"']src[\"']\s*\]|\.setAttribute\b|\.write(?:ln)?\s*\("
+    rb"|\b(?:fetch|eval|Function)\s*\(|\bimport\b|\bfrom\s*[\"']|\.href\s*=(?!=)"
+    rb"|(?:[lL]oad|cript|quire|nject)[\w$]{0,20}\s*\(\s*[\"'`]|\.(?:ajax|load|get|post|html|append|prepend|before|after)\s*\("
+)
+#: Code that asks for something by itself, puts markup into the page, or makes code of text.
+_ASKS = re.compile(_FETCHES + _NAVIGATES)
+#: The same for what runs only when a visitor does something: to go elsewhere then is the visitor's wish.
+_ASKS_BY_ITSELF = re.compile(_FETCHES)
+#: Code that brings other code, as the vendors' own snippets do.
+_BRINGS = re.compile(
+    rb"createElement\s*\(\s*(?![\"'`](?!(?:script|img|iframe|link|image)\b))|\bnew\s+Image\b|getScript|importScripts"
+    rb"|\.write(?:ln)?\s*\(|sendBeacon|\b(?:import|eval|Function)\s*\("
+)
+_LOADS = re.compile(
+    r"\.(?:m?js|css)\b|/(?:js|css|sdk|embed|player|widgets?|iframe|loader|api)\b|\Z(?<=/)|_api\b|\Aapi\.", re.I
+)
+#: Code before a string that becomes an address, or markup of the page.
+_SETS_SOURCE = re.compile(
+    rb"(?:\.src|\[[\"']src[\"']\])\s*=[^;,{}]*\Z"
+    rb"|setAttribute\s*\(\s*[\"'](?:src|href|data)[\"']\s*,\s*\Z"
+    rb"|\b(?:fetch|import|importScripts|getScript)\s*\(\s*\Z"
+)
+_WRITES = re.compile(
+    rb"(?:\.write(?:ln)?\s*\(|(?:inner|outer)HTML\s*\+?=|insertAdjacentHTML\s*\([^()]{0,30},"
+    rb"|\.(?:html|append|prepend|before|after)\s*\()\s*\Z"
+)
+_USES_BEFORE = re.compile(
+    rb"(?:[=(+?]|\b(?:return|import|from)|\bdocument\s*,|[\"'`](?:script|iframe|link)[\"'`]\s*,)\s*\Z"
+)
+_SCHEME_IN_STRING = re.compile(rb"[\"'`](?:https?:)?\Z", re.I)
+_CALLED = re.compile(r"([A-Za-z_$][\w$]*)(?:\.[\w$]+)*(?:\(|\.push\Z)|send_to\b")
+_PARENTHESES = re.compile(rb"[()]")
+#: Words that stand in calls and in the lines around them, and are no code of the site's own.
+_COMMON_WORDS = frozenset(
+    b"arguments catch const Date document else e false function globalThis if js let new null push return self strict"
+    b" this top true try typeof undefined use var void window".split()
+)
+
+
+class Code(NamedTuple):
+    """What a script has to do with services."""
+
+    #: What it loads, sets up, or carries in a way that may run.
+    ids: Ids = ()
+    #: What it only calls, beside code of its own: nothing is sent while a queue stands for what brings the service.
+    calls: Ids = ()
+
+    @property
+    def all(self) -> Ids:
+        """Both."""
+        return tuple(sorted({*self.ids, *self.calls}))
+
+
+_NOTHING = Code()
+
+
+class Signature:
+    """Code that marks a script: white space may stand between its tokens, and any quote stands for any other."""
+
+    __slots__ = ("_compiled", "_text", "beginning", "call", "id", "words")
+
+    def __init__(self, text: str, service: str) -> None:
+        pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
+        boundary = "(?<![A-Za-z0-9_$])" if re.match(r"[A-Za-z0-9_$]", text) else ""
+        parts = ["[\"'`]" if piece in _QUOTES else re.escape(piece) for piece in pieces]
+        self.id = service
+        self._text = (boundary + r"\s*+".join(parts)).encode()
+        self._compiled: re.Pattern[bytes] | None = None
+        #: Words that stand whole in every script with this signature.
+        self.words = frozenset(piece.encode() for piece in pieces[:-1] if _WORD.fullmatch(piece))
+        #: What some word of such a script begins with: the last piece may go on.
+        self.beginning = pieces[-1].encode() if _WORD.fullmatch(pieces[-1]) else b""
+        called = _CALLED.match(text)
+        #: The global that it calls, empty for an argument of one; None where it is no call.
+        self.call = None if called is None else (called.group(1) or "").encode()
+
+    @property
+    def pattern(self) -> re.Pattern[bytes]:
+        """The pattern, compiled when first needed: a site meets few of a thousand, and each takes a millisecond."""
+        if self._compiled is None:
+            self._compiled = re.compile(self._text)
+        return self._compiled
+
+
+class _Script:
+    """One script, its escapes decoded, and where in its own bytes each place of it is."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.text = _ESCAPE.sub(_unescape, raw) if b"\\" in raw else raw
+        self._behind: list[int] = []
+        self._lost: list[int] = []
+        if len(self.text) != len(raw):
+            lost = 0
+            for found in _ESCAPE.finditer(raw):
+                lost += found.end() - found.start() - 1
+                self._behind.append(found.end() - lost)
+                self._lost.append(lost)
+
+    def raw_place(self, place: int) -> int:
+        """Return where in the raw bytes the text's ``place`` is."""
+        index = bisect_right(self._behind, place)
+        return place + (self._lost[index - 1] if index else 0)
+
+    def words(self) -> set[bytes]:
+        """Return all words, and perhaps some pieces of words."""
+        text = self.text
+        if len(text) <= _WINDOW:
+            return set(_IDENTIFIER.findall(text))
+        words: set[bytes] = set()
+        for start in range(0, len(text), _WINDOW):
+            words.update(_IDENTIFIER.findall(text, start, start + _WINDOW + _OVERLAP))
+        return words
+
+
+class _Address(NamedTuple):
+    """An address in a script that leads to services."""
+
+    place: int
+    ids: Ids
+    #: Its host and path, or empty for a host alone.
+    where: str
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    slash, *codes = match.groups()
+    return b"/" if slash else bytes([int(next(code for code in codes if code), 16)])
+
+
+class CodeMatcher:
+    """
+    The signatures of a set of services.
+
+    Args:
+        services: By id.
+        resolved: Returns the services that a request goes to, given the page's host.
+        begun: The same for an address that goes on in a variable.
+    """
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        resolved: Callable[[Url, str], Ids],
+        begun: Callable[[str, str], Ids],
+    ) -> None:
+        services = list(services)
+        self._resolved = resolved
+        self._begun = begun
+        self._words_of: dict[bytes, list[Signature]] = {}
+        #: Signatures of one word, which may go on, by its first letters.
+        self._beginning_with: dict[bytes, list[Signature]] = {}
+        self._no_words: list[Signature] = []
+        #: Services that are there to be seen: films, maps, pictures.
+        self._shown = frozenset(
+            service.id
+            for service in services
+            if not service.tracker and {"embeds", "preferences"}.issuperset(service.purposes)
+        )
+        #: The globals that stand in for a held service.
+        self._queues = {
+            service.id: frozenset(re.split(r"[.(\[]", name)[0].encode() for name in service.queue)
+            for service in services
+            if service.queue
+        }
+        for service in services:
+            for text in service.inline:
+                self._add(Signature(text, service.id))
+        self._words = frozenset(self._words_of)
+        self._cache: dict[bytes | tuple[bytes, str], Code] = {}
+        self._room = _CACHED_CODE
+
+    def _add(self, signature: Signature) -> None:
+        word = max(signature.words, key=len, default=b"")
+        if word:
+            self._words_of.setdefault(word, []).append(signature)
+        elif len(signature.beginning) >= _FIRST:
+            self._beginning_with.setdefault(signature.beginning[:_FIRST], []).append(signature)
+        else:
+            self._no_words.append(signature)
+
+    def match(self, text: bytes, host: str, *, own: bool) -> Code:
+        """
+        Return what the script ``text`` of a page on ``host`` has to do with services.
+
+        Args:
+            own: Some rule names the page's host, so that the answer is for this host alone.
+        """
+        key = (text, host) if own else text
+        known = self._cache.get(key)
+        if known is None:
+            known = self._match(_Script(text), host)
+            if len(text) <= _CACHED_SCRIPT:
+                self._room -= len(text) + _ENTRY
+                if self._room < 0:
+                    self._cache.clear()
+                    self._room = _CACHED_CODE
+                self._cache[key] = known
+        return known
+
+    def handler(self, text: bytes, host: str, *, by_visitor: bool) -> Ids:
+        """
+        Return the services whose addresses an event handler loads.
+
+        Args:
+            by_visitor: The event is something that a visitor does, who may well want to go elsewhere.
+        """
+        script = _Script(text)
+        if not (_ASKS_BY_ITSELF if by_visitor else _ASKS).search(script.text):
+            return ()
+        found = [*self._addresses(script.text, host), *self._hosts(script.text, host)]
+        return tuple(sorted({id_ for address in found for id_ in address.ids}))
+
+    def anywhere(self, text: bytes, host: str) -> Ids:
+        """Return the services of which a signature or an address is anywhere in ``text``: markup with code in it."""
+        script = _Script(text)
+        marked = {signature.id for signature, _ in self._signatures(script)}
+        return tuple(sorted(marked | {id_ for address in self._addresses(script.text, host) for id_ in address.ids}))
+
+    def addresses(self, text: bytes, host: str) -> Ids:
+        """Return the services that the absolute addresses in ``text`` lead to, whatever it is."""
+        return tuple(sorted({id_ for address in self._addresses(_Script(text).text, host) for id_ in address.ids}))
+
+    # -- what is in a script
+
+    def _signatures(self, script: _Script) -> Iterator[tuple[Signature, list[int]]]:
+        """Yield the signatures that occur, with their places."""
+        words = script.words()
+        # Sets are quick to ask; the patterns are tried where all of a signature's words occur.
+        tried = [signature for word in words & self._words for signature in self._words_of[word]]
+        tried = [signature for signature in tried if signature.words <= words]
+        for word in words:
+            beginning = self._beginning_with.get(word[:_FIRST])
+            if beginning:
+                tried += [signature for signature in beginning if word.startswith(signature.beginning)]
+        for signature in (*self._no_words, *tried):
+            if places := [found.start() for found in signature.pattern.finditer(script.text)]:
+                yield signature, places
+
+    def _addresses(self, text: bytes, host: str) -> Iterator[_Address]:
+        """Yield the addresses that lead to services."""
+        if b"//" not in text:
+            return
+        for found in _URL.finditer(text):
+            scheme = _SCHEME.search(text, max(0, found.start() - 17), found.start())
+            if scheme and scheme.group(1).lower() not in _FETCHING_SCHEMES:
+                continue
+            name = ascii_host(found.group(1).decode("utf-8", "replace"))
+            path = "/" + found.group(2).decode("utf-8", "replace").removeprefix("/")
+            if ids := self._leads_to(name, path, host):
+                yield _Address(found.start(), ids, name + path)
+
+    def _leads_to(self, name: str, rest: str, host: str) -> Ids:
+        """Match an address written in code, where the path may go on in a variable behind it."""
+        ids = self._resolved(Url("https", name, rest), host)
+        if not ids and "?" not in rest:
+            # The query comes later.
+            ids = self._resolved(Url("https", name, rest + "?"), host)
+        if ids or name == host:
+            return ids
+        # 'https://host/' + more: what is written is the beginning of a held prefix.
+        return self._begun(name, rest)
+
+    def _hosts(self, text: bytes, host: str) -> Iterator[_Address]:
+        """Yield the hosts alone in quotes that lead to services."""
+        for found in _QUOTED_HOST.finditer(text):
+            name, rest = found.groups(b"")
+            ids = self._resolved(Url("https", name.decode(), (rest or b"/").decode("latin-1")), host)
+            if ids:
+                yield _Address(found.start(1), ids, "")
+
+    # -- what counts of it
+
+    def _match(self, script: _Script, host: str) -> Code:
+        signatures = list(self._signatures(script))
+        addresses = list(self._addresses(script.text, host))
+        asking = [found.start() for found in _ASKS.finditer(script.text)]
+        if asking:
+            addresses += self._hosts(script.text, host)
+        if not signatures and not addresses:
+            return _NOTHING
+        reading = _Reading(script, [*asking, *(place for _, places in signatures for place in places)])
+        asks = any(map(reading.is_code, asking))
+        loads: set[str] = set()
+        if asks:
+            for address in addresses:
+                if not reading.is_dead(address.place):
+                    loads.update(
+                        id_ for id_ in address.ids if id_ not in self._shown or self._is_loaded(reading, address)
+                    )
+        ids, calls = set(loads), set[str]()
+        brings = asks and any(reading.is_code(found.start()) for found in _BRINGS.finditer(script.text))
+        by_service: dict[str, list[Signature]] = {}
+        for signature, places in signatures:
+            # A name may be a text of its own, as in window['name']; a call is none.
+            in_code = reading.is_code if signature.call else reading.is_code_or_quoted
+            counts = reading.counts if asks else in_code
+            if any(map(counts, places)):
+                by_service.setdefault(signature.id, []).append(signature)
+        for id_, found in by_service.items():
+            if id_ in loads or brings or any(signature.call is None for signature in found):
+                ids.add(id_)
+            else:
+                roots = {signature.call for signature in found if signature.call} | self._queues.get(id_, frozenset())
+                if not self._has_own_code(script, reading, roots):
+                    ids.add(id_)
+                elif not _asks_whether(script.text, roots):
+                    (calls if id_ in self._queues else ids).add(id_)
+        return Code(tuple(sorted(ids)), tuple(sorted(calls)))
+
+    @staticmethod
+    def _is_loaded(reading: _Reading, address: _Address) -> bool:
+        """Whether the code around the address of something that is shown makes it load."""
+        before, first = reading.before(address.place)
+        if _WRITES.search(before):
+            return True
+        if not first:
+            return False
+        if _SETS_SOURCE.search(before):
+            return True
+        return bool(_LOADS.search(address.where)) and _USES_BEFORE.search(before) is not None
+
+    @staticmethod
+    def _has_own_code(script: _Script, reading: _Reading, roots: set[bytes]) -> bool:
+        """Whether a script does more than to call what ``roots`` name."""
+        if len(script.raw) > _MOST_CALLS:
+            return True
+        code = reading.code()
+        names = b"|".join(map(re.escape, sorted(roots)))
+        call = re.compile(rb"(?<![\w$.])(?:" + names + rb")(?:\s*\.\s*[\w$]+)*\s*\(")
+        kept: list[bytes] = []
+        at = 0
+        while found := call.search(code, at):
+            kept.append(code[at : found.start()])
+            depth, at = 1, found.end()
+            while depth and (bracket := _PARENTHESES.search(code, at)):
+                depth += 1 if bracket.group() == b"(" else -1
+                at = bracket.end()
+            if depth:
+                break
+        kept.append(code[at:])
+        words = {word for piece in kept for word in _IDENTIFIER.findall(piece)}
+        return bool(words - _COMMON_WORDS - roots)
+
+
+def _asks_whether(text: bytes, roots: Iterable[bytes]) -> bool:
+    """Whether a script asks first if what it calls is there."""
+    names = b"(?:" + b"|".join(map(re.escape, sorted(roots))) + rb")(?![\w$])"
+    held_by = rb"(?:window|self|globalThis|top)\s*\.\s*"
+    return bool(
+        re.search(
+            rb"typeof\s*\(?\s*(?:" + held_by + rb")?" + names
+            + rb"|(?:\bif\s*\(|&&|\|\||[(!?])\s*!?\s*" + held_by + names
+            + rb"|\bif\s*\(\s*!?\s*" + names + rb"\s*[)&|]"
+            + rb"|(?<![\w$.])(?:" + held_by + rb")?" + names + rb"\s*(?:&&|\?\.)"
+            + rb"|[\"']" + names + rb"[\"']\s*in\s+(?:window|self|globalThis)",
+            text,
+        )
+    )  # fmt: skip
+
+
+class _Reading:
+    """
+    What the places of a script are, by its lexer.
+
+    Args:
+        places: Those of the text that will be asked about.
+    """
+
+    def __init__(self, script: _Script, places: Iterable[int]) -> None:
+        self._script = script
+        wanted = {script.raw_place(place + shift) for place in places for shift in (-1, 0)}
+        wanted.update(script.raw_place(found.start()) for found in _BRINGS.finditer(script.text))
+        self._code = Lexer(script.raw).code_among(place for place in wanted if place >= 0)
+        self._data: tuple[list[int], list[int]] | None = None
+
+    def is_code(self, place: int) -> bool:
+        """Whether code stands there, as far as one can be sure."""
+        return self._code is None or self._script.raw_place(place) in self._code
+
+    def is_code_or_quoted(self, place: int) -> bool:
+        """Whether code stands there, or what a string of the code begins with."""
+        if self.is_code(place):
+            return True
+        before = place - 1
+        return before >= 0 and self._script.text[before:place] in (b'"', b"'", b"`") and self.is_code(before)
+
+    def counts(self, place: int) -> bool:
+        """Whether what stands there may run or be loaded by a script that asks."""
+        return self.is_code(place) or not self.is_dead(place)
+
+    def _intervals(self) -> tuple[list[int], list[int]]:
+        if self._data is None:
+            found = list(Lexer(self._script.raw).data()) if self._code is not None else []
+            self._data = [start for start, _ in found], [end for _, end in found]
+        return self._data
+
+    def _around(self, place: int) -> tuple[int, int]:
+        """Return where the string, comment or the like around a raw place begins and ends; (-1, -1) where none is."""
+        starts, ends = self._intervals()
+        index = bisect_right(starts, place) - 1
+        return (starts[index], ends[index]) if index >= 0 and place < ends[index] else (-1, -1)
+
+    def is_dead(self, place: int) -> bool:
+        """Whether a comment or a regular expression is there."""
+        start, _ = self._around(self._script.raw_place(place))
+        return start >= 0 and self._script.raw[start : start + 1] == b"/"
+
+    def before(self, place: int) -> tuple[bytes, bool]:
+        """Return the code before the string around ``place``, and whether that begins with the address there."""
+        raw, at = self._script.raw, self._script.raw_place(place)
+        start, _ = self._around(at)
+        if start < 0:
+            # Not sure: the string begins where its quote seems to.
+            quote = _SCHEME_IN_STRING.search(raw, max(0, at - 8), at)
+            start = quote.start() if quote else at
+        first = start < at and _SCHEME_IN_STRING.fullmatch(raw[start:at].replace(b"\\", b"")) is not None
+        return raw[max(0, start - _BEFORE) : start], first
+
+    def code(self) -> bytes:
+        """Return the script without what is data."""
+        kept: list[bytes] = []
+        at = 0
+        for start, end in zip(*self._intervals(), strict=True):
+            kept.append(self._script.raw[at:start])
+            at = end
+        return b" ".join([*kept, self._script.raw[at:]])

@@ -1,0 +1,443 @@
+"""
+Which elements are open: the standard's tree construction, over names only.
+
+What a tag is can depend on all that is open around it: whether it begins raw
+text, opens an element of SVG, or is dropped; whether "<![CDATA[" begins a
+section. This follows https://html.spec.whatwg.org/multipage/parsing.html as it
+is written: a stack of open elements with namespaces, a list of active
+formatting elements, a form pointer, a stack of template insertion modes. It
+makes no nodes and keeps no text, so foster parenting, which only says where
+nodes go, has no part in it. The insertion modes are in
+:mod:`consent_mw.html.scanner.tree_modes`, each under its own name.
+
+Every walk over the stack is counted. A page may make as many steps as some
+constant times its tags; one that makes more is refused, so that no page costs
+more than linear time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from consent_mw.errors import RefusedMarkup
+from consent_mw.html.elements import attributes
+from consent_mw.html.tokens import BREAKOUT
+from consent_mw.html.tokens import MATH_INTEGRATION
+from consent_mw.html.tokens import MATH_ONLY
+from consent_mw.html.tokens import SVG_INTEGRATION
+
+HTML = b"html"
+SVG = b"svg"
+MATH = b"math"
+#: In place of a namespace: the tag is ignored.
+DROPPED = b""
+
+#: Steps of walks over the stack that a page may make, and as many more for each of its tags.
+_STEPS = 100_000
+_STEPS_FOR_TAG = 64
+
+_FONT_BREAKOUT = frozenset({b"color", b"face", b"size"})
+_MATH_SPECIAL = MATH_INTEGRATION | {b"annotation-xml"}
+#: https://html.spec.whatwg.org/#special
+SPECIAL = frozenset(
+    b"address applet area article aside base basefont bgsound blockquote body br button caption center col colgroup dd"
+    b" details dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header"
+    b" hgroup hr html iframe img input keygen li link listing main marquee menu meta nav noembed noframes noscript"
+    b" object ol p param plaintext pre script search section select source style summary table tbody td template"
+    b" textarea tfoot th thead title tr track ul wbr xmp".split()
+)
+#: https://html.spec.whatwg.org/#has-an-element-in-scope
+SCOPE = frozenset(b"applet caption html table td th marquee object select template".split())
+#: Before select became a scope of its own.
+OLD_SCOPE = SCOPE - {b"select"}
+LIST_ITEM = frozenset({b"ol", b"ul"})
+BUTTON = frozenset({b"button"})
+TABLE_SCOPE = frozenset({b"html", b"table", b"template"})
+#: https://html.spec.whatwg.org/#generate-implied-end-tags
+IMPLIED = frozenset(b"dd dt li optgroup option p rb rp rt rtc".split())
+THOROUGHLY_IMPLIED = IMPLIED | frozenset(b"caption colgroup tbody td tfoot th thead tr".split())
+_NOTHING: frozenset[bytes] = frozenset()
+
+
+class Dialect(NamedTuple):
+    """How a browser reads where browsers differ; None where the page has not made it matter yet."""
+
+    #: With scripts on, noscript is raw text.
+    scripting: bool | None = None
+    #: An old parser drops most tags in select.
+    old_select: bool | None = None
+    #: Without a doctype that says otherwise, a table does not close a paragraph.
+    quirks: bool | None = None
+
+
+class Element:
+    """An open element: no node, but one name on the stack; compared by identity."""
+
+    __slots__ = ("html_point", "math_point", "name", "namespace", "raw")
+
+    def __init__(self, name: bytes, namespace: bytes = HTML, raw: bytes = b"") -> None:
+        self.name = name
+        self.namespace = namespace
+        #: Its start tag, where that can matter again.
+        self.raw = raw
+        #: https://html.spec.whatwg.org/#mathml-text-integration-point
+        self.math_point = namespace == MATH and name in MATH_INTEGRATION
+        #: https://html.spec.whatwg.org/#html-integration-point
+        self.html_point = (namespace == SVG and name in SVG_INTEGRATION) or (
+            namespace == MATH and name == b"annotation-xml" and _holds_html(raw)
+        )
+
+    @property
+    def special(self) -> bool:
+        """Whether it is in the special category."""
+        if self.namespace == HTML:
+            return self.name in SPECIAL
+        return self.html_point if self.namespace == SVG else self.name in _MATH_SPECIAL
+
+
+class TagToken(NamedTuple):
+    """A start tag or an end tag."""
+
+    name: bytes
+    raw: bytes = b""
+    self_closing: bool = False
+
+    def value(self, name: bytes) -> bytes:
+        """Return the value of an attribute, in lower case; empty where there is none."""
+        found = attributes(self.raw, 1 + len(self.name)).get(name)
+        return found[0].raw.lower() if found else b""
+
+
+class Tree:
+    """
+    The state of tree construction.
+
+    Args:
+        dialect: How a browser reads where browsers differ.
+    """
+
+    __slots__ = (
+        "dialect", "form", "formatting", "frameset_ok", "head", "mode", "original_mode", "quirks", "stack", "steps",
+        "template_modes", "tokens",
+    )  # fmt: skip
+
+    def __init__(self, mode: str, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.stack: list[Element] = []
+        #: The list of active formatting elements; None is a marker.
+        self.formatting: list[Element | None] = []
+        self.mode = mode
+        self.original_mode = mode
+        self.template_modes: list[str] = []
+        self.head: Element | None = None
+        self.form: Element | None = None
+        self.frameset_ok = True
+        self.quirks = False
+        self.steps = 0
+        self.tokens = 0
+
+    def copy(self) -> Tree:
+        """Return the same state once more."""
+        twin = Tree(self.mode, self.dialect)
+        twin.stack = self.stack.copy()
+        twin.formatting = self.formatting.copy()
+        twin.original_mode = self.original_mode
+        twin.template_modes = self.template_modes.copy()
+        twin.head, twin.form = self.head, self.form
+        twin.frameset_ok, twin.quirks = self.frameset_ok, self.quirks
+        self.count(len(self.stack) // 8)
+        twin.steps, twin.tokens = self.steps, self.tokens
+        return twin
+
+    def state(self) -> tuple[object, ...]:
+        """Return what tells this state from others: two trees of equal state read the rest of a page alike."""
+        self.count(len(self.stack))
+        places = {id(element): place for place, element in enumerate(self.stack)}
+        formatting = tuple(
+            None if element is None else (element.name, places.get(id(element)), element.raw)
+            for element in self.formatting
+        )
+        form = None if self.form is None else places.get(id(self.form), -1)
+        open_ = tuple((element.name, element.namespace, element.html_point) for element in self.stack)
+        return (
+            open_, formatting, form, self.mode, self.original_mode if self.mode == "text" else "",
+            tuple(self.template_modes), self.head is None, self.frameset_ok, self.quirks,
+        )  # fmt: skip
+
+    def count(self, steps: int) -> None:
+        """Take note of work that depends on the depth of the stack."""
+        self.steps += steps
+        if self.steps > _STEPS + _STEPS_FOR_TAG * self.tokens:
+            raise RefusedMarkup("the page's elements are nested so that what its tags mean cannot be told in time")
+
+    # -- the stack of open elements, https://html.spec.whatwg.org/#the-stack-of-open-elements
+
+    @property
+    def current(self) -> Element:
+        """The current node."""
+        return self.stack[-1]
+
+    @property
+    def in_foreign(self) -> bool:
+        """Whether the adjusted current node is not in the HTML namespace: there CDATA sections are."""
+        return bool(self.stack) and self.stack[-1].namespace != HTML
+
+    def is_current(self, *names: bytes) -> bool:
+        """Whether the current node is an HTML element of one of these names."""
+        current = self.stack[-1]
+        return current.namespace == HTML and current.name in names
+
+    def push(self, name: bytes, token: TagToken | None = None) -> Element:
+        """Insert an HTML element."""
+        element = Element(name, HTML, token.raw if token else b"")
+        self.stack.append(element)
+        return element
+
+    def insert_foreign(self, token: TagToken, namespace: bytes) -> None:
+        """Insert a foreign element, https://html.spec.whatwg.org/#insert-a-foreign-element"""
+        if not token.self_closing:
+            self.stack.append(Element(token.name, namespace, token.raw))
+
+    def find_in_scope(self, names: frozenset[bytes], more: frozenset[bytes] = _NOTHING) -> int:
+        """Return the place of the innermost HTML element of one of ``names`` in scope, or -1."""
+        scope = OLD_SCOPE if self.dialect.old_select else SCOPE
+        return self._find(names, lambda node: node.name in scope or node.name in more, foreign=True)
+
+    def in_scope(self, *names: bytes) -> bool:
+        """https://html.spec.whatwg.org/#has-an-element-in-scope"""
+        return self.find_in_scope(frozenset(names)) >= 0
+
+    def in_button_scope(self, name: bytes) -> bool:
+        """https://html.spec.whatwg.org/#has-an-element-in-button-scope"""
+        return self.find_in_scope(frozenset({name}), BUTTON) >= 0
+
+    def in_list_item_scope(self, name: bytes) -> bool:
+        """https://html.spec.whatwg.org/#has-an-element-in-list-item-scope"""
+        return self.find_in_scope(frozenset({name}), LIST_ITEM) >= 0
+
+    def in_table_scope(self, *names: bytes) -> bool:
+        """https://html.spec.whatwg.org/#has-an-element-in-table-scope"""
+        return self._find(frozenset(names), lambda node: node.name in TABLE_SCOPE, foreign=False) >= 0
+
+    def in_select_scope(self) -> bool:
+        """Whether an old parser has a select element in select scope."""
+        for node in reversed(self.stack):
+            self.count(1)
+            if node.namespace != HTML or node.name not in (b"optgroup", b"option"):
+                return node.namespace == HTML and node.name == b"select"
+        return False
+
+    def _find(self, names: frozenset[bytes], bounds: Callable[[Element], bool], foreign: bool) -> int:
+        stack = self.stack
+        for place in range(len(stack) - 1, -1, -1):
+            node = stack[place]
+            if node.namespace == HTML:
+                if node.name in names:
+                    self.count(len(stack) - place)
+                    return place
+                if bounds(node):
+                    break
+            elif foreign and (node.html_point or node.special):
+                break
+        self.count(len(stack) - place if stack else 0)
+        return -1
+
+    def has_template(self) -> bool:
+        """Whether a template element is open."""
+        return bool(self.template_modes)
+
+    def pop_until(self, *names: bytes) -> None:
+        """Pop elements until an HTML element of one of ``names`` has been popped."""
+        stack = self.stack
+        while stack:
+            node = stack.pop()
+            if node.namespace == HTML and node.name in names:
+                return
+
+    def clear_back_to(self, *names: bytes) -> None:
+        """Clear the stack back to a table, table body or table row context."""
+        while not self.is_current(*names, b"template", b"html"):
+            self.stack.pop()
+
+    def generate_implied_end_tags(self, but: bytes = b"", implied: frozenset[bytes] = IMPLIED) -> None:
+        """https://html.spec.whatwg.org/#generate-implied-end-tags"""
+        stack = self.stack
+        while stack[-1].namespace == HTML and stack[-1].name in implied and stack[-1].name != but:
+            stack.pop()
+
+    def close_p(self) -> None:
+        """Close a p element where one is in button scope."""
+        if self.in_button_scope(b"p"):
+            self.generate_implied_end_tags(b"p")
+            self.pop_until(b"p")
+
+    # -- the list of active formatting elements, https://html.spec.whatwg.org/#the-list-of-active-formatting-elements
+
+    def push_formatting(self, element: Element) -> None:
+        """Push onto the list of active formatting elements, of equal ones no more than three."""
+        self.formatting.append(element)
+        alike = [
+            place
+            for place in range(len(self.formatting) - 1, self._last_marker(), -1)
+            if self.formatting[place].name == element.name  # type: ignore[union-attr]
+        ]
+        if len(alike) > 3:
+            given = _attributes_of(element)
+            same = [place for place in alike if _attributes_of(self.formatting[place]) == given]
+            self.count(len(alike))
+            if len(same) > 3:
+                del self.formatting[same[3]]
+
+    def _last_marker(self) -> int:
+        """Return the place of the last marker, or -1."""
+        place = len(self.formatting) - 1
+        while place >= 0 and self.formatting[place] is not None:
+            place -= 1
+        self.count(len(self.formatting) - place)
+        return place
+
+    def find_formatting(self, name: bytes) -> Element | None:
+        """Return the last formatting element of this name behind the last marker."""
+        for element in reversed(self.formatting):
+            self.count(1)
+            if element is None:
+                return None
+            if element.name == name:
+                return element
+        return None
+
+    def reconstruct(self) -> None:
+        """Reconstruct the active formatting elements."""
+        formatting = self.formatting
+        if not formatting or formatting[-1] is None:
+            return
+        self.count(len(self.stack) // 16)
+        if formatting[-1] in self.stack:
+            return
+        place = len(formatting) - 1
+        while place > 0 and formatting[place - 1] is not None and formatting[place - 1] not in self.stack:
+            place -= 1
+            self.count(1 + len(self.stack) // 8)
+        for at in range(place, len(formatting)):
+            old = formatting[at]
+            assert old is not None  # noqa: S101 -- markers end the walk above
+            formatting[at] = element = Element(old.name, HTML, old.raw)
+            self.stack.append(element)
+            self.count(1)
+
+    def clear_to_marker(self) -> None:
+        """Clear the list of active formatting elements up to the last marker."""
+        while self.formatting and self.formatting.pop() is not None:
+            pass
+
+    def adopt(self, name: bytes) -> bool:
+        """
+        Run the adoption agency algorithm, https://html.spec.whatwg.org/#adoption-agency-algorithm
+
+        Returns:
+            False where the tag is to be taken as any other end tag.
+        """
+        stack, formatting = self.stack, self.formatting
+        if self.is_current(name) and stack[-1] not in formatting:
+            stack.pop()
+            return True
+        for _ in range(8):
+            subject = self.find_formatting(name)
+            if subject is None:
+                return False
+            self.count(len(stack) // 8)
+            if subject not in stack:
+                formatting.remove(subject)
+                return True
+            if not self.has_in_scope(subject):
+                return True
+            place = stack.index(subject)
+            furthest = next((at for at in range(place + 1, len(stack)) if stack[at].special), -1)
+            self.count(len(stack) - place)
+            if furthest < 0:
+                del stack[place:]
+                formatting.remove(subject)
+                return True
+            self._adopt_once(subject, place, furthest)
+        return True
+
+    def has_in_scope(self, element: Element) -> bool:
+        """Whether this very element is in scope."""
+        scope = OLD_SCOPE if self.dialect.old_select else SCOPE
+        for node in reversed(self.stack):
+            self.count(1)
+            if node is element:
+                return True
+            if node.name in scope if node.namespace == HTML else node.special:
+                return False
+        return False
+
+    def _adopt_once(self, subject: Element, place: int, furthest: int) -> None:
+        """Take the nodes between a formatting element and its furthest block, and put it anew below that."""
+        stack, formatting = self.stack, self.formatting
+        block = stack[furthest]
+        bookmark = formatting.index(subject)
+        inner = 0
+        for at in range(furthest - 1, place, -1):
+            inner += 1
+            node = stack[at]
+            listed = formatting.index(node) if node in formatting else -1
+            if listed >= 0 and inner > 3:
+                del formatting[listed]
+                bookmark -= listed < bookmark
+                listed = -1
+            if listed < 0:
+                del stack[at]
+                continue
+            stack[at] = formatting[listed] = Element(node.name, HTML, node.raw)
+            if stack[at + 1] is block:
+                bookmark = listed + 1
+        self.count(len(stack) // 8 + len(formatting) // 8 + inner)
+        anew = Element(subject.name, HTML, subject.raw)
+        old = formatting.index(subject)
+        del formatting[old]
+        formatting.insert(bookmark - (old < bookmark), anew)
+        stack.remove(subject)
+        stack.insert(stack.index(block) + 1, anew)
+
+    # -- foreign content, https://html.spec.whatwg.org/#parsing-main-inforeign
+
+    def takes_as_html(self, token: TagToken) -> bool:
+        """Whether the tree construction dispatcher hands a start tag to the insertion mode."""
+        if not self.stack or self.stack[-1].namespace == HTML:
+            return True
+        current = self.stack[-1]
+        return (
+            current.html_point
+            or (current.math_point and token.name not in MATH_ONLY)
+            or (current.name == b"annotation-xml" and current.namespace == MATH and token.name == SVG)
+        )
+
+    def leave_foreign(self) -> None:
+        """Pop foreign elements up to HTML content."""
+        while self.stack[-1].namespace != HTML and not (self.stack[-1].html_point or self.stack[-1].math_point):
+            self.stack.pop()
+
+
+def breaks_out(token: TagToken) -> bool:
+    """Whether a start tag ends foreign content."""
+    if token.name in BREAKOUT:
+        return True
+    return token.name == b"font" and bool(_FONT_BREAKOUT & attributes(token.raw, 5).keys())
+
+
+def _holds_html(raw: bytes) -> bool:
+    from consent_mw.html.urls import unescape_attribute
+
+    found = attributes(raw, 15).get(b"encoding")
+    if not found:
+        return False
+    return unescape_attribute(found[0].raw.decode("latin-1")).lower() in ("text/html", "application/xhtml+xml")
+
+
+def _attributes_of(element: Element | None) -> dict[bytes, bytes]:
+    if element is None:
+        return {}
+    found = attributes(element.raw, 1 + len(element.name))
+    return {name: values[0].raw for name, values in found.items()}

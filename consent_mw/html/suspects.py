@@ -1,0 +1,352 @@
+"""
+An opinion about strangers: whether a third party that nobody described looks like a tracker.
+
+Theory of operation
+-------------------
+
+No catalogue knows them all. What trackers have in common is known well enough to tell most of them apart from the
+scripts that a site is made of: what their hosts and files are called, that they carry an account in their address,
+and that they bring nothing that a visitor sees.
+
+:data:`SIGNS` is the table: each sign says where it looks, for what, and how many points it gives. An address with
+:data:`ENOUGH` points or more is a suspect. All words are looked up in sets, so that an address costs microseconds.
+
+The strongest sign is not in the address. A domain that also brings style sheets, fonts or pictures to this site's
+pages, or that is named like the site, belongs to how the site is delivered, and is no suspect however its files are
+called. :class:`Delivery` remembers that: domains and kinds, no pages and no visitors. It is bounded, and what it
+knows only grows, so an opinion can change once, from suspect to the site's own.
+
+A fresh process knows nothing yet, and to bring nothing else counts for less then. It still holds a few scripts of the
+site's own on the first pages, until a style sheet or a picture of the same domain was seen; mostly that is in the
+same page, further up. The other way round, to let strangers run until enough is known, would cost visitors what
+cannot be taken back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Set
+from typing import NamedTuple
+
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.html.urls import Url
+from consent_mw.html.urls import public_suffix_length
+from consent_mw.html.urls import site_of
+
+#: An address with so many points is a suspect.
+ENOUGH = 3
+#: The points of a domain that brings nothing which belongs to how the site is delivered; while few pages were seen
+#: that proves less.
+ALONE = 3
+ALONE_AT_FIRST = 2
+_FEW_PAGES = 3
+#: The most strangers that visitors are asked about by name; others are held as one.
+_MOST_STRANGERS = 40
+#: The most domains that are remembered; what comes then is judged by its address alone.
+_MOST_DOMAINS = 2048
+#: Names of a site that are shorter prove nothing.
+_SHORTEST_NAME = 4
+
+#: What the ids of strangers begin with; their host follows.
+STRANGER = "host-"
+
+_WORDS = re.compile(r"[a-z]+|[0-9]+")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TRACKING = _words(
+    """
+    track tracks tracker trackers tracking trk trck analytics analytic analytix metrics metrica metrika telemetry
+    pixel pixels beacon beacons collect collector webstats stats stat statistics counter hitcounter insight
+    insights heatmap heatmaps replay sessioncam clickstream clicktracks conversion conversions retarget
+    retargeting remarketing audience audiences dmp visitor visitors attribution measure measurement webtrends
+    omniture hit hits fingerprint engage engagement optimize personalization personalisation leadgen rum evt evts
+    events
+    """
+)
+_ADVERTISING = _words(
+    """
+    ad ads adv advert adverts advertising advertisement adserver adserve adservice adsystem adtag adtech adnetwork
+    adview adsense adx adsrv adform dfp rtb bid bidder bidding prebid ssp dsp sync cookiesync usersync syndication
+    affiliate affiliates aff banner banners popunder popup popups sponsor sponsored promo native recommend
+    recommender recommendation recommendations outbrain monetize monetization openx
+    """
+)
+_TAGS = _words(
+    """
+    tag tags tagmanager gtm utag uwt satellite launch embedtag sdk loader snippet pix px ping tm
+    """
+)
+_LIBRARY = _words(
+    """
+    jquery bootstrap react preact vue angular lodash underscore modernizr polyfill polyfills requirejs require
+    mootools prototype scriptaculous swfobject yui dojo ember backbone webpack vendor vendors bundle chunk chunks
+    runtime main app common commons global core lib libs library libraries theme themes plugin plugins skin skins
+    template component components module modules wp includes assets static dist build fanstatic fancybox lightbox
+    slick slider carousel swiper isotope masonry lazyload lazysizes menu nav header footer player jwplayer
+    flowplayer videojs hls search autocomplete validation form forms comments captcha login auth account checkout
+    cart payment map maps fonts font icon icons webfont mathjax highlight prism katex tinymce ckeditor socket
+    """
+)
+_DELIVERY = _words(
+    """
+    cdn cdns static statics assets asset media img imgs image images files content resources res rsrc cache common
+    fonts js css ui web www edge
+    """
+)
+_ACCOUNT_KEYS = _words(
+    """
+    id cid sid tid pid aid uid wid oid gid mid zid zone zoneid siteid site_id site account acc client clientid
+    client_id customer key apikey api_key token pub publisher partner partnerid campaign advertiser org orgid
+    propertyid property tag tagid container
+    """
+)
+_CACHE_BUSTERS = _words(
+    """
+    cb rnd rand random ord cachebuster cachebust nocache ts timestamp r
+    """
+)
+#: Query keys by which a file of the site's own says its version.
+_VERSIONS = frozenset({"v", "ver", "version", "rev", "hash", "h", "build"})
+_ACCOUNT_IN_PATH = re.compile(r"/(?:[0-9]{5,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:[/.?-]|\Z)")
+#: What names of trackers are made of, in the middle of a word, too.
+_STEM = re.compile(
+    r"track|analytic|pixel|advert|ads?serv|pagead|metri[ck]|retarget|beacon|clickst|conver[st]|counter|visitor"
+)
+_SHORT_FILE = re.compile(r"/[a-z]{1,3}[0-9]?\.js(?:\?|\Z)")
+_HASHED_FILE = re.compile(r"[.\-_~][0-9a-f]{8,}(?:\.min)?\.js|[0-9]+\.[0-9]+(?:\.[0-9]+)?(?:[./-]|\.min|\.js)")
+
+
+class Sign(NamedTuple):
+    """One line of the table."""
+
+    #: What is said of an address that has it.
+    says: str
+    points: int
+    #: Returns what of the address shows it, or nothing.
+    found: Callable[[StrangeAddress], str]
+
+
+class StrangeAddress(NamedTuple):
+    """An address of a third party, and the element that names it, as the signs look at them."""
+
+    host: str
+    path: str
+    query: str
+    #: The words of the host without its public suffix, and those of the path.
+    host_words: frozenset[str]
+    path_words: frozenset[str]
+    keys: frozenset[str]
+    #: Of the element: it runs when it comes, and carries settings of its own.
+    is_async: bool = False
+    has_settings: bool = False
+
+
+class StrangeElement(NamedTuple):
+    """What an opinion needs to know of the element that names an address."""
+
+    #: It brings something that a visitor sees: a style sheet, a font, a picture.
+    is_seen: bool = False
+    #: It is of a kind that is judged at all: a script, a frame, a picture that nobody sees.
+    judged: bool = False
+    is_frame: bool = False
+    is_pixel: bool = False
+    is_async: bool = False
+    has_settings: bool = False
+
+
+def element_of(name: bytes, attributes: Set[bytes], rel: str, *, is_pixel: bool) -> StrangeElement:
+    """
+    Return what an opinion needs to know of an element.
+
+    Args:
+        attributes: The names of its attributes.
+        rel: Of a link, in lower case.
+    """
+    if name == b"link":
+        words = rel.split()
+        return StrangeElement(is_seen="stylesheet" in words or "icon" in words)
+    if name in (b"img", b"image", b"source", b"video"):
+        return StrangeElement(is_seen=not is_pixel, judged=is_pixel, is_pixel=is_pixel)
+    if name in (b"iframe", b"frame", b"object", b"embed"):
+        return StrangeElement(judged=True, is_frame=True)
+    settings = any(key.startswith(b"data-") for key in attributes)
+    asynchronous = not attributes.isdisjoint({b"async", b"defer"})
+    return StrangeElement(judged=name == b"script", is_async=asynchronous, has_settings=settings)
+
+
+class Opinion(NamedTuple):
+    """What is thought of an address, and why."""
+
+    points: int
+    reasons: tuple[str, ...]
+
+
+def _one_of(words: frozenset[str], where: str) -> Callable[[StrangeAddress], str]:
+    """Return what finds one of ``words`` in a field of an address."""
+
+    def found(address: StrangeAddress) -> str:
+        field: frozenset[str] = getattr(address, where)
+        return min(field & words, default="")
+
+    return found
+
+
+def _in_host(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
+    """Return what finds a pattern in the host of an address."""
+
+    def found(address: StrangeAddress) -> str:
+        match = pattern.search(address.host)
+        return match.group() if match else ""
+
+    return found
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
+    """Return what finds a pattern in the path and query of an address."""
+
+    def found(address: StrangeAddress) -> str:
+        match = pattern.search(address.path + ("?" if address.query else ""))
+        return match.group() if match else ""
+
+    return found
+
+
+SIGNS: tuple[Sign, ...] = (
+    Sign("in the host, a word of tracking", 4, _one_of(_TRACKING, "host_words")),
+    Sign("in the host, a word of advertising", 4, _one_of(_ADVERTISING, "host_words")),
+    Sign("in the host, a part of a word of tracking", 2, _in_host(_STEM)),
+    Sign("in the path, a part of a word of tracking", 2, _matches(_STEM)),
+    Sign("in the host, a word of tag loaders", 2, _one_of(_TAGS, "host_words")),
+    Sign("in the path, a word of tracking", 3, _one_of(_TRACKING, "path_words")),
+    Sign("in the path, a word of advertising", 3, _one_of(_ADVERTISING, "path_words")),
+    Sign("in the path, a word of tag loaders", 2, _one_of(_TAGS, "path_words")),
+    Sign("in the query, a key of an account", 2, _one_of(_ACCOUNT_KEYS, "keys")),
+    Sign("in the query, a number against caches", 1, _one_of(_CACHE_BUSTERS, "keys")),
+    Sign("in the path, an account", 2, _matches(_ACCOUNT_IN_PATH)),
+    Sign("a file name of one to three letters", 2, _matches(_SHORT_FILE)),
+    Sign("the element runs when it comes (async)", 1, lambda address: "async" if address.is_async else ""),
+    Sign("the element has settings (data-...)", 1, lambda address: "data-" if address.has_settings else ""),
+    Sign("in the path, a word of libraries and applications", -2, _one_of(_LIBRARY, "path_words")),
+    Sign("in the path, a version or a hash of its content", -2, _matches(_HASHED_FILE)),
+    Sign("in the query, a version", -1, _one_of(_VERSIONS, "keys")),
+    Sign("in the host, a word of delivery", -1, _one_of(_DELIVERY, "host_words")),
+)
+
+
+def address_of(url: Url, *, is_async: bool = False, has_settings: bool = False) -> StrangeAddress:
+    """Return what the signs look at."""
+    labels = url.host.split(".")
+    name = ".".join(labels[: -public_suffix_length(labels)])
+    path, _, query = url.rest.lower().partition("?")
+    return StrangeAddress(
+        url.host,
+        path,
+        query,
+        frozenset(_WORDS.findall(name)),
+        frozenset(_WORDS.findall(path[:400])),
+        frozenset(pair.partition("=")[0] for pair in query[:400].split("&")),
+        is_async,
+        has_settings,
+    )
+
+
+def opinion(address: StrangeAddress) -> Opinion:
+    """Return what is thought of an address by the table."""
+    points = 0
+    reasons = []
+    for sign in SIGNS:
+        if what := sign.found(address):
+            points += sign.points
+            if sign.points > 0:
+                reasons.append(f"{what} ({sign.says})")
+    return Opinion(points, tuple(reasons))
+
+
+class Delivery:
+    """
+    Which domains are part of how a site is delivered, as its own pages show.
+
+    Threads share it without a lock: what two of them add at once costs a second look at most.
+
+    Args:
+        own: Domains that the owner says are the site's own.
+    """
+
+    def __init__(self, own: frozenset[str] = frozenset()) -> None:
+        self._own = set(own)
+        #: Changes with what is known, so that answers that were kept can be told from new ones.
+        self.version = 0
+        #: How many pages were seen, up to the number that is enough.
+        self.pages = 0
+        #: Why each stranger is held, by its id.
+        self.reasons: dict[str, str] = {}
+
+    def begin_page(self) -> None:
+        """Note that a page is read; the version changes when enough were."""
+        if self.pages < _FEW_PAGES:
+            self.pages += 1
+            self.version += self.pages == _FEW_PAGES
+
+    def saw(self, host: str) -> None:
+        """Note that a style sheet, a font or a picture that is seen comes from ``host``."""
+        domain = site_of(host)
+        if domain in self._own or len(self._own) >= _MOST_DOMAINS:
+            return
+        self._own.add(domain)
+        self.version += 1
+
+    def is_own(self, host: str, page_host: str) -> bool:
+        """Whether ``host`` is part of the site that the page on ``page_host`` belongs to."""
+        domain = site_of(host)
+        return domain in self._own or _named_alike(domain, site_of(page_host))
+
+    def judge(self, element: StrangeElement, url: Url, page_host: str) -> str:
+        """
+        Return the id under which a stranger is held, or nothing where it is not; learn from what it brings.
+
+        Args:
+            url: An address on another site that no rule names.
+        """
+        if element.is_seen:
+            self.saw(url.host)
+            return ""
+        if not element.judged or self.is_own(url.host, page_host):
+            return ""
+        if element.is_frame or element.is_pixel:
+            why = "a frame of an unknown company" if element.is_frame else "a picture that nobody sees"
+        else:
+            found = opinion(address_of(url, is_async=element.is_async, has_settings=element.has_settings))
+            if found.points + (ALONE if self.pages >= _FEW_PAGES else ALONE_AT_FIRST) < ENOUGH:
+                return ""
+            why = "; ".join([*found.reasons, "brings nothing else to this site's pages"])
+        id_ = stranger_id(url.host)
+        if id_ not in self.reasons:
+            if len(self.reasons) >= _MOST_STRANGERS:
+                return UNKNOWN_SERVICE
+            self.reasons[id_] = why
+        return id_
+
+
+def _named_alike(domain: str, site: str) -> bool:
+    """Whether a domain is named like a site: ``shopcdn.example`` and ``shop.example``."""
+    one, other = (re.sub(r"[^a-z0-9]", "", name.partition(".")[0]) for name in (domain, site))
+    short, long = sorted((one, other), key=len)
+    return len(short) >= _SHORTEST_NAME and short in long
+
+
+def stranger_id(host: str) -> str:
+    """Return the id under which a stranger is held: that of its registrable domain."""
+    return STRANGER + site_of(host).replace("-", "--").replace(".", "-")
+
+
+def host_of_stranger(id_: str) -> str:
+    """Return the domain of a stranger's id; empty for other ids."""
+    if not id_.startswith(STRANGER):
+        return ""
+    name = id_.removeprefix(STRANGER).replace("--", "\0").replace("-", ".").replace("\0", "-")
+    return name if stranger_id(name) == id_ and "." in name and len(name) <= 253 else ""  # noqa: PLR2004

@@ -1,0 +1,102 @@
+"""
+What is held of the addresses and cookies that the headers of a response name: links, refreshes, reports, Set-Cookie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Protocol
+
+from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import Holder
+from consent_mw.html.nested import held_in
+from consent_mw.html.urls import Url
+from consent_mw.http.caching import Caching
+from consent_mw.http.caching import Scope
+from consent_mw.http.headers import Headers
+from consent_mw.http.headers import is_private
+from consent_mw.http.headers import without_held
+
+
+class NamedThings(Protocol):
+    """The part of :class:`consent_mw.http.exchange.View` that is asked."""
+
+    @property
+    def hold_policy(self) -> HoldPolicy:
+        """What may run for this visitor."""
+        ...
+
+    @property
+    def undecided_policy(self) -> HoldPolicy:
+        """What may run for a visitor who granted nothing."""
+        ...
+
+    @property
+    def caching(self) -> Caching:
+        """Who may keep the page."""
+        ...
+
+    def holds_cookie(self, name: str) -> bool:
+        """Return whether a cookie belongs to something held."""
+        ...
+
+    def could_hold_cookie(self, name: str) -> bool:
+        """Return whether a cookie belongs to something that waits for a choice."""
+        ...
+
+
+class HeldHeaders:
+    """
+    Answers for the headers of one response; the view is asked only about what they name.
+
+    Args:
+        view: What the site makes of the visitor.
+        page: Where the response is, as its relative addresses see it.
+    """
+
+    def __init__(self, view: NamedThings, page: Url) -> None:
+        self._view = view
+        self._page = page
+
+    @cached_property
+    def _holder(self) -> Holder:
+        return Holder(self._view.hold_policy, self._page, document=held_in)
+
+    @cached_property
+    def _undecided(self) -> Holder:
+        return Holder(self._view.undecided_policy, self._page, document=held_in)
+
+    def holds_url(self, url: str) -> bool:
+        """Return whether what is at ``url`` may not be fetched now."""
+        return self._holds(self._holder, url)
+
+    def less_held(self, headers: Sequence[tuple[str, str]]) -> Headers:
+        """Return the headers less what is held for this visitor."""
+        return self._less(headers, lambda: self._holder, self._view.holds_cookie)
+
+    def depend(self, headers: Sequence[tuple[str, str]]) -> bool:
+        """Return whether the headers would be others for a visitor who granted nothing, and a cache might mix them."""
+        if is_private(headers):
+            return False
+        undecided = self._less(headers, lambda: self._undecided, self._view.could_hold_cookie)
+        return undecided != list(headers) and self._view.caching.scope is not Scope.ALL
+
+    def _less(
+        self,
+        headers: Sequence[tuple[str, str]],
+        holder: Callable[[], Holder],
+        holds_cookie: Callable[[str], bool],
+    ) -> Headers:
+        def holds_url(url: str) -> bool:
+            return self._holds(holder(), url)
+
+        def holds_refresh(value: str) -> bool:
+            target = holder().refresh(value)
+            return bool(target) and holds_url(target)
+
+        return without_held(headers, holds_url, holds_refresh, holds_cookie)
+
+    def _holds(self, holder: Holder, url: str) -> bool:
+        return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))

@@ -1,0 +1,143 @@
+"""
+Copying a ledger: backups, restores, and moves from one store to another.
+
+A copy has the same chain: every seal with its signature, every entry in its place, tombstones included, so that
+``ledger verify`` says the same of both, and receipts keep their proof. Notices, counters, published figures and
+learned services go along.
+
+Limits: the copy is of the moment at which each part was read, so stop the site, or expect the last minute to be
+missing. A copy into Redis is not possible: its places are filled in order, and erased ones would be lost.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
+from consent_mw.core.seal import Seal
+from consent_mw.errors import RecordsError
+from consent_mw.records import Records
+
+__all__ = ["Copied", "backup_file", "copy_records", "erase_again", "tombstones"]
+
+#: Later than any day, within what every store can hold.
+_FOREVER = 2**31 - 1
+#: Seals that are read at once; with their leaves each is up to half a megabyte.
+_BATCH = 16
+
+
+class Target(Protocol):
+    """What a copy asks of the store that it is made in."""
+
+    def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
+        """Keep a seal of another store with the entries in it, or entries that wait for one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy holds."""
+
+    seals: int
+    entries: int
+    waiting: int
+    notices: int
+    figures: int
+
+
+def copy_records(source: Records, target: Records, *, today: int) -> Copied:
+    """
+    Copy everything of a site into an empty store.
+
+    Args:
+        today: Whole days since 1970-01-01 UTC; learned services are dated so.
+
+    Raises:
+        RecordsError: if the target is not empty or cannot take a copy, or a store fails.
+    """
+    adopt = getattr(target, "adopt", None)
+    if adopt is None:
+        raise RecordsError("A ledger can be copied into SQLite or PostgreSQL, not into this store.")
+    if target.last_seal() is not None or target.unsealed(1):
+        raise RecordsError("The store that should take the copy has entries already: a copy needs an empty one.")
+    seals = entries = 0
+    notices: set[str] = set()
+    first = 1
+    while batch := source.seals(first, _BATCH):
+        for seal in batch:
+            kept = source.sealed(seal.number)
+            adopt(seal, kept)
+            seals += 1
+            entries += len(kept)
+            notices.update(one.entry.notice for one in kept)
+        first = batch[-1].number + 1
+    waiting = [Kept(entry) for entry in source.unsealed(_FOREVER)]
+    adopt(None, waiting)
+    notices.update(one.entry.notice for one in waiting)
+    found = 0
+    for digest in sorted(notices - {""}):
+        document = source.notice(digest)
+        if document is not None:
+            target.keep_notice(digest, document)
+            found += 1
+    figures = source.figures(0, _FOREVER)
+    if figures and not target.publish(figures, {}):
+        raise RecordsError("The store that should take the copy has figures already: a copy needs an empty one.")
+    target.add_counts(source.counts(_FOREVER))
+    for service in sorted(source.learned()):
+        target.learn(service, today)
+    return Copied(seals, entries, len(waiting), found, len(figures))
+
+
+def backup_file(path: str, to: str) -> None:
+    """
+    Copy an SQLite file while it is in use, by SQLite's own backup; the copy is whole and stands by itself.
+
+    Raises:
+        RecordsError: if the copy exists already or cannot be written, or the file cannot be read.
+    """
+    try:
+        os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it holds receipts
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source, closing(sqlite3.connect(to)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+    except FileExistsError:
+        raise RecordsError(f"{to} exists already: a backup overwrites nothing.") from None
+    except (OSError, sqlite3.Error) as error:
+        raise RecordsError(f"{to} cannot be written as a copy of {path}: {error}.") from None
+
+
+def tombstones(records: Records) -> frozenset[str]:
+    """Return the places, as ``SEAL/PLACE``, whose entries were erased."""
+    return frozenset(kept.entry.about for kept in records.entries() if kept.entry.act is Act.ERASE and kept.entry.about)
+
+
+def erase_again(records: Records, places: Iterable[str], today: int) -> int:
+    """
+    Erase what stands at places that were erased after a backup was made, and return how many entries there were.
+
+    Args:
+        places: From :func:`tombstones` of the store that the backup replaces.
+        today: The day of the erasure, in whole days since 1970-01-01 UTC.
+    """
+    by_seal: dict[int, set[int]] = {}
+    for about in places:
+        seal, _, place = about.partition("/")
+        by_seal.setdefault(int(seal), set()).add(int(place))
+    erased = 0
+    for number, gone in by_seal.items():
+        for kept in records.sealed(number):
+            if kept.place in gone and _is_of_a_person(kept.entry):
+                erased += records.erase(kept.entry.receipt, today)
+    return erased
+
+
+def _is_of_a_person(entry: Entry) -> bool:
+    return entry.act is not Act.ERASE

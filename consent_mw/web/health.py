@@ -1,0 +1,114 @@
+"""
+GET /health: whether this process serves, and whether it can record a grant.
+
+For load balancers, orchestrators and alerts. The answer is 200 if the process is ready and 503 if not, with the same
+JSON in both cases:
+
+=============  =======================================================================================
+``live``       always true: the process answers
+``ready``      whether a grant would be recorded, in the store or in the spool
+``store``      ``up`` or ``down``
+``spool``      ``none``, ``empty``, ``waiting`` or ``unusable``
+``clock``      ``agrees`` or ``differs``; ``alone`` if the store has no clock of its own
+``problems``   one sentence for each thing that is wrong, with the remedy
+=============  =======================================================================================
+
+Anybody may ask, so nothing here names a machine, a file or an error of the store, and nothing is counted: on a quiet
+site, each number that grows would tell of one visitor. ``consent-mw spool status`` has the numbers. The store is asked
+at most every two seconds, however often somebody calls.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from flask import Flask
+from flask import Response
+from flask import jsonify
+
+from consent_mw.errors import RecordsError
+from consent_mw.proof.retention import TOLERANCE
+from consent_mw.proof.retention import clock_difference
+from consent_mw.records.spool import SpooledRecords
+from consent_mw.web.context import WebContext
+
+#: Seconds for which an answer stands.
+KEPT = 2.0
+
+
+class Health:
+    """
+    What is known of one process; threads may share it.
+
+    Args:
+        monotonic: Seconds that only go forward.
+    """
+
+    def __init__(self, context: WebContext, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._context = context
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._asked = -KEPT
+        self._answer: dict[str, object] = {}
+
+    def report(self) -> dict[str, object]:
+        """Return what holds now, or held two seconds ago; never raises."""
+        with self._lock:
+            now = self._monotonic()
+            if now - self._asked >= KEPT:
+                self._answer = self._look()
+                self._asked = now
+            return dict(self._answer)
+
+    def _look(self) -> dict[str, object]:
+        problems: list[str] = []
+        spool = self._spool(problems)
+        store, clock = "up", "alone"
+        try:
+            ahead = clock_difference(self._context.records, self._context.clock())
+            self._context.records.last_seal()
+        except RecordsError:
+            store = "down"
+            kept = "wait in the spool" if spool in ("empty", "waiting") else "are refused"
+            problems.append(f"The store does not answer; grants {kept} until it does. The log has the reason.")
+        else:
+            if ahead is not None:
+                clock = "agrees" if abs(ahead) <= TOLERANCE else "differs"
+            if clock == "differs":
+                problems.append(
+                    "The clock of this machine differs from the store's by more than ten minutes, so nothing is purged "
+                    "or published. Set the wrong one right."
+                )
+        return {
+            "live": True,
+            "ready": store == "up" or spool in ("empty", "waiting"),
+            "store": store,
+            "spool": spool,
+            "clock": clock,
+            "problems": problems,
+        }
+
+    def _spool(self, problems: list[str]) -> str:
+        """Return the state of the spool, if the store has one."""
+        records = self._context.records
+        if not isinstance(records, SpooledRecords):
+            return "none"
+        try:
+            return "waiting" if records.waits() else "empty"
+        except RecordsError:
+            problems.append("The spool cannot be used: see that its folder is there, writable, and not full.")
+            return "unusable"
+
+
+def register(app: Flask, context: WebContext) -> None:
+    """Add the address to the application."""
+    health = Health(context)
+
+    @app.get("/health")
+    def show_health() -> Response:
+        found = health.report()
+        answer = jsonify(found)
+        answer.status_code = 200 if found["ready"] else 503
+        return answer

@@ -1,0 +1,57 @@
+"""Run a target: ``python -m fuzz TARGET [--minutes 10]``; ``python -m fuzz all --minutes 10`` runs each in turn."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from fuzz import NAMES
+
+HERE = Path(__file__).resolve().parent
+FINDINGS = HERE / "findings"
+#: Bytes of one input: pages of the grammar become some twenty times as long.
+LONGEST = 512
+
+
+def run(name: str, seconds: int) -> None:
+    """Fuzz one target until the time is over, or until it finds something; never returns."""
+    import atheris  # type: ignore[import-untyped]
+
+    with atheris.instrument_imports(include=["consent_mw"]):
+        from fuzz import targets  # here, so that what it imports is watched
+
+    FINDINGS.mkdir(exist_ok=True)
+    corpus = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
+    for number, seed in enumerate(targets.SEEDS[name]):
+        (corpus / f"seed-{number}").write_bytes(seed)
+    kept = HERE / "regressions" / name
+    folders = [str(corpus), *([str(kept)] if kept.is_dir() else [])]
+    options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=20"]
+    options.append(f"-artifact_prefix={FINDINGS}/{name}-")
+    atheris.Setup([sys.argv[0], *folders, *options], targets.TARGETS[name])
+    atheris.Fuzz()
+
+
+def main() -> int:
+    """Run what the command line names; the exit status is 1 if anything was found."""
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description="Fuzz what strangers can write.")
+    parser.add_argument("target", choices=["all", *NAMES])
+    parser.add_argument("--minutes", type=float, default=10.0, help="for all targets together (10)")
+    options = parser.parse_args()
+    if options.target != "all":
+        run(options.target, max(1, int(options.minutes * 60)))
+    failed = []
+    for name in NAMES:
+        command = [sys.executable, "-m", "fuzz", name, "--minutes", str(options.minutes / len(NAMES))]
+        print(f"-- {name}", flush=True)
+        if subprocess.run(command, cwd=HERE.parent, check=False).returncode:
+            failed.append(name)
+    print(f"{len(NAMES) - len(failed)} targets without a finding; with one: {', '.join(failed) or 'none'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

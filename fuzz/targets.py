@@ -1,0 +1,167 @@
+"""
+What is fuzzed, and what must hold: each target takes bytes and raises AssertionError on a finding.
+
+====================  ====================================================================================
+target                oracle
+====================  ====================================================================================
+``page``              insertions only; the same bytes at any chunking; nothing that three parsers which
+                      follow the standard see fetched or run is left, unless the page is refused
+``raw``               the same for bytes without a grammar, less the parsers
+``css``               tinycss2 finds no address of a held host in what we defused
+``address``           ada-url and our resolver agree about the host of an address
+``cookie``            reading never raises; what was not signed is no choice
+``headers``           judging never raises; what passes names no held host in Link or Refresh
+``settings``          reading raises nothing but ConfigError
+====================  ====================================================================================
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from collections.abc import Mapping
+
+import ada_url
+import tinycss2  # type: ignore[import-untyped]
+
+from consent_mw import config
+from consent_mw.cookies.choice import CookieJar
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Site
+from consent_mw.errors import ConfigError
+from consent_mw.errors import RefusedMarkup
+from consent_mw.html import css
+from consent_mw.html import urls
+from consent_mw.http.content_coding import BUILT_IN
+from consent_mw.http.headers import judge
+from consent_mw.http.request import RequestHead
+from fuzz import grammar
+from tests.html import parsers
+from tests.html import rewriting
+
+Target = Callable[[bytes], None]
+
+_KEYS = ("a key for fuzzing that is long enough", "another key for fuzzing that is long enough")
+_JAR = CookieJar(Site(), _KEYS)
+_PAGE = urls.Url("https", "shop.example", "/")
+
+
+def _cuts(data: bytes, size: int) -> list[int]:
+    """Return places to cut a page of ``size`` bytes at, which the input chooses."""
+    return sorted({byte * 7 % size for byte in data[:8]}) if size else []
+
+
+def _rewritten(page: bytes, cuts: list[int]) -> bytes | None:
+    try:
+        return rewriting.run(page, cuts)
+    except RefusedMarkup:
+        return None
+
+
+def raw(data: bytes) -> None:
+    """Rewrite bytes as they are."""
+    whole = _rewritten(data, [])
+    cut = _rewritten(data, _cuts(data, len(data)))
+    assert whole == cut, "the bytes depend on how the page was cut"
+    if whole is not None:
+        assert rewriting.without_insertions(data)[1] == data, "something was altered"
+
+
+def page(data: bytes) -> None:
+    """Rewrite a page of the grammar."""
+    made = grammar.page(data)
+    raw(made)
+    out = _rewritten(made, [])
+    if out is None:
+        return
+    for scripting in (True, False):
+        left = parsers.leaks(out, scripting=scripting)
+        assert left == [], f"left with scripts {'on' if scripting else 'off'}: {left}"
+
+
+def style(data: bytes) -> None:
+    """Defuse a style sheet."""
+    held: list[tuple[int, bytes]] = []
+    css.scan(data, 0, len(data), lambda offset, found: held.append((offset, found)), final=True)
+    out = bytearray(data)
+    for offset, _ in reversed(held):
+        out[offset:offset] = b"about:invalid#"
+    text = bytes(out).decode("latin-1")
+    waiting = list(tinycss2.parse_stylesheet(text))
+    while waiting:
+        node = waiting.pop()
+        missed = node.type == "url" and node.value.lstrip().lower().startswith("//tracker.example")
+        assert not missed, "an address was missed"
+        for part in ("prelude", "content", "arguments"):
+            waiting += getattr(node, part, None) or []
+
+
+def address(data: bytes) -> None:
+    """Resolve an address as a browser does (https://url.spec.whatwg.org/#concept-basic-url-parser)."""
+    text = data.decode("utf-8", "replace")
+    ours = urls.resolve(text, _PAGE)
+    try:
+        theirs = ada_url.URL(text, base="https://shop.example/")
+    except ValueError:
+        return  # no browser asks for it, whatever we make of it
+    if theirs.protocol in ("http:", "https:", "ws:", "wss:"):
+        assert ours.host.strip(".") == theirs.hostname.strip("[]."), (
+            f"{text!r}: {ours.host!r} is {theirs.hostname!r} to browsers"
+        )
+
+
+def cookie(data: bytes) -> None:
+    """Read a Cookie header."""
+    value = data.decode("latin-1").replace("\r", "").replace("\n", "")
+    head = RequestHead("GET", "https", "shop.example", "/", "", (("cookie", f"__Host-cmw={value}"),))
+    assert isinstance(_JAR.read(head), NoRecord), "an unsigned cookie counts as a choice"
+    _JAR.read(RequestHead("GET", "https", "shop.example", "/", "", (("cookie", value),)))
+
+
+def headers(data: bytes) -> None:
+    """Judge the head of a response."""
+    lines = data.decode("latin-1").split("\n")
+    status = int.from_bytes(data[:2], "big") % 600
+    judge(status, [(line.partition(":")[0], line.partition(":")[2]) for line in lines if line], BUILT_IN)
+
+
+def settings(data: bytes) -> None:
+    """Read a consent.toml."""
+    try:
+        table = tomllib.loads(data.decode("utf-8", "replace"))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return
+    try:
+        config.load(table)
+    except ConfigError as error:
+        assert error.problems, "an error without a problem"
+
+
+TARGETS: Mapping[str, Target] = {
+    "page": page,
+    "raw": raw,
+    "css": style,
+    "address": address,
+    "cookie": cookie,
+    "headers": headers,
+    "settings": settings,
+}
+
+#: Inputs to begin with: a little of what each target is about.
+SEEDS: Mapping[str, tuple[bytes, ...]] = {
+    "page": (bytes(range(0, 40)), bytes(range(90, 130)), bytes([0, 118, 119, 3, 60, 118])),
+    "raw": (b"<!doctype html><img src=//tracker.example/1>", b"<svg><style>@import '//tracker.example/'</style></svg>"),
+    "css": (b"a{b:url(//tracker.example/1)}", b"@import '//tracker.example/2';", b"a{b:u\\72l(\\2f/tracker.example)}"),
+    "address": (
+        b"//tracker.example/x",
+        b"https:\\\\TRACKER.example",
+        b"http://tracker%2eexample",
+        b"//tr\xc2\xadacker.example",
+    ),
+    "cookie": (b"1.reject~20000~0123456789ab~0~~~.AAAA", b"x=y; __Host-cmw=1.a.b"),
+    "headers": (
+        b"\x00\xc8\nContent-Type: text/html\nLink: </a>; rel=preload",
+        b"\x00\xc8\nRefresh: 0; url=//tracker.example",
+    ),
+    "settings": (b"[site]\nname = 'x'\n[[services]]\nuse = 'google-analytics'\n", b"[theme]\nmain = '#000000'\n"),
+}

@@ -1,0 +1,78 @@
+"""Backups, restores and moves of a ledger: the copy proves what the original did."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from consent_mw.core.seal import Act
+from consent_mw.proof.verifying import verify
+from consent_mw.records import open_records
+from tests.cli.conftest import Run
+from tests.records.books import KEYS
+from tests.records.books import SITE
+from tests.records.books import Book
+
+
+def found(path: Path, book: Book) -> object:
+    """Return what a verification of a copied file says, beside its keys."""
+    store = open_records(f"sqlite:///{path}", site=SITE)
+    try:
+        return verify(store, site=SITE, keys=KEYS, today=book.today, record_days=30)
+    finally:
+        store.close()
+
+
+def test_a_backup_is_a_whole_ledger(run: Run, book: Book, tmp_path: Path) -> None:
+    """The copy stands by itself, is private, and verifies like the original; the next one overwrites nothing."""
+    copy = tmp_path / "backup.db"
+    assert run("ledger", "backup", str(copy)).code == 0
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert not (tmp_path / "backup.db-wal").exists()
+    assert found(copy, book) == book.verify()
+    again = run("ledger", "backup", str(copy))
+    assert (again.code, "overwrites nothing" in again.err) == (2, True)
+
+
+def test_a_restore_brings_back_what_was_and_no_erased_record(run: Run, book: Book, tmp_path: Path) -> None:
+    """Backup, an erasure, disaster, restore: the chain verifies, and who was erased since stays erased."""
+    copy = tmp_path / "backup.db"
+    run("ledger", "backup", str(copy))
+    assert run("ledger", "erase", "receipt-1", "--yes").code == 0
+    book.grant(2)
+    done = run("ledger", "restore", str(copy), "--yes")
+    assert (done.code, "1 entry erased again" in done.out) == (0, True)
+    restored = open_records(f"sqlite:///{book.path}", site=SITE)
+    try:
+        assert restored.history("receipt-1") == []
+        assert restored.history("receipt-2") != []
+        assert any(kept.entry.act is Act.ERASE for kept in restored.entries())
+    finally:
+        restored.close()
+    assert run("ledger", "verify").code == 0
+    assert (tmp_path / "consent.db.replaced").exists()
+
+
+def test_a_restore_after_the_file_is_gone(run: Run, book: Book, tmp_path: Path) -> None:
+    """Without the old records there is nothing to compare with, and the backup is put in their place."""
+    copy = tmp_path / "backup.db"
+    run("ledger", "backup", str(copy))
+    book.store.close()
+    for file in tmp_path.glob("consent.db*"):
+        file.unlink()
+    assert run("ledger", "restore", str(copy)).code == 0
+    assert run("ledger", "verify").code == 0
+
+
+def test_a_copy_needs_an_empty_store(run: Run, book: Book, tmp_path: Path) -> None:
+    """A move takes seals, tombstones, notices and figures along; a store with entries takes nothing."""
+    run("ledger", "erase", "receipt-2", "--yes")
+    run("ledger", "seal")
+    target = tmp_path / "moved.db"
+    done = run("ledger", "copy", f"sqlite:///{book.path}", f"sqlite:///{target}")
+    assert (done.code, "copied" in done.out) == (0, True)
+    assert found(target, book) == book.verify()
+    again = run("ledger", "copy", f"sqlite:///{book.path}", f"sqlite:///{target}")
+    assert (again.code, "needs an empty one" in again.err) == (2, True)
+    missing = run("ledger", "copy", f"sqlite:///{tmp_path}/none.db", f"sqlite:///{target}")
+    assert (missing.code, missing.err) == (2, "There are no records at FROM.\n")

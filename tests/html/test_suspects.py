@@ -1,0 +1,124 @@
+"""Third parties that nobody described: what is held as a suspect, what is the site's own, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from consent_mw.catalogue.strangers import WithStrangers
+from consent_mw.html.holder import Holder
+from consent_mw.html.nested import held_in
+from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.suspects import SIGNS
+from consent_mw.html.suspects import Delivery
+from consent_mw.html.suspects import address_of
+from consent_mw.html.suspects import host_of_stranger
+from consent_mw.html.suspects import opinion
+from consent_mw.html.suspects import stranger_id
+from consent_mw.html.urls import Url
+from tests.html.rewriting import PAGE
+from tests.html.rewriting import holder
+
+
+def seen(policy_of: Holder, page: str) -> set[str]:
+    """Return what is held of ``page`` on a site that has the policy of a holder."""
+    rewriter = Rewriter(Holder(policy_of.policy, PAGE, document=held_in))
+    rewriter.feed(page.encode())
+    rewriter.finish()
+    return rewriter.held
+
+
+SUSPECTS = {
+    "host": "<script async src=https://trk.unknown.test/1/></script>",
+    "path": "<script src=https://x.unknown.test/pixel/abc.js></script>",
+    "account": "<script src='https://x.unknown.test/t.js?cid=12345'></script>",
+    "advertising": "<script src=//ads.unknown.test/show.js></script>",
+    "frame": "<iframe src=https://unknown.test/box></iframe>",
+    "pixel": "<img width=1 height=1 src=https://unknown.test/i>",
+    "lazy frame": "<iframe data-src=https://unknown.test/box></iframe>",
+}
+
+
+@pytest.mark.parametrize("markup", SUSPECTS.values(), ids=SUSPECTS)
+def test_what_looks_like_a_tracker_is_held_under_its_own_name(markup: str) -> None:
+    """A suspect is held for a service of its domain, with the reason at hand."""
+    site = holder(unknown="suspects")
+    assert seen(site, markup) == {"host-unknown-test"}
+    assert site.policy.delivery.reasons["host-unknown-test"]
+
+
+LEFT = {
+    "library": "<script src=https://unknown.test/js/jquery-3.7.1.min.js></script>",
+    "application": "<script src=https://unknown.test/static/app.0a1b2c3d.js></script>",
+    "style sheet": "<link rel=stylesheet href=https://pixel.unknown.test/a.css>",
+    "picture": "<img src=https://track.unknown.test/a.jpg width=300 height=200>",
+    "first party": "<script src=https://track.shop.example/t.js></script>",
+    "own path": "<script src=/js/tracker.js></script>",
+    "named alike": "<script src=https://cdn.shop-static.test/tracking.js></script>",
+    "necessary": "<script src=https://pay.example/tag.js?id=12345></script>",
+}
+
+
+@pytest.mark.parametrize("markup", LEFT.values(), ids=LEFT)
+def test_what_does_not_is_left(markup: str) -> None:
+    """Libraries, what is seen, and the site's own stay, however they are called."""
+    assert seen(holder(unknown="suspects"), markup) == set()
+
+
+def test_what_delivers_the_site_is_its_own() -> None:
+    """A domain that brings a style sheet is no suspect from then on, in the same page and in later ones."""
+    script = "<script src=https://b.unknown.test/tracking.js></script>"
+    site = holder(unknown="suspects")
+    assert seen(site, script) == {"host-unknown-test"}
+    assert seen(site, "<link rel=stylesheet href=https://a.unknown.test/a.css>" + script) == set()
+    assert seen(site, script) == set()
+
+
+def test_an_answer_that_was_kept_does_not_outlive_what_it_rests_on() -> None:
+    """What becomes known changes the version, and with it what is remembered of pages."""
+    site = holder(unknown="suspects")
+    before = site.policy.delivery.version
+    seen(site, "<img src=https://a.unknown.test/a.jpg width=30 height=30>")
+    assert site.policy.delivery.version > before
+
+
+def test_a_stranger_that_was_granted_runs() -> None:
+    """Its id is one like any other; and who allowed all strangers has allowed this one."""
+    script = "<script src=https://trk.unknown.test/1></script>"
+    assert seen(holder(unknown="suspects", allowed=["host-unknown-test"]), script) == set()
+    assert seen(holder(unknown="suspects", allowed=["unknown"]), script) == set()
+
+
+@pytest.mark.parametrize("host", ["a.test", "my-site.co.uk", "a--b.test", "xn--bcher-kva.example"])
+def test_the_id_of_a_stranger_leads_back_to_its_domain(host: str) -> None:
+    """Names with hyphens and dots survive, and the service has that name."""
+    assert host_of_stranger(stranger_id(f"www.{host}" if host != "a.test" else host)) == host
+    assert WithStrangers({})[stranger_id(host)].name == host
+
+
+@pytest.mark.parametrize("id_", ["unknown", "host-", "host-a", "host--a-b", "hosta-b", "host-a.b"])
+def test_other_ids_are_no_strangers(id_: str) -> None:
+    """Only what :func:`stranger_id` can make stands for a service."""
+    assert id_ not in WithStrangers({})
+
+
+def test_the_most_strangers_are_bounded() -> None:
+    """Visitors are asked about forty by name; the rest is held as one."""
+    site = holder(unknown="suspects")
+    page = "".join(f"<script src=https://trk.unknown{number}.test/></script>" for number in range(60))
+    held = seen(site, page)
+    assert "unknown" in held
+    assert len(held) == 41
+
+
+def test_every_sign_can_be_found() -> None:
+    """No line of the table is dead."""
+    addresses = [
+        address_of(Url("https", host, rest), is_async=True, has_settings=True)
+        for host, rest in [
+            ("pixel.adserver.example", "/tag/track/ads/123456/t.js?id=1&cb=2&v=3"),
+            ("sdk.cdn.analyticsx.example", "/jquery/tracker-1.2.3.min.js"),
+        ]
+    ]
+    assert [sign.says for sign in SIGNS if not any(map(sign.found, addresses))] == []
+    assert opinion(addresses[0]).points > 10
+    assert Delivery().is_own("a.shop.example", "shop.example")
