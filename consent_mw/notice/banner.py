@@ -391,6 +391,7 @@ class Notice:
         return "".join(
             [
                 '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
+                # Search engines quote the page and not the notice.
                 'data-nosnippet="" '
                 f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}" '
                 f'data-cmw-layout="{self.site.layout}" data-cmw-position="{position_of(self.site)}"',
