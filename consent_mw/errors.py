@@ -1,9 +1,8 @@
 """
-The one error tree of consent_mw.
+The error tree of consent_mw.
 
-Every error says what is wrong, where, and what to do about it. Errors about
-an owner's mistakes are raised at start-up only; nothing a visitor sends ever
-raises past the core.
+Every error says what is wrong, where, and what to do about it. Errors about an owner's mistakes are raised at start-
+up only. Nothing that a visitor sends raises past the core.
 """
 
 from __future__ import annotations

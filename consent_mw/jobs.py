@@ -1,27 +1,25 @@
 """
-The visitor's choice where there is no visitor: in queues, scheduled jobs, and whatever runs after the answer.
+The visitor's choice outside of a request: in queues, scheduled jobs, and whatever runs after the answer.
 
-``ConsentJobs(config)`` is made with the configuration of the site, in the
-process that serves it and in the worker. What is frozen in the one thaws in
-the other::
+Make ``ConsentJobs(config)`` with the site's configuration, in the process that serves it and in the worker. What one
+freezes, the other thaws::
 
     jobs = ConsentJobs("consent.toml")
     queue.send(order.id, jobs.freeze(consent_mw.current(environ)))  # in the view
     if jobs.thaw(text, ask_ledger=True).allows("marketing"): ...    # in the worker
 
-A frozen decision is a short signed text. It holds what the cookie holds: the
-day, what was granted, and the receipt id if there is one; nothing else about
-the visitor. It is decided again when it thaws: a choice that has expired
-since, or that answered another question, grants nothing. What does not verify
-grants nothing either, and nothing that a queue brings raises anything here.
+A frozen decision is a short signed text. It holds what the cookie holds: the day, the grants, and the receipt id if
+there is one; nothing else about the visitor. Thawing decides again: a choice that has expired meanwhile, or that
+answered another question, grants nothing. A text that does not verify grants nothing either, and nothing from a queue
+raises.
 
-The steps of :meth:`ConsentJobs.thaw`; the numbers are repeated at the code:
+The steps of :meth:`ConsentJobs.thaw`; the numbers are repeated in the code:
 
 (1) The text has the form of a frozen decision, and a bounded length.
 (2) One of the site's keys signed it, for this use and this site.
-(3) What it holds can be read.
-(4) The site as it is now decides, with the opt-out signal as it was then.
-(5) Where the ledger is asked: the receipt is in it, and has not ended.
+(3) Its content can be read.
+(4) The site decides as it is now, with the opt-out signal of that time.
+(5) If the ledger is asked, the receipt is in it and has not ended.
 """
 
 from __future__ import annotations

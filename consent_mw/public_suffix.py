@@ -1,4 +1,4 @@
-"""Which part of a host name somebody registered, and which is open to everybody."""
+"""Registrable domains: which part of a host name somebody registered, and which is open to everybody."""
 
 from __future__ import annotations
 

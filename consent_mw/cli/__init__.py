@@ -1,10 +1,9 @@
 """
-The command line: ``consent-mw``, also as ``python -m consent_mw.cli``.
+The command line: ``consent-mw``, also as ``python -m consent_mw``.
 
-Each command stands in a module that is imported when the command runs, so
-that ``--help`` and completion are quick. Exit codes: 0 where all is well, 1
-where a check found something, 2 where it could not be done: a mistake in the
-command or the configuration, or a store that does not work.
+Each command is in a module that is imported when the command runs, so that ``--help`` and completion are quick. Exit
+codes: 0 for success, 1 if a check found something, 2 if the command could not run: a mistake in the command or the
+configuration, or a store that does not work.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ __all__ = ["FOUND", "UNABLE", "CommandInfo", "Owner", "cli", "clean", "main"]
 FOUND = 1
 UNABLE = 2
 
-#: The file that is read where none is named.
+#: The file that is read by default.
 DEFAULT_CONFIG = "consent.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class CommandInfo:
-    """Where a command stands, and what the list of commands says of it."""
+    """The module and name of a command, and its line in the list of commands."""
 
     module: str
     name: str
@@ -74,7 +73,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """A group whose commands are imported when they are used."""
+    """A group that imports a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -93,11 +92,11 @@ class _Commands(click.Group):
 
 class Owner:
     """
-    Who runs a command: the site of the configuration that was named, its keys, and its records.
+    The site that a command runs on, with its keys and its records.
 
     Args:
         config: The path of a consent.toml; empty for ``consent.toml`` in this folder, or else the defaults.
-        site: The site itself, where a framework's settings describe it.
+        site: The site itself, if a framework's settings describe it.
     """
 
     def __init__(self, config: str = "", *, site: Site | None = None) -> None:
@@ -132,10 +131,10 @@ class Owner:
     @contextmanager
     def records(self, *, make: bool = False) -> Iterator[Records]:
         """
-        Open the records for as long as the block runs.
+        Open the records for the length of the block.
 
         Args:
-            make: Whether to make a store that is missing; otherwise a wrong path would read as an empty ledger.
+            make: Whether to create a missing store; otherwise a wrong path would look like an empty ledger.
         """
         from consent_mw.records import open_records
 
@@ -143,7 +142,7 @@ class Owner:
         file = site.records.removeprefix("sqlite:///") if site.records.startswith("sqlite:///") else ""
         if file and not make and not os.path.exists(file):
             raise Unable(f"There are no records at {file}: name the site's consent.toml by --config.")
-        # The spool belongs to the processes that serve the site; one that was never made is not made here.
+        # The spool belongs to the processes that serve the site: do not create it here.
         spool = site.spool if site.spool and os.path.exists(site.spool) else ""
         records = open_records(site.records, site=site.id, spool=spool)
         try:
@@ -153,11 +152,11 @@ class Owner:
 
 
 class Unable(ConsentError):
-    """The command cannot be done; the message says why, and what to do."""
+    """The command cannot run; the message says why, and what to do."""
 
 
 def clean(text: str) -> str:
-    """Return the text without characters that could steer a terminal: stores and files may hold anything."""
+    """Return a text without terminal control characters: stores and files may contain anything."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
@@ -184,12 +183,12 @@ def main(args: Sequence[str] | None = None, *, owner: Owner | None = None) -> in
     Run a command and return its exit code.
 
     Args:
-        args: What follows the name of the program; that of this process where None.
-        owner: Who runs it; by the option ``--config`` where None.
+        args: The arguments; None for those of this process.
+        owner: The site to run on; None for the one that ``--config`` names.
     """
     logger = logging.getLogger("consent_mw")
     level = logger.level
-    # What a server should log is no answer to a command; errors are told below.
+    # A server's log lines are not part of a command's output. Errors are printed below.
     logger.setLevel(logging.CRITICAL)
     try:
         return _run(args, owner)
@@ -217,7 +216,7 @@ def _run(args: Sequence[str] | None, owner: Owner | None) -> int:
         click.echo(clean(str(error)), err=True)
         return UNABLE
     except BrokenPipeError:
-        # Whoever read the output has seen enough; Python would complain again at its exit.
+        # The reader of the output is gone. Without this, Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNABLE
     return code if isinstance(code, int) else 0

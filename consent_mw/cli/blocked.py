@@ -1,4 +1,4 @@
-"""``consent-mw stats blocked``: which hosts a policy of the site stopped, as browsers reported."""
+"""``consent-mw stats blocked``: the hosts that the site's policies blocked, as browsers reported."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ tracker = true  # nobody may declare it necessary
 hosts = ["{id}.example"]  # with all below them; or example.com/path, or example.*
 # paths = ["/{id}.js"]  # on any host, your own too
 # inline = ["{function}("]  # code in a script
-# elements = ["{id}-widget[key]"]  # markup that a library turns into requests
+# elements = ["widget-{id}[key]"]  # markup that a library turns into requests
 
 # What it leaves in the browser. * stands for the part of a name that changes.
 # cookies = ["_{function}", "_{function}_*"]

@@ -1,4 +1,4 @@
-"""``consent-mw check``: is the configuration right, and which texts does a visitor get in another language?"""
+"""``consent-mw check``: checks the configuration, and lists texts that visitors get in another language."""
 
 from __future__ import annotations
 

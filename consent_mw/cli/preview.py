@@ -1,9 +1,8 @@
 """
 ``consent-mw preview``: every layout, position, language, colour scheme and state of the notice, side by side.
 
-Each picture is a real page with the real notice of the site in it, in a frame
-of its own. Nothing is fetched from anywhere and no choice is kept: the buttons
-of a preview do nothing, and scripts of the notice are left out.
+Each picture is a real page with the site's real notice, in a frame of its own. Nothing is fetched and no choice is
+kept: the buttons of a preview do nothing, and the notice's scripts are left out.
 """
 
 from __future__ import annotations

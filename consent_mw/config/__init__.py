@@ -1,12 +1,12 @@
 """
-What an owner writes (``consent.toml``, or a mapping of the same reader) becomes a :class:`~consent_mw.core.model.Site`.
+Reads an owner's configuration, ``consent.toml`` or a mapping of the same form, into a
+:class:`~consent_mw.core.model.Site`.
 
-:func:`load` reads everything before it complains: every mistake is listed at
-once, each with its place and its remedy, and nothing that is half understood
-takes effect. docs/settings.md describes each setting; ``SETTINGS`` lists them.
+:func:`load` reads everything before it complains: it lists every problem at once, each with its place and its remedy,
+and nothing takes effect by halves. docs/settings.md describes each setting; ``SETTINGS`` lists them.
 
-Limits: no setting changes while the process runs, and no key is read here
-(:func:`consent_mw.cookies.keys.load_keys` does that).
+Limits: no setting changes while the process runs. Keys are not read here; :func:`consent_mw.cookies.keys.load_keys`
+does that.
 """
 
 from __future__ import annotations
@@ -349,6 +349,9 @@ def _used(
         added = values.get(sign, ())
         if isinstance(added, tuple):
             values[sign] = tuple(dict.fromkeys((*getattr(base, sign), *added)))
+    if NECESSARY not in values.get("purposes", (NECESSARY,)):
+        # The catalogue's basis is that of something necessary; what its owner wants held rests on consent.
+        values.setdefault("lawful_basis", "consent")
     return replace(base, **values)
 
 

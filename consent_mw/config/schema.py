@@ -1,8 +1,7 @@
 """
-The form of a configuration: every setting with the check of its value.
+The schema of a configuration: every setting with the check of its value.
 
-:mod:`consent_mw.config` reads a configuration by these tables, and
-docs/settings.md describes each of them.
+:mod:`consent_mw.config` reads configurations by these tables, and docs/settings.md describes each setting.
 """
 
 from __future__ import annotations

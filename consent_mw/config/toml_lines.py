@@ -1,10 +1,9 @@
 """
-On which line of a TOML text each key and each array item stands.
+Finds the line of each key and array item in a TOML text.
 
-The standard parser gives values without their places, so an error could name
-only the file. This scanner runs over a text which that parser has already
-accepted; it follows just enough of TOML 1.0 to keep count of keys, and so
-leaves most syntax unchecked.
+The standard parser gives values without their places, so an error could name only the file. This scanner runs on a
+text that the parser has already accepted. It follows just enough of TOML 1.0 to keep track of keys, and leaves most
+syntax unchecked.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """
-What is counted, and what is published of it: totals by day, one dimension at a time, about nobody.
+Counts, and the figures that are published of them: totals per day, one dimension at a time, about nobody.
 
-A count names a day, a table, a value of that table and an outcome, never two
-dimensions at once. Counts are raw and stay inside: pages, exports and
-interfaces read :class:`Figures`, which :mod:`consent_mw.stats` makes of whole
-days, with every cell at least :data:`K`.
+A count names a day, a table, a value of that table and an outcome, never two dimensions at once. Counts are raw and
+stay inside. Pages, exports and interfaces read :class:`Figures`, which :mod:`consent_mw.stats` makes of whole days,
+with every cell at least :data:`K`.
 """
 
 from __future__ import annotations

@@ -1,25 +1,21 @@
 """
-What follows for one request from the site, the record found, the signals and the day.
+The decision for one request, from the site, the record, the signals and the day.
 
-A total pure function: any combination of arguments gives a decision, and
-whatever cannot be relied on grants nothing. The rules, in the order in which
-they apply; the numbers are repeated at the code:
+A total, pure function: any combination of arguments gives a decision, and whatever cannot be relied on grants
+nothing. The rules, in the order in which they apply; the numbers are repeated in the code:
 
-(1) A necessary service is granted always, and so is a required purpose.
-(2) Where no declared service is optional there is nothing to ask.
-(3) No record, or none that could be verified: nothing else is granted.
+(1) Necessary services and required purposes are always granted.
+(2) If no declared service is optional, there is nothing to ask.
+(3) Without a record, or without one that verifies, nothing else is granted.
 (4) A record of another revision answered another question: it grants nothing.
 (5) A record older than ``choice_days`` has expired: it grants nothing.
-(6) A record dated more than one day ahead is not believed: it grants nothing.
-    One day of slack lets the clocks of several machines differ around midnight.
-(7) A valid record grants what it lists, as far as that is declared now, and
-    only if the visitor accepted something.
-(8) Under GPC every service that has the marketing purpose is taken away, and
-    the purpose with it, unless the record was itself made under GPC: that is an
-    explicit choice in spite of the signal. A tag manager stays for another of
-    its purposes that the record grants.
-(9) The visitor is asked where something is optional and no record is valid,
-    but not where GPC has already answered for all there is to ask.
+(6) A record dated more than one day ahead is not believed: it grants nothing. One day allows for clocks of several
+    machines that differ around midnight.
+(7) A valid record grants what it lists and is still declared, and only if the visitor accepted something.
+(8) Under GPC, services with the marketing purpose are revoked, and so is the purpose, unless the record was made under
+    GPC: then it is an explicit choice in spite of the signal. A tag manager keeps running for another of its purposes
+    that the record grants.
+(9) The visitor is asked if something is optional and no record is valid, unless GPC has answered everything.
 """
 
 from __future__ import annotations

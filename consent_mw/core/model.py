@@ -1,8 +1,8 @@
 """
-The values that everything else passes around; all frozen, none with behaviour beyond itself.
+The values that everything else passes around: frozen, and without behaviour beyond themselves.
 
-Days are whole days since 1970-01-01 UTC: no finer time is ever kept beside a
-choice. Texts are mappings from a language tag to a text.
+Days are whole days since 1970-01-01 UTC; no finer time is ever stored with a choice. Texts are mappings from a
+language tag to a text.
 """
 
 from __future__ import annotations

@@ -1,16 +1,14 @@
 """
-What the ledger keeps of one act, and how it is proved later that nobody touched it.
+What the ledger stores of one act, and how to prove later that nobody changed it.
 
-An entry has canonical bytes; their hash is its leaf. From time to time the
-entries that are new are sealed: their leaves, sorted so that no order of
-arrival remains, are the leaves of a Merkle tree (RFC 6962, section 2.1), and
-its root goes into a seal that names the seal before it. Whoever knows a seal
-can tell whether any entry up to it was edited, removed, inserted or moved;
-whoever holds a receipt can show with a handful of hashes that it stands in a
-seal. A seal carries a day, and no finer time.
+An entry has canonical bytes; their hash is its leaf. New entries are sealed from time to time: their leaves, sorted
+so that no order of arrival remains, are the leaves of a Merkle tree (RFC 6962, section 2.1). Its root goes into a
+seal, which names the seal before it. Whoever knows a seal can tell whether any entry up to it was edited, removed,
+inserted or moved. Whoever holds a receipt can show with a handful of hashes that it is in a seal. A seal carries a
+day, and no finer time.
 
-Leaves and nodes are hashed with different first bytes, so that neither can be
-passed off as the other; seals and entries are told apart by a name of their own.
+Leaves and nodes are hashed with different first bytes, so that neither passes for the other. Seals and entries carry
+different names for the same reason.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """
-Look-ups of providers in the background: nobody waits for one, and the address is forgotten when it ends.
+Provider look-ups in the background: nobody waits for one, and the address is forgotten when it ends.
 
-An address lives in memory only, from the request until its look-up ends:
-nothing is remembered by address, and no message names one. Where too many
-look-ups wait already, or one fails, the provider is unknown.
+An address is in memory only, from the request until its look-up ends. Nothing is cached by address, and no log
+message names one. If too many look-ups are queued, or one fails, the provider is unknown.
 """
 
 from __future__ import annotations

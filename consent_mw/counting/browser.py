@@ -1,12 +1,10 @@
 """
-Which browser and which system a request comes from, as one word each from a closed list.
+The browser and operating system of a request, as one word each from a closed list.
 
-Sources, in this order: the client hints that browsers send unasked (UA Client
-Hints, sections 3.1, 3.2 and 3.8; nothing here ever asks for more), a table of
-signs in the user-agent, and the ``user-agents`` library for what the table
-does not know. No version, device or language is read. The headers themselves
-are remembered in memory only, so that the next request with the same ones is
-a look-up.
+Sources, in this order: the client hints that browsers send unasked (UA Client Hints, sections 3.1, 3.2 and 3.8;
+nothing here asks for more), a table of patterns in the user agent, and the ``user-agents`` library for what the table
+does not know. Versions, devices and languages are not read. Headers are remembered in memory only, so that the next
+request with the same ones is a look-up.
 """
 
 from __future__ import annotations

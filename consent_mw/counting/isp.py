@@ -1,9 +1,8 @@
 """
-The domain of the provider behind an address: whose address a request came from, and who finds its provider.
+The visitor's provider: the address of a request, and the look-ups that find the domain behind it.
 
-``ptr`` asks the name servers of the machine for the name of the address;
-``mmdb:FILE`` reads a local database, so that nobody outside hears of any
-visitor. Both work in the background, and forget the address when they are done.
+``ptr`` asks the machine's name servers. ``mmdb:FILE`` reads a local database, so that nobody outside learns of a
+visitor. Both work in the background and forget the address when they are done.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class IspLookup(Protocol):
 
 def client_address(remote: str, head: RequestHead, trusted_proxies: int) -> str:
     """
-    Return the address a request came from, or an empty text where that cannot be known or has no provider.
+    Return the public address that a request came from; empty if it is unknown or not public.
 
     Args:
         remote: The address that the server sees.

@@ -1,4 +1,4 @@
-"""Providers from a database on this machine, so that nobody outside hears of any visitor."""
+"""Providers from a local database, so that nobody outside learns of a visitor."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
-Providers by reverse DNS: the name of an address, believed only where it leads back to the address.
+Providers by reverse DNS: the name of an address, believed only if it resolves back to the address.
 
-Anybody may give their address any name; only the owner of the name can confirm it (RFC 1912 section 2.1).
+Anybody can give their address any name; only the owner of the name can confirm it (RFC 1912 section 2.1).
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 Charsets: from the bytes that the app sent to bytes that the rewriter can read, and back.
 
 ASCII-compatible pages pass byte for byte, whatever they say they are. UTF-16
-is transcoded to UTF-8 and back. In ISO-2022-JP, bytes that look like markup
-may be text, so the rewriter reads a copy in which those are blanked; what it
-inserts goes into the original. A byte order mark counts before the header,
-the header before the page's own declaration, as in a browser
+is transcoded to UTF-8 and back. Of ISO-2022-JP the rewriter reads a decoded
+copy (:mod:`consent_mw.html.iso2022jp`); what it inserts goes into the
+original. A byte order mark counts before the header, the header before the
+page's own declaration, as in a browser
 (https://html.spec.whatwg.org/#determining-the-character-encoding).
 """
 
@@ -17,6 +17,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.iso2022jp import Decoder
+from consent_mw.html.iso2022jp import Piece
 from consent_mw.html.rewriter import Rewriter
 
 #: Labels by https://encoding.spec.whatwg.org/#names-and-labels
@@ -44,7 +46,6 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16le"), (codecs
 
 _ESCAPE = re.compile(rb"\x1b(?:\([BJI]|\$[@B])")
 _ESCAPE_TAIL = re.compile(rb"\x1b[($]?\Z")
-_SINGLE_BYTE = frozenset({b"\x1b(B", b"\x1b(J"})
 _DECLARED_2022 = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*(?:cs)?iso-?2022-?jp", re.I)
 #: How far a browser looks for a declaration before it starts, https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding
 _PRESCAN = 1024
@@ -98,34 +99,20 @@ class _Utf16:
 
 
 class _Iso2022Jp:
-    """Hides two-byte text from the rewriter: between ``ESC $ B`` and ``ESC ( B`` a "<" is half a character."""
+    """Reads ISO-2022-JP as UTF-8, and sends the page's own bytes."""
 
     def __init__(self, rewriter: Rewriter) -> None:
         self._rewriter = rewriter
-        self._hidden = False
-        self._tail = b""
+        self._decoder = Decoder()
 
     def feed(self, chunk: bytes) -> bytes:
-        data = self._tail + chunk
-        tail = _ESCAPE_TAIL.search(data)
-        self._tail = tail.group() if tail else b""
-        return self._pass(data[: len(data) - len(self._tail)])
+        return self._pass(self._decoder.decode(chunk))
 
     def finish(self) -> bytes:
-        return self._pass(self._tail) + self._rewriter.finish()
+        return self._pass(self._decoder.decode(b"", final=True)) + self._rewriter.finish()
 
-    def _pass(self, data: bytes) -> bytes:
-        shown = bytearray()
-        at = 0
-        for found in _ESCAPE.finditer(data):
-            piece = data[at : found.start()]
-            shown += b"x" * len(piece) if self._hidden else piece
-            shown += b"x" * 3
-            self._hidden = found.group() not in _SINGLE_BYTE
-            at = found.end()
-        piece = data[at:]
-        shown += b"x" * len(piece) if self._hidden else piece
-        return self._rewriter.feed(bytes(shown), source=data)
+    def _pass(self, pieces: list[Piece]) -> bytes:
+        return self._rewriter.feed(b"".join([piece.decoded for piece in pieces]), pieces)
 
 
 class _Undeclared:

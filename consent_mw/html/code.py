@@ -68,12 +68,11 @@ _SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
 _FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
 #: A host alone in quotes, or with a path behind it: code joins a scheme, "//" or a sub-domain to it.
 _QUOTED_HOST = re.compile(rb"[\"'`]\.?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
-#: A host of the shape "name.tld" is looked up only where code joins strings.
-_NAVIGATES = rb"|\blocation\b|\bopen\s*\("
+_NAVIGATES = rb"|\blocation\b|\bopen\s*\(|\.href\s*=(?!=)"
 _FETCHES = (
     rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
     rb"|(?:inner|outer)HTML|\bnew\s+Image\b|\.src\b|\[\s*[\"']src[\"']\s*\]|\.setAttribute\b|\.write(?:ln)?\s*\("
-    rb"|\b(?:fetch|eval|Function)\s*\(|\bimport\b|\bfrom\s*[\"']|\.href\s*=(?!=)"
+    rb"|\b(?:fetch|eval|Function)\s*\(|\bimport\b|\bfrom\s*[\"']"
     rb"|(?:[lL]oad|cript|quire|nject)[\w$]{0,20}\s*\(\s*[\"'`]|\.(?:ajax|load|get|post|html|append|prepend|before|after)\s*\("
 )
 #: Code that asks for something by itself, puts markup into the page, or makes code of text.

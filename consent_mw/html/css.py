@@ -17,6 +17,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 _WS = rb"[ \t\r\n\f]"
+#: What may end the digits of an escape: one white space, and CR LF is one
+#: (https://drafts.csswg.org/css-syntax/#consume-escaped-code-point).
+_END_OF_HEX = rb"(?:\r\n|[ \t\r\n\f])?"
+_HEX = rb"\\[0-9a-fA-F]{1,6}+" + _END_OF_HEX
 
 #: How bytes may be read: each by itself, as Shift_JIS, as GBK or Big5.
 PLAIN = ""
@@ -36,11 +40,11 @@ AMBIGUOUS = re.compile(rb"[\x81-\xfe]\\")
 #: meaning of its own: an escape or a run of two-byte characters.
 _ANCHOR = (
     rb"/\*|(?:=|[;{ \t\r\n\f][cC][oO][nN][tT][eE][nN][tT]%(w)s{0,8}+:)%(w)s{0,8}+[\"']|[\"']"
-    rb"|(?:[uU]|\\[uU]|\\0{0,4}[57]5%(w)s?)(?:[rR]|\\[rR]|\\0{0,4}[57]2%(w)s?)(?:[lL]|\\[lL]|\\0{0,4}[46][cC]%(w)s?)\(%(w)s*+"
+    rb"|(?:[uU]|\\[uU]|\\0{0,4}[57]5%(e)s)(?:[rR]|\\[rR]|\\0{0,4}[57]2%(e)s)(?:[lL]|\\[lL]|\\0{0,4}[46][cC]%(e)s)\(%(w)s*+"
     rb"|\\(?:%(pair)s|[^\n\r\f])|(?:%(pair)s|(?!))++"
 )
-#: The beginning of an anchor at the end of a chunk; an escaped "url(" is at most 28 bytes long.
-_ANCHOR_SIZE = 28
+#: The beginning of an anchor at the end of a chunk; an escaped "url(" is at most 28 bytes long, white space apart.
+_ANCHOR_SIZE = 32
 
 
 class _Syntax(NamedTuple):
@@ -60,16 +64,16 @@ def _syntax(wide: str) -> _Syntax:
     half, other = (rb"\x81-\xfe", rb"|[\x81-\xfe](?=.)") if wide else (b"", b"")
     # The last branch of each group: see tokens.
     return _Syntax(
-        re.compile(_ANCHOR % {b"w": _WS, b"pair": pair}, re.DOTALL),
+        re.compile(_ANCHOR % {b"w": _WS, b"e": _END_OF_HEX, b"pair": pair}, re.DOTALL),
         {
             quote: re.compile(
-                rb"(?:%b|[^%c\\\n\r\f%b]%b|\\(?:\r\n|%b|.)|(?!))*+" % (pair, quote, half, other, pair), re.DOTALL
+                rb"(?:%b|[^%c\\\n\r\f%b]%b|%b|\\(?:\r\n|%b|.)|(?!))*+" % (pair, quote, half, other, _HEX, pair),
+                re.DOTALL,
             )
             for quote in b"\"'"
         },
         re.compile(
-            rb"(?:%b|[^)\\\"' \t\r\n\f(%b]%b|\\[0-9a-fA-F]{1,6}+%b?|\\(?:%b|.)|(?!))*+"
-            % (pair, half, other, _WS, pair),
+            rb"(?:%b|[^)\\\"' \t\r\n\f(%b]%b|%b|\\(?:%b|.)|(?!))*+" % (pair, half, other, _HEX, pair),
             re.DOTALL,
         ),
         re.compile(rb"(?:%b|[^)\\%b]%b|\\(?:%b|.)|(?!))*+" % (pair, half, other, pair), re.DOTALL),

@@ -1,9 +1,8 @@
 """
 What to insert into one tag so that it cannot fetch, run or connect.
 
-A :class:`Holder` answers for one page and one decision. Its answer to a tag
-is a :class:`TagPlan`: insertions at offsets in the tag, or None where the tag
-stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
+A :class:`Holder` answers for one page and one decision, with a :class:`TagPlan`: insertions at offsets in the tag, or
+None where the tag stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
 """
 
 from __future__ import annotations
@@ -30,6 +29,10 @@ from consent_mw.html.elements import is_pixel
 from consent_mw.html.elements import kinds as kinds_of
 from consent_mw.html.elements import other_kind
 from consent_mw.html.elements import told_by_beginning
+from consent_mw.html.guessed import encoded
+from consent_mw.html.guessed import in_each
+from consent_mw.html.guessed import may_hide_a_host
+from consent_mw.html.guessed import readings
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
@@ -182,22 +185,19 @@ class Holder:
         return tuple(dict.fromkeys(ids))
 
     def css_url(self, value: bytes, depth: int = 0) -> Ids:
-        """
-        Return what one URL of a style sheet leads to, less what is allowed.
-
-        Args:
-            depth: How many ``data:`` URLs the style sheet is inside of.
-        """
+        """Return what a URL of a style sheet, ``depth`` ``data:`` URLs deep, leads to, less what is allowed."""
         if self._is_local(value):
             return self.not_allowed(self._matcher.path(value))
-        text = css.unescape(value.decode("utf-8", "replace"))
+        ids = dict.fromkeys(i for t in readings(value, self.charset) for i in self._css_target(css.unescape(t), depth))
+        return self.not_allowed(tuple(ids))
+
+    def _css_target(self, text: str, depth: int) -> Ids:
         target = resolve(text, self.base)
         if target.scheme == "data":
             return self._sheet(data_url(target.rest), depth)
         ids = self._matcher.target(target, self.page)
-        if not ids and self.policy.unknown == "hold" and self.third_party(target):
-            ids = (UNKNOWN_SERVICE,)
-        return self.not_allowed(ids)
+        stranger = not ids and self.policy.unknown == "hold" and self.third_party(target)
+        return (UNKNOWN_SERVICE,) if stranger else ids
 
     def _sheet(self, data: DataUrl, depth: int) -> Ids:
         """
@@ -261,10 +261,8 @@ class Holder:
             target = refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
         if kind == "urls":
-            ids = [
-                id_ for part in re.split(r"[ \t\n\r\f;]+", self.text(raw)) if part for id_ in self._one(part.encode())
-            ]
-            return tuple(dict.fromkeys(ids))
+            parts = filter(None, re.split(r"[ \t\n\r\f;]+", self.text(raw)))
+            return tuple(dict.fromkeys(id_ for part in parts for id_ in self._one(encoded(part, self.charset))))
         return self._one(raw, document=kind == "page")
 
     def _tag(self, raw: bytes) -> Ids:
@@ -346,6 +344,8 @@ class Holder:
     def plan(self, tag: Tag) -> TagPlan | None:
         """Return what to do with a start tag; None where it stays as it is."""
         plan = self._plan(tag)
+        if not self.charset and may_hide_a_host(tag.raw):
+            plan = max((twin._plan(tag) for twin in in_each(self)), key=lambda one: len(one.edits) if one else -1)
         # Names of ours in the app's own page, such as a comment that a sanitizer let through, must not be taken for
         # holds and released as code: with another prefix they stay inert.
         feigned = [
@@ -444,7 +444,7 @@ class Holder:
     def _srcset(self, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
         """Return the ids for which the whole list is held, or the insertions before its held candidates."""
         listed = candidates(self.text(attribute.raw))
-        verdicts = [(start, self._one(url.encode("utf-8", "replace"))) for url, start in listed]
+        verdicts = [(start, self._one(encoded(url, self.charset))) for url, start in listed]
         held = [(start, ids) for start, ids in verdicts if ids]
         if not held:
             return (), []

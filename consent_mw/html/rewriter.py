@@ -16,6 +16,8 @@ from itertools import pairwise
 from consent_mw.errors import DeadRewriter
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.holder import Holder
+from consent_mw.html.iso2022jp import Piece
+from consent_mw.html.iso2022jp import SourceBytes
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.scanner.document import Insert
 from consent_mw.html.scanner.document import Queue
@@ -67,29 +69,34 @@ class Rewriter:
         self.trace: list[tuple[int, int]] | None = None
         self._buffer = bytearray()
         self._history = PassedBytes()
-        #: What is sent: the buffer itself, or bytes that say something else to a browser than to the scanner.
-        self._source = self._buffer
+        #: What is sent, where it is not what the readings read.
+        self._source: SourceBytes | None = None
         self._origin = 0
         self._sent = 0
         self._alive = True
         self._readings: list[Reading] = [Reading(self, holder, primary=True)]
 
-    def feed(self, chunk: bytes, source: bytes | None = None) -> bytes:
+    def feed(self, chunk: bytes, pieces: list[Piece] | None = None) -> bytes:
         """
         Take the next bytes of the page and return what can be sent on.
 
         Args:
-            source: What to send in the place of ``chunk``, byte for byte, where the two differ.
+            pieces: What ``chunk`` is made of, where it was decoded: the bytes of the pieces are sent.
         """
+        if pieces is not None:
+            if self._source is None:
+                self._source = SourceBytes()
+                self._source.add([Piece(bytes(self._buffer), bytes(self._buffer))])
+            self._source.add(pieces)
         # Never more at once than may be kept back: what is too long is then the same however the page is cut.
         room = self._room()
         if len(chunk) <= room:
-            return self._take(chunk, source)
+            return self._run(chunk, final=False)
         out = []
         at = 0
         while at < len(chunk):
             end = at + self._room()
-            out.append(self._take(chunk[at:end], None if source is None else source[at:end]))
+            out.append(self._run(chunk[at:end], final=False))
             at = end
         return b"".join(out)
 
@@ -97,7 +104,7 @@ class Rewriter:
         """Return the rest of the page."""
         out = self._run(b"", final=True)
         self._alive = False
-        return out
+        return out if self._source is None else out + self._source.rest()
 
     def _room(self) -> int:
         room = min(reading.cursor.room() for reading in self._readings)
@@ -105,13 +112,6 @@ class Rewriter:
             self._alive = False
             raise RefusedMarkup("a part of the page that must be seen whole is longer than hold_back", "hold_back")
         return room
-
-    def _take(self, chunk: bytes, source: bytes | None) -> bytes:
-        if source is not None and source != chunk and self._source is self._buffer:
-            self._source = bytearray(self._buffer)
-        if self._source is not self._buffer:
-            self._source += chunk if source is None else source
-        return self._run(chunk, final=False)
 
     def _run(self, chunk: bytes, *, final: bool) -> bytes:
         if not self._alive:
@@ -176,7 +176,7 @@ class Rewriter:
 
     def _send(self, safe: int) -> bytes:
         """Return the bytes up to ``safe`` with the edits made, and forget them."""
-        source = self._source
+        buffer, source = self._buffer, self._source
         edits = self._readings[0].cursor.edits
         if len(self._readings) > 1 or any(later[0] <= sooner[0] for sooner, later in pairwise(edits)):
             merged = [edit for reading in self._readings for edit in reading.cursor.edits]
@@ -195,21 +195,21 @@ class Rewriter:
                 break
             start = position - self._origin
             if start > at:
-                parts.append(source[at:start])
+                parts.append(buffer[at:start] if source is None else source.take(start - at))
                 at = start
             if self.trace is not None and inserted:
                 self.trace.append((self._sent + sum(map(len, parts)), len(inserted)))
-            parts.append(inserted)
+            parts.append(inserted if source is None else source.place(inserted))
+            if source is not None and left_out:
+                parts.append(source.drop(left_out))
             at = max(at, start + left_out)
         else:
             later = set()
-        parts.append(source[at:safe])
+        parts.append(buffer[at:safe] if source is None else source.take(safe - at))
         for reading in self._readings:
             reading.cursor.edits = [edit for edit in reading.cursor.edits if edit in later] if later else []
             reading.cursor.position -= safe
-        del source[:safe]
-        if source is not self._buffer:
-            del self._buffer[:safe]
+        del buffer[:safe]
         self._origin += safe
         self._history.trim(self._readings)
         out = b"".join(parts)

@@ -184,6 +184,8 @@ class Opinion(NamedTuple):
 
     points: int
     reasons: tuple[str, ...]
+    #: Some sign is in the address itself.
+    is_marked: bool
 
 
 def _one_of(words: frozenset[str], where: str) -> Callable[[StrangeAddress], str]:
@@ -259,12 +261,14 @@ def opinion(address: StrangeAddress) -> Opinion:
     """Return what is thought of an address by the table."""
     points = 0
     reasons = []
+    marked = False
     for sign in SIGNS:
         if what := sign.found(address):
             points += sign.points
             if sign.points > 0:
                 reasons.append(f"{what} ({sign.says})")
-    return Opinion(points, tuple(reasons))
+                marked = marked or not sign.says.startswith("the element")
+    return Opinion(points, tuple(reasons), marked)
 
 
 class Delivery:
@@ -321,7 +325,9 @@ class Delivery:
             why = "a frame of an unknown company" if element.is_frame else "a picture that nobody sees"
         else:
             found = opinion(address_of(url, is_async=element.is_async, has_settings=element.has_settings))
-            if found.points + (ALONE if self.pages >= _FEW_PAGES else ALONE_AT_FIRST) < ENOUGH:
+            alone = ALONE if self.pages >= _FEW_PAGES else ALONE_AT_FIRST
+            # That it is alone, or how its element is written, says nothing of an address without any sign.
+            if not found.is_marked or found.points + alone < ENOUGH:
                 return ""
             why = "; ".join([*found.reasons, "brings nothing else to this site's pages"])
         id_ = stranger_id(url.host)

@@ -58,7 +58,9 @@ _XML = frozenset({"text/xml", "application/xml"})
 #: Types for which a browser looks at the bytes, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
 _ESSENCE = re.compile(r"\s*([^\s;(]*)")
-_CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]+))", re.I)
+#: A parameter of a media type, https://mimesniff.spec.whatwg.org/#parse-a-mime-type: a quoted value without its end
+#: goes on to the end of the header, and what is behind its end is ignored.
+_PARAMETER = re.compile(r";[\t\n\r ]*([^;=]*)(?:=(?:\"((?:[^\"\\]|\\.|\\\Z)*)(?:\"[^;]*)?|([^;]*)))?", re.DOTALL)
 
 #: Nobody needs more than one; each costs memory.
 _MOST_CODINGS = 2
@@ -129,9 +131,16 @@ def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
             essence = _ESSENCE.match(part).group(1).lower()  # type: ignore[union-attr]
             if "/" in essence and kind not in _HTML:
                 kind = essence
-                found = _CHARSET.search(part)
-                charset = (found.group(1) or found.group(2) or "") if found else ""
+                charset = _charset_of(part)
     return kind, charset
+
+
+def _charset_of(value: str) -> str:
+    """Return the first charset parameter of a media type, or empty."""
+    for name, quoted, plain in _PARAMETER.findall(value):
+        if name.strip().lower() == "charset":
+            return str(re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) or plain).strip()
+    return ""
 
 
 def judge(

@@ -1,13 +1,11 @@
 """
-Consent records as ISO/IEC TS 27560:2023 structures them, in JSON-LD with the Data Privacy Vocabulary (DPV 2).
+Consent records in the structure of ISO/IEC TS 27560:2023, as JSON-LD with the Data Privacy Vocabulary (DPV 2).
 
-There is one record for each receipt: its grant, and what ended it. What was
-asked and offered is taken from the notice that the grant names, as it was
-kept; where it is lost, from the site as it is now. What nobody said is told
-as unknown (``dpv:UnknownApplicability``), never guessed.
+There is one record per receipt: its grant, and what ended it. What was asked and offered comes from the stored notice
+that the grant names; if the notice is lost, from the site as it is now. What nobody stated is written as unknown
+(``dpv:UnknownApplicability``), never guessed.
 
-Terms are those of https://w3id.org/dpv and of the guide to 27560,
-https://w3id.org/dpv/guides/consent-27560.
+Terms are those of https://w3id.org/dpv and of the guide to 27560, https://w3id.org/dpv/guides/consent-27560.
 """
 
 from __future__ import annotations

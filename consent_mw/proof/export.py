@@ -1,12 +1,11 @@
 """
 The ledger as a file: CSV for a spreadsheet, JSON Lines for a program, ISO/IEC TS 27560 records for an authority.
 
-Each function yields text as it reads the ledger, so that memory does not
-grow with it. Entries come by receipt and step; nothing tells the order in
-which people came.
+Each function yields text while it reads the ledger, so memory does not grow with the ledger. Entries come by receipt
+and step; nothing reveals the order in which people came.
 
-A CSV cell that a spreadsheet would take for a formula begins with an
-apostrophe, as OWASP's "CSV Injection" advises; JSON keeps the bare text.
+A CSV cell that a spreadsheet would read as a formula starts with an apostrophe, as OWASP's "CSV Injection" advises.
+JSON keeps the bare text.
 """
 
 from __future__ import annotations

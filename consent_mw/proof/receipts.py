@@ -1,23 +1,21 @@
 """
-The visitor's copy of a consent record, and how anybody checks it without the ledger.
+The visitor's copy of a consent record, and how anybody can check it without the ledger.
 
-A receipt is a JSON document. It holds the entries of one receipt id as they
-stand in the ledger, and for each that is sealed the hashes that lead from it
-to the root in its seal. Whoever keeps a receipt, or the hash of any later
-seal, can show that the ledger was changed afterwards.
+A receipt is a JSON document. It holds the entries of one receipt id as the ledger has them. For each sealed entry it
+adds the hashes that lead from the entry to the root in its seal. Whoever keeps a receipt, or the hash of a later seal,
+can show that the ledger was changed afterwards.
 
-The steps of :func:`verify_receipt`; the numbers are repeated at the code:
+The steps of :func:`verify_receipt`; the numbers are repeated in the code:
 
-(1) The document is JSON, of bounded size, in the format it names.
-(2) Every entry is whole, and of the receipt and site that the document names.
-(3) The leaf of each entry is the hash of what it says.
-(4) The hashes beside it lead from the leaf, at its place, to the root in the seal.
-(5) The hash of the seal is that of what the seal says.
-(6) Where keys are given, one of them signed each seal, and the document.
+(1) The document is JSON, of bounded size, and in the format it names.
+(2) Every entry is complete, and belongs to the receipt and site that the document names.
+(3) The leaf of each entry is the hash of its content.
+(4) The hashes lead from the leaf, at its place, to the root in the seal.
+(5) The hash of the seal is the hash of its content.
+(6) If keys are given, one of them signed each seal and the document.
 
-Limits: without the site's keys a document proves that it agrees with its
-seals, not that they are the site's; the site's own ``--ledger`` check, or a
-hash noted elsewhere, shows that.
+Limits: without the site's keys, a document proves that it agrees with its seals, not that the seals are the site's.
+The check with ``--ledger``, or a hash that was noted elsewhere, shows that.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """
 Sealing what is new in a ledger.
 
-Any process may do it, at any time: who loses the race for the next link of the
-chain changes nothing, and finds the entries sealed. What :func:`verify` does
-stands in :mod:`consent_mw.proof.verifying`.
+Any process may do it at any time. If two race for the next link of the chain, the loser changes nothing and finds the
+entries sealed. :mod:`consent_mw.proof.verifying` describes :func:`verify`.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from consent_mw.records import Ledger
 
 __all__ = ["MOST", "Finding", "FindingKind", "Verification", "seal_new", "verify"]
 
-#: How many entries one seal covers at the most.
+#: Most entries under one seal.
 MOST = 5_000
 
 
 def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int) -> int:
     """
-    Seal up to :data:`MOST` of the entries that wait, and return how many; 0 where none waits or another was faster.
+    Seal up to :data:`MOST` waiting entries and return their number; 0 if none waits or another process was faster.
 
     Args:
         site: The site's id.
@@ -37,7 +36,7 @@ def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int) -
         today: Whole days since 1970-01-01 UTC.
 
     Raises:
-        RecordsError: the store fails.
+        RecordsError: if the store fails.
     """
     entries = in_order(records.unsealed(MOST))
     if not entries:

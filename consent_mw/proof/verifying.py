@@ -1,24 +1,22 @@
 """
-Finding what was done to a ledger since it was sealed.
+Finding what was done to a ledger after it was sealed.
 
-Whoever can write to the store, and has none of the keys, can hide nothing of
-what was sealed before: :func:`verify` walks the whole chain, one seal at a time,
-and names the first thing that is not as it was sealed.
+Somebody who can write to the store, but has none of the keys, cannot hide a change to anything that was sealed.
+:func:`verify` walks the whole chain, one seal at a time, and names the first thing that differs.
 
-The steps of :func:`verify`; the numbers are repeated at the code:
+The steps of :func:`verify`; the numbers are repeated in the code:
 
 (1) The seals count from 1 without gaps.
 (2) Each is signed by one of the site's keys.
 (3) Each names the hash of the one before.
-(4) The leaves of each, in number and root, are those it was made of; they may be gone when their time is over.
-(5) At each place stands the entry whose leaf it is, or a tombstone tells that it was erased.
-(6) No entry stands in a seal that does not exist, and no tombstone tells of an entry that is still there.
-(7) Where the owner noted a head of the chain, it is still in it: a chain that was cut short passes all else.
-(8) Where asked, each notice that an entry names is there and unaltered.
+(4) The leaves of each seal match its size and root. They may be missing once their retention is over.
+(5) Each place holds the entry that belongs to its leaf, or a tombstone says that it was erased.
+(6) No entry claims a seal that does not exist, and no tombstone names an entry that is still there.
+(7) If the owner noted a head of the chain, it is still in it. A chain that was cut short passes all other steps.
+(8) If asked for, each notice that an entry names exists and is unaltered.
 
-Limits: an entry is proved from its sealing on, not before. Entries that are
-written and erased while this runs are looked at again before they count as a
-finding.
+Limits: an entry is proved from its sealing on, not before. Entries that are written or erased while this runs are
+looked at again before they count as a finding. Today's date is that of the machine that verifies.
 """
 
 from __future__ import annotations
@@ -76,13 +74,13 @@ class FindingKind(Enum):
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    The first thing that is not as it was sealed.
+    The first difference from what was sealed.
 
     Args:
         what: One sentence.
-        seal: The number of the seal where it shows, or None.
+        seal: The number of the seal concerned, or None.
         place: The place in it, or None.
-        receipt: Of the entry in question, where there is one.
+        receipt: The receipt of the entry concerned, or empty.
     """
 
     kind: FindingKind
@@ -95,18 +93,18 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Verification:
     """
-    What a walk along the chain came to; after a finding the figures tell how far it got.
+    The result of a verification. After a finding, the numbers say how far it got.
 
     Args:
-        finding: None where all is as it was sealed.
+        finding: None if everything is as it was sealed.
         seals: How many seals were checked.
         entries: How many entries stand in them as they were sealed.
         erased: How many were erased at their person's request, and left a tombstone.
         purged: How many were dropped when their time was over.
         waiting: How many are not sealed yet, and prove nothing yet.
-        head: The hash of the last seal, in hex; empty where there is none. Noted elsewhere, it shows later whether the
+        head: The hash of the last seal, in hex; empty without seals. Note it elsewhere to find out later whether the
             chain was cut short.
-        signed: False where no key was given, so that no signature was checked.
+        signed: False if no key was given, so that no signature was checked.
     """
 
     finding: Finding | None

@@ -1,9 +1,8 @@
 """
-What is kept: the ledger that proves consent, the counters that know nobody, and what a learning site has seen.
+Stores: the ledger that proves consent, the anonymous counters, and the services that a site has discovered.
 
-:func:`open_records` chooses the store by the scheme of its address. Every
-store keeps the promises of the Protocols below; ``tests/records`` holds each
-of them to it, on real servers. The ledger and the counters share no key.
+:func:`open_records` chooses the store by the scheme of its address. Every store keeps the promises of the Protocols
+below, and ``tests/records`` checks them on real servers. The ledger and the counters share no key.
 """
 
 from __future__ import annotations
@@ -40,18 +39,17 @@ class Ledger(Protocol):
 
     def append(self, entry: Entry) -> None:
         """
-        Write an entry; it is durable when this returns.
+        Append an entry; it is durable when this returns.
 
-        Writing the same receipt and step again changes nothing, so that a
-        writer that never heard the answer may try again.
+        Appending the same receipt and step again changes nothing, so a writer that got no answer may retry.
 
         Raises:
-            RecordsError: what is not a grant or its end, or has no receipt; or the store fails.
+            RecordsError: if the entry is not a grant or the end of one, has no receipt, or the store fails.
         """
         ...
 
     def history(self, receipt: str) -> list[Kept]:
-        """Return the entries of a receipt, by step; empty where it is not known, or was erased."""
+        """Return the entries of a receipt, by step; empty if it is unknown or was erased."""
         ...
 
     def entries(self) -> Iterator[Kept]:
@@ -59,7 +57,7 @@ class Ledger(Protocol):
         ...
 
     def keep_notice(self, digest: str, document: bytes) -> None:
-        """Keep the document durably under the hash that addresses it; the same again changes nothing."""
+        """Store a document durably under its hash; storing it again changes nothing."""
         ...
 
     def notice(self, digest: str) -> bytes | None:
@@ -67,15 +65,15 @@ class Ledger(Protocol):
         ...
 
     def unsealed(self, limit: int) -> list[Entry]:
-        """Return up to ``limit`` entries that wait for a seal, tombstones among them, in any order."""
+        """Return up to ``limit`` entries that wait for a seal, including tombstones, in any order."""
         ...
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
         """
-        Keep a seal, and note with each entry its number and its place in ``entries``, all or nothing.
+        Store a seal, and mark each entry with its number and its place in ``entries``, all or nothing.
 
         Returns:
-            False, with nothing changed, where the chain has grown since or one of the entries no longer waits.
+            False, with nothing changed, if the chain has grown meanwhile or one of the entries no longer waits.
         """
         ...
 
@@ -88,7 +86,7 @@ class Ledger(Protocol):
         ...
 
     def sealed(self, number: int) -> list[Kept]:
-        """Return the entries that say they stand in that seal, by place."""
+        """Return the entries that are marked with that seal, by place."""
         ...
 
     def erase(self, receipt: str, day: int) -> int:
@@ -147,7 +145,7 @@ class Learned(Protocol):
         ...
 
     def learn(self, service_id: str, day: int) -> bool:
-        """Note that a service occurs on the site; return True where that is new."""
+        """Note that a service occurs on the site; return True if that is new."""
         ...
 
     def version(self) -> int:
@@ -157,10 +155,9 @@ class Learned(Protocol):
 
 class Records(Ledger, Counters, Learned, Protocol):
     """
-    A store, bound to one site; safe for several threads, and for processes that fork.
+    A store, bound to one site; safe for threads and forks.
 
-    Each method raises :class:`~consent_mw.errors.RecordsError` where the store
-    fails, within a bounded time.
+    Each method raises :class:`~consent_mw.errors.RecordsError` within a bounded time if the store fails.
     """
 
     def close(self) -> None:
@@ -170,7 +167,7 @@ class Records(Ledger, Counters, Learned, Protocol):
 
 def open_records(url: str, *, site: str = "site", spool: str = "") -> Records:
     """
-    Open the store at ``url``, making it where it is missing.
+    Open the store at ``url``, creating it if it is missing.
 
     Args:
         url: ``sqlite:///`` and the path of a file, ``postgresql://…``, ``redis://…``, ``rediss://…``,
@@ -179,8 +176,8 @@ def open_records(url: str, *, site: str = "site", spool: str = "") -> Records:
         spool: Of a store on another machine: the path of a local file that takes grants while it cannot be reached.
 
     Raises:
-        ConfigError: the setting ``records`` names something that cannot be a store.
-        RecordsError: the store is there and does not work.
+        ConfigError: if the setting ``records`` does not name a store.
+        RecordsError: if the store exists and does not work.
     """
     if spool and url.partition("://")[0] in POSTGRES | REDIS:
         from consent_mw.records.spool import SpooledRecords
@@ -233,5 +230,5 @@ def migrate_records(url: str, *, site: str = "site") -> list[str]:
         from consent_mw.records import redis
 
         return redis.migrate(url, site=site)
-    open_records(url, site=site).close()  # what cannot be a store is told
+    open_records(url, site=site).close()  # raises if it is not a store
     return []

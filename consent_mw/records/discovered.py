@@ -1,9 +1,8 @@
 """
-What a site without a configuration finds out about itself: the services that its pages hold.
+Discovered services: what a site without a configuration finds in its own pages.
 
-What this process saw counts at once; writing it down, and reading what other
-processes wrote, happens beside the requests, so that no page waits for the
-records.
+A service that this process saw counts at once. Storing it, and reading what other processes stored, happens in the
+background, so that no page waits for the store.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ class Learning:
     The services that one site has learned; safe for several threads.
 
     Args:
-        records: Where all processes of the site write them down.
-        catalogue: What can be learned.
+        records: The store that all processes of the site share.
+        catalogue: The services that can be discovered.
         today: Whole days since 1970-01-01 UTC.
     """
 
@@ -43,13 +42,13 @@ class Learning:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """The services learned by any process, as far as this one knows, by id."""
+        """The discovered services that this process knows of, by id."""
         with self._lock:
             known = self._written.union(self._waiting)
         return tuple(self._catalogue[name] for name in sorted(known) if name in self._catalogue)
 
     def saw(self, ids: Iterable[str]) -> bool:
-        """Note services that a page held; return whether one of them is new to this process."""
+        """Note the services held on a page; return whether one of them is new to this process."""
         with self._lock:
             new = [name for name in ids if name in self._catalogue and name not in self._written | self._waiting.keys()]
             self._waiting.update(dict.fromkeys(new))
@@ -57,10 +56,10 @@ class Learning:
 
     def share(self) -> None:
         """
-        Write down what this process saw, and read what others wrote.
+        Store what this process saw, and read what others stored.
 
         Raises:
-            RecordsError: the store fails; what is not written yet is tried again the next time.
+            RecordsError: if the store fails; the rest is stored the next time.
         """
         for name in tuple(self._waiting):
             if self._records.learn(name, self._today()):

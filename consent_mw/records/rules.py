@@ -1,4 +1,4 @@
-"""What every store asks of an entry, and what it leaves in the place of one that was erased."""
+"""Rules that every store applies: which entries it takes, and the tombstone that replaces an erased one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from consent_mw.errors import RecordsError
 
 def check(entry: Entry, site: str) -> None:
     """
-    Refuse what the ledger of ``site`` may not take from a caller.
+    Refuse an entry that must not enter the ledger of ``site``.
 
     Raises:
-        RecordsError: it is no grant and no end of one, has no receipt or no whole day, or is of another site.
+        RecordsError: if it is neither a grant nor the end of one, has no receipt or whole day, or is another site's.
     """
     if entry.act not in GRANTS | ENDS:
         raise RecordsError(f"The ledger takes grants and their ends, not {entry.act.value!r}.")
@@ -29,5 +29,5 @@ def check(entry: Entry, site: str) -> None:
 
 
 def tombstone(site: str, day: int, seal: int, place: int) -> Entry:
-    """Return what is left of an entry that stood at ``place`` in ``seal``; nothing in it leads to the receipt."""
+    """Return the tombstone of an entry at ``place`` in ``seal``; nothing in it leads to the receipt."""
     return Entry(site, secrets.token_urlsafe(16), Act.ERASE, day, about=f"{seal}/{place}")

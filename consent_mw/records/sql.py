@@ -1,10 +1,8 @@
 """
-What the stores that speak SQL have in common: every statement, and how a row is read and written.
+The common part of stores that speak SQL: every statement, and how rows are read and written.
 
-A store of this kind brings a schema with these tables, and ways to borrow a
-:class:`Session`: for reading, for one change, and for a transaction. The
-statements keep to what SQLite 3.24 and PostgreSQL both understand, with ``?``
-for a value.
+A store brings a schema with these tables, and three ways to borrow a :class:`Session`: for reading, for one change,
+and for a transaction. The statements keep to what SQLite 3.24 and PostgreSQL both understand, with ``?`` for a value.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """
-What policies stopped, by host: the one table that is not about visits.
+Hosts that policies blocked: the one table that is not about visits.
 
-A host's reports add up day by day until they are at least K; then they are
-told, under the day on which they were enough. What stays fewer for
-:data:`~consent_mw.stats.atoms.PATIENCE` days is forgotten.
+The reports of a host add up day by day until they are at least K. Then they are published, under the day on which
+they were enough. What stays below K for :data:`~consent_mw.stats.atoms.PATIENCE` days is dropped.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """
-Made-up visits for a demonstration: counted and published the way real ones are.
+Synthetic visits for a demonstration, counted and published like real ones.
 
-Nobody is behind them. The week has its rhythm, the site grows a little,
-phones answer otherwise than desks, and past the middle the notice changes and
-fewer people accept.
+The week has a rhythm, the site grows a little, phones answer differently from desktops, and past the middle the
+notice changes and fewer visitors accept.
 """
 
 from __future__ import annotations

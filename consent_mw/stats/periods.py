@@ -1,4 +1,4 @@
-"""The periods that can be looked at, as whole days since 1970-01-01 UTC."""
+"""The periods that can be shown, as whole days since 1970-01-01 UTC."""
 
 from __future__ import annotations
 

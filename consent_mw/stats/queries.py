@@ -1,13 +1,11 @@
 """
 What the published figures say about a period: the one answer behind pages, JSON, CSV, terminal and cron.
 
-Everything here is a sum of whole published runs, so that no question gets
-anything out of the figures that is not in them already. A run belongs to the
-period in which its last day lies: periods side by side then share out the
-runs, and each answer says which days it really covers.
+Everything is a sum of whole published runs, so no question reveals anything beyond the figures. A run belongs to the
+period that contains its last day. Adjacent periods thus share out the runs, and each answer says which days it
+covers.
 
-Three years are some four thousand runs. They are added up by scheme first,
-and what the sums tell is found out once for each scheme.
+Three years are some four thousand runs. They are first summed per scheme, and each scheme is evaluated once.
 """
 
 from __future__ import annotations

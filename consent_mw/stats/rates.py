@@ -1,4 +1,4 @@
-"""Shares with the range that chance alone allows them."""
+"""Shares, with their confidence intervals."""
 
 from __future__ import annotations
 

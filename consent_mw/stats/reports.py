@@ -1,4 +1,4 @@
-"""What a report holds: values only, made by :mod:`consent_mw.stats.queries`."""
+"""The content of a report: values only, made by :mod:`consent_mw.stats.queries`."""
 
 from __future__ import annotations
 

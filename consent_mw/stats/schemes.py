@@ -1,10 +1,9 @@
 """
-What the columns of a published table stand for, and what they tell together.
+Schemes: what the columns of a published table stand for, and what follows from them together.
 
-Every visit that was asked ended in one of four ways: everything was accepted,
-a part of it, nothing, or there was no answer. A scheme is a set of columns
-that share these ways out among them; columns are merged where some are too
-small to be shown. What a scheme tells is what sums of its columns tell.
+Every visit that was asked ended in one of four ways: everything was accepted, a part of it, nothing, or there was no
+answer. A scheme is a set of columns that divides these among them. Columns are merged if some are too small to be
+shown. What a scheme tells is what sums of its columns tell.
 """
 
 from __future__ import annotations

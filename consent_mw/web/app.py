@@ -5,35 +5,33 @@ The pages under the mount, as a Flask application that the engine calls with SCR
 GET /                 preferences: every purpose and service with its switch
 POST /choice          the choice
 POST /once            one view of an embed: :mod:`consent_mw.web.placeholder`
-POST /counting        whether to be counted, which has nothing to do with the choice
+POST /counting        whether to be counted; independent of the choice
 GET /receipt          what is kept about the choice: :mod:`consent_mw.web.receipt`
 GET /policy           the declaration of cookies: :mod:`consent_mw.web.declaration`
 GET /stats            the owner's pages: :mod:`consent_mw.web.stats.views`
-GET /placeholder/ids  what stands in the place of a held embed
+GET /placeholder/ids  the placeholder of a held embed
 GET /assets/name      static files under names that hold their hash
-POST /csp             what policies stopped: :mod:`consent_mw.web.csp_reports`
+POST /csp             reports of policies: :mod:`consent_mw.web.csp_reports`
 GET /state            the state as JSON, for pages that come back from a cache
 GET /health           whether a grant would be recorded: :mod:`consent_mw.web.health`
 ====================  ========================================================
 
-A POST to ``/choice`` goes through these steps, in this order; the numbers
-are repeated at the code. Whatever fails, nothing has been granted.
+A POST to ``/choice`` takes these steps, in this order; the numbers are repeated in the code. If any step fails, nothing
+has been granted.
 
-(1) The form: ``application/x-www-form-urlencoded``, at most 16 KiB (415, 413).
-(2) The origin: from another site it is refused; where the browser does not
-    tell, a grant is refused and a refusal is honoured (403).
-(3) The fields: an unknown action is an error (400), unknown ids are left out.
-(4) The choice becomes a record; a random receipt id exists only if something
-    was granted.
-(5) A grant needs a cookie to live in (403) and a ledger row that lasts (503).
-    The notice it answers is kept before it. What it replaces, or what is
-    withdrawn, is closed in the ledger under its old receipt; that is tried,
-    and never stands in the way of a refusal. Then the answer is counted.
+(1) The form must be ``application/x-www-form-urlencoded`` and at most 16 KiB (415, 413).
+(2) A form from another site is refused. If the browser does not state the origin, a grant is refused and a refusal is
+    honoured (403).
+(3) An unknown action is an error (400). Unknown ids are dropped.
+(4) The choice becomes a record. It gets a random receipt id only if something was granted.
+(5) A grant needs a cookie (403) and a durable ledger entry (503), and its client must be within its limit (429). The
+    notice is stored first. A grant that is replaced or withdrawn is ended in the ledger; if that fails, the refusal
+    stands all the same. Then the answer is counted.
 (6) The cookie is set.
-(7) Cookies of services that may not run (any more) are expired.
-(8) The answer: 303 to a path of this site, or JSON where that is asked for.
+(7) Cookies of services that must not run are expired.
+(8) The answer is a 303 to a path of this site, or JSON if the request asks for it.
 
-Nothing here keeps an address, a user agent, a referrer or a path.
+No address, user agent, referrer or path is stored.
 """
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
 """
-POST /csp: browsers report what a Content-Security-Policy stopped. Hosts are counted by day, and nothing else is kept.
+POST /csp: browsers report what a Content-Security-Policy blocked. Hosts are counted per day; nothing else is stored.
 
-Both forms are taken: ``application/csp-report``, which is sent at once, and
-``application/reports+json`` of the Reporting API, which comes in batches.
+Two formats are accepted: ``application/csp-report``, sent at once, and ``application/reports+json`` of the Reporting
+API, sent in batches.
 
-- Of a report only the host that was asked for is read, and of that the site's
-  name, unless the catalogue or the owner names the host: a name made for one
-  visitor must not be kept.
-- Reports from other sites are refused; what a visitor allowed is left out,
-  since a page from before the grant goes on reporting it.
-- Body, reports and hosts of a day are bounded. Anybody can post reports: they
-  are a hint where to look, not a measure.
+- Only the blocked host of a report is read. It is reduced to its registrable domain unless the catalogue or the owner
+  names it: a subdomain that was made for one visitor must not be stored.
+- Reports from other sites are refused. Services that the visitor granted are skipped, since a page loaded before the
+  grant goes on reporting them.
+- The size of a body, its reports, the reports of one client and the hosts of a day are bounded. Anybody can post
+  reports: they show where to look and measure nothing.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ _NOWHERE = Url("", "", "")
 
 
 def register(app: Flask, context: WebContext) -> None:
-    """Add the address to the application; where the site wants no reports there is none."""
+    """Add the address to the application; it answers 404 unless the site asks for reports."""
     named: set[str] = set()
     limit = ClientLimit()
 
@@ -90,7 +89,7 @@ def register(app: Flask, context: WebContext) -> None:
 
 
 def blocked_hosts(body: bytes) -> set[str]:
-    """Return the hosts of what was stopped, as reports in ``body`` name them; never raises."""
+    """Return the blocked hosts in the reports of a body; never raises."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -104,7 +103,7 @@ def blocked_hosts(body: bytes) -> set[str]:
 
 
 def _addresses(found: object) -> Iterator[str]:
-    """Yield what each report says was stopped: an address, or a word such as ``inline``."""
+    """Yield the blocked address of each report, or a keyword such as ``inline``."""
     reports = found[:_MOST_REPORTS] if isinstance(found, list) else [found]
     for report in reports:
         if not isinstance(report, Mapping):
@@ -120,7 +119,7 @@ def _addresses(found: object) -> Iterator[str]:
 
 
 def _named_hosts(site: Site) -> set[str]:
-    """Return the hosts that rules name."""
+    """Return the hosts in the rules of the catalogue and the site."""
     from consent_mw.catalogue.definitions import joined
 
     known = [*joined(site.definitions).values(), *site.services]
@@ -128,7 +127,7 @@ def _named_hosts(site: Site) -> set[str]:
 
 
 def _belongs(host: str, services: Iterable[Service]) -> bool:
-    """Whether a host is one of those that the services name, or below one."""
+    """Return whether a rule of the services names the host or a domain above it."""
     for service in services:
         for rule in service.hosts:
             name = rule.partition("/")[0]

@@ -1,5 +1,5 @@
 """
-The declaration of cookies: what a site's configuration and the catalogue say, for its visitors to read.
+The declaration of services and cookies, made from the configuration and the catalogue, for visitors to read.
 
 ====================  ============================================================
 GET /policy           a page of ours
@@ -9,11 +9,10 @@ GET /gpc.json         that the site honours Global Privacy Control; the engine a
                       answers for it at ``/.well-known/gpc.json``
 ====================  ============================================================
 
-It says what is known and no more: where nobody says how long something is
-kept, or in which country, it says so. It is the same for every visitor.
+It says what is known and nothing else: if a country or a retention period is not stated anywhere, it says that. It is
+the same for every visitor.
 
-:func:`policy_html` makes the piece for templates. Its ids begin with
-``cmw-policy-``, and it has no style of its own.
+:func:`policy_html` makes the fragment for templates. Its ids begin with ``cmw-policy-``, and it has no styles.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ from consent_mw.web.visit import visit_of
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-#: Where browsers say how cookies are deleted and refused in them.
+#: The browsers' own pages on deleting and blocking cookies.
 BROWSERS = (
     ("Chrome", "https://support.google.com/chrome/answer/95647"),
     ("Edge", "https://support.microsoft.com/microsoft-edge"),
@@ -67,21 +66,21 @@ BROWSERS = (
     ("Opera", "https://help.opera.com/latest/web-preferences/#cookies"),
     ("Safari", "https://support.apple.com/guide/safari/sfri11471/mac"),
 )
-#: Where advertising companies offer one opt-out together.
+#: The joint opt-out of advertising companies.
 TOGETHER = ("Your Online Choices", "https://www.youronlinechoices.eu/")
 
-#: The day since which this package honours Global Privacy Control as it does now: 2026-11-22.
+#: The day on which this package last changed how it honours Global Privacy Control: 2026-11-22.
 HONOURED_SINCE = 20_779
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One service as the declaration tells of it."""
+    """One service in the declaration."""
 
     id: str
     name: str
     description: str
-    #: The language of the description, where it is not that of the page.
+    #: The language of the description, if it differs from the page's.
     lang: str
     facts: tuple[Fact, ...]
     also: str
@@ -102,7 +101,7 @@ class PurposeSection:
 
 @dataclass(frozen=True, slots=True)
 class OwnStorage:
-    """One thing that the site keeps itself."""
+    """One cookie or storage key that the site itself sets."""
 
     name: str
     text: str
@@ -138,7 +137,7 @@ class Declaration:
         self.counting = self._pages.counting()
 
     def parts(self) -> tuple[PurposeSection, ...]:
-        """Return what is necessary, where that is something, and then every purpose that is asked about."""
+        """Return the necessary services, if there are any, then each purpose that visitors are asked about."""
         necessary = self._pages.necessary()
         views = [*([necessary] if necessary.services else []), *self._pages.purposes()]
         return tuple(self._part(view) for view in views)
@@ -181,12 +180,12 @@ class Declaration:
         yield from (fact for fact in facts if fact.href)
 
     def _other(self, text: Mapping[str, str]) -> str:
-        """Return the language of the text as it is shown, where that is not the page's."""
+        """Return the language of a shown text if it differs from the page's; else an empty text."""
         tag = nearest(self._pages.lang, text)
         return "" if tag or not text else nearest("en", text) or next(iter(text))
 
     def own(self) -> tuple[OwnStorage, ...]:
-        """Return the cookies of ours that a visitor may get."""
+        """Return the cookies that we may set."""
         say, site = self.say, self.site
         if not site.optional:
             return ()
@@ -203,7 +202,7 @@ class Declaration:
         return tuple(found)
 
     def record(self) -> Fact | None:
-        """Return what is kept of a grant, and for how long; None where nothing is asked."""
+        """Return how long a grant is kept; None if visitors are not asked."""
         if not self.site.optional:
             return None
         return Fact(self.say["page.retention"], counted(self.say, "page.days", self.site.record_days))
@@ -222,7 +221,7 @@ class Declaration:
         return tuple(Fact("", self._pages.join(names), address) for address, names in found.items())
 
     def changes(self) -> tuple[Changed, ...]:
-        """Return what has changed, the latest first."""
+        """Return the changes of the past, latest first."""
         past = sorted((one for one in self.site.changes if one.day <= self._today), key=lambda one: -one.day)
         return tuple(
             Changed(
@@ -237,7 +236,7 @@ class Declaration:
 
 def policy_html(site: Site, lang: str, *, root: str, today: int, level: int = 2, query: str = "") -> Markup:
     """
-    Return the declaration as a piece of HTML, to stand in any page.
+    Return the declaration as an HTML fragment for any page.
 
     Args:
         site: As it is now.
@@ -269,7 +268,7 @@ def policy_html(site: Site, lang: str, *, root: str, today: int, level: int = 2,
 
 @cache
 def _templates() -> Environment:
-    """Return what renders the piece, in a request of ours or outside of one."""
+    """Return the template environment, which works inside and outside of a request."""
     from jinja2 import Environment
     from jinja2 import PackageLoader
 
@@ -278,7 +277,7 @@ def _templates() -> Environment:
 
 
 def gpc_day(site: Site, today: int) -> int:
-    """Return when what the site does about the signal last changed, as far as it is known."""
+    """Return the day of the last known change in how the site honours the signal."""
     changes = [one.day for one in site.changes if one.day <= today]
     return max(HONOURED_SINCE, *changes) if changes else HONOURED_SINCE
 

@@ -1,8 +1,8 @@
 """
-What a posted form means: pure functions from texts to values, none of which raises.
+The meaning of a posted form: pure functions from texts to values. None of them raises.
 
-A form may hold anything. Ids that the site does not declare are left out, so
-that nothing undeclared can ever be granted; an unknown action means nothing.
+A form may contain anything. Undeclared ids are dropped, so nothing undeclared can ever be granted. An unknown action
+has no effect.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from consent_mw.notice.banner import offered
 #: Bytes of a form. A hundred services with long names fill a quarter of it.
 FORM_LIMIT = 16 * 1024
 
-#: Fields of a form: more than FORM_LIMIT holds of any that we know.
+#: Most fields of a form; no form of ours has as many within FORM_LIMIT.
 _FIELD_LIMIT = 2000
 
-#: Characters of a path to go back to; the limit that browsers and servers agree on for addresses.
+#: Most characters of a path to go back to; browsers and servers agree on this limit for addresses.
 _BACK_LIMIT = 2000
 
-#: Addresses under the mount that take forms and show nothing.
+#: Paths under the mount that only accept forms.
 _DEEDS = ("choice", "counting", "once", "receipt/erase")
 
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
@@ -61,14 +61,14 @@ class PostedForm:
     The fields of a posted form, whichever it is.
 
     Args:
-        asked: None where the action is missing or unknown.
+        asked: The action; None if it is missing or unknown.
         purposes: The purposes that are ticked.
         services: The services that are ticked.
         back: Where to go afterwards.
         lang: The language that was read.
-        counted: ``yes`` or ``no`` from who says whether to be counted.
-        held: The signed choice whose record is to be erased.
-        once: Services whose embed is to be shown for one view of the page.
+        counted: ``yes`` or ``no``: whether the visitor wants to be counted.
+        held: The signed choice whose record should be erased.
+        once: Services whose embeds should be shown for one page view.
     """
 
     asked: RequestedAction | None
@@ -82,7 +82,7 @@ class PostedForm:
 
 
 class Origin(Enum):
-    """Where a POST comes from, as far as the browser tells."""
+    """Where a POST comes from, according to the browser."""
 
     SAME = "same"
     FOREIGN = "foreign"
@@ -113,9 +113,9 @@ def read_form(body: bytes) -> PostedForm:
 
 def grants(form: PostedForm) -> bool:
     """
-    Return whether the form could grant something, whatever it says about ids.
+    Return whether the form could grant something, regardless of the ids in it.
 
-    To be counted again is to grant, and to see an embed once, too.
+    Asking to be counted again grants something, and so does showing an embed once.
     """
     if form.counted == "yes" or form.once:
         return True
@@ -147,7 +147,7 @@ def origin_of(head: RequestHead) -> Origin:
 
 
 def _origin(text: str) -> tuple[str, str, str] | None:
-    """Return scheme, host and port of an origin, or None where it is ``null`` or not one."""
+    """Return scheme, host and port of an origin; None if it is ``null`` or malformed."""
     scheme, separator, authority = text.strip().lower().partition("://")
     if not separator or scheme not in _DEFAULT_PORTS or not authority or re.search(r"[/?#@\\\s]", authority):
         return None
@@ -157,7 +157,7 @@ def _origin(text: str) -> tuple[str, str, str] | None:
 
 def choice_of(site: Site, form: PostedForm, *, gpc: bool, granted_before: bool) -> Choice | None:
     """
-    Return what the visitor chose, or None where the form asks for nothing known.
+    Return the visitor's choice, or None if the form has no known action.
 
     ``save`` grants the ticked services, all services each of whose purposes
     is ticked, and tag managers one of whose purposes is; a purpose is granted
@@ -201,12 +201,12 @@ def complete_purposes(site: Site, services: Iterable[str]) -> frozenset[str]:
 
 
 def users_of(site: Site, purpose: str) -> tuple[Service, ...]:
-    """Return the services that need consent and are used for the purpose."""
+    """Return the services that need consent and serve the purpose."""
     return tuple(service for service in site.optional if purpose in service.purposes)
 
 
 def granted_optional(site: Site, decision: Decision) -> frozenset[str]:
-    """Return the ids of the services that run now because the visitor said so."""
+    """Return the ids of optional services that are granted."""
     return frozenset(service.id for service in site.optional if service.id in decision.granted)
 
 

@@ -1,15 +1,14 @@
 """
-What stands in the place of a held embed, and how one is shown once.
+The placeholder of a held embed, and showing an embed once.
 
 ==================  =============================================================
 GET /placeholder/…  the page in the frame: what would load, and two buttons
 POST /once          the frame's embed is shown for the next view of its page
 ==================  =============================================================
 
-"Always" is a choice like any other, and goes to ``/choice``. "Once" is none:
-nothing is recorded, and nothing is kept but a cookie that the next page
-takes away (:mod:`consent_mw.cookies.load_once`). With scripts the page that holds the
-frame gives it its own address back instead, and no request is made here.
+"Always" is an ordinary choice and goes to ``/choice``. "Once" is not a choice: nothing is recorded, and the only
+trace is a cookie that the next page deletes (:mod:`consent_mw.cookies.load_once`). With scripts, the page around the
+frame restores the frame's address instead, and no request is made here.
 """
 
 from __future__ import annotations
@@ -79,8 +78,7 @@ def _way(site: Site) -> str:
     """
     Return how an embed can be shown once: by a script in the page, by a form, or by either.
 
-    A page that caches keep cannot differ for one view, and a page's own
-    policy cannot be widened while the page stands.
+    A cached page cannot differ for one view, and a page's own policy cannot be widened while the page is open.
     """
     if site.caching != "private":
         return "" if site.csp in ("tighten", "enforce") else "script"
@@ -88,7 +86,7 @@ def _way(site: Site) -> str:
 
 
 def _referring_path(head: RequestHead) -> str:
-    """Return path and query of the page that holds the frame, as far as the browser tells."""
+    """Return path and query of the page around the frame, if the browser sends them."""
     try:
         parts = urlsplit(head.header("referer") or "")
     except ValueError:

@@ -1,5 +1,5 @@
 """
-What people can do about the record of their choice, with nothing but the cookie that holds it, scripts off.
+The visitor's own record: see, download, check and erase it. Works without scripts, with nothing but the cookie.
 
 ============================  ===================================================
 GET /receipt                  what is kept, for how long, and what can be done
@@ -10,13 +10,11 @@ GET /receipt/notice/document  the kept document, byte for byte
 POST /receipt/erase           withdraws the choice and erases its record
 ============================  ===================================================
 
-Erasing always withdraws: where the store fails, the choice is withdrawn all
-the same, the answer is a 503, and its form carries the signed choice that the
-cookie held, so that it can be tried again. Afterwards the cookie is that of a
-refusal, like everybody's of that day.
+Erasing always withdraws. If the store fails, the choice is withdrawn all the same, the answer is a 503, and its form
+carries the signed choice from the cookie, so that the visitor can try again. Afterwards the cookie is that of a
+refusal, which is the same for everybody on that day.
 
-What a visitor is shown comes from the ledger, which is what is kept; where it
-cannot be asked, from the cookie, and the page says so.
+The pages show what the ledger holds. If the store does not answer, they show what the cookie holds, and say so.
 """
 
 from __future__ import annotations
@@ -69,9 +67,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger("consent_mw.web")
 
-#: Of the notice as it was shown: its own style sheet, and nothing else of what a page can do.
+#: Policy of the notice as it was shown: its own style sheet, and nothing else that a page can do.
 _INERT = "sandbox; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'"
-#: Of the page around it.
+#: Policy of the page around it.
 _AROUND = (
     "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -85,10 +83,10 @@ class ReceiptView:
 
     Args:
         number: The receipt id.
-        note: What is to be said first, or empty.
+        note: A remark above the facts, or empty.
         facts: What was granted, and when.
-        state: ``sealed`` or ``waiting``; empty where the ledger has no entry, or cannot be asked.
-        until: When it is purged, in words; empty likewise.
+        state: ``sealed`` or ``waiting``; empty if the ledger has no entry or does not answer.
+        until: The date of its purge, in words; empty if ``state`` is.
     """
 
     number: str
@@ -102,14 +100,14 @@ class ReceiptView:
 @dataclass(frozen=True, slots=True)
 class ShownNotice:
     """
-    A kept notice as a grant's language and signal saw it.
+    A stored notice, as the visitor saw it: in one language, with or without an opt-out signal.
 
     Args:
         lang: Its language.
-        purposes: Names and descriptions of what it asked for.
+        purposes: Names and descriptions of the purposes it asked for.
         services: Names, vendors and descriptions of the services that needed consent.
-        page: The banner with its style sheet as a page of its own.
-        document: The bytes that are kept.
+        page: The banner and its style sheet, as a page of its own.
+        document: The stored bytes.
     """
 
     lang: str
@@ -190,7 +188,7 @@ def register(app: Flask, context: WebContext) -> None:
         visit = visit_of(context)
         form = posted(visit)
         visit = visit.in_language(form.lang)
-        # The cookie's, and the one that the page was about, should another choice have been made since.
+        # The cookie's receipt, and the one that the page showed, if another choice was made since.
         receipts = {visit.receipt, _receipt_in(context, visit, form.held)} - {""}
         if not receipts:
             return redirect(f"{visit.root}/receipt", 303)
@@ -229,10 +227,10 @@ def _file(document: bytes, name: str) -> Response:
 
 def _asked(ask: Callable[[], T]) -> T:
     """
-    Return what the store answers.
+    Return the store's answer.
 
     Raises:
-        Refused: it does not.
+        Refused: if the store fails.
     """
     try:
         return ask()
@@ -245,13 +243,13 @@ def _asked(ask: Callable[[], T]) -> T:
 
 
 def _held(context: WebContext, visit: Visit) -> str:
-    """Return the signed choice itself, where it has a receipt."""
+    """Return the signed choice in the cookie, if it has a receipt; else an empty text."""
     held = [request.cookies[name] for name in context.cookies.names(visit.head) if name in request.cookies]
     return held[0] if held and visit.receipt else ""
 
 
 def _receipt_in(context: WebContext, visit: Visit, held: str) -> str:
-    """Return the receipt in a signed choice that a form brought, or an empty text where we did not sign it."""
+    """Return the receipt in a signed choice that a form sent; an empty text if the signature is not ours."""
     name = context.cookies.name(visit.head)
     if not name or not held:
         return ""
@@ -269,7 +267,7 @@ def _why_nothing(visit: Visit) -> str:
 
 
 def _view(context: WebContext, visit: Visit, pages: Pages, notice: str) -> ReceiptView | None:
-    """Return what is kept under the visitor's receipt, if there is one; ``notice`` is where its notice is shown."""
+    """Return what is stored under the visitor's receipt, or None; ``notice`` is the address of its notice."""
     found = visit.found
     if not isinstance(found, Record) or not found.receipt:
         return None
@@ -296,7 +294,7 @@ def _view(context: WebContext, visit: Visit, pages: Pages, notice: str) -> Recei
 
 
 def _facts(pages: Pages, entry: Entry, notice: str) -> list[Fact]:
-    """Return what an entry says."""
+    """Return the facts of an entry."""
     say = pages.say
     if entry.act in ENDS:
         return [Fact(say["receipt.ended"], pages.date(entry.day))]
@@ -315,10 +313,10 @@ def _facts(pages: Pages, entry: Entry, notice: str) -> list[Fact]:
 
 def _granted(context: WebContext, visit: Visit) -> Entry:
     """
-    Return the grant that the visitor's receipt begins with.
+    Return the grant under the visitor's receipt.
 
     Raises:
-        Refused: there is no receipt, or nothing under it, or the store fails.
+        Refused: if there is no receipt, no grant under it, or the store fails.
     """
     if not visit.receipt:
         raise Refused(404, "error.receipt")
@@ -330,7 +328,7 @@ def _granted(context: WebContext, visit: Visit) -> Entry:
 
 
 def _there(context: WebContext) -> ShownNotice:
-    """Return the notice of the visitor's grant; where it is not what it was, there is none."""
+    """Return the notice of the visitor's grant; raise Refused if it is missing or was altered."""
     entry = _granted(context, _visit(context))
     shown = _asked(lambda: _shown(context, entry))
     if shown is None:
@@ -339,14 +337,14 @@ def _there(context: WebContext) -> ShownNotice:
 
 
 def _shown(context: WebContext, entry: Entry) -> ShownNotice | None:
-    """Return the notice that the entry names, or None where it is not there, or not what its address says."""
+    """Return the notice that an entry names; None if it is missing, or its bytes do not match its hash."""
     document = context.records.notice(entry.notice)
     if document is None or hashlib.sha256(document).hexdigest() != entry.notice:
         return None
     try:
         return _read_notice(document, entry)
     except (ValueError, TypeError, KeyError, AttributeError):
-        return None  # of a form that this version does not know
+        return None  # a format that this version does not know
 
 
 def _read_notice(document: bytes, entry: Entry) -> ShownNotice:
@@ -354,7 +352,7 @@ def _read_notice(document: bytes, entry: Entry) -> ShownNotice:
     lang = entry.language
     banner = kept["languages"][lang]["banner_gpc" if entry.gpc else "banner"]
     style = kept["styles"]["banner.css"]
-    # Where a link leads would only replace the frame.
+    # A link that works would only replace the frame.
     page = (
         f'<!doctype html><html lang="{escape(lang)}" dir="{direction(lang)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

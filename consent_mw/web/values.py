@@ -1,8 +1,7 @@
 """
-What the templates show: values prepared from the site and the decision, all texts still unescaped.
+Values for the templates, made from the site and the decision. Texts are not escaped yet.
 
-The templates escape everything (autoescape), with the same function as
-:func:`consent_mw.notice.banner.escape`.
+The templates escape everything (autoescape), with the same function as :func:`consent_mw.notice.banner.escape`.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ from consent_mw.web.form import users_of
 
 _MAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
 
-#: Ids that one placeholder stands for; more are never held by one element.
+#: Most ids in one placeholder; no element is held for more.
 _PLACEHOLDER_LIMIT = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line about a service or the site; ``href`` is empty where the text is no link."""
+    """One line about a service or the site; ``href`` is empty if the text is not a link."""
 
     label: str
     text: str
@@ -62,12 +61,12 @@ class ServiceView:
     vendor: str
     description: str
     facts: tuple[Fact, ...]
-    #: The other purposes it is used for; it is not included in one purpose alone.
+    #: The other purposes that it serves.
     also: str
     checked: bool
-    #: True where it runs, but not by its own switch.
+    #: True if it runs because of a purpose, not because of its own switch.
     by_purpose: bool
-    #: True for a tag manager, which one of its purposes is enough for.
+    #: True for a tag manager: it runs as soon as one of its purposes is granted.
     manager: bool
 
 
@@ -82,13 +81,13 @@ class PurposeView:
     all: str
     checked: bool
     services: tuple[ServiceView, ...]
-    #: Services listed under an earlier purpose that are used for this one too.
+    #: Services listed under an earlier purpose that serve this one too.
     shared: str
 
 
 @dataclass(frozen=True, slots=True)
 class StateView:
-    """What the visitor's choice is now."""
+    """The visitor's current choice."""
 
     summary: str
     day: str
@@ -107,15 +106,15 @@ class CountingView:
 
 @dataclass(frozen=True, slots=True)
 class PlaceholderView:
-    """What a held embed shows in its place."""
+    """The placeholder of a held embed."""
 
     title: str
     text: str
-    #: What the button says that allows all of it for good; empty where there is nothing to choose.
+    #: The label of the button that allows it for good; empty if there is nothing to choose.
     allow: str = ""
     purposes: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
-    #: What the embed is held for, as one text.
+    #: The ids that the embed is held for, joined by commas.
     ids: str = ""
 
 
@@ -125,8 +124,8 @@ class Pages:
 
     Args:
         site: The site as it is now.
-        decision: What holds for this visitor.
-        found: What the cookie gave, which may no longer count.
+        decision: The decision for this visitor.
+        found: The choice in the cookie, which may no longer count.
         lang: The language of the pages.
     """
 
@@ -141,7 +140,7 @@ class Pages:
         self._labels = {purpose.id: purpose_label(purpose, lang, site) for purpose in offered(site)}
 
     def fill(self, key: str, **values: str) -> str:
-        """Return the text with the values in the places named in braces."""
+        """Return a text with values in place of the names in braces."""
         return fill(self.say[key], **values)
 
     def state(self) -> StateView:
@@ -169,7 +168,7 @@ class Pages:
         return self.fill("page.granted", list=self.join(on)) if on else self.say["page.rejected"]
 
     def date(self, day: int) -> str:
-        """Return the day, counted from 1970-01-01, as one writes it in the language."""
+        """Return a day, counted from 1970-01-01, as the language writes dates."""
         return dated(self.say, day)
 
     def number(self, number: int) -> str:
@@ -177,22 +176,22 @@ class Pages:
         return numeral(self.say, number)
 
     def term(self) -> str:
-        """Return for how long a record is kept at the most."""
+        """Return how long a record is kept."""
         return counted(self.say, "receipt.term", self.site.record_days)
 
     def purpose_names(self, ids: Iterable[str]) -> str:
-        """Return what the purposes are called, in a sentence's list; those that are offered come first."""
+        """Return the names of purposes as a list in a sentence; those that are offered come first."""
         wanted = frozenset(ids)
         offered_first = [label for id, label in self._labels.items() if id in wanted]
         return self.join((*offered_first, *sorted(wanted - self._labels.keys())))
 
     def service_names(self, ids: Iterable[str]) -> str:
-        """Return what the services are called; one that the site does not declare any more by its id."""
+        """Return the names of services; the id of a service that the site no longer declares."""
         names = [self.site.by_id[id].name if id in self.site.by_id else id for id in ids]
         return self.join(sorted(names, key=str.casefold))
 
     def counting(self) -> CountingView | None:
-        """Return what is counted, or None where nothing is."""
+        """Return what is counted; None if nothing is."""
         if self.site.counters == "off" or not self.site.optional:
             return None
         by = ["browser", "system", *(["provider"] if self.site.isp != "off" else []), "language"]
@@ -223,7 +222,7 @@ class Pages:
         return tuple(views)
 
     def necessary(self) -> PurposeView:
-        """Return what runs without permission."""
+        """Return the services that run without consent."""
         purpose = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
         services = [service for service in self.site.services if service.necessary]
         return PurposeView(
@@ -272,7 +271,7 @@ class Pages:
                 yield Fact(say[key], re.sub(r"^https?://(www\.)?", "", address), href(address))
 
     def responsible(self) -> tuple[Fact, ...]:
-        """Return who stands behind the site, as far as the owner said."""
+        """Return who is responsible for the site, as configured."""
         said = (
             ("page.controller", self.site.controller),
             ("page.contact", self.site.contact),
@@ -282,7 +281,7 @@ class Pages:
         return tuple(Fact(self.say[key], text, href(text)) for key, text in said if text)
 
     def contact(self) -> Fact | None:
-        """Return where to write to, if the owner said."""
+        """Return the contact address, if one is configured."""
         return next((fact for fact in self.responsible() if fact.label == self.say["page.contact"]), None)
 
     def placeholder(self, ids: str, catalogue: Callable[[], Mapping[str, Service]]) -> PlaceholderView | None:
@@ -324,22 +323,22 @@ class Pages:
         )
 
     def embeds(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """Return those ids that an embed may be held for and visitors are asked about; none where one is not."""
+        """Return the ids, sorted, if visitors are asked about each of them; else nothing."""
         wanted = tuple(sorted(ids))
         offered_now = {service.id for service in self.site.optional} | self._labels.keys()
         return wanted if offered_now.issuperset(wanted) else ()
 
     def country(self, code: str) -> str:
-        """Return the name of the country, or its code where we have no name for it."""
+        """Return the name of a country; its code if we have no name."""
         return self.say.get(f"country.{code}", code)
 
     def join(self, items: Iterable[str]) -> str:
-        """Return the items as a sentence lists them: ``a, b and c``."""
+        """Return items as a list in a sentence: ``a, b and c``."""
         return listed(self.say, items)
 
 
 def href(text: str) -> str:
-    """Return an address that is safe to link to, or an empty text: web pages, own paths and mail addresses only."""
+    """Return an address that is safe to link to (a web page, a path of the site, or mail); else an empty text."""
     if re.match(r"https?://[^\s/]", text, re.IGNORECASE) or re.match(r"/(?![/\\])", text):
         return text
     if text.lower().startswith("mailto:"):

@@ -249,3 +249,59 @@ def test_any_bytes_come_out_the_same_however_cut(page: bytes, label: str) -> Non
         return
     assert stream(page, label, step=1) == whole
     assert stream(page, label, step=3) == whole
+
+
+ISO_2022_JP = {
+    # https://encoding.spec.whatwg.org/#iso-2022-jp-decoder: an escape that changes nothing yields no character.
+    "escape in a name": b"<im\x1b(Bg src=//tracker.example/1>",
+    "escape in an attribute's name": b"<img s\x1b(Brc=//tracker.example/1>",
+    "escape in a host": b"<img src=//track\x1b(Ber.example/1>",
+    "escape in an end tag of raw text": b"<style></st\x1b(Byle><img src=//tracker.example/1>",
+    "escape in a comment's end": b"<!-- -\x1b(B-><img src=//tracker.example/1>",
+    "full-width letters in a host": b"<img src=//\x1b$B#t#r#a#c#k#e#r\x1b(B.example/1>",
+    "escape into the Roman set in a name": b"<im\x1b(Jg src=//tracker.example/1>",
+    "yen in a style sheet": b'<style>\x1b(Jp{x:"\\";background:url(//tracker.example/1);y:"z}</style>',
+    "a bad escape is a character": b"<img title=\x1b(Z src=//tracker.example/1>",
+    "one byte of a pair before an escape": b"<p>\x1b$B!\x1b(B<img src=//tracker.example/1>",
+}
+
+
+@pytest.mark.parametrize("page", ISO_2022_JP.values(), ids=ISO_2022_JP)
+def test_iso_2022_jp_hides_nothing(page: bytes) -> None:
+    """What the page says as the standard decodes it is held; its own bytes stay."""
+    out = both(page, "iso-2022-jp")
+    assert b"cmw" in out
+    for inserted in (b" data-cmw-held=tracker", b"data-cmw-", b"about:invalid#cmw=tracker#"):
+        out = out.replace(inserted, b"")
+    assert out == page
+
+
+def test_two_escapes_in_a_row_are_a_character() -> None:
+    """The second of two escapes without a character between them is an error, so that the name is no image's."""
+    page = b"<im\x1b(B\x1b(Bg src=//tracker.example/1>"
+    assert both(page, "iso-2022-jp") == page
+
+
+def test_an_insertion_stands_in_ascii() -> None:
+    """What is inserted into text of another set is put between escapes."""
+    out = stream(b"<body>\x1b$B!!</body>", "iso-2022-jp", banner=b"<b>~</b>")
+    assert out == b"<body><b>~</b>\x1b$B!!</body>"
+    out = stream(b"\x1b(J<body>x", "iso-2022-jp", banner=b"<b>~</b>")
+    assert out == b"\x1b(J<body>\x1b(B<b>~</b>\x1b(Jx"
+
+
+UNDECLARED = {
+    "soft hyphen of windows-1252": b"<img src='https://track\xader.example/1'>",
+    "ordinal indicator of windows-1252": b"<img src='https://tr\xaacker.example/1'>",
+    "full-width letter of Shift_JIS": b"<img src='https://\x82\x94racker.example/1'>",
+    "full-width letter of GBK": b"<img src='https://\xa3\xf4racker.example/1'>",
+    "in a srcset": b"<img srcset='https://track\xader.example/1 2x'>",
+    "in a style sheet": b"<style>p{background:url(https://track\xader.example/1)}</style>",
+    "in a style attribute": b"<p style='background:url(https://track\xader.example/1)'>",
+}
+
+
+@pytest.mark.parametrize("page", UNDECLARED.values(), ids=UNDECLARED)
+def test_an_undeclared_charset_hides_no_host(page: bytes) -> None:
+    """A host is looked at in each charset that a browser may guess or find in a late meta element."""
+    assert b"cmw" in both(page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from consent_mw.catalogue.strangers import WithStrangers
@@ -51,6 +53,7 @@ LEFT = {
     "application": "<script src=https://unknown.test/static/app.0a1b2c3d.js></script>",
     "style sheet": "<link rel=stylesheet href=https://pixel.unknown.test/a.css>",
     "picture": "<img src=https://track.unknown.test/a.jpg width=300 height=200>",
+    "no sign": "<script async data-website-id=1 src=https://widget.unknown.test/widget.js></script>",
     "first party": "<script src=https://track.shop.example/t.js></script>",
     "own path": "<script src=/js/tracker.js></script>",
     "named alike": "<script src=https://cdn.shop-static.test/tracking.js></script>",
@@ -122,3 +125,9 @@ def test_every_sign_can_be_found() -> None:
     assert [sign.says for sign in SIGNS if not any(map(sign.found, addresses))] == []
     assert opinion(addresses[0]).points > 10
     assert Delivery().is_own("a.shop.example", "shop.example")
+
+
+def test_the_page_of_the_docs_has_the_table() -> None:
+    """Each sign stands there with its points."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "suspects.md").read_text(encoding="utf-8")
+    assert [sign.says for sign in SIGNS if f"| {sign.says} | {sign.points:+d} |" not in page] == []

@@ -1,19 +1,16 @@
 """
-Records in a PostgreSQL database (version 12 or newer), for sites on several machines; needs psycopg 3.
+Records in PostgreSQL 12 or newer, for sites on several machines; needs psycopg 3.
 
-An entry is one INSERT that commits by itself, so that no append waits for
-another. It is durable when it returns: ``synchronous_commit`` is switched on
-for the session where it is off, and a server that runs with ``fsync = off`` is
-refused. The tables are in a schema of their own, ``consent_mw``, so that the
-database of the application may be used; several sites share them.
+Each entry is one INSERT that commits by itself, so that no append waits for another. It is durable when the call
+returns: ``synchronous_commit`` is switched on for the session if it is off, and a server with ``fsync = off`` is
+refused. The tables are in a schema of their own, ``consent_mw``, so that the application's database can be used;
+several sites can share them.
 
-What a visitor waits for fails after :data:`WAIT` seconds at the latest, even
-if the server is frozen.
+What a visitor waits for fails after :data:`WAIT` seconds at most, even if the server is frozen.
 
-Limits: a server that is asked through PgBouncer needs pooling by session.
-What is erased is gone from the tables at once, and from the disk when
-PostgreSQL writes over it: old rows after the next vacuum, its write-ahead log
-when that is recycled. Backups and replicas are the owner's to look after.
+Limits: PgBouncer must pool by session. An erased row is gone from its table at once, and from the disk when PostgreSQL
+overwrites it: after the next vacuum, and when the write-ahead log is recycled. Backups and replicas are the owner's
+responsibility.
 """
 
 from __future__ import annotations

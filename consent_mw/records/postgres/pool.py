@@ -1,11 +1,9 @@
 """
-The connections of one process to a PostgreSQL server: few, shared by its threads, and none that waits for ever.
+The connections of one process to PostgreSQL: few, shared by threads, and none that waits forever.
 
-The server's own limits, ``statement_timeout`` and the like, help nobody while
-the server itself is frozen, and libpq gives a connection two seconds at least.
-So a connection here has a moment after which it stops waiting for its socket,
-and a new one is made by a thread of its own, which may also be held up by the
-look-up of the server's name.
+The server's own limits, such as ``statement_timeout``, do not help while the server itself is frozen, and libpq gives a
+new connection at least two seconds. So each connection here has a deadline after which it stops waiting for its socket.
+New connections are made by a thread of their own, since the look-up of the server's name may block, too.
 """
 
 from __future__ import annotations

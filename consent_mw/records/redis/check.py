@@ -1,4 +1,4 @@
-"""Whether a Redis may keep records, and what is said where it fails."""
+"""Whether a Redis server is fit to keep records, and clear errors if it is not."""
 
 from __future__ import annotations
 

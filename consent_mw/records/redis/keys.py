@@ -1,4 +1,4 @@
-"""The keys of a site in Redis, and how what they hold is written and read."""
+"""The names of a site's keys in Redis, and how their values are read and written."""
 
 from __future__ import annotations
 

@@ -1,29 +1,21 @@
 """
-The way to the one server that holds a site's records, and how to wait no longer than is good for a page.
+The connection to the one server that holds a site's records, with timeouts that suit a page.
 
-All keys of a site share one hash tag, so that one server has them all, on a
-Cluster too. A :class:`RedisLink` finds that server (it is the address itself, or
-Sentinel names it, or the nodes of the Cluster tell who owns the slot), looks
-whether it can keep a promise, and speaks to it through redis-py. redis-py's own
-clients for Sentinel and Cluster are not used: they ask one silent machine
-after the other, and sleep and try again in between, where a page has half a
-second at the most; and ``WAIT`` must follow a write on the same connection,
-which they do not offer.
+All keys of a site share one hash tag, so one server has them all, in a Cluster too. A :class:`RedisLink` finds that
+server (from the address, from Sentinel, or from the nodes of the Cluster), checks that it is fit, and talks to it
+through redis-py. redis-py's own clients for Sentinel and Cluster are not used: they ask one silent machine after the
+other and sleep between retries, while a page has half a second. And ``WAIT`` must follow a write on the same
+connection, which they do not offer.
 
-Whatever fails makes the link look for the server again with the next call.
-Nothing is tried twice but what may be: a call that cannot have arrived, or
-that changes nothing when it arrives twice.
+After a failure, the next call looks for the server again. A call is retried only if it cannot have arrived, or if it
+changes nothing when it arrives twice.
 
-**Failover.** Where the address names Sentinels, or a Cluster that has
-replicas, a write counts as done only after a replica confirmed it (``WAIT``).
-So it stands on the replica that is promoted when the master dies: the only one
-there is, or, among several, the one that Sentinel or the Cluster prefer
-because it has read furthest (Sentinel looks at ``replica-priority`` first: give
-all of them the same). A master that was deposed and does not know it yet has
-no replica left to confirm anything, and so takes no write of ours. The price:
-while no replica is there, nothing is acknowledged, and the spool takes the
-grants; ``?replicas=0`` is the other choice. With ``?replicas=2`` an entry
-outlives two machines.
+**Failover.** With Sentinel, or a Cluster that has replicas, a write counts as done only after a replica confirmed it
+(``WAIT``). So it is on the replica that gets promoted when the master dies: the only one, or the one that has read
+furthest, which Sentinel and the Cluster prefer. (Sentinel looks at ``replica-priority`` first: give all replicas the
+same.) A deposed master that does not know it yet has no replica left to confirm anything, so it takes no write of
+ours. The price: without a replica nothing is acknowledged, and the spool takes the grants; ``?replicas=0`` is the
+alternative. With ``?replicas=2`` an entry survives the loss of two machines.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """
-What happens inside Redis, all or nothing: a script runs alone, and nothing it does is undone.
+The Lua scripts. A script runs alone, and nothing that it did is undone if it fails.
 
-So each of them checks everything before it changes anything. What they find
-under which key stands at the top of :mod:`consent_mw.records.redis`. Every key
-that a script touches is given to it: a Cluster that is moving the site to
-another node then refuses the script as a whole.
+So each script checks everything before it changes anything. :mod:`consent_mw.records.redis` lists the keys. Every key
+that a script touches is passed to it, so that a Cluster that is moving the site refuses the script as a whole.
 """
 
 from __future__ import annotations

@@ -1,14 +1,12 @@
 """
-One SQLite file, used safely by threads, by processes, and by processes that fork.
+One SQLite file, used safely by threads, processes, and processes that fork.
 
-It is written in WAL mode with ``synchronous=FULL``: a commit returns after its
-bytes are on the disk, so what is acknowledged survives ``kill -9`` and a power
-cut, as far as the disk keeps its word. Each process has one connection for
-writing and one for reading, so that no page waits for a writer. A connection is
-never carried across a fork.
+It is written in WAL mode with ``synchronous=FULL``: a commit returns after its bytes are on the disk, so that what was
+acknowledged survives ``kill -9`` and a power cut, if the disk keeps its promise. Each process has one connection for
+writing and one for reading, so that no page waits for a writer. No connection crosses a fork.
 
-Limits: the file must be on a local disk, since WAL needs memory that all of its
-processes share (SQLite documentation, "Write-Ahead Logging", section 2.2).
+Limits: the file must be on a local disk, since WAL needs memory that all its processes share (SQLite documentation,
+"Write-Ahead Logging", section 2.2).
 """
 
 from __future__ import annotations

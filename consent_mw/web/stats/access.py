@@ -1,9 +1,8 @@
 """
-Who may look at the consent rates: nobody, until the owner opens a way in.
+Who may see the consent rates: nobody, until the owner configures a way in.
 
-The ways are those of :class:`~consent_mw.core.model.StatsAccess`, and any of
-them is enough. They are tried in this order, the numbers are repeated at the
-code, and whatever cannot be understood counts as a no.
+The ways are those of :class:`~consent_mw.core.model.StatsAccess`; any one is enough. They are tried in this order, and
+the numbers are repeated in the code. Whatever cannot be understood counts as a no.
 
 (1) The bearer token, for JSON, CSV and metrics only. Kept as a SHA-256, since
     a token of 256 random bits needs no slow hash.
@@ -16,9 +15,8 @@ code, and whatever cannot be understood counts as a no.
     lets anybody in: an exception does not, and neither does the coroutine of
     a check that was written for another kind of server.
 
-Guesses at the password are slowed down for everyone together, by process: an
-address to tell people apart by is never kept. Somebody who keeps guessing can
-keep the owner from logging in; sessions, the token and the check go on.
+Password guesses are slowed down for everybody together, per process, so that no address is kept. Somebody who keeps
+guessing can keep the owner from logging in; sessions, the token and the check still work.
 """
 
 from __future__ import annotations
@@ -48,11 +46,11 @@ logger = logging.getLogger("consent_mw.web")
 #: Seconds that a login lasts.
 SESSION_SECONDS = 8 * 3600
 
-#: Wrong passwords in a row that cost no waiting: an owner who mistypes should not notice any of this.
+#: Wrong passwords in a row without a delay, for owners who mistype.
 FREE_ATTEMPTS = 5
-#: Seconds after which guesses are forgotten.
+#: Seconds without a guess after which earlier ones are forgotten.
 FORGET_SECONDS = 900
-#: The longest wait between two guesses: 1,440 a day, and an owner in a hurry can still get in between.
+#: The longest delay between two guesses: at most 1,440 a day, and an owner in a hurry can still get in.
 LONGEST_WAIT = 60
 
 _SESSION = b"owner"
@@ -61,10 +59,10 @@ _BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]{1,512}=*)", re.IGNORECASE | r
 
 class Throttle:
     """
-    Says when the next password may be tried; shared by the threads of a process.
+    Delays password guesses; shared by the threads of a process.
 
     Args:
-        clock: Seconds that only go forward.
+        clock: Monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -75,7 +73,7 @@ class Throttle:
         self._open = 0.0
 
     def wait(self) -> int:
-        """Take one attempt and return 0, or take none and return the seconds to wait for one."""
+        """Use up an attempt and return 0; or use none and return the seconds until the next one is allowed."""
         with self._lock:
             now = self._clock()
             if now < self._open:
@@ -85,13 +83,13 @@ class Throttle:
             # Counted before the password is looked at, so that many guesses at once are not cheaper.
             self._tried += 1
             self._last = now
-            # The exponent is bounded too: nobody needs 2 to the power of a million guesses.
+            # Bound the exponent, too: 2 to the power of a million guesses is a large number.
             over = min(self._tried - FREE_ATTEMPTS, 10)
             self._open = now + min(2**over, LONGEST_WAIT) if over >= 0 else now
             return 0
 
     def succeeded(self) -> None:
-        """Forget the attempts: the right password was among them."""
+        """Forget the attempts after the right password."""
         with self._lock:
             self._tried = 0
             self._open = 0.0
@@ -149,12 +147,12 @@ class EndedSessions:
 
 class Gate:
     """
-    Decides who may look; one for each process.
+    Decides who may see the figures; one per process.
 
     Args:
         keys: Returns the signing keys, oldest first.
         now: Seconds since 1970, for the age of sessions.
-        throttle: What slows down guesses.
+        throttle: Delays guesses.
         documents: Returns the store that keeps ended sessions for all processes; None keeps them in this one.
     """
 
@@ -178,7 +176,7 @@ class Gate:
         Args:
             environ: The WSGI environ, for the host site's own check.
             session: The session cookie's value, or empty.
-            token: The Authorization header, or empty; None where a token opens nothing.
+            token: The Authorization header, or empty; None if tokens are not accepted here.
 
         Raises:
             RecordsError: if the store cannot say whether a session has ended.
@@ -190,7 +188,7 @@ class Gate:
         )
 
     def log_in(self, site: Site, password: str) -> str | None:
-        """Return the value of a new session cookie, or None where the password is wrong or none is set."""
+        """Return the value of a new session cookie; None if the password is wrong or none is configured."""
         if not site.stats.password:
             return None
         try:
@@ -259,7 +257,7 @@ class Gate:
 
 
 class _Signer(TimestampSigner):
-    """Takes the time from where it is told to."""
+    """A timestamp signer with a clock of ours."""
 
     now: Callable[[], float] = staticmethod(time.time)
 

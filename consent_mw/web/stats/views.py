@@ -1,5 +1,5 @@
 """
-The owner's pages: how people answer the notice, for those whom :mod:`consent_mw.web.stats.access` lets in.
+The owner's pages of consent rates. :mod:`consent_mw.web.stats.access` decides who may see them.
 
 =========================  ===================================================
 GET /stats                 the page, or the way in
@@ -14,9 +14,8 @@ All but the last two take ``period`` (``7d``, ``4w``, ``12w``, ``52w``, ``3y``,
 or any number of days and weeks) or ``from`` and ``to`` as dates; the page also
 ``table`` and ``purpose``, which it shows more of, and ``lang``.
 
-Everything shown comes out of one :class:`~consent_mw.stats.Report`, which is
-made of published figures and nothing else. Until the owner opens a way in, the
-addresses answer as if they were not there.
+Everything shown comes from one :class:`~consent_mw.stats.Report`, which is made of published figures alone. Until the
+owner configures a way in, the addresses answer 404.
 """
 
 from __future__ import annotations

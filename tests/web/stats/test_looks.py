@@ -15,7 +15,6 @@ from consent_mw.core.counts import Figures
 from consent_mw.notice.assets import root
 from consent_mw.stats.texts import TEXTS
 from consent_mw.web import create_app
-from consent_mw.web.stats import words
 from demo_site.servers import Server
 from tests.web.doubles import MOUNT
 from tests.web.doubles import SITE
@@ -85,8 +84,8 @@ def sites() -> Iterator[dict[str, _Site]]:
 @pytest.fixture
 def arabic(monkeypatch: pytest.MonkeyPatch) -> None:
     """A language that is written from right to left; its words do not matter here."""
-    monkeypatch.setattr(words, "TEXTS", {**TEXTS, "ar": TEXTS["en"]})
-    monkeypatch.setattr("consent_mw.web.stats.views.TEXTS", {**TEXTS, "ar": TEXTS["en"]})
+    for module in ("stats.words", "web.stats.words", "web.stats.views"):
+        monkeypatch.setattr(f"consent_mw.{module}.TEXTS", {**TEXTS, "ar": TEXTS["en"]})
 
 
 def open_page(browser: Browser, site: _Site, query: str = "", **options: object) -> Page:

@@ -1,0 +1,163 @@
+"""
+ISO-2022-JP: the page as a browser decodes it, and its own bytes back with what was inserted.
+
+Escape sequences switch between four sets of characters and yield no character
+of their own, so ``<im ESC ( B g>`` is an image. In its Roman set a backslash is
+a yen sign; two bytes of its main set may be a full-width letter, which a host
+maps to a plain one. So the scanner reads decoded text, and
+:class:`SourceBytes` gives back, for each piece of it, the bytes that it was.
+
+https://encoding.spec.whatwg.org/#iso-2022-jp-decoder
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+ASCII = b"\x1b(B"
+_ROMAN = b"\x1b(J"
+_KATAKANA = b"\x1b(I"
+_ESCAPES = frozenset({ASCII, _ROMAN, _KATAKANA, b"\x1b$@", b"\x1b$B"})
+_RUNS = {ASCII: re.compile(rb"[^\x0e\x0f\x1b\x80-\xff]++"), _ROMAN: re.compile(rb"[^\x0e\x0f\x1b\\~\x80-\xff]++")}
+_ROMAN_ONLY = {0x5C: "\u00a5".encode(), 0x7E: "\u203e".encode()}
+_UNKNOWN = "\ufffd".encode()
+
+
+class Piece(NamedTuple):
+    """Some bytes of the page, and what they say in UTF-8."""
+
+    decoded: bytes
+    source: bytes
+    #: The escape sequence that this is, or empty.
+    escape: bytes = b""
+
+
+class Decoder:
+    """Decodes a page that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._set = ASCII
+        self._rest = b""
+        #: An escape sequence without a character since: another one is an error.
+        self._bare = False
+
+    def decode(self, data: bytes, *, final: bool = False) -> list[Piece]:
+        """Return what ``data`` says, as far as it is complete."""
+        data = self._rest + data
+        pieces: list[Piece] = []
+        at = 0
+        while at < len(data):
+            piece = self._next(data, at, final=final)
+            if piece is None:
+                break
+            self._bare = bool(piece.escape)
+            pieces.append(piece)
+            at += len(piece.source)
+        self._rest = data[at:]
+        return pieces
+
+    def _next(self, data: bytes, at: int, *, final: bool) -> Piece | None:
+        first = data[at]
+        if first == 0x1B:
+            return self._escape(data[at : at + 3], final=final)
+        run = _RUNS.get(self._set)
+        if run is not None:
+            found = run.match(data, at)
+            if found:
+                return Piece(found.group(), found.group())
+            roman = _ROMAN_ONLY.get(first) if self._set == _ROMAN else None
+            return Piece(roman or _UNKNOWN, data[at : at + 1])
+        if self._set == _KATAKANA:
+            known = 0x21 <= first <= 0x5F
+            return Piece(chr(0xFF61 - 0x21 + first).encode() if known else _UNKNOWN, data[at : at + 1])
+        return self._pair(data[at : at + 2], final=final)
+
+    def _escape(self, source: bytes, *, final: bool) -> Piece | None:
+        if source in _ESCAPES:
+            self._set = source
+            return Piece(_UNKNOWN if self._bare else b"", source, source)
+        if not final and any(escape.startswith(source) for escape in _ESCAPES):
+            return None
+        return Piece(_UNKNOWN, source[:1])
+
+    def _pair(self, source: bytes, *, final: bool) -> Piece | None:
+        if not 0x21 <= source[0] <= 0x7E:
+            return Piece(_UNKNOWN, source[:1])
+        if len(source) < 2:
+            return Piece(_UNKNOWN, source) if final else None
+        if source[1] == 0x1B:
+            return Piece(_UNKNOWN, source[:1])
+        if not 0x21 <= source[1] <= 0x7E:
+            return Piece(_UNKNOWN, source)
+        return Piece(bytes(byte | 0x80 for byte in source).decode("euc_jp", "replace").encode(), source)
+
+
+class SourceBytes:
+    """The page's own bytes, by how much decoded text they are; insertions stand in ASCII."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[Piece] = deque()
+        self._set = ASCII
+        #: The set that an insertion interrupted, which the next character needs again.
+        self._interrupted = b""
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Take what follows."""
+        self._pieces.extend(pieces)
+
+    def take(self, count: int) -> bytes:
+        """Return the bytes of the next ``count`` bytes of decoded text."""
+        out = []
+        while count > 0 and self._pieces:
+            piece = self._pieces.popleft()
+            if len(piece.decoded) > count:
+                self._pieces.appendleft(Piece(piece.decoded[count:], piece.source[count:]))
+                piece = Piece(piece.decoded[:count], piece.source[:count], piece.escape)
+            count -= len(piece.decoded)
+            out.append(self._emit(piece))
+        return b"".join(out)
+
+    def drop(self, count: int) -> bytes:
+        """Leave out the next ``count`` bytes of decoded text, and return the escape sequences in them."""
+        out = []
+        while count > 0 and self._pieces:
+            piece = self._pieces.popleft()
+            if len(piece.decoded) > count:
+                self._pieces.appendleft(Piece(piece.decoded[count:], piece.source[count:]))
+                break
+            count -= len(piece.decoded)
+            if piece.escape:
+                out.append(self._emit(piece))
+        return b"".join(out)
+
+    def place(self, inserted: bytes) -> bytes:
+        """Return what to send for an insertion at this place."""
+        if not inserted:
+            return b""
+        out = b""
+        while not self._fits(inserted) and self._pieces and self._pieces[0].escape and not self._pieces[0].decoded:
+            out += self._emit(self._pieces.popleft())
+        if not self._fits(inserted):
+            self._interrupted, self._set = self._set, ASCII
+            out += ASCII
+        return out + inserted
+
+    def _fits(self, inserted: bytes) -> bool:
+        """Whether an insertion says the same in the set that stands here."""
+        return self._set == ASCII or (self._set == _ROMAN and not (b"\\" in inserted or b"~" in inserted))
+
+    def rest(self) -> bytes:
+        """Return what is left at the end of the page."""
+        return b"".join([self._emit(piece) for piece in self._pieces])
+
+    def _emit(self, piece: Piece) -> bytes:
+        again, self._interrupted = self._interrupted, b""
+        if piece.escape:
+            self._set = piece.escape
+            return piece.source
+        if again:
+            self._set = again
+        return again + piece.source

@@ -1,0 +1,192 @@
+"""Code is held, data is not: what a script does with a vendor's name decides, not that the name is in it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent_mw.core.model import Service
+from consent_mw.html.code import Code
+from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import Holder
+from consent_mw.html.javascript import Lexer
+from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
+from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.urls import Url
+
+SERVICES = (
+    Service(
+        "pixel", "P", "V", ("marketing",), hosts=("px.test",), inline=("fbq(", "gtm.x'"), queue=("fbq()",), tracker=True
+    ),
+    Service("stats", "S", "V", ("analytics",), hosts=("stats.test",), inline=("hey(", "heySettings ="), tracker=True),
+    Service("films", "F", "V", ("embeds",), hosts=("films.test",), embed=True),
+    Service("wide", "W", "V", ("analytics",), paths=("?id=G-", "/gtag/js?id=G-"), tracker=True),
+    Service("light", "L", "V", ("analytics",), elements=("script[data-site][src*=light]",), tracker=True),
+)
+MATCHER = Matcher(SERVICES)
+PAGE = Url("https", "shop.test", "/")
+
+
+def held(markup: str) -> set[str]:
+    """Return the ids of what is held in a page."""
+    rewriter = Rewriter(Holder(HoldPolicy(MATCHER, frozenset()), PAGE, document=held_in))
+    rewriter.feed(markup.encode())
+    rewriter.finish()
+    return rewriter.held
+
+
+DATA = {
+    "a flight chunk": r"""self.__next_f.push([1,"0:{\"html\":\"fbq('init','1');gtm.x'\"}"])""",
+    "state": r"""window.__NUXT__={a:"<script>fbq('init')<\/script>",b:[{t:"How to call hey('x')"}]}""",
+    "a template": "const docs = `<script src=https://px.test/p.js></script>`; show(docs)",
+    "a comment": "/* fbq('init') */ // hey('x')\nmenu()",
+    "an expression": "const is = /fbq\\('init'\\)/.test(a)",
+    "a message": "console.log('fbq() is missing, see https://px.test/help')",
+    "settings": "window.conf = {api: 'https://stats.test/v1', on: true}",
+    "a question": "if (window.fbq) { fbq('track', 'X') } menu.open()",
+    "another question": "typeof fbq === 'function' && fbq('track'); cart.update(1)",
+    "an optional call": "window.fbq?.('track'); cart.update(1)",
+    "a film in an element tree": 'render({"tag":"iframe","src":"https://films.test/embed/7"}); fetch("/api")',
+    "films in a list": "var all = ['https://films.test/embed/1', 'https://films.test/embed/2']; el.innerHTML = ''",
+    "a film in markup of the state": 'const s = {body: "<iframe src=https://films.test/embed/1>"}; fetch(s.url)',
+}
+
+
+@pytest.mark.parametrize("code", DATA.values(), ids=DATA)
+def test_data_holds_no_script(code: str) -> None:
+    """What a script carries, shows or asks about is not what it does."""
+    assert MATCHER.script(code.encode(), PAGE) == Code()
+
+
+CODE = {
+    "a call": ("fbq('init', '1')", "pixel"),
+    "a call by another name": ("window['fbq']('init'); fbq('x')", "pixel"),
+    "a key": ("w[l].push({'gtm.x': 1})", "pixel"),
+    "settings": ("heySettings = {id: 1}; menu()", "stats"),
+    "in a template's code": ("`${fbq('init')}`", "pixel"),
+    "written": ("document.write(\"<script>fbq('init')</script>\")", "pixel"),
+    "evaluated": ("eval(\"fbq('init')\")", "pixel"),
+    "an address": ("var s = document.createElement('script'); s.src = 'https://px.test/p.js'", "pixel"),
+    "a film set": ("f.src = 'https://films.test/embed/7'", "films"),
+    "a film written": ("document.write('<iframe src=\"https://films.test/embed/7\">')", "films"),
+    "a film's loader": ("loadScript('https://films.test/player/api.js')", "films"),
+    "an import": ("import x from 'https://px.test/p.js'", "pixel"),
+    "what the lexer cannot read": ("'unclosed\nfbq('init')", "pixel"),
+}
+
+
+@pytest.mark.parametrize(("code", "service"), CODE.values(), ids=CODE)
+def test_code_holds_its_script(code: str, service: str) -> None:
+    """What runs, or may run, is held; so is what cannot be read."""
+    assert service in MATCHER.script(code.encode(), PAGE).all
+
+
+BOOTSTRAP = "<script src=https://px.test/p.js></script>"
+MIXED = {
+    "a click": "document.getElementById('buy').onclick = () => { fbq('track', 'Buy'); cart.add(1) }",
+    "a line in between": "menu.open(); fbq('track', 'View'); cart.load(2)",
+    "a function": "function bought(x) { fbq('track', x); return total(x) }",
+}
+
+
+@pytest.mark.parametrize("code", MIXED.values(), ids=MIXED)
+def test_own_code_beside_a_call_runs_where_the_service_is_held(code: str) -> None:
+    """With a queue in the place of the held script nothing is sent; without one, the script waits."""
+    script = f"<script>{code}</script>"
+    assert held(script) == {"pixel"}
+    page = Rewriter(Holder(HoldPolicy(MATCHER, frozenset()), PAGE, document=held_in))
+    out = page.feed((BOOTSTRAP + script).encode()) + page.finish()
+    assert out.endswith(script.encode())
+    assert out.count(b"data-cmw-held") == 1
+
+
+def test_what_became_of_such_a_script_is_not_remembered_for_another_page() -> None:
+    """The same bytes are held on a page that brings the service in no other way, whatever was asked before."""
+    policy = HoldPolicy(MATCHER, frozenset())
+    script = f"<script>{MIXED['a click']}</script>"
+    for page, expected in [(script, 1), (BOOTSTRAP + script, 1), (script, 1), (BOOTSTRAP + script, 1)]:
+        rewriter = Rewriter(Holder(policy, PAGE, document=held_in))
+        out = rewriter.feed(page.encode()) + rewriter.finish()
+        assert out.count(b"data-cmw-held") == expected
+        assert out.endswith(script.encode()) is (BOOTSTRAP in page)
+
+
+HANDLERS = {
+    "a call": ("<button onclick=\"add(); fbq('track')\">", set()),
+    "a call on submit": ("<form onsubmit=\"if (!ok(this)) return false; hey('lead')\">", set()),
+    "a link to share": ("<a onclick=\"window.open('https://px.test/share')\">", set()),
+    "going there": ("<b onclick=\"location.href='https://px.test/out'\">", set()),
+    "a picture": ("<b onclick=\"new Image().src='https://px.test/1'\">", {"pixel"}),
+    "a beacon": ("<b onmouseover=\"navigator.sendBeacon('https://stats.test/b')\">", {"stats"}),
+    "going there by itself": ("<body onload=\"location='https://px.test/out'\">", {"pixel"}),
+}
+
+
+@pytest.mark.parametrize(("markup", "expected"), HANDLERS.values(), ids=HANDLERS)
+def test_handlers_are_held_for_what_they_load(markup: str, expected: set[str]) -> None:
+    """A call in a handler is no reason, and where a visitor wants to go is none either."""
+    assert held(markup) == expected
+
+
+BECOMES = {
+    "Partytown": ("<script type=text/partytown src=https://px.test/p.js></script>", {"pixel"}),
+    "a delayed script": ("<script type=rocketlazyloadscript data-rocket-src=https://px.test/p.js></script>", {"pixel"}),
+    "Rocket Loader": ("<script type=0a1b2c-text/javascript>fbq('init')</script>", {"pixel"}),
+    "LiteSpeed": ("<script type=litespeed/javascript data-src=https://px.test/p.js></script>", {"pixel"}),
+    "a bundle": ('<script type=webbundle>{"source":"https://px.test/a.wbn"}</script>', {"pixel"}),
+    "a template": ("<script type=text/x-handlebars><img src=https://px.test/p></script>", set()),
+    "JSON": ('<script type=application/json>{"a":"https://px.test/p.js"}</script>', set()),
+    "a lazy frame": ("<iframe data-lazy-src=https://films.test/embed/1></iframe>", {"films"}),
+    "a lazy picture": ("<img src=/a.gif data-original=https://px.test/1>", {"pixel"}),
+    "a lazy list": ("<img src=/a.gif data-srcset='https://px.test/1 1x'>", {"pixel"}),
+    "a lazy picture of the site's": ("<img src=/a.gif data-src=/b.jpg>", set()),
+    "a custom element": ("<media-player src=https://films.test/watch/1></media-player>", {"films"}),
+    "a model": ("<model src=https://px.test/a.usdz></model>", {"pixel"}),
+    "a gateway": ("<script src=/metrics/?id=G-ABCDEF1234></script>", {"wide"}),
+    "a gateway, in any order": ("<script src='/x/t.js?l=dl&amp;cx=c&amp;id=G-ABCDEF1234'></script>", {"wide"}),
+    "a product's number": ("<img src='/thumb?id=G-1234567'>", set()),
+    "an attribute and a name": ("<script src=/light.js data-site=1></script>", {"light"}),
+    "an attribute alone": ("<script src=/app.js data-site=1></script>", set()),
+}
+
+
+@pytest.mark.parametrize(("markup", "expected"), BECOMES.values(), ids=BECOMES)
+def test_markup_is_read_as_what_it_becomes(markup: str, expected: set[str]) -> None:
+    """What a script of the page turns into code or a request is held like what the browser does."""
+    assert held(markup) == expected
+
+
+# -- the lexer
+
+_PIECES = st.sampled_from(
+    ["a", "b=1;", "'x'", '"y"', "`t`", "`${", "}`", "{", "}", "(", ")", "/", "//", "/*", "*/", "\n"]
+    + ["return ", "]", "<!--", "-->", "\\", "'"]
+)
+
+
+@given(parts=st.lists(_PIECES, max_size=30))
+def test_the_lexer_never_fails_and_finds_only_places_it_was_asked_for(parts: list[str]) -> None:
+    """Whatever the text, the answer is a part of the question, or that nothing is sure."""
+    text = "".join(parts).encode()
+    found = Lexer(text).code_among(range(0, len(text), 2))
+    assert found is None or found <= set(range(0, len(text), 2))
+    ends = [end for _, end in Lexer(text).data()]
+    assert ends == sorted(ends)
+
+
+@pytest.mark.parametrize(
+    "piece", [b"`${", b"/[", b'"\\', b"a/b;", b"<!--\n", b"'", b"{", b"/*", b"`a${b}c`;", b"fbq('x');", b"'fbq(';"]
+)
+def test_no_script_costs_more_than_its_length(piece: bytes) -> None:
+    """Four times as long takes less than nine times as much; short times pass."""
+    took = []
+    for count in (20_000, 80_000):
+        text = piece * count + b"/*%d*/fbq(1)" % count
+        begun = time.process_time()
+        MATCHER.script(text, PAGE)
+        took.append(time.process_time() - begun)
+    assert took[1] < max(9 * took[0], 0.5)
