@@ -113,8 +113,8 @@ def _counts(services: list[Service]) -> Iterator[str]:
 
 def _necessary(services: list[Service]) -> Iterator[str]:
     yield "## What is called necessary\n"
-    yield "A service is necessary where a page cannot do what its visitor came for without it, and where it is not known"
-    yield "to follow visitors from site to site. A known tracker can never be declared necessary.\n"
+    yield "A service is necessary where a page cannot do what its visitor came for without it, and where it is not"
+    yield "known to follow visitors from site to site. A known tracker can never be declared necessary.\n"
     kinds: dict[str, list[Service]] = {}
     for service in services:
         if service.necessary:
@@ -131,7 +131,7 @@ def _disputed(services: list[Service]) -> Iterator[str]:
     yield "Courts, authorities or users do not agree that these are necessary. `consent-mw check` names those that your"
     yield "site lets run. Each is held once you declare it with the purpose that it needs, by one line in"
     yield "`consent.toml`. If you have `[[services]]` already, write the same keys under one more `[[services]]`."
-    yield "The first service that you declare ends the learning of services from the pages: then declare the others, too.\n"
+    yield "The first service that you declare ends the learning of services from the pages: declare the others, too.\n"
     for dispute in DISPUTED:
         yield f"### {dispute.name.capitalize()}\n\n{OBJECTIONS[dispute.name]}\n"
         covered = [service for service in services if service.necessary and dispute.covers(service)]

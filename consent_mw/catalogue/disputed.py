@@ -46,9 +46,7 @@ DISPUTED = (
     Dispute("captchas", "recaptcha", "preferences", kinds=("captcha",)),
     Dispute("accessibility overlays", "userway", "preferences", kinds=("accessibility",)),
     Dispute("other consent tools", "onetrust", "preferences", kinds=("consent-tool",)),
-    Dispute(
-        "avatars and emoji", "ui-avatars", "preferences", ids=("ui-avatars", "dicebear", "robohash", "twemoji")
-    ),
+    Dispute("avatars and emoji", "ui-avatars", "preferences", ids=("ui-avatars", "dicebear", "robohash", "twemoji")),
 )
 
 

@@ -31,10 +31,32 @@ _ADDRESS = re.compile(r"https?://[^\s\"'<>()]+|(?<=[\"'])//[^\s\"'<>()]+", re.IG
 #: A host without a scheme, perhaps with a path.
 _BARE_HOST = re.compile(r"(?://)?(?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:/?]\S*)?", re.IGNORECASE)
 #: What `show` prints of an entry, in this order.
-_FACTS = (
-    "name vendor kind purposes tracker embed manager country safeguard lawful_basis policy opt_out retention_days hosts "
-    "paths inline elements cookies cookie_days storage databases queue signals description"
-).split()
+_FACTS = [
+    "name",
+    "vendor",
+    "kind",
+    "purposes",
+    "tracker",
+    "embed",
+    "manager",
+    "country",
+    "safeguard",
+    "lawful_basis",
+    "policy",
+    "opt_out",
+    "retention_days",
+    "hosts",
+    "paths",
+    "inline",
+    "elements",
+    "cookies",
+    "cookie_days",
+    "storage",
+    "databases",
+    "queue",
+    "signals",
+    "description",
+]
 
 _ENTRY = """\
 # An entry of the catalogue. Put it in a file that ends in .toml, in the folder that consent.toml names:

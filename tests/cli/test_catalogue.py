@@ -146,7 +146,10 @@ def test_the_built_in_files_are_fine(run: Run) -> None:
     [
         (ENTRY.replace("vendor", "vendr"), "own.toml: house-stats: vendr: This field is not known. Did you mean"),
         (ENTRY + ENTRY, "own.toml: house-stats: id: Another entry has this id."),
-        (ENTRY.replace("stats.example.org", "hotjar.com"), "hosts[0]: 'hotjar.com' marks the service 'hotjar' already."),
+        (
+            ENTRY.replace("stats.example.org", "hotjar.com"),
+            "hosts[0]: 'hotjar.com' marks the service 'hotjar' already.",
+        ),
         ("[[services", "own.toml: This is not TOML"),
         ("\udcff", "own.toml: The file is not UTF-8."),
     ],
