@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
 
+from consent_mw.http.asked import Passage
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.headers import Handling
 from consent_mw.http.request import RequestHead
@@ -44,6 +45,7 @@ _log = logging.getLogger("consent_mw")
 
 DECISION = "consent_mw.decision"
 PLACE = "consent_mw.place"
+PASSAGE = "consent_mw.passage"
 
 _T = TypeVar("_T")
 
@@ -85,42 +87,50 @@ class ConsentASGIMiddleware:
         self, app: ASGIApp, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
     ) -> None:
         from consent_mw.engine import Engine  # here, so that importing the name costs nothing
+        from consent_mw.engine.wrapping import check_asgi
 
+        check_asgi(app)
         self.app = app
         self.engine: Engine = Engine.configured(config)
         # The event loop serves everybody: it waits for nobody's news.
-        self.engine.patience = 0.0
+        self.engine.wait_for_nobody()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await live(self.engine, self.app, scope, receive, send)
             return
-        if scope["type"] != "http" or DECISION in scope:
-            # Wrapped twice: the outer one has decided, and what it will read must not be held already.
+        if scope["type"] != "http" or Passage.is_open(scope.get(PASSAGE)):
             await self.app(scope, receive, send)
             return
-        engine = self.engine
         head = request_head(scope)
+        engine = self.engine.at(head)
         if engine.owns(head.path, _root(scope)):
             await _serve(engine, scope, head, receive, send)
             return
         remote = scope["client"][0] if scope.get("client") else ""
         exchange = engine.exchange(head, _root(scope), remote)
-        inner = {
-            **scope,
-            DECISION: exchange.view.ask,
-            PLACE: exchange.place,
-            "headers": _request_headers(scope, exchange),
-        }
+        # The very scope goes on: what stands around us reads from it which route and endpoint answered.
+        headers, passage = scope["headers"], Passage()
+        scope[DECISION] = exchange.view.ask
+        scope[PLACE] = exchange.place
+        scope[PASSAGE] = passage
+        scope["headers"] = _request_headers(scope, exchange)
         response = _AsgiResponse(exchange, send)
         try:
-            await self.app(inner, receive, response.send)
+            await self.app(scope, receive, response.send)
         finally:
+            passage.open = False
+            scope["headers"] = headers
             response.end()
 
     def close(self) -> None:
         """Finish what must not be lost, and let go of the records; the end of the process does so by itself."""
         self.engine.close()
+
+    def __getattr__(self, name: str) -> object:
+        from consent_mw.engine.wrapping import missing
+
+        raise missing(self, self.__dict__.get("app"), name)
 
 
 class _AsgiResponse:

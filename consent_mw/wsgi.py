@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from consent_mw.core.model import Decision
+from consent_mw.http.asked import Passage
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.headers import Handling
 from consent_mw.http.request import RequestHead
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 DECISION = "consent_mw.decision"
 #: Under this name the environ, or the scope, has what gives the mark for the banner's place.
 PLACE = "consent_mw.place"
+PASSAGE = "consent_mw.passage"
 #: Under this name gunicorn offers to send early hints.
 EARLY_HINTS = "wsgi.early_hints"
 
@@ -77,22 +79,24 @@ class ConsentMiddleware:
         self, app: WSGIApplication, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
     ) -> None:
         from consent_mw.engine import Engine  # here, so that importing the name costs nothing
+        from consent_mw.engine.wrapping import check_wsgi
 
+        check_wsgi(app)
         self.app = app
         self.engine: Engine = Engine.configured(config)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if DECISION in environ:
-            # Wrapped twice: the outer one has decided, and what it will read must not be held already.
+        if Passage.is_open(environ.get(PASSAGE)):
+            self._refuse_itself()
             return self.app(environ, start_response)
-        engine = self.engine
-        if engine.owns(environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")):
+        head, script_name = RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", "")
+        engine = self.engine.at(head)
+        if engine.owns(environ.get("PATH_INFO", ""), script_name):
             return engine.web(environ, start_response)
-        exchange = engine.exchange(
-            RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
-        )
+        exchange = engine.exchange(head, script_name, environ.get("REMOTE_ADDR", ""))
         environ[DECISION] = exchange.view.ask
         environ[PLACE] = exchange.place
+        environ[PASSAGE] = passage = Passage()
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
             environ.pop(key, None)
@@ -100,17 +104,34 @@ class ConsentMiddleware:
                 environ[key] = value
         hold_hints(environ, exchange)
         response = _WsgiResponse(exchange, start_response)
-        body = self.app(environ, response.start)
+        try:
+            body = self.app(environ, response.start)
+        except BaseException:
+            passage.open = False
+            raise
         if response.passes:
             # A file or another body that stays as it is: the server gets the very object that the app made.
+            passage.open = False
             return body
-        page = _Body(response, body)
+        page = _Body(response, body, passage)
         page.begin()
         return page
 
     def close(self) -> None:
         """Finish what must not be lost, and let go of the records; the end of the process does so by itself."""
         self.engine.close()
+
+    def __getattr__(self, name: str) -> object:
+        from consent_mw.engine.wrapping import missing
+
+        raise missing(self, self.__dict__.get("app"), name)
+
+    def _refuse_itself(self) -> None:
+        from consent_mw.engine.wrapping import self_wrapped
+        from consent_mw.engine.wrapping import wraps_itself
+
+        if wraps_itself(self.app, self):
+            raise self_wrapped()
 
 
 class _WsgiResponse:
@@ -164,8 +185,9 @@ class _WsgiResponse:
 class _Body:
     """The rewritten body of one response."""
 
-    def __init__(self, response: _WsgiResponse, body: Iterable[bytes]) -> None:
+    def __init__(self, response: _WsgiResponse, body: Iterable[bytes], passage: Passage) -> None:
         self._response = response
+        self._passage = passage
         self._exchange = response.exchange
         self._body = body
         self._chunks: Iterator[bytes] | None = None
@@ -202,6 +224,7 @@ class _Body:
             chunk = next(self._chunks)
         except StopIteration:
             self._finished = True
+            self._passage.open = False
             out = exchange.finish()
             self._response.send_head()
             if not out:
@@ -220,6 +243,7 @@ class _Body:
         if self._closed:
             return
         self._closed = True
+        self._passage.open = False
         try:
             if not self._finished:
                 self._exchange.abandon()

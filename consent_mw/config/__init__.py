@@ -27,12 +27,14 @@ from consent_mw.catalogue import load as load_catalogue
 from consent_mw.catalogue.definitions import joined
 from consent_mw.catalogue.definitions import read_folder
 from consent_mw.config import checks
+from consent_mw.config.hosts import with_hosts
 from consent_mw.config.problems import ConfigReader
 from consent_mw.config.problems import near
 from consent_mw.config.problems import perhaps
 from consent_mw.config.schema import CHANGE
 from consent_mw.config.schema import COLOURS
 from consent_mw.config.schema import ID
+from consent_mw.config.schema import PATHS
 from consent_mw.config.schema import POSITIONS
 from consent_mw.config.schema import PURPOSE
 from consent_mw.config.schema import REMOTE_STORES
@@ -62,7 +64,7 @@ from consent_mw.notice.languages import canonical
 
 __all__ = ["SETTINGS", "load"]
 
-_TOP = ("site", "stats", "purposes", "services", "theme", "signals", "changes", "texts")
+_TOP = ("site", "paths", "hosts", "stats", "purposes", "services", "theme", "signals", "changes", "texts")
 
 #: What recognises a service. Beside `use` these add to the catalogue's own: to replace them would let the tag go.
 _SIGNS = ("hosts", "paths", "inline", "elements", "cookies", "storage")
@@ -140,7 +142,16 @@ def _site(
     values = reader.table(("site",), parts.get("site", {}), SITE)
     access = StatsAccess(**reader.table(("stats",), parts.get("stats", {}), STATS))
     site = replace(Site(stats=access), **values)
+    site = replace(site, **reader.table(("paths",), parts.get("paths", {}), PATHS))
     site = _stores(reader, site, folder, environ)
+    if "hosts" in parts:
+
+        def load_host(source: object) -> Site:
+            if isinstance(source, Mapping):
+                return _site(ConfigReader(), source, folder, catalogue, environ)
+            return load(str(source), catalogue=catalogue, environ=environ)
+
+        site = with_hosts(reader, site, parts["hosts"], folder, load_host)
     if site.record_days < site.choice_days:
         what = f"A record is kept for {site.record_days} days, and the choice it proves counts for {site.choice_days}."
         reader.add_problem(("site", "record_days"), what, "Keep records at least as long as choices.")

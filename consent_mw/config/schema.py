@@ -25,7 +25,9 @@ from consent_mw.html import service_rules
 __all__ = [
     "CHANGE",
     "COLOURS",
+    "HOST_NAME",
     "ID",
+    "PATHS",
     "POSITIONS",
     "PURPOSE",
     "REMOTE_STORES",
@@ -47,6 +49,9 @@ _MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
 _HASH = re.compile(r"(?:scrypt:\d+:\d+:\d+|pbkdf2:\w+(?::\d+)?)\$[^$\s]+\$[0-9a-f]+")
 _TOKEN = re.compile(r"[0-9a-f]{64}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+_PLACE = re.compile(r"(?:[A-Za-z0-9.*-]+)?/[^\s?#]*")
+#: A host, or ``*`` and the end of one, as ``[hosts]`` names it.
+HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _FONT = re.compile(r"(?:[\w -]+|\"[\w -]+\")(?:, *(?:[\w -]+|\"[\w -]+\"))*", re.ASCII)
 _CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
@@ -57,6 +62,17 @@ def _host(value: object) -> object:
     if what:
         raise checks.ValueProblem(f"{value!r} {what}", remedy)
     return rule
+
+
+def _place(value: object) -> object:
+    """Return a path, or a host and a path, with ``*`` for any run of characters."""
+    text = checks.text(value)
+    if "://" in text:
+        raise checks.ValueProblem(f"{text!r} names a scheme.", "Write host and path alone: example.org/tools/")
+    if not _PLACE.fullmatch(text):
+        remedy = 'Write "/admin/" for all below it, "/feed*.html", or "intranet.example/" for a whole host.'
+        raise checks.ValueProblem(f"{text!r} is no path, and no host with a path.", remedy)
+    return text
 
 
 def _records(value: object) -> object:
@@ -211,6 +227,8 @@ SITE: Mapping[str, checks.Check] = {
     "layout": checks.one_of(tuple(POSITIONS)),
     "position": checks.one_of(tuple(dict.fromkeys(place for places in POSITIONS.values() for place in places))),
 }
+#: ``[paths]``: where the site is quiet, and where it is not touched.
+PATHS: Mapping[str, checks.Check] = {"quiet": checks.texts(_place), "untouched": checks.texts(_place)}
 STATS: Mapping[str, checks.Check] = {
     "password": _hidden(_HASH, "the hash of a password", "Run: consent-mw stats passwd"),
     "token": _hidden(_TOKEN, "the SHA-256 of a token", "Run: consent-mw stats token"),
@@ -264,6 +282,8 @@ SERVICE: Mapping[str, checks.Check] = {
 #: Every setting by its dotted name, in the order of docs/settings.md.
 SETTINGS = (
     *(f"site.{key}" for key in SITE),
+    *(f"paths.{key}" for key in PATHS),
+    "hosts.HOST",
     *(f"stats.{key}" for key in STATS),
     *(f"purposes.ID.{key}" for key in PURPOSE),
     *(f"services.{key}" for key in SERVICE),

@@ -70,6 +70,11 @@ class BoundedCache(Generic[Key, Value]):
             self._kept.move_to_end(key)
             return found[0]
 
+    def values(self) -> list[Value]:
+        """Return the values that are kept, the oldest first; looking at them uses none."""
+        with self._lock:
+            return [value for value, _ in self._kept.values()]
+
     def put(self, key: Key, value: Value) -> None:
         """Keep a value, and drop the oldest entries until both bounds hold."""
         size = OVERHEAD + size_of(key) + self._measure(value)

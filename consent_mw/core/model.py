@@ -248,6 +248,11 @@ class Site:
     signals: VendorSignals = field(default_factory=VendorSignals)
     #: What changed, the latest first.
     changes: tuple[Change, ...] = ()
+    #: Where no notice is shown and nobody is counted, and where nothing is read or changed: paths, some with a host.
+    quiet: tuple[str, ...] = ()
+    untouched: tuple[str, ...] = ()
+    #: Sites of their own for some hosts, by patterns of host names, in the order in which they are tried.
+    hosts: tuple[tuple[str, Site], ...] = ()
     stats: StatsAccess = field(default_factory=StatsAccess)
     languages: tuple[str, ...] = ("en",)
     #: The owner's own words, by canonical language tag and then by the key of the text.

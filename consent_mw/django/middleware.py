@@ -13,6 +13,8 @@ from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Container
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from http.cookies import Morsel
 from typing import TYPE_CHECKING
@@ -24,10 +26,14 @@ from asgiref.sync import sync_to_async
 from django.http import HttpResponse
 from django.http import StreamingHttpResponse
 
+from consent_mw.core.model import Decision
 from consent_mw.django.setup import REQUEST
+from consent_mw.django.setup import administration
 from consent_mw.django.setup import engine
 from consent_mw.engine import MOST_INPUT
+from consent_mw.engine import Engine
 from consent_mw.http.asked import AskedDecision
+from consent_mw.http.asked import Passage
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.headers import Handling
 from consent_mw.http.request import RequestHead
@@ -41,6 +47,43 @@ if TYPE_CHECKING:
 
 DECISION = "consent_mw.decision"
 PLACE = "consent_mw.place"
+PASSAGE = "consent_mw.passage"
+
+#: Flags by which caches of whole pages remember, in a request, to keep its response: Django's ``cache_page`` and
+#: ``UpdateCacheMiddleware``, wagtail-cache. A view that asked answers for its visitor alone.
+_PAGE_CACHES = ("_cache_update_cache", "_wagtailcache_update")
+
+#: The request that is being answered; one that is made meanwhile becomes a part of its response.
+_around: ContextVar[HttpRequest | None] = ContextVar("consent_mw.around", default=None)
+
+
+def _within(request: HttpRequest) -> bool:
+    """
+    Return whether the response goes into one that is read by us anyway, and so must not be held already.
+
+    It does where the server's wrapper is one of ours, and where a view makes a request of its own for a part of its
+    response, such as Wagtail's previews: the notice then stands in the whole, once.
+    """
+    around = _around.get()
+    if around is None or not Passage.is_open(around.META.get(PASSAGE)):
+        return Passage.is_open(request.META.get(PASSAGE))
+    for name in (DECISION, PLACE):
+        request.META[name] = around.META[name]
+    request.consent = around.consent
+    return True
+
+
+@contextmanager
+def _passing(request: HttpRequest) -> Iterator[None]:
+    """Let what the project does for a request know that its response goes through an exchange."""
+    passage = Passage()
+    request.META[PASSAGE] = passage
+    token = _around.set(request)
+    try:
+        yield
+    finally:
+        passage.open = False
+        _around.reset(token)
 
 
 def request_head(request: HttpRequest) -> RequestHead:
@@ -62,43 +105,65 @@ class ConsentMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response: Callable[[HttpRequest], Any] = get_response
         self.engine = engine()
+        self._knows_admin = False
         self._async = iscoroutinefunction(get_response)
         if self._async:
             markcoroutinefunction(self)
-            self.engine.patience = 0.0
+            self.engine.wait_for_nobody()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self._async:
             return self._answer(request)
-        if DECISION in request.META:
+        if _within(request):
             return self._plain(request)
         head = request_head(request)
-        if self.engine.owns(head.path, request.META.get("SCRIPT_NAME", "")):
-            return self._own_page(request, head)
-        exchange = self._exchange(request, head)
-        return _Rewrite(exchange, self._plain(request)).sync()
+        engine = self._engine(head)
+        if engine.owns(head.path, request.META.get("SCRIPT_NAME", "")):
+            return self._own_page(engine, request, head)
+        exchange = self._exchange(engine, request, head)
+        with _passing(request):
+            response = self._plain(request)
+        return _Rewrite(exchange, response).sync()
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        if DECISION in request.META:
+        if _within(request):
             response: HttpResponseBase = await self.get_response(request)
             return response
         head = request_head(request)
-        if self.engine.owns(head.path, request.META.get("SCRIPT_NAME", "")):
+        engine = self._engine(head)
+        if engine.owns(head.path, request.META.get("SCRIPT_NAME", "")):
             # In a thread: the event loop does not wait for the records.
-            return await sync_to_async(self._own_page, thread_sensitive=False)(request, head)
-        exchange = self._exchange(request, head)
-        return await _Rewrite(exchange, await self.get_response(request)).asynchronous()
+            return await sync_to_async(self._own_page, thread_sensitive=False)(engine, request, head)
+        exchange = self._exchange(engine, request, head)
+        with _passing(request):
+            answer = await self.get_response(request)
+        return await _Rewrite(exchange, answer).asynchronous()
+
+    def _engine(self, head: RequestHead) -> Engine:
+        """Return the engine of the request's host, which knows where the project's administration is."""
+        if not self._knows_admin:
+            self._knows_admin = True
+            self.engine.keep_quiet(administration())
+        return self.engine.at(head)
 
     def _plain(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = self.get_response(request)
         return response
 
-    def _exchange(self, request: HttpRequest, head: RequestHead) -> Exchange:
+    def _exchange(self, engine: Engine, request: HttpRequest, head: RequestHead) -> Exchange:
         meta = request.META
-        exchange = self.engine.exchange(head, meta.get("SCRIPT_NAME", ""), meta.get("REMOTE_ADDR", ""))
-        meta[DECISION] = exchange.view.ask
+        exchange = engine.exchange(head, meta.get("SCRIPT_NAME", ""), meta.get("REMOTE_ADDR", ""))
+
+        def ask() -> Decision:
+            decision = exchange.view.ask()
+            if exchange.view.asked:
+                for flag in _PAGE_CACHES:
+                    setattr(request, flag, False)
+            return decision
+
+        meta[DECISION] = ask
         meta[PLACE] = exchange.place
-        request.consent = AskedDecision(exchange.view.ask)
+        request.consent = AskedDecision(ask)
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
             meta.pop(key, None)
@@ -107,11 +172,11 @@ class ConsentMiddleware:
         hold_hints(meta, exchange)
         return exchange
 
-    def _own_page(self, request: HttpRequest, head: RequestHead) -> HttpResponse:
+    def _own_page(self, engine: Engine, request: HttpRequest, head: RequestHead) -> HttpResponse:
         """Answer a request for the pages under the mount, which are a WSGI application."""
         variables = {name: value for name, value in request.META.items() if isinstance(value, str)}
         body = request.read(MOST_INPUT + 1)
-        status, headers, content = self.engine.page(head, {**variables, REQUEST: request}, body)
+        status, headers, content = engine.page(head, {**variables, REQUEST: request}, body)
         response = HttpResponse(content, status=status)
         _set_headers(response, headers)
         return response

@@ -18,7 +18,7 @@ from consent_mw.jobs import ConsentJobs
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ["engine", "is_staff", "jobs", "site"]
+__all__ = ["administration", "engine", "is_staff", "jobs", "site"]
 
 #: Under this name the environ of a request for our own pages holds the request itself.
 REQUEST = "consent_mw.django.request"
@@ -64,6 +64,30 @@ def jobs() -> ConsentJobs:
         ConfigError: with every mistake in the setting ``CONSENT``.
     """
     return ConsentJobs(site())
+
+
+def administration() -> list[str]:
+    """Return the paths below which the project is administered, Django's and Wagtail's: no visitor is asked there."""
+    from django.conf.urls.i18n import is_language_prefix_patterns_used
+    from django.urls import NoReverseMatch
+    from django.urls import get_resolver
+    from django.urls import reverse
+    from django.utils.translation import override
+
+    names = [f"{space}:index" for space in get_resolver().app_dict.get("admin", ())] + ["wagtailadmin_home"]
+    found: dict[str, None] = {}
+    # Where the URLs are translated, each language has its own.
+    translated, _ = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
+    for language, _ in settings.LANGUAGES if translated else [(settings.LANGUAGE_CODE, "")]:
+        with override(language):
+            for name in names:
+                try:
+                    path = reverse(name)
+                except NoReverseMatch:
+                    continue
+                if path != "/":  # a project that is nothing but its administration has visitors, too
+                    found[path] = None
+    return list(found)
 
 
 def is_staff(environ: Mapping[str, object]) -> bool:

@@ -32,6 +32,7 @@ from consent_mw.catalogue.strangers import WithStrangers
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.keys import load_keys
 from consent_mw.cookies.load_once import OneTime
+from consent_mw.core.globs import fits
 from consent_mw.core.model import Site
 from consent_mw.counting.isp import IspLookup
 from consent_mw.counting.isp import open_lookup
@@ -51,8 +52,11 @@ from consent_mw.engine.tasks import Upkeep
 from consent_mw.errors import RecordsError
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.forwarded import as_visited
+from consent_mw.http.hosts import host_of
+from consent_mw.http.paths import Paths
 from consent_mw.http.request import RequestHead
 from consent_mw.http.server_timing import TimedExchange
+from consent_mw.http.untouched import UntouchedExchange
 from consent_mw.notice.assets import Assets
 from consent_mw.on_change import OptOuts
 from consent_mw.records import Records
@@ -101,6 +105,8 @@ class Engine:
         self.records = records
         self._clock = clock
         self._site = site
+        self._untouched = Paths(site.untouched)
+        self._hosts: tuple[tuple[str, Engine], ...] = ()
         known, assets = joined(site.definitions), Assets()
         self.tally = Tally(records, site, lookup, clock=clock)
         self._upkeep = Upkeep()
@@ -116,9 +122,11 @@ class Engine:
         if site.on_change is not None:
             self._upkeep.add(Task("telling", opt_outs.notify, 60, 60, first=60, last=opt_outs.notify))
         once = OneTime(site, keys, clock)
+        prepared = Prepared(site, known, assets)
+        self.quiet = prepared.quiet
         self._parts = SiteParts(
             growing=self._growing,
-            prepared=Prepared(site, known, assets),
+            prepared=prepared,
             tally=self.tally,
             once=once,
             opt_outs=opt_outs,
@@ -152,6 +160,12 @@ class Engine:
             ConfigError: with every mistake in it.
         """
         site = source if isinstance(source, Site) else config.load(source)
+        engine = cls._of_one_site(site)
+        engine._hosts = tuple((host, cls._of_one_site(inner)) for host, inner in site.hosts)
+        return engine
+
+    @classmethod
+    def _of_one_site(cls, site: Site) -> Engine:
         keys = load_keys(site, os.environ)
         lookup = None
         if site.counters != "off":
@@ -159,6 +173,24 @@ class Engine:
         return cls(site, open_records(site.records, site=site.id, spool=site.spool), keys, lookup=lookup)
 
     # -- what edges use
+
+    def at(self, head: RequestHead) -> Engine:
+        """Return the engine of the host that a request is for: a site of its own, or else this one."""
+        if not self._hosts:
+            return self
+        host = host_of(as_visited(head, "", self._site.trusted_proxies)[0].host)
+        return next((engine for pattern, engine in self._hosts if fits(pattern, host)), self)
+
+    def keep_quiet(self, paths: Iterable[str]) -> None:
+        """Show no notice at these paths (as the setting ``paths.quiet``), on any host."""
+        found = list(paths)
+        for engine in self._all():
+            engine.quiet.add(found)
+
+    def wait_for_nobody(self) -> None:
+        """Let no request wait for other processes: an event loop serves everybody."""
+        for engine in self._all():
+            engine.patience = 0.0
 
     @property
     def mount(self) -> str:
@@ -198,6 +230,8 @@ class Engine:
         self._growing.visited = True
         head, script_name = as_visited(head, script_name, self._site.trusted_proxies)
         view = PageView(self._parts, head, script_name + self._site.mount, remote)
+        if self._untouched.hold(head.host, script_name + head.path):
+            return UntouchedExchange(head, view)
         if self._site.server_timing:
             return TimedExchange(head, view, time.perf_counter, begun)
         return Exchange(head, view)
@@ -226,12 +260,17 @@ class Engine:
 
     def settle(self) -> None:
         """Finish what must not be lost: the process may end without a further word, or go on."""
-        self._upkeep.settle()
+        for engine in self._all():
+            engine._upkeep.settle()
 
     def close(self) -> None:
         """Finish what must not be lost, and let go of the records."""
-        self._upkeep.end()
-        self.records.close()
+        for engine in self._all():
+            engine._upkeep.end()
+            engine.records.close()
+
+    def _all(self) -> list[Engine]:
+        return [self, *(engine for _, engine in self._hosts)]
 
     def _share_soon(self) -> None:
         self._upkeep.hurry("learning", self.patience)

@@ -30,6 +30,8 @@ from consent_mw.core.model import Record
 from consent_mw.core.model import Service
 from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
+from consent_mw.engine.app_caches import cache_that_listens
+from consent_mw.engine.app_caches import warn_of
 from consent_mw.engine.codings import known_codings
 from consent_mw.engine.codings import known_names
 from consent_mw.engine.live_site import GrowingSite
@@ -45,10 +47,10 @@ from consent_mw.http.caching import Scope
 from consent_mw.http.caching import plan
 from consent_mw.http.content_coding import Coding
 from consent_mw.http.cookies import names_in
-from consent_mw.http.exchange import PageInsert
 from consent_mw.http.exchange import View
 from consent_mw.http.headers import Headers
 from consent_mw.http.intent import wants_banner
+from consent_mw.http.page import PageInsert
 from consent_mw.http.request import RequestHead
 from consent_mw.http.tracker_cookies import expire
 from consent_mw.http.tracker_cookies import is_own
@@ -148,6 +150,10 @@ class PageView(View):
 
     def ask(self) -> Decision:
         """Return the decision to the application, whose response may depend on it from now on."""
+        cache, asking = cache_that_listens()
+        if cache:
+            warn_of(cache, asking)
+            return self.site.undecided
         self.asked = True
         return self.decision
 
@@ -182,10 +188,19 @@ class PageView(View):
         return NoRecord.ABSENT if self.for_all else self.decision.record or self.choice
 
     @property
+    def path(self) -> str:
+        """The path of the page, as the visitor sees it."""
+        return self.root.removesuffix(self._base.mount) + self.head.path
+
+    @property
     def back(self) -> str:
         """Path and query of the page."""
-        path = self.root.removesuffix(self._base.mount) + self.head.path
-        return f"{path}?{self.head.query}" if self.head.query else path
+        return f"{self.path}?{self.head.query}" if self.head.query else self.path
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the owner wants no notice here, so that nobody is asked and counted."""
+        return self._parts.prepared.quiet.hold(self.head.host, self.path)
 
     # -- what may run
 
@@ -252,7 +267,7 @@ class PageView(View):
         names = [name for name in names_in(self.head) if self._holds(name, lambda: own.granted)]
         if names:
             held = [service for service in self.site.site.optional if service.id not in own.granted]
-            values += expire(names, held, self.head.host, self.root.removesuffix(self._base.mount) + self.head.path)
+            values += expire(names, held, self.head.host, self.path)
         return values
 
     # -- the page's policies
@@ -273,7 +288,7 @@ class PageView(View):
     def all_of_ours(self) -> bytes:
         """Return what may be inserted into the page, all of it inline, or nothing."""
         now = self._parts.growing.now()
-        if self.cookie_name is None:
+        if self.cookie_name is None or self.quiet:
             return b""
         page = NoticePage(self._decision_for(now), now.site.languages[0], "", "/", self.root, linked=False)
         parts = [now.insertions.head(page), now.insertions.body(page)]
@@ -313,6 +328,8 @@ class PageView(View):
         parts = self._parts
         if self._base.learning and place.place.held:
             parts.growing.saw(place.place.held)
+        if self.quiet:
+            return b""
         now = parts.growing.now()
         if self.cookie_name is None:
             # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
@@ -340,7 +357,7 @@ class PageView(View):
             decision.prompt,
             decision.gpc,
             state_of(decision),
-            wants_banner(self.told),
+            wants_banner(self.told) and not self.included(),
             self.caching.scope.value,
             sorted(self.once),
             self._news(now, decision, self.language),
@@ -382,6 +399,16 @@ class PageView(View):
         if not decision.prompt or self.caching.scope is not Scope.ONE:
             return ""
         return news(now.site, decision, self.found, lang, self._parts.today())
+
+    # -- parts of pages that a server in front puts together
+
+    def included(self) -> bool:
+        """Return whether other pages include what is at this address, as far as this process has seen."""
+        return self._parts.prepared.included(self.head.path, self.path)
+
+    def includes(self, path: str) -> None:
+        """Hear that the page includes what is at ``path``."""
+        self._parts.prepared.note_included(path)
 
     # -- what becomes of it
 

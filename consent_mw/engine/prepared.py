@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.cache import size_of
 from consent_mw.core.decide import decide
+from consent_mw.core.globs import fits
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
@@ -29,10 +31,16 @@ from consent_mw.html.match import Matcher
 from consent_mw.html.suspects import STRANGER
 from consent_mw.html.suspects import Delivery
 from consent_mw.html.suspects import host_of_stranger
+from consent_mw.http.paths import Paths
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.queues import QueueCode
+
+#: Paths of parts that are remembered; what pages include, an application wrote.
+_KEPT_PARTS = 512
+#: Variables in the addresses of includes: Apache and nginx write ``$name``, ESI ``$(NAME)``.
+_VARIABLE = re.compile(r"\$(?:\([^)]*\)|\{[^}]*\}|\w+)")
 
 logger = logging.getLogger("consent_mw")
 
@@ -61,6 +69,8 @@ class Prepared:
         self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         #: What stands in the place of held scripts' globals.
         self.queues = QueueCode(matcher.services, assets)
+        #: Where no notice is shown, and nobody is counted.
+        self.quiet = Paths(site.quiet)
         self._site = site
         self._known = known
         self._matcher = matcher
@@ -72,6 +82,7 @@ class Prepared:
         )
         self._budget = Budget()
         self._lessons: BoundedCache[str, bytes] = BoundedCache(_KEPT_POLICIES, 1_048_576)
+        self._included: BoundedCache[str, str] = BoundedCache(_KEPT_PARTS, 131_072)
         self._warned = False
         self._told: set[str] = set()
 
@@ -119,6 +130,19 @@ class Prepared:
             lesson = notice.head(page) + notice.insertion(page)
             self._lessons.put(root, lesson)
         return lesson
+
+    def note_included(self, path: str) -> None:
+        """Remember that some page includes what is at ``path``; variables in it stand for anything."""
+        if self._included.get(path) is None:
+            self._included.put(path, _VARIABLE.sub("*", path) if _VARIABLE.search(path) else "")
+
+    def included(self, *paths: str) -> bool:
+        """Return whether some page includes what is at one of these paths."""
+        if not len(self._included):
+            return False
+        return any(self._included.get(path) is not None for path in paths) or any(
+            fits(glob, path) for glob in self._included.values() if glob for path in paths
+        )
 
     def tell_of_strangers(self, ids: frozenset[str]) -> None:
         """Say, once for each, which third parties are held as suspects, why, and what can be done."""

@@ -80,7 +80,11 @@ class Upkeep:
         """See to it that this process does the tasks; cheap enough for every request."""
         if self._thread is None:
             with self._lock:
-                self._begin()
+                thread = self._made_thread()
+            # Outside the lock: as a greenlet it runs at once, and would wait for the lock that we hold.
+            if thread is not None:
+                thread.start()
+                _hear_the_end()
 
     def hurry(self, name: str, wait: float) -> bool:
         """Have a task done now, and wait up to ``wait`` seconds for it; return whether it was done by then."""
@@ -143,14 +147,18 @@ class Upkeep:
         self._failing: set[str] = set()
         self._due = {name: self._clock() + task.first for name, task in self._tasks.items()}
 
-    def _begin(self) -> None:
+    def _made_thread(self) -> threading.Thread | None:
+        """Return the thread of this process, to be started; None where there is one already, or none is wanted."""
         if self._thread is not None or self._ended:
-            return
+            return None
+        # Made here, by the first request: a server may load the site, fork, and only then put greenlets in the place
+        # of threads (gunicorn with gevent or eventlet, and --preload). What was made before would block all of them.
+        self._busy = threading.Lock()
+        self._wake = threading.Event()
         # The thread has a weak reference only: a site that nobody uses any more takes its thread along.
         thread = threading.Thread(target=_work, args=(weakref.ref(self), self._wake), name="consent_mw", daemon=True)
-        thread.start()
         self._thread = thread
-        _hear_the_end()
+        return thread
 
     def _do(self, name: str, run: Callable[[], object]) -> None:
         try:

@@ -12,7 +12,27 @@ from typing import Any
 
 from consent_mw.core.model import Decision
 
-__all__ = ["AskedDecision"]
+__all__ = ["AskedDecision", "Passage"]
+
+
+class Passage:
+    """
+    Says, in the environ or the scope of a request, that its response goes through an exchange.
+
+    A second wrapper of the same application then leaves it alone: the first one has decided, and what it reads must
+    not be held already. Once the first has let go of the response, a request with the same environ is another one: a
+    server or a wrapper in front asks for an error page, or for a part of a page, with a copy of what it was given.
+    """
+
+    __slots__ = ("open",)
+
+    def __init__(self) -> None:
+        self.open = True
+
+    @classmethod
+    def is_open(cls, found: object) -> bool:
+        """Return whether what stands in an environ or a scope is a passage that is under way."""
+        return isinstance(found, cls) and found.open
 
 
 class AskedDecision:

@@ -9,8 +9,8 @@ knows none of their kinds. The *edge* (WSGI, ASGI, Django) translates: it makes 
 application's head and body as they come, and sends what it gets back. It decides nothing, so that all edges behave
 alike. The *view* (:class:`View`, in a running site :class:`consent_mw.engine.page_view.PageView`) knows the visitor:
 what may run, what to insert, which cookies to hold. The *stream* (:class:`PageStream`, in a content coding inside
-:class:`CodedStream`) rewrites bytes. The exchange owns what is left: the order of events, and the rule that no raw
-page goes out after an error.
+:class:`CodedStream`) rewrites bytes; :mod:`consent_mw.http.page` puts it together. The exchange owns what is left:
+the order of events, and the rule that no raw page goes out after an error.
 
 An application answers with a head and, piece by piece, a body. The head decides (:func:`judge`): the body *passes* as
 the application's own bytes, is *rewritten* as it streams, or is *refused*, where it is HTML that nobody can read: an
@@ -40,26 +40,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 from consent_mw.core.model import Decision
 from consent_mw.errors import MisusedExchange
 from consent_mw.errors import RefusedMarkup
-from consent_mw.html.charset import PageStream
 from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import HoldPolicy
-from consent_mw.html.holder import Holder
-from consent_mw.html.nested import held_in
-from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.scanner.document import Place
 from consent_mw.html.urls import Url
 from consent_mw.http.caching import FOR_ONE
 from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
 from consent_mw.http.content_coding import BUILT_IN
-from consent_mw.http.content_coding import CodedStream
 from consent_mw.http.content_coding import Coding
 from consent_mw.http.content_coding import narrowed
 from consent_mw.http.cookies import without
@@ -75,8 +68,9 @@ from consent_mw.http.held_headers import HeldHeaders
 from consent_mw.http.intent import closed_headers
 from consent_mw.http.intent import is_document
 from consent_mw.http.intent import page_url
-from consent_mw.http.intent import wants_banner
 from consent_mw.http.intent import wants_page
+from consent_mw.http.page import PageBody
+from consent_mw.http.page import PageInsert
 from consent_mw.http.refusal import error_page
 from consent_mw.http.request import RequestHead
 from consent_mw.http.states import TRANSITIONS
@@ -87,21 +81,6 @@ from consent_mw.http.validators import Conditions
 from consent_mw.http.validators import conditions_of
 from consent_mw.http.validators import dated
 from consent_mw.http.validators import marked
-
-
-@dataclass(frozen=True, slots=True)
-class PageInsert:
-    """What is known where the banner can go: the response's headers, its syntax, and the place in it."""
-
-    headers: tuple[tuple[str, str], ...]
-    xml: bool
-    place: Place
-    #: Whether the header says that the page is UTF-8, and it is read as that.
-    utf8: bool = False
-
-
-#: How headers name UTF-8; of its other labels some stand for something else in browsers.
-_UTF_8 = frozenset({"utf-8", "utf8"})
 
 #: The event of a head, by what becomes of the body.
 _HEADS = {Handling.PASS: Event.PASS, Handling.REWRITE: Event.REWRITE, Handling.REFUSE: Event.REFUSE}
@@ -183,6 +162,14 @@ class View(Protocol):
         """Return what to insert into a Content-Security-Policy that stands in the page."""
         return ()
 
+    def included(self) -> bool:
+        """Return whether other pages include what is at this address."""
+        return False
+
+    def includes(self, path: str) -> None:
+        """Hear that the page includes what is at ``path``."""
+        return None
+
     def holds_cookie(self, name: str) -> bool:
         """Return whether a cookie belongs to something held."""
         return False
@@ -228,10 +215,10 @@ class Exchange:
         self.sent = 0
         self._asked = Conditions()
         self._place_asked = False
-        self._stream: PageStream | CodedStream | None = None
-        self._rewriters: list[Rewriter] = []
+        self._body: PageBody | None = None
         self._length = -1
         self._received = 0
+        self._reported = False
         self._streaming = True
         self._error_page = b""
 
@@ -268,8 +255,8 @@ class Exchange:
         verdict = judge(status, headers, self.view.codings, document=page) if shown else Verdict(Handling.PASS)
         self._move(_HEADS[verdict.handling] if not self.sent else Event.RESTART)
         self.status, self.reason = status, reason
-        self._stream = None
-        self._rewriters = []
+        self._body = None
+        self._reported = False
         if verdict.handling is Handling.PASS:
             self.headers = list(headers)
             dependent = any(name.lower() in DEPENDENT for name, _ in headers)
@@ -329,7 +316,7 @@ class Exchange:
         out = self.feed(chunk)
         self.sent = 0
         rest = self.finish()
-        out = rest if self._stream is None else out + rest  # refused at its end: then nothing of it goes out
+        out = rest if self._body is None else out + rest  # refused at its end: then nothing of it goes out
         self.sent = len(out)
         self.headers = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
         self.headers.append(("Content-Length", str(len(out))))
@@ -343,7 +330,7 @@ class Exchange:
         """Return fields that go out behind the body; digests of the app's own bytes do not fit another body."""
         if self.state is ExchangeState.PASSING:
             return self.allowed(headers)
-        sent = self._stream is not None and self.state is not ExchangeState.DEAD
+        sent = self._body is not None and self.state is not ExchangeState.DEAD
         return of_other_bytes(self.allowed(headers)) if sent else []
 
     def outgoing(self) -> Headers:
@@ -353,8 +340,8 @@ class Exchange:
     def place(self) -> str:
         """Return the markup that stands where an author wants the banner, and keep the banner until it comes."""
         self._place_asked = True
-        for rewriter in self._rewriters:
-            rewriter.mark = self.view.mark.encode()
+        if self._body is not None:
+            self._body.ask_place()
         return self.view.mark
 
     def holds(self, url: str) -> bool:
@@ -391,41 +378,9 @@ class Exchange:
         self.headers = kept + self._tags(headers)
         if is_private(self.headers):
             self.headers += [("Set-Cookie", value) for value in self.view.cookies_set_right()]
-        page_headers = tuple(headers)
-        banner = wants_banner(self.head) and not verdict.piece
-
-        def insert(place: Place, utf8: bool) -> bytes:
-            if self._place_asked and not (place.asked or place.at_end):
-                return b""  # the place that the author asked for comes later, or else the end does
-            return self.view.banner(PageInsert(page_headers, verdict.xml, place, utf8))
-
-        def first(place: Place) -> bytes:
-            return self.view.first(PageInsert(page_headers, verdict.xml, place))
-
-        def queue(place: Place, ids: tuple[str, ...], code: bytes) -> bytes:
-            return self.view.before_script(PageInsert(page_headers, verdict.xml, place), ids, code)
-
-        def rewriter(charset: str) -> Rewriter:
-            holder = Holder(self.view.hold_policy, self._page, document=held_in, charset=charset, xml=verdict.xml)
-            utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
-            made = Rewriter(
-                holder,
-                (lambda place: insert(place, utf8)) if banner else None,
-                first if is_document(self.head) and not verdict.piece else None,
-                undeclared=not verdict.charset,
-                amend=self.view.meta_csp,
-            )
-            made.queue = queue if made.first is not None else None
-            made.mark = self.view.mark.encode() if self._place_asked else b""
-            self._rewriters.append(made)
-            return made
-
-        stream: PageStream | CodedStream = PageStream(
-            verdict.charset, rewriter, sniff=verdict.sniff, document=verdict.document
-        )
-        for coding in verdict.codings:  # the last one applied is the first to be opened
-            stream = CodedStream(stream, self.view.codings[coding])
-        self._stream = stream
+        self._body = PageBody(self.view, self.head, verdict, headers)
+        if self._place_asked:
+            self._body.ask_place()
 
     def _adapted(self, headers: Headers) -> Headers:
         """Return the headers of a page with policies that fit what is inserted; those of a fragment as they are."""
@@ -449,15 +404,13 @@ class Exchange:
 
     def _guarded(self, chunk: bytes | None) -> bytes:
         """Rewrite; on any error send an error page, or nothing more where a part of the page is out already."""
-        if self._stream is None:
+        if self._body is None:
             return b""
         try:
             if chunk is None:
-                return self._stream.finish()
+                return self._body.finish()
             self._received += len(chunk)
-            if isinstance(self._stream, CodedStream):
-                return self._stream.feed(chunk, flush=self._streaming)
-            return self._stream.feed(chunk)
+            return self._body.feed(chunk, flush=self._streaming)
         except RefusedMarkup as error:
             self._stop(str(error), f"The setting is {error.setting}." if error.setting else "", None)
         except Exception as error:  # fail closed: whatever it was, the raw page must not go out
@@ -474,14 +427,15 @@ class Exchange:
 
     def _refuse(self, problem: str, remedy: str, error: BaseException | None = None) -> None:
         self.view.failed(f"{problem} {remedy}", error)
-        self._stream = None
+        self._report()
+        self._body = None
         self.status, self.reason = 500, "Internal Server Error"
         self._error_page, self.headers = error_page(problem, remedy)
 
     def _report(self) -> None:
-        rewriters, self._rewriters = self._rewriters, []
-        held = frozenset(id_ for rewriter in rewriters for id_ in rewriter.held)
+        held = self._body.held if self._body is not None and not self._reported else frozenset()
         if held:
+            self._reported = True
             self.view.held(held)
 
     @cached_property

@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 from consent_mw.html.csp import without_reports
 from consent_mw.http.cookies import name_of_pair
+from consent_mw.http.pieces import PIECE_HEADER
+from consent_mw.http.pieces import is_piece
 
 Headers = list[tuple[str, str]]
 
@@ -195,7 +197,7 @@ def judge(
         kind in _UNKNOWN,
         tuple(codings),
         # Nothing of ours has a place in a drawing or a feed.
-        piece=drawn or kind in _PIECES,
+        piece=drawn or kind in _PIECES or is_piece(status, headers),
         document=document,
     )
 
@@ -309,6 +311,8 @@ def _parted(
         lower = name.lower()
         if lower == "cache-control":
             cache.append(value)
+        elif lower == PIECE_HEADER and body:
+            continue  # it was meant for us
         elif lower == "vary":
             vary.append(value)
         elif lower == "trailer" and body:

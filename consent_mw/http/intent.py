@@ -24,15 +24,22 @@ def wants_page(head: RequestHead) -> bool:
     destination = head.header("sec-fetch-dest")
     if destination is not None:
         return destination in _DOCUMENTS
-    return "text/html" in (head.header("accept") or "")
+    return accepts_html(head)
 
 
 def wants_banner(head: RequestHead) -> bool:
-    """Whether the response is the visitor's whole page: not a frame in it, and not a fragment for it."""
+    """Whether the response is to be the visitor's whole page: not a frame in it, and not a fragment for it."""
     destination = head.header("sec-fetch-dest")
     if destination is not None:
         return destination == "document"
-    return not any(head.header(mark) for mark in _FRAGMENT_MARKS)
+    # Whoever says nothing of a page (a script's fetch in an old browser, a probe, a program) is shown none.
+    return accepts_html(head) and not any(head.header(mark) for mark in _FRAGMENT_MARKS)
+
+
+def accepts_html(head: RequestHead) -> bool:
+    """Whether the request says that HTML is wanted, and not just anything."""
+    accepted = (head.header("accept") or "").lower()
+    return "text/html" in accepted or "application/xhtml+xml" in accepted
 
 
 def is_document(head: RequestHead) -> bool:

@@ -376,6 +376,8 @@ class Notice:
         return "".join(
             [
                 '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
+                # Search engines quote the page and not the notice.
+                'data-nosnippet="" '
                 f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}" '
                 f'data-cmw-layout="{self.site.layout}" data-cmw-position="{position_of(self.site)}"',
                 f"{mark('')}>",
@@ -449,7 +451,7 @@ class Notice:
         status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>'
         status = everybody.under_signal(status, gpc, shared)
         return (
-            f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" aria-label="{label}" '
+            f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" data-nosnippet="" aria-label="{label}" '
             f'lang="{lang}" dir="{direction(lang)}">'
             f'<a class="cmw-open" href="\x01root\x01/?\x01query\x01" data-cmw-action="open"><span>{label}</span></a>'
             f"{status}</section>"

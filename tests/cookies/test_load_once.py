@@ -28,7 +28,9 @@ def value(*ids: str, page: str = "/lessons?n=3", name: str = "__Host-cmw") -> st
 def request(cookie: str, *, method: str = "GET", **headers: str) -> RequestHead:
     """Return a request for a page."""
     told = tuple((name.replace("_", "-"), text) for name, text in headers.items())
-    return RequestHead(method, "https", "shop.example", "/lessons", "n=3", (("cookie", cookie), *told))
+    return RequestHead(
+        method, "https", "shop.example", "/lessons", "n=3", (("cookie", cookie), ("accept", "text/html"), *told)
+    )
 
 
 def read(cookie: str, *, page: str = "/lessons?n=3", by: OneTime | None = None) -> frozenset[str]:

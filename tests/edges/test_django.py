@@ -57,10 +57,11 @@ def ask(request: pytest.FixtureRequest, configured: Consent) -> Ask:
     if request.param == "sync":
         client = Client(headers={"sec-fetch-dest": "document"})
         return lambda path, method="get", **more: getattr(client, method)(path, secure=True, **more)
-    aclient = AsyncClient(headers={"sec-fetch-dest": "document"})
+    aclient = AsyncClient()
 
     async def gathered(path: str, method: str, more: dict[str, Any]) -> Any:
-        response = await getattr(aclient, method)(path, secure=True, **more)
+        told = {"sec-fetch-dest": "document", **more.pop("headers", {})}
+        response = await getattr(aclient, method)(path, secure=True, headers=told, **more)
         if response.streaming and response.is_async:
             response.gathered = b"".join([piece async for piece in response])
         return response

@@ -132,6 +132,7 @@ def test_two_processes_learn_from_each_other(make: Make) -> None:
 def test_a_choice_made_at_one_process_counts_at_the_other_at_once(make: Make) -> None:
     """A visitor who was asked about a new service is not asked again by a process that has not heard of it yet."""
     one, two = make(), make()
+    one.patience = two.patience = 30.0
     visit(one, b"<p>" + ANALYTICS)
     cookie = choice(one, "google-analytics")
     assert visit(two, b"<p>" + ANALYTICS, ("cookie", cookie))[0].endswith(b"<p>" + ANALYTICS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consent_mw.http.exchange import Exchange
-from consent_mw.http.exchange import PageInsert
+from consent_mw.http.page import PageInsert
 from consent_mw.http.request import RequestHead
 from tests.http.fake_view import FakeView
 

@@ -12,12 +12,12 @@ import pytest
 
 from consent_mw.html.urls import Url
 from consent_mw.http.exchange import Exchange
-from consent_mw.http.exchange import PageInsert
 from consent_mw.http.headers import Handling
 from consent_mw.http.intent import closed_headers
 from consent_mw.http.intent import page_url
 from consent_mw.http.intent import wants_banner
 from consent_mw.http.intent import wants_page
+from consent_mw.http.page import PageInsert
 from consent_mw.http.request import RequestHead
 from consent_mw.http.states import ExchangeState
 from tests.html.rewriting import holder
@@ -360,8 +360,10 @@ def test_a_fragment_gets_no_banner_and_is_held(mark: str) -> None:
         ([("sec-fetch-dest", "empty")], False, False),
         ([("sec-fetch-dest", "image")], False, False),
         ([("accept", "text/html,*/*")], True, True),
-        ([("accept", "image/webp")], False, True),
-        ([("host", "x")], False, True),
+        ([("accept", "application/xhtml+xml")], True, True),
+        ([("accept", "image/webp")], False, False),
+        ([("accept", "*/*")], False, False),
+        ([("host", "x")], False, False),
         ([("accept", "text/html"), ("hx-request", "true")], True, False),
     ],
 )

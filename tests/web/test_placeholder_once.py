@@ -29,7 +29,7 @@ def ask(visitor: Visitor, *, ids: str = "video", back: str = "/lessons?n=3", **h
 def shown(visitor: Visitor, path: str, query: str = "") -> frozenset[str]:
     """Return whose embeds the next view of a page shows."""
     cookies = "; ".join(f"{name}={value}" for name, value in visitor.jar.items())
-    head = RequestHead("GET", "https", "shop.example", path, query, (("cookie", cookies),))
+    head = RequestHead("GET", "https", "shop.example", path, query, (("cookie", cookies), ("accept", "text/html")))
     return visitor.context.once.read("__Host-cmw", head, f"{path}?{query}")
 
 

@@ -14,10 +14,10 @@ Limits: the state is that of one process, and of processes forked from it later.
 from __future__ import annotations
 
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import Generic
 from typing import TypeVar
 
@@ -177,7 +177,8 @@ class _BreakerState:
         self.late = 0
         self._idle = 0
         self._threads = 0
-        self._queue: SimpleQueue[_Attempt[object]] = SimpleQueue()
+        # Looked up now: gevent and eventlet replace it after the module was loaded (gunicorn --preload).
+        self._queue: queue.Queue[_Attempt[object]] = queue.Queue()
 
     def start(self, attempt: _Attempt[T]) -> bool:
         """Run the attempt in an idle thread or a new one; return False where there are too many."""

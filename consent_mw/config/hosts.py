@@ -1,0 +1,60 @@
+"""
+``[hosts]``: sites of their own for some of the hosts that one application serves.
+
+Each has a configuration of its own, a file or a table, and is as independent as if it had a middleware of its own: its
+services, its notice, its records and its cookies' signatures. What the table names is read when the site starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
+
+from consent_mw.config import checks
+from consent_mw.config.problems import ConfigReader
+from consent_mw.config.schema import HOST_NAME
+from consent_mw.core.model import Site
+from consent_mw.errors import ConfigError
+
+__all__ = ["with_hosts"]
+
+_Load = Callable[[object], Site]
+
+
+def with_hosts(reader: ConfigReader, site: Site, given: object, folder: str, load: _Load) -> Site:
+    """
+    Return the site with those of its hosts, recording what is wrong with them.
+
+    Args:
+        given: The table, by hosts; a host may begin with ``*.``.
+        folder: Where the paths of files begin.
+        load: Reads one configuration: the path of a file, or a mapping.
+    """
+    found: list[tuple[str, Site]] = []
+    for host, source in reader.pairs(("hosts",), given):
+        place = ("hosts", host)
+        if not HOST_NAME.fullmatch(host):
+            remedy = 'Write "shop.example", or "*.shop.example" for all below it, without scheme and port.'
+            reader.add_problem(place, f"{host!r} is no host.", remedy)
+            continue
+        if isinstance(source, str):
+            source = os.path.join(folder, source)
+        elif not isinstance(source, Mapping):
+            reader.add_problem(place, f"This is {checks.kind(source)}.", "Write the path of a TOML file, or a table.")
+            continue
+        try:
+            inner = load(source)
+        except ConfigError as error:
+            for problem in error.problems:
+                reader.add_problem(place, f"{problem.where}: {problem.what}", problem.remedy)
+            continue
+        if inner.hosts:
+            reader.add_problem(place, "A site of one host has hosts of its own.", "Name all hosts in one table.")
+        for other, known in [("this site", site), *((f"{name!r}", one) for name, one in found)]:
+            if (inner.id, inner.records) == (known.id, known.records):
+                what = f"It would keep its records with those of {other}."
+                reader.add_problem(place, what, "Give it a site.id or site.records of its own.")
+        found.append((host.lower(), replace(inner, hosts=())))
+    return replace(site, hosts=tuple(found))

@@ -1,0 +1,203 @@
+"""
+One page on its way through the rewriter: what is inserted where, in whichever coding and charset it comes.
+
+It begins when the head of the response is judged to be a page's. A page that turns out to have nothing in it gets
+nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from consent_mw.html.charset import PageStream
+from consent_mw.html.csp import Edit as TextEdit
+from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import Holder
+from consent_mw.html.nested import held_in
+from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.scanner.document import Place
+from consent_mw.http.content_coding import CodedStream
+from consent_mw.http.content_coding import Coding
+from consent_mw.http.headers import Verdict
+from consent_mw.http.intent import is_document
+from consent_mw.http.intent import page_url
+from consent_mw.http.intent import wants_banner
+from consent_mw.http.pieces import Includes
+from consent_mw.http.request import RequestHead
+
+#: What a document of its own begins with, behind white space and comments; a part of a page begins with something else.
+_WHOLE = re.compile(rb"\s*(?:<!--.{0,500}?-->\s*)*<(?:!doctype|html|head|body|title|meta|\?xml)\b", re.I | re.S)
+#: How headers name UTF-8; of its other labels some stand for something else in browsers.
+_UTF_8 = frozenset({"utf-8", "utf8"})
+
+
+@dataclass(frozen=True, slots=True)
+class PageInsert:
+    """What is known where the banner can go: the response's headers, its syntax, and the place in it."""
+
+    headers: tuple[tuple[str, str], ...]
+    xml: bool
+    place: Place
+    #: Whether the header says that the page is UTF-8, and it is read as that.
+    utf8: bool = False
+
+
+class Inserting(Protocol):
+    """The part of :class:`consent_mw.http.exchange.View` that a page asks."""
+
+    @property
+    def hold_policy(self) -> HoldPolicy:
+        """What may run for this visitor."""
+        ...
+
+    @property
+    def codings(self) -> Mapping[str, Coding]:
+        """The content codings that can be opened and closed again."""
+        ...
+
+    @property
+    def mark(self) -> str:
+        """The tag by which an author may ask for the banner in another place than first in the body."""
+        ...
+
+    def banner(self, place: PageInsert) -> bytes:
+        """Return what goes where the banner can stand, or nothing (yet)."""
+        ...
+
+    def first(self, place: PageInsert) -> bytes:
+        """Return what goes first into the head of every document."""
+        ...
+
+    def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
+        """Return what goes before a script of a document that is held for ``ids``, by its text."""
+        ...
+
+    def meta_csp(self, text: str) -> Iterable[TextEdit]:
+        """Return what to insert into a Content-Security-Policy that stands in the page."""
+        ...
+
+    def included(self) -> bool:
+        """Return whether other pages include what is at this address."""
+        ...
+
+    def includes(self, path: str) -> None:
+        """Hear that the page includes what is at ``path``."""
+        ...
+
+
+class PageBody:
+    """
+    The body of one page.
+
+    Args:
+        view: What the site makes of the visitor.
+        head: The request.
+        verdict: What the response's head says of the page.
+        headers: Of the response, as the application gave them.
+    """
+
+    def __init__(
+        self, view: Inserting, head: RequestHead, verdict: Verdict, headers: Sequence[tuple[str, str]]
+    ) -> None:
+        self._view = view
+        self._head = head
+        self._verdict = verdict
+        self._headers = tuple(headers)
+        self._url = page_url(head)
+        self._banner = wants_banner(head) and not verdict.piece
+        self._first = is_document(head) and not verdict.piece
+        self._place_asked = False
+        self._rewriters: list[Rewriter] = []
+        self._includes = Includes(head.path) if self._banner else None
+        #: Nothing but white space came yet.
+        self._blank = True
+        #: It begins as a document does.
+        self._whole = False
+        page = PageStream(verdict.charset, self._rewriter, sniff=verdict.sniff, document=verdict.document)
+        stream: PageBody._Read | CodedStream = PageBody._Read(self, page)
+        for coding in verdict.codings:  # the last one applied is the first to be opened
+            stream = CodedStream(stream, view.codings[coding])
+        self._stream = stream
+
+    class _Read:
+        """Looks at the open page before it is rewritten."""
+
+        def __init__(self, body: PageBody, inner: PageStream) -> None:
+            self._body = body
+            self._inner = inner
+
+        def feed(self, chunk: bytes) -> bytes:
+            self._body._look(chunk)
+            return self._inner.feed(chunk)
+
+        def finish(self) -> bytes:
+            return self._inner.finish()
+
+    def feed(self, chunk: bytes, *, flush: bool) -> bytes:
+        """Take the next bytes of the body and return what can be sent; with ``flush`` as much as can be read."""
+        if isinstance(self._stream, CodedStream):
+            return self._stream.feed(chunk, flush=flush)
+        return self._stream.feed(chunk)
+
+    def finish(self) -> bytes:
+        """Return the rest of the body."""
+        return self._stream.finish()
+
+    def ask_place(self) -> None:
+        """Keep the banner until the mark comes by which the author asks for it, or else the end."""
+        self._place_asked = True
+        for rewriter in self._rewriters:
+            rewriter.mark = self._view.mark.encode()
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The ids of what was held until now."""
+        return frozenset(id_ for rewriter in self._rewriters for id_ in rewriter.held)
+
+    def _look(self, chunk: bytes) -> None:
+        if self._blank and chunk.strip():
+            self._blank = False
+            self._whole = _WHOLE.match(chunk) is not None
+        if self._includes is not None:
+            for path in self._includes.read(chunk):
+                self._view.includes(path)
+
+    def _nothing_read(self) -> bool:
+        """Whether there is no page of its own to put anything into."""
+        return self._blank or (not self._whole and self._view.included())
+
+    def _insert(self, place: Place, utf8: bool) -> bytes:
+        if self._place_asked and not (place.asked or place.at_end):
+            return b""  # the place that the author asked for comes later, or else the end does
+        if self._nothing_read():
+            return b""
+        return self._view.banner(PageInsert(self._headers, self._verdict.xml, place, utf8))
+
+    def _insert_first(self, place: Place) -> bytes:
+        if self._nothing_read():
+            return b""
+        return self._view.first(PageInsert(self._headers, self._verdict.xml, place))
+
+    def _insert_queue(self, place: Place, ids: tuple[str, ...], code: bytes) -> bytes:
+        return self._view.before_script(PageInsert(self._headers, self._verdict.xml, place), ids, code)
+
+    def _rewriter(self, charset: str) -> Rewriter:
+        verdict = self._verdict
+        holder = Holder(self._view.hold_policy, self._url, document=held_in, charset=charset, xml=verdict.xml)
+        utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
+        made = Rewriter(
+            holder,
+            (lambda place: self._insert(place, utf8)) if self._banner else None,
+            self._insert_first if self._first else None,
+            undeclared=not verdict.charset,
+            amend=self._view.meta_csp,
+        )
+        made.queue = self._insert_queue if self._first else None
+        made.mark = self._view.mark.encode() if self._place_asked else b""
+        self._rewriters.append(made)
+        return made

@@ -1,0 +1,60 @@
+"""
+Serve a site from greenlets: ``python greenlets.py gevent|eventlet before|after FOLDER``.
+
+``after`` does what a server does that loads the site first: it forks, and the child puts greenlets in the place of
+threads then. The port is printed once the site is served.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+
+def patch(kind: str) -> None:
+    """Put greenlets in the place of threads."""
+    if kind == "gevent":
+        import_module("gevent.monkey").patch_all()
+    else:
+        import_module("eventlet").monkey_patch()
+
+
+def serve(kind: str, app: Any) -> None:
+    """Serve the site on a free port, and print which."""
+    if kind == "gevent":
+        server = import_module("gevent.pywsgi").WSGIServer(("127.0.0.1", 0), app, log=None)
+        server.start()
+        print(server.server_port, flush=True)
+        server.serve_forever()
+    else:
+        eventlet = import_module("eventlet")
+        listener = eventlet.listen(("127.0.0.1", 0))
+        print(listener.getsockname()[1], flush=True)
+        import_module("eventlet.wsgi").server(listener, app, log_output=False)
+
+
+def main(kind: str, when: str, folder: str) -> None:
+    """Load the site and serve it."""
+    if when == "before":
+        patch(kind)
+    from consent_mw import ConsentMiddleware
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+        tag = b"<script src=https://www.google-analytics.com/analytics.js></script>"
+        return [b"<!doctype html><title>x</title><body><h1>Hello</h1>" + tag + b"</body>"]
+
+    site = ConsentMiddleware(app, {"site": {"records": f"sqlite:///{folder}/consent.db", "isp": "off"}})
+    if when == "after":
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            return
+        patch(kind)
+    serve(kind, site)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])

@@ -1,0 +1,227 @@
+"""What stands around us and what an application does within: routes in the scope, parts of a page, page caches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import django
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest
+from django.http import HttpResponse
+from django.template import engines
+from django.test import Client as DjangoClient
+from django.test import override_settings
+from django.urls import path
+from django.views.decorators.cache import cache_page
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+from werkzeug.test import Client
+from werkzeug.test import run_wsgi_app
+
+from consent_mw import ConsentASGIMiddleware
+from consent_mw import ConsentMiddleware
+from consent_mw.django.setup import engine
+from tests.edges import django_site
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIEnvironment
+
+PROJECT = django_site.__name__
+TAG = '<script src="https://www.google-analytics.com/analytics.js"></script>'
+PAGE = f"<!doctype html><title>t</title><body><p>text{TAG}</body>"
+NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "same-origin"}
+BANNER = "data-cmw-banner"
+
+
+def config(folder: Path) -> dict[str, object]:
+    """Return a configuration with records of its own."""
+    own = {"records": f"sqlite:///{folder}/consent.db", "isp": "off"}
+    return {"site": own, "services": [{"use": "google-analytics"}]}
+
+
+# -- around
+
+
+@pytest.mark.parametrize("mounted", ["", "/shop"])
+def test_outer_asgi_middleware_sees_route_and_endpoint(tmp_path: Path, mounted: str) -> None:
+    """A monitor around us reads from the scope what answered, and the request's headers as they came."""
+
+    async def user(request: Any) -> HTMLResponse:
+        return HTMLResponse(PAGE)
+
+    inner = ConsentASGIMiddleware(Starlette(routes=[Route("/users/{id}", user, name="user")]), config(tmp_path))
+    headers = [(b"host", b"localhost"), (b"accept", b"text/html"), (b"accept-encoding", b"gzip, x-own")]
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": f"{mounted}/users/7",
+        "query_string": b"",
+        "root_path": mounted,
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 80),
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(inner(scope, receive, send))
+    inner.close()
+    assert scope["endpoint"] is user
+    assert scope["path_params"] == {"id": "7"}
+    assert scope["headers"] is headers
+    assert BANNER.encode() in b"".join(message.get("body", b"") for message in sent)
+
+
+def test_an_error_page_that_a_front_asks_for_is_held(tmp_path: Path) -> None:
+    """Who asks again with a copy of the environ, after the first answer, gets a page that is held like any other."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        found = environ["PATH_INFO"] == "/error"
+        start_response("200 OK" if found else "404 Not Found", [("Content-Type", "text/html")])
+        return [PAGE.encode() if found else b"<p>missing"]
+
+    inner = ConsentMiddleware(app, config(tmp_path))
+
+    def front(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        _, status, _ = run_wsgi_app(inner, environ, buffered=True)
+        if status.startswith("404"):
+            return inner({**environ, "PATH_INFO": "/error"}, start_response)
+        raise AssertionError("the first answer was no error")
+
+    text = Client(front).get("/nowhere", base_url="https://shop.example", headers=NAVIGATION).text
+    inner.close()
+    assert ("data-cmw-held=google-analytics" in text, text.count(f'{BANNER}=""')) == (True, 1)
+
+
+def test_what_is_wrapped_twice_is_held_once(tmp_path: Path) -> None:
+    """The outer wrapper decides; what it reads is the application's own page."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [PAGE.encode()]
+
+    inner = ConsentMiddleware(app, config(tmp_path))
+    outer = ConsentMiddleware(inner, config(tmp_path))
+    text = Client(outer).get("/", base_url="https://shop.example", headers=NAVIGATION).text
+    for one in (inner, outer):
+        one.close()
+    assert (text.count("data-cmw-held=google-analytics"), text.count(f'{BANNER}=""')) == (1, 1)
+
+
+# -- within a Django project
+
+
+def preview(request: HttpRequest) -> HttpResponse:
+    """Answer with what the project's whole middleware makes of another request, as Wagtail's previews do."""
+    meta = {key: value for key, value in request.META.items() if not key.startswith("consent_mw.")}
+    inner = WSGIHandler.request_class({**meta, "PATH_INFO": "/draft"})
+    handler = WSGIHandler()
+    response: HttpResponse = handler.get_response(inner)
+    return response
+
+
+ASKS = "{% load consent cache %}<!doctype html><title>t</title><body>"
+ANSWER = '{% consent "analytics" %}agreed{% else %}not agreed{% endconsent %}'
+
+
+def draft(request: HttpRequest) -> HttpResponse:
+    """Answer with a page."""
+    return HttpResponse(PAGE)
+
+
+def asking(template: str) -> Callable[[HttpRequest], HttpResponse]:
+    """Return a view of a template that asks what its visitor allows."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(engines["django"].from_string(ASKS + template).render({}, request))
+
+    return view
+
+
+urlpatterns = [
+    path("preview", preview),
+    path("draft", draft),
+    path("admin/", draft, name="wagtailadmin_home"),
+    path("plain", asking(ANSWER)),
+    path("page", cache_page(60)(asking(ANSWER))),
+    path("fragment", asking("{% cache 60 part %}" + ANSWER + "{% endcache %}")),
+    path(
+        "varied",
+        asking(
+            "{% with yes=request.consent.purposes %}{% cache 60 varied yes|length %}"
+            "{% if 'analytics' in yes %}agreed{% else %}not agreed{% endif %}{% endcache %}{% endwith %}"
+        ),
+    ),
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[tuple[Any, Any]]:
+    """Return two visitors of the project: one who accepted everything, one who was never asked."""
+    engine.cache_clear()
+    caches = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(tmp_path)}}
+    with override_settings(ROOT_URLCONF=__name__, CONSENT=config(tmp_path), CACHES=caches):
+        two = DjangoClient(headers=NAVIGATION), DjangoClient(headers=NAVIGATION)
+        form = "application/x-www-form-urlencoded"
+        assert two[0].post("/_cmw/choice", "action=accept-all&back=/", form, secure=True).status_code == 303
+        yield two
+    engine.cache_clear()
+
+
+def text(visitor: Any, address: str, **headers: str) -> str:
+    """Return a page as a visitor gets it."""
+    response = visitor.get(address, secure=True, headers=headers or None)
+    return str(response.content.decode())
+
+
+def test_a_request_within_a_request_brings_one_banner(project: tuple[Any, Any]) -> None:
+    """What a view gets from the project's own middleware is held, and the notice stands in the whole once."""
+    page = text(project[1], "/preview")
+    assert (page.count(f'{BANNER}=""'), page.count("data-cmw-held=google-analytics")) == (1, 1)
+    assert page.count("data-cmw-runtime") == 1
+
+
+def test_a_preview_in_a_frame_has_none(project: tuple[Any, Any]) -> None:
+    """The editor shows the draft in a frame of its own page."""
+    page = text(project[1], "/preview", sec_fetch_dest="iframe")
+    assert (page.count(f'{BANNER}=""'), page.count("data-cmw-held=google-analytics")) == (0, 1)
+
+
+def test_the_administration_asks_nobody(project: tuple[Any, Any]) -> None:
+    """Where the project is administered no visitor is; what is held stays held."""
+    page = text(project[1], "/admin/")
+    assert (BANNER in page, "data-cmw-held=google-analytics" in page) == (False, True)
+    assert BANNER in text(project[1], "/draft")
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("/plain", ["agreed", "not agreed", "agreed"]),
+        ("/page", ["agreed", "not agreed", "agreed"]),
+        ("/varied", ["agreed", "not agreed", "agreed"]),
+        ("/fragment", ["not agreed", "not agreed", "not agreed"]),
+    ],
+)
+def test_no_cache_of_django_mixes_visitors_up(project: tuple[Any, Any], address: str, expected: list[str]) -> None:
+    """A page whose view asked is not kept, a fragment is for anybody, and one that varies is right for each."""
+    order = (project[0], project[1], project[0])
+    found = ["not agreed" if "not agreed" in page else "agreed" for page in (text(one, address) for one in order)]
+    assert (found, django.VERSION >= (4, 2)) == (expected, True)
