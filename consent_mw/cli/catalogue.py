@@ -24,6 +24,7 @@ from consent_mw.cli.output import title
 
 if TYPE_CHECKING:
     from consent_mw.core.model import Service
+    from consent_mw.errors import Problem
     from consent_mw.html.match import Matcher
 
 #: An address in what was searched for: with a scheme, or a protocol-relative one in quotes.
@@ -197,7 +198,9 @@ def search(owner: Owner, words: tuple[str, ...], as_json: bool) -> int:
     if as_json:
         print_json([{**_row(known[id_]), "found_by": reason} for id_, reason in found.items()])
     elif found:
-        rows = [(id_, known[id_].name, known[id_].vendor, reason) for id_, reason in found.items()]
+        rows: list[tuple[str, ...]] = [
+            (id_, known[id_].name, known[id_].vendor, reason) for id_, reason in found.items()
+        ]
         _table(("ID", "NAME", "VENDOR", "FOUND BY"), rows)
     else:
         click.echo("No service is known by that. consent-mw catalogue new ID prints an entry to fill in.")
@@ -220,7 +223,7 @@ def check(owner: Owner, folder: Path | None, as_json: bool) -> int:
     from consent_mw.catalogue.definitions import read_folder
     from consent_mw.errors import CatalogueError
 
-    problems = []
+    problems: list[Problem] = []
     number = 0
     if folder is None:
         try:
