@@ -88,7 +88,7 @@ docs: $(TOOLS)
 	$(BIN)/zensical build --strict
 
 #: The programs that write a file of the repository; each knows --check.
-GENERATORS := tools.build_scripts tools.decision_index tools.locale_data tools.state_table
+GENERATORS := tools.build_scripts tools.catalogue_page tools.decision_index tools.locale_data tools.state_table
 
 generated: $(TOOLS)
 	@for one in $(GENERATORS); do $(BIN)/python -m $$one; done

@@ -194,13 +194,13 @@ class ConsentJobs:
         """Return the site with what its pages have taught it, where nothing is declared."""
         if not self._site.learning:
             return self._site
-        from consent_mw import catalogue
+        from consent_mw.catalogue.definitions import joined
         from consent_mw.records.discovered import Learning
 
         records = self._open()
         with self._lock:
             if self._learning is None:
-                self._learning = Learning(records, catalogue.load(), self._today)
+                self._learning = Learning(records, joined(self._site.definitions), self._today)
         self._learning.share()
         return replace(self._site, services=self._learning.services)
 

@@ -202,19 +202,20 @@ def parse_sources(sources: Mapping[str, bytes]) -> Mapping[str, Service]:
     return parse({name: content.decode() for name, content in sources.items() if name.endswith(".toml")})
 
 
-def parse(texts: Mapping[str, str]) -> Mapping[str, Service]:
+def parse(texts: Mapping[str, str], *, beside: Iterable[Service] = ()) -> Mapping[str, Service]:
     """
     Return the services of catalogue files given as text, by id.
 
     Args:
         texts: The files' text by name; the name only shows in errors.
+        beside: Services that these join; an entry with the id of one replaces it, and none may share a mark with it.
 
     Raises:
         CatalogueError: with every problem of every file.
     """
     problems: list[Problem] = []
     services: dict[str, Service] = {}
-    owners: dict[tuple[str, str], str] = {}
+    places: dict[str, str] = {}
     for file, text in texts.items():
         for place, table in _tables(file, text, problems):
             before = len(problems)
@@ -225,8 +226,17 @@ def parse(texts: Mapping[str, str]) -> Mapping[str, Service]:
             if service.id in services:
                 problems.append(Problem(f"{place}: id", "Another entry has this id.", "Give each service its own id."))
                 continue
-            problems.extend(_claim(place, service, owners))
             services[service.id] = service
+            places[service.id] = place
+    owners = {
+        (sign, text): other.id
+        for other in beside
+        if other.id not in services
+        for sign in _SIGNS
+        for text in getattr(other, sign)
+    }
+    for id_, place in places.items():
+        problems.extend(_claim(place, services[id_], owners))
     if problems:
         raise CatalogueError(problems)
     return MappingProxyType(services)

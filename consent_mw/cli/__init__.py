@@ -56,6 +56,11 @@ COMMANDS = {
     "check": CommandInfo(
         "consent_mw.cli.check", "check", "Check the configuration, and what is missing in a language."
     ),
+    "catalogue": CommandInfo(
+        "consent_mw.cli.catalogue",
+        "catalogue",
+        "Show and search the services that are known; check entries of your own.",
+    ),
     "preview": CommandInfo("consent_mw.cli.preview", "preview", "Show the notice in every look, side by side."),
     "ledger": CommandInfo(_LEDGER, "ledger", "Check, seal, export, purge, back up the ledger; erase a record."),
     "receipt": CommandInfo(_LEDGER, "receipt", "Show a receipt, or check the file of one."),

@@ -18,11 +18,14 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Any
 
 from consent_mw.catalogue import PURPOSES
 from consent_mw.catalogue import load as load_catalogue
+from consent_mw.catalogue.definitions import joined
+from consent_mw.catalogue.definitions import read_folder
 from consent_mw.config import checks
 from consent_mw.config.hosts import with_hosts
 from consent_mw.config.problems import ConfigReader
@@ -52,6 +55,7 @@ from consent_mw.core.model import Site
 from consent_mw.core.model import StatsAccess
 from consent_mw.core.model import Theme
 from consent_mw.core.model import VendorSignals
+from consent_mw.errors import CatalogueError
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.html import service_rules
@@ -159,7 +163,9 @@ def _site(
         reader.add_problem(("services",), what, "Write [[services]] above each.")
         given = []
     if catalogue is None:  # reading it takes time that a site without services need not spend
-        catalogue = load_catalogue() if given or len(purposes) > len(PURPOSES) else {}
+        catalogue = load_catalogue() if given or site.catalogue or len(purposes) > len(PURPOSES) else {}
+    site = _definitions(reader, site, folder, catalogue)
+    catalogue = joined(site.definitions, catalogue)
     for name in purposes:
         if name not in PURPOSES and (name in catalogue or name == UNKNOWN_SERVICE):
             reader.add_problem(("purposes", name), f"{name!r} is the id of a service.", "Give the purpose another id.")
@@ -183,6 +189,19 @@ def _site(
         changes=changes,
         learning=not given,
     )
+
+
+def _definitions(reader: ConfigReader, site: Site, folder: str, catalogue: Mapping[str, Service]) -> Site:
+    """Return the site with the entries of the owner's folder, noting every mistake in them."""
+    if not site.catalogue:
+        return site
+    place = os.path.abspath(os.path.join(folder, site.catalogue))
+    try:
+        found = read_folder(FilePath(place), site.catalogue, beside=catalogue)
+    except CatalogueError as error:
+        reader.add_problems(("site", "catalogue"), error.problems)
+        found = ()
+    return replace(site, catalogue=place, definitions=found)
 
 
 def _fits_caching(reader: ConfigReader, site: Site) -> None:
@@ -341,6 +360,9 @@ def _used(
         added = values.get(sign, ())
         if isinstance(added, tuple):
             values[sign] = tuple(dict.fromkeys((*getattr(base, sign), *added)))
+    if NECESSARY not in values.get("purposes", (NECESSARY,)):
+        # The catalogue's basis is that of something necessary; what its owner wants held rests on consent.
+        values.setdefault("lawful_basis", "consent")
     return replace(base, **values)
 
 

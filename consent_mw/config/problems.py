@@ -32,6 +32,11 @@ class ConfigReader:
             place = ": ".join(filter(None, (f"{self.file}:{line}" if line else self.file, place)))
         self.found.append((line, Problem(place, what, remedy)))
 
+    def add_problems(self, path: Path, problems: Iterable[Problem]) -> None:
+        """Record problems of another file that ``path`` names; they have places of their own."""
+        line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 0)
+        self.found += [(line, problem) for problem in problems]
+
     def value(self, path: Path, given: object, check: checks.Check) -> object:
         """Return ``given`` as the check returns it; if it fails, record the problems and return None."""
         problems: list[checks.ValueProblem] = []

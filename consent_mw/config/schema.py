@@ -202,6 +202,7 @@ SITE: Mapping[str, checks.Check] = {
     "records": _records,
     "spool": checks.text,
     "unknown": checks.one_of(("suspects", "pixels", "hold", "allow")),
+    "catalogue": checks.text,
     "caching": checks.one_of(("private", "shared", "class")),
     "release": checks.one_of(("in_place", "reload")),
     "reopen": checks.one_of(("button", "link")),

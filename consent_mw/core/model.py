@@ -259,6 +259,10 @@ class Site:
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=_no_texts)
     purposes: tuple[Purpose, ...] = ()
     services: tuple[Service, ...] = ()
+    #: The folder of the owner's own entries of the catalogue, absolute; empty where there is none.
+    catalogue: str = ""
+    #: What is in it: services that the site knows without having declared them.
+    definitions: tuple[Service, ...] = ()
     #: True where the owner declared no service: those seen in the pages are declared as they turn up.
     learning: bool = True
 

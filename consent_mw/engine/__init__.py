@@ -26,8 +26,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from consent_mw import catalogue
 from consent_mw import config
+from consent_mw.catalogue.definitions import joined
 from consent_mw.catalogue.strangers import WithStrangers
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.keys import load_keys
@@ -107,7 +107,7 @@ class Engine:
         self._site = site
         self._untouched = Paths(site.untouched)
         self._hosts: tuple[tuple[str, Engine], ...] = ()
-        known, assets = catalogue.load(), Assets()
+        known, assets = joined(site.definitions), Assets()
         self.tally = Tally(records, site, lookup, clock=clock)
         self._upkeep = Upkeep()
         first = LiveSite.made(site, assets, CookieJar(site, keys))

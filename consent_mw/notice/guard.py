@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from consent_mw import catalogue
+from consent_mw.catalogue.definitions import joined
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.html.urls import SECOND_LEVEL
@@ -274,7 +274,7 @@ class GuardCode:
     """
 
     def __init__(self, site: Site, assets: Assets) -> None:
-        known = catalogue.load()
+        known = joined(site.definitions)
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
         self._asked = frozenset(service.id for service in site.optional) if site.guard else frozenset()
@@ -283,7 +283,9 @@ class GuardCode:
         self._necessary = frozenset(service.id for service in site.services if service.necessary)
         owners = {host: service for service in known.values() for host in service.hosts}
         self._common = [
-            replace(owners[host], hosts=(host,), paths=()) for host in COMMON if owners[host].id not in site.by_id
+            replace(owners[host], hosts=(host,), paths=())
+            for host in COMMON
+            if host in owners and owners[host].id not in site.by_id  # an owner's entry may know other hosts
         ]
         self._managers = [service for service in site.optional if service.manager and service.id in self._asked]
         self._lists: dict[frozenset[str], str] = {}

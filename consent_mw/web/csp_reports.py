@@ -25,6 +25,7 @@ from flask import Response
 from flask import request
 
 from consent_mw.core.model import Service
+from consent_mw.core.model import Site
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import resolve
 from consent_mw.html.urls import site_of
@@ -72,7 +73,7 @@ def register(app: Flask, context: WebContext) -> None:
             raise Refused(429)
         request.max_content_length = REPORT_LIMIT
         if not named:
-            named.update(_named_hosts(visit.site.services))
+            named.update(_named_hosts(visit.site))
         granted = [
             service for service in visit.site.services if service.necessary or service.id in visit.decision.granted
         ]
@@ -117,11 +118,11 @@ def _addresses(found: object) -> Iterator[str]:
                 yield address
 
 
-def _named_hosts(services: Iterable[Service]) -> set[str]:
+def _named_hosts(site: Site) -> set[str]:
     """Return the hosts in the rules of the catalogue and the site."""
-    from consent_mw.catalogue import load as load_catalogue
+    from consent_mw.catalogue.definitions import joined
 
-    known = [*load_catalogue().values(), *services]
+    known = [*joined(site.definitions).values(), *site.services]
     return {rule.partition("/")[0] for service in known for rule in service.hosts}
 
 

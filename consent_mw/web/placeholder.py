@@ -20,7 +20,7 @@ from flask import Flask
 from flask import Response
 from flask import render_template
 
-from consent_mw.catalogue import load as load_catalogue
+from consent_mw.catalogue.definitions import joined
 from consent_mw.core.model import Site
 from consent_mw.http.request import RequestHead
 from consent_mw.web.context import WebContext
@@ -41,7 +41,7 @@ def register(app: Flask, context: WebContext) -> None:
     @app.get("/placeholder/<ids>")
     def placeholder(ids: str) -> Response:
         visit = visit_of(context)
-        view = visit.pages().placeholder(ids, load_catalogue)
+        view = visit.pages().placeholder(ids, lambda: joined(visit.site.definitions))
         if view is None:
             raise Refused(404)
         back = visit.back(_referring_path(visit.head))

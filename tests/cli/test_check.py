@@ -24,21 +24,23 @@ def test_a_complete_site_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """One line says so, and the exit code is 0."""
     code = run(tmp_path, WHOLE)
     expected = "Fine: services are learned from the pages, 2 languages; every text is there in every language.\n"
-    assert (code, *capsys.readouterr()) == (0, expected, "")
+    out, err = capsys.readouterr()
+    assert (code, out.startswith(expected), err) == (0, True, "")
 
 
 def test_a_missing_text_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each text that falls back stands under its language, and the exit code is 1."""
     code = run(tmp_path, LACKING)
     out, err = capsys.readouterr()
-    assert (code, out.splitlines()[-2:], err) == (1, ["[de] 1 missing", "  purposes.surveys.label"], "")
+    told = "\n[de] 1 missing\n  purposes.surveys.label\n"
+    assert (code, told in out, err) == (1, True, "")
 
 
 def test_a_language_without_any_text_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is told that the language is not offered, and how it would be."""
     code = run(tmp_path, '[site]\nlanguages = ["en", "eu"]\n')
     told = "[eu] no text is built in or yours, so it is not offered; write them under [texts.eu]"
-    assert (code, capsys.readouterr().out.splitlines()[-1]) == (1, told)
+    assert (code, told in capsys.readouterr().out.splitlines()) == (1, True)
 
 
 def test_half_a_language_is_listed_by_its_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +53,15 @@ def test_half_a_language_is_listed_by_its_keys(tmp_path: Path, capsys: pytest.Ca
 def test_programs_get_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same findings by language, with the same exit code."""
     code = run(tmp_path, LACKING, "--json")
-    assert (code, json.loads(capsys.readouterr().out)) == (1, {"missing": {"de": ["purposes.surveys.label"]}})
+    found = json.loads(capsys.readouterr().out)
+    assert (code, found["missing"]) == (1, {"de": ["purposes.surveys.label"]})
+
+
+def test_disputed_services_that_run_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that are necessary by the catalogue alone are there; one that the site asks about is not."""
+    run(tmp_path, 'services = [{ use = "google-fonts", purposes = ["preferences"] }]\n', "--json")
+    fonts = json.loads(capsys.readouterr().out)["disputed"]["fonts from other hosts"]
+    assert ("adobe-fonts" in fonts, "google-fonts" in fonts) == (True, False)
 
 
 def test_mistakes_are_all_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,95 @@
+"""
+An owner's own entries: a folder of ``*.toml`` files in the form of the catalogue's.
+
+They join the built-in services; one with the id of a built-in service
+replaces it. What marks a built-in service that is not replaced may not mark
+another one: it could not be told which of the two is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+
+from consent_mw import catalogue
+from consent_mw.core.model import Service
+from consent_mw.errors import CatalogueError
+from consent_mw.errors import Problem
+
+__all__ = ["built_in_texts", "joined", "read_folder", "texts_of"]
+
+
+def built_in_texts() -> Mapping[str, str]:
+    """Return the catalogue's own files, by name."""
+    return texts_of(resources.files("consent_mw.catalogue"))
+
+
+def texts_of(folder: Traversable, shown: str = "") -> Mapping[str, str]:
+    """
+    Return the text of each TOML file in a folder, by name, in their order.
+
+    Args:
+        folder: Where they lie; folders in it are not read.
+        shown: What errors put before the name of a file.
+
+    Raises:
+        CatalogueError: the folder or a file in it cannot be read, or there is none.
+    """
+    problems: list[Problem] = []
+    found: dict[str, str] = {}
+    try:
+        files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda one: one.name)
+    except OSError as error:
+        what = f"The folder cannot be read: {error.strerror or type(error).__name__}."
+        raise CatalogueError(
+            [Problem(shown or str(folder), what, "Name a folder that this process may read.")]
+        ) from None
+    for file in files:
+        place = f"{shown}/{file.name}" if shown else file.name
+        try:
+            found[place] = file.read_bytes().decode("utf-8-sig")
+        except OSError as error:
+            what = f"The file cannot be read: {error.strerror or type(error).__name__}."
+            problems.append(Problem(place, what, "Make it a file that this process may read."))
+        except UnicodeDecodeError:
+            problems.append(Problem(place, "The file is not UTF-8.", "Save it as UTF-8."))
+    if not files:
+        remedy = "Put a file such as own.toml in it; consent-mw catalogue new ID prints an entry."
+        problems.append(Problem(shown or str(folder), "No file in this folder ends in .toml.", remedy))
+    if problems:
+        raise CatalogueError(problems)
+    return found
+
+
+def read_folder(
+    folder: Traversable, shown: str = "", *, beside: Mapping[str, Service] | None = None
+) -> tuple[Service, ...]:
+    """
+    Return the services that an owner's folder defines.
+
+    Args:
+        folder: Where the files lie.
+        shown: What errors call the folder.
+        beside: The services that they join; the built-in ones where None.
+
+    Raises:
+        CatalogueError: with every problem of every file.
+    """
+    base = catalogue.load() if beside is None else beside
+    return tuple(catalogue.parse(texts_of(folder, shown), beside=base.values()).values())
+
+
+def joined(definitions: Iterable[Service], base: Mapping[str, Service] | None = None) -> Mapping[str, Service]:
+    """
+    Return every service that a site knows, by id.
+
+    Args:
+        definitions: The owner's; each replaces the one of the same id.
+        base: What they join; the built-in services where None.
+    """
+    built_in = catalogue.load() if base is None else base
+    own = {service.id: service for service in definitions}
+    return MappingProxyType({**built_in, **own}) if own else built_in

@@ -1,0 +1,68 @@
+"""
+What the catalogue calls necessary and others would ask about.
+
+A page needs these services to look or work as meant, so nothing holds them;
+courts, authorities or lawyers disagree about each kind. docs/catalogue.md has
+the arguments. A site that declares one with a purpose of its choice holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consent_mw.core.model import Service
+
+__all__ = ["DISPUTED", "Dispute", "running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """
+    Services about which the same question is asked.
+
+    Args:
+        name: What they are, in the plural.
+        example: The id of the best-known one.
+        purpose: The purpose that holds them, where an owner wants them held.
+        kinds: The kinds that they are of.
+        ids: Those of other kinds.
+    """
+
+    name: str
+    example: str
+    purpose: str
+    kinds: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+    def covers(self, service: Service) -> bool:
+        """Whether the question is asked about this service."""
+        return service.kind in self.kinds or service.id in self.ids
+
+
+DISPUTED = (
+    Dispute("fonts from other hosts", "google-fonts", "preferences", kinds=("fonts",)),
+    Dispute("captchas", "recaptcha", "preferences", kinds=("captcha",)),
+    Dispute("accessibility overlays", "userway", "preferences", kinds=("accessibility",)),
+    Dispute("other consent tools", "onetrust", "preferences", kinds=("consent-tool",)),
+    Dispute("avatars and emoji", "ui-avatars", "preferences", ids=("ui-avatars", "dicebear", "robohash", "twemoji")),
+)
+
+
+def running(known: Mapping[str, Service], declared: Iterable[Service]) -> Mapping[str, tuple[str, ...]]:
+    """
+    Return the ids of the disputed services that a site lets run without consent, by the name of the dispute.
+
+    Args:
+        known: Every service that the site knows.
+        declared: Those that its owner declared; what they say of a service counts.
+    """
+    services = {**known, **{service.id: service for service in declared}}
+    found: dict[str, tuple[str, ...]] = {}
+    for dispute in DISPUTED:
+        ids = [service.id for service in services.values() if service.necessary and dispute.covers(service)]
+        if ids:
+            # The best-known one first, where it is among them.
+            found[dispute.name] = tuple(sorted(ids, key=lambda id_: (id_ != dispute.example, id_)))
+    return found
