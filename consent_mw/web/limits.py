@@ -11,7 +11,8 @@ clients are told apart by the first 56 bits, which is what a provider gives to a
 is bounded for each of them.
 
 Behind a proxy of which ``trusted_proxies`` says nothing, all visitors have its address. If that is one of a private
-network, its bucket is ten times as large, and the address that it adds to ``X-Forwarded-For`` gets one of its own. A log line names the setting when a bucket is empty.
+network, its bucket is ten times as large, and the address that it adds to ``X-Forwarded-For`` gets one of its own. A
+log line names the setting when a bucket is empty.
 """
 
 from __future__ import annotations
