@@ -127,6 +127,7 @@
     event.stopImmediatePropagation();
   };
   let opened;
+  let sending;
   listen('toggle', event => {
     if (ours(event.target)) opened = event.timeStamp;
   });
@@ -143,13 +144,13 @@
     if (kit.plain) return event.stopImmediatePropagation();
     stop(event);
     // What has just come to be where another button was is not what was meant.
-    if (!button || kit.busy || event.timeStamp - opened < 500) return;
-    more().then(() => kit.send(form, button)).catch(() => {
+    if (!button || sending || kit.busy || event.timeStamp - opened < 500) return;
+    sending = more().then(() => kit.send(form, button)).catch(() => {
       // The browser's own way, from now on.
       kit.plain = true;
       form.setAttribute('action', at('/choice'));
       button.click();
-    });
+    }).then(() => { sending = 0; });
   });
 
   listen('click', event => {

@@ -317,7 +317,7 @@ class PageView(View):
         day. The same request gets the same page. Who sends the same request can know it, and in a page that caches
         keep it depends on the page alone: so the runtime takes no mark twice either.
         """
-        facts = [self.head.host, self.back, str(self._parts.today())]
+        facts = [self.back, str(self._parts.today())]
         if self.caching.scope is Scope.ONE:
             facts += [self.head.header(name) or "" for name in _PERSONAL]
         return self._parts.growing.now().cookies.page_key(*facts)

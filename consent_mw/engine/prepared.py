@@ -120,7 +120,8 @@ class Prepared:
     @property
     def holding(self) -> str:
         """Letters and digits that change with all that decides what is held."""
-        return f"{self._holding}.{self.delivery.version}"
+        version = self.delivery.version if self._site.unknown == "suspects" else 0
+        return f"{self._holding}.{version}"
 
     def lesson(self, root: str) -> bytes:
         """Return what is inserted where a service was learned from the page: after its headers are sent."""

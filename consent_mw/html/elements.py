@@ -334,9 +334,13 @@ _LOADERS_CLASS = re.compile(rb"lazy|lozad|unveil|defer|progressive|async", re.I)
 _STAND_IN = re.compile(rb"[ \t\n\f\r]*(?:data:|about:|\Z)", re.I)
 
 
-def _waits_for_loader(found: Attributes) -> bool:
-    """Whether a picture shows nothing of its own yet, or has the class of a loader: else its data is only data."""
-    if any(_LOADERS_CLASS.search(value.raw) for value in found.get(b"class", ())) or b"loading" in found:
+def _waits_for_loader(name: bytes, found: Attributes) -> bool:
+    """Whether an element shows nothing of its own yet, or has the class of a loader: else ``data-src`` is only data."""
+    if (
+        name != b"img"
+        or any(_LOADERS_CLASS.search(value.raw) for value in found.get(b"class", ()))
+        or b"loading" in found
+    ):
         return True
     return b"src" not in found or _STAND_IN.match(found[b"src"][0].raw) is not None
 
@@ -345,6 +349,10 @@ def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
     """Return how an attribute that no standard names leads out, or one that any element may have."""
     if _HANDLER.match(key):
         return "handler"
-    if name in LAZY_ELEMENTS and (lazy := LAZY.fullmatch(key)) and (name != b"img" or _waits_for_loader(found)):
+    if (
+        name in LAZY_ELEMENTS
+        and (lazy := LAZY.fullmatch(key))
+        and (key != b"data-src" or _waits_for_loader(name, found))
+    ):
         return "srcset" if lazy.group(1) else "page" if name == b"iframe" else "url"
     return ""

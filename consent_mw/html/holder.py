@@ -2,14 +2,14 @@
 What to insert into one tag so that it cannot fetch, run or connect.
 
 A :class:`Holder` answers for one page and one decision, with a :class:`TagPlan`: insertions at offsets in the tag, or
-None where the tag stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
+None where the tag stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap. Long because every kind of
+attribute is settled here.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from posixpath import normpath
 from urllib.parse import unquote
 
 from consent_mw.core.model import NECESSARY
@@ -51,6 +51,7 @@ from consent_mw.html.urls import data_url
 from consent_mw.html.urls import resolve
 from consent_mw.html.urls import site_of
 from consent_mw.html.urls import unescape_attribute
+from consent_mw.html.urls import without_dots
 from consent_mw.html.values import candidates
 from consent_mw.html.values import refresh
 from consent_mw.html.values import texts_in_json
@@ -379,7 +380,7 @@ class Holder:
             for attribute in tag.attributes.get(key, ()):
                 target = resolve(self.text(attribute.raw), self.base)
                 mount = self.policy.placeholder.removesuffix("placeholder/")
-                path = normpath("/" + unquote(re.split("[?#]", target.rest)[0]).lstrip("/"))
+                path = without_dots(re.sub("/+", "/", "/" + unquote(re.split("[?#]", target.rest)[0])))
                 if mount and target.host == self.page.host and path.startswith(mount):
                     edits.append((attribute.start, 0, PREFIX))
         return edits

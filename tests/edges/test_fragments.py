@@ -61,7 +61,7 @@ def test_a_fragment_is_held_and_asks_nobody(client: FlaskClient, library: str) -
     assert "data-cmw-held=google-analytics" in text
     assert "data-cmw-banner" not in text
     assert "data-cmw-runtime" not in text
-    assert re.sub(r"data-cmw-held=\S+ |type=text/plain |data-cmw-(?=src)", "", text) == ROW
+    assert re.sub(r"data-cmw-key=\S+ |data-cmw-held=\S+ |type=text/plain |data-cmw-(?=src)", "", text) == ROW
 
 
 def test_a_turbo_stream_is_held(client: FlaskClient) -> None:

@@ -16,7 +16,6 @@ from consent_mw.core.model import Decision
 from consent_mw.core.model import Reason
 from consent_mw.core.model import Site
 from consent_mw.notice import assets
-from consent_mw.notice import wording
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
@@ -102,9 +101,8 @@ def test_what_a_visitor_reads_changes_the_digest(other: Site) -> None:
 def test_one_word_of_one_language_changes_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text of the preferences page in the second language counts as well."""
     before = Notice(SITE, ASSETS).digest
-    texts = {tag: dict(assets.texts()[tag]) for tag in SITE.languages}
-    texts["de"]["page.intro"] += "!"
-    monkeypatch.setattr(wording, "texts", lambda: texts)
+    changed = {**assets.texts()["de"], "page.intro": assets.texts()["de"]["page.intro"] + "!"}
+    monkeypatch.setitem(assets.texts()._whole, "de", changed)
     assert Notice(SITE, ASSETS).digest != before
 
 
