@@ -17,12 +17,15 @@ from tests.browser.harness.proxy import Lane
 from tests.field.case import Case
 from tests.field.site import CLIENTS
 from tests.field.site import FieldSite
+from tests.field.visitor import PATIENCE
 from tests.field.visitor import Visitor
 
 #: See the file.
 OFFERS = (Path(__file__).parent / "offers.js").read_text(encoding="utf-8")
 #: Milliseconds between the two clicks of somebody who double-clicks everything.
 _BETWEEN_CLICKS = 150
+#: Milliseconds between two looks at the cookies.
+_LOOK_AGAIN = 50
 _MORE = frozenset(["expect", "wait", "viewport", "inside", "client", "headers", "method", "form", "visitor"])
 
 
@@ -107,6 +110,10 @@ def _answer(stage: Stage, action: str) -> None:
     visitor = stage.there
     visitor.page.locator(f"[data-cmw-banner] [value={action}]:visible").first.click()
     visitor.page.wait_for_function("() => !document.querySelector('[data-cmw-banner]:not([hidden])')?.offsetParent")
+    left = PATIENCE
+    while not visitor.answered() and left > 0:
+        visitor.page.wait_for_timeout(_LOOK_AGAIN)
+        left -= _LOOK_AGAIN
 
 
 def _accept(stage: Stage, step: Mapping[str, Any]) -> None:
