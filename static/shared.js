@@ -10,17 +10,17 @@ if (setting('shared')) {
     });
   }
   const told = doc.cookie.match('cmw-state=(\\w+)-' + setting('shared'));
-  const shown = find();
+  const banner = doc.querySelector('[data-cmw-banner]');
   if (told && /^(reject|withdraw)$/.test(told[1])) {
     kit.state = told[1];
     doc.documentElement.setAttribute('data-cmw-state', kit.state);
-    if (shown) shown.remove();
+    if (banner) banner.remove();
   } else if (told) {
-    if (shown) shown.hidden = true;
+    if (banner) banner.hidden = true;
     // Where a choice can only be followed in another page there is no such page: it would be this one again.
     const ask = () => (setting('release') ? Promise.resolve() : more().then(() => kit.check()).catch(() => {}))
       .then(() => {
-        if (shown && kit.state === 'none') shown.hidden = false;
+        if (banner && kit.state === 'none') banner.hidden = false;
       });
     if (doc.prerendering) doc.addEventListener('prerenderingchange', ask, { once: true });
     else ask();
