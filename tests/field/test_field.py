@@ -47,16 +47,14 @@ def cases() -> Iterator[Case]:
 
 
 #: Shared cases that are not mended yet: panels for embeds that come as scripts or custom elements, switches that show a
-#: tag manager as on, a picture button that a script makes. Take a line out with the change that mends it.
+#: tag manager as on, a picture button that a script makes, landscape phones, choices that open in place, swapped bodies.
+#: Take a name out with the change that mends it.
 NOT_YET = frozenset(
-    [
-        "design-preferences-truth",
-        "element-lite-youtube",
-        "element-youtube-video",
-        "framed-elsewhere",
-        "news-input-image",
-    ]
-    + ["scripted-calendly", "scripted-hubspot-form"]
+    """
+    design-choose-twice design-landscape-bar design-preferences-truth design-reopen-in-place element-lite-youtube
+    element-youtube-video framed-elsewhere news-input-image scripted-calendly scripted-hubspot-form
+    swap-htmx-one-answer swap-turbo-way-back
+    """.split()  # noqa: SIM905 -- names to take out one by one
 )
 
 CASES = list(cases())
