@@ -41,7 +41,7 @@
   const owners = [];
   const kept = [];
   // What was kept from elements, by a mark that markup from elsewhere cannot have and copies share.
-  const records = {};
+  const records = Object.create(null);
   const held = el => records[el.getAttribute(MARK)];
   const mark = (el, key, value) => {
     const { [key]: former, ...record } = held(el) || {};
@@ -54,7 +54,7 @@
   };
   // Keep a value from the element, and tell whether that was done.
   const hold = (el, key, value) => {
-    key = key.toLowerCase();
+    key = key.toLowerCase().replace('xlink:', '');
     if (!LOADING.includes(key) || !owners.some(owner => owner.isPrototypeOf(el) && key in owner)) return;
     const parts = /set|doc/.test(key) ? ('' + value).split(/[\s"'<>&;]+|,+\s/) : [value];
     if (parts.some(look) && el.getAttribute('data-consent') !== 'necessary') {
@@ -77,7 +77,7 @@
   // ---- the ways to load ----
 
   // Ask first; what comes back stands for the result. A proxy keeps name, length, prototype and the text "native code".
-  const patch = (owner, names, ask) => each(names, key => {
+  const patch = (owner, names, ask) => owner && each(names, key => {
     const descriptor = Object.getOwnPropertyDescriptor(owner, key);
     const first = (that, args) => {
       try {
@@ -97,7 +97,7 @@
     }
   });
 
-  each('Script IFrame Image Embed Source Media Video Object Link', kind => {
+  each('Script IFrame Image Embed Source Media Video Object Link Input', kind => {
     const owner = win[`HTML${kind}Element`].prototype;
     owners.push(owner);
     patch(owner, LOADING, (el, args, key) => {
@@ -106,18 +106,34 @@
       return value && '' + value;
     });
   });
+  owners.push(SVGScriptElement.prototype, SVGImageElement.prototype);
   const element = Element.prototype;
   patch(element, 'setAttribute', (el, [key, value]) => hold(el, key, value));
   patch(element, 'setAttributeNS', (el, [, key, value]) => hold(el, key, value));
+  patch(element, 'setAttributeNode', (el, [{ name, value }]) => hold(el, name, value));
+  patch(Attr.prototype, 'value', ({ ownerElement, name }, args) => args.length && hold(ownerElement, name, args[0]));
+  // What a map of attributes belongs to can be told only once the attribute is in it.
+  patch(NamedNodeMap.prototype, 'setNamedItem', (map, [attribute]) => {
+    const { value } = attribute;
+    if (!look(value)) return;
+    attribute.value = '';
+    setTimeout(() => { attribute.value = value; });
+  });
   patch(element, 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
-  [element, ShadowRoot.prototype, Document.prototype, Range.prototype].forEach(owner => patch(owner,
-    'innerHTML outerHTML insertAdjacentHTML setHTMLUnsafe write writeln createContextualFragment', markup));
+  [element, ShadowRoot.prototype, Document.prototype, Range.prototype, DOMParser.prototype, Document].forEach(owner => {
+    const names = Object.getOwnPropertyNames(owner).filter(name => /HTML|^write|Fragment$|String$/.test(name));
+    patch(owner, names.join(' '), markup);
+  });
 
   // Of these addresses the browser itself makes a network error: no page may use that port.
   const fail = (index, dead) => (that, args) => {
     if (look(args[index].url || args[index])) args[index] = dead || 'about:invalid';
   };
   patch(win, 'fetch EventSource Worker SharedWorker', fail(0));
+  patch((win.Worklet || 0).prototype, 'addModule', fail(0));
+  patch(SVGAnimatedString.prototype, 'baseVal', fail(0));
+  patch(win, 'fetchLater', (that, [to]) => look(to.url || to) && { activated: false });
+  patch(win, 'FontFace', (that, args) => { if (quick.test(args[1])) args[1] = 'url(about:invalid)'; });
   patch(XMLHttpRequest.prototype, 'open', fail(1));
   patch(win, 'WebSocket', fail(0, 'wss://held.invalid:9'));
   // Told that it failed, a page would try another way.

@@ -34,7 +34,9 @@
     }
     const body = new URLSearchParams(new FormData(form));
     body.append(button.name, button.value);
-    fetch(form.getAttribute('action'), { method: 'POST', headers: { Accept: 'application/json' }, body })
+    fetch(form.getAttribute('action'), {
+      method: 'POST', mode: 'same-origin', headers: { Accept: 'application/json' }, body,
+    })
       .then(response => (response.ok ? 0 : Promise.reject()))
       .then(() => {
         setTimeout(() => {

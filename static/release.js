@@ -5,7 +5,7 @@ document.currentScript.cmw = kit => {
   'use strict';
   const win = window;
   const doc = document;
-  const { own, setting, at, walk, allows } = kit;
+  const { own, setting, at, walk, allows, trust } = kit;
 
   const allowsAll = ids => ids.split(',').every(allows);
   const pause = ms => new Promise(done => setTimeout(done, ms));
@@ -29,40 +29,120 @@ document.currentScript.cmw = kit => {
     setTimeout(() => { node.textContent = text; }, 100);
   };
 
-  let signals = setting('signals-src');
+  let signals = setting('signals-src') && { path: setting('signals-src'), plan: setting('signals') };
   const follow = async answer => {
     const before = [...kit.on];
     const { granted, purposes, state } = answer;
     kit.on = new Set([...granted, ...purposes]);
     kit.state = state;
     doc.documentElement.setAttribute('data-cmw-state', state);
-    doc.querySelectorAll('[data-cmw-reopen]').forEach(control => { control.hidden = false; });
-    doc.querySelectorAll('[data-cmw-banner]').forEach(banner => {
+    const banner = kit.find();
+    if (banner) {
       const inside = banner.contains(doc.activeElement) || doc.activeElement === doc.body;
+      kit.ours = kit.ours.filter(el => el !== banner);
       banner.remove();
       const next = doc.querySelector('[data-cmw-action=open]');
       if (inside && next) next.focus({ preventScroll: true });
-    });
+    }
     const more = kit.on.size > before.length;
     const detail = { granted, purposes, state };
     // What has run cannot be taken back within the page, and whose choice is gone is asked anew.
     detail.reload = state === 'none' || before.some(id => !allows(id)) || (more && setting('release') === 'reload');
+    if (signals !== 0) signals = answer.signals || signals;
     if (state !== 'none') queues.drop();
     if (more && !detail.reload) queues.begin();
     if (more && signals && !detail.reload) {
       // Vendors that listen to signals must find them before any tag of theirs runs.
-      const path = signals;
-      signals = '';
-      await kit.load(path).catch(() => { detail.reload = true; });
+      const { path, plan } = signals;
+      signals = 0;
+      await kit.load(path, plan).catch(() => { detail.reload = true; });
     }
     doc.dispatchEvent(new CustomEvent('cmw:change', { detail }));
     if (detail.reload) location.reload();
     else if (more) kit.release(() => location.reload());
   };
 
-  kit.chosen = answer => {
-    if (!answer.granted) throw answer;
-    kit.busy = false;
+  // One click is one request: whoever hears of it next finds it under way.
+  kit.send = async (form, button) => {
+    kit.busy = true;
+    try {
+      const response = await fetch(at('/choice'), {
+        method: 'POST',
+        mode: 'same-origin',
+        headers: { Accept: 'application/json' },
+        body: new URLSearchParams(new FormData(form, button)),
+        keepalive: true,
+      });
+      const answer = await response.json();
+      if (!answer.granted) throw answer;
+      chosen(answer);
+    } catch (error) {
+      // Blocked, or no network: nothing was granted, and the page need not be lost for saying that it stays so.
+      if (!(error instanceof TypeError) || button.value !== 'reject-all') throw error;
+      kit.find().hidden = true;
+    } finally {
+      kit.busy = false;
+    }
+  };
+
+  // ---- the choices, opened again ----
+
+  const show = () => {
+    const banner = kit.find();
+    if (!banner) return false;
+    banner.hidden = false;
+    banner.hidden = !banner.offsetHeight;
+    const first = banner.querySelector('summary,button');
+    if (first) first.focus();
+    return !banner.hidden;
+  };
+  // The notice as the server makes it for this visitor, with what is granted ticked.
+  const fetched = async () => {
+    const query = '?back=' + encodeURIComponent(location.pathname + location.search);
+    const [control] = kit.ours.filter(el => el.lang);
+    const answer = await fetch(at('/notice' + query + (control ? '&lang=' + control.lang : '')), {
+      cache: 'no-store', headers: { Accept: 'application/json' },
+    });
+    const { style, markup } = await answer.json();
+    const holder = doc.createElement('template');
+    holder.innerHTML = trust('HTML', markup);
+    const banner = holder.content.firstElementChild;
+    if (!doc.adoptedStyleSheets.some(sheet => sheet.cmw)) {
+      // A policy of the page does not stop a sheet that a script makes.
+      const sheet = new CSSStyleSheet();
+      sheet.cmw = true;
+      sheet.replaceSync(style);
+      doc.adoptedStyleSheets = [...doc.adoptedStyleSheets, sheet];
+    }
+    banner.querySelectorAll('[name=purpose]').forEach(box => { box.checked = kit.on.has(box.value); });
+    kit.ours.unshift(banner);
+    (doc.body || doc.documentElement).prepend(banner);
+    const details = banner.querySelector('details');
+    if (details) details.open = true;
+  };
+  kit.open = async () => {
+    const banner = kit.find();
+    if (banner && !banner.isConnected) kit.ours = kit.ours.filter(el => el !== banner);
+    if (!kit.find()) await fetched();
+    if (!show()) throw 0;
+  };
+  // The details are a layer that one can leave without an answer, and so is a notice that was opened again.
+  doc.addEventListener('keydown', event => {
+    const banner = kit.find();
+    if (event.key !== 'Escape' || !banner || !banner.contains(event.target)) return;
+    const details = event.target.closest('details[open]');
+    if (kit.state !== 'none') {
+      kit.ours = kit.ours.filter(el => el !== banner);
+      banner.remove();
+      const control = doc.querySelector('[data-cmw-action=open]');
+      if (control) control.focus({ preventScroll: true });
+    } else if (details) {
+      details.open = false;
+      details.firstElementChild.focus();
+    }
+  });
+
+  const chosen = answer => {
     say(setting('saved') || 'Saved.');
     if (kit.tabs) attempt(() => kit.tabs.postMessage('changed'));
     follow(answer).catch(report);
@@ -83,28 +163,35 @@ document.currentScript.cmw = kit => {
   // A script or stylesheet that never answers delays the others for so long, in milliseconds.
   const LIMIT = 10000;
   const XHTML = 'http://www.w3.org/1999/xhtml';
-  const PREFIX = /^([\w-]+:)?data-cmw-(?!held$)(?=.)/;
+  // Names that the page itself chose like ours have the prefix once more, and stay as they are.
+  const PREFIX = /^([\w-]+:)?data-cmw-(?!held$|key$|data-cmw-)(?=.)/;
   const MARKER = /about:invalid#cmw=([^#]*)#/g;
   // What guard.js holds it gives back itself.
-  const HELD = '[data-cmw-held]:not([data-cmw-guard]),style,[srcset*="#cmw="],[imagesrcset*="#cmw="]';
+  const HELD = kit.held + ':not([data-cmw-guard]),style';
   const JAVASCRIPT = /^((application|text)\/(x-)?(java|ecma)script|text\/(javascript1\.[0-5]|jscript|livescript))$/;
   // These act on being inserted, or would leave their placeholder in the session's history.
   const REINSERTED = /^(iframe|embed|object|meta|link|frame)$/;
 
-  // Only what the server sent may become code again, which runtime.js has kept in mind; of what came later, which may
-  // be a visitor's, only plain addresses are given back.
+  // Only what the server sent is given back, each element once. What came later may be a visitor's, even if it has the
+  // marks of something in this page: a page that a cache keeps is no secret. So is what stands in the page twice with
+  // different content.
   let known;
-  const HARMLESS = /^(src|srcset|imagesrcset|href|xlink:href|poster|background)$/;
-  const harmless = (el, name, value) => {
-    try {
-      const web = /^https?:/.test(new URL(value, doc.baseURI).href);
-      return web && HARMLESS.test(name) && !/^(script|link|object|embed)$/.test(el.localName);
-    } catch (error) {
-      return false;
-    }
+  const given = new WeakSet();
+  const content = el => [...el.attributes].filter(({ name }) => PREFIX.test(name) || name === 'data-cmw-held')
+    .map(({ name, value }) => name + '=' + value).sort().join() + (el.localName === 'script' ? el.textContent : '');
+  const knownOf = elements => {
+    const first = {};
+    const forged = {};
+    elements.forEach(el => {
+      const key = el.getAttribute('data-cmw-key');
+      if (!key) return;
+      first[key] = first[key] || content(el);
+      forged[key] = forged[key] || first[key] !== content(el);
+    });
+    return new Set(elements.filter(el => !forged[el.getAttribute('data-cmw-key')]));
   };
+  const parsed = kit.parsed.then(elements => elements && knownOf(elements));
 
-  const trust = (kind, text) => kit.trust['create' + kind](text);
   const RAN = trust('Script', 'dispatchEvent(new Event("cmw:ran"))');
 
   const set = (el, name, value, space) => {
@@ -117,7 +204,7 @@ document.currentScript.cmw = kit => {
   };
 
   // Give the attributes of one element back, to itself or to its copy; tell whether it loads anew.
-  const restore = (from, to, trusted) => {
+  const restore = (from, to) => {
     let loads = false;
     const slept = retyped(from);
     const attributes = [...from.attributes];
@@ -127,7 +214,6 @@ document.currentScript.cmw = kit => {
       const { name, value } = attribute;
       const plain = name.replace(PREFIX, '$1');
       if (plain !== name) {
-        if (!trusted && !harmless(from, plain, value)) return;
         if (to === from) from.removeAttributeNode(attribute);
         attempt(() => set(to, plain, value, attribute.namespaceURI));
         // The page's own loader passed over it when it came into view, and will not come again.
@@ -135,7 +221,7 @@ document.currentScript.cmw = kit => {
           attempt(() => set(to, 'src', value));
         }
         loads = loads || !/^on|^style$|^ping$/.test(plain);
-      } else if (name === 'data-cmw-held' || (name === 'type' && slept)) {
+      } else if (/^data-cmw-(held|key)$/.test(name) || (name === 'type' && slept)) {
         if (to === from) from.removeAttributeNode(attribute);
       } else if (to !== from) {
         // A parser takes names that setAttribute refuses.
@@ -216,7 +302,7 @@ document.currentScript.cmw = kit => {
   // A script that did not run can be copied into one that will.
   const revive = el => {
     const script = doc.createElementNS(el.namespaceURI, el.localName);
-    restore(el, script, true);
+    restore(el, script);
     if (el.nonce) script.nonce = el.nonce;
     // Not made by the parser, it would be async without this.
     if ('async' in script) script.async = el.hasAttribute('async');
@@ -246,6 +332,7 @@ document.currentScript.cmw = kit => {
   const run = (el, how) => {
     const opened = queues.open(el);
     const script = revive(el);
+    given.add(el);
     if (how === 'inline' || how === 'block') {
       places.set(script, { script, parent: el.parentNode, next: el.nextSibling });
       if (!latest) divert();
@@ -518,7 +605,8 @@ document.currentScript.cmw = kit => {
     setTimeout(() => { if (el[handler]) el[handler](new Event(handler.slice(2))); });
   };
 
-  const giveBack = (el, trusted) => {
+  const giveBack = el => {
+    given.add(el);
     const parent = el.parentNode;
     const next = el.nextSibling;
     const again = REINSERTED.test(el.localName) && el.isConnected &&
@@ -526,7 +614,7 @@ document.currentScript.cmw = kit => {
     // Who pressed a button in its placeholder is still there.
     const within = doc.activeElement === el;
     if (again) el.remove();
-    const loads = restore(el, el, trusted);
+    const loads = restore(el, el);
     if (again) parent.insertBefore(el, next);
     if (again && within) el.focus({ preventScroll: true });
     const media = el.localName === 'source' && el.closest('audio,video');
@@ -547,11 +635,10 @@ document.currentScript.cmw = kit => {
     walk(doc, el => el.matches(HELD) && found.push(el));
     for (const el of found) {
       try {
-        clear(el);
         const ids = el.getAttribute('data-cmw-held');
-        const trusted = known.has(el);
         const script = el.localName === 'script';
-        if (ids === null || !allowsAll(ids) || (script && (!trusted || barred(el)))) continue;
+        if (el.localName === 'style' || known.has(el)) clear(el);
+        if (ids === null || !allowsAll(ids) || !known.has(el) || given.has(el) || (script && barred(el))) continue;
         if (script && sheets.length) await Promise.all(sheets.splice(0));
         const how = script && el.isConnected && asleep(el) ? kind(el) : '';
         if (how === 'defer') {
@@ -562,7 +649,7 @@ document.currentScript.cmw = kit => {
           const copy = run(el, how);
           if (how === 'block') await settled(copy);
           await idle(copy);
-        } else if (giveBack(el, trusted) && el.isConnected) {
+        } else if (giveBack(el) && el.isConnected) {
           if (blocksScripts(el)) sheets.push(settled(el));
           else if (/^(img|iframe)$/.test(el.localName) && el.loading !== 'lazy') delay(el);
         }
@@ -595,19 +682,20 @@ document.currentScript.cmw = kit => {
   // Give back what is granted, or do otherwise where the page is not known well enough for that.
   kit.release = otherwise => {
     queue = queue.then(async () => {
-      known = await kit.parsed;
+      known = await parsed;
       await (known ? pass() : otherwise());
     }).catch(report);
   };
 
   // Give one embed back, whatever is granted, and nothing else of its service.
-  kit.once = async frame => {
-    const known = await kit.parsed;
-    if (!frame || frame.ownerDocument !== doc || !frame.hasAttribute('data-cmw-held')) return;
+  kit.once = async ({ isTrusted, origin, source }) => {
+    const frame = isTrusted && origin === location.origin && source.frameElement;
+    const all = await parsed;
+    if (!frame || frame.ownerDocument !== doc || !all || !all.has(frame) || given.has(frame)) return;
     const mark = frame.getAttribute('data-consent');
     // What is marked so passes the guard; for this one load.
     frame.setAttribute('data-consent', 'necessary');
-    giveBack(frame, !!known && known.has(frame));
+    giveBack(frame);
     if (mark === null) frame.removeAttribute('data-consent');
     else frame.setAttribute('data-consent', mark);
   };

@@ -1,13 +1,16 @@
-// consent_mw runtime: what must be at hand in every page. It keeps what holds, takes the choice, and stays in touch
-// with the other tabs of the site. What follows from a choice is in release.js, which comes when it is needed. Without
-// either the banner is a plain form and held tags stay held.
+// consent_mw runtime: what must be at hand in every page. It knows which parts of the page are ours, takes a click on
+// them, and stays in touch with the other tabs of the site. What follows is in release.js, which comes when it is
+// needed. Without either the banner is a plain form and held tags stay held.
 // It stands in the page of who has not decided, so every byte of it counts.
+//
+// Markup in a page may be a visitor's. Ours is told from it by what such markup cannot do: it cannot run this script
+// (so its attributes, and the elements before it, are the server's), and it cannot know the key of the response.
 (() => {
   'use strict';
   const doc = document;
+  const own = doc.currentScript;
   if (window.consentMw && consentMw.allows) return;
 
-  const own = doc.currentScript;
   const setting = name => own.getAttribute('data-cmw-' + name) || '';
   // Against the page's address: a base element must not lead us elsewhere.
   const at = path => new URL(setting('root') + path, location.href).href;
@@ -16,6 +19,7 @@
     if (el.shadowRoot) walk(el.shadowRoot, work);
     if (el.localName === 'template' && el.content) walk(el.content, work);
   });
+  const listen = (type, work) => addEventListener(type, work, true);
 
   // What release.js gets: the state, which it changes, what it cannot find out by itself, and what both need.
   const kit = { own, setting, at, walk, state: setting('state') };
@@ -23,33 +27,59 @@
   doc.documentElement.setAttribute('data-cmw-state', kit.state);
   kit.allows = id => id === 'necessary' || kit.on.has(id);
 
-  // Only what the server sent may become code again: what is held in the page when it has been parsed. Markup that came
-  // later may be a visitor's, and sanitizers let data attributes through. Nothing is known where we came too late.
+  // ---- what is ours ----
+
+  kit.ours = [];
+  for (let el = own; (el = el.previousElementSibling) && el.matches('[data-cmw-banner],[data-cmw-reopen],[data-cmw-style]');) {
+    kit.ours.unshift(el);
+  }
+  const find = kit.find = () => kit.ours.find(el => el.matches('[data-cmw-banner]'));
+  const ours = el => kit.ours.some(one => one.contains(el));
+
+  // Libraries that put another page into this one have none of ours in it: the banner and the control stay.
+  const keeper = new MutationObserver(() => {
+    if (!kit.ours[0] || kit.ours.some(el => el.isConnected) || !doc.body) return;
+    // Copies that a library kept.
+    doc.querySelectorAll('[data-cmw-banner],[data-cmw-reopen]').forEach(el => el.remove());
+    doc.body.prepend(...kit.ours);
+    keep();
+  });
+  const keep = () => [doc.documentElement, doc.body].forEach(el => keeper.observe(el, { childList: true }));
+  keep();
+
+  // Only what the server sent may become code again: what is held in the page when it has been parsed. Nothing is known
+  // where we came too late.
+  kit.held = setting('key') ? `[data-cmw-key^="${setting('key')}."]` : '[data-cmw-held]';
   kit.parsed = new Promise(done => {
     if (performance.timing.domContentLoadedEventStart) done();
-    else addEventListener('DOMContentLoaded', () => {
-      const known = new WeakSet();
-      walk(doc, el => el.matches('[data-cmw-held]:not([data-cmw-guard])') && known.add(el));
+    else listen('DOMContentLoaded', () => {
+      const known = [];
+      walk(doc, el => el.matches(kit.held) && known.push(el));
       done(known);
-    }, true);
+    });
   });
 
-  kit.load = path => new Promise((done, fail) => {
-    if (!kit.trust) {
-      const same = text => text;
-      kit.trust = { createScript: same, createScriptURL: same, createHTML: same };
-      try {
-        kit.trust = trustedTypes.createPolicy('consent-mw', kit.trust);
-      } catch {
-        // No Trusted Types here, or no such policy allowed: plain strings then.
-      }
-    }
+  // ---- the second half ----
+
+  // The one text that our Trusted Types policy takes, and only now: whoever gets hold of it can do nothing with it.
+  let text;
+  let policy;
+  const same = value => (value === text ? value : null);
+  kit.trust = (kind, value) => {
+    text = value;
+    policy = policy || (window.trustedTypes || { createPolicy: (name, rules) => rules }).createPolicy('consent-mw', {
+      createScript: same, createScriptURL: same, createHTML: same,
+    });
+    return policy['create' + kind](value);
+  };
+  kit.load = (path, plan) => new Promise((done, fail) => {
     const script = doc.createElement('script');
     script.nonce = own.nonce;
+    script.dataset.cmwSignals = plan;
     // What it brought is taken at once, so that nobody else gets hold of the state.
     script.onload = () => done(script.cmw && script.cmw(kit));
     script.onerror = fail;
-    script.src = kit.trust.createScriptURL(at('/' + path));
+    script.src = kit.trust('ScriptURL', at('/' + path));
     doc.documentElement.append(script);
     script.remove();
   });
@@ -76,88 +106,71 @@
     wake();
     check();
   };
-  addEventListener('pageshow', event => { if (event.persisted) back(); });
-  addEventListener('pagehide', () => kit.tabs && kit.tabs.close());
+  listen('pageshow', event => { if (event.persisted) back(); });
+  listen('pagehide', () => kit.tabs && kit.tabs.close());
   if (doc.prerendering) doc.addEventListener('prerenderingchange', back, { once: true });
   else wake();
   // Our own pages have no scripts that could tell; a reload tells nothing, or two tabs might wake each other for ever.
   if (kit.tabs && !performance.navigation.type && doc.referrer.startsWith(at('/'))) kit.tabs.postMessage('changed');
 
-  const find = () => doc.querySelector('[data-cmw-banner]');
+  // ---- what a visitor does ----
+
   // Where a blocker keeps the banner from being seen, nothing may be kept free for it.
   if (find()) new ResizeObserver(([{ target }]) => {
-    if (!target.offsetHeight && !matchMedia('print').matches) target.hidden = true;
+    if (target.isConnected && !target.offsetHeight && !matchMedia('print').matches) target.hidden = true;
   }).observe(find());
-  const show = () => {
-    const banner = find();
-    if (!banner) return 0;
-    banner.hidden = false;
-    banner.hidden = !banner.offsetHeight;
-    const first = banner.querySelector('summary,button');
-    if (first) first.focus();
-    return !banner.hidden;
-  };
-  const open = () => {
-    if (!show()) location.assign(at('/?back=' + encodeURIComponent(location.pathname + location.search)));
-  };
+  const open = to => more().then(() => kit.open())
+    .catch(() => location.assign(to || at('/?back=' + encodeURIComponent(location.pathname + location.search))));
 
-  doc.addEventListener('submit', event => {
+  const stop = event => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  let opened;
+  let sending;
+  listen('toggle', event => {
+    if (ours(event.target)) opened = event.timeStamp;
+  });
+  // First of all listeners, so that no library sends our forms, or somebody's form to us, in its own way.
+  listen('submit', event => {
     const form = event.target;
     const button = event.submitter;
-    const banner = form.closest('[data-cmw-banner]');
-    if (kit.plain || !button || button.name !== 'action' || !banner) return;
-    event.preventDefault();
-    if (kit.busy) return;
-    kit.busy = true;
-    const body = new URLSearchParams(new FormData(form, button));
-    const url = at('/choice');
-    // The click is answered before the work begins.
-    const later = new Promise(done => setTimeout(done));
-    const answer = later.then(() => fetch(url, {
-      method: 'POST', mode: 'same-origin', headers: { Accept: 'application/json' }, body, keepalive: true,
-    })).then(response => response.json());
-    Promise.all([answer, later.then(more)]).then(([now]) => kit.chosen(now))
-      .catch(() => answer.then(now => (now.granted ? location.reload() : Promise.reject())))
-      .catch(error => {
-        // Blocked, or no network: nothing was granted, and the page need not be lost for saying that it stays so.
-        kit.busy = false;
-        banner.hidden = error instanceof TypeError && button.value === 'reject-all';
-        if (banner.hidden) return;
-        // The browser's own way, from now on.
-        kit.plain = true;
-        form.setAttribute('action', url);
-        button.click();
-      });
-  });
-
-  doc.addEventListener('click', event => {
-    const control = event.target.closest && event.target.closest('[data-cmw-action=open]');
-    if (!control || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (show()) event.preventDefault();
-    else if (!control.href && !control.form) open();
-  });
-
-  // The details are a layer that one can leave without an answer.
-  doc.addEventListener('keydown', event => {
-    const details = event.key === 'Escape' && event.target.closest('[data-cmw-banner] details[open]');
-    if (details) {
-      details.open = false;
-      details.firstElementChild.focus();
+    if (!ours(form)) {
+      const to = (button && button.getAttribute('formaction')) || form.getAttribute('action') || '';
+      // Nothing in a page grants but what is ours.
+      if (new URL(to, doc.baseURI).href.startsWith(at('/'))) stop(event);
+      return;
     }
+    if (kit.plain) return event.stopImmediatePropagation();
+    stop(event);
+    // What has just come to be where another button was is not what was meant.
+    if (!button || sending || kit.busy || event.timeStamp - opened < 500) return;
+    sending = more().then(() => kit.send(form, button)).catch(() => {
+      // The browser's own way, from now on.
+      kit.plain = true;
+      form.setAttribute('action', at('/choice'));
+      button.click();
+    }).then(() => { sending = 0; });
+  });
+
+  listen('click', event => {
+    const control = event.target.closest && event.target.closest('[data-cmw-action=open]');
+    if (!control || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (ours(control)) stop(event);
+    event.preventDefault();
+    open(control.href);
   });
 
   // The placeholder of an embed asks for it to be loaded once: that one element is given back, and nothing recorded.
-  addEventListener('message', event => {
-    const { data, isTrusted, origin, source } = event;
-    if (!isTrusted || data !== 'cmw:once' || origin !== location.origin) return;
-    more().then(() => kit.once(source.frameElement)).catch(() => {});
+  listen('message', event => {
+    if (event.data === 'cmw:once') more().then(() => kit.once(event)).catch(() => {});
   });
 
   // (shared.js)
 
   window.consentMw = Object.freeze({
     allows: kit.allows,
-    open,
+    open: () => open(),
     onChange: listener => {
       const heard = event => listener(event.detail);
       doc.addEventListener('cmw:change', heard);

@@ -10,17 +10,17 @@ if (setting('shared')) {
     });
   }
   const told = doc.cookie.match('cmw-state=(\\w+)-' + setting('shared'));
-  const banner = doc.querySelector('[data-cmw-banner]');
+  const shown = find();
   if (told && /^(reject|withdraw)$/.test(told[1])) {
     kit.state = told[1];
     doc.documentElement.setAttribute('data-cmw-state', kit.state);
-    if (banner) banner.remove();
+    if (shown) shown.remove();
   } else if (told) {
-    if (banner) banner.hidden = true;
+    if (shown) shown.hidden = true;
     // Where a choice can only be followed in another page there is no such page: it would be this one again.
     const ask = () => (setting('release') ? Promise.resolve() : more().then(() => kit.check()).catch(() => {}))
       .then(() => {
-        if (banner && kit.state === 'none') banner.hidden = false;
+        if (shown && kit.state === 'none') shown.hidden = false;
       });
     if (doc.prerendering) doc.addEventListener('prerenderingchange', ask, { once: true });
     else ask();

@@ -8,7 +8,7 @@
   const d = document;
   const own = d.currentScript;
   const on = own.dataset.cmwOn;
-  const plan = JSON.parse((on ? own : d.querySelector('[data-cmw-root]')).dataset.cmwSignals);
+  const plan = JSON.parse(own.dataset.cmwSignals);
   // What was said, by vendor, and the lists that are watched.
   const said = {};
   const push = (vendor, verb, name, ...items) => {

@@ -101,6 +101,11 @@ class CookieJar:
         """A value that only those who saw a page of the site can know; the same in all its processes and pages."""
         return hmac.new(self._keys[-1].encode(), b"consent_mw.place.v1", hashlib.sha256).hexdigest()[:16]
 
+    def page_key(self, *facts: str) -> str:
+        """Return what nobody can know of a response who does not get it, 16 hex digits; the same for the same facts."""
+        text = "\0".join(["consent_mw.page.v1", *facts])
+        return hmac.new(self._keys[-1].encode(), text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:16]
+
     def grown(self, site: Site) -> CookieJar:
         """Return a jar with the same keys for a site that has learned of another service."""
         return CookieJar(site, self._keys)

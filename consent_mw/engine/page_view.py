@@ -63,6 +63,9 @@ from consent_mw.on_change import OptOuts
 
 logger = logging.getLogger("consent_mw")
 
+#: What tells visitors apart who ask for the same page; used within a keyed hash only.
+_PERSONAL = ("cookie", "authorization", "user-agent", "accept-language")
+
 
 @dataclass(frozen=True, slots=True)
 class SiteParts:
@@ -306,6 +309,20 @@ class PageView(View):
         return f'<wbr data-cmw-place="{self._parts.growing.now().cookies.mark}">'
 
     @cached_property
+    def key(self) -> str:
+        """
+        What marks of ours carry in this response, so that the runtime knows what the server held.
+
+        Markup that was written before cannot know it: it depends on the visitor's cookies and browser, and on the
+        day. The same request gets the same page. Who sends the same request can know it, and in a page that caches
+        keep it depends on the page alone: so the runtime takes no mark twice either.
+        """
+        facts = [self.back, str(self._parts.today())]
+        if self.caching.scope is Scope.ONE:
+            facts += [self.head.header(name) or "" for name in _PERSONAL]
+        return self._parts.growing.now().cookies.page_key(*facts)
+
+    @cached_property
     def language(self) -> str:
         """The language of the notice that the browser asks for; a page that names its own goes before it."""
         languages = self.site.languages
@@ -385,6 +402,7 @@ class PageView(View):
             loads=terms.loads,
             closed=self.csp.closed,
             shared=self.for_all,
+            key=self.key,
             news=self._news(now, decision, lang),
         )
 

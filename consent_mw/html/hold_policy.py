@@ -30,6 +30,12 @@ _LONGEST_CONTEXT = 2048
 
 Edit = tuple[int, int, bytes]
 
+#: Stands in the edits for what only a response knows: the key that tells its marks from those of a visitor's markup.
+#: No page gets it as it is, so that plans can be kept for other responses.
+KEY = b"\0"
+#: What every attribute of ours begins with.
+PREFIX = b"data-cmw-"
+
 
 class TagPlan(NamedTuple):
     """What to do with one tag: ``edits`` are (offset, bytes left out, bytes inserted), in order."""

@@ -2,13 +2,15 @@
 What to insert into one tag so that it cannot fetch, run or connect.
 
 A :class:`Holder` answers for one page and one decision, with a :class:`TagPlan`: insertions at offsets in the tag, or
-None where the tag stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap.
+None where the tag stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap. Long because every kind of
+attribute is settled here.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import unquote
 
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
@@ -33,6 +35,8 @@ from consent_mw.html.guessed import encoded
 from consent_mw.html.guessed import in_each
 from consent_mw.html.guessed import may_hide_a_host
 from consent_mw.html.guessed import readings
+from consent_mw.html.hold_policy import KEY
+from consent_mw.html.hold_policy import PREFIX
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
@@ -47,6 +51,7 @@ from consent_mw.html.urls import data_url
 from consent_mw.html.urls import resolve
 from consent_mw.html.urls import site_of
 from consent_mw.html.urls import unescape_attribute
+from consent_mw.html.urls import without_dots
 from consent_mw.html.values import candidates
 from consent_mw.html.values import refresh
 from consent_mw.html.values import texts_in_json
@@ -346,19 +351,39 @@ class Holder:
         plan = self._plan(tag)
         if not self.charset and may_hide_a_host(tag.raw):
             plan = max((twin._plan(tag) for twin in in_each(self)), key=lambda one: len(one.edits) if one else -1)
-        # Names of ours in the app's own page, such as a comment that a sanitizer let through, must not be taken for
-        # holds and released as code: with another prefix they stay inert.
-        feigned = [
-            (attribute.start, 0, b"data-cmw-")
-            for key, values in tag.attributes.items()
-            if key[:9].lower() == b"data-cmw-" and key != b"data-cmw-action"
-            for attribute in values
-        ]
-        if not feigned:
+        edits = [*self._feigned(tag), *self._grants(tag)]
+        if not edits:
             return plan
         if plan is None:
-            return TagPlan(tuple(feigned), ())
-        return plan._replace(edits=tuple(sorted([*plan.edits, *feigned], key=lambda edit: edit[0])))
+            return TagPlan(tuple(edits), ())
+        # An attribute may be both; the first edit says enough.
+        merged = {edit[0]: edit for edit in [*edits, *plan.edits]}
+        return plan._replace(edits=tuple(sorted(merged.values(), key=lambda edit: edit[0])))
+
+    @staticmethod
+    def _feigned(tag: Tag) -> list[Edit]:
+        """Return edits that put names of ours, which the app's own page may not have, out of the way."""
+        # Names of ours in the app's own page, such as a comment that a sanitizer let through, must not be taken for
+        # holds and released as code: with another prefix they stay inert.
+        return [
+            (attribute.start, 0, PREFIX)
+            for key, values in tag.attributes.items()
+            if key[:9].lower() == PREFIX and key != b"data-cmw-action"
+            for attribute in values
+        ]
+
+    def _grants(self, tag: Tag) -> list[Edit]:
+        """Return edits that disarm a form of the app's which leads to our own pages: nothing in a page grants."""
+        names = {b"form": (b"action",), b"button": (b"formaction",), b"input": (b"formaction",)}.get(tag.name, ())
+        edits = []
+        for key in names:
+            for attribute in tag.attributes.get(key, ()):
+                target = resolve(self.text(attribute.raw), self.base)
+                mount = self.policy.placeholder.removesuffix("placeholder/")
+                path = without_dots(re.sub("/+", "/", "/" + unquote(re.split("[?#]", target.rest)[0])))
+                if mount and target.host == self.page.host and path.startswith(mount):
+                    edits.append((attribute.start, 0, PREFIX))
+        return edits
 
     def _plan(self, tag: Tag) -> TagPlan | None:
         name, found = tag.name, tag.attributes
@@ -456,7 +481,7 @@ class Holder:
         name, found, name_end = tag.name, tag.attributes, tag.name_end
         edits: list[Edit] = [(offset, 0, text) for offset, text in inner]
         disarmed = set(holds)
-        opening = b" data-cmw-held=" + self._quoted(",".join(held))
+        opening = b" data-cmw-held=" + self._quoted(",".join(held)) + KEY
         if name == b"script":
             opening += b" type=" + self._quoted("text/plain")
             disarmed.update({b"type"} & found.keys())
@@ -471,7 +496,7 @@ class Holder:
                 else:
                     prefix = tag.raw.find(b":", attribute.start, attribute.end) + 1 if self.xml else 0
                     local = prefix if prefix and prefix < attribute.start + len(key) else attribute.start
-                    edits.append((local, 0, b"data-cmw-"))
+                    edits.append((local, 0, PREFIX))
         if tag.raw[name_end : name_end + 1] == b"/":
             opening += b" "
         edits.append((name_end, 0, opening))

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from consent_mw.errors import DeadRewriter
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.hold_policy import KEY
 from consent_mw.html.holder import Holder
 from consent_mw.html.iso2022jp import Piece
 from consent_mw.html.iso2022jp import SourceBytes
@@ -61,6 +62,9 @@ class Rewriter:
         self.policies: list[str] = []
         #: Gives what to leave before a held script; None for a fragment.
         self.queue: Queue | None = None
+        #: What marks of ours carry, and nobody's text can know; empty where nothing is released.
+        self.key = ""
+        self._marks = 0
         #: The tag behind which an author asks for the banner; may be set while the page comes.
         self.mark = b""
         #: Ids of what was held.
@@ -174,6 +178,14 @@ class Rewriter:
                 twin.join(reading)
         self._readings = kept
 
+    def _with_key(self, inserted: bytes) -> bytes:
+        """Return what is inserted with the key of this response, and a number that no other mark of it has."""
+        if not self.key:
+            return inserted.replace(KEY, b"")
+        self._marks += 1
+        quote = '"' if self.holder.xml else ""
+        return inserted.replace(KEY, f" data-cmw-key={quote}{self.key}.{self._marks}{quote}".encode())
+
     def _send(self, safe: int) -> bytes:
         """Return the bytes up to ``safe`` with the edits made, and forget them."""
         buffer, source = self._buffer, self._source
@@ -193,6 +205,8 @@ class Rewriter:
                 safe = min(safe, position - self._origin)
                 later = set(edits[count:])
                 break
+            if KEY in inserted:
+                inserted = self._with_key(inserted)
             start = position - self._origin
             if start > at:
                 parts.append(buffer[at:start] if source is None else source.take(start - at))

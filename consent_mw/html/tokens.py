@@ -158,7 +158,7 @@ _IS = r"[ \t\n\r\f]*+=[ \t\n\r\f]*+"
 _SENSITIVE = (
     _either_case("on")
     + "[a-zA-Z]|"
-    + _trie(["background", "ping", "attributionsrc", "data-consent"])
+    + _trie(["background", "ping", "attributionsrc", "data-consent", "formaction"])
     + _NAME_ENDS
     + "|"
     + _either_case("data-cmw-")
@@ -180,7 +180,7 @@ _FOREIGN_SENSITIVE = (
     + r"[\"']?[^\"'>(\\&]*+(?:[(][ \t\n\r\f]*+#[^\"'>(\\&]*+|(?!))*+[(\\&]"
 )
 
-_FOREIGN_FIRSTS = "hxfsmc"
+_FOREIGN_FIRSTS = "hxsmc"
 #: Beginnings of names that pages are full of, and no sensitive name begins with; they need no closer look.
 _COMMON_NAMES = "alt|aria-|data-[abd-z]|decoding|height|id|loading|sizes|xmlns"
 #: What drawings are full of: values without a function lead nowhere.
@@ -189,7 +189,7 @@ _DRAWN_VALUE = rb"(?:d|class|(?:fill|stroke)[a-z-]*+)=\"[^\"(\\&]*+\""
 #: Elements at which the tokenizer stops: they fetch, run, change the tokenizer's state or the base URL.
 _SURFACED = (
     "script style svg math img image iframe input link meta base body noscript noembed noframes source title textarea"
-    " track xmp plaintext object embed video audio frame frameset select bgsound template model"
+    " track xmp plaintext object embed video audio frame frameset select bgsound template model form"
 )
 #: Custom elements fetch by code of their own.
 _CUSTOM = "[a-zA-Z][a-zA-Z0-9._]*+-"
@@ -218,7 +218,7 @@ class Syntax:
         names, attributes = set(names), list(attributes)
         extra = "".join(f"|{_either_case(name)}{_NAME_ENDS}" for name in attributes)
         surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _CUSTOM + ")"
-        firsts = "obpads" + "".join(name[0].lower() for name in attributes)
+        firsts = "obpadsf" + "".join(name[0].lower() for name in attributes)
         plain = self._attributes(_SENSITIVE + extra, firsts)
         ends = _trie(["body", "noscript", "select", "template"]).encode()
         passed = (

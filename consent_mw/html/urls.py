@@ -220,7 +220,7 @@ def _authority(text: str) -> tuple[str, str]:
     return ascii_host(host), rest.replace("\\", "/")
 
 
-def _without_dots(path: str) -> str:
+def without_dots(path: str) -> str:
     """Resolve dot segments; ``path`` starts with a slash."""
     kept: list[str] = []
     segments = path.split("/")[1:]
@@ -248,7 +248,7 @@ def _rest(rest: str) -> str:
     if not path.startswith("/"):
         path = "/" + path
     if "/." in path or "%2e" in path or "%2E" in path:
-        path = _without_dots(path)
+        path = without_dots(path)
     return path + mark + query
 
 

@@ -142,6 +142,11 @@ class View(Protocol):
         """The tag by which an author may ask for the banner in another place than first in the body."""
         return ""
 
+    @property
+    def key(self) -> str:
+        """What marks of the page carry so that nobody else's markup is taken for ours; empty for nothing."""
+        return ""
+
     def banner(self, place: PageInsert) -> bytes:
         """Return what goes where the banner can stand, or nothing (yet)."""
         return b""

@@ -61,6 +61,11 @@ class Inserting(Protocol):
         ...
 
     @property
+    def key(self) -> str:
+        """What marks of the page carry so that nobody else's markup is taken for ours; empty for nothing."""
+        ...
+
+    @property
     def mark(self) -> str:
         """The tag by which an author may ask for the banner in another place than first in the body."""
         ...
@@ -197,6 +202,7 @@ class PageBody:
             undeclared=not verdict.charset,
             amend=self._view.meta_csp,
         )
+        made.key = self._view.key
         made.queue = self._insert_queue if self._first else None
         made.mark = self._view.mark.encode() if self._place_asked else b""
         self._rewriters.append(made)

@@ -134,6 +134,7 @@ class NoticePage:
         loads: False where it does not let a script of ours load another one, or make code of text.
         closed: True where the page's policy leaves out what may be granted in the page: that takes another page.
         shared: True for a page that caches keep for everybody, whoever it was made for.
+        key: What the marks of the page carry (:attr:`consent_mw.html.rewriter.Rewriter.key`), or empty.
         news: Why a visitor who has chosen before is asked again (:mod:`consent_mw.notice.reasked`), or empty.
         utf8: True where the page's bytes are known to be UTF-8; elsewhere only ASCII goes in.
     """
@@ -149,6 +150,7 @@ class NoticePage:
     loads: bool = True
     closed: bool = False
     shared: bool = False
+    key: str = ""
     news: str = ""
     utf8: bool = False
 
@@ -226,9 +228,16 @@ class Notice:
         }
         filled = {name: _bytes(escape(text), page.utf8) for name, text in slots.items()}
         news = f'<p class="cmw-text cmw-news">{escape(page.news)}</p>' if page.news else ""
+        filled[b"key"] = _bytes(f'data-cmw-key="{escape(page.key)}" ' if page.key else "", page.utf8)
         filled[b"news"] = _bytes(news, page.utf8)
         # re.split with one group: literal parts at the even places, names of slots at the odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
+
+    def banner(self, page: NoticePage) -> str:
+        """Return the banner alone, for a page in which the choices are opened again; any text in it is escaped."""
+        slots = {"root": page.root, "back": page.back, "query": self._query(page.back, page.lang), "news": ""}
+        markup = self._banner(page.lang, page.decision.gpc)
+        return _SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)
 
     def head(self, page: NoticePage) -> bytes:
         """Return what goes first into the head of the page, where it runs before all else."""
@@ -312,6 +321,11 @@ class Notice:
         }
 
     @property
+    def signals(self) -> Mapping[str, str]:
+        """What a page needs to tell vendors of a choice made in it: where the code is, and its plan; or nothing."""
+        return self._signals.parts
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """The languages that the notice is shown in, the site's first one first."""
         return offered_languages(self.site)
@@ -341,12 +355,13 @@ class Notice:
         settings = "".join(
             [
                 'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
+                "\x01key\x01",
                 'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01" ',
                 # Without it the runtime sends the choice and reloads the page.
                 f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
                 f' data-cmw-saved="{saved}"' if variant.prompt else "",
                 f' data-cmw-shared="{self.site.revision[:8]}"' if variant.shared else "",
-                "" if variant.told else self._signals.attributes,
+                "" if variant.told or variant.prompt else self._signals.attributes,
                 ' data-cmw-release="reload"' if variant.closed or self.site.release == "reload" else "",
                 nonce,
             ]

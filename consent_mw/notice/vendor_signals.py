@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from collections.abc import Mapping
 
 from consent_mw.catalogue import SIGNALS
 from consent_mw.core.model import Decision
@@ -74,6 +75,11 @@ class SignalCode:
         else:
             script = f"<script {attributes} src={quoted(f'{page.root}/{self._path}')}></script>"
         return script.encode("ascii", "xmlcharrefreplace")
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """Where the code is, below the mount, and what it has to know of the site; empty where nobody listens."""
+        return {"path": self._path, "plan": self.settings} if self.settings else {}
 
     @property
     def attributes(self) -> str:

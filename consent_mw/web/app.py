@@ -12,6 +12,7 @@ GET /stats            the owner's pages: :mod:`consent_mw.web.stats.views`
 GET /placeholder/ids  the placeholder of a held embed
 GET /assets/name      static files under names that hold their hash
 POST /csp             reports of policies: :mod:`consent_mw.web.csp_reports`
+GET /notice           the notice as JSON, for a page that opens the choices again
 GET /state            the state as JSON, for pages that come back from a cache
 GET /health           whether a grant would be recorded: :mod:`consent_mw.web.health`
 ====================  ========================================================
@@ -53,6 +54,7 @@ from consent_mw.core.model import Decision
 from consent_mw.core.model import Record
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
+from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
 from consent_mw.notice.reasked import news
 from consent_mw.web import csp_reports
@@ -126,7 +128,7 @@ def create_app(context: WebContext) -> Flask:
         count(context, visit, chosen)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
         if wants_json():
-            answer = jsonify(_state(decision))
+            answer = jsonify(_state(context, decision))
         else:
             answer = Response(status=303)
             answer.headers["Location"] = visit.back(form.back)  # (8)
@@ -159,10 +161,17 @@ def create_app(context: WebContext) -> Flask:
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
 
+    @app.get("/notice")
+    def again() -> Response:
+        visit = visit_of(context).in_language(request.args.get("lang", ""))
+        page = NoticePage(visit.decision, visit.lang, "", visit.back(request.args.get("back", "")), visit.root)
+        shown = context.notice()
+        return jsonify({"style": shown.style(True), "markup": shown.banner(page)})
+
     @app.get("/state")
     def state() -> Response:
         visit = visit_of(context)
-        answer = jsonify(_state(visit.decision))
+        answer = jsonify(_state(context, visit.decision))
         put_right(context, answer, visit)
         return answer
 
@@ -232,9 +241,12 @@ def _record(context: WebContext, site: Site, chosen: Choice, gpc: bool) -> Recor
     )
 
 
-def _state(decision: Decision) -> dict[str, object]:
+def _state(context: WebContext, decision: Decision) -> dict[str, object]:
+    signals = context.notice().signals
     return {
         "state": state_of(decision),
         "granted": sorted(decision.granted),
         "purposes": sorted(decision.purposes),
+        # What tells vendors of the choice; pages that wait for one need not carry it.
+        **({"signals": signals} if signals and decision.granted else {}),
     }

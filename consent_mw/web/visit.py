@@ -133,6 +133,10 @@ def posted(visit: Visit) -> PostedForm:
     origin = origin_of(visit.head)
     if origin is Origin.FOREIGN or (origin is Origin.UNTOLD and grants(form)):
         raise Refused(403)
+    # A library of the page that sends what an attribute in its markup says asks in the mode "cors". Our runtime does
+    # not, and a form navigates (Fetch Metadata, section 2.3).
+    if "cors" in visit.head.all("sec-fetch-mode") and grants(form):
+        raise Refused(403)
     return form
 
 

@@ -495,7 +495,7 @@ def test_only_what_is_granted_is_released(page: Page, site: Site) -> None:
         <script{+ data-cmw-held=t,u type=text/plain+}>log('t and u');</script>
         <script{+ data-cmw-held=analytics type=text/plain+}>log('by purpose');</script>
         <style>p { background: url(about:invalid#cmw=t#t.gif), url(about:invalid#cmw=u#u.gif) }</style>
-        <img srcset="about:invalid#cmw=u#u2.gif 1x, about:invalid#cmw=t#t2.gif 2x" alt="">
+        <img{+ data-cmw-held=u,t+} srcset="about:invalid#cmw=u#u2.gif 1x, about:invalid#cmw=t#t2.gif 2x" alt="">
         """,
     )
     held(page, address)
@@ -517,12 +517,12 @@ def test_a_second_choice_releases_the_rest(page: Page, site: Site) -> None:
         """,
     )
     held(page, address)
-    page.evaluate("spare = document.querySelector('[data-cmw-banner]').cloneNode(true)")
     page.check("[name=purpose][value=analytics]")
     page.click("[value=save]")
     wait_for(page, ["t", "load of t"])
-    page.evaluate("document.body.prepend(spare)")
-    accept(page)
+    page.evaluate("""fetch('/_cmw/choice', {
+        method: 'POST', headers: { Accept: 'application/json' }, body: new URLSearchParams('action=accept-all'),
+    }).then(() => new BroadcastChannel('cmw').postMessage('changed'))""")
     assert ["t", "load of t", "u null", "load of u"] == wait_for(page, ["", "", "", ""])
 
 
@@ -545,12 +545,12 @@ def test_withdrawing_reloads_the_page(page: Page, site: Site) -> None:
     """What has run cannot be stopped within the page, so a withdrawal loads it anew."""
     address = add(site, "<script{+ data-cmw-held=t type=text/plain+}>log('t');</script>")
     held(page, address)
-    page.evaluate("spare = document.querySelector('[data-cmw-banner]').cloneNode(true)")
     accept(page)
     wait_for(page, ["t"])
-    page.evaluate("document.body.prepend(spare)")
     with page.expect_navigation():
-        page.click("[value=reject-all]")
+        page.evaluate("""fetch('/_cmw/choice', {
+            method: 'POST', headers: { Accept: 'application/json' }, body: new URLSearchParams('action=reject-all'),
+        }).then(() => new BroadcastChannel('cmw').postMessage('changed'))""")
     assert 2 == site.asked.count("/p/held")
     assert [] == log(page)
 
@@ -576,13 +576,12 @@ def test_reload_mode_does_not_reload_after_a_refusal(page: Page, site: Site) -> 
 
 
 def test_a_release_that_cannot_be_loaded_ends_in_another_page(page: Page, site: Site) -> None:
-    """Where the second half of the runtime does not come, the choice is sent all the same, and the page loaded anew."""
+    """Where the second half of the runtime does not come, the choice is sent as a form, whose answer leads back."""
     page.route("**/release.js", lambda route: route.abort())
     held(page, add(site, "<script{+ data-cmw-held=t type=text/plain+}>log('t');</script>"))
     with page.expect_navigation():
         accept(page)
-    assert ["/p/held", "/p/held"] == site.requests("/p/")
-    assert "accept" == page.get_attribute("html", "data-cmw-state")
+    assert "/_cmw/" == page.evaluate("location.pathname")
     assert 1 == len(site.forms)
 
 
@@ -637,19 +636,15 @@ def test_markup_that_came_later_never_becomes_code(page: Page, site: Site, marku
     assert ["ran"] == log(page)
 
 
-def test_addresses_that_came_later_are_released(page: Page, site: Site) -> None:
-    """An image or frame that a script put into the page, held by the server, is given back its web address."""
-    address = add(site, "<div></div>\n--- a.gif 0\n--- a.html 0\n")
-    held(page, address)
-    markup = (
-        '<img data-cmw-held="t" data-cmw-src="a.gif">'
-        '<iframe data-cmw-held="t" src="/_cmw/placeholder/t" data-cmw-src="a.html"></iframe>'
-    )
+def test_what_came_later_waits_for_the_next_page(page: Page, site: Site) -> None:
+    """What a script put into the page, held by the server, cannot be told from a visitor's markup: it stays held."""
+    held(page, add(site, "<div></div><script{+ data-cmw-held=t type=text/plain+}>log('ran');</script>"))
+    markup = '<img data-cmw-held="t" data-cmw-src="a.gif"><iframe data-cmw-held="t" data-cmw-src="a.html"></iframe>'
     page.evaluate("markup => { document.querySelector('div').innerHTML = markup; }", markup)
-    with page.expect_response("**/a.gif"), page.expect_response("**/a.html"):
-        accept(page)
-    assert ["/p/a.gif", "/p/a.html", "/p/held"] == site.requests("/p/")
-    assert '<img src="a.gif"><iframe src="a.html"></iframe>' == page.inner_html("div")
+    accept(page)
+    wait_for(page, ["ran"])
+    assert markup == page.inner_html("div")
+    assert ["/p/held"] == site.requests("/p/")
 
 
 def test_a_nonce_survives(page: Page, site: Site) -> None:

@@ -9,6 +9,7 @@ import re
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.elements import Tag
 from consent_mw.html.elements import executes
+from consent_mw.html.hold_policy import KEY
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
@@ -165,7 +166,7 @@ class LongTag:
             # An attribute more than once is no XHTML, and what the author's mark is for is out already.
             raise RefusedMarkup("a tag is longer than hold_back", "hold_back")
         document.page.held.update(plan.held)
-        held = b"data-cmw-held=" + ",".join(plan.held).encode() + b" " if plan.held else b""
+        held = b"data-cmw-held=" + ",".join(plan.held).encode() + KEY + b" " if plan.held else b""
         cursor.edit(cursor.position, 0, held + b"data-cmw-")
 
 

@@ -42,14 +42,15 @@ _SECONDS_PER_MILLISECOND = 0.001
 #: Seconds after which a file that waits for a request comes anyway.
 _PATIENCE = 60
 
-BANNER = """<section data-cmw-banner="" role="dialog" aria-modal="false" aria-label="Choice"><form method="post"
+BANNER = """<style data-cmw-style="">[data-cmw-banner]:not([hidden]) ~ [data-cmw-reopen] { display: none }</style>
+<section data-cmw-banner="" role="dialog" aria-modal="false" aria-label="Choice"><form method="post"
 action="/_cmw/choice"><input type="hidden" name="back" value="/"/>
 <label><input type="checkbox" name="purpose" value="analytics"/>analytics</label>
 <label><input type="checkbox" name="purpose" value="marketing"/>marketing</label>
 <button name="action" value="save" data-cmw-action="save">Save</button>
 <button name="action" value="reject-all" data-cmw-action="reject-all">Reject</button>
 <button name="action" value="accept-all" data-cmw-action="accept-all">Accept</button></form></section>
-<section hidden="" data-cmw-reopen=""><a href="/_cmw/?back=/" data-cmw-action="open">Choices</a></section>"""
+<section data-cmw-reopen=""><a href="/_cmw/?back=/" data-cmw-action="open">Choices</a></section>"""
 
 
 def _served(name: str) -> bytes:

@@ -1,0 +1,172 @@
+"""
+What visitors write never becomes code or an address by our release, and never grants: in Chromium and Firefox.
+
+The markup has passed a sanitizer as sites use them: DOMPurify at its defaults in
+the page, nh3 and bleach on the server. It comes with the page, or a script puts
+it in while the page is being parsed, or later.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from pathlib import Path
+
+import bleach
+import nh3
+import pytest
+
+from consent_mw import ConsentMiddleware
+from tests import npm_packages
+from tests.browser.harness.engines import Engine
+from tests.browser.harness.proxy import Lane
+from tests.browser.harness.proxy import Proxy
+from tests.browser.harness.site import FIRST_PARTY
+from tests.browser.harness.site import ROOT
+
+SERVICES = [
+    {"id": "tracker", "name": "T", "vendor": "T", "purposes": ["analytics"], "hosts": ["tracker.example"],
+     "country": "GB"},
+    {"id": "ads", "name": "A", "vendor": "A", "purposes": ["marketing"], "hosts": ["ads.example"], "country": "GB"},
+]  # fmt: skip
+
+#: Writes a sign of itself that the markup of the page shows.
+RUN = "document.documentElement.setAttribute('data-ran','1')"
+GADGETS = {
+    "a handler": f'<img src="/x.gif" data-cmw-held="necessary" data-cmw-src="/none.gif" data-cmw-onerror="{RUN}">',
+    "a handler on text": f'<p data-cmw-held="necessary" data-cmw-onclick="{RUN}" data-press="">press</p>',
+    "a link": f'<a data-press="" data-cmw-held="necessary" data-cmw-href="javascript:{RUN}">press</a>',
+    "a picture": '<img alt="" data-cmw-held="necessary" data-cmw-src="https://elsewhere.example/a.gif">',
+    "a set of pictures": '<img alt="" data-cmw-held="necessary" '
+    'srcset="about:invalid#cmw=necessary#//elsewhere.example/b 2x">',
+    "marks within marks": f'<img src="https://tracker.example/x.gif" data-cmw-data-cmw-held="necessary" '
+    f'data-cmw-data-cmw-onerror="{RUN}" data-cmw-held="necessary" data-cmw-onerror="{RUN}">',
+    "the guard's mark": f'<img alt="" data-cmw-guard="__proto__" data-cmw-onerror="{RUN}">',
+    "a key that is guessed": f'<img src="/x.gif" data-cmw-held="necessary" data-cmw-key=".1" data-cmw-onerror="{RUN}">',
+    "the settings of the runtime": '<p data-cmw-runtime="" data-cmw-root="//elsewhere.example" data-cmw-more="/m.js" '
+    'data-cmw-signals="{}">x</p>',
+    "a placeholder": '<img alt="" data-consent="analytics" data-cmw-held="tracker" '
+    'data-cmw-src="https://elsewhere.example/c.gif">',
+}
+GRANTS = {
+    "a form": '<form method="post" action="/_cmw/choice"><input type="hidden" name="action" value="accept-all">'
+    '<button id="press">Like</button></form>',
+    "a form by another way": '<form method="post" action="/./x/..//_cmw/choice"><button id="press" name="action" '
+    'value="accept-all">Like</button></form>',
+    "a form that says it is the banner": '<form data-cmw-banner="" method="post" action="/x"><button id="press" '
+    'name="action" value="accept-all">Like</button></form>',
+    "a button of another form": '<form method="post" action="/x"><button id="press" formaction="/_cmw/choice" '
+    'name="action" value="accept-all">Like</button></form>',
+}  # fmt: skip
+
+ATTRIBUTES = {"*": {"id", "class", "alt", "title"}, "img": {"src", "srcset"}, "a": {"href"}}
+
+
+def by_nh3(markup: str) -> str:
+    """Return what nh3 lets through where data attributes are allowed."""
+    return nh3.clean(markup, generic_attribute_prefixes={"data-"})
+
+
+def by_bleach(markup: str) -> str:
+    """Return what bleach lets through where data attributes are allowed."""
+    tags = bleach.sanitizer.ALLOWED_TAGS | {"img", "p"}
+    kept = {"id", "src", "srcset"}
+    return str(bleach.clean(markup, tags, lambda tag, name, value: name.startswith("data-") or name in kept))
+
+
+def in_page(moment: str) -> Callable[[str], str]:
+    """Return what puts markup into a page through DOMPurify at its defaults."""
+
+    def put(markup: str) -> str:
+        text = json.dumps(markup).replace("<", "\\u003c")
+        work = f"document.getElementById('c').innerHTML = DOMPurify.sanitize({text});"
+        if moment == "later":
+            work = f"addEventListener('load', () => {{ {work} }});"
+        kind = ' type="module"' if moment == "module" else ""
+        return f'<div id="c"></div><script src="/purify.js"></script><script{kind}>{work}</script>'
+
+    return put
+
+
+WAYS: dict[str, Callable[[str], str]] = {
+    "from nh3": by_nh3,
+    "from bleach": by_bleach,
+    "by an inline script": in_page("inline"),
+    "by a module": in_page("module"),
+    "later": in_page("later"),
+}
+
+
+def site(comment: str, purify: str) -> Callable[..., Iterable[bytes]]:
+    """Return a site with one page, in which somebody commented."""
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title></head><body>{comment}'
+        '<script async src="https://tracker.example/t.js"></script><img src="https://ads.example/a.gif"></body></html>'
+    )
+
+    def app(environ: dict[str, str], start_response: Callable[..., object]) -> Iterable[bytes]:
+        script = environ["PATH_INFO"] == "/purify.js"
+        start_response("200 OK", [("Content-Type", "text/javascript" if script else "text/html; charset=utf-8")])
+        return [(purify if script else page).encode()]
+
+    return app
+
+
+@pytest.fixture(scope="module", params=["chromium_profile", "firefox"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The engines that the second half of the runtime is written for."""
+    found: Engine = request.getfixturevalue(request.param)
+    return found
+
+
+def settled(lane: Lane) -> None:
+    """Wait until the network is at rest."""
+    lane.settle()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_gadget_becomes_code_or_an_address(proxy: Proxy, engine: Engine, way: str, tmp_path: Path) -> None:
+    """
+    With all gadgets in a page: accepting runs none of them, asks none of their hosts, and runs what was granted.
+
+    Then a second grant and a click on what can be pressed change nothing of that.
+    """
+    purify = npm_packages.text("dompurify/dist/purify.min.js")
+    comment = "".join(f'<section id="g{number}">{one}</section>' for number, one in enumerate(GADGETS.values()))
+    config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
+    lane: Lane
+    with proxy.lane({FIRST_PARTY: ConsentMiddleware(site(WAYS[way](comment), purify), config)}) as lane:
+        with engine.session(lane, True) as session:
+            session.open(ROOT)
+            settled(lane)
+            session.click("[data-cmw-banner] [value=accept-all]")
+            settled(lane)
+            session.click("p[data-press]")
+            session.click("a[data-press]")
+            settled(lane)
+            html = session.html()
+        hosts = {hit.host for hit in lane.hits()}
+    assert not re.search(r"<html[^>]* data-ran", html, re.IGNORECASE)
+    assert "elsewhere.example" not in hosts
+    assert {"tracker.example", "ads.example"} <= hosts
+
+
+@pytest.mark.parametrize("name", GRANTS)
+@pytest.mark.parametrize("moment", ["from the server", "inline", "later"])
+def test_no_form_of_a_page_grants(proxy: Proxy, engine: Engine, name: str, moment: str, tmp_path: Path) -> None:
+    """Pressed by a visitor who has not answered, it grants nothing: no tracker is asked, whoever made the form."""
+    purify = npm_packages.text("dompurify/dist/purify.min.js")
+    comment = GRANTS[name] if moment == "from the server" else in_page(moment)(GRANTS[name])
+    config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
+    with proxy.lane({FIRST_PARTY: ConsentMiddleware(site(comment, purify), config)}) as lane:
+        with engine.session(lane, True) as session:
+            session.open(ROOT)
+            settled(lane)
+            session.click("#press")
+            settled(lane)
+            session.open(ROOT)
+            settled(lane)
+        hosts = {hit.host for hit in lane.hits()}
+    assert hosts.isdisjoint({"tracker.example", "ads.example"})
