@@ -6,6 +6,7 @@ Fixtures of one part live in the ``conftest.py`` of that part's folder.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import signal
@@ -80,6 +81,23 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the developer's own keys and proxies from the code under test."""
     for name in ("CONSENT_KEYS", "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """
+    Hide the event loop of Playwright from a test that uses no browser.
+
+    Playwright's synchronous API keeps a loop running in this thread for as long as the browser is open. asyncio sees
+    it and refuses to run another.
+    """
+    if "chromium" in request.fixturenames:
+        yield
+        return
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(scope="session")
