@@ -239,7 +239,10 @@ class Matcher:
         if target.host:
             return self.resolved(target, page.host)
         if target.scheme == "javascript":
-            return self.code(unquote_to_bytes(target.rest), page)
+            # A string that the code ends with becomes a document,
+            # https://html.spec.whatwg.org/#the-javascript:-url-special-case
+            code = unquote_to_bytes(target.rest)
+            return tuple(sorted({*self.code(code, page), *self._code.anywhere(code, page.host)}))
         if target.scheme == "data":
             data = data_url(target.rest)
             if data.is_xml or data.kind == "text/html":

@@ -70,6 +70,12 @@ URLS = {
     "/stats/hits": (),
     "javascript:trackNow(1)": ("call",),
     "javascript:%74rackNow(1)": ("call",),
+    # What it ends with is a document.
+    "javascript:'<img src=https://maps.de/1.gif>'": ("any",),
+    "javascript:`<iframe src=//maps.de/></iframe>`": ("any",),
+    "javascript:%22%3Cscript src=%2F%2Fmaps.de%2Fa.js%3E%22": ("any",),
+    "javascript:'<img onerror=trackNow(1) src=x>'": ("call",),
+    "javascript:void 'maps.example'": (),
     "data:text/html,<script>trackNow(1)</script>": ("call",),
     "data:text/javascript;base64," + base64.b64encode(b"trackNow(1)").decode(): ("call",),
     "data:text/javascript;base64,dHJhY2tOb3coMSk": ("call",),
