@@ -26,7 +26,7 @@ _CODE = "script: "
 ValueOf = Callable[[bytes], str | None]
 
 
-class _Rule(NamedTuple):
+class PlaceRule(NamedTuple):
     name: bytes
     #: Attribute, operator ("", "=", "*=", "~=") and value.
     conditions: tuple[tuple[bytes, str, str], ...]
@@ -54,7 +54,7 @@ class Places:
     """
 
     def __init__(self, services: Iterable[Service] = ()) -> None:
-        self._rules: list[_Rule] = []
+        self._rules: list[PlaceRule] = []
         self._codes: list[tuple[str, str]] = []
         self.ids = frozenset(self._read(services))
         #: What a tokenizer must stop at: the attribute of a rule's first condition, and what must be in its value.
@@ -77,7 +77,7 @@ class Places:
                     )
                     for sign, word, attribute, operator, value in _PART.findall(text, name.end() if name else 0)
                 )
-                self._rules.append(_Rule(name.group().encode() if name else b"", conditions, service.id))
+                self._rules.append(PlaceRule(name.group().encode() if name else b"", conditions, service.id))
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -95,6 +95,6 @@ class Places:
         return tuple(dict.fromkeys([*found, *(id_ for part, id_ in self._codes if part in text)]))
 
 
-def _is_hidden(rule: _Rule) -> bool:
+def _is_hidden(rule: PlaceRule) -> bool:
     """Whether the tokenizer would pass over what a rule means: it stops at scripts and custom elements anyway."""
     return rule.name != b"script" and b"-" not in rule.name and bool(rule.conditions)

@@ -3,7 +3,7 @@ A byte tokenizer for HTML: what ends where, by the states of the HTML Standard.
 
 The patterns work on any ASCII-compatible bytes and never backtrack over a
 repeat, so each is linear. :class:`Syntax` holds the two that depend on which
-element names matter; the rest are module constants. See
+element names matter; the rest are module constants. Long because the patterns of a page build on one another. See
 https://html.spec.whatwg.org/#tokenization.
 """
 
