@@ -605,8 +605,22 @@ document.currentScript.cmw = kit => {
     setTimeout(() => { if (el[handler]) el[handler](new Event(handler.slice(2))); });
   };
 
+  // A custom element that was kept from coming to life under its name, which it gets now.
+  const RENAMED = /^cmw-(?=.*-)/;
+  const named = el => {
+    const real = doc.createElement(el.localName.replace(RENAMED, ''));
+    restore(el, real);
+    real.append(...el.childNodes);
+    el.replaceWith(real);
+  };
+  // What stood in the place of embeds goes before any script looks for the place.
+  const clearPanels = elements => elements.forEach(el => {
+    if (el.matches('[data-cmw-panel]') && known.has(el) && allowsAll(el.getAttribute('data-cmw-held'))) el.remove();
+  });
+
   const giveBack = el => {
     given.add(el);
+    if (RENAMED.test(el.localName)) return named(el);
     const parent = el.parentNode;
     const next = el.nextSibling;
     const again = REINSERTED.test(el.localName) && el.isConnected &&
@@ -633,8 +647,10 @@ document.currentScript.cmw = kit => {
     queues.pass(true);
     const found = [];
     walk(doc, el => el.matches(HELD) && found.push(el));
+    clearPanels(found);
     for (const el of found) {
       try {
+        if (el.matches('[data-cmw-panel]')) continue;
         const ids = el.getAttribute('data-cmw-held');
         const script = el.localName === 'script';
         if (el.localName === 'style' || known.has(el)) clear(el);
@@ -687,11 +703,22 @@ document.currentScript.cmw = kit => {
     }).catch(report);
   };
 
+  // What a script makes of an embed cannot be told from the rest of its service, which runs until the page is left.
+  const lend = ids => {
+    queues.begin();
+    ids.forEach(id => kit.on.add(id));
+    doc.dispatchEvent(new CustomEvent('cmw:change', { detail: { granted: [...kit.on], purposes: [], state: kit.state } }));
+    kit.release(() => location.reload());
+  };
   // Give one embed back, whatever is granted, and nothing else of its service.
   kit.once = async ({ isTrusted, origin, source }) => {
     const frame = isTrusted && origin === location.origin && source.frameElement;
     const all = await parsed;
     if (!frame || frame.ownerDocument !== doc || !all || !all.has(frame) || given.has(frame)) return;
+    if (frame.hasAttribute('data-cmw-panel')) {
+      lend(frame.getAttribute('data-cmw-held').split(','));
+      return;
+    }
     const mark = frame.getAttribute('data-consent');
     // What is marked so passes the guard; for this one load.
     frame.setAttribute('data-consent', 'necessary');

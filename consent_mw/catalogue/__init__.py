@@ -71,7 +71,10 @@ _TEXTS = (
     "snippet",
     "source",
 )
-_LISTS = ("purposes", "hosts", "paths", "inline", "elements", "cookies", "storage", "databases", "queue", "signals")
+_LISTS = (
+    *("purposes", "hosts", "paths", "inline", "elements", "places"),
+    *("cookies", "storage", "databases", "queue", "signals"),
+)
 _FLAGS = ("tracker", "embed", "manager")
 _KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "cookie_days", "description"))
 
@@ -362,6 +365,7 @@ def _service(table: Mapping[str, object]) -> Service:
         storage=texts("storage"),
         databases=texts("databases"),
         queue=_expand(texts("queue")),
+        places=texts("places"),
         cookie_days=MappingProxyType(dict(lives) if isinstance(lives, dict) else {}),
         country=text("country"),
         policy=text("policy"),
@@ -443,5 +447,10 @@ _LIST_CHECKS: Mapping[str, _Check] = {
     "storage": _pattern(service_rules.KEY_NAME, "a storage key"),
     "databases": _pattern(service_rules.KEY_NAME, "the name of a database"),
     "queue": _shape(_QUEUE, "a global of a vendor's snippet", "Write _paq[], fbq() or mixpanel.{track,people.set}()."),
+    "places": _shape(
+        service_rules.PLACE,
+        "a place",
+        "Write .class, #id, [attr], name[attr*=part], or script: and some code.",
+    ),
     "signals": _one_of(SIGNALS),
 }
