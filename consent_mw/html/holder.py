@@ -42,6 +42,7 @@ from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
 from consent_mw.html.hold_policy import TagPlan
+from consent_mw.html.labels import text_codec_of
 from consent_mw.html.suspects import STRANGER
 from consent_mw.html.suspects import element_of
 from consent_mw.html.urls import DataUrl
@@ -216,11 +217,9 @@ class Holder:
             return self.not_allowed((UNKNOWN_SERVICE,))
         values = [value for wide in self.wide for value in css.urls(data.body, wide)]
         if data.charset:
-            # Not every label of Python's is one of a browser's, which then reads the bytes as they are: both count.
-            try:
-                values += css.urls(data.body.decode(data.charset, "replace").encode("utf-8", "replace"))
-            except (LookupError, ValueError):
-                return self.not_allowed((UNKNOWN_SERVICE,))
+            codec = text_codec_of(data.charset)
+            # Where browsers do not know the label they read the bytes as if there were none.
+            values += css.urls(data.body.decode(codec, "replace").encode("utf-8", "replace")) if codec else []
         ids = [id_ for value in dict.fromkeys(values) for id_ in self.css_url(value, depth + 1)]
         return tuple(dict.fromkeys(ids))
 
