@@ -264,9 +264,10 @@ class Holder:
         if kind == "refresh":
             target = refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
-        if kind == "urls":
+        if kind in ("urls", "animated"):
             parts = filter(None, re.split(r"[ \t\n\r\f;]+", self.text(raw)))
-            return tuple(dict.fromkeys(id_ for part in parts for id_ in self._one(encoded(part, self.charset))))
+            ids = [id_ for part in parts for id_ in self._one(encoded(part, self.charset))]
+            return tuple(dict.fromkeys([*ids, *self.css(raw)] if kind == "animated" else ids))
         return self._one(raw, document=kind == "page")
 
     def _tag(self, raw: bytes) -> Ids:
