@@ -17,6 +17,7 @@ from consent_mw.core.counts import K
 from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.model import WHOLE
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Purpose
@@ -41,6 +42,8 @@ _MAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
 
 #: Most ids in one placeholder; no element is held for more.
 _PLACEHOLDER_LIMIT = 8
+#: So many purposes the sheet of the pages can tell apart.
+_TOLD_APART = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class ServiceView:
     by_purpose: bool
     #: True for a tag manager: it runs as soon as one of its purposes is granted.
     manager: bool
+    #: The classes by which the sheet shows "included" in place of the switch, where the purposes' switches say so:
+    #: ``any2`` for the second purpose, or ``every every1 every2`` for a service that needs both.
+    included: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,10 @@ class PlaceholderView:
     services: tuple[str, ...] = ()
     #: The ids that the embed is held for, joined by commas.
     ids: str = ""
+    #: The kind of the first service, which says what picture fits; empty where it is not known.
+    kind: str = ""
+    #: Address of a picture of the owner's; or empty.
+    poster: str = ""
 
 
 class Pages:
@@ -250,7 +260,17 @@ class Pages:
             checked=runs and not self._through_purposes(service),
             by_purpose=runs and self._through_purposes(service),
             manager=service.manager,
+            included=self._included(service),
         )
+
+    def _included(self, service: Service) -> str:
+        numbers = {id: number for number, id in enumerate(self._labels, 1)}
+        needed = [numbers.get(id, 0) for id in service.purposes]
+        if len(needed) == 1 or service.manager:
+            return " ".join(f"any{number}" for number in needed if 0 < number <= _TOLD_APART)
+        # Where one of them has no switch that the sheet knows, the service keeps its own.
+        known = all(0 < number <= _TOLD_APART for number in needed)
+        return " ".join(["every", *(f"every{number}" for number in needed)]) if known else ""
 
     def _facts(self, service: Service) -> Iterable[Fact]:
         say = self.say
@@ -293,6 +313,8 @@ class Pages:
         may name a purpose.
         """
         wanted = list(dict.fromkeys(ids.split(",")))[:_PLACEHOLDER_LIMIT]
+        whole = WHOLE in wanted
+        wanted = [id for id in wanted if id != WHOLE]
         marked = {id for id in wanted if id in self._labels and id not in self.site.by_id}
         known = [
             self.site.by_id.get(id)
@@ -319,13 +341,15 @@ class Pages:
             allow=self.fill("placeholder.allow", name=name),
             purposes=tuple(sorted(kept)),
             services=tuple(sorted(now)),
-            ids=",".join(wanted),
+            ids=",".join([*wanted, WHOLE] if whole else wanted),
+            kind=services[0].kind if services else "",
+            poster=next((service.poster for service in services if service.poster), ""),
         )
 
     def embeds(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Return the ids, sorted, if visitors are asked about each of them; else nothing."""
         wanted = tuple(sorted(ids))
-        offered_now = {service.id for service in self.site.optional} | self._labels.keys()
+        offered_now = {service.id for service in self.site.optional} | self._labels.keys() | {WHOLE}
         return wanted if offered_now.issuperset(wanted) else ()
 
     def country(self, code: str) -> str:

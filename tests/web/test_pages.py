@@ -260,7 +260,16 @@ def test_a_placeholder_says_what_would_happen() -> None:
     page = soup(Visitor(), "/placeholder/video")
     assert "Video Player: switched off" in page.get_text()
     assert "load it from Streams GmbH, which then learns your IP address" in page.get_text()
-    assert {tag["target"] for tag in page.select("form, a")} == {"_top"}
+    assert {tag["target"] for tag in page.select("form, a")} == {"_parent"}
+
+
+def test_the_owners_picture_stands_in_a_placeholder() -> None:
+    """A poster takes the place of the sign of the service's kind, and says nothing to who cannot see it."""
+    services = (*SITE.services, replace(SITE.by_id["video"], id="film", poster="/still.jpg?a=1&b=2"))
+    page = soup(Visitor(FakeContext(site=replace(SITE, services=services))), "/placeholder/film")
+    picture = one(page, "main.poster img.picture")
+    assert (picture["src"], picture["alt"]) == ("/still.jpg?a=1&b=2", "")
+    assert soup(Visitor(), "/placeholder/video").select("img, .poster") == []
 
 
 def test_allowing_an_embed_adds_to_what_is_granted() -> None:
@@ -344,7 +353,7 @@ def test_every_answer_protects_itself(path: str) -> None:
 def test_pages_allow_nothing_but_their_sheet(path: str, frames: str, options: str) -> None:
     """The policy forbids all but our own; only a placeholder has a script, and may be framed, by this site."""
     headers = Visitor().get(path).headers
-    own = "script-src 'self'; connect-src 'self'; " if "placeholder" in path else ""
+    own = "img-src 'self'; script-src 'self'; connect-src 'self'; " if "placeholder" in path else ""
     policy = f"default-src 'none'; style-src 'self'; {own}form-action 'self'; base-uri 'none'; frame-ancestors {frames}"
     assert headers["Content-Security-Policy"] == policy
     assert headers["X-Frame-Options"] == options
