@@ -34,7 +34,7 @@ _ESCAPE_TAIL = re.compile(rb"\x1b[($]?\Z")
 #: How far a browser looks for a declaration before it starts, https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding
 _PRESCAN = 1024
 #: What may stand before a declaration that all browsers find: nothing that one of them reads as text.
-_BEFORE_META = re.compile(rb"(?:[ \t\n\r\f]++|<!doctype[^>]*+>|<!--[^->]*+-->)*+", re.I)
+_BEFORE_META = re.compile(rb"(?:[ \t\n\r\f]++|<!doctype[^>]*+>|<!--[^->]*+-->|(?!))*+", re.I)
 _OF_THE_HEAD = frozenset({b"html", b"head", b"link", b"base", b"meta"})
 _IN_CONTENT = re.compile(rb"charset[ \t\n\r\f]*=[ \t\n\r\f]*[\"']?([^\"' \t\n\r\f;]*)", re.I)
 
