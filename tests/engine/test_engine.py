@@ -148,6 +148,27 @@ def test_what_is_learned_is_declared(make: Make, caplog: pytest.LogCaptureFixtur
     ]
 
 
+@pytest.mark.parametrize(
+    ("marked", "purpose", "released"),
+    [
+        (b"<script data-consent=marketing>own()</script>", "marketing", b"<script data-consent=marketing>own()"),
+        (b"<img data-consent=analytics src=/count.gif alt=''>", "analytics", b" src=/count.gif"),
+        (b"<iframe data-consent=embeds src=/map title=Map></iframe>", "embeds", b" src=/map"),
+    ],
+)
+def test_an_author_s_own_mark_is_asked_about(make: Make, marked: bytes, purpose: str, released: bytes) -> None:
+    """On a site that declares nothing a marked element is held, brings the banner, and comes with its purpose."""
+    engine = make()
+    page = b"<!doctype html><body><p>text" + marked
+    for _ in range(2):
+        out, _ = visit(engine, page)
+        assert BANNER in out
+        assert released not in out
+    ids = [service.id for service in engine.now().site.optional]
+    granted, _ = visit(engine, page, ("cookie", choice(engine, *ids, purposes=(purpose,))))
+    assert released in granted
+
+
 def test_two_processes_learn_from_each_other(make: Make) -> None:
     """What one process saw the other declares too, within a second."""
     one, two = make(), make()

@@ -61,6 +61,16 @@ DATA = {
     "an optional call": "window.fbq?.('track'); cart.update(1)",
     "a film in an element tree": 'render({"tag":"iframe","src":"https://films.test/embed/7"}); fetch("/api")',
     "films in a list": "var all = ['https://films.test/embed/1', 'https://films.test/embed/2']; el.innerHTML = ''",
+    "a film in a Gradio-like config": (
+        r"""window.config = {"value": "<iframe src=\"https://films.test/embed/1\">"}; fetch('/info')"""
+        + """; document.head.append(Object.assign(document.createElement('script'), {src: '/own.js'}))"""
+    ),
+    "a film in a Dash-like layout": (
+        """start({"props": {"src": "https://films.test/embed/7"}, "type": "Iframe"}); new Image().src = '/own.gif'"""
+    ),
+    "a film in an island's attributes": (
+        r"""mount(JSON.parse('{"url":"https:\/\/films.test\/embed\/7"}')); document.createElement('script').src = own"""
+    ),
     "state beside imports": "const d = ['<script src=https://px.test/p.js>']; import('/app.js').then(a => a.start(d))",
     "a list beside a request": "const csp = ['https://px.test/']; fetch('/csp', {method: 'POST', body: csp})",
     "a call that may fail": "try { fbq('track', 'X') } catch (e) { } finally { submit() }",
