@@ -22,7 +22,16 @@ SERVICES = (
     Service(
         "pixel", "P", "V", ("marketing",), hosts=("px.test",), inline=("fbq(", "gtm.x'"), queue=("fbq()",), tracker=True
     ),
-    Service("stats", "S", "V", ("analytics",), hosts=("stats.test",), inline=("hey(", "heySettings ="), tracker=True),
+    Service(
+        "stats",
+        "S",
+        "V",
+        ("analytics",),
+        hosts=("stats.test",),
+        inline=("hey(", "heySettings =", "_hq = window._hq"),
+        queue=("_hq[]",),
+        tracker=True,
+    ),
     Service("films", "F", "V", ("embeds",), hosts=("films.test",), embed=True),
     Service("wide", "W", "V", ("analytics",), paths=("?id=G-", "/gtag/js?id=G-"), tracker=True),
     Service("light", "L", "V", ("analytics",), elements=("script[data-site][src*=light]",), tracker=True),
@@ -52,6 +61,19 @@ DATA = {
     "an optional call": "window.fbq?.('track'); cart.update(1)",
     "a film in an element tree": 'render({"tag":"iframe","src":"https://films.test/embed/7"}); fetch("/api")',
     "films in a list": "var all = ['https://films.test/embed/1', 'https://films.test/embed/2']; el.innerHTML = ''",
+    "a film in a Gradio-like config": (
+        r"""window.config = {"value": "<iframe src=\"https://films.test/embed/1\">"}; fetch('/info')"""
+        + """; document.head.append(Object.assign(document.createElement('script'), {src: '/own.js'}))"""
+    ),
+    "a film in a Dash-like layout": (
+        """start({"props": {"src": "https://films.test/embed/7"}, "type": "Iframe"}); new Image().src = '/own.gif'"""
+    ),
+    "a film in an island's attributes": (
+        r"""mount(JSON.parse('{"url":"https:\/\/films.test\/embed\/7"}')); document.createElement('script').src = own"""
+    ),
+    "state beside imports": "const d = ['<script src=https://px.test/p.js>']; import('/app.js').then(a => a.start(d))",
+    "a list beside a request": "const csp = ['https://px.test/']; fetch('/csp', {method: 'POST', body: csp})",
+    "a call that may fail": "try { fbq('track', 'X') } catch (e) { } finally { submit() }",
     "a film in markup of the state": 'const s = {body: "<iframe src=https://films.test/embed/1>"}; fetch(s.url)',
 }
 
@@ -73,6 +95,9 @@ CODE = {
     "an address": ("var s = document.createElement('script'); s.src = 'https://px.test/p.js'", "pixel"),
     "a film set": ("f.src = 'https://films.test/embed/7'", "films"),
     "a film written": ("document.write('<iframe src=\"https://films.test/embed/7\">')", "films"),
+    "one of several requests": ("fetch('/a'); fetch(base + 'https://px.test/p')", "pixel"),
+    "a request for its address": ("fetch('https://px.test/p', {body: 1})", "pixel"),
+    "a call beside imports": ("import('/app.js'); fbq('init', '1')", "pixel"),
     "a film's loader": ("loadScript('https://films.test/player/api.js')", "films"),
     "an import": ("import x from 'https://px.test/p.js'", "pixel"),
     "what the lexer cannot read": ("'unclosed\nfbq('init')", "pixel"),
@@ -89,6 +114,7 @@ BOOTSTRAP = "<script src=https://px.test/p.js></script>"
 MIXED = {
     "a click": "document.getElementById('buy').onclick = () => { fbq('track', 'Buy'); cart.add(1) }",
     "a line in between": "menu.open(); fbq('track', 'View'); cart.load(2)",
+    "a list made before": "window.fbq_list = 1; var own = menu(); fbq('track', own)",
     "a function": "function bought(x) { fbq('track', x); return total(x) }",
 }
 
@@ -102,6 +128,22 @@ def test_own_code_beside_a_call_runs_where_the_service_is_held(code: str) -> Non
     out = page.feed((BOOTSTRAP + script).encode()) + page.finish()
     assert out.endswith(script.encode())
     assert out.count(b"data-cmw-held") == 1
+
+
+LEFT = {
+    "settings": "window.heySettings = {id: 1}; menu.open()",
+    "a list": "_hq = window._hq || []; _hq.push(['a']); menu.open()",
+}
+
+
+@pytest.mark.parametrize("code", LEFT.values(), ids=LEFT)
+def test_own_code_beside_settings_runs_where_the_service_is_held(code: str) -> None:
+    """What is left for a service to find sends nothing; a script that also brings the service is held."""
+    loader, own = "<script src=https://stats.test/s.js></script>", f"<script>{code}</script>"
+    page = Rewriter(Holder(HoldPolicy(MATCHER, frozenset()), PAGE, document=held_in))
+    assert (page.feed((loader + own).encode()) + page.finish()).endswith(own.encode())
+    brings = code + "; document.head.append(document.createElement('script'))"
+    assert held(f"<script>{brings}</script>") == {"stats"}
 
 
 def test_what_became_of_such_a_script_is_not_remembered_for_another_page() -> None:
@@ -137,6 +179,10 @@ BECOMES = {
     "a delayed script": ("<script type=rocketlazyloadscript data-rocket-src=https://px.test/p.js></script>", {"pixel"}),
     "Rocket Loader": ("<script type=0a1b2c-text/javascript>fbq('init')</script>", {"pixel"}),
     "LiteSpeed": ("<script type=litespeed/javascript data-src=https://px.test/p.js></script>", {"pixel"}),
+    "PHAST": ("<script type=text/phast>fbq('init')</script>", {"pixel"}),
+    "a type nobody knows": ("<script type=text/ez-x src=https://px.test/p.js></script>", {"pixel"}),
+    "one with a lazy address": ("<script type=x/late data-late-src=https://px.test/p.js></script>", {"pixel"}),
+    "data of a type nobody knows": ("<script type=x/state>{'a':'https://px.test/p.js'}</script>", set()),
     "a bundle": ('<script type=webbundle>{"source":"https://px.test/a.wbn"}</script>', {"pixel"}),
     "a template": ("<script type=text/x-handlebars><img src=https://px.test/p></script>", set()),
     "JSON": ('<script type=application/json>{"a":"https://px.test/p.js"}</script>', set()),
@@ -145,9 +191,18 @@ BECOMES = {
     "a lazy list": ("<img src=/a.gif data-srcset='https://px.test/1 1x'>", {"pixel"}),
     "a lazy picture of the site's": ("<img src=/a.gif data-src=/b.jpg>", set()),
     "a custom element": ("<media-player src=https://films.test/watch/1></media-player>", {"films"}),
+    "a custom element's film": ("<my-player video-url=https://films.test/w/1></my-player>", {"films"}),
+    "a frame of another loader": ("<iframe lazy-src=https://films.test/embed/1></iframe>", {"films"}),
+    "a list of another loader": ("<img LAZY-srcset='https://px.test/1 1x'>", {"pixel"}),
     "a model": ("<model src=https://px.test/a.usdz></model>", {"pixel"}),
     "a gateway": ("<script src=/metrics/?id=G-ABCDEF1234></script>", {"wide"}),
     "a gateway, in any order": ("<script src='/x/t.js?l=dl&amp;cx=c&amp;id=G-ABCDEF1234'></script>", {"wide"}),
+    "a gateway in a folder": ("<script src='/secure/m/?cx=c&amp;l=dl&amp;id=G-ABCDEF1234'></script>", {"wide"}),
+    "a template with a base": (
+        "<base href=https://px.test/><template><script src=p.js></script></template>",
+        {"pixel"},
+    ),
+    "a picture of a drawing": ("<svg><image href=https://px.test/1 /></svg>", {"pixel"}),
     "a product's number": ("<img src='/thumb?id=G-1234567'>", set()),
     "an attribute and a name": ("<script src=/light.js data-site=1></script>", {"light"}),
     "an attribute alone": ("<script src=/app.js data-site=1></script>", set()),
