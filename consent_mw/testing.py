@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from consent_mw import config as configuration
-from consent_mw.audit.pages import Page
+from consent_mw.audit.pages import AuditedPage
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.routes import every_route
 from consent_mw.audit.targets import Response
@@ -62,7 +62,9 @@ def assert_held(response: Any, config: None | str | os.PathLike[str] | Mapping[s
         raise AssertionError(f"{page.path} cannot be looked at: {page.refused or page.problem}")
 
 
-def _held_page(response: Any, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None) -> Page:
+def _held_page(
+    response: Any, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
+) -> AuditedPage:
     """Return what is held of a response."""
     origin, path, answer = _answer(response)
     return _reader(config).read(origin, path, answer, whole=False)

@@ -4,13 +4,13 @@ What a site sends before, after and against a visitor's choice, and what an owne
 Theory of operation
 -------------------
 
-An audit asks a :class:`~consent_mw.audit.targets.Target` (an address, or an application in this process) for pages,
-as several visitors (:mod:`consent_mw.audit.passes`): one who has not chosen, one who said no, one who withdrew, one
-whose browser sends Global Privacy Control. Each page is read by the rewriter itself through
+An audit asks an :class:`~consent_mw.audit.targets.AuditTarget` (an address, or an application in this process) for
+pages, as several visitors (:mod:`consent_mw.audit.passes`): one who has not chosen, one who said no, one who withdrew,
+one whose browser sends Global Privacy Control. Each page is read by the rewriter itself through
 :class:`consent_mw.http.observed.Observer`: whatever the rewriter would hold now is what a browser would load now. So
 an audit knows exactly the services, signs and corners of HTML that the middleware knows, and never differs from it.
 
-What was seen becomes a :class:`~consent_mw.audit.findings.Report`, which :mod:`consent_mw.audit.formats` writes.
+What was seen becomes a :class:`~consent_mw.audit.findings.AuditReport`, which :mod:`consent_mw.audit.formats` writes.
 
 ====================================  ============================================================
 :mod:`consent_mw.audit.targets`       asks a site for one response, within bounds

@@ -23,7 +23,7 @@ from pathlib import Path
 from consent_mw.audit import passes
 from consent_mw.audit.other_tools import OtherTool
 from consent_mw.audit.other_tools import tools_in
-from consent_mw.audit.pages import Page
+from consent_mw.audit.pages import AuditedPage
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.pages import SeenLoad
 from consent_mw.audit.passes import Walk
@@ -34,7 +34,17 @@ from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.http.cookies import name_of_pair
 
-__all__ = ["KINDS", "Accepted", "Finding", "Kind", "Place", "Report", "accepted_lines", "read_accepted", "report_of"]
+__all__ = [
+    "KINDS",
+    "Accepted",
+    "AuditFinding",
+    "Kind",
+    "SeenPlace",
+    "AuditReport",
+    "accepted_lines",
+    "read_accepted",
+    "report_of",
+]
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
@@ -90,7 +100,7 @@ _ID = re.compile(r"[0-9a-f]{10}")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SeenPlace:
     """Where something was seen: a page, line and column from 1 (0 in the response's head), and how it begins."""
 
     path: str
@@ -100,7 +110,7 @@ class Place:
 
 
 @dataclass
-class Finding:
+class AuditFinding:
     """
     Something that an owner should know.
 
@@ -123,7 +133,7 @@ class Finding:
     what: str
     remedy: str
     passes: list[str] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
+    places: list[SeenPlace] = field(default_factory=list)
     #: How often it was seen in the first of its passes.
     count: int = 0
     #: Why it is accepted; empty where it is not.
@@ -136,7 +146,7 @@ class Finding:
 
 
 @dataclass
-class Report:
+class AuditReport:
     """
     The result of an audit.
 
@@ -158,11 +168,11 @@ class Report:
     held: dict[str, int] = field(default_factory=dict)
     loading: dict[str, int] = field(default_factory=dict)
     would_hold: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[AuditFinding] = field(default_factory=list)
     unseen: list[tuple[str, str]] = field(default_factory=list)
 
     @property
-    def open(self) -> list[Finding]:
+    def open(self) -> list[AuditFinding]:
         """The findings that count: errors and warnings that nobody accepted."""
         return [one for one in self.findings if one.severity != NOTE and not one.accepted]
 
@@ -172,9 +182,9 @@ class Report:
         return any(self.pages.values())
 
 
-def report_of(target: str, walk: Walk, reader: Reader, today: date) -> Report:
+def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditReport:
     """Return what the pages of a walk say about a site."""
-    report = Report(target, today.isoformat(), unseen=list(walk.unseen))
+    report = AuditReport(target, today.isoformat(), unseen=list(walk.unseen))
     report.pages = {name: sum(page.is_page for page in pages) for name, pages in walk.pages.items()}
     untouched = walk.pages.get(passes.UNTOUCHED, [])
     report.wrapped = any(page.marks.choice for page in untouched)
@@ -184,16 +194,16 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> Report:
         for load in page.loads:
             _add(report.loading, load.service.id, 1)
             report.would_hold += load.is_held
-    found: dict[str, Finding] = {}
+    found: dict[str, AuditFinding] = {}
     for name, kind in _FIRING.items():
         for page in walk.pages.get(name, []):
             for load in page.loads:
                 _note_load(found, page, load, kind if load.is_held else "not-held", name, wrapped=report.wrapped)
     for finding, page in _about_pages(untouched):
-        _merge(found, finding, passes.UNTOUCHED, Place(page.path, 0, 0, ""))
+        _merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
     for page in (page for pages in walk.pages.values() for page in pages):
         for finding in _about_cookies(page, reader):
-            _merge(found, finding, passes.UNTOUCHED, Place(page.path, 0, 0, ""))
+            _merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
     for finding in _about_declarations(report, reader):
         found[finding.id] = finding
     order = list(KINDS)
@@ -212,7 +222,7 @@ def _id(*facts: str) -> str:
 
 
 def _note_load(
-    found: dict[str, Finding], page: Page, load: SeenLoad, kind: str, pass_name: str, *, wrapped: bool
+    found: dict[str, AuditFinding], page: AuditedPage, load: SeenLoad, kind: str, pass_name: str, *, wrapped: bool
 ) -> None:
     """Take up something that loads; what a later pass sees again belongs to the finding of the first."""
     service, seen = load.service, load.seen
@@ -222,7 +232,7 @@ def _note_load(
     what = f"{service.name}{f' ({service.vendor})' if service.vendor else ''}, {where}"
     if load.host and load.host != service.name:
         what += f", from {load.host}"
-    finding = Finding(
+    finding = AuditFinding(
         _id(kind, service.id, seen.element, load.host),
         kind,
         service.id,
@@ -231,10 +241,10 @@ def _note_load(
         what + ".",
         _remedy(kind, service, load.host, wrapped=wrapped),
     )
-    _merge(found, finding, pass_name, Place(page.path, seen.line, seen.column, seen.markup))
+    _merge(found, finding, pass_name, SeenPlace(page.path, seen.line, seen.column, seen.markup))
 
 
-def _merge(found: dict[str, Finding], finding: Finding, pass_name: str, place: Place) -> None:
+def _merge(found: dict[str, AuditFinding], finding: AuditFinding, pass_name: str, place: SeenPlace) -> None:
     known = found.setdefault(finding.id, finding)
     if pass_name not in known.passes:
         known.passes.append(pass_name)
@@ -272,25 +282,25 @@ def own_service_lines(host: str) -> str:
     return "\n".join("    " + row for row in rows)
 
 
-def _about_pages(pages: Iterable[Page]) -> Iterator[tuple[Finding, Page]]:
+def _about_pages(pages: Iterable[AuditedPage]) -> Iterator[tuple[AuditFinding, AuditedPage]]:
     for page in pages:
         if page.refused:
             remedy = "Correct what the response says of itself; docs/bad-input.md has the reasons one by one."
             yield (
-                Finding(_id("page-refused", page.refused), "page-refused", "", "Page", "", page.refused, remedy),
+                AuditFinding(_id("page-refused", page.refused), "page-refused", "", "Page", "", page.refused, remedy),
                 page,
             )
         for tool in tools_in(page.text):
             yield _other_tool(tool), page
 
 
-def _other_tool(tool: OtherTool) -> Finding:
+def _other_tool(tool: OtherTool) -> AuditFinding:
     what = f"{tool.name} is on the site."
     remedy = f"Once consent_mw asks, take it out: {tool.delete}"
-    return Finding(_id("other-tool", tool.id), "other-tool", tool.id, tool.name, "", what, remedy)
+    return AuditFinding(_id("other-tool", tool.id), "other-tool", tool.id, tool.name, "", what, remedy)
 
 
-def _about_cookies(page: Page, reader: Reader) -> Iterator[Finding]:
+def _about_cookies(page: AuditedPage, reader: Reader) -> Iterator[AuditFinding]:
     """Yield the cookies that last longer than visitors are told."""
     for value in page.cookies:
         name, age = name_of_pair(value), _MAX_AGE.search(value)
@@ -304,7 +314,7 @@ def _about_cookies(page: Page, reader: Reader) -> Iterator[Finding]:
                 table = f"cookie_days = {{ {toml_string(name)} = {days} }}"
                 declare = f"    [[services]]\n    use = {toml_string(service.id)}\n    {table}"
                 remedy = f"Let it last shorter, or tell visitors:\n\n{declare}"
-                yield Finding(
+                yield AuditFinding(
                     _id("cookie-outlives", service.id, name),
                     "cookie-outlives",
                     service.id,
@@ -315,7 +325,7 @@ def _about_cookies(page: Page, reader: Reader) -> Iterator[Finding]:
                 )
 
 
-def _about_declarations(report: Report, reader: Reader) -> Iterator[Finding]:
+def _about_declarations(report: AuditReport, reader: Reader) -> Iterator[AuditFinding]:
     """Yield what is on the pages and not in the configuration, and the other way round."""
     site = reader.site
     if site.learning:
@@ -327,7 +337,7 @@ def _about_declarations(report: Report, reader: Reader) -> Iterator[Finding]:
             continue
         what = f"{service.name} is on the site and not in its configuration."
         remedy = f"Ask visitors about it:\n\n    [[services]]\n    use = {toml_string(id_)}"
-        yield Finding(_id("undeclared", id_), "undeclared", id_, service.name, service.vendor, what, remedy)
+        yield AuditFinding(_id("undeclared", id_), "undeclared", id_, service.name, service.vendor, what, remedy)
     for service in site.optional:
         if service.id not in seen and not seen.intersection(service.purposes):
             what = f"{service.name} is declared, and no page that was read has it."
@@ -335,7 +345,7 @@ def _about_declarations(report: Report, reader: Reader) -> Iterator[Finding]:
                 "Take it out of the configuration if it is gone. An audit does not see what other scripts load, nor"
                 " pages it was not led to."
             )
-            yield Finding(
+            yield AuditFinding(
                 _id("never-seen", service.id), "never-seen", service.id, service.name, service.vendor, what, remedy
             )
 
@@ -381,7 +391,7 @@ def read_accepted(file: Path) -> tuple[Accepted, ...]:
     return tuple(found)
 
 
-def accept(report: Report, accepted: Iterable[Accepted], today: date) -> None:
+def accept(report: AuditReport, accepted: Iterable[Accepted], today: date) -> None:
     """Mark the findings of a report that are accepted, and have not expired."""
     by_id = {one.id: one for one in accepted if one.until >= today}
     for finding in report.findings:
@@ -389,7 +399,7 @@ def accept(report: Report, accepted: Iterable[Accepted], today: date) -> None:
             finding.accepted = one.reason or f"until {one.until.isoformat()}"
 
 
-def accepted_lines(report: Report, today: date) -> str:
+def accepted_lines(report: AuditReport, today: date) -> str:
     """Return the file that accepts what is open in a report, for a limited time."""
     until = (today + timedelta(days=_ACCEPTED_DAYS)).isoformat()
     parts = ["# Findings of `consent-mw audit` that are accepted until a day.\n"]

@@ -17,7 +17,7 @@ from consent_mw.audit.findings import own_service_lines
 from consent_mw.audit.other_tools import OtherTool
 from consent_mw.audit.other_tools import released
 from consent_mw.audit.other_tools import tools_in
-from consent_mw.audit.pages import Page
+from consent_mw.audit.pages import AuditedPage
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.targets import Response
 from consent_mw.config.toml_lines import toml_string
@@ -51,7 +51,7 @@ class Facts:
     controller: str = ""
 
 
-def read_folder(folder: Path, reader: Reader) -> list[Page]:
+def read_folder(folder: Path, reader: Reader) -> list[AuditedPage]:
     """Return the templates of a folder as pages; what their own language puts in is not seen."""
     pages = []
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower().lstrip(".") in _TEMPLATES)
@@ -66,7 +66,7 @@ def read_folder(folder: Path, reader: Reader) -> list[Page]:
     return pages
 
 
-def first_config(pages: Iterable[Page], reader: Reader, facts: Facts) -> str:
+def first_config(pages: Iterable[AuditedPage], reader: Reader, facts: Facts) -> str:
     """
     Return a configuration that asks about everything that the pages bring.
 
@@ -99,7 +99,7 @@ def first_config(pages: Iterable[Page], reader: Reader, facts: Facts) -> str:
     return "\n".join(lines)
 
 
-def _site_lines(pages: list[Page], facts: Facts) -> Iterator[str]:
+def _site_lines(pages: list[AuditedPage], facts: Facts) -> Iterator[str]:
     titles = (unescape(found[1]).strip() for page in pages if (found := _TITLE.search(page.text)))
     name = facts.name or next(titles, "")
     yield f"name = {toml_string(_CONTROL.sub(' ', name))}" if name else '# TODO: name = "..."'
@@ -112,7 +112,7 @@ def _site_lines(pages: list[Page], facts: Facts) -> Iterator[str]:
     yield '# TODO: contact = "..."  # where people write to'
 
 
-def _policy_link(pages: list[Page]) -> str:
+def _policy_link(pages: list[AuditedPage]) -> str:
     for page in pages:
         for address, text in _LINK.findall(page.text):
             way = unescape(address).strip()
@@ -132,7 +132,7 @@ def _service_lines(service: Service, seen: str) -> Iterator[str]:
 _Found = tuple[list[tuple[Service, str]], list[tuple[str, str]], list[OtherTool]]
 
 
-def _found(pages: list[Page], reader: Reader) -> _Found:
+def _found(pages: list[AuditedPage], reader: Reader) -> _Found:
     """Return the services, the hosts that nobody knows, and the other tools, with the pages that have them."""
     services: dict[str, list[str]] = {}
     strangers: dict[str, list[str]] = {}

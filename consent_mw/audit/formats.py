@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from consent_mw.audit.findings import KINDS
-from consent_mw.audit.findings import Finding
-from consent_mw.audit.findings import Place
-from consent_mw.audit.findings import Report
+from consent_mw.audit.findings import AuditFinding
+from consent_mw.audit.findings import AuditReport
+from consent_mw.audit.findings import SeenPlace
 from consent_mw.audit.passes import PASSES
 from consent_mw.notice.escaping import escape
 
@@ -28,9 +28,9 @@ _LIMITS = (
 )
 
 
-def written(report: Report, form: str) -> str:
+def written(report: AuditReport, form: str) -> str:
     """Return a report in a format: ``text``, ``json``, ``html``, ``sarif`` or ``junit``."""
-    forms: dict[str, Callable[[Report], str]] = {
+    forms: dict[str, Callable[[AuditReport], str]] = {
         "text": _text,
         "json": _json,
         "html": _html,
@@ -40,7 +40,7 @@ def written(report: Report, form: str) -> str:
     return forms[form](report)
 
 
-def _summary(report: Report) -> list[str]:
+def _summary(report: AuditReport) -> list[str]:
     """Return the result in sentences."""
     if not report.looked:
         return ["No page could be read."]
@@ -61,14 +61,14 @@ def _summary(report: Report) -> list[str]:
     return lines
 
 
-def _place(place: Place) -> str:
+def _place(place: SeenPlace) -> str:
     return f"{place.path}:{place.line}:{place.column}" if place.line else place.path
 
 
 # -- text
 
 
-def _text(report: Report) -> str:
+def _text(report: AuditReport) -> str:
     lines = [f"Audit of {report.target}, {report.day}", "", *_summary(report)]
     for finding in report.findings:
         head = f"{finding.severity.upper()} {KINDS[finding.kind].title}: {finding.what}"
@@ -88,7 +88,7 @@ def _text(report: Report) -> str:
 # -- JSON
 
 
-def _json(report: Report) -> str:
+def _json(report: AuditReport) -> str:
     found = asdict(report)
     found["format"] = "consent_mw.audit.v1"
     for entry, finding in zip(found["findings"], report.findings, strict=True):
@@ -100,7 +100,7 @@ def _json(report: Report) -> str:
 # -- SARIF, https://docs.oasis-open.org/sarif/sarif/v2.1.0/
 
 
-def _sarif(report: Report) -> str:
+def _sarif(report: AuditReport) -> str:
     rules = [
         {
             "id": name,
@@ -119,7 +119,7 @@ def _sarif(report: Report) -> str:
     return json.dumps(log, indent=2, ensure_ascii=True) + "\n"
 
 
-def _sarif_result(finding: Finding) -> dict[str, object]:
+def _sarif_result(finding: AuditFinding) -> dict[str, object]:
     result: dict[str, object] = {
         "ruleId": finding.kind,
         "level": _LEVELS[finding.severity],
@@ -144,7 +144,7 @@ def _sarif_result(finding: Finding) -> dict[str, object]:
 # -- JUnit
 
 
-def _junit(report: Report) -> str:
+def _junit(report: AuditReport) -> str:
     """Return one test case for each kind of finding that fails a build, so that what is fine is seen as well."""
     kinds = [name for name, kind in KINDS.items() if kind.severity != "note"]
     cases = list(_junit_cases(report, kinds))
@@ -162,7 +162,7 @@ def _junit(report: Report) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + "\n".join([head, *cases, "</testsuite>"]) + "\n"
 
 
-def _junit_cases(report: Report, kinds: list[str]) -> Iterator[str]:
+def _junit_cases(report: AuditReport, kinds: list[str]) -> Iterator[str]:
     for name in kinds:
         found = [one for one in report.open if one.kind == name]
         inside = "".join(
@@ -233,7 +233,7 @@ td.number, th.number {{ text-align: end }}
 """
 
 
-def _html(report: Report) -> str:
+def _html(report: AuditReport) -> str:
     numbers = (
         (sum(report.pages.values()), "page views read"),
         (sum(report.held.values()), "elements held before a choice"),
@@ -254,7 +254,7 @@ def _html(report: Report) -> str:
     )
 
 
-def _html_services(report: Report) -> str:
+def _html_services(report: AuditReport) -> str:
     ids = sorted({*report.held, *report.loading})
     if not ids:
         return "<p>Nothing that reaches others.</p>"
@@ -272,7 +272,7 @@ def _html_services(report: Report) -> str:
     )
 
 
-def _html_finding(finding: Finding) -> str:
+def _html_finding(finding: AuditFinding) -> str:
     advice, _, code = finding.remedy.partition("\n\n")
     pasted = "\n".join(line.removeprefix("    ") for line in code.splitlines())
     places = "".join(

@@ -38,7 +38,7 @@ from consent_mw.http.request import RequestHead
 from consent_mw.http.tracker_cookies import is_own
 from consent_mw.notice.assets import Assets
 
-__all__ = ["Page", "PageMarks", "Reader", "SeenLoad", "host_in", "way_on"]
+__all__ = ["AuditedPage", "PageMarks", "Reader", "SeenLoad", "host_in", "way_on"]
 
 #: Marks of ours, and what stands in their place, as long, where a page is read once more.
 _MARK, _READ_MARK = b"data-cmw-", b"cmw-read-"
@@ -77,7 +77,7 @@ class PageMarks:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class AuditedPage:
     """
     One response that was read.
 
@@ -166,7 +166,7 @@ class Reader:
         prepared = Prepared(site, joined(site.definitions), Assets())
         return prepared.hold_policy(self._undecided, site.mount, Places(site.optional))
 
-    def read(self, origin: str, path: str, answer: Response, *, whole: bool = True) -> Page:
+    def read(self, origin: str, path: str, answer: Response, *, whole: bool = True) -> AuditedPage:
         """
         Return what a response has to do with services.
 
@@ -174,11 +174,11 @@ class Reader:
             whole: Whether to look for strangers that are not held, for links and for marks as well.
         """
         if not answer.status:
-            return Page(path, problem=answer.problem)
+            return AuditedPage(path, problem=answer.problem)
         try:
             body = self._opened(answer)
         except (RefusedMarkup, ValueError) as error:
-            return Page(path, answer.status, problem=f"its content coding cannot be opened: {error}")
+            return AuditedPage(path, answer.status, problem=f"its content coding cannot be opened: {error}")
         headers = [(k, v) for k, v in answer.headers if k.lower() not in ("content-encoding", "content-length")]
         unmarked = _ANY_MARK.sub(_READ_MARK, body)
         parts = urlsplit(origin + path)
@@ -198,7 +198,7 @@ class Reader:
             reader = _Marks(origin + path)
             reader.feed(text)
             marks = reader.found
-        return Page(
+        return AuditedPage(
             path,
             answer.status,
             tuple(sorted(loads, key=lambda load: (load.seen.line, load.seen.column))),

@@ -19,11 +19,11 @@ from dataclasses import field
 from html import unescape
 from urllib.parse import urlencode
 
-from consent_mw.audit.pages import Page
+from consent_mw.audit.pages import AuditedPage
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.pages import way_on
+from consent_mw.audit.targets import AuditTarget
 from consent_mw.audit.targets import Response
-from consent_mw.audit.targets import Target
 
 __all__ = ["ACCEPT", "GPC", "PASSES", "REJECT", "UNTOUCHED", "WITHDRAW", "Limits", "Walk", "walk"]
 
@@ -70,7 +70,7 @@ class Limits:
 class Walk:
     """What an audit saw: pages by pass, and what it could not look at."""
 
-    pages: dict[str, list[Page]] = field(default_factory=dict)
+    pages: dict[str, list[AuditedPage]] = field(default_factory=dict)
     #: Path or step, and why it could not be looked at.
     unseen: list[tuple[str, str]] = field(default_factory=list)
 
@@ -78,7 +78,7 @@ class Walk:
 class _Visitor:
     """One browser profile: it keeps cookies."""
 
-    def __init__(self, target: Target, cookies: Iterable[str], *, gpc: bool = False) -> None:
+    def __init__(self, target: AuditTarget, cookies: Iterable[str], *, gpc: bool = False) -> None:
         self._target = target
         self._cookies = dict(pair.partition("=")[::2] for pair in cookies)
         self._gpc = {"Sec-GPC": "1"} if gpc else {}
@@ -123,7 +123,11 @@ class _Visitor:
 
 
 def walk(
-    target: Target, reader: Reader, begin: list[str], limits: Limits, told: Callable[[int, str], object] = lambda *_: 0
+    target: AuditTarget,
+    reader: Reader,
+    begin: list[str],
+    limits: Limits,
+    told: Callable[[int, str], object] = lambda *_: 0,
 ) -> Walk:
     """
     Visit a site, and return what was seen.
@@ -175,9 +179,9 @@ def _crawl(
     deadline: float,
     found: Walk,
     told: Callable[[int, str], object],
-) -> list[Page]:
+) -> list[AuditedPage]:
     ways = _Ways(begin, limits.alike, reader.site.mount + "/")
-    pages: list[Page] = []
+    pages: list[AuditedPage] = []
     # Redirects and files cost a request and are no pages.
     most = limits.pages * 4
     for address in _sitemap(visitor, origin):

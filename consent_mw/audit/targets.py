@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 from consent_mw.errors import ConsentError
 
-__all__ = ["AppTarget", "Bounds", "Response", "Target", "UrlTarget", "is_asgi", "load_app", "open_target"]
+__all__ = ["AppTarget", "Bounds", "Response", "AuditTarget", "UrlTarget", "is_asgi", "load_app", "open_target"]
 
 #: What an application in this process is visited as: choices are kept over https alone.
 APP_ORIGIN = "https://localhost"
@@ -74,7 +74,7 @@ class Response:
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
-class Target(Protocol):
+class AuditTarget(Protocol):
     """What is audited."""
 
     #: Scheme and host, without a slash at the end.
@@ -401,7 +401,7 @@ def load_app(name: str) -> Any:
     return found
 
 
-def open_target(name: str, bounds: Bounds) -> Target:
+def open_target(name: str, bounds: Bounds) -> AuditTarget:
     """
     Return what a command line names: an address with http or https, or an application as ``module:attribute``.
 

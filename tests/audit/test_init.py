@@ -104,7 +104,6 @@ def test_what_another_tool_holds_is_asked_about(reader: Reader, tool: str) -> No
 @pytest.mark.parametrize(
     ("file", "tool"),
     [
-        ("vanilla-cookieconsent/README.md", "cookieconsent-3"),
         ("klaro/README.md", "klaro"),
         ("tarteaucitronjs/README.md", "tarteaucitron"),
         ("cookieconsent/README.md", "osano-cookieconsent"),
