@@ -11,8 +11,19 @@
   const form = document.forms[0];
   if (!form) return;
   const fields = form.elements;
-  const ids = fields.once ? fields.once.value.split(',') : [];
+  const ids = fields.once ? fields.once.value.split(',').filter(id => id !== '-') : [];
   const once = form.querySelector('[value=once]');
+  // In a page that stands in somebody else's, a browser keeps no choice: it is made in a page of its own.
+  let elsewhere = false;
+  try {
+    elsewhere = top.location.origin !== location.origin;
+  } catch {
+    elsewhere = true;
+  }
+  if (elsewhere) {
+    form.querySelector('[value=save]').hidden = true;
+    document.querySelector('.more a').target = '_blank';
+  }
   const way = form.dataset.way;
   if (once) once.hidden = false;
   // The page may not say in its requests where it is.

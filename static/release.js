@@ -62,8 +62,24 @@ document.currentScript.cmw = kit => {
     else if (more) kit.release(() => location.reload());
   };
 
+  // Libraries that put another page into this one have none of ours in it, or copies that they kept.
+  kit.putBack = keep => {
+    if (!doc.body || kit.ours.some(el => el.isConnected)) return;
+    doc.querySelectorAll('[data-cmw-banner],[data-cmw-reopen]').forEach(el => el.remove());
+    doc.body.prepend(...kit.ours);
+    keep();
+  };
+
+  // Half of a double click is not meant for what the other half has brought there.
+  const stray = button => {
+    const [now, former] = kit.clicks;
+    return former && now.detail && button.contains(now.target) && !button.contains(former.target) &&
+      now.timeStamp - former.timeStamp < 500 &&
+      Math.hypot(now.clientX - former.clientX, now.clientY - former.clientY) < 40;
+  };
   // One click is one request: whoever hears of it next finds it under way.
   kit.send = async (form, button) => {
+    if (stray(button)) return;
     kit.busy = true;
     try {
       const response = await fetch(at('/choice'), {
@@ -77,9 +93,8 @@ document.currentScript.cmw = kit => {
       if (!answer.granted) throw answer;
       chosen(answer);
     } catch (error) {
-      // Blocked, or no network: nothing was granted, and the page need not be lost for saying that it stays so.
-      if (!(error instanceof TypeError) || button.value !== 'reject-all') throw error;
-      kit.find().hidden = true;
+      // Blocked, or no network.
+      throw error instanceof TypeError ? new Event('error') : error;
     } finally {
       kit.busy = false;
     }
@@ -127,10 +142,10 @@ document.currentScript.cmw = kit => {
     if (!show()) throw 0;
   };
   // The details are a layer that one can leave without an answer, and so is a notice that was opened again.
-  doc.addEventListener('keydown', event => {
+  kit.leave = within => {
     const banner = kit.find();
-    if (event.key !== 'Escape' || !banner || !banner.contains(event.target)) return;
-    const details = event.target.closest('details[open]');
+    if (!banner || !banner.contains(within)) return;
+    const details = within.closest('details[open]');
     if (kit.state !== 'none') {
       kit.ours = kit.ours.filter(el => el !== banner);
       banner.remove();
@@ -140,7 +155,7 @@ document.currentScript.cmw = kit => {
       details.open = false;
       details.firstElementChild.focus();
     }
-  });
+  };
 
   const chosen = answer => {
     say(setting('saved') || 'Saved.');
@@ -605,8 +620,22 @@ document.currentScript.cmw = kit => {
     setTimeout(() => { if (el[handler]) el[handler](new Event(handler.slice(2))); });
   };
 
+  // A custom element that was kept from coming to life under its name, which it gets now.
+  const RENAMED = /^cmw-(?=.*-)/;
+  const named = el => {
+    const real = doc.createElement(el.localName.replace(RENAMED, ''));
+    restore(el, real);
+    real.append(...el.childNodes);
+    el.replaceWith(real);
+  };
+  // What stood in the place of embeds goes before any script looks for the place.
+  const clearPanels = elements => elements.forEach(el => {
+    if (el.matches('[data-cmw-panel]') && known.has(el) && allowsAll(el.getAttribute('data-cmw-held'))) el.remove();
+  });
+
   const giveBack = el => {
     given.add(el);
+    if (RENAMED.test(el.localName)) return named(el);
     const parent = el.parentNode;
     const next = el.nextSibling;
     const again = REINSERTED.test(el.localName) && el.isConnected &&
@@ -633,8 +662,10 @@ document.currentScript.cmw = kit => {
     queues.pass(true);
     const found = [];
     walk(doc, el => el.matches(HELD) && found.push(el));
+    clearPanels(found);
     for (const el of found) {
       try {
+        if (el.matches('[data-cmw-panel]')) continue;
         const ids = el.getAttribute('data-cmw-held');
         const script = el.localName === 'script';
         if (el.localName === 'style' || known.has(el)) clear(el);
@@ -687,11 +718,22 @@ document.currentScript.cmw = kit => {
     }).catch(report);
   };
 
+  // What a script makes of an embed cannot be told from the rest of its service, which runs until the page is left.
+  const lend = ids => {
+    queues.begin();
+    ids.forEach(id => kit.on.add(id));
+    doc.dispatchEvent(new CustomEvent('cmw:change', { detail: { granted: [...kit.on], purposes: [], state: kit.state } }));
+    kit.release(() => location.reload());
+  };
   // Give one embed back, whatever is granted, and nothing else of its service.
   kit.once = async ({ isTrusted, origin, source }) => {
     const frame = isTrusted && origin === location.origin && source.frameElement;
     const all = await parsed;
     if (!frame || frame.ownerDocument !== doc || !all || !all.has(frame) || given.has(frame)) return;
+    if (frame.hasAttribute('data-cmw-panel')) {
+      lend(frame.getAttribute('data-cmw-held').split(','));
+      return;
+    }
     const mark = frame.getAttribute('data-consent');
     // What is marked so passes the guard; for this one load.
     frame.setAttribute('data-consent', 'necessary');

@@ -23,7 +23,7 @@
 
   // What release.js gets: the state, which it changes, what it cannot find out by itself, and what both need.
   const kit = { own, setting, at, walk, state: setting('state') };
-  kit.on = new Set((setting('granted') + ',' + setting('purposes')).match(/[^,]+/g));
+  kit.on = new Set(setting('granted').split(','));
   doc.documentElement.setAttribute('data-cmw-state', kit.state);
   kit.allows = id => id === 'necessary' || kit.on.has(id);
 
@@ -38,11 +38,7 @@
 
   // Libraries that put another page into this one have none of ours in it: the banner and the control stay.
   const keeper = new MutationObserver(() => {
-    if (!kit.ours[0] || kit.ours.some(el => el.isConnected) || !doc.body) return;
-    // Copies that a library kept.
-    doc.querySelectorAll('[data-cmw-banner],[data-cmw-reopen]').forEach(el => el.remove());
-    doc.body.prepend(...kit.ours);
-    keep();
+    if (kit.ours[0] && !kit.ours.some(el => el.isConnected)) use(() => kit.putBack(keep));
   });
   const keep = () => [doc.documentElement, doc.body].forEach(el => keeper.observe(el, { childList: true }));
   keep();
@@ -86,9 +82,10 @@
   let second;
   const more = () => {
     // Without it the page's policy lets nothing be loaded, and a choice ends in another page.
-    second = second || (setting('more') ? kit.load(setting('more')) : Promise.reject());
+    second = second || (setting('more') ? kit.load(setting('more')) : Promise.reject(0));
     return second;
   };
+  const use = work => more().then(work, () => {});
 
   // A page that comes back from the cache or was rendered ahead, and one in another tab, may be older than the choice.
   const check = () => more().then(() => kit.check()).catch(() => navigator.onLine && location.reload());
@@ -108,7 +105,7 @@
   };
   listen('pageshow', event => { if (event.persisted) back(); });
   listen('pagehide', () => kit.tabs && kit.tabs.close());
-  if (doc.prerendering) doc.addEventListener('prerenderingchange', back, { once: true });
+  if (doc.prerendering) listen('prerenderingchange', back);
   else wake();
   // Our own pages have no scripts that could tell; a reload tells nothing, or two tabs might wake each other for ever.
   if (kit.tabs && !performance.navigation.type && doc.referrer.startsWith(at('/'))) kit.tabs.postMessage('changed');
@@ -126,44 +123,47 @@
     event.preventDefault();
     event.stopImmediatePropagation();
   };
-  let opened;
-  let sending;
-  listen('toggle', event => {
-    if (ours(event.target)) opened = event.timeStamp;
-  });
   // First of all listeners, so that no library sends our forms, or somebody's form to us, in its own way.
+  let sending;
   listen('submit', event => {
     const form = event.target;
     const button = event.submitter;
     if (!ours(form)) {
-      const to = (button && button.getAttribute('formaction')) || form.getAttribute('action') || '';
+      const to = button && button.getAttribute('formaction') || form.getAttribute('action') || '';
       // Nothing in a page grants but what is ours.
-      if (new URL(to, doc.baseURI).href.startsWith(at('/'))) stop(event);
-      return;
+      return new URL(to, doc.baseURI).href.startsWith(at('/')) && stop(event);
     }
     if (kit.plain) return event.stopImmediatePropagation();
     stop(event);
-    // What has just come to be where another button was is not what was meant.
-    if (!button || sending || kit.busy || event.timeStamp - opened < 500) return;
-    sending = more().then(() => kit.send(form, button)).catch(() => {
-      // The browser's own way, from now on.
-      kit.plain = true;
-      form.setAttribute('action', at('/choice'));
-      button.click();
+    if (!button || sending || kit.busy) return;
+    sending = more().then(() => kit.send(form, button)).catch(error => {
+      // Blocked, or no network: nothing was granted, and the page need not be lost for saying that it stays so.
+      if (error.type && button.value === 'reject-all') find().hidden = true;
+      // The browser's own way, from now on; while a form is being sent it sends no second one.
+      else setTimeout(() => {
+        kit.plain = true;
+        form.setAttribute('action', at('/choice'));
+        button.click();
+      });
     }).then(() => { sending = 0; });
   });
 
+  kit.clicks = [];
   listen('click', event => {
+    kit.clicks = [event, kit.clicks[0]];
     const control = event.target.closest && event.target.closest('[data-cmw-action=open]');
     if (!control || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (ours(control)) stop(event);
     event.preventDefault();
     open(control.href);
   });
+  listen('keydown', event => {
+    if (event.key === 'Escape' && ours(event.target)) use(() => kit.leave(event.target));
+  });
 
   // The placeholder of an embed asks for it to be loaded once: that one element is given back, and nothing recorded.
   listen('message', event => {
-    if (event.data === 'cmw:once') more().then(() => kit.once(event)).catch(() => {});
+    if (event.data === 'cmw:once') use(() => kit.once(event));
   });
 
   // (shared.js)

@@ -29,6 +29,11 @@ from types import MappingProxyType
 from typing import TypeGuard
 
 from consent_mw.catalogue import prepared
+from consent_mw.catalogue.vocabulary import KINDS
+from consent_mw.catalogue.vocabulary import LAWFUL_BASES
+from consent_mw.catalogue.vocabulary import PURPOSES
+from consent_mw.catalogue.vocabulary import SAFEGUARDS
+from consent_mw.catalogue.vocabulary import SIGNALS
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import OWN_MARKS
 from consent_mw.core.model import UNKNOWN_SERVICE
@@ -37,70 +42,19 @@ from consent_mw.errors import CatalogueError
 from consent_mw.errors import Problem
 from consent_mw.html import service_rules
 
-__all__ = ["KINDS", "LAWFUL_BASES", "PURPOSES", "SAFEGUARDS", "SIGNALS", "digest", "load", "parse", "prepare"]
+__all__ = [
+    "KINDS",
+    "LAWFUL_BASES",
+    "PURPOSES",
+    "SAFEGUARDS",
+    "SERVICES",
+    "SIGNALS",
+    "digest",
+    "load",
+    "parse",
+    "prepare",
+]
 
-#: The five purposes that stand by default (DESIGN section 6): the catalogue uses no other.
-PURPOSES = (NECESSARY, "preferences", "analytics", "marketing", "embeds")
-SAFEGUARDS = ("", "adequacy", "scc", "dpf", "bcr")
-#: Vendors whose tags are told of the choice by an interface of their own.
-SIGNALS = ("google", "microsoft", "clarity", "meta")
-LAWFUL_BASES = ("consent", "contract", "legal-obligation", "legitimate-interest")
-#: What services do, in a word each: the sentence that visitors read is made from it in their language.
-KINDS = (
-    "ad-server",
-    "ad-exchange",
-    "ad-network",
-    "ad-measurement",
-    "ad-verification",
-    "retargeting",
-    "data-platform",
-    "affiliate",
-    "attribution",
-    "content-recommendation",
-    "sponsored-search",
-    "web-analytics",
-    "product-analytics",
-    "audience-measurement",
-    "session-replay",
-    "ab-testing",
-    "performance-monitoring",
-    "error-monitoring",
-    "tag-manager",
-    "customer-data",
-    "consent-tool",
-    "email-marketing",
-    "lead-tracking",
-    "personalisation",
-    "product-recommendation",
-    "push-messages",
-    "on-site-messages",
-    "call-tracking",
-    "chat",
-    "reviews",
-    "survey",
-    "comments",
-    "social-share",
-    "social-embed",
-    "video",
-    "audio",
-    "maps",
-    "documents",
-    "forms",
-    "booking",
-    "events",
-    "fonts",
-    "library-cdn",
-    "media-delivery",
-    "captcha",
-    "bot-protection",
-    "fraud-prevention",
-    "payment",
-    "search",
-    "login",
-    "accessibility",
-    "translation",
-    "widget",
-)
 #: How an entry names what a vendor does not document.
 GENERAL_KNOWLEDGE = "general knowledge"
 
@@ -117,7 +71,10 @@ _TEXTS = (
     "snippet",
     "source",
 )
-_LISTS = ("purposes", "hosts", "paths", "inline", "elements", "cookies", "storage", "databases", "queue", "signals")
+_LISTS = (
+    *("purposes", "hosts", "paths", "inline", "elements", "places"),
+    *("cookies", "storage", "databases", "queue", "signals"),
+)
 _FLAGS = ("tracker", "embed", "manager")
 _KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "cookie_days", "description"))
 
@@ -138,6 +95,9 @@ _QUEUE = re.compile(
 _ADDRESS = re.compile(r"https://[a-z0-9.-]+\.[a-z]{2,}(?::\d+)?(?:/[!-~]*)?")
 
 _Check = Callable[[str], tuple[str, str] | None]
+
+#: The folder, beside this file, of the files that describe the services.
+SERVICES = "services"
 
 
 def load() -> Mapping[str, Service]:
@@ -190,10 +150,11 @@ def _loaded() -> tuple[Mapping[str, Service], str]:
 def read_sources(folder: Path) -> Mapping[str, bytes]:
     """Return, by name, the files that the catalogue is made from: the TOML files, and the code that checks them."""
     sources: dict[str, bytes] = {}
-    for name in sorted(os.listdir(folder)):
-        if name.endswith((".toml", ".py")):
-            with open(f"{folder}/{name}", "rb") as file:  # a Path for each would take as long as the reading
-                sources[name] = file.read()
+    for place, ending in ((str(folder), ".py"), (f"{folder}/{SERVICES}", ".toml")):
+        for name in sorted(os.listdir(place)):
+            if name.endswith(ending):
+                with open(f"{place}/{name}", "rb") as file:  # a Path for each would take as long as the reading
+                    sources[name] = file.read()
     return sources
 
 
@@ -404,6 +365,7 @@ def _service(table: Mapping[str, object]) -> Service:
         storage=texts("storage"),
         databases=texts("databases"),
         queue=_expand(texts("queue")),
+        places=texts("places"),
         cookie_days=MappingProxyType(dict(lives) if isinstance(lives, dict) else {}),
         country=text("country"),
         policy=text("policy"),
@@ -485,5 +447,10 @@ _LIST_CHECKS: Mapping[str, _Check] = {
     "storage": _pattern(service_rules.KEY_NAME, "a storage key"),
     "databases": _pattern(service_rules.KEY_NAME, "the name of a database"),
     "queue": _shape(_QUEUE, "a global of a vendor's snippet", "Write _paq[], fbq() or mixpanel.{track,people.set}()."),
+    "places": _shape(
+        service_rules.PLACE,
+        "a place",
+        "Write .class, #id, [attr], name[attr*=part], or script: and some code.",
+    ),
     "signals": _one_of(SIGNALS),
 }

@@ -24,7 +24,7 @@ __all__ = ["built_in_texts", "joined", "read_folder", "texts_of"]
 
 def built_in_texts() -> Mapping[str, str]:
     """Return the catalogue's own files, by name."""
-    return texts_of(resources.files("consent_mw.catalogue"))
+    return texts_of(resources.files("consent_mw.catalogue") / catalogue.SERVICES)
 
 
 def texts_of(folder: Traversable, shown: str = "") -> Mapping[str, str]:

@@ -50,6 +50,7 @@ _FACTS = [
     "paths",
     "inline",
     "elements",
+    "places",
     "cookies",
     "cookie_days",
     "storage",
@@ -83,6 +84,8 @@ hosts = ["{id}.example"]  # with all below them; or example.com/path, or example
 # paths = ["/{id}.js"]  # on any host, your own too
 # inline = ["{function}("]  # code in a script
 # elements = ["widget-{id}[key]"]  # markup that a library turns into requests
+# Where its embed stands that a script makes: visitors find a panel there that offers to load it.
+# places = [".{id}-widget", "script[src*={id}.example]", "script: {function}.show("]
 
 # What it leaves in the browser. * stands for the part of a name that changes.
 # cookies = ["_{function}", "_{function}_*"]
@@ -295,7 +298,7 @@ def _search(known: Mapping[str, Service], text: str) -> dict[str, str]:
         ("host", lambda service: service.hosts),
         ("cookie", lambda service: service.cookies),
         ("storage", lambda service: (*service.storage, *service.databases)),
-        ("code", lambda service: (*service.inline, *service.queue, *service.elements)),
+        ("code", lambda service: (*service.inline, *service.queue, *service.elements, *service.places)),
         ("path", lambda service: service.paths),
     )
     for reason, values in fields:

@@ -46,6 +46,7 @@ REMOTE_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgres
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ADDRESS = re.compile(r"https?://[^\s/?#\"'<>\\]+(?:[/?#][^\s\"'<>\\]*)?|/(?![/\\])[^\s\"'<>\\]*", re.IGNORECASE)
 _MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+_OWN_PATH = re.compile(r"/(?![/\\])[^\s\"'<>\\]*")
 _HASH = re.compile(r"(?:scrypt:\d+:\d+:\d+|pbkdf2:\w+(?::\d+)?)\$[^$\s]+\$[0-9a-f]+")
 _TOKEN = re.compile(r"[0-9a-f]{64}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
@@ -263,6 +264,13 @@ SERVICE: Mapping[str, checks.Check] = {
     "elements": checks.texts(
         checks.shape(service_rules.ELEMENT, "an element rule", "Write name, name[attr], name[attr=value] or [attr].")
     ),
+    "places": checks.texts(
+        checks.shape(
+            service_rules.PLACE,
+            "a place",
+            "Write .class, #id, [attr], name[attr*=part], or script: and some code.",
+        )
+    ),
     "cookies": checks.texts(checks.pattern(service_rules.COOKIE, "a cookie name")),
     "storage": checks.texts(checks.pattern(service_rules.KEY_NAME, "a storage key")),
     "country": checks.shape(
@@ -273,6 +281,7 @@ SERVICE: Mapping[str, checks.Check] = {
     "safeguard": checks.one_of(tuple(filter(None, SAFEGUARDS))),
     "retention_days": checks.number(0, 36_500, "days", "; 0 where nobody says"),
     "lawful_basis": checks.one_of(LAWFUL_BASES),
+    "poster": checks.shape(_OWN_PATH, "a path on this site", "Write the path of a picture of yours: /static/film.jpg."),
     "embed": checks.flag,
     "manager": checks.flag,
     "signals": checks.texts(checks.one_of(VENDORS)),

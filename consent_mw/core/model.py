@@ -24,6 +24,9 @@ MARKETING = "marketing"
 #: The pseudo-service under which an unknown third party is held (``unknown = "pixels" | "hold"``).
 UNKNOWN_SERVICE = "unknown"
 
+#: Stands beside the ids of services that are shown once: all that they bring, and not their frames alone.
+WHOLE = "-"
+
 #: What the ids of the services begin with that stand for an owner's own marks; a purpose follows.
 OWN_MARKS = "site-"
 
@@ -76,6 +79,10 @@ class Service:
         databases: Names of its IndexedDB databases, likewise.
         queue: The globals that its own snippet leaves for the site's code to call: ``_paq[]`` (an array), ``fbq()``
             (a function), ``mixpanel.track()`` (a method).
+        places: Where its embed stands that a script makes: the element that the script fills
+            (``.calendly-inline-widget``, ``#disqus_thread``, ``[data-tf-widget]``), or the script itself
+            (``script[src*=gist.github.com]``, ``script: hbspt.forms.create(``).
+        poster: Address, on the owner's site, of a picture to show where an embed is held; or empty.
         cookie_days: How long the cookies last, in days by their name; 0 for the session.
         kind: What it does, in one of the words of :data:`consent_mw.catalogue.KINDS`; empty where nobody says.
         country: ISO 3166-1 alpha-2 code of where the data goes.
@@ -105,6 +112,7 @@ class Service:
     storage: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
     queue: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     cookie_days: Mapping[str, int] = field(default_factory=_no_days)
     kind: str = ""
     country: str = ""
@@ -117,6 +125,7 @@ class Service:
     embed: bool = False
     manager: bool = False
     signals: tuple[str, ...] = ()
+    poster: str = ""
     description: Mapping[str, str] = field(default_factory=_no_text)
 
     @property

@@ -30,6 +30,7 @@ from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.engine.insertions import Insertions
 from consent_mw.html.match import Matcher
+from consent_mw.html.places import Places
 from consent_mw.html.suspects import STRANGER
 from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
@@ -66,6 +67,11 @@ class LiveSite:
     def insertions(self) -> Insertions:
         """What the notice inserts, made once for all that it depends on."""
         return Insertions(self.notice)
+
+    @cached_property
+    def places(self) -> Places:
+        """Where the embeds stand that scripts of services make which visitors are asked about."""
+        return Places(self.site.optional)
 
     @cached_property
     def languages(self) -> tuple[str, ...]:

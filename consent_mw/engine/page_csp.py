@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
+from consent_mw.core.cache import BoundedCache
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.html import csp
@@ -37,8 +38,8 @@ _INTEGRITY = frozenset({"integrity-policy", "integrity-policy-report-only"})
 
 #: The name of our endpoint in Reporting-Endpoints.
 _GROUP = "cmw"
-#: Sources of policies to which the answer is kept; a full store is emptied.
-_KEPT_SOURCES = 4096
+#: Sources of policies to which the answer is kept: so many, and so many bytes of them.
+_KEPT_SOURCES, _KEPT_SIZE = 4096, 4_194_304
 #: Any sub-domain of a host.
 _SOME = "cmw-any."
 
@@ -86,7 +87,7 @@ class Policing:
             if self.tightens
             else []
         )
-        self._known: dict[tuple[str, str, frozenset[str]], bool] = {}
+        self._known: BoundedCache[tuple[str, str, frozenset[str]], bool] = BoundedCache(_KEPT_SOURCES, _KEPT_SIZE)
         self._warned: set[str] = set()
 
     def held(self, source: str, page_host: str, allowed: frozenset[str]) -> bool:
@@ -102,9 +103,7 @@ class Policing:
         known = self._known.get(key)
         if known is None:
             known = self._judged(source, page_host, allowed)
-            if len(self._known) >= _KEPT_SOURCES:
-                self._known.clear()
-            self._known[key] = known
+            self._known.put(key, known)
         return known
 
     def _judged(self, source: str, page_host: str, allowed: frozenset[str]) -> bool:

@@ -23,6 +23,7 @@ from functools import cached_property
 from urllib.parse import quote
 
 from consent_mw.cookies.load_once import OneTime
+from consent_mw.core.model import WHOLE
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Reason
@@ -56,6 +57,7 @@ from consent_mw.http.tracker_cookies import expire
 from consent_mw.http.tracker_cookies import is_own
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
+from consent_mw.notice.panels import panel
 from consent_mw.notice.reasked import news
 from consent_mw.notice.wording import choose_language
 from consent_mw.notice.wording import page_language
@@ -210,12 +212,12 @@ class PageView(View):
     @cached_property
     def hold_policy(self) -> HoldPolicy:
         """What may run for this visitor in this page."""
-        return self._parts.prepared.hold_policy(self.decision, self.root, self.once)
+        return self._parts.prepared.hold_policy(self.decision, self.root, self.site.places, self.once)
 
     @property
     def undecided_policy(self) -> HoldPolicy:
         """What may run for a visitor who granted nothing."""
-        return self._parts.prepared.hold_policy(self.site.undecided, self.root)
+        return self._parts.prepared.hold_policy(self.site.undecided, self.root, self.site.places)
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -333,12 +335,21 @@ class PageView(View):
     def first(self, place: PageInsert) -> bytes:
         """Return what runs before everything else in the page."""
         now = self._parts.growing.now()
-        return now.insertions.head(self._page(now, place))
+        page = self._page(now, place)
+        if WHOLE in self.once:
+            # What an embed brings at run time may load in this one view.
+            page = replace(page, decision=replace(page.decision, granted=page.decision.granted | self.once))
+        return now.insertions.head(page)
 
     def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
         """Return what a held script would have left for the site's own code to call."""
         page = self._page(self._parts.growing.now(), place)
         return self._parts.prepared.queues.markup(page, ids, code.decode("utf-8", "replace"))
+
+    def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
+        """Return what stands for embeds of these services that a script would make."""
+        now = self._parts.growing.now()
+        return panel(self._page(now, place), now.site.by_id, ids, height)
 
     def banner(self, place: PageInsert) -> bytes:
         """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""

@@ -19,6 +19,7 @@ from consent_mw.core.cache import size_of
 from consent_mw.core.decide import decide
 from consent_mw.core.globs import fits
 from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import WHOLE
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Service
@@ -29,6 +30,7 @@ from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
+from consent_mw.html.places import Places
 from consent_mw.html.suspects import STRANGER
 from consent_mw.html.suspects import Delivery
 from consent_mw.html.suspects import host_of_stranger
@@ -88,18 +90,23 @@ class Prepared:
         self._warned = False
         self._told: set[str] = set()
 
-    def hold_policy(self, decision: Decision, root: str, once: frozenset[str] = frozenset()) -> HoldPolicy:
+    def hold_policy(
+        self, decision: Decision, root: str, places: Places, once: frozenset[str] = frozenset()
+    ) -> HoldPolicy:
         """
         Return what holds for a decision.
 
         Args:
             root: The mount's full path.
-            once: Ids of services whose embeds this one page shows.
+            places: Where embeds stand on the site as it is now.
+            once: Ids of services whose embeds this one page shows; with ``WHOLE`` among them all that they bring.
         """
-        key = (decision.granted, decision.purposes, decision.record is not None, root, once)
+        key = (decision.granted, decision.purposes, decision.record is not None, root, places, once)
         policy = self._policies.get(key)
         if policy is None:
             allowed = self._necessary | decision.granted | decision.purposes
+            if WHOLE in once:
+                allowed |= once - {WHOLE}
             if decision.record is not None and decision.granted.issuperset(s.id for s in self._site.optional):
                 # Whoever granted all that was asked about gets what was too long to be read, too.
                 allowed |= {TOO_LONG}
@@ -111,6 +118,7 @@ class Prepared:
                 placeholder=root + "/placeholder/",
                 hold_back=self._site.hold_back,
                 once=once,
+                places=places,
                 delivery=self.delivery,
                 budget=self._budget,
             )

@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 from consent_mw.html.code import Ids
 from consent_mw.html.match import Matcher
+from consent_mw.html.places import Places
 from consent_mw.html.suspects import Delivery
+from consent_mw.html.tokens import Syntax
 from consent_mw.html.urls import Url
 
 #: How much is kept over all pages, in units of some kilobyte; when it is reached all is forgotten.
@@ -44,6 +46,12 @@ class TagPlan(NamedTuple):
     held: Ids
     #: Leave the whole element out of the page (``release = "reload"`` only).
     remove: bool = False
+    #: The services whose embed stands here once a script has made it.
+    panel: Ids = ()
+    #: How high that will be, in CSS pixels; 0 where the page does not say.
+    height: int = 0
+    #: The element is one of the page's own making, which must not come to life under its name.
+    rename: bool = False
 
 
 class Edits(NamedTuple):
@@ -104,6 +112,7 @@ class HoldPolicy:
         placeholder: Path of the placeholder pages, ending with a slash; empty for none.
         hold_back: The most bytes of one construct that are kept back.
         once: Ids whose visible embeds, and nothing else of theirs, the visitor asked to see in this page.
+        places: Where the embeds stand that scripts make.
     """
 
     matcher: Matcher
@@ -113,10 +122,16 @@ class HoldPolicy:
     placeholder: str = ""
     hold_back: int = 1_048_576
     once: frozenset[str] = frozenset()
+    places: Places = field(default_factory=Places, compare=False, repr=False)
     #: What the site's own pages show of its delivery; shared by the policies of a site.
     delivery: Delivery = field(default_factory=Delivery, compare=False, repr=False)
     budget: Budget = field(default_factory=Budget, compare=False, repr=False)
     memories: dict[tuple[Url, Url | None, str, int], Memory] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def syntax(self) -> Syntax:
+        """What the tokenizer must stop at."""
+        return self.matcher.syntax_with(self.places.marks) if self.places.marks else self.matcher.syntax
 
     @property
     def longest_script(self) -> int:

@@ -65,10 +65,15 @@ _LOADS_CODE = frozenset({b"script", b"iframe", b"link"})
 #: Stands for a construct that is longer than what may be kept back: no choice releases it.
 TOO_LONG = "too-long"
 
+#: Attributes of a frame that is swapped: its address, and what would keep our own page in it from working.
+_OF_THE_FRAME = frozenset({b"src", b"sandbox", b"csp", b"credentialless"})
+
 _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
 #: A dot segment may stand in the middle of what a path rule names.
 _DOT_SEGMENT = re.compile(rb"(?:\A|/)(?:\.|%2[eE])")
 _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*+)?)\Z")
+_STYLED_HEIGHT = re.compile(r"(?<![\w-])height\s*:\s*(\d{1,4}(?:\.\d+)?px)", re.I)
+_PIXELS = re.compile(r"(\d{1,4})(?:\.\d+)?(?:px)?", re.I)
 _CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
 
 
@@ -304,14 +309,9 @@ class Holder:
 
     def element_ids(self, name: bytes, found: Attributes) -> Ids:
         """Return the services whose element rules this tag fits."""
-        ids: list[str] = []
         rules = self._matcher.elements
-        if rules:
-
-            def value_of(attribute: bytes) -> str | None:
-                return self.text(found[attribute][0].raw) if attribute in found else None
-
-            ids += [rule.id for rule in (*rules.get(name, ()), *rules.get(b"", ())) if rule.fits(value_of)]
+        value_of = self._values(found)
+        ids = [rule.id for rule in (*rules.get(name, ()), *rules.get(b"", ())) if rule.fits(value_of)]
         return self.not_allowed(tuple(ids))
 
     def mark(self, found: Attributes) -> Ids | None:
@@ -348,7 +348,7 @@ class Holder:
 
     def plan(self, tag: Tag) -> TagPlan | None:
         """Return what to do with a start tag; None where it stays as it is."""
-        plan = self._plan(tag)
+        plan = self._shown(tag, self._plan(tag))
         if not self.charset and may_hide_a_host(tag.raw):
             plan = max((twin._plan(tag) for twin in in_each(self)), key=lambda one: len(one.edits) if one else -1)
         edits = [*self._feigned(tag), *self._grants(tag)]
@@ -359,6 +359,52 @@ class Holder:
         # An attribute may be both; the first edit says enough.
         merged = {edit[0]: edit for edit in [*edits, *plan.edits]}
         return plan._replace(edits=tuple(sorted(merged.values(), key=lambda edit: edit[0])))
+
+    def _shown(self, tag: Tag, plan: TagPlan | None) -> TagPlan | None:
+        """Return the plan with what a visitor finds in the place of an embed that a script would make."""
+        if tag.foreign or tag.late or tag.in_noscript or tag.name == b"script":
+            return plan
+        if plan is not None and (panel := self._own_element(tag)):
+            return plan._replace(panel=panel, height=self._height(tag.attributes), rename=not self.xml)
+        if not self.policy.places:
+            return plan
+        found = tag.attributes
+        panel = self.not_allowed(self.policy.places.of_element(tag.name, self._values(found)))
+        if not panel or self.mark(found) is None:
+            return plan
+        return (plan or TagPlan((), ()))._replace(panel=panel, height=self._height(found))
+
+    def _own_element(self, tag: Tag) -> Ids:
+        """
+        Return the services, not allowed, whose custom element this is.
+
+        Its own code, which is the site's, would ask for a picture or a player as soon as it is there. AMP's are another
+        matter: a page with other elements would be no AMP page any more.
+        """
+        if b"-" not in tag.name or tag.name.startswith(b"amp-") or self.mark(tag.attributes) is None:
+            return ()
+        rules = self._matcher.elements.get(tag.name, ())
+        values = self._values(tag.attributes)
+        return self.not_allowed(tuple(dict.fromkeys(rule.id for rule in rules if rule.fits(values))))
+
+    def _values(self, found: Attributes) -> Callable[[bytes], str | None]:
+        return lambda name: self.text(found[name][0].raw) if name in found else None
+
+    def _height(self, found: Attributes) -> int:
+        """Return how high an element says that it or its content will be, in CSS pixels; 0 where it does not."""
+        texts = [self.text(found[key][0].raw) for key in (b"height", b"data-height") if key in found]
+        styled = _STYLED_HEIGHT.search(self.text(found[b"style"][0].raw)) if b"style" in found else None
+        for text in [styled.group(1)] if styled else texts:
+            if given := _PIXELS.fullmatch(text.strip()):
+                return int(given.group(1))
+        return 0
+
+    def script_panel(self, tag: bytes, code: bytes) -> Ids:
+        """Return the services, not allowed, whose embeds would stand where this script is."""
+        places = self.policy.places
+        if not places:
+            return ()
+        return self.not_allowed(places.of_script(self._values(attributes(tag, 7, xml=self.xml)), code))
 
     @staticmethod
     def _feigned(tag: Tag) -> list[Edit]:
@@ -487,7 +533,7 @@ class Holder:
             disarmed.update({b"type"} & found.keys())
         elif name == b"iframe" and self.policy.placeholder and self._is_visible_embed(found, holds, held):
             opening += b" src=" + self._quoted(self.policy.placeholder + ",".join(held))
-            disarmed.update({b"src"} & found.keys())
+            disarmed.update(_OF_THE_FRAME & found.keys())
         for key in disarmed:
             # All of the same name: with the first gone, the browser would take the second.
             for attribute in found[key]:

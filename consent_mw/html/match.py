@@ -120,10 +120,15 @@ class Matcher:
     @cached_property
     def syntax(self) -> Syntax:
         """What the tokenizer must stop at for these rules."""
+        return self.syntax_with(())
+
+    def syntax_with(self, marks: tuple[tuple[str, str], ...]) -> Syntax:
+        """Return the same for a tokenizer that stops at these attributes too, where their value has the text in it."""
         return syntax_for(
             tuple(sorted({rule.name.decode() for rules in self.elements.values() for rule in rules if rule.name})),
             tuple(sorted({rule.attribute.decode() for rule in self.elements.get(b"", ())})),
             tuple(self._path_texts),
+            marks,
         )
 
     def _add_host(self, rule: str, id_: str) -> None:

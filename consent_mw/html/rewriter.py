@@ -21,6 +21,7 @@ from consent_mw.html.iso2022jp import Piece
 from consent_mw.html.iso2022jp import SourceBytes
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.scanner.document import Insert
+from consent_mw.html.scanner.document import Panel
 from consent_mw.html.scanner.document import Queue
 from consent_mw.html.scanner.reading import Reading
 from consent_mw.html.scanner.surroundings import MOST_HISTORY
@@ -62,6 +63,8 @@ class Rewriter:
         self.policies: list[str] = []
         #: Gives what to leave before a held script; None for a fragment.
         self.queue: Queue | None = None
+        #: Gives what stands for embeds that scripts make; None for nothing.
+        self.panel: Panel | None = None
         #: What marks of ours carry, and nobody's text can know; empty where nothing is released.
         self.key = ""
         self._marks = 0

@@ -22,6 +22,9 @@ KEY_NAME = re.compile(r"\S+")
 PATH = re.compile(r"/[!-~]+|\?[A-Za-z_]+=[A-Z]+-")
 _ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:\*?=[^\]\s\"']+)?\]"
 ELEMENT = re.compile(rf"[a-z][a-z0-9:-]*(?:{_ATTRIBUTE})*|(?:{_ATTRIBUTE})+")
+_PLACE = rf"(?:[.#][A-Za-z_][\w-]*|{_ATTRIBUTE})"
+#: Where an embed stands: a simple selector of CSS, or a piece of an inline script.
+PLACE = re.compile(rf"(?:[a-z][a-z0-9-]*)?{_PLACE}+|[a-z][a-z0-9]*-[a-z0-9-]+|script: \S[^\r\n]+\S", re.A)
 # RFC 6265 section 4.1.1: a cookie's name is a token of RFC 2616, of which `*` is a character anyhow.
 COOKIE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 

@@ -3,7 +3,7 @@ A byte tokenizer for HTML: what ends where, by the states of the HTML Standard.
 
 The patterns work on any ASCII-compatible bytes and never backtrack over a
 repeat, so each is linear. :class:`Syntax` holds the two that depend on which
-element names matter; the rest are module constants. See
+element names matter; the rest are module constants. Long because the patterns of a page build on one another. See
 https://html.spec.whatwg.org/#tokenization.
 """
 
@@ -204,6 +204,36 @@ _LAZY = (
 _NEVER_TAME = ("http-equiv", "lowsrc", "dynsrc")
 
 
+def _marked(marks: Iterable[tuple[str, str]]) -> str:
+    """Return the pattern, as an alternative, of attributes whose value has one of their texts in it."""
+    texts: dict[str, list[str]] = {}
+    for name, text in marks:
+        texts.setdefault(name, []).append(text)
+    pattern = ""
+    for name, wanted in texts.items():
+        if "" in wanted:
+            pattern += f"|{_either_case(name)}{_NAME_ENDS}"
+            continue
+        any_of = _trie(sorted(wanted), re.escape)
+        values = (
+            rf"{quote}(?:(?!{any_of})[^{ends}]|(?!))*+{any_of}"
+            for quote, ends in (('"', '"'), ("'", "'"), ("(?![\"'])", r" \t\n\r\f>"))
+        )
+        pattern += f"|{_either_case(name)}{_IS}(?:{'|'.join(values)})"
+    return pattern
+
+
+def _uncommon(names: Iterable[str]) -> str:
+    """Return the beginnings of names that need no closer look where these names need one."""
+    names = list(names)
+    kept = []
+    for begins in _COMMON_NAMES.split("|"):
+        pattern = re.compile(begins)
+        if not any(pattern.match(name) for name in names):
+            kept.append(begins)
+    return "|".join(kept)
+
+
 class Syntax:
     """
     The patterns that pass over what does not matter.
@@ -212,14 +242,23 @@ class Syntax:
         names: Element names to stop at besides the built-in ones.
         attributes: Attribute names to stop at besides the built-in ones.
         paths: Beginnings of paths ("/...") to stop at on the page's own host.
+        marks: Attributes to stop at where their value has a text in it; with no text, always.
     """
 
-    def __init__(self, names: Iterable[str] = (), attributes: Iterable[str] = (), paths: Iterable[str] = ()) -> None:
-        names, attributes = set(names), list(attributes)
-        extra = "".join(f"|{_either_case(name)}{_NAME_ENDS}" for name in attributes)
+    def __init__(
+        self,
+        names: Iterable[str] = (),
+        attributes: Iterable[str] = (),
+        paths: Iterable[str] = (),
+        marks: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        names, attributes, marks = set(names), list(attributes), list(marks)
+        extra = "".join(f"|{_either_case(name)}{_NAME_ENDS}" for name in attributes) + _marked(marks)
+        attributes += {name for name, _ in marks}
         surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _CUSTOM + ")"
         firsts = "obpadsf" + "".join(name[0].lower() for name in attributes)
-        plain = self._attributes(_SENSITIVE + extra, firsts)
+        common = _uncommon(name for name, _ in marks)
+        plain = self._attributes(_SENSITIVE + extra, firsts, common=common)
         ends = _trie(["body", "noscript", "select", "template"]).encode()
         passed = (
             rb"[^<]++"
@@ -341,9 +380,14 @@ def text_with_markup(name: bytes, *, xml: bool) -> tuple[re.Pattern[bytes], re.P
 
 
 @lru_cache(maxsize=16)
-def syntax_for(names: tuple[str, ...], attributes: tuple[str, ...], paths: tuple[str, ...]) -> Syntax:
+def syntax_for(
+    names: tuple[str, ...],
+    attributes: tuple[str, ...],
+    paths: tuple[str, ...],
+    marks: tuple[tuple[str, str], ...] = (),
+) -> Syntax:
     """Return the patterns for these rules; to compile them takes a tenth of a second, and sites share a catalogue."""
-    return Syntax(names, attributes, paths)
+    return Syntax(names, attributes, paths, marks)
 
 
 _END_TAGS: dict[bytes, re.Pattern[bytes]] = {}

@@ -159,6 +159,10 @@ class View(Protocol):
         """Return what goes before a script of a document that is held for ``ids``, by its text."""
         return b""
 
+    def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
+        """Return what stands for embeds of these services that a script would make, ``height`` CSS pixels high."""
+        return b""
+
     def headers(self, headers: Headers) -> Headers:
         """Return the headers of a rewritten page with policies that let in what is inserted."""
         return headers

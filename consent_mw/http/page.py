@@ -82,6 +82,10 @@ class Inserting(Protocol):
         """Return what goes before a script of a document that is held for ``ids``, by its text."""
         ...
 
+    def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
+        """Return what stands for embeds that a script would make."""
+        ...
+
     def meta_csp(self, text: str) -> Iterable[TextEdit]:
         """Return what to insert into a Content-Security-Policy that stands in the page."""
         ...
@@ -191,19 +195,28 @@ class PageBody:
     def _insert_queue(self, place: Place, ids: tuple[str, ...], code: bytes) -> bytes:
         return self._view.before_script(PageInsert(self._headers, self._verdict.xml, place), ids, code)
 
+    def _insert_panel(self, place: Place, ids: tuple[str, ...], height: int) -> bytes:
+        return self._view.panel(PageInsert(self._headers, self._verdict.xml, place), ids, height)
+
     def _rewriter(self, charset: str) -> Rewriter:
         verdict = self._verdict
         holder = Holder(self._view.hold_policy, self._url, document=held_in, charset=charset, xml=verdict.xml)
         utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
         made = Rewriter(
             holder,
-            (lambda place: self._insert(place, utf8)) if self._banner else None,
+            (lambda place: self._insert(place, utf8)) if self._banner else _nothing if self._first else None,
             self._insert_first if self._first else None,
             undeclared=not verdict.charset,
             amend=self._view.meta_csp,
         )
         made.key = self._view.key
         made.queue = self._insert_queue if self._first else None
+        made.panel = self._insert_panel
         made.mark = self._view.mark.encode() if self._place_asked else b""
         self._rewriters.append(made)
         return made
+
+
+def _nothing(_: Place) -> bytes:
+    """Put no banner into a document that gets none; the body's beginning is found all the same."""
+    return b""

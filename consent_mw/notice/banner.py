@@ -222,8 +222,7 @@ class Notice:
             b"root": page.root,
             b"back": page.back,
             b"query": self._query(page.back, page.lang),
-            b"granted": ",".join(sorted(decision.granted)),
-            b"purposes": ",".join(sorted(decision.purposes)),
+            b"granted": ",".join(sorted(decision.granted | decision.purposes)),
             b"state": state_of(decision),
         }
         filled = {name: _bytes(escape(text), page.utf8) for name, text in slots.items()}
@@ -356,7 +355,7 @@ class Notice:
             [
                 'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
                 "\x01key\x01",
-                'data-cmw-granted="\x01granted\x01" data-cmw-purposes="\x01purposes\x01" ',
+                'data-cmw-granted="\x01granted\x01" ',
                 # Without it the runtime sends the choice and reloads the page.
                 f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
                 f' data-cmw-saved="{saved}"' if variant.prompt else "",

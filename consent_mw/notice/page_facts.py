@@ -35,5 +35,9 @@ class FirstPage(Protocol):
         """False where it forbids our scripts to be linked to."""
 
     @property
+    def lang(self) -> str:
+        """The language of the notice in it."""
+
+    @property
     def xml(self) -> bool:
         """True for an XHTML page."""

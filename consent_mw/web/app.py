@@ -207,7 +207,8 @@ def create_app(context: WebContext) -> Flask:
             # may cover that with a frame.
             framed = request.endpoint == "placeholder"
             headers.setdefault("Content-Security-Policy", _POLICY + ("'self'" if framed else "'none'"))
-            headers.setdefault("X-Frame-Options", "SAMEORIGIN" if framed else "DENY")
+            if not framed or "frame-ancestors" in headers["Content-Security-Policy"]:
+                headers.setdefault("X-Frame-Options", "SAMEORIGIN" if framed else "DENY")
             # With no referrer at all, browsers would call the origin of our own forms null.
             headers["Referrer-Policy"] = "same-origin"
             headers["X-Robots-Tag"] = "noindex"

@@ -13,6 +13,7 @@ frame restores the frame's address instead, and no request is made here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode
 from urllib.parse import urlsplit
 
@@ -30,9 +31,17 @@ from consent_mw.web.visit import posted
 from consent_mw.web.visit import visit_of
 
 _POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'self'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'"
 )
+_OWN_FRAME = "; frame-ancestors 'self'"
+#: What picture stands for a kind of service: see the templates.
+_GLYPHS = {
+    **dict.fromkeys(("video", "audio"), "play"),
+    "maps": "map",
+    **dict.fromkeys(("forms", "survey", "booking", "events", "documents"), "page"),
+    **dict.fromkeys(("comments", "reviews", "social-embed", "social-share", "chat"), "post"),
+}
 
 
 def register(app: Flask, context: WebContext) -> None:
@@ -44,6 +53,11 @@ def register(app: Flask, context: WebContext) -> None:
         view = visit.pages().placeholder(ids, lambda: joined(visit.site.definitions))
         if view is None:
             raise Refused(404)
+        asked_by = visit.head.header("sec-fetch-site")
+        stranger = asked_by in ("cross-site", "same-site")
+        if stranger:
+            # In a page that we do not know nobody may be led to a click: it says what is missing, and no more.
+            view = replace(view, allow="")
         back = visit.back(_referring_path(visit.head))
         body = render_template(
             "placeholder.html",
@@ -51,10 +65,15 @@ def register(app: Flask, context: WebContext) -> None:
             view=view,
             query=urlencode({"back": back}, safe="/"),
             way=_way(visit.site),
-            script=context.assets.path("placeholder.js"),
+            script="" if stranger else context.assets.path("placeholder.js"),
+            glyph=_GLYPHS.get(view.kind, "box"),
         )
         answer = Response(body)
-        answer.headers["Content-Security-Policy"] = _POLICY
+        # The page around it, which is ours, may itself stand in a page of somebody else's, or in a sandbox: there a
+        # policy about ancestors would make a browser's error page of this one.
+        known = stranger or asked_by == "same-origin"
+        answer.headers["Content-Security-Policy"] = _POLICY if known else _POLICY + _OWN_FRAME
+        answer.headers["Vary"] = "Sec-Fetch-Site"
         return answer
 
     @app.post("/once")

@@ -17,6 +17,7 @@ from consent_mw.core.counts import K
 from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.model import WHOLE
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Purpose
@@ -116,6 +117,10 @@ class PlaceholderView:
     services: tuple[str, ...] = ()
     #: The ids that the embed is held for, joined by commas.
     ids: str = ""
+    #: The kind of the first service, which says what picture fits; empty where it is not known.
+    kind: str = ""
+    #: Address of a picture of the owner's; or empty.
+    poster: str = ""
 
 
 class Pages:
@@ -293,6 +298,8 @@ class Pages:
         may name a purpose.
         """
         wanted = list(dict.fromkeys(ids.split(",")))[:_PLACEHOLDER_LIMIT]
+        whole = WHOLE in wanted
+        wanted = [id for id in wanted if id != WHOLE]
         marked = {id for id in wanted if id in self._labels and id not in self.site.by_id}
         known = [
             self.site.by_id.get(id)
@@ -319,13 +326,15 @@ class Pages:
             allow=self.fill("placeholder.allow", name=name),
             purposes=tuple(sorted(kept)),
             services=tuple(sorted(now)),
-            ids=",".join(wanted),
+            ids=",".join([*wanted, WHOLE] if whole else wanted),
+            kind=services[0].kind if services else "",
+            poster=next((service.poster for service in services if service.poster), ""),
         )
 
     def embeds(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Return the ids, sorted, if visitors are asked about each of them; else nothing."""
         wanted = tuple(sorted(ids))
-        offered_now = {service.id for service in self.site.optional} | self._labels.keys()
+        offered_now = {service.id for service in self.site.optional} | self._labels.keys() | {WHOLE}
         return wanted if offered_now.issuperset(wanted) else ()
 
     def country(self, code: str) -> str:

@@ -89,6 +89,7 @@ def test_a_choice_by_keyboard(visit: Page) -> None:
     assert page.evaluate(FOCUS) == "purpose"
     page.keyboard.press("Space")
     page.keyboard.press("Escape")
+    page.locator("details[open]").wait_for(state="detached")
     assert (page.evaluate(FOCUS), page.locator("details[open]").count()) == ("summary", 0)
     assert page.context.cookies() == []
     page.keyboard.press("Tab")

@@ -92,7 +92,7 @@ def opened(new_page: Callable[[], Page], shop: Shop, path: str) -> Page:
 
 def withdraw(page: Page) -> None:
     """Withdraw on the preferences page, which has no scripts, and come back."""
-    page.click("[data-cmw-action=open]")
+    page.goto(page.url.rpartition("/")[0] + "/_cmw/?back=" + page.url[page.url.rindex("/") :])
     page.click("[value=withdraw]")
     page.wait_for_selector("html[data-cmw-state=withdraw]", state="attached")
 

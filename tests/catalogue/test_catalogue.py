@@ -46,7 +46,7 @@ snippet = '''<script src="https://stats.example.org/s.js"></script>'''
 
 def entries() -> dict[str, list[dict[str, str]]]:
     """Return the entries of each catalogue file as they are written, but those that stand for others."""
-    folder = resources.files(consent_mw.catalogue)
+    folder = resources.files(consent_mw.catalogue) / consent_mw.catalogue.SERVICES
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
     tables = {name: tomllib.loads(folder.joinpath(name).read_text(encoding="utf-8"))["services"] for name in names}
     return {name: [entry for entry in table if "snippet" in entry] for name, table in tables.items()}

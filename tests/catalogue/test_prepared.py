@@ -41,7 +41,7 @@ def copy(tmp_path: Path) -> Path:
     """Copy the package, with a small catalogue, so that a test may change it."""
     ignored = shutil.ignore_patterns("__pycache__", "*.toml", prepared.FILE)
     shutil.copytree(FOLDER.parent, tmp_path / "consent_mw", ignore=ignored)
-    (tmp_path / "consent_mw/catalogue/sample.toml").write_text(SAMPLE, encoding="utf-8")
+    (tmp_path / "consent_mw/catalogue/services/sample.toml").write_text(SAMPLE, encoding="utf-8")
     return tmp_path
 
 
@@ -98,7 +98,7 @@ def test_a_second_start_parses_nothing(copy: Path) -> None:
 def test_an_edit_is_seen(copy: Path) -> None:
     """A start after an edit parses again, even if the edit left size and time of the file as they were."""
     start(copy)
-    file = copy / "consent_mw/catalogue/sample.toml"
+    file = copy / "consent_mw/catalogue/services/sample.toml"
     times = file.stat()
     file.write_text(SAMPLE.replace('"Sample"', '"Simple"'), encoding="utf-8")
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))

@@ -284,7 +284,8 @@ def test_nobody_is_asked_over_plain_http(make: Make, caplog: pytest.LogCaptureFi
         out, _ = visit(engine, b"<body><p>" + ANALYTICS, scheme="http")
         assert b"data-cmw-held=google-analytics" in out
         assert BANNER not in out
-    assert ["allow_insecure_http" in record.message for record in caplog.records] == [True]
+    # An engine of another test may still write into the log.
+    assert sum("allow_insecure_http" in record.message for record in caplog.records) == 1
 
 
 def test_broken_records_cost_no_page(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -119,8 +119,8 @@ def test_the_prepared_catalogue_of_the_wheel_counts(wheel: Path) -> None:
     """The wheel's prepared catalogue was made from its own files, so that an installation parses none of them."""
     archive = zipfile.ZipFile(wheel)
     folder = "consent_mw/catalogue/"
-    names = [name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)]
-    sources = {name: archive.read(folder + name) for name in names if name.endswith((".toml", ".py"))}
+    names = [name for name in archive.namelist() if name.startswith(folder) and name.endswith((".toml", ".py"))]
+    sources = {name.rpartition("/")[2]: archive.read(name) for name in names}
     services = prepared.read(archive.read(folder + prepared.FILE), prepared.digest(sources))
     assert services == catalogue.load()
 

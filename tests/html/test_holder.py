@@ -130,7 +130,7 @@ HELD = {
     "shadow root": "<div><template shadowrootmode=open><img{H} {D}src=T/1.gif></template></div>",
     "amp": "<amp-img{H} {D}src=T/1.gif></amp-img>",
     "amp that fits a rule": "<amp-analytics{H} {D}type=tracker></amp-analytics>",
-    "custom element of a service": "<track-widget{H} data-x=1></track-widget>",
+    "custom element of a service": "<track-widget{H} data-x=1><style></style></track-widget>",
     "path on the own host": '<img{H} {D}src="/own/track.php?a=1">',
     "javascript: in an iframe": '<iframe{H} {D}src="javascript:trackNow(1)"></iframe>',
     "javascript: with escapes": '<iframe{H} {D}src="javascript:trackNow%281)"></iframe>',

@@ -260,7 +260,7 @@ def test_a_placeholder_says_what_would_happen() -> None:
     page = soup(Visitor(), "/placeholder/video")
     assert "Video Player: switched off" in page.get_text()
     assert "load it from Streams GmbH, which then learns your IP address" in page.get_text()
-    assert {tag["target"] for tag in page.select("form, a")} == {"_top"}
+    assert {tag["target"] for tag in page.select("form, a")} == {"_parent"}
 
 
 def test_allowing_an_embed_adds_to_what_is_granted() -> None:
@@ -344,7 +344,7 @@ def test_every_answer_protects_itself(path: str) -> None:
 def test_pages_allow_nothing_but_their_sheet(path: str, frames: str, options: str) -> None:
     """The policy forbids all but our own; only a placeholder has a script, and may be framed, by this site."""
     headers = Visitor().get(path).headers
-    own = "script-src 'self'; connect-src 'self'; " if "placeholder" in path else ""
+    own = "img-src 'self'; script-src 'self'; connect-src 'self'; " if "placeholder" in path else ""
     policy = f"default-src 'none'; style-src 'self'; {own}form-action 'self'; base-uri 'none'; frame-ancestors {frames}"
     assert headers["Content-Security-Policy"] == policy
     assert headers["X-Frame-Options"] == options

@@ -26,6 +26,11 @@ _HEAD = frozenset(b"html head title meta link base basefont bgsound script style
 _WRAPPING = frozenset({b"html", b"head"})
 #: Elements of the head that run nothing.
 _DESCRIBING = frozenset({b"meta", b"title", b"base", b"link", b"style"})
+#: What may have a frame in it, and of what may not, what may have one before it.
+_HOLDS_FRAME = frozenset(
+    b"div section article aside main header footer nav figure span p blockquote li dd td center address".split()
+)
+_AFTER_FRAME = frozenset(b"a ins ul ol form button img".split())
 _NAMES_CHARSET = re.compile(rb"charset[ \t\n\r\f]*=", re.I)
 
 
@@ -48,6 +53,8 @@ class Place(NamedTuple):
 
 #: Gives the banner, or nothing (yet).
 Insert = Callable[[Place], bytes]
+#: Gives what stands for embeds that a script would make, by their services and the height in CSS pixels (0: unknown).
+Panel = Callable[[Place, tuple[str, ...], int], bytes]
 #: Gives what goes before a held script, by the ids that it is held for and its text.
 Queue = Callable[[Place, tuple[str, ...], bytes], bytes]
 
@@ -61,6 +68,8 @@ class Page(Protocol):
     first: Insert | None
     #: Gives what to leave before a held script, so that code of the site's own finds what it calls.
     queue: Queue | None
+    #: Gives what to put where an embed would stand that a held script makes.
+    panel: Panel | None
     #: The page may name its charset in a meta element, which browsers look for near the beginning.
     undeclared: bool
     #: Gives what to insert into a Content-Security-Policy that stands in the page.
@@ -93,6 +102,9 @@ class Document:
         self.lang = ""
         self.before_head = primary and page.first is not None
         self.before_body = primary and page.insert is not None
+        self.primary = primary
+        #: Names of custom elements of which one stands in the page that kept its name.
+        self.named: set[bytes] = set()
         #: The banner's place is the end of the body, since there was nothing to place at its beginning.
         self.at_end = False
         #: Open templates, whose content is in no document.
@@ -106,6 +118,7 @@ class Document:
         twin.has_base = self.has_base
         twin.mapped = self.mapped
         twin.template = self.template
+        twin.named = set(self.named)
         twin.in_noscript = self.in_noscript
         return twin
 
@@ -146,16 +159,42 @@ class Document:
         if text:
             self.cursor.edit(offset, 0, text)
 
-    def leave_queue(self, before: int, start: int, held: Set[str], code: bytes) -> None:
-        """Leave the globals of a held script that begins at ``start``, ahead of the edits from number ``before`` on."""
+    def before_script(self, before: int, start: int, held: Set[str], tag: bytes, code: bytes) -> None:
+        """
+        Leave what goes before a held script that begins at ``start``: its globals, and what a visitor finds there.
+
+        Args:
+            before: The number of edits that come before those of the script.
+            held: What the script is held for.
+        """
         give = self.page.queue
         if not held or give is None or self.in_noscript or self.template:
             return
-        foreign = self.holder.base.host != self.holder.page.host
-        place = Place(False, frozenset(self.page.held), foreign, tuple(self.page.policies))
-        text = give(place, tuple(sorted(held)), code)
+        text = give(self._here(), tuple(sorted(held)), code)
+        panel = tuple(id_ for id_ in self.holder.script_panel(tag, code) if id_ in held)
+        if panel:
+            text = self._panel(panel, 0) + text
         if text:
             self.cursor.edits.insert(before, (self.cursor.origin + start, 0, text))
+
+    def place_panel(self, name: bytes, start: int, end: int, plan: TagPlan) -> None:
+        """Put a panel into the element with this start tag, or before it, for the embed that would stand there."""
+        inside = name in _HOLDS_FRAME or b"-" in name
+        if not (self.in_noscript or self.template) and (inside or name in _AFTER_FRAME):
+            text = self._panel(plan.panel, plan.height)
+            if text:
+                self.cursor.edit(end if inside else start, 0, text)
+
+    def _panel(self, ids: tuple[str, ...], height: int) -> bytes:
+        """Return a panel; nothing where the body is not open yet, which a panel would open."""
+        give = self.page.panel
+        if give is None or not self.primary or self.before_body:
+            return b""
+        return give(self._here(), ids, height)
+
+    def _here(self) -> Place:
+        foreign = self.holder.base.host != self.holder.page.host
+        return Place(False, frozenset(self.page.held), foreign, tuple(self.page.policies), self.lang)
 
     def finish(self) -> None:
         """Place at the end of the page what found no other place."""

@@ -103,7 +103,8 @@ class MarkedText:
             before = len(self._cursor.edits)
             self._document.apply(plan, found.start())
             if holder.xml:
-                self._document.leave_queue(before, found.start(), frozenset(plan.held), self._text(raw)[0])
+                held, code = frozenset(plan.held), self._text(raw)[0]
+                self._document.before_script(before, found.start(), held, found.group(), code)
 
     def _text(self, raw: bytes) -> tuple[bytes, list[int]]:
         """Return the text of an element with markup in it, and where in ``raw`` each byte of it began."""

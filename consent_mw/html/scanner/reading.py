@@ -24,6 +24,8 @@ from consent_mw.html.scanner.foreign import DrawingOutcome
 from consent_mw.html.scanner.foreign import ForeignReader
 from consent_mw.html.scanner.long_tag import LongTag
 from consent_mw.html.scanner.marked_text import MarkedText
+from consent_mw.html.scanner.own_elements import PREFIX
+from consent_mw.html.scanner.own_elements import end_of
 from consent_mw.html.scanner.scripts import ScriptReader
 from consent_mw.html.scanner.surroundings import OPEN_REFERENCE
 from consent_mw.html.scanner.surroundings import Follower
@@ -111,7 +113,7 @@ class Reading:
         self.foreign = ForeignReader(cursor, document, marked, self._partial)
         self.long_tag = LongTag(cursor, document)
         self._xml = XmlReader(cursor, document, marked, self._partial) if document.holder.xml else None
-        self._syntax = document.holder.policy.matcher.syntax
+        self._syntax = document.holder.policy.syntax
         #: A select element may be open, in which an old parser drops most tags.
         self._in_select = False
         #: The content of a noscript element, read apart from the page around it.
@@ -375,6 +377,9 @@ class Reading:
             return True
         if name == b"noscript" and not self._noscript_is_there(start, end):
             return False
+        if self._waits_for_end(name, found):
+            cursor.position = start
+            return False
         self._take_html(name, found, plain=not document.in_noscript)
         return True
 
@@ -393,10 +398,31 @@ class Reading:
             document.apply(plan, start)
             if plan.remove:
                 cursor.edit(start, end - start, b"")
+            if plan.rename:
+                self._rename(name, found)
+            if plan.panel and not self._in_select:
+                document.place_panel(name, start, end, plan)
         if name in _CHANGES_MODE:
             self._change_mode(name, found, left_out=plan is not None and plan.remove)
         elif name == b"meta" and plan is None and self._is_plain:
             document.take_policy(found.group(), start)
+
+    def _waits_for_end(self, name: bytes, found: re.Match[bytes]) -> bool:
+        """Whether this is a custom element that may have to be renamed, whose end tag may still come."""
+        document = self.document
+        if b"-" not in name or name not in document.holder.policy.matcher.elements or name in document.named:
+            return False
+        return end_of(self.cursor, name, found.start(), found.end()) is None
+
+    def _rename(self, name: bytes, found: re.Match[bytes]) -> None:
+        """Give a custom element another name, unless its end tag, or that of another one, would go astray."""
+        document, cursor = self.document, self.cursor
+        end = -1 if name in document.named else end_of(cursor, name, found.start(), found.end())
+        if end is None or end < 0:
+            document.named.add(name)
+            return
+        cursor.edit(found.start() + 1, 0, PREFIX)
+        cursor.edit(end + 2, 0, PREFIX)
 
     def _change_mode(self, name: bytes, found: re.Match[bytes], *, left_out: bool) -> None:
         document = self.document
@@ -498,6 +524,8 @@ class Reading:
         name, raw = found.group(2).lower(), found.group()
         token = TagToken(name, raw, raw.endswith(b"/>") and self_closing(found))
         foreign = around.is_foreign(token)
+        if not foreign and self._waits_for_end(name, found):
+            return False
         if foreign and not self.foreign.settle(token, found):
             return False
         if not foreign and not around.tree.takes_as_html(token):

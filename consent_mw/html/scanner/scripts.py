@@ -49,7 +49,7 @@ class ScriptReader:
             if known is not None:
                 before = len(cursor.edits)
                 document.apply(known, start)
-                document.leave_queue(before, start, known.held, piece[end - start :])
+                document.before_script(before, start, known.held, found.group(), piece[end - start :])
                 cursor.position = close.start()
                 return
         before, held, page.held = len(cursor.edits), page.held, set()
@@ -64,7 +64,7 @@ class ScriptReader:
         ):
             document.remember(piece, start, before)
         if cursor.mode is not Mode.SCRIPT:
-            document.leave_queue(before, start, page.held, piece[end - start :])
+            document.before_script(before, start, page.held, found.group(), piece[end - start :])
         held.update(page.held)
         page.held = held
 
@@ -111,7 +111,8 @@ class ScriptReader:
         held, page.held = page.held, set()
         taken = self._take()
         if taken:
-            self._document.leave_queue(before, start, page.held, bytes(cursor.buffer[begins : cursor.position]))
+            tag, code = bytes(cursor.buffer[start:begins]), bytes(cursor.buffer[begins : cursor.position])
+            self._document.before_script(before, start, page.held, tag, code)
         held.update(page.held)
         page.held = held
         return taken

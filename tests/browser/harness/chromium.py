@@ -46,6 +46,8 @@ FEATURES_OFF = (
     "WebUIOmniboxAimPopup",
     "WebUIOmniboxFullPopup",
     "WebUIOmniboxPopup",
+    # The pages of a test are all on this machine, whatever address they seem to have.
+    "LocalNetworkAccessChecks",
     # What Playwright itself relies on.
     "AvoidUnnecessaryBeforeUnloadCheckSync",
     "DestroyProfileOnBrowserClose",

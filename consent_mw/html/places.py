@@ -1,0 +1,100 @@
+"""
+Where in a page the embeds of services stand that come as scripts.
+
+A frame that is held shows a panel in its own place. A calendar, a form or a wall of comments has no frame until its
+script runs: what shows the place is the element that the script fills (``.calendly-inline-widget``), or the script
+itself, where it writes beside itself (``script: hbspt.forms.create(``). The catalogue names these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from consent_mw.core.model import Service
+from consent_mw.html.code import Ids
+
+__all__ = ["Places"]
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_PART = re.compile(r"([.#])([\w-]+)|\[([a-z][a-z0-9:_-]*)(?:(\*?=)([^\]]*))?\]")
+_CODE = "script: "
+
+#: Returns the value of an attribute, or None where there is none.
+ValueOf = Callable[[bytes], str | None]
+
+
+class PlaceRule(NamedTuple):
+    name: bytes
+    #: Attribute, operator ("", "=", "*=", "~=") and value.
+    conditions: tuple[tuple[bytes, str, str], ...]
+    id: str
+
+    def fits(self, value_of: ValueOf) -> bool:
+        """Return whether an element of that name is meant."""
+        for attribute, operator, wanted in self.conditions:
+            value = value_of(attribute)
+            if value is None:
+                return False
+            if operator == "~=" and wanted not in value.split():
+                return False
+            if (operator == "=" and value != wanted) or (operator == "*=" and wanted not in value):
+                return False
+        return True
+
+
+class Places:
+    """
+    The places of a set of services; made once for a site.
+
+    Args:
+        services: Those that visitors are asked about.
+    """
+
+    def __init__(self, services: Iterable[Service] = ()) -> None:
+        self._rules: list[PlaceRule] = []
+        self._codes: list[tuple[str, str]] = []
+        self.ids = frozenset(self._read(services))
+        #: What a tokenizer must stop at: the attribute of a rule's first condition, and what must be in its value.
+        first = [rule.conditions[0] for rule in self._rules if _is_hidden(rule)]
+        self.marks = tuple(sorted({(attribute.decode(), text) for attribute, _, text in first}))
+
+    def _read(self, services: Iterable[Service]) -> Iterable[str]:
+        for service in services:
+            for text in service.places:
+                yield service.id
+                if text.startswith(_CODE):
+                    self._codes.append((text.removeprefix(_CODE), service.id))
+                    continue
+                name = _NAME.match(text)
+                conditions = tuple(
+                    (
+                        ({".": "class", "#": "id"}.get(sign) or attribute).encode(),
+                        {".": "~=", "#": "="}.get(sign, operator),
+                        word or value,
+                    )
+                    for sign, word, attribute, operator, value in _PART.findall(text, name.end() if name else 0)
+                )
+                self._rules.append(PlaceRule(name.group().encode() if name else b"", conditions, service.id))
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._rules or self._codes)
+
+    def of_element(self, name: bytes, value_of: ValueOf) -> Ids:
+        """Return the services whose embeds stand where an element is, by its name and attributes."""
+        found = [rule.id for rule in self._rules if rule.name in (b"", name) and rule.fits(value_of)]
+        return tuple(dict.fromkeys(found))
+
+    def of_script(self, value_of: ValueOf, code: bytes) -> Ids:
+        """Return the services whose embeds stand where a script is, by its attributes and its text."""
+        found = [rule.id for rule in self._rules if rule.name == b"script" and rule.fits(value_of)]
+        text = code.decode("utf-8", "replace") if self._codes else ""
+        return tuple(dict.fromkeys([*found, *(id_ for part, id_ in self._codes if part in text)]))
+
+
+def _is_hidden(rule: PlaceRule) -> bool:
+    """Whether the tokenizer would pass over what a rule means: it stops at scripts and custom elements anyway."""
+    return rule.name != b"script" and b"-" not in rule.name and bool(rule.conditions)

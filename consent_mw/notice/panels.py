@@ -1,0 +1,64 @@
+"""
+What stands in the place of an embed that a held script would make: a frame of ours that says what is missing.
+
+A held frame shows the page under ``/placeholder/`` by itself. A calendar, a form or a custom element has no frame to
+show it in, so one is put where the embed would stand (:mod:`consent_mw.html.places`). It works without scripts as
+every placeholder does, and goes when the service is granted. A page without such an embed carries none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+
+from consent_mw.core.model import WHOLE
+from consent_mw.core.model import Service
+from consent_mw.html.hold_policy import KEY
+from consent_mw.notice.escaping import escape
+from consent_mw.notice.page_facts import FirstPage
+from consent_mw.notice.wording import fill
+from consent_mw.notice.wording import listed
+from consent_mw.notice.wording import wording
+
+__all__ = ["panel"]
+
+#: How high an embed is likely to be, in CSS pixels, by the kind of its service.
+_HEIGHTS = {
+    "video": 315,
+    "maps": 320,
+    "booking": 360,
+    "forms": 360,
+    "survey": 320,
+    "comments": 260,
+    "audio": 200,
+    "reviews": 200,
+}
+_LIKELY = 240
+#: What a page may say of the height is kept within these bounds.
+_LEAST, _MOST = 64, 1000
+
+
+def panel(page: FirstPage, services: Mapping[str, Service], ids: Iterable[str], height: int) -> bytes:
+    """
+    Return the frame that stands for an embed; nothing where a service is not known.
+
+    Args:
+        page: The page it stands in.
+        services: Those that visitors are asked about, by id.
+        ids: What the embed is held for.
+        height: What the page says of the embed's height, in CSS pixels; 0 for nothing.
+    """
+    known = [services[id_] for id_ in ids if id_ in services]
+    if not known:
+        return b""
+    say = wording(page.lang)
+    title = fill(say["placeholder.title"], name=listed(say, [service.name for service in known]))
+    names = ",".join(service.id for service in known)
+    high = min(max(height or _HEIGHTS.get(known[0].kind, _LIKELY), _LEAST), _MOST)
+    # Presentational attributes, since a policy may forbid styles in the page.
+    before = f'<iframe data-cmw-panel="{escape(names)}" data-cmw-held="{escape(names)}"'
+    rest = (
+        f' src="{escape(f"{page.root}/placeholder/{names},{WHOLE}")}" title="{escape(title)}"'
+        f' width="100%" height="{high}" frameborder="0" loading="lazy"></iframe>'
+    )
+    return before.encode("ascii", "xmlcharrefreplace") + KEY + rest.encode("ascii", "xmlcharrefreplace")

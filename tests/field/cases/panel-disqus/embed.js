@@ -1,0 +1,2 @@
+const thread = document.querySelector('#disqus_thread');
+thread.append(thread.firstElementChild ? 'Something stood here. ' : '', 'Comments');

@@ -1,0 +1,1 @@
+document.write('<pre>print(1)</pre>');
