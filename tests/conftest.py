@@ -13,14 +13,16 @@ import signal
 import socket
 from collections.abc import Generator
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from playwright.sync_api import Browser
-from playwright.sync_api import sync_playwright
 
-from tests.browser.harness import chromium as chromium_driver
-from tests.browser.harness.proxy import Proxy
+# Nothing of a browser is imported here: most tests need none, and a machine may have none.
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browser.harness.proxy import Proxy
 
 #: A clone on a build machine has no copy of the shared test material; its tests have own vectors beside them.
 ALLOWED_SKIPS = ("test corpus absent",)
@@ -103,12 +105,18 @@ def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def proxy() -> Proxy:
     """The certificate authority and maker of lanes."""
+    from tests.browser.harness.proxy import Proxy
+
     return Proxy()
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A plain Playwright browser whose every context reaches loopback only, unless it is given a lane as proxy."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.harness import chromium as chromium_driver
+
     path = chromium_driver.find()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=chromium_driver.flags())

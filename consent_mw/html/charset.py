@@ -196,7 +196,7 @@ class PageStream:
 
     def _undecided(self, start: bytes) -> bool:
         """Whether more bytes must be seen to tell how to read the page."""
-        if len(start) < 3 or (not self._label and any(wide.startswith(start) for wide in _WIDE_XML)):
+        if len(start) < 3 or (not codec_of(self._label) and any(wide.startswith(start) for wide in _WIDE_XML)):
             return True
         return self._sniff and len(start) < _SNIFF_SIZE and len(start.lstrip(_WHITE)) < _SNIFF_NAME
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import codecs
 
 import pytest
+from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -238,6 +239,7 @@ def test_short_pages(page: bytes, sniff: bool) -> None:
     assert both(page, sniff=sniff) == page
 
 
+@example(b"\x00<\x00?\x00x", "x")
 @given(st.binary(max_size=200), st.sampled_from(["", "utf-8", "utf-16", "utf-16be", "iso-2022-jp", "shift_jis", "x"]))
 def test_any_bytes_come_out_the_same_however_cut(page: bytes, label: str) -> None:
     """Whatever the bytes and the charset, chunks do not matter, and nothing but a refusal is raised."""
