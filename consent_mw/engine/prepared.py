@@ -162,7 +162,7 @@ class Prepared:
         for id_ in ids & self.delivery.reasons.keys() - self._told:
             self._told.add(id_)
             logger.warning(
-                "%s is held as a suspect: %s. Visitors are asked about it. If it is part of the site, add to [site]:\n\n"
+                "%s is held as a suspect: %s. Visitors are asked about it. If the site needs it, add to [site]:\n\n"
                 'allow_hosts = ["%s"]\n',
                 host_of_stranger(id_) or file_of_stranger(id_),
                 self.delivery.reasons[id_],

@@ -170,7 +170,7 @@ class Holder:
         if self._is_local(raw):
             return (matcher.path(raw) if matcher.has_paths else ()), None
         plain = _PLAIN.match(raw)
-        if plain and b"&" not in raw:
+        if plain and b"&" not in raw and not self.policy.allow_hosts:
             host = ascii_host(plain.group(1).decode("ascii"))
             if not matcher.knows(host) and not (matcher.has_paths and matcher.path(plain.group(2))):
                 return (), Url(self.page.scheme, host, "/")
