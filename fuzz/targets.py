@@ -82,7 +82,10 @@ def page(data: bytes) -> None:
 def style(data: bytes) -> None:
     """Defuse a style sheet."""
     held: list[tuple[int, bytes]] = []
-    css.scan(data, 0, len(data), lambda offset, found: held.append((offset, found)), final=True)
+    try:
+        css.scan(data, 0, len(data), lambda offset, found: held.append((offset, found)), final=True)
+    except RefusedMarkup:
+        return
     out = bytearray(data)
     for offset, _ in reversed(held):
         out[offset:offset] = b"about:invalid#"

@@ -23,7 +23,7 @@
 
   // What release.js gets: the state, which it changes, what it cannot find out by itself, and what both need.
   const kit = { own, setting, at, walk, state: setting('state') };
-  kit.on = new Set(setting('granted').split(','));
+  kit.on = new Set(setting('granted').match(/[^,]+/g));
   doc.documentElement.setAttribute('data-cmw-state', kit.state);
   kit.allows = id => id === 'necessary' || kit.on.has(id);
 

@@ -14,41 +14,29 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.elements import attributes
 from consent_mw.html.iso2022jp import Decoder
 from consent_mw.html.iso2022jp import Piece
+from consent_mw.html.labels import ISO_2022_JP
+from consent_mw.html.labels import UTF_16_BE
+from consent_mw.html.labels import UTF_16_LE
+from consent_mw.html.labels import codec_of
+from consent_mw.html.labels import plain_label
 from consent_mw.html.rewriter import Rewriter
-
-#: Labels by https://encoding.spec.whatwg.org/#names-and-labels
-_UTF_16_LE = frozenset(["utf-16", "utf-16le", "unicode", "csunicode", "iso-10646-ucs-2", "ucs-2", "unicodefeff"])
-_UTF_16_BE = frozenset({"utf-16be", "unicodefffe"})
-_ISO_2022_JP = frozenset({"iso-2022-jp", "csiso2022jp"})
-#: A browser shows one replacement character for all of these.
-_REPLACEMENT = frozenset(["replacement", "csiso2022kr", "hz-gb-2312", "iso-2022-cn", "iso-2022-cn-ext", "iso-2022-kr"])
-#: What browsers mean by these labels, in the words of Python; the rest goes by the same names in both.
-_LABELS = {
-    "cp932": "csshiftjis ms932 ms_kanji shift-jis shift_jis sjis windows-31j x-sjis",
-    "gb18030": "chinese csgb2312 csiso58gb231280 gb18030 gb2312 gb_2312 gb_2312-80 gbk iso-ir-58 x-gbk",
-    "big5hkscs": "big5 big5-hkscs cn-big5 csbig5 x-x-big5",
-    "cp949": "cseuckr csksc56011987 euc-kr iso-ir-149 korean ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601"
-    " windows-949",
-    "euc_jp": "cseucpkdfmtjapanese euc-jp x-euc-jp",
-    "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8 x-user-defined " + " ".join(_REPLACEMENT),
-}
-_CODECS = {label: codec for codec, labels in _LABELS.items() for label in labels.split()}
-_ASCII = bytes(range(128))
-#: Names by which only Python knows what changes its meaning in mid-text, or is no charset.
-_ODD = re.compile(r"2022|escape|idna|\A\Z")
+from consent_mw.html.tokens import TAG
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16le"), (codecs.BOM_UTF16_BE, "utf-16be"))
 
 _ESCAPE = re.compile(rb"\x1b(?:\([BJI]|\$[@B])")
 _ESCAPE_TAIL = re.compile(rb"\x1b[($]?\Z")
-_DECLARED_2022 = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*(?:cs)?iso-?2022-?jp", re.I)
 #: How far a browser looks for a declaration before it starts, https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding
 _PRESCAN = 1024
+#: What may stand before a declaration that all browsers find: nothing that one of them reads as text.
+_BEFORE_META = re.compile(rb"(?:[ \t\n\r\f]++|<!doctype[^>]*+>|<!--[^->]*+-->|(?!))*+", re.I)
+_OF_THE_HEAD = frozenset({b"html", b"head", b"link", b"base", b"meta"})
+_IN_CONTENT = re.compile(rb"charset[ \t\n\r\f]*=[ \t\n\r\f]*[\"']?([^\"' \t\n\r\f;]*)", re.I)
 
 #: What a response without a type must begin with to be shown as HTML. The standard wants an end of the name
 #: (https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type), Chromium does not.
@@ -65,16 +53,32 @@ _SNIFF_SIZE = 1445
 _WIDE_XML = (b"<\0?\0x\0", b"\0<\0?\0x")
 
 
-@lru_cache(maxsize=64)
-def codec_of(label: str) -> str:
-    """Return the Python codec of an ASCII-compatible charset; empty where browsers do not know the label."""
-    label = label.strip().lower()
-    if label in _CODECS:
-        return _CODECS[label]
-    try:
-        return label if not _ODD.search(label) and _ASCII.decode(label) == _ASCII.decode() else ""
-    except (LookupError, ValueError):
-        return ""
+def _declared(start: bytes) -> str:
+    """
+    Return the label of a charset that the beginning of a page declares, or empty where browsers may differ.
+
+    Browsers look for it in their own ways (the standard's passes over comments and knows no raw text, others' are
+    parsers), so only what is plain to all of them counts.
+    """
+    position = 0
+    while True:
+        found = TAG.match(start, _BEFORE_META.match(start, position).end())  # type: ignore[union-attr]
+        if found is None or found.group(1) or b"&" in found.group():
+            return ""
+        name = found.group(2).lower()
+        if name not in _OF_THE_HEAD:
+            return ""
+        given = attributes(found.group(), 1 + len(name))
+        values = [entry.raw for entries in given.values() for entry in entries]
+        if name == b"meta" and b"charset" in given:
+            return "" if b"http-equiv" in given else plain_label(given[b"charset"][0].raw.decode("latin-1"))
+        pragma = given[b"http-equiv"][0].raw.lower() if b"http-equiv" in given else b""
+        if name == b"meta" and pragma == b"content-type":
+            content = _IN_CONTENT.search(given[b"content"][0].raw) if b"content" in given else None
+            return plain_label(content.group(1).decode("latin-1")) if content else ""
+        if any(b"charset" in value.lower() for value in values):
+            return ""
+        position = found.end()
 
 
 class _Utf16:
@@ -135,7 +139,7 @@ class _Undeclared:
         if found:
             # Only what stands before it counts, however the page is cut.
             self._remember(data[: found.start()])
-            if not _DECLARED_2022.search(self._start):
+            if _declared(self._start) not in ISO_2022_JP:
                 raise RefusedMarkup(
                     "the page switches character sets (ISO-2022) but no charset is declared",
                     "Content-Type: ...; charset=",
@@ -175,7 +179,7 @@ class PageStream:
     def __init__(
         self, label: str, rewriter: Callable[[str], Rewriter], *, sniff: bool = False, document: bool = False
     ) -> None:
-        self._label = label.strip().lower()
+        self._label = plain_label(label)
         self._make = rewriter
         self._sniff = sniff
         self._document = document
@@ -207,10 +211,10 @@ class PageStream:
             if self._document and _SNIFFED_XML.match(start[:_SNIFF_SIZE]):
                 raise RefusedMarkup("the response has no type, and browsers take it for XML", "Content-Type")
             return start
-        if label in _UTF_16_LE or label in _UTF_16_BE:
-            codec = "utf-16-le" if label in _UTF_16_LE else "utf-16-be"
+        if label in UTF_16_LE or label in UTF_16_BE:
+            codec = "utf-16-le" if label in UTF_16_LE else "utf-16-be"
             self._stream = _Utf16(self._make("utf-8"), codec)
-        elif label in _ISO_2022_JP:
+        elif label in ISO_2022_JP:
             self._stream = _Iso2022Jp(self._make("utf-8"))
         elif codec := codec_of(label):
             self._stream = self._make(codec)

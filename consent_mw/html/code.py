@@ -1,6 +1,8 @@
 """
 Which services a script belongs to: by code that marks them, and by the addresses that it loads.
 
+Long because what is found in a script and what counts of it need the same patterns.
+
 Theory of operation
 -------------------
 
@@ -15,14 +17,16 @@ tells code from data.
    expressions is another script's business, which is held itself: state of an application, documentation, a message
    for the console.
 2. *What asks* may insert its strings as code and load the addresses in them, so there they count, too. Comments and
-   regular expressions never do.
+   regular expressions never do. A script that asks only for addresses which stand there as one string each
+   (``import('/app.js')``, ``fetch('/api', {...})``) asks for these and nothing else.
 3. *What is shown* (films, maps, posts: services that are no trackers) is data in many an application's state. Its
    address counts only where the code around it makes it load: it is written into the page, set as a source, assigned
    or called with. The rest is held when it happens, by the guard in the page.
 4. *A call is not the service.* Code of the site's own that also calls ``fbq(...)`` sends nothing while the script that
    brings ``fbq`` is held and a queue stands in its place. So such a script is not held for the call: it is named
    under :attr:`Code.calls`, and whoever reads the page decides by what was held before it. Where the script asks
-   first whether the function is there, it is not named at all.
+   first whether the function is there, it is not named at all. The same goes for settings that it only leaves for
+   the service (``xSettings = {...}``, ``_q = window._q || []``).
 
 Where the lexer is not sure, everything is taken for code, as if the script asked.
 """
@@ -84,6 +88,14 @@ _BRINGS = re.compile(
     rb"createElement\s*\(\s*(?![\"'`](?!(?:script|img|iframe|link|image)\b))|\bnew\s+Image\b|getScript|importScripts"
     rb"|\.write(?:ln)?\s*\(|sendBeacon|\b(?:import|eval|Function)\s*\("
 )
+_LITERAL = rb"(?:\"[^\"\\\r\n]*+\"|'[^'\\\r\n]*+'|`[^`\\$]*+`)"
+#: Code that asks for one address, or shows one piece of markup, and says which.
+_ASKS_FOR = re.compile(
+    rb"(?:\bfetch\s*\(|\bimport\s*\(?|\bimport\b[\w$\s{},*]{1,400}?\bfrom\b|\bfrom|\.innerHTML\s*=)\s*("
+    + _LITERAL
+    + rb")\s*(?=[),;}]|\Z)"
+)
+_META = re.compile(rb"import\s*\.\s*meta\b")
 _LOADS = re.compile(
     r"\.(?:m?js|css)\b|/(?:js|css|sdk|embed|player|widgets?|iframe|loader|api)\b|\Z(?<=/)|_api\b|\Aapi\.", re.I
 )
@@ -101,6 +113,9 @@ _USES_BEFORE = re.compile(
     rb"(?:[=(+?]|\b(?:return|import|from)|\bdocument\s*,|[\"'`](?:script|iframe|link)[\"'`]\s*,)\s*\Z"
 )
 _SCHEME_IN_STRING = re.compile(rb"[\"'`](?:https?:)?\Z", re.I)
+#: Code that only leaves something for a service to find: ``name =``, ``name = window.name``.
+_SETTING = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*) ?= ?(?:[{\[\"']|\(?(?:window\.)?\1\b.*)?\Z")
+_ROOT = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*)")
 _CALLED = re.compile(r"([A-Za-z_$][\w$]*)(?:\.[\w$]+)*(?:\(|\.push\Z)|send_to\b")
 _PARENTHESES = re.compile(rb"[()]")
 #: Words that stand in calls and in the lines around them, and are no code of the site's own.
@@ -130,7 +145,7 @@ _NOTHING = Code()
 class Signature:
     """Code that marks a script: white space may stand between its tokens, and any quote stands for any other."""
 
-    __slots__ = ("_compiled", "_text", "beginning", "call", "id", "words")
+    __slots__ = ("_compiled", "_text", "beginning", "call", "id", "is_setting", "root", "words")
 
     def __init__(self, text: str, service: str) -> None:
         pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
@@ -146,6 +161,10 @@ class Signature:
         called = _CALLED.match(text)
         #: The global that it calls, empty for an argument of one; None where it is no call.
         self.call = None if called is None else (called.group(1) or "").encode()
+        #: Whether it leaves settings, and the global that they stand in, or that it begins with.
+        self.is_setting = _SETTING.match(text) is not None
+        root = _ROOT.match(text)
+        self.root = root.group(1).encode() if root else b""
 
     @property
     def pattern(self) -> re.Pattern[bytes]:
@@ -352,14 +371,16 @@ class CodeMatcher:
         if not signatures and not addresses:
             return _NOTHING
         reading = _Reading(script, [*asking, *(place for _, places in signatures for place in places)])
-        asks = any(map(reading.is_code, asking))
+        asking = [place for place in asking if reading.is_code(place) and not _META.match(script.text, place)]
+        # What each of them asks for, as far as it is one string that stands there.
+        asked = [_ASKS_FOR.match(script.text, place) for place in asking] if reading.is_sure else [None] * len(asking)
+        asks = None in asked
+        spans = [found.span(1) for found in asked if found]
         loads: set[str] = set()
-        if asks:
-            for address in addresses:
-                if not reading.is_dead(address.place):
-                    loads.update(
-                        id_ for id_ in address.ids if id_ not in self._shown or self._is_loaded(reading, address)
-                    )
+        for address in addresses if asking else ():
+            counts_here = asks or any(start < address.place < end for start, end in spans)
+            if counts_here and not reading.is_dead(address.place):
+                loads.update(id_ for id_ in address.ids if id_ not in self._shown or self._is_loaded(reading, address))
         ids, calls = set(loads), set[str]()
         brings = asks and any(reading.is_code(found.start()) for found in _BRINGS.finditer(script.text))
         by_service: dict[str, list[Signature]] = {}
@@ -370,15 +391,22 @@ class CodeMatcher:
             if any(map(counts, places)):
                 by_service.setdefault(signature.id, []).append(signature)
         for id_, found in by_service.items():
-            if id_ in loads or brings or any(signature.call is None for signature in found):
+            queues = self._queues.get(id_, frozenset())
+            if id_ in loads or brings or not all(self._is_used(signature, queues) for signature in found):
                 ids.add(id_)
-            else:
-                roots = {signature.call for signature in found if signature.call} | self._queues.get(id_, frozenset())
-                if not self._has_own_code(script, reading, roots):
-                    ids.add(id_)
-                elif not _asks_whether(script.text, roots):
-                    (calls if id_ in self._queues else ids).add(id_)
+                continue
+            roots = {signature.call or signature.root for signature in found} - {b""} | queues
+            if not self._has_own_code(script, reading, roots):
+                ids.add(id_)
+            elif not _asks_whether(script.text, roots):
+                calls_what_is_missing = not queues and any(signature.call is not None for signature in found)
+                (ids if calls_what_is_missing else calls).add(id_)
         return Code(tuple(sorted(ids)), tuple(sorted(calls)))
+
+    @staticmethod
+    def _is_used(signature: Signature, queues: frozenset[bytes]) -> bool:
+        """Whether a signature calls a service or leaves something for it, so that its own script alone brings it."""
+        return signature.call is not None or signature.is_setting or signature.root in queues
 
     @staticmethod
     def _is_loaded(reading: _Reading, address: _Address) -> bool:
@@ -421,7 +449,8 @@ def _asks_whether(text: bytes, roots: Iterable[bytes]) -> bool:
     held_by = rb"(?:window|self|globalThis|top)\s*\.\s*"
     return bool(
         re.search(
-            rb"typeof\s*\(?\s*(?:" + held_by + rb")?" + names
+            rb"\btry\s*\{\s*(?:" + held_by + rb")?" + names
+            + rb"|typeof\s*\(?\s*(?:" + held_by + rb")?" + names
             + rb"|(?:\bif\s*\(|&&|\|\||[(!?])\s*!?\s*" + held_by + names
             + rb"|\bif\s*\(\s*!?\s*" + names + rb"\s*[)&|]"
             + rb"|(?<![\w$.])(?:" + held_by + rb")?" + names + rb"\s*(?:&&|\?\.)"
@@ -445,6 +474,11 @@ class _Reading:
         wanted.update(script.raw_place(found.start()) for found in _BRINGS.finditer(script.text))
         self._code = Lexer(script.raw).code_among(place for place in wanted if place >= 0)
         self._data: tuple[list[int], list[int]] | None = None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the lexer could read the whole script."""
+        return self._code is not None
 
     def is_code(self, place: int) -> bool:
         """Whether code stands there, as far as one can be sure."""

@@ -16,23 +16,30 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from consent_mw.errors import RefusedMarkup
+
 _WS = rb"[ \t\r\n\f]"
 #: What may end the digits of an escape: one white space, and CR LF is one
 #: (https://drafts.csswg.org/css-syntax/#consume-escaped-code-point).
 _END_OF_HEX = rb"(?:\r\n|[ \t\r\n\f])?"
 _HEX = rb"\\[0-9a-fA-F]{1,6}+" + _END_OF_HEX
 
-#: How bytes may be read: each by itself, as Shift_JIS, as GBK or Big5.
+#: How bytes may be read: each by itself, as Shift_JIS, as GBK, as Big5.
 PLAIN = ""
 SHIFT_JIS = "shift_jis"
 GBK = "gbk"
+BIG5 = "big5"
+#: First bytes with which a backslash is no character, and stands for itself
+#: (https://encoding.spec.whatwg.org/#shift_jis-decoder, the last step of "lead").
+_NO_BACKSLASH = {SHIFT_JIS: rb"\x82\x85\x86\x88\xeb\xec\xef\xfc", BIG5: rb"\x81-\x86"}
 _PAIRS = {
     PLAIN: rb"[^\x00-\xff]",
-    SHIFT_JIS: rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]",
-    GBK: rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]",
+    SHIFT_JIS: rb"(?![%b]\\)[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xff]" % _NO_BACKSLASH[SHIFT_JIS],
+    GBK: rb"[\x81-\xfe][\x40-\x7e\x80-\xff]",
+    BIG5: rb"(?![%b]\\)[\x81-\xfe][\x40-\x7e\x80-\xff]" % _NO_BACKSLASH[BIG5],
 }
 #: What a codec's bytes may be read as; those of an undeclared charset in all ways.
-READINGS = {"": (PLAIN, SHIFT_JIS, GBK), "cp932": (SHIFT_JIS,), "gb18030": (GBK,), "big5hkscs": (GBK,)}
+READINGS = {"": (PLAIN, SHIFT_JIS, GBK, BIG5), "cp932": (SHIFT_JIS,), "gb18030": (GBK,), "big5hkscs": (BIG5,)}
 #: Bytes that the readings differ about.
 AMBIGUOUS = re.compile(rb"[\x81-\xfe]\\")
 
@@ -43,8 +50,9 @@ _ANCHOR = (
     rb"|(?:[uU]|\\[uU]|\\0{0,4}[57]5%(e)s)(?:[rR]|\\[rR]|\\0{0,4}[57]2%(e)s)(?:[lL]|\\[lL]|\\0{0,4}[46][cC]%(e)s)\(%(w)s*+"
     rb"|\\(?:%(pair)s|[^\n\r\f])|(?:%(pair)s|(?!))++"
 )
-#: The beginning of an anchor at the end of a chunk; an escaped "url(" is at most 28 bytes long, white space apart.
-_ANCHOR_SIZE = 32
+#: The beginning of an anchor at the end of a chunk; an escaped "url(" is at most 28 bytes long, white
+#: space apart, and the escape before it nine.
+_ANCHOR_SIZE = 48
 
 
 class _Syntax(NamedTuple):
@@ -82,6 +90,11 @@ def _syntax(wide: str) -> _Syntax:
 
 _SYNTAX = {wide: _syntax(wide) for wide in _PAIRS}
 _QUOTES = frozenset(b"\"'")
+#: What makes a difference between the text of an unquoted URL and the arguments of a function.
+_MARKUP = re.compile(rb"[\"'\\(]|/\*")
+#: Bytes of a name (https://drafts.csswg.org/css-syntax/#ident-code-point), and what begins a token that has one.
+_NAME = frozenset(b"-_#@\0" + bytes(range(0x30, 0x3A)) + bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B)))
+_ESCAPE_BEFORE = re.compile(rb"\\(?:[0-9a-fA-F]{1,6}(?:\r\n|[ \t\r\n\f])?|[^\n\r\f0-9a-fA-F])\Z", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\r\n\f])?|(\r\n|[\n\r\f])|(.))", re.DOTALL)
 
 
@@ -131,8 +144,7 @@ def scan(
                 return (end, True) if final else (max(after, end - 1), True)
             position = close + 2
             continue
-        # A letter, or more of an escape than one character.
-        bracket = first in b"uU" or (first == 0x5C and after > at + 3)
+        bracket = _is_bracket(data, at, after)
         quote = 0 if bracket else data[after - 1]
         if bracket and after < end and data[after] in _QUOTES:
             quote = data[after]
@@ -147,11 +159,37 @@ def scan(
         stop = _stop(syntax.string.get(quote, syntax.url), data, after, end)
         rest = stop if quote in _QUOTES else _stop(syntax.bad_url, data, stop, end)
         if _is_cut(data, rest, end) and not final:
-            return at, False
+            return max(position, _joined(data, at)) if bracket else at, False
+        if bracket and quote not in _QUOTES and _joined(data, at) < at and _MARKUP.search(data, after, rest):
+            # "x-url(" is a function like any other.
+            if data[at - 1] > 0x7F or (wide and at > 1 and data[at - 2] > 0x7F):
+                raise RefusedMarkup("whether a function of a style sheet is url() depends on the browser")
+            position = after
+            continue
         fetches = bracket or first == quote
         if fetches and stop > after:
             visit(after, bytes(data[after:stop]))
         position = min(rest + 1, end)
+
+
+def _is_bracket(data: bytes | bytearray, at: int, after: int) -> bool:
+    """Whether an anchor is "url(": it begins with a letter, or with more of an escape than one character."""
+    return data[at] in b"uU" or (data[at] == 0x5C and after > at + 3)
+
+
+def _joined(data: bytes | bytearray, at: int) -> int:
+    """Return where what stands before ``at`` begins, if it is one name with what stands there; otherwise ``at``."""
+    if at == 0:
+        return at
+    escape = _ESCAPE_BEFORE.search(data, max(0, at - 9), at)
+    if escape is not None:
+        slashes = escape.start()
+        while slashes > 0 and data[slashes - 1] == 0x5C:
+            slashes -= 1
+        if (escape.start() - slashes) % 2 == 0:
+            return escape.start()
+    before = data[at - 1]
+    return at - 1 if before in _NAME or before > 0x7F else at
 
 
 def _is_cut(data: bytes | bytearray, stop: int, end: int) -> bool:
@@ -166,12 +204,24 @@ def _stop(pattern: re.Pattern[bytes], data: bytes | bytearray, start: int, end: 
 
 
 def terminator(data: bytes | bytearray, start: int, end: int, wide: str = PLAIN) -> bytes:
-    """Return what ends the token at ``start``: a quote, or ``)`` for an unquoted URL."""
-    after = _SYNTAX[wide].anchor.match(data, start, end).end()  # type: ignore[union-attr]
-    last = data[after - 1]
-    if last not in _QUOTES and after < end:
-        last = data[after]
-    return bytes([last]) if last in _QUOTES else b")"
+    """
+    Return what ends the string or URL that a scan stopped before: a quote, or ``)`` for an unquoted URL.
+
+    Raises:
+        RefusedMarkup: where it is the argument of another function, which may hold strings.
+    """
+    for found in _SYNTAX[wide].anchor.finditer(data, start, end):
+        at, after = found.span()
+        bracket = _is_bracket(data, at, after)
+        if not bracket and (data[at] == 0x5C or data[at] > 0x7F):
+            continue  # the name that it goes on
+        last = data[after] if bracket and after < end else data[after - 1]
+        if last in _QUOTES:
+            return bytes([last])
+        if _joined(data, at) < at:
+            raise RefusedMarkup("the arguments of a function of a style sheet are longer than hold_back", "hold_back")
+        break
+    return b")"
 
 
 def rest_of_token(

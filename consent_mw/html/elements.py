@@ -27,6 +27,7 @@ _FETCHING_LINKS = frozenset(
         "icon",
         "apple-touch-icon",
         "apple-touch-icon-precomposed",
+        "apple-touch-startup-image",
         "mask-icon",
         "manifest",
         "search",
@@ -68,7 +69,7 @@ _IMAGE_TYPES = frozenset(
 )
 
 #: How each attribute of an element leads out: a URL, that of a document, a list of URLs, a srcset, a refresh, a
-#: document itself.
+#: document itself, values of an animation.
 LEADS_OUT: dict[bytes, dict[bytes, str]] = {
     b"script": {b"src": "url", b"href": "url", b"xlink:href": "url", b"attributionsrc": "urls"},
     b"img": {b"src": "url", b"srcset": "srcset", b"lowsrc": "url", b"dynsrc": "url", b"attributionsrc": "urls"},
@@ -103,8 +104,9 @@ _FOREIGN = {
     **dict.fromkeys(
         b"fill stroke mask filter clip-path cursor marker marker-start marker-mid marker-end".split(), "css"
     ),
-    **dict.fromkeys(b"href xlink:href to from by".split(), "url"),
-    b"values": "urls",
+    **dict.fromkeys(b"href xlink:href".split(), "url"),
+    # What an animation sets may be a link or a property, https://svgwg.org/specs/animations/#ValueAttributes
+    **dict.fromkeys(b"to from by values".split(), "animated"),
 }
 
 #: Handlers of what a visitor does on purpose: where these lead to, the visitor wants to go.

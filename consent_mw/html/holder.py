@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.errors import RefusedMarkup
 from consent_mw.html import css
 from consent_mw.html.code import Code
 from consent_mw.html.code import Ids
@@ -42,6 +43,7 @@ from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
 from consent_mw.html.hold_policy import TagPlan
+from consent_mw.html.labels import text_codec_of
 from consent_mw.html.suspects import STRANGER
 from consent_mw.html.suspects import element_of
 from consent_mw.html.urls import DataUrl
@@ -185,10 +187,15 @@ class Holder:
         """Return what the URLs of a declaration list lead to, less what is allowed."""
         if not _CSS_GATE.search(raw):
             return ()
-        values = css.urls(self.text(raw).encode("utf-8", "replace"))
+        texts = [(self.text(raw).encode("utf-8", "replace"), css.PLAIN)]
         if len(self.wide) > 1 and css.AMBIGUOUS.search(raw):
             text = unescape_attribute(raw.decode("latin-1")).encode("latin-1", "replace")
-            values += [value for wide in self.wide[1:] for value in css.urls(text, wide)]
+            texts += [(text, wide) for wide in self.wide[1:]]
+        try:
+            values = [value for text, wide in texts for value in css.urls(text, wide)]
+        except RefusedMarkup:
+            # One attribute is held, not the whole page refused.
+            return self.not_allowed((UNKNOWN_SERVICE,))
         ids = [id_ for value in values for id_ in self.css_url(value)]
         return tuple(dict.fromkeys(ids))
 
@@ -217,13 +224,14 @@ class Holder:
             return ()
         if depth >= _MOST_NESTED:
             return self.not_allowed((UNKNOWN_SERVICE,))
-        values = [value for wide in self.wide for value in css.urls(data.body, wide)]
-        if data.charset:
-            # Not every label of Python's is one of a browser's, which then reads the bytes as they are: both count.
-            try:
-                values += css.urls(data.body.decode(data.charset, "replace").encode("utf-8", "replace"))
-            except (LookupError, ValueError):
-                return self.not_allowed((UNKNOWN_SERVICE,))
+        texts = [(data.body, wide) for wide in self.wide]
+        if codec := text_codec_of(data.charset):
+            texts.append((data.body.decode(codec, "replace").encode("utf-8", "replace"), css.PLAIN))
+        # Where browsers do not know the label they read the bytes as if there were none.
+        try:
+            values = [value for text, wide in texts for value in css.urls(text, wide)]
+        except RefusedMarkup:
+            return self.not_allowed((UNKNOWN_SERVICE,))
         ids = [id_ for value in dict.fromkeys(values) for id_ in self.css_url(value, depth + 1)]
         return tuple(dict.fromkeys(ids))
 
@@ -270,9 +278,10 @@ class Holder:
         if kind == "refresh":
             target = refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
-        if kind == "urls":
+        if kind in ("urls", "animated"):
             parts = filter(None, re.split(r"[ \t\n\r\f;]+", self.text(raw)))
-            return tuple(dict.fromkeys(id_ for part in parts for id_ in self._one(encoded(part, self.charset))))
+            ids = [id_ for part in parts for id_ in self._one(encoded(part, self.charset))]
+            return tuple(dict.fromkeys([*ids, *self.css(raw)] if kind == "animated" else ids))
         return self._one(raw, document=kind == "page")
 
     def _tag(self, raw: bytes) -> Ids:

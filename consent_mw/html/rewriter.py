@@ -170,6 +170,10 @@ class Rewriter:
         """Drop all readings but the first ``count``."""
         del self._readings[count:]
 
+    def follows(self, reading: Reading) -> bool:
+        """Whether this reading is followed."""
+        return any(one is reading for one in self._readings)
+
     def _merge(self) -> None:
         """Drop a reading that has come to where another one is."""
         kept: list[Reading] = []

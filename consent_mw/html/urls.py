@@ -20,6 +20,9 @@ from html.entities import html5 as _NAMED
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from consent_mw.html.labels import charset_parameter
+from consent_mw.html.labels import plain_label
+
 _SPECIAL = frozenset({"http", "https", "ws", "wss", "ftp"})
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
@@ -47,7 +50,6 @@ _C1 = dict(zip(range(0x80, 0xA0), bytes(range(0x80, 0xA0)).decode("cp1252", "rep
 
 _BASE64 = re.compile(r";[ ]*base64[ ]*\Z", re.I)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
-_CHARSET = re.compile(r";[ \t\n\r\f]*charset=(?:\"([^\"]*)\"?|([^;]*))", re.I)
 _SPACES = " \t\n\r\f"
 
 
@@ -101,6 +103,17 @@ def unescape_attribute(value: str) -> str:
     if "&" not in value:
         return value
     return _REFERENCE.sub(_decode_reference, value)
+
+
+def unescape_text(text: str) -> str:
+    """Decode the character references of a text."""
+    parts = []
+    at = 0
+    for match in _REFERENCE.finditer(text):
+        decoded, size = _decode_in_text(match)
+        parts += [text[at : match.start()], decoded]
+        at = match.start() + size
+    return "".join(parts) + text[at:]
 
 
 def decode_with_offsets(raw: bytes) -> tuple[bytes, list[int]]:
@@ -282,6 +295,10 @@ def resolve(text: str, base: Url) -> Url:
     return Url(base.scheme, base.host, _rest(path.rpartition("/")[0] + "/" + text))
 
 
+#: Types that are XML, beside all that end in "+xml"; the last is Chromium's.
+XML_TYPES = frozenset({"text/xml", "application/xml", "text/xsl"})
+
+
 class DataUrl(NamedTuple):
     """What a ``data:`` URL holds."""
 
@@ -294,7 +311,7 @@ class DataUrl(NamedTuple):
     @property
     def is_xml(self) -> bool:
         """Whether a browser reads it as XML: https://mimesniff.spec.whatwg.org/#xml-mime-type"""
-        return self.kind.endswith("+xml") or self.kind in ("text/xml", "application/xml")
+        return self.kind.endswith("+xml") or self.kind in XML_TYPES
 
     @property
     def is_media(self) -> bool:
@@ -318,9 +335,8 @@ def data_url(rest: str) -> DataUrl:
             raw = base64.b64decode(letters[: len(letters) - (len(letters) % 4 == 1)] + b"==")
         except binascii.Error:
             raw = b""
-    found = _CHARSET.search(head)
-    charset = (found.group(1) or found.group(2) or "").strip(_SPACES).lower() if found else ""
-    return DataUrl(head.partition(";")[0].strip(_SPACES).lower() or "text/plain", charset, raw)
+    kind = head.partition(";")[0].strip(_SPACES).lower() or "text/plain"
+    return DataUrl(kind, plain_label(charset_parameter(head)), raw)
 
 
 #: Labels under a country code that are themselves open for registration; a full list is not worth its size here:

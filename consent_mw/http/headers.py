@@ -17,6 +17,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from consent_mw.html.csp import without_reports
+from consent_mw.html.labels import charset_parameter
+from consent_mw.html.labels import text_codec_of
+from consent_mw.html.urls import XML_TYPES
 from consent_mw.http.cookies import name_of_pair
 from consent_mw.http.pieces import PIECE_HEADER
 from consent_mw.http.pieces import is_piece
@@ -56,13 +59,10 @@ _HTML = frozenset({"text/html"}) | _PIECES
 _XHTML = frozenset({"application/xhtml+xml"})
 #: Other types that a browser shows as a document, with all that XHTML and SVG elements in it fetch and run:
 #: https://mimesniff.spec.whatwg.org/#xml-mime-type. As pictures, feeds and data they go out as they are.
-_XML = frozenset({"text/xml", "application/xml"})
+_XML = XML_TYPES
 #: Types for which a browser looks at the bytes, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
 _ESSENCE = re.compile(r"\s*([^\s;(]*)")
-#: A parameter of a media type, https://mimesniff.spec.whatwg.org/#parse-a-mime-type: a quoted value without its end
-#: goes on to the end of the header, and what is behind its end is ignored.
-_PARAMETER = re.compile(r";[\t\n\r ]*([^;=]*)(?:=(?:\"((?:[^\"\\]|\\.|\\\Z)*)(?:\"[^;]*)?|([^;]*)))?", re.DOTALL)
 
 #: Nobody needs more than one; each costs memory.
 _MOST_CODINGS = 2
@@ -109,7 +109,7 @@ _LINKS_THAT_FETCH = frozenset(
 #: Headers that name addresses to which a browser sends reports, or from where it takes what to fetch ahead.
 _ENDPOINTS = frozenset(["reporting-endpoints", "report-to", "nel", "expect-ct", "x-xss-protection"])
 _POLICIES = frozenset(["content-security-policy", "content-security-policy-report-only"])
-_NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules"}
+_NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules", "alt-svc"}
 #: Headers of which something may be held.
 DEPENDENT = _NAMES_ADDRESSES | _POLICIES | {"set-cookie", "refresh", "link"}
 #: Addresses as headers write them: in quotes, or behind "=".
@@ -133,16 +133,19 @@ def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
             essence = _ESSENCE.match(part).group(1).lower()  # type: ignore[union-attr]
             if "/" in essence and kind not in _HTML:
                 kind = essence
-                charset = _charset_of(part)
+                charset = charset_parameter(part)
     return kind, charset
 
 
-def _charset_of(value: str) -> str:
-    """Return the first charset parameter of a media type, or empty."""
-    for name, quoted, plain in _PARAMETER.findall(value):
-        if name.strip().lower() == "charset":
-            return str(re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) or plain).strip()
-    return ""
+def _charsets_differ(headers: Sequence[tuple[str, str]]) -> bool:
+    """
+    Whether several types of HTML name different charsets.
+
+    Fetch takes the last (https://fetch.spec.whatwg.org/#concept-header-extract-mime-type), some browsers the first.
+    """
+    parts = [part for name, value in headers if name.lower() == "content-type" for part in value.split(",")]
+    pages = [part for part in parts if _ESSENCE.match(part).group(1).lower() in _HTML | _XHTML]  # type: ignore[union-attr]
+    return len({text_codec_of(charset) for charset in map(charset_parameter, pages) if charset}) > 1
 
 
 def judge(
@@ -181,6 +184,12 @@ def judge(
             Handling.REFUSE,
             problem="The server in front is told to send a file in the place of this page, which nothing would hold.",
             remedy="Let the application send HTML itself; X-Accel-Redirect and X-Sendfile are for other files.",
+        )
+    if _charsets_differ(headers):
+        return Verdict(
+            Handling.REFUSE,
+            problem="The response names several charsets, and browsers do not agree which one counts.",
+            remedy="Send one Content-Type.",
         )
     if status == 206 or any(name.lower() == "content-range" for name, _ in headers):
         if kind in _UNKNOWN and not document:
@@ -387,8 +396,9 @@ def without_held(
 
 
 def _names_held(value: str, holds_url: Callable[[str], bool]) -> bool:
-    """Whether a header's value names an address that is held."""
-    return any(holds_url(quoted.replace("\\", "") or plain) for quoted, plain in _ADDRESS.findall(value))
+    """Whether a header's value names an address that is held; Alt-Svc names hosts (RFC 7838, section 3)."""
+    addresses = [quoted.replace("\\", "") or plain for quoted, plain in _ADDRESS.findall(value)]
+    return any(holds_url(address) or holds_url(f"//{address}") for address in addresses)
 
 
 def _less_endpoints(value: str, holds_url: Callable[[str], bool]) -> str:

@@ -42,6 +42,8 @@ _MAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
 
 #: Most ids in one placeholder; no element is held for more.
 _PLACEHOLDER_LIMIT = 8
+#: So many purposes the sheet of the pages can tell apart.
+_TOLD_APART = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,9 @@ class ServiceView:
     by_purpose: bool
     #: True for a tag manager: it runs as soon as one of its purposes is granted.
     manager: bool
+    #: The classes by which the sheet shows "included" in place of the switch, where the purposes' switches say so:
+    #: ``any2`` for the second purpose, or ``every every1 every2`` for a service that needs both.
+    included: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +260,17 @@ class Pages:
             checked=runs and not self._through_purposes(service),
             by_purpose=runs and self._through_purposes(service),
             manager=service.manager,
+            included=self._included(service),
         )
+
+    def _included(self, service: Service) -> str:
+        numbers = {id: number for number, id in enumerate(self._labels, 1)}
+        needed = [numbers.get(id, 0) for id in service.purposes]
+        if len(needed) == 1 or service.manager:
+            return " ".join(f"any{number}" for number in needed if 0 < number <= _TOLD_APART)
+        # Where one of them has no switch that the sheet knows, the service keeps its own.
+        known = all(0 < number <= _TOLD_APART for number in needed)
+        return " ".join(["every", *(f"every{number}" for number in needed)]) if known else ""
 
     def _facts(self, service: Service) -> Iterable[Fact]:
         say = self.say

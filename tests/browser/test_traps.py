@@ -64,7 +64,7 @@ def see(pool: Pool, trap: Trap, scripts: bool, expected: frozenset[str], wrapped
         lane.serve(trap.host, site if wrapped is None else wrapped.around(site))
         session.open(trap.page_url)
         # Usually a matter of nothing; it only keeps a machine that is very busy from being called a failure.
-        lane.wait_for(lambda hits: expected <= {hit.url for hit in hits}, limit=3)
+        lane.wait_for(lambda hits: expected <= {hit.url for hit in hits})
         hits = from_page(lane.hits(), trap.page_url)
         return Visit(hits, frozenset(hit.url for hit in hits), tuple(lane.errors))
 

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _pytest.mark.structures import ParameterSet
 from playwright.sync_api import Browser
 
 from tests import npm_packages
@@ -46,23 +45,8 @@ def cases() -> Iterator[Case]:
         yield from (Case.read(path.parent) for path in sorted(folder.glob("*/case.toml")))
 
 
-#: Shared cases that are not mended yet: panels for embeds that come as scripts or custom elements, switches that show a
-#: tag manager as on, a picture button that a script makes, landscape phones, choices opened in place, swapped bodies.
-#: Take a name out with the change that mends it.
-NOT_YET = frozenset(
-    """
-    design-preferences-truth
-    """.split()  # noqa: SIM905 -- names to take out one by one
-)
-
 CASES = list(cases())
 PROGRAMS = [case for case in CASES if "script" in case.told]
-
-
-def played(case: Case) -> ParameterSet:
-    """Return the case as a parameter; one that is not mended yet has to fail."""
-    marks = [pytest.mark.xfail(reason="not mended yet", strict=True)] if case.name in NOT_YET else []
-    return pytest.param(case, id=case.name, marks=marks)
 
 
 def need(case: Case) -> None:
@@ -77,7 +61,7 @@ def need(case: Case) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("case", [played(case) for case in CASES if "script" not in case.told])
+@pytest.mark.parametrize("case", [case for case in CASES if "script" not in case.told], ids=lambda case: case.name)
 def test_the_case_goes_as_a_user_would_expect(case: Case, chromium: Browser, proxy: Proxy, tmp_path: Path) -> None:
     """After each step of the case everything is as its ``expect`` says."""
     need(case)

@@ -130,7 +130,8 @@ def _of(element: Parsed) -> Iterator[str]:
     if any(map(_HELD.match, _style_urls(tinycss2.parse_component_value_list(given.get("style", ""))))):
         yield f"{name} style"
     runs = name == "script" and space != "math" and given.get("type") in (None, "module")
-    # A line behind "<!--" is a comment, and behind a quote or a slash it may be no code.
+    runs = runs and not (space == "html" and "src" in given)
+    # A line behind "<!--" is a comment, and behind a quote or a slash it may be no code; beside a src nothing runs.
     if runs and re.match(r"[^/'\"`]*?(?<![\w$])trackNow\(", re.sub(r"<!--[^\n]*", "", text)):
         yield "script text"
     if "tracker.example" in given.get("onclick", ""):

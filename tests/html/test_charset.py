@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.charset import PageStream
-from consent_mw.html.charset import codec_of
 from consent_mw.html.holder import Holder
+from consent_mw.html.labels import codec_of
 from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
 from tests.html.rewriting import PAGE
@@ -175,7 +175,7 @@ LABELS = {
     "ks_c_5601-1987": "cp949",
     "x-user-defined": "utf-8",
     "hz-gb-2312": "utf-8",
-    "iso-8859-1": "iso-8859-1",
+    "iso-8859-1": "cp1252",
     "": "",
     "nonsense": "",
     # Python knows these, browsers do not: read so, markup would be other bytes.

@@ -22,7 +22,16 @@ SERVICES = (
     Service(
         "pixel", "P", "V", ("marketing",), hosts=("px.test",), inline=("fbq(", "gtm.x'"), queue=("fbq()",), tracker=True
     ),
-    Service("stats", "S", "V", ("analytics",), hosts=("stats.test",), inline=("hey(", "heySettings ="), tracker=True),
+    Service(
+        "stats",
+        "S",
+        "V",
+        ("analytics",),
+        hosts=("stats.test",),
+        inline=("hey(", "heySettings =", "_hq = window._hq"),
+        queue=("_hq[]",),
+        tracker=True,
+    ),
     Service("films", "F", "V", ("embeds",), hosts=("films.test",), embed=True),
     Service("wide", "W", "V", ("analytics",), paths=("?id=G-", "/gtag/js?id=G-"), tracker=True),
     Service("light", "L", "V", ("analytics",), elements=("script[data-site][src*=light]",), tracker=True),
@@ -52,6 +61,9 @@ DATA = {
     "an optional call": "window.fbq?.('track'); cart.update(1)",
     "a film in an element tree": 'render({"tag":"iframe","src":"https://films.test/embed/7"}); fetch("/api")',
     "films in a list": "var all = ['https://films.test/embed/1', 'https://films.test/embed/2']; el.innerHTML = ''",
+    "state beside imports": "const d = ['<script src=https://px.test/p.js>']; import('/app.js').then(a => a.start(d))",
+    "a list beside a request": "const csp = ['https://px.test/']; fetch('/csp', {method: 'POST', body: csp})",
+    "a call that may fail": "try { fbq('track', 'X') } catch (e) { } finally { submit() }",
     "a film in markup of the state": 'const s = {body: "<iframe src=https://films.test/embed/1>"}; fetch(s.url)',
 }
 
@@ -73,6 +85,9 @@ CODE = {
     "an address": ("var s = document.createElement('script'); s.src = 'https://px.test/p.js'", "pixel"),
     "a film set": ("f.src = 'https://films.test/embed/7'", "films"),
     "a film written": ("document.write('<iframe src=\"https://films.test/embed/7\">')", "films"),
+    "one of several requests": ("fetch('/a'); fetch(base + 'https://px.test/p')", "pixel"),
+    "a request for its address": ("fetch('https://px.test/p', {body: 1})", "pixel"),
+    "a call beside imports": ("import('/app.js'); fbq('init', '1')", "pixel"),
     "a film's loader": ("loadScript('https://films.test/player/api.js')", "films"),
     "an import": ("import x from 'https://px.test/p.js'", "pixel"),
     "what the lexer cannot read": ("'unclosed\nfbq('init')", "pixel"),
@@ -89,6 +104,7 @@ BOOTSTRAP = "<script src=https://px.test/p.js></script>"
 MIXED = {
     "a click": "document.getElementById('buy').onclick = () => { fbq('track', 'Buy'); cart.add(1) }",
     "a line in between": "menu.open(); fbq('track', 'View'); cart.load(2)",
+    "a list made before": "window.fbq_list = 1; var own = menu(); fbq('track', own)",
     "a function": "function bought(x) { fbq('track', x); return total(x) }",
 }
 
@@ -102,6 +118,22 @@ def test_own_code_beside_a_call_runs_where_the_service_is_held(code: str) -> Non
     out = page.feed((BOOTSTRAP + script).encode()) + page.finish()
     assert out.endswith(script.encode())
     assert out.count(b"data-cmw-held") == 1
+
+
+LEFT = {
+    "settings": "window.heySettings = {id: 1}; menu.open()",
+    "a list": "_hq = window._hq || []; _hq.push(['a']); menu.open()",
+}
+
+
+@pytest.mark.parametrize("code", LEFT.values(), ids=LEFT)
+def test_own_code_beside_settings_runs_where_the_service_is_held(code: str) -> None:
+    """What is left for a service to find sends nothing; a script that also brings the service is held."""
+    loader, own = "<script src=https://stats.test/s.js></script>", f"<script>{code}</script>"
+    page = Rewriter(Holder(HoldPolicy(MATCHER, frozenset()), PAGE, document=held_in))
+    assert (page.feed((loader + own).encode()) + page.finish()).endswith(own.encode())
+    brings = code + "; document.head.append(document.createElement('script'))"
+    assert held(f"<script>{brings}</script>") == {"stats"}
 
 
 def test_what_became_of_such_a_script_is_not_remembered_for_another_page() -> None:

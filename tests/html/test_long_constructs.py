@@ -332,7 +332,7 @@ def test_no_boundary_leaks_or_depends_on_the_cuts(page: bytes, data: st.DataObje
     assert feed(page, cuts)[0] == whole
     out, most = feed(page, range(1, len(page)))
     assert out == whole
-    assert most <= HOLD_BACK
+    assert most <= (16 * HOLD_BACK if b"<script" in page else HOLD_BACK)
     if whole is not REFUSED:
         assert list(leaks(whole, scripting=True)) == []
 

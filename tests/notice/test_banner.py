@@ -214,8 +214,7 @@ def test_the_runtime_learns_the_state_from_attributes() -> None:
         "data-cmw-runtime": "",
         "data-cmw-root": "/shop/_cmw",
         "data-cmw-state": "partial",
-        "data-cmw-granted": "counter,pay",
-        "data-cmw-purposes": "analytics,necessary",
+        "data-cmw-granted": "analytics,counter,necessary,pay",
         "data-cmw-more": ASSETS.path("release.js"),
     }
 

@@ -263,6 +263,15 @@ def test_a_placeholder_says_what_would_happen() -> None:
     assert {tag["target"] for tag in page.select("form, a")} == {"_parent"}
 
 
+def test_the_owners_picture_stands_in_a_placeholder() -> None:
+    """A poster takes the place of the sign of the service's kind, and says nothing to who cannot see it."""
+    services = (*SITE.services, replace(SITE.by_id["video"], id="film", poster="/still.jpg?a=1&b=2"))
+    page = soup(Visitor(FakeContext(site=replace(SITE, services=services))), "/placeholder/film")
+    picture = one(page, "main.poster img.picture")
+    assert (picture["src"], picture["alt"]) == ("/still.jpg?a=1&b=2", "")
+    assert soup(Visitor(), "/placeholder/video").select("img, .poster") == []
+
+
 def test_allowing_an_embed_adds_to_what_is_granted() -> None:
     """The button grants the service on top of the present choice."""
     visitor = Visitor()

@@ -27,6 +27,7 @@ from consent_mw.html.scanner.marked_text import MarkedText
 from consent_mw.html.scanner.own_elements import PREFIX
 from consent_mw.html.scanner.own_elements import end_of
 from consent_mw.html.scanner.scripts import ScriptReader
+from consent_mw.html.scanner.surroundings import LONGEST_REFERENCE
 from consent_mw.html.scanner.surroundings import OPEN_REFERENCE
 from consent_mw.html.scanner.surroundings import Follower
 from consent_mw.html.scanner.surroundings import History
@@ -65,8 +66,6 @@ _CHANGES_MODE = RAW_TEXT | frozenset(
 )
 #: Elements of which a select, frameset or template around them may make something else.
 _MAY_DEPEND = _DROPPED_IN_SELECT | {b"frameset", b"col"}
-#: A longer character reference at the end of the bytes at hand is no white space, whatever it stands for.
-_LONGEST_REFERENCE = 64
 #: An end tag that is not complete: "</noscript" and what must follow.
 _NOSCRIPT_TAIL = 11
 
@@ -82,6 +81,9 @@ class Readings(Page, History, Protocol):
 
     def forget(self, count: int) -> None:
         """Drop all readings but the first ``count``."""
+
+    def follows(self, reading: Reading) -> bool:
+        """Whether this reading is followed."""
 
 
 class Reading:
@@ -124,6 +126,9 @@ class Reading:
         self._single = False
         #: How far the end of a noscript element was looked for.
         self._searched = -1
+        #: Who looks ahead from some place of this reading on, and in which other reading this one goes on.
+        self._flat: Reading | None = None
+        self._joined: Reading | None = None
         #: What reads on in each mode, in the order of the modes.
         text, scripts = self.text, self.scripts
         self._steps = (
@@ -151,6 +156,7 @@ class Reading:
         twin.foreign.open = self.foreign.open.copy()
         twin._in_select = self._in_select
         twin._island = self._island
+        twin._flat = self._flat
         return twin
 
     def _copy_flat(self) -> Reading:
@@ -166,12 +172,23 @@ class Reading:
         return twin
 
     def follow_flat(self, position: int) -> None:
-        """Follow from ``position`` on who reads the page without knowing foreign content."""
-        if self.around is None:
+        """
+        Follow from ``position`` on who reads the page without knowing foreign content.
+
+        One who went another way before goes on in that, and is not followed a second time until both ways meet.
+        """
+        if self.around is None or self._is_followed_flat():
             return
-        twin = self._copy_flat()
+        self._flat = twin = self._copy_flat()
         twin.cursor.position = position
         self._page.fork(twin)
+
+    def _is_followed_flat(self) -> bool:
+        flat = self._flat
+        while flat is not None and flat._joined is not None:
+            flat = flat._joined
+        self._flat = flat if flat is not None and flat.around is None and self._page.follows(flat) else None
+        return self._flat is not None
 
     def follow_style(self, searched: int, wide: str) -> None:
         """Follow who reads the bytes of the style sheet at the position as ``wide``."""
@@ -219,6 +236,7 @@ class Reading:
 
     def join(self, other: Reading) -> None:
         """Go on in the place of ``other`` as well, which has come to the same place."""
+        other._joined = self
         edits = self.cursor.edits
         edits += [edit for edit in other.cursor.edits if edit not in edits]
         if other.around is None:
@@ -226,6 +244,7 @@ class Reading:
         if self.around is None:
             self.around = other.around
             self._in_select = other._in_select
+            self._flat = other._flat
             self.document.template = other.document.template
         else:
             self.around.join(other.around)
@@ -492,7 +511,7 @@ class Reading:
         no_tags = NO_TAGS_FOREIGN if around.in_foreign else NO_TAGS
         position = no_tags.match(buffer, position).end()  # type: ignore[union-attr]
         if position == len(buffer) and not cursor.final:
-            reference = OPEN_REFERENCE.search(buffer, max(cursor.position, position - _LONGEST_REFERENCE))
+            reference = OPEN_REFERENCE.search(buffer, max(cursor.position, position - LONGEST_REFERENCE))
             position = reference.start() if reference else position
         around.text(bytes(buffer[cursor.position : position]))
         cursor.position = position
@@ -548,6 +567,7 @@ class Reading:
             twin.around = Surroundings(self._page, followers)
             twin.around.live = True
             twin.foreign.breaks_out = self.foreign.breaks_out
+            twin._flat = self._flat
             self._page.fork(twin)
             parts.append((twin, opened))
         return parts

@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Hashable
-from html import unescape
 from typing import Protocol
 
 from consent_mw.errors import RefusedMarkup
@@ -38,6 +37,7 @@ from consent_mw.html.tokens import PIECE
 from consent_mw.html.tokens import RAW_TEXT
 from consent_mw.html.tokens import ScriptEnd
 from consent_mw.html.tokens import end_tag as end_of_raw_text
+from consent_mw.html.urls import unescape_text
 
 #: Modes in which tags are dropped.
 _DROPPING = frozenset({"in frameset", "after frameset", "after after frameset", "in select", "in select in table"})
@@ -46,6 +46,9 @@ _NOT_CALM = _DROPPING | {"text"}
 _WHITE = b" \t\n\r\f"
 #: The beginning of a character reference that more bytes may go on with.
 OPEN_REFERENCE = re.compile(rb"&(?:#[0-9a-zA-Z]*|[a-zA-Z0-9]*)\Z")
+#: The longest number of a reference that is waited for; the longest name is shorter.
+LONGEST_REFERENCE = 256
+LONG_REFERENCE = re.compile(rb"&#[0-9a-zA-Z]{%d}" % (LONGEST_REFERENCE - 2))
 _DOCTYPE = re.compile(
     rb"<!doctype[ \t\n\r\f]*([^ \t\n\r\f>]*)[ \t\n\r\f]*"
     rb"(?:(public|system)[ \t\n\r\f]*(?:\"([^\"]*)\"|'([^']*)')[ \t\n\r\f]*(?:\"([^\"]*)\"|'([^']*)')?[ \t\n\r\f]*)?>",
@@ -430,8 +433,10 @@ def follow_text(tree: Tree, text: bytes, *, references: bool = True) -> None:
     """Process a piece of text: white space, what is ignored, and the rest."""
     rest = text.strip(_WHITE)
     if references and b"&" in rest:
+        if LONG_REFERENCE.search(rest):
+            raise RefusedMarkup("a character reference is longer than any that is waited for")
         # Only an ASCII letter of a reference can be white space, whatever the page's charset.
-        rest = unescape(rest.decode("latin-1")).encode("utf-8", "replace").strip(_WHITE)
+        rest = unescape_text(rest.decode("latin-1")).encode("utf-8", "replace").strip(_WHITE)
     if len(rest) < len(text):
         characters(tree, Characters.SPACE)
     plain = rest.replace(b"\0", b"")

@@ -17,6 +17,7 @@ more than linear time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from consent_mw.html.tokens import BREAKOUT
 from consent_mw.html.tokens import MATH_INTEGRATION
 from consent_mw.html.tokens import MATH_ONLY
 from consent_mw.html.tokens import SVG_INTEGRATION
+from consent_mw.html.urls import unescape_attribute
 
 HTML = b"html"
 SVG = b"svg"
@@ -71,16 +73,26 @@ class Dialect(NamedTuple):
     quirks: bool | None = None
 
 
+class Given(NamedTuple):
+    """The attributes of a start tag, to be compared with those of another."""
+
+    #: Names and values, the same whatever is beyond ASCII.
+    text: str
+    #: Whether nothing is: then ``text`` says all.
+    plain: bool
+
+
 class Element:
     """An open element: no node, but one name on the stack; compared by identity."""
 
-    __slots__ = ("html_point", "math_point", "name", "namespace", "raw")
+    __slots__ = ("_given", "html_point", "math_point", "name", "namespace", "raw")
 
     def __init__(self, name: bytes, namespace: bytes = HTML, raw: bytes = b"") -> None:
         self.name = name
         self.namespace = namespace
         #: Its start tag, where that can matter again.
         self.raw = raw
+        self._given: Given | None = None
         #: https://html.spec.whatwg.org/#mathml-text-integration-point
         self.math_point = namespace == MATH and name in MATH_INTEGRATION
         #: https://html.spec.whatwg.org/#html-integration-point
@@ -94,6 +106,13 @@ class Element:
         if self.namespace == HTML:
             return self.name in SPECIAL
         return self.html_point if self.namespace == SVG else self.name in _MATH_SPECIAL
+
+    @property
+    def given(self) -> Given:
+        """Its attributes; worked out once."""
+        if self._given is None:
+            self._given = _given(self.raw, 1 + len(self.name))
+        return self._given
 
 
 class TagToken(NamedTuple):
@@ -146,13 +165,13 @@ class Tree:
         twin.template_modes = self.template_modes.copy()
         twin.head, twin.form = self.head, self.form
         twin.frameset_ok, twin.quirks = self.frameset_ok, self.quirks
-        self.count(len(self.stack) // 8)
+        self.count((len(self.stack) + len(self.formatting)) // 8)
         twin.steps, twin.tokens = self.steps, self.tokens
         return twin
 
     def state(self) -> tuple[object, ...]:
         """Return what tells this state from others: two trees of equal state read the rest of a page alike."""
-        self.count(len(self.stack))
+        self.count(len(self.stack) + len(self.formatting))
         places = {id(element): place for place, element in enumerate(self.stack)}
         formatting = tuple(
             None if element is None else (element.name, places.get(id(element)), element.raw)
@@ -283,10 +302,14 @@ class Tree:
             if self.formatting[place].name == element.name  # type: ignore[union-attr]
         ]
         if len(alike) > 3:
-            given = _attributes_of(element)
-            same = [place for place in alike if _attributes_of(self.formatting[place]) == given]
             self.count(len(alike))
+            given = element.given
+            same = [place for place in alike if self.formatting[place].given.text == given.text]  # type: ignore[union-attr]
             if len(same) > 3:
+                tags = {self.formatting[place].raw for place in same}  # type: ignore[union-attr]
+                if not given.plain and len(tags) > 1:
+                    # Different bytes may be one character, in one charset and not in another.
+                    raise RefusedMarkup("whether formatting elements of the page are alike depends on its charset")
                 del self.formatting[same[3]]
 
     def _last_marker(self) -> int:
@@ -376,30 +399,30 @@ class Tree:
     def _adopt_once(self, subject: Element, place: int, furthest: int) -> None:
         """Take the nodes between a formatting element and its furthest block, and put it anew below that."""
         stack, formatting = self.stack, self.formatting
-        block = stack[furthest]
-        bookmark = formatting.index(subject)
-        inner = 0
-        for at in range(furthest - 1, place, -1):
-            inner += 1
-            node = stack[at]
-            listed = formatting.index(node) if node in formatting else -1
-            if listed >= 0 and inner > 3:
-                del formatting[listed]
-                bookmark -= listed < bookmark
-                listed = -1
-            if listed < 0:
-                del stack[at]
+        self.count(furthest - place + len(formatting) // 4)
+        listed = {id(element): at for at, element in enumerate(formatting)}
+        dropped: set[int] = set()
+        kept: list[Element] = []
+        # In the list the new one takes the old one's place, or the one behind the first node that is made anew.
+        behind: Element = subject
+        for inner, node in enumerate(reversed(stack[place + 1 : furthest]), 1):
+            at = listed.get(id(node), -1)
+            if at < 0 or inner > 3:
+                dropped.add(at)
                 continue
-            stack[at] = formatting[listed] = Element(node.name, HTML, node.raw)
-            if stack[at + 1] is block:
-                bookmark = listed + 1
-        self.count(len(stack) // 8 + len(formatting) // 8 + inner)
+            formatting[at] = clone = Element(node.name, HTML, node.raw)
+            kept.append(clone)
+            if behind is subject:
+                behind = clone
         anew = Element(subject.name, HTML, subject.raw)
-        old = formatting.index(subject)
-        del formatting[old]
-        formatting.insert(bookmark - (old < bookmark), anew)
-        stack.remove(subject)
-        stack.insert(stack.index(block) + 1, anew)
+        renewed: list[Element | None] = []
+        for at, element in enumerate(formatting):
+            if element is not subject and at not in dropped:
+                renewed.append(element)
+            if element is behind:
+                renewed.append(anew)
+        formatting[:] = renewed
+        stack[place : furthest + 1] = [*reversed(kept), stack[furthest], anew]
 
     # -- foreign content, https://html.spec.whatwg.org/#parsing-main-inforeign
 
@@ -428,16 +451,20 @@ def breaks_out(token: TagToken) -> bool:
 
 
 def _holds_html(raw: bytes) -> bool:
-    from consent_mw.html.urls import unescape_attribute
-
     found = attributes(raw, 15).get(b"encoding")
     if not found:
         return False
     return unescape_attribute(found[0].raw.decode("latin-1")).lower() in ("text/html", "application/xhtml+xml")
 
 
-def _attributes_of(element: Element | None) -> dict[bytes, bytes]:
-    if element is None:
-        return {}
-    found = attributes(element.raw, 1 + len(element.name))
-    return {name: values[0].raw for name, values in found.items()}
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
+
+
+def _given(tag: bytes, name_end: int) -> Given:
+    """Return what a start tag says of its attributes, references decoded and new lines made one."""
+    parts = []
+    for name, values in attributes(tag, name_end).items():
+        value = values[0].raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\0", b"\xff")
+        parts.append((name.decode("latin-1"), unescape_attribute(value.decode("latin-1"))))
+    text = repr(sorted((_BEYOND_ASCII.sub("\x80", name), _BEYOND_ASCII.sub("\x80", value)) for name, value in parts))
+    return Given(text, all(name.isascii() and value.isascii() for name, value in parts))

@@ -56,7 +56,7 @@ def look(session: Session, lane: Lane, url: str, enough: Enough) -> Hits:
     """Visit ``url`` and return what it asked for; wait longer while that is not ``enough``."""
     mark = lane.mark()
     session.open(url)
-    lane.wait_for(enough, since=mark, limit=3)
+    lane.wait_for(enough, since=mark)
     return from_page(lane.hits(mark), url)
 
 

@@ -187,7 +187,7 @@ class Lane:
                     raise TimeoutError(f"requests go on after {limit} s: {', '.join(map(str, self._hits[-5:]))}")
                 self._changed.wait(limit if self._busy else quiet - idle)
 
-    def wait_for(self, done: Callable[[list[Hit]], bool], since: int = 0, limit: float = 10.0) -> bool:
+    def wait_for(self, done: Callable[[list[Hit]], bool], since: int = 0, limit: float = 60.0) -> bool:
         """Wait until ``done`` is true of the log from ``since`` on, at most ``limit`` seconds; return its last word."""
         start = time.monotonic()
         with self._changed:

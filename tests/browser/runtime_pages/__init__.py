@@ -195,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         settings = (
             f'data-cmw-root="/_cmw" data-cmw-more="release.js" '
             f'data-cmw-release="{self.site.release}" data-cmw-state="{choice["state"]}" '
-            f'data-cmw-granted="{",".join(granted)}" data-cmw-purposes="{",".join(purposes)}" '
+            f'data-cmw-granted="{",".join([*granted, *purposes])}" '
             f'data-cmw-saved="Your choice is saved."{nonce}'
         )
         if self.site.inline:

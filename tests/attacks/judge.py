@@ -1,0 +1,223 @@
+"""
+What a response makes a browser ask for, as parsers say that share nothing with the product.
+
+Documents are read by lexbor, html5ever and justhtml, XML by expat, style sheets by tinycss2, addresses by ada-url,
+labels of charsets by webencodings.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+from xml.parsers import expat
+
+import ada_url
+import tinycss2  # type: ignore[import-untyped]
+import webencodings
+
+from tests.html.parsers import PARSERS
+from tests.html.parsers import Parsed
+
+PAGE = "https://shop.example/blog/post"
+#: Everything held is on this host or below, or runs this call.
+HOST, CALL = "tracker.example", "trackNow("
+
+_LINKS = {
+    ("html", "img"): ("src",),
+    ("html", "script"): ("src",),
+    ("html", "iframe"): ("src",),
+    ("html", "frame"): ("src",),
+    ("html", "embed"): ("src",),
+    ("html", "object"): ("data",),
+    ("html", "video"): ("src", "poster"),
+    ("html", "input"): ("src",),
+    ("svg", "image"): ("href", "xlink:href"),
+    ("svg", "use"): ("href", "xlink:href"),
+    ("svg", "script"): ("href", "xlink:href"),
+    ("svg", "set"): ("to",),
+    ("svg", "animate"): ("values",),
+}
+_FRAMES = frozenset({"iframe", "frame", "embed", "object"})
+_DRAWN = ("fill", "mask", "filter", "cursor", "clip-path", "to", "values")
+_SPACE = " \t\n\r\f"
+_BY_LINK = frozenset({"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload"})
+
+
+class Response(NamedTuple):
+    """What went out."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def asked(response: Response, decoded_as: str = "") -> set[str]:
+    """
+    Return what some browser would ask the tracker for, or run of its code.
+
+    Args:
+        decoded_as: The charset by which a browser reads the body, where no header says it.
+    """
+    found = {f"header {name}" for name, url in _in_headers(response.headers) if _is_held(url, PAGE)}
+    if response.status != 200:
+        return found
+    kind = next((value for name, value in response.headers if name.lower() == "content-type"), "")
+    if kind.partition(";")[0].strip().endswith("xml"):
+        return found | {what for what, url, base in _in_xml(response.body) if _is_held(url, base)}
+    charset = decoded_as or charset_of(kind) or "utf-8"
+    text = response.body.removeprefix(b"\xef\xbb\xbf").decode(charset, "replace")
+    return found | set(_in_html(text, 0))
+
+
+def _is_held(url: str, base: str) -> bool:
+    try:
+        found = ada_url.URL(url.strip(_SPACE), base)
+    except ValueError:
+        return False
+    host = found.hostname.rstrip(".")
+    return found.protocol in ("http:", "https:") and (host == HOST or host.endswith("." + HOST))
+
+
+def _in_html(text: str, depth: int) -> Iterator[str]:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    for parser in PARSERS.values():
+        for scripting in (True, False):
+            base = ""
+            for element in parser(text, scripting):
+                if element.name == "base" and not base and "href" in element.attributes:
+                    base = _joined(element.attributes["href"], PAGE)
+                yield from _of(element, base or PAGE, depth)
+
+
+def _of(element: Parsed, base: str, depth: int) -> Iterator[str]:
+    space, name, given, text = element
+    for key in _LINKS.get((space, name), ()):
+        if key in given and (name != "input" or given.get("type") == "image"):
+            yield from _of_link(f"{name} {key}", given[key], base, depth, frame=name in _FRAMES)
+    if name == "link" and _BY_LINK & set(given.get("rel", "").lower().split()):
+        yield from _of_link("link href", given.get("href", ""), base, depth, frame=False)
+    for key in ("srcset", "imagesrcset"):
+        urls = [part.split()[0] for part in given.get(key, "").split(",") if part.split()]
+        yield from (f"{name} {key}" for url in urls if _is_held(url, base))
+    if name == "meta" and given.get("http-equiv", "").lower() == "refresh":
+        yield from (["meta refresh"] if _is_held(refreshed(given.get("content", "")), base) else [])
+    if "srcdoc" in given and depth < 4:
+        yield from _in_html(given["srcdoc"], depth + 1)
+    if name == "style" and space != "math":
+        yield from _of_sheet("style", text, base, depth)
+    for key in ("style", *(_DRAWN if space == "svg" else ())):
+        if key in given:
+            yield from _of_sheet(f"{name} {key}", given[key], base, depth)
+    runs = name == "script" and space != "math" and "src" not in given and given.get("type") in (None, "", "module")
+    if runs and CALL in text:
+        yield "script text"
+
+
+def _of_link(what: str, url: str, base: str, depth: int, *, frame: bool) -> Iterator[str]:
+    if url.strip(_SPACE)[:5].lower() != "data:":
+        yield from ([what] if _is_held(url, base) else [])
+    elif depth < 4:
+        kind, charset, body = _data(url.strip(_SPACE))
+        if kind.endswith("xml") or kind == "text/xsl":
+            yield from (f"{what} data: {inner}" for inner, link, _ in _in_xml(body) if _is_held(link, base))
+        elif kind == "text/html":
+            yield from (_in_html(body.decode(charset or "utf-8", "replace"), depth + 1) if frame else ())
+        elif not frame:
+            yield from _of_sheet(f"{what} data:", body.decode(charset or "utf-8", "replace"), base, depth + 1)
+
+
+def _of_sheet(what: str, text: str, base: str, depth: int) -> Iterator[str]:
+    for url in _urls(tinycss2.parse_component_value_list(text)):
+        yield from _of_link(what, url, base, depth, frame=False)
+
+
+def _urls(nodes: Iterable[tinycss2.ast.Node]) -> Iterator[str]:
+    importing = False
+    for node in nodes:
+        if node.type == "url" or (node.type == "string" and importing):
+            yield node.value
+        elif node.type == "function" and node.lower_name in ("url", "src", "image-set"):
+            yield from (inner.value for inner in node.arguments if inner.type == "string")
+        if node.type not in ("whitespace", "comment"):
+            importing = node.type == "at-keyword" and node.lower_value == "import"
+        for part in ("content", "arguments"):
+            yield from _urls(getattr(node, part, None) or ())
+
+
+def _in_xml(body: bytes) -> list[tuple[str, str, str]]:
+    """Return the addresses in an XML document, as far as it is well formed."""
+    found: list[tuple[str, str, str]] = []
+
+    def start(name: str, given: dict[str, str]) -> None:
+        space, _, local = name.rpartition("|")
+        short = {"http://www.w3.org/1999/xhtml": "html", "http://www.w3.org/2000/svg": "svg"}.get(space, "")
+        plain = {key.replace("http://www.w3.org/1999/xlink|", "xlink:"): value for key, value in given.items()}
+        found.extend((local, plain[key], PAGE) for key in _LINKS.get((short, local), ()) if key in plain)
+
+    def instruction(target: str, text: str) -> None:
+        hrefs = re.findall(r"(?:\A|\s)href\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", text)
+        found.extend((target, one or other, PAGE) for one, other in hrefs if target == "xml-stylesheet")
+
+    parser = expat.ParserCreate(namespace_separator="|")
+    parser.StartElementHandler, parser.ProcessingInstructionHandler = start, instruction
+    with suppress(expat.ExpatError):  # what stands before an error was asked for
+        parser.Parse(body, True)
+    return found
+
+
+def _in_headers(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "link":
+            for url, rest in re.findall(r"<([^>]*)>([^<]*)", value):
+                found = re.search(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", rest, re.I)
+                if found and _BY_LINK & set((found.group(1) or found.group(2)).lower().split()):
+                    yield lower, url
+                    yield from ((lower, part.split()[0]) for part in re.findall(r"imagesrcset=\"([^\"]*)", rest))
+        elif lower == "refresh":
+            yield lower, refreshed(value)
+        elif lower.startswith("content-security-policy"):
+            directives = [part.split() for part in re.split("[;,]", value)]
+            yield from (
+                (lower, url) for part in directives if part[:1] and part[0].lower() == "report-uri" for url in part
+            )
+        elif lower in ("reporting-endpoints", "report-to", "speculation-rules", "nel"):
+            yield from ((lower, url) for url in re.findall(r"\"((?:https?:)?//[^\"]*)\"", value))
+        elif lower == "alt-svc":
+            yield from ((lower, f"//{host}") for host in re.findall(r"=\"([^\"]*)\"", value))
+
+
+def refreshed(text: str) -> str:
+    """Return where a refresh goes (https://html.spec.whatwg.org/#shared-declarative-refresh-steps)."""
+    found = re.match(r"\s*[0-9.]+\s*[;,]?\s*(?:url\s*=\s*)?(.*)", text, re.I | re.DOTALL)
+    rest = found.group(1) if found else ""
+    return rest[1:].partition(rest[0])[0] if rest[:1] in ("'", '"') else rest
+
+
+def charset_of(media_type: str) -> str:
+    """Return Python's name of the charset that browsers take from a media type."""
+    media_type = re.sub(r";(?!\s*charset)[^;=]*=\"[^\"]*\"", "", media_type, flags=re.I)
+    found = re.search(r";\s*charset=(\"(?:[^\"\\]|\\.)*\"?|[^;]*)", media_type, re.I)
+    label = re.sub(r"\\(.)", r"\1", found.group(1).strip('"')) if found else ""
+    known = webencodings.lookup(label)
+    return str(known.codec_info.name) if known else ""
+
+
+def _joined(url: str, base: str) -> str:
+    try:
+        return str(ada_url.URL(url, base).href)
+    except ValueError:
+        return base
+
+
+def _data(url: str) -> tuple[str, str, bytes]:
+    head, _, rest = re.sub(r"[\t\n\r]", "", url)[5:].partition("#")[0].partition(",")
+    body = unquote_to_bytes(rest)
+    if head.lower().replace(" ", "").endswith(";base64"):
+        body = b64decode(re.sub(rb"[^A-Za-z0-9+/]", b"", body) + b"===")
+    return head.partition(";")[0].strip(_SPACE).lower() or "text/plain", charset_of(head), body
