@@ -110,6 +110,8 @@ class PageView(View):
         self.remote = remote
         self._parts = parts
         self._base = parts.growing.configured
+        #: Whether the page began while the site had nothing to ask about, and may still teach it something.
+        self._unguarded = False
 
     # -- who asks, and what they have chosen
 
@@ -339,12 +341,30 @@ class PageView(View):
         if WHOLE in self.once:
             # What an embed brings at run time may load in this one view.
             page = replace(page, decision=replace(page.decision, granted=page.decision.granted | self.once))
-        return now.insertions.head(page)
+        markup = now.insertions.head(page)
+        self._unguarded = self._base.learning and not now.site.optional
+        return markup
+
+    def _learn(self, place: PageInsert, ids: frozenset[str]) -> bytes:
+        """
+        Hear what is held on a site that learns, and return what should have run first.
+
+        The first view that ever holds something began without the guard: it goes before what was held, so that
+        nothing behind it is without.
+        """
+        if ids and self._base.learning:
+            self._parts.growing.saw(ids)
+        if not self._unguarded:
+            return b""
+        now = self._parts.growing.now()
+        self._unguarded = not now.site.optional
+        return now.insertions.head(self._page(now, place))
 
     def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
         """Return what a held script would have left for the site's own code to call."""
+        guard = self._learn(place, frozenset(ids)) if self._unguarded else b""
         page = self._page(self._parts.growing.now(), place)
-        return self._parts.prepared.queues.markup(page, ids, code.decode("utf-8", "replace"))
+        return guard + self._parts.prepared.queues.markup(page, ids, code.decode("utf-8", "replace"))
 
     def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
         """Return what stands for embeds of these services that a script would make."""
@@ -354,15 +374,14 @@ class PageView(View):
     def banner(self, place: PageInsert) -> bytes:
         """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
         parts = self._parts
-        if self._base.learning and place.place.held:
-            parts.growing.saw(place.place.held)
+        guard = self._learn(place, place.place.held)
         if self.quiet:
-            return b""
+            return guard
         now = parts.growing.now()
         if self.cookie_name is None:
             # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
             parts.prepared.warn_insecure()
-            return b""
+            return guard
         page = self._page(now, place)
         decision = page.decision
         if decision.prompt:
@@ -370,7 +389,7 @@ class PageView(View):
             parts.tally.shown(self.told, self.remote, shown)
         elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
             parts.tally.signalled(self.told, self.remote)
-        return now.insertions.body(page)
+        return guard + now.insertions.body(page)
 
     def variant(self) -> str:
         """Return what the rewritten page depends on beside the app's own, as some hex digits."""

@@ -91,10 +91,15 @@ LEADS_OUT: dict[bytes, dict[bytes, str]] = {
 LEADS_OUT[b"model"] = {b"src": "url", b"environmentmap": "url", b"poster": "url"}
 LEADS_OUT[b"template"] = {b"src": "page", b"patchsrc": "page", b"shadowrootadoptedstylesheets": "urls"}
 #: Attributes of custom elements, whose own code fetches what they name.
-_CUSTOM = dict.fromkeys(b"src href url poster data-src data-url video-src".split(), "url")
+_CUSTOM = dict.fromkeys(
+    b"src href url poster data-src data-url video-src video-url audio-src audio-url media-src media-url embed-src"
+    b" embed-url iframe-src frame-src image-src img-src script-src script-url".split(),
+    "url",
+)
 #: Attributes from which popular loaders take the address when an element comes into view; the group is for lists.
 LAZY = re.compile(
     rb"data-(?:[a-z0-9]+-){0,3}?(?:src(set)?|lazy|lazyload|lazysrc|cfsrc|ezsrc|original|echo|bg|background|url|iframe)"
+    rb"|lazy-src(set)?"
 )
 LAZY_ELEMENTS = frozenset({b"img", b"iframe", b"source", b"video", b"audio", b"embed", b"object", b"script"})
 LEADS_OUT[b"image"] = {**LEADS_OUT[b"img"], b"href": "url", b"xlink:href": "url"}
@@ -116,7 +121,9 @@ VISITORS_EVENTS = frozenset(
 )
 
 #: Types that no browser runs, by what the scripts are called that do: optimisers, Partytown, compilers in the page.
-_TURNED = re.compile(r"script|partytown|lazy|delay|defer|rocket|speed|block|psajs|babel|jsx|nitro|perfmatters")
+_TURNED = re.compile(
+    r"script|partytown|lazy|delay|defer|rocket|speed|block|psajs|phast|screx|babel|jsx|nitro|perfmatters"
+)
 #: Templates, shaders and records, whatever else their name says.
 _DATA_TYPE = re.compile(
     r"vbs|json|templ|tmpl|shader|handlebars|mustache|markdown|yaml|csv|x-mathjax|application/vnd|\Atext/plain"
@@ -244,7 +251,11 @@ def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
         return kind
     if kind.partition(";")[0].rstrip().encode("ascii", "replace") in JAVASCRIPT_TYPES:
         return ""  # a parameter keeps a browser from running it, and no loader writes one
-    return "deferred" if b"type" in found and _TURNED.search(kind) and not _DATA_TYPE.search(kind) else ""
+    if b"type" not in found or _DATA_TYPE.search(kind):
+        return ""
+    # Data has no address: who gives it one means code, whatever the type is called.
+    has_address = b"src" in found or any(map(LAZY.fullmatch, found))
+    return "deferred" if has_address or _TURNED.search(kind) else ""
 
 
 def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
@@ -356,5 +367,5 @@ def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
         and (lazy := LAZY.fullmatch(key))
         and (key != b"data-src" or _waits_for_loader(name, found))
     ):
-        return "srcset" if lazy.group(1) else "page" if name == b"iframe" else "url"
+        return "srcset" if any(lazy.groups()) else "page" if name == b"iframe" else "url"
     return ""

@@ -200,6 +200,7 @@ _TAME_LISTS = ("srcset", "imagesrcset", "data-srcset", "data-lazy-srcset")
 #: Names of attributes that loaders take addresses from.
 _LAZY = (
     r"[dD][aA][tT][aA]-(?:[a-zA-Z0-9]+-){0,3}?(?:[sS][rR][cC]|lazy|cfsrc|ezsrc|original|echo|bg|background|url|iframe)"
+    r"|[lL][aA][zZ][yY]-[sS]"
 )
 _NEVER_TAME = ("http-equiv", "lowsrc", "dynsrc")
 

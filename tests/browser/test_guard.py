@@ -78,6 +78,7 @@ BEFORE: Notes = {
     "socket": ["true,0,1", "error", "close 1006 3"],
     "subclass": [True],
     "events": ["error 2"],
+    "font": ["failed"],
     "names": ["fetch,1,WebSocket,true,function,setAttribute,2,set src"],
 }
 
@@ -139,6 +140,14 @@ ASKED = frozenset(
         "fragment.js",
         "write.gif",
         "write.js?a=1&b=2",
+        "drawn.gif",
+        "linked.gif",
+        "drawn.js",
+        "button.gif",
+        "named.gif",
+        "node.gif",
+        "unsafe.gif",
+        "parsed.gif",
     ]
 )
 #: Films may be asked for in parts.

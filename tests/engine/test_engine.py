@@ -104,6 +104,38 @@ def test_a_tracker_in_the_head_brings_the_banner_at_once(make: Make) -> None:
     assert out.index(b"data-cmw-src=") < out.index(BANNER) < out.index(b"<p>text")
 
 
+GUARD = b"data-cmw-hosts="
+
+
+@pytest.mark.parametrize(
+    ("page", "behind"),
+    [
+        (b"<!doctype html><head><script>own()</script>" + ANALYTICS + b"</head><body><p>text", b"data-cmw-src="),
+        (b"<!doctype html><body><p>text" + PIXEL + b"<script>later()</script></body>", b"fbq('init'"),
+        (b"<!doctype html><body><p>text<img src=https://www.google-analytics.com/collect?v=1></body>", BANNER),
+    ],
+    ids=["a script in the head", "code in the body", "a picture"],
+)
+def test_the_first_view_of_a_fresh_store_has_the_guard(make: Make, page: bytes, behind: bytes) -> None:
+    """The guard stands once, before the first script that is held, or else before the banner; then first in head."""
+    engine = make()
+    first, _ = visit(engine, page)
+    assert first.count(GUARD) == 1
+    assert first.index(GUARD) < first.index(behind)
+    second, _ = visit(engine, page)
+    assert second.count(GUARD) == 1
+    assert second.index(GUARD) < second.index(b"own()" if b"own()" in page else b"<p>text")
+
+
+def test_a_fresh_store_puts_no_guard_into_pieces_and_fragments(make: Make) -> None:
+    """What a page fetches or includes gets nothing, also where it is the first that ever holds something."""
+    exchange = make().exchange(
+        RequestHead("GET", "https", "www.shop.example", "/a", "", (("sec-fetch-dest", "empty"),))
+    )
+    exchange.start(200, "OK", HTML)
+    assert GUARD not in exchange.feed(b"<p>part" + ANALYTICS) + exchange.finish()
+
+
 def test_what_is_learned_is_declared(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     """A service that turns up is held, becomes the site's own, and is logged once."""
     engine = make()
@@ -114,6 +146,27 @@ def test_what_is_learned_is_declared(make: Make, caplog: pytest.LogCaptureFixtur
     assert [record.message for record in caplog.records if "Google Analytics" in record.message] == [
         "Google Analytics is on the site; it is held and visitors are asked about it from now on"
     ]
+
+
+@pytest.mark.parametrize(
+    ("marked", "purpose", "released"),
+    [
+        (b"<script data-consent=marketing>own()</script>", "marketing", b"<script data-consent=marketing>own()"),
+        (b"<img data-consent=analytics src=/count.gif alt=''>", "analytics", b" src=/count.gif"),
+        (b"<iframe data-consent=embeds src=/map title=Map></iframe>", "embeds", b" src=/map"),
+    ],
+)
+def test_an_author_s_own_mark_is_asked_about(make: Make, marked: bytes, purpose: str, released: bytes) -> None:
+    """On a site that declares nothing a marked element is held, brings the banner, and comes with its purpose."""
+    engine = make()
+    page = b"<!doctype html><body><p>text" + marked
+    for _ in range(2):
+        out, _ = visit(engine, page)
+        assert BANNER in out
+        assert released not in out
+    ids = [service.id for service in engine.now().site.optional]
+    granted, _ = visit(engine, page, ("cookie", choice(engine, *ids, purposes=(purpose,))))
+    assert released in granted
 
 
 def test_two_processes_learn_from_each_other(make: Make) -> None:

@@ -61,6 +61,16 @@ DATA = {
     "an optional call": "window.fbq?.('track'); cart.update(1)",
     "a film in an element tree": 'render({"tag":"iframe","src":"https://films.test/embed/7"}); fetch("/api")',
     "films in a list": "var all = ['https://films.test/embed/1', 'https://films.test/embed/2']; el.innerHTML = ''",
+    "a film in a Gradio-like config": (
+        r"""window.config = {"value": "<iframe src=\"https://films.test/embed/1\">"}; fetch('/info')"""
+        + """; document.head.append(Object.assign(document.createElement('script'), {src: '/own.js'}))"""
+    ),
+    "a film in a Dash-like layout": (
+        """start({"props": {"src": "https://films.test/embed/7"}, "type": "Iframe"}); new Image().src = '/own.gif'"""
+    ),
+    "a film in an island's attributes": (
+        r"""mount(JSON.parse('{"url":"https:\/\/films.test\/embed\/7"}')); document.createElement('script').src = own"""
+    ),
     "state beside imports": "const d = ['<script src=https://px.test/p.js>']; import('/app.js').then(a => a.start(d))",
     "a list beside a request": "const csp = ['https://px.test/']; fetch('/csp', {method: 'POST', body: csp})",
     "a call that may fail": "try { fbq('track', 'X') } catch (e) { } finally { submit() }",
@@ -169,6 +179,10 @@ BECOMES = {
     "a delayed script": ("<script type=rocketlazyloadscript data-rocket-src=https://px.test/p.js></script>", {"pixel"}),
     "Rocket Loader": ("<script type=0a1b2c-text/javascript>fbq('init')</script>", {"pixel"}),
     "LiteSpeed": ("<script type=litespeed/javascript data-src=https://px.test/p.js></script>", {"pixel"}),
+    "PHAST": ("<script type=text/phast>fbq('init')</script>", {"pixel"}),
+    "a type nobody knows": ("<script type=text/ez-x src=https://px.test/p.js></script>", {"pixel"}),
+    "one with a lazy address": ("<script type=x/late data-late-src=https://px.test/p.js></script>", {"pixel"}),
+    "data of a type nobody knows": ("<script type=x/state>{'a':'https://px.test/p.js'}</script>", set()),
     "a bundle": ('<script type=webbundle>{"source":"https://px.test/a.wbn"}</script>', {"pixel"}),
     "a template": ("<script type=text/x-handlebars><img src=https://px.test/p></script>", set()),
     "JSON": ('<script type=application/json>{"a":"https://px.test/p.js"}</script>', set()),
@@ -177,9 +191,18 @@ BECOMES = {
     "a lazy list": ("<img src=/a.gif data-srcset='https://px.test/1 1x'>", {"pixel"}),
     "a lazy picture of the site's": ("<img src=/a.gif data-src=/b.jpg>", set()),
     "a custom element": ("<media-player src=https://films.test/watch/1></media-player>", {"films"}),
+    "a custom element's film": ("<my-player video-url=https://films.test/w/1></my-player>", {"films"}),
+    "a frame of another loader": ("<iframe lazy-src=https://films.test/embed/1></iframe>", {"films"}),
+    "a list of another loader": ("<img LAZY-srcset='https://px.test/1 1x'>", {"pixel"}),
     "a model": ("<model src=https://px.test/a.usdz></model>", {"pixel"}),
     "a gateway": ("<script src=/metrics/?id=G-ABCDEF1234></script>", {"wide"}),
     "a gateway, in any order": ("<script src='/x/t.js?l=dl&amp;cx=c&amp;id=G-ABCDEF1234'></script>", {"wide"}),
+    "a gateway in a folder": ("<script src='/secure/m/?cx=c&amp;l=dl&amp;id=G-ABCDEF1234'></script>", {"wide"}),
+    "a template with a base": (
+        "<base href=https://px.test/><template><script src=p.js></script></template>",
+        {"pixel"},
+    ),
+    "a picture of a drawing": ("<svg><image href=https://px.test/1 /></svg>", {"pixel"}),
     "a product's number": ("<img src='/thumb?id=G-1234567'>", set()),
     "an attribute and a name": ("<script src=/light.js data-site=1></script>", {"light"}),
     "an attribute alone": ("<script src=/app.js data-site=1></script>", set()),

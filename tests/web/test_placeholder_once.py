@@ -106,3 +106,23 @@ def test_an_embed_that_an_author_marked_with_a_purpose_can_be_loaded() -> None:
     assert [field["value"] for field in page.select("input[name=purpose]")] == ["embeds"]
     assert ask(visitor, ids="embeds").status_code == 303
     assert shown(visitor, "/lessons", "n=3") == {"embeds"}
+
+
+@pytest.mark.parametrize(
+    ("asked_by", "offers", "framed_by"),
+    [
+        ("same-origin", True, ""),
+        ("cross-site", False, ""),
+        ("same-site", False, ""),
+        ("none", True, "frame-ancestors 'self'"),
+    ],
+)
+def test_a_panel_in_a_strangers_page_says_what_is_missing(asked_by: str, offers: bool, framed_by: str) -> None:
+    """A sandboxed frame counts as another site: it gets words without buttons, and never a browser's error page."""
+    answer = Visitor().get("/placeholder/video", **{"Sec-Fetch-Site": asked_by})
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert "Video Player" in page.get_text()
+    assert bool(page.select("form")) is bool(page.select("script")) is offers
+    assert framed_by in answer.headers["Content-Security-Policy"]
+    assert ("frame-ancestors" in answer.headers["Content-Security-Policy"]) is bool(framed_by)
+    assert ("X-Frame-Options" in answer.headers) is bool(framed_by)

@@ -144,9 +144,53 @@ function requests() {
     Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, 'src').set.name].join());
 }
 
+// What few pages use, and some browsers do not have yet.
+function rarities() {
+  const SVG = 'http://www.w3.org/2000/svg';
+  const drawing = document.createElementNS(SVG, 'svg');
+  add(drawing);
+  const draw = (kind, set) => attempt('svg ' + kind, () => {
+    const el = document.createElementNS(SVG, kind);
+    set(el);
+    drawing.append(el);
+  });
+  draw('image', el => el.setAttribute('href', held('drawn.gif')));
+  draw('image', el => el.setAttributeNS('http://www.w3.org/1999/xlink', 'xlink:href', held('linked.gif')));
+  draw('script', el => el.setAttribute('href', held('drawn.js')));
+  draw('script', el => { el.href.baseVal = held('base.js'); });
+  attempt('input', () => {
+    const button = document.createElement('input');
+    button.type = 'image';
+    button.src = held('button.gif');
+    add(button);
+  });
+  attempt('named', () => {
+    const [image, source] = [document.createElement('img'), document.createAttribute('src')];
+    source.value = held('named.gif');
+    image.attributes.setNamedItem(source);
+    add(image);
+  });
+  attempt('attribute node', () => {
+    const [image, source] = [document.createElement('img'), document.createAttribute('src')];
+    source.value = held('node.gif');
+    image.setAttributeNode(source);
+    add(image);
+  });
+  attempt('font', () => new FontFace('Held', 'url(' + held('font.woff2') + ')').load().catch(() => note('font', 'failed')));
+  const box = document.createElement('div');
+  add(box);
+  if (box.setHTMLUnsafe) attempt('unsafe', () => box.setHTMLUnsafe('<img alt="" src="https://held.example/unsafe.gif">'));
+  if (Document.parseHTMLUnsafe) {
+    attempt('parsed', () => add(Document.parseHTMLUnsafe('<img alt="" src="https://held.example/parsed.gif">').images[0]));
+  }
+  if (window.fetchLater) attempt('later', () => fetchLater(held('later'), { activateAfter: 0 }));
+  if (window.CSS && CSS.paintWorklet) attempt('worklet', () => CSS.paintWorklet.addModule(held('paint.js')).catch(() => 0));
+}
+
 function ways() {
   elements();
   markup();
+  rarities();
   requests();
   tell();
 }

@@ -1,0 +1,1 @@
+window.dataLayer=window.dataLayer||[];(function(){dataLayer.push(arguments)})('consent','default',{ad_storage:'denied',analytics_storage:'denied'});
