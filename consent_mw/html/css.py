@@ -90,8 +90,8 @@ def _syntax(wide: str) -> _Syntax:
 
 _SYNTAX = {wide: _syntax(wide) for wide in _PAIRS}
 _QUOTES = frozenset(b"\"'")
-#: What makes a difference between the text of an unquoted URL and the arguments of a function.
-_MARKUP = re.compile(rb"[\"'\\(]|/\*")
+#: Up to the first byte that makes a difference between the text of an unquoted URL and the arguments of a function.
+_PLAIN_ARGUMENT = re.compile(rb"(?:[^)\"'\\(/]|/(?!\*)|(?!))*+")
 #: Bytes of a name (https://drafts.csswg.org/css-syntax/#ident-code-point), and what begins a token that has one.
 _NAME = frozenset(b"-_#@\0" + bytes(range(0x30, 0x3A)) + bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B)))
 _ESCAPE_BEFORE = re.compile(rb"\\(?:[0-9a-fA-F]{1,6}(?:\r\n|[ \t\r\n\f])?|[^\n\r\f0-9a-fA-F])\Z", re.DOTALL)
@@ -156,16 +156,15 @@ def scan(
                 return min(at, max(position, end - _ANCHOR_SIZE)), False
             position = after
             continue
-        stop = _stop(syntax.string.get(quote, syntax.url), data, after, end)
-        rest = stop if quote in _QUOTES else _stop(syntax.bad_url, data, stop, end)
-        if _is_cut(data, rest, end) and not final:
-            return max(position, _joined(data, at)) if bracket else at, False
-        if bracket and quote not in _QUOTES and _joined(data, at) < at and _MARKUP.search(data, after, rest):
-            # "x-url(" is a function like any other.
+        if bracket and quote not in _QUOTES and _is_other_function(data, at, after, end):
             if data[at - 1] > 0x7F or (wide and at > 1 and data[at - 2] > 0x7F):
                 raise RefusedMarkup("whether a function of a style sheet is url() depends on the browser")
             position = after
             continue
+        stop = _stop(syntax.string.get(quote, syntax.url), data, after, end)
+        rest = stop if quote in _QUOTES else _stop(syntax.bad_url, data, stop, end)
+        if _is_cut(data, rest, end) and not final:
+            return max(position, _joined(data, at)) if bracket else at, False
         fetches = bracket or first == quote
         if fetches and stop > after:
             visit(after, bytes(data[after:stop]))
@@ -175,6 +174,14 @@ def scan(
 def _is_bracket(data: bytes | bytearray, at: int, after: int) -> bool:
     """Whether an anchor is "url(": it begins with a letter, or with more of an escape than one character."""
     return data[at] in b"uU" or (data[at] == 0x5C and after > at + 3)
+
+
+def _is_other_function(data: bytes | bytearray, at: int, after: int, end: int) -> bool:
+    """Whether "url(" at ``at`` ends the name of another function ("x-url("), with arguments that no URL has."""
+    if _joined(data, at) == at:
+        return False
+    first = _PLAIN_ARGUMENT.match(data, after, end).end()  # type: ignore[union-attr]
+    return first < end and data[first] != 0x29
 
 
 def _joined(data: bytes | bytearray, at: int) -> int:

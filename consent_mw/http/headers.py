@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from collections.abc import Container
+from collections.abc import Iterator
 from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
@@ -90,7 +91,8 @@ _KEPT_DIRECTIVES = frozenset({"no-store", "no-transform", "private", "no-cache",
 _OF_BROWSERS = frozenset({"immutable", "stale-while-revalidate"})
 #: What a page that is made for one visitor depends on.
 _ON_THE_VISITOR = ("Cookie", "Sec-GPC", "Accept-Language")
-_LINK = re.compile(r"\s*<([^>]*)>((?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*)(?:,|\Z)")
+#: A link of the header, https://httpwg.org/specs/rfc8288.html#header, with what no browser reads before it.
+_LINK = re.compile(r"[^<]*+<([^>]*+)>((?:[^,\"]|\"(?:[^\"\\]|\\.|(?!))*+\"|(?!))*+)(?:,|\Z)")
 _LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
 _LINKS_THAT_FETCH = frozenset(
     [
@@ -113,9 +115,9 @@ _NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules", "alt-svc"}
 #: Headers of which something may be held.
 DEPENDENT = _NAMES_ADDRESSES | _POLICIES | {"set-cookie", "refresh", "link"}
 #: Addresses as headers write them: in quotes, or behind "=".
-_ADDRESS = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|=[ \t]*([^\s\";,=][^\s\";,]*)")
+_ADDRESS = re.compile(r"\"((?:[^\"\\]|\\.|(?!))*+)(?:\"|\\?\Z)|=[ \t]*([^\s\";,=][^\s\";,]*)")
 #: A member of Reporting-Endpoints (RFC 8941, section 3.2): a key, an address, parameters.
-_ENDPOINT = re.compile(r"[ \t]*([a-z*][a-z0-9_.*-]*)=\"((?:[^\"\\]|\\.)*)\"([^,\"]*)(?:,|\Z)")
+_ENDPOINT = re.compile(r"[ \t]*([a-z*][a-z0-9_.*-]*)=\"((?:[^\"\\]|\\.|(?!))*+)\"([^,\"]*+)(?:,|\Z)")
 
 
 def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
@@ -372,8 +374,8 @@ def without_held(
             continue
         if lower == "link":
             links = [
-                match.group().strip().rstrip(",")
-                for match in _LINK.finditer(value)
+                match.group().strip(" \t,")
+                for match in _in_turn(_LINK, value)
                 if not _link_is_held(match.group(1), match.group(2), holds_url)
             ]
             if not links:
@@ -395,6 +397,14 @@ def without_held(
     return kept
 
 
+def _in_turn(pattern: re.Pattern[str], value: str) -> Iterator[re.Match[str]]:
+    """Find what fits ``pattern``, each behind the last; what comes behind something else is not looked at."""
+    position = 0
+    while position < len(value) and (found := pattern.match(value, position)):
+        yield found
+        position = found.end()
+
+
 def _names_held(value: str, holds_url: Callable[[str], bool]) -> bool:
     """Whether a header's value names an address that is held; Alt-Svc names hosts (RFC 7838, section 3)."""
     addresses = [quoted.replace("\\", "") or plain for quoted, plain in _ADDRESS.findall(value)]
@@ -403,7 +413,7 @@ def _names_held(value: str, holds_url: Callable[[str], bool]) -> bool:
 
 def _less_endpoints(value: str, holds_url: Callable[[str], bool]) -> str:
     """Return Reporting-Endpoints (https://www.w3.org/TR/reporting-1/#header) less what is held, or nothing."""
-    members = list(_ENDPOINT.finditer(value))
+    members = list(_in_turn(_ENDPOINT, value))
     if "".join(member.group() for member in members).strip() != value.strip():
         # No browser reads it either, unless it is laxer than the standard.
         return "" if _names_held(value, holds_url) else value

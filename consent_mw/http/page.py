@@ -31,9 +31,16 @@ from consent_mw.http.pieces import Includes
 from consent_mw.http.request import RequestHead
 
 #: What a document of its own begins with, behind white space and comments; a part of a page begins with something else.
-_WHOLE = re.compile(rb"\s*(?:<!--.{0,500}?-->\s*)*<(?:!doctype|html|head|body|title|meta|\?xml)\b", re.I | re.S)
+_WHOLE = re.compile(
+    rb"\s*+(?:<!--(?>.{0,500}?-->)\s*+|(?!))*+<(?:!doctype|html|head|body|title|meta|\?xml)\b", re.I | re.S
+)
 #: How headers name UTF-8; of its other labels some stand for something else in browsers.
 _UTF_8 = frozenset({"utf-8", "utf8"})
+
+
+def begins_page(body: bytes) -> bool:
+    """Whether a body begins as a document of its own does."""
+    return _WHOLE.match(body) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +178,7 @@ class PageBody:
     def _look(self, chunk: bytes) -> None:
         if self._blank and chunk.strip():
             self._blank = False
-            self._whole = _WHOLE.match(chunk) is not None
+            self._whole = begins_page(chunk)
         if self._includes is not None:
             for path in self._includes.read(chunk):
                 self._view.includes(path)

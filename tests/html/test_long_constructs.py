@@ -68,6 +68,7 @@ CASES: dict[str, tuple[bytes, bytes]] = {
     "name of an element": (b"<a" + LONG + b">", REFUSED),
     "end tag": (b"</a " + LONG + b">", REFUSED),
     "name of an attribute": (b"<a " + LONG + b">", REFUSED),
+    "names of many attributes": (b"<a" + b"".join(b" a%d=b" % number for number in range(300)) + b">", REFUSED),
     "script's tag": (
         b'<script class="' + LONG + b'">own()</script>',
         b'<script data-cmw-held=too-long type=text/plain class="' + LONG + b'">own()</script>',

@@ -249,6 +249,9 @@ LINKS = {
     "<https://t.example/1>; rel=preload; rel=canonical": None,
     '</a>; rel=preload; as=image; imagesrcset="/a 1x, https://t.example/1 2x"': None,
     "not a link": None,
+    '</a>; rel=icon, </b>; x="': "</a>; rel=icon",
+    '</b>; x="\\", <https://tracker.example/a>; rel=preload': None,
+    "none, </a>; rel=icon,, </b>; rel=icon": "none, </a>; rel=icon, </b>; rel=icon",
 }
 
 

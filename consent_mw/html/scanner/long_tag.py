@@ -40,7 +40,9 @@ class LongTag:
         self.foreign = False
         #: Whether the last byte between its attributes was a slash.
         self.slash = False
-        self._seen: frozenset[bytes] = frozenset()
+        #: Names of the attributes that came, and the bytes of these.
+        self._seen: set[bytes] = set()
+        self._names = 0
         self._quote = b""
 
     def waits(self) -> bool:
@@ -96,7 +98,8 @@ class LongTag:
         self.name = name
         self.foreign = foreign
         self.slash = False
-        self._seen = frozenset(tag.attributes)
+        self._seen = set(tag.attributes)
+        self._names = 0
         cursor.position = start + watch.attribute
         cursor.mode = Mode.LONG_TAG
 
@@ -153,7 +156,10 @@ class LongTag:
         """Settle the attribute at the position; of a value that is cut, ``raw`` has the beginning."""
         if key in self._seen:
             return
-        self._seen |= {key}
+        self._seen.add(key)
+        self._names += len(key)
+        if self._names > self._cursor.hold_back:
+            raise RefusedMarkup("the names of a tag's attributes are longer than hold_back", "hold_back")
         cursor, document = self._cursor, self._document
         holder = document.holder
         tag = Tag.read(

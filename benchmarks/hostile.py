@@ -1,0 +1,323 @@
+"""
+What hostile input costs: time for n, 2n and 4n of each shape, and the most memory at once.
+
+``python -m benchmarks.hostile`` prints the table. ``tests/attacks/test_costs.py`` looks at the same shapes,
+with more room for a busy machine.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import NamedTuple
+
+from benchmarks import report
+from consent_mw.cookies.choice import CookieJar
+from consent_mw.core.globs import fits
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.errors import RefusedMarkup
+from consent_mw.html import csp
+from consent_mw.html import css
+from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import Holder
+from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
+from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.urls import Url
+from consent_mw.http.content_coding import BUILT_IN
+from consent_mw.http.headers import judge
+from consent_mw.http.headers import without_held
+from consent_mw.http.hosts import domains_of
+from consent_mw.http.page import begins_page
+from consent_mw.http.pieces import Includes
+from consent_mw.http.request import RequestHead
+from consent_mw.notice.wording import choose_language
+from consent_mw.web.csp_reports import blocked_hosts
+
+_SERVICE = Service(
+    "t", "T", "T", ("analytics",), hosts=("tracker.example",), inline=("trackNow(",), cookies=("_t*_*x",)
+)
+_JAR = CookieJar(Site(), ("a key for measuring that is long enough",))
+_T = b"//tracker.example/"
+
+
+class Shape(NamedTuple):
+    """Input that grows with n: some bytes, and what is done with them."""
+
+    make: Callable[[int], bytes]
+    run: Callable[[bytes], object]
+
+
+class Cost(NamedTuple):
+    """What a shape costs at n, 2n and 4n."""
+
+    #: Bytes of 4n, processor time of each in seconds, and the most bytes of memory at once for 4n.
+    size: int
+    seconds: list[float]
+    peak: int
+    #: Whether 4n was refused.
+    refused: bool
+
+
+def _holder() -> Holder:
+    return Holder(HoldPolicy(Matcher((_SERVICE,)), frozenset()), Url("https", "shop.example", "/"), document=held_in)
+
+
+def _page(data: bytes) -> object:
+    rewriter = Rewriter(_holder())
+    return rewriter.feed(data) + rewriter.finish()
+
+
+def _in_pieces(data: bytes) -> object:
+    rewriter = Rewriter(_holder())
+    out = [rewriter.feed(data[at : at + 64]) for at in range(0, len(data), 64)]
+    return b"".join(out) + rewriter.finish()
+
+
+def _head(name: str) -> Callable[[bytes], object]:
+    def run(data: bytes) -> object:
+        headers = [("Content-Type", "text/html"), (name, data.decode("latin-1"))]
+        judge(200, headers, BUILT_IN)
+        return without_held(headers, lambda url: "tracker" in url, lambda url: False, lambda cookie: False)
+
+    return run
+
+
+def _cookie(data: bytes) -> object:
+    return _JAR.read(RequestHead("GET", "https", "shop.example", "/", "", (("cookie", data.decode("latin-1")),)))
+
+
+def _includes(data: bytes) -> object:
+    includes = Includes("/")
+    return [path for at in range(0, len(data), 8192) for path in includes.read(data[at : at + 8192])]
+
+
+def _repeated(before: bytes, again: bytes, after: bytes = b"") -> Callable[[int], bytes]:
+    return lambda n: before + again * n + after
+
+
+def _numbered(before: bytes, again: bytes, after: bytes = b"") -> Callable[[int], bytes]:
+    return lambda n: before + b"".join(again.replace(b"#", b"%d" % i) for i in range(n)) + after
+
+
+def _all(kind: str, run: Callable[[bytes], object], **made: Callable[[int], bytes]) -> dict[str, Shape]:
+    return {f"{kind}: {name.replace('_', ' ')}": Shape(make, run) for name, make in made.items()}
+
+
+SHAPES: dict[str, Shape] = {
+    **_all(
+        "page",
+        _page,
+        tags_without_an_end=_repeated(b"", b"<p "),
+        open_quotes=_repeated(b"", b"<a b='"),
+        open_comments=_repeated(b"", b"<!--"),
+        dashes=_repeated(b"<!--", b"-"),
+        half_ends_of_comments=_repeated(b"<!--", b"--!"),
+        attributes=_numbered(b"<img ", b" a#=b", b">"),
+        equal_signs=_repeated(b"<img ", b"=", b">"),
+        slashes=_repeated(b"<img", b"/", b">"),
+        held_pictures=_numbered(b"", b"<img src=" + _T + b"#>"),
+        srcset=_repeated(b"<img srcset='", b"a 1x,", b"'>"),
+        srcset_brackets=_repeated(b"<img srcset='a ", b"(", b"'>"),
+        references=_repeated(b"<img src='", b"&#58;", b"'>"),
+        a_reference_without_an_end=_repeated(b"<svg><style>&", b"a", b"</style></svg>"),
+        labels_of_a_host=_repeated(b"<img src=//", b"a.", b"b/>"),
+        letters_of_a_host=_repeated(b"<img src=//", "ü".encode(), b"/>"),
+        percent_in_a_host=_repeated(b"<img src=//", b"%61", b"/>"),
+        dots_in_a_path=_repeated(b"<img src=/", b"a/../", b">"),
+        cdata=_repeated(b"<svg>", b"<![CDATA[>]]>"),
+        cdata_and_groups=_repeated(b"<svg>", b"<g><![CDATA[>]]>"),
+        cdata_in_points=_repeated(b"<svg><desc>", b"<svg><![CDATA[>]]></svg>"),
+        open_cdata=_repeated(b"<svg>", b"<![CDATA["),
+        open_styles_in_svg=_repeated(b"<svg>", b"<style>"),
+        styles_in_svg=_repeated(b"<svg>", b"<style><!-- </style> --></style>"),
+        scripts_in_svg=_repeated(b"<svg>", b"<script>a</script>"),
+        drawings=_repeated(b"", b"<svg><desc>"),
+        groups=_repeated(b"<svg>", b"<g>", b"</x>"),
+        closed_from_without=_repeated(b"", b"<div><svg></div>"),
+        blocks_in_a_point=_repeated(b"<svg><desc>", b"<p>"),
+        ends_of_nothing=_repeated(b"<svg><desc>" + b"<i>" * 50, b"</x>"),
+        formatting=_numbered(b"<svg><desc>", b"<b id=#>"),
+        long_formatting=_numbered(b"<svg><desc>", b"<b id=" + b"a" * 200 + b"#>"),
+        adoption=lambda n: b"<svg><desc>" + b"<b>" * n + b"<a>" + b"<span>" * n + b"<div></a>",
+        links_in_links=_repeated(b"<svg><desc>", b"<a><p>"),
+        selects=_repeated(b"", b"<select><svg></select>"),
+        select_in_select=_repeated(b"", b"<select>"),
+        tables=_repeated(b"<svg><desc>", b"<table><tr><td>"),
+        templates=_repeated(b"", b"<template><col><xmp>"),
+        framesets=_repeated(b"", b"<frameset>"),
+        noscripts=_repeated(b"", b"<noscript><p a='</noscript>"),
+        open_scripts=_repeated(b"", b"<script><!--<script>"),
+        ends_of_scripts=_repeated(b"<script>", b"</script"),
+        documents_in_documents=_repeated(b"<iframe srcdoc='", b"<p>", b"'>"),
+        data_addresses=_repeated(b"<iframe src='data:text/html,", b"%3Cp>", b"'>"),
+        events=_repeated(b"<p onclick='", b"a(", b"'>"),
+        one_long_script=_repeated(b"<script>", b"var a='b';", b"</script>"),
+        text_and_brackets=_repeated(b"", b"< "),
+    ),
+    **_all(
+        "pieces",
+        _in_pieces,
+        a_long_tag=_repeated(b"<p class='", b"a", b"'>"),
+        a_long_script=_repeated(b"<script>", b"a", b"</script>"),
+        a_long_style=_repeated(b"<style>'", b"a", b"'</style>"),
+        a_style_in_svg=_repeated(b"<svg><style>", b"a", b"</style>"),
+        a_reference=_repeated(b"<svg><desc>&#", b"0", b"32;"),
+        cdata_sections=_repeated(b"<svg>", b"<![CDATA[>]]>"),
+    ),
+    **_all(
+        "css",
+        css.urls,
+        open_functions=_repeated(b"", b"url("),
+        other_functions=_repeated(b"", b'xurl(a"'),
+        functions_in_functions=_repeated(b"", b"x-url(a "),
+        open_strings=_repeated(b"", b"'\n"),
+        open_comments=_repeated(b"", b"/*"),
+        escapes=_repeated(b"", b"\\75"),
+        backslashes=_repeated(b"'", b"\\"),
+        backslashes_before_a_function=_repeated(b"", b"\\", b"url(a'b)"),
+    ),
+    **_all(
+        "cookie",
+        _cookie,
+        pairs=_numbered(b"", b"a#=b; "),
+        same_name=_repeated(b"", b"__Host-cmw=1.a.b; "),
+        one_value=_repeated(b"__Host-cmw=", b"1."),
+    ),
+    **_all(
+        "header",
+        _head("Link"),
+        link=_repeated(b"", b"<"),
+        links=_repeated(b"", b"</a>;rel=x,"),
+        open_quotes=_repeated(b"", b'<a>;x="'),
+        backslashes=_repeated(b'<a>;x="', b"\\"),
+        parameters=_repeated(b"<a>", b";a "),
+    ),
+    **_all(
+        "header",
+        _head("Content-Security-Policy"),
+        policy=_repeated(b"", b"a b;"),
+        report_addresses=_repeated(b"report-uri ", b"//a "),
+    ),
+    **_all(
+        "header",
+        _head("Reporting-Endpoints"),
+        endpoints=_numbered(b"", b'a#="/x",'),
+        a_long_name=_repeated(b"", b"a"),
+        spaces=_repeated(b"", b" "),
+    ),
+    **_all("header", _head("Report-To"), groups=_repeated(b"", b"[")),
+    **_all("header", _head("Alt-Svc"), escaped_quotes=_repeated(b'"', b'\\"')),
+    **_all("header", _head("Content-Type"), type=_repeated(b"text/html;", b'a="')),
+    **_all("globs", lambda data: fits(data.decode(), "a" * len(data)), stars=_repeated(b"", b"*a", b"b")),
+    **_all(
+        "report",
+        blocked_hosts,
+        brackets=_repeated(b"", b"["),
+        host=_repeated(b'{"csp-report":{"blocked-uri":"//', "ü".encode(), b'"}}'),
+    ),
+    **_all(
+        "language",
+        lambda data: choose_language(Site(), data.decode()),
+        list=_repeated(b"", b"a-b;q=0.1,"),
+        dashes=_repeated(b"", b"-"),
+    ),
+    **_all("host", lambda data: domains_of(data.decode()), labels=_repeated(b"a", b".a"), dots=_repeated(b"", b".")),
+    **_all(
+        "policy",
+        lambda data: csp.policies_in(data.decode()),
+        commas=_repeated(b"", b","),
+        names=_numbered(b"", b"a# b;"),
+    ),
+    **_all(
+        "beginning",
+        begins_page,
+        empty_comments=_repeated(b"", b"<!---->"),
+        open_comments=_repeated(b"", b"<!--"),
+        white_space=_repeated(b"", b" "),
+    ),
+    **_all(
+        "include",
+        _includes,
+        directives=_repeated(b"", b"<!--#include "),
+        open_values=_repeated(b"", b"<esi:include src='"),
+    ),
+}
+
+
+def cost(shape: Shape, n: int, rounds: int) -> float:
+    """Return the least processor time for ``n``, in seconds; each round has a text that nothing remembers."""
+    best = float("inf")
+    for extra in range(rounds):
+        data = shape.make(n + extra)
+        begun = time.process_time()
+        _refuses(shape, data)
+        best = min(best, time.process_time() - begun)
+    return best
+
+
+def begin_at(shape: Shape, seconds: float, most: int) -> int:
+    """Return n that takes about ``seconds``, or makes ``most`` bytes."""
+    n = 16
+    while cost(shape, n, 1) < seconds and len(shape.make(2 * n)) <= most:
+        n *= 2
+    return n
+
+
+def measure(shape: Shape, *, at_least: float = 0.01, most: int = 200_000, rounds: int = 3) -> Cost:
+    """
+    Measure a shape.
+
+    Args:
+        at_least: Seconds that n is to take.
+        most: Bytes of which n is to make no more.
+        rounds: The best of how many counts.
+    """
+    n = begin_at(shape, at_least, most)
+    seconds = [cost(shape, n << double, rounds) for double in range(3)]
+    data = shape.make(4 * n)
+    gc.collect()
+    tracemalloc.start()
+    refused = _refuses(shape, data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return Cost(len(data), seconds, peak, refused)
+
+
+def _refuses(shape: Shape, data: bytes) -> bool:
+    try:
+        shape.run(data)
+    except RefusedMarkup:
+        return True
+    return False
+
+
+HEAD = ("shape", "bytes of 4n", "ms for n", "2n / n", "4n / 2n", "memory at 4n, KiB")
+
+
+def rows() -> list[tuple[str, ...]]:
+    """Return a line of the table for each shape."""
+    lines: list[tuple[str, ...]] = []
+    for name, shape in SHAPES.items():
+        found = measure(shape)
+        one, two, four = (max(seconds, 1e-6) for seconds in found.seconds)
+        lines.append(
+            (
+                name + (" (refused)" if found.refused else ""),
+                f"{found.size:,}",
+                f"{one * 1000:.2f}",
+                f"{two / one:.2f}",
+                f"{four / two:.2f}",
+                f"{found.peak // 1024:,}",
+            )
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    print(report.machine(), file=sys.stderr)
+    print(report.table(HEAD, rows()))
