@@ -190,7 +190,7 @@ class GrowingSite:
         if self.configured.learning:
             return
         for id_ in sorted(held):
-            if id_ in self._catalogue and id_ not in self.configured.by_id and id_ not in self._named:
+            if id_ in self._catalogue and id_ not in self._now.site.by_id and id_ not in self._named:
                 self._named.add(id_)
                 logger.warning(
                     "%s is on the site but not declared, so it stays held whatever visitors say. To ask them,"
