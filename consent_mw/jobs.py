@@ -43,6 +43,7 @@ from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.core.seal import ENDS
 from consent_mw.core.seal import GRANTS
+from consent_mw.errors import RecordsError
 
 if TYPE_CHECKING:
     from consent_mw.cookies.choice import CookieJar
@@ -191,18 +192,27 @@ class ConsentJobs:
             return self._records
 
     def _now(self) -> Site:
-        """Return the site with what its pages have taught it, where nothing is declared."""
-        if not self._site.learning:
+        """Return the site with what its pages have taught it."""
+        if not self._site.grows:
             return self._site
         from consent_mw.catalogue.definitions import joined
+        from consent_mw.catalogue.strangers import learnable
         from consent_mw.records.discovered import Learning
 
-        records = self._open()
-        with self._lock:
-            if self._learning is None:
-                self._learning = Learning(records, joined(self._site.definitions), self._today)
-        self._learning.share()
-        return replace(self._site, services=self._learning.services)
+        try:
+            records = self._open()
+            with self._lock:
+                if self._learning is None:
+                    self._learning = Learning(
+                        records, learnable(self._site, joined(self._site.definitions)), self._today
+                    )
+            self._learning.share()
+        except RecordsError:
+            # What is declared is known without the records; strangers that are unknown here are not granted.
+            if self._site.learning:
+                raise
+        learned = self._learning.services if self._learning is not None else ()
+        return replace(self._site, services=self._site.services + learned)
 
     def _ended(self, receipt: str) -> bool:
         """Return whether the ledger knows of an end; what it does not know at all was erased."""

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.html.suspects import file_of_stranger
 from consent_mw.html.suspects import host_of_stranger
 
-__all__ = ["WithStrangers"]
+__all__ = ["WithStrangers", "learnable"]
 
 _DESCRIPTION = MappingProxyType(
     {"en": "A third party that this site has not described; what it loads looks like measurement or advertising."}
@@ -22,15 +24,23 @@ class WithStrangers(Mapping[str, Service]):
 
     Args:
         known: The catalogue.
+        described: Hosts that are no strangers any more, and addresses of files that are none.
     """
 
-    def __init__(self, known: Mapping[str, Service]) -> None:
+    def __init__(self, known: Mapping[str, Service], described: frozenset[str] = frozenset()) -> None:
         self._known = known
+        self._described = described
+        self._described_files = frozenset(address.rpartition("/")[2].lower() for address in described if "/" in address)
 
     def __getitem__(self, id_: str) -> Service:
         if id_ in self._known:
             return self._known[id_]
         host = host_of_stranger(id_)
+        name = file_of_stranger(id_)
+        if host in self._described or name in self._described_files:
+            raise KeyError(id_)
+        if name:
+            return Service(id_, name, name, ("marketing",), tracker=True, description=_DESCRIPTION)
         if not host:
             raise KeyError(id_)
         return Service(
@@ -42,3 +52,17 @@ class WithStrangers(Mapping[str, Service]):
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+def learnable(site: Site, known: Mapping[str, Service]) -> WithStrangers:
+    """
+    Return what the pages of a site can teach: everything, or strangers alone where the site declares its services.
+
+    Who was a stranger once and is described now, by the catalogue, by the site or by ``allow_hosts``, is none any more.
+
+    Args:
+        known: The catalogue.
+    """
+    services = [*known.values(), *site.services]
+    hosts = frozenset(host for service in services for host in service.hosts if "/" not in host)
+    return WithStrangers(known if site.learning else {}, hosts.union(site.allow_hosts))

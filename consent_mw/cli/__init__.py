@@ -48,6 +48,7 @@ class CommandInfo:
     help: str
 
 
+_AUDIT = "consent_mw.cli.audit"
 _LEDGER = "consent_mw.cli.ledger"
 _STATS = "consent_mw.cli.stats"
 
@@ -56,6 +57,8 @@ COMMANDS = {
     "check": CommandInfo(
         "consent_mw.cli.check", "check", "Check the configuration, and what is missing in a language."
     ),
+    "audit": CommandInfo(_AUDIT, "audit", "Show what a site loads before, after and against a choice."),
+    "init": CommandInfo(_AUDIT, "init", "Write a first consent.toml, from what a site's pages load."),
     "catalogue": CommandInfo(
         "consent_mw.cli.catalogue",
         "catalogue",

@@ -65,6 +65,13 @@ def _host(value: object) -> object:
     return rule
 
 
+def _plain_host(value: object) -> object:
+    rule = _host(value)
+    if "*" in str(rule):
+        raise checks.ValueProblem(f"{value!r} has a star.", 'Write "cdn.example.org": all below a host is meant, too.')
+    return rule
+
+
 def _place(value: object) -> object:
     """Return a path, or a host and a path, with ``*`` for any run of characters."""
     text = checks.text(value)
@@ -203,6 +210,7 @@ SITE: Mapping[str, checks.Check] = {
     "records": _records,
     "spool": checks.text,
     "unknown": checks.one_of(("suspects", "pixels", "hold", "allow")),
+    "allow_hosts": checks.texts(_plain_host),
     "catalogue": checks.text,
     "caching": checks.one_of(("private", "shared", "class")),
     "release": checks.one_of(("in_place", "reload")),

@@ -8,6 +8,7 @@ syntax unchecked.
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -158,6 +159,11 @@ def _unquote(quoted: str) -> str:
         return _ESCAPED.get(other, other) if other else chr(int(short or long, 16))
 
     return _ESCAPE.sub(plain, inside)
+
+
+def toml_string(text: str) -> str:
+    """Return a text as a basic string (https://toml.io/en/v1.0.0#string), which has JSON's escapes and one more."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def toml_lines(text: str) -> Mapping[Path, int]:

@@ -219,7 +219,9 @@ class Site:
     records: str = "sqlite:///consent.db"
     #: Where grants wait while records on another machine cannot be reached; empty where records are local.
     spool: str = ""
-    unknown: str = "pixels"
+    unknown: str = "suspects"
+    #: Hosts of third parties, some with a path, that are let through whatever ``unknown`` says.
+    allow_hosts: tuple[str, ...] = ()
     caching: str = "private"
     release: str = "in_place"
     reopen: str = "button"
@@ -274,6 +276,11 @@ class Site:
     definitions: tuple[Service, ...] = ()
     #: True where the owner declared no service: those seen in the pages are declared as they turn up.
     learning: bool = True
+
+    @property
+    def grows(self) -> bool:
+        """Whether pages teach services that visitors are asked about: all, or strangers that look like trackers."""
+        return self.learning or self.unknown == "suspects"
 
     @cached_property
     def by_id(self) -> Mapping[str, Service]:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from consent_mw import config
 from consent_mw.catalogue.definitions import joined
 from consent_mw.catalogue.strangers import WithStrangers
+from consent_mw.catalogue.strangers import learnable
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.keys import load_keys
 from consent_mw.cookies.load_once import OneTime
@@ -112,12 +113,12 @@ class Engine:
         self._upkeep = Upkeep()
         first = LiveSite.made(site, assets, CookieJar(site, keys))
         everybody = WithStrangers(known)
-        learning = Learning(records, everybody, self.today)
+        learning = Learning(records, learnable(site, known), self.today)
         self._growing = GrowingSite(first, assets, learning, everybody, self._share_soon)
         opt_outs = OptOuts(site.on_change)
         for task in Housekeeping(site, records, keys, self.tally, clock).tasks():
             self._upkeep.add(task)
-        if site.learning:
+        if site.grows:
             self._upkeep.add(Task("learning", self._growing.share, 1, 1, first=1))
         if site.on_change is not None:
             self._upkeep.add(Task("telling", opt_outs.notify, 60, 60, first=60, last=opt_outs.notify))
@@ -145,7 +146,7 @@ class Engine:
             receipt=receipt,
         )
         self._pages = MountedPages(site, context)
-        if site.learning:
+        if site.grows:
             try:
                 self._growing.share()
             except RecordsError as error:

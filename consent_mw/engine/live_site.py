@@ -1,5 +1,7 @@
 """
-The site as it is: what was configured, and on a site that declares nothing, what its pages have taught since.
+The site as it is: what was configured, and what its pages have taught since.
+
+On a site that declares nothing they teach all services that are held; elsewhere, strangers that look like trackers.
 
 :class:`LiveSite` is one state of it with all that is made from that state. :class:`GrowingSite` holds the state that
 counts now, and makes the next one when a page held a service that nobody declared.
@@ -31,7 +33,6 @@ from consent_mw.core.model import Site
 from consent_mw.engine.insertions import Insertions
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
-from consent_mw.html.suspects import STRANGER
 from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
@@ -179,18 +180,16 @@ class GrowingSite:
             self._grow()
 
     def saw(self, held: frozenset[str]) -> None:
-        """Declare what was held on a site that learns; elsewhere, name what is not declared."""
+        """Declare what was held and can be learned; name what is not declared on a site that declares."""
+        # An owner who marks an element with a purpose wants visitors to be asked about it.
+        marked = {OWN_MARKS + purpose.id for purpose in self.configured.purposes if purpose.id in held}
+        if self.configured.grows and self._learning.saw(held | marked):
+            self._grow()
+            # Other processes should know before this visitor's answer reaches one of them.
+            self._hurry()
         if self.configured.learning:
-            # An owner who marks an element with a purpose wants visitors to be asked about it.
-            marked = {OWN_MARKS + purpose.id for purpose in self.configured.purposes if purpose.id in held}
-            if self._learning.saw(held | marked):
-                self._grow()
-                # Other processes should know before this visitor's answer reaches one of them.
-                self._hurry()
             return
         for id_ in sorted(held):
-            if id_.startswith(STRANGER):
-                continue  # named elsewhere, with the reason
             if id_ in self._catalogue and id_ not in self.configured.by_id and id_ not in self._named:
                 self._named.add(id_)
                 logger.warning(
@@ -203,7 +202,7 @@ class GrowingSite:
     def _grow(self) -> None:
         """Declare what was learned."""
         with self._lock:
-            services = self._learning.services
+            services = self.configured.services + self._learning.services
             if services != self._now.site.services:
                 site = replace(self.configured, services=services)
                 self._now = LiveSite.made(site, self._assets, self._now.cookies.grown(site))

@@ -124,7 +124,7 @@ class PageView(View):
     def choice(self) -> Record | NoRecord:
         """What the request's cookie says, or why it says nothing."""
         choice = self.site.cookies.read(self.head)
-        if self._base.learning and isinstance(choice, Record) and choice.revision != self.site.site.revision:
+        if self._base.grows and isinstance(choice, Record) and choice.revision != self.site.site.revision:
             # Another process may have learned a service, and asked about it, since this one last looked.
             self.site = self._parts.growing.renewed()
         return choice

@@ -31,8 +31,8 @@ from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
-from consent_mw.html.suspects import STRANGER
 from consent_mw.html.suspects import Delivery
+from consent_mw.html.suspects import file_of_stranger
 from consent_mw.html.suspects import host_of_stranger
 from consent_mw.http.paths import Paths
 from consent_mw.notice.assets import Assets
@@ -67,7 +67,8 @@ class Prepared:
         _ = matcher.syntax  # compiled now, not by the first visitor
         self.policing = Policing(site, matcher)
         catalogued = catalogue.digest() if known is catalogue.load() else sorted(known.items())
-        held_by = (_version(), catalogued, sorted(site.by_id.items()), site.unknown, site.release, site.csp)
+        setting = (site.unknown, site.allow_hosts, site.release, site.csp)
+        held_by = (_version(), catalogued, sorted(site.by_id.items()), setting)
         #: What the site's own pages show of its delivery.
         self.delivery = Delivery()
         self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
@@ -120,6 +121,7 @@ class Prepared:
                 once=once,
                 places=places,
                 delivery=self.delivery,
+                allow_hosts=self._site.allow_hosts,
                 budget=self._budget,
             )
             self._policies.put(key, policy)
@@ -159,14 +161,12 @@ class Prepared:
         """Say, once for each, which third parties are held as suspects, why, and what can be done."""
         for id_ in ids & self.delivery.reasons.keys() - self._told:
             self._told.add(id_)
-            host = host_of_stranger(id_)
             logger.warning(
-                "%s is held as a suspect: %s. If the site needs it, add to the configuration:\n\n"
-                '[[services]]\nid = "own-%s"\nvendor = "..."\nhosts = ["%s"]\npurposes = ["necessary"]\n',
-                host,
+                "%s is held as a suspect: %s. Visitors are asked about it. If the site needs it, add to [site]:\n\n"
+                'allow_hosts = ["%s"]\n',
+                host_of_stranger(id_) or file_of_stranger(id_),
                 self.delivery.reasons[id_],
-                id_.removeprefix(STRANGER).replace("--", "-"),
-                host,
+                self.delivery.addresses[id_],
             )
 
     def warn_insecure(self) -> None:

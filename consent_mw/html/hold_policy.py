@@ -113,6 +113,7 @@ class HoldPolicy:
         hold_back: The most bytes of one construct that are kept back.
         once: Ids whose visible embeds, and nothing else of theirs, the visitor asked to see in this page.
         places: Where the embeds stand that scripts make.
+        allow_hosts: Hosts, with all below them, that are no third parties; a path after one must begin so.
     """
 
     matcher: Matcher
@@ -123,10 +124,19 @@ class HoldPolicy:
     hold_back: int = 1_048_576
     once: frozenset[str] = frozenset()
     places: Places = field(default_factory=Places, compare=False, repr=False)
+    allow_hosts: tuple[str, ...] = ()
     #: What the site's own pages show of its delivery; shared by the policies of a site.
     delivery: Delivery = field(default_factory=Delivery, compare=False, repr=False)
     budget: Budget = field(default_factory=Budget, compare=False, repr=False)
     memories: dict[tuple[Url, Url | None, str, int], Memory] = field(default_factory=dict, compare=False, repr=False)
+
+    def allows(self, url: Url) -> bool:
+        """Whether the owner lets all of this host run that no service names."""
+        for rule in self.allow_hosts:
+            host, slash, path = rule.partition("/")
+            if f".{url.host}".endswith(f".{host}") and url.rest.startswith(slash + path):
+                return True
+        return False
 
     @property
     def syntax(self) -> Syntax:

@@ -129,8 +129,6 @@ class Holder:
         # leads to depends on the page's path only where it must be resolved.
         self._place = page._replace(rest="") if self.passes_local else page, base, charset
         self.memory = Memory(Budget()) if xml or depth else policy.memory(*self._place)
-        if not depth and base is None:
-            policy.delivery.begin_page()
 
     def with_base(self, base: Url) -> Holder:
         """Return the same for a page whose first base element says ``base``."""
@@ -174,7 +172,7 @@ class Holder:
         if self._is_local(raw):
             return (matcher.path(raw) if matcher.has_paths else ()), None
         plain = _PLAIN.match(raw)
-        if plain and b"&" not in raw:
+        if plain and b"&" not in raw and not self.policy.allow_hosts:
             host = ascii_host(plain.group(1).decode("ascii"))
             if not matcher.knows(host) and not (matcher.has_paths and matcher.path(plain.group(2))):
                 return (), Url(self.page.scheme, host, "/")
@@ -238,8 +236,10 @@ class Holder:
         return tuple(dict.fromkeys(ids))
 
     def third_party(self, url: Url | None) -> bool:
-        """Whether ``url`` is on another site than the page."""
-        return url is not None and bool(url.host) and site_of(url.host) != self._page_site
+        """Whether ``url`` is on another site than the page, and the owner does not allow it."""
+        if url is None or not url.host or site_of(url.host) == self._page_site:
+            return False
+        return not self.policy.allow_hosts or not self.policy.allows(url)
 
     def script_code(self, text: bytes) -> Code:
         """Return what a script has to do with services, less those allowed."""
@@ -506,9 +506,11 @@ class Holder:
         found = tag.attributes
         rel = self.text(found[b"rel"][0].raw).lower() if b"rel" in found else ""
         pixel = tag.name == b"img" and is_pixel(found, tag.in_noscript, self.text)
-        element = element_of(tag.name, found.keys(), rel, is_pixel=pixel)
+        unsized = pixel and tag.in_noscript and not is_pixel(found, False, self.text)
+        element = element_of(tag.name, found.keys(), rel, is_pixel=pixel, is_unsized=unsized)
         version = self.policy.delivery.version
-        id_ = self.policy.delivery.judge(element, resolve(self.text(raw), self.base), self.page.host)
+        url = resolve(self.text(raw), self.base)
+        id_ = self.policy.delivery.judge(element, url, self.page.host, self._matcher.knows)
         if version != self.policy.delivery.version and not (self.xml or self.depth):
             # What was answered before rests on less than what is known now.
             self.memory = self.policy.memory(*self._place)

@@ -16,10 +16,15 @@ pages, or that is named like the site, belongs to how the site is delivered, and
 called. :class:`Delivery` remembers that: domains and kinds, no pages and no visitors. It is bounded, and what it
 knows only grows, so an opinion can change once, from suspect to the site's own.
 
-A fresh process knows nothing yet, and to bring nothing else counts for less then. It still holds a few scripts of the
-site's own on the first pages, until a style sheet or a picture of the same domain was seen; mostly that is in the
-same page, further up. The other way round, to let strangers run until enough is known, would cost visitors what
-cannot be taken back.
+A fresh process knows nothing yet. It may hold a few scripts of the site's own on the first pages, until a style sheet
+or a picture of the same domain was seen; mostly that is in the same page, further up. The other way round, to let
+strangers run until enough is known, would cost visitors what cannot be taken back.
+
+Trackers are delivered by the site's own domains, too. There, only the name of the file counts, and only one that says
+nothing else: :func:`tracker_file`. Such a file is held under its name, so that nothing else of the domain is.
+
+An address that cites a host which the catalogue knows (``www.google-analytics.com.proxy.example``, an archive with the
+address in its path) says nothing about its own host by that: the cited name is left out before words are looked for.
 """
 
 from __future__ import annotations
@@ -36,20 +41,23 @@ from consent_mw.html.urls import site_of
 
 #: An address with so many points is a suspect.
 ENOUGH = 3
-#: The points of a domain that brings nothing which belongs to how the site is delivered; while few pages were seen
-#: that proves less.
+#: The points of a domain that brings nothing which belongs to how the site is delivered.
 ALONE = 3
-ALONE_AT_FIRST = 2
-_FEW_PAGES = 3
 #: The most strangers that visitors are asked about by name; others are held as one.
 _MOST_STRANGERS = 40
 #: The most domains that are remembered; what comes then is judged by its address alone.
 _MOST_DOMAINS = 2048
 #: Names of a site that are shorter prove nothing.
 _SHORTEST_NAME = 4
+#: Longer names of files are made by machines.
+_LONGEST_FILE = 40
+#: Cited names that are shorter may be a part of another name by chance.
+_SHORTEST_CITED = 8
+_FILE_NAME = re.compile(r"[a-z0-9.]{4,40}")
 
-#: What the ids of strangers begin with; their host follows.
+#: What the ids of strangers begin with; their domain follows, or the name of their file.
 STRANGER = "host-"
+STRANGE_FILE = "file-"
 
 _WORDS = re.compile(r"[a-z]+|[0-9]+")
 
@@ -78,9 +86,10 @@ _ADVERTISING = _words(
 )
 _TAGS = _words(
     """
-    tag tags tagmanager gtm utag uwt satellite launch embedtag sdk loader snippet pix px ping tm
+    tag tags tagmanager gtm utag uwt satellite embedtag pix px ping tm
     """
 )
+_LOADERS = _words("sdk loader launch snippet")
 _LIBRARY = _words(
     """
     jquery bootstrap react preact vue angular lodash underscore modernizr polyfill polyfills requirejs require
@@ -88,8 +97,8 @@ _LIBRARY = _words(
     runtime main app common commons global core lib libs library libraries theme themes plugin plugins skin skins
     template component components module modules wp includes assets static dist build fanstatic fancybox lightbox
     slick slider carousel swiper isotope masonry lazyload lazysizes menu nav header footer player jwplayer
-    flowplayer videojs hls search autocomplete validation form forms comments captcha login auth account checkout
-    cart payment map maps fonts font icon icons webfont mathjax highlight prism katex tinymce ckeditor socket
+    flowplayer videojs hls search autocomplete validation form forms comments captcha checkout cart payment map
+    maps fonts font icon icons webfont mathjax highlight prism katex tinymce ckeditor socket
     """
 )
 _DELIVERY = _words(
@@ -110,13 +119,37 @@ _CACHE_BUSTERS = _words(
     cb rnd rand random ord cachebuster cachebust nocache ts timestamp r
     """
 )
+#: What says in a host or a path that a request is about who is signed in.
+_SIGN_IN = _words("login logon signin sso oauth oauth2 auth account accounts session")
+#: The whole name of a file that tells of a tracker: products, and what such code does.
+_TRACKER_FILE = re.compile(
+    r"(?:comscore|streamsense|webtrends|omniture|sitecatalyst|appmeasurement|chartbeat|piwik|matomo|webtrekk|etracker"
+    r"|econda|coremetrics|eluminate|quantcast|gemius|krux|bluekai|demdex|mixpanel|snowplow|parsely|tealium|ensighten"
+    r"|hotjar|clicktale|clarity|fullstory|mouseflow|fbpixel|pixelfb|metrika|prebid|outbrain|taboola|criteo|adsense"
+    r"|doubleclick|adserver|retargeting|remarketing|telemetry|clickstream|heatmaps?"
+    r"|[a-z]{0,6}analytics"
+    r"|(?:ad|ga|event|click|page|pageview|user|visit|visitor|web|site|scroll|link|conversion|outbound)s?"
+    r"(?:track|tracker|tracking|counter|stats?|pixels?|beacon|logger|metrics?))"
+)
+#: What a name may have besides: versions, builds, and words that say nothing.
+_NAME_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_SAYS_NOTHING = _words(
+    "js min prod production latest bundle v init load loader config custom client main lib base all async web my the"
+    " google adobe ga fb facebook new core common wrapper script tag tags sdk module plugin"
+)
 #: Query keys by which a file of the site's own says its version.
 _VERSIONS = frozenset({"v", "ver", "version", "rev", "hash", "h", "build"})
 _ACCOUNT_IN_PATH = re.compile(r"/(?:[0-9]{5,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:[/.?-]|\Z)")
 #: What names of trackers are made of, in the middle of a word, too.
 _STEM = re.compile(
     r"track|analytic|pixel|advert|ads?serv|pagead|metri[ck]|retarget|beacon|clickst|conver[st]|counter|visitor"
+    # Names that end in "ads", but no uploads, leads, heads, threads and roads.
+    r"|(?<![lhr][oe])(?<!rea)ads(?=\.)"
 )
+#: A whole host, as the value of a key: it names a site, and no account.
+_HOST_VALUE = re.compile(r"(?:[a-z]+(?:%3a|:)(?:%2f|/){2})?[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?:(?:%2f|/).*)?\Z")
+#: A picture that pages repeat in noscript for their lazy loading has a name, and carries nothing.
+_NAMED_PICTURE = re.compile(r"[^?]*/[^/?]{4,}\.(?:png|svg)\Z")
 _SHORT_FILE = re.compile(r"/[a-z]{1,3}[0-9]?\.js(?:\?|\Z)")
 _HASHED_FILE = re.compile(r"[.\-_~][0-9a-f]{8,}(?:\.min)?\.js|[0-9]+\.[0-9]+(?:\.[0-9]+)?(?:[./-]|\.min|\.js)")
 
@@ -129,6 +162,8 @@ class Sign(NamedTuple):
     points: int
     #: Returns what of the address shows it, or nothing.
     found: Callable[[StrangeAddress], str]
+    #: One such sign proves nothing without another.
+    weak: bool = False
 
 
 class StrangeAddress(NamedTuple):
@@ -155,23 +190,29 @@ class StrangeElement(NamedTuple):
     judged: bool = False
     is_frame: bool = False
     is_pixel: bool = False
+    #: A pixel only because a noscript has it, without a size.
+    is_unsized: bool = False
     is_async: bool = False
     has_settings: bool = False
 
 
-def element_of(name: bytes, attributes: Set[bytes], rel: str, *, is_pixel: bool) -> StrangeElement:
+def element_of(
+    name: bytes, attributes: Set[bytes], rel: str, *, is_pixel: bool, is_unsized: bool = False
+) -> StrangeElement:
     """
     Return what an opinion needs to know of an element.
 
     Args:
         attributes: The names of its attributes.
         rel: Of a link, in lower case.
+        is_pixel: A picture that nobody sees.
+        is_unsized: It is taken for one only because a noscript has it and no size is stated.
     """
     if name == b"link":
         words = rel.split()
         return StrangeElement(is_seen="stylesheet" in words or "icon" in words)
     if name in (b"img", b"image", b"source", b"video"):
-        return StrangeElement(is_seen=not is_pixel, judged=is_pixel, is_pixel=is_pixel)
+        return StrangeElement(is_seen=not is_pixel, judged=is_pixel, is_pixel=is_pixel, is_unsized=is_unsized)
     if name in (b"iframe", b"frame", b"object", b"embed"):
         return StrangeElement(judged=True, is_frame=True)
     settings = any(key.startswith(b"data-") for key in attributes)
@@ -184,7 +225,7 @@ class Opinion(NamedTuple):
 
     points: int
     reasons: tuple[str, ...]
-    #: Some sign is in the address itself.
+    #: A sign that counts is in the address itself.
     is_marked: bool
 
 
@@ -196,6 +237,11 @@ def _one_of(words: frozenset[str], where: str) -> Callable[[StrangeAddress], str
         return min(field & words, default="")
 
     return found
+
+
+def _any_word(words: frozenset[str]) -> Callable[[StrangeAddress], str]:
+    """Return what finds one of ``words`` in the host or the path of an address."""
+    return lambda address: min((address.host_words | address.path_words) & words, default="")
 
 
 def _in_host(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
@@ -218,21 +264,46 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
     return found
 
 
+def tracker_file(path: str) -> str:
+    """
+    Return the name of a script file that tells of a tracker and of nothing else, or nothing.
+
+    Args:
+        path: In the case that the page gives it.
+    """
+    name = path.rpartition("/")[2]
+    if not name.lower().endswith(".js") or len(name) > _LONGEST_FILE:
+        return ""
+    parts = [part.lower() for part in _NAME_PARTS.findall(name)]
+    said = [part for part in parts if not part.isdigit() and part not in _SAYS_NOTHING]
+    whole = "".join(said)
+    if whole and (_TRACKER_FILE.fullmatch(whole) or all(map(_TRACKER_FILE.fullmatch, said))):
+        return name
+    return ""
+
+
+def _file(address: StrangeAddress) -> str:
+    return tracker_file(address.path)
+
+
 SIGNS: tuple[Sign, ...] = (
     Sign("in the host, a word of tracking", 4, _one_of(_TRACKING, "host_words")),
     Sign("in the host, a word of advertising", 4, _one_of(_ADVERTISING, "host_words")),
     Sign("in the host, a part of a word of tracking", 2, _in_host(_STEM)),
     Sign("in the path, a part of a word of tracking", 2, _matches(_STEM)),
-    Sign("in the host, a word of tag loaders", 2, _one_of(_TAGS, "host_words")),
+    Sign("a file named after a tracker", 3, _file),
+    Sign("in the host, a word of tags", 2, _one_of(_TAGS, "host_words")),
     Sign("in the path, a word of tracking", 3, _one_of(_TRACKING, "path_words")),
     Sign("in the path, a word of advertising", 3, _one_of(_ADVERTISING, "path_words")),
-    Sign("in the path, a word of tag loaders", 2, _one_of(_TAGS, "path_words")),
+    Sign("in the path, a word of tags", 2, _one_of(_TAGS, "path_words")),
+    Sign("in the path, a word of loaders", 2, _one_of(_LOADERS, "path_words"), weak=True),
     Sign("in the query, a key of an account", 2, _one_of(_ACCOUNT_KEYS, "keys")),
-    Sign("in the query, a number against caches", 1, _one_of(_CACHE_BUSTERS, "keys")),
+    Sign("in the query, a number against caches", 1, _one_of(_CACHE_BUSTERS, "keys"), weak=True),
     Sign("in the path, an account", 2, _matches(_ACCOUNT_IN_PATH)),
     Sign("a file name of one to three letters", 2, _matches(_SHORT_FILE)),
-    Sign("the element runs when it comes (async)", 1, lambda address: "async" if address.is_async else ""),
-    Sign("the element has settings (data-...)", 1, lambda address: "data-" if address.has_settings else ""),
+    Sign("the element runs when it comes (async)", 1, lambda address: "async" if address.is_async else "", weak=True),
+    Sign("the element has settings (data-...)", 1, lambda address: "data-" if address.has_settings else "", weak=True),
+    Sign("a word of signing in", -4, _any_word(_SIGN_IN)),
     Sign("in the path, a word of libraries and applications", -2, _one_of(_LIBRARY, "path_words")),
     Sign("in the path, a version or a hash of its content", -2, _matches(_HASHED_FILE)),
     Sign("in the query, a version", -1, _one_of(_VERSIONS, "keys")),
@@ -245,13 +316,14 @@ def address_of(url: Url, *, is_async: bool = False, has_settings: bool = False) 
     labels = url.host.split(".")
     name = ".".join(labels[: -public_suffix_length(labels)])
     path, _, query = url.rest.lower().partition("?")
+    pairs = [pair.partition("=") for pair in query[:400].split("&")]
     return StrangeAddress(
         url.host,
         path,
         query,
         frozenset(_WORDS.findall(name)),
         frozenset(_WORDS.findall(path[:400])),
-        frozenset(pair.partition("=")[0] for pair in query[:400].split("&")),
+        frozenset(key for key, _, value in pairs if not _HOST_VALUE.match(value)),
         is_async,
         has_settings,
     )
@@ -267,7 +339,7 @@ def opinion(address: StrangeAddress) -> Opinion:
             points += sign.points
             if sign.points > 0:
                 reasons.append(f"{what} ({sign.says})")
-                marked = marked or not sign.says.startswith("the element")
+                marked = marked or not sign.weak
     return Opinion(points, tuple(reasons), marked)
 
 
@@ -283,18 +355,13 @@ class Delivery:
 
     def __init__(self, own: frozenset[str] = frozenset()) -> None:
         self._own = set(own)
-        #: Changes with what is known, so that answers that were kept can be told from new ones.
+        #: Changes when something that was held is held no longer, so that answers that were kept can be told from new
+        #: ones. Whatever else is learned changes no answer.
         self.version = 0
-        #: How many pages were seen, up to the number that is enough.
-        self.pages = 0
         #: Why each stranger is held, by its id.
         self.reasons: dict[str, str] = {}
-
-    def begin_page(self) -> None:
-        """Note that a page is read; the version changes when enough were."""
-        if self.pages < _FEW_PAGES:
-            self.pages += 1
-            self.version += self.pages == _FEW_PAGES
+        #: What of its address lets it run, as a line of ``allow_hosts``.
+        self.addresses: dict[str, str] = {}
 
     def saw(self, host: str) -> None:
         """Note that a style sheet, a font or a picture that is seen comes from ``host``."""
@@ -302,40 +369,90 @@ class Delivery:
         if domain in self._own or len(self._own) >= _MOST_DOMAINS:
             return
         self._own.add(domain)
-        self.version += 1
+        self.version += stranger_id(host) in self.reasons or len(self.reasons) >= _MOST_STRANGERS
 
     def is_own(self, host: str, page_host: str) -> bool:
         """Whether ``host`` is part of the site that the page on ``page_host`` belongs to."""
         domain = site_of(host)
         return domain in self._own or _named_alike(domain, site_of(page_host))
 
-    def judge(self, element: StrangeElement, url: Url, page_host: str) -> str:
+    def judge(self, element: StrangeElement, url: Url, page_host: str, knows: Callable[[str], bool]) -> str:
         """
         Return the id under which a stranger is held, or nothing where it is not; learn from what it brings.
 
         Args:
             url: An address on another site that no rule names.
+            knows: Whether the catalogue has a rule for a host.
         """
         if element.is_seen:
             self.saw(url.host)
             return ""
-        if not element.judged or self.is_own(url.host, page_host):
+        if not element.judged:
             return ""
-        if element.is_frame or element.is_pixel:
-            why = "a frame of an unknown company" if element.is_frame else "a picture that nobody sees"
+        if self.is_own(url.host, page_host):
+            path = url.rest.partition("?")[0]
+            name = "" if element.is_frame or element.is_pixel else tracker_file(path)
+            why = f"{name} (a file named after a tracker), delivered by the site's own {url.host}"
+            return self._held(_file_id(name), why, url.host + path) if name else ""
+        address = address_of(url, is_async=element.is_async, has_settings=element.has_settings)
+        if element.is_frame:
+            why = "a frame of an unknown company"
+        elif element.is_pixel:
+            if (address.host_words | address.path_words) & _SIGN_IN or (
+                element.is_unsized and _NAMED_PICTURE.match(url.rest.lower()) and not opinion(address).is_marked
+            ):
+                return ""
+            why = "a picture that nobody sees"
         else:
-            found = opinion(address_of(url, is_async=element.is_async, has_settings=element.has_settings))
-            alone = ALONE if self.pages >= _FEW_PAGES else ALONE_AT_FIRST
+            found = opinion(address)
             # That it is alone, or how its element is written, says nothing of an address without any sign.
-            if not found.is_marked or found.points + alone < ENOUGH:
+            if not found.is_marked or found.points + ALONE < ENOUGH:
+                return ""
+            found = opinion(without_cited(address, knows))
+            if not found.is_marked or found.points + ALONE < ENOUGH:
                 return ""
             why = "; ".join([*found.reasons, "brings nothing else to this site's pages"])
-        id_ = stranger_id(url.host)
+        return self._held(stranger_id(url.host), why, site_of(url.host))
+
+    def _held(self, id_: str, why: str, address: str) -> str:
+        """Return the id of a stranger, or of all that are not asked about by name; remember why it is held."""
         if id_ not in self.reasons:
             if len(self.reasons) >= _MOST_STRANGERS:
                 return UNKNOWN_SERVICE
             self.reasons[id_] = why
+            self.addresses[id_] = address
         return id_
+
+
+def without_cited(address: StrangeAddress, knows: Callable[[str], bool]) -> StrangeAddress:
+    """
+    Return an address without the known hosts that it cites: in the middle of its own host, or as a folder of its path.
+
+    Args:
+        knows: Whether the catalogue has a rule for a host.
+    """
+    host, path = address.host, address.path
+    ends = [at for at, char in enumerate(host + ".") if char == "."][1:]
+    cited = next(
+        (
+            host[start:end]
+            for end in ends
+            for start in range(max(end - _SHORTEST_CITED, 0))
+            if host[start] not in ".-" and "." in host[start:end] and knows(host[start:end])
+        ),
+        "",
+    )
+    folders = [folder for folder in path.split("/") if "." in folder and knows(folder)]
+    if not cited and not folders:
+        return address
+    left = host.replace(cited, "") if cited else host
+    for folder in folders:
+        path = path.replace(folder, "")
+    return address_of(
+        Url("", left, path + ("?" + address.query if address.query else "")),
+        is_async=address.is_async,
+        has_settings=address.has_settings,
+    )
 
 
 def _named_alike(domain: str, site: str) -> bool:
@@ -348,6 +465,17 @@ def _named_alike(domain: str, site: str) -> bool:
 def stranger_id(host: str) -> str:
     """Return the id under which a stranger is held: that of its registrable domain."""
     return STRANGER + site_of(host).replace("-", "--").replace(".", "-")
+
+
+def _file_id(name: str) -> str:
+    """Return the id under which a tracker's file is held."""
+    return STRANGE_FILE + re.sub(r"[^a-z0-9.]", ".", name.lower()).replace(".", "-")
+
+
+def file_of_stranger(id_: str) -> str:
+    """Return the name of the file of a stranger's id; empty for other ids."""
+    name = id_.removeprefix(STRANGE_FILE).replace("-", ".")
+    return name if id_.startswith(STRANGE_FILE) and name.endswith(".js") and _FILE_NAME.fullmatch(name) else ""
 
 
 def host_of_stranger(id_: str) -> str:

@@ -49,6 +49,7 @@ from consent_mw.errors import RefusedMarkup
 from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.urls import Url
+from consent_mw.html.watched import HoldWatch
 from consent_mw.http.caching import FOR_ONE
 from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
@@ -97,6 +98,8 @@ class View(Protocol):
 
     #: Whether the application asked for the decision, so that its response may depend on it.
     asked: bool = False
+    #: What hears of each hold and its place in the page, or None.
+    watch: HoldWatch | None = None
 
     @property
     def decision(self) -> Decision:

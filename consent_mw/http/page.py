@@ -21,6 +21,8 @@ from consent_mw.html.holder import Holder
 from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.scanner.document import Place
+from consent_mw.html.watched import HoldWatch
+from consent_mw.html.watched import WatchedRewriter
 from consent_mw.http.content_coding import CodedStream
 from consent_mw.http.content_coding import Coding
 from consent_mw.http.headers import Verdict
@@ -56,6 +58,11 @@ class PageInsert:
 
 class Inserting(Protocol):
     """The part of :class:`consent_mw.http.exchange.View` that a page asks."""
+
+    @property
+    def watch(self) -> HoldWatch | None:
+        """What hears of each hold and its place, or None."""
+        ...
 
     @property
     def hold_policy(self) -> HoldPolicy:
@@ -209,13 +216,16 @@ class PageBody:
         verdict = self._verdict
         holder = Holder(self._view.hold_policy, self._url, document=held_in, charset=charset, xml=verdict.xml)
         utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
-        made = Rewriter(
+        watch = self._view.watch
+        made = (Rewriter if watch is None else WatchedRewriter)(
             holder,
             (lambda place: self._insert(place, utf8)) if self._banner else _nothing if self._first else None,
             self._insert_first if self._first else None,
             undeclared=not verdict.charset,
             amend=self._view.meta_csp,
         )
+        if isinstance(made, WatchedRewriter):
+            made.watch = watch
         made.key = self._view.key
         made.queue = self._insert_queue if self._first else None
         made.panel = self._insert_panel

@@ -365,7 +365,7 @@ def test_a_source_of_another_type_is_told() -> None:
         (
             {"site": {"zzz": 1}},
             "site.zzz",
-            "Known here: allow_insecure_http, caching, catalogue, choice_days, contact, controller",
+            "Known here: allow_hosts, allow_insecure_http, caching, catalogue, choice_days, contact",
         ),
         ({"purposes": {"analytics": {"lable": "x"}}}, "purposes.analytics.lable", "Did you mean 'label'?"),
         (service(host=["a.example"]), "services[0].host", "Did you mean 'hosts'?"),

@@ -234,6 +234,20 @@ def test_records_that_do_not_answer_are_told(make: Make, tmp_path: Path) -> None
     assert jobs.thaw(text).allows("google-analytics")
 
 
+def test_a_stranger_that_visitors_were_asked_about_counts_in_the_worker(make: Make) -> None:
+    """On a site that declares its services the pages teach strangers, and a job decides by the same revision."""
+    jobs = make()
+    site = site_of(jobs)
+    records = open_records(site.records, site=site.id)
+    records.learn("host-unknown-test", DAY)
+    records.close()
+    grown = jobs._now()
+    record = Record(
+        Action.ACCEPT, DAY, grown.revision, frozenset({"marketing"}), frozenset({"host-unknown-test"}), "receipt-1"
+    )
+    assert jobs.thaw(jobs.freeze(decide(grown, record, Signals(), DAY))).allows("host-unknown-test")
+
+
 def test_a_site_that_learns_knows_what_other_processes_have_seen(make: Make) -> None:
     """Where nothing is declared, the services that the pages taught count in the worker too."""
     jobs = make(services=[])

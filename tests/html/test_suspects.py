@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,14 @@ LEFT = {
     "own path": "<script src=/js/tracker.js></script>",
     "named alike": "<script src=https://cdn.shop-static.test/tracking.js></script>",
     "necessary": "<script src=https://pay.example/tag.js?id=12345></script>",
+    "loader": "<script src=https://unknown.test/sdk/loader.js></script>",
+    "a site in the query": "<script src='https://unknown.test/partner.js?site=www.shop.example&limit=3'></script>",
+    "signing in": "<img width=1 height=1 src=https://login.unknown.test/start?type=1x1>",
+    "lazy picture": "<noscript><img src=https://p.unknown.test/54a/kids%20books.png></noscript>",
+    "cited host": "<script src=https://www.tracker.example.unknown.test/keep.js></script>",
+    "cited in a path": "<script src=https://unknown.test/www.tracker.example/keep.js></script>",
+    "cited at the end": "<script src=https://nottracker.example/keep.js></script>",
+    "uploads": "<script src=https://uploads.unknown.test/parts.js></script>",
 }
 
 
@@ -65,6 +74,49 @@ LEFT = {
 def test_what_does_not_is_left(markup: str) -> None:
     """Libraries, what is seen, and the site's own stay, however they are called."""
     assert seen(holder(unknown="suspects"), markup) == set()
+
+
+OWN = "<link rel=stylesheet href=https://a.unknown.test/a.css>"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("comscore.js", "EventTracker.js", "dwanalytics.js", "prebid3.27.3.js", "webtrends.min.js"),
+        *("click-tracking.js", "ga_pageview_tracker_v2.js", "siteStats.min.js", "hotjar-loader.js", "matomo.custom.js"),
+    ],
+)
+def test_a_file_named_after_a_tracker_is_held_whoever_delivers_it(name: str) -> None:
+    """A tracker on the site's own delivery is held under its file's name, and nothing else of that domain is."""
+    site = holder(unknown="suspects")
+    script = f"<script src=https://b.unknown.test/js/{name}></script>"
+    (id_,) = seen(site, f"{OWN}{script}<script src=https://b.unknown.test/tracking.js></script>")
+    assert id_.startswith("file-")
+    assert WithStrangers({})[id_].hosts == ()
+    assert WithStrangers({})[id_].name.endswith(".js")
+    assert seen(holder(unknown="suspects", allowed=[id_]), OWN + script) == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("tracking.js", "texttrack.js", "order-tracker.js", "countdown.js", "counter.js", "adapter.js", "events.js"),
+        *("stats-table.js", "geoIP.js", "main.js", "adaptive-images.js", "pixel-art.js", "static.js", "metrics-ui.js"),
+    ],
+)
+def test_other_files_of_the_delivery_are_left(name: str) -> None:
+    """A word of tracking in a name that says something else as well, or that may mean a parcel, holds nothing."""
+    page = f"{OWN}<script src=https://b.unknown.test/js/{name}></script>"
+    assert seen(holder(unknown="suspects"), page) == set()
+
+
+@pytest.mark.parametrize("allowed", ["unknown.test", "trk.unknown.test", "unknown.test/js/"])
+def test_what_the_owner_allows_is_no_stranger(allowed: str) -> None:
+    """A host is allowed with all below it, or what begins with a path."""
+    script = "<script src=https://trk.unknown.test/js/1></script>"
+    for hosts, held in (((allowed,), False), (("other.test", "unknown.test/css/"), True)):
+        policy = replace(holder(unknown="suspects").policy, allow_hosts=hosts)
+        assert bool(seen(Holder(policy, PAGE, document=held_in), script)) is held
 
 
 def test_what_delivers_the_site_is_its_own() -> None:
@@ -77,10 +129,14 @@ def test_what_delivers_the_site_is_its_own() -> None:
 
 
 def test_an_answer_that_was_kept_does_not_outlive_what_it_rests_on() -> None:
-    """What becomes known changes the version, and with it what is remembered of pages."""
+    """When a suspect turns out to be the site's own, the version changes, and with it what is remembered of pages."""
     site = holder(unknown="suspects")
+    picture = "<img src=https://a.unknown.test/a.jpg width=30 height=30>"
+    seen(site, "<script src=https://b.unknown.test/tracking.js></script>")
     before = site.policy.delivery.version
-    seen(site, "<img src=https://a.unknown.test/a.jpg width=30 height=30>")
+    seen(site, picture.replace("unknown", "another"))
+    assert site.policy.delivery.version == before
+    seen(site, picture)
     assert site.policy.delivery.version > before
 
 
@@ -119,7 +175,7 @@ def test_every_sign_can_be_found() -> None:
         address_of(Url("https", host, rest), is_async=True, has_settings=True)
         for host, rest in [
             ("pixel.adserver.example", "/tag/track/ads/123456/t.js?id=1&cb=2&v=3"),
-            ("sdk.cdn.analyticsx.example", "/jquery/tracker-1.2.3.min.js"),
+            ("sdk.tags.cdn.analyticsx.example", "/jquery/login/sdk/event-tracker-1.2.3.min.js"),
         ]
     ]
     assert [sign.says for sign in SIGNS if not any(map(sign.found, addresses))] == []

@@ -1,0 +1,409 @@
+"""
+What is wrong with a site, with evidence and remedy, from what an audit saw.
+
+A finding's id depends on its kind, the service, the element and the host alone, so that it is the same tomorrow, on
+another page and in another line. Findings that an owner accepts stand in a file of their own and expire
+(:func:`read_accepted`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import date
+from datetime import timedelta
+from pathlib import Path
+
+from consent_mw.audit import passes
+from consent_mw.audit.other_tools import OtherTool
+from consent_mw.audit.other_tools import tools_in
+from consent_mw.audit.pages import AuditedPage
+from consent_mw.audit.pages import Reader
+from consent_mw.audit.pages import SeenLoad
+from consent_mw.audit.passes import Walk
+from consent_mw.config.toml_lines import toml_string
+from consent_mw.core.globs import fits
+from consent_mw.core.model import Service
+from consent_mw.errors import ConfigError
+from consent_mw.errors import Problem
+from consent_mw.http.cookies import name_of_pair
+
+__all__ = [
+    "KINDS",
+    "Accepted",
+    "AuditFinding",
+    "Kind",
+    "SeenPlace",
+    "AuditReport",
+    "accepted_lines",
+    "read_accepted",
+    "report_of",
+]
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of finding: its name for people, how bad it is, and what it means."""
+
+    title: str
+    severity: str
+    meaning: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "fires-before-consent": Kind(
+        "Fires before consent", ERROR, "A visitor who has not chosen anything gets this, and the browser runs it."
+    ),
+    "fires-after-reject": Kind("Fires after a refusal", ERROR, "A visitor who said no gets this all the same."),
+    "fires-with-gpc": Kind(
+        "Fires with Global Privacy Control", ERROR, "A browser that objects for its visitor gets this all the same."
+    ),
+    "survives-withdrawal": Kind("Survives withdrawal", ERROR, "A visitor who took consent back still gets this."),
+    "page-refused": Kind(
+        "Page cannot be read", ERROR, "consent_mw would send an error page instead, as nothing may leave unread."
+    ),
+    "undeclared": Kind(
+        "Not declared", WARNING, "It stays held for everybody, since no visitor is asked about it."
+    ),
+    "cookie-outlives": Kind("Cookie lasts too long", WARNING, "It lasts longer than visitors are told."),
+    "not-held": Kind(
+        "Unknown third party", NOTE, "The configuration lets it load: nobody has said what it is."
+    ),
+    "never-seen": Kind(
+        "Declared but never seen", NOTE, "Visitors are asked about it, and no page that was read has it."
+    ),
+    "other-tool": Kind("Another consent tool", NOTE, "Two notices on one page contradict each other."),
+}  # fmt: skip
+
+_SEVERITIES = (ERROR, WARNING, NOTE)
+_FIRING = {
+    passes.UNTOUCHED: "fires-before-consent",
+    passes.GPC: "fires-with-gpc",
+    passes.REJECT: "fires-after-reject",
+    passes.WITHDRAW: "survives-withdrawal",
+}
+_MAX_AGE = re.compile(r";\s*max-age\s*=\s*(\d{1,12})", re.IGNORECASE)
+_DAY = 86_400
+#: Days that an accepted finding stays accepted where nobody says otherwise.
+_ACCEPTED_DAYS = 90
+#: Places of one finding that are kept.
+_PLACES = 20
+_ID = re.compile(r"[0-9a-f]{10}")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPlace:
+    """Where something was seen: a page, line and column from 1 (0 in the response's head), and how it begins."""
+
+    path: str
+    line: int
+    column: int
+    markup: str
+
+
+@dataclass
+class AuditFinding:
+    """
+    Something that an owner should know.
+
+    Args:
+        id: Stable over runs, pages and lines.
+        kind: One of :data:`KINDS`.
+        service: The service's id, or what stands for one.
+        name: What people call it.
+        vendor: The party behind it; empty where unknown.
+        what: The finding in a sentence.
+        remedy: What to do, as text; lines to paste are indented.
+        passes: For which visitors it was seen.
+    """
+
+    id: str
+    kind: str
+    service: str
+    name: str
+    vendor: str
+    what: str
+    remedy: str
+    passes: list[str] = field(default_factory=list)
+    places: list[SeenPlace] = field(default_factory=list)
+    #: How often it was seen in the first of its passes.
+    count: int = 0
+    #: Why it is accepted; empty where it is not.
+    accepted: str = ""
+
+    @property
+    def severity(self) -> str:
+        """``error``, ``warning`` or ``note``."""
+        return KINDS[self.kind].severity
+
+
+@dataclass
+class AuditReport:
+    """
+    The result of an audit.
+
+    Args:
+        target: What was audited.
+        day: When, as YYYY-MM-DD.
+        wrapped: Whether the site has our notice.
+        pages: How many pages were read, by pass.
+        held: How many elements are held for visitors who have not chosen, by service.
+        loading: The same for what loads.
+        would_hold: How much of that the configuration would hold.
+        unseen: What could not be looked at, and why.
+    """
+
+    target: str
+    day: str
+    wrapped: bool = False
+    pages: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    loading: dict[str, int] = field(default_factory=dict)
+    would_hold: int = 0
+    findings: list[AuditFinding] = field(default_factory=list)
+    unseen: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def open(self) -> list[AuditFinding]:
+        """The findings that count: errors and warnings that nobody accepted."""
+        return [one for one in self.findings if one.severity != NOTE and not one.accepted]
+
+    @property
+    def looked(self) -> bool:
+        """Whether any page could be read."""
+        return any(self.pages.values())
+
+
+def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditReport:
+    """Return what the pages of a walk say about a site."""
+    report = AuditReport(target, today.isoformat(), unseen=list(walk.unseen))
+    report.pages = {name: sum(page.is_page for page in pages) for name, pages in walk.pages.items()}
+    untouched = walk.pages.get(passes.UNTOUCHED, [])
+    report.wrapped = any(page.marks.choice for page in untouched)
+    for page in untouched:
+        for ids, count in page.marks.held.items():
+            _add(report.held, ids[0], count)
+        for load in page.loads:
+            _add(report.loading, load.service.id, 1)
+            report.would_hold += load.is_held
+    found: dict[str, AuditFinding] = {}
+    for name, kind in _FIRING.items():
+        for page in walk.pages.get(name, []):
+            for load in page.loads:
+                _note_load(found, page, load, kind if load.is_held else "not-held", name, wrapped=report.wrapped)
+    for finding, page in _about_pages(untouched):
+        _merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
+    for page in (page for pages in walk.pages.values() for page in pages):
+        for finding in _about_cookies(page, reader):
+            _merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
+    for finding in _about_declarations(report, reader):
+        found[finding.id] = finding
+    order = list(KINDS)
+    report.findings = sorted(
+        found.values(), key=lambda one: (_SEVERITIES.index(one.severity), order.index(one.kind), one.name, one.id)
+    )
+    return report
+
+
+def _add(counts: dict[str, int], id_: str, count: int) -> None:
+    counts[id_] = counts.get(id_, 0) + count
+
+
+def _id(*facts: str) -> str:
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:10]
+
+
+def _note_load(
+    found: dict[str, AuditFinding], page: AuditedPage, load: SeenLoad, kind: str, pass_name: str, *, wrapped: bool
+) -> None:
+    """Take up something that loads; what a later pass sees again belongs to the finding of the first."""
+    service, seen = load.service, load.seen
+    first = next((one for one in _FIRING.values() if _id(one, service.id, seen.element, load.host) in found), kind)
+    kind = kind if kind == "not-held" else first
+    where = f"in a header: {seen.markup.partition(':')[0]}" if seen.element == "header" else f"by <{seen.element}>"
+    what = f"{service.name}{f' ({service.vendor})' if service.vendor else ''}, {where}"
+    if load.host and load.host != service.name:
+        what += f", from {load.host}"
+    finding = AuditFinding(
+        _id(kind, service.id, seen.element, load.host),
+        kind,
+        service.id,
+        service.name,
+        service.vendor,
+        what + ".",
+        _remedy(kind, service, load.host, wrapped=wrapped),
+    )
+    _merge(found, finding, pass_name, SeenPlace(page.path, seen.line, seen.column, seen.markup))
+
+
+def _merge(found: dict[str, AuditFinding], finding: AuditFinding, pass_name: str, place: SeenPlace) -> None:
+    known = found.setdefault(finding.id, finding)
+    if pass_name not in known.passes:
+        known.passes.append(pass_name)
+    if pass_name == known.passes[0]:
+        known.count += 1
+        if len(known.places) < _PLACES:
+            known.places.append(place)
+
+
+def _remedy(kind: str, service: Service, host: str, *, wrapped: bool) -> str:
+    if kind == "not-held":
+        lines = own_service_lines(host or service.name)
+        return f"Say what it is, so that visitors are asked, or told, about it:\n\n{lines}"
+    if not service.purposes:
+        return f"Wrap the site with consent_mw, and say what it is:\n\n{own_service_lines(host or service.name)}"
+    declare = f"    [[services]]\n    use = {toml_string(service.id)}"
+    if not wrapped:
+        return f"Wrap the site with consent_mw, and ask visitors about it in consent.toml:\n\n{declare}"
+    return (
+        "The page went out although consent_mw is on the site: look for a path under paths.untouched, a second server"
+        " or cache that answers for it, or what a CDN puts in. It should be declared, too:\n\n" + declare
+    )
+
+
+def own_service_lines(host: str) -> str:
+    """Return the table of a service for a host that the catalogue does not know, indented."""
+    id_ = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-") or "own"
+    rows = (
+        "[[services]]",
+        f"id = {toml_string('own-' + id_)}",
+        'vendor = "..."',
+        f"hosts = [{toml_string(host)}]",
+        'purposes = ["marketing"]  # or another; "necessary" where the site cannot do without it',
+    )
+    return "\n".join("    " + row for row in rows)
+
+
+def _about_pages(pages: Iterable[AuditedPage]) -> Iterator[tuple[AuditFinding, AuditedPage]]:
+    for page in pages:
+        if page.refused:
+            remedy = "Correct what the response says of itself; docs/bad-input.md has the reasons one by one."
+            yield (
+                AuditFinding(_id("page-refused", page.refused), "page-refused", "", "Page", "", page.refused, remedy),
+                page,
+            )
+        for tool in tools_in(page.text):
+            yield _other_tool(tool), page
+
+
+def _other_tool(tool: OtherTool) -> AuditFinding:
+    what = f"{tool.name} is on the site."
+    remedy = f"Once consent_mw asks, take it out: {tool.delete}"
+    return AuditFinding(_id("other-tool", tool.id), "other-tool", tool.id, tool.name, "", what, remedy)
+
+
+def _about_cookies(page: AuditedPage, reader: Reader) -> Iterator[AuditFinding]:
+    """Yield the cookies that last longer than visitors are told."""
+    for value in page.cookies:
+        name, age = name_of_pair(value), _MAX_AGE.search(value)
+        if age is None:
+            continue
+        days = int(age[1]) // _DAY
+        for service in reader.site.services:
+            told = next((most for glob, most in service.cookie_days.items() if fits(glob, name)), None)
+            if told is not None and days > told:
+                what = f"The cookie {name} of {service.name} lasts {days:,} days, and visitors are told {told:,}."
+                table = f"cookie_days = {{ {toml_string(name)} = {days} }}"
+                declare = f"    [[services]]\n    use = {toml_string(service.id)}\n    {table}"
+                remedy = f"Let it last shorter, or tell visitors:\n\n{declare}"
+                yield AuditFinding(
+                    _id("cookie-outlives", service.id, name),
+                    "cookie-outlives",
+                    service.id,
+                    service.name,
+                    service.vendor,
+                    what,
+                    remedy,
+                )
+
+
+def _about_declarations(report: AuditReport, reader: Reader) -> Iterator[AuditFinding]:
+    """Yield what is on the pages and not in the configuration, and the other way round."""
+    site = reader.site
+    if site.learning:
+        return  # it declares what it sees
+    seen = set(report.held) | set(report.loading)
+    for id_ in sorted(seen & set(reader.services) - set(site.by_id)):
+        service = reader.services[id_]
+        if service.necessary:
+            continue
+        what = f"{service.name} is on the site and not in its configuration."
+        remedy = f"Ask visitors about it:\n\n    [[services]]\n    use = {toml_string(id_)}"
+        yield AuditFinding(_id("undeclared", id_), "undeclared", id_, service.name, service.vendor, what, remedy)
+    for service in site.optional:
+        if service.id not in seen and not seen.intersection(service.purposes):
+            what = f"{service.name} is declared, and no page that was read has it."
+            remedy = (
+                "Take it out of the configuration if it is gone. An audit does not see what other scripts load, nor"
+                " pages it was not led to."
+            )
+            yield AuditFinding(
+                _id("never-seen", service.id), "never-seen", service.id, service.name, service.vendor, what, remedy
+            )
+
+
+# -- accepted findings
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that an owner accepts until a day."""
+
+    id: str
+    until: date
+    reason: str = ""
+
+
+def read_accepted(file: Path) -> tuple[Accepted, ...]:
+    """
+    Return the accepted findings of a file.
+
+    Raises:
+        ConfigError: with every mistake in it.
+    """
+    shown = str(file)
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([Problem(shown, "There is no such file.", "Make it with --write-baseline.")]) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError([Problem(shown, f"It cannot be read: {error}.", "Correct it at this place.")]) from None
+    given, problems, found = tables.get("accepted", []), [], []
+    for number, entry in enumerate(given if isinstance(given, list) else [given], 1):
+        where = f"{shown}, accepted {number}"
+        id_, until = (entry.get("id"), entry.get("until")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(id_, str) or not _ID.fullmatch(id_):
+            problems.append(Problem(where, "id is no id of a finding.", "Copy it from a report: ten hex digits."))
+        elif type(until) is not date:
+            problems.append(Problem(where, "until is no day.", "Write until = 2026-12-31, without quotes."))
+        else:
+            found.append(Accepted(id_, until, str(entry.get("reason", ""))))
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)
+
+
+def accept(report: AuditReport, accepted: Iterable[Accepted], today: date) -> None:
+    """Mark the findings of a report that are accepted, and have not expired."""
+    by_id = {one.id: one for one in accepted if one.until >= today}
+    for finding in report.findings:
+        if one := by_id.get(finding.id):
+            finding.accepted = one.reason or f"until {one.until.isoformat()}"
+
+
+def accepted_lines(report: AuditReport, today: date) -> str:
+    """Return the file that accepts what is open in a report, for a limited time."""
+    until = (today + timedelta(days=_ACCEPTED_DAYS)).isoformat()
+    parts = ["# Findings of `consent-mw audit` that are accepted until a day.\n"]
+    for finding in report.open:
+        comment = f"# {KINDS[finding.kind].title}: {finding.what}".replace("\n", " ")
+        parts.append(f'\n{comment}\n[[accepted]]\nid = "{finding.id}"\nuntil = {until}\nreason = ""\n')
+    return "".join(parts)

@@ -1,0 +1,291 @@
+"""The report of an audit as text, JSON, one HTML page that needs nothing else, SARIF 2.1.0 and JUnit's XML."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from consent_mw.audit.findings import KINDS
+from consent_mw.audit.findings import AuditFinding
+from consent_mw.audit.findings import AuditReport
+from consent_mw.audit.findings import SeenPlace
+from consent_mw.audit.passes import PASSES
+from consent_mw.notice.escaping import escape
+
+__all__ = ["written"]
+
+#: Places of a finding that a text names.
+_NAMED = 3
+_LEVELS = {"error": "error", "warning": "warning", "note": "note"}
+#: What XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets).
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LIMITS = (
+    "An audit reads what the server sends. It does not run scripts, so it does not see what an allowed script loads in"
+    " turn. It shows what is, and judges no law."
+)
+
+
+def written(report: AuditReport, form: str) -> str:
+    """Return a report in a format: ``text``, ``json``, ``html``, ``sarif`` or ``junit``."""
+    forms: dict[str, Callable[[AuditReport], str]] = {
+        "text": _text,
+        "json": _json,
+        "html": _html,
+        "sarif": _sarif,
+        "junit": _junit,
+    }
+    return forms[form](report)
+
+
+def _summary(report: AuditReport) -> list[str]:
+    """Return the result in sentences."""
+    if not report.looked:
+        return ["No page could be read."]
+    pages = next((report.pages[name] for name in PASSES if report.pages.get(name)), 0)
+    held, loading = sum(report.held.values()), sum(report.loading.values())
+    lines = [f"{pages:,} pages, read as {', '.join(name for name in PASSES if name in report.pages)}."]
+    if report.wrapped:
+        lines.append(
+            f"Before a choice {held + loading:,} elements would reach others: {held:,} are held, {loading:,} load."
+        )
+    else:
+        lines.append(
+            f"There is no notice of consent_mw. Before a choice {loading:,} elements reach others;"
+            f" consent_mw with this configuration would hold {report.would_hold:,} of them."
+        )
+    if not report.open:
+        lines.append("Fine: nothing was found that is not accepted.")
+    return lines
+
+
+def _place(place: SeenPlace) -> str:
+    return f"{place.path}:{place.line}:{place.column}" if place.line else place.path
+
+
+# -- text
+
+
+def _text(report: AuditReport) -> str:
+    lines = [f"Audit of {report.target}, {report.day}", "", *_summary(report)]
+    for finding in report.findings:
+        head = f"{finding.severity.upper()} {KINDS[finding.kind].title}: {finding.what}"
+        lines += ["", head + (f" [accepted: {finding.accepted}]" if finding.accepted else "")]
+        lines.append(f"  {KINDS[finding.kind].meaning}  (id {finding.id})")
+        if finding.passes:
+            lines.append(f"  Seen {', '.join(finding.passes)}; {finding.count:,} times.")
+        for place in finding.places[:_NAMED]:
+            lines.append(f"  {_place(place)}{f'  {place.markup}' if place.markup else ''}")
+        if not finding.accepted:
+            lines += [f"  {row}".rstrip() for row in finding.remedy.splitlines()]
+    if report.unseen:
+        lines += ["", "Not looked at:", *(f"  {what}: {why}" for what, why in report.unseen)]
+    return "\n".join([*lines, "", _LIMITS]) + "\n"
+
+
+# -- JSON
+
+
+def _json(report: AuditReport) -> str:
+    found = asdict(report)
+    found["format"] = "consent_mw.audit.v1"
+    for entry, finding in zip(found["findings"], report.findings, strict=True):
+        entry["severity"] = finding.severity
+    found["open"] = len(report.open)
+    return json.dumps(found, indent=2, ensure_ascii=True) + "\n"
+
+
+# -- SARIF, https://docs.oasis-open.org/sarif/sarif/v2.1.0/
+
+
+def _sarif(report: AuditReport) -> str:
+    rules = [
+        {
+            "id": name,
+            "name": kind.title,
+            "shortDescription": {"text": kind.title},
+            "fullDescription": {"text": kind.meaning},
+            "defaultConfiguration": {"level": _LEVELS[kind.severity]},
+        }
+        for name, kind in KINDS.items()
+    ]
+    run = {
+        "tool": {"driver": {"name": "consent-mw audit", "rules": rules}},
+        "results": [_sarif_result(finding) for finding in report.findings],
+    }
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2, ensure_ascii=True) + "\n"
+
+
+def _sarif_result(finding: AuditFinding) -> dict[str, object]:
+    result: dict[str, object] = {
+        "ruleId": finding.kind,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": f"{finding.what}\n\n{finding.remedy}"},
+        "partialFingerprints": {"findingId": finding.id},
+        "locations": [
+            {
+                "physicalLocation": {
+                    # A page's path, relative to the site.
+                    "artifactLocation": {"uri": place.path.partition("?")[0].lstrip("/") or "index"},
+                    "region": {"startLine": max(place.line, 1), "startColumn": max(place.column, 1)},
+                }
+            }
+            for place in finding.places[:_NAMED]
+        ],
+    }
+    if finding.accepted:
+        result["suppressions"] = [{"kind": "external", "justification": finding.accepted}]
+    return result
+
+
+# -- JUnit
+
+
+def _junit(report: AuditReport) -> str:
+    """Return one test case for each kind of finding that fails a build, so that what is fine is seen as well."""
+    kinds = [name for name, kind in KINDS.items() if kind.severity != "note"]
+    cases = list(_junit_cases(report, kinds))
+    failures = sum("<failure" in case for case in cases)
+    errors = 0
+    if not report.looked:
+        errors = 1
+        cases.append(
+            '<testcase classname="consent-mw audit" name="looked"><error message="No page could be read."/></testcase>'
+        )
+    head = (
+        f'<testsuite name="consent-mw audit" tests="{len(cases)}" failures="{failures}" errors="{errors}"'
+        f' timestamp="{report.day}T00:00:00">'
+    )
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + "\n".join([head, *cases, "</testsuite>"]) + "\n"
+
+
+def _junit_cases(report: AuditReport, kinds: list[str]) -> Iterator[str]:
+    for name in kinds:
+        found = [one for one in report.open if one.kind == name]
+        inside = "".join(
+            f'<failure type="{name}" message="{_xml(one.what)}">'
+            f"{_xml(chr(10).join([*map(_place, one.places[:_NAMED]), one.remedy]))}</failure>"
+            for one in found
+        )
+        yield f'<testcase classname="consent-mw audit" name="{name}">{inside}</testcase>'
+
+
+def _xml(text: str) -> str:
+    return escape(_NOT_XML.sub("\ufffd", text))
+
+
+# -- HTML
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Audit of {target}</title>
+<style>
+:root {{ color-scheme: light dark; --line: light-dark(#d5dae3, #3a4150); --soft: light-dark(#4b5361, #b4bcc9) }}
+* {{ box-sizing: border-box }}
+body {{ margin: 0; font: 1rem/1.55 system-ui, sans-serif; background: light-dark(#f4f6f9, #12151b) }}
+main {{ max-width: 62rem; margin: 0 auto; padding: 2rem 1.25rem 4rem }}
+h1 {{ margin: 0 0 .25rem; font-size: 1.6rem; overflow-wrap: anywhere }}
+h2 {{ margin: 2.5rem 0 .75rem; font-size: 1.2rem }}
+h3 {{ margin: 0 0 .25rem; font-size: 1rem }}
+p {{ margin: .25rem 0 .75rem; max-width: 46rem }}
+.soft {{ color: var(--soft) }}
+.numbers {{ display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.5rem 0; padding: 0; list-style: none }}
+.numbers li {{ flex: 1 1 9rem; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 10px;
+  background: light-dark(#fff, #1a1f28) }}
+.numbers b {{ display: block; font-size: 1.9rem; line-height: 1.2 }}
+article {{ margin: 0 0 1rem; padding: 1rem 1.25rem; border: 1px solid var(--line); border-inline-start-width: 6px;
+  border-radius: 10px; background: light-dark(#fff, #1a1f28) }}
+.error {{ border-inline-start-color: light-dark(#b3261e, #ff8a80) }}
+.warning {{ border-inline-start-color: light-dark(#8a5a00, #ffc368) }}
+.tag {{ margin-inline-end: .5rem; padding: 0 .5rem; border: 1px solid; border-radius: 99px; font-size: .75rem }}
+pre {{ margin: .5rem 0; padding: .75rem; overflow: auto; border: 1px solid var(--line); border-radius: 6px;
+  font-size: .85rem }}
+code {{ overflow-wrap: anywhere; font-size: .85rem }}
+summary {{ min-height: 24px; cursor: pointer }}
+.scroll {{ overflow: auto }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ padding: .4rem .75rem; border-bottom: 1px solid var(--line); text-align: start; vertical-align: top }}
+td.number, th.number {{ text-align: end }}
+</style>
+</head>
+<body>
+<main>
+<h1>Audit of {target}</h1>
+<p class="soft">{day}</p>
+{summary}
+<ul class="numbers">{numbers}</ul>
+<h2>What the pages bring</h2>
+{services}
+<h2>Findings</h2>
+{findings}
+{unseen}
+<p class="soft">{limits}</p>
+</main>
+</body>
+</html>
+"""
+
+
+def _html(report: AuditReport) -> str:
+    numbers = (
+        (sum(report.pages.values()), "page views read"),
+        (sum(report.held.values()), "elements held before a choice"),
+        (sum(report.loading.values()), "elements loading before a choice"),
+        (len(report.open), "open findings"),
+    )
+    findings = "".join(map(_html_finding, report.findings)) or "<p>Nothing was found.</p>"
+    unseen = "".join(f"<li><code>{escape(what)}</code>: {escape(why)}</li>" for what, why in report.unseen)
+    return _PAGE.format(
+        target=escape(report.target),
+        day=escape(report.day),
+        summary="".join(f"<p>{escape(line)}</p>" for line in _summary(report)),
+        numbers="".join(f"<li><b>{number:,}</b>{text}</li>" for number, text in numbers),
+        services=_html_services(report),
+        findings=findings,
+        unseen=f"<h2>Not looked at</h2><ul>{unseen}</ul>" if unseen else "",
+        limits=escape(_LIMITS),
+    )
+
+
+def _html_services(report: AuditReport) -> str:
+    ids = sorted({*report.held, *report.loading})
+    if not ids:
+        return "<p>Nothing that reaches others.</p>"
+    rows = "".join(
+        f'<tr><th scope="row">{escape(id_)}</th><td class="number">{report.held.get(id_, 0):,}</td>'
+        f'<td class="number">{report.loading.get(id_, 0):,}</td></tr>'
+        for id_ in ids
+    )
+    head = (
+        '<th scope="col">Service</th><th scope="col" class="number">Held</th><th scope="col" class="number">Loads</th>'
+    )
+    return (
+        '<div class="scroll" role="region" aria-label="Services on the pages" tabindex="0"><table><thead><tr>'
+        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _html_finding(finding: AuditFinding) -> str:
+    advice, _, code = finding.remedy.partition("\n\n")
+    pasted = "\n".join(line.removeprefix("    ") for line in code.splitlines())
+    places = "".join(
+        f"<li>{' '.join(f'<code>{escape(text)}</code>' for text in (_place(place), place.markup) if text)}</li>"
+        for place in finding.places
+    )
+    seen = f'<p class="soft">Seen {escape(", ".join(finding.passes))}; {finding.count:,} times.</p>' if places else ""
+    evidence = f"<details><summary>Where</summary><ul>{places}</ul></details>" if places else ""
+    accepted = f'<p class="soft">Accepted: {escape(finding.accepted)}</p>' if finding.accepted else ""
+    paste = f'<pre tabindex="0" aria-label="Lines to paste"><code>{escape(pasted)}</code></pre>' if pasted else ""
+    return (
+        f'<article class="{finding.severity}"><h3><span class="tag">{finding.severity}</span>'
+        f"{escape(KINDS[finding.kind].title)}: {escape(finding.what)}</h3>"
+        f"<p>{escape(KINDS[finding.kind].meaning)}</p>{seen}{accepted}{evidence}<p>{escape(advice)}</p>{paste}"
+        f'<p class="soft">id {finding.id}</p></article>\n'
+    )

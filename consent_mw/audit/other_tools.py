@@ -1,0 +1,178 @@
+"""
+Tools for consent that may be in a page beside us: how each is recognised, and what its categories are here.
+
+What a page names is public: addresses of scripts, names of globals and of attributes, from each tool's own documents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["OTHER_TOOLS", "OtherTool", "released", "tools_in"]
+
+#: Bytes of a start tag that is looked at.
+_TAG = re.compile(rb"<(?:script|iframe|img|link)\b[^>]{0,4000}>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTool:
+    """
+    A tool for consent.
+
+    Args:
+        signs: A pattern that finds it in a page.
+        categories: Its categories, by what they are called there, and the purpose of ours for each.
+        delete: What to take out of a site.
+        marks: A pattern for the attribute by which a tag says which category it waits for.
+    """
+
+    id: str
+    name: str
+    signs: re.Pattern[str]
+    categories: Mapping[str, str]
+    delete: str
+    marks: re.Pattern[bytes] | None = None
+
+
+def _tool(id_: str, name: str, signs: str, marks: str, categories: Mapping[str, str], delete: str) -> OtherTool:
+    pattern = re.compile(marks.encode(), re.IGNORECASE) if marks else None
+    return OtherTool(id_, name, re.compile(signs, re.IGNORECASE), categories, delete, pattern)
+
+
+_USUAL = {"functional": "preferences", "analytics": "analytics", "marketing": "marketing", "advertisement": "marketing"}
+
+#: The tools that are recognised.
+OTHER_TOOLS = (
+    _tool(
+        "cookieconsent-3",
+        "CookieConsent 3 (orestbida)",
+        r"\bCookieConsent\.run\s*\(|/vanilla-cookieconsent@3|cookieconsent\.umd\.js",
+        r"\bdata-category=",
+        {**_USUAL, "functionality": "preferences", "ads": "marketing"},
+        "cookieconsent.umd.js and its style sheet, CookieConsent.run, and type and data-category of scripts.",
+    ),
+    _tool(
+        "cookieconsent-2",
+        "CookieConsent 2 (orestbida)",
+        r"\binitCookieConsent\s*\(|vanilla-cookieconsent@2",
+        r"\bdata-cookiecategory=",
+        {**_USUAL, "targeting": "marketing", "performance": "analytics"},
+        "cookieconsent.js and its style sheet, initCookieConsent, and type and data-cookiecategory of scripts.",
+    ),
+    _tool(
+        "osano-cookieconsent",
+        "Osano Cookie Consent 3",
+        r"\bcookieconsent\.initiali[sz]e\s*\(|cookieconsent@3[^\"']*/cookieconsent\.min\.js",
+        "",
+        {},
+        "cookieconsent.min.js and its style sheet, and cookieconsent.initialise. It held nothing by itself.",
+    ),
+    _tool(
+        "klaro",
+        "Klaro",
+        r"\bklaroConfig\b|[/\"']klaro(?:-no-css|-no-translations)?(?:\.min)?\.js|cdn\.kiprotect\.com/klaro",
+        r"\bdata-name=(?=[^>]*\b(?:data-type|data-src)=)|\bdata-name=(?=[^>]*text/plain)",
+        {**_USUAL, "advertising": "marketing", "livechat": "preferences"},
+        "klaro.js and its configuration, and data-name, data-type and data-src of tags, which get type and src back.",
+    ),
+    _tool(
+        "tarteaucitron",
+        "tarteaucitron",
+        r"\btarteaucitron\.(?:init|user|job)\b|tarteaucitron(?:\.min)?\.js",
+        "",
+        {"analytic": "analytics", "ads": "marketing", "video": "embeds", "social": "embeds", "support": "preferences"},
+        "tarteaucitron.js, tarteaucitron.init, user and job; put back the vendors' own snippets.",
+    ),
+    _tool(
+        "cookiebot",
+        "Cookiebot",
+        r"consent\.cookiebot\.(?:com|eu)/uc\.js|\bid=[\"']?Cookiebot\b|\bdata-cbid=",
+        r"\bdata-cookieconsent=",
+        {"preferences": "preferences", "statistics": "analytics", "marketing": "marketing"},
+        "the script of consent.cookiebot.com, and type and data-cookieconsent of scripts.",
+    ),
+    _tool(
+        "onetrust",
+        "OneTrust",
+        r"cdn\.cookielaw\.org|\botSDKStub\.js|\bOptanonWrapper\b|\bOtAutoBlock\.js",
+        r"\boptanon-category-",
+        {"C0002": "analytics", "C0003": "preferences", "C0004": "marketing", "C0005": "embeds"},
+        "otSDKStub.js, OtAutoBlock.js and OptanonWrapper, and type and the class optanon-category-... of scripts.",
+    ),
+    _tool(
+        "cookieyes",
+        "CookieYes",
+        r"cdn-cookieyes\.com|\bid=[\"']?cookieyes\b",
+        r"\bdata-cookieyes=",
+        {**_USUAL, "performance": "analytics"},
+        "the script of cdn-cookieyes.com, and type and data-cookieyes of scripts.",
+    ),
+    _tool(
+        "complianz",
+        "Complianz",
+        r"\bcmplz-cookiebanner\b|\bcomplianz(?:\.min)?\.js|\bid=[\"']?cmplz-",
+        r"\bdata-(?:cmplz-src|service)=(?=[^>]*\bdata-category=)|\bdata-cmplz-src=",
+        {"preferences": "preferences", "statistics": "analytics", "marketing": "marketing"},
+        "the plugin; it wrote its marks into the page itself.",
+    ),
+    _tool(
+        "usercentrics",
+        "Usercentrics",
+        r"app\.usercentrics\.eu|web\.cmp\.usercentrics\.eu|\bid=[\"']?usercentrics-cmp\b",
+        r"\bdata-usercentrics=",
+        {**_USUAL, "essential": "necessary"},
+        "the script of usercentrics.eu, and type and data-usercentrics of scripts.",
+    ),
+    _tool(
+        "c15t",
+        "c15t",
+        r"@c15t/|\bc15t(?:-consent|Config)\b|[\"'/]c15t(?:\.min)?\.js",
+        "",
+        {"functionality": "preferences", "measurement": "analytics", "marketing": "marketing"},
+        "ConsentManagerProvider and what it wraps; scripts that it loaded become tags of the page.",
+    ),
+    _tool(
+        "django-cookie-consent",
+        "django-cookie-consent",
+        r"cookie_consent/cookiebar|\bcookie-consent__",
+        r"\bx/cookie_consent\b|\bdata-varname=",
+        {**_USUAL, "social": "embeds"},
+        "cookie_consent of INSTALLED_APPS, MIDDLEWARE, urls and templates, and the type x/cookie_consent of scripts.",
+    ),
+    _tool(
+        "wagtail-tag-manager",
+        "Wagtail Tag Manager",
+        r"\bwtm\.bundle\.js|\bdata-wtm-|/wtm/(?:manage|lazy)",
+        "",
+        {"preferences": "preferences", "statistics": "analytics", "marketing": "marketing"},
+        "wagtail_tag_manager of INSTALLED_APPS, MIDDLEWARE, urls and templates; its tags go into your templates.",
+    ),
+)  # fmt: skip
+
+
+def tools_in(text: str) -> list[OtherTool]:
+    """Return the tools that a page has."""
+    return [tool for tool in OTHER_TOOLS if tool.signs.search(text)]
+
+
+def released(body: bytes) -> bytes:
+    """
+    Return a page as it would be without the marks by which other tools hold tags, to see what those are.
+
+    A script of type ``text/plain`` runs, and ``data-src`` is ``src``; lines and columns stay.
+    """
+    return _TAG.sub(lambda found: _without_marks(found[0]), body)
+
+
+_TYPE = re.compile(rb"""\stype=(?:["']?)(?:text/plain|x/cookie_consent)(?:["']?)(?=[\s>])""", re.IGNORECASE)
+_SOURCE = re.compile(rb"\sdata-(?:cmplz-|cookieblock-|cookieconsent-)?src=", re.IGNORECASE)
+_MARKS = tuple(tool.marks for tool in OTHER_TOOLS if tool.marks is not None)
+
+
+def _without_marks(tag: bytes) -> bytes:
+    if not any(marks.search(tag) for marks in _MARKS):
+        return tag
+    tag = _TYPE.sub(lambda found: b" " * len(found[0]), tag)
+    return _SOURCE.sub(lambda found: b" " * (len(found[0]) - 4) + b"src=", tag)

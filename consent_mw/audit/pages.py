@@ -1,0 +1,246 @@
+"""
+Reads one response: what would load, what is held already, which form refuses, where links lead.
+
+What would load is found by the rewriter (:mod:`consent_mw.http.observed`), in the page as it was sent but for the
+marks of ours, which get another name first: an element that is held has no address left that a browser fetches, and
+one that only looks held still has one, and is found. Everything stays in its line and column.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from functools import cached_property
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+from urllib.parse import urlsplit
+
+from consent_mw.audit.targets import Response
+from consent_mw.catalogue.definitions import joined
+from consent_mw.core.decide import decide
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.model import NoRecord
+from consent_mw.core.model import Service
+from consent_mw.core.model import Signals
+from consent_mw.core.model import Site
+from consent_mw.engine.codings import known_codings
+from consent_mw.engine.prepared import Prepared
+from consent_mw.errors import RefusedMarkup
+from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.places import Places
+from consent_mw.html.suspects import host_of_stranger
+from consent_mw.html.watched import SeenHold
+from consent_mw.http.observed import Observer
+from consent_mw.http.observed import ObservingView
+from consent_mw.http.request import RequestHead
+from consent_mw.http.tracker_cookies import is_own
+from consent_mw.notice.assets import Assets
+
+__all__ = ["AuditedPage", "PageMarks", "Reader", "SeenLoad", "host_in", "way_on"]
+
+#: Marks of ours, and what stands in their place, as long, where a page is read once more.
+_MARK, _READ_MARK = b"data-cmw-", b"cmw-read-"
+_ANY_MARK = re.compile(_MARK, re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?:|wss?:)?//([A-Za-z0-9.-]+\.[A-Za-z0-9-]+)(?::\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLoad:
+    """
+    Something in a response that reaches a third party, or sets a cookie for one.
+
+    Args:
+        service: The service, by catalogue and configuration; for a stranger, one that is named after its host.
+        seen: Where it stands.
+        host: The host that its markup names, if any.
+        is_held: Whether the configuration holds it until somebody opts in.
+    """
+
+    service: Service
+    seen: SeenHold
+    host: str
+    is_held: bool
+
+
+@dataclass
+class PageMarks:
+    """What a page's markup says."""
+
+    #: Path and query of what links lead to, on the same host.
+    links: list[str] = field(default_factory=list)
+    #: How many elements carry a mark of a hold, by the ids in it.
+    held: dict[tuple[str, ...], int] = field(default_factory=dict)
+    #: Where the notice's form is posted to; empty where there is no notice.
+    choice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedPage:
+    """
+    One response that was read.
+
+    Args:
+        path: Its path and query.
+        problem: Why not all of it could be looked at.
+        is_page: Whether it is HTML.
+        refused: Why the middleware would not send it on.
+    """
+
+    path: str
+    status: int = 0
+    loads: tuple[SeenLoad, ...] = ()
+    marks: PageMarks = field(default_factory=PageMarks)
+    cookies: tuple[str, ...] = ()
+    problem: str = ""
+    is_page: bool = False
+    refused: str = ""
+    text: str = ""
+
+
+class _Marks(HTMLParser):
+    """Reads links, marks and the notice's form. It serves a report: what it gets wrong is no leak."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        self.found = PageMarks()
+        self._in_notice = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if ids := values.get("data-cmw-held"):
+            key = tuple(ids.split(","))
+            self.found.held[key] = self.found.held.get(key, 0) + 1
+        self._in_notice |= "data-cmw-banner" in values
+        if tag == "form" and self._in_notice and not self.found.choice:
+            self.found.choice = way_on(self._url, values.get("action", ""))
+        if (
+            tag == "a"
+            and "nofollow" not in values.get("rel", "")
+            and (way := way_on(self._url, values.get("href", "")))
+        ):
+            self.found.links.append(way)
+
+
+def way_on(url: str, address: str) -> str:
+    """Return path and query of an address that a page names, where it is on the page's own host, or an empty text."""
+    try:
+        here, parts = urlsplit(url), urlsplit(urljoin(url, address.strip()))
+    except ValueError:
+        return ""
+    if (parts.scheme, parts.netloc) != (here.scheme, here.netloc):
+        return ""
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def host_in(markup: str) -> str:
+    """Return the first host that a piece of markup names, or an empty text."""
+    found = _ADDRESS.search(markup)
+    return found[1].lower() if found else ""
+
+
+class Reader:
+    """
+    Reads the responses of one site.
+
+    Args:
+        site: Its configuration.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        #: What is known, the site's own services among them.
+        self.services = {**joined(site.definitions), **site.by_id}
+        self._undecided = decide(site, NoRecord.ABSENT, Signals(), 0)
+        self._policy = self._policy_of(site)
+        self._codings = known_codings()
+
+    @cached_property
+    def _strict(self) -> HoldPolicy:
+        """What would be held if every third party were."""
+        return self._policy_of(replace(self.site, unknown="hold"))
+
+    def _policy_of(self, site: Site) -> HoldPolicy:
+        prepared = Prepared(site, joined(site.definitions), Assets())
+        return prepared.hold_policy(self._undecided, site.mount, Places(site.optional))
+
+    def read(self, origin: str, path: str, answer: Response, *, whole: bool = True) -> AuditedPage:
+        """
+        Return what a response has to do with services.
+
+        Args:
+            whole: Whether to look for strangers that are not held, for links and for marks as well.
+        """
+        if not answer.status:
+            return AuditedPage(path, problem=answer.problem)
+        try:
+            body = self._opened(answer)
+        except (RefusedMarkup, ValueError) as error:
+            return AuditedPage(path, answer.status, problem=f"its content coding cannot be opened: {error}")
+        headers = [(k, v) for k, v in answer.headers if k.lower() not in ("content-encoding", "content-length")]
+        unmarked = _ANY_MARK.sub(_READ_MARK, body)
+        parts = urlsplit(origin + path)
+        head = RequestHead("GET", parts.scheme, parts.netloc, parts.path, parts.query, (("accept", "text/html"),))
+        seen, is_page, refused = self._observe(head, self._policy, answer.status, headers, unmarked)
+        every = self._observe(head, self._strict, answer.status, headers, unmarked)[0] if whole else ()
+        places = {(hold.element, hold.line, hold.column) for hold in seen}
+        loads = [self._load(hold, is_held=True) for hold in seen]
+        loads += [
+            self._load(hold, is_held=False)
+            for hold in every
+            if (hold.element, hold.line, hold.column) not in places and host_in(hold.markup)
+        ]
+        marks, text = PageMarks(), ""
+        if is_page and whole:
+            text = body.decode("utf-8", "replace")
+            reader = _Marks(origin + path)
+            reader.feed(text)
+            marks = reader.found
+        return AuditedPage(
+            path,
+            answer.status,
+            tuple(sorted(loads, key=lambda load: (load.seen.line, load.seen.column))),
+            marks,
+            tuple(value for name, value in answer.headers if name.lower() == "set-cookie"),
+            answer.problem,
+            is_page,
+            refused,
+            text,
+        )
+
+    def _opened(self, answer: Response) -> bytes:
+        body = answer.body
+        for name in reversed([part.strip().lower() for part in answer.header("content-encoding").split(",")]):
+            if name in ("", "identity"):
+                continue
+            if name not in self._codings:
+                raise ValueError(f"{name} is not known here")
+            body = b"".join(self._codings[name].opener().open(body))
+        return body
+
+    def _observe(
+        self, head: RequestHead, policy: HoldPolicy, status: int, headers: list[tuple[str, str]], body: bytes
+    ) -> tuple[tuple[SeenHold, ...], bool, str]:
+        def cookie_services(name: str) -> list[str]:
+            ids = [] if is_own(name) else policy.matcher.cookie(name)
+            # Services of one vendor may share a cookie: as long as one of them runs, it stays.
+            return [] if not policy.allowed.isdisjoint(ids) else list(ids)
+
+        view = ObservingView(self._undecided, policy, self._codings, cookie_services)
+        observer = Observer(head, view)
+        observer.start(status, "", headers)
+        observer.feed(body)
+        found = observer.finish()
+        return found.holds, found.is_page, found.refused
+
+    def _load(self, hold: SeenHold, *, is_held: bool) -> SeenLoad:
+        host = host_in(hold.markup)
+        hold = replace(hold, markup=hold.markup.replace(_READ_MARK.decode(), _MARK.decode()))
+        for id_ in hold.ids:
+            if id_ in self.services and (is_held or id_ != UNKNOWN_SERVICE):
+                return SeenLoad(self.services[id_], hold, host, is_held)
+        id_ = hold.ids[0] if hold.ids else "unknown"
+        name = host_of_stranger(id_) or host or id_
+        return SeenLoad(Service(name.lower(), name, "", ()), hold, host, is_held)

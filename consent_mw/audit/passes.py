@@ -1,0 +1,261 @@
+"""
+The visitors of an audit, and its way through a site.
+
+The first visitor, who never chooses, walks: from the first address along the application's routes, the sitemap and the
+links, never to another host, a few pages of each shape of address. Where the site has our notice, the others follow to
+the same pages: one whose browser sends Global Privacy Control, one who says no, and where the owner lets the audit
+grant something (which writes a record), one who said yes and one who takes it back.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import field
+from html import unescape
+from urllib.parse import urlencode
+
+from consent_mw.audit.pages import AuditedPage
+from consent_mw.audit.pages import Reader
+from consent_mw.audit.pages import way_on
+from consent_mw.audit.targets import AuditTarget
+from consent_mw.audit.targets import Response
+
+__all__ = ["ACCEPT", "GPC", "PASSES", "REJECT", "UNTOUCHED", "WITHDRAW", "Limits", "Walk", "walk"]
+
+UNTOUCHED = "before a choice"
+GPC = "with Global Privacy Control"
+REJECT = "after a refusal"
+ACCEPT = "after acceptance"
+WITHDRAW = "after withdrawal"
+#: The passes in their order.
+PASSES = (UNTOUCHED, GPC, REJECT, ACCEPT, WITHDRAW)
+
+#: Counted as a program, not as a person.
+_AGENT = "Mozilla/5.0 (compatible; consent-mw-audit bot)"
+_LOCATION = re.compile(r"<loc>\s*([^<\s]+)\s*</loc>")
+_DIGITS = re.compile(r"\d+")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: Characters of an address that is followed.
+_LONGEST = 2_000
+#: Addresses that wait.
+_QUEUE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    How far an audit goes.
+
+    Args:
+        pages: Pages that are read.
+        alike: Pages of one shape of address.
+        seconds: For everything.
+        accept: Whether it may grant something, which writes a consent record.
+        cookies: Sent with every request, as ``name=value``: a login.
+    """
+
+    pages: int = 50
+    alike: int = 3
+    seconds: float = 300.0
+    accept: bool = False
+    cookies: tuple[str, ...] = ()
+
+
+@dataclass
+class Walk:
+    """What an audit saw: pages by pass, and what it could not look at."""
+
+    pages: dict[str, list[AuditedPage]] = field(default_factory=dict)
+    #: Path or step, and why it could not be looked at.
+    unseen: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _Visitor:
+    """One browser profile: it keeps cookies."""
+
+    def __init__(self, target: AuditTarget, cookies: Iterable[str], *, gpc: bool = False) -> None:
+        self._target = target
+        self._cookies = dict(pair.partition("=")[::2] for pair in cookies)
+        self._gpc = {"Sec-GPC": "1"} if gpc else {}
+
+    def get(self, path: str) -> Response:
+        """Return what a navigation to path and query answers."""
+        marks = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"}
+        return self._ask(path, {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", **marks})
+
+    def choose(self, path: str, action: str) -> str:
+        """Post the notice's form; return what went wrong, or an empty text."""
+        form = urlencode({"action": action, "back": "/"}).encode()
+        headers = {
+            "Accept": "text/html",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": self._target.origin,
+            "Sec-Fetch-Site": "same-origin",
+        }
+        answer = self._ask(path, headers, form)
+        if answer.problem or answer.status not in (200, 204, 303):
+            return answer.problem or f"the site answered {answer.status}"
+        return ""
+
+    def _ask(self, path: str, headers: dict[str, str], form: bytes | None = None) -> Response:
+        sent = {"User-Agent": _AGENT, "Accept-Encoding": "gzip", **self._gpc, **headers}
+        if self._cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        answer = self._target.ask(path, sent, form)
+        for name, value in answer.headers:
+            if name.lower() == "set-cookie":
+                self._keep(value)
+        return answer
+
+    def _keep(self, set_cookie: str) -> None:
+        pair, *attributes = set_cookie.split(";")
+        name, _, value = pair.strip().partition("=")
+        gone = any(part.strip().lower().replace(" ", "") == "max-age=0" for part in attributes)
+        if gone:
+            self._cookies.pop(name, None)
+        elif name:
+            self._cookies[name] = value
+
+
+def walk(
+    target: AuditTarget,
+    reader: Reader,
+    begin: list[str],
+    limits: Limits,
+    told: Callable[[int, str], object] = lambda *_: 0,
+) -> Walk:
+    """
+    Visit a site, and return what was seen.
+
+    Args:
+        begin: Paths to begin with.
+        told: Hears how many pages were read, and which comes next.
+    """
+    deadline = time.monotonic() + limits.seconds
+    found = Walk()
+    first = _Visitor(target, limits.cookies)
+    pages = found.pages[UNTOUCHED] = _crawl(first, target.origin, reader, begin, limits, deadline, found, told)
+    form = next((page.marks.choice for page in pages if page.marks.choice), "")
+    if not form:
+        return found
+    paths = [page.path for page in pages if page.is_page]
+
+    def follow(name: str, visitor: _Visitor) -> None:
+        seen = found.pages.setdefault(name, [])
+        for path in paths:
+            if time.monotonic() > deadline:
+                found.unseen.append((name, "the time was over"))
+                return
+            told(len(seen), f"{name}: {path}")
+            seen.append(reader.read(target.origin, path, visitor.get(path)))
+
+    def after(name: str, visitor: _Visitor, action: str) -> bool:
+        if problem := visitor.choose(form, action):
+            found.unseen.append((name, f"the choice was not taken: {problem}"))
+            return False
+        follow(name, visitor)
+        return True
+
+    follow(GPC, _Visitor(target, limits.cookies, gpc=True))
+    after(REJECT, _Visitor(target, limits.cookies), "reject-all")
+    if limits.accept:
+        granting = _Visitor(target, limits.cookies)
+        if after(ACCEPT, granting, "accept-all"):
+            after(WITHDRAW, granting, "withdraw")
+    return found
+
+
+def _crawl(
+    visitor: _Visitor,
+    origin: str,
+    reader: Reader,
+    begin: list[str],
+    limits: Limits,
+    deadline: float,
+    found: Walk,
+    told: Callable[[int, str], object],
+) -> list[AuditedPage]:
+    ways = _Ways(begin, limits.alike, reader.site.mount + "/")
+    pages: list[AuditedPage] = []
+    # Redirects and files cost a request and are no pages.
+    most = limits.pages * 4
+    for address in _sitemap(visitor, origin):
+        ways.add(address)
+    while (path := ways.take()) and len(pages) < limits.pages and most > 0:
+        if time.monotonic() > deadline:
+            found.unseen.append((path, "the time was over"))
+            break
+        most -= 1
+        told(len(pages), path)
+        answer = visitor.get(path)
+        if answer.status in _REDIRECTS:
+            if way := way_on(origin + path, answer.header("location")):
+                ways.add(way, redirected=True)
+            continue
+        page = reader.read(origin, path, answer)
+        if page.problem:
+            found.unseen.append((path, page.problem))
+        if page.is_page or page.loads:
+            pages.append(page)
+        for link in page.marks.links:
+            ways.add(link)
+    if ways.waiting:
+        found.unseen.append((f"{ways.waiting:,} addresses", "more than the limits allow, or alike"))
+    return pages
+
+
+def _sitemap(visitor: _Visitor, origin: str) -> list[str]:
+    answer = visitor.get("/sitemap.xml")
+    if answer.status != 200 or "xml" not in answer.header("content-type"):  # noqa: PLR2004
+        return []
+    found = _LOCATION.findall(answer.body.decode("utf-8", "replace"))
+    return [way for address in found[:1_000] if (way := way_on(origin, unescape(address)))]
+
+
+class _Ways:
+    """The addresses that wait, each once, a few of each shape."""
+
+    def __init__(self, begin: Iterable[str], alike: int, ours: str) -> None:
+        self._alike = alike
+        self._ours = ours
+        self._known: set[str] = set()
+        self._shapes: dict[str, int] = {}
+        self._queue: deque[str] = deque()
+        self._left = 0
+        for path in begin:
+            self.add(path, redirected=True)
+
+    def add(self, path: str, *, redirected: bool = False) -> bool:
+        """Take an address up unless it is known, or there are enough like it."""
+        if path.startswith(self._ours) or path in self._known or len(path) > _LONGEST or len(self._known) >= _QUEUE:
+            return False
+        self._known.add(path)
+        shape = _shape(path)
+        if not redirected and self._shapes.get(shape, 0) >= self._alike:
+            self._left += 1
+            return False
+        self._shapes[shape] = self._shapes.get(shape, 0) + 1
+        self._queue.append(path)
+        return True
+
+    def take(self) -> str:
+        """Return the next address, or an empty text."""
+        return self._queue.popleft() if self._queue else ""
+
+    @property
+    def waiting(self) -> int:
+        """How many addresses are known that were not asked for."""
+        return len(self._queue) + self._left
+
+
+def _shape(path: str) -> str:
+    """Return an address without what tells pages of one template apart."""
+    parts = _DIGITS.sub("#", path.partition("?")[0]).strip("/").split("/")
+    if len(parts) > 1:
+        parts[-1] = "*"
+    return "/".join(parts)

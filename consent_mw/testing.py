@@ -1,0 +1,142 @@
+"""
+For the tests of a site: nothing may load before consent.
+
+    from consent_mw.testing import assert_held
+
+    def test_home(client):
+        assert_held(client.get("/"))
+
+A response of the test clients of Flask, Django, Starlette and FastAPI, of httpx and of requests is read as
+``consent-mw audit`` reads a page (docs/audit.md): by the rewriter, without a browser.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from consent_mw import config as configuration
+from consent_mw.audit.pages import AuditedPage
+from consent_mw.audit.pages import Reader
+from consent_mw.audit.routes import every_route
+from consent_mw.audit.targets import Response
+from consent_mw.core.model import Site
+
+__all__ = ["assert_held", "every_route"]
+
+#: Where consent_mw looks for a configuration by itself.
+_DEFAULT = "consent.toml"
+#: Things that load which a message names.
+_NAMED = 20
+
+
+def assert_held(response: Any, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None) -> None:
+    """
+    Fail where a browser would load something from a response that waits for consent.
+
+    Args:
+        response: The answer to a visitor who granted nothing: of a test client, or HTML as text or bytes.
+        config: The site's configuration; without it consent.toml in this folder, or the defaults.
+
+    Raises:
+        AssertionError: naming what would load, with its service, line and column.
+        ConfigError: with every mistake in the configuration.
+        TypeError: the response is of no kind that is known.
+    """
+    page = _held_page(response, config)
+    lines = [
+        f"  {load.service.name} ({load.service.id}) at {load.seen.line}:{load.seen.column}: {load.seen.markup}"
+        if load.seen.line
+        else f"  {load.service.name} ({load.service.id}) in the head: {load.seen.markup}"
+        for load in page.loads
+        if load.is_held
+    ]
+    if lines:
+        more = f"\n  and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+        shown = "\n".join(lines[:_NAMED])
+        raise AssertionError(f"{page.path} loads before consent:\n{shown}{more}\nIs the application wrapped?")
+    if page.refused or page.problem:
+        raise AssertionError(f"{page.path} cannot be looked at: {page.refused or page.problem}")
+
+
+def _held_page(
+    response: Any, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
+) -> AuditedPage:
+    """Return what is held of a response."""
+    origin, path, answer = _answer(response)
+    return _reader(config).read(origin, path, answer, whole=False)
+
+
+def _reader(config: None | str | os.PathLike[str] | Mapping[str, object] | Site) -> Reader:
+    if isinstance(config, Site):
+        return _kept_reader(id(config), config)
+    if isinstance(config, Mapping):
+        return _kept_reader(repr(config), config)
+    file = os.path.abspath(config if config is not None else _DEFAULT)
+    if config is None and not os.path.exists(file):
+        file = ""
+    return _reader_of_file(file, os.stat(file).st_mtime_ns if file and os.path.exists(file) else 0)
+
+
+@lru_cache(maxsize=8)
+def _reader_of_file(file: str, changed: int) -> Reader:
+    return Reader(configuration.load(file or None))
+
+
+_kept: dict[int | str, tuple[object, Reader]] = {}
+_KEPT = 8
+
+
+def _kept_reader(key: int | str, config: Site | Mapping[str, object]) -> Reader:
+    """Return the reader of a site; a few are kept, with what they were made of, so that no id is used again."""
+    if key not in _kept:
+        if len(_kept) >= _KEPT:
+            _kept.clear()
+        _kept[key] = (config, Reader(config if isinstance(config, Site) else configuration.load(config)))
+    return _kept[key][1]
+
+
+def _answer(response: Any) -> tuple[str, str, Response]:
+    """Return origin, path and the response itself."""
+    origin, path = "https://localhost", "/"
+    if isinstance(response, str | bytes):
+        body = response.encode() if isinstance(response, str) else response
+        return origin, path, Response(200, (("Content-Type", "text/html; charset=utf-8"),), body)
+    headers = _headers(response)
+    if hasattr(response, "get_data"):  # Werkzeug, Flask
+        body, status = response.get_data(), response.status_code
+        path = getattr(getattr(response, "request", None), "path", path)
+    elif getattr(response, "streaming", False):  # Django
+        body, status = response.getvalue(), response.status_code
+        path = _django_path(response)
+    elif hasattr(response, "content") and hasattr(response, "status_code"):  # Django, httpx, requests
+        body, status = response.content, response.status_code
+        path = _django_path(response)
+        if url := str(getattr(response, "url", "") or ""):
+            parts = urlsplit(url)
+            if parts.netloc:
+                origin, path = f"{parts.scheme}://{parts.netloc}", parts.path or "/"
+        if "elapsed" in vars(response) or hasattr(response, "iter_bytes") or hasattr(response, "iter_content"):
+            # What these clients give is opened already.
+            headers = tuple(pair for pair in headers if pair[0].lower() != "content-encoding")
+    else:
+        raise TypeError(f"assert_held takes a response of a test client, text or bytes, not {type(response).__name__}.")
+    return origin, path, Response(status, headers, bytes(body))
+
+
+def _django_path(response: Any) -> str:
+    request = getattr(response, "request", None)
+    return str(request.get("PATH_INFO", "/")) if isinstance(request, Mapping) else "/"
+
+
+def _headers(response: Any) -> tuple[tuple[str, str], ...]:
+    headers = getattr(response, "headers", {})
+    pairs = headers.multi_items() if hasattr(headers, "multi_items") else headers.items()
+    found = [(str(name), str(value)) for name, value in pairs]
+    cookies = getattr(response, "cookies", None)
+    if cookies is not None and hasattr(cookies, "output"):  # Django keeps them apart
+        found += [("Set-Cookie", morsel.OutputString()) for morsel in cookies.values()]
+    return tuple(found)
