@@ -375,11 +375,16 @@ class CodeMatcher:
         # What each of them asks for, as far as it is one string that stands there.
         asked = [_ASKS_FOR.match(script.text, place) for place in asking] if reading.is_sure else [None] * len(asking)
         asks = None in asked
-        spans = [found.span(1) for found in asked if found]
+        named = [found.span(1) for found in asked if found]
+        begins = [start for start, _ in named]
+
+        def is_asked_for(place: int) -> bool:
+            index = bisect_right(begins, place) - 1
+            return index >= 0 and place < named[index][1]
+
         loads: set[str] = set()
         for address in addresses if asking else ():
-            counts_here = asks or any(start < address.place < end for start, end in spans)
-            if counts_here and not reading.is_dead(address.place):
+            if (asks or is_asked_for(address.place)) and not reading.is_dead(address.place):
                 loads.update(id_ for id_ in address.ids if id_ not in self._shown or self._is_loaded(reading, address))
         ids, calls = set(loads), set[str]()
         brings = asks and any(reading.is_code(found.start()) for found in _BRINGS.finditer(script.text))
@@ -387,8 +392,7 @@ class CodeMatcher:
         for signature, places in signatures:
             # A name may be a text of its own, as in window['name']; a call is none.
             in_code = reading.is_code if signature.call else reading.is_code_or_quoted
-            counts = reading.counts if asks else in_code
-            if any(map(counts, places)):
+            if any(reading.counts(place) if asks else in_code(place) or is_asked_for(place) for place in places):
                 by_service.setdefault(signature.id, []).append(signature)
         for id_, found in by_service.items():
             queues = self._queues.get(id_, frozenset())

@@ -41,6 +41,11 @@ CHOICES = """() => {
   const banner = document.querySelector('[data-cmw-banner]'), page = document.documentElement;
   return [...lacking, banner.scrollWidth > banner.clientWidth && 'banner', page.scrollWidth > innerWidth && 'page'];
 }"""
+#: Whether the first box and the buttons can be seen whole once the boxes are open.
+OPENED = """() => ['[type=checkbox]', '[value=save]', '[value=reject-all]', '[value=accept-all]'].map(selector => {
+  const one = document.querySelector(selector), box = one.getBoundingClientRect(), x = box.x + box.width / 2;
+  return [box.top + 2, box.bottom - 2].every(y => document.elementFromPoint(x, y) === one);
+})"""
 #: Whether what has the focus is hidden behind the notice, or outside the window.
 HIDDEN = """() => {
   const one = document.activeElement, box = one.getBoundingClientRect();
@@ -100,6 +105,19 @@ def test_half_of_the_smallest_screen_stays_the_pages(page: Page) -> None:
         assert page.locator(BANNER).evaluate("one => one.offsetHeight") <= ZOOMED[1] / 2
         lacking = page.evaluate(CHOICES)
         assert [one for one in lacking if one not in ("summary", False)] == [], (layout, position)
+
+
+@pytest.mark.parametrize("size", [SMALL, (568, 320), (667, 375)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_opened_boxes_are_in_view_on_small_screens(page: Page, size: tuple[int, int]) -> None:
+    """The introduction makes room for them, the three buttons stay whole, and closing brings the words back."""
+    words = page.locator(f"{BANNER} .cmw-list")
+    for (layout, position), lang in product(LAYOUTS, ("el", "ar")):
+        show(page, Look(layout, position, lang), size)
+        page.click("summary")
+        seen = page.evaluate(OPENED)
+        assert (seen, words.is_visible()) == ([True] * 4, False), (layout, lang)
+        page.click("summary")
+        assert words.is_visible()
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])

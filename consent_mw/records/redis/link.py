@@ -114,6 +114,8 @@ class RedisLink:
         self._node: Node | None = None
         #: Who is asked for the server: first who knew it last.
         self._ask: tuple[Place, ...] = address.places
+        #: The master that a Sentinel named last, and how many replicas must confirm a write.
+        self._named: tuple[Place, int] | None = None
 
     # -- talking
 
@@ -221,7 +223,7 @@ class RedisLink:
     def _found(self) -> Node:
         """Find the server and look at it."""
         if self.address.kind is Topology.SENTINEL:
-            place, replicas = self._asked(self._master)
+            place, replicas = self._sentinels_say()
         elif self.address.kind is Topology.CLUSTER:
             place, replicas = self._asked(self._owner)
         else:
@@ -238,6 +240,15 @@ class RedisLink:
             raise _Absent(f"{place[0]}:{place[1]} is not the master any more")
         self._check(lambda *commands: _run(quick, commands))
         return node
+
+    def _sentinels_say(self) -> tuple[Place, int]:
+        """Return the master; while no Sentinel answers, the one that was named last, whose role is looked at anyway."""
+        try:
+            self._named = self._asked(self._master)
+        except _Absent:
+            if self._named is None:
+                raise
+        return self._named
 
     def _asked(self, question: Callable[[redis.Redis, Place], tuple[Place, int]]) -> tuple[Place, int]:
         """Put the question to one after the other until one answers."""

@@ -192,9 +192,15 @@ def test_sentinels_are_asked_one_after_the_other() -> None:
 @pytest.mark.parametrize("fault", ["freeze", "kill"])
 def test_without_sentinels_the_known_master_is_used(pair: Deployment, store: RedisRecords, fault: str) -> None:
     """Sentinels that are gone take nothing from who knows the master; who does not is told in time."""
-    watcher = pair.sentinels[0]
+    watcher, master = pair.sentinels[0], pair.master()
     {"freeze": watcher.freeze, "kill": watcher.kill}[fault]()
     append_at_last(store, "while-nobody-watches")
+    # A store that was not answered in time looks for its server again.
+    master.freeze()
+    with pytest.raises(RecordsError):
+        store.append(a_grant("unanswered"))
+    master.thaw()
+    append_at_last(store, "looked-for-again")
     took = seconds(lambda: open_records(pair.quick), "no Sentinel says where the records are")
     {"freeze": watcher.thaw, "kill": watcher.start}[fault]()
     assert took < BOUND
