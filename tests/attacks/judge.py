@@ -11,6 +11,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -54,6 +55,15 @@ class Response(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+
+
+#: The types of JavaScript (MIME Sniffing, section 4.6), and what else runs.
+_SCRIPT_TYPES = {
+    "module",
+    *("application/ecmascript", "application/javascript", "application/x-ecmascript", "application/x-javascript"),
+    *("text/ecmascript", "text/javascript", "text/jscript", "text/livescript"),
+    *("text/x-ecmascript", "text/x-javascript", *(f"text/javascript1.{number}" for number in range(6))),
+}
 
 
 def asked(response: Response, decoded_as: str = "") -> set[str]:
@@ -113,9 +123,18 @@ def _of(element: Parsed, base: str, depth: int) -> Iterator[str]:
     for key in ("style", *(_DRAWN if space == "svg" else ())):
         if key in given:
             yield from _of_sheet(f"{name} {key}", given[key], base, depth)
-    runs = name == "script" and space != "math" and "src" not in given and given.get("type") in (None, "", "module")
-    if runs and CALL in text:
+    if name == "script" and space != "math" and "src" not in given and CALL in text and _runs(given):
         yield "script text"
+
+
+def _runs(given: Mapping[str, str]) -> bool:
+    """Return whether a browser runs a script with these attributes (HTML, "prepare the script element")."""
+    kind = given.get("type")
+    if kind == "" or (kind is None and not given.get("language")):
+        return True
+    # Chromium strips more than ASCII white space.
+    kind = kind.strip() if kind is not None else f"text/{given['language']}"
+    return kind.lower() in _SCRIPT_TYPES
 
 
 def _of_link(what: str, url: str, base: str, depth: int, *, frame: bool) -> Iterator[str]:

@@ -246,6 +246,27 @@ HEADERS = {
     "network errors": _head("network-error-logging", "NEL", '{"report_to":"https://tracker.example/x"}'),
 }
 
+_RUN = "trackNow(1)"
+SCRIPTS = {
+    "a type of long ago": _page("mimesniff#javascript-mime-type", f"<script type=text/livescript>{_RUN}</script>"),
+    "a type with a number": _page("mimesniff#javascript-mime-type", f"<script type=TEXT/JavaScript1.5>{_RUN}</script>"),
+    "a type between tabs": _page(
+        "html#prepare-the-script-element", f"<script type='\t\n application/x-ecmascript\f\r'>{_RUN}</script>"
+    ),
+    "a module in capitals": _page("html#prepare-the-script-element", f"<script type=MODULE>{_RUN}</script>"),
+    "a language": _page("html#prepare-the-script-element", f"<script language=JScript>{_RUN}</script>"),
+    "an empty type before a language": _page(
+        "html#prepare-the-script-element", f"<script type='' language=vbscript>{_RUN}</script>"
+    ),
+    "the first of two types": _page(
+        "html#attribute-name-state", f"<script type=text/jscript type=text/plain>{_RUN}</script>"
+    ),
+    "a type with a reference": _page(
+        "html#attribute-value-(unquoted)-state", f"<script type=text&#x2f;ecma&#115;cript>{_RUN}</script>"
+    ),
+    "a script in a drawing": _page("svg2#ScriptElement", f"<svg><script type='text/ecmascript'>{_RUN}</script></svg>"),
+}
+
 VECTORS = {
     f"{kind}: {name}": vector
     for kind, vectors in {
@@ -256,6 +277,7 @@ VECTORS = {
         "data": DATA,
         "drawings": DRAWINGS,
         "headers": HEADERS,
+        "scripts": SCRIPTS,
     }.items()
     for name, vector in vectors.items()
 }
