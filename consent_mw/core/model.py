@@ -219,7 +219,7 @@ class Site:
     records: str = "sqlite:///consent.db"
     #: Where grants wait while records on another machine cannot be reached; empty where records are local.
     spool: str = ""
-    unknown: str = "suspects"
+    unknown: str = "pixels"
     #: Hosts of third parties, some with a path, that are let through whatever ``unknown`` says.
     allow_hosts: tuple[str, ...] = ()
     caching: str = "private"
