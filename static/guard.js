@@ -147,7 +147,8 @@
   }, true));
   doc.addEventListener('cmw:change', ({ detail: news }) => {
     if (news.reload) return;
-    rules.forEach(rule => { rule[0] = rule[0].filter(id => !news.granted.includes(id)); });
+    // Who accepted all has no guard in the next page, so this one holds nothing from now on.
+    rules.forEach(rule => { rule[0] = rule[0].filter(id => !news.granted.includes(id) && news.state != 'accept'); });
     new Set([...kept.splice(0), ...doc.querySelectorAll(`[${MARK}]`)]).forEach(el => {
       const record = held(el) || {};
       for (const key in record) el.setAttribute(key, record[key]);

@@ -108,7 +108,7 @@
   if (doc.prerendering) listen('prerenderingchange', back);
   else wake();
   // Our own pages have no scripts that could tell; a reload tells nothing, or two tabs might wake each other for ever.
-  if (kit.tabs && !performance.navigation.type && doc.referrer.startsWith(at('/'))) kit.tabs.postMessage('changed');
+  if (kit.tabs && !performance.navigation.type && doc.referrer.startsWith(at('/'))) kit.tabs.postMessage(0);
 
   // ---- what a visitor does ----
 

@@ -11,7 +11,8 @@ The list is a row of groups between spaces, ``ids=pattern``. The guard tries
 them in order on ``host/path?query``; the first pattern that fits says which
 services must all be granted. No id means that the address may load: a
 service that runs may have its path on the host of one that does not. ``-``
-stands for what no visitor is asked about. A pattern is a regular expression
+stands for what no visitor is asked about; a site that learns names the
+service instead, since the page may teach it. A pattern is a regular expression
 in which a dot stands for itself; it fits from the beginning of a label on.
 
 The verdict is that of :class:`consent_mw.html.match.Matcher` over the same
@@ -240,14 +241,15 @@ def host_list(
             held += _rules(service, frozenset({service.id}))
     if not held and not common:
         return ""
-    unasked = [rule for service in common for rule in _rules(service, frozenset({UNASKED}))]
+    besides = [rule for service in common for rule in _rules(service, frozenset({service.id}))]
     begun = _groups(held)
 
     def size(count: int) -> int:
-        text = f"{begun} {UNASKED}={'|'.join(rule.pattern for rule in unasked[:count])}"
+        names = sorted({id_ for rule in besides[:count] for id_ in rule.ids})
+        text = f"{begun} {' '.join(f'{name}=' for name in names)}{'|'.join(rule.pattern for rule in besides[:count])}"
         return len(zlib.compress(text.encode(), 9))
 
-    held += unasked[: bisect_right(range(1, len(unasked) + 1), BUDGET, key=size)]
+    held += besides[: bisect_right(range(1, len(besides) + 1), BUDGET, key=size)]
     families: dict[str, list[_Rule]] = {}
     for rule in held:
         families.setdefault(rule.family, []).append(rule)
@@ -283,7 +285,8 @@ class GuardCode:
         self._necessary = frozenset(service.id for service in site.services if service.necessary)
         owners = {host: service for service in known.values() for host in service.hosts}
         self._common = [
-            replace(owners[host], hosts=(host,), paths=())
+            # A site that learns may find them in the very page, and ask about them there.
+            replace(owners[host], id=owners[host].id if site.learning else UNASKED, hosts=(host,), paths=())
             for host in COMMON
             if host in owners and owners[host].id not in site.by_id  # an owner's entry may know other hosts
         ]
