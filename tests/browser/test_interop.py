@@ -6,6 +6,7 @@ autoconsent is the real one; Consent-O-Matic is a driver of our own that takes i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError
 
 from consent_mw import ConsentMiddleware
 from consent_mw.notice.assets import texts
@@ -133,6 +135,9 @@ class Visitor:
             }
             for lang, page in pages.items():
                 automation.done(page)
+                # The program ends with its click; the choice is still on its way.
+                with contextlib.suppress(TimeoutError):
+                    page.wait_for_selector("html:not([data-cmw-state=none])", state="attached", timeout=10_000)
                 ended, found, tested = automation.told(page)
                 answers[lang] = Answer(ended, tuple(found), tested, state(page), shown(page))
             self._lane.settle(0.1)

@@ -38,8 +38,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setenv("CONSENT_KEYS", KEY)
     made: list[ConsentJobs] = []
 
-    def jobs(*, day: int = DAY, services: list[dict[str, str]] | None = None, name: str = "") -> ConsentJobs:
-        site: dict[str, object] = {"records": f"sqlite:///{tmp_path}/consent.db", **({"name": name} if name else {})}
+    def jobs(*, day: int = DAY, services: list[dict[str, str]] | None = None, **site: str) -> ConsentJobs:
+        site = {"records": f"sqlite:///{tmp_path}/consent.db", **site}
         config = {"site": site, "services": SERVICES} if services is None else {"site": site, "services": services}
         made.append(ConsentJobs(config, clock=lambda: day * 86_400.0))
         return made[-1]
@@ -236,7 +236,7 @@ def test_records_that_do_not_answer_are_told(make: Make, tmp_path: Path) -> None
 
 def test_a_stranger_that_visitors_were_asked_about_counts_in_the_worker(make: Make) -> None:
     """On a site that declares its services the pages teach strangers, and a job decides by the same revision."""
-    jobs = make()
+    jobs = make(unknown="suspects")
     site = site_of(jobs)
     records = open_records(site.records, site=site.id)
     records.learn("host-unknown-test", DAY)
