@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -234,29 +235,23 @@ def test_records_that_do_not_answer_are_told(make: Make, tmp_path: Path) -> None
     assert jobs.thaw(text).allows("google-analytics")
 
 
-def test_a_stranger_that_visitors_were_asked_about_counts_in_the_worker(make: Make) -> None:
-    """On a site that declares its services the pages teach strangers, and a job decides by the same revision."""
-    jobs = make(unknown="suspects")
-    site = site_of(jobs)
-    records = open_records(site.records, site=site.id)
-    records.learn("host-unknown-test", DAY)
+@pytest.mark.parametrize(
+    ("site", "service", "purpose"),
+    [
+        ({"services": []}, "google-analytics", "analytics"),
+        # A site that declares its services is taught strangers.
+        ({"unknown": "suspects"}, "host-unknown-test", "marketing"),
+    ],
+    ids=["nothing declared", "a stranger"],
+)
+def test_what_other_processes_have_seen_counts_in_the_worker(
+    make: Make, site: dict[str, Any], service: str, purpose: str
+) -> None:
+    """What pages taught the site since the worker began is decided by the same revision."""
+    jobs = make(**site)
+    records = open_records(site_of(jobs).records, site=site_of(jobs).id)
+    records.learn(service, DAY)
     records.close()
     grown = jobs._now()
-    record = Record(
-        Action.ACCEPT, DAY, grown.revision, frozenset({"marketing"}), frozenset({"host-unknown-test"}), "receipt-1"
-    )
-    assert jobs.thaw(jobs.freeze(decide(grown, record, Signals(), DAY))).allows("host-unknown-test")
-
-
-def test_a_site_that_learns_knows_what_other_processes_have_seen(make: Make) -> None:
-    """Where nothing is declared, the services that the pages taught count in the worker too."""
-    jobs = make(services=[])
-    site = site_of(jobs)
-    records = open_records(site.records, site=site.id)
-    records.learn("google-analytics", DAY)
-    records.close()
-    grown = jobs._now()
-    record = Record(
-        Action.ACCEPT, DAY, grown.revision, frozenset({"analytics"}), frozenset({"google-analytics"}), "receipt-1"
-    )
-    assert jobs.thaw(jobs.freeze(decide(grown, record, Signals(), DAY))).allows("google-analytics")
+    record = Record(Action.ACCEPT, DAY, grown.revision, frozenset({purpose}), frozenset({service}), "receipt-1")
+    assert jobs.thaw(jobs.freeze(decide(grown, record, Signals(), DAY))).allows(service)
