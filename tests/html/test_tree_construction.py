@@ -18,12 +18,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.scanner.modes import new_tree
+from consent_mw.html.scanner.modes import start_tag
 from consent_mw.html.scanner.surroundings import Follower
 from consent_mw.html.scanner.tree import Dialect
 from consent_mw.html.scanner.tree import TagToken
 from consent_mw.html.scanner.tree import Tree
-from consent_mw.html.scanner.tree_modes import new_tree
-from consent_mw.html.scanner.tree_modes import start_tag
 from tests.html.parsers import PARSERS
 from tests.html.parsers import leaks
 from tests.html.rewriting import run

@@ -71,7 +71,7 @@ tree. These need one:
 
 There the reading asks its :class:`~.surroundings.Surroundings`. These read the
 tags that have passed, by the standard's own tree construction
-(:mod:`~.tree`, :mod:`~.tree_modes`), and then go along with each tag
+(:mod:`~.tree`, :mod:`~.modes`), and then go along with each tag
 (``Reading._live``) until what follows is plain HTML content again. The rewriter
 keeps the bytes that have passed for this (:class:`~consent_mw.html.rewriter.PassedBytes`), so that ordinary pages
 pay nothing for it. Because a drawing that is closed in itself is common, :mod:`~.foreign` reads it

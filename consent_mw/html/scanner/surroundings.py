@@ -21,17 +21,17 @@ from typing import Protocol
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.elements import self_closing
+from consent_mw.html.scanner.modes import characters
+from consent_mw.html.scanner.modes import doctype
+from consent_mw.html.scanner.modes import end_tag
+from consent_mw.html.scanner.modes import new_tree
+from consent_mw.html.scanner.modes import start_tag
+from consent_mw.html.scanner.modes.rules import Characters
 from consent_mw.html.scanner.tree import HTML
 from consent_mw.html.scanner.tree import Dialect
 from consent_mw.html.scanner.tree import TagToken
 from consent_mw.html.scanner.tree import Tree
 from consent_mw.html.scanner.tree import breaks_out
-from consent_mw.html.scanner.tree_modes import Characters
-from consent_mw.html.scanner.tree_modes import characters
-from consent_mw.html.scanner.tree_modes import doctype
-from consent_mw.html.scanner.tree_modes import end_tag
-from consent_mw.html.scanner.tree_modes import new_tree
-from consent_mw.html.scanner.tree_modes import start_tag
 from consent_mw.html.tokens import CDATA_START
 from consent_mw.html.tokens import PIECE
 from consent_mw.html.tokens import RAW_TEXT

@@ -8,7 +8,7 @@ is written: a stack of open elements with namespaces, a list of active
 formatting elements, a form pointer, a stack of template insertion modes. It
 makes no nodes and keeps no text, so foster parenting, which only says where
 nodes go, has no part in it. The insertion modes are in
-:mod:`consent_mw.html.scanner.tree_modes`, each under its own name.
+:mod:`consent_mw.html.scanner.modes`, each under its own name.
 
 Every walk over the stack is counted. A page may make as many steps as some
 constant times its tags; one that makes more is refused, so that no page costs
