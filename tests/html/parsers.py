@@ -107,6 +107,10 @@ Parser = Callable[[str, bool], Iterator[Parsed]]
 PARSERS: dict[str, Parser] = {"lexbor": lexbor, "html5ever": html5ever, "justhtml": just}
 
 
+#: A comment of JavaScript up to the end of its line, or a string, in which two slashes begin none.
+_COMMENT = re.compile(r"""('[^'\n]*'|"[^"\n]*"|`[^`]*`)|//[^\n]*""")
+
+
 def leaks(page: bytes, *, scripting: bool) -> list[str]:
     """Return what some parser finds that would fetch from the tracker or run its code."""
     text = page.decode("latin-1")
@@ -134,7 +138,7 @@ def _of(element: Parsed) -> Iterator[str]:
     # A line behind "<!--" is a comment, and behind a quote or a slash it may be no code; beside a src nothing runs.
     if runs and re.match(r"[^/'\"`]*?(?<![\w$])trackNow\(", re.sub(r"<!--[^\n]*", "", text)):
         yield "script text"
-    if "tracker.example" in given.get("onclick", ""):
+    if "tracker.example" in _COMMENT.sub(r"\1", given.get("onclick", "")):
         yield f"{name} onclick"
 
 
