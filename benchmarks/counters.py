@@ -22,10 +22,10 @@ from statistics import median
 from benchmarks.pages import make_page
 from consent_mw.config import load
 from consent_mw.core.counts import ACCEPT
+from consent_mw.core.counts import BannerShown
 from consent_mw.core.counts import Count
 from consent_mw.core.model import Site
 from consent_mw.counting.ptr import PtrLookup
-from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
 from consent_mw.engine import Engine
 from consent_mw.http.request import RequestHead
@@ -156,7 +156,7 @@ def _events(rounds: int, chance: random.Random) -> list[tuple[str, float, bool]]
         lookup.drain(60.0)
 
     def answer(number: int) -> None:
-        looking.answered(VISIT, REMOTE, ACCEPT, purposes=_PURPOSES, language="en", variant="bar", gpc=False)
+        looking.answered(VISIT, REMOTE, ACCEPT, _PURPOSES, BannerShown("en", "bar", False))
 
     def nothing() -> None:
         pass

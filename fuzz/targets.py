@@ -83,7 +83,7 @@ def style(data: bytes) -> None:
     """Defuse a style sheet."""
     held: list[tuple[int, bytes]] = []
     try:
-        css.scan(data, 0, len(data), lambda offset, found: held.append((offset, found)), final=True)
+        css.scan(css.Part(data, 0, len(data)), lambda offset, found: held.append((offset, found)), final=True)
     except RefusedMarkup:
         return
     out = bytearray(data)

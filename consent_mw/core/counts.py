@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: The smallest cell that may be shown.
 K = 10
@@ -53,6 +54,23 @@ ANSWERS = (ACCEPT, PARTIAL, REJECT)
 #: Stands for a value that nobody knows, and for those too rare to be named.
 UNKNOWN = "unknown"
 OTHER = "other"
+
+
+class BannerShown(NamedTuple):
+    """
+    What is counted about a banner.
+
+    Args:
+        language: Its language tag.
+        variant: Its form, as ``bar``.
+        gpc: Whether the opt-out signal was there.
+        revision: Of the notice; its changes are marked in the figures. Empty for none.
+    """
+
+    language: str
+    variant: str
+    gpc: bool
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-from typing import NamedTuple
 from typing import Protocol
 
 from consent_mw.cookies.objection import objected
@@ -40,6 +39,7 @@ from consent_mw.core.counts import TOTAL
 from consent_mw.core.counts import UNKNOWN
 from consent_mw.core.counts import VARIANT
 from consent_mw.core.counts import WITHDRAW
+from consent_mw.core.counts import BannerShown
 from consent_mw.core.counts import Count
 from consent_mw.core.model import Site
 from consent_mw.counting.browser import Visitor
@@ -48,7 +48,7 @@ from consent_mw.counting.isp import IspLookup
 from consent_mw.counting.isp import client_address
 from consent_mw.http.request import RequestHead
 
-__all__ = ["BannerShown", "Tally"]
+__all__ = ["Tally"]
 
 _log = logging.getLogger("consent_mw")
 
@@ -68,23 +68,6 @@ GRACE = 0.5
 
 #: A count while it waits: day, table, value, outcome.
 _Key = tuple[int, str, str, str]
-
-
-class BannerShown(NamedTuple):
-    """
-    What is counted about a banner.
-
-    Args:
-        language: Its language tag.
-        variant: Its form, as ``bar``.
-        gpc: Whether the opt-out signal was there.
-        revision: Of the notice; its changes are marked in the figures. Empty for none.
-    """
-
-    language: str
-    variant: str
-    gpc: bool
-    revision: str = ""
 
 
 class Sink(Protocol):
@@ -191,11 +174,8 @@ class Tally:
         head: RequestHead,
         remote: str,
         outcome: str,
-        *,
         purposes: Iterable[str],
-        language: str,
-        variant: str,
-        gpc: bool,
+        notice: BannerShown,
     ) -> None:
         """
         Count an answer.
@@ -205,9 +185,7 @@ class Tally:
             remote: The address that the server sees; it is kept until its provider is looked up, in memory.
             outcome: ACCEPT, PARTIAL, REJECT or WITHDRAW.
             purposes: Those granted.
-            language: Of the banner.
-            variant: The form of the banner.
-            gpc: Whether the opt-out signal was there.
+            notice: What was answered.
         """
         if not self._on or outcome not in _OUTCOMES:
             return
@@ -216,7 +194,7 @@ class Tally:
             if visitor is None:
                 return
             day = self._today()
-            notice = BannerShown(language, variant, gpc)
+            notice = notice._replace(revision="")
             rows = self._rows(day, outcome, visitor, notice)
             if outcome in _GRANTS:
                 rows += tuple((day, PURPOSE, purpose, outcome) for purpose in sorted(set(purposes)))

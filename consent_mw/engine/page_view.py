@@ -23,13 +23,13 @@ from functools import cached_property
 from urllib.parse import quote
 
 from consent_mw.cookies.load_once import OneTime
+from consent_mw.core.counts import BannerShown
 from consent_mw.core.model import WHOLE
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
 from consent_mw.core.model import Service
-from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
 from consent_mw.engine.app_caches import cache_that_listens
 from consent_mw.engine.app_caches import warn_of

@@ -111,27 +111,34 @@ def unescape(text: str) -> str:
     return _ESCAPE.sub(_escape, text) if "\\" in text else text
 
 
+class Part(NamedTuple):
+    """``data[start:end]``, not copied."""
+
+    data: bytes | bytearray
+    start: int
+    end: int
+
+
 def scan(
-    data: bytes | bytearray,
-    start: int,
-    end: int,
+    part: Part,
     visit: Callable[[int, bytes], None],
     *,
     final: bool,
     wide: str = PLAIN,
 ) -> tuple[int, bool]:
     """
-    Call ``visit(offset, raw)`` for each URL of ``data[start:end]``, escapes and all.
+    Call ``visit(offset, raw)`` for each URL of ``part``, escapes and all.
 
     Args:
+        part: Of a style sheet. Offsets count from the beginning of its data.
         final: Whether the style sheet ends at ``end``; otherwise a token that
             touches the end is left for the next call.
 
     Returns:
         How far the scan got, and whether that is inside a comment.
     """
+    data, position, end = part
     syntax = _SYNTAX[wide]
-    position = start
     while True:
         found = syntax.anchor.search(data, position, end)
         if found is None:
@@ -243,5 +250,5 @@ def rest_of_token(
 def urls(text: bytes, wide: str = PLAIN) -> list[bytes]:
     """Return the raw URLs of a whole style sheet or of a declaration list."""
     found: list[bytes] = []
-    scan(text, 0, len(text), lambda _, raw: found.append(raw), final=True, wide=wide)
+    scan(Part(text, 0, len(text)), lambda _, raw: found.append(raw), final=True, wide=wide)
     return found

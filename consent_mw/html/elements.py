@@ -203,7 +203,6 @@ class Tag(NamedTuple):
         xml: bool = False,
         foreign: bool = False,
         in_noscript: bool = False,
-        removable: bool = True,
     ) -> Tag:
         """
         Return the start tag ``raw``, attributes parsed.
@@ -220,7 +219,6 @@ class Tag(NamedTuple):
             attributes(raw, name_end, xml=xml),
             foreign=foreign,
             in_noscript=in_noscript,
-            removable=removable,
         )
 
 

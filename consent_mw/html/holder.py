@@ -8,6 +8,7 @@ attribute is settled here.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from urllib.parse import unquote
@@ -85,7 +86,6 @@ class Holder:
 
     Args:
         page: Where the page is.
-        base: Its base URL, once a base element has set one.
         charset: The Python codec of the page's bytes; empty where none is declared.
         xml: Whether XML's rules stand (XHTML): quoted attributes, case-sensitive names, no duplicates.
         document: Returns the ids held in a document inside this one (an iframe's srcdoc).
@@ -100,61 +100,51 @@ class Holder:
         page: Url,
         *,
         document: Callable[[DataUrl, Holder], Ids],
-        base: Url | None = None,
         charset: str = "utf-8",
         xml: bool = False,
-        depth: int = 0,
     ) -> None:
         self.policy = policy
         self.page = page
-        self.base = base or page
-        self.charset = charset
-        #: How the bytes of a style sheet may have to be read.
-        self.wide = css.READINGS.get(charset, (css.PLAIN,))
-        self.xml = xml
-        self.depth = depth
         self._document = document
         self._matcher = policy.matcher
         self._allowed = policy.allowed
         self._page_site = site_of(page.host)
+        self.depth = 0
+        self.base = page
+        self._read_as(charset, xml=xml)
         #: What the import maps of the page send to a held address.
         self.specifiers: dict[str, Ids] = {}
+
+    def _read_as(self, charset: str, *, xml: bool) -> None:
+        """Settle what follows from the base URL and from how the document is read."""
+        self.charset = charset
+        #: How the bytes of a style sheet may have to be read.
+        self.wide = css.READINGS.get(charset, (css.PLAIN,))
+        self.xml = xml
+        page, base = self.page, self.base
         # A plain relative URL needs no resolving where no rule names the page's own host or what its folder begins.
         self.passes_local = (
-            self.base.host == page.host
-            and not self._matcher.knows(page.host)
-            and not self._matcher.begins_in(self.base.rest)
+            base.host == page.host and not self._matcher.knows(page.host) and not self._matcher.begins_in(base.rest)
         )
         # Documents in attributes and XHTML are read by other rules, and too rare to remember. What a relative address
         # leads to depends on the page's path only where it must be resolved.
         self._place = page._replace(rest="") if self.passes_local else page, base, charset
-        self.memory = Memory(Budget()) if xml or depth else policy.memory(*self._place)
+        self.memory = Memory(Budget()) if xml or self.depth else self.policy.memory(*self._place)
 
     def with_base(self, base: Url) -> Holder:
         """Return the same for a page whose first base element says ``base``."""
-        twin = Holder(
-            self.policy,
-            self.page,
-            document=self._document,
-            base=base,
-            charset=self.charset,
-            xml=self.xml,
-            depth=self.depth,
-        )
-        twin.specifiers = self.specifiers
+        twin = copy.copy(self)
+        twin.base = base
+        twin._read_as(self.charset, xml=self.xml)
         return twin
 
     def nested(self, charset: str, *, xml: bool) -> Holder:
         """Return the same for a document inside this one."""
-        return Holder(
-            self.policy,
-            self.page,
-            document=self._document,
-            base=self.base,
-            charset=charset,
-            xml=xml,
-            depth=self.depth + 1,
-        )
+        twin = copy.copy(self)
+        twin.depth += 1
+        twin._read_as(charset, xml=xml)
+        twin.specifiers = {}
+        return twin
 
     def text(self, raw: bytes) -> str:
         """Decode an attribute's value, character references too."""

@@ -14,6 +14,7 @@ from typing import Protocol
 
 if TYPE_CHECKING:
     from consent_mw.cookies.load_once import OneTime
+    from consent_mw.core.counts import BannerShown
     from consent_mw.core.model import NoRecord
     from consent_mw.core.model import Record
     from consent_mw.core.model import Site
@@ -63,11 +64,8 @@ class Counting(Protocol):
         head: RequestHead,
         remote: str,
         outcome: str,
-        *,
         purposes: frozenset[str],
-        language: str,
-        variant: str,
-        gpc: bool,
+        notice: BannerShown,
     ) -> None:
         """
         Count an answer; whoever objected to it, and whatever is no visitor, is not counted.
@@ -77,9 +75,7 @@ class Counting(Protocol):
             remote: The address of the peer; it is looked up, and not kept.
             outcome: One of the answers of :mod:`consent_mw.core.counts`, or WITHDRAW.
             purposes: Ids of the purposes granted.
-            language: The language tag of the notice.
-            variant: Which notice was answered.
-            gpc: Whether the opt-out signal was present.
+            notice: What was answered.
         """
         ...
 

@@ -123,10 +123,8 @@ def count(context: WebContext, visit: Visit, chosen: Choice) -> None:
                 visit.head,
                 remote(),
                 _OUTCOMES[chosen.action],
-                purposes=chosen.purposes,
-                language=visit.lang,
-                variant=context.site().layout,
-                gpc=visit.decision.gpc,
+                chosen.purposes,
+                counts.BannerShown(visit.lang, context.site().layout, visit.decision.gpc),
             )
     except Exception as error:
         # The error's message may quote the request.

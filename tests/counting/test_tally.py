@@ -39,12 +39,12 @@ from consent_mw.core.counts import TOTAL
 from consent_mw.core.counts import UNKNOWN
 from consent_mw.core.counts import VARIANT
 from consent_mw.core.counts import WITHDRAW
+from consent_mw.core.counts import BannerShown
 from consent_mw.core.counts import Count
 from consent_mw.core.model import Site
 from consent_mw.counting import tally as counting
 from consent_mw.counting.browser import BROWSERS
 from consent_mw.counting.browser import SYSTEMS
-from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
 from consent_mw.errors import RecordsError
 from consent_mw.http.request import RequestHead
@@ -134,7 +134,7 @@ class Bench:
         language: str = "en",
         gpc: bool = False,
     ) -> None:
-        self.tally.answered(head, REMOTE, outcome, purposes=purposes, language=language, variant="bar", gpc=gpc)
+        self.tally.answered(head, REMOTE, outcome, purposes, BannerShown(language, "bar", gpc))
 
     def written(self) -> Counter[Count]:
         """Return everything counted so far."""
@@ -338,7 +338,7 @@ def test_without_look_ups_every_provider_is_unknown() -> None:
 @pytest.mark.parametrize("remote", ["", "127.0.0.1", "10.0.0.1", "garbage"])
 def test_an_address_without_a_provider_is_not_looked_up(bench: Bench, remote: str) -> None:
     """A private address, or none, is an unknown provider at once."""
-    bench.tally.answered(VISIT, remote, REJECT, purposes=(), language="en", variant="bar", gpc=False)
+    bench.tally.answered(VISIT, remote, REJECT, (), BannerShown("en", "bar", False))
     assert ([], rows(REJECT, isp=UNKNOWN)) == (bench.lookup.waiting, bench.written())
 
 

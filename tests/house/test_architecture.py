@@ -49,6 +49,7 @@ PURE = frozenset(
         "collections",
         "collections.abc",
         "contextlib",
+        "copy",
         "datetime",
         "dataclasses",
         "enum",
@@ -273,12 +274,12 @@ def test_a_long_file_says_why(path: Path) -> None:
 #: What a request for a page goes through, from the edge to what is inserted.
 REQUEST_PATH = [
     path
-    for part in ("wsgi.py", "asgi.py", "flask.py", "django", "engine", "http", "notice", "cookies")
+    for part in ("wsgi.py", "asgi.py", "flask.py", "django", "engine", "core", "html", "http", "notice", "cookies")
     for path in ([PACKAGE / part] if part.endswith(".py") else sources(PACKAGE / part))
 ] + [PACKAGE / "counting" / "tally.py"]
 MOST_PARAMETERS = 5
-#: Not of the request path: the composition root, made at start-up, and the answer to a banner, which has its own.
-BESIDE_THE_PATH = frozenset({"Engine.__init__", "Tally.__init__", "Tally.answered"})
+#: Not of the request path: what composes an engine at start-up.
+BESIDE_THE_PATH = frozenset({"Engine.__init__", "Tally.__init__"})
 
 
 def parameters(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, int]]:

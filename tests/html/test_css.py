@@ -159,7 +159,7 @@ def test_nothing_that_is_fetched_is_missed(sheet: bytes) -> None:
 def test_any_cut_gives_the_same_addresses(sheet: bytes, data: st.DataObject) -> None:
     """Scanned piece by piece as it comes in, a sheet gives the addresses at the same places."""
     whole: list[tuple[int, bytes]] = []
-    css.scan(sheet, 0, len(sheet), lambda at, raw: whole.append((at, raw)), final=True)
+    css.scan(css.Part(sheet, 0, len(sheet)), lambda at, raw: whole.append((at, raw)), final=True)
     pieces: list[tuple[int, bytes]] = []
     position, in_comment = 0, False
     for end in [*sorted(data.draw(st.lists(st.integers(0, len(sheet)), max_size=5))), len(sheet)]:
@@ -170,7 +170,9 @@ def test_any_cut_gives_the_same_addresses(sheet: bytes, data: st.DataObject) -> 
                 continue
             position, in_comment = close + 2, False
         final = end == len(sheet)
-        position, in_comment = css.scan(sheet, position, end, lambda at, raw: pieces.append((at, raw)), final=final)
+        position, in_comment = css.scan(
+            css.Part(sheet, position, end), lambda at, raw: pieces.append((at, raw)), final=final
+        )
     if not in_comment:
-        css.scan(sheet, position, len(sheet), lambda at, raw: pieces.append((at, raw)), final=True)
+        css.scan(css.Part(sheet, position, len(sheet)), lambda at, raw: pieces.append((at, raw)), final=True)
     assert pieces == whole

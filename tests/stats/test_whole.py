@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks import stats as benchmark
 from consent_mw import stats
+from consent_mw.core.counts import BannerShown
 from consent_mw.core.model import Site
-from consent_mw.counting.tally import BannerShown
 from consent_mw.counting.tally import Tally
 from consent_mw.http.request import RequestHead
 from consent_mw.records import open_records
@@ -29,7 +29,7 @@ def visits(store: MemoryCounters, day: int, revision: str) -> None:
             purposes = {"accept": ("analytics", "embeds"), "partial": (("analytics", "embeds")[at % 2],)}.get(
                 outcome, ()
             )
-            tally.answered(VISIT, "", outcome, purposes=purposes, language="en", variant="bar", gpc=False)
+            tally.answered(VISIT, "", outcome, purposes, BannerShown("en", "bar", False))
     tally.close()
 
 

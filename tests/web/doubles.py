@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.load_once import OneTime
+from consent_mw.core.counts import BannerShown
 from consent_mw.core.model import Action
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
@@ -172,13 +173,10 @@ class FakeCounting:
         head: RequestHead,
         remote: str,
         outcome: str,
-        *,
         purposes: frozenset[str],
-        language: str,
-        variant: str,
-        gpc: bool,
+        notice: BannerShown,
     ) -> None:
-        self.told.append((remote, outcome, purposes, language, variant, gpc))
+        self.told.append((remote, outcome, purposes, notice.language, notice.variant, notice.gpc))
 
     def blocked(self, head: RequestHead, hosts: Iterable[str]) -> None:
         self.stopped += hosts

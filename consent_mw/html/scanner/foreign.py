@@ -159,7 +159,9 @@ class ForeignReader:
         in_noscript = document.in_noscript
         if raw in memory.foreign_plans and not in_noscript:
             return memory.foreign_plans[raw]
-        plan = document.holder.plan(Tag.read(name, raw, foreign=True, in_noscript=in_noscript, removable=False))
+        plan = document.holder.plan(
+            Tag.read(name, raw, foreign=True, in_noscript=in_noscript)._replace(removable=False)
+        )
         if not in_noscript and memory.room_for(raw):
             memory.foreign_plans[raw] = plan
         return plan

@@ -88,7 +88,8 @@ class LongTag:
         name = self.name_at(start)
         if holder.xml:
             name = name.rpartition(b":")[2]
-        tag = Tag.read(name, raw, xml=holder.xml, foreign=foreign, in_noscript=document.in_noscript, removable=False)
+        tag = Tag.read(name, raw, xml=holder.xml, foreign=foreign, in_noscript=document.in_noscript)
+        tag = tag._replace(removable=False)
         if name == b"script" and executes(tag.attributes, holder.text) and b"src" not in tag.attributes:
             # Its content is not waited for as well.
             tag = tag._replace(code=(TOO_LONG,))
@@ -162,10 +163,8 @@ class LongTag:
             raise RefusedMarkup("the names of a tag's attributes are longer than hold_back", "hold_back")
         cursor, document = self._cursor, self._document
         holder = document.holder
-        tag = Tag.read(
-            self.name, b"<" + self.name + b" " + raw + b">", xml=holder.xml, foreign=self.foreign, removable=False
-        )
-        plan = holder.plan(tag._replace(late=True, cut=cut))
+        tag = Tag.read(self.name, b"<" + self.name + b" " + raw + b">", xml=holder.xml, foreign=self.foreign)
+        plan = holder.plan(tag._replace(late=True, cut=cut, removable=False))
         if plan is None:
             return
         if holder.xml or key == b"data-consent":

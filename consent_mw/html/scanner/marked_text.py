@@ -97,7 +97,7 @@ class MarkedText:
     def _settle_script(self, found: re.Match[bytes], raw: bytes, *, too_long: bool) -> None:
         holder = self._document.holder
         ids: Ids = (TOO_LONG,) if too_long else holder.code(self._text(raw)[0])
-        tag = Tag.read(b"script", found.group(), xml=holder.xml, foreign=True, removable=False)
+        tag = Tag.read(b"script", found.group(), xml=holder.xml, foreign=True)._replace(removable=False)
         plan = holder.plan(tag._replace(code=ids))
         if plan is not None:
             before = len(self._cursor.edits)
@@ -132,7 +132,7 @@ class MarkedText:
                 places[offsets[at]] = ids
 
         for wide in holder.wide:
-            css.scan(text, 0, len(text), visit, final=True, wide=wide)
+            css.scan(css.Part(text, 0, len(text)), visit, final=True, wide=wide)
         for at, ids in sorted(places.items()):
             self._document.page.held.update(ids)
             self._cursor.edit(offset + at, 0, defuse(ids))

@@ -470,7 +470,8 @@ class Reading:
     def _plan(self, name: bytes, tag: bytes, *, plain: bool, removable: bool) -> TagPlan | None:
         holder = self.document.holder
         if not (plain and removable):
-            return holder.plan(Tag.read(name, tag, in_noscript=self.document.in_noscript, removable=removable))
+            read = Tag.read(name, tag, in_noscript=self.document.in_noscript)
+            return holder.plan(read._replace(removable=removable))
         memory = holder.memory
         if tag in memory.plans:
             return memory.plans[tag]
@@ -583,7 +584,7 @@ class Reading:
                 # One who looks ahead for what to fetch drops nothing.
                 self.follow_flat(start)
             removable = name not in _BEGINS_TEXT
-            plan = self.document.holder.plan(Tag.read(name, found.group(), removable=removable))
+            plan = self.document.holder.plan(Tag.read(name, found.group())._replace(removable=removable))
             if plan is not None:
                 self.document.apply(plan, start)
                 if plan.remove:

@@ -161,7 +161,9 @@ class TextReader:
             # The whole style sheet is there, as it mostly is: it may be one that other pages have too.
             self._whole_style(end, wide)
             return True
-        cursor.position, in_comment = css.scan(cursor.buffer, cursor.position, end, self._defuse, final=ends, wide=wide)
+        cursor.position, in_comment = css.scan(
+            css.Part(cursor.buffer, cursor.position, end), self._defuse, final=ends, wide=wide
+        )
         self._again = 0
         if ends:
             cursor.mode = Mode.DATA if closed else cursor.mode
@@ -178,7 +180,7 @@ class TextReader:
         most = cursor.hold_back - _STYLE_TAIL
         if pending > most:
             # What is at hand of the token decides; the rest of it passes.
-            css.scan(cursor.buffer, cursor.position, end, self._defuse, final=True, wide=wide)
+            css.scan(css.Part(cursor.buffer, cursor.position, end), self._defuse, final=True, wide=wide)
             self._terminator = css.terminator(cursor.buffer, cursor.position, end, wide)
             cursor.position = end
             cursor.mode = Mode.STYLE_TOKEN
@@ -251,7 +253,7 @@ class TextReader:
             document.apply(known, start)
             return
         before, held, page.held = len(cursor.edits), page.held, set()
-        css.scan(cursor.buffer, start, end, self._defuse, final=True, wide=wide)
+        css.scan(css.Part(cursor.buffer, start, end), self._defuse, final=True, wide=wide)
         document.remember(key, start, before)
         held.update(page.held)
         page.held = held

@@ -85,7 +85,9 @@ class XmlReader:
                 return False
         else:
             foreign = name not in _PLAIN_LINKS
-            plan = document.holder.plan(Tag.read(name, found.group(), xml=True, foreign=foreign, removable=False))
+            plan = document.holder.plan(
+                Tag.read(name, found.group(), xml=True, foreign=foreign)._replace(removable=False)
+            )
             if plan is not None:
                 document.apply(plan, start)
         cursor.position = end
