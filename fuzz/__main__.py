@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from fuzz import NAMES
@@ -14,6 +16,19 @@ HERE = Path(__file__).resolve().parent
 FINDINGS = HERE / "findings"
 #: Bytes of one input: pages of the grammar become some twenty times as long.
 LONGEST = 512
+
+
+def keeping(name: str, target: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """Return ``target``, which keeps the input of what it finds: libFuzzer does so for crashes of its own alone."""
+
+    def kept(data: bytes) -> None:
+        try:
+            target(data)
+        except Exception:
+            (FINDINGS / f"{name}-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
+            raise
+
+    return kept
 
 
 def run(name: str, seconds: int) -> None:
@@ -31,7 +46,7 @@ def run(name: str, seconds: int) -> None:
     folders = [str(corpus), *([str(kept)] if kept.is_dir() else [])]
     options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=20"]
     options.append(f"-artifact_prefix={FINDINGS}/{name}-")
-    atheris.Setup([sys.argv[0], *folders, *options], targets.TARGETS[name])
+    atheris.Setup([sys.argv[0], *folders, *options], keeping(name, targets.TARGETS[name]))
     atheris.Fuzz()
 
 

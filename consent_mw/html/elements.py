@@ -21,9 +21,11 @@ SPACES = " \t\n\r\f"
 Text = Callable[[bytes], str]
 
 #: Links that fetch or connect; any other relation is only a statement.
-_FETCHING_LINKS = frozenset(
+FETCHING_LINKS = frozenset(
     [
         "stylesheet",
+        # Firefox fetches the next page ahead.
+        "next",
         "icon",
         "apple-touch-icon",
         "apple-touch-icon-precomposed",
@@ -44,37 +46,14 @@ _FETCHING_LINKS = frozenset(
     ]
 )
 
-#: Image types that some browser shows: a picture's source of another type is passed over.
-_IMAGE_TYPES = frozenset(
-    f"image/{kind}"
-    for kind in [
-        "apng",
-        "avif",
-        "bmp",
-        "gif",
-        "heic",
-        "heif",
-        "jp2",
-        "jpeg",
-        "jpg",
-        "jpx",
-        "jxl",
-        "png",
-        "svg+xml",
-        "tiff",
-        "vnd.microsoft.icon",
-        "webp",
-        "x-icon",
-    ]
-)
-
 #: How each attribute of an element leads out: a URL, that of a document, a list of URLs, a srcset, a refresh, a
 #: document itself, values of an animation.
 LEADS_OUT: dict[bytes, dict[bytes, str]] = {
     b"script": {b"src": "url", b"href": "url", b"xlink:href": "url", b"attributionsrc": "urls"},
     b"img": {b"src": "url", b"srcset": "srcset", b"lowsrc": "url", b"dynsrc": "url", b"attributionsrc": "urls"},
     b"iframe": {b"src": "page", b"srcdoc": "document"},
-    b"embed": {b"src": "page"},
+    # Chromium knows "code" by an old plug-in.
+    b"embed": {b"src": "page", b"code": "page"},
     b"object": {b"data": "page", b"archive": "urls"},
     b"video": {b"src": "url", b"poster": "url"},
     b"audio": {b"src": "url"},
@@ -105,10 +84,11 @@ LAZY_ELEMENTS = frozenset({b"img", b"iframe", b"source", b"video", b"audio", b"e
 LEADS_OUT[b"image"] = {**LEADS_OUT[b"img"], b"href": "url", b"xlink:href": "url"}
 AMP = {b"src": "url", b"srcset": "srcset", b"poster": "url", b"href": "url", b"config": "url", b"type": "mark"}
 ANYWHERE = {b"background": "url", b"style": "css"}
+_PRESENTATION = dict.fromkeys(
+    b"fill stroke mask filter clip-path cursor marker marker-start marker-mid marker-end".split(), "css"
+)
 _FOREIGN = {
-    **dict.fromkeys(
-        b"fill stroke mask filter clip-path cursor marker marker-start marker-mid marker-end".split(), "css"
-    ),
+    **_PRESENTATION,
     **dict.fromkeys(b"href xlink:href".split(), "url"),
     # What an animation sets may be a link or a property, https://svgwg.org/specs/animations/#ValueAttributes
     **dict.fromkeys(b"to from by values".split(), "animated"),
@@ -281,16 +261,12 @@ def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[
     """Return the attributes of this element that lead out, or none where the element does not use them."""
     if name == b"link":
         rels = text(found[b"rel"][0].raw).lower().split() if b"rel" in found else []
-        if not _FETCHING_LINKS.intersection(rels):
+        if not FETCHING_LINKS.intersection(rels):
             return {}
     elif name == b"meta":
         equiv = found.get(b"http-equiv")
         if not equiv or text(equiv[0].raw).strip(SPACES).lower() != "refresh":
             return {}
-    elif name == b"source" and b"srcset" in found and b"type" in found:
-        kind = text(found[b"type"][0].raw).strip(SPACES).lower()
-        if kind and kind not in _IMAGE_TYPES:
-            return {b"src": "url"}
     elif name == b"input":
         given = found.get(b"type")
         if not given or text(given[0].raw).strip(SPACES).lower() != "image":
@@ -302,9 +278,12 @@ def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[
         return AMP
     elif b"-" in name and not foreign:
         return _CUSTOM
-    if foreign and name != b"a":
-        return {**_FOREIGN, **LEADS_OUT.get(name, {})}
-    return LEADS_OUT.get(name, {})
+    return _of_foreign(name) if foreign else LEADS_OUT.get(name, {})
+
+
+def _of_foreign(name: bytes) -> Mapping[bytes, str]:
+    """Return the attributes by which an element of a drawing leads out; where its link goes, the visitor wants to go."""
+    return {**(_PRESENTATION if name == b"a" else _FOREIGN), **LEADS_OUT.get(name, {})}
 
 
 _HARMLESS_DATA = re.compile(
@@ -318,7 +297,7 @@ def any_kinds(name: bytes, foreign: bool) -> Mapping[bytes, str]:
         return AMP
     if b"-" in name and not foreign:
         return _CUSTOM
-    return {**_FOREIGN, **LEADS_OUT.get(name, {})} if foreign else LEADS_OUT.get(name, {})
+    return _of_foreign(name) if foreign else LEADS_OUT.get(name, {})
 
 
 def told_by_beginning(kind: str, raw: bytes) -> bool:

@@ -347,6 +347,8 @@ class Holder:
 
     def plan(self, tag: Tag) -> TagPlan | None:
         """Return what to do with a start tag; None where it stays as it is."""
+        if tag.name == b"image" and not tag.foreign:
+            tag = tag._replace(name=b"img")  # https://html.spec.whatwg.org/#parsing-main-inbody, "image"
         plan = self._shown(tag, self._plan(tag))
         if not self.charset and may_hide_a_host(tag.raw):
             plan = max((twin._plan(tag) for twin in in_each(self)), key=lambda one: len(one.edits) if one else -1)
@@ -450,7 +452,7 @@ class Holder:
                 holds[key] = always or (TOO_LONG,)
                 continue
             if kind == "srcset":
-                holds_all, inside = self._srcset(first)
+                holds_all, inside = self._srcset(tag, first)
                 if always or holds_all:
                     holds[key] = always or holds_all
                 inner += () if always else inside
@@ -463,14 +465,10 @@ class Holder:
                 ids = self._handler(first.raw, key)
             else:
                 ids = self._value(kind, first.raw)
-            if not ids and name == b"img" and kind == "url" and self.policy.unknown == "pixels":
-                target = self.url(first.raw)[1]
-                if self.third_party(target) and is_pixel(found, tag.in_noscript, self.text):
-                    ids = () if self._known(first.raw) else self.not_allowed((UNKNOWN_SERVICE,))
             if not ids and kind in ("url", "page") and name in _LOADS_CODE:
                 ids = self._tag(first.raw)
-            if not ids and kind in ("url", "page", "srcset") and self.policy.unknown == "suspects":
-                ids = self._stranger(tag, first.raw)
+            if not ids and kind in ("url", "page"):
+                ids = self._undeclared(tag, first.raw)
             if ids:
                 holds[key] = ids
         if name == b"iframe" and b"srcdoc" in found and b"src" in found:
@@ -487,6 +485,16 @@ class Holder:
         if self.policy.remove and tag.removable and name in LEFT_OUT and TOO_LONG not in held:
             return TagPlan((), held, remove=True)
         return self._edits(tag, holds, inner, held)
+
+    def _undeclared(self, tag: Tag, raw: bytes) -> Ids:
+        """Return what must be held of an address that no service describes, by the element that asks for it."""
+        if self.policy.unknown == "suspects":
+            return self._stranger(tag, raw)
+        if self.policy.unknown != "pixels" or tag.name != b"img":
+            return ()
+        known, target = self.url(raw)
+        pixel = not known and self.third_party(target) and is_pixel(tag.attributes, tag.in_noscript, self.text)
+        return self.not_allowed((UNKNOWN_SERVICE,)) if pixel else ()
 
     def _stranger(self, tag: Tag, raw: bytes) -> Ids:
         """Return the id of a third party that nobody described and that looks like a tracker, unless it is allowed."""
@@ -506,17 +514,15 @@ class Holder:
             self.memory = self.policy.memory(*self._place)
         return self.not_allowed((id_,)) if id_ else ()
 
-    def _known(self, raw: bytes) -> bool:
-        return bool(self.url(raw)[0])
-
     @staticmethod
     def _inner_ids(inner: list[tuple[int, bytes]]) -> list[str]:
         return [id_ for _, text in inner for id_ in text[len(b"about:invalid#cmw=") : -1].decode().split(",")]
 
-    def _srcset(self, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
+    def _srcset(self, tag: Tag, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
         """Return the ids for which the whole list is held, or the insertions before its held candidates."""
         listed = candidates(self.text(attribute.raw))
-        verdicts = [(start, self._one(encoded(url, self.charset))) for url, start in listed]
+        raws = [(start, encoded(url, self.charset)) for url, start in listed]
+        verdicts = [(start, self._one(raw) or self._undeclared(tag, raw)) for start, raw in raws]
         held = [(start, ids) for start, ids in verdicts if ids]
         if not held:
             return (), []

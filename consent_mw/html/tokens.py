@@ -165,8 +165,10 @@ _SENSITIVE = (
     + "|"
     + _either_case("style")
     + _IS
-    + r"(?:\"[^\"(\\&]*+[(\\&]|'[^'(\\&]*+[(\\&]|[^\"'>(\\& \t\n\r\f]*+[(\\&])"
+    + r"(?:\"[^\"(\\&]*+[(\\&]|'[^'(\\&]*+[(\\&]|(?![\"'])[^>(\\& \t\n\r\f]*+[(\\&])"
 )
+#: What makes a value matter in which "url(#...)" alone may stand, between two quotes or up to its end.
+_NAMES_FILE = r"[^%s(\\&]*+(?:[(][ \t\n\r\f]*+#[^%s(\\&]*+|(?!))*+[(\\&]"
 #: In drawings, besides: links, and presentation attributes that name another file.
 _FOREIGN_SENSITIVE = (
     _SENSITIVE
@@ -177,7 +179,13 @@ _FOREIGN_SENSITIVE = (
     + _trie(["fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker"])
     + r"[a-zA-Z-]*+"
     + _IS
-    + r"[\"']?[^\"'>(\\&]*+(?:[(][ \t\n\r\f]*+#[^\"'>(\\&]*+|(?!))*+[(\\&]"
+    + r"(?:\""
+    + _NAMES_FILE % ('"', '"')
+    + "|'"
+    + _NAMES_FILE % ("'", "'")
+    + r"|(?![\"'])"
+    + _NAMES_FILE % ((r"> \t\n\r\f",) * 2)
+    + ")"
 )
 
 _FOREIGN_FIRSTS = "hxsmc"
@@ -194,7 +202,7 @@ _SURFACED = (
 #: Custom elements fetch by code of their own.
 _CUSTOM = "[a-zA-Z][a-zA-Z0-9._]*+-"
 #: Those of them that are harmless while all their addresses lead to the page's own host.
-_TAMEABLE = frozenset({"img", "source", "input", "link", "meta", "video", "audio", "track", "embed"})
+_TAMEABLE = frozenset({"img", "source", "input", "link", "meta", "video", "audio", "track"})
 _TAME_ADDRESSES = ("src", "href", "poster", "data-src", "data-lazy-src", "data-original")
 _TAME_LISTS = ("srcset", "imagesrcset", "data-srcset", "data-lazy-srcset")
 #: Names of attributes that loaders take addresses from.

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from consent_mw.html.csp import without_reports
+from consent_mw.html.elements import FETCHING_LINKS
 from consent_mw.html.labels import charset_parameter
 from consent_mw.html.labels import text_codec_of
 from consent_mw.html.urls import XML_TYPES
@@ -64,6 +65,8 @@ _XML = XML_TYPES
 #: Types for which a browser looks at the bytes, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
 _ESSENCE = re.compile(r"\s*([^\s;(]*)")
+#: A response of several, each of which takes the place of the one before: Firefox shows HTML among them.
+_SEVERAL = "multipart/x-mixed-replace"
 
 #: Nobody needs more than one; each costs memory.
 _MOST_CODINGS = 2
@@ -94,20 +97,6 @@ _ON_THE_VISITOR = ("Cookie", "Sec-GPC", "Accept-Language")
 #: A link of the header, https://httpwg.org/specs/rfc8288.html#header, with what no browser reads before it.
 _LINK = re.compile(r"[^<]*+<([^>]*+)>((?:[^,\"]|\"(?:[^\"\\]|\\.|(?!))*+\"|(?!))*+)(?:,|\Z)")
 _LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
-_LINKS_THAT_FETCH = frozenset(
-    [
-        "preload",
-        "prefetch",
-        "preconnect",
-        "dns-prefetch",
-        "modulepreload",
-        "prerender",
-        "stylesheet",
-        "icon",
-        "manifest",
-        "compression-dictionary",
-    ]
-)
 #: Headers that name addresses to which a browser sends reports, or from where it takes what to fetch ahead.
 _ENDPOINTS = frozenset(["reporting-endpoints", "report-to", "nel", "expect-ct", "x-xss-protection"])
 _POLICIES = frozenset(["content-security-policy", "content-security-policy-report-only"])
@@ -128,26 +117,43 @@ def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
     page must not slip through. What is no type is as good as none.
     """
     kind, charset = "", ""
-    for name, value in headers:
-        if name.lower() != "content-type":
-            continue
-        for part in value.split(","):
-            essence = _ESSENCE.match(part).group(1).lower()  # type: ignore[union-attr]
-            if "/" in essence and kind not in _HTML:
-                kind = essence
-                charset = charset_parameter(part)
+    for essence, part in _types(headers):
+        if kind not in _HTML:
+            kind = essence
+            charset = charset_parameter(part)
     return kind, charset
 
 
-def _charsets_differ(headers: Sequence[tuple[str, str]]) -> bool:
+def _types(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """
-    Whether several types of HTML name different charsets.
+    Return the essence of each media type that a browser may go by, and the type as it is written.
+
+    ``*/*`` says nothing beside another: https://fetch.spec.whatwg.org/#concept-header-extract-mime-type
+    """
+    parts = [part for name, value in headers if name.lower() == "content-type" for part in value.split(",")]
+    types = [(_ESSENCE.match(part).group(1).lower(), part) for part in parts]  # type: ignore[union-attr]
+    types = [one for one in types if "/" in one[0]]
+    return [one for one in types if one[0] != "*/*"] or types
+
+
+def _is_xml(kind: str) -> bool:
+    return kind in _XHTML or kind in _XML or kind.endswith("+xml")
+
+
+def _types_differ(headers: Sequence[tuple[str, str]], *, document: bool) -> bool:
+    """
+    Whether a page would be read by other rules, or in another charset, by who takes another of its types.
 
     Fetch takes the last (https://fetch.spec.whatwg.org/#concept-header-extract-mime-type), some browsers the first.
     """
-    parts = [part for name, value in headers if name.lower() == "content-type" for part in value.split(",")]
-    pages = [part for part in parts if _ESSENCE.match(part).group(1).lower() in _HTML | _XHTML]  # type: ignore[union-attr]
-    return len({text_codec_of(charset) for charset in map(charset_parameter, pages) if charset}) > 1
+    types = _types(headers)
+    if len(types) < 2:
+        return False
+    pages = [one for one in types if one[0] in _HTML or (_is_xml(one[0]) and (document or one[0] in _XHTML))]
+    charsets = {text_codec_of(charset) for charset in (charset_parameter(part) for _, part in pages) if charset}
+    rules = {_is_xml(kind) for kind, _ in pages}
+    # HTML among others is HTML to be safe, but XML cannot be two things.
+    return len(charsets) > 1 or len(rules) > 1 or (True in rules and len(pages) < len(types))
 
 
 def judge(
@@ -163,8 +169,15 @@ def judge(
     if status < 200 or status in (204, 205, 304):
         return Verdict(Handling.PASS)
     kind, charset = media_type(headers)
-    drawn = document and kind not in _XHTML and (kind in _XML or kind.endswith("+xml"))
-    if not drawn and kind not in _HTML | _XHTML | _UNKNOWN:
+    differ = _types_differ(headers, document=document)
+    drawn = document and kind not in _XHTML and _is_xml(kind)
+    if document and kind == _SEVERAL:
+        return Verdict(
+            Handling.REFUSE,
+            problem="The response is several documents in one, and what is in them cannot be told.",
+            remedy="Send multipart/x-mixed-replace to pictures only.",
+        )
+    if not drawn and not differ and kind not in _HTML | _XHTML | _UNKNOWN:
         return Verdict(Handling.PASS)
     codings = [
         coding.strip().lower()
@@ -187,10 +200,10 @@ def judge(
             problem="The server in front is told to send a file in the place of this page, which nothing would hold.",
             remedy="Let the application send HTML itself; X-Accel-Redirect and X-Sendfile are for other files.",
         )
-    if _charsets_differ(headers):
+    if differ:
         return Verdict(
             Handling.REFUSE,
-            problem="The response names several charsets, and browsers do not agree which one counts.",
+            problem="The response names several types or charsets, and browsers do not agree which one counts.",
             remedy="Send one Content-Type.",
         )
     if status == 206 or any(name.lower() == "content-range" for name, _ in headers):
@@ -450,7 +463,7 @@ def _link_is_held(url: str, parameters: str, holds_url: Callable[[str], bool]) -
     values: dict[str, str] = {}
     for name, quoted, plain in _LINK_PARAMETER.findall(parameters):
         values.setdefault(name.lower(), quoted or plain)
-    if not _LINKS_THAT_FETCH.intersection(values.get("rel", "").lower().split()):
+    if not FETCHING_LINKS.intersection(values.get("rel", "").lower().split()):
         return False
     pictures = values.get("imagesrcset", "").replace(",", " ").split()
     return holds_url(url) or any(map(holds_url, pictures))

@@ -11,8 +11,8 @@ from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
 from consent_mw.http.request import RequestHead
 
-#: What a browser says it will do with the response when it is to be a page (Fetch Metadata).
-_DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object"})
+#: What a browser says it will do with the response when it is to be a page, or to make one (Fetch Metadata).
+_DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object", "xslt"})
 #: Libraries that put fragments into a page say so.
 _FRAGMENT_MARKS = ("x-requested-with", "hx-request", "turbo-frame", "x-pjax", "x-up-version", "x-inertia")
 #: With these an app would answer from the visitor's cache, or with a part, or in a form that cannot be read.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.elements import Tag
 from consent_mw.html.elements import self_closing
@@ -19,8 +20,11 @@ from consent_mw.html.tokens import TAG
 
 #: https://www.w3.org/TR/xml-stylesheet/#NT-PseudoAtt
 _PSEUDO_ATTRIBUTE = re.compile(rb"[ \t\r\n]([^ \t\r\n=\"'?]++)[ \t\r\n]*+=[ \t\r\n]*+(?:\"([^\"]*+)\"|'([^']*+)')")
-#: HTML's own links, which fetch nothing by their href; anything else with an href in XML is taken for SVG.
-_PLAIN_LINKS = frozenset({b"a", b"area", b"base", b"link"})
+#: HTML's own elements whose href is no link of a drawing; anything else with an href in XML is taken for SVG.
+_PLAIN_LINKS = frozenset({b"area", b"base", b"link"})
+#: A style sheet that makes another page of this one (XSLT), and an address for one that stands in the page itself.
+_COMPOSES = re.compile(rb"xsl|xml(?=[\"'])")
+_IN_PAGE = re.compile(rb"[\0- ]*(?:#|d[\t\n\r]*a[\t\n\r]*t[\t\n\r]*a[\t\n\r]*:)", re.I)
 _LONGEST_OPENING = len(b"<!DOCTYPE")
 #: A declaration: what begins so and is neither a comment nor a CDATA section.
 _DECLARES = re.compile(rb"<!(?![-\[]|\Z)")
@@ -109,7 +113,11 @@ class XmlReader:
         if end >= 0:
             # NO_TAGS_XML stops at a style sheet's instruction.
             given = _PSEUDO_ATTRIBUTE.findall(cursor.buffer, position, end)
-            ids = [id_ for name, *value in given if name == b"href" for id_ in document.holder.link(b"".join(value))]
+            addresses = [b"".join(value) for name, *value in given if name == b"href"]
+            ids = [id_ for address in addresses for id_ in document.holder.link(address)]
+            if not ids and _COMPOSES.search(cursor.buffer, position, end) and any(map(_IN_PAGE.match, addresses)):
+                # What an XSLT makes of the page cannot be told from the page.
+                ids = [*document.holder.not_allowed((UNKNOWN_SERVICE,))]
             if ids:
                 document.page.held.update(ids)
                 cursor.edit(position + 2, 0, b"cmw-")
