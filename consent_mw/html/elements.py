@@ -282,7 +282,7 @@ def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[
 
 
 def _of_foreign(name: bytes) -> Mapping[bytes, str]:
-    """Return the attributes by which an element of a drawing leads out; where its link goes, the visitor wants to go."""
+    """Return the attributes by which an element of a drawing leads out; its links are for visitors to follow."""
     return {**(_PRESENTATION if name == b"a" else _FOREIGN), **LEADS_OUT.get(name, {})}
 
 

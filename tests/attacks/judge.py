@@ -33,7 +33,7 @@ _LINKS = {
     ("html", "script"): ("src",),
     ("html", "iframe"): ("src",),
     ("html", "frame"): ("src",),
-    ("html", "embed"): ("src",),
+    ("html", "embed"): ("src", "code"),
     ("html", "object"): ("data",),
     ("html", "video"): ("src", "poster"),
     ("html", "input"): ("src",),
@@ -46,7 +46,9 @@ _LINKS = {
 _FRAMES = frozenset({"iframe", "frame", "embed", "object"})
 _DRAWN = ("fill", "mask", "filter", "cursor", "clip-path", "to", "values")
 _SPACE = " \t\n\r\f"
-_BY_LINK = frozenset({"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload"})
+_BY_LINK = frozenset(
+    {"stylesheet", "next", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload"}
+)
 
 
 class Response(NamedTuple):
@@ -76,12 +78,27 @@ def asked(response: Response, decoded_as: str = "") -> set[str]:
     found = {f"header {name}" for name, url in _in_headers(response.headers) if _is_held(url, PAGE)}
     if response.status != 200:
         return found
-    kind = next((value for name, value in response.headers if name.lower() == "content-type"), "")
-    if kind.partition(";")[0].strip().endswith("xml"):
-        return found | {what for what, url, base in _in_xml(response.body) if _is_held(url, base)}
+    given = ",".join(value for name, value in response.headers if name.lower() == "content-type")
+    kinds = [part.strip() for part in given.split(",") if part.partition(";")[0].strip() != "*/*"] or [given]
+    for kind in kinds:
+        # What any of several types makes of it counts: browsers differ.
+        found |= _in_body(response.body, kind, decoded_as)
+    return found
+
+
+def _in_body(body: bytes, kind: str, decoded_as: str) -> set[str]:
+    """Return what a browser asks for that takes the body for ``kind``."""
+    essence = kind.partition(";")[0].strip().lower()
+    if essence.endswith("xml"):
+        return {what for what, url, base in _in_xml(body) if _is_held(url, base)}
+    if essence.startswith("multipart/"):
+        documents = body.split(b"Content-Type: text/html\r\n\r\n")[1:]
+        return {what for document in documents for what in _in_html(document.decode(), 0)}
+    if essence == "text/plain":
+        return set()
     charset = decoded_as or charset_of(kind) or "utf-8"
-    text = response.body.removeprefix(b"\xef\xbb\xbf").decode(charset, "replace")
-    return found | set(_in_html(text, 0))
+    text = body.removeprefix(b"\xef\xbb\xbf").decode(charset, "replace")
+    return set(_in_html(text, 0))
 
 
 def _is_held(url: str, base: str) -> bool:
@@ -177,10 +194,18 @@ def _in_xml(body: bytes) -> list[tuple[str, str, str]]:
         short = {"http://www.w3.org/1999/xhtml": "html", "http://www.w3.org/2000/svg": "svg"}.get(space, "")
         plain = {key.replace("http://www.w3.org/1999/xlink|", "xlink:"): value for key, value in given.items()}
         found.extend((local, plain[key], PAGE) for key in _LINKS.get((short, local), ()) if key in plain)
+        drawn = [plain[key] for key in _DRAWN if short == "svg" and key in plain]
+        found.extend((local, url, PAGE) for text in drawn for url in _urls(tinycss2.parse_component_value_list(text)))
 
     def instruction(target: str, text: str) -> None:
         hrefs = re.findall(r"(?:\A|\s)href\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", text)
-        found.extend((target, one or other, PAGE) for one, other in hrefs if target == "xml-stylesheet")
+        if target == "xml-stylesheet":
+            found.extend((target, one or other, PAGE) for one, other in hrefs)
+            if "xsl" in text and any(f"{one}{other}".startswith("#") for one, other in hrefs):
+                # A style sheet in the page, which may make anything of it.
+                found.extend(
+                    (target, url, PAGE) for url in re.findall(r"https:[^<\"']*", body.decode("utf-8", "replace"))
+                )
 
     parser = expat.ParserCreate(namespace_separator="|")
     parser.StartElementHandler, parser.ProcessingInstructionHandler = start, instruction

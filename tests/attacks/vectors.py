@@ -206,6 +206,27 @@ DRAWINGS = {
     "an animation sets a cursor": _page(
         "svg-animations#SetElement", f'<svg><rect><set attributeName=cursor to="{_URL},auto"/></rect></svg>'
     ),
+    "a link of a drawing has a mask": _page("css-masking#the-mask", f'<svg><a mask="{_URL}"><rect/></a></svg>'),
+    "a quote in a comment before an address": _page(
+        "css-syntax#consume-comment", f'<svg><g mask="/*\'*/{_URL}"></g></svg>'
+    ),
+    "a bracket in a comment before an address": _page(
+        "css-syntax#consume-comment", f'<svg><path d="m0" fill="/*>*/{_URL}"></path></svg>'
+    ),
+    "the same in XML": Vector(
+        "css-masking#the-mask",
+        f'<svg xmlns="http://www.w3.org/2000/svg"><a mask="{_URL}"/></svg>'.encode(),
+        "image/svg+xml",
+    ),
+    "a style sheet in the page that makes another page": Vector(
+        "xml-stylesheet#the-xml-stylesheet-processing-instruction",
+        b'<?xml-stylesheet type="text/xsl" href="#a"?><html xmlns="http://www.w3.org/1999/xhtml"><body>'
+        b'<xsl:stylesheet id="a" version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">'
+        b'<xsl:template match="/">'
+        b'<xsl:element name="img"><xsl:attribute name="src">https://tracker.example/x</xsl:attribute></xsl:element>'
+        b"</xsl:template></xsl:stylesheet></body></html>",
+        "application/xhtml+xml",
+    ),
     "an instruction with another name before": Vector(
         "xml-stylesheet#the-xml-stylesheet-processing-instruction",
         b'<?xml-stylesheet type="text/css" ahref="a" href=\'https://tracker.example/x.css\'?>'
@@ -243,7 +264,48 @@ HEADERS = {
         "reporting-1#header", "Report-To", '{"max_age":1,"endpoints":[{"url":"https://tracker.example/x"}]}'
     ),
     "rules that speculate": _head("html#speculation-rules-header", "Speculation-Rules", '"https://tracker.example/x"'),
+    "the next page in a link": _head("html#link-type-next", "Link", "<https://tracker.example/x>; rel=next"),
     "network errors": _head("network-error-logging", "NEL", '{"report_to":"https://tracker.example/x"}'),
+}
+
+#: Markup that is hidden from who reads this as HTML, and none from who reads it as XML.
+_HIDDEN_IN_HTML = (_XHTML % f"<![CDATA[ > <!-- ]]>{_IMG[:-1]}/><![CDATA[ --> ]]>").encode()
+_PARTS = f"--b\r\nContent-Type: text/html\r\n\r\n{_DOC}{_IMG}\r\n--b--\r\n".encode()
+TYPES = {
+    "a type that says nothing beside XML": Vector(
+        "fetch#concept-header-extract-mime-type", _HIDDEN_IN_HTML, "application/xhtml+xml, */*"
+    ),
+    "the same beside another type of XML": Vector(
+        "fetch#concept-header-extract-mime-type", _HIDDEN_IN_HTML, "application/xml;charset=utf-8, */*;q=0.1"
+    ),
+    "HTML before XML": Vector(
+        "fetch#concept-header-extract-mime-type", _HIDDEN_IN_HTML, "text/html, application/xhtml+xml"
+    ),
+    "a drawing behind a text": Vector(
+        "fetch#concept-header-extract-mime-type", _HIDDEN_IN_HTML, "text/plain, application/xml"
+    ),
+    "documents that take the place of each other": Vector(
+        "html#read-multipart-x-mixed-replace", _PARTS, "multipart/x-mixed-replace; boundary=b"
+    ),
+}
+
+ELEMENTS = {
+    "a quote in a style without quotes": _page(
+        "html#attribute-value-(unquoted)-state", f"<p style=quotes:'a';background:{_URL}>x"
+    ),
+    "two quotes in a style without quotes": _page(
+        "html#attribute-value-(unquoted)-state", f'<p style=x:";y:";background:{_URL}>x'
+    ),
+    "a picture's source with a parameter": _page(
+        "html#update-the-source-set",
+        '<picture><source type="image/png;x=y" srcset="https://tracker.example/x"><img></picture>',
+    ),
+    "a picture's source of an older type": _page(
+        "html#update-the-source-set",
+        '<picture><source type="image/x-ms-bmp" srcset="https://tracker.example/x"><img></picture>',
+    ),
+    "the next page": _page("html#link-type-next", '<link rel="canonical NEXT" href="https://tracker.example/x">'),
+    "the code of an embed": _page("html#the-embed-element", "<embed type=text/html code=https://tracker.example/x>"),
 }
 
 _RUN = "trackNow(1)"
@@ -277,6 +339,8 @@ VECTORS = {
         "data": DATA,
         "drawings": DRAWINGS,
         "headers": HEADERS,
+        "types": TYPES,
+        "elements": ELEMENTS,
         "scripts": SCRIPTS,
     }.items()
     for name, vector in vectors.items()
