@@ -43,7 +43,15 @@ __all__ = [
     "AuditReport",
     "accepted_lines",
     "read_accepted",
+    "FIRING",
+    "finding_id",
+    "in_order",
+    "merge",
+    "outlives",
+    "own_service_lines",
+    "remedy_for",
     "report_of",
+    "undeclared",
 ]
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -67,6 +75,19 @@ KINDS: Mapping[str, Kind] = {
         "Fires with Global Privacy Control", ERROR, "A browser that objects for its visitor gets this all the same."
     ),
     "survives-withdrawal": Kind("Survives withdrawal", ERROR, "A visitor who took consent back still gets this."),
+    "first-party-tracker": Kind(
+        "Tracker on the site's own host",
+        ERROR,
+        "The site's own server passes on what a visitor does, before anybody was asked.",
+    ),
+    "put-in-behind": Kind(
+        "Put in behind consent_mw",
+        ERROR,
+        "It is in a page that visitors get, and consent_mw would have held it: something behind it put it in.",
+    ),
+    "consent-mode-differs": Kind(
+        "Consent Mode says something else", ERROR, "What the browser tells the vendor is not what the visitor chose."
+    ),
     "page-refused": Kind(
         "Page cannot be read", ERROR, "consent_mw would send an error page instead, as nothing may leave unread."
     ),
@@ -74,17 +95,25 @@ KINDS: Mapping[str, Kind] = {
         "Not declared", WARNING, "It stays held for everybody, since no visitor is asked about it."
     ),
     "cookie-outlives": Kind("Cookie lasts too long", WARNING, "It lasts longer than visitors are told."),
+    "reject-is-less": Kind(
+        "Refusing is harder than accepting", WARNING, "Who wants to say no has to look or click longer."
+    ),
+    "notice-is-hard": Kind("Notice is hard to use", WARNING, "Some people cannot read it or answer it."),
     "not-held": Kind(
         "Unknown third party", NOTE, "The configuration lets it load: nobody has said what it is."
     ),
     "never-seen": Kind(
         "Declared but never seen", NOTE, "Visitors are asked about it, and no page that was read has it."
     ),
+    "unknown-cookie": Kind(
+        "Unknown cookie", NOTE, "No service declares it, so visitors are not told what it is for."
+    ),
     "other-tool": Kind("Another consent tool", NOTE, "Two notices on one page contradict each other."),
 }  # fmt: skip
 
 _SEVERITIES = (ERROR, WARNING, NOTE)
-_FIRING = {
+#: The kind of what reaches others, by the pass in which it was seen.
+FIRING = {
     passes.UNTOUCHED: "fires-before-consent",
     passes.GPC: "fires-with-gpc",
     passes.REJECT: "fires-after-reject",
@@ -170,6 +199,8 @@ class AuditReport:
     would_hold: int = 0
     findings: list[AuditFinding] = field(default_factory=list)
     unseen: list[tuple[str, str]] = field(default_factory=list)
+    #: What a browser did, view by view: its requests with their causes, and the names of what it kept.
+    browser: list[dict[str, object]] = field(default_factory=list)
 
     @property
     def open(self) -> list[AuditFinding]:
@@ -195,29 +226,35 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
             _add(report.loading, load.service.id, 1)
             report.would_hold += load.is_held
     found: dict[str, AuditFinding] = {}
-    for name, kind in _FIRING.items():
+    for name, kind in FIRING.items():
         for page in walk.pages.get(name, []):
             for load in page.loads:
-                _note_load(found, page, load, kind if load.is_held else "not-held", name, wrapped=report.wrapped)
+                behind = name == passes.UNTOUCHED and page.marks.choice  # a page of ours has nothing left to hold
+                fires = "put-in-behind" if behind else kind
+                _note_load(found, page, load, fires if load.is_held else "not-held", name, wrapped=report.wrapped)
     for finding, page in _about_pages(untouched):
-        _merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
+        merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
     for page in (page for pages in walk.pages.values() for page in pages):
         for finding in _about_cookies(page, reader):
-            _merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
+            merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
     for finding in _about_declarations(report, reader):
         found[finding.id] = finding
-    order = list(KINDS)
-    report.findings = sorted(
-        found.values(), key=lambda one: (_SEVERITIES.index(one.severity), order.index(one.kind), one.name, one.id)
-    )
+    report.findings = in_order(found.values())
     return report
+
+
+def in_order(findings: Iterable[AuditFinding]) -> list[AuditFinding]:
+    """Return findings, the worst first."""
+    order = list(KINDS)
+    return sorted(findings, key=lambda one: (_SEVERITIES.index(one.severity), order.index(one.kind), one.name, one.id))
 
 
 def _add(counts: dict[str, int], id_: str, count: int) -> None:
     counts[id_] = counts.get(id_, 0) + count
 
 
-def _id(*facts: str) -> str:
+def finding_id(*facts: str) -> str:
+    """Return the id of a finding: of its kind, its service, the element and the host."""
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:10]
 
 
@@ -226,25 +263,30 @@ def _note_load(
 ) -> None:
     """Take up something that loads; what a later pass sees again belongs to the finding of the first."""
     service, seen = load.service, load.seen
-    first = next((one for one in _FIRING.values() if _id(one, service.id, seen.element, load.host) in found), kind)
+    known = ("put-in-behind", *FIRING.values())
+    first = next(
+        (one for one in known if finding_id(one, service.id, seen.element, load.host) in found),
+        kind,
+    )
     kind = kind if kind == "not-held" else first
     where = f"in a header: {seen.markup.partition(':')[0]}" if seen.element == "header" else f"by <{seen.element}>"
     what = f"{service.name}{f' ({service.vendor})' if service.vendor else ''}, {where}"
     if load.host and load.host != service.name:
         what += f", from {load.host}"
     finding = AuditFinding(
-        _id(kind, service.id, seen.element, load.host),
+        finding_id(kind, service.id, seen.element, load.host),
         kind,
         service.id,
         service.name,
         service.vendor,
         what + ".",
-        _remedy(kind, service, load.host, wrapped=wrapped),
+        remedy_for(kind, service, load.host, wrapped=wrapped),
     )
-    _merge(found, finding, pass_name, SeenPlace(page.path, seen.line, seen.column, seen.markup))
+    merge(found, finding, pass_name, SeenPlace(page.path, seen.line, seen.column, seen.markup))
 
 
-def _merge(found: dict[str, AuditFinding], finding: AuditFinding, pass_name: str, place: SeenPlace) -> None:
+def merge(found: dict[str, AuditFinding], finding: AuditFinding, pass_name: str, place: SeenPlace) -> None:
+    """Take up a finding, or one more place of one that is known."""
     known = found.setdefault(finding.id, finding)
     if pass_name not in known.passes:
         known.passes.append(pass_name)
@@ -254,10 +296,16 @@ def _merge(found: dict[str, AuditFinding], finding: AuditFinding, pass_name: str
             known.places.append(place)
 
 
-def _remedy(kind: str, service: Service, host: str, *, wrapped: bool) -> str:
+def remedy_for(kind: str, service: Service, host: str, *, wrapped: bool) -> str:
+    """Return what to do about something that loads, with the lines to paste."""
     if kind == "not-held":
         lines = own_service_lines(host or service.name)
         return f"Say what it is, so that visitors are asked, or told, about it:\n\n{lines}"
+    if kind == "put-in-behind":
+        return (
+            "Look at what stands between consent_mw and visitors (a CDN, a tag gateway, a proxy that edits pages), and"
+            " switch it off there, or put consent_mw in front of it."
+        )
     if not service.purposes:
         return f"Wrap the site with consent_mw, and say what it is:\n\n{own_service_lines(host or service.name)}"
     declare = f"    [[services]]\n    use = {toml_string(service.id)}"
@@ -286,10 +334,8 @@ def _about_pages(pages: Iterable[AuditedPage]) -> Iterator[tuple[AuditFinding, A
     for page in pages:
         if page.refused:
             remedy = "Correct what the response says of itself; docs/bad-input.md has the reasons one by one."
-            yield (
-                AuditFinding(_id("page-refused", page.refused), "page-refused", "", "Page", "", page.refused, remedy),
-                page,
-            )
+            id_ = finding_id("page-refused", page.refused)
+            yield AuditFinding(id_, "page-refused", "", "Page", "", page.refused, remedy), page
         for tool in tools_in(page.text):
             yield _other_tool(tool), page
 
@@ -297,7 +343,7 @@ def _about_pages(pages: Iterable[AuditedPage]) -> Iterator[tuple[AuditFinding, A
 def _other_tool(tool: OtherTool) -> AuditFinding:
     what = f"{tool.name} is on the site."
     remedy = f"Once consent_mw asks, take it out: {tool.delete}"
-    return AuditFinding(_id("other-tool", tool.id), "other-tool", tool.id, tool.name, "", what, remedy)
+    return AuditFinding(finding_id("other-tool", tool.id), "other-tool", tool.id, tool.name, "", what, remedy)
 
 
 def _about_cookies(page: AuditedPage, reader: Reader) -> Iterator[AuditFinding]:
@@ -306,23 +352,9 @@ def _about_cookies(page: AuditedPage, reader: Reader) -> Iterator[AuditFinding]:
         name, age = name_of_pair(value), _MAX_AGE.search(value)
         if age is None:
             continue
-        days = int(age[1]) // _DAY
         for service in reader.site.services:
-            told = next((most for glob, most in service.cookie_days.items() if fits(glob, name)), None)
-            if told is not None and days > told:
-                what = f"The cookie {name} of {service.name} lasts {days:,} days, and visitors are told {told:,}."
-                table = f"cookie_days = {{ {toml_string(name)} = {days} }}"
-                declare = f"    [[services]]\n    use = {toml_string(service.id)}\n    {table}"
-                remedy = f"Let it last shorter, or tell visitors:\n\n{declare}"
-                yield AuditFinding(
-                    _id("cookie-outlives", service.id, name),
-                    "cookie-outlives",
-                    service.id,
-                    service.name,
-                    service.vendor,
-                    what,
-                    remedy,
-                )
+            if finding := outlives(service, name, int(age[1]) // _DAY):
+                yield finding
 
 
 def _about_declarations(report: AuditReport, reader: Reader) -> Iterator[AuditFinding]:
@@ -332,12 +364,8 @@ def _about_declarations(report: AuditReport, reader: Reader) -> Iterator[AuditFi
         return  # it declares what it sees
     seen = set(report.held) | set(report.loading)
     for id_ in sorted(seen & set(reader.services) - set(site.by_id)):
-        service = reader.services[id_]
-        if service.necessary:
-            continue
-        what = f"{service.name} is on the site and not in its configuration."
-        remedy = f"Ask visitors about it:\n\n    [[services]]\n    use = {toml_string(id_)}"
-        yield AuditFinding(_id("undeclared", id_), "undeclared", id_, service.name, service.vendor, what, remedy)
+        if not reader.services[id_].necessary:
+            yield undeclared(reader.services[id_])
     for service in site.optional:
         if service.id not in seen and not seen.intersection(service.purposes):
             what = f"{service.name} is declared, and no page that was read has it."
@@ -345,9 +373,29 @@ def _about_declarations(report: AuditReport, reader: Reader) -> Iterator[AuditFi
                 "Take it out of the configuration if it is gone. An audit does not see what other scripts load, nor"
                 " pages it was not led to."
             )
-            yield AuditFinding(
-                _id("never-seen", service.id), "never-seen", service.id, service.name, service.vendor, what, remedy
-            )
+            id_ = finding_id("never-seen", service.id)
+            yield AuditFinding(id_, "never-seen", service.id, service.name, service.vendor, what, remedy)
+
+
+def undeclared(service: Service) -> AuditFinding:
+    """Return the finding on a known service that the configuration does not name."""
+    what = f"{service.name} is on the site and not in its configuration."
+    remedy = f"Ask visitors about it:\n\n    [[services]]\n    use = {toml_string(service.id)}"
+    id_ = finding_id("undeclared", service.id)
+    return AuditFinding(id_, "undeclared", service.id, service.name, service.vendor, what, remedy)
+
+
+def outlives(service: Service, name: str, days: int) -> AuditFinding | None:
+    """Return the finding on a cookie of a declared service that lasts longer than visitors are told, if it does."""
+    told = next((most for glob, most in service.cookie_days.items() if fits(glob, name)), None)
+    if told is None or days <= told:
+        return None
+    what = f"The cookie {name} of {service.name} lasts {days:,} days, and visitors are told {told:,}."
+    table = f"cookie_days = {{ {toml_string(name)} = {days} }}"
+    declare = f"    [[services]]\n    use = {toml_string(service.id)}\n    {table}"
+    remedy = f"Let it last shorter, or tell visitors:\n\n{declare}"
+    id_ = finding_id("cookie-outlives", service.id, name)
+    return AuditFinding(id_, "cookie-outlives", service.id, service.name, service.vendor, what, remedy)
 
 
 # -- accepted findings

@@ -9,6 +9,7 @@ one that only looks held still has one, and is found. Everything stays in its li
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 from consent_mw.audit.targets import Response
 from consent_mw.catalogue.definitions import joined
 from consent_mw.core.decide import decide
+from consent_mw.core.globs import Globs
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Service
@@ -31,11 +33,14 @@ from consent_mw.errors import RefusedMarkup
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.places import Places
 from consent_mw.html.suspects import host_of_stranger
+from consent_mw.html.urls import Url
+from consent_mw.html.urls import resolve
 from consent_mw.html.watched import SeenHold
 from consent_mw.http.observed import Observer
 from consent_mw.http.observed import ObservingView
 from consent_mw.http.request import RequestHead
 from consent_mw.http.tracker_cookies import is_own
+from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
 
 __all__ = ["AuditedPage", "PageMarks", "Reader", "SeenLoad", "host_in", "way_on"]
@@ -43,6 +48,7 @@ __all__ = ["AuditedPage", "PageMarks", "Reader", "SeenLoad", "host_in", "way_on"
 #: Marks of ours, and what stands in their place, as long, where a page is read once more.
 _MARK, _READ_MARK = b"data-cmw-", b"cmw-read-"
 _ANY_MARK = re.compile(_MARK, re.IGNORECASE)
+_NO_PAGE = Url("https", "", "/")
 _ADDRESS = re.compile(r"(?:https?:|wss?:)?//([A-Za-z0-9.-]+\.[A-Za-z0-9-]+)(?::\d+)?")
 
 
@@ -209,6 +215,37 @@ class Reader:
             refused,
             text,
         )
+
+    def services_at(self, url: str, origin: str) -> tuple[Service, ...]:
+        """Return the services, known or declared, that a request for ``url`` goes to from a page of ``origin``."""
+        ids = self._policy.matcher.url(url, resolve(origin + "/", _NO_PAGE))
+        return tuple(self.services[id_] for id_ in ids if id_ in self.services)
+
+    def waits(self, service: Service) -> bool:
+        """Return whether a service waits for a visitor's choice."""
+        return service.id not in self._policy.allowed and not service.necessary
+
+    def may_load(self, url: str) -> bool:
+        """Return whether the owner lets a host run that no service names."""
+        return self._policy.allows(resolve(url, _NO_PAGE))
+
+    def keepers(self, kind: str, name: str) -> tuple[Service, ...]:
+        """Return the services that keep something under a name in browsers: a cookie, a key, a database."""
+        globs = self._kept_by.get(kind)
+        names = names_of(name) if kind == "cookie" else (name,)
+        ids = dict.fromkeys(id_ for one in names for id_ in globs.values(one)) if globs else {}
+        return tuple(self.services[id_] for id_ in ids)
+
+    @cached_property
+    def _kept_by(self) -> Mapping[str, Globs[str]]:
+        every = self.services.values()
+        keys = Globs((glob, service.id) for service in every for glob in service.storage)
+        return {
+            "cookie": Globs((glob, service.id) for service in every for glob in service.cookies),
+            "local storage": keys,
+            "session storage": keys,
+            "IndexedDB": Globs((glob, service.id) for service in every for glob in service.databases),
+        }
 
     def _opened(self, answer: Response) -> bytes:
         body = answer.body

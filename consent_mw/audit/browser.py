@@ -1,0 +1,373 @@
+"""
+The visitors of an audit in a real browser.
+
+Each visitor is a fresh profile. The one who never chooses comes twice, with scripts and without; one sends Global
+Privacy Control; one presses the button that refuses; and where the owner lets the audit grant something, one accepts
+and then takes it back. They go to the pages that :mod:`consent_mw.audit.passes` found; what a page did is recorded by
+:mod:`consent_mw.audit.browser_page`.
+
+No host but the site's own, and those that are allowed, can be reached: the browser is started so that it finds no
+address for any other. What a page asks of them is seen all the same; what their answers would bring is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import time
+from collections.abc import AsyncIterator
+from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Any
+from urllib.parse import urlsplit
+
+from consent_mw.audit.browser_page import LiveBounds
+from consent_mw.audit.browser_page import LivePage
+from consent_mw.audit.browser_page import PageRecorder
+from consent_mw.audit.browser_page import StorageWatch
+from consent_mw.audit.notices import OWN
+from consent_mw.audit.notices import NoticeLook
+from consent_mw.audit.notices import find_notice
+from consent_mw.audit.notices import press
+from consent_mw.audit.notices import take_back
+from consent_mw.audit.passes import ACCEPT
+from consent_mw.audit.passes import GPC
+from consent_mw.audit.passes import REJECT
+from consent_mw.audit.passes import UNTOUCHED
+from consent_mw.audit.passes import WITHDRAW
+from consent_mw.audit.targets import AppTarget
+from consent_mw.audit.targets import AuditTarget
+from consent_mw.errors import ConsentError
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+    from playwright.async_api import BrowserContext
+    from playwright.async_api import Playwright
+    from playwright.async_api import Route
+
+__all__ = ["NO_SCRIPTS", "LivePlan", "LiveWalk", "NoBrowser", "browse", "launched", "walk_in"]
+
+#: Behind the name of a pass without scripts.
+NO_SCRIPTS = ", without scripts"
+#: Seconds that a profile or a browser may take to close.
+_CLOSING = 10.0
+#: Seconds beyond a page's own that a step with it may take.
+_SLACK = 15.0
+_OBJECTING = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true, configurable: true})"
+_CANDIDATES = (
+    "/usr/lib/chromium/chromium",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
+_HOST = re.compile(r"[A-Za-z0-9.-]+")
+
+
+class NoBrowser(ConsentError):
+    """There is no browser, or no Playwright; the message says what to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePlan:
+    """
+    How far the visits in a browser go.
+
+    Args:
+        seconds: For everything.
+        accept: Whether something may be granted, which writes a consent record.
+        cookies: Sent to the site, as ``name=value``: a login.
+        hosts: Hosts that may be reached beside the site's own; ``*`` for all.
+        bounds: For each page.
+    """
+
+    seconds: float = 300.0
+    accept: bool = False
+    cookies: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    bounds: LiveBounds = field(default_factory=LiveBounds)
+
+
+@dataclass
+class LiveWalk:
+    """What a browser saw: pages by pass, and the notice."""
+
+    pages: dict[str, list[LivePage]] = field(default_factory=dict)
+    notice: NoticeLook | None = None
+    #: Path or step, and why it could not be looked at.
+    unseen: list[tuple[str, str]] = field(default_factory=list)
+
+
+def browse(
+    target: AuditTarget,
+    paths: Sequence[str],
+    plan: LivePlan,
+    executable: str = "",
+    told: Callable[[int, str], object] = lambda *_: 0,
+) -> LiveWalk:
+    """
+    Visit pages with a Chromium that is started for it.
+
+    Raises:
+        NoBrowser: Playwright or the browser is not installed.
+    """
+
+    async def run() -> LiveWalk:
+        async with launched(target.origin, plan.hosts, executable) as browser:
+            return await walk_in(browser, target, paths, plan, told)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def launched(origin: str, hosts: Sequence[str], executable: str = "") -> AsyncIterator[Browser]:
+    """
+    Start a Chromium that reaches the site and the allowed hosts alone.
+
+    Raises:
+        NoBrowser: Playwright or the browser is not installed.
+    """
+    try:
+        from playwright.async_api import async_playwright
+    except ImportError:
+        raise NoBrowser("A browser needs Playwright: pip install 'consent_mw[audit]'.") from None
+    async with async_playwright() as playwright:
+        browser = await _start(playwright, _flags(origin, hosts), executable)
+        try:
+            yield browser
+        finally:
+            with suppress(Exception):  # it is ended with Playwright at the latest
+                await asyncio.wait_for(browser.close(), _CLOSING)
+
+
+def _flags(origin: str, hosts: Sequence[str]) -> list[str]:
+    own = urlsplit(origin).hostname or "localhost"
+    allowed = [own, *(host for host in hosts if _HOST.fullmatch(host))]
+    flags = ["--disable-quic", "--disable-component-update"]
+    if "*" not in hosts:
+        rules = ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in dict.fromkeys(allowed))])
+        flags.append(f"--host-resolver-rules={rules}")
+    return flags
+
+
+async def _start(playwright: Playwright, flags: list[str], executable: str) -> Browser:
+    from playwright.async_api import Error
+
+    path = executable or next((found for name in _CANDIDATES if (found := shutil.which(name))), None)
+    own = playwright.chromium.executable_path
+    if not executable and os.path.exists(own):
+        path = own
+    if path is None:
+        raise NoBrowser("No Chromium was found: install the package chromium, or run `playwright install chromium`.")
+    why = ""
+    # Chromium's sandbox needs a user that is not root, and namespaces that some containers lack.
+    for sandbox in (True, False) if os.name == "posix" and os.geteuid() else (False,):
+        try:
+            return await playwright.chromium.launch(executable_path=path, args=flags, chromium_sandbox=sandbox)
+        except Error as error:
+            why = error.message.strip().partition("\n")[0]
+    raise NoBrowser(f"{path} did not start: {why[:200]}")
+
+
+async def walk_in(
+    browser: Browser,
+    target: AuditTarget,
+    paths: Sequence[str],
+    plan: LivePlan,
+    told: Callable[[int, str], object] = lambda *_: 0,
+    **profile: Any,
+) -> LiveWalk:
+    """
+    Visit pages with a running browser.
+
+    Args:
+        told: Hears how many pages were seen in a pass, and which comes next.
+        profile: More arguments for Playwright's ``new_context``.
+    """
+    visits = _Visits(browser, target, list(paths), plan, told, profile)
+    await visits.all()
+    return visits.found
+
+
+class _Visits:
+    """The visitors, one after the other."""
+
+    def __init__(
+        self,
+        browser: Browser,
+        target: AuditTarget,
+        paths: list[str],
+        plan: LivePlan,
+        told: Callable[[int, str], object],
+        profile: dict[str, Any],
+    ) -> None:
+        self.found = LiveWalk()
+        self._browser = browser
+        self._target = target
+        self._paths = paths
+        self._plan = plan
+        self._told = told
+        self._profile = profile
+        self._deadline = time.monotonic() + plan.seconds
+
+    async def all(self) -> None:
+        """Make the visits that the site calls for."""
+        await self._visitor(UNTOUCHED)
+        await self._visitor(UNTOUCHED + NO_SCRIPTS, scripts=False)
+        await self._visitor(GPC, objects=True)
+        notice = self.found.notice
+        if notice is None:
+            self.found.unseen.append(("after a choice", "no notice was found in a browser"))
+            return
+        if notice.reject is not None:
+            await self._visitor(REJECT, chooses=True)
+        else:
+            self.found.unseen.append((REJECT, "no button was found that refuses"))
+        if notice.tool == OWN and notice.reject is not None:
+            await self._visitor(REJECT + NO_SCRIPTS, chooses=True, scripts=False)
+        if self._plan.accept and notice.accept is not None:
+            await self._visitor(ACCEPT, chooses=True, accepts=True)
+
+    async def _visitor(
+        self, name: str, *, scripts: bool = True, objects: bool = False, chooses: bool = False, accepts: bool = False
+    ) -> None:
+        """Let one visitor come: look at the pages, or choose on the first and look at all then."""
+        from playwright.async_api import Error
+
+        watch = StorageWatch()
+        try:
+            context = await self._context(watch, scripts=scripts, objects=objects)
+        except Error as error:
+            self.found.unseen.append((name, f"the browser failed: {error.message[:200]}"))
+            return
+        try:
+            if chooses:
+                first = self.found.pages.setdefault(name, [])
+                page = await self._choose(context, watch, name, lambda page: press(page, accept=accepts))
+                if page is None:
+                    del self.found.pages[name]
+                    return
+                first.append(page)
+            await self._look(context, watch, name)
+            if accepts:
+                await self._withdraw(context, watch)
+        finally:
+            with suppress(Exception):  # a profile that cannot be closed ends with the browser
+                await asyncio.wait_for(context.close(), _CLOSING)
+
+    async def _withdraw(self, context: BrowserContext, watch: StorageWatch) -> None:
+        if self.found.notice is None or self.found.notice.tool != OWN:
+            self.found.unseen.append((WITHDRAW, "how another tool takes consent back is not known"))
+            return
+        page = await self._choose(context, watch, WITHDRAW, take_back)
+        if page is not None:
+            self.found.pages[WITHDRAW] = [page]
+            await self._look(context, watch, WITHDRAW)
+
+    async def _context(self, watch: StorageWatch, *, scripts: bool, objects: bool) -> BrowserContext:
+        options: dict[str, Any] = {"java_script_enabled": scripts, "accept_downloads": False, **self._profile}
+        context = await self._browser.new_context(**options)
+        if objects:
+            await context.set_extra_http_headers({"Sec-GPC": "1"})
+            await context.add_init_script(_OBJECTING)
+        if scripts:
+            await watch.attach(context)
+        if self._plan.cookies:
+            pairs = [pair.partition("=") for pair in self._plan.cookies]
+            await context.add_cookies(
+                [{"name": name, "value": value, "url": self._target.origin + "/"} for name, _, value in pairs]
+            )
+        if isinstance(self._target, AppTarget):
+            await context.route(re.compile("^" + re.escape(self._target.origin) + "/"), self._answer)
+        return context
+
+    async def _answer(self, route: Route) -> None:
+        """Answer a request for the application in this process."""
+        request = route.request
+        headers = {name: value for name, value in request.headers.items() if not name.startswith(":")}
+        cookies = await route.request.frame.page.context.cookies(request.url)
+        if cookies:
+            headers["cookie"] = "; ".join(f"{one.get('name')}={one.get('value')}" for one in cookies)
+        parts = urlsplit(request.url)
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        form = (request.post_data_buffer or b"") if request.method == "POST" else None
+        headers.pop("accept-encoding", None)
+        answer = await asyncio.to_thread(self._target.ask, path, headers, form)
+        with suppress(Exception):  # the page may be gone by now
+            if not answer.status:
+                await route.abort()
+                return
+            # What Playwright sends is opened and whole.
+            kept = [(k, v) for k, v in answer.headers if k.lower() not in ("content-length", "transfer-encoding")]
+            joined: dict[str, str] = {}
+            for name, value in kept:
+                key = name.lower()
+                joined[key] = joined[key] + ("\n" if key == "set-cookie" else ", ") + value if key in joined else value
+            await route.fulfill(status=answer.status, headers=joined, body=answer.body)
+
+    async def _look(self, context: BrowserContext, watch: StorageWatch, name: str) -> None:
+        seen = self.found.pages.setdefault(name, [])
+        for path in self._paths:
+            if time.monotonic() > self._deadline:
+                self.found.unseen.append((name, "the time was over"))
+                return
+            self._told(len(seen), f"{name}, in a browser: {path}")
+            recorder = PageRecorder(context, watch, self._target.origin, path)
+            judges = name == UNTOUCHED and self.found.notice is None
+
+            async def view(recorder: PageRecorder = recorder, judges: bool = judges) -> None:
+                await recorder.open(self._plan.bounds)
+                await recorder.visit()
+                if judges:
+                    self.found.notice = await find_notice(recorder.page)
+
+            seen.append(await self._bounded(recorder, view, name))
+
+    async def _choose(
+        self, context: BrowserContext, watch: StorageWatch, name: str, act: Callable[..., Any]
+    ) -> LivePage | None:
+        """Choose on the first page that lets one; return what followed, or None where none did."""
+        why = "no page could be opened"
+        for path in self._paths[:3]:
+            recorder = PageRecorder(context, watch, self._target.origin, path)
+            done: list[str] = []
+
+            async def view(recorder: PageRecorder = recorder, done: list[str] = done) -> None:
+                await recorder.open(self._plan.bounds)
+                await recorder.visit()
+                recorder.forget()
+                done.append(await act(recorder.page))
+                await recorder.settle(self._plan.bounds.seconds)
+                await asyncio.sleep(self._plan.bounds.linger)
+
+            page = await self._bounded(recorder, view, name)
+            if done == [""]:
+                return page
+            why = done[0] if done else "; ".join(page.problems) or why
+        self.found.unseen.append((name, f"the choice could not be made: {why}"))
+        return None
+
+    async def _bounded(self, recorder: PageRecorder, view: Callable[[], Any], name: str) -> LivePage:
+        """Run a view of a page; whatever goes wrong is said, and ends this view alone."""
+        from playwright.async_api import Error
+
+        limit = 2 * self._plan.bounds.seconds + self._plan.bounds.linger + _SLACK
+        try:
+            await asyncio.wait_for(view(), limit)
+        except TimeoutError:
+            recorder.record.problems.append("the page did not answer any more")
+        except Error as error:
+            recorder.record.problems.append(error.message.strip().partition("\n")[0][:200])
+        try:
+            page = await asyncio.wait_for(recorder.end(), _SLACK)
+        except (TimeoutError, Error, AssertionError):
+            page = recorder.record
+        self.found.unseen += [(f"{page.path} {name}, in a browser", problem) for problem in page.problems]
+        return page

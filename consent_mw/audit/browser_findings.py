@@ -1,0 +1,313 @@
+"""
+What a browser adds to a report: requests and cookies that no markup shows, and what is wrong with the notice.
+
+What the pages' own markup showed already gets another place as evidence, and no second finding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import parse_qs
+from urllib.parse import urlsplit
+
+from consent_mw.audit import passes
+from consent_mw.audit.browser import NO_SCRIPTS
+from consent_mw.audit.browser import LiveWalk
+from consent_mw.audit.browser_page import Cause
+from consent_mw.audit.browser_page import KeptItem
+from consent_mw.audit.browser_page import LivePage
+from consent_mw.audit.browser_page import LiveRequest
+from consent_mw.audit.findings import FIRING
+from consent_mw.audit.findings import AuditFinding
+from consent_mw.audit.findings import AuditReport
+from consent_mw.audit.findings import SeenPlace
+from consent_mw.audit.findings import finding_id
+from consent_mw.audit.findings import in_order
+from consent_mw.audit.findings import merge
+from consent_mw.audit.findings import outlives
+from consent_mw.audit.findings import own_service_lines
+from consent_mw.audit.findings import remedy_for
+from consent_mw.audit.findings import undeclared
+from consent_mw.audit.notices import OWN
+from consent_mw.audit.notices import NoticeLook
+from consent_mw.audit.other_tools import OTHER_TOOLS
+from consent_mw.audit.pages import Reader
+from consent_mw.core.model import MARKETING
+from consent_mw.core.model import Service
+from consent_mw.html.urls import site_of
+from consent_mw.http.tracker_cookies import is_own
+
+__all__ = ["ToldConsent", "add_browser", "consent_on_the_wire"]
+
+#: What markup says for each kind of request, to find the same thing in the pages as they were sent.
+_ELEMENTS = ("script", "img", "iframe", "link", "image", "object", "embed", "style", "video", "audio", "source")
+#: The kinds under which something that reaches others may have been found.
+_FIRES = ("first-party-tracker", *FIRING.values())
+#: Parameters by which a hit of a vendor's is known whatever host and path it goes to, and whose it is.
+_WIRE_SIGNS = (
+    (re.compile(r"(?:^|[?&])tid=(?:G-|UA-)[A-Z0-9]{4}", re.IGNORECASE), "google-analytics"),
+    (re.compile(r"(?:^|[?&])tid=(?:AW-|DC-)[A-Z0-9]{4}", re.IGNORECASE), "google-ads"),
+    (re.compile(r"(?:^|[?&])ev=PageView(?:&|$).*(?:^|[?&])(?:id|fbp)="), "meta-pixel"),
+    (re.compile(r"(?:^|[?&])idsite=\d+(?:&|$).*(?:^|[?&])_id=[0-9a-f]{16}"), "matomo"),
+)
+#: Google's signals on the wire, and the purpose of ours for each; gcd has a letter for each of them in this order.
+_GOOGLE = (("ad_storage", MARKETING), ("analytics_storage", "analytics"))
+_GCS = re.compile(r"G1([01-])([01-])")
+_GCD_LETTER = re.compile(r"[a-z]")
+_GCD_GRANTED, _GCD_DENIED = frozenset("tnrv"), frozenset("pqmu")
+_OWN_STYLES = "Take out the site's own styles that reach into [data-cmw-banner]."
+#: Bytes of a body and an address that are searched.
+_SEARCHED = 4_000
+
+
+class ToldConsent(NamedTuple):
+    """What a request tells a vendor of one purpose."""
+
+    signal: str
+    purpose: str
+    is_granted: bool
+
+
+def consent_on_the_wire(request: LiveRequest) -> list[ToldConsent]:
+    """
+    Return what a request says of the visitor's choice: the vendor's signal, the purpose, and whether it is granted.
+
+    Google's ``gcs`` and ``gcd``, and the ``asc`` of Microsoft's UET, are read; in whatever host's address they stand.
+    """
+    found: dict[str, ToldConsent] = {}
+    for query in (urlsplit(request.url).query[:_SEARCHED], request.body[:_SEARCHED]):
+        fields = parse_qs(query, max_num_fields=200) if query.count("&") < 200 else {}  # noqa: PLR2004
+        if match := _GCS.fullmatch(fields.get("gcs", [""])[0]):
+            for (signal, purpose), value in zip(_GOOGLE, match.groups(), strict=True):
+                if value != "-":
+                    found[signal] = ToldConsent(signal, purpose, value == "1")
+        letters = _GCD_LETTER.findall(fields.get("gcd", [""])[0])
+        for (signal, purpose), letter in zip(_GOOGLE, letters, strict=False):
+            if letter in _GCD_GRANTED | _GCD_DENIED:
+                found.setdefault(signal, ToldConsent(signal, purpose, letter in _GCD_GRANTED))
+        if (value := fields.get("asc", [""])[0]) in ("G", "D"):
+            found["asc"] = ToldConsent("asc", MARKETING, value == "G")
+    return list(found.values())
+
+
+def add_browser(report: AuditReport, walk: LiveWalk, reader: Reader, origin: str) -> None:
+    """Add to a report what a browser saw on a site of that origin."""
+    found = {finding.id: finding for finding in report.findings}
+    live = _Live(report, reader, origin, found)
+    for name, pages in walk.pages.items():
+        for page in pages:
+            live.take(name, page)
+            report.browser.append(_row(name, page))
+    if walk.notice is not None:
+        for finding in _about_notice(walk.notice):
+            merge(found, finding, passes.UNTOUCHED, SeenPlace("/", 0, 0, ""))
+    live.about_declarations()
+    report.unseen += walk.unseen
+    report.findings = in_order(found.values())
+
+
+def _row(name: str, page: LivePage) -> dict[str, object]:
+    """Return a view of a page for the report: names, and no values of anything."""
+    return {
+        "pass": name,
+        "path": page.path,
+        "requests": [
+            {"url": one.shown, "kind": one.kind, "causes": [_shown(cause) for cause in one.causes]}
+            for one in page.requests
+        ],
+        "kept": [
+            {"kind": one.kind, "name": one.name, "where": one.where, "days": one.days, "set by": one.setter}
+            for one in page.kept
+        ],
+    }
+
+
+def _shown(cause: Cause) -> str:
+    bare = cause.url.partition("?")[0].partition("#")[0]
+    return str(Cause(cause.how, bare, cause.line, cause.column))
+
+
+class _Live:
+    """Turns what one browser after the other did into findings."""
+
+    def __init__(self, report: AuditReport, reader: Reader, origin: str, found: dict[str, AuditFinding]) -> None:
+        self._report = report
+        self._reader = reader
+        self._origin = origin
+        self._own = site_of(urlsplit(origin).hostname or "")
+        self._found = found
+        self._services: set[str] = set()
+
+    def take(self, name: str, page: LivePage) -> None:
+        """Take up one view of a page."""
+        for request in page.requests:
+            self._take_request(name, page, request)
+        for item in page.kept:
+            self._take_kept(name, page, item)
+
+    def about_declarations(self) -> None:
+        """Set right what the markup alone could say of the configuration."""
+        site = self._reader.site
+        for id_ in self._services:
+            self._found.pop(finding_id("never-seen", id_), None)
+            if not site.learning and id_ not in site.by_id and not self._reader.services[id_].necessary:
+                finding = undeclared(self._reader.services[id_])
+                self._found.setdefault(finding.id, finding)
+
+    # -- requests
+
+    def _take_request(self, name: str, page: LivePage, request: LiveRequest) -> None:
+        third = site_of(request.host) != self._own
+        services = self._services_of(request)
+        self._services.update(service.id for service in services)
+        self._check_signals(name, page, request)
+        kind = FIRING.get(name.removesuffix(NO_SCRIPTS))
+        waiting = [service for service in services if self._reader.waits(service)]
+        if kind is None or not (waiting or third):
+            return
+        if waiting:
+            for service in waiting[:1]:
+                self._fires(name, page, request, service, kind if third else "first-party-tracker")
+        elif not services and not self._reader.may_load(request.url):
+            self._fires(name, page, request, Service(request.host, request.host, "", ()), "not-held")
+
+    def _first(self, kind: str, *facts: str) -> str:
+        """Return the kind under which the same was found in an earlier pass, or else this one."""
+        return next((one for one in _FIRES if finding_id(one, *facts) in self._found), kind)
+
+    def _services_of(self, request: LiveRequest) -> list[Service]:
+        found = list(self._reader.services_at(request.url, self._origin))
+        if not found:
+            query = urlsplit(request.url).query[:_SEARCHED]
+            for sign, id_ in _WIRE_SIGNS:
+                if (sign.search(query) or sign.search(request.body)) and id_ in self._reader.services:
+                    found.append(self._reader.services[id_])
+        return found
+
+    def _fires(self, name: str, page: LivePage, request: LiveRequest, service: Service, kind: str) -> None:
+        place = self._place(page, request)
+        if kind != "not-held":
+            kind = self._first(kind, service.id, "request", request.host)
+        for one in ("put-in-behind", *_FIRES) if kind != "not-held" else ("not-held",):
+            for element in _ELEMENTS:
+                known = self._found.get(finding_id(one, service.id, element, request.host))
+                if known is not None:
+                    if place not in known.places and name not in known.passes:
+                        known.passes.append(name)
+                    return
+        owner = f" ({service.vendor})" if service.vendor else ""
+        what = f"{service.name}{owner}, by a request of kind {request.kind}"
+        what += f" to {request.host}." if request.host != service.name else "."
+        remedy = remedy_for(kind, service, request.host, wrapped=self._report.wrapped)
+        finding = AuditFinding(
+            finding_id(kind, service.id, "request", request.host),
+            kind,
+            service.id,
+            service.name,
+            service.vendor,
+            what,
+            self._remedy(remedy, service, kind),
+        )
+        merge(self._found, finding, name, place)
+
+    def _remedy(self, usual: str, service: Service, kind: str) -> str:
+        """Return the remedy for something that a script asked for, which no rewriter of pages sees."""
+        if kind == "not-held" or not self._report.wrapped:
+            return usual
+        declared = service.id in self._reader.site.by_id
+        lines = "" if declared else f"\n\n    [[services]]\n    use = {service.id!r}".replace("'", '"')
+        return (
+            "A script of the page asks for it. The guard holds what scripts ask of declared services; "
+            + (
+                "that it was not held means that the request was made where the guard is not (a worker, another frame, "
+                "paths.untouched) or to an address of the site's own: mark the script with data-consent."
+                if declared
+                else "so declare it:"
+            )
+            + lines
+        )
+
+    @staticmethod
+    def _place(page: LivePage, request: LiveRequest) -> SeenPlace:
+        line = column = 0
+        for cause in request.causes:
+            if cause.how in ("parser", "script") and urlsplit(cause.url).path == page.path.partition("?")[0]:
+                line, column = cause.line, cause.column
+                break
+        chain = " < ".join(_shown(cause) for cause in request.causes if cause.how != "visit")
+        return SeenPlace(page.path, line, column, f"{request.shown}{f' < {chain}' if chain else ''}"[:400])
+
+    def _check_signals(self, name: str, page: LivePage, request: LiveRequest) -> None:
+        """Compare what a request tells a vendor with what the visitor chose."""
+        base = name.removesuffix(NO_SCRIPTS)
+        purposes = {purpose.id for purpose in self._reader.site.purposes}
+        for signal, purpose, is_granted in consent_on_the_wire(request):
+            should = base == passes.ACCEPT
+            if is_granted == should or (should and purpose not in purposes):
+                continue
+            said, chose = ("granted", "did not grant it") if is_granted else ("denied", "granted it")
+            what = f"{request.host} is told that {signal} is {said}, and the visitor {base} {chose}."
+            remedy = (
+                "Take the site's own gtag('consent', ...) or uetq consent calls out: consent_mw tells vendors what the"
+                " visitor chose. A container that sets its own default says so in its consent settings."
+            )
+            id_ = finding_id("consent-mode-differs", signal, said, request.host)
+            finding = AuditFinding(id_, "consent-mode-differs", signal, signal, "", what, remedy)
+            merge(self._found, finding, name, self._place(page, request))
+
+    # -- what is kept
+
+    def _take_kept(self, name: str, page: LivePage, item: KeptItem) -> None:
+        if item.kind == "cookie" and is_own(item.name) or item.kind in ("cache", "service worker"):
+            return
+        services = self._reader.keepers(item.kind, item.name)
+        if item.kind == "cookie":
+            self._services.update(service.id for service in services[:1] if service.id in self._reader.site.by_id)
+            for service in services:
+                if service.id in self._reader.site.by_id and (finding := outlives(service, item.name, item.days)):
+                    merge(self._found, finding, name, SeenPlace(page.path, 0, 0, item.setter))
+        kind = FIRING.get(name.removesuffix(NO_SCRIPTS))
+        if kind is None:
+            return
+        waiting = [service for service in services if self._reader.waits(service)]
+        place = SeenPlace(page.path, 0, 0, f"{item.kind} {item.name}{f' < {item.setter}' if item.setter else ''}"[:400])
+        if waiting and len(waiting) == len(services):
+            service = waiting[0]
+            kind = self._first(kind, service.id, item.kind, item.name)
+            what = f"{service.name} ({service.vendor}) keeps {item.name} in the browser, as {item.kind}."
+            finding = AuditFinding(
+                finding_id(kind, service.id, item.kind, item.name),
+                kind,
+                service.id,
+                service.name,
+                service.vendor,
+                what,
+                remedy_for(kind, service, "", wrapped=self._report.wrapped),
+            )
+            merge(self._found, finding, name, place)
+        elif item.kind == "cookie" and not services:
+            what = f"The cookie {item.name} for {item.where} is in no service."
+            lines = own_service_lines(item.where.lstrip(".")) + f'\n    cookies = ["{item.name}"]'
+            remedy = f'Say what it is, so that visitors are told; the purpose may be "necessary":\n\n{lines}'
+            id_ = finding_id("unknown-cookie", item.name, item.where)
+            merge(self._found, AuditFinding(id_, "unknown-cookie", "", item.name, "", what, remedy), name, place)
+
+
+# -- the notice
+
+
+def _about_notice(notice: NoticeLook) -> Iterator[AuditFinding]:
+    names = {OWN: "consent_mw", "": "The notice", **{tool.id: tool.name for tool in OTHER_TOOLS}}
+    whose = names.get(notice.tool, notice.tool)
+    ours = notice.tool == OWN
+    for text in notice.less:
+        what = f"{whose}: of the button that refuses, {text}." if not text.startswith("there") else f"{whose}: {text}."
+        remedy = _OWN_STYLES if ours else "Give both buttons the same size, weight, colours and place."
+        id_ = finding_id("reject-is-less", notice.tool, re.sub(r"[\d.,]+", "", text))
+        yield AuditFinding(id_, "reject-is-less", notice.tool, whose, "", what, remedy)
+    for text in notice.hard:
+        id_ = finding_id("notice-is-hard", notice.tool, re.sub(r"[\d.,]+", "", text))
+        remedy = _OWN_STYLES if ours else "Change it in the tool."
+        yield AuditFinding(id_, "notice-is-hard", notice.tool, whose, "", f"{whose}: {text}.", remedy)

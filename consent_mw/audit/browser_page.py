@@ -1,0 +1,483 @@
+"""
+Records one view of one page in a browser: every request with what set it off, and everything that was kept.
+
+Theory of operation
+-------------------
+
+Two sources are joined. Chromium's own protocol (https://chromedevtools.github.io/devtools-protocol/tot/Network/) tells
+the requests and sockets of a page with their initiator: the line of the HTML, the script with its line and column, the
+redirect. Playwright tells the requests of all that belongs to the page, workers and frames in other processes among
+them, without an initiator. What only the second tells is recorded with the frame that it came from.
+
+Cookies are read from the browser; who set one is known from the header that named it, or from a wrapper around the
+page's own ways to keep something, which is put in before any script of the page and tells names, never values.
+
+Nothing that a page does can hold a view up: each step waits for so many seconds at most, and a view that asks or loads
+too much is closed. What was cut short is said in :attr:`LivePage.problems`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext
+    from playwright.async_api import Page
+
+__all__ = ["Cause", "KeptItem", "LiveBounds", "LivePage", "LiveRequest", "PageRecorder", "StorageWatch"]
+
+#: Steps of a chain of causes that are followed.
+_LONGEST_CHAIN = 8
+#: Characters of an address, of a request's body and of a name that are kept.
+_ADDRESS, _BODY, _NAME = 2_000, 2_000, 120
+#: Names that are kept for one page.
+_MOST_NAMES = 1_000
+#: Frames whose storage is read, and seconds that one may take.
+_MOST_FRAMES, _FRAME_SECONDS = 30, 2.0
+#: How often it is looked whether a page has fallen silent, in seconds.
+_LOOK = 0.05
+#: Kinds of requests that never end.
+_OPEN_ENDED = frozenset({"eventsource", "websocket"})
+
+#: Tells who keeps something under which name, before any script of the page runs. Values are never told.
+_TELLING = """(() => {
+  const tell = globalThis[NAME];
+  delete globalThis[NAME];
+  if (!tell) return;
+  const said = (kind, name) => {
+    try { tell(JSON.stringify([kind, String(name).slice(0, 120), (new Error().stack || '').slice(0, 2000)])); } catch {}
+  };
+  const wrap = (proto, name, kind, of) => {
+    const own = proto && proto[name];
+    if (own) proto[name] = function (...given) { said(kind(this), of(given)); return own.apply(this, given); };
+  };
+  const cookie = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
+  if (cookie && cookie.set) Object.defineProperty(Document.prototype, 'cookie', {
+    ...cookie, set(text) { said('cookie', String(text).split('=')[0].trim()); return cookie.set.call(this, text); } });
+  wrap(globalThis.CookieStore && CookieStore.prototype, 'set', () => 'cookie',
+    ([first]) => first && first.name || first);
+  wrap(globalThis.Storage && Storage.prototype, 'setItem', it => {
+    try { return it === localStorage ? 'local storage' : 'session storage'; } catch { return 'local storage'; }
+  }, ([name]) => name);
+  wrap(globalThis.IDBFactory && IDBFactory.prototype, 'open', () => 'IndexedDB', ([name]) => name);
+})()"""
+
+#: Names of what a frame keeps.
+_KEPT_IN_FRAME = """async () => {
+  const found = [];
+  const add = (kind, names) => names.forEach(name => found.push([kind, String(name).slice(0, 120)]));
+  try { add('local storage', Object.keys(localStorage)); } catch {}
+  try { add('session storage', Object.keys(sessionStorage)); } catch {}
+  try { add('IndexedDB', (await indexedDB.databases()).map(one => one.name)); } catch {}
+  try { add('cache', await caches.keys()); } catch {}
+  try { add('service worker', (await navigator.serviceWorker.getRegistrations()).map(one => one.scope)); } catch {}
+  return found.slice(0, 1000);
+}"""
+
+
+#: Makes a page believe that it is left: what it sends then, no protocol tells once it is gone.
+_LEAVING = """() => {
+  Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true });
+  document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+  for (const name of ['pagehide', 'beforeunload', 'unload']) dispatchEvent(new Event(name));
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBounds:
+    """
+    How much one view of a page may take.
+
+    Args:
+        seconds: Until it has loaded; what it did by then counts.
+        size: Bytes that it may load.
+        requests: Requests that it may make.
+        silence: Seconds without a request after which it counts as loaded.
+        linger: Seconds that it is watched after that, for what waits on a timer.
+    """
+
+    seconds: float = 20.0
+    size: int = 50_000_000
+    requests: int = 2_000
+    silence: float = 0.4
+    linger: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """
+    What set a request off: ``parser`` (the page's HTML), ``script``, ``redirect``, ``frame`` or ``visit``.
+
+    Args:
+        url: The document or script.
+        line: From 1; 0 where unknown.
+        column: From 1; 0 where unknown.
+    """
+
+    how: str
+    url: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = f":{self.line}:{self.column}" if self.line else ""
+        return f"{self.how} {self.url}{place}"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRequest:
+    """
+    One request or connection.
+
+    Args:
+        kind: What for, in the protocol's word and lower case: ``script``, ``image``, ``websocket``.
+        causes: What set it off, the nearest first.
+        body: The beginning of what was posted.
+    """
+
+    url: str
+    kind: str
+    causes: tuple[Cause, ...] = ()
+    body: str = field(default="", repr=False)
+
+    @property
+    def host(self) -> str:
+        """The host that it went to, in lower case."""
+        try:
+            return urlsplit(self.url).hostname or ""
+        except ValueError:
+            return ""
+
+    @property
+    def shown(self) -> str:
+        """The address with the names of its parameters and not their values, which may be somebody's."""
+        address, _, query = self.url.partition("#")[0].partition("?")
+        names = "&".join(f"{pair.partition('=')[0]}=…" for pair in query.split("&") if pair)
+        shown = f"{address}?{names}" if names else address
+        return shown if len(shown) <= 200 else shown[:199] + "…"  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True)
+class KeptItem:
+    """
+    Something that stays in the browser; its value is never read.
+
+    Args:
+        kind: ``cookie``, ``local storage``, ``session storage``, ``IndexedDB``, ``cache`` or ``service worker``.
+        where: The domain of a cookie, or the origin.
+        days: How long a cookie lasts; 0 for the session.
+        setter: What set it, where that was seen.
+    """
+
+    kind: str
+    name: str
+    where: str
+    days: int = 0
+    setter: str = ""
+
+
+@dataclass
+class LivePage:
+    """What one view of a page did."""
+
+    path: str
+    requests: list[LiveRequest] = field(default_factory=list)
+    kept: list[KeptItem] = field(default_factory=list)
+    #: Why not everything could be seen.
+    problems: list[str] = field(default_factory=list)
+
+
+class StorageWatch:
+    """Hears, for all pages of a browser profile, who keeps what."""
+
+    def __init__(self) -> None:
+        #: Kind and name of what was kept, and the place in a script that did it.
+        self.setters: dict[tuple[str, str], str] = {}
+
+    async def attach(self, context: BrowserContext) -> None:
+        """Listen to a profile, before its first page."""
+        name = "_" + secrets.token_hex(8)
+        await context.expose_binding(name, self._heard)
+        await context.add_init_script(_TELLING.replace("NAME", json.dumps(name)))
+
+    def _heard(self, _: object, text: object) -> None:
+        with suppress(ValueError, TypeError):
+            kind, name, stack = json.loads(str(text)[:4_000])
+            if len(self.setters) < _MOST_NAMES:
+                self.setters.setdefault((str(kind), str(name)), _place_in(str(stack)))
+
+    def set_by_header(self, name: str, url: str) -> None:
+        """Hear that a response's header named a cookie."""
+        if len(self.setters) < _MOST_NAMES:
+            self.setters.setdefault(("cookie", name[:_NAME]), f"header of {url[:_ADDRESS]}")
+
+
+def _place_in(stack: str) -> str:
+    """Return the first place in a stack of Chromium's or Firefox's that is an address."""
+    for line in stack.splitlines():
+        start = line.find("http")
+        if start >= 0:
+            return f"script {line[start:].strip().rstrip(')')[:300]}"
+    return "script"
+
+
+class PageRecorder:
+    """
+    Records one page from its opening to its end.
+
+    Args:
+        path: Path and query, for the record.
+        origin: Scheme and host of the site.
+    """
+
+    def __init__(self, context: BrowserContext, watch: StorageWatch, origin: str, path: str) -> None:
+        self.record = LivePage(path)
+        self._context = context
+        self._watch = watch
+        self._origin = origin
+        self._page: Page | None = None
+        self._bounds = LiveBounds()
+        self._causes: dict[str, Cause] = {}
+        self._addresses: dict[str, str] = {}
+        self._raw: list[tuple[str, str, str]] = []
+        self._others: list[tuple[str, str, str]] = []
+        self._open: set[int] = set()
+        self._changed = time.monotonic()
+        self._loaded = 0
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def page(self) -> Page:
+        """The page, once it is open."""
+        assert self._page is not None  # noqa: S101 -- opened first
+        return self._page
+
+    async def open(self, bounds: LiveBounds) -> None:
+        """Open an empty page, and listen to all that it will do."""
+        self._bounds = bounds
+        page = self._page = await self._context.new_page()
+        page.set_default_timeout(bounds.seconds * 1000)
+        page.on("dialog", lambda dialog: asyncio.ensure_future(_dismissed(dialog)))
+        page.on("download", lambda download: asyncio.ensure_future(_cancelled(download)))
+        page.on("crash", lambda _: self._problem("the tab crashed"))
+        page.on("popup", lambda popup: asyncio.ensure_future(_closed(popup)))
+        self._context.on("request", self._began)
+        self._context.on("requestfinished", self._ended)
+        self._context.on("requestfailed", self._ended)
+        if self._context.browser is not None and self._context.browser.browser_type.name == "chromium":
+            session = await self._context.new_cdp_session(page)
+            session.on("Network.requestWillBeSent", self._sent)
+            session.on("Network.webSocketCreated", self._socket)
+            session.on("Network.webTransportCreated", self._socket)
+            session.on("Network.responseReceivedExtraInfo", self._answered)
+            session.on("Network.dataReceived", self._received)
+            await session.send("Network.enable")
+
+    async def visit(self) -> None:
+        """Go to the page, and wait until it has done what it does by itself."""
+        from playwright.async_api import Error
+        from playwright.async_api import TimeoutError as TookTooLong
+
+        deadline = time.monotonic() + self._bounds.seconds
+        try:
+            await self.page.goto(self._origin + self.record.path, wait_until="commit")
+            await self.page.wait_for_load_state("load", timeout=max(deadline - time.monotonic(), 0.1) * 1000)
+        except TookTooLong:
+            self._problem(f"it was still loading after {self._bounds.seconds:g} seconds")
+        except Error as error:
+            if "Download is starting" not in error.message:
+                self._problem(_first_line(error.message))
+                return
+        await self.settle(max(deadline - time.monotonic(), 0.1))
+        with suppress(Error, TimeoutError):
+            # What is loaded when it comes into view.
+            await asyncio.wait_for(self.page.evaluate("scrollTo(0, 1e9)"), _FRAME_SECONDS)
+        await asyncio.sleep(self._bounds.linger)
+        await self.settle(max(deadline - time.monotonic(), 0.1))
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until the page makes no requests any more, for so many seconds at most."""
+        until = time.monotonic() + seconds
+        while self._open or time.monotonic() - self._changed < self._bounds.silence:
+            if time.monotonic() > until:
+                self._problem(f"it went on to load after {self._bounds.seconds:g} seconds")
+                return
+            if self._closing is not None:
+                return
+            await asyncio.sleep(_LOOK)
+
+    def forget(self) -> None:
+        """Let what was recorded so far belong to no pass: what follows is what counts."""
+        self._raw.clear()
+        self._others.clear()
+        self._changed = time.monotonic()
+
+    async def end(self) -> LivePage:
+        """Read what was kept, close the page, and return the record."""
+        from playwright.async_api import Error
+
+        with suppress(Error, TimeoutError):
+            await self._read_storage()
+        with suppress(Error, TimeoutError):
+            await asyncio.wait_for(self.page.evaluate(_LEAVING), _FRAME_SECONDS)
+            await asyncio.sleep(_LOOK * 2)
+        with suppress(Error, TimeoutError):
+            await asyncio.wait_for(self.page.close(), _FRAME_SECONDS)
+        for name, listener in (
+            ("request", self._began),
+            ("requestfinished", self._ended),
+            ("requestfailed", self._ended),
+        ):
+            self._context.remove_listener(name, listener)
+        with suppress(Error, TimeoutError):
+            await asyncio.wait_for(self._read_cookies(), _FRAME_SECONDS)
+        self.record.requests = self._requests()
+        return self.record
+
+    # -- what is heard
+
+    def _problem(self, text: str) -> None:
+        if text not in self.record.problems:
+            self.record.problems.append(text)
+
+    def _too_much(self, text: str) -> None:
+        self._problem(text)
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(_closed(self.page))
+
+    def _began(self, request: Any) -> None:
+        self._changed = time.monotonic()
+        if request.resource_type not in _OPEN_ENDED:
+            self._open.add(id(request))
+        if len(self._others) >= self._bounds.requests:
+            self._too_much(f"it made more than {self._bounds.requests:,} requests")
+            return
+        if request.url.startswith(("http:", "https:")):
+            frame = ""
+            with suppress(Exception):  # a service worker has none
+                frame = request.frame.url
+            self._others.append((request.url[:_ADDRESS], request.resource_type, frame))
+
+    def _ended(self, request: Any) -> None:
+        self._changed = time.monotonic()
+        self._open.discard(id(request))
+
+    def _sent(self, event: Mapping[str, Any]) -> None:
+        self._changed = time.monotonic()
+        asked, url = event["request"], event["request"]["url"][:_ADDRESS]
+        if not url.startswith(("http:", "https:")) or len(self._raw) >= self._bounds.requests:
+            return
+        if before := event.get("redirectResponse"):
+            cause = Cause("redirect", before["url"][:_ADDRESS])
+        else:
+            cause = _cause_of(event.get("initiator", {}), event.get("documentURL", ""))
+        self._causes.setdefault(url, cause)
+        self._addresses[event["requestId"]] = url
+        self._raw.append((url, event.get("type", "other").lower(), str(asked.get("postData", ""))[:_BODY]))
+
+    def _socket(self, event: Mapping[str, Any]) -> None:
+        url = event["url"][:_ADDRESS]
+        self._causes.setdefault(url, _cause_of(event.get("initiator", {}), ""))
+        if len(self._raw) < self._bounds.requests:
+            self._raw.append((url, "websocket", ""))
+
+    def _answered(self, event: Mapping[str, Any]) -> None:
+        url = self._addresses.get(event["requestId"], "")
+        for name, value in event.get("headers", {}).items():
+            if name.lower() == "set-cookie":
+                for line in value.split("\n"):
+                    self._watch.set_by_header(line.partition("=")[0].strip(), url)
+
+    def _received(self, event: Mapping[str, Any]) -> None:
+        self._loaded += event.get("dataLength", 0)
+        if self._loaded > self._bounds.size:
+            self._too_much(f"it loaded more than {self._bounds.size:,} bytes")
+
+    # -- what is read at the end
+
+    async def _read_storage(self) -> None:
+        seen: set[tuple[str, str, str]] = set()
+        for frame in self.page.frames[:_MOST_FRAMES]:
+            parts = urlsplit(frame.url)
+            origin = f"{parts.scheme}://{parts.netloc}"
+            if parts.scheme not in ("http", "https"):
+                continue
+            found = await asyncio.wait_for(frame.evaluate(_KEPT_IN_FRAME), _FRAME_SECONDS)
+            for kind, name in found:
+                if (kind, name, origin) not in seen and len(seen) < _MOST_NAMES:
+                    seen.add((kind, name, origin))
+                    self.record.kept.append(KeptItem(kind, name, origin, 0, self._watch.setters.get((kind, name), "")))
+
+    async def _read_cookies(self) -> None:
+        now = time.time()
+        for cookie in (await self._context.cookies())[:_MOST_NAMES]:
+            name, expires = cookie.get("name", "")[:_NAME], cookie.get("expires", -1)
+            days = max(0, round((expires - now) / 86_400)) if expires > 0 else 0
+            setter = self._watch.setters.get(("cookie", name), "")
+            self.record.kept.append(KeptItem("cookie", name, cookie.get("domain", ""), days, setter))
+
+    def _requests(self) -> list[LiveRequest]:
+        known = {url for url, _, _ in self._raw}
+        found = [LiveRequest(url, kind, self._chain(url), body) for url, kind, body in self._raw]
+        for url, kind, frame in self._others:
+            if url not in known:
+                known.add(url)
+                cause = Cause("frame", frame) if frame and frame != url else Cause("worker", "")
+                found.append(LiveRequest(url, kind, (cause, *self._chain(frame))))
+        return found
+
+    def _chain(self, url: str) -> tuple[Cause, ...]:
+        """Return what set a request off, and what set that off, up to the page itself."""
+        chain: list[Cause] = []
+        while (cause := self._causes.get(url)) and cause not in chain and len(chain) < _LONGEST_CHAIN:
+            chain.append(cause)
+            if cause.how in ("parser", "visit"):
+                break
+            url = cause.url
+        return tuple(chain)
+
+
+def _cause_of(initiator: Mapping[str, Any], document: str) -> Cause:
+    """Return what the protocol says of a request's cause; lines and columns count from 0 there."""
+    stack = initiator.get("stack")
+    while stack:
+        for frame in stack.get("callFrames", ()):
+            if frame.get("url", "").startswith(("http:", "https:")):
+                return Cause("script", frame["url"][:_ADDRESS], frame["lineNumber"] + 1, frame["columnNumber"] + 1)
+        stack = stack.get("parent")
+    if url := initiator.get("url", ""):
+        how = "parser" if initiator.get("type") == "parser" else "script"
+        line = initiator.get("lineNumber")
+        column = initiator.get("columnNumber", 0)
+        return Cause(how, url[:_ADDRESS], int(line) + 1 if line is not None else 0, int(column) + 1)
+    return Cause("visit", document[:_ADDRESS])
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0][:200] if lines else "it could not be opened"
+
+
+async def _dismissed(dialog: Any) -> None:
+    with suppress(Exception):  # the page may be gone by now
+        await dialog.dismiss()
+
+
+async def _cancelled(download: Any) -> None:
+    with suppress(Exception):
+        await download.cancel()
+
+
+async def _closed(page: Page) -> None:
+    with suppress(Exception):
+        await asyncio.wait_for(page.close(), _FRAME_SECONDS)

@@ -1,0 +1,228 @@
+"""
+The notice in a page: which tool's it is, its buttons, and whether saying no is as easy as saying yes.
+
+Our own notice is found by its marks, those of other tools by the names that their documents give to their buttons, and
+any other by the words on its buttons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Any
+
+if TYPE_CHECKING:
+    from playwright.async_api import Locator
+    from playwright.async_api import Page
+
+__all__ = ["OWN", "NoticeLook", "find_notice", "press", "take_back"]
+
+#: The id that stands for our own notice.
+OWN = "consent_mw"
+
+#: The notice, the button that accepts all and the one that refuses, as selectors of CSS.
+_BUTTONS: Mapping[str, tuple[str, str, str]] = {
+    OWN: ("[data-cmw-banner]", "[data-cmw-action=accept-all]", "[data-cmw-action=reject-all]"),
+    "cookieconsent-3": ("#cc-main", "#cc-main [data-role=all]", "#cc-main [data-role=necessary]"),
+    "cookieconsent-2": ("#cc--main", "#c-p-bn", "#c-s-bn"),
+    "osano-cookieconsent": (".cc-window", ".cc-allow, .cc-dismiss", ".cc-deny"),
+    "klaro": (".klaro", ".klaro .cm-btn-success", ".klaro .cn-decline, .klaro .cm-btn-decline"),
+    "tarteaucitron": ("#tarteaucitronAlertBig", "#tarteaucitronPersonalize2", "#tarteaucitronAllDenied2"),
+    "cookiebot": (
+        "#CybotCookiebotDialog",
+        "#CybotCookiebotDialogBodyLevelButtonLevelOptinAllowAll, #CybotCookiebotDialogBodyButtonAccept",
+        "#CybotCookiebotDialogBodyButtonDecline",
+    ),
+    "onetrust": ("#onetrust-banner-sdk", "#onetrust-accept-btn-handler", "#onetrust-reject-all-handler"),
+    "cookieyes": (".cky-consent-container", ".cky-btn-accept", ".cky-btn-reject"),
+    "complianz": (".cmplz-cookiebanner", ".cmplz-btn.cmplz-accept", ".cmplz-btn.cmplz-deny"),
+    "usercentrics": ("#usercentrics-root, #usercentrics-cmp-ui", "[data-testid=uc-accept-all-button], #accept",
+                     "[data-testid=uc-deny-all-button], #deny"),
+    "c15t": ("[data-testid=cookie-banner-root]", "[data-testid=cookie-banner-accept-button]",
+             "[data-testid=cookie-banner-reject-button]"),
+    "django-cookie-consent": (".cookie-consent, #cookie-consent", ".cookie-consent__accept",
+                              ".cookie-consent__decline"),
+}  # fmt: skip
+
+_YES = re.compile(
+    r"^\s*(?:accept|allow|agree|ok|got it|akzeptieren|zustimmen|einverstanden|(?:tout )?accepter|aceptar|accetta|"
+    r"accepteren|aceitar|akceptuj)(?:[ \w]{0,24})\s*$",
+    re.IGNORECASE,
+)
+_NO = re.compile(
+    r"^\s*(?:reject|decline|deny|refuse|no thanks|only (?:necessary|essential)|necessary only|ablehnen|"
+    r"nur notwendige|(?:tout )?refuser|continuer sans accepter|rechazar|rifiuta|weigeren|recusar|odrzu)"
+    r"(?:[ \w]{0,24})\s*$",
+    re.IGNORECASE,
+)
+#: The control by which our own notice is opened again.
+_OPEN = "[data-cmw-action=open]"
+
+#: How a button looks and whether it can be reached.
+_LOOK = """el => {
+  const style = getComputedStyle(el), box = el.getBoundingClientRect();
+  const part = text => (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const seen = text => { const [, , , alpha] = part(text); return alpha === undefined || alpha > 0; };
+  let back = [255, 255, 255];
+  for (let up = el; up; up = up.parentElement || up.getRootNode().host) {
+    const colour = getComputedStyle(up).backgroundColor;
+    if (seen(colour)) { back = part(colour); break; }
+  }
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, at) => sum + v * [.2126, .7152, .0722][at], 0);
+  const [high, low] = [light(part(style.color)), light(back)].sort((a, b) => b - a);
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  const inside = x >= 0 && y >= 0 && x <= innerWidth && y <= innerHeight;
+  const at = inside && el.getRootNode().elementFromPoint(x, y);
+  return {
+    width: box.width, height: box.height, font: parseFloat(style.fontSize), weight: Number(style.fontWeight) || 400,
+    contrast: (high + .05) / (low + .05), filled: seen(style.backgroundColor) || parseFloat(style.borderTopWidth) > 0,
+    covered: inside && !(at && (el.contains(at) || at.contains(el) && at.matches('button,a,label'))), inside,
+    reachable: el.tabIndex >= 0 && !el.disabled && !el.closest('[inert]'),
+    named: !!(el.innerText || el.value || el.getAttribute('aria-label') || el.title || '').trim(),
+  };
+}"""
+#: What a notice says of itself to who does not see it.
+_NOTICE = """el => {
+  const box = el.matches('[role],dialog') ? el
+    : el.querySelector('[role=dialog],[role=alertdialog],[role=region],dialog');
+  const of = id => id && document.getElementById(id);
+  return {
+    role: !!box || el.matches('section,aside'),
+    named: !!(box || el).getAttribute('aria-label') || !!of((box || el).getAttribute('aria-labelledby')),
+  };
+}"""
+#: Pixels that a button needs each way (WCAG 2.2, 2.5.8), and contrast that its text needs (1.4.3).
+_LEAST_SIZE, _LEAST_CONTRAST = 24, 4.5
+#: How much smaller, and how much less visible, a button may be than the other.
+_SMALLER, _FAINTER = 0.7, 0.7
+#: Milliseconds that a click, and a notice to go away, may take.
+_CLICK = 5_000
+
+
+@dataclass
+class NoticeLook:
+    """
+    A notice in a page.
+
+    Args:
+        tool: The id of the tool, or an empty text where only the words of its buttons are known.
+        less: In what refusing is less than accepting.
+        hard: What keeps some people from using it.
+    """
+
+    tool: str
+    less: list[str] = field(default_factory=list)
+    hard: list[str] = field(default_factory=list)
+    accept: Locator | None = field(default=None, repr=False, compare=False)
+    reject: Locator | None = field(default=None, repr=False, compare=False)
+
+
+async def find_notice(page: Page) -> NoticeLook | None:
+    """Return the notice that a page shows now, judged, or None."""
+    for tool, (root, accept, reject) in _BUTTONS.items():
+        yes, no = await _visible(page.locator(accept)), await _visible(page.locator(reject))
+        if yes is not None or no is not None:
+            return await _judged(NoticeLook(tool, accept=yes, reject=no), page.locator(root).first)
+    buttons = page.locator("button, [role=button], input[type=button], input[type=submit], a[href='#'], a:not([href])")
+    yes = await _visible(buttons.filter(has_text=_YES))
+    no = await _visible(buttons.filter(has_text=_NO))
+    if yes is not None and (no is not None or await _speaks_of_cookies(yes)):
+        return await _judged(NoticeLook("", accept=yes, reject=no), None)
+    return None
+
+
+async def _visible(found: Locator) -> Locator | None:
+    for place in range(min(await found.count(), 20)):
+        if await found.nth(place).is_visible():
+            return found.nth(place)
+    return None
+
+
+async def _speaks_of_cookies(button: Locator) -> bool:
+    """Return whether what stands around a button is about cookies, so that "OK" means them."""
+    script = """el => { for (let up = el, steps = 0; up && steps < 5; up = up.parentElement, steps++)
+      if (/cookie/i.test(up.innerText || '') && (up.innerText || '').length < 3000) return true; return false; }"""
+    return bool(await button.evaluate(script))
+
+
+async def _judged(look: NoticeLook, root: Locator | None) -> NoticeLook:
+    yes = await look.accept.evaluate(_LOOK) if look.accept is not None else None
+    no = await look.reject.evaluate(_LOOK) if look.reject is not None else None
+    look.less = list(_less(yes, no))
+    look.hard = [
+        f"the button that {does} {what}"
+        for does, button in (("accepts", yes), ("refuses", no))
+        for what in (_hard(button) if button else ())
+    ]
+    if root is not None and await root.count():
+        notice = await root.evaluate(_NOTICE)
+        if not notice["named"]:
+            look.hard.append("the notice has no name that a screen reader could say")
+        elif not notice["role"]:
+            look.hard.append("the notice has no role, so its name is not said")
+    return look
+
+
+def _less(yes: Mapping[str, Any] | None, no: Mapping[str, Any] | None) -> Iterable[str]:
+    if yes is None:
+        return
+    if no is None:
+        yield "there is a button that accepts, and none beside it that refuses"
+        return
+    if no["width"] * no["height"] < _SMALLER * yes["width"] * yes["height"]:
+        yield (
+            f"it is smaller ({no['width']:.0f} x {no['height']:.0f} pixels against "
+            f"{yes['width']:.0f} x {yes['height']:.0f})"
+        )
+    if no["font"] < yes["font"]:
+        yield f"its text is smaller ({no['font']:g} pixels against {yes['font']:g})"
+    if no["weight"] < yes["weight"]:
+        yield f"its text is thinner (weight {no['weight']} against {yes['weight']})"
+    if no["contrast"] < _FAINTER * yes["contrast"] and no["contrast"] < 2 * _LEAST_CONTRAST:
+        yield f"its text is fainter (contrast {no['contrast']:.1f} against {yes['contrast']:.1f})"
+    if yes["filled"] and not no["filled"]:
+        yield "it looks like text, and the other like a button"
+    if no["covered"] and not yes["covered"]:
+        yield "something covers it"
+    if yes["inside"] and not no["inside"]:
+        yield "it is outside of what the window shows"
+    if yes["reachable"] and not no["reachable"]:
+        yield "the keyboard does not reach it"
+
+
+def _hard(button: Mapping[str, Any]) -> Iterable[str]:
+    if not button["named"]:
+        yield "has no name"
+    if min(button["width"], button["height"]) < _LEAST_SIZE:
+        yield f"is smaller than {_LEAST_SIZE} pixels (WCAG 2.2, 2.5.8)"
+    if button["contrast"] < _LEAST_CONTRAST:
+        yield f"has a contrast of {button['contrast']:.1f}, and needs {_LEAST_CONTRAST} (WCAG 2.2, 1.4.3)"
+    if not button["reachable"]:
+        yield "is not reached by the keyboard (WCAG 2.2, 2.1.1)"
+
+
+async def press(page: Page, *, accept: bool) -> str:
+    """Press the button that accepts or refuses; return what kept it from being pressed, or an empty text."""
+    look = await find_notice(page)
+    button = None if look is None else look.accept if accept else look.reject
+    if button is None:
+        return "no button was found that " + ("accepts" if accept else "refuses")
+    await button.click(timeout=_CLICK)
+    return ""
+
+
+async def take_back(page: Page) -> str:
+    """Take consent back with our own notice's control; return what kept it from happening, or an empty text."""
+    control = await _visible(page.locator(_OPEN))
+    if control is None:
+        return "the page has no control of consent_mw by which consent is taken back"
+    await control.click(timeout=_CLICK)
+    button = page.locator("[data-cmw-action=reject-all]:visible").first
+    await button.click(timeout=_CLICK)
+    return ""
