@@ -29,9 +29,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from consent_mw.audit.browser_page import LiveBounds
-from consent_mw.audit.browser_page import LivePage
 from consent_mw.audit.browser_page import PageRecorder
 from consent_mw.audit.browser_page import StorageWatch
+from consent_mw.audit.browser_views import LivePage
 from consent_mw.audit.notices import OWN
 from consent_mw.audit.notices import NoticeLook
 from consent_mw.audit.notices import find_notice
@@ -85,6 +85,7 @@ class LivePlan:
         accept: Whether something may be granted, which writes a consent record.
         cookies: Sent to the site, as ``name=value``: a login.
         hosts: Hosts that may be reached beside the site's own; ``*`` for all.
+        passes: The passes to make; empty for all that the site calls for.
         bounds: For each page.
     """
 
@@ -92,6 +93,7 @@ class LivePlan:
     accept: bool = False
     cookies: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
     bounds: LiveBounds = field(default_factory=LiveBounds)
 
 
@@ -224,7 +226,8 @@ class _Visits:
         await self._visitor(GPC, objects=True)
         notice = self.found.notice
         if notice is None:
-            self.found.unseen.append(("after a choice", "no notice was found in a browser"))
+            if not self._plan.passes:
+                self.found.unseen.append(("after a choice", "no notice was found in a browser"))
             return
         if notice.reject is not None:
             await self._visitor(REJECT, chooses=True)
@@ -241,6 +244,8 @@ class _Visits:
         """Let one visitor come: look at the pages, or choose on the first and look at all then."""
         from playwright.async_api import Error
 
+        if self._plan.passes and name not in self._plan.passes:
+            return
         watch = StorageWatch()
         try:
             context = await self._context(watch, scripts=scripts, objects=objects)
@@ -285,14 +290,15 @@ class _Visits:
                 [{"name": name, "value": value, "url": self._target.origin + "/"} for name, _, value in pairs]
             )
         if isinstance(self._target, AppTarget):
-            await context.route(re.compile("^" + re.escape(self._target.origin) + "/"), self._answer)
+            own = re.compile("^" + re.escape(self._target.origin) + "/")
+            await context.route(own, lambda route: self._answer(context, route))
         return context
 
-    async def _answer(self, route: Route) -> None:
+    async def _answer(self, context: BrowserContext, route: Route) -> None:
         """Answer a request for the application in this process."""
         request = route.request
         headers = {name: value for name, value in request.headers.items() if not name.startswith(":")}
-        cookies = await route.request.frame.page.context.cookies(request.url)
+        cookies = await context.cookies(request.url)
         if cookies:
             headers["cookie"] = "; ".join(f"{one.get('name')}={one.get('value')}" for one in cookies)
         parts = urlsplit(request.url)
@@ -326,7 +332,7 @@ class _Visits:
                 await recorder.open(self._plan.bounds)
                 await recorder.visit()
                 if judges:
-                    self.found.notice = await find_notice(recorder.page)
+                    self.found.notice = await asyncio.wait_for(find_notice(recorder.page), _SLACK)
 
             seen.append(await self._bounded(recorder, view, name))
 
@@ -364,7 +370,8 @@ class _Visits:
         except TimeoutError:
             recorder.record.problems.append("the page did not answer any more")
         except Error as error:
-            recorder.record.problems.append(error.message.strip().partition("\n")[0][:200])
+            if not recorder.was_closed:
+                recorder.record.problems.append(error.message.strip().partition("\n")[0][:200])
         try:
             page = await asyncio.wait_for(recorder.end(), _SLACK)
         except (TimeoutError, Error, AssertionError):

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 from consent_mw.audit import passes
 from consent_mw.audit.browser import NO_SCRIPTS
 from consent_mw.audit.browser import LiveWalk
-from consent_mw.audit.browser_page import Cause
-from consent_mw.audit.browser_page import KeptItem
-from consent_mw.audit.browser_page import LivePage
-from consent_mw.audit.browser_page import LiveRequest
+from consent_mw.audit.browser_views import KeptItem
+from consent_mw.audit.browser_views import LivePage
+from consent_mw.audit.browser_views import LiveRequest
+from consent_mw.audit.browser_views import ShownRequest
+from consent_mw.audit.browser_views import ShownView
 from consent_mw.audit.findings import FIRING
 from consent_mw.audit.findings import AuditFinding
 from consent_mw.audit.findings import AuditReport
@@ -99,7 +100,7 @@ def add_browser(report: AuditReport, walk: LiveWalk, reader: Reader, origin: str
     for name, pages in walk.pages.items():
         for page in pages:
             live.take(name, page)
-            report.browser.append(_row(name, page))
+            report.browser.append(_shown(name, page, live.own))
     if walk.notice is not None:
         for finding in _about_notice(walk.notice):
             merge(found, finding, passes.UNTOUCHED, SeenPlace("/", 0, 0, ""))
@@ -108,25 +109,12 @@ def add_browser(report: AuditReport, walk: LiveWalk, reader: Reader, origin: str
     report.findings = in_order(found.values())
 
 
-def _row(name: str, page: LivePage) -> dict[str, object]:
-    """Return a view of a page for the report: names, and no values of anything."""
-    return {
-        "pass": name,
-        "path": page.path,
-        "requests": [
-            {"url": one.shown, "kind": one.kind, "causes": [_shown(cause) for cause in one.causes]}
-            for one in page.requests
-        ],
-        "kept": [
-            {"kind": one.kind, "name": one.name, "where": one.where, "days": one.days, "set by": one.setter}
-            for one in page.kept
-        ],
-    }
-
-
-def _shown(cause: Cause) -> str:
-    bare = cause.url.partition("?")[0].partition("#")[0]
-    return str(Cause(cause.how, bare, cause.line, cause.column))
+def _shown(name: str, page: LivePage, own: str) -> ShownView:
+    requests = tuple(
+        ShownRequest(one.shown, one.host, one.kind, site_of(one.host) != own, tuple(map(str, one.causes)))
+        for one in page.requests
+    )
+    return ShownView(name, page.path, requests, tuple(page.kept))
 
 
 class _Live:
@@ -136,9 +124,11 @@ class _Live:
         self._report = report
         self._reader = reader
         self._origin = origin
-        self._own = site_of(urlsplit(origin).hostname or "")
+        #: The site's own domain.
+        self.own = site_of(urlsplit(origin).hostname or "")
         self._found = found
-        self._services: set[str] = set()
+        #: The services that were seen, with the first pass and place of each.
+        self._services: dict[str, tuple[str, SeenPlace]] = {}
 
     def take(self, name: str, page: LivePage) -> None:
         """Take up one view of a page."""
@@ -150,18 +140,18 @@ class _Live:
     def about_declarations(self) -> None:
         """Set right what the markup alone could say of the configuration."""
         site = self._reader.site
-        for id_ in self._services:
+        for id_, (name, place) in self._services.items():
             self._found.pop(finding_id("never-seen", id_), None)
             if not site.learning and id_ not in site.by_id and not self._reader.services[id_].necessary:
-                finding = undeclared(self._reader.services[id_])
-                self._found.setdefault(finding.id, finding)
+                merge(self._found, undeclared(self._reader.services[id_]), name, place)
 
     # -- requests
 
     def _take_request(self, name: str, page: LivePage, request: LiveRequest) -> None:
-        third = site_of(request.host) != self._own
+        third = site_of(request.host) != self.own
         services = self._services_of(request)
-        self._services.update(service.id for service in services)
+        for service in services:
+            self._services.setdefault(service.id, (name, self._place(page, request)))
         self._check_signals(name, page, request)
         kind = FIRING.get(name.removesuffix(NO_SCRIPTS))
         waiting = [service for service in services if self._reader.waits(service)]
@@ -236,7 +226,7 @@ class _Live:
             if cause.how in ("parser", "script") and urlsplit(cause.url).path == page.path.partition("?")[0]:
                 line, column = cause.line, cause.column
                 break
-        chain = " < ".join(_shown(cause) for cause in request.causes if cause.how != "visit")
+        chain = " < ".join(str(cause) for cause in request.causes if cause.how != "visit")
         return SeenPlace(page.path, line, column, f"{request.shown}{f' < {chain}' if chain else ''}"[:400])
 
     def _check_signals(self, name: str, page: LivePage, request: LiveRequest) -> None:
@@ -263,16 +253,18 @@ class _Live:
         if item.kind == "cookie" and is_own(item.name) or item.kind in ("cache", "service worker"):
             return
         services = self._reader.keepers(item.kind, item.name)
+        place = SeenPlace(page.path, 0, 0, f"{item.kind} {item.name}{f' < {item.setter}' if item.setter else ''}"[:400])
         if item.kind == "cookie":
-            self._services.update(service.id for service in services[:1] if service.id in self._reader.site.by_id)
             for service in services:
-                if service.id in self._reader.site.by_id and (finding := outlives(service, item.name, item.days)):
-                    merge(self._found, finding, name, SeenPlace(page.path, 0, 0, item.setter))
+                if service.id not in self._reader.site.by_id:
+                    continue
+                self._services.setdefault(service.id, (name, place))
+                if finding := outlives(service, item.name, item.days):
+                    merge(self._found, finding, name, place)
         kind = FIRING.get(name.removesuffix(NO_SCRIPTS))
         if kind is None:
             return
         waiting = [service for service in services if self._reader.waits(service)]
-        place = SeenPlace(page.path, 0, 0, f"{item.kind} {item.name}{f' < {item.setter}' if item.setter else ''}"[:400])
         if waiting and len(waiting) == len(services):
             service = waiting[0]
             kind = self._first(kind, service.id, item.kind, item.name)

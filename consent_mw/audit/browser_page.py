@@ -13,7 +13,7 @@ Cookies are read from the browser; who set one is known from the header that nam
 page's own ways to keep something, which is put in before any script of the page and tells names, never values.
 
 Nothing that a page does can hold a view up: each step waits for so many seconds at most, and a view that asks or loads
-too much is closed. What was cut short is said in :attr:`LivePage.problems`.
+too much is closed. What was cut short is said in :attr:`~consent_mw.audit.browser_views.LivePage.problems`.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 from urllib.parse import urlsplit
+
+from consent_mw.audit.browser_views import Cause
+from consent_mw.audit.browser_views import KeptItem
+from consent_mw.audit.browser_views import LivePage
+from consent_mw.audit.browser_views import LiveRequest
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
     from playwright.async_api import Page
 
-__all__ = ["Cause", "KeptItem", "LiveBounds", "LivePage", "LiveRequest", "PageRecorder", "StorageWatch"]
+__all__ = ["LiveBounds", "PageRecorder", "StorageWatch"]
 
 #: Steps of a chain of causes that are followed.
 _LONGEST_CHAIN = 8
@@ -42,8 +46,10 @@ _LONGEST_CHAIN = 8
 _ADDRESS, _BODY, _NAME = 2_000, 2_000, 120
 #: Names that are kept for one page.
 _MOST_NAMES = 1_000
-#: Frames whose storage is read, and seconds that one may take.
-_MOST_FRAMES, _FRAME_SECONDS = 30, 2.0
+#: Frames whose storage is read.
+_MOST_FRAMES = 30
+#: Seconds that one step with a page may take.
+_STEP = 5.0
 #: How often it is looked whether a page has fallen silent, in seconds.
 _LOOK = 0.05
 #: Kinds of requests that never end.
@@ -113,90 +119,6 @@ class LiveBounds:
     linger: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """
-    What set a request off: ``parser`` (the page's HTML), ``script``, ``redirect``, ``frame`` or ``visit``.
-
-    Args:
-        url: The document or script.
-        line: From 1; 0 where unknown.
-        column: From 1; 0 where unknown.
-    """
-
-    how: str
-    url: str
-    line: int = 0
-    column: int = 0
-
-    def __str__(self) -> str:
-        place = f":{self.line}:{self.column}" if self.line else ""
-        return f"{self.how} {self.url}{place}"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveRequest:
-    """
-    One request or connection.
-
-    Args:
-        kind: What for, in the protocol's word and lower case: ``script``, ``image``, ``websocket``.
-        causes: What set it off, the nearest first.
-        body: The beginning of what was posted.
-    """
-
-    url: str
-    kind: str
-    causes: tuple[Cause, ...] = ()
-    body: str = field(default="", repr=False)
-
-    @property
-    def host(self) -> str:
-        """The host that it went to, in lower case."""
-        try:
-            return urlsplit(self.url).hostname or ""
-        except ValueError:
-            return ""
-
-    @property
-    def shown(self) -> str:
-        """The address with the names of its parameters and not their values, which may be somebody's."""
-        address, _, query = self.url.partition("#")[0].partition("?")
-        names = "&".join(f"{pair.partition('=')[0]}=…" for pair in query.split("&") if pair)
-        shown = f"{address}?{names}" if names else address
-        return shown if len(shown) <= 200 else shown[:199] + "…"  # noqa: PLR2004
-
-
-@dataclass(frozen=True, slots=True)
-class KeptItem:
-    """
-    Something that stays in the browser; its value is never read.
-
-    Args:
-        kind: ``cookie``, ``local storage``, ``session storage``, ``IndexedDB``, ``cache`` or ``service worker``.
-        where: The domain of a cookie, or the origin.
-        days: How long a cookie lasts; 0 for the session.
-        setter: What set it, where that was seen.
-    """
-
-    kind: str
-    name: str
-    where: str
-    days: int = 0
-    setter: str = ""
-
-
-@dataclass
-class LivePage:
-    """What one view of a page did."""
-
-    path: str
-    requests: list[LiveRequest] = field(default_factory=list)
-    kept: list[KeptItem] = field(default_factory=list)
-    #: Why not everything could be seen.
-    problems: list[str] = field(default_factory=list)
-
-
 class StorageWatch:
     """Hears, for all pages of a browser profile, who keeps what."""
 
@@ -255,6 +177,12 @@ class PageRecorder:
         self._changed = time.monotonic()
         self._loaded = 0
         self._closing: asyncio.Task[None] | None = None
+        self._is_stuck = False
+
+    @property
+    def was_closed(self) -> bool:
+        """Whether the page was closed because it asked for too much."""
+        return self._closing is not None
 
     @property
     def page(self) -> Page:
@@ -262,8 +190,14 @@ class PageRecorder:
         assert self._page is not None  # noqa: S101 -- opened first
         return self._page
 
+    @property
+    def _step(self) -> float:
+        return min(_STEP, self._bounds.seconds)
+
     async def open(self, bounds: LiveBounds) -> None:
         """Open an empty page, and listen to all that it will do."""
+        from playwright.async_api import Error
+
         self._bounds = bounds
         page = self._page = await self._context.new_page()
         page.set_default_timeout(bounds.seconds * 1000)
@@ -282,9 +216,19 @@ class PageRecorder:
             session.on("Network.responseReceivedExtraInfo", self._answered)
             session.on("Network.dataReceived", self._received)
             await session.send("Network.enable")
+            with suppress(Error):  # refused where scripts are off
+                # So that the cause of what begins a moment later (a picture, a timer) is known as well.
+                await session.send("Debugger.enable")
+                await session.send("Debugger.setSkipAllPauses", {"skip": True})
+                await session.send("Debugger.setAsyncCallStackDepth", {"maxDepth": 8})
 
     async def visit(self) -> None:
-        """Go to the page, and wait until it has done what it does by itself."""
+        """
+        Go to the page, and wait until it has done what it does by itself.
+
+        Raises:
+            TimeoutError: its scripts never end.
+        """
         from playwright.async_api import Error
         from playwright.async_api import TimeoutError as TookTooLong
 
@@ -299,9 +243,14 @@ class PageRecorder:
                 self._problem(_first_line(error.message))
                 return
         await self.settle(max(deadline - time.monotonic(), 0.1))
-        with suppress(Error, TimeoutError):
+        try:
             # What is loaded when it comes into view.
-            await asyncio.wait_for(self.page.evaluate("scrollTo(0, 1e9)"), _FRAME_SECONDS)
+            await asyncio.wait_for(self.page.evaluate("scrollTo(0, 1e9)"), self._step)
+        except TimeoutError:
+            self._is_stuck = True
+            raise
+        except Error:
+            pass  # it went on to another page meanwhile
         await asyncio.sleep(self._bounds.linger)
         await self.settle(max(deadline - time.monotonic(), 0.1))
 
@@ -310,7 +259,7 @@ class PageRecorder:
         until = time.monotonic() + seconds
         while self._open or time.monotonic() - self._changed < self._bounds.silence:
             if time.monotonic() > until:
-                self._problem(f"it went on to load after {self._bounds.seconds:g} seconds")
+                self._problem(f"it was still loading after {self._bounds.seconds:g} seconds")
                 return
             if self._closing is not None:
                 return
@@ -326,13 +275,14 @@ class PageRecorder:
         """Read what was kept, close the page, and return the record."""
         from playwright.async_api import Error
 
+        if not self._is_stuck:
+            with suppress(Error, TimeoutError):
+                await self._read_storage()
+            with suppress(Error, TimeoutError):
+                await asyncio.wait_for(self.page.evaluate(_LEAVING), self._step)
+                await asyncio.sleep(_LOOK * 2)
         with suppress(Error, TimeoutError):
-            await self._read_storage()
-        with suppress(Error, TimeoutError):
-            await asyncio.wait_for(self.page.evaluate(_LEAVING), _FRAME_SECONDS)
-            await asyncio.sleep(_LOOK * 2)
-        with suppress(Error, TimeoutError):
-            await asyncio.wait_for(self.page.close(), _FRAME_SECONDS)
+            await asyncio.wait_for(self.page.close(), self._step)
         for name, listener in (
             ("request", self._began),
             ("requestfinished", self._ended),
@@ -340,7 +290,7 @@ class PageRecorder:
         ):
             self._context.remove_listener(name, listener)
         with suppress(Error, TimeoutError):
-            await asyncio.wait_for(self._read_cookies(), _FRAME_SECONDS)
+            await asyncio.wait_for(self._read_cookies(), self._step)
         self.record.requests = self._requests()
         return self.record
 
@@ -412,7 +362,7 @@ class PageRecorder:
             origin = f"{parts.scheme}://{parts.netloc}"
             if parts.scheme not in ("http", "https"):
                 continue
-            found = await asyncio.wait_for(frame.evaluate(_KEPT_IN_FRAME), _FRAME_SECONDS)
+            found = await asyncio.wait_for(frame.evaluate(_KEPT_IN_FRAME), self._step)
             for kind, name in found:
                 if (kind, name, origin) not in seen and len(seen) < _MOST_NAMES:
                     seen.add((kind, name, origin))
@@ -480,4 +430,4 @@ async def _cancelled(download: Any) -> None:
 
 async def _closed(page: Page) -> None:
     with suppress(Exception):
-        await asyncio.wait_for(page.close(), _FRAME_SECONDS)
+        await asyncio.wait_for(page.close(), _STEP)

@@ -21,6 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from consent_mw.audit import passes
+from consent_mw.audit.browser_views import ShownView
 from consent_mw.audit.other_tools import OtherTool
 from consent_mw.audit.other_tools import tools_in
 from consent_mw.audit.pages import AuditedPage
@@ -200,7 +201,7 @@ class AuditReport:
     findings: list[AuditFinding] = field(default_factory=list)
     unseen: list[tuple[str, str]] = field(default_factory=list)
     #: What a browser did, view by view: its requests with their causes, and the names of what it kept.
-    browser: list[dict[str, object]] = field(default_factory=list)
+    browser: list[ShownView] = field(default_factory=list)
 
     @property
     def open(self) -> list[AuditFinding]:

@@ -13,6 +13,7 @@ from consent_mw.audit.findings import AuditFinding
 from consent_mw.audit.findings import AuditReport
 from consent_mw.audit.findings import SeenPlace
 from consent_mw.audit.passes import PASSES
+from consent_mw.audit.passes import UNTOUCHED
 from consent_mw.notice.escaping import escape
 
 __all__ = ["written"]
@@ -24,7 +25,11 @@ _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LIMITS = (
     "An audit reads what the server sends. It does not run scripts, so it does not see what an allowed script loads in"
-    " turn. It shows what is, and judges no law."
+    " turn (--browser does). It shows what is, and judges no law."
+)
+_LIMITS_BROWSER = (
+    "A browser was let reach the site and the allowed hosts alone: what others would load in turn is not seen. Each"
+    " page was looked at for some seconds. This shows what is, and judges no law."
 )
 
 
@@ -56,9 +61,29 @@ def _summary(report: AuditReport) -> list[str]:
             f"There is no notice of consent_mw. Before a choice {loading:,} elements reach others;"
             f" consent_mw with this configuration would hold {report.would_hold:,} of them."
         )
+    if seen := _in_browser(report):
+        lines.append(seen)
     if not report.open:
         lines.append("Fine: nothing was found that is not accepted.")
     return lines
+
+
+def _in_browser(report: AuditReport) -> str:
+    """Return what a browser did for visitors who had not chosen, in a sentence."""
+    views = [view for view in report.browser if view.name == UNTOUCHED]
+    if not views:
+        return ""
+    hosts = {request.host for view in views for request in view.requests if request.is_third}
+    kept = {(item.kind, item.name) for view in views for item in view.kept}
+    cookies = sum(kind == "cookie" for kind, _ in kept)
+    return (
+        f"In a browser these pages made {sum(len(view.requests) for view in views):,} requests before a choice, to"
+        f" {len(hosts):,} other hosts, and kept {cookies:,} cookies and {len(kept) - cookies:,} other things."
+    )
+
+
+def _limits(report: AuditReport) -> str:
+    return _LIMITS_BROWSER if report.browser else _LIMITS
 
 
 def _place(place: SeenPlace) -> str:
@@ -82,7 +107,7 @@ def _text(report: AuditReport) -> str:
             lines += [f"  {row}".rstrip() for row in finding.remedy.splitlines()]
     if report.unseen:
         lines += ["", "Not looked at:", *(f"  {what}: {why}" for what, why in report.unseen)]
-    return "\n".join([*lines, "", _LIMITS]) + "\n"
+    return "\n".join([*lines, "", _limits(report)]) + "\n"
 
 
 # -- JSON
@@ -247,10 +272,10 @@ def _html(report: AuditReport) -> str:
         day=escape(report.day),
         summary="".join(f"<p>{escape(line)}</p>" for line in _summary(report)),
         numbers="".join(f"<li><b>{number:,}</b>{text}</li>" for number, text in numbers),
-        services=_html_services(report),
+        services=_html_services(report) + _html_hosts(report),
         findings=findings,
         unseen=f"<h2>Not looked at</h2><ul>{unseen}</ul>" if unseen else "",
-        limits=escape(_LIMITS),
+        limits=escape(_limits(report)),
     )
 
 
@@ -269,6 +294,31 @@ def _html_services(report: AuditReport) -> str:
     return (
         '<div class="scroll" role="region" aria-label="Services on the pages" tabindex="0"><table><thead><tr>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _html_hosts(report: AuditReport) -> str:
+    """Return which hosts a browser asked in which pass."""
+    passes = list(dict.fromkeys(view.name for view in report.browser))
+    counts: dict[str, dict[str, int]] = {}
+    for view in report.browser:
+        for request in view.requests:
+            if request.is_third:
+                row = counts.setdefault(request.host, {})
+                row[view.name] = row.get(view.name, 0) + 1
+    if not counts:
+        return "<p>A browser asked no other host.</p>" if passes else ""
+    head = "".join(f'<th scope="col" class="number">{escape(name)}</th>' for name in passes)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(host)}</th>'
+        + "".join(f'<td class="number">{counts[host].get(name, 0):,}</td>' for name in passes)
+        + "</tr>"
+        for host in sorted(counts)
+    )
+    return (
+        "<h3>Requests of a browser to other hosts</h3>"
+        '<div class="scroll" role="region" aria-label="Requests of a browser" tabindex="0"><table><thead><tr>'
+        f'<th scope="col">Host</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 

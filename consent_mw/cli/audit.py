@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from datetime import date
 from datetime import datetime
@@ -21,6 +24,7 @@ from consent_mw.cli import clean
 from consent_mw.cli.output import as_bytes
 
 if TYPE_CHECKING:
+    from consent_mw.audit.findings import AuditReport
     from consent_mw.audit.pages import Reader
     from consent_mw.audit.passes import Limits
     from consent_mw.audit.passes import Walk
@@ -44,18 +48,11 @@ def _walk(name: str, reader: Reader, limits: Limits, bounds: Bounds, begin: tupl
     paths = [first, *begin]
     if isinstance(target, AppTarget):
         paths += every_route(target.app)
-    shows = not quiet and sys.stderr.isatty()
-
-    def told(count: int, what: str) -> None:
-        if shows:
-            click.echo(f"\r\x1b[K{count:>4} pages; {clean(what)[:90]}", nl=False, err=True)
-
     try:
-        return walk(target, reader, paths, limits, told)
+        with _progress(quiet) as told:
+            return walk(target, reader, paths, limits, told)
     finally:
         target.close()
-        if shows:
-            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _limited(command: Any) -> Any:
@@ -98,6 +95,14 @@ def _limits(given: dict[str, Any], *, accept: bool = False) -> tuple[Limits, Bou
 @click.command()
 @click.argument("target")
 @_limited
+@click.option("--browser", is_flag=True, help="Look at the pages in Chromium as well (consent_mw[audit]).")
+@click.option("--browser-path", default="", metavar="FILE", help="The Chromium to use; else the one that is found.")
+@click.option(
+    "--linger", type=click.FloatRange(0), default=1.0, show_default=True, help="Seconds after a page is quiet."
+)
+@click.option(
+    "--allow-host", "hosts", multiple=True, metavar="HOST", help="Let the browser reach it too; * for every host."
+)
 @click.option("--accept", is_flag=True, help="Grant, and withdraw, as well: this writes a record into the ledger.")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write the report into a file.")
@@ -121,8 +126,9 @@ def audit(
     TARGET is an address (https://example.org/) or an application as gunicorn
     and uvicorn name it (module:attribute). Pages are asked for with GET; the
     only form that is sent is the notice's own, to refuse. No other host is
-    visited. Exits with 0 if nothing is wrong, 1 with findings, 2 if nothing
-    could be looked at.
+    visited; a browser finds no address for any but those of --allow-host.
+    Exits with 0 if nothing is wrong, 1 with findings, 2 if nothing could be
+    looked at.
     """
     from consent_mw.audit import findings
     from consent_mw.audit.formats import written
@@ -134,6 +140,8 @@ def audit(
     reader = Reader(owner.site)
     walk = _walk(target, reader, limits, bounds, given["begin"], given["quiet"])
     report = findings.report_of(target, walk, reader, today)
+    if given["browser"]:
+        _browse(target, walk, report, reader, {**given, "accept": accept})
     findings.accept(report, accepted, today)
     if write_baseline is not None:
         _write(write_baseline, findings.accepted_lines(report, today))
@@ -146,6 +154,46 @@ def audit(
     if not report.looked:
         return UNABLE
     return FOUND if report.open else 0
+
+
+def _browse(name: str, walk: Walk, report: AuditReport, reader: Reader, given: dict[str, Any]) -> None:
+    """Look at the pages of a walk in a browser, and add what it saw to the report."""
+    from consent_mw.audit.browser import LivePlan
+    from consent_mw.audit.browser import browse
+    from consent_mw.audit.browser_findings import add_browser
+    from consent_mw.audit.browser_page import LiveBounds
+    from consent_mw.audit.passes import UNTOUCHED
+    from consent_mw.audit.targets import Bounds
+    from consent_mw.audit.targets import open_target
+
+    paths = [page.path for page in walk.pages.get(UNTOUCHED, []) if page.is_page]
+    if not paths:
+        return
+    bounds = LiveBounds(given["patience"], 10 * given["size"], linger=given["linger"])
+    plan = LivePlan(given["seconds"], given["accept"], given["cookies"], given["hosts"], bounds)
+    target = open_target(name, Bounds(given["patience"], given["size"]))
+    try:
+        with _progress(given["quiet"]) as told:
+            found = browse(target, paths, plan, given["browser_path"], told)
+    finally:
+        target.close()
+    add_browser(report, found, reader, target.origin)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int, str], None]]:
+    """Show in one line of the terminal what is being looked at; leave no trace of it."""
+    shows = not quiet and sys.stderr.isatty()
+
+    def told(count: int, what: str) -> None:
+        if shows:
+            click.echo(f"\r\x1b[K{count:>4} pages; {clean(what)[:90]}", nl=False, err=True)
+
+    try:
+        yield told
+    finally:
+        if shows:
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _today() -> date:

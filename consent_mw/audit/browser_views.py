@@ -1,0 +1,123 @@
+"""
+What one view of a page in a browser did: its requests with their causes, and the names of what it kept.
+
+The ``Live`` values are what was recorded; the ``Shown`` ones go into a report, and carry no value of a parameter, a
+cookie or a key, which may be somebody's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from urllib.parse import urlsplit
+
+__all__ = ["Cause", "KeptItem", "LivePage", "LiveRequest", "ShownRequest", "ShownView"]
+
+#: Characters of an address that are shown.
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """
+    What set a request off: ``parser`` (the page's HTML), ``script``, ``redirect``, ``frame`` or ``visit``.
+
+    Args:
+        url: The document or script.
+        line: From 1; 0 where unknown.
+        column: From 1; 0 where unknown.
+    """
+
+    how: str
+    url: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = f":{self.line}:{self.column}" if self.line else ""
+        return f"{self.how} {self.url.partition('?')[0].partition('#')[0]}{place}"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRequest:
+    """
+    One request or connection.
+
+    Args:
+        kind: What for, in the protocol's word and lower case: ``script``, ``image``, ``websocket``.
+        causes: What set it off, the nearest first.
+        body: The beginning of what was posted.
+    """
+
+    url: str
+    kind: str
+    causes: tuple[Cause, ...] = ()
+    body: str = field(default="", repr=False)
+
+    @property
+    def host(self) -> str:
+        """The host that it went to, in lower case."""
+        try:
+            return urlsplit(self.url).hostname or ""
+        except ValueError:
+            return ""
+
+    @property
+    def shown(self) -> str:
+        """The address with the names of its parameters and not their values, which may be somebody's."""
+        address, _, query = self.url.partition("#")[0].partition("?")
+        names = "&".join(f"{pair.partition('=')[0]}=…" for pair in query.split("&") if pair)
+        shown = f"{address}?{names}" if names else address
+        return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptItem:
+    """
+    Something that stays in the browser; its value is never read.
+
+    Args:
+        kind: ``cookie``, ``local storage``, ``session storage``, ``IndexedDB``, ``cache`` or ``service worker``.
+        where: The domain of a cookie, or the origin.
+        days: How long a cookie lasts; 0 for the session.
+        setter: What set it, where that was seen.
+    """
+
+    kind: str
+    name: str
+    where: str
+    days: int = 0
+    setter: str = ""
+
+
+@dataclass
+class LivePage:
+    """What one view of a page did."""
+
+    path: str
+    requests: list[LiveRequest] = field(default_factory=list)
+    kept: list[KeptItem] = field(default_factory=list)
+    #: Why not everything could be seen.
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRequest:
+    """A request as a report shows it: no value of a parameter in it."""
+
+    url: str
+    host: str
+    kind: str
+    is_third: bool
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownView:
+    """What one view of a page did, as a report shows it."""
+
+    #: The pass.
+    name: str
+    path: str
+    requests: tuple[ShownRequest, ...]
+    kept: tuple[KeptItem, ...]

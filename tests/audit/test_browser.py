@@ -1,0 +1,180 @@
+"""``consent-mw audit --browser``: what only a browser sees is found with its cause, and nothing in the clean twin."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Coroutine
+from collections.abc import Mapping
+from datetime import date
+from threading import Event
+
+import pytest
+
+from consent_mw import config
+from consent_mw.audit.browser import NO_SCRIPTS
+from consent_mw.audit.browser import LivePlan
+from consent_mw.audit.browser import LiveWalk
+from consent_mw.audit.browser import launched
+from consent_mw.audit.browser import walk_in
+from consent_mw.audit.browser_findings import add_browser
+from consent_mw.audit.browser_page import LiveBounds
+from consent_mw.audit.findings import AuditFinding
+from consent_mw.audit.findings import AuditReport
+from consent_mw.audit.findings import report_of
+from consent_mw.audit.pages import Reader
+from consent_mw.audit.passes import ACCEPT
+from consent_mw.audit.passes import GPC
+from consent_mw.audit.passes import PASSES
+from consent_mw.audit.passes import REJECT
+from consent_mw.audit.passes import UNTOUCHED
+from consent_mw.audit.passes import Limits
+from consent_mw.audit.passes import Walk
+from consent_mw.audit.passes import walk
+from consent_mw.audit.targets import APP_ORIGIN
+from consent_mw.audit.targets import AppTarget
+from consent_mw.audit.targets import Bounds
+from tests.audit.live_sites import DECLARED
+from tests.audit.live_sites import FAULTS
+from tests.audit.live_sites import HOSTILE
+from tests.audit.live_sites import clean
+from tests.audit.live_sites import faulty
+from tests.audit.live_sites import holed
+from tests.audit.live_sites import hostile
+from tests.browser.harness import chromium
+
+pytestmark = pytest.mark.browser
+TODAY = date(2026, 11, 29)
+#: Visits side by side.
+VISITS = 3
+#: The passes that a site is there for; empty for all.
+PASSES_OF: Mapping[str, tuple[str, ...]] = {
+    "faulty": (UNTOUCHED, GPC, REJECT, ACCEPT),
+    "holed": (UNTOUCHED, ACCEPT),
+    "clean": (),
+}
+
+
+def plan(name: str) -> LivePlan:
+    """Return how far the visits to a site go."""
+    return LivePlan(accept=True, passes=PASSES_OF[name], bounds=LiveBounds(seconds=60, linger=0.1))
+
+
+def short(name: str) -> LivePlan:
+    """Return how far a visit to a hostile page goes: what never ends is waited for a second, all else to its end."""
+    bounds = LiveBounds(HOSTILE[name].seconds, size=100_000, requests=40, linger=0)
+    return LivePlan(passes=(UNTOUCHED,), bounds=bounds)
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    """Reads pages by the configuration of the planted sites."""
+    return Reader(config.load({"site": {"name": "Live"}, "services": DECLARED}))
+
+
+@pytest.fixture(scope="module")
+def reports(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> dict[str, AuditReport]:
+    """The reports on the faulty site, the one with holes, and the clean one, from one browser."""
+    holed_inner, holed_app = holed(tmp_path_factory.mktemp("holed"))
+    twin = clean(tmp_path_factory.mktemp("clean"))
+    apps: Mapping[str, object] = {"faulty": faulty(), "holed": holed_app, "clean": twin}
+    targets = {name: AppTarget(app, Bounds()) for name, app in apps.items()}
+
+    end = Event()
+    taking = AppTarget(hostile(end), Bounds(2))
+    names = [*targets, *HOSTILE]
+
+    room = asyncio.Semaphore(VISITS)
+
+    async def one(visit: Coroutine[None, None, LiveWalk]) -> LiveWalk:
+        async with room:
+            return await visit
+
+    async def look() -> list[LiveWalk]:
+        async with launched(APP_ORIGIN, (), chromium.find()) as browser:
+            return await asyncio.gather(
+                *(one(walk_in(browser, target, ["/"], plan(name))) for name, target in targets.items()),
+                *(one(walk_in(browser, taking, [f"/{name}"], short(name))) for name in HOSTILE),
+            )
+
+    try:
+        seen = dict(zip(names, asyncio.run(look()), strict=True))
+        found = {name: report_of(name, Walk(), reader, TODAY) for name in HOSTILE}
+        for name in HOSTILE:
+            add_browser(found[name], seen[name], reader, APP_ORIGIN)
+        for name, target in targets.items():
+            read = walk(target, reader, ["/"], Limits())
+            found[name] = report_of(name, read, reader, TODAY)
+            add_browser(found[name], seen[name], reader, APP_ORIGIN)
+        return found
+    finally:
+        end.set()
+        holed_inner.engine.close()
+        twin.engine.close()
+
+
+def kinds(report: AuditReport) -> list[tuple[str, str]]:
+    """Return kind and service of the findings that count."""
+    return [(one.kind, one.service) for one in report.open]
+
+
+def of(report: AuditReport, kind: str, service: str) -> list[AuditFinding]:
+    """Return the findings of a kind on a service."""
+    return [one for one in report.findings if (one.kind, one.service) == (kind, service)]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_a_script_is_found(reports: Mapping[str, AuditReport], name: str) -> None:
+    """It is named with its kind, its service, and what set it off."""
+    fault = FAULTS[name]
+    found = of(reports["faulty"], fault.kind, fault.service)
+    assert found, kinds(reports["faulty"])
+    assert any(fault.evidence in place.markup for one in found for place in one.places)
+
+
+def test_a_notice_that_favours_yes_is_found(reports: Mapping[str, AuditReport]) -> None:
+    """The button that refuses is smaller, fainter, and out of the keyboard's reach; each is said."""
+    said = " ".join(one.what for one in reports["faulty"].findings if one.kind == "reject-is-less")
+    assert [word for word in ("is smaller", "thinner", "fainter", "like text", "keyboard") if word not in said] == []
+    assert any("contrast" in one.what for one in reports["faulty"].findings if one.kind == "notice-is-hard")
+
+
+def test_what_is_put_in_behind_is_told_apart(reports: Mapping[str, AuditReport]) -> None:
+    """A tag in a page of ours that was held, had we seen it, was put in behind us; there is one finding on it."""
+    assert of(reports["holed"], "put-in-behind", "meta-pixel")
+    assert [kind for kind, service in kinds(reports["holed"]) if service == "meta-pixel"] == ["put-in-behind"]
+
+
+def test_what_goes_on_after_withdrawal_is_found(reports: Mapping[str, AuditReport]) -> None:
+    """A script that remembers an earlier yes is found after withdrawal, and in no pass before."""
+    found = of(reports["holed"], "survives-withdrawal", "intercom")
+    assert [one.passes for one in found] == [["after withdrawal"]]
+
+
+def test_a_vendor_that_is_told_no_after_yes_is_found(reports: Mapping[str, AuditReport]) -> None:
+    """Consent Mode that stays denied after acceptance is a finding, too."""
+    found = of(reports["holed"], "consent-mode-differs", "analytics_storage")
+    assert [one.passes for one in found] == [["after acceptance"]]
+
+
+def test_the_clean_twin_has_nothing(reports: Mapping[str, AuditReport]) -> None:
+    """All visitors came, with scripts and without, and nothing was wrong."""
+    report = reports["clean"]
+    assert (kinds(report), report.unseen) == ([], [])
+    assert {view.name for view in report.browser} == {*PASSES, UNTOUCHED + NO_SCRIPTS, REJECT + NO_SCRIPTS}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_page_ends_in_time(reports: Mapping[str, AuditReport], name: str) -> None:
+    """It is looked at once, what it did is told, and what could not be seen."""
+    report = reports[name]
+    assert [(view.path, bool(view.requests)) for view in report.browser] == [(f"/{name}", True)]
+    said = " ".join(why for _, why in report.unseen)
+    assert re.search(HOSTILE[name].said, said), said
+
+
+def test_a_report_has_names_and_no_values(reports: Mapping[str, AuditReport]) -> None:
+    """Addresses in a report keep the names of their parameters alone."""
+    urls = [request.url for view in reports["faulty"].browser for request in view.requests]
+    assert "https://localhost/g/c?v=…&tid=…" in urls
+    assert not any("ABCDEFG" in url for url in urls)
