@@ -23,5 +23,14 @@ What was seen becomes a :class:`~consent_mw.audit.findings.AuditReport`, which :
 :mod:`consent_mw.audit.formats`       the report as text, JSON, HTML, SARIF and JUnit
 ====================================  ============================================================
 
-No script runs here. What a held or allowed script would load in turn is not seen; docs/audit.md says what follows.
+No script runs here. What scripts do is seen in a browser, where the owner asks for it: the same visitors go to the
+same pages, and what they saw is added to the report.
+
+==========================================  ======================================================
+:mod:`consent_mw.audit.browser`             starts a browser, and lets the visitors come
+:mod:`consent_mw.audit.browser_page`        records one view of one page
+:mod:`consent_mw.audit.browser_views`       what is recorded, and what a report shows of it
+:mod:`consent_mw.audit.browser_findings`    what is wrong with it
+:mod:`consent_mw.audit.notices`             finds a notice, judges its buttons and presses them
+==========================================  ======================================================
 """

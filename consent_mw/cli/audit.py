@@ -170,7 +170,7 @@ def _browse(name: str, walk: Walk, report: AuditReport, reader: Reader, given: d
     if not paths:
         return
     bounds = LiveBounds(given["patience"], 10 * given["size"], linger=given["linger"])
-    plan = LivePlan(given["seconds"], given["accept"], given["cookies"], given["hosts"], bounds)
+    plan = LivePlan(given["seconds"], given["accept"], given["cookies"], given["hosts"], bounds=bounds)
     target = open_target(name, Bounds(given["patience"], given["size"]))
     try:
         with _progress(given["quiet"]) as told:
