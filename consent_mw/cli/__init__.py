@@ -59,6 +59,7 @@ COMMANDS = {
     ),
     "audit": CommandInfo(_AUDIT, "audit", "Show what a site loads before, after and against a choice."),
     "init": CommandInfo(_AUDIT, "init", "Write a first consent.toml, from what a site's pages load."),
+    "shadow": CommandInfo("consent_mw.cli.shadow", "shadow", 'Show what would be held, with mode = "report".'),
     "catalogue": CommandInfo(
         "consent_mw.cli.catalogue",
         "catalogue",

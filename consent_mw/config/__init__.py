@@ -27,6 +27,7 @@ from consent_mw.catalogue import load as load_catalogue
 from consent_mw.catalogue.definitions import joined
 from consent_mw.catalogue.definitions import read_folder
 from consent_mw.config import checks
+from consent_mw.config import rollout
 from consent_mw.config.hosts import with_hosts
 from consent_mw.config.problems import ConfigReader
 from consent_mw.config.problems import near
@@ -143,7 +144,7 @@ def _site(
     access = StatsAccess(**reader.table(("stats",), parts.get("stats", {}), STATS))
     site = replace(Site(stats=access), **values)
     site = replace(site, **reader.table(("paths",), parts.get("paths", {}), PATHS))
-    site = _stores(reader, site, folder, environ)
+    site = rollout.fitting(reader, _stores(reader, site, folder, environ), folder)
     if "hosts" in parts:
 
         def load_host(source: object) -> Site:

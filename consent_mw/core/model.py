@@ -219,6 +219,12 @@ class Site:
     records: str = "sqlite:///consent.db"
     #: Where grants wait while records on another machine cannot be reached; empty where records are local.
     spool: str = ""
+    #: ``on``, or ``report``: pages go out as they are, and what would be done to them is counted.
+    mode: str = "on"
+    #: With ``mode = "report"``: the share of visitors, in percent, for whom it is on all the same.
+    live_share: int = 0
+    #: With ``mode = "report"``: the file that what would be done is counted in.
+    report_file: str = "consent-report.db"
     unknown: str = "pixels"
     #: Hosts of third parties, some with a path, that are let through whatever ``unknown`` says.
     allow_hosts: tuple[str, ...] = ()

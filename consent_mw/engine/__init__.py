@@ -8,6 +8,7 @@ it is. Everything is prepared at start-up; a request looks up.
 :mod:`consent_mw.engine.live_site`    the site as it is, and how it grows by what its pages teach
 :mod:`consent_mw.engine.page_view`    one page view: what a visitor may run in it, what is inserted
 :mod:`consent_mw.engine.page_csp`     the Content-Security-Policies of one page
+:mod:`consent_mw.engine.shadow`       what would be done to the pages of a site that is only watched
 :mod:`consent_mw.engine.prepared`     what is made once for a site and kept
 :mod:`consent_mw.engine.mount`        our own pages, for every kind of edge
 :mod:`consent_mw.engine.tasks`        what is done beside the requests, and
@@ -48,6 +49,7 @@ from consent_mw.engine.mount import MountedPages
 from consent_mw.engine.page_view import PageView
 from consent_mw.engine.page_view import SiteParts
 from consent_mw.engine.prepared import Prepared
+from consent_mw.engine.shadow import Shadow
 from consent_mw.engine.tasks import Task
 from consent_mw.engine.tasks import Upkeep
 from consent_mw.errors import RecordsError
@@ -120,6 +122,9 @@ class Engine:
             self._upkeep.add(task)
         if site.grows:
             self._upkeep.add(Task("learning", self._growing.share, 1, 1, first=1))
+        self._shadow = Shadow(site, keys, self.today) if site.mode == "report" else None
+        if self._shadow is not None:
+            self._upkeep.add(Task("watching", self._shadow.flush, 5, 10, first=2, last=self._shadow.flush))
         if site.on_change is not None:
             self._upkeep.add(Task("telling", opt_outs.notify, 60, 60, first=60, last=opt_outs.notify))
         once = OneTime(site, keys, clock)
@@ -200,6 +205,8 @@ class Engine:
 
     def owns(self, path: str, script_name: str = "") -> bool:
         """Return whether a request for ``path`` (without the script name) is for our own pages."""
+        if self._shadow is not None and path == GPC_PATH:
+            return False  # what the site says there is its own matter, as long as it is only watched
         return self._pages.owns(path, script_name)
 
     def web(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -233,6 +240,8 @@ class Engine:
         view = PageView(self._parts, head, script_name + self._site.mount, remote)
         if self._untouched.hold(head.host, script_name + head.path):
             return UntouchedExchange(head, view)
+        if self._shadow is not None and (watched := self._shadow.exchange(head, view)) is not None:
+            return watched
         if self._site.server_timing:
             return TimedExchange(head, view, time.perf_counter, begun)
         return Exchange(head, view)
@@ -268,6 +277,8 @@ class Engine:
         """Finish what must not be lost, and let go of the records."""
         for engine in self._all():
             engine._upkeep.end()
+            if engine._shadow is not None:
+                engine._shadow.close()
             engine.records.close()
 
     def _all(self) -> list[Engine]:

@@ -1,0 +1,112 @@
+"""``consent-mw shadow``: what would be done to the pages of a site that is only watched."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from consent_mw.cli import FOUND
+from consent_mw.cli import Owner
+from consent_mw.cli import Unable
+from consent_mw.cli import clean
+from consent_mw.core.days import iso
+
+if TYPE_CHECKING:
+    from consent_mw.core.model import Service
+    from consent_mw.records.sqlite.shadow import ShadowPage
+
+#: What stands before each line, as in a diff: what goes, what is changed, what is not sent at all.
+_SIGNS = {"hold": "-", "drop": "-", "refuse": "!"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@click.option("--forget", is_flag=True, help="Forget what was seen, and begin anew.")
+@click.pass_obj
+def shadow(owner: Owner, as_json: bool, forget: bool) -> int:
+    """
+    Show, page by page, what would be held, dropped or refused.
+
+    The site counts it with mode = "report", and sends its pages as they are.
+    Exits with 1 if a page would be refused.
+    """
+    from consent_mw.catalogue.definitions import joined
+    from consent_mw.records.sqlite.shadow import ShadowFile
+
+    site = owner.site
+    if not os.path.exists(site.report_file):
+        raise Unable(
+            f'Nothing was seen yet: there is no {site.report_file}. Write mode = "report" under [site], restart the'
+            " site, and look at some pages."
+        )
+    file = ShadowFile(site.report_file, site=site.id)
+    try:
+        if forget:
+            file.forget()
+            click.echo("Forgotten.")
+            return 0
+        pages = file.pages()
+    finally:
+        file.close()
+    known = {**joined(site.definitions), **site.by_id}
+    asked = set(site.by_id)
+    click.echo(_json(pages) if as_json else clean_lines(_text(pages, known, asked)), nl=False)
+    return FOUND if any(change.verb == "refuse" for page in pages for change, _, _ in page.changes) else 0
+
+
+def clean_lines(lines: Sequence[str]) -> str:
+    """Return lines without control characters, as pages may have anything in them."""
+    return "".join(f"{clean(line)}\n" for line in lines)
+
+
+def _json(pages: Sequence[ShadowPage]) -> str:
+    found = {
+        "format": "consent_mw.shadow.v1",
+        "pages": [
+            {
+                "page": page.page,
+                "views": page.views,
+                "since": iso(page.since),
+                "changes": [
+                    {"verb": one.verb, "services": list(one.services), "what": one.what, "line": line, "views": views}
+                    for one, line, views in page.changes
+                ],
+            }
+            for page in pages
+        ],
+    }
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _text(pages: Sequence[ShadowPage], known: Mapping[str, Service], asked: set[str]) -> list[str]:
+    from consent_mw.records.sqlite.shadow import ids_of
+
+    if not pages:
+        return ["No page was seen yet."]
+    views, ids = sum(page.views for page in pages), ids_of(pages)
+    names = [known[id_].name for id_ in ids if id_ in asked and id_ in known]
+    silent = [id_ for id_ in ids if id_ not in asked]
+    lines = [
+        f"{views:,} views of {len(pages):,} pages since {iso(min(page.since for page in pages))}; all went out as they"
+        " are.",
+        f"Visitors would be asked about: {', '.join(names) or 'nothing'}.",
+    ]
+    if silent:
+        lines.append(f"Held without anybody being asked, until you declare them: {', '.join(silent)}.")
+    for page in pages:
+        lines += ["", f"{page.page}  ({page.views:,} views)"]
+        for change, line, seen in page.changes:
+            who = ", ".join(change.services)
+            place = f"  line {line}" if line else ""
+            rare = f"  in {seen:,} of them" if seen != page.views else ""
+            lines.append(
+                f"{_SIGNS[change.verb]} {change.verb:<6} {change.what}{f'  [{who}]' if who else ''}{place}{rare}"
+            )
+        if not page.changes:
+            lines.append("  nothing")
+    return lines
