@@ -24,4 +24,6 @@ def fitting(reader: ConfigReader, site: Site, folder: str) -> Site:
     if site.live_share and site.caching != "private":
         what = f"With caching = {site.caching!r} caches would hand the pages of one side to the other."
         reader.add_problem(("site", "live_share"), what, 'Write caching = "private" until it is on for everybody.')
+    if site.mode != "report":
+        return site
     return replace(site, report_file=os.path.abspath(os.path.join(folder, site.report_file)))
