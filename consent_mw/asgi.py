@@ -28,6 +28,7 @@ from typing import TypeVar
 from consent_mw.http.asked import Passage
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.headers import Handling
+from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
 if TYPE_CHECKING:
@@ -53,21 +54,42 @@ _T = TypeVar("_T")
 _PIECE = 65_536
 
 
+class _ScopeSource:
+    """A request in the terms of ASGI; the scope as it is now, whatever becomes of it."""
+
+    __slots__ = ("_headers", "_scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = dict(scope)
+        self._headers = [(bytes(name).lower(), value) for name, value in scope["headers"]]
+
+    def carries(self, names: FieldNames) -> bool:
+        return any(name in names.raw for name, _ in self._headers)
+
+    def all(self, name: str) -> list[str]:
+        wanted = name.encode("latin-1", "replace")
+        return [value.decode("latin-1") for found, value in self._headers if found == wanted]
+
+    def fields(self) -> dict[str, Any]:
+        scope = self._scope
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._headers)
+        host = next((value for name, value in headers if name == "host"), "")
+        if not host and scope.get("server"):
+            name, port = scope["server"]
+            host = f"{name}:{port}" if port is not None else str(name)
+        return {
+            "method": scope["method"].upper(),
+            "scheme": scope.get("scheme") or "http",
+            "host": host,
+            "path": _path(scope),
+            "query": scope.get("query_string", b"").decode("latin-1"),
+            "headers": headers,
+        }
+
+
 def request_head(scope: Scope) -> RequestHead:
     """Return the head of the request that ``scope`` describes."""
-    headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"])
-    host = next((value for name, value in headers if name == "host"), "")
-    if not host and scope.get("server"):
-        name, port = scope["server"]
-        host = f"{name}:{port}" if port is not None else str(name)
-    return RequestHead(
-        method=scope["method"].upper(),
-        scheme=scope.get("scheme") or "http",
-        host=host,
-        path=_path(scope),
-        query=scope.get("query_string", b"").decode("latin-1"),
-        headers=headers,
-    )
+    return RequestHead.read_later(_ScopeSource(scope))
 
 
 class ConsentASGIMiddleware:
@@ -104,7 +126,7 @@ class ConsentASGIMiddleware:
             return
         head = request_head(scope)
         engine = self.engine.at(head)
-        if engine.owns(head.path, _root(scope)):
+        if engine.owns(_path(scope), _root(scope)):
             await _serve(engine, scope, head, receive, send)
             return
         remote = scope["client"][0] if scope.get("client") else ""
@@ -334,7 +356,10 @@ def _variables(scope: Scope, head: RequestHead) -> dict[str, object]:
 
 def _request_headers(scope: Scope, exchange: Exchange) -> list[tuple[bytes, bytes]]:
     """Return the request's headers as the app may see them."""
-    changes = {name.encode("latin-1"): value for name, value in exchange.request_changes().items()}
+    found = exchange.request_changes()
+    if not found:
+        return list(scope["headers"])
+    changes = {name.encode("latin-1"): value for name, value in found.items()}
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in changes]
     headers += [(name, value.encode("latin-1")) for name, value in changes.items() if value is not None]
     return headers

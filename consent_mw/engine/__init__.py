@@ -233,12 +233,12 @@ class Engine:
             script_name: What the paths of the app begin with.
             remote: The address that the request came from; it is looked up for its ISP and never kept.
         """
-        begun = time.perf_counter()
+        begun = time.perf_counter() if self._site.server_timing else 0.0
         self._upkeep.start()
         self._growing.visited = True
         head, script_name = as_visited(head, script_name, self._site.trusted_proxies)
         view = PageView(self._parts, head, script_name + self._site.mount, remote)
-        if self._untouched.hold(head.host, script_name + head.path):
+        if self._untouched and self._untouched.hold(head.host, script_name + head.path):
             return UntouchedExchange(head, view)
         if self._shadow is not None and (watched := self._shadow.exchange(head, view)) is not None:
             return watched

@@ -65,7 +65,9 @@ from consent_mw.http.headers import for_some
 from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import of_other_bytes
+from consent_mw.http.headers import passes
 from consent_mw.http.held_headers import HeldHeaders
+from consent_mw.http.intent import CLOSED
 from consent_mw.http.intent import closed_headers
 from consent_mw.http.intent import is_document
 from consent_mw.http.intent import page_url
@@ -73,6 +75,7 @@ from consent_mw.http.intent import wants_page
 from consent_mw.http.page import PageBody
 from consent_mw.http.page import PageInsert
 from consent_mw.http.refusal import error_page
+from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 from consent_mw.http.states import TRANSITIONS
 from consent_mw.http.states import Event
@@ -85,6 +88,11 @@ from consent_mw.http.validators import marked
 
 #: The event of a head, by what becomes of the body.
 _HEADS = {Handling.PASS: Event.PASS, Handling.REWRITE: Event.REWRITE, Handling.REFUSE: Event.REFUSE}
+#: The request's headers that are looked at before the application sees it.
+_CONDITIONS = FieldNames(CLOSED)
+_CODINGS = FieldNames(["accept-encoding"])
+#: What a request asks that is not conditional.
+_NOTHING = Conditions()
 
 
 class View(Protocol):
@@ -216,23 +224,25 @@ class Exchange:
         view: What the site makes of it.
     """
 
+    # How it begins stands here, since most responses pass and change little of it.
+    state = ExchangeState.NEW
+    status = 0
+    reason = ""
+    #: How many bytes of body went out.
+    sent = 0
+    _asked = _NOTHING
+    _place_asked = False
+    _body: PageBody | None = None
+    _length = -1
+    _received = 0
+    _reported = False
+    _streaming = True
+    _error_page = b""
+
     def __init__(self, head: RequestHead, view: View) -> None:
         self.head = head
         self.view = view
-        self.state = ExchangeState.NEW
-        self.status = 0
-        self.reason = ""
         self.headers: Headers = []
-        #: How many bytes of body went out.
-        self.sent = 0
-        self._asked = Conditions()
-        self._place_asked = False
-        self._body: PageBody | None = None
-        self._length = -1
-        self._received = 0
-        self._reported = False
-        self._streaming = True
-        self._error_page = b""
 
     @property
     def decision(self) -> Decision:
@@ -241,13 +251,18 @@ class Exchange:
 
     def request_changes(self) -> dict[str, str | None]:
         """Return the request headers (lower case) that the app must see otherwise: with this value, or not at all."""
-        changes: dict[str, str | None] = dict.fromkeys(closed_headers(self.head))
-        self._asked, conditions = conditions_of(self.head, self.view.variant, page=wants_page(self.head))
-        changes |= conditions
-        codings = self.head.all("accept-encoding")
+        head = self.head
+        changes: dict[str, str | None] = {}
+        if head.carries(_CONDITIONS):
+            changes |= dict.fromkeys(closed_headers(head))
+            self._asked, conditions = conditions_of(head, self.view.variant, page=wants_page(head))
+            changes |= conditions
+        codings = head.all("accept-encoding") if head.carries(_CODINGS) else []
         if codings:
             # Only what can be opened here is offered.
-            changes["accept-encoding"] = narrowed(", ".join(codings), self.view.coding_names) or None
+            offered = narrowed(", ".join(codings), self.view.coding_names)
+            if not offered or [offered] != codings:
+                changes["accept-encoding"] = offered or None
         if self.view.hides_cookies and (cookies := "; ".join(self.head.all("cookie"))):
             shown = without(cookies, self.view.holds_cookie)
             if shown != cookies:
@@ -260,6 +275,13 @@ class Exchange:
 
         May be called again as long as nothing was sent.
         """
+        if self._asked is _NOTHING and not self.view.asked and passes(status, headers):
+            # Most responses are no pages: nobody needs to ask who the visitor is, or to read what the request says.
+            self._move(Event.PASS if not self.sent else Event.RESTART)
+            self.status, self.reason, self.headers = status, reason, list(headers)
+            self._body = None
+            self._reported = False
+            return Handling.PASS
         # What answers OPTIONS is never shown, and a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch)
         # is between the browser and the app.
         shown = self.head.method != "OPTIONS"

@@ -68,6 +68,9 @@ _ESSENCE = re.compile(r"\s*([^\s;(]*)")
 #: A response of several, each of which takes the place of the one before: Firefox shows HTML among them.
 _SEVERAL = "multipart/x-mixed-replace"
 
+#: Longer values of Content-Type are no plain ones.
+_LONGEST_TYPE = 128
+
 #: Nobody needs more than one; each costs memory.
 _MOST_CODINGS = 2
 
@@ -122,6 +125,32 @@ def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
             kind = essence
             charset = charset_parameter(part)
     return kind, charset
+
+
+def passes(status: int, headers: Sequence[tuple[str, str]]) -> bool:
+    """
+    Return whether a response plainly goes out as it is, whatever was asked for and whoever asks.
+
+    So it is with most of what is no page; of the others :func:`judge` and :func:`without_held` say what becomes.
+    """
+    plain = status == 304
+    for name, value in headers:
+        lower = name.lower()
+        if lower in DEPENDENT:
+            return False
+        if lower == "content-type" and status != 304:
+            if plain or len(value) > _LONGEST_TYPE or not _is_plain(value):
+                return False
+            plain = True
+    return plain
+
+
+@lru_cache(maxsize=256)
+def _is_plain(content_type: str) -> bool:
+    """Whether a response of this one type passes, whatever else its head says."""
+    headers = [("content-type", content_type)]
+    verdicts = (judge(200, headers, document=document) for document in (False, True))
+    return all(verdict.handling is Handling.PASS for verdict in verdicts)
 
 
 def _types(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

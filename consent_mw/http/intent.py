@@ -16,7 +16,7 @@ _DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object", "xslt"
 #: Libraries that put fragments into a page say so.
 _FRAGMENT_MARKS = ("x-requested-with", "hx-request", "turbo-frame", "x-pjax", "x-up-version", "x-inertia")
 #: With these an app would answer from the visitor's cache, or with a part, or in a form that cannot be read.
-_CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since")
+CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since")
 
 
 def wants_page(head: RequestHead) -> bool:
@@ -54,7 +54,7 @@ def closed_headers(head: RequestHead) -> tuple[str, ...]:
     """Return the request headers (lower case) that the app must not see: ways around the rewriter."""
     if not wants_page(head):
         return ()
-    return tuple(name for name in _CLOSED if head.header(name) is not None)
+    return tuple(name for name in CLOSED if head.header(name) is not None)
 
 
 def page_url(head: RequestHead) -> Url:

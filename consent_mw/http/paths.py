@@ -37,6 +37,10 @@ class Paths:
         self._patterns = tuple(dict.fromkeys([*self._patterns, *found]))
         self._known.clear()
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._patterns)
+
     def hold(self, authority: str, path: str) -> bool:
         """
         Return whether one of the patterns stands for an address.

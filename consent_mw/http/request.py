@@ -1,11 +1,20 @@
-"""The head of one request, as every edge hands it over."""
+"""
+The head of one request, as every edge hands it over.
+
+Most responses are no pages, and for them next to nothing of the request is needed. So what an edge brings is copied,
+and read when somebody asks for a field: the application may change its environ meanwhile.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from functools import lru_cache
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Protocol
 
 from consent_mw.core.model import Signals
 
@@ -14,6 +23,45 @@ from consent_mw.core.model import Signals
 def _field(variable: str) -> str:
     """Return the header, in lower case, that a variable of CGI stands for (RFC 3875, section 4.1.18)."""
     return variable[5:].replace("_", "-").lower()
+
+
+@lru_cache(maxsize=512)
+def _variable(field: str) -> str:
+    """Return the variable of CGI for a header, in lower case (RFC 3875, section 4.1.18)."""
+    return "HTTP_" + field.upper().replace("-", "_")
+
+
+class FieldNames:
+    """
+    Names of request headers that are looked for together.
+
+    Args:
+        names: In lower case.
+    """
+
+    __slots__ = ("fields", "raw", "variables")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.fields = frozenset(names)
+        #: The same in bytes, as ASGI has them, and as CGI names them.
+        self.raw = frozenset(name.encode("ascii") for name in self.fields)
+        self.variables = frozenset(map(_variable, self.fields))
+
+
+class HeadSource(Protocol):
+    """What an edge was given for a request, copied, and read when somebody asks."""
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the head by their names."""
+        ...
+
+    def all(self, name: str) -> list[str]:
+        """Return every header called ``name`` (lower case)."""
+        ...
+
+    def carries(self, names: FieldNames) -> bool:
+        """Return whether one of these headers came."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,29 +84,35 @@ class RequestHead:
         Return the head of the request that a CGI-like mapping describes (RFC 3875; PEP 3333).
 
         Args:
-            environ: The WSGI environ, or Django's ``request.META``.
+            environ: The WSGI environ, or Django's ``request.META``; as it is now, whatever becomes of it.
             scheme: What a framework knows better than ``wsgi.url_scheme``.
             path: The same for ``PATH_INFO``: decoded, below the script name.
         """
+        return cls.read_later(_Variables(dict(environ), scheme, path))
 
-        def text(name: str, default: str = "") -> str:
-            return str(environ.get(name, default))
+    @classmethod
+    def read_later(cls, source: HeadSource) -> RequestHead:
+        """Return a head whose fields are read from ``source`` when one of them is asked for."""
+        head = cls.__new__(cls)
+        head.__dict__["_source"] = source  # a frozen dataclass is filled by way of its dictionary
+        return head
 
-        if path is None:
-            # PEP 3333 gives the path as bytes in latin-1; browsers send, and we echo, percent-encoded UTF-8.
-            path = text("PATH_INFO").encode("latin-1", "replace").decode("utf-8", "replace")
-        return cls(
-            method=text("REQUEST_METHOD", "GET").upper(),
-            scheme=text("wsgi.url_scheme", "http") if scheme is None else scheme,
-            host=text("HTTP_HOST") or f"{text('SERVER_NAME')}:{text('SERVER_PORT')}",
-            path=path,
-            query=text("QUERY_STRING"),
-            headers=tuple(
-                (_field(name), value)
-                for name, value in environ.items()
-                if name.startswith("HTTP_") and isinstance(value, str)
-            ),
-        )
+    if not TYPE_CHECKING:  # the fields are declared above
+
+        def __getattr__(self, name: str) -> Any:
+            """Read the fields, the first time that one of them is asked for."""
+            known = self.__dict__
+            if name.startswith("_") or "_source" not in known:
+                raise AttributeError(name)
+            known.update(known["_source"].fields())
+            if name not in known:
+                raise AttributeError(name)
+            return known[name]
+
+    def carries(self, names: FieldNames) -> bool:
+        """Return whether one of these headers came."""
+        source: HeadSource | None = self.__dict__.get("_source")
+        return not names.fields.isdisjoint(self._first) if source is None else source.carries(names)
 
     def header(self, name: str) -> str | None:
         """Return the first header called ``name`` (lower case), or None."""
@@ -66,6 +120,9 @@ class RequestHead:
 
     def all(self, name: str) -> list[str]:
         """Return every header called ``name`` (lower case)."""
+        source: HeadSource | None = self.__dict__.get("_source")
+        if source is not None:
+            return source.all(name)
         return [value for key, value in self.headers if key == name] if name in self._first else []
 
     @cached_property
@@ -76,3 +133,42 @@ class RequestHead:
     def signals(self) -> Signals:
         """What the browser says for the visitor: one exact ``1`` opts out (Global Privacy Control, section 4.1)."""
         return Signals(gpc=any(part.strip() == "1" for value in self.all("sec-gpc") for part in value.split(",")))
+
+
+class _Variables:
+    """A request in the terms of CGI."""
+
+    __slots__ = ("_environ", "_path", "_scheme")
+
+    def __init__(self, environ: Mapping[str, object], scheme: str | None, path: str | None) -> None:
+        self._environ = environ
+        self._scheme = scheme
+        self._path = path
+
+    def carries(self, names: FieldNames) -> bool:
+        return not names.variables.isdisjoint(self._environ)
+
+    def all(self, name: str) -> list[str]:
+        value = self._environ.get(_variable(name))
+        return [value] if isinstance(value, str) else []
+
+    def fields(self) -> dict[str, Any]:
+        environ, path = self._environ, self._path
+
+        def text(name: str, default: str = "") -> str:
+            return str(environ.get(name, default))
+
+        if path is None:
+            # PEP 3333 gives the path as bytes in latin-1; browsers send, and we echo, percent-encoded UTF-8.
+            path = text("PATH_INFO").encode("latin-1", "replace").decode("utf-8", "replace")
+        headers = [
+            (_field(name), value) for name, value in environ.items() if name[:5] == "HTTP_" and isinstance(value, str)
+        ]
+        return {
+            "method": text("REQUEST_METHOD", "GET").upper(),
+            "scheme": text("wsgi.url_scheme", "http") if self._scheme is None else self._scheme,
+            "host": text("HTTP_HOST") or f"{text('SERVER_NAME')}:{text('SERVER_PORT')}",
+            "path": path,
+            "query": text("QUERY_STRING"),
+            "headers": tuple(headers),
+        }

@@ -17,6 +17,7 @@ from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import media_type
 from consent_mw.http.headers import of_other_bytes
+from consent_mw.http.headers import passes
 from consent_mw.http.headers import without_held
 
 
@@ -52,6 +53,36 @@ TYPES = {
 def test_the_media_type(values: tuple[str, ...], expected: tuple[str, str]) -> None:
     """Type and charset are read as a browser might; where browsers differ, a page is a page."""
     assert media_type(typed(*values)) == expected
+
+
+_VALUES = st.sampled_from(
+    ["application/json", "text/html", "text/css; charset=utf-8", "image/svg+xml", "application/xhtml+xml"]
+    + ["text/plain, text/html", "", "html", "application/rss+xml", "*/*", "text/html" + " " * 200, "text/xml", "</a>"]
+)
+_HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(["Content-Type", "content-type", "Link", "Set-Cookie", "X-Other", "CONTENT-ENCODING"]), _VALUES
+    ),
+    max_size=4,
+)
+
+
+@given(status=st.sampled_from([100, 200, 204, 206, 301, 304, 404, 500]), headers=_HEADERS)
+def test_what_plainly_passes_would_pass_the_long_way(status: int, headers: list[tuple[str, str]]) -> None:
+    """The short way never lets through what a closer look would rewrite, refuse, or take a header from."""
+    if passes(status, headers):
+        for document in (False, True):
+            assert judge(status, headers, (), document=document).handling is Handling.PASS
+        assert without_held(headers, lambda url: True, lambda url: True, lambda name: True) == headers
+
+
+def test_json_and_files_plainly_pass() -> None:
+    """Otherwise every one of them would cost a closer look."""
+    for kind in ("application/json", "text/css; charset=utf-8", "image/png", "font/woff2", "text/javascript"):
+        assert passes(200, typed(kind))
+    assert passes(304, [("ETag", '"a"')])
+    assert not passes(200, [*typed("application/json"), ("Set-Cookie", "a=b")])
+    assert not passes(200, [])
 
 
 VERDICTS = {
