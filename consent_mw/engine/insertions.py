@@ -2,11 +2,11 @@
 What the notice inserts into pages, made once for all that it depends on.
 
 Theory of operation: what goes into a page is a function of the site, the decision, the language, the path of the
-mount and what the page's policies allow. Only two things are of this one page: its address, to which the forms lead
-back, and the nonce of its policy. So the notice is asked once for a page whose address and nonce are marks that
-nothing else can hold; what it returns is cut at the marks and kept, and a page joins the pieces around its own values.
-The key is the whole :class:`NoticePage` with the marks in it, so that whatever the notice comes to depend on is part
-of the key by itself.
+mount and what the page's policies allow. Only three things are of this one page: its address, to which the forms lead
+back, the nonce of its policy, and the key of the response. So the notice is asked once for a page whose address, nonce
+and key are marks that nothing else can hold; what it returns is cut at the marks and kept, and a page joins the pieces
+around its own values. The key in the cache is the whole :class:`NoticePage` with the marks in it, so that whatever the
+notice comes to depend on is part of it by itself.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Insertions:
         self._nonce = f"cmwNonce{token}"
         # A query writes the space as "+": so the two ways in which an address stands in a page are told apart.
         self._back = f"/cmwBack{token} "
-        self._marks = re.compile(f"({self._nonce}|{self._back[:-1]}[ +])".encode())
+        self._key = f"cmwKey{token}"
+        self._marks = re.compile(f"({self._nonce}|{self._key}|{self._back[:-1]}[ +])".encode())
         self._kept: BoundedCache[tuple[str, NoticePage], _Pieces] = BoundedCache(_KEPT, _KEPT_SIZE)
 
     def head(self, page: NoticePage) -> bytes:
@@ -60,14 +61,14 @@ class Insertions:
         return self._filled("body", self._notice.insertion, page)
 
     def _filled(self, place: str, make: Callable[[NoticePage], bytes], page: NoticePage) -> bytes:
-        nonce = self._nonce if page.nonce else ""
-        if nonce and not _NONCE.fullmatch(page.nonce):
+        nonce, key = self._nonce if page.nonce else "", self._key if page.key else ""
+        if (nonce and not _NONCE.fullmatch(page.nonce)) or (key and not _NONCE.fullmatch(page.key)):
             return make(page)  # it might change more than its own place
         decision = page.decision
         if decision.record is not None:
             # The notice knows what was chosen, and nothing of whom.
             decision = replace(decision, record=Record(decision.record.action, 0, ""))
-        marked = replace(page, nonce=nonce, back=self._back, decision=decision)
+        marked = replace(page, nonce=nonce, key=key, back=self._back, decision=decision)
         pieces = self._kept.get((place, marked))
         if pieces is None:
             pieces = tuple(self._marks.split(make(marked)))
@@ -78,7 +79,7 @@ class Insertions:
 
     def _value(self, mark: bytes, page: NoticePage) -> bytes:
         if mark.startswith(b"cmw"):
-            text = page.nonce
+            text = page.nonce if mark.startswith(b"cmwNonce") else page.key
         else:
             text = quote_plus(page.back, safe="/") if mark.endswith(b"+") else page.back
         return escape(text).encode("utf-8" if page.utf8 else "ascii", "xmlcharrefreplace")

@@ -52,6 +52,7 @@ from consent_mw.http.exchange import View
 from consent_mw.http.headers import Headers
 from consent_mw.http.intent import wants_banner
 from consent_mw.http.page import PageInsert
+from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.request import RequestHead
 from consent_mw.http.tracker_cookies import expire
 from consent_mw.http.tracker_cookies import is_own
@@ -215,6 +216,11 @@ class PageView(View):
     def hold_policy(self) -> HoldPolicy:
         """What may run for this visitor in this page."""
         return self._parts.prepared.hold_policy(self.decision, self.root, self.site.places, self.once)
+
+    @property
+    def plans(self) -> PagePlans:
+        """What was done to the site's pages before."""
+        return self._parts.prepared.plans
 
     @property
     def undecided_policy(self) -> HoldPolicy:

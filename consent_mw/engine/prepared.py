@@ -34,6 +34,7 @@ from consent_mw.html.places import Places
 from consent_mw.html.suspects import Delivery
 from consent_mw.html.suspects import file_of_stranger
 from consent_mw.html.suspects import host_of_stranger
+from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.paths import Paths
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
@@ -74,6 +75,8 @@ class Prepared:
         self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
         #: What stands in the place of held scripts' globals.
         self.queues = QueueCode(matcher.services, assets)
+        #: What was done to pages that are served again.
+        self.plans = PagePlans()
         #: Where no notice is shown, and nobody is counted.
         self.quiet = Paths(site.quiet)
         self._site = site

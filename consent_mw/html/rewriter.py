@@ -16,6 +16,7 @@ from itertools import pairwise
 from consent_mw.errors import DeadRewriter
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.hold_policy import KEY
+from consent_mw.html.hold_policy import Edit
 from consent_mw.html.holder import Holder
 from consent_mw.html.iso2022jp import Piece
 from consent_mw.html.iso2022jp import SourceBytes
@@ -28,6 +29,29 @@ from consent_mw.html.scanner.surroundings import MOST_HISTORY
 
 #: How many readings of one page are followed at once; more is no page but an attack.
 _MOST_READINGS = 8
+
+
+class Marks:
+    """
+    Puts the key of one response into what is inserted, with a number that no other mark of it has.
+
+    Args:
+        key: Empty where nothing is released.
+        xml: The page is XHTML.
+    """
+
+    def __init__(self, key: str, *, xml: bool) -> None:
+        self._key = key
+        self._quote = '"' if xml else ""
+        self._count = 0
+
+    def __call__(self, inserted: bytes) -> bytes:
+        """Return an insertion that has a place for the key with it."""
+        if not self._key:
+            return inserted.replace(KEY, b"")
+        self._count += 1
+        mark = f" data-cmw-key={self._quote}{self._key}.{self._count}{self._quote}"
+        return inserted.replace(KEY, mark.encode())
 
 
 class Rewriter:
@@ -67,13 +91,15 @@ class Rewriter:
         self.panel: Panel | None = None
         #: What marks of ours carry, and nobody's text can know; empty where nothing is released.
         self.key = ""
-        self._marks = 0
+        self._marks: Marks | None = None
         #: The tag behind which an author asks for the banner; may be set while the page comes.
         self.mark = b""
         #: Ids of what was held.
         self.held: set[str] = set()
         #: Offsets in the output and lengths of what was inserted, where ``trace`` is set.
         self.trace: list[tuple[int, int]] | None = None
+        #: The edits as they were made, in the page's own offsets, where this is set.
+        self.record: list[Edit] | None = None
         self._buffer = bytearray()
         self._history = PassedBytes()
         #: What is sent, where it is not what the readings read.
@@ -185,14 +211,6 @@ class Rewriter:
                 twin.join(reading)
         self._readings = kept
 
-    def _with_key(self, inserted: bytes) -> bytes:
-        """Return what is inserted with the key of this response, and a number that no other mark of it has."""
-        if not self.key:
-            return inserted.replace(KEY, b"")
-        self._marks += 1
-        quote = '"' if self.holder.xml else ""
-        return inserted.replace(KEY, f" data-cmw-key={quote}{self.key}.{self._marks}{quote}".encode())
-
     def _send(self, safe: int) -> bytes:
         """Return the bytes up to ``safe`` with the edits made, and forget them."""
         buffer, source = self._buffer, self._source
@@ -212,8 +230,11 @@ class Rewriter:
                 safe = min(safe, position - self._origin)
                 later = set(edits[count:])
                 break
+            if self.record is not None:
+                self.record.append((position, left_out, inserted))
             if KEY in inserted:
-                inserted = self._with_key(inserted)
+                self._marks = self._marks or Marks(self.key, xml=self.holder.xml)
+                inserted = self._marks(inserted)
             start = position - self._origin
             if start > at:
                 parts.append(buffer[at:start] if source is None else source.take(start - at))

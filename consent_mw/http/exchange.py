@@ -74,6 +74,7 @@ from consent_mw.http.intent import page_url
 from consent_mw.http.intent import wants_page
 from consent_mw.http.page import PageBody
 from consent_mw.http.page import PageInsert
+from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.refusal import error_page
 from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
@@ -122,6 +123,11 @@ class View(Protocol):
     def hold_policy(self) -> HoldPolicy:
         """What may run for this visitor."""
         ...
+
+    @property
+    def plans(self) -> PagePlans | None:
+        """What was done to the site's pages before; None to read each."""
+        return None
 
     @property
     def undecided_policy(self) -> HoldPolicy:
@@ -444,7 +450,7 @@ class Exchange:
             if chunk is None:
                 return self._body.finish()
             self._received += len(chunk)
-            return self._body.feed(chunk, flush=self._streaming)
+            return self._body.feed(chunk, flush=True) if self._streaming else self._body.whole(chunk)
         except RefusedMarkup as error:
             self._stop(str(error), f"The setting is {error.setting}." if error.setting else "", None)
         except Exception as error:  # fail closed: whatever it was, the raw page must not go out

@@ -8,6 +8,7 @@ nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.nested import held_in
+from consent_mw.html.rewriter import Marks
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.scanner.document import Place
 from consent_mw.html.watched import HoldWatch
@@ -29,6 +31,11 @@ from consent_mw.http.headers import Verdict
 from consent_mw.http.intent import is_document
 from consent_mw.http.intent import page_url
 from consent_mw.http.intent import wants_banner
+from consent_mw.http.page_plans import LONGEST
+from consent_mw.http.page_plans import PagePlan
+from consent_mw.http.page_plans import PagePlans
+from consent_mw.http.page_plans import Recorder
+from consent_mw.http.page_plans import Surroundings
 from consent_mw.http.pieces import Includes
 from consent_mw.http.request import RequestHead
 
@@ -62,6 +69,11 @@ class Inserting(Protocol):
     @property
     def watch(self) -> HoldWatch | None:
         """What hears of each hold and its place, or None."""
+        ...
+
+    @property
+    def plans(self) -> PagePlans | None:
+        """What was done to the site's pages before; None to read each."""
         ...
 
     @property
@@ -137,6 +149,13 @@ class PageBody:
         self._place_asked = False
         self._rewriters: list[Rewriter] = []
         self._includes = Includes(head.path) if self._banner else None
+        #: Of a page that is all there: its parts that were named, what a plan held, and the pass that is written down.
+        self._named: list[str] = []
+        self._held: frozenset[str] = frozenset()
+        self._recorder: Recorder | None = None
+        self._given: list[bytes] | None = None
+        self._utf8 = False
+        self._finished = False
         #: Nothing but white space came yet.
         self._blank = True
         #: It begins as a document does.
@@ -169,7 +188,71 @@ class PageBody:
 
     def finish(self) -> bytes:
         """Return the rest of the body."""
-        return self._stream.finish()
+        return b"" if self._finished else self._stream.finish()
+
+    def whole(self, chunk: bytes) -> bytes:
+        """Take a body that is all there, and return all that can be sent of it; the rest is that of :meth:`finish`."""
+        plans, policy = self._view.plans, self._view.hold_policy
+        if plans is None or self._verdict.codings or self._view.watch is not None or len(chunk) > LONGEST:
+            return self.feed(chunk, flush=False)
+        surroundings = self._surroundings(policy)
+        known = plans.get(surroundings, chunk)
+        if known is None:
+            plans.see(surroundings, chunk, policy)
+            return self.feed(chunk, flush=False)
+        self._given = []
+        if known.questions is not None:
+            out = self._again(known)
+            if out is not None:
+                return out
+        out = self._stream.feed(chunk) + self._stream.finish()
+        self._finished = True
+        if self._recorder is not None and len(self._rewriters) == 1 and policy.delivery.version == surroundings.version:
+            seen = PagePlan(known.text, policy, self._whole, tuple(self._named), self._utf8, held=self.held)
+            plan = self._recorder.plan(seen, out, self._marks())
+            if plan is not None:
+                plans.put(surroundings, plan)
+        return out
+
+    def _surroundings(self, policy: HoldPolicy) -> Surroundings:
+        verdict = self._verdict
+        mark = self._view.mark.encode() if self._place_asked else b""
+        return Surroundings(
+            self._url,
+            verdict.charset,
+            verdict.xml,
+            verdict.sniff,
+            verdict.document,
+            self._banner,
+            self._first,
+            mark,
+            policy.delivery.version,
+            id(policy),
+        )
+
+    def _marks(self) -> Marks:
+        return Marks(self._view.key, xml=self._verdict.xml)
+
+    def _again(self, plan: PagePlan) -> bytes | None:
+        """Do to the page what was done before; None where the view wants something else, with its answers kept."""
+        self._blank, self._whole, self._utf8 = False, plan.whole, plan.utf8
+        asked: dict[str, Callable[..., bytes]] = {
+            "insert": self._give_banner if self._banner else _nothing,
+            "first": self._insert_first,
+            "queue": self._insert_queue,
+            "panel": self._insert_panel,
+        }
+        answers: list[bytes] = []
+        for question in plan.questions or ():
+            answers.append(asked[question.kind](*question.arguments))
+            if bool(answers[-1]) != question.gave:
+                self._given = answers
+                return None
+        for path in plan.includes:
+            self._view.includes(path)
+        self._held = plan.held
+        self._finished = True
+        return plan.made(answers, self._marks())
 
     def ask_place(self) -> None:
         """Keep the banner until the mark comes by which the author asks for it, or else the end."""
@@ -180,7 +263,7 @@ class PageBody:
     @property
     def held(self) -> frozenset[str]:
         """The ids of what was held until now."""
-        return frozenset(id_ for rewriter in self._rewriters for id_ in rewriter.held)
+        return self._held.union(*(rewriter.held for rewriter in self._rewriters))
 
     def _look(self, chunk: bytes) -> None:
         if self._blank and chunk.strip():
@@ -188,18 +271,19 @@ class PageBody:
             self._whole = begins_page(chunk)
         if self._includes is not None:
             for path in self._includes.read(chunk):
+                self._named.append(path)
                 self._view.includes(path)
 
     def _nothing_read(self) -> bool:
         """Whether there is no page of its own to put anything into."""
         return self._blank or (not self._whole and self._view.included())
 
-    def _insert(self, place: Place, utf8: bool) -> bytes:
+    def _give_banner(self, place: Place) -> bytes:
         if self._place_asked and not (place.asked or place.at_end):
             return b""  # the place that the author asked for comes later, or else the end does
         if self._nothing_read():
             return b""
-        return self._view.banner(PageInsert(self._headers, self._verdict.xml, place, utf8))
+        return self._view.banner(PageInsert(self._headers, self._verdict.xml, place, self._utf8))
 
     def _insert_first(self, place: Place) -> bytes:
         if self._nothing_read():
@@ -215,11 +299,11 @@ class PageBody:
     def _rewriter(self, charset: str) -> Rewriter:
         verdict = self._verdict
         holder = Holder(self._view.hold_policy, self._url, document=held_in, charset=charset, xml=verdict.xml)
-        utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
+        self._utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
         watch = self._view.watch
         made = (Rewriter if watch is None else WatchedRewriter)(
             holder,
-            (lambda place: self._insert(place, utf8)) if self._banner else _nothing if self._first else None,
+            self._give_banner if self._banner else _nothing if self._first else None,
             self._insert_first if self._first else None,
             undeclared=not verdict.charset,
             amend=self._view.meta_csp,
@@ -230,6 +314,8 @@ class PageBody:
         made.queue = self._insert_queue if self._first else None
         made.panel = self._insert_panel
         made.mark = self._view.mark.encode() if self._place_asked else b""
+        if self._given is not None:
+            self._recorder = Recorder(made, self._given)
         self._rewriters.append(made)
         return made
 

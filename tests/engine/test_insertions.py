@@ -60,6 +60,7 @@ pages = st.builds(
     loads=st.booleans(),
     closed=st.booleans(),
     shared=st.booleans(),
+    key=st.sampled_from(["", "0123456789abcdef", "fedcba9876543210"]),
     news=st.sampled_from(["", "What changed: <b> & more"]),
     utf8=st.booleans(),
 )
