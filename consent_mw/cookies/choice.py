@@ -104,7 +104,7 @@ class CookieJar:
     def page_key(self, *facts: str) -> str:
         """Return what nobody can know of a response who does not get it, 16 hex digits; the same for the same facts."""
         text = "\0".join(["consent_mw.page.v1", *facts])
-        return hmac.new(self._keys[-1].encode(), text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:16]
+        return hmac.digest(self._keys[-1].encode(), text.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
 
     def grown(self, site: Site) -> CookieJar:
         """Return a jar with the same keys for a site that has learned of another service."""

@@ -113,6 +113,8 @@ class PageView(View):
         self._base = parts.growing.configured
         #: Whether the page began while the site had nothing to ask about, and may still teach it something.
         self._unguarded = False
+        #: What the notice needs to know of each kind of place in the page.
+        self._pages: dict[tuple[object, ...], NoticePage] = {}
 
     # -- who asks, and what they have chosen
 
@@ -151,7 +153,7 @@ class PageView(View):
         arrived = self.site.cookies.readable(self.head) if self._base.caching == "class" else None
         return plan(self.site.site, self.head, self.own_decision, arrived, self.site.undecided)
 
-    @property
+    @cached_property
     def decision(self) -> Decision:
         """What the page is made from: the visitor's own decision, or that of everybody who gets the page."""
         return self.cache_plan.decision
@@ -165,7 +167,7 @@ class PageView(View):
         self.asked = True
         return self.decision
 
-    @property
+    @cached_property
     def for_all(self) -> bool:
         """Whether the page is the same for everybody."""
         return self.cache_plan.caching.scope is Scope.ALL
@@ -195,12 +197,12 @@ class PageView(View):
         """The choice that the page is made from, or why there is none."""
         return NoRecord.ABSENT if self.for_all else self.decision.record or self.choice
 
-    @property
+    @cached_property
     def path(self) -> str:
         """The path of the page, as the visitor sees it."""
         return self.root.removesuffix(self._base.mount) + self.head.path
 
-    @property
+    @cached_property
     def back(self) -> str:
         """Path and query of the page."""
         return f"{self.path}?{self.head.query}" if self.head.query else self.path
@@ -420,6 +422,15 @@ class PageView(View):
 
     def _page(self, now: LiveSite, place: PageInsert) -> NoticePage:
         """Return what the notice needs to know of the page, by what has been learned until now."""
+        at = place.place
+        # Most places of a page are alike, and nothing else of it changes while it is sent.
+        kind = (now, at.policies, at.foreign_base, at.lang, place.xml, place.utf8, self.csp.closed)
+        page = self._pages.get(kind)
+        if page is None:
+            page = self._pages[kind] = self._page_of(now, place)
+        return page
+
+    def _page_of(self, now: LiveSite, place: PageInsert) -> NoticePage:
         terms = self.csp.terms(place.place.policies)
         decision = self._decision_for(now)
         lang = self.language

@@ -64,6 +64,8 @@ def cookies_of(head: RequestHead) -> Iterator[tuple[str, str]]:
 
 def values_of(head: RequestHead, name: str) -> list[str]:
     """Return the values of all cookies with this name."""
+    if not any(name in header for header in head.all("cookie")):
+        return []  # most names that are asked for are not there, and other cookies may be many
     return [value for key, value in cookies_of(head) if key == name]
 
 

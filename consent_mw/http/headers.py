@@ -119,8 +119,20 @@ def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
     Of several the last counts, but HTML before all: browsers differ, and a
     page must not slip through. What is no type is as good as none.
     """
+    values = _content_types(headers)
+    if len(values) == 1 and len(values[0]) <= _LONGEST_TYPE:
+        return _kind_of(values)
+    return _kind_of.__wrapped__(values)
+
+
+def _content_types(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple([value for name, value in headers if name.lower() == "content-type"])
+
+
+@lru_cache(maxsize=256)
+def _kind_of(values: tuple[str, ...]) -> tuple[str, str]:
     kind, charset = "", ""
-    for essence, part in _types(headers):
+    for essence, part in _types(values):
         if kind not in _HTML:
             kind = essence
             charset = charset_parameter(part)
@@ -153,13 +165,13 @@ def _is_plain(content_type: str) -> bool:
     return all(verdict.handling is Handling.PASS for verdict in verdicts)
 
 
-def _types(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def _types(values: Sequence[str]) -> list[tuple[str, str]]:
     """
     Return the essence of each media type that a browser may go by, and the type as it is written.
 
     ``*/*`` says nothing beside another: https://fetch.spec.whatwg.org/#concept-header-extract-mime-type
     """
-    parts = [part for name, value in headers if name.lower() == "content-type" for part in value.split(",")]
+    parts = [part for value in values for part in value.split(",")]
     types = [(_ESSENCE.match(part).group(1).lower(), part) for part in parts]  # type: ignore[union-attr]
     types = [one for one in types if "/" in one[0]]
     return [one for one in types if one[0] != "*/*"] or types
@@ -175,7 +187,10 @@ def _types_differ(headers: Sequence[tuple[str, str]], *, document: bool) -> bool
 
     Fetch takes the last (https://fetch.spec.whatwg.org/#concept-header-extract-mime-type), some browsers the first.
     """
-    types = _types(headers)
+    values = _content_types(headers)
+    if len(values) == 1 and "," not in values[0]:
+        return False
+    types = _types(values)
     if len(types) < 2:
         return False
     pages = [one for one in types if one[0] in _HTML or (_is_xml(one[0]) and (document or one[0] in _XHTML))]

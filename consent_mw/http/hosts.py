@@ -24,6 +24,8 @@ def port_of(authority: str) -> str:
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    if not host[:1].isdigit() and ":" not in host:
+        return None  # a name; an error costs more than a look
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
+from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
 #: What a browser says it will do with the response when it is to be a page, or to make one (Fetch Metadata).
 _DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object", "xslt"})
 #: Libraries that put fragments into a page say so.
-_FRAGMENT_MARKS = ("x-requested-with", "hx-request", "turbo-frame", "x-pjax", "x-up-version", "x-inertia")
+_FRAGMENT_MARKS = FieldNames(
+    ["x-requested-with", "hx-request", "turbo-frame", "x-pjax", "x-up-version", "x-inertia"],
+)
 #: With these an app would answer from the visitor's cache, or with a part, or in a form that cannot be read.
 CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since")
 
@@ -33,7 +36,7 @@ def wants_banner(head: RequestHead) -> bool:
     if destination is not None:
         return destination == "document"
     # Whoever says nothing of a page (a script's fetch in an old browser, a probe, a program) is shown none.
-    return accepts_html(head) and not any(head.header(mark) for mark in _FRAGMENT_MARKS)
+    return accepts_html(head) and not (head.carries(_FRAGMENT_MARKS) and any(map(head.header, _FRAGMENT_MARKS.fields)))
 
 
 def accepts_html(head: RequestHead) -> bool:

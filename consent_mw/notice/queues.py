@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 
+from consent_mw.core.cache import BoundedCache
 from consent_mw.core.model import Service
 from consent_mw.html.definitions import defined_in
 from consent_mw.notice.assets import Assets
@@ -28,6 +29,9 @@ __all__ = ["CODE", "QueueCode"]
 
 #: The file that makes the globals.
 CODE = "queue.js"
+#: For how many scripts it is kept what is said of them, and the bytes of that.
+_KEPT = 256
+_KEPT_SIZE = 262_144
 
 
 class QueueCode:
@@ -43,6 +47,8 @@ class QueueCode:
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
         self._services = services
+        #: A site's pages share their snippets, and visitors their choices.
+        self._kept: BoundedCache[tuple[tuple[str, ...], frozenset[str], str], str] = BoundedCache(_KEPT, _KEPT_SIZE)
         #: Ids for which there is something to leave; its text is that of all.
         self.example = tuple(service.id for service in services.values() if service.queue)[:1]
 
@@ -55,15 +61,12 @@ class QueueCode:
             ids: What the script is held for.
             code: The text of the script.
         """
-        ids = tuple(ids)
-        paths = [path for id_ in ids if id_ in self._services for path in self._services[id_].queue]
-        running = {path for id_ in page.decision.granted if id_ in self._services for path in self._services[id_].queue}
-        words = [*_words(paths, running), *(f"?{name}" for name in defined_in(code))]
+        words = self._told(tuple(ids), page.decision.granted, code)
         # Who has chosen comes back: for them the code is a file that the browser keeps, and pages stay small.
         inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
         if not words or not (inline or page.linked):
             return b""
-        attributes = f"data-cmw-queue={quoted(' '.join([','.join(ids), *words]))}"
+        attributes = f"data-cmw-queue={words}"
         if page.nonce:
             attributes += f" nonce={quoted(page.nonce)}"
         if inline:
@@ -72,6 +75,19 @@ class QueueCode:
             # It blocks the parser, so that it runs before what follows.
             script = f"<script {attributes} src={quoted(f'{page.root}/{self._path}')}></script>"
         return script.encode("ascii", "xmlcharrefreplace")
+
+    def _told(self, ids: tuple[str, ...], granted: frozenset[str], code: str) -> str:
+        """Return what the script is told, as it stands in its attribute; nothing where nobody would call anything."""
+        key = (ids, granted, code)
+        told = self._kept.get(key)
+        if told is None:
+            services = self._services
+            paths = [path for id_ in ids if id_ in services for path in services[id_].queue]
+            running = {path for id_ in granted if id_ in services for path in services[id_].queue}
+            words = [*_words(paths, running), *(f"?{name}" for name in defined_in(code))]
+            told = quoted(" ".join([",".join(ids), *words])) if words else ""
+            self._kept.put(key, told)
+        return told
 
 
 def _words(paths: Iterable[str], running: set[str]) -> list[str]:

@@ -39,6 +39,8 @@ class Learning:
         self._version = -1
         self._written: frozenset[str] = frozenset()
         self._waiting: dict[str, None] = {}
+        #: What was seen last and was not new: most pages of a site hold the same.
+        self._nothing_new: frozenset[str] = frozenset()
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -49,9 +51,15 @@ class Learning:
 
     def saw(self, ids: Iterable[str]) -> bool:
         """Note the services held on a page; return whether one of them is new to this process."""
+        seen = frozenset(ids)
+        if seen <= self._nothing_new:
+            return False
         with self._lock:
-            new = [name for name in ids if name in self._catalogue and name not in self._written | self._waiting.keys()]
+            known = self._written | self._waiting.keys()
+            new = [name for name in seen if name not in known and name in self._catalogue]
             self._waiting.update(dict.fromkeys(new))
+            if not new:
+                self._nothing_new = seen
         return bool(new)
 
     def share(self) -> None:
@@ -75,4 +83,5 @@ class Learning:
             learned = self._records.learned()
             with self._lock:
                 self._written = learned
+                self._nothing_new = frozenset()
             self._version = version
