@@ -7,8 +7,9 @@ Tell whether two checkouts of consent_mw send the same bytes.
 PAGES are folders: every ``*.html`` below is a page, and every ``traps.json`` holds some (its ``cases`` have ``html`` or
 ``html_base64``). Each page is sent whole and in pieces of seven bytes, to a visitor who has not answered, to one who
 refused and to one who accepted. For each response a hash of status, headers and body is written. Our own scripts are
-left out of the body: they are minified, and another minifier may write them otherwise. ``compare`` names every response
-that differs; its exit status is then 1.
+left out of the body: they are minified, and another minifier may write them otherwise. So is the key of the response,
+which depends on the receipt of who accepted (it is looked for without the zeros of UTF-16). ``compare``
+names every response that differs; its exit status is then 1.
 
 Only public names are used, so that any version of the package can be asked.
 """
@@ -39,6 +40,8 @@ ANSWERS = {"undecided": "", "refused": "reject-all", "accepted": "accept-all"}
 PIECE = 7
 #: Our own scripts stand in script elements that have a mark of ours, or none of the page's.
 _SCRIPT = re.compile(rb"<script\b[^>]*\bdata-cmw[^>]*>.*?</script>", re.S)
+
+_KEY = re.compile(rb"(data-cmw-key=[\"']?)[0-9a-f]{16}")
 
 
 def pages(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -130,7 +133,7 @@ def write(out: Path, folders: Iterable[Path]) -> None:
                 current[0] = page
                 for path in ("/whole", "/cut"):
                     status, headers, body = client.ask("GET", path)
-                    body = _SCRIPT.sub(b"", body)
+                    body = _KEY.sub(rb"\1", _SCRIPT.sub(b"", body).replace(b"\0", b""))
                     kept = sorted(pair for pair in headers if pair[0].lower() not in {"etag", "content-length"})
                     whole = repr((status, kept)).encode() + body
                     found[f"{name} {state} {path[1:]}"] = hashlib.sha256(whole).hexdigest()

@@ -192,9 +192,12 @@ class PageBody:
 
     def whole(self, chunk: bytes) -> bytes:
         """Take a body that is all there, and return all that can be sent of it; the rest is that of :meth:`finish`."""
-        plans, policy = self._view.plans, self._view.hold_policy
-        if plans is None or self._verdict.codings or self._view.watch is not None or len(chunk) > LONGEST:
+        plans, verdict = self._view.plans, self._verdict
+        # What has no type may turn out to be no page; nothing is decided for it before that is known.
+        readable = not (verdict.codings or verdict.sniff) and len(chunk) <= LONGEST
+        if plans is None or not readable or self._view.watch is not None:
             return self.feed(chunk, flush=False)
+        policy = self._view.hold_policy
         surroundings = self._surroundings(policy)
         known = plans.get(surroundings, chunk)
         if known is None:
@@ -221,7 +224,6 @@ class PageBody:
             self._url,
             verdict.charset,
             verdict.xml,
-            verdict.sniff,
             verdict.document,
             self._banner,
             self._first,

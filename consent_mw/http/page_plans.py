@@ -25,9 +25,9 @@ The last is known only while the view is asked. Where it differs, a whole pass i
 were given already (:class:`Recorder`): nobody is asked twice.
 
 What is written down is tried at once: if the plan does not give the bytes that the pass gave, or lost an answer of
-the view, it is not kept. Neither are pages with a Content-Security-Policy of their own, in another charset than one
-that passes byte for byte, or longer than :data:`LONGEST`. A page is written down when it is seen for the second time,
-so that those which differ each time cost a comparison.
+the view, it is not kept. Neither are pages with a Content-Security-Policy of their own, pages in a content coding,
+without a type or in a charset that does not pass byte for byte, and those longer than :data:`LONGEST`. A page is
+written down when it is seen for the second time, so that those which differ each time cost a comparison.
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ class Surroundings(NamedTuple):
     #: The charset that the response declares.
     charset: str
     xml: bool
-    sniff: bool
     document: bool
     #: Whether the banner, and what runs first, may be inserted.
     banner: bool
@@ -167,6 +166,11 @@ class PagePlans:
 
     def __init__(self) -> None:
         self._kept: BoundedCache[Surroundings, PagePlan] = BoundedCache(_KEPT, _KEPT_SIZE, measure=_size)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept now."""
+        return self._kept.size
 
     def get(self, surroundings: Surroundings, text: bytes) -> PagePlan | None:
         """Return what is known of a page; without questions where it was only seen."""
