@@ -65,7 +65,6 @@ from consent_mw.http.headers import for_some
 from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import of_other_bytes
-from consent_mw.http.headers import passes
 from consent_mw.http.held_headers import HeldHeaders
 from consent_mw.http.intent import CLOSED
 from consent_mw.http.intent import closed_headers
@@ -75,6 +74,7 @@ from consent_mw.http.intent import wants_page
 from consent_mw.http.page import PageBody
 from consent_mw.http.page import PageInsert
 from consent_mw.http.page_plans import PagePlans
+from consent_mw.http.plain_responses import passes
 from consent_mw.http.refusal import error_page
 from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead

@@ -139,32 +139,6 @@ def _kind_of(values: tuple[str, ...]) -> tuple[str, str]:
     return kind, charset
 
 
-def passes(status: int, headers: Sequence[tuple[str, str]]) -> bool:
-    """
-    Return whether a response plainly goes out as it is, whatever was asked for and whoever asks.
-
-    So it is with most of what is no page; of the others :func:`judge` and :func:`without_held` say what becomes.
-    """
-    plain = status == 304
-    for name, value in headers:
-        lower = name.lower()
-        if lower in DEPENDENT:
-            return False
-        if lower == "content-type" and status != 304:
-            if plain or len(value) > _LONGEST_TYPE or not _is_plain(value):
-                return False
-            plain = True
-    return plain
-
-
-@lru_cache(maxsize=256)
-def _is_plain(content_type: str) -> bool:
-    """Whether a response of this one type passes, whatever else its head says."""
-    headers = [("content-type", content_type)]
-    verdicts = (judge(200, headers, document=document) for document in (False, True))
-    return all(verdict.handling is Handling.PASS for verdict in verdicts)
-
-
 def _types(values: Sequence[str]) -> list[tuple[str, str]]:
     """
     Return the essence of each media type that a browser may go by, and the type as it is written.

@@ -34,8 +34,8 @@ from consent_mw.http.intent import wants_banner
 from consent_mw.http.page_plans import LONGEST
 from consent_mw.http.page_plans import PagePlan
 from consent_mw.http.page_plans import PagePlans
+from consent_mw.http.page_plans import PassInputs
 from consent_mw.http.page_plans import Recorder
-from consent_mw.http.page_plans import Surroundings
 from consent_mw.http.pieces import Includes
 from consent_mw.http.request import RequestHead
 
@@ -198,10 +198,10 @@ class PageBody:
         if plans is None or not readable or self._view.watch is not None:
             return self.feed(chunk, flush=False)
         policy = self._view.hold_policy
-        surroundings = self._surroundings(policy)
-        known = plans.get(surroundings, chunk)
+        inputs = self._inputs(policy)
+        known = plans.get(inputs, chunk)
         if known is None:
-            plans.see(surroundings, chunk, policy)
+            plans.see(inputs, chunk, policy)
             return self.feed(chunk, flush=False)
         self._given = []
         if known.questions is not None:
@@ -210,17 +210,17 @@ class PageBody:
                 return out
         out = self._stream.feed(chunk) + self._stream.finish()
         self._finished = True
-        if self._recorder is not None and len(self._rewriters) == 1 and policy.delivery.version == surroundings.version:
+        if self._recorder is not None and len(self._rewriters) == 1 and policy.delivery.version == inputs.version:
             seen = PagePlan(known.text, policy, self._whole, tuple(self._named), self._utf8, held=self.held)
             plan = self._recorder.plan(seen, out, self._marks())
             if plan is not None:
-                plans.put(surroundings, plan)
+                plans.put(inputs, plan)
         return out
 
-    def _surroundings(self, policy: HoldPolicy) -> Surroundings:
+    def _inputs(self, policy: HoldPolicy) -> PassInputs:
         verdict = self._verdict
         mark = self._view.mark.encode() if self._place_asked else b""
-        return Surroundings(
+        return PassInputs(
             self._url,
             verdict.charset,
             verdict.xml,

@@ -17,7 +17,7 @@ When a plan holds. A pass is a function of these alone, and all of them must be 
 
 - the bytes of the page: compared, not hashed;
 - the hold policy, which is the decision's, by identity, and what was learned of the site's delivery;
-- the page's address, its declared charset and its syntax (:class:`Surroundings`);
+- the page's address, its declared charset and its syntax (:class:`PassInputs`);
 - what may be inserted at all, and the mark by which an author asks for the banner;
 - whether the view gave something for each question: a place that got nothing is looked for again.
 
@@ -46,7 +46,7 @@ from consent_mw.html.meta_csp import Amend
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.urls import Url
 
-__all__ = ["LONGEST", "PagePlan", "PagePlans", "Question", "Recorder", "Surroundings"]
+__all__ = ["LONGEST", "PagePlan", "PagePlans", "Question", "Recorder", "PassInputs"]
 
 #: Longer pages are read each time.
 LONGEST = 262_144
@@ -57,7 +57,7 @@ _KEPT_SIZE = 2_097_152
 _UNIT = 300
 
 
-class Surroundings(NamedTuple):
+class PassInputs(NamedTuple):
     """All that a pass depends on beside the bytes of the page, its policy, and what the view gives."""
 
     url: Url
@@ -165,25 +165,25 @@ class PagePlans:
     """The plans of one site's pages; bounded, and shared by its threads."""
 
     def __init__(self) -> None:
-        self._kept: BoundedCache[Surroundings, PagePlan] = BoundedCache(_KEPT, _KEPT_SIZE, measure=_size)
+        self._kept: BoundedCache[PassInputs, PagePlan] = BoundedCache(_KEPT, _KEPT_SIZE, measure=_size)
 
     @property
     def size(self) -> int:
         """Bytes that are kept now."""
         return self._kept.size
 
-    def get(self, surroundings: Surroundings, text: bytes) -> PagePlan | None:
+    def get(self, inputs: PassInputs, text: bytes) -> PagePlan | None:
         """Return what is known of a page; without questions where it was only seen."""
-        plan = self._kept.get(surroundings)
+        plan = self._kept.get(inputs)
         return plan if plan is not None and plan.text == text else None
 
-    def see(self, surroundings: Surroundings, text: bytes, policy: HoldPolicy) -> None:
+    def see(self, inputs: PassInputs, text: bytes, policy: HoldPolicy) -> None:
         """Remember that a page was seen, so that it is written down the next time."""
-        self._kept.put(surroundings, PagePlan(text, policy))
+        self._kept.put(inputs, PagePlan(text, policy))
 
-    def put(self, surroundings: Surroundings, plan: PagePlan) -> None:
+    def put(self, inputs: PassInputs, plan: PagePlan) -> None:
         """Keep a plan."""
-        self._kept.put(surroundings, plan)
+        self._kept.put(inputs, plan)
 
 
 class Recorder:

@@ -17,8 +17,8 @@ from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import media_type
 from consent_mw.http.headers import of_other_bytes
-from consent_mw.http.headers import passes
 from consent_mw.http.headers import without_held
+from consent_mw.http.plain_responses import passes
 
 
 def typed(*values: str) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from consent_mw.http.page import PageInsert
 from consent_mw.http.page_plans import LONGEST
 from consent_mw.http.page_plans import PagePlan
 from consent_mw.http.page_plans import PagePlans
-from consent_mw.http.page_plans import Surroundings
+from consent_mw.http.page_plans import PassInputs
 from consent_mw.http.request import RequestHead
 from consent_mw.records import open_records
 from tests.http.fake_view import FakeView
@@ -193,8 +193,8 @@ def test_the_view_is_asked_for_every_response() -> None:
         assert (view.heads, len(view.places)) == (1, 1)
 
 
-def _surroundings(path: str) -> Surroundings:
-    return Surroundings(Url("https", "shop.example", path), "utf-8", False, True, True, True, b"", 0, 1)
+def _inputs(path: str) -> PassInputs:
+    return PassInputs(Url("https", "shop.example", path), "utf-8", False, True, True, True, b"", 0, 1)
 
 
 def test_what_is_kept_is_bounded() -> None:
@@ -202,13 +202,13 @@ def test_what_is_kept_is_bounded() -> None:
     plans = PagePlans()
     policy = HoldPolicy(Matcher([]), frozenset())
     for number in range(2_000):
-        plans.see(_surroundings(f"/{number}"), b"x" * 5_000, policy)
-        plans.put(_surroundings(f"/{number}"), PagePlan(b"x" * 5_000, policy, edits=((0, 0, b"y" * 100),) * 20))
+        plans.see(_inputs(f"/{number}"), b"x" * 5_000, policy)
+        plans.put(_inputs(f"/{number}"), PagePlan(b"x" * 5_000, policy, edits=((0, 0, b"y" * 100),) * 20))
     assert plans.size <= 2_097_152
     visitor_page = b"x" * LONGEST
-    plans.see(_surroundings("/long"), visitor_page, policy)
-    assert plans.get(_surroundings("/long"), visitor_page) is not None
-    assert plans.get(_surroundings("/long"), visitor_page[:-1] + b"y") is None
+    plans.see(_inputs("/long"), visitor_page, policy)
+    assert plans.get(_inputs("/long"), visitor_page) is not None
+    assert plans.get(_inputs("/long"), visitor_page[:-1] + b"y") is None
 
 
 @pytest.mark.parametrize("read", [lambda page: page, lambda page: page + b" " * LONGEST], ids=["short", "long"])
