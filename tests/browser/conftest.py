@@ -59,7 +59,7 @@ def chromium_engine(proxy: Proxy) -> Iterator[Chromium]:
 @pytest.fixture(scope="session")
 def chromium_profile() -> Iterator[ChromiumProfile]:
     """Chromium as a visitor has it, with an ordinary profile."""
-    engine = ChromiumProfile(chromium_driver.find())
+    engine = ChromiumProfile(chromium_driver.find(whole=True))
     yield engine
     engine.close()
 

@@ -135,7 +135,7 @@ def window(chromium: Browser, lane: Lane, tmp_path_factory: pytest.TempPathFacto
         (folder / name).write_text(text, encoding="utf-8")
     context = chromium.browser_type.launch_persistent_context(
         tmp_path_factory.mktemp("profile"),
-        executable_path=chromium_driver.find(),
+        executable_path=chromium_driver.find(whole=True),
         args=[*chromium_driver.flags(), f"--disable-extensions-except={folder}", f"--load-extension={folder}"],
         ignore_default_args=["--disable-extensions"],
         proxy={"server": lane.address},

@@ -28,6 +28,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 from consent_mw import ConsentMiddleware
+from tests.browser.harness import chromium as chromium_driver
 from tests.browser.harness.firefox import Firefox
 from tests.browser.harness.proxy import Proxy
 
@@ -309,10 +310,6 @@ def test_what_a_script_builds_is_stopped_by_the_policy(page: Page, tmp_path: Pat
     middleware.close()
 
 
-#: What a browser with a window says it is.
-PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
-
-
 def test_what_a_browser_reports_is_counted(chromium: Browser, tmp_path: Path) -> None:
     """A picture from a host that nobody declared is stopped, and its site is counted for the day; no more is kept."""
 
@@ -324,10 +321,14 @@ def test_what_a_browser_reports_is_counted(chromium: Browser, tmp_path: Path) ->
     middleware = ConsentMiddleware(
         site, {"site": {"records": f"sqlite:///{tmp_path}/consent.db", **settings}, "services": SERVICES}
     )
-    page = chromium.new_page(user_agent=PERSON)
+    # A browser without windows names itself in reports, and programs are not counted.
+    browser = chromium.browser_type.launch(
+        executable_path=chromium_driver.find(whole=True), args=chromium_driver.flags()
+    )
+    page = browser.new_page()
     with listening(middleware) as url, page.expect_response("**/_cmw/csp") as answered:
         page.goto(url)
-    page.close()
+    browser.close()
     middleware.engine.tally.flush()
     counts = middleware.engine.records.counts(middleware.engine.today() + 2)
     middleware.close()

@@ -125,7 +125,7 @@ def test_all_tabs_follow_a_choice_and_none_wakes_another_for_ever(chromium: Brow
 def test_pages_from_the_cache_follow_what_was_chosen_since(chromium: Browser, shop: Shop) -> None:
     """Accept, go back, withdraw, go forward: each page that the browser kept does what holds by then."""
     browser = chromium.browser_type.launch(
-        executable_path=chromium_driver.find(),
+        executable_path=chromium_driver.find(whole=True),
         args=chromium_driver.flags(),
         ignore_default_args=["--disable-back-forward-cache"],
     )

@@ -54,6 +54,19 @@ _OURS = re.compile(r"(?:__Host-|__Secure-)?cmw(?:-[0-9]+)?")
 PATIENCE = 15_000
 
 
+_PERSON = {
+    "userAgent": CHROME,
+    "userAgentMetadata": {
+        "brands": [{"brand": "Chromium", "version": "156"}],
+        "platform": "Linux",
+        "platformVersion": "",
+        "architecture": "x86",
+        "model": "",
+        "mobile": False,
+    },
+}
+
+
 class Visitor:
     """
     One browser context with one page.
@@ -86,6 +99,8 @@ class Visitor:
         self.context.route(lambda url: not url.startswith(site.base), self._answer)
         self.context.on("request", self._note)
         self.page = self.context.new_page()
+        # A browser without windows names itself in sec-ch-ua, and programs are not counted.
+        self.context.new_cdp_session(self.page).send("Emulation.setUserAgentOverride", _PERSON)
         self.page.on("pageerror", lambda error: self.errors.append(str(error).partition("\n")[0]))
 
     def __enter__(self) -> Self:
