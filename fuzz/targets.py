@@ -4,7 +4,7 @@ What is fuzzed, and what must hold: each target takes bytes and raises Assertion
 ====================  ====================================================================================
 target                oracle
 ====================  ====================================================================================
-``page``              insertions only; the same bytes at any chunking; nothing that three parsers which
+``page``              insertions only; the same bytes at any chunking; nothing that two parsers which
                       follow the standard see fetched or run is left, unless the page is refused
 ``raw``               the same for bytes without a grammar, less the parsers
 ``css``               tinycss2 finds no address of a held host in what we defused
@@ -43,6 +43,8 @@ Target = Callable[[bytes], None]
 
 _KEYS = ("a key for fuzzing that is long enough", "another key for fuzzing that is long enough")
 _JAR = CookieJar(Site(), _KEYS)
+#: Not justhtml, which lets an end tag inside HTML content close the SVG element around it, as no browser does.
+_JUDGES = ("lexbor", "html5ever")
 _PAGE = urls.Url("https", "shop.example", "/")
 
 
@@ -75,7 +77,7 @@ def page(data: bytes) -> None:
     if out is None:
         return
     for scripting in (True, False):
-        left = parsers.leaks(out, scripting=scripting)
+        left = parsers.leaks(out, scripting=scripting, by=_JUDGES)
         assert left == [], f"left with scripts {'on' if scripting else 'off'}: {left}"
 
 

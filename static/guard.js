@@ -65,12 +65,13 @@
   };
   const markup = (that, args) => args.forEach((value, index) => {
     if (quick.test(value)) args[index] = value.replace(
-      /<(script(?![^>]* src)|style|textarea)[^]*?<\/\1|<([a-z]+)[\s/](?:[^>"']|"[^"]*"|'[^']*')*>/gi,
+      /<(script(?![^>]* src)|style|textarea)[^]*?<\/\1|<([a-z][^\s/>]*)(?:[^>"']|"[^"]*"|'[^']*')*>/gi,
       (tag, raw, kind) => {
         const el = doc.createElement(kind);
         const made = tag.replace(/([^\s=>"'/]+)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)/g, (whole, key, value) =>
           (hold(el, key, value.replace(/^["']|["']$/g, '').replace(/&amp;/g, '&')) ? kept.pop() && '' : whole));
-        return !raw && held(el) ? made.replace(kind, `$& ${MARK}="${el.getAttribute(MARK)}"`) : tag;
+        // Without quotes, which would end a value that this stands in after all.
+        return held(el) ? made.replace(kind, `$& ${MARK}=${el.getAttribute(MARK)} `) : tag;
       });
   });
 
@@ -151,7 +152,7 @@
     rules.forEach(rule => { rule[0] = rule[0].filter(id => !news.granted.includes(id) && news.state != 'accept'); });
     new Set([...kept.splice(0), ...doc.querySelectorAll(`[${MARK}]`)]).forEach(el => {
       const record = held(el) || {};
-      for (const key in record) el.setAttribute(key, record[key]);
+      for (const key of Object.keys(record)) el.setAttribute(key, record[key]);
       // A film that found no source does not look again by itself.
       if (record.src && el.parentNode && el.parentNode.load) el.parentNode.load();
     });

@@ -7,7 +7,7 @@
 // that begins with "?" is called once at most: a function of the site's own, which a held script would have defined.
 (() => {
   const w = window;
-  const own = document.currentScript;
+  const own = Reflect.get(Document.prototype, 'currentScript', document);
   const name = Symbol.for('cmw.queue');
   // What is noted in the order of the calls, and between the calls where each held script stands. All of it may take
   // 100 kB, of which a call takes 99 bytes at least.

@@ -1,7 +1,7 @@
 // consent_mw, the second half of the runtime: sends the choice, says what follows from it, and gives held tags back in
 // document order, as a browser that parses the page would run them. runtime.js loads it when it is first needed.
 // This file is long because its parts share the state of one release.
-document.currentScript.cmw = kit => {
+Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   'use strict';
   const win = window;
   const doc = document;
@@ -10,6 +10,8 @@ document.currentScript.cmw = kit => {
   const allowsAll = ids => ids.split(',').every(allows);
   const pause = ms => new Promise(done => setTimeout(done, ms));
   const report = error => { setTimeout(() => { throw error; }); };
+  // What an answer does not say must not come from a prototype that somebody wrote to.
+  const said = async answer => ({ __proto__: null, ...await answer.json() });
   const attempt = work => {
     try {
       work();
@@ -77,10 +79,8 @@ document.currentScript.cmw = kit => {
       now.timeStamp - former.timeStamp < 500 &&
       Math.hypot(now.clientX - former.clientX, now.clientY - former.clientY) < 40;
   };
-  // One click is one request: whoever hears of it next finds it under way.
   kit.send = async (form, button) => {
     if (stray(button)) return;
-    kit.busy = true;
     try {
       const response = await fetch(at('/choice'), {
         method: 'POST',
@@ -89,14 +89,12 @@ document.currentScript.cmw = kit => {
         body: new URLSearchParams(new FormData(form, button)),
         keepalive: true,
       });
-      const answer = await response.json();
+      const answer = await said(response);
       if (!answer.granted) throw answer;
       chosen(answer);
     } catch (error) {
       // Blocked, or no network.
       throw error instanceof TypeError ? new Event('error') : error;
-    } finally {
-      kit.busy = false;
     }
   };
 
@@ -118,7 +116,7 @@ document.currentScript.cmw = kit => {
     const answer = await fetch(at('/notice' + query + (control ? '&lang=' + control.lang : '')), {
       cache: 'no-store', headers: { Accept: 'application/json' },
     });
-    const { style, markup } = await answer.json();
+    const { style, markup } = await said(answer);
     const holder = doc.createElement('template');
     holder.innerHTML = trust('HTML', markup);
     const banner = holder.content.firstElementChild;
@@ -165,7 +163,7 @@ document.currentScript.cmw = kit => {
 
   kit.check = async () => {
     const answer = await fetch(at('/state'), { cache: 'no-store', headers: { Accept: 'application/json' } })
-      .then(response => response.json())
+      .then(said)
       .catch(() => 0);
     if (!answer.granted) return;
     const now = new Set([...answer.granted, ...answer.purposes]);

@@ -8,7 +8,8 @@
 (() => {
   'use strict';
   const doc = document;
-  const own = doc.currentScript;
+  // Elements whose name is that of a property stand before it.
+  const own = Reflect.get(Document.prototype, 'currentScript', doc);
   if (window.consentMw && consentMw.allows) return;
 
   const setting = name => own.getAttribute('data-cmw-' + name) || '';
@@ -129,13 +130,14 @@
     const form = event.target;
     const button = event.submitter;
     if (!ours(form)) {
-      const to = button && button.getAttribute('formaction') || form.getAttribute('action') || '';
+      // The names of a form's fields stand before its own properties.
+      const to = button && button.getAttribute('formaction') || own.getAttribute.call(form, 'action') || '';
       // Nothing in a page grants but what is ours.
-      return new URL(to, doc.baseURI).href.startsWith(at('/')) && stop(event);
+      return unescape(new URL(to, own.baseURI).href).startsWith(at('/')) && stop(event);
     }
     if (kit.plain) return event.stopImmediatePropagation();
     stop(event);
-    if (!button || sending || kit.busy) return;
+    if (!button || sending) return;
     sending = more().then(() => kit.send(form, button)).catch(error => {
       // Blocked, or no network: nothing was granted, and the page need not be lost for saying that it stays so.
       if (error.type && button.value === 'reject-all') find().hidden = true;

@@ -6,7 +6,7 @@
 (() => {
   const w = window;
   const d = document;
-  const own = d.currentScript;
+  const own = Reflect.get(Document.prototype, 'currentScript', d);
   const on = own.dataset.cmwOn;
   const plan = JSON.parse(own.dataset.cmwSignals);
   // What was said, by vendor, and the lists that are watched.

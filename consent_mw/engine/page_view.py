@@ -66,6 +66,8 @@ from consent_mw.on_change import OptOuts
 
 logger = logging.getLogger("consent_mw")
 
+#: An element that is nothing.
+_SEPARATOR = b"<template></template>"
 #: What tells visitors apart who ask for the same page; used within a keyed hash only.
 _PERSONAL = ("cookie", "authorization", "user-agent", "accept-language")
 
@@ -397,7 +399,10 @@ class PageView(View):
             parts.tally.shown(self.told, self.remote, shown)
         elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
             parts.tally.signalled(self.told, self.remote)
-        return guard + now.insertions.body(page)
+        ours = now.insertions.body(page)
+        # What stands before them must not count among the parts that our runtime knows as ours.
+        behind = place.place.asked or place.place.at_end
+        return guard + (_SEPARATOR + ours if behind and ours else ours)
 
     def variant(self) -> str:
         """Return what the rewritten page depends on beside the app's own, as some hex digits."""

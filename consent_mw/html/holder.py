@@ -352,9 +352,13 @@ class Holder:
         plan = self._shown(tag, self._plan(tag))
         if not self.charset and may_hide_a_host(tag.raw):
             plan = max((twin._plan(tag) for twin in in_each(self)), key=lambda one: len(one.edits) if one else -1)
-        edits = [*self._feigned(tag), *self._grants(tag)]
+        grants = self._grants(tag)
+        edits = [*self._feigned(tag), *grants]
         if not edits:
             return plan
+        if grants and self.depth:
+            # Nothing can be inserted into a document in an attribute, so that is held.
+            return TagPlan((), self.not_allowed((UNKNOWN_SERVICE, *(plan.held if plan else ()))))
         if plan is None:
             return TagPlan(tuple(edits), ())
         # An attribute may be both; the first edit says enough.
@@ -428,7 +432,8 @@ class Holder:
                 target = resolve(self.text(attribute.raw), self.base)
                 mount = self.policy.placeholder.removesuffix("placeholder/")
                 path = without_dots(re.sub("/+", "/", "/" + unquote(re.split("[?#]", target.rest)[0])))
-                if mount and target.host == self.page.host and path.startswith(mount):
+                # Behind a proxy the page may not know by which name it is asked for.
+                if mount and target.host and path.startswith(mount):
                     edits.append((attribute.start, 0, PREFIX))
         return edits
 

@@ -389,7 +389,7 @@ class Notice:
         note = escape(purpose_description(necessary, lang, self.site))
         return "".join(
             [
-                '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" aria-modal="false" '
+                '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" '
                 # Search engines quote the page and not the notice.
                 'data-nosnippet="" '
                 f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}" '

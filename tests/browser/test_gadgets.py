@@ -56,6 +56,11 @@ GRANTS = {
     '<button id="press">Like</button></form>',
     "a form by another way": '<form method="post" action="/./x/..//_cmw/choice"><button id="press" name="action" '
     'value="accept-all">Like</button></form>',
+    "a form whose address is escaped": '<form method="post" action="/%5Fcmw/choice"><button id="press" name="action" '
+    'value="accept-all">Like</button></form>',
+    "a form with fields that are named as what a form has": '<form method="post" action="/_cmw/choice">'
+    '<input type="hidden" name="baseURI"><img name="baseURI" alt="">'
+    '<button id="press" name="action" value="accept-all">Like</button></form>',
     "a form that says it is the banner": '<form data-cmw-banner="" method="post" action="/x"><button id="press" '
     'name="action" value="accept-all">Like</button></form>',
     "a button of another form": '<form method="post" action="/x"><button id="press" formaction="/_cmw/choice" '
@@ -78,11 +83,13 @@ def by_bleach(markup: str) -> str:
 
 
 def in_page(moment: str) -> Callable[[str], str]:
-    """Return what puts markup into a page through DOMPurify at its defaults."""
+    """Return what puts markup into a page, through DOMPurify at its defaults unless that is to be left out."""
 
     def put(markup: str) -> str:
         text = json.dumps(markup).replace("<", "\\u003c")
         work = f"document.getElementById('c').innerHTML = DOMPurify.sanitize({text});"
+        if moment == "uncleaned":
+            work = f"document.getElementById('c').innerHTML = {text};"
         if moment == "later":
             work = f"addEventListener('load', () => {{ {work} }});"
         kind = ' type="module"' if moment == "module" else ""
@@ -155,7 +162,29 @@ def test_no_gadget_becomes_code_or_an_address(proxy: Proxy, engine: Engine, way:
     assert {"tracker.example", "ads.example"} <= hosts
 
 
-@pytest.mark.parametrize("moment", ["from the server", "inline", "later"])
+def test_nothing_comes_from_a_prototype(proxy: Proxy, engine: Engine, tmp_path: Path) -> None:
+    """What somebody wrote to the prototype of all objects is neither code nor an address to the release."""
+    polluted = json.dumps({"onclick": RUN, "markup": f'<img src="/none.gif" onerror="{RUN}">', "granted": ["ads"]})
+    page = (
+        f"<script>Object.assign(Object.prototype, {polluted.replace('<', chr(92) + 'u003c')})</script>"
+        '<p data-press="" data-cmw-guard="">press</p><p data-cmw-guard="1">x</p>'
+        "<script>document.querySelector('[data-press]').setAttribute('data-cmw-guard', '')</script>"
+    )
+    config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
+    app = ConsentMiddleware(site([page], ""), config)
+    with proxy.lane({FIRST_PARTY: app}) as lane, engine.session(lane, True) as session:
+        session.open(f"{ROOT}0")
+        settled(lane)
+        session.click("[data-cmw-banner] [value=accept-all]")
+        settled(lane)
+        session.click("p[data-press]")
+        html = session.html()
+        hosts = {hit.host for hit in lane.hits()}
+    assert not re.search(r"<html[^>]* data-ran", html, re.IGNORECASE)
+    assert "tracker.example" in hosts
+
+
+@pytest.mark.parametrize("moment", ["from the server", "inline", "later", "uncleaned"])
 def test_no_form_of_a_page_grants(proxy: Proxy, engine: Engine, moment: str, tmp_path: Path) -> None:
     """Pressed by a visitor who has not answered, none grants anything: no tracker is asked, whoever made the form."""
     purify = npm_packages.text("dompurify/dist/purify.min.js")

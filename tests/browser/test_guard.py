@@ -60,6 +60,7 @@ BEFORE: Notes = {
     "read clone": ["same"],
     "read lazy": ["same"],
     "textarea": ['<img src="https://held.example/kept.gif">'],
+    "text in a value": ["title"],
     "untouched": ["<i>&amp; text about held.example</i>"],
     "script own": ["load"],
     "script changed": ["load"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
@@ -111,11 +112,16 @@ PARSERS: dict[str, Parser] = {"lexbor": lexbor, "html5ever": html5ever, "justhtm
 _COMMENT = re.compile(r"""('[^'\n]*'|"[^"\n]*"|`[^`]*`)|//[^\n]*""")
 
 
-def leaks(page: bytes, *, scripting: bool) -> list[str]:
-    """Return what some parser finds that would fetch from the tracker or run its code."""
+def leaks(page: bytes, *, scripting: bool, by: Iterable[str] = tuple(PARSERS)) -> list[str]:
+    """
+    Return what some parser finds that would fetch from the tracker or run its code.
+
+    Args:
+        by: Names of the parsers.
+    """
     text = page.decode("latin-1")
     found = []
-    for parser in PARSERS.values():
+    for parser in map(PARSERS.__getitem__, by):
         for element in parser(text, scripting):
             found += [leak for leak in _of(element) if leak not in found]
     return found

@@ -93,6 +93,9 @@ function markup() {
   box().innerHTML = '<iframe class=c src=https://held.example/inner onload="note(\'inner frame\', \'load\')"></iframe>';
   box().innerHTML = '<textarea><img src="https://held.example/kept.gif"></textarea>';
   note('textarea', document.querySelector('textarea').value);
+  const heading = box();
+  heading.innerHTML = '<h1 title="<img src=//held.example/ onclick=note() >">x</h1>';
+  note('text in a value', heading.firstChild.getAttributeNames().join());
   const outer = document.createElement('p');
   box().append(outer);
   outer.outerHTML = "<img src='//held.example./outer.gif'>";
