@@ -20,6 +20,7 @@ from consent_mw.html.code import Code
 from consent_mw.html.code import CodeMatcher
 from consent_mw.html.code import Ids
 from consent_mw.html.tokens import Syntax
+from consent_mw.html.tokens import matters_by_name
 from consent_mw.html.tokens import syntax_for
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
@@ -64,6 +65,14 @@ class ElementRule:
     def attribute(self) -> bytes:
         """The attribute of the first condition, or nothing."""
         return self.conditions[0][0] if self.conditions else b""
+
+    @property
+    def mark(self) -> tuple[str, str] | None:
+        """The attribute of the first condition and what its value must have in it; None where all of a name is meant."""
+        if not self.conditions:
+            return None
+        attribute, _, text = self.conditions[0]
+        return attribute.decode(), text
 
     def fits(self, value_of: Callable[[bytes], str | None]) -> bool:
         """
@@ -124,12 +133,12 @@ class Matcher:
 
     def syntax_with(self, marks: tuple[tuple[str, str], ...]) -> Syntax:
         """Return the same for a tokenizer that stops at these attributes too, where their value has the text in it."""
-        return syntax_for(
-            tuple(sorted({rule.name.decode() for rules in self.elements.values() for rule in rules if rule.name})),
-            tuple(sorted({rule.attribute.decode() for rule in self.elements.get(b"", ())})),
-            tuple(self._path_texts),
-            marks,
-        )
+        rules = [rule for rules in self.elements.values() for rule in rules]
+        # Pages are full of div elements: one matters only with the attribute that a rule asks for.
+        own = {(rule.attribute.decode(), "") for rule in rules if not rule.name}
+        own |= {rule.mark for rule in rules if rule.name and rule.mark and not matters_by_name(rule.name.decode())}
+        names = {rule.name.decode() for rule in rules if rule.name and not rule.mark}
+        return syntax_for(tuple(sorted(names)), tuple(self._path_texts), tuple(sorted({*own, *marks})))
 
     def _add_host(self, rule: str, id_: str) -> None:
         host, slash, path = rule.partition("/")

@@ -12,7 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Iterable
+from functools import cached_property
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from consent_mw.html import scan
+
+if TYPE_CHECKING:
+    from consent_mw.html._scan import Scanner
 
 
 def _either_case(text: str) -> str:
@@ -56,6 +63,9 @@ _BOGUS_FOREIGN = rb"<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>
 COMMENT_END = re.compile(rb"--!?>")
 CDATA_START = b"<![CDATA["
 
+#: What stands between tags, besides text.
+_BETWEEN = _COMMENT + rb"|" + _BOGUS
+
 #: Text, comments and what is read as one.
 NO_TAGS = re.compile(rb"(?:[^<]++|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + _BACK + rb")*+")
 
@@ -95,6 +105,17 @@ NO_TAGS_XML = re.compile(
 #: What may stand before the body without opening it, tags apart.
 BEFORE_BODY = re.compile(rb"(?:[ \t\n\r\f]++|" + _COMMENT + rb"|" + _BOGUS + _BACK + rb")*+")
 
+#: Takes a buffer and a position and returns where what can be passed over ends.
+Skip = Callable[[bytes | bytearray, int], int]
+
+
+def _end_of_match(pattern: re.Pattern[bytes]) -> Skip:
+    match = pattern.match
+    return lambda buffer, position: match(buffer, position).end()  # type: ignore[union-attr]
+
+
+skip_before_body = _end_of_match(BEFORE_BODY)
+
 #: JavaScript MIME types by essence, https://mimesniff.spec.whatwg.org/#javascript-mime-type
 JAVASCRIPT_TYPES = frozenset(
     f"{top}/{sub}".encode()
@@ -111,6 +132,13 @@ JAVASCRIPT_TYPES = frozenset(
 
 #: Elements whose content is text up to their own end tag.
 RAW_TEXT = frozenset({b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"title", b"textarea"})
+
+#: Elements whose start tags change how what follows is read.
+CHANGES_MODE = RAW_TEXT | frozenset(b"script svg math noscript plaintext select frameset template base body col".split())
+#: Elements that may stand before the body.
+BEFORE_THE_BODY = frozenset(
+    b"html head title meta link base basefont bgsound script style noscript template noframes".split()
+)
 
 #: Start tags that leave foreign content, https://html.spec.whatwg.org/#parsing-main-inforeign
 BREAKOUT = frozenset(
@@ -155,10 +183,11 @@ _IS = r"[ \t\n\r\f]*+=[ \t\n\r\f]*+"
 
 #: Names of attributes that may fetch or run something on any element. A style matters when a function, an escape
 #: or a character reference occurs in it.
+_SENSITIVE_NAMES = ("background", "ping", "attributionsrc", "data-consent", "formaction")
 _SENSITIVE = (
     _either_case("on")
     + "[a-zA-Z]|"
-    + _trie(["background", "ping", "attributionsrc", "data-consent", "formaction"])
+    + _trie(_SENSITIVE_NAMES)
     + _NAME_ENDS
     + "|"
     + _either_case("data-cmw-")
@@ -167,24 +196,27 @@ _SENSITIVE = (
     + _IS
     + r"(?:\"[^\"(\\&]*+[(\\&]|'[^'(\\&]*+[(\\&]|(?![\"'])[^>(\\& \t\n\r\f]*+[(\\&])"
 )
+_LINKS = ("href", "xlink:href")
+#: The beginnings of presentation attributes that name another file.
+PAINTS = ("fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker")
 #: What makes a value matter in which "url(#...)" alone may stand, between two quotes or up to its end.
-_NAMES_FILE = r"[^%s(\\&]*+(?:[(][ \t\n\r\f]*+#[^%s(\\&]*+|(?!))*+[(\\&]"
+_NAMES_FILE = r"[^%s(\\&]*+(?:[(]%s#[^%s(\\&]*+|(?!))*+[(\\&]"
 #: In drawings, besides: links, and presentation attributes that name another file.
 _FOREIGN_SENSITIVE = (
     _SENSITIVE
     + "|"
-    + _trie(["href", "xlink:href"])
+    + _trie(_LINKS)
     + _IS
     + r"(?![\"']?#)|"
-    + _trie(["fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker"])
+    + _trie(PAINTS)
     + r"[a-zA-Z-]*+"
     + _IS
     + r"(?:\""
-    + _NAMES_FILE % ('"', '"')
+    + _NAMES_FILE % ('"', r"[ \t\n\r\f]*+", '"')
     + "|'"
-    + _NAMES_FILE % ("'", "'")
+    + _NAMES_FILE % ("'", r"[ \t\n\r\f]*+", "'")
     + r"|(?![\"'])"
-    + _NAMES_FILE % ((r"> \t\n\r\f",) * 2)
+    + _NAMES_FILE % (r"> \t\n\r\f", "", r"> \t\n\r\f")
     + ")"
 )
 
@@ -199,6 +231,9 @@ _SURFACED = (
     "script style svg math img image iframe input link meta base body noscript noembed noframes source title textarea"
     " track xmp plaintext object embed video audio frame frameset select bgsound template model form"
 )
+#: Those of the head that may be tame, and elements whose end tags change what follows.
+_TAME_IN_HEAD = frozenset({"html", "head", "meta", "link"})
+_ENDS = frozenset({"body", "noscript", "select", "template"})
 #: Custom elements fetch by code of their own.
 _CUSTOM = "[a-zA-Z][a-zA-Z0-9._]*+-"
 #: Those of them that are harmless while all their addresses lead to the page's own host.
@@ -206,50 +241,68 @@ _TAMEABLE = frozenset({"img", "source", "input", "link", "meta", "video", "audio
 _TAME_ADDRESSES = ("src", "href", "poster", "data-src", "data-lazy-src", "data-original")
 _TAME_LISTS = ("srcset", "imagesrcset", "data-srcset", "data-lazy-srcset")
 #: Names of attributes that loaders take addresses from.
-_LAZY = (
-    r"[dD][aA][tT][aA]-(?:[a-zA-Z0-9]+-){0,3}?(?:[sS][rR][cC]|lazy|cfsrc|ezsrc|original|echo|bg|background|url|iframe)"
-    r"|[lL][aA][zZ][yY]-[sS]"
-)
+LAZY_WORDS = ("src", "lazy", "cfsrc", "ezsrc", "original", "echo", "bg", "background", "url", "iframe")
+_LAZY = f"{_either_case('data-')}(?:[a-zA-Z0-9]+-){{0,3}}?{_trie(LAZY_WORDS)}|{_either_case('lazy-s')}"
 _NEVER_TAME = ("http-equiv", "lowsrc", "dynsrc")
 
 
-def _marked(marks: Iterable[tuple[str, str]]) -> str:
-    """Return the pattern, as an alternative, of attributes whose value has one of their texts in it."""
-    texts: dict[str, list[str]] = {}
+#: A text that a value can have in it in one way only, unless by character references or the escapes of a charset.
+_PLAIN_TEXT = re.compile(r"[!#-%(-;=?-~]+")
+#: A value with one of these in it is not what it looks like.
+_UNCLEAR = "[&\\x1b]"
+
+
+def _texts_by_name(marks: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Return the texts of marks by the attribute's name; none where the attribute alone is a mark."""
+    texts: dict[str, set[str]] = {}
     for name, text in marks:
-        texts.setdefault(name, []).append(text)
-    pattern = ""
-    for name, wanted in texts.items():
-        if "" in wanted:
-            pattern += f"|{_either_case(name)}{_NAME_ENDS}"
-            continue
-        any_of = _trie(sorted(wanted), re.escape)
-        values = (
-            rf"{quote}(?:(?!{any_of})[^{ends}]|(?!))*+{any_of}"
-            for quote, ends in (('"', '"'), ("'", "'"), ("(?![\"'])", r" \t\n\r\f>"))
-        )
-        pattern += f"|{_either_case(name)}{_IS}(?:{'|'.join(values)})"
-    return pattern
+        texts.setdefault(name.lower(), set()).add(text)
+    return {
+        name: tuple(sorted(wanted)) if all(map(_PLAIN_TEXT.fullmatch, wanted)) else ()
+        for name, wanted in sorted(texts.items())
+    }
 
 
-def _uncommon(names: Iterable[str]) -> str:
+def _marked(name: str, texts: tuple[str, ...]) -> str:
+    """Return the pattern of an attribute whose value has one of these texts in it, or is unclear."""
+    if not texts:
+        return _either_case(name) + _NAME_ENDS
+    any_of = f"(?:{_trie(texts, re.escape)}|{_UNCLEAR})"
+    values = (
+        rf"{quote}(?:(?!{any_of})[^{ends}]|(?!))*+{any_of}"
+        for quote, ends in (('"', '"'), ("'", "'"), ("(?![\"'])", r" \t\n\r\f>"))
+    )
+    return f"{_either_case(name)}{_IS}(?:{'|'.join(values)})"
+
+
+def _uncommon(names: Iterable[str], common: str = _COMMON_NAMES) -> str:
     """Return the beginnings of names that need no closer look where these names need one."""
     names = list(names)
-    kept = []
-    for begins in _COMMON_NAMES.split("|"):
-        pattern = re.compile(begins)
-        if not any(pattern.match(name) for name in names):
-            kept.append(begins)
-    return "|".join(kept)
+    kept = [begins for begins in common.split("|") if not any(re.match(begins, name) for name in names)]
+    return "|".join(kept) or "(?!)"
+
+
+def _flags(*groups: tuple[int, Iterable[str | bytes]]) -> dict[bytes, int]:
+    """Return all that is known of each name."""
+    flags: dict[bytes, int] = {}
+    for flag, names in groups:
+        for name in names:
+            key = name.lower().encode() if isinstance(name, str) else name
+            flags[key] = flags.get(key, 0) | flag
+    return flags
+
+
+def matters_by_name(name: str) -> bool:
+    """Whether an element matters whatever its attributes and the rules are."""
+    return name in _SURFACED.split() or re.match(_CUSTOM, name) is not None
 
 
 class Syntax:
     """
-    The patterns that pass over what does not matter.
+    What passes over markup that does not matter: patterns, and the scanner in C that does the same where it is there.
 
     Args:
         names: Element names to stop at besides the built-in ones.
-        attributes: Attribute names to stop at besides the built-in ones.
         paths: Beginnings of paths ("/...") to stop at on the page's own host.
         marks: Attributes to stop at where their value has a text in it; with no text, always.
     """
@@ -257,42 +310,40 @@ class Syntax:
     def __init__(
         self,
         names: Iterable[str] = (),
-        attributes: Iterable[str] = (),
         paths: Iterable[str] = (),
         marks: Iterable[tuple[str, str]] = (),
     ) -> None:
-        names, attributes, marks = set(names), list(attributes), list(marks)
-        extra = "".join(f"|{_either_case(name)}{_NAME_ENDS}" for name in attributes) + _marked(marks)
-        attributes += {name for name, _ in marks}
-        surfaced = "(?:" + _trie([*_SURFACED.split(), *names]) + "(?=[ \\t\\n\\r\\f/>])|" + _CUSTOM + ")"
-        firsts = "obpadsf" + "".join(name[0].lower() for name in attributes)
-        common = _uncommon(name for name, _ in marks)
-        plain = self._attributes(_SENSITIVE + extra, firsts, common=common)
-        ends = _trie(["body", "noscript", "select", "template"]).encode()
-        passed = (
-            rb"[^<]++"
-            rb"|</(?!" + ends + rb"[ \t\n\r\f/>])[a-zA-Z]" + _NAME + rb"(?:>|" + _ATTRIBUTES + rb">)"
-            rb"|<(?!" + surfaced.encode() + rb")[a-zA-Z]" + _NAME + rb"(?:>|" + plain + rb">)"
-        )
-        rest = rb"|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG
+        self._names = frozenset(name.lower() for name in names)
+        self._texts = _texts_by_name(marks)
+        self._paths = tuple(sorted({path[1:] for path in paths}))
+        # An attribute that a rule names is looked at even where it is an address, and "/" is in every address.
+        tame = () if "" in self._paths else (*_TAME_ADDRESSES, *_TAME_LISTS)
+        self._tame_names = frozenset(tame).difference(self._texts)
+        extra = "".join(f"|{_marked(name, texts)}" for name, texts in self._texts.items())
+        self._sensitive = _SENSITIVE + extra
+        self._foreign_sensitive = _FOREIGN_SENSITIVE + extra
+        self._firsts = "obpadsf" + "".join(name[0] for name in self._texts)
+        #: The scanner in C; None where there is none.
+        self.scanner: Scanner | None = None if scan.Scanner is None else scan.Scanner(*self.tables())
         #: Passes over text, comments, and tags that cannot matter in HTML content.
-        self.skip = re.compile(rb"(?:" + passed + rest + _BACK + rb")*+")
-        tame_values = self._tame_values(_SENSITIVE + extra, firsts, tuple(paths))
-        tame = rb"<" + _trie(sorted(_TAMEABLE - names)).encode() + rb"(?=[ \t\n\r\f/>])" + tame_values + rb">"
-        in_head = _trie(sorted({"html", "head", "meta", "link"} - names)).encode() + rb"(?=[ \t\n\r\f/>])"
-        #: Passes over what stands before the body and does not matter, under the same conditions as skip_local.
-        self.head_local = re.compile(
-            rb"(?:[ \t\n\r\f]++|</[hH][eE][aA][dD]>|<" + in_head + tame_values + rb">" + rest + _BACK + rb")*+"
-        )
-        icon = self._icon(_FOREIGN_SENSITIVE + extra, firsts + _FOREIGN_FIRSTS, names)
+        self.skip: Skip
         #: The same where relative URLs stay on the page's own host, and no rule but ``paths`` is for that.
-        self.skip_local = re.compile(rb"(?:" + passed + rb"|" + tame + rb"|" + icon + rest + _BACK + rb")*+")
-        drawing = _trie(set(_DRAWING.split()) - names).encode()
+        self.skip_local: Skip
+        #: Passes over what stands before the body and does not matter, under the same conditions as skip_local.
+        self.skip_head: Skip
+        if self.scanner is None:
+            self.skip = _end_of_match(self.skip_pattern)
+            self.skip_local = _end_of_match(self.skip_local_pattern)
+            self.skip_head = _end_of_match(self.skip_head_pattern)
+        else:
+            self.skip, self.skip_local = self.scanner.skip, self.scanner.skip_local
+            self.skip_head = self.scanner.skip_head
+        drawing = _trie(set(_DRAWING.split()) - self._names).encode()
         drawn = (
             rb"(?=[ \t\n\r\f/>])(?:[ \t\n\r\f]++(?:"
-            + _DRAWN_VALUE
-            + rb"|(?!"
-            + (_FOREIGN_SENSITIVE + extra).encode()
+            + (self._drawn_value + rb"|" if self._drawn_value else b"")
+            + rb"(?!"
+            + self._foreign_sensitive.encode()
             + rb")"
             rb"[a-zA-Z][a-zA-Z0-9:_-]*+=(?:\"[^\"]*+\"|'[^']*+'))" + _BACK + rb")*+[ \t\n\r\f]*+"
         )
@@ -308,16 +359,79 @@ class Syntax:
             rb"|" + _COMMENT + rb"|" + _BOGUS_FOREIGN + rb"|" + _NO_TAG + _BACK + rb")*+"
         )
 
+    def tables(self) -> scan.Tables:
+        """Return what the scanner in C has to know: the words that the patterns are made of."""
+        element, end_tag, attribute = scan.Element, scan.EndTag, scan.Attribute
+        names = self._names
+        return scan.Tables(
+            elements=_flags(
+                (element.STOP, names.union(_SURFACED.split())),
+                (element.TAME, _TAMEABLE - names),
+                (element.HEAD, _TAME_IN_HEAD - names),
+                (element.DRAWING, {"svg"}),
+                (element.MODE, CHANGES_MODE),
+                (element.BEFORE_BODY, BEFORE_THE_BODY),
+                (element.SCRIPT, {"script"}),
+            ),
+            simple=dict.fromkeys((name.encode() for name in self._simple), 1),
+            ends=_flags((end_tag.STOP, _ENDS), (end_tag.MODE, _ENDS - {"body"})),
+            attributes=_flags(
+                (attribute.SENSITIVE, [*_SENSITIVE_NAMES, *(name for name, texts in self._texts.items() if not texts)]),
+                (attribute.STYLE, {"style"}),
+                (attribute.MARKED, [name for name, texts in self._texts.items() if texts]),
+                (attribute.FETCHES, [*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]),
+                (attribute.ADDRESS, self._tame_names.intersection(_TAME_ADDRESSES)),
+                (attribute.ADDRESSES, self._tame_names.intersection(_TAME_LISTS)),
+                (attribute.LINK, _LINKS),
+            ),
+            paths=tuple(path.encode() for path in self._paths if path),
+            marks=tuple(
+                (name.encode(), tuple(text.encode() for text in texts)) for name, texts in self._texts.items() if texts
+            ),
+        )
+
+    # -- the patterns that the scanner in C replaces; to compile them takes a tenth of a second
+
+    @cached_property
+    def skip_pattern(self) -> re.Pattern[bytes]:
+        """What :attr:`skip` passes over."""
+        return re.compile(rb"(?:" + self._passed + rb"|" + _BETWEEN + rb"|" + _NO_TAG + _BACK + rb")*+")
+
+    @cached_property
+    def skip_local_pattern(self) -> re.Pattern[bytes]:
+        """What :attr:`skip_local` passes over."""
+        tame = rb"<" + _trie(sorted(_TAMEABLE - self._names)).encode() + rb"(?=[ \t\n\r\f/>])" + self._tame + rb">"
+        rest = rb"|" + tame + rb"|" + self._icon() + rb"|" + _BETWEEN + rb"|" + _NO_TAG + _BACK
+        return re.compile(rb"(?:" + self._passed + rest + rb")*+")
+
+    @cached_property
+    def skip_head_pattern(self) -> re.Pattern[bytes]:
+        """What :attr:`skip_head` passes over."""
+        in_head = _trie(sorted(_TAME_IN_HEAD - self._names)).encode() + rb"(?=[ \t\n\r\f/>])"
+        tags = rb"</[hH][eE][aA][dD]>|<" + in_head + self._tame + rb">"
+        return re.compile(rb"(?:[ \t\n\r\f]++|" + tags + rb"|" + _BETWEEN + _BACK + rb")*+")
+
+    @cached_property
+    def _passed(self) -> bytes:
+        surfaced = f"(?:{_trie(sorted(self._names.union(_SURFACED.split())))}(?=[ \\t\\n\\r\\f/>])|{_CUSTOM})"
+        plain = self._attributes(self._sensitive, self._firsts, common=_uncommon(self._texts))
+        return (
+            rb"[^<]++"
+            rb"|</(?!" + _trie(sorted(_ENDS)).encode() + rb"[ \t\n\r\f/>])[a-zA-Z]" + _NAME
+            + rb"(?:>|" + _ATTRIBUTES + rb">)"
+            rb"|<(?!" + surfaced.encode() + rb")[a-zA-Z]" + _NAME + rb"(?:>|" + plain + rb">)"
+        )  # fmt: skip
+
     @staticmethod
-    def _attributes(sensitive: str, firsts: str, instead: bytes = b"", common: str = _COMMON_NAMES) -> bytes:
+    def _attributes(sensitive: str, firsts: str, common: str, instead: bytes = b"") -> bytes:
         """
         Return the pattern of attributes of which none is sensitive; after a quoted value no space is needed.
 
         Args:
             sensitive: Pattern of the beginning of a sensitive attribute.
             firsts: The letters that one may begin with; other names need not be looked at closer.
-            instead: Another pattern that an attribute may have.
             common: Beginnings of names that need no closer look.
+            instead: Another pattern that an attribute may have.
         """
         free = "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in firsts)
         quick = f"(?:[{free}{free.upper()}]|{common})".encode() + _NAME_AND_VALUE
@@ -327,37 +441,52 @@ class Syntax:
             rb"|(?=[^>])(?<=[\"'])(?:" + careful + rb")" + _BACK + rb")*+"
         )
 
-    def _tame_values(self, sensitive: str, firsts: str, paths: tuple[str, ...]) -> bytes:
+    @cached_property
+    def _tame(self) -> bytes:
         """
-        Return the pattern of attributes whose addresses are plainly paths on the page's own host.
+        The pattern of attributes whose addresses are plainly paths on the page's own host.
 
         Plainly: no colon, no backslash, no character reference, no control
         character, no "//", no dot segment (which could hide one of ``paths``), and
         nothing that ``paths`` name.
         """
-        beginnings = _trie([path[1:] for path in paths], re.escape)
+        beginnings = _trie(self._paths, re.escape)
         named = rf"|{beginnings}" if beginnings else ""
         at_start = rf"(?!{beginnings})" if beginnings else ""
         slash = rf"/(?!/|\.|%2[eE]{named})"
-        address = _trie(_TAME_ADDRESSES) + _IS
-        address += rf"(?:\"{at_start}(?:[^\":\\&/\x00-\x1f]++|{slash}|(?!))*+\""
-        address += rf"|'{at_start}(?:[^':\\&/\x00-\x1f]++|{slash}|(?!))*+')"
-        listed = _trie(_TAME_LISTS) + _IS
-        gap = rf"[ ,\n]{at_start}"
-        listed += rf"\"{at_start}(?:[^\":\\&/ ,\x00-\x1f]++|{slash}|{gap}|(?!))*+\""
-        fetching = _trie([*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]) + _NAME_ENDS
-        fetching += "|" + _LAZY
+        plain = []
+        if addresses := self._tame_names.intersection(_TAME_ADDRESSES):
+            address = _trie(sorted(addresses)) + _IS
+            address += rf"(?:\"{at_start}(?:[^\":\\&/\x00-\x1f]++|{slash}|(?!))*+\""
+            plain.append(address + rf"|'{at_start}(?:[^':\\&/\x00-\x1f]++|{slash}|(?!))*+')")
+        if lists := self._tame_names.intersection(_TAME_LISTS):
+            gap = rf"[ ,\n]{at_start}"
+            listed = rf"\"{at_start}(?:[^\":\\&/ ,\x00-\x1f]++|{slash}|{gap}|(?!))*+\""
+            plain.append(_trie(sorted(lists)) + _IS + listed)
+        fetching = _trie([*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]) + _NAME_ENDS + "|" + _LAZY
         return self._attributes(
-            f"{sensitive}|{fetching}",
-            firsts + "shpil",
-            f"{address}|{listed}".encode(),
-            _COMMON_NAMES.replace("data-[abd-z]|", ""),
+            f"{self._sensitive}|{fetching}",
+            self._firsts + "shpil",
+            _uncommon(self._texts, _COMMON_NAMES.replace("data-[abd-z]|", "")),
+            "|".join(plain).encode(),
         )
 
-    def _icon(self, sensitive: str, firsts: str, names: set[str]) -> bytes:
+    @property
+    def _simple(self) -> list[str]:
+        """What a drawing may have in it that is passed over as a whole."""
+        return sorted(set(_DRAWING.split()) - self._names | {"use"})
+
+    @property
+    def _drawn_value(self) -> bytes:
+        """The pattern of attributes that drawings are full of; none where a rule names one of them."""
+        named = any(name in ("d", "class") or name.startswith(("fill", "stroke")) for name in self._texts)
+        return b"" if named else _DRAWN_VALUE
+
+    def _icon(self) -> bytes:
         """Return the pattern of a whole drawing of simple elements, with no way out of it."""
-        simple = _trie(sorted(set(_DRAWING.split()) - names | {"use"})).encode() + rb"(?=[ \t\n\r\f/>])"
-        values = self._attributes(sensitive, firsts, _DRAWN_VALUE)
+        simple = _trie(self._simple).encode() + rb"(?=[ \t\n\r\f/>])"
+        firsts = self._firsts + _FOREIGN_FIRSTS
+        values = self._attributes(self._foreign_sensitive, firsts, _uncommon(self._texts), self._drawn_value)
         return (
             rb"<[sS][vV][gG](?=[ \t\n\r\f/>])" + values + rb"(?<!/)>"
             rb"(?:[^<]++|</?" + simple + values + rb">|<title>[^<]*+</title>" + _BACK + rb")*+</[sS][vV][gG]>"
@@ -389,14 +518,9 @@ def text_with_markup(name: bytes, *, xml: bool) -> tuple[re.Pattern[bytes], re.P
 
 
 @lru_cache(maxsize=16)
-def syntax_for(
-    names: tuple[str, ...],
-    attributes: tuple[str, ...],
-    paths: tuple[str, ...],
-    marks: tuple[tuple[str, str], ...] = (),
-) -> Syntax:
-    """Return the patterns for these rules; to compile them takes a tenth of a second, and sites share a catalogue."""
-    return Syntax(names, attributes, paths, marks)
+def syntax_for(names: tuple[str, ...], paths: tuple[str, ...], marks: tuple[tuple[str, str], ...]) -> Syntax:
+    """Return the syntax for these rules; to compile it takes a tenth of a second, and sites share a catalogue."""
+    return Syntax(names, paths, marks)
 
 
 _END_TAGS: dict[bytes, re.Pattern[bytes]] = {}

@@ -17,12 +17,11 @@ from consent_mw.html.holder import Holder
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.meta_csp import meta_policy
 from consent_mw.html.scanner.cursor import Cursor
+from consent_mw.html.tokens import BEFORE_THE_BODY
 from consent_mw.html.urls import resolve
 
 #: Language tags are shorter; a page may say anything.
 _LONGEST_LANGUAGE = 100
-#: Elements that may stand before the body.
-_HEAD = frozenset(b"html head title meta link base basefont bgsound script style noscript template noframes".split())
 _WRAPPING = frozenset({b"html", b"head"})
 #: Elements of the head that run nothing.
 _DESCRIBING = frozenset({b"meta", b"title", b"base", b"link", b"style"})
@@ -234,7 +233,7 @@ class Document:
 
     def place_banner(self, name: bytes, start: int) -> None:
         """Insert the banner before an element that opens the body."""
-        if self.before_body and not self.template and name not in _HEAD:
+        if self.before_body and not self.template and name not in BEFORE_THE_BODY:
             if name == b"frameset":
                 self.before_body = False
             elif name != b"body":

@@ -43,12 +43,14 @@ from consent_mw.html.scanner.xml import XmlReader
 from consent_mw.html.tokens import BEFORE_BODY
 from consent_mw.html.tokens import BREAKOUT
 from consent_mw.html.tokens import CDATA_START
+from consent_mw.html.tokens import CHANGES_MODE
 from consent_mw.html.tokens import MATH_ONLY
 from consent_mw.html.tokens import NO_TAGS
 from consent_mw.html.tokens import NO_TAGS_FOREIGN
 from consent_mw.html.tokens import RAW_TEXT
 from consent_mw.html.tokens import TAG
 from consent_mw.html.tokens import end_tag
+from consent_mw.html.tokens import skip_before_body
 
 #: The longest beginning of a construct that says nothing yet: "<![CDATA[" and the comment "<!--->".
 _SHORT = 9
@@ -61,9 +63,6 @@ _DROPPED_IN_SELECT = frozenset(
 _BEGINS_TEXT = RAW_TEXT | {b"script", b"noscript", b"plaintext"}
 #: Elements that change how what follows is read: never passed over, even where they hold nothing.
 _READ_WHOLE = RAW_TEXT | frozenset(b"script noscript body base font annotation-xml".split())
-_CHANGES_MODE = RAW_TEXT | frozenset(
-    b"script svg math noscript plaintext select frameset template base body col".split()
-)
 #: Elements of which a select, frameset or template around them may make something else.
 _MAY_DEPEND = _DROPPED_IN_SELECT | {b"frameset", b"col"}
 #: An end tag that is not complete: "</noscript" and what must follow.
@@ -315,8 +314,8 @@ class Reading:
         position = cursor.position
         holder = document.holder
         local = holder.passes_local
-        skip = (self._syntax.skip_local if local else self._syntax.skip).match
-        before_body = (self._syntax.head_local if local else BEFORE_BODY).match
+        skip = self._syntax.skip_local if local else self._syntax.skip
+        skip_head = self._syntax.skip_head if local else skip_before_body
         plans = holder.memory.plans
         plain = not document.in_noscript
         single = self._single
@@ -327,12 +326,12 @@ class Reading:
                     document.insert_first(position)
                     continue
             elif document.before_body and not document.template:
-                position = before_body(buffer, position).end()  # type: ignore[union-attr]
+                position = skip_head(buffer, position)
                 if position < size and document.opens_body(position):
                     document.insert(position, at_end=False)
                     continue
             elif plain and not (single or document.template):
-                position = skip(buffer, position).end()  # type: ignore[union-attr]
+                position = skip(buffer, position)
             else:
                 position = NO_TAGS.match(buffer, position).end()  # type: ignore[union-attr]
             if position >= size:
@@ -421,7 +420,7 @@ class Reading:
                 self._rename(name, found)
             if plan.panel and not self._in_select:
                 document.place_panel(name, start, end, plan)
-        if name in _CHANGES_MODE:
+        if name in CHANGES_MODE:
             self._change_mode(name, found, left_out=plan is not None and plan.remove)
         elif name == b"meta" and plan is None and self._is_plain:
             document.take_policy(found.group(), start)
@@ -478,7 +477,7 @@ class Reading:
         plan = holder.plan(Tag.read(name, tag, foreign=name in (SVG, MATH)))
         # Elements that change the mode are never passed over, so that nothing is kept of them where nothing is held;
         # nor are policies, to which each page may need to add something else.
-        lasting = plan is not None or not (name in _CHANGES_MODE or (name == b"meta" and _MAY_BE_POLICY.search(tag)))
+        lasting = plan is not None or not (name in CHANGES_MODE or (name == b"meta" and _MAY_BE_POLICY.search(tag)))
         if lasting and memory.room_for(tag):
             memory.plans[tag] = plan
         return plan
@@ -741,7 +740,7 @@ class Reading:
         if foreign or xml:
             refused = name.rpartition(b":")[2] in _READ_WHOLE
         else:
-            refused = name in MATH_ONLY | _CHANGES_MODE - RAW_TEXT - {b"script", SVG, MATH} or self._in_select
+            refused = name in MATH_ONLY | CHANGES_MODE - RAW_TEXT - {b"script", SVG, MATH} or self._in_select
         if refused or live:
             raise RefusedMarkup(f"a <{name.decode('ascii', 'replace')}> tag is longer than hold_back", "hold_back")
         if document.before_head:

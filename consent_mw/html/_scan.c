@@ -1,0 +1,1052 @@
+/*
+ * The scanner for HTML content in C: it finds the next tag that can matter, and carries out answers that are remembered.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * Nearly all of a page is text and tags that can neither fetch nor run nor connect. Something has to look at each of
+ * them, and that takes most of the time of a page view. In Python one regular expression does it, which passes over
+ * everything up to the next tag that can matter (consent_mw.html.tokens.Syntax). This file is the same expression
+ * written by hand, once for each kind of place in a page:
+ *
+ *     skip          HTML content                              Syntax.skip
+ *     skip_local    HTML content whose relative addresses     Syntax.skip_local
+ *                   stay on the page's own host
+ *     skip_head     before the body, with that condition      Syntax.head_local
+ *
+ * Each takes a buffer and a position and returns the position at which the pattern's match would end, exactly: not
+ * earlier, not later, for any bytes. The patterns stay the definition. tests/html/test_scan.py compares the two on
+ * generated markup, on mutated pages and cut at every place, and `python -m fuzz scan` goes on doing so.
+ *
+ * `walk` goes further. Where a scan stops, the tag has often been seen before, and what to do with it is remembered by
+ * its bytes (consent_mw.html.hold_policy.Memory). If that is nothing, or a few insertions, walk notes the insertions and
+ * scans on. In all other cases it returns the position and Python goes on: tags that were never seen, elements that change
+ * how what follows is read (svg, style, select), plans that leave an element out or rename it.
+ *
+ * So nothing is decided here. A tag is passed because the tables say that its name and its attributes are harmless, or
+ * because Python has said so of the same bytes. The tables come from Syntax.tables, which builds the patterns from the
+ * same words; the word lists that stand in this file are marked, and compared by the tests too.
+ *
+ * Memory safety
+ * -------------
+ *
+ * Every reading function takes `at`, where to begin, and `end`, one past the last byte. It returns where the construct
+ * ends, or NULL if the construct is not complete before `end` or may matter. A byte is read only after its address was
+ * compared with `end` in the same function; the two places that look backwards (pass_comment, pass_drawing) read bytes
+ * that the same call has passed. The buffer is held through the buffer protocol while it is read, so that it can neither
+ * be freed nor resized. Nothing outlives a call but the tables, which never change. There is no recursion and no
+ * allocation that depends on the page, except for the key of one lookup. tools/sanitize_scan.py builds all of it with
+ * the address and undefined-behaviour sanitizers and runs tests and fuzzing against that build.
+ *
+ * Time
+ * ----
+ *
+ * No loop steps back. What a failed attempt has read is bounded by where the next stop is, as with the possessive
+ * patterns. Names are found in hash tables that only the rules fill: a page cannot make them collide.
+ */
+
+#define PY_SSIZE_T_CLEAN
+#ifndef Py_LIMITED_API
+#define Py_LIMITED_API 0x030b0000
+#endif
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Changes with the arguments of any function here: consent_mw.html.scan takes no library that was built for others. */
+#define INTERFACE 2
+
+typedef const uint8_t *Ptr;
+
+/* What is known of an element: consent_mw.html.scan.Element. */
+enum {
+    STOP = 1,        /* matters whatever its attributes are */
+    TAME = 2,        /* ... except where its addresses stay on the page's own host */
+    HEAD = 4,        /* the same, before the body */
+    DRAWING = 8,     /* svg: passed over as a whole if all in it is SIMPLE */
+    MODE = 16,       /* changes how what follows is read */
+    BEFORE_BODY = 32, /* may stand before the body */
+    SCRIPT = 64,
+};
+/* What is known of an end tag: consent_mw.html.scan.EndTag. */
+enum {
+    END_STOP = 1, /* matters */
+    END_MODE = 2, /* ... before the body too */
+};
+/* What is known of an attribute: consent_mw.html.scan.Attribute. */
+enum {
+    SENSITIVE = 1, /* may fetch or run on any element */
+    STYLE = 2,     /* ... if its value has a function, an escape or a character reference in it */
+    MARKED = 4,    /* ... if its value has one of some texts in it */
+    FETCHES = 8,   /* keeps an element from being tame */
+    ADDRESS = 16,  /* ... unless it is plainly a path on the page's own host */
+    ADDRESSES = 32, /* ... or a list of such */
+    LINK = 64,     /* leads out of a drawing unless it begins with "#" */
+};
+/* Which attributes of a tag matter. */
+typedef enum { NONE, PLAIN, TAME_VALUES, DRAWN } Concern;
+/* What walk may do: consent_mw.html.scan.Walk. */
+enum {
+    LOCAL = 1,   /* relative addresses stay on the page's own host */
+    WAITING = 2, /* the body has not begun, and something waits for it */
+    PIECES = 4,  /* scripts may be passed over if they are remembered */
+};
+
+/* -- bytes */
+
+enum { SPACE = 1, SLASH = 2, GREATER = 4, EQUALS = 8, LETTER = 16, DIGIT = 32, HYPHEN = 64, DOT = 128 };
+#define ENDS_NAME (SPACE | SLASH | GREATER)
+#define ENDS_ATTRIBUTE (ENDS_NAME | EQUALS)
+#define ENDS_VALUE (SPACE | GREATER)
+#define ENDS_DASHLESS (ENDS_NAME | HYPHEN)
+
+#define L LETTER
+#define D DIGIT
+static const uint8_t CLASS[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, SPACE, SPACE, 0, SPACE, SPACE, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    SPACE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, HYPHEN, DOT, SLASH,
+    D, D, D, D, D, D, D, D, D, D, 0, 0, 0, EQUALS, GREATER, 0,
+    0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, 0, DOT,
+    0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, 0, 0,
+};
+#undef L
+#undef D
+
+#define IS(byte, class) (CLASS[(uint8_t)(byte)] & (class))
+
+static inline uint8_t lower(uint8_t byte) { return (uint8_t)(byte - 'A') < 26 ? byte | 0x20 : byte; }
+
+static inline Ptr find(Ptr at, Ptr end, uint8_t byte)
+{
+    return at < end ? memchr(at, byte, (size_t)(end - at)) : NULL;
+}
+
+static inline Ptr pass_spaces(Ptr at, Ptr end)
+{
+    while (at < end && IS(*at, SPACE))
+        at++;
+    return at;
+}
+
+static inline Ptr pass_name(Ptr at, Ptr end)
+{
+    while (at < end && !IS(*at, ENDS_NAME))
+        at++;
+    return at;
+}
+
+/* Whether `text`, which is lower case, stands at `at` in whatever case. */
+static int begins(Ptr at, Ptr end, const char *text)
+{
+    for (; *text; text++, at++)
+        if (at >= end || lower(*at) != (uint8_t)*text)
+            return 0;
+    return 1;
+}
+
+/* -- texts and tables of names */
+
+typedef struct {
+    uint8_t *bytes;
+    uint32_t length;
+    uint32_t flags;
+} Text;
+
+/* A hash table with open addressing; a slot without bytes is free. */
+typedef struct {
+    Text *slots;
+    uint32_t mask;
+    /* For each first byte the lengths that occur, so that most names are told apart without hashing. */
+    uint32_t lengths[256];
+} Names;
+
+/* Lengths from 31 on share a bit. */
+static inline uint32_t length_bit(size_t length) { return UINT32_C(1) << (length < 31 ? length : 31); }
+
+static uint32_t hash(Ptr text, size_t length)
+{
+    uint32_t sum = (uint32_t)length;
+    for (size_t i = 0; i < length; i++)
+        sum = sum * 31 + lower(text[i]);
+    return sum ^ sum >> 15;
+}
+
+static uint32_t look_up(const Names *names, Ptr text, size_t length)
+{
+    for (uint32_t slot = hash(text, length) & names->mask;; slot = (slot + 1) & names->mask) {
+        const Text *name = &names->slots[slot];
+        if (name->bytes == NULL)
+            return 0;
+        if (name->length != length)
+            continue;
+        size_t i = 0;
+        while (i < length && lower(text[i]) == name->bytes[i])
+            i++;
+        if (i == length)
+            return name->flags;
+    }
+}
+
+/* Return what is known of the name from `at` to `end`, which has at least one byte; 0 if nothing is. */
+static inline uint32_t flags_of(const Names *names, Ptr at, Ptr end)
+{
+    size_t length = (size_t)(end - at);
+    return names->lengths[lower(*at)] & length_bit(length) ? look_up(names, at, length) : 0;
+}
+
+static void free_texts(Text *texts, size_t count)
+{
+    if (texts != NULL)
+        for (size_t i = 0; i < count; i++)
+            PyMem_Free(texts[i].bytes);
+    PyMem_Free(texts);
+}
+
+/* Return room for `count` texts, all of them empty; NULL with an exception. */
+static Text *new_texts(size_t count)
+{
+    Text *texts = count > INT32_MAX / sizeof(Text) ? NULL : PyMem_Calloc(count, sizeof(Text));
+    if (texts == NULL)
+        PyErr_NoMemory();
+    return texts;
+}
+
+/* Copy a bytes object that is not empty; return -1 with an exception. */
+static int copy_text(Text *text, PyObject *given)
+{
+    char *bytes;
+    Py_ssize_t length;
+    if (given == NULL || PyBytes_AsStringAndSize(given, &bytes, &length) < 0)
+        return -1;
+    if (length < 1 || length > INT32_MAX) {
+        PyErr_SetString(PyExc_ValueError, "a text in the tables is empty or too long");
+        return -1;
+    }
+    text->bytes = PyMem_Malloc((size_t)length + 1);
+    if (text->bytes == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(text->bytes, bytes, (size_t)length + 1);
+    text->length = (uint32_t)length;
+    return 0;
+}
+
+static int fill_names(Names *names, PyObject *given)
+{
+    Py_ssize_t count = PyDict_Size(given), place = 0;
+    if (count < 0)
+        return -1;
+    size_t size = 16;
+    while (size < 3 * (size_t)count)
+        size *= 2;
+    names->slots = new_texts(size);
+    if (names->slots == NULL)
+        return -1;
+    names->mask = (uint32_t)size - 1;
+    PyObject *name, *flags;
+    while (PyDict_Next(given, &place, &name, &flags)) {
+        Text text = {NULL, 0, 0};
+        unsigned long number = PyLong_AsUnsignedLong(flags);
+        if (PyErr_Occurred() || copy_text(&text, name) < 0)
+            return -1;
+        text.flags = (uint32_t)number;
+        for (uint32_t i = 0; i < text.length; i++)
+            text.bytes[i] = lower(text.bytes[i]);
+        uint32_t slot = hash(text.bytes, text.length) & names->mask;
+        while (names->slots[slot].bytes != NULL)
+            slot = (slot + 1) & names->mask;
+        names->slots[slot] = text;
+        names->lengths[text.bytes[0]] |= length_bit(text.length);
+    }
+    return 0;
+}
+
+/* -- texts to look for in a value, or at a place in it */
+
+/* A list of texts, sorted by their first byte. */
+typedef struct {
+    Text *texts;
+    size_t count;
+    /* Where the texts with each first byte begin; those with byte b end where those with b + 1 begin. */
+    uint32_t from[257];
+    /* Which pairs of bytes a text begins with, and which single bytes are texts, as bits. */
+    uint32_t pairs[2048];
+} TextSet;
+
+static inline int may_begin(const TextSet *set, uint8_t first, uint8_t second)
+{
+    uint32_t pair = (uint32_t)first << 8 | second;
+    return set->pairs[pair >> 5] >> (pair & 31) & 1;
+}
+
+static int fill_text_set(TextSet *set, PyObject *given)
+{
+    Py_ssize_t count = PyTuple_Size(given);
+    if (count < 0)
+        return -1;
+    set->texts = new_texts((size_t)count + 1);
+    if (set->texts == NULL)
+        return -1;
+    set->count = (size_t)count;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (copy_text(&set->texts[i], PyTuple_GetItem(given, i)) < 0)
+            return -1;
+    for (size_t i = 1; i < set->count; i++)
+        if (set->texts[i].bytes[0] < set->texts[i - 1].bytes[0]) {
+            PyErr_SetString(PyExc_ValueError, "texts in the tables have to be sorted");
+            return -1;
+        }
+    size_t place = 0;
+    for (int first = 0; first < 257; first++) {
+        while (place < set->count && set->texts[place].bytes[0] < first)
+            place++;
+        set->from[first] = (uint32_t)place;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        const Text *text = &set->texts[i];
+        for (int second = 0; second < 256; second++)
+            if (text->length == 1 || text->bytes[1] == second) {
+                uint32_t pair = (uint32_t)text->bytes[0] << 8 | (uint32_t)second;
+                set->pairs[pair >> 5] |= UINT32_C(1) << (pair & 31);
+            }
+    }
+    return 0;
+}
+
+/* Whether one of the texts stands at `at`. */
+static int stands_at(const TextSet *set, Ptr at, Ptr end)
+{
+    if (at >= end || set->count == 0 || (end - at > 1 && !may_begin(set, at[0], at[1])))
+        return 0;
+    for (uint32_t place = set->from[*at]; place < set->from[*at + 1]; place++) {
+        const Text *text = &set->texts[place];
+        if ((size_t)(end - at) >= text->length && memcmp(at, text->bytes, text->length) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether one of the texts stands anywhere from `at` to `end`, or the value cannot be read as it stands. */
+static int has_text(const TextSet *set, Ptr at, Ptr end)
+{
+    for (; at < end; at++)
+        if (*at == '&' || *at == 0x1b || stands_at(set, at, end))
+            return 1;
+    return 0;
+}
+
+/* -- the scanner */
+
+typedef struct {
+    Text name;
+    TextSet texts;
+} Mark;
+
+typedef struct {
+    PyObject_HEAD
+    /* Elements, those of them that a drawing may have in it, end tags, and attributes. */
+    Names elements, simple, ends, attributes;
+    /* Beginnings of paths that matter on the page's own host, without their slash. */
+    TextSet paths;
+    Mark *marks;
+    size_t mark_count;
+} Scanner;
+
+/* One attribute: `value` is NULL if it has none, and has no quotes; `given` is where the value begins with its quote. */
+typedef struct {
+    Ptr name, name_end, given, value, value_end, next;
+    uint8_t quote;
+} Attribute;
+
+/* Read the attribute at `at`, which is neither a separator nor ">" and before `end`; return 0 if it is not complete. */
+static inline int read_attribute(Ptr at, Ptr end, Attribute *found)
+{
+    found->name = at++;
+    while (at < end && !IS(*at, ENDS_ATTRIBUTE))
+        at++;
+    found->name_end = at;
+    if (at < end && IS(*at, SPACE))
+        at = pass_spaces(at, end);
+    if (at >= end || *at != '=') {
+        found->given = found->value = found->value_end = NULL;
+        found->quote = 0;
+        found->next = found->name_end;
+        return 1;
+    }
+    at = pass_spaces(at + 1, end);
+    if (at >= end)
+        return 0;
+    found->given = at;
+    if (*at == '"' || *at == '\'') {
+        Ptr close = find(at + 1, end, *at);
+        if (close == NULL)
+            return 0;
+        found->quote = *at;
+        found->value = at + 1;
+        found->value_end = close;
+        found->next = close + 1;
+        return 1;
+    }
+    found->quote = 0;
+    found->value = at;
+    while (at < end && !IS(*at, ENDS_VALUE))
+        at++;
+    found->value_end = found->next = at;
+    return 1;
+}
+
+/* A byte of a style or a presentation attribute that may begin a function, an escape or a character reference. */
+static inline int is_active(uint8_t byte) { return byte == '(' || byte == '\\' || byte == '&'; }
+
+/* Whether the slash before `at` neither leaves the host, nor hides a path, nor begins one that matters. */
+static inline int is_plain_slash(const Scanner *self, Ptr at, Ptr end)
+{
+    if (at < end && (*at == '/' || *at == '.'))
+        return 0;
+    if (end - at >= 3 && at[0] == '%' && at[1] == '2' && (at[2] | 0x20) == 'e')
+        return 0;
+    return !stands_at(&self->paths, at, end);
+}
+
+/* Whether an address, or a list of addresses, is plainly a path on the page's own host. */
+static int is_plain_path(const Scanner *self, const Attribute *found, Ptr end, int list)
+{
+    Ptr at = found->value;
+    if (!found->quote || (list && found->quote != '"') || stands_at(&self->paths, at, end))
+        return 0;
+    while (at < found->value_end) {
+        uint8_t byte = *at++;
+        if (byte == '/') {
+            if (!is_plain_slash(self, at, end))
+                return 0;
+        } else if (list && (byte == ' ' || byte == ',' || byte == '\n')) {
+            if (stands_at(&self->paths, at, end))
+                return 0;
+        } else if (byte == ':' || byte == '\\' || byte == '&' || byte < 0x20) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Whether a name is one that loaders take addresses from: tokens.LAZY_WORDS behind "data-", or "lazy-s". */
+static int is_lazy(Ptr at, Ptr end)
+{
+    static const char *const WORDS[] = {
+        "src", "lazy", "cfsrc", "ezsrc", "original", "echo", "bg", "background", "url", "iframe",
+    };
+    if (begins(at, end, "lazy-s"))
+        return 1;
+    if (!begins(at, end, "data-"))
+        return 0;
+    at += 5;
+    /* At most three words with a hyphen may stand between. */
+    for (int words = 0;; words++) {
+        for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+            if (begins(at, end, WORDS[i]))
+                return 1;
+        Ptr word = at;
+        while (at < end && IS(*at, LETTER | DIGIT))
+            at++;
+        if (words == 3 || at == word || at >= end || *at != '-')
+            return 0;
+        at++;
+    }
+}
+
+/* Whether a name is that of a presentation attribute: tokens.PAINTS, then letters and hyphens. */
+static int is_paint(Ptr at, Ptr end)
+{
+    static const char *const PAINTS[] = {"fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker"};
+    size_t i = 0;
+    while (i < sizeof PAINTS / sizeof *PAINTS && !begins(at, end, PAINTS[i]))
+        i++;
+    if (i == sizeof PAINTS / sizeof *PAINTS)
+        return 0;
+    for (at += strlen(PAINTS[i]); at < end; at++)
+        if (!IS(*at, LETTER | HYPHEN))
+            return 0;
+    return 1;
+}
+
+static inline int is_inert_paint(uint8_t byte)
+{
+    return byte != '"' && byte != '\'' && byte != '>' && !is_active(byte);
+}
+
+/* Whether the value of a presentation attribute names anything but parts of the page itself. */
+static int paints_from_afar(Ptr at, Ptr end)
+{
+    if (at < end && (*at == '"' || *at == '\''))
+        at++;
+    while (at < end && is_inert_paint(*at))
+        at++;
+    while (at < end && *at == '(') {
+        Ptr inside = pass_spaces(at + 1, end);
+        if (inside >= end || *inside != '#')
+            break;
+        for (at = inside + 1; at < end && is_inert_paint(*at);)
+            at++;
+    }
+    return at < end && is_active(*at);
+}
+
+static int has_mark(const Scanner *self, const Attribute *found)
+{
+    size_t length = (size_t)(found->name_end - found->name);
+    if (found->value != NULL)
+        for (size_t i = 0; i < self->mark_count; i++) {
+            const Mark *mark = &self->marks[i];
+            if (mark->name.length == length && begins(found->name, found->name_end, (const char *)mark->name.bytes))
+                return has_text(&mark->texts, found->value, found->value_end);
+        }
+    return 0;
+}
+
+static int is_active_style(const Attribute *found)
+{
+    if (found->value != NULL)
+        for (Ptr at = found->value; at < found->value_end; at++)
+            if (is_active(*at))
+                return 1;
+    return 0;
+}
+
+/* Whether an attribute matters where it matters on every element. */
+static inline int is_sensitive(const Scanner *self, const Attribute *found, uint32_t flags)
+{
+    Ptr name = found->name, name_end = found->name_end;
+    uint8_t first = lower(*name);
+    if (first == 'o' && name_end - name >= 3 && lower(name[1]) == 'n' && IS(name[2], LETTER))
+        return 1;
+    if (first == 'd' && begins(name, name_end, "data-cmw-"))
+        return 1;
+    return flags & (SENSITIVE | STYLE | MARKED) &&
+           (flags & SENSITIVE || (flags & STYLE && is_active_style(found)) || (flags & MARKED && has_mark(self, found)));
+}
+
+/* Whether an attribute matters. */
+static inline int matters(const Scanner *self, const Attribute *found, Ptr end, Concern concern)
+{
+    uint32_t flags = flags_of(&self->attributes, found->name, found->name_end);
+    if (is_sensitive(self, found, flags))
+        return 1;
+    if (concern == TAME_VALUES) {
+        if (flags & (ADDRESS | ADDRESSES))
+            return !is_plain_path(self, found, end, (flags & ADDRESSES) != 0);
+        return flags & FETCHES || is_lazy(found->name, found->name_end);
+    }
+    if (concern == DRAWN && found->given != NULL) {
+        if (flags & LINK) {
+            Ptr at = found->given;
+            if (*at == '"' || *at == '\'')
+                at++;
+            return at >= end || *at != '#';
+        }
+        return is_paint(found->name, found->name_end) && paints_from_afar(found->given, end);
+    }
+    return 0;
+}
+
+/* Pass over the rest of a tag from behind its name; NULL if it is not complete or has an attribute that matters. */
+static inline Ptr pass_attributes(const Scanner *self, Ptr at, Ptr end, Concern concern)
+{
+    Attribute found;
+    for (;;) {
+        while (at < end && IS(*at, SPACE | SLASH))
+            at++;
+        if (at >= end)
+            return NULL;
+        if (*at == '>')
+            return at + 1;
+        if (!read_attribute(at, end, &found) || (concern != NONE && matters(self, &found, end, concern)))
+            return NULL;
+        at = found.next;
+    }
+}
+
+/* Pass over a comment, from its "<!--" on. */
+static Ptr pass_comment(Ptr at, Ptr end)
+{
+    Ptr begin = at += 4;
+    if (at < end && *at == '>')
+        return at + 1;
+    if (end - at >= 2 && at[0] == '-' && at[1] == '>')
+        return at + 2;
+    /* It ends with the first ">" behind "--" or "--!", neither of them part of the beginning. */
+    while ((at = find(at, end, '>')) != NULL) {
+        if ((at - begin >= 2 && at[-1] == '-' && at[-2] == '-') ||
+            (at - begin >= 3 && at[-1] == '!' && at[-2] == '-' && at[-3] == '-'))
+            return at + 1;
+        at++;
+    }
+    return NULL;
+}
+
+/* Pass over what begins with "<" and is no tag: a comment, what is read as one, or text if that `counts`. */
+static Ptr pass_no_tag(Ptr at, Ptr end, int counts)
+{
+    if (end - at < 2)
+        return NULL;
+    switch (at[1]) {
+    case '!':
+        if (end - at >= 4 && at[2] == '-' && at[3] == '-')
+            return pass_comment(at, end);
+        break;
+    case '?':
+        break;
+    case '/':
+        if (end - at < 3 || IS(at[2], LETTER))
+            return NULL;
+        break;
+    default:
+        return IS(at[1], LETTER) || !counts ? NULL : at + 1;
+    }
+    Ptr close = find(at + 2, end, '>');
+    return close == NULL ? NULL : close + 1;
+}
+
+/* Pass over a whole drawing of simple elements, from behind the name of its start tag. */
+static Ptr pass_drawing(const Scanner *self, Ptr at, Ptr end)
+{
+    at = pass_attributes(self, at, end, DRAWN);
+    if (at == NULL || at[-2] == '/')
+        return NULL;
+    for (;;) {
+        at = find(at, end, '<');
+        if (at == NULL)
+            return NULL;
+        Ptr name = at + 1;
+        if (name < end && *name == '/') {
+            name++;
+            if (begins(name, end, "svg>"))
+                return name + 4;
+        } else if (end - name >= 6 && memcmp(name, "title>", 6) == 0) {
+            Ptr close = find(name + 6, end, '<');
+            if (close == NULL || end - close < 8 || memcmp(close, "</title>", 8) != 0)
+                return NULL;
+            at = close + 8;
+            continue;
+        }
+        Ptr name_end = pass_name(name, end);
+        if (name_end >= end || name_end == name || !flags_of(&self->simple, name, name_end))
+            return NULL;
+        at = pass_attributes(self, name_end, end, DRAWN);
+        if (at == NULL)
+            return NULL;
+    }
+}
+
+/* Pass over an end tag that cannot matter, from behind "</". */
+static inline Ptr pass_end_tag(const Scanner *self, Ptr at, Ptr end)
+{
+    Ptr name_end = pass_name(at, end);
+    if (name_end >= end || flags_of(&self->ends, at, name_end))
+        return NULL;
+    return *name_end == '>' ? name_end + 1 : pass_attributes(self, name_end, end, NONE);
+}
+
+/* Pass over a start tag that cannot matter, from behind "<". */
+static inline Ptr pass_start_tag(const Scanner *self, Ptr at, Ptr end, int local)
+{
+    Ptr name_end = at + 1;
+    while (name_end < end && !IS(*name_end, ENDS_DASHLESS))
+        name_end++;
+    if (name_end < end && *name_end == '-') {
+        /* A custom element if nothing but letters, digits, dots and underscores stands before the hyphen. */
+        Ptr before = at;
+        while (IS(*before, LETTER | DIGIT | DOT))
+            before++;
+        if (before == name_end)
+            return NULL;
+        name_end = pass_name(name_end, end);
+    }
+    if (name_end >= end)
+        return NULL;
+    uint32_t flags = flags_of(&self->elements, at, name_end);
+    if (flags & STOP) {
+        if (!local)
+            return NULL;
+        return flags & TAME ? pass_attributes(self, name_end, end, TAME_VALUES)
+             : flags & DRAWING ? pass_drawing(self, name_end, end)
+             : NULL;
+    }
+    return *name_end == '>' ? name_end + 1 : pass_attributes(self, name_end, end, PLAIN);
+}
+
+/* Pass over text, comments and tags that cannot matter: the patterns Syntax.skip and Syntax.skip_local. */
+static Ptr skip(const Scanner *self, Ptr at, Ptr end, int local)
+{
+    for (;;) {
+        at = find(at, end, '<');
+        if (at == NULL)
+            return end;
+        if (end - at < 2)
+            return at;
+        Ptr next;
+        if (IS(at[1], LETTER))
+            next = pass_start_tag(self, at + 1, end, local);
+        else if (at[1] == '/' && end - at >= 3 && IS(at[2], LETTER))
+            next = pass_end_tag(self, at + 2, end);
+        else
+            next = pass_no_tag(at, end, 1);
+        if (next == NULL)
+            return at;
+        at = next;
+    }
+}
+
+/* Pass over what may stand before the body: BEFORE_BODY, or Syntax.head_local, which passes tags that cannot matter. */
+static Ptr skip_head(const Scanner *self, Ptr at, Ptr end, int local)
+{
+    for (;;) {
+        at = pass_spaces(at, end);
+        if (end - at < 2 || *at != '<')
+            return at;
+        Ptr next = NULL;
+        if (IS(at[1], LETTER)) {
+            Ptr name_end = pass_name(at + 1, end);
+            if (local && name_end < end && flags_of(&self->elements, at + 1, name_end) & HEAD)
+                next = pass_attributes(self, name_end, end, TAME_VALUES);
+        } else if (at[1] == '/' && end - at >= 3 && IS(at[2], LETTER)) {
+            if (local && begins(at + 2, end, "head>"))
+                next = at + 7;
+        } else {
+            next = pass_no_tag(at, end, 0);
+        }
+        if (next == NULL)
+            return at;
+        at = next;
+    }
+}
+
+/* -- answers that are remembered */
+
+/* The longest script to which an answer is remembered: consent_mw.html.hold_policy keeps no longer ones. */
+#define LONGEST_SCRIPT 16384
+/* The parts of a consent_mw.html.hold_policy.TagPlan, of an Edits and of an Edit. */
+enum { PLAN_EDITS, PLAN_HELD, PLAN_REMOVE, PLAN_PANEL, PLAN_HEIGHT, PLAN_RENAME, PLAN_PARTS };
+enum { EDITS_EDITS, EDITS_HELD, EDITS_PARTS };
+enum { EDIT_AT, EDIT_LEFT_OUT, EDIT_INSERTED, EDIT_PARTS };
+
+/* What a call of walk works with; the objects are borrowed from its caller. */
+typedef struct {
+    const Scanner *self;
+    PyObject *plans, *pieces, *edits, *held;
+    /* Offset in the page at which the buffer begins. */
+    Py_ssize_t origin;
+    Ptr begin, end;
+    int may;
+} Walk;
+
+/* What became of a tag. */
+typedef enum { FAILED = -1, LEFT = 0, PASSED = 1 } Outcome;
+
+static int has_parts(PyObject *object, Py_ssize_t parts)
+{
+    if (PyTuple_Check(object) && PyTuple_Size(object) == parts)
+        return 1;
+    PyErr_Format(PyExc_TypeError, "an answer has to be a tuple of %zd parts", parts);
+    return 0;
+}
+
+/* Return a new reference to the answer to some bytes; NULL if there is none, or with an exception. */
+static PyObject *remembered(PyObject *answers, Ptr at, Ptr end)
+{
+    PyObject *key = PyBytes_FromStringAndSize((const char *)at, end - at);
+    if (key == NULL)
+        return NULL;
+    PyObject *answer = PyDict_GetItemWithError(answers, key);
+    Py_XINCREF(answer);
+    Py_DECREF(key);
+    return answer;
+}
+
+/* Note the edits of a tag or script that begins at `at`. */
+static Outcome add_edits(const Walk *walk, PyObject *edits, Ptr at)
+{
+    Py_ssize_t count = PyTuple_Size(edits);
+    if (count < 0)
+        return FAILED;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *edit = PyTuple_GetItem(edits, i);
+        if (edit == NULL || !has_parts(edit, EDIT_PARTS))
+            return FAILED;
+        Py_ssize_t offset = PyLong_AsSsize_t(PyTuple_GetItem(edit, EDIT_AT));
+        if (offset == -1 && PyErr_Occurred())
+            return FAILED;
+        PyObject *placed = Py_BuildValue("nOO", walk->origin + (at - walk->begin) + offset,
+                                         PyTuple_GetItem(edit, EDIT_LEFT_OUT), PyTuple_GetItem(edit, EDIT_INSERTED));
+        if (placed == NULL)
+            return FAILED;
+        int failed = PyList_Append(walk->edits, placed);
+        Py_DECREF(placed);
+        if (failed)
+            return FAILED;
+    }
+    return PASSED;
+}
+
+/* Carry out a plan for the tag at `at` that consists of insertions alone. */
+static Outcome carry_out(const Walk *walk, PyObject *plan, Ptr at)
+{
+    if (!has_parts(plan, PLAN_PARTS))
+        return FAILED;
+    PyObject *held = PyTuple_GetItem(plan, PLAN_HELD);
+    Py_ssize_t count = PyTuple_Size(held), panels = PyTuple_Size(PyTuple_GetItem(plan, PLAN_PANEL));
+    if (count < 0 || panels < 0)
+        return FAILED;
+    if (panels || PyTuple_GetItem(plan, PLAN_REMOVE) != Py_False || PyTuple_GetItem(plan, PLAN_RENAME) != Py_False)
+        return LEFT;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (PySet_Add(walk->held, PyTuple_GetItem(held, i)) < 0)
+            return FAILED;
+    return add_edits(walk, PyTuple_GetItem(plan, PLAN_EDITS), at);
+}
+
+/* Find the end tag of a script; NULL if there is none, or if it depends on comments which one it is. */
+static Ptr find_end_of_script(Ptr at, Ptr end)
+{
+    while ((at = find(at, end, '<')) != NULL) {
+        if (end - at > 8 && at[1] == '/' && begins(at + 2, end, "script") && IS(at[8], ENDS_NAME))
+            return at;
+        if (end - at >= 4 && at[1] == '!' && at[2] == '-' && at[3] == '-')
+            return NULL;
+        at++;
+    }
+    return NULL;
+}
+
+/* Pass over the script from `at`, whose start tag ends at `tag_end`, if nothing of it is held. */
+static Outcome pass_script(const Walk *walk, Ptr at, Ptr tag_end, Ptr *next)
+{
+    Ptr close = walk->may & PIECES ? find_end_of_script(tag_end, walk->end) : NULL;
+    if (close == NULL || close - at > LONGEST_SCRIPT)
+        return LEFT;
+    PyObject *known = remembered(walk->pieces, at, close);
+    if (known == NULL)
+        return PyErr_Occurred() ? FAILED : LEFT;
+    Outcome outcome = FAILED;
+    if (has_parts(known, EDITS_PARTS)) {
+        /* What a held script leaves in its place depends on the page. */
+        Py_ssize_t held = PyObject_Size(PyTuple_GetItem(known, EDITS_HELD));
+        outcome = held < 0 ? FAILED : held > 0 ? LEFT : add_edits(walk, PyTuple_GetItem(known, EDITS_EDITS), at);
+    }
+    Py_DECREF(known);
+    *next = close;
+    return outcome;
+}
+
+/* Pass over the tag at `at`, at which a scan has stopped, if the answer to it is remembered and can be carried out. */
+static Outcome pass_remembered(const Walk *walk, Ptr at, Ptr *next)
+{
+    const Scanner *self = walk->self;
+    Ptr end = walk->end;
+    if (end - at < 3 || *at != '<')
+        return LEFT;
+    int closes = at[1] == '/', waiting = walk->may & WAITING;
+    Ptr name = at + 1 + closes;
+    if (!IS(*name, LETTER))
+        return LEFT;
+    Ptr name_end = pass_name(name, end);
+    Ptr tag_end = *next = pass_attributes(self, name_end, end, NONE);
+    if (tag_end == NULL)
+        return LEFT;
+    if (closes)
+        return waiting && !(flags_of(&self->ends, name, name_end) & END_MODE) ? PASSED : LEFT;
+    uint32_t flags = flags_of(&self->elements, name, name_end);
+    if (waiting && !(flags & BEFORE_BODY))
+        return LEFT;
+    if (flags & SCRIPT)
+        return pass_script(walk, at, tag_end, next);
+    PyObject *plan = remembered(walk->plans, at, tag_end);
+    if (plan == NULL)
+        return PyErr_Occurred() ? FAILED : LEFT;
+    Outcome outcome = plan == Py_None ? PASSED : flags & MODE ? LEFT : carry_out(walk, plan, at);
+    Py_DECREF(plan);
+    return outcome;
+}
+
+/* -- for Python */
+
+/* Take the buffer that a call is given, and the position in it; return -1 with an exception. */
+static int open_buffer(PyObject *given, Py_ssize_t position, Py_buffer *view)
+{
+    if (PyObject_GetBuffer(given, view, PyBUF_SIMPLE) < 0)
+        return -1;
+    if (position >= 0 && position <= view->len)
+        return 0;
+    PyBuffer_Release(view);
+    PyErr_SetString(PyExc_IndexError, "the position is outside of the buffer");
+    return -1;
+}
+
+typedef Ptr (*Skip)(const Scanner *self, Ptr at, Ptr end, int local);
+
+static PyObject *call_skip(PyObject *self, PyObject *arguments, Skip function, int local)
+{
+    PyObject *given;
+    Py_ssize_t position;
+    Py_buffer view;
+    if (!PyArg_ParseTuple(arguments, "On", &given, &position) || open_buffer(given, position, &view) < 0)
+        return NULL;
+    /* A buffer without bytes may have no address. */
+    Ptr begin = view.len ? view.buf : (Ptr)"";
+    position = function((const Scanner *)self, begin + position, begin + view.len, local) - begin;
+    PyBuffer_Release(&view);
+    return PyLong_FromSsize_t(position);
+}
+
+static PyObject *scanner_skip(PyObject *self, PyObject *arguments) { return call_skip(self, arguments, skip, 0); }
+
+static PyObject *scanner_skip_local(PyObject *self, PyObject *arguments) { return call_skip(self, arguments, skip, 1); }
+
+static PyObject *scanner_skip_head(PyObject *self, PyObject *arguments)
+{
+    return call_skip(self, arguments, skip_head, 1);
+}
+
+static PyObject *scanner_walk(PyObject *self, PyObject *arguments)
+{
+    Walk walk = {.self = (const Scanner *)self};
+    PyObject *given;
+    Py_ssize_t position;
+    Py_buffer view;
+    if (!PyArg_ParseTuple(arguments, "OniO!O!O!O!n", &given, &position, &walk.may, &PyDict_Type, &walk.plans,
+                          &PyDict_Type, &walk.pieces, &PyList_Type, &walk.edits, &PySet_Type, &walk.held, &walk.origin))
+        return NULL;
+    if (open_buffer(given, position, &view) < 0)
+        return NULL;
+    walk.begin = view.len ? view.buf : (Ptr)"";
+    walk.end = walk.begin + view.len;
+    Ptr at = walk.begin + position, next = NULL;
+    int local = walk.may & LOCAL;
+    Outcome outcome;
+    do {
+        at = walk.may & WAITING ? skip_head(walk.self, at, walk.end, local) : skip(walk.self, at, walk.end, local);
+        outcome = pass_remembered(&walk, at, &next);
+        if (outcome == PASSED)
+            at = next;
+    } while (outcome == PASSED);
+    position = at - walk.begin;
+    PyBuffer_Release(&view);
+    return outcome == FAILED ? NULL : PyLong_FromSsize_t(position);
+}
+
+/* Take pairs of an attribute's name and the texts that make it matter. */
+static int fill_marks(Scanner *self, PyObject *given)
+{
+    Py_ssize_t count = PyTuple_Size(given);
+    if (count < 0)
+        return -1;
+    self->marks = PyMem_Calloc((size_t)count + 1, sizeof(Mark));
+    if (self->marks == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    self->mark_count = (size_t)count;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *pair = PyTuple_GetItem(given, i);
+        Mark *mark = &self->marks[i];
+        if (!has_parts(pair, 2) || copy_text(&mark->name, PyTuple_GetItem(pair, 0)) < 0 ||
+            fill_text_set(&mark->texts, PyTuple_GetItem(pair, 1)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void scanner_dealloc(PyObject *object)
+{
+    Scanner *self = (Scanner *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    Names *tables[] = {&self->elements, &self->simple, &self->ends, &self->attributes};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        free_texts(tables[i]->slots, (size_t)tables[i]->mask + 1);
+    free_texts(self->paths.texts, self->paths.count);
+    for (size_t i = 0; i < self->mark_count; i++) {
+        PyMem_Free(self->marks[i].name.bytes);
+        free_texts(self->marks[i].texts.texts, self->marks[i].texts.count);
+    }
+    PyMem_Free(self->marks);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF(type);
+}
+
+static PyObject *scanner_new(PyTypeObject *type, PyObject *arguments, PyObject *named)
+{
+    PyObject *elements, *simple, *ends, *attributes, *paths, *marks;
+    static char *names[] = {"elements", "simple", "ends", "attributes", "paths", "marks", NULL};
+    if (!PyArg_ParseTupleAndKeywords(arguments, named, "O!O!O!O!O!O!:Scanner", names, &PyDict_Type, &elements,
+                                     &PyDict_Type, &simple, &PyDict_Type, &ends, &PyDict_Type, &attributes,
+                                     &PyTuple_Type, &paths, &PyTuple_Type, &marks))
+        return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Scanner *self = (Scanner *)allocate(type, 0); /* all zero */
+    if (self == NULL)
+        return NULL;
+    if (fill_names(&self->elements, elements) < 0 || fill_names(&self->simple, simple) < 0 ||
+        fill_names(&self->ends, ends) < 0 || fill_names(&self->attributes, attributes) < 0 ||
+        fill_text_set(&self->paths, paths) < 0 || fill_marks(self, marks) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static PyMethodDef scanner_methods[] = {
+    {"skip", scanner_skip, METH_VARARGS,
+     "skip(buffer, position, /)\n--\n\nReturn where the pattern Syntax.skip ends."},
+    {"skip_local", scanner_skip_local, METH_VARARGS,
+     "skip_local(buffer, position, /)\n--\n\nReturn where the pattern Syntax.skip_local ends."},
+    {"skip_head", scanner_skip_head, METH_VARARGS,
+     "skip_head(buffer, position, /)\n--\n\nReturn where the pattern Syntax.head_local ends."},
+    {"walk", scanner_walk, METH_VARARGS,
+     "walk(buffer, position, may, plans, pieces, edits, held, origin, /)\n--\n\n"
+     "Scan on as long as the answers are remembered, note their edits and what is held, and return the position."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot scanner_slots[] = {
+    {Py_tp_doc, (void *)"Scans HTML content by the tables of one consent_mw.html.tokens.Syntax."},
+    {Py_tp_new, scanner_new},
+    {Py_tp_dealloc, scanner_dealloc},
+    {Py_tp_methods, scanner_methods},
+    {0, NULL},
+};
+
+static PyType_Spec scanner_spec = {
+    .name = "consent_mw.html._scan.Scanner",
+    .basicsize = sizeof(Scanner),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = scanner_slots,
+};
+
+static int fill_module(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &scanner_spec, NULL);
+    if (type == NULL)
+        return -1;
+    int failed = PyModule_AddObjectRef(module, "Scanner", type);
+    Py_DECREF(type);
+    return failed || PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ? -1 : 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, fill_module},
+    {0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_scan",
+    .m_doc = "The scanner for HTML content in C; consent_mw.html.scan says when it is used.",
+    .m_size = 0,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit__scan(void) { return PyModuleDef_Init(&module); }
