@@ -8,7 +8,7 @@
 #   make fuzz       look for pages, style sheets, cookies and settings that break it (MINUTES=10, TARGET=all)
 #   make docs       the documentation as a site in build/site, strictly
 #   make generated  write every generated file anew; generated-check says which differ
-#   make dist       the wheel and the source archive in dist/ (TAG=v1.2.3 checks what is to be released)
+#   make dist       the wheel for every platform and the source archive in dist/ (TAG=v1.2.3 checks what is released)
 #   make format     let ruff repair what it can
 #   make clean      remove what the above made
 #
@@ -27,7 +27,7 @@ MINUTES ?= 10
 TARGET ?= all
 BIN := .venv/bin
 PINS := requirements-dev.txt
-#: The stamps say for which pyproject.toml, setup.cfg and pins the installation was made.
+#: The stamps say for which pyproject.toml, setup.cfg, pins and scanner the installation was made.
 PROJECT := .venv/.project-installed
 TOOLS := .venv/.tools-installed
 #: The parts whose failure would leak a tracker or lose a choice.
@@ -39,7 +39,7 @@ GATE := 95
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-$(PROJECT): pyproject.toml setup.cfg $(PINS) .ci/venv
+$(PROJECT): pyproject.toml setup.cfg setup.py consent_mw/html/_scan.c $(PINS) .ci/venv
 	@.ci/venv project "$(PYTHON)"
 	@touch $@
 
@@ -99,8 +99,9 @@ generated-check: $(TOOLS)
 dist: $(TOOLS)
 	$(if $(TAG),$(BIN)/python -m tools.release_check "$(TAG)")
 	rm -rf dist
-	$(BIN)/python -m build --outdir dist .
+	CONSENT_MW_PURE=1 $(BIN)/python -m build --outdir dist .
 
 clean:
 	rm -rf .venv tests/npm/node_modules build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f consent_mw/html/_scan.*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

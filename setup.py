@@ -1,14 +1,19 @@
 """
-The one step of a build that is not declared: the wheel carries the catalogue as it is read at start-up.
+What of a build is not declared: the wheel carries the catalogue as it is read at start-up, and the scanner in C.
 
-Metadata is in pyproject.toml, packages are in setup.cfg.
+The scanner is optional. Where it cannot be compiled (no compiler, no headers of Python, a Python without the stable
+ABI) the build goes on without it and says so, and Python does its work. ``CONSENT_MW_PURE=1`` leaves it out: so the
+wheel for every platform is made. Metadata is in pyproject.toml, packages are in setup.cfg.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from pathlib import Path
 
+from setuptools import Extension
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
@@ -33,4 +38,26 @@ class BuildWithCatalogue(build_py):
         return outputs if self.editable_mode else [*outputs, str(Path(self.build_lib, _FILE))]
 
 
-setup(cmdclass={"build_py": BuildWithCatalogue})
+def _scanner() -> list[Extension]:
+    """Return the scanner in C, by the stable ABI of Python 3.11; nothing where there is none or it is not wanted."""
+    # Builds without the global interpreter lock have no stable ABI, and PyPy is faster without.
+    stable = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+    if not stable or os.environ.get("CONSENT_MW_PURE", "") not in ("", "0"):
+        return []
+    return [
+        Extension(
+            "consent_mw.html._scan",
+            ["consent_mw/html/_scan.c"],
+            define_macros=[("Py_LIMITED_API", "0x030b0000")],
+            py_limited_api=True,
+            optional=True,
+        )
+    ]
+
+
+_EXTENSIONS = _scanner()
+setup(
+    cmdclass={"build_py": BuildWithCatalogue},
+    ext_modules=_EXTENSIONS,
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if _EXTENSIONS else {},
+)

@@ -7,4 +7,4 @@ finds something fails, and writes it to ``fuzz/findings/TARGET-…``. Once it is
 """
 
 #: Every target, as :mod:`fuzz.targets` knows them.
-NAMES = ("page", "raw", "css", "address", "cookie", "headers", "settings")
+NAMES = ("page", "raw", "scan", "css", "address", "cookie", "headers", "settings")

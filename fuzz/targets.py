@@ -7,6 +7,7 @@ target                oracle
 ``page``              insertions only; the same bytes at any chunking; nothing that two parsers which
                       follow the standard see fetched or run is left, unless the page is refused
 ``raw``               the same for bytes without a grammar, less the parsers
+``scan``              the scanner in C stops where the patterns stop, at each tag and in any bytes
 ``css``               tinycss2 finds no address of a held host in what we defused
 ``address``           ada-url and our resolver agree about the host of an address
 ``cookie``            reading never raises; what was not signed is no choice
@@ -38,6 +39,7 @@ from consent_mw.http.request import RequestHead
 from fuzz import grammar
 from tests.html import parsers
 from tests.html import rewriting
+from tests.html import scanning
 
 Target = Callable[[bytes], None]
 
@@ -79,6 +81,12 @@ def page(data: bytes) -> None:
     for scripting in (True, False):
         left = parsers.leaks(out, scripting=scripting, by=_JUDGES)
         assert left == [], f"left with scripts {'on' if scripting else 'off'}: {left}"
+
+
+def scan(data: bytes) -> None:
+    """Pass over bytes as they are, and over markup that they stand for."""
+    for text in (data, scanning.markup(data)):
+        scanning.check(text, scanning.tags_in(text))
 
 
 def style(data: bytes) -> None:
@@ -145,6 +153,7 @@ def settings(data: bytes) -> None:
 TARGETS: Mapping[str, Target] = {
     "page": page,
     "raw": raw,
+    "scan": scan,
     "css": style,
     "address": address,
     "cookie": cookie,
@@ -156,6 +165,7 @@ TARGETS: Mapping[str, Target] = {
 SEEDS: Mapping[str, tuple[bytes, ...]] = {
     "page": (bytes(range(0, 40)), bytes(range(90, 130)), bytes([0, 118, 119, 3, 60, 118])),
     "raw": (b"<!doctype html><img src=//tracker.example/1>", b"<svg><style>@import '//tracker.example/'</style></svg>"),
+    "scan": (b"<p class=x><img src='/a'><svg><path d='M0'/></svg><!-- --><a href=b>", bytes(range(1, 80, 2))),
     "css": (b"a{b:url(//tracker.example/1)}", b"@import '//tracker.example/2';", b"a{b:u\\72l(\\2f/tracker.example)}"),
     "address": (
         b"//tracker.example/x",

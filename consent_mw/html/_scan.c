@@ -51,6 +51,7 @@
 #endif
 #include <Python.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Changes with the arguments of any function here: consent_mw.html.scan takes no library that was built for others. */
@@ -58,7 +59,7 @@
 
 typedef const uint8_t *Ptr;
 
-/* What is known of an element: consent_mw.html.scan.Element. */
+/* What is known of an element: consent_mw.html.scan.ElementFlag. */
 enum {
     STOP = 1,        /* matters whatever its attributes are */
     TAME = 2,        /* ... except where its addresses stay on the page's own host */
@@ -68,12 +69,12 @@ enum {
     BEFORE_BODY = 32, /* may stand before the body */
     SCRIPT = 64,
 };
-/* What is known of an end tag: consent_mw.html.scan.EndTag. */
+/* What is known of an end tag: consent_mw.html.scan.EndTagFlag. */
 enum {
     END_STOP = 1, /* matters */
     END_MODE = 2, /* ... before the body too */
 };
-/* What is known of an attribute: consent_mw.html.scan.Attribute. */
+/* What is known of an attribute: consent_mw.html.scan.AttributeFlag. */
 enum {
     SENSITIVE = 1, /* may fetch or run on any element */
     STYLE = 2,     /* ... if its value has a function, an escape or a character reference in it */
@@ -85,7 +86,7 @@ enum {
 };
 /* Which attributes of a tag matter. */
 typedef enum { NONE, PLAIN, TAME_VALUES, DRAWN } Concern;
-/* What walk may do: consent_mw.html.scan.Walk. */
+/* What walk may do: consent_mw.html.scan.WalkFlag. */
 enum {
     LOCAL = 1,   /* relative addresses stay on the page's own host */
     WAITING = 2, /* the body has not begun, and something waits for it */
@@ -94,7 +95,17 @@ enum {
 
 /* -- bytes */
 
-enum { SPACE = 1, SLASH = 2, GREATER = 4, EQUALS = 8, LETTER = 16, DIGIT = 32, HYPHEN = 64, DOT = 128 };
+enum {
+    SPACE = 1,
+    SLASH = 2,
+    GREATER = 4,
+    EQUALS = 8,
+    LETTER = 16,
+    DIGIT = 32,
+    HYPHEN = 64,
+    DOT = 128, /* and underscore */
+    PATHLESS = 256, /* in no plain path: a control character, ":", "\\" or "&" */
+};
 #define ENDS_NAME (SPACE | SLASH | GREATER)
 #define ENDS_ATTRIBUTE (ENDS_NAME | EQUALS)
 #define ENDS_VALUE (SPACE | GREATER)
@@ -102,18 +113,22 @@ enum { SPACE = 1, SLASH = 2, GREATER = 4, EQUALS = 8, LETTER = 16, DIGIT = 32, H
 
 #define L LETTER
 #define D DIGIT
-static const uint8_t CLASS[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, SPACE, SPACE, 0, SPACE, SPACE, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    SPACE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, HYPHEN, DOT, SLASH,
-    D, D, D, D, D, D, D, D, D, D, 0, 0, 0, EQUALS, GREATER, 0,
+#define P PATHLESS
+#define S (PATHLESS | SPACE)
+static const uint16_t CLASS[256] = {
+    P, P, P, P, P, P, P, P, P, S, S, P, S, S, P, P,
+    P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
+    SPACE, 0, 0, 0, 0, 0, P, 0, 0, 0, 0, 0, 0, HYPHEN, DOT, SLASH,
+    D, D, D, D, D, D, D, D, D, D, P, 0, 0, EQUALS, GREATER, 0,
     0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
-    L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, 0, DOT,
+    L, L, L, L, L, L, L, L, L, L, L, 0, P, 0, 0, DOT,
     0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
     L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, 0, 0,
 };
 #undef L
 #undef D
+#undef P
+#undef S
 
 #define IS(byte, class) (CLASS[(uint8_t)(byte)] & (class))
 
@@ -235,7 +250,8 @@ static int copy_text(Text *text, PyObject *given)
     return 0;
 }
 
-static int fill_names(Names *names, PyObject *given)
+/* Take the names with one of the flags in `wanted`. */
+static int fill_names(Names *names, PyObject *given, uint32_t wanted)
 {
     Py_ssize_t count = PyDict_Size(given), place = 0;
     if (count < 0)
@@ -251,7 +267,11 @@ static int fill_names(Names *names, PyObject *given)
     while (PyDict_Next(given, &place, &name, &flags)) {
         Text text = {NULL, 0, 0};
         unsigned long number = PyLong_AsUnsignedLong(flags);
-        if (PyErr_Occurred() || copy_text(&text, name) < 0)
+        if (PyErr_Occurred())
+            return -1;
+        if (!(number & wanted))
+            continue;
+        if (copy_text(&text, name) < 0)
             return -1;
         text.flags = (uint32_t)number;
         for (uint32_t i = 0; i < text.length; i++)
@@ -267,13 +287,16 @@ static int fill_names(Names *names, PyObject *given)
 
 /* -- texts to look for in a value, or at a place in it */
 
+/* A byte that may make a value something else than it looks like: of a character reference, of a charset's escape. */
+static inline int is_unclear(uint8_t byte) { return byte == '&' || byte == 0x1b; }
+
 /* A list of texts, sorted by their first byte. */
 typedef struct {
     Text *texts;
     size_t count;
     /* Where the texts with each first byte begin; those with byte b end where those with b + 1 begin. */
     uint32_t from[257];
-    /* Which pairs of bytes a text begins with, and which single bytes are texts, as bits. */
+    /* Which pairs of bytes a text, or an unclear value, may go on with, as bits. */
     uint32_t pairs[2048];
 } TextSet;
 
@@ -306,37 +329,44 @@ static int fill_text_set(TextSet *set, PyObject *given)
             place++;
         set->from[first] = (uint32_t)place;
     }
-    for (size_t i = 0; i < set->count; i++) {
-        const Text *text = &set->texts[i];
-        for (int second = 0; second < 256; second++)
-            if (text->length == 1 || text->bytes[1] == second) {
-                uint32_t pair = (uint32_t)text->bytes[0] << 8 | (uint32_t)second;
-                set->pairs[pair >> 5] |= UINT32_C(1) << (pair & 31);
-            }
+    for (uint32_t pair = 0; pair < 65536; pair++) {
+        uint8_t first = (uint8_t)(pair >> 8), second = (uint8_t)pair;
+        int may = is_unclear(first);
+        for (uint32_t place = set->from[first]; place < set->from[first + 1]; place++)
+            may |= set->texts[place].length == 1 || set->texts[place].bytes[1] == second;
+        if (may)
+            set->pairs[pair >> 5] |= UINT32_C(1) << (pair & 31);
+    }
+    return 0;
+}
+
+/* Whether one of the texts stands at `at`, where it may begin. */
+static int compare_texts(const TextSet *set, Ptr at, Ptr end)
+{
+    size_t room = (size_t)(end - at);
+    for (uint32_t place = set->from[*at]; place < set->from[*at + 1]; place++) {
+        const Text *text = &set->texts[place];
+        if (room >= text->length && at[text->length - 1] == text->bytes[text->length - 1] &&
+            memcmp(at, text->bytes, text->length) == 0)
+            return 1;
     }
     return 0;
 }
 
 /* Whether one of the texts stands at `at`. */
-static int stands_at(const TextSet *set, Ptr at, Ptr end)
+static inline int stands_at(const TextSet *set, Ptr at, Ptr end)
 {
-    if (at >= end || set->count == 0 || (end - at > 1 && !may_begin(set, at[0], at[1])))
-        return 0;
-    for (uint32_t place = set->from[*at]; place < set->from[*at + 1]; place++) {
-        const Text *text = &set->texts[place];
-        if ((size_t)(end - at) >= text->length && memcmp(at, text->bytes, text->length) == 0)
-            return 1;
-    }
-    return 0;
+    return end - at > 1 ? may_begin(set, at[0], at[1]) && compare_texts(set, at, end)
+                        : end - at == 1 && compare_texts(set, at, end);
 }
 
-/* Whether one of the texts stands anywhere from `at` to `end`, or the value cannot be read as it stands. */
+/* Whether one of the texts stands anywhere from `at` to `end`, or the value is not what it looks like. */
 static int has_text(const TextSet *set, Ptr at, Ptr end)
 {
-    for (; at < end; at++)
-        if (*at == '&' || *at == 0x1b || stands_at(set, at, end))
+    for (; end - at > 1; at++)
+        if (may_begin(set, at[0], at[1]) && (is_unclear(*at) || compare_texts(set, at, end)))
             return 1;
-    return 0;
+    return at < end && (is_unclear(*at) || compare_texts(set, at, end));
 }
 
 /* -- the scanner */
@@ -348,8 +378,10 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    /* Elements, those of them that a drawing may have in it, end tags, and attributes. */
-    Names elements, simple, ends, attributes;
+    /* Elements, those of them that a drawing may have in it, and end tags. */
+    Names elements, simple, ends;
+    /* Attributes that matter on any element, and all of which anything is known. */
+    Names sensitive, attributes;
     /* Beginnings of paths that matter on the page's own host, without their slash. */
     TextSet paths;
     Mark *marks;
@@ -412,25 +444,28 @@ static inline int is_plain_slash(const Scanner *self, Ptr at, Ptr end)
     return !stands_at(&self->paths, at, end);
 }
 
+/* Whether a byte of an address goes on with a plain path, and says nothing of what follows. */
+static inline int is_plain_byte(uint8_t byte, int list)
+{
+    return !IS(byte, SLASH | PATHLESS) && !(list && (byte == ' ' || byte == ','));
+}
+
 /* Whether an address, or a list of addresses, is plainly a path on the page's own host. */
 static int is_plain_path(const Scanner *self, const Attribute *found, Ptr end, int list)
 {
     Ptr at = found->value;
     if (!found->quote || (list && found->quote != '"') || stands_at(&self->paths, at, end))
         return 0;
-    while (at < found->value_end) {
+    for (;;) {
+        while (at < found->value_end && is_plain_byte(*at, list))
+            at++;
+        if (at >= found->value_end)
+            return 1;
         uint8_t byte = *at++;
-        if (byte == '/') {
-            if (!is_plain_slash(self, at, end))
-                return 0;
-        } else if (list && (byte == ' ' || byte == ',' || byte == '\n')) {
-            if (stands_at(&self->paths, at, end))
-                return 0;
-        } else if (byte == ':' || byte == '\\' || byte == '&' || byte < 0x20) {
+        if (byte == '/' ? !is_plain_slash(self, at, end)
+                        : !(list && (byte == ' ' || byte == ',' || byte == '\n')) || stands_at(&self->paths, at, end))
             return 0;
-        }
     }
-    return 1;
 }
 
 /* Whether a name is one that loaders take addresses from: tokens.LAZY_WORDS behind "data-", or "lazy-s". */
@@ -532,7 +567,8 @@ static inline int is_sensitive(const Scanner *self, const Attribute *found, uint
 /* Whether an attribute matters. */
 static inline int matters(const Scanner *self, const Attribute *found, Ptr end, Concern concern)
 {
-    uint32_t flags = flags_of(&self->attributes, found->name, found->name_end);
+    const Names *known = concern == PLAIN ? &self->sensitive : &self->attributes;
+    uint32_t flags = flags_of(known, found->name, found->name_end);
     if (is_sensitive(self, found, flags))
         return 1;
     if (concern == TAME_VALUES) {
@@ -863,10 +899,12 @@ static Outcome pass_remembered(const Walk *walk, Ptr at, Ptr *next)
         return LEFT;
     if (flags & SCRIPT)
         return pass_script(walk, at, tag_end, next);
+    if (flags & MODE)
+        return LEFT;
     PyObject *plan = remembered(walk->plans, at, tag_end);
     if (plan == NULL)
         return PyErr_Occurred() ? FAILED : LEFT;
-    Outcome outcome = plan == Py_None ? PASSED : flags & MODE ? LEFT : carry_out(walk, plan, at);
+    Outcome outcome = plan == Py_None ? PASSED : carry_out(walk, plan, at);
     Py_DECREF(plan);
     return outcome;
 }
@@ -963,7 +1001,7 @@ static void scanner_dealloc(PyObject *object)
 {
     Scanner *self = (Scanner *)object;
     PyTypeObject *type = Py_TYPE(object);
-    Names *tables[] = {&self->elements, &self->simple, &self->ends, &self->attributes};
+    Names *tables[] = {&self->elements, &self->simple, &self->ends, &self->sensitive, &self->attributes};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         free_texts(tables[i]->slots, (size_t)tables[i]->mask + 1);
     free_texts(self->paths.texts, self->paths.count);
@@ -989,8 +1027,9 @@ static PyObject *scanner_new(PyTypeObject *type, PyObject *arguments, PyObject *
     Scanner *self = (Scanner *)allocate(type, 0); /* all zero */
     if (self == NULL)
         return NULL;
-    if (fill_names(&self->elements, elements) < 0 || fill_names(&self->simple, simple) < 0 ||
-        fill_names(&self->ends, ends) < 0 || fill_names(&self->attributes, attributes) < 0 ||
+    if (fill_names(&self->elements, elements, UINT32_MAX) < 0 || fill_names(&self->simple, simple, UINT32_MAX) < 0 ||
+        fill_names(&self->ends, ends, UINT32_MAX) < 0 || fill_names(&self->attributes, attributes, UINT32_MAX) < 0 ||
+        fill_names(&self->sensitive, attributes, SENSITIVE | STYLE | MARKED) < 0 ||
         fill_text_set(&self->paths, paths) < 0 || fill_marks(self, marks) < 0) {
         Py_DECREF(self);
         return NULL;
@@ -1028,6 +1067,11 @@ static PyType_Spec scanner_spec = {
 
 static int fill_module(PyObject *module)
 {
+    const char *pure = getenv("CONSENT_MW_PURE");
+    if (pure != NULL && *pure && strcmp(pure, "0") != 0) {
+        PyErr_SetString(PyExc_ImportError, "CONSENT_MW_PURE asks for a process without this library");
+        return -1;
+    }
     PyObject *type = PyType_FromModuleAndSpec(module, &scanner_spec, NULL);
     if (type == NULL)
         return -1;

@@ -1,6 +1,7 @@
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import Edits
 from consent_mw.html.hold_policy import TagPlan
+from consent_mw.html.scan import Buffer
 
 INTERFACE: int
 
@@ -14,12 +15,12 @@ class Scanner:
         paths: tuple[bytes, ...],
         marks: tuple[tuple[bytes, tuple[bytes, ...]], ...],
     ) -> Scanner: ...
-    def skip(self, buffer: bytes | bytearray, position: int, /) -> int: ...
-    def skip_local(self, buffer: bytes | bytearray, position: int, /) -> int: ...
-    def skip_head(self, buffer: bytes | bytearray, position: int, /) -> int: ...
+    def skip(self, buffer: Buffer, position: int, /) -> int: ...
+    def skip_local(self, buffer: Buffer, position: int, /) -> int: ...
+    def skip_head(self, buffer: Buffer, position: int, /) -> int: ...
     def walk(
         self,
-        buffer: bytes | bytearray,
+        buffer: Buffer,
         position: int,
         may: int,
         plans: dict[bytes, TagPlan | None],

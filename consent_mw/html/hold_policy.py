@@ -64,13 +64,15 @@ class Edits(NamedTuple):
 class Memory:
     """What was answered to pieces of pages with the same surroundings."""
 
-    __slots__ = ("_budget", "foreign_plans", "generation", "pieces", "plans", "script_plans", "scripts")
+    __slots__ = ("_budget", "foreign_plans", "generation", "mode_plans", "pieces", "plans", "script_plans", "scripts")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.generation = budget.generation
         #: Plans of start tags in HTML content.
         self.plans: dict[bytes, TagPlan | None] = {}
+        #: Plans of those that change how what follows is read, and so are never passed over.
+        self.mode_plans: dict[bytes, TagPlan | None] = {}
         #: Plans of start tags in SVG and MathML.
         self.foreign_plans: dict[bytes, TagPlan | None] = {}
         #: What a script's start tag makes of it, and whether it has a src.
@@ -87,7 +89,14 @@ class Memory:
         if self._budget.kept > _KEPT:
             self._budget.kept = 0
             self._budget.generation += 1
-            for store in (self.plans, self.foreign_plans, self.scripts, self.script_plans, self.pieces):
+            for store in (
+                self.plans,
+                self.mode_plans,
+                self.foreign_plans,
+                self.scripts,
+                self.script_plans,
+                self.pieces,
+            ):
                 store.clear()
         return True
 

@@ -68,7 +68,7 @@ class ElementRule:
 
     @property
     def mark(self) -> tuple[str, str] | None:
-        """The attribute of the first condition and what its value must have in it; None where all of a name is meant."""
+        """The attribute of the first condition and what its value must have in it; None where there is none."""
         if not self.conditions:
             return None
         attribute, _, text = self.conditions[0]

@@ -2,24 +2,26 @@
 Whether the scanner in C is there, and what it is told.
 
 ``_scan.c`` passes over HTML content as the patterns of :class:`~consent_mw.html.tokens.Syntax` do, in a fraction of the
-time. It is built where a compiler is, and nothing needs it. With ``CONSENT_MW_PURE=1`` in the environment Python does
-all of the work. The flags here are those of ``_scan.c``, by the same numbers.
+time. It is built where a compiler is, and nothing needs it. With ``CONSENT_MW_PURE=1`` in the environment it cannot be
+imported, and Python does all of the work. The flags here are those of ``_scan.c``, by the same numbers.
 """
 
 from __future__ import annotations
 
-import os
 from enum import IntFlag
 from types import ModuleType
 from typing import NamedTuple
 
-__all__ = ["Attribute", "Element", "EndTag", "Scanner", "Tables", "Walk"]
+__all__ = ["AttributeFlag", "Buffer", "ElementFlag", "EndTagFlag", "Scanner", "Tables", "WalkFlag"]
+
+#: What a page can be read from.
+Buffer = bytes | bytearray | memoryview
 
 #: The arguments that the library's functions take: one that was built for others does not count.
 _INTERFACE = 2
 
 
-class Element(IntFlag):
+class ElementFlag(IntFlag):
     """What is known of an element by the name in its start tag."""
 
     #: It matters whatever its attributes are.
@@ -37,7 +39,7 @@ class Element(IntFlag):
     SCRIPT = 64
 
 
-class EndTag(IntFlag):
+class EndTagFlag(IntFlag):
     """What is known of an end tag by its name."""
 
     #: It matters.
@@ -46,7 +48,7 @@ class EndTag(IntFlag):
     MODE = 2
 
 
-class Attribute(IntFlag):
+class AttributeFlag(IntFlag):
     """What is known of an attribute by its name."""
 
     #: It may fetch or run on any element.
@@ -65,7 +67,7 @@ class Attribute(IntFlag):
     LINK = 64
 
 
-class Walk(IntFlag):
+class WalkFlag:
     """What a walk may do."""
 
     #: Relative addresses stay on the page's own host.
@@ -79,13 +81,13 @@ class Walk(IntFlag):
 class Tables(NamedTuple):
     """What a scanner has to know; names are in lower case."""
 
-    #: Flags of :class:`Element`.
+    #: Flags of :class:`ElementFlag`.
     elements: dict[bytes, int]
     #: What a drawing that is passed over may have in it; the flags are 1.
     simple: dict[bytes, int]
-    #: Flags of :class:`EndTag`.
+    #: Flags of :class:`EndTagFlag`.
     ends: dict[bytes, int]
-    #: Flags of :class:`Attribute`.
+    #: Flags of :class:`AttributeFlag`.
     attributes: dict[bytes, int]
     #: Beginnings of paths that matter on the page's own host, without their slash, sorted.
     paths: tuple[bytes, ...]
@@ -94,8 +96,6 @@ class Tables(NamedTuple):
 
 
 def _load() -> ModuleType | None:
-    if os.environ.get("CONSENT_MW_PURE", "") not in ("", "0"):
-        return None
     try:
         from consent_mw.html import _scan
     except ImportError:

@@ -106,15 +106,15 @@ NO_TAGS_XML = re.compile(
 BEFORE_BODY = re.compile(rb"(?:[ \t\n\r\f]++|" + _COMMENT + rb"|" + _BOGUS + _BACK + rb")*+")
 
 #: Takes a buffer and a position and returns where what can be passed over ends.
-Skip = Callable[[bytes | bytearray, int], int]
+Skip = Callable[[scan.Buffer, int], int]
 
 
-def _end_of_match(pattern: re.Pattern[bytes]) -> Skip:
+def end_of_match(pattern: re.Pattern[bytes]) -> Skip:
     match = pattern.match
     return lambda buffer, position: match(buffer, position).end()  # type: ignore[union-attr]
 
 
-skip_before_body = _end_of_match(BEFORE_BODY)
+skip_before_body = end_of_match(BEFORE_BODY)
 
 #: JavaScript MIME types by essence, https://mimesniff.spec.whatwg.org/#javascript-mime-type
 JAVASCRIPT_TYPES = frozenset(
@@ -134,7 +134,9 @@ JAVASCRIPT_TYPES = frozenset(
 RAW_TEXT = frozenset({b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"title", b"textarea"})
 
 #: Elements whose start tags change how what follows is read.
-CHANGES_MODE = RAW_TEXT | frozenset(b"script svg math noscript plaintext select frameset template base body col".split())
+CHANGES_MODE = RAW_TEXT | frozenset(
+    b"script svg math noscript plaintext select frameset template base body col".split()
+)
 #: Elements that may stand before the body.
 BEFORE_THE_BODY = frozenset(
     b"html head title meta link base basefont bgsound script style noscript template noframes".split()
@@ -332,9 +334,9 @@ class Syntax:
         #: Passes over what stands before the body and does not matter, under the same conditions as skip_local.
         self.skip_head: Skip
         if self.scanner is None:
-            self.skip = _end_of_match(self.skip_pattern)
-            self.skip_local = _end_of_match(self.skip_local_pattern)
-            self.skip_head = _end_of_match(self.skip_head_pattern)
+            self.skip = end_of_match(self.skip_pattern)
+            self.skip_local = end_of_match(self.skip_local_pattern)
+            self.skip_head = end_of_match(self.skip_head_pattern)
         else:
             self.skip, self.skip_local = self.scanner.skip, self.scanner.skip_local
             self.skip_head = self.scanner.skip_head
@@ -361,7 +363,7 @@ class Syntax:
 
     def tables(self) -> scan.Tables:
         """Return what the scanner in C has to know: the words that the patterns are made of."""
-        element, end_tag, attribute = scan.Element, scan.EndTag, scan.Attribute
+        element, end_tag, attribute = scan.ElementFlag, scan.EndTagFlag, scan.AttributeFlag
         names = self._names
         return scan.Tables(
             elements=_flags(

@@ -8,6 +8,7 @@ not listed in ``setup.cfg``; these tests build the real thing and look.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,10 @@ from consent_mw import catalogue
 from consent_mw.catalogue import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
+
+#: The scanner in C is source in the source archive only, and a library in the wheels of single platforms only.
+COMPILED = (".c", ".so", ".pyd")
+SCANNER = "consent_mw/html/_scan.c"
 
 #: Read inside the installation: imports every module, reads every asset, and says where it all came from.
 PROBE = """
@@ -46,9 +51,11 @@ print(json.dumps({
 """
 
 
-def run(*command: str | Path, cwd: Path) -> str:
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     """Run a program of ours and return what it printed; show its errors if it fails."""
-    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=300)
+    texts = [str(part) for part in command]
+    variables = {**os.environ, **environment}
+    done = subprocess.run(texts, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{command}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return done.stdout
 
@@ -60,7 +67,7 @@ def tree() -> dict[str, Path]:
         for path in (ROOT / folder).rglob("*"):
             relative = path.relative_to(ROOT / folder)
             hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
-            if path.is_file() and not hidden:
+            if path.is_file() and not hidden and path.suffix not in COMPILED:
                 found[f"{target}/{relative.as_posix()}"] = path
     return found
 
@@ -70,17 +77,18 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy what a build needs, so that no build folder of the tree can lend a file."""
     target = tmp_path_factory.mktemp("source")
     for folder in ("consent_mw", "static"):
-        shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    for file in ("pyproject.toml", "setup.cfg", "setup.py", "README.md", "LICENSE", "NOTICE"):
+        shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "*.so"))
+    for file in ("pyproject.toml", "setup.cfg", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / file, target / file)
     return target
 
 
 @pytest.fixture(scope="module")
 def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel, without a network."""
+    """Build the wheel for every platform, without a network."""
     target = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, copy, cwd=target)
+    command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, copy)
+    run(*command, cwd=target, CONSENT_MW_PURE="1")
     return next(target.glob("*.whl"))
 
 
@@ -110,6 +118,7 @@ def probed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 @pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_tree(wheel: Path) -> None:
     """No file of the tree is missing in the wheel, and one alone is there besides: the catalogue as it is read."""
+    assert wheel.name.endswith("-py3-none-any.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert sorted(names) == sorted([*tree(), "consent_mw/catalogue/prepared.json"])
 
@@ -135,12 +144,37 @@ def test_the_wheel_holds_the_bytes_of_the_tree(wheel: Path) -> None:
 
 @pytest.mark.slow
 def test_the_source_archive_holds_every_file_too(copy: Path, tmp_path: Path) -> None:
-    """A wheel can be made from the source archive: the same files are in it."""
+    """A wheel can be made from the source archive: the same files are in it, and what the scanner is made of."""
     run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, copy, cwd=tmp_path)
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {name.replace("consent_mw/static/", "static/", 1) for name in tree()}
-    assert sorted(wanted - names) == []
+    assert sorted({*wanted, SCANNER} - names) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["", "a-compiler-that-is-not-there"], ids=["with what is here", "without one"])
+def test_a_build_needs_no_compiler(copy: Path, tmp_path: Path, compiler: str) -> None:
+    """An installation has the scanner in C where it could be compiled, and is whole where it could not."""
+    shutil.rmtree(copy / "build", ignore_errors=True)  # setuptools packs what another build left there
+    command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, copy)
+    run(*command, cwd=tmp_path, CONSENT_MW_PURE="0", **({"CC": compiler} if compiler else {}))
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    libraries = [name for name in names if name.startswith("consent_mw/html/_scan.") and name.endswith(COMPILED)]
+    assert "consent_mw/html/scan.py" in names
+    assert len(libraries) == (0 if compiler else int(can_compile(tmp_path)))
+
+
+def can_compile(folder: Path) -> bool:
+    """Return whether this machine has a C compiler and the headers of this Python."""
+    source = folder / "probe.c"
+    source.write_text("#include <Python.h>\n", encoding="utf-8")
+    compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    command = [*compiler.split(), f"-I{sysconfig.get_paths()['include']}", "-c", str(source), "-o", str(folder / "x.o")]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 @pytest.mark.slow

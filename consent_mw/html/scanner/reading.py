@@ -16,6 +16,7 @@ from consent_mw.html.elements import self_closing
 from consent_mw.html.hold_policy import Edits
 from consent_mw.html.hold_policy import TagPlan
 from consent_mw.html.holder import Holder
+from consent_mw.html.scan import WalkFlag
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
@@ -313,9 +314,6 @@ class Reading:
         size = len(buffer)
         position = cursor.position
         holder = document.holder
-        local = holder.passes_local
-        skip = self._syntax.skip_local if local else self._syntax.skip
-        skip_head = self._syntax.skip_head if local else skip_before_body
         plans = holder.memory.plans
         plain = not document.in_noscript
         single = self._single
@@ -326,12 +324,12 @@ class Reading:
                     document.insert_first(position)
                     continue
             elif document.before_body and not document.template:
-                position = skip_head(buffer, position)
+                position = self._pass(position, waiting=True)
                 if position < size and document.opens_body(position):
                     document.insert(position, at_end=False)
                     continue
             elif plain and not (single or document.template):
-                position = skip(buffer, position)
+                position = self._pass(position, waiting=False)
             else:
                 position = NO_TAGS.match(buffer, position).end()  # type: ignore[union-attr]
             if position >= size:
@@ -363,6 +361,29 @@ class Reading:
             ):
                 return True
             position = cursor.position
+
+    def _pass(self, position: int, *, waiting: bool) -> int:
+        """
+        Pass over what cannot matter and, with the scanner in C, over tags of which nothing new is to be said.
+
+        Args:
+            waiting: The body has not begun, and something waits for it.
+        """
+        cursor, document, page, syntax = self.cursor, self.document, self._page, self._syntax
+        local = document.holder.passes_local
+        if syntax.scanner is None or self._single or document.in_noscript or document.at_end:
+            if waiting:
+                return (syntax.skip_head if local else skip_before_body)(cursor.buffer, position)
+            return (syntax.skip_local if local else syntax.skip)(cursor.buffer, position)
+        may = (
+            (WalkFlag.WAITING if waiting else 0)
+            | (WalkFlag.LOCAL if local else 0)
+            | (0 if document.mapped else WalkFlag.PIECES)
+        )
+        memory = document.holder.memory
+        return syntax.scanner.walk(
+            cursor.buffer, position, may, memory.plans, memory.pieces, cursor.edits, page.held, cursor.origin
+        )
 
     def _end_tag(self, found: re.Match[bytes]) -> None:
         document = self.document
@@ -472,14 +493,14 @@ class Reading:
             read = Tag.read(name, tag, in_noscript=self.document.in_noscript)
             return holder.plan(read._replace(removable=removable))
         memory = holder.memory
-        if tag in memory.plans:
-            return memory.plans[tag]
+        plans = memory.mode_plans if name in CHANGES_MODE else memory.plans
+        if tag in plans:
+            return plans[tag]
         plan = holder.plan(Tag.read(name, tag, foreign=name in (SVG, MATH)))
-        # Elements that change the mode are never passed over, so that nothing is kept of them where nothing is held;
-        # nor are policies, to which each page may need to add something else.
-        lasting = plan is not None or not (name in CHANGES_MODE or (name == b"meta" and _MAY_BE_POLICY.search(tag)))
+        # Policies are looked at anew, since each page may need to add something else.
+        lasting = plan is not None or not (name == b"meta" and _MAY_BE_POLICY.search(tag))
         if lasting and memory.room_for(tag):
-            memory.plans[tag] = plan
+            plans[tag] = plan
         return plan
 
     # -- where a tag depends on what is open
