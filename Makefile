@@ -6,6 +6,7 @@
 #   make bench      the tables of docs/benchmarks.md, measured anew (PAGES=folder adds pages of your own)
 #   make lint       ruff and mypy only
 #   make fuzz       look for pages, style sheets, cookies and settings that break it (MINUTES=10, TARGET=all)
+#   make sanitize   the scanner in C under the address and undefined-behaviour sanitizers (MINUTES=10; needs gcc)
 #   make docs       the documentation as a site in build/site, strictly
 #   make generated  write every generated file anew; generated-check says which differ
 #   make dist       the wheel for every platform and the source archive in dist/ (TAG=v1.2.3 checks what is released)
@@ -34,7 +35,7 @@ TOOLS := .venv/.tools-installed
 GATED := consent_mw/core/*,consent_mw/html/*,consent_mw/http/*,consent_mw/cookies/*,consent_mw/records/*,consent_mw/proof/*,consent_mw/web/*
 GATE := 95
 
-.PHONY: help demo test test-fast tests lint format bench packages npm docs fuzz generated generated-check dist clean
+.PHONY: help demo test test-fast tests lint format bench packages npm docs fuzz sanitize generated generated-check dist clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -80,6 +81,9 @@ test-fast: $(TOOLS)
 
 bench: $(TOOLS) npm
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md $(if $(PAGES),--pages "$(PAGES)")
+
+sanitize: $(TOOLS)
+	$(BIN)/python -m tools.sanitize_scan --minutes $(MINUTES)
 
 fuzz: $(TOOLS)
 	$(BIN)/python -m fuzz $(TARGET) --minutes $(MINUTES)

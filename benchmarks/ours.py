@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from benchmarks.work import BANNER
 from benchmarks.work import PAGE
 from consent_mw.core.model import NECESSARY
+from consent_mw.html import scan
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
 from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.scanner.document import Place
+from consent_mw.html.tokens import syntax_for
 
 OURS = "consent_mw (pure Python)"
+OURS_IN_C = "consent_mw (scanner in C)"
 
 
 def policy(matcher: Matcher) -> HoldPolicy:
@@ -28,6 +33,16 @@ def new_rewriter(rules: HoldPolicy) -> Rewriter:
 
 def _insert(place: Place) -> bytes:
     return b"" if place.at_end else BANNER
+
+
+def pure(matcher: Matcher) -> _Run:
+    """Return the engine as it is where the scanner in C is not."""
+    twin = Matcher(matcher.services.values())
+    with patch.object(scan, "Scanner", None):
+        syntax_for.cache_clear()
+        _ = twin.syntax  # it keeps what it was made with
+    syntax_for.cache_clear()
+    return ours(twin)
 
 
 def ours(matcher: Matcher) -> _Run:

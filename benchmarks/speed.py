@@ -26,9 +26,12 @@ from benchmarks.engines import PEERS
 from benchmarks.engines import Engine
 from benchmarks.engines import Run
 from benchmarks.ours import OURS
+from benchmarks.ours import OURS_IN_C
 from benchmarks.ours import ours
+from benchmarks.ours import pure
 from benchmarks.pages import PageSet
 from consent_mw import catalogue
+from consent_mw.html import scan
 from consent_mw.html.match import Matcher
 
 #: A warm sample repeats the page until it took this long, in seconds: a single run is too short to be timed.
@@ -44,7 +47,8 @@ _OTHER_PAGE = (
 #: What is aimed at: how many times the speed of html.parser and of lolhtml.
 GOALS = {HTML_PARSER: 10.0, LOLHTML: 1 / 3}
 
-ENGINES: Mapping[str, Engine] = {OURS: ours, **PEERS, **LIMITS}
+#: The scanner in C is compared where it was compiled.
+ENGINES: Mapping[str, Engine] = {OURS: pure, **({OURS_IN_C: ours} if scan.Scanner else {}), **PEERS, **LIMITS}
 
 
 @dataclass(slots=True)

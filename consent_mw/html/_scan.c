@@ -508,26 +508,20 @@ static int is_paint(Ptr at, Ptr end)
     return 1;
 }
 
-static inline int is_inert_paint(uint8_t byte)
-{
-    return byte != '"' && byte != '\'' && byte != '>' && !is_active(byte);
-}
-
 /* Whether the value of a presentation attribute names anything but parts of the page itself. */
 static int paints_from_afar(Ptr at, Ptr end)
 {
-    if (at < end && (*at == '"' || *at == '\''))
-        at++;
-    while (at < end && is_inert_paint(*at))
-        at++;
-    while (at < end && *at == '(') {
-        Ptr inside = pass_spaces(at + 1, end);
-        if (inside >= end || *inside != '#')
-            break;
-        for (at = inside + 1; at < end && is_inert_paint(*at);)
+    for (;;) {
+        while (at < end && !is_active(*at))
             at++;
+        if (at >= end)
+            return 0;
+        if (*at != '(')
+            return 1;
+        at = pass_spaces(at + 1, end);
+        if (at >= end || *at != '#')
+            return 1;
     }
-    return at < end && is_active(*at);
 }
 
 static int has_mark(const Scanner *self, const Attribute *found)
@@ -583,7 +577,7 @@ static inline int matters(const Scanner *self, const Attribute *found, Ptr end, 
                 at++;
             return at >= end || *at != '#';
         }
-        return is_paint(found->name, found->name_end) && paints_from_afar(found->given, end);
+        return is_paint(found->name, found->name_end) && paints_from_afar(found->value, found->value_end);
     }
     return 0;
 }

@@ -10,6 +10,10 @@ each it asks the holder (:mod:`consent_mw.html.holder`) what to insert. The
 rewriter (:mod:`consent_mw.html.rewriter`) makes the insertions when the bytes
 are sent.
 
+What cannot matter is passed over by :class:`~consent_mw.html.tokens.Syntax`:
+by patterns, or by ``_scan.c``, which ends where they end and goes on over tags
+whose plan is remembered.
+
 One position, several readers
 -----------------------------
 
