@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field
+from functools import cached_property
 from typing import NamedTuple
 
 from consent_mw.html.code import Ids
@@ -147,7 +148,7 @@ class HoldPolicy:
                 return True
         return False
 
-    @property
+    @cached_property
     def syntax(self) -> Syntax:
         """What the tokenizer must stop at."""
         return self.matcher.syntax_with(self.places.marks) if self.places.marks else self.matcher.syntax
