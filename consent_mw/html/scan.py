@@ -2,8 +2,8 @@
 Whether the scanner in C is there, and what it is told.
 
 ``_scan.c`` passes over HTML content as the patterns of :class:`~consent_mw.html.tokens.Syntax` do, in a fraction of the
-time. It is built where a compiler is, and nothing needs it. With ``CONSENT_MW_PURE=1`` in the environment it cannot be
-imported, and Python does all of the work. The flags here are those of ``_scan.c``, by the same numbers.
+time. It is built where a compiler is, and nothing needs it. With ``CONSENT_MW_PURE=1`` in the environment the module
+is empty, and Python does all of the work. The flags here are those of ``_scan.c``, by the same numbers.
 """
 
 from __future__ import annotations
