@@ -1,5 +1,6 @@
 /*
  * The scanner for HTML content in C: it finds the next tag that can matter, and carries out answers that are remembered.
+ * Long because all of it reads one position in one buffer, and a compiler sees through it in one file only.
  *
  * Theory of operation
  * ===================
