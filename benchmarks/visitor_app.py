@@ -32,7 +32,7 @@ CSS = (
 #: Where the files of the packages are.
 FILES = "/npm/"
 
-TEXT = "With your permission we would use cookies and similar techniques for statistics."
+TEXT = "We use cookies and similar technologies for statistics."
 
 _LOADER = "https://www.googletagmanager.com/gtag/js?id=G-BENCH"
 _CALLS = (

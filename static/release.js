@@ -143,7 +143,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   kit.leave = within => {
     const banner = kit.find();
     if (!banner || !banner.contains(within)) return;
-    const details = within.closest('details[open]');
+    const details = banner.querySelector('details[open]');
     if (kit.state !== 'none') {
       kit.ours = kit.ours.filter(el => el !== banner);
       banner.remove();

@@ -113,9 +113,11 @@
 
   // ---- what a visitor does ----
 
-  // Where a blocker keeps the banner from being seen, nothing may be kept free for it.
+  // The end of the page is kept free for the banner, and no more than it needs: nothing where a blocker hides it.
   if (find()) new ResizeObserver(([{ target }]) => {
-    if (target.isConnected && !target.offsetHeight && !matchMedia('print').matches) target.hidden = true;
+    const height = target.offsetHeight;
+    if (height) doc.documentElement.style.setProperty('--cmw-h', height + 24 + 'px');
+    else if (target.isConnected && !matchMedia('print').matches) target.hidden = true;
   }).observe(find());
   const open = to => more().then(() => kit.open())
     .catch(() => location.assign(to || at('/?back=' + encodeURIComponent(location.pathname + location.search))));

@@ -109,6 +109,15 @@ def verify(
             click.echo(f"  Where: {', '.join(filter(None, where))}.")
         click.echo(f"  As sealed up to there: {found.seals:,} seals, {found.entries:,} entries.")
         return FOUND
+    if not found.seals:
+        # Nothing has been checked yet, so nothing is said of it.
+        title(f"Ledger of {site.id}: {'nothing is sealed yet' if found.waiting else 'empty'}")
+        if found.waiting:
+            click.echo(f"  Waiting for the first seal: {count(found.waiting, 'entry', 'entries')}.")
+            aside("A running site seals every minute; to seal now: consent-mw ledger seal")
+        else:
+            aside("The first record is written when a visitor agrees to something.")
+        return 0
     title(f"Ledger of {site.id}: as it was sealed", good=True)
     table(
         [

@@ -199,8 +199,8 @@ def _changes(found: Report, labels: Mapping[str, str]) -> list[tuple[str, Rate, 
     from consent_mw.stats.sentence import label
 
     rates: list[tuple[str, Rate | None, RateChange | None]] = [
-        ("answers that accept something", found.period.answers, found.answers),
-        ("visits that accept something", found.period.visits, found.visits),
+        ("answers that accept at least one purpose", found.period.answers, found.answers),
+        ("visits that accept at least one purpose", found.period.visits, found.visits),
     ]
     rates += [
         (f"answers that accept {label(purpose.id, labels)}", purpose.answers, purpose.change)

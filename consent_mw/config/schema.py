@@ -185,9 +185,16 @@ def _day(value: object) -> object:
     return (value - EPOCH).days
 
 
+#: An e-mail address as people write it: no quotes, comments or address literals.
+_MAILBOX = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+"
 _WORD = "Use lower-case letters, digits and single hyphens."
 _LINK = "Write the whole address with https:// first, or a path on this site such as /privacy."
 _address = checks.shape(_ADDRESS, "an address", _LINK)
+_contact = checks.shape(
+    re.compile(f"{_MAILBOX}|{_ADDRESS.pattern}", re.IGNORECASE),
+    "an address",
+    "Write an e-mail address alone, a web address with https:// first, or a path on this site such as /contact.",
+)
 _language = checks.shape(service_rules.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
 
 #: Where each layout can stand.
@@ -203,7 +210,7 @@ SITE: Mapping[str, checks.Check] = {
     "id": checks.shape(ID, "an id", _WORD),
     "name": checks.text,
     "controller": checks.text,
-    "contact": _address,
+    "contact": _contact,
     "privacy_policy": _address,
     "supervisory_authority": _address,
     "keys_env": checks.shape(_ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_KEYS."),

@@ -47,6 +47,7 @@ from consent_mw.html.hold_policy import TagPlan
 from consent_mw.html.labels import text_codec_of
 from consent_mw.html.suspects import STRANGER
 from consent_mw.html.suspects import element_of
+from consent_mw.html.suspects import host_of_stranger
 from consent_mw.html.urls import DataUrl
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
@@ -69,6 +70,7 @@ _LOADS_CODE = frozenset({b"script", b"iframe", b"link"})
 TOO_LONG = "too-long"
 
 #: Attributes of a frame that is swapped: its address, and what would keep our own page in it from working.
+_NAMES_OF_A_FRAME = frozenset({b"title", b"aria-label", b"aria-labelledby"})
 _OF_THE_FRAME = frozenset({b"src", b"sandbox", b"csp", b"credentialless"})
 
 _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
@@ -545,6 +547,7 @@ class Holder:
             disarmed.update({b"type"} & found.keys())
         elif name == b"iframe" and self.policy.placeholder and self._is_visible_embed(found, holds, held):
             opening += b" src=" + self._quoted(self.policy.placeholder + ",".join(held))
+            opening += self._frame_title(found, held)
             disarmed.update(_OF_THE_FRAME & found.keys())
         for key in disarmed:
             # All of the same name: with the first gone, the browser would take the second.
@@ -568,6 +571,17 @@ class Holder:
             return value.encode()
         escaped = value.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
         return b'"' + escaped.encode("ascii", "xmlcharrefreplace") + b'"'
+
+    def _frame_title(self, found: Attributes, held: Ids) -> bytes:
+        """Return a title for a frame without a name: those of the services that it waits for (WCAG 2.2, 4.1.2)."""
+        services = self._matcher.services
+        names = [services[id_].name if id_ in services else host_of_stranger(id_) for id_ in held]
+        title = ", ".join(dict.fromkeys(filter(None, names)))
+        if not title or _NAMES_OF_A_FRAME & found.keys():
+            return b""
+        # References, since a space would need quotes; the title may stay when the frame is given back.
+        value = "".join(char if char.isascii() and char.isalnum() else f"&#{ord(char)};" for char in title).encode()
+        return b' title="' + value + b'"' if self.xml else b" title=" + value
 
     def _is_visible_embed(self, found: Attributes, holds: dict[bytes, Ids], held: Ids) -> bool:
         shown = {b"src", b"srcdoc"} & holds.keys() or any(LAZY.fullmatch(key) for key in holds)

@@ -383,7 +383,7 @@ class Notice:
         # The signal answers for marketing: the banner does not ask for it again, the preferences page can turn it on.
         purposes = [purpose for purpose in self._purposes if not (gpc and purpose.id == MARKETING)]
         chips = "".join(f"<li{mark(one.id)}>{escape(purpose_label(one, lang, self.site))}</li>" for one in purposes)
-        rows = "".join(self._row(purpose, lang, mark(purpose.id)) for purpose in purposes)
+        rows = "".join(self._row(purpose, lang, mark(purpose.id), at) for at, purpose in enumerate(purposes, 1))
         necessary = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
         label = escape(purpose_label(necessary, lang, self.site))
         note = escape(purpose_description(necessary, lang, self.site))
@@ -425,13 +425,15 @@ class Notice:
     def _about(self, say: Mapping[str, str]) -> str:
         """Return by whom, and where it is told in full."""
         controller = escape(say["banner.responsible"].replace("{controller}", self.site.controller or self.site.name))
-        count = numeral(say, len(self.site.optional))
-        services = escape(say["banner.services"].replace("{count}", count))
+        number = len(self.site.optional)
+        services = (
+            say["banner.services"].replace("{count}", numeral(say, number)) if number > 1 else say["page.details"]
+        )
         policy = escape(self.site.privacy_policy)
         return "".join(
             [
                 f"<span>{controller}</span>" if self.site.controller or self.site.name else "",
-                f'<a href="\x01root\x01/?\x01query\x01">{services}</a>',
+                f'<a href="\x01root\x01/?\x01query\x01">{escape(services)}</a>',
                 f'<a href="{policy}">{escape(say["banner.privacy"])}</a>' if policy else "",
             ]
         )
@@ -445,11 +447,14 @@ class Notice:
             f'<a href="\x01root\x01/?\x01query\x01#counting">{escape(say["banner.counted.more"])}</a></p>'
         )
 
-    def _row(self, purpose: Purpose, lang: str, mark: str) -> str:
+    def _row(self, purpose: Purpose, lang: str, mark: str, number: int) -> str:
+        # The whole row takes a click, but the name of the box is that of the purpose alone.
         return (
-            f'<li{mark}><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}"/>'
-            f"<span><strong>{escape(purpose_label(purpose, lang, self.site))}</strong>"
-            f'<span class="cmw-note">{escape(purpose_description(purpose, lang, self.site))}</span></span></label></li>'
+            f'<li{mark}><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}" '
+            f'aria-labelledby="cmw-{number}" aria-describedby="cmw-{number}0"/>'
+            f'<span><strong id="cmw-{number}">{escape(purpose_label(purpose, lang, self.site))}</strong>'
+            f'<span class="cmw-note" id="cmw-{number}0">{escape(purpose_description(purpose, lang, self.site))}</span>'
+            "</span></label></li>"
         )
 
     @staticmethod

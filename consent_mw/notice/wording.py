@@ -35,6 +35,13 @@ _RULES = ("digits", "plural.")
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _ASCII_DIGITS = "0123456789"
+#: Kinds of services that know visitors again on other sites.
+_PROFILING = frozenset(
+    {
+        *("ad-server", "ad-exchange", "ad-network", "ad-measurement", "retargeting", "data-platform"),
+        *("content-recommendation", "sponsored-search", "attribution"),
+    }
+)
 
 
 # -- which language
@@ -142,8 +149,18 @@ def purpose_label(purpose: Purpose, lang: str, site: Site | None = None) -> str:
 
 
 def purpose_description(purpose: Purpose, lang: str, site: Site | None = None) -> str:
-    """Return what the purpose means, in one sentence, or an empty text."""
-    return localised(purpose.description, lang) or wording(lang, site).get(f"purpose.{purpose.id}.description", "")
+    """
+    Return what the purpose means, in one sentence, or an empty text.
+
+    Marketing says that visitors are profiled across sites where one of the site's services does that.
+    """
+    say = wording(lang, site)
+    usual = say.get(f"purpose.{purpose.id}.description", "")
+    if any(
+        purpose.id in service.purposes and service.kind in _PROFILING for service in (site.optional if site else ())
+    ):
+        usual = say.get(f"purpose.{purpose.id}.profiles", usual)
+    return localised(purpose.description, lang) or usual
 
 
 # -- what goes into texts

@@ -36,7 +36,7 @@ ROWS = 10
 _OUTCOMES = (
     ("accept", "accept everything"),
     ("partial", "accept a part"),
-    ("granted", "accept something"),
+    ("granted", "accept at least one purpose"),
     ("reject", "refuse"),
     ("unanswered", "do not answer"),
     ("ungranted", "refuse or do not answer"),
@@ -147,7 +147,7 @@ def _chart(report: Report, look: TerminalStyle) -> list[str]:
         line = line[::2]
     wide = max(1, min(4, room // len(line)))
     gap = 1 if wide > 2 and not look.ascii else 0
-    lines = [look.styled("Answers that accept something", "strong")]
+    lines = [look.styled("Answers that accept at least one purpose", "strong")]
     levels = [round((point.answers.share if point.answers else 0) * HEIGHT * 8) for point in line]
     for row in range(HEIGHT - 1, -1, -1):
         name = {HEIGHT - 1: "100%", 0: "0%"}.get(row, "50%" if row == HEIGHT // 2 else "")

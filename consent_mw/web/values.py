@@ -38,7 +38,7 @@ from consent_mw.notice.wording import wording
 from consent_mw.web.form import granted_optional
 from consent_mw.web.form import users_of
 
-_MAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
+_MAIL = re.compile(r"[^\s@:\"<>]+@[^\s@/:]+\.[^\s@/:]+")
 
 #: Most ids in one placeholder; no element is held for more.
 _PLACEHOLDER_LIMIT = 8

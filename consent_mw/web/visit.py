@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from dataclasses import replace
 from urllib.parse import quote
@@ -40,6 +41,8 @@ from consent_mw.web.values import Pages
 logger = logging.getLogger("consent_mw.web")
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
+#: Where the first sentence of a text ends: a full stop of any script, and what separates it from the next one.
+_SENTENCE_END = re.compile(r"(?<=[.\u0589\u06d4\u0964])\s|(?<=\u3002)(?=.)|[.\u3002\u0964\u06d4]\Z")
 
 #: Seconds after which what a store could not do may be tried again.
 RETRY_AFTER = "10"
@@ -225,5 +228,7 @@ def failure(context: WebContext, status: int, key: str) -> Response:
         answer = jsonify({"error": text})
         answer.status_code = status
         return answer
-    body = render_template("message.html", **frame(context, visit, visit.home), text=text)
+    # Tabs, histories and screen readers tell pages by their titles.
+    gist = _SENTENCE_END.split(text, maxsplit=1)[0].rstrip(".\u3002\u0964\u06d4")
+    body = render_template("message.html", **frame(context, visit, visit.home), text=text, gist=gist)
     return Response(body, status=status)

@@ -92,6 +92,14 @@ def test_a_choice_by_keyboard(visit: Page) -> None:
     page.locator("details[open]").wait_for(state="detached")
     assert (page.evaluate(FOCUS), page.locator("details[open]").count()) == ("summary", 0)
     assert page.context.cookies() == []
+    page.keyboard.press("Enter")
+    for _ in range(5):
+        page.keyboard.press("Tab")
+    assert page.locator("details[open]").count() == 1
+    page.locator("[value=accept-all]").focus()
+    page.keyboard.press("Escape")
+    page.locator("details[open]").wait_for(state="detached")
+    assert page.evaluate(FOCUS) == "summary"
     page.keyboard.press("Tab")
     assert page.evaluate(FOCUS) == "reject-all"
     page.keyboard.press("Enter")

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,24 @@ def test_verify_passes_and_names_the_head(run: Run, book: Book) -> None:
     """A ledger that nobody touched exits with 0, and its head is printed to be noted."""
     done = run("ledger", "verify")
     assert (done.code, book.seals()[-1].hash.hex() in done.out, "as it was sealed" in done.out) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    ("grants", "heading"), [(0, "Ledger of shop: empty"), (2, "Ledger of shop: nothing is sealed yet")]
+)
+def test_verify_says_nothing_of_seals_where_there_are_none(
+    run: Run, config_file: Path, notice: Notice, grants: int, heading: str
+) -> None:
+    """Before the first seal nothing was checked, and the heading does not say that it was."""
+    made = Book(config_file.parent)
+    made.store.keep_notice(notice.digest, notice.document)
+    for number in range(grants):
+        made.store.append(replace(made.entry(f"receipt-{number}"), notice=notice.digest))
+    made.store.close()
+    done = run("ledger", "verify")
+    assert (done.code, done.out.splitlines()[0]) == (0, heading)
+    assert "as it was sealed" not in done.out
+    assert ("Waiting for the first seal: 2 entries." in done.out) == bool(grants)
 
 
 def test_verify_names_what_was_edited_and_exits_with_1(run: Run, book: Book) -> None:

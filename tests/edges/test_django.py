@@ -220,7 +220,7 @@ def test_the_project_s_own_command_has_those_of_the_command_line(
     engine()
     with pytest.raises(SystemExit) as ended:
         call_command("consent", "ledger", "verify")
-    assert (ended.value.code, "as it was sealed" in capsys.readouterr().out) == (0, True)
+    assert (ended.value.code, "Ledger of" in capsys.readouterr().out) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ What the owner, the author and the settings decide: marks, unknown third parties
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 
 from consent_mw.core.model import Service
@@ -125,7 +127,7 @@ def test_a_held_film_gets_a_placeholder() -> None:
     """A visible embed shows a page of ours in its place, in its size."""
     page = b'<iframe width=560 src="https://films.example/embed/1?a=b"></iframe>'
     assert run(page) == (
-        b"<iframe data-cmw-held=films src=/_cmw/placeholder/films width=560"
+        b"<iframe data-cmw-held=films src=/_cmw/placeholder/films title=Films width=560"
         b' data-cmw-src="https://films.example/embed/1?a=b"></iframe>'
     )
 
@@ -135,6 +137,34 @@ def test_a_marked_iframe_gets_a_placeholder_too() -> None:
     page = b"<iframe data-consent=maps src=/map></iframe>"
     placeholder = b"<iframe data-cmw-held=maps src=/_cmw/placeholder/maps data-consent=maps data-cmw-src=/map></iframe>"
     assert run(page) == placeholder
+
+
+@pytest.mark.parametrize(
+    ("own", "title"),
+    [
+        ("", b" title=Films"),
+        ("title='Our film'", b""),
+        ("aria-label=Film", b""),
+        ("aria-labelledby=heading", b""),
+    ],
+)
+def test_a_held_frame_has_a_name(own: str, title: bytes) -> None:
+    """A frame that nobody named gets the names of the services that it waits for, another keeps its own."""
+    opening = b"<iframe data-cmw-held=films src=/_cmw/placeholder/films" + title
+    assert run(f"<iframe {own} src=//films.example/embed/1></iframe>".encode()).startswith(opening + b" ")
+    assert run(f"<iframe {own} src=//films.example/embed/1></iframe>".encode()).count(b" title=") == (
+        1 if title or own.startswith("title") else 0
+    )
+
+
+def test_the_name_of_a_held_frame_needs_no_quotes() -> None:
+    """Whatever a service is called, its name is references and letters, and ends no attribute around it."""
+    service = Service("maps", 'Ä "Maps" & <Co>', "V", ("embeds",), hosts=("maps.example",), embed=True)
+    held_by = Holder(HoldPolicy(Matcher([service]), frozenset(), placeholder="/p/"), PAGE, document=held_in)
+    out = run(b"<iframe src=//maps.example/1></iframe>", held_by=held_by)
+    title = out.split(b" title=")[1].split(b" ")[0]
+    assert unescape(title.decode()) == service.name
+    assert not set(title) & set(b"\"'<> ")
 
 
 @pytest.mark.parametrize("look", ["width=0", "hidden", "style=display:none"])
@@ -148,7 +178,7 @@ def test_a_film_in_a_nested_document_is_held_with_it() -> None:
     """An iframe whose own document has a held embed is held whole, and shows the placeholder."""
     page = b"<iframe src=/a srcdoc='<iframe src=//films.example/embed/1>'></iframe>"
     assert run(page) == (
-        b"<iframe data-cmw-held=films src=/_cmw/placeholder/films data-cmw-src=/a"
+        b"<iframe data-cmw-held=films src=/_cmw/placeholder/films title=Films data-cmw-src=/a"
         b" data-cmw-srcdoc='<iframe src=//films.example/embed/1>'></iframe>"
     )
 

@@ -18,6 +18,7 @@ from babel import Locale
 from consent_mw.catalogue import KINDS
 from consent_mw.notice import wording
 from consent_mw.notice.assets import texts
+from consent_mw.stats.texts import TEXTS
 from tools import locale_data
 
 FOLDER = Path(__file__).resolve().parents[2] / "static" / "i18n"
@@ -134,6 +135,15 @@ def test_no_text_has_invisible_or_broken_characters(tag: str) -> None:
         assert text == unicodedata.normalize("NFC", text), key
         assert [char for char in text if unicodedata.category(char) in {"Cc", "Cf", "Co", "Cn"} - joiners
                 and char not in joiners] == [], key  # fmt: skip
+
+
+def test_french_marks_have_their_spaces() -> None:
+    """French sets a space that never breaks before : ; ? ! and inside guillemets, in every text that we have."""
+    folders = (FOLDER, FOLDER / "kinds", FOLDER / "locale")
+    found = [json.loads((folder / "fr.json").read_text(encoding="utf-8")) for folder in folders]
+    # A colon within a word (an address, a time) is no mark of a sentence.
+    wrong = re.compile(r"(?<![\u00a0\u202f])(?:[;?!»]|:(?!\S))|«(?![\u00a0\u202f])")
+    assert [text for texts_of in (*found, TEXTS["fr"]) for text in texts_of.values() if wrong.search(text)] == []
 
 
 @pytest.mark.parametrize("tag", sorted(SCRIPTS.keys() & set(LANGUAGES)))

@@ -42,6 +42,16 @@ def test_what_items_say_is_not_read(items: list[str]) -> None:
     assert all(item in wording.listed(said("en"), items) for item in items)
 
 
+@pytest.mark.parametrize(("kind", "profiles"), [("ad-exchange", True), ("email-marketing", False), ("", False)])
+def test_marketing_says_that_it_profiles_where_it_does(kind: str, profiles: bool) -> None:
+    """Visitors are told of profiles across sites where one of the services makes them, in every language."""
+    pixel = Service(id="pixel", name="Pixel", vendor="V", purposes=("marketing",), kind=kind)
+    site = Site(services=(pixel,), languages=("en", "de"))
+    key = "purpose.marketing.profiles" if profiles else "purpose.marketing.description"
+    for tag in site.languages:
+        assert wording.purpose_description(Purpose("marketing"), tag, site) == texts()[tag][key]
+
+
 def test_numbers_have_the_digits_of_the_language() -> None:
     """Persian and Bengali have digits of their own; most others do not."""
     assert [wording.numeral(said(tag), 540) for tag in ("fa", "bn", "de", "ja")] == ["۵۴۰", "৫৪০", "540", "540"]

@@ -62,7 +62,7 @@ def test_it_warns_of_few_answers() -> None:
     """Where the interval is wide the sentence gives it."""
     cells = {"accept": 12, "partial": 10, "reject": 15, "unanswered": 60}
     few = Figures("answers", LAST, LAST, {("", name): number for name, number in cells.items()})
-    assert said(few) == "59% of answers accept something; so few answers leave 43% to 74% possible."
+    assert said(few) == "59% of answers accept at least one purpose; so few answers leave 43% to 74% possible."
 
 
 def test_it_says_when_there_is_nothing_yet() -> None:
@@ -73,7 +73,7 @@ def test_it_says_when_there_is_nothing_yet() -> None:
 @pytest.mark.parametrize(
     ("cells", "text"),
     [
-        ({"granted": 20, "ungranted": 80}, "20% of visits that were asked grant something; too few"),
+        ({"granted": 20, "ungranted": 80}, "20% of visits that were asked accept at least one purpose; too few"),
         ({"answered": 20, "unanswered": 80}, "Too few answers yet: rates appear when at least 10 visits"),
         ({"asked": 80}, "Too few answers yet: rates appear when at least 10 visits"),
     ],

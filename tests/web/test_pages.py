@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
+from consent_mw.notice.assets import texts
 from consent_mw.web.values import href
 from tests.web.doubles import ASSETS
 from tests.web.doubles import SITE
@@ -334,6 +335,29 @@ def test_assets_are_kept_for_ever_under_their_hash() -> None:
     assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
     missing = visitor.get("/assets/runtime.00000000.js")
     assert (missing.status_code, missing.headers["Cache-Control"]) == (404, "no-store")
+
+
+def test_pages_that_say_no_are_told_apart_by_their_titles() -> None:
+    """The title is the first sentence of what went wrong, with the site's name: no two are the same."""
+    visitor = Visitor()
+    missing, refused = (
+        one(BeautifulSoup(answer.text, "html.parser"), "title").get_text()
+        for answer in (visitor.get("/nothing"), visitor.get("/choice"))
+    )
+    assert missing == f"There is no such page here · {SITE.name}"
+    assert refused == f"This address cannot be opened like that · {SITE.name}"
+
+
+@pytest.mark.parametrize("tag", ["de", "hi", "ja", "th"])
+def test_the_title_of_an_error_is_one_sentence_in_any_script(tag: str) -> None:
+    """Where a script marks the ends of sentences the title ends there, without the mark."""
+    visitor = Visitor(FakeContext(replace(SITE, languages=(tag,))))
+    title = one(BeautifulSoup(visitor.get("/choice").text, "html.parser"), "title").get_text()
+    text = texts()[tag]["error.method"]
+    gist = title.removesuffix(f" · {SITE.name}")
+    assert text.startswith(gist)
+    assert gist[-1] not in ".。।"
+    assert tag == "th" or len(gist) < len(text) - 1
 
 
 @pytest.mark.parametrize("path", ["/", "/placeholder/video", "/state", "/choice", "/nothing", "/assets/x"])

@@ -260,7 +260,7 @@ def test_the_kept_document_can_be_checked() -> None:
     assert answer.headers["Content-Disposition"].startswith("attachment; ")
 
 
-ALTERED = notice_of(SITE).document.replace(b"With your permission", b"Without asking you")
+ALTERED = notice_of(SITE).document.replace(b"similar technologies", b"whatever we please")
 
 
 @pytest.mark.parametrize("document", [None, b"{}", b"\xff", ALTERED])

@@ -25,7 +25,7 @@ from itertools import pairwise
 
 from consent_mw.notice.escaping import escape
 
-#: Runs of this share of the chart's width get a dot and a line for the days they stand for.
+#: Runs of this share of the chart's width get a dot, and a line for the days they stand for if there are several.
 _WIDE = 0.04
 #: Flags of revisions closer than this share of the width are put above each other.
 _FLAG = 0.075
@@ -194,7 +194,11 @@ def time_line(
         '<svg class="curves" viewBox="0 0 1000 1000" preserveAspectRatio="none" width="100%" height="100%">',
         *curves,
         "</svg>",
-        *(_extent(frame, scale, run) for run in known if len(known) == 1 or _width(frame, run) >= _WIDE),
+        *(
+            _extent(frame, scale, run, alone=len(known) == 1)
+            for run in known
+            if len(known) == 1 or _width(frame, run) >= _WIDE
+        ),
         *(_flag(frame, flag, tier) for flag, tier in zip(flags, tiers, strict=True)),
         *(_readout(frame, run, scale.y(run.rate.share)) for run in known if run.rate is not None),
     ]
@@ -333,14 +337,13 @@ def _points(path: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{x * 1000:.1f},{y * 1000:.1f}" for x, y in path)
 
 
-def _extent(frame: Frame, scale: Scale, run: Run) -> str:
+def _extent(frame: Frame, scale: Scale, run: Run, *, alone: bool) -> str:
     if run.rate is None:
         return ""
     y, x = scale.y(run.rate.share), frame.x((run.first + run.last + 1) / 2)
-    return (
-        _rule("extent", frame.x(run.first), frame.x(run.last + 1), y, y)
-        + f'<circle class="dot" cx="{_part(x)}" cy="{_part(y)}" r="4"/>'
-    )
+    several = run.last > run.first or alone
+    extent = _rule("extent", frame.x(run.first), frame.x(run.last + 1), y, y) if several else ""
+    return extent + f'<circle class="dot" cx="{_part(x)}" cy="{_part(y)}" r="4"/>'
 
 
 def _tiers(frame: Frame, flags: Sequence[Flag]) -> list[int]:

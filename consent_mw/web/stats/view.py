@@ -49,6 +49,9 @@ from consent_mw.web.stats.parts import told_columns
 from consent_mw.web.stats.parts import value_name
 from consent_mw.web.stats.words import PageWords
 
+#: A chart shows the days before the first figures where they are at most this share of its period.
+_LEADING_GAP = 0.25
+
 
 class ReportView:
     """
@@ -283,8 +286,11 @@ class ReportView:
 
     def _frame(self, id: str, shown: Sequence[Point], title: str, description: str) -> Frame:
         period = self._report.period
-        # Runs belong to the period in which they end, so the first one may begin before it.
-        first = min([period.first, *(point.first for point in shown)])
+        # Runs belong to the period in which they end, so the first one may begin before it. Where figures begin late in
+        # a long period, so does the chart: they would be squeezed into its end.
+        first = min((point.first for point in shown), default=period.first)
+        if period.first < first <= period.first + (period.last + 1 - period.first) * _LEADING_GAP:
+            first = period.first
         last = max([point.last for point in shown], default=period.last)
         waiting = last + 1 if shown and last < period.last else None
         ticks = self._words.ticks(first, period.last)

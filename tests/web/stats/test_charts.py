@@ -179,6 +179,17 @@ def test_one_day_is_drawn_as_a_dot_with_its_day() -> None:
     assert root.find(f"{SVG}circle[@class='dot']") is not None
 
 
+def test_a_day_among_others_has_a_dot_and_no_stroke_across() -> None:
+    """A stroke says that a figure stands for several days; those of single days would look like errors of drawing."""
+    rate = Interval(0.5, 0.4, 0.6)
+    scale = rate_scale([0.4, 0.6])
+    frame = Frame("one", "Title", "", 0, 6)
+    week = [Run(day, day, "", rate) for day in range(7)]
+    for runs_of, strokes in ((week, 0), ([*week[:5], Run(5, 6, "", rate)], 1)):
+        root = parse(time_line(frame, runs_of, [], scale, [""] * len(scale.ticks)))
+        assert len(root.findall(f".//{SVG}line[@class='extent']")) == strokes
+
+
 def test_days_without_a_figure_are_a_gap() -> None:
     """The line stops where nothing was published, and goes on after it."""
     frame = Frame("one", "Title", "", 0, 99)

@@ -50,6 +50,14 @@ def test_every_address_shows_one_report() -> None:
     assert stats.sentence(found, LABELS) in browser.get("/stats").text.replace("\xa0", " ")
 
 
+@pytest.mark.parametrize(("period", "begins_with_the_figures"), [("52w", True), ("3y", True), ("4w", False)])
+def test_a_chart_begins_where_figures_do(period: str, begins_with_the_figures: bool) -> None:
+    """In a period much longer than the figures the newest would be squeezed into the end of an empty chart."""
+    text = inside(published(26)).get(f"/stats?period={period}").text
+    hits = [float(left) for left in re.findall(r'class="hit" x="([\d.]+)%"', text)]
+    assert (min(hits) == 0) == begins_with_the_figures
+
+
 def test_nothing_but_published_figures_is_read() -> None:
     """Raw counts of days that were not published yet show nowhere: the pages do not ask for them."""
     browser = inside(published(28))
