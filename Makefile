@@ -4,6 +4,7 @@
 #   make test       lint, types, every test with coverage; what .ci/run calls
 #   make test-fast  no browsers and nothing slow: for every few minutes
 #   make bench      the tables of docs/benchmarks.md, measured anew (PAGES=folder adds pages of your own)
+#   make bench-quick  in two minutes, what a site keeps of its speed; fails where that got 15 % worse (STORE=1 stores it)
 #   make lint       ruff and mypy only
 #   make fuzz       look for pages, style sheets, cookies and settings that break it (MINUTES=10, TARGET=all)
 #   make sanitize   the scanner in C under the address and undefined-behaviour sanitizers (MINUTES=10; needs gcc)
@@ -26,6 +27,7 @@ DJANGO ?=
 TAG ?=
 MINUTES ?= 10
 TARGET ?= all
+STORE ?=
 BIN := .venv/bin
 PINS := requirements-dev.txt
 #: The stamps say for which pyproject.toml, setup.cfg, pins and scanner the installation was made.
@@ -35,7 +37,7 @@ TOOLS := .venv/.tools-installed
 GATED := consent_mw/core/*,consent_mw/html/*,consent_mw/http/*,consent_mw/cookies/*,consent_mw/records/*,consent_mw/proof/*,consent_mw/web/*
 GATE := 95
 
-.PHONY: help demo test test-fast tests lint format bench packages npm docs fuzz sanitize generated generated-check dist clean
+.PHONY: help demo test test-fast tests lint format bench bench-quick packages npm docs fuzz sanitize generated generated-check dist clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -81,6 +83,9 @@ test-fast: $(TOOLS)
 
 bench: $(TOOLS) npm
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md $(if $(PAGES),--pages "$(PAGES)")
+
+bench-quick: $(TOOLS)
+	$(BIN)/python -m benchmarks --quick $(if $(STORE),--store)
 
 sanitize: $(TOOLS)
 	$(BIN)/python -m tools.sanitize_scan --minutes $(MINUTES)

@@ -11,9 +11,9 @@ from benchmarks import caching
 from benchmarks import counters
 from benchmarks import edge_apps
 from benchmarks import edges
+from benchmarks import kept
 from benchmarks import ledger
 from benchmarks import memory
-from benchmarks import overhead
 from benchmarks import report
 from benchmarks import speed
 from benchmarks import stats
@@ -51,14 +51,15 @@ def measure_memory(megabytes: int) -> str:
     )
 
 
-def measure_overhead(requests: int) -> str:
-    """Measure the servers and return their table."""
-    progress(f"overhead, {requests} requests for each row and server")
-    rows = overhead.rows(overhead.measure(requests))
+def measure_kept(rounds: int, seconds: float) -> str:
+    """Measure what the workers of a site still do, and return the table with the goals below it."""
+    found = kept.measure(kept.ALL, rounds, seconds, progress)
+    goals = "\n".join(f"- {line}" for line in kept.goals(found))
     return (
-        "### Overhead on a Flask page\n\n"
-        f"gunicorn, one sync worker each, {requests} requests for each row and server, in turn; medians.\n\n"
-        f"{report.table(overhead.HEAD, rows)}\n"
+        "### Requests that a site keeps\n\n"
+        f"gunicorn, {kept.WORKERS} workers, sync or asgi; {kept.generator()}; medians of {rounds} rounds of "
+        f"{seconds:.1f} s for each row and server, in turn.\n\n"
+        f"{report.table(kept.HEAD, kept.rows(found))}\n\n{goals}\n"
     )
 
 
@@ -145,21 +146,27 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--pages", type=Path, action="append", default=[], metavar="DIR", help="HTML pages to add")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of every engine; the medians are shown")
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the streamed page")
-    parser.add_argument("--requests", type=int, default=300, help="requests for each row of the overhead")
+    parser.add_argument("--requests", type=int, default=300, help="requests for each row of the edges, times three")
     parser.add_argument(
         "--only",
-        choices=("speed", "memory", "overhead", "edges", "caching", "counters", "ledger", "stats", "visitor", "weight"),
+        choices=("speed", "memory", "kept", "edges", "caching", "counters", "ledger", "stats", "visitor", "weight"),
         help="measure this part alone",
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
+    parser.add_argument(
+        "--quick", action="store_true", help="in two minutes, what a site keeps against the last stored ratios"
+    )
+    parser.add_argument("--store", action="store_true", help="with --quick: make what is measured the stored ratios")
     options = parser.parse_args(arguments)
+    if options.quick:
+        return kept.quick(progress, store=options.store)
     if options.only and options.write:
         parser.error("--write needs all parts: leave out --only")
 
     parts: dict[str, Callable[[], str]] = {
         "speed": lambda: measure_speed(options.pages, options.rounds),
         "memory": lambda: measure_memory(options.megabytes),
-        "overhead": lambda: measure_overhead(options.requests),
+        "kept": lambda: measure_kept(options.rounds, 1.0),
         "edges": lambda: measure_edges(max(20, options.requests // 3)),
         "caching": lambda: measure_caching(10_000),
         "counters": lambda: measure_counters(25),

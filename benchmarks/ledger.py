@@ -90,7 +90,7 @@ class Nothing:
 
 def make() -> ConsentMiddleware:
     """Make the site that the environment describes, for gunicorn."""
-    from benchmarks.app import make_site
+    from benchmarks.app import make
     from consent_mw import ConsentMiddleware
     from consent_mw.cookies.keys import load_keys
     from consent_mw.engine import Engine
@@ -100,7 +100,7 @@ def make() -> ConsentMiddleware:
     if not url.startswith("sqlite"):
         own["spool"] = f"{folder}/spool.db"
     config = {"site": own, "services": [{"use": "google-analytics"}, {"use": "youtube"}]}
-    wrapped = ConsentMiddleware(make_site(), config)
+    wrapped = ConsentMiddleware(make("wsgi", False), config)
     if os.environ.get("BENCH_NOTHING"):
         site, inner = wrapped.engine.now().site, wrapped.engine.records
         wrapped.engine = Engine(site, Nothing(inner), load_keys(site, os.environ))  # type: ignore[arg-type]

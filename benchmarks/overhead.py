@@ -1,10 +1,9 @@
 """
-What the middleware adds to a Flask page of 50 KB under gunicorn, as a ratio.
+Two servers side by side, the same site bare and wrapped, under gunicorn on loopback.
 
-Two servers of one worker each run side by side, the same site bare and
-wrapped; requests go to them in turn, so that a slow moment meets both. The
-time is what a client on loopback waits, connecting included; the processor
-time is what the worker itself used, by the kernel's count.
+Requests go to them in turn, so that a slow moment meets both. The time is what
+a client waits, connecting included; the processor time is what the workers
+themselves used, by the kernel's count.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from statistics import median
 from urllib.parse import urlencode
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("/text", "/template")
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -43,7 +41,7 @@ class Overhead:
 
 class Server:
     """
-    A gunicorn of one worker on a loopback port of its own.
+    A gunicorn on a loopback port of its own, with one worker unless the options say otherwise.
 
     Args:
         app: The application, as gunicorn names it.
@@ -108,7 +106,7 @@ class Server:
         return (first - begin) * 1000, (time.perf_counter() - begin) * 1000
 
     def processor(self) -> float:
-        """Return the processor time of the worker so far, in milliseconds."""
+        """Return the processor time of the workers so far, in milliseconds."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         used = 0
         for child in children:
@@ -129,13 +127,13 @@ class Server:
 
 @contextlib.contextmanager
 def servers(
-    apps: tuple[str, str] = ("benchmarks.app:make_site()", "benchmarks.app:make_wrapped()"), worker: str = "sync"
+    apps: tuple[str, str], worker: str = "sync", options: Sequence[str] = ()
 ) -> Iterator[tuple[Server, Server]]:
     """Run the bare and the wrapped site."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         pair = []
         for app in apps:
-            pair.append(server := Server(app, Path(folder), worker))
+            pair.append(server := Server(app, Path(folder), worker, options))
             stack.callback(server.stop)
         yield pair[0], pair[1]
 
@@ -161,27 +159,6 @@ def compare(pair: tuple[Server, Server], path: str, visitor: str, cookie: str, r
             taken.append(server.get(path, cookie)[0])
     used = [(server.processor() - start) / requests for server, start in zip(pair, before, strict=True)]
     return Overhead(path, visitor, (sizes[0], sizes[1]), (median(waits[0]), median(waits[1])), (used[0], used[1]))
-
-
-def measure(requests: int) -> list[Overhead]:
-    """Time ``requests`` requests for each page, visitor and server."""
-    found = []
-    with servers() as pair:
-        for path in PAGES:
-            for server in pair:
-                for _ in range(20):
-                    server.get(path, "")
-        visitors = {
-            "has not chosen": "",
-            "rejected all": choose(pair[1], "reject-all"),
-            "accepted all": choose(pair[1], "accept-all"),
-        }
-        for path in PAGES:
-            for visitor, cookie in visitors.items():
-                held = pair[1].get(path, cookie)[1].count(b"data-cmw-held=")
-                assert bool(held) == (visitor != "accepted all"), f"{visitor}: {held} held elements"
-                found.append(compare(pair, path, visitor, cookie, requests))
-    return found
 
 
 HEAD = ("page", "visitor", "bytes", "wait, ms: bare / wrapped", "ratio", "processor, ms: bare / wrapped", "ratio")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from benchmarks import edges
+from benchmarks import kept
 from benchmarks import report
 from benchmarks import speed
 from benchmarks import visitor_app
@@ -103,3 +105,27 @@ def test_both_sites_of_an_edge_give_the_same_answers() -> None:
     sizes = {answer.page: answer.size for answer in edge.answers}
     assert sizes["/json"][0] == sizes["/json"][1]
     assert 0 < sizes["/page"][1] - sizes["/page"][0] == pytest.approx(sizes["/stream"][1] - sizes["/stream"][0], abs=99)
+
+
+def test_a_row_that_got_worse_fails_the_quick_run() -> None:
+    """15 % less of what was stored is named, and so is a row that nobody stored; what got better is not."""
+    stored = {"wsgi /text undecided": 0.60, "wsgi /json undecided": 0.98}
+    assert kept.worse({"wsgi /text undecided": 0.52, "wsgi /json undecided": 0.99}, stored) == []
+    assert kept.worse({"wsgi /text undecided": 0.50, "wsgi /json undecided": 0.98}, stored) == [
+        "wsgi /text undecided: the site's own part is 50 %, and was 60 %"
+    ]
+    assert len(kept.worse({"asgi /text undecided": 0.6}, stored)) == 1
+
+
+def test_the_stored_ratios_are_those_of_the_quick_run() -> None:
+    """Every row that it measures can be compared."""
+    assert json.loads(kept.STORED.read_text(encoding="utf-8")).keys() == {" ".join(row) for row in kept.QUICK}
+
+
+def test_what_a_site_keeps_is_the_median_of_ratios() -> None:
+    """One slow moment in one half of a round says nothing."""
+    rates = ((100.0, 60.0), (100.0, 70.0), (100.0, 10.0))
+    one = kept.Kept(("wsgi", "/text", "undecided"), rates, ((1.0, 2.0), (1.0, 2.5), (1.0, 9.0)))
+    assert (one.requests, one.work) == (0.6, 0.4)
+    assert kept.rows([one])[0][4] == "60 %"
+    assert "NOT reached" not in kept.goals([one])[0]
