@@ -1,19 +1,27 @@
-"""consent_mw: the server-side cookie-consent layer for Python web sites."""
+"""
+consent_mw: the server-side cookie-consent layer for Python web sites.
+
+Names are imported when they are asked for: a program that needs one of them does not pay for the others.
+"""
 
 from __future__ import annotations
 
-from consent_mw.asgi import ConsentASGIMiddleware
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Purpose
-from consent_mw.core.model import Record
-from consent_mw.core.model import Service
-from consent_mw.core.model import Site
-from consent_mw.errors import ConsentError
-from consent_mw.jobs import ConsentJobs
-from consent_mw.records import open_records
-from consent_mw.wsgi import ConsentMiddleware
-from consent_mw.wsgi import consent_banner
-from consent_mw.wsgi import current
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from consent_mw.asgi import ConsentASGIMiddleware
+    from consent_mw.core.model import Decision
+    from consent_mw.core.model import Purpose
+    from consent_mw.core.model import Record
+    from consent_mw.core.model import Service
+    from consent_mw.core.model import Site
+    from consent_mw.errors import ConsentError
+    from consent_mw.jobs import ConsentJobs
+    from consent_mw.records import open_records
+    from consent_mw.wsgi import ConsentMiddleware
+    from consent_mw.wsgi import consent_banner
+    from consent_mw.wsgi import current
 
 __all__ = [
     "ConsentASGIMiddleware",
@@ -29,3 +37,33 @@ __all__ = [
     "current",
     "open_records",
 ]
+
+#: Where each public name is.
+_HOMES = {
+    "ConsentASGIMiddleware": "asgi",
+    "ConsentError": "errors",
+    "ConsentJobs": "jobs",
+    "ConsentMiddleware": "wsgi",
+    "Decision": "core.model",
+    "Purpose": "core.model",
+    "Record": "core.model",
+    "Service": "core.model",
+    "Site": "core.model",
+    "consent_banner": "wsgi",
+    "current": "wsgi",
+    "open_records": "records",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,7 +12,6 @@ that the event loop never waits for the records.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
@@ -26,14 +25,13 @@ from typing import Any
 from typing import TypeVar
 
 from consent_mw.http.asked import Passage
-from consent_mw.http.exchange import Exchange
-from consent_mw.http.headers import Handling
 from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
 if TYPE_CHECKING:
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
+    from consent_mw.http.exchange import Exchange
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -195,9 +193,9 @@ class _AsgiResponse:
 
     async def _take_head(self, message: Message) -> None:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())]
-        handling = self._exchange.start(message["status"], "", headers)
+        self._exchange.start(message["status"], "", headers)
         self._start = message
-        self._passes = handling is Handling.PASS
+        self._passes = self._exchange.passes
         if self._passes:
             await self._send_head()
 
@@ -383,4 +381,6 @@ async def _in_thread(call: Callable[[], _T]) -> _T:
     if trio is not None and trio.lowlevel.in_trio_task():
         result: _T = await trio.to_thread.run_sync(call)
         return result
+    import asyncio  # a server that runs on it has it already
+
     return await asyncio.to_thread(call)

@@ -18,10 +18,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 from typing import Any
 
-from consent_mw.core.model import Decision
 from consent_mw.http.asked import Passage
-from consent_mw.http.exchange import Exchange
-from consent_mw.http.headers import Handling
 from consent_mw.http.request import RequestHead
 
 if TYPE_CHECKING:
@@ -31,8 +28,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from _typeshed.wsgi import WSGIEnvironment
 
+    from consent_mw.core.model import Decision
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
+    from consent_mw.http.exchange import Exchange
 
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
@@ -157,8 +156,8 @@ class _WsgiResponse:
             raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
         self._exc_info = exc_info
         code, _, reason = status.partition(" ")
-        handling = self.exchange.start(int(code), reason, headers)
-        self.passes = handling is Handling.PASS
+        self.exchange.start(int(code), reason, headers)
+        self.passes = self.exchange.passes
         if self.passes:
             return self.send_head()
         return self.write

@@ -251,6 +251,11 @@ class Exchange:
         self.headers: Headers = []
 
     @property
+    def passes(self) -> bool:
+        """Whether the application's own body goes out as it is."""
+        return self.state is ExchangeState.PASSING
+
+    @property
     def decision(self) -> Decision:
         """What the visitor allows; for the edge and for views."""
         return self.view.decision
