@@ -76,18 +76,18 @@ HEAD = """\
 
 <!-- made by tools/catalogue_page.py: change that, or the catalogue -->
 
-The catalogue says what trackers and embeds look like in a page, what they leave in the browser, who is behind them, and
-what they are for. Everything in it that is not *necessary* is held until the visitor opts in.
+The catalogue describes trackers and embeds: how to recognise them in a page, what they store in the browser, who provides
+them, and for what purpose. Everything in it that is not *necessary* is held until the visitor opts in.
 
 ```console
-$ consent-mw catalogue search "fbq("          # a name, host, cookie, address or code: which service is this?
-$ consent-mw catalogue show meta-pixel        # every fact, and where it comes from
+$ consent-mw catalogue search "fbq("          # find a service by name, host, cookie, URL or code
+$ consent-mw catalogue show meta-pixel        # every fact, with its source
 $ consent-mw catalogue list --kind fonts      # also --purpose, --country, --json
 $ consent-mw catalogue new our-tool           # an entry to fill in
-$ consent-mw catalogue check services         # every mistake in a folder of your own
+$ consent-mw catalogue check services         # check a folder of your own entries
 ```
 
-A folder of your own entries joins the built-in ones, or replaces some: [`site.catalogue`](settings.md#sitecatalogue).
+A folder of your own entries can add to the built-in ones or replace some: [`site.catalogue`](settings.md#sitecatalogue).
 """
 
 
@@ -113,8 +113,8 @@ def _counts(services: list[Service]) -> Iterator[str]:
 
 def _necessary(services: list[Service]) -> Iterator[str]:
     yield "## What is called necessary\n"
-    yield "A service is necessary where a page cannot do what its visitor came for without it, and where it is not"
-    yield "known to follow visitors from site to site. A known tracker can never be declared necessary.\n"
+    yield "A service is necessary if the page cannot do what its visitor came for without it, and if it is not known"
+    yield "to follow visitors from site to site. A known tracker can never be declared necessary.\n"
     kinds: dict[str, list[Service]] = {}
     for service in services:
         if service.necessary:
@@ -128,10 +128,10 @@ def _necessary(services: list[Service]) -> Iterator[str]:
 
 def _disputed(services: list[Service]) -> Iterator[str]:
     yield "## What is disputed\n"
-    yield "Courts, authorities or users do not agree that these are necessary. `consent-mw check` names those that your"
-    yield "site lets run. Each is held once you declare it with the purpose that it needs, by one line in"
-    yield "`consent.toml`. If you have `[[services]]` already, write the same keys under one more `[[services]]`."
-    yield "The first service that you declare ends the learning of services from the pages: declare the others, too.\n"
+    yield "Courts, authorities or users dispute that these are necessary. `consent-mw check` lists those that your site"
+    yield "lets run. To hold one, declare it with the purpose below, by one line in `consent.toml`. If you already have"
+    yield "`[[services]]`, write the same keys under one more `[[services]]`. The first service that you declare ends"
+    yield "the learning of services from the pages, so declare the others, too.\n"
     for dispute in DISPUTED:
         yield f"### {dispute.name.capitalize()}\n\n{OBJECTIONS[dispute.name]}\n"
         covered = [service for service in services if service.necessary and dispute.covers(service)]
