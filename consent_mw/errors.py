@@ -1,8 +1,8 @@
 """
 The error tree of consent_mw.
 
-Every error says what is wrong, where, and what to do about it. Errors about an owner's mistakes are raised at start-
-up only. Nothing that a visitor sends raises past the core.
+Every error names the problem, its place, and the remedy. Errors about an owner's mistakes are raised only at start-up.
+Nothing that a visitor sends raises past the core.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class ConsentError(Exception):
 @dataclass(frozen=True, slots=True)
 class Problem:
     """
-    One mistake in what an owner wrote.
+    One mistake in an owner's configuration.
 
     Args:
         where: The place, for example ``consent.toml:12: services[2].hosts[0]``.
-        what: What is wrong there, in one sentence.
+        what: The problem, in one sentence.
         remedy: What to write instead, in one sentence.
     """
 
@@ -58,7 +58,7 @@ class RecordsError(ConsentError):
 
 
 class RefusedMarkup(ConsentError):
-    """A page cannot be read safely, so none of it may be sent on; ``setting`` names what to change."""
+    """A page cannot be parsed safely, so none of it may be sent; ``setting`` names the setting to change."""
 
     def __init__(self, what: str, setting: str = "") -> None:
         self.setting = setting
@@ -70,4 +70,4 @@ class DeadRewriter(ConsentError):
 
 
 class MisusedExchange(ConsentError):
-    """An edge did something that the exchange of a response has no place for, such as a second head after the body."""
+    """An edge called an exchange out of order, for example with a second head after the body."""

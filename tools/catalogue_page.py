@@ -76,8 +76,8 @@ HEAD = """\
 
 <!-- made by tools/catalogue_page.py: change that, or the catalogue -->
 
-The catalogue describes trackers and embeds: how to recognise them in a page, what they store in the browser, who provides
-them, and for what purpose. Everything in it that is not *necessary* is held until the visitor opts in.
+The catalogue describes trackers and embeds: how to recognise them in a page, what they store in the browser, who
+provides them, and for what purpose. Everything in it that is not *necessary* is held until the visitor opts in.
 
 ```console
 $ consent-mw catalogue search "fbq("          # find a service by name, host, cookie, URL or code
@@ -87,7 +87,7 @@ $ consent-mw catalogue new our-tool           # an entry to fill in
 $ consent-mw catalogue check services         # check a folder of your own entries
 ```
 
-A folder of your own entries can add to the built-in ones or replace some: [`site.catalogue`](settings.md#sitecatalogue).
+A folder of your own can add entries or replace built-in ones: [`site.catalogue`](settings.md#sitecatalogue).
 """
 
 

@@ -2,11 +2,10 @@
 Reads an owner's configuration, ``consent.toml`` or a mapping of the same form, into a
 :class:`~consent_mw.core.model.Site`.
 
-:func:`load` reads everything before it complains: it lists every problem at once, each with its place and its remedy,
-and nothing takes effect by halves. docs/settings.md describes each setting; ``SETTINGS`` lists them.
+:func:`load` reads everything before it reports: it lists all problems at once, each with its place and its remedy, and
+a configuration with problems has no effect. docs/settings.md describes each setting; ``SETTINGS`` lists them.
 
-Limits: no setting changes while the process runs. Keys are not read here; :func:`consent_mw.cookies.keys.load_keys`
-does that.
+Limits: settings do not change while the process runs. :func:`consent_mw.cookies.keys.load_keys` reads the keys.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ __all__ = ["SETTINGS", "load"]
 
 _TOP = ("site", "paths", "hosts", "stats", "purposes", "services", "theme", "signals", "changes", "texts")
 
-#: What recognises a service. Beside `use` these add to the catalogue's own: to replace them would let the tag go.
+#: Keys that recognise a service. Next to `use` they add to the catalogue's: replacing them could let the tag through.
 _SIGNS = ("hosts", "paths", "inline", "elements", "cookies", "storage")
 
 
@@ -81,9 +80,9 @@ def load(
     Return the site that ``source`` describes.
 
     Args:
-        source: The path of a TOML file, a mapping of the same reader, or None for the defaults.
-        catalogue: The services that ``use`` may name; the built-in ones where None.
-        environ: Where signing keys are looked for; the process environment where None.
+        source: The path of a TOML file, a mapping of the same form, or None for the defaults.
+        catalogue: The services that ``use`` may name; None for the built-in ones.
+        environ: The environment variables, for the signing keys; None for those of the process.
 
     Raises:
         ConfigError: with every mistake in ``source``.
@@ -111,17 +110,17 @@ def _read(file: str) -> tuple[ConfigReader, Mapping[str, object]]:
         text = raw.decode("utf-8-sig")  # editors on Windows put a byte order mark first
         return ConfigReader(file, toml_lines(text)), tomllib.loads(text)
     except FileNotFoundError:
-        problem = Problem(file, "There is no such file.", "Correct the path, or leave it out to run on the defaults.")
+        problem = Problem(file, "There is no such file.", "Correct the path, or leave it out to use the defaults.")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        problem = Problem(file, f"The file cannot be read: {reason}.", "Make it a file that this process may read.")
+        problem = Problem(file, f"The file cannot be read: {reason}.", "Make it readable for this process.")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         problem = Problem(f"{file}:{line}", "The file is not UTF-8 from here on.", "Save it as UTF-8.")
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column \d+\)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
-        problem = Problem(f"{file}:{line}", f"This is not TOML: {error}.", "Correct the text at this place.")
+        problem = Problem(f"{file}:{line}", f"This is not TOML: {error}.", "Correct the syntax here.")
     except RecursionError:
         problem = Problem(file, "Its arrays or tables are nested too deeply.", "Write it as docs/settings.md shows.")
     raise ConfigError([problem])
@@ -139,7 +138,7 @@ def _site(
     for key in parts:
         if key not in _TOP:
             remedy = f"Put it under [site]: {key} = …" if key in SITE else near(key, _TOP)
-            reader.add_problem((key,), "This key is not known at the top.", remedy)
+            reader.add_problem((key,), "This key is not known at the top level.", remedy)
     values = reader.table(("site",), parts.get("site", {}), SITE)
     access = StatsAccess(**reader.table(("stats",), parts.get("stats", {}), STATS))
     site = replace(Site(stats=access), **values)
@@ -154,7 +153,7 @@ def _site(
 
         site = with_hosts(reader, site, parts["hosts"], folder, load_host)
     if site.record_days < site.choice_days:
-        what = f"A record is kept for {site.record_days} days, and the choice it proves counts for {site.choice_days}."
+        what = f"A record is kept for {site.record_days} days, but the choice it proves counts for {site.choice_days}."
         reader.add_problem(("site", "record_days"), what, "Keep records at least as long as choices.")
     _fits_caching(reader, site)
     purposes = _purposes(reader, parts.get("purposes", {}), site.languages[0])
@@ -173,8 +172,8 @@ def _site(
     services = _services(reader, given, purposes, catalogue, site.languages[0])
     texts = _texts(reader, parts["texts"]) if "texts" in parts else site.texts
     if site.position and site.position not in POSITIONS[site.layout]:
-        known = ", ".join(POSITIONS[site.layout]) or "none: it stands in the middle"
-        what = f"The layout {site.layout!r} cannot stand at {site.position!r}."
+        known = ", ".join(POSITIONS[site.layout]) or "none, it is in the middle"
+        what = f"The layout {site.layout!r} has no position {site.position!r}."
         reader.add_problem(("site", "position"), what, f"Its positions: {known}.")
     look = _theme(reader, parts.get("theme", {}))
     signals = VendorSignals(**reader.table(("signals",), parts.get("signals", {}), SIGNALS))
@@ -193,7 +192,7 @@ def _site(
 
 
 def _definitions(reader: ConfigReader, site: Site, folder: str, catalogue: Mapping[str, Service]) -> Site:
-    """Return the site with the entries of the owner's folder, noting every mistake in them."""
+    """Return the site with the entries of the owner's folder; record every mistake in them."""
     if not site.catalogue:
         return site
     place = os.path.abspath(os.path.join(folder, site.catalogue))
@@ -206,14 +205,14 @@ def _definitions(reader: ConfigReader, site: Site, folder: str, catalogue: Mappi
 
 
 def _fits_caching(reader: ConfigReader, site: Site) -> None:
-    """Refuse what would need another page after a choice, where there is one page for everybody."""
+    """Refuse settings that need another page after a choice if there is one page for everybody."""
     if site.caching != "shared":
         return
     if site.release == "reload":
-        what = 'With caching = "shared" a reload gives the same page again, without what was left out of it.'
+        what = 'With caching = "shared" a reload returns the same page, still without the held elements.'
         reader.add_problem(("site", "release"), what, 'Write release = "in_place", or caching = "class".')
     if site.csp != "off":
-        what = 'With caching = "shared" the policy of a page cannot follow the choice: nothing could be released.'
+        what = 'With caching = "shared" the policy of a page cannot follow the choice, so nothing could be released.'
         reader.add_problem(("site", "csp"), what, 'Write csp = "off", or caching = "class".')
 
 
@@ -227,7 +226,7 @@ def _theme(reader: ConfigReader, given: object) -> Theme:
         for key in filter(theme.sets_apart, list(table)) if isinstance(table, dict) else ():
             del table[key]
             reader.add_problem(
-                (*path, key), "A theme colours accept and reject alike.", "Set main, over and on: for both."
+                (*path, key), "Accept and reject share their colours.", "Set main, over and on; they apply to both."
             )
     values = reader.table(("theme",), parts, THEME)
     colours = {name: values.pop(name) for name in COLOURS if name in values}
@@ -239,10 +238,12 @@ def _theme(reader: ConfigReader, given: object) -> Theme:
 
 
 def _changes(reader: ConfigReader, given: object, language: str) -> tuple[Change, ...]:
-    """Return what changed, the latest first; a plain text is in ``language``."""
+    """Return the changes, latest first; a plain text is in ``language``."""
     if not isinstance(given, list | tuple):
         reader.add_problem(
-            ("changes",), f"This is {checks.kind(given)}, not a list of tables.", "Write [[changes]] above each."
+            ("changes",),
+            f"This is {checks.kind(given)}, not a list of tables.",
+            "Write [[changes]] above each of them.",
         )
         return ()
     found = []
@@ -257,18 +258,18 @@ def _changes(reader: ConfigReader, given: object, language: str) -> tuple[Change
 
 
 def _stores(reader: ConfigReader, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
-    """Return the site with the absolute places of its files, noting stores that cannot be shared."""
+    """Return the site with absolute paths of its files; record stores that cannot be shared."""
     scheme, _, rest = site.records.partition("://")
     kind, mark, file = site.isp.partition(":")
     if mark:
         site = replace(site, isp=f"{kind}:{os.path.abspath(os.path.join(folder, file))}")
     if scheme not in REMOTE_STORES:
         if site.spool:
-            what = "The records are on this machine already, so nothing needs to wait elsewhere."
+            what = "The records are on this machine, so they need no spool."
             reader.add_problem(("site", "spool"), what, "Leave it out.")
         return replace(site, records="sqlite:///" + os.path.abspath(os.path.join(folder, rest[1:])))
     if not environ.get(site.keys_env, "").strip():
-        what = f"Records are shared, and the environment variable {site.keys_env} holds no keys."
+        what = f"The records are shared, but the environment variable {site.keys_env} holds no keys."
         remedy = "Set it to the same keys on every machine, or each would sign differently."
         reader.add_problem(("site", "records"), what, remedy)
     return replace(site, spool=os.path.abspath(os.path.join(folder, site.spool or "consent-spool.db")))
@@ -285,7 +286,7 @@ def _purposes(reader: ConfigReader, given: object, language: str) -> dict[str, P
             reader.add_problem(path, f"{name!r} is not an id.", "Use lower-case letters, digits and single hyphens.")
         values = reader.table(path, table, keys)
         if own and isinstance(table, Mapping) and "label" not in table:
-            what = "A purpose of your own has no name that visitors could read."
+            what = "This purpose of your own has no label for visitors to read."
             reader.add_problem(path, what, f'Add label.{language} = "…"{perhaps(name, PURPOSES)}.')
         found[name] = replace(found.get(name, Purpose(name)), **values)
     return found
@@ -315,7 +316,7 @@ def _services(
             continue
         table = dict(table)
         if "tracker" in table:
-            remedy = "Leave it out; only the catalogue says what is a tracker."
+            remedy = "Leave it out; only the catalogue defines trackers."
             reader.add_problem((*path, "tracker"), "This cannot be set.", remedy)
             del table["tracker"]
         values = reader.table(path, table, keys)
@@ -325,7 +326,7 @@ def _services(
         if service is None:
             continue
         if service.id in found:
-            what = f"{service.id!r} is declared already, by services[{found[service.id]}]."
+            what = f"{service.id!r} is already declared, by services[{found[service.id]}]."
             reader.add_problem(path, what, "Merge the two, or give one of them another id.")
         found.setdefault(service.id, number)
         _check_basis(reader, path, service, table)
@@ -342,7 +343,7 @@ def _used(
     values: dict[str, Any],
     catalogue: Mapping[str, Service],
 ) -> Service | None:
-    """Return a service of the catalogue with what the owner changed."""
+    """Return a service of the catalogue with the owner's changes."""
     name = values.pop("use", None)
     if not isinstance(name, str):
         return None
@@ -350,7 +351,7 @@ def _used(
     if base is None:
         by_name = {service.name.casefold(): id_ for id_, service in catalogue.items()}
         same = by_name.get(name.casefold())
-        own = "A service of your own has an id instead."
+        own = "To describe a service of your own, write id instead of use."
         remedy = f"Did you mean {same!r}?" if same else near(name, catalogue, own)
         reader.add_problem((*path, "use"), f"The catalogue has no service {name!r}.", remedy)
         return None
@@ -362,7 +363,7 @@ def _used(
         if isinstance(added, tuple):
             values[sign] = tuple(dict.fromkeys((*getattr(base, sign), *added)))
     if NECESSARY not in values.get("purposes", (NECESSARY,)):
-        # The catalogue's basis is that of something necessary; what its owner wants held rests on consent.
+        # The catalogue's basis applies to a necessary service; one that the owner wants held rests on consent.
         values.setdefault("lawful_basis", "consent")
     return replace(base, **values)
 
@@ -375,10 +376,10 @@ def _own(
     catalogue: Mapping[str, Service],
     purposes: Mapping[str, Purpose],
 ) -> Service | None:
-    """Return a service that the owner describes whole."""
+    """Return a service that the owner describes in full."""
     for key in ("id", "vendor", "purposes"):
         if key not in table:
-            remedy = f"Add {key} = …, or name a service of the catalogue by use = …."
+            remedy = f"Add {key} = …, or take a service from the catalogue with use = …."
             reader.add_problem(path, f"The service has no {key}.", remedy)
     name = values.get("id")
     if isinstance(name, str):
@@ -386,7 +387,7 @@ def _own(
             remedy = f'Write use = "{name}" instead of id.'
             reader.add_problem((*path, "id"), f"{name!r} is a service of the catalogue.", remedy)
         elif name in purposes or name == UNKNOWN_SERVICE:
-            reader.add_problem((*path, "id"), f"{name!r} has a meaning already.", "Give the service another id.")
+            reader.add_problem((*path, "id"), f"{name!r} is a reserved id.", "Give the service another id.")
     if not {"id", "vendor", "purposes"} <= values.keys():
         return None
     plain = str(name).replace("-", " ").capitalize()
@@ -394,14 +395,14 @@ def _own(
 
 
 def _check_basis(reader: ConfigReader, path: Path, service: Service, table: Mapping[str, object]) -> None:
-    """Note purposes and lawful bases that do not go together."""
+    """Record purposes and lawful bases that contradict each other."""
     if NECESSARY in service.purposes:
         at: Path = (*path, "purposes") if "purposes" in table else path
         if service.tracker:
             what = f"{service.name} is a known tracker, which can never be necessary."
             reader.add_problem(at, what, "Give it the purposes it serves, or leave its purposes out.")
         elif len(service.purposes) > 1:
-            what = "What is necessary has no second purpose."
+            what = "A necessary service cannot have a second purpose."
             reader.add_problem(at, what, "Leave out either necessary or the others.")
     if service.lawful_basis != "consent" and not service.necessary:
         at = (*path, "lawful_basis") if "lawful_basis" in table else path
@@ -412,7 +413,7 @@ def _check_basis(reader: ConfigReader, path: Path, service: Service, table: Mapp
 def _check_trackers(
     reader: ConfigReader, path: Path, table: Mapping[str, object], catalogue: Mapping[str, Service]
 ) -> None:
-    """Note what an owner calls necessary although it marks a known tracker."""
+    """Record signatures of a necessary service that also match a known tracker."""
     trackers = [service for service in catalogue.values() if service.tracker]
     for sign, meet in (
         ("hosts", service_rules.hosts_meet),
@@ -424,8 +425,8 @@ def _check_trackers(
             marks = ((tracker, mark) for tracker in trackers for mark in getattr(tracker, sign))
             hit = next((tracker for tracker, mark in marks if isinstance(item, str) and meet(item, mark)), None)
             if hit is not None:
-                what = f"{item!r} also marks {hit.name}, a known tracker, which can never be necessary."
-                remedy = f'Declare that by use = "{hit.id}", and write what only the necessary service has.'
+                what = f"{item!r} also matches {hit.name}, a known tracker, which can never be necessary."
+                remedy = f'Declare that with use = "{hit.id}", and write what matches only the necessary service.'
                 reader.add_problem((*path, sign, number), what, remedy)
 
 
@@ -443,14 +444,14 @@ def _texts(reader: ConfigReader, given: object) -> Mapping[str, Mapping[str, str
             reader.add_problem(("texts", tag), f"{tag!r} is not a language tag.", "Write en, de, pt-BR and the like.")
             continue
         if lang in found:
-            reader.add_problem(("texts", tag), f"The language {lang!r} stands here twice.", "Merge the two tables.")
+            reader.add_problem(("texts", tag), f"The language {lang!r} occurs twice.", "Merge the two tables.")
         known = wording.every_text(lang)
         own: dict[str, str] = {}
         for path, text in _leaves(reader, ("texts", tag), table):
             key = ".".join(map(str, path[2:]))
             if key not in known:
                 reader.add_problem(
-                    path, "There is no such text.", near(key, known, "docs/languages.md says where they are.")
+                    path, "There is no such text.", near(key, known, "docs/languages.md explains the keys.")
                 )
             elif isinstance(checked := reader.value(path, text, checks.text), str):
                 _check_places(reader, path, checked, wording.places(known[key]), wording.may_omit(lang, key))
@@ -469,21 +470,21 @@ def _leaves(reader: ConfigReader, path: Path, table: object) -> Iterator[tuple[P
 
 
 def _check_places(reader: ConfigReader, path: Path, text: str, wanted: frozenset[str], spare: frozenset[str]) -> None:
-    """Note places for values that the text lost, or that nothing fills."""
+    """Record placeholders that the text lacks, and those that are never filled in."""
     own = frozenset(re.findall(r"\{(\w+)\}", text))
     if not text.strip():
         reader.add_problem(path, "The text is empty.", "Write a text, or leave the key out for the built-in one.")
     for name in sorted(wanted - own - spare):
         reader.add_problem(path, f"{{{name}}} is missing.", f"Put {{{name}}} where its value belongs in the text.")
     for name in sorted(own - wanted):
-        remedy = near(name, wanted) if wanted else "Leave it out: nothing is filled into this text."
-        reader.add_problem(path, f"Nothing fills {{{name}}} here.", remedy)
+        remedy = near(name, wanted) if wanted else "Leave it out: this text has no placeholders."
+        reader.add_problem(path, f"{{{name}}} is not a placeholder of this text.", remedy)
 
 
 def _purpose_of(purposes: Iterable[str]) -> checks.Check:
     def check(value: object) -> object:
         if checks.text(value) not in purposes:
-            remedy = "A new purpose starts with [purposes.ID] and a label."
+            remedy = "To add a purpose, write [purposes.ID] with a label."
             raise checks.ValueProblem(f"There is no purpose {value!r}.", remedy, near=(str(value), purposes))
         return value
 

@@ -1,8 +1,7 @@
 """
-Checks of single configuration values: each returns the value as the model keeps it, or raises.
+Checks of single configuration values: each returns the value in the form that the model uses, or raises.
 
-The checks do not know where a value stands. :mod:`consent_mw.config` adds the place and turns the exceptions into
-problems.
+The checks do not know the place of a value. :mod:`consent_mw.config` adds it and turns the exceptions into problems.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from types import MappingProxyType
 from consent_mw.config.toml_lines import Path
 from consent_mw.html import service_rules
 
-# None of these may stand in a page: HTML 13.1.2.1 and XML 1.0 section 2.2.
+# Characters that are not allowed in a page: HTML 13.1.2.1 and XML 1.0 section 2.2.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -26,9 +25,9 @@ class ValueProblem(Exception):
 
     Args:
         what: The problem, in one sentence.
-        remedy: What to write instead; with ``near``, the text after the nearest known word.
+        remedy: What to write instead; with ``near``, the text after the suggestion.
         at: The place inside the value.
-        near: For an unknown word: the word, and the words that are known.
+        near: For an unknown word: the word and the known words.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class ValueProblems(Exception):
         self.problems = problems
 
 
-#: Returns the value as the model keeps it; raises ValueProblem or ValueProblems.
+#: Returns the value in the form that the model uses; raises ValueProblem or ValueProblems.
 Check = Callable[[object], object]
 
 
@@ -60,7 +59,7 @@ def kind(value: object) -> str:
     kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (bool, "true or false"),
         ((int, float), "a number"),
-        (str, "a text"),
+        (str, "a string"),
         ((list, tuple), "a list"),
         (Mapping, "a table"),
     )
@@ -69,18 +68,18 @@ def kind(value: object) -> str:
 
 
 def text(value: object) -> str:
-    """Return a non-empty text without control characters."""
+    """Return a non-empty string without control characters."""
     if not isinstance(value, str):
-        raise ValueProblem(f"This is {kind(value)}, not a text.", "Put it between quotes.")
+        raise ValueProblem(f"This is {kind(value)}, not a string.", "Put it in quotes.")
     if not value.strip():
-        raise ValueProblem("The text is empty.", "Write something, or leave the key out.")
+        raise ValueProblem("The string is empty.", "Write something, or leave the key out.")
     if _CONTROL.search(value):
-        raise ValueProblem("The text holds a control character.", "Take it out: it cannot stand in a page.")
+        raise ValueProblem("The string contains a control character.", "Remove it: pages must not contain it.")
     return value
 
 
 def shape(form: re.Pattern[str], what: str, remedy: str) -> Check:
-    """Return a check that a text matches a pattern."""
+    """Return a check that a string matches a pattern."""
 
     def check(value: object) -> object:
         if not form.fullmatch(text(value)):
@@ -91,7 +90,7 @@ def shape(form: re.Pattern[str], what: str, remedy: str) -> Check:
 
 
 def one_of(known: tuple[str, ...]) -> Check:
-    """Return a check that a text is one of a few words."""
+    """Return a check that a string is one of the known words."""
 
     def check(value: object) -> object:
         word = text(value)
@@ -137,7 +136,7 @@ def texts(check: Check, least: int = 0) -> Check:
             try:
                 checked = check(item)
                 if checked in items:
-                    raise ValueProblem(f"{item!r} stands here twice.", "Keep one of them.")
+                    raise ValueProblem(f"{item!r} occurs twice.", "Keep one of them.")
                 items.append(checked)
             except ValueProblem as problem:
                 problems.append(problem.inside(number))
@@ -155,7 +154,7 @@ def by_language(language: str = "") -> Check:
         if isinstance(value, str) and language:
             return MappingProxyType({language: text(value)})
         if not isinstance(value, Mapping):
-            raise ValueProblem(f"This is {kind(value)}, not a text per language.", 'Write en = "…" below it.')
+            raise ValueProblem(f"This is {kind(value)}, not a table of texts by language.", 'Write en = "…" below it.')
         problems: list[ValueProblem] = []
         for tag, words in value.items():
             try:
@@ -177,9 +176,9 @@ def pattern(form: re.Pattern[str], what: str) -> Check:
     def check(value: object) -> object:
         word = text(value)
         if not form.fullmatch(word):
-            raise ValueProblem(f"{word!r} is not {what}.", "Write the name alone, with * for the part that changes.")
+            raise ValueProblem(f"{word!r} is not {what}.", "Write only the name, with * for the part that varies.")
         if service_rules.is_too_wide(word):
-            raise ValueProblem(f"{word!r} would catch the names of others too.", "Write more of the name.")
+            raise ValueProblem(f"{word!r} would match unrelated names too.", "Write more of the name.")
         return word
 
     return check

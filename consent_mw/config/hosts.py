@@ -1,8 +1,8 @@
 """
-``[hosts]``: sites of their own for some of the hosts that one application serves.
+``[hosts]``: separate sites for some of the hosts that one application serves.
 
-Each has a configuration of its own, a file or a table, and is as independent as if it had a middleware of its own: its
-services, its notice, its records and its cookies' signatures. What the table names is read when the site starts.
+Each has its own configuration, a file or a table, and is as independent as if it had its own middleware: its services,
+its notice, its records and the signatures of its cookies. All of them are read when the site starts.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _Load = Callable[[object], Site]
 
 def with_hosts(reader: ConfigReader, site: Site, given: object, folder: str, load: _Load) -> Site:
     """
-    Return the site with those of its hosts, recording what is wrong with them.
+    Return the site with the sites of its hosts; record the problems in them.
 
     Args:
-        given: The table, by hosts; a host may begin with ``*.``.
-        folder: Where the paths of files begin.
-        load: Reads one configuration: the path of a file, or a mapping.
+        given: The table, by host; a host may begin with ``*.``.
+        folder: The folder that relative paths refer to.
+        load: Loads one configuration from the path of a file, or from a mapping.
     """
     found: list[tuple[str, Site]] = []
     for host, source in reader.pairs(("hosts",), given):
         place = ("hosts", host)
         if not HOST_NAME.fullmatch(host):
-            remedy = 'Write "shop.example", or "*.shop.example" for all below it, without scheme and port.'
-            reader.add_problem(place, f"{host!r} is no host.", remedy)
+            remedy = 'Write "shop.example", or "*.shop.example" for its subdomains, without scheme and port.'
+            reader.add_problem(place, f"{host!r} is not a host.", remedy)
             continue
         if isinstance(source, str):
             source = os.path.join(folder, source)
@@ -51,10 +51,10 @@ def with_hosts(reader: ConfigReader, site: Site, given: object, folder: str, loa
                 reader.add_problem(place, f"{problem.where}: {problem.what}", problem.remedy)
             continue
         if inner.hosts:
-            reader.add_problem(place, "A site of one host has hosts of its own.", "Name all hosts in one table.")
+            reader.add_problem(place, "The site of a host cannot have [hosts] itself.", "List all hosts in one table.")
         for other, known in [("this site", site), *((f"{name!r}", one) for name, one in found)]:
             if (inner.id, inner.records) == (known.id, known.records):
-                what = f"It would keep its records with those of {other}."
-                reader.add_problem(place, what, "Give it a site.id or site.records of its own.")
+                what = f"Its records would mix with those of {other}."
+                reader.add_problem(place, what, "Give it its own site.id or site.records.")
         found.append((host.lower(), replace(inner, hosts=())))
     return replace(site, hosts=tuple(found))

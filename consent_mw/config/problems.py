@@ -1,5 +1,5 @@
 """
-Reading a configuration: collects every problem in it with its place and remedy.
+Collects every problem in a configuration, each with its place and remedy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from consent_mw.errors import Problem
 
 
 class ConfigReader:
-    """Collects the problems of one source and names their places."""
+    """Reads the values of one source, and collects its problems with their places."""
 
     def __init__(self, file: str = "", lines: Mapping[Path, int] | None = None) -> None:
         self.file = file
@@ -33,12 +33,12 @@ class ConfigReader:
         self.found.append((line, Problem(place, what, remedy)))
 
     def add_problems(self, path: Path, problems: Iterable[Problem]) -> None:
-        """Record problems of another file that ``path`` names; they have places of their own."""
+        """Record problems in another file that ``path`` refers to; they have their own places."""
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 0)
         self.found += [(line, problem) for problem in problems]
 
     def value(self, path: Path, given: object, check: checks.Check) -> object:
-        """Return ``given`` as the check returns it; if it fails, record the problems and return None."""
+        """Return the checked value; if the check fails, record the problems and return None."""
         problems: list[checks.ValueProblem] = []
         try:
             return check(given)
@@ -74,7 +74,7 @@ class ConfigReader:
                 yield key, value
             else:
                 self.add_problem(
-                    (*path, repr(key)), f"This key is {checks.kind(key)}, not a text.", "Write it as a text."
+                    (*path, repr(key)), f"This key is {checks.kind(key)}, not a string.", "Write it as a string."
                 )
 
     def finish(self) -> None:
@@ -94,13 +94,13 @@ def _quoted(key: str) -> str:
 
 
 def perhaps(word: str, known: Iterable[str]) -> str:
-    """Return `` (or did you mean …?)`` if a known word is near, else an empty text."""
+    """Return `` (or did you mean …?)`` if a known word is similar, else an empty string."""
     close = _close(word, known)
     return f" (or did you mean {close!r}?)" if close else ""
 
 
 def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return a remedy that names the known word nearest to ``word``; ``otherwise``, or all of them, if none is."""
+    """Return a remedy that suggests the most similar known word; if there is none, ``otherwise`` or all known words."""
     close = _close(word, known)
     return f"Did you mean {close!r}?" if close else otherwise or f"Known here: {', '.join(sorted(known))}."
 

@@ -1,7 +1,7 @@
 """
 The schema of a configuration: every setting with the check of its value.
 
-:mod:`consent_mw.config` reads configurations by these tables, and docs/settings.md describes each setting.
+:mod:`consent_mw.config` reads configurations with these tables, and docs/settings.md describes each setting.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 ID = service_rules.ID
-#: Schemes of stores that several machines may share.
+#: URL schemes of stores that several machines can share.
 REMOTE_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
 
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -68,7 +68,7 @@ def _host(value: object) -> object:
 def _plain_host(value: object) -> object:
     rule = _host(value)
     if "*" in str(rule):
-        raise checks.ValueProblem(f"{value!r} has a star.", 'Write "cdn.example.org": all below a host is meant, too.')
+        raise checks.ValueProblem(f"{value!r} has a star.", 'Write "cdn.example.org": it includes all subdomains.')
     return rule
 
 
@@ -76,10 +76,10 @@ def _place(value: object) -> object:
     """Return a path, or a host and a path, with ``*`` for any run of characters."""
     text = checks.text(value)
     if "://" in text:
-        raise checks.ValueProblem(f"{text!r} names a scheme.", "Write host and path alone: example.org/tools/")
+        raise checks.ValueProblem(f"{text!r} has a scheme.", "Write only host and path: example.org/tools/")
     if not _PLACE.fullmatch(text):
         remedy = 'Write "/admin/" for all below it, "/feed*.html", or "intranet.example/" for a whole host.'
-        raise checks.ValueProblem(f"{text!r} is no path, and no host with a path.", remedy)
+        raise checks.ValueProblem(f"{text!r} is neither a path nor a host with a path.", remedy)
     return text
 
 
@@ -94,22 +94,22 @@ def _records(value: object) -> object:
         except ValueError:
             reachable = False
         if not reachable:
-            raise checks.ValueProblem("The address names no host.", f'Write "{scheme}://host:port/…".')
+            raise checks.ValueProblem("The address has no host.", f'Write "{scheme}://host:port/…".')
         return text
     if scheme != "sqlite" or not mark:
         shown = f"{scheme}://…" if mark else text
-        raise checks.ValueProblem(f"{shown!r} names no store that is known.", example)
+        raise checks.ValueProblem(f"{shown!r} is not a known kind of store.", example)
     if not rest.startswith("/"):
-        raise checks.ValueProblem("There are three slashes before the path of a file.", example)
+        raise checks.ValueProblem("The path of a file needs three slashes before it.", example)
     if rest in ("/", "/:memory:") or rest.endswith("/"):
-        raise checks.ValueProblem("It names no file, and records must outlive the process.", example)
+        raise checks.ValueProblem("It names no file, but records must outlive the process.", example)
     if "?" in rest or "#" in rest:
         raise checks.ValueProblem("The address takes no parameters.", example)
     return text
 
 
 def _hidden(form: re.Pattern[str], what: str, remedy: str) -> checks.Check:
-    """Return a check of the shape of a text that no message may show."""
+    """Return a check of the form of a secret, which no message may show."""
 
     def check(value: object) -> object:
         if not form.fullmatch(checks.text(value)):
@@ -123,18 +123,18 @@ def _isp(value: object) -> object:
     text = checks.text(value)
     if text in ("ptr", "off") or (text.startswith("mmdb:") and len(text) > len("mmdb:")):
         return text
-    raise checks.ValueProblem(f"{text!r} is no source of ISP domains.", 'Write "ptr", "mmdb:FILE" or "off".')
+    raise checks.ValueProblem(f"{text!r} is not a source of ISP domains.", 'Write "ptr", "mmdb:FILE" or "off".')
 
 
 def _function(value: object) -> object:
-    """Return a function of the host site: a callable, or one that is named ``package.module:name``."""
+    """Return a function of the owner's site, given as a callable or as ``package.module:name``."""
     if callable(value):
         return _plain(value)
     text = checks.text(value)
     if not _CALLABLE.fullmatch(text):
-        raise checks.ValueProblem(f"{text!r} names no function.", 'Write "package.module:name".')
+        raise checks.ValueProblem(f"{text!r} does not name a function.", 'Write "package.module:name".')
     module, _, names = text.partition(":")
-    remedy = "It is imported when the site starts; where that runs in a circle, give the function itself in a mapping."
+    remedy = "It is imported when the site starts. To avoid a circular import, pass the function itself in a mapping."
     try:
         found: object = import_module(module)
         for name in names.split("."):
@@ -147,25 +147,23 @@ def _function(value: object) -> object:
 
 
 def _plain(found: Callable[..., object]) -> object:
-    """Refuse a coroutine function: nobody would wait for what it returns, and that is never false."""
+    """Refuse a coroutine function: it would never be awaited, and the coroutine it returns is always true."""
     if iscoroutinefunction(found) or iscoroutinefunction(type(found).__call__):
-        remedy = "Give a plain function; it is called in a thread, and may hand on what has to be awaited."
-        raise checks.ValueProblem("This is a coroutine function, which nobody would wait for.", remedy)
+        remedy = "Give a plain function. It is called in a thread, and may pass on work that has to be awaited."
+        raise checks.ValueProblem("This is a coroutine function, which would never be awaited.", remedy)
     return found
 
 
 def _shared_domain(value: object) -> object:
-    """Return a domain that browsers keep cookies for (RFC 6265bis, section 5.7)."""
-    remedy = "Write your own domain, in lower case and without a dot first: example.org."
+    """Return a domain that browsers accept cookies for (RFC 6265bis, section 5.7)."""
+    remedy = "Write your own domain, in lower case and without a leading dot: example.org."
     text = checks.text(value)
     if not _DOMAIN.fullmatch(text) or text.rpartition(".")[2].isdigit():
         raise checks.ValueProblem(f"{text!r} is not a domain.", remedy)
-    from consent_mw.public_suffix import is_public_suffix  # only who sets it waits for the list to be read
+    from consent_mw.public_suffix import is_public_suffix  # reading the list takes time; most sites do not need it
 
     if is_public_suffix(text):
-        raise checks.ValueProblem(
-            f"Anybody may register names under {text!r}, so browsers keep no cookie for it.", remedy
-        )
+        raise checks.ValueProblem(f"{text!r} is a public suffix, so browsers keep no cookie for it.", remedy)
     return text
 
 
@@ -188,7 +186,7 @@ def _day(value: object) -> object:
 #: An e-mail address as people write it: no quotes, comments or address literals.
 _MAILBOX = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+"
 _WORD = "Use lower-case letters, digits and single hyphens."
-_LINK = "Write the whole address with https:// first, or a path on this site such as /privacy."
+_LINK = "Write a full address that starts with https://, or a path on this site such as /privacy."
 _address = checks.shape(_ADDRESS, "an address", _LINK)
 _contact = checks.shape(
     re.compile(f"{_MAILBOX}|{_ADDRESS.pattern}", re.IGNORECASE),
@@ -197,7 +195,7 @@ _contact = checks.shape(
 )
 _language = checks.shape(service_rules.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
 
-#: Where each layout can stand.
+#: The positions of each layout.
 POSITIONS: Mapping[str, tuple[str, ...]] = {
     "bar": ("bottom", "top"),
     "corner": ("bottom-start", "bottom-end", "top-start", "top-end"),
@@ -226,7 +224,7 @@ SITE: Mapping[str, checks.Check] = {
     "release": checks.one_of(("in_place", "reload")),
     "reopen": checks.one_of(("button", "link")),
     "mount": checks.shape(_MOUNT, "a path to mount on", "Start with a slash, end without one: /_cmw."),
-    # Chrome and the cookie standard's next edition (rfc6265bis section 5.5) keep no cookie longer than 400 days.
+    # Chrome and the draft cookie standard (rfc6265bis section 5.5) keep no cookie longer than 400 days.
     "choice_days": checks.number(1, 400, "days", "; browsers keep no cookie longer"),
     "record_days": checks.number(1, 36_500, "days"),
     "hold_back": checks.number(65_536, 67_108_864, "bytes"),
@@ -246,7 +244,7 @@ SITE: Mapping[str, checks.Check] = {
     "layout": checks.one_of(tuple(POSITIONS)),
     "position": checks.one_of(tuple(dict.fromkeys(place for places in POSITIONS.values() for place in places))),
 }
-#: ``[paths]``: where the site is quiet, and where it is not touched.
+#: ``[paths]``: pages without a notice, and responses that are not changed.
 PATHS: Mapping[str, checks.Check] = {"quiet": checks.texts(_place), "untouched": checks.texts(_place)}
 STATS: Mapping[str, checks.Check] = {
     "password": _hidden(_HASH, "the hash of a password", "Run: consent-mw stats passwd"),
@@ -254,7 +252,7 @@ STATS: Mapping[str, checks.Check] = {
     "check": _function,
 }
 _colour = checks.shape(_COLOUR, "a colour", "Write it as #rrggbb.")
-#: ``[theme]``; ``[theme.dark]`` takes the colours alone.
+#: ``[theme]``; ``[theme.dark]`` takes only the colours.
 THEME: Mapping[str, checks.Check] = {
     **dict.fromkeys(COLOURS, _colour),
     "radius": checks.number(0, 40, "CSS pixels"),
@@ -297,9 +295,9 @@ SERVICE: Mapping[str, checks.Check] = {
     "policy": _address,
     "opt_out": _address,
     "safeguard": checks.one_of(tuple(filter(None, SAFEGUARDS))),
-    "retention_days": checks.number(0, 36_500, "days", "; 0 where nobody says"),
+    "retention_days": checks.number(0, 36_500, "days", "; 0 for unknown"),
     "lawful_basis": checks.one_of(LAWFUL_BASES),
-    "poster": checks.shape(_OWN_PATH, "a path on this site", "Write the path of a picture of yours: /static/film.jpg."),
+    "poster": checks.shape(_OWN_PATH, "a path on this site", "Write the path of your own picture: /static/film.jpg."),
     "embed": checks.flag,
     "manager": checks.flag,
     "signals": checks.texts(checks.one_of(VENDORS)),

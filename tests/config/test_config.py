@@ -296,7 +296,7 @@ hosts = [
         f"{file}:6: services[0].use: The catalogue has no service 'google-analytic'. Did you mean 'google-analytics'?",
         f"{file}:11: services[1].purposes[1]: There is no purpose 'statistic'. "
         "Known here: analytics, embeds, marketing, necessary, preferences. "
-        "A new purpose starts with [purposes.ID] and a label.",
+        "To add a purpose, write [purposes.ID] with a label.",
         f"{file}:13: services[1].hosts[0]: 'https://a.example/x' is an address, not a host. "
         "Write 'a.example' alone; every scheme is meant.",
         f"{file}:14: services[1].hosts[1]: 'b.example:8080' names a port. Write 'b.example': every port is meant.",
@@ -313,14 +313,14 @@ def test_a_file_is_named_as_the_owner_named_it(file: Path, monkeypatch: pytest.M
 def test_a_missing_file_is_told(file: Path) -> None:
     """A path that leads nowhere is an error that names it."""
     assert problem(file) == Problem(
-        str(file), "There is no such file.", "Correct the path, or leave it out to run on the defaults."
+        str(file), "There is no such file.", "Correct the path, or leave it out to use the defaults."
     )
 
 
 def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
     """A folder in the place of the file is an error."""
     assert problem(tmp_path) == Problem(
-        str(tmp_path), "The file cannot be read: Is a directory.", "Make it a file that this process may read."
+        str(tmp_path), "The file cannot be read: Is a directory.", "Make it readable for this process."
     )
 
 
@@ -369,8 +369,8 @@ def test_a_source_of_another_type_is_told() -> None:
         ),
         ({"purposes": {"analytics": {"lable": "x"}}}, "purposes.analytics.lable", "Did you mean 'label'?"),
         (service(host=["a.example"]), "services[0].host", "Did you mean 'hosts'?"),
-        (service(tracker=False), "services[0].tracker", "Leave it out; only the catalogue says what is a tracker."),
-        ({"site": {1: "x"}}, "site.1", "Write it as a text."),
+        (service(tracker=False), "services[0].tracker", "Leave it out; only the catalogue defines trackers."),
+        ({"site": {1: "x"}}, "site.1", "Write it as a string."),
         ({"site": {"a b": 1}}, "site.'a b'", "Known here: "),
     ],
 )
@@ -385,20 +385,20 @@ def test_an_unknown_key_is_told_with_the_nearest(source: Mapping[str, object], w
     [
         ({"site": []}, "site", "This is a list, not a table."),
         ({"purposes": []}, "purposes", "This is a list, not a table."),
-        ({"purposes": {"analytics": "x"}}, "purposes.analytics", "This is a text, not a table."),
+        ({"purposes": {"analytics": "x"}}, "purposes.analytics", "This is a string, not a table."),
         ({"services": {"id": "x"}}, "services", "This is a table, not a list of tables."),
-        ({"services": ["x"]}, "services[0]", "This is a text, not a table."),
-        ({"site": {"name": 1}}, "site.name", "This is a number, not a text."),
-        ({"site": {"name": None}}, "site.name", "This is nothing, not a text."),
-        ({"site": {"name": b"x"}}, "site.name", "This is a bytes, not a text."),
-        ({"site": {"choice_days": "180"}}, "site.choice_days", "This is a text, not a whole number."),
+        ({"services": ["x"]}, "services[0]", "This is a string, not a table."),
+        ({"site": {"name": 1}}, "site.name", "This is a number, not a string."),
+        ({"site": {"name": None}}, "site.name", "This is nothing, not a string."),
+        ({"site": {"name": b"x"}}, "site.name", "This is a bytes, not a string."),
+        ({"site": {"choice_days": "180"}}, "site.choice_days", "This is a string, not a whole number."),
         ({"site": {"choice_days": 1.5}}, "site.choice_days", "This is a number, not a whole number."),
         ({"site": {"choice_days": True}}, "site.choice_days", "This is true or false, not a whole number."),
         ({"site": {"allow_insecure_http": 1}}, "site.allow_insecure_http", "This is a number, not true or false."),
-        ({"site": {"languages": "en"}}, "site.languages", "This is a text, not a list."),
-        ({"site": {"languages": [1]}}, "site.languages[0]", "This is a number, not a text."),
-        (service(description=3), "services[0].description", "This is a number, not a text per language."),
-        (service(description={"en": 3}), "services[0].description.en", "This is a number, not a text."),
+        ({"site": {"languages": "en"}}, "site.languages", "This is a string, not a list."),
+        ({"site": {"languages": [1]}}, "site.languages[0]", "This is a number, not a string."),
+        (service(description=3), "services[0].description", "This is a number, not a table of texts by language."),
+        (service(description={"en": 3}), "services[0].description.en", "This is a number, not a string."),
     ],
 )
 def test_a_wrong_type_is_told(source: Mapping[str, object], where: str, what: str) -> None:
@@ -413,9 +413,9 @@ def test_a_wrong_type_is_told(source: Mapping[str, object], where: str, what: st
 @pytest.mark.parametrize(
     ("key", "value", "what"),
     [
-        ("name", " ", "The text is empty."),
-        ("name", "a\x00b", "The text holds a control character."),
-        ("name", "a\ud800b", "The text holds a control character."),
+        ("name", " ", "The string is empty."),
+        ("name", "a\x00b", "The string contains a control character."),
+        ("name", "a\ud800b", "The string contains a control character."),
         ("contact", "support at example.org", "'support at example.org' is not an address."),
         ("contact", "javascript:alert(1)", "'javascript:alert(1)' is not an address."),
         ("contact", "privacy@localhost", "'privacy@localhost' is not an address."),
@@ -431,7 +431,7 @@ def test_a_wrong_type_is_told(source: Mapping[str, object], where: str, what: st
         ("cookie_domain", ".Example.org", "'.Example.org' is not a domain."),
         ("layout", "modal", "'modal' is not known here."),
         ("position", "left", "'left' is not known here."),
-        ("guard", "yes", "This is a text, not true or false."),
+        ("guard", "yes", "This is a string, not true or false."),
         ("release", "inplace", "'inplace' is not known here."),
         ("reopen", "none", "'none' is not known here."),
         ("mount", "_cmw", "'_cmw' is not a path to mount on."),
@@ -448,13 +448,13 @@ def test_a_wrong_type_is_told(source: Mapping[str, object], where: str, what: st
         ("hold_back", 67_108_865, "67108865 is out of range."),
         ("languages", [], "The list is empty."),
         ("languages", ["english"], "'english' is not a language tag."),
-        ("languages", ["en", "en"], "'en' stands here twice."),
-        ("records", "consent.db", "'consent.db' names no store that is known."),
-        ("records", "mysql://db/x", "'mysql://…' names no store that is known."),
-        ("records", "sqlite://consent.db", "There are three slashes before the path of a file."),
-        ("records", "sqlite:///", "It names no file, and records must outlive the process."),
-        ("records", "sqlite:///:memory:", "It names no file, and records must outlive the process."),
-        ("records", "sqlite:///data/", "It names no file, and records must outlive the process."),
+        ("languages", ["en", "en"], "'en' occurs twice."),
+        ("records", "consent.db", "'consent.db' is not a known kind of store."),
+        ("records", "mysql://db/x", "'mysql://…' is not a known kind of store."),
+        ("records", "sqlite://consent.db", "The path of a file needs three slashes before it."),
+        ("records", "sqlite:///", "It names no file, but records must outlive the process."),
+        ("records", "sqlite:///:memory:", "It names no file, but records must outlive the process."),
+        ("records", "sqlite:///data/", "It names no file, but records must outlive the process."),
         ("records", "sqlite:///c.db?mode=ro", "The address takes no parameters."),
     ],
 )
@@ -490,7 +490,7 @@ def test_records_must_outlive_choices() -> None:
     found = problem({"site": {"record_days": 90}})
     assert (found.where, found.what) == (
         "site.record_days",
-        "A record is kept for 90 days, and the choice it proves counts for 180.",
+        "A record is kept for 90 days, but the choice it proves counts for 180.",
     )
 
 
@@ -500,7 +500,7 @@ def test_records_must_outlive_choices() -> None:
 def test_a_remote_store_needs_keys_from_the_environment(url: str) -> None:
     """Machines that share records must sign alike: without keys in the environment the site does not start."""
     assert [found.what for found in problems({"site": {"records": url}})] == [
-        "Records are shared, and the environment variable CONSENT_KEYS holds no keys.",
+        "The records are shared, but the environment variable CONSENT_KEYS holds no keys.",
     ]
 
 
@@ -514,7 +514,7 @@ def test_a_remote_store_gets_a_spool(tmp_path: Path) -> None:
 def test_a_local_store_takes_no_spool() -> None:
     """A spool beside a local file would only be a second place to lose records in."""
     found = problem({"site": {"spool": "spool.db"}})
-    what = "The records are on this machine already, so nothing needs to wait elsewhere."
+    what = "The records are on this machine, so they need no spool."
     assert found == Problem("site.spool", what, "Leave it out.")
 
 
@@ -541,7 +541,7 @@ def test_nobody_may_look_at_the_stats_unasked() -> None:
     [
         ({"password": "letmein"}, "This is not the hash of a password.", "Run: consent-mw stats passwd"),
         ({"token": "letmein"}, "This is not the SHA-256 of a token.", "Run: consent-mw stats token"),
-        ({"check": "letmein"}, "'letmein' names no function.", 'Write "package.module:name".'),
+        ({"check": "letmein"}, "'letmein' does not name a function.", 'Write "package.module:name".'),
     ],
 )
 def test_a_bad_way_in_is_told_without_its_secret(table: dict[str, object], what: str, remedy: str) -> None:
@@ -566,8 +566,8 @@ def test_a_check_may_be_named_or_given() -> None:
 @pytest.mark.parametrize(
     ("domain", "what"),
     [
-        ("co.uk", "Anybody may register names under 'co.uk', so browsers keep no cookie for it."),
-        ("github.io", "Anybody may register names under 'github.io', so browsers keep no cookie for it."),
+        ("co.uk", "'co.uk' is a public suffix, so browsers keep no cookie for it."),
+        ("github.io", "'github.io' is a public suffix, so browsers keep no cookie for it."),
         ("localhost", "'localhost' is not a domain."),
         (".example.org", "'.example.org' is not a domain."),
         ("Example.org", "'Example.org' is not a domain."),
@@ -595,7 +595,7 @@ async def nobody_waits(*things: object) -> bool:
 @pytest.mark.parametrize("table", [{"stats": {"check": nobody_waits}}, {"site": {"on_change": nobody_waits}}])
 def test_a_coroutine_function_is_refused(table: dict[str, object]) -> None:
     """What a coroutine function returns is true whatever it would say: it neither guards nor hears anything."""
-    assert problem(table).what == "This is a coroutine function, which nobody would wait for."
+    assert problem(table).what == "This is a coroutine function, which would never be awaited."
 
 
 @pytest.mark.parametrize(
@@ -604,10 +604,10 @@ def test_a_coroutine_function_is_refused(table: dict[str, object]) -> None:
         ("id", "House Stats", "'House Stats' is not an id."),
         ("id", "a--b", "'a--b' is not an id."),
         ("id", "youtube", "'youtube' is a service of the catalogue."),
-        ("id", "analytics", "'analytics' has a meaning already."),
-        ("id", "unknown", "'unknown' has a meaning already."),
+        ("id", "analytics", "'analytics' is a reserved id."),
+        ("id", "unknown", "'unknown' is a reserved id."),
         ("purposes", [], "The list is empty."),
-        ("purposes", ["necessary", "analytics"], "What is necessary has no second purpose."),
+        ("purposes", ["necessary", "analytics"], "A necessary service cannot have a second purpose."),
         ("hosts", ["*.a.example"], "'*.a.example' starts with a wildcard."),
         ("hosts", ["//a.example"], "'//a.example' is an address, not a host."),
         ("hosts", ["user@a.example"], "'user@a.example' is not a host."),
@@ -619,7 +619,7 @@ def test_a_coroutine_function_is_refused(table: dict[str, object]) -> None:
         ("hosts", ["1.2.3"], "'1.2.3' is not a host."),
         ("hosts", ["a" * 64 + ".example"], f"'{'a' * 64}.example' is not a host."),
         ("hosts", ["a.example/ö"], "'a.example/ö' has a path with characters that no address holds."),
-        ("hosts", ["a.example", "A.example"], "'A.example' stands here twice."),
+        ("hosts", ["a.example", "A.example"], "'A.example' occurs twice."),
         ("paths", ["matomo.php"], "'matomo.php' is not a path rule."),
         ("paths", ["/"], "'/' is not a path rule."),
         ("inline", ["x"], "'x' is not a code signature."),
@@ -627,9 +627,9 @@ def test_a_coroutine_function_is_refused(table: dict[str, object]) -> None:
         ("elements", ["<amp-ad>"], "'<amp-ad>' is not an element rule."),
         ("cookies", ["a b"], "'a b' is not a cookie name."),
         ("cookies", ["a=b"], "'a=b' is not a cookie name."),
-        ("cookies", ["*"], "'*' would catch the names of others too."),
-        ("cookies", ["_*"], "'_*' would catch the names of others too."),
-        ("storage", ["**"], "'**' would catch the names of others too."),
+        ("cookies", ["*"], "'*' would match unrelated names too."),
+        ("cookies", ["_*"], "'_*' would match unrelated names too."),
+        ("storage", ["**"], "'**' would match unrelated names too."),
         ("country", "UK ", "'UK ' is not an ISO 3166-1 alpha-2 code."),
         ("policy", "example.org/privacy", "'example.org/privacy' is not an address."),
         ("opt_out", "ftp://a.example/", "'ftp://a.example/' is not an address."),
@@ -637,7 +637,7 @@ def test_a_coroutine_function_is_refused(table: dict[str, object]) -> None:
         ("retention_days", -1, "-1 is out of range."),
         ("lawful_basis", "legitimate interest", "'legitimate interest' is not known here."),
         ("lawful_basis", "contract", "House stats is held until the visitor opts in, so it rests on consent."),
-        ("embed", "yes", "This is a text, not true or false."),
+        ("embed", "yes", "This is a string, not true or false."),
         ("description", {"english": "x"}, "'english' is not a language tag."),
     ],
 )
@@ -680,7 +680,9 @@ def test_a_catalogue_id_that_is_unknown_is_told_by_its_name_too() -> None:
 
 def test_a_catalogue_id_that_resembles_nothing_is_told() -> None:
     """Where nothing is near, the remedy is a service of one's own."""
-    assert problem({"services": [{"use": "zzz"}]}).remedy == "A service of your own has an id instead."
+    assert (
+        problem({"services": [{"use": "zzz"}]}).remedy == "To describe a service of your own, write id instead of use."
+    )
 
 
 def test_a_catalogue_service_keeps_its_id() -> None:
@@ -698,14 +700,14 @@ def test_the_other_keys_of_an_unknown_service_are_still_checked() -> None:
 def test_a_service_that_is_declared_twice_is_told() -> None:
     """The second declaration names the first."""
     found = problem({"services": [{"use": "youtube"}, {"use": "youtube"}]})
-    assert (found.where, found.what) == ("services[1]", "'youtube' is declared already, by services[0].")
+    assert (found.where, found.what) == ("services[1]", "'youtube' is already declared, by services[0].")
 
 
 @pytest.mark.parametrize(
     ("purposes", "where", "what"),
     [
         ({"my stats": {"label": "x"}}, "purposes.'my stats'", "'my stats' is not an id."),
-        ({"support": {}}, "purposes.support", "A purpose of your own has no name that visitors could read."),
+        ({"support": {}}, "purposes.support", "This purpose of your own has no label for visitors to read."),
         ({"youtube": {"label": "x"}}, "purposes.youtube", "'youtube' is the id of a service."),
         ({"unknown": {"label": "x"}}, "purposes.unknown", "'unknown' is the id of a service."),
     ],
@@ -758,7 +760,7 @@ def test_a_tracker_of_the_catalogue_is_never_necessary(declared: Mapping[str, ob
 def test_a_tracker_under_another_name_is_never_necessary(sign: str, written: str) -> None:
     """A service of one's own that catches a known tracker cannot be necessary either."""
     found = problem(service(purposes=["necessary"], **{sign: [written]}))
-    assert (found.where, found.what.rpartition(" also marks ")[0]) == (f"services[0].{sign}[0]", repr(written))
+    assert (found.where, found.what.rpartition(" also matches ")[0]) == (f"services[0].{sign}[0]", repr(written))
 
 
 @pytest.mark.parametrize(
@@ -811,21 +813,23 @@ def test_a_text_may_be_in_a_plural_form_of_its_language() -> None:
     ("texts", "where", "what", "remedy"),
     [
         ([], "texts", "This is a list, not a table.", "[texts]"),
-        ({"de": "x"}, "texts.de", "This is a text, not a table.", "[texts.de]"),
+        ({"de": "x"}, "texts.de", "This is a string, not a table.", "[texts.de]"),
         ({"german!": {}}, "texts.'german!'", "'german!' is not a language tag.", "en, de, pt-BR"),
-        ({"no": {}, "nb": {}}, "texts.nb", "The language 'nb' stands here twice.", "Merge"),
+        ({"no": {}, "nb": {}}, "texts.nb", "The language 'nb' occurs twice.", "Merge"),
         ({"de": {"baner.title": "x"}}, "texts.de.'baner.title'", "There is no such text.", "'banner.title'?"),
         ({"de": {"banner": {"titel": "x"}}}, "texts.de.banner.titel", "There is no such text.", "'banner.title'"),
         ({"de": {"zzz": "x"}}, "texts.de.zzz", "There is no such text.", "docs/languages.md"),
         ({"de": {"plural.one": "n = 1"}}, "texts.de.'plural.one'", "There is no such text.", ""),
         ({"de": {"page.days.few": "{count}"}}, "texts.de.'page.days.few'", "There is no such text.", ""),
-        ({"de": {"banner.title": 1}}, "texts.de.'banner.title'", "This is a number, not a text.", ""),
-        ({"de": {"banner.title": " "}}, "texts.de.'banner.title'", "The text is empty.", "leave the key out"),
+        ({"de": {"banner.title": 1}}, "texts.de.'banner.title'", "This is a number, not a string.", ""),
+        ({"de": {"banner.title": " "}}, "texts.de.'banner.title'", "The string is empty.", "leave the key out"),
         ({"de": {"page.day": "Heute"}}, "texts.de.'page.day'", "{date} is missing.", "Put {date} where"),
         ({"de": {"page.days.other": "viele Tage"}}, "texts.de.'page.days.other'", "{count} is missing.", "Put {count}"),
         ({"ru": {"page.days.one": "день"}}, "texts.ru.'page.days.one'", "{count} is missing.", "Put {count}"),
-        ({"de": {"page.back": "{name}"}}, "texts.de.'page.back'", "Nothing fills {name} here.", "Leave it out"),
-        ({"de": {"page.day": "{date} {dat}"}}, "texts.de.'page.day'", "Nothing fills {dat} here.", "'date'?"),
+        ({"de": {"page.back": "{name}"}}, "texts.de.'page.back'", "{name} is not a placeholder of this text.",
+         "Leave it out"),
+        ({"de": {"page.day": "{date} {dat}"}}, "texts.de.'page.day'", "{dat} is not a placeholder of this text.",
+         "'date'?"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_text_is_told(texts: object, where: str, what: str, remedy: str) -> None:
@@ -943,7 +947,7 @@ def test_a_look_is_read_with_its_dark_half() -> None:
         ({"dark": {"radius": 4}}, "theme.dark.radius", "This key is not known."),
         ({"font": "a;b{c}"}, "theme.font", "'a;b{c}' is not a list of font families."),
         ({"radius": 41}, "theme.radius", "41 is out of range."),
-        ({"dark": "x"}, "theme.dark", "This is a text, not a table."),
+        ({"dark": "x"}, "theme.dark", "This is a string, not a table."),
         ([], "theme", "This is a list, not a table."),
     ],
 )
@@ -956,9 +960,9 @@ def test_a_mistake_in_the_look_is_told(theme: object, where: str, what: str) -> 
 @pytest.mark.parametrize(
     ("layout", "position", "what"),
     [
-        ("bar", "top-end", "The layout 'bar' cannot stand at 'top-end'."),
-        ("corner", "top", "The layout 'corner' cannot stand at 'top'."),
-        ("dialog", "bottom", "The layout 'dialog' cannot stand at 'bottom'."),
+        ("bar", "top-end", "The layout 'bar' has no position 'top-end'."),
+        ("corner", "top", "The layout 'corner' has no position 'top'."),
+        ("dialog", "bottom", "The layout 'dialog' has no position 'bottom'."),
     ],
 )
 def test_a_position_belongs_to_its_layout(layout: str, position: str, what: str) -> None:
@@ -982,7 +986,7 @@ def test_changes_are_read_the_latest_first(tmp_path: Path) -> None:
         ([{"date": "2026-11-01"}], "changes[0]", "The change has no text."),
         ([{"date": "1 May", "text": "A"}], "changes[0].date", "'1 May' is not a date."),
         ([{"date": 5, "text": "A"}], "changes[0].date", "This is a number, not a date."),
-        (["A"], "changes[0]", "This is a text, not a table."),
+        (["A"], "changes[0]", "This is a string, not a table."),
     ],
 )
 def test_a_mistake_in_a_change_is_told(changes: object, where: str, what: str) -> None:

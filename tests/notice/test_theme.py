@@ -116,8 +116,8 @@ def test_no_theme_sets_one_button_apart(key: str, dark: bool) -> None:
     """Whoever looks for a colour of one button is told that both have the same."""
     (problem,) = refused({"dark": {key: "#000000"}} if dark else {key: "#000000"})
     assert (problem.what, problem.remedy) == (
-        "A theme colours accept and reject alike.",
-        "Set main, over and on: for both.",
+        "Accept and reject share their colours.",
+        "Set main, over and on; they apply to both.",
     )
 
 
