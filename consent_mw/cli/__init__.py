@@ -1,9 +1,9 @@
 """
 The command line: ``consent-mw``, also as ``python -m consent_mw``.
 
-Each command is in a module that is imported when the command runs, so that ``--help`` and completion are quick. Exit
-codes: 0 for success, 1 if a check found something, 2 if the command could not run: a mistake in the command or the
-configuration, or a store that does not work.
+Each command's module is imported only when the command runs, so that ``--help`` and completion are quick. Exit codes:
+0 for success, 1 if a check found something, 2 if the command could not run because of a mistake in the command or the
+configuration, or because the store does not work.
 """
 
 from __future__ import annotations
@@ -54,26 +54,24 @@ _STATS = "consent_mw.cli.stats"
 
 #: Every command, in the order of the list.
 COMMANDS = {
-    "check": CommandInfo(
-        "consent_mw.cli.check", "check", "Check the configuration, and what is missing in a language."
-    ),
+    "check": CommandInfo("consent_mw.cli.check", "check", "Check the configuration, and find missing translations."),
     "audit": CommandInfo(_AUDIT, "audit", "Show what a site loads before, after and against a choice."),
-    "init": CommandInfo(_AUDIT, "init", "Write a first consent.toml, from what a site's pages load."),
+    "init": CommandInfo(_AUDIT, "init", "Write a first consent.toml from what a site's pages load."),
     "shadow": CommandInfo("consent_mw.cli.shadow", "shadow", 'Show what would be held, with mode = "report".'),
     "catalogue": CommandInfo(
         "consent_mw.cli.catalogue",
         "catalogue",
-        "Show and search the services that are known; check entries of your own.",
+        "Show and search the known services; check your own entries.",
     ),
-    "preview": CommandInfo("consent_mw.cli.preview", "preview", "Show the notice in every look, side by side."),
-    "ledger": CommandInfo(_LEDGER, "ledger", "Check, seal, export, purge, back up the ledger; erase a record."),
-    "receipt": CommandInfo(_LEDGER, "receipt", "Show a receipt, or check the file of one."),
-    "notice": CommandInfo(_LEDGER, "notice", "Show the exact notice that a record names."),
-    "records": CommandInfo(_LEDGER, "records", "Bring the store up to date."),
-    "spool": CommandInfo("consent_mw.cli.spool", "spool", "Show what waits for the store on this machine; send it on."),
+    "preview": CommandInfo("consent_mw.cli.preview", "preview", "Show all variants of the notice, side by side."),
+    "ledger": CommandInfo(_LEDGER, "ledger", "Verify, seal, export, purge, back up the ledger; erase a record."),
+    "receipt": CommandInfo(_LEDGER, "receipt", "Show a receipt, or verify a downloaded one."),
+    "notice": CommandInfo(_LEDGER, "notice", "Show the exact notice that a record refers to."),
+    "records": CommandInfo(_LEDGER, "records", "Migrate the store to this version."),
+    "spool": CommandInfo("consent_mw.cli.spool", "spool", "Show the spool of this machine; send it to the store."),
     "keys": CommandInfo("consent_mw.cli.keys", "keys", "List, add, promote and retire signing keys."),
-    "stats": CommandInfo(_STATS, "stats", "Show consent rates; set the password of their pages."),
-    "report": CommandInfo(_STATS, "report", "Report consent rates, and fail when they drop."),
+    "stats": CommandInfo(_STATS, "stats", "Show consent rates; set the password for their pages."),
+    "report": CommandInfo(_STATS, "report", "Report consent rates, and fail if they drop."),
     "demo-data": CommandInfo(_STATS, "demo_data", "Fill an empty store with synthetic visits."),
 }
 
@@ -101,7 +99,7 @@ class Owner:
     The site that a command runs on, with its keys and its records.
 
     Args:
-        config: The path of a consent.toml; empty for ``consent.toml`` in this folder, or else the defaults.
+        config: The path of a consent.toml; empty for ``consent.toml`` in the current folder, or else the defaults.
         site: The site itself, if a framework's settings describe it.
     """
 
@@ -147,7 +145,7 @@ class Owner:
         site = self.site
         file = site.records.removeprefix("sqlite:///") if site.records.startswith("sqlite:///") else ""
         if file and not make and not os.path.exists(file):
-            raise Unable(f"There are no records at {file}: name the site's consent.toml by --config.")
+            raise Unable(f"There are no records at {file}: name the site's consent.toml with --config.")
         # The spool belongs to the processes that serve the site: do not create it here.
         spool = site.spool if site.spool and os.path.exists(site.spool) else ""
         records = open_records(site.records, site=site.id, spool=spool)
@@ -158,11 +156,11 @@ class Owner:
 
 
 class Unable(ConsentError):
-    """The command cannot run; the message says why, and what to do."""
+    """The command cannot run; the message gives the reason and the remedy."""
 
 
 def clean(text: str) -> str:
-    """Return a text without terminal control characters: stores and files may contain anything."""
+    """Return a string with control characters escaped: stores and files may contain anything."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
@@ -173,12 +171,12 @@ def clean(text: str) -> str:
     metavar="FILE",
     envvar="CONSENT_CONFIG",
     default="",
-    help="The site's configuration; also CONSENT_CONFIG. Without it: consent.toml in this folder, or the defaults.",
+    help="The site's configuration; default: CONSENT_CONFIG, consent.toml in the current folder, or the defaults.",
 )
 @click.version_option(package_name="consent_mw", prog_name="consent-mw", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, config: str) -> None:
-    """Consent records of a site: prove them, hand them out, and see the rates."""
+    """Manage a site's consent: configuration, records, keys and rates."""
     ctx.obj = ctx.obj or Owner(config)
     if os.environ.get("NO_COLOR"):
         ctx.color = False
@@ -222,7 +220,7 @@ def _run(args: Sequence[str] | None, owner: Owner | None) -> int:
         click.echo(clean(str(error)), err=True)
         return UNABLE
     except BrokenPipeError:
-        # The reader of the output is gone. Without this, Python would complain again at exit.
+        # Nobody reads the output any more. Without this, Python would report the broken pipe again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNABLE
     return code if isinstance(code, int) else 0

@@ -15,7 +15,7 @@ from consent_mw.cli import clean
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 @click.pass_obj
 def blocked(owner: Owner, since: str, as_json: bool) -> int:
-    """Show the hosts that a Content-Security-Policy stopped, as browsers reported (csp_reports)."""
+    """Show the hosts that a Content-Security-Policy blocked, as reported by browsers (csp_reports)."""
     from consent_mw import stats as figures
     from consent_mw.stats.blocked import by_host
 
@@ -30,9 +30,9 @@ def blocked(owner: Owner, since: str, as_json: bool) -> int:
         click.echo(json.dumps(rows, indent=2))
         return 0
     if not found:
-        click.echo("No host was reported often enough to be shown in this time.")
+        click.echo("No host was reported often enough in this period to be shown.")
         if not owner.site.csp_reports:
-            click.echo("Browsers report nothing: csp_reports is not set.")
+            click.echo("Browsers send no reports, because csp_reports is not set.")
         return 0
     width = max(len(host) for host, _, _ in found)
     click.echo(click.style(f"{'Host':<{width}}  {'Reports':>9}  Last", bold=True))

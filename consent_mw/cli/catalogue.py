@@ -1,4 +1,4 @@
-"""``consent-mw catalogue``: the services that are known, and an owner's own entries."""
+"""``consent-mw catalogue``: the known services, and an owner's own entries."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from consent_mw.errors import Problem
     from consent_mw.html.match import Matcher
 
-#: An address in what was searched for: with a scheme, or a protocol-relative one in quotes.
+#: A URL in the search text: with a scheme, or protocol-relative in quotes.
 _ADDRESS = re.compile(r"https?://[^\s\"'<>()]+|(?<=[\"'])//[^\s\"'<>()]+", re.IGNORECASE)
-#: A host without a scheme, perhaps with a path.
+#: A host without a scheme, optionally with a path.
 _BARE_HOST = re.compile(r"(?://)?(?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:/?]\S*)?", re.IGNORECASE)
-#: What `show` prints of an entry, in this order.
+#: The fields that `show` prints, in this order.
 _FACTS = [
     "name",
     "vendor",
@@ -61,7 +61,7 @@ _FACTS = [
 ]
 
 _ENTRY = """\
-# An entry of the catalogue. Put it in a file that ends in .toml, in the folder that consent.toml names:
+# A catalogue entry. Put it in a .toml file, in the folder that consent.toml names:
 #   [site]
 #   catalogue = "services"
 # Then run: consent-mw catalogue check services
@@ -71,28 +71,28 @@ id = "{id}"
 name = "{name}"  # as visitors know it
 vendor = "Vendor Ltd"  # the company behind it
 country = "US"  # where the data goes: ISO 3166-1 alpha-2
-# What it does, in one of the words that consent-mw catalogue list --kind takes.
+# One of the kinds that consent-mw catalogue list --kind takes.
 kind = "web-analytics"
-# Of necessary, preferences, analytics, marketing, embeds; necessary alone is never held.
+# From: necessary, preferences, analytics, marketing, embeds. A service that is only necessary is never held.
 purposes = ["analytics"]
-tracker = true  # nobody may declare it necessary
-# embed = true  # its frames show something that a visitor looks at
+tracker = true  # it can never be declared necessary
+# embed = true  # its frames show visible content
 # manager = true  # it loads other tags
 
-# How it looks in a page; at least one of these four.
-hosts = ["{id}.example"]  # with all below them; or example.com/path, or example.*
-# paths = ["/{id}.js"]  # on any host, your own too
+# How to recognise it in a page; at least one of these four.
+hosts = ["{id}.example"]  # includes subdomains; or example.com/path, or example.*
+# paths = ["/{id}.js"]  # on any host, including your own
 # inline = ["{function}("]  # code in a script
 # elements = ["widget-{id}[key]"]  # markup that a library turns into requests
-# Where its embed stands that a script makes: visitors find a panel there that offers to load it.
+# Where a script places its embed: visitors see a panel there that offers to load it.
 # places = [".{id}-widget", "script[src*={id}.example]", "script: {function}.show("]
 
-# What it leaves in the browser. * stands for the part of a name that changes.
+# What it stores in the browser. * matches the part of a name that varies.
 # cookies = ["_{function}", "_{function}_*"]
 # cookie_days = {{ _{function} = 390 }}  # 0 for the session
 # storage = ["{function}_id"]  # localStorage and sessionStorage
 # databases = ["{function}-db"]  # IndexedDB
-# queue = ["{function}()"]  # globals that its snippet leaves: an array is _paq[], a function fbq()
+# queue = ["{function}()"]  # globals that its snippet defines: an array as _paq[], a function as fbq()
 
 policy = "https://{id}.example/privacy"
 # opt_out = "https://{id}.example/opt-out"
@@ -101,18 +101,18 @@ policy = "https://{id}.example/privacy"
 source = "general knowledge"  # or the https address of the vendor's documentation
 description.en = "Counts visits to this site."
 # description.de = "Zählt Besuche auf dieser Seite."
-# The code that the vendor tells owners to paste, with made-up ids.
+# The code that the vendor tells owners to paste, with sample ids.
 snippet = '''<script async src="https://{id}.example/tag.js"></script>'''
 """
 
 
 @click.group()
 def catalogue() -> None:
-    """Show and search the services that are known; check entries of your own."""
+    """Show and search the known services; check your own entries."""
 
 
 def _known(owner: Owner) -> Mapping[str, Service]:
-    """Return every service that the site knows: the built-in ones, and those of its owner's folder."""
+    """Return every service that the site knows: the built-in ones, and those in its owner's folder."""
     from consent_mw.catalogue.definitions import joined
     from consent_mw.core.model import UNKNOWN_SERVICE
 
@@ -121,9 +121,9 @@ def _known(owner: Owner) -> Mapping[str, Service]:
 
 
 @catalogue.command("list")
-@click.option("--kind", metavar="KIND", default="", help="Only what does this, such as web-analytics.")
-@click.option("--purpose", metavar="PURPOSE", default="", help="Only what is for this purpose, such as marketing.")
-@click.option("--country", metavar="CC", default="", help="Only what sends data to this country, such as US.")
+@click.option("--kind", metavar="KIND", default="", help="Only services of this kind, such as web-analytics.")
+@click.option("--purpose", metavar="PURPOSE", default="", help="Only services with this purpose, such as marketing.")
+@click.option("--country", metavar="CC", default="", help="Only services that send data to this country, such as US.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.pass_obj
 def list_(owner: Owner, kind: str, purpose: str, country: str, as_json: bool) -> int:
@@ -136,7 +136,7 @@ def list_(owner: Owner, kind: str, purpose: str, country: str, as_json: bool) ->
     }
     for option, (given, values) in choices.items():
         if given and given not in values:
-            raise click.UsageError(f"There is no service of the {option} {given!r}. Known: {', '.join(values)}.")
+            raise click.UsageError(f"There is no service with the {option} {given!r}. Known: {', '.join(values)}.")
     found = [
         service
         for service in services
@@ -160,7 +160,7 @@ def list_(owner: Owner, kind: str, purpose: str, country: str, as_json: bool) ->
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.pass_obj
 def show(owner: Owner, id_: str, as_json: bool) -> int:
-    """Show all that is known about the service ID, and where the facts come from."""
+    """Show all facts about the service ID, with their source."""
     known = _known(owner)
     service = known.get(id_)
     if service is None:
@@ -178,7 +178,7 @@ def show(owner: Owner, id_: str, as_json: bool) -> int:
         lines = list(_lines(key, value))
         for number, line in enumerate(lines):
             click.echo(f"  {(key.replace('_', ' ') if not number else '').ljust(width)}{clean(line)}")
-    click.echo(f"  {'source'.ljust(width)}{clean(str(entry.get('source') or 'not said'))}")
+    click.echo(f"  {'source'.ljust(width)}{clean(str(entry.get('source') or 'not stated'))}")
     click.echo(f"  {'file'.ljust(width)}{clean(file)}")
     return 0
 
@@ -189,9 +189,9 @@ def show(owner: Owner, id_: str, as_json: bool) -> int:
 @click.pass_obj
 def search(owner: Owner, words: tuple[str, ...], as_json: bool) -> int:
     """
-    Say which service WORDS belong to: a name, a vendor, a host, a cookie, code, or an address.
+    Find the services that match WORDS: a name, a vendor, a host, a cookie, code, or a URL.
 
-    Quote code for the shell. Exits with 1 where nothing is found.
+    Quote code for the shell. Exits with 1 if nothing is found.
     """
     known = _known(owner)
     text = " ".join(words).strip()
@@ -206,7 +206,7 @@ def search(owner: Owner, words: tuple[str, ...], as_json: bool) -> int:
         ]
         _table(("ID", "NAME", "VENDOR", "FOUND BY"), rows)
     else:
-        click.echo("No service is known by that. consent-mw catalogue new ID prints an entry to fill in.")
+        click.echo("No service matches. consent-mw catalogue new ID prints an entry to fill in.")
     return 0 if found else FOUND
 
 
@@ -216,10 +216,10 @@ def search(owner: Owner, words: tuple[str, ...], as_json: bool) -> int:
 @click.pass_obj
 def check(owner: Owner, folder: Path | None, as_json: bool) -> int:
     """
-    Check the entries in FOLDER, or the built-in ones and those of the site's own folder.
+    Check the entries in FOLDER, or the built-in ones and those in the site's own folder.
 
-    Each mistake is told with its place and what to do: fields, ids that stand
-    twice, marks that two services share. Exits with 1 where there is one.
+    Reports every mistake with its place and remedy: wrong fields, duplicate ids,
+    signatures that two services share. Exits with 1 if there is one.
     """
     from consent_mw import catalogue as built_in
     from consent_mw.catalogue.definitions import built_in_texts
@@ -237,7 +237,7 @@ def check(owner: Owner, folder: Path | None, as_json: bool) -> int:
         folder = Path(own) if own else None
     if folder is not None:
         if not folder.is_dir():
-            raise Unable(f"There is no folder {folder}: name the one that holds your entries.")
+            raise Unable(f"There is no folder {folder}: name the folder with your entries.")
         try:
             number += len(read_folder(folder, str(folder)))
         except CatalogueError as error:
@@ -250,7 +250,7 @@ def check(owner: Owner, folder: Path | None, as_json: bool) -> int:
             click.echo(clean(str(problem)))
         click.echo(f"{count(len(problems), 'mistake')}.")
     else:
-        click.echo(f"Fine: {count(number, 'service')}.")
+        click.echo(f"OK: {count(number, 'service')}.")
     return FOUND if problems else 0
 
 
@@ -273,7 +273,7 @@ def new(owner: Owner, id_: str) -> int:
 
 
 def _search(known: Mapping[str, Service], text: str) -> dict[str, str]:
-    """Return the ids that a text belongs to, with the reason, the surest first."""
+    """Return the ids of services that match a text, with the reason, best matches first."""
     from consent_mw.html.match import Matcher
     from consent_mw.html.urls import Url
 
@@ -309,7 +309,7 @@ def _search(known: Mapping[str, Service], text: str) -> dict[str, str]:
 
 
 def _addresses(matcher: Matcher, text: str, page: object) -> Iterator[str]:
-    """Yield the services that requests for the addresses in a text go to."""
+    """Yield the services that the URLs in a text belong to."""
     from consent_mw.html.urls import Url
 
     base = page if isinstance(page, Url) else None
@@ -321,13 +321,13 @@ def _addresses(matcher: Matcher, text: str, page: object) -> Iterator[str]:
 
 
 def _written(owner: Owner, id_: str) -> tuple[str, Mapping[str, object]]:
-    """Return the file that defines a service, and the entry as it is written there."""
+    """Return the file that defines a service, and its entry there."""
     from consent_mw.catalogue.definitions import built_in_texts
     from consent_mw.catalogue.definitions import texts_of
 
     folder = owner.site.catalogue
     texts = {**built_in_texts(), **(texts_of(Path(folder), folder) if folder else {})}
-    # An owner's files come last, and the last that defines it counts. Only files that name it are parsed.
+    # An owner's files come last, and the last definition counts. Only files that contain the id are parsed.
     for file, text in reversed(texts.items()):
         if id_ in text:
             for entry in tomllib.loads(text).get("services", ()):
@@ -337,7 +337,7 @@ def _written(owner: Owner, id_: str) -> tuple[str, Mapping[str, object]]:
 
 
 def _lines(key: str, value: object) -> Iterator[str]:
-    """Yield how a fact is printed; nothing where it is empty."""
+    """Yield the printed lines of a fact; none if it is empty."""
     if isinstance(value, Mapping):
         yield from (f"{name}: {_days(item) if key == 'cookie_days' else item}" for name, item in value.items())
     elif isinstance(value, tuple):
@@ -371,7 +371,7 @@ def _row(service: Service) -> dict[str, object]:
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print rows in columns under a heading; what is long is cut, so that a row stays a line."""
+    """Print rows in columns under a heading; long cells are cut, so that each row is one line."""
     cut = [tuple(text if len(text) <= 36 else text[:35] + "…" for text in map(clean, row)) for row in rows]
     widths = [max(len(row[column]) for row in (head, *cut)) for column in range(len(head))]
     for number, row in enumerate((head, *cut)):

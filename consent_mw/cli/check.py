@@ -1,4 +1,4 @@
-"""``consent-mw check``: checks the configuration, and lists texts that visitors get in another language."""
+"""``consent-mw check``: checks the configuration, and lists missing translations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from consent_mw.cli import Owner
 if TYPE_CHECKING:
     from consent_mw.core.model import Site
 
-#: How many disputed services of a kind are named in a line.
+#: Most disputed services of a kind that are listed in a line.
 _NAMED = 3
 
 
@@ -23,11 +23,11 @@ _NAMED = 3
 @click.pass_obj
 def check(owner: Owner, as_json: bool) -> int:
     """
-    Check the configuration, and list what is not written in every language of the site.
+    Check the configuration, and list texts that are not translated into every language of the site.
 
-    It also says which services run without consent although it is disputed
-    whether they are necessary. Exits with 1 where texts are missing: visitors read those in another
-    language. Mistakes in the configuration are listed, and exit with 2.
+    Also lists the services that run without consent although it is disputed
+    whether they are necessary. Exits with 1 if texts are missing (visitors
+    see them in another language), and with 2 if the configuration has mistakes.
     """
     from consent_mw.catalogue.definitions import joined
     from consent_mw.catalogue.disputed import running
@@ -44,10 +44,10 @@ def check(owner: Owner, as_json: bool) -> int:
         click.echo(json.dumps(found, indent=2))
         return FOUND if missing else 0
     if not missing:
-        click.echo(f"Fine: {_counts(site)}; every text is there in every language.")
+        click.echo(f"OK: {_counts(site)}; no text is missing in any language.")
         _tell_disputed(disputed)
         return 0
-    click.echo(f"The settings are right: {_counts(site)}. These texts are shown in another language:")
+    click.echo(f"The settings are valid: {_counts(site)}. These texts are missing, and shown in another language:")
     for tag, keys in missing.items():
         click.echo("")
         _list(tag, keys)
@@ -57,15 +57,15 @@ def check(owner: Owner, as_json: bool) -> int:
 
 
 def _tell_disputed(disputed: Mapping[str, tuple[str, ...]]) -> None:
-    """Name what runs without consent although others would ask, and how to hold it."""
+    """List the services that run without consent although that is disputed, and how to hold them."""
     if not disputed:
-        click.echo("None of the services whose necessity is disputed runs without consent.")
+        click.echo("No service whose necessity is disputed runs without consent.")
         return
-    click.echo("These run without consent where a page has them, and whether they are necessary is disputed:")
+    click.echo("These services run without consent if a page contains them. Whether they are necessary is disputed:")
     for name, ids in disputed.items():
         more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
         click.echo(f"  {name}: {', '.join(ids[:_NAMED])}{more}")
-    click.echo("To hold one, declare it with the purpose it needs; docs/catalogue.md says how, and --json names all.")
+    click.echo("To hold one, declare it with a purpose, as docs/catalogue.md describes. --json lists all of them.")
 
 
 def _list(tag: str, keys: tuple[str, ...]) -> None:
@@ -74,8 +74,8 @@ def _list(tag: str, keys: tuple[str, ...]) -> None:
     lacking = set(keys)
     built_in = sentences(tag)
     if lacking.issuperset(built_in):
-        # Two hundred lines would say no more than this one.
-        click.echo(f"[{tag}] no text is built in or yours, so it is not offered; write them under [texts.{tag}]")
+        # One line instead of two hundred.
+        click.echo(f"[{tag}] has no texts, so it is not offered; write them under [texts.{tag}]")
         keys = tuple(key for key in keys if key not in built_in)
     else:
         click.echo(f"[{tag}] {len(keys)} missing")
@@ -87,4 +87,4 @@ def _list(tag: str, keys: tuple[str, ...]) -> None:
 def _counts(site: Site) -> str:
     services = f"{len(site.services)} services" if len(site.services) != 1 else "1 service"
     languages = f"{len(site.languages)} languages" if len(site.languages) != 1 else "1 language"
-    return f"{services if not site.learning else 'services are learned from the pages'}, {languages}"
+    return f"{services if not site.learning else 'services learned from the pages'}, {languages}"

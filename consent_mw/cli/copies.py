@@ -22,7 +22,7 @@ def backup(owner: Owner, file: str) -> int:
     """
     Copy the records into FILE, a new SQLite file, while the site runs.
 
-    Keep the signing keys beside it, in a safe place: without them the copy
+    Back up the signing keys too, in a safe place: without them the copy
     proves nothing, and no choice verifies.
     """
     from consent_mw.proof.transfer import backup_file
@@ -35,7 +35,7 @@ def backup(owner: Owner, file: str) -> int:
             backup_file(url.removeprefix("sqlite:///"), file)
     else:
         if os.path.exists(file):
-            raise Unable(f"{file} exists already: a backup overwrites nothing.")
+            raise Unable(f"{file} already exists, and a backup overwrites nothing: choose another name.")
         target = open_records(f"sqlite:///{os.path.abspath(file)}", site=owner.site.id)
         try:
             with owner.records() as store:
@@ -44,7 +44,7 @@ def backup(owner: Owner, file: str) -> int:
             target.close()
         os.chmod(file, 0o600)
     click.echo(
-        f"Written to {file}. Check it: consent-mw ledger verify with records = sqlite:///{os.path.abspath(file)}"
+        f"Written to {file}. To check it, run consent-mw ledger verify with records = sqlite:///{os.path.abspath(file)}"
     )
     return 0
 
@@ -55,10 +55,10 @@ def backup(owner: Owner, file: str) -> int:
 @click.pass_obj
 def restore(owner: Owner, file: str, yes: bool) -> int:
     """
-    Put the backup in FILE in the place of the records; stop the site first.
+    Replace the records with the backup in FILE; stop the site first.
 
-    What was erased since the backup is erased in it again, as far as the
-    records that it replaces can be read. They stay beside it, as NAME.replaced.
+    Records that were erased after the backup are erased again, as far as the
+    replaced records can be read. The replaced file is kept as NAME.replaced.
     """
     from consent_mw.proof.transfer import backup_file
     from consent_mw.proof.transfer import copy_records
@@ -80,12 +80,12 @@ def restore(owner: Owner, file: str, yes: bool) -> int:
     erased: frozenset[str] = frozenset()
     if os.path.exists(path):
         if not yes:
-            click.confirm(f"Replace {path}? The site must not run.", abort=True)
+            click.confirm(f"Replace {path}? The site must not be running.", abort=True)
         try:
             with owner.records() as store:
                 erased = tombstones(store)
         except ConsentError as error:
-            click.echo(f"What was erased since the backup is not known: {clean(str(error))}", err=True)
+            click.echo(f"Erasures since the backup are unknown: {clean(str(error))}", err=True)
     draft = f"{path}.{os.getpid()}.restored"
     backup_file(file, draft)
     made = open_records(f"sqlite:///{draft}", site=site.id)
@@ -109,10 +109,10 @@ def restore(owner: Owner, file: str, yes: bool) -> int:
 @click.pass_obj
 def copy(owner: Owner, source: str, target: str) -> int:
     """
-    Copy the records at the address FROM into the empty store at the address TO.
+    Copy the records from the store FROM into the empty store TO.
 
-    Addresses are written as in the setting records. The chain stays the same,
-    so that receipts keep their proof.
+    FROM and TO are URLs as in the setting records. The chain stays the same,
+    so receipts stay valid.
     """
     from consent_mw.proof.transfer import copy_records
     from consent_mw.records import open_records

@@ -1,9 +1,9 @@
 """
-The commands for signing keys: a new key in two rounds, so that no machine meets a signature that it does not know.
+The commands for signing keys. A key is rotated in two rounds, so that no machine sees a signature it cannot verify.
 
-Keys are listed oldest first; the last one signs, and all of them verify. ``add`` puts a new key before the last: it
-verifies everywhere before it signs anywhere. Once every machine has it, ``promote`` makes it the last. Once nothing
-that the old key signed counts any more, ``retire`` takes that out.
+Keys are listed oldest first; the last one signs, and all of them verify. ``add`` inserts a new key before the last, so
+that it verifies everywhere before it signs anywhere. Once every machine has it, ``promote`` moves it to the end. Once
+everything that the old key signed has expired, ``retire`` removes the old key.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def keys() -> None:
 @keys.command("list")
 @click.pass_obj
 def list_keys(owner: Owner) -> int:
-    """Name each key, oldest first; the keys themselves are not shown."""
+    """List the names of the keys, oldest first; the keys themselves are not shown."""
     known = owner.keys
     for number, (name, key) in enumerate(zip(_names(known), known, strict=True), 1):
         click.echo(f"{number}  {name}  {'signs' if key == known[-1] else 'verifies'}")
@@ -40,9 +40,9 @@ def list_keys(owner: Owner) -> int:
 @click.pass_obj
 def add(owner: Owner) -> int:
     """
-    Add a new key that verifies and does not sign yet.
+    Add a new key that verifies but does not sign yet.
 
-    First round: give the new list to every machine, and restart each of them.
+    First round: distribute the new list to every machine, and restart each.
     """
     known = owner.keys
     new = secrets.token_urlsafe(48)
@@ -60,15 +60,15 @@ def promote(owner: Owner, name: str) -> int:
     """
     Let the key NAME sign from now on.
 
-    Second round: every machine must know the key already. Give the new list to
-    every machine, and restart each of them, in any order.
+    Second round: every machine must already have the key. Distribute the new
+    list to every machine, and restart each, in any order.
     """
     known = owner.keys
     key = _named(known, name)
     if key == known[-1]:
-        raise Unable(f"{name} signs already.")
+        raise Unable(f"{name} already signs.")
     _keep(owner, (*(one for one in known if one != key), key))
-    click.echo(f"{name} signs. Keep the old key for as long as choices count that it signed: {_days(owner)}.")
+    click.echo(f"{name} signs now. Keep the old key while choices that it signed are valid: {_days(owner)}.")
     return 0
 
 
@@ -78,10 +78,10 @@ def promote(owner: Owner, name: str) -> int:
 @click.pass_obj
 def retire(owner: Owner, name: str, yes: bool) -> int:
     """
-    Take the key NAME out of the list.
+    Remove the key NAME from the list.
 
     Visitors whose choice it signed are asked again. Keep the key somewhere
-    safe: old seals and receipts are checked with --retired-keys.
+    safe: old seals and receipts are verified with --retired-keys.
     """
     known = owner.keys
     key = _named(known, name)
@@ -89,7 +89,7 @@ def retire(owner: Owner, name: str, yes: bool) -> int:
         raise Unable(f"{name} signs: promote another key first.")
     if not yes:
         click.confirm(
-            f"Choices that {name} signed count no more, after {_days(owner)} there are none. Retire it?", abort=True
+            f"Choices that {name} signed become invalid; after {_days(owner)} there are none. Retire it?", abort=True
         )
     _keep(owner, tuple(one for one in known if one != key))
     click.echo(f"{name} is retired.")
@@ -110,18 +110,18 @@ def _named(known: Sequence[str], name: str) -> str:
     """Return the key of that name."""
     found = [key for key, one in zip(known, _names(known), strict=True) if one == name]
     if not found:
-        raise Unable(f"There is no key {name}: consent-mw keys list names them.")
+        raise Unable(f"There is no key {name}: consent-mw keys list shows their names.")
     return found[0]
 
 
 def _keep(owner: Owner, listed: Sequence[str]) -> None:
-    """Write the list where the site reads it: into the key file, or to standard output for the environment."""
+    """Write the list to the key file, or print it if the keys are in the environment."""
     from consent_mw.cookies.keys import key_file
     from consent_mw.cookies.keys import write_keys
 
     site = owner.site
     if site.keys_env in os.environ:
-        click.echo(f"Set {site.keys_env} to this on every machine, and show it to nobody:", err=True)
+        click.echo(f"Set {site.keys_env} to this on every machine, and keep it secret:", err=True)
         click.echo(" ".join(listed))
         return
     file = key_file(site.records.removeprefix("sqlite:///"))

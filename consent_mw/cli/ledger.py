@@ -31,10 +31,10 @@ from consent_mw.cli.output import table
 from consent_mw.cli.output import title
 from consent_mw.cli.output import write_file
 
-# A receipt id may begin with a hyphen; these commands have no short options that it could be taken for.
+# A receipt id may begin with a hyphen; these commands have no short options that it could be mistaken for.
 _TAKES_RECEIPT = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
-# The value of the cookie that keeps a choice: its readable part ends with the receipt (consent_mw.cookies.choice).
+# The value of the choice cookie: its readable part ends with the receipt (consent_mw.cookies.choice).
 _COOKIE = re.compile(r"1\.[^.]*~([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]{43}", re.ASCII)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
@@ -42,7 +42,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for pr
 
 @click.group()
 def ledger() -> None:
-    """Check, seal, export, purge, back up and copy the ledger; erase a record in it."""
+    """Verify, seal, export, purge, back up and copy the ledger; erase a record in it."""
 
 
 for command in (backup, restore, copy):
@@ -51,17 +51,17 @@ for command in (backup, restore, copy):
 
 @click.group()
 def receipt() -> None:
-    """Show a receipt, or check the file of one."""
+    """Show a receipt, or verify a downloaded one."""
 
 
 @click.group()
 def notice() -> None:
-    """Show the exact notice that a record names."""
+    """Show the exact notice that a record refers to."""
 
 
 @click.group()
 def records() -> None:
-    """Bring the store up to date."""
+    """Migrate the store to this version."""
 
 
 # -- ledger
@@ -69,17 +69,17 @@ def records() -> None:
 
 @ledger.command()
 @click.option(
-    "--head", metavar="HASH", default="", help="A head that was noted earlier: it must still be in the chain."
+    "--head", metavar="HASH", default="", help="A head that was recorded earlier: it must still be in the chain."
 )
-@click.option("--without-keys", is_flag=True, help="Check the chain alone, where the site's keys are not at hand.")
-@click.option("--retired-keys", metavar="VARIABLE", help="An environment variable with keys that sign no longer.")
-@click.option("--record-days", metavar="DAYS", type=int, help="The retention to check against, if it was another once.")
+@click.option("--without-keys", is_flag=True, help="Check only the chain, if you do not have the site's keys.")
+@click.option("--retired-keys", metavar="VARIABLE", help="An environment variable with keys that no longer sign.")
+@click.option("--record-days", metavar="DAYS", type=int, help="The retention to check against, if it used to differ.")
 @_json
 @click.pass_obj
 def verify(
     owner: Owner, head: str, without_keys: bool, retired_keys: str | None, record_days: int | None, as_json: bool
 ) -> int:
-    """Name the first record that was edited, removed, inserted or moved; exit with 1 if there is one."""
+    """Report the first record that was edited, removed, inserted or moved; exit with 1 if there is one."""
     from consent_mw.proof import sealing
 
     site = owner.site
@@ -107,10 +107,10 @@ def verify(
         ]
         if any(where):
             click.echo(f"  Where: {', '.join(filter(None, where))}.")
-        click.echo(f"  As sealed up to there: {found.seals:,} seals, {found.entries:,} entries.")
+        click.echo(f"  Intact before that: {found.seals:,} seals, {found.entries:,} entries.")
         return FOUND
     if not found.seals:
-        # Nothing has been checked yet, so nothing is said of it.
+        # There is nothing to verify yet, so make no claim about it.
         title(f"Ledger of {site.id}: {'nothing is sealed yet' if found.waiting else 'empty'}")
         if found.waiting:
             click.echo(f"  Waiting for the first seal: {count(found.waiting, 'entry', 'entries')}.")
@@ -118,19 +118,19 @@ def verify(
         else:
             aside("The first record is written when a visitor agrees to something.")
         return 0
-    title(f"Ledger of {site.id}: as it was sealed", good=True)
+    title(f"Ledger of {site.id}: intact", good=True)
     table(
         [
             ("Seals", f"{found.seals:,}", f"signed, {count(len(keys), 'key')}" if keys else "signatures not checked"),
             ("Entries", f"{found.entries:,}", "each in its place"),
             ("Erased", f"{found.erased:,}", "each left a tombstone") if found.erased else None,
             ("Purged", f"{found.purged:,}", f"after {days} days") if found.purged else None,
-            ("Waiting", f"{found.waiting:,}", "for their seal") if found.waiting else None,
+            ("Waiting", f"{found.waiting:,}", "not sealed yet") if found.waiting else None,
         ]
     )
     if found.head:
         click.echo(f"\n  Head  {found.head}")
-        aside("Note it elsewhere: --head HASH tells later whether the chain was cut short.")
+        aside("Record it elsewhere: later, --head HASH checks that the chain was not cut short.")
     return 0
 
 
@@ -146,29 +146,29 @@ def _keys_in(owner: Owner, variable: str) -> tuple[str, ...]:
 @ledger.command()
 @click.pass_obj
 def seal(owner: Owner) -> int:
-    """Seal what waits, as the running site does every minute."""
+    """Seal new entries, as the running site does every minute."""
     from consent_mw.proof.sealing import seal_new
 
     total = 0
     with owner.records() as store:
         while sealed := seal_new(store, site=owner.site.id, keys=owner.keys, today=owner.today):
             total += sealed
-    click.echo(f"{count(total, 'entry', 'entries')} sealed." if total else "Nothing waits for a seal.")
+    click.echo(f"{count(total, 'entry', 'entries')} sealed." if total else "There is nothing to seal.")
     return 0
 
 
 @ledger.command()
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl", "jsonld"]), default="csv", show_default=True)
-@click.option("--output", metavar="FILE", default="", help="Where to write; without it to standard output.")
+@click.option("--output", metavar="FILE", default="", help="The file to write; default: standard output.")
 @click.option(
     "--jurisdiction",
     metavar="CC",
     multiple=True,
-    help="Of jsonld: the country whose law applies, as a code such as IE; may be repeated.",
+    help="For jsonld: the country whose law applies, as a code such as IE; can be repeated.",
 )
 @click.pass_obj
 def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...]) -> int:
-    """Write every entry: csv, JSON Lines, or ISO/IEC TS 27560 records in JSON-LD."""
+    """Export every entry as CSV, JSON Lines, or ISO/IEC TS 27560 records in JSON-LD."""
     from consent_mw.proof.dpv import jsonld
     from consent_mw.proof.export import FORMATS
 
@@ -188,12 +188,12 @@ def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...]) 
 
 
 @ledger.command()
-@click.option("--dry-run", is_flag=True, help="Say what would be dropped, and drop nothing.")
-@click.option("--confirm", is_flag=True, help="Drop also more than a tenth of the ledger at once.")
+@click.option("--dry-run", is_flag=True, help="Only show how many entries would be dropped.")
+@click.option("--confirm", is_flag=True, help="Drop even more than a tenth of the ledger at once.")
 @click.pass_obj
 def purge(owner: Owner, dry_run: bool, confirm: bool) -> int:
     """
-    Drop the entries whose time is over, as the running site does every day; the chain stays verifiable.
+    Drop expired entries, as the running site does every day; the chain stays verifiable.
 
     Drops nothing if the clocks of this machine and of the store differ, or if
     more than a tenth of the ledger is due and --confirm is not given.
@@ -209,7 +209,7 @@ def purge(owner: Owner, dry_run: bool, confirm: bool) -> int:
             click.echo(f"{count(due, 'entry', 'entries')} sealed before {iso(before)} would be dropped.")
             return 0
         dropped = purge_due(store, now=time.time(), record_days=days, confirmed=confirm)
-    click.echo(f"{count(dropped, 'entry', 'entries')} sealed before {iso(before)} dropped; kept are {days} days.")
+    click.echo(f"{count(dropped, 'entry', 'entries')} sealed before {iso(before)} dropped; {days} days are kept.")
     return 0
 
 
@@ -219,9 +219,9 @@ def purge(owner: Owner, dry_run: bool, confirm: bool) -> int:
 @click.pass_obj
 def erase(owner: Owner, receipt_id: str, yes: bool) -> int:
     """
-    Erase the entries of a receipt for good; what was sealed leaves a tombstone that tells of nobody.
+    Erase the entries of a receipt for good; sealed ones leave a tombstone without personal data.
 
-    RECEIPT is the number of a receipt, or the value of the visitor's cookie, which holds it.
+    RECEIPT is the number of a receipt, or the value of the visitor's cookie, which contains it.
     """
     receipt_id = _receipt_in(receipt_id)
     with owner.records() as store:
@@ -247,9 +247,9 @@ def erase(owner: Owner, receipt_id: str, yes: bool) -> int:
 @click.pass_obj
 def show(owner: Owner, receipt_id: str, as_json: bool) -> int:
     """
-    Show what the ledger holds under a receipt.
+    Show the ledger's entries for a receipt.
 
-    RECEIPT is the number of a receipt, or the value of the visitor's cookie, which holds it.
+    RECEIPT is the number of a receipt, or the value of the visitor's cookie, which contains it.
     """
     from consent_mw.proof.receipts import receipt_document
 
@@ -272,11 +272,11 @@ def show(owner: Owner, receipt_id: str, as_json: bool) -> int:
 
 @receipt.command("verify")
 @click.argument("file", type=click.File("rb"))
-@click.option("--ledger", "in_ledger", is_flag=True, help="Also against the ledger and the keys of the site.")
+@click.option("--ledger", "in_ledger", is_flag=True, help="Also check it against the site's ledger and keys.")
 @_json
 @click.pass_obj
 def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) -> int:
-    """Check the file of a receipt with nothing but what it says; exit with 1 if it is wrong."""
+    """Verify a downloaded receipt from its file alone; exit with 1 if it is not valid."""
     from consent_mw.proof.receipts import LARGEST
     from consent_mw.proof.receipts import ReceiptState
     from consent_mw.proof.receipts import verify_receipt
@@ -312,7 +312,7 @@ def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) ->
         )
         return FOUND if problems else 0
     if problems:
-        title(f"Receipt {clean(verdict.receipt)}: wrong", good=False)
+        title(f"Receipt {clean(verdict.receipt)}: not valid", good=False)
         for problem in problems:
             click.echo(f"  {clean(problem)}")
         return FOUND
@@ -322,9 +322,9 @@ def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) ->
     for one in verdict.entries:
         _entry(one.entry, f"{one.seal.number}, place {one.place} of {one.seal.size}" if one.seal else "")
     if in_ledger:
-        aside("Signed by the site, and its seals stand in the ledger.")
+        aside("It is signed by the site, and its seals are in the ledger.")
     else:
-        aside("It agrees with its seals. That they are the site's is shown by --ledger, with the site's keys.")
+        aside("It matches its seals. To check that these are the site's, add --ledger; this needs the site's keys.")
     return 0
 
 
@@ -335,18 +335,18 @@ def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) ->
 @click.argument("digest", metavar="HASH")
 @click.option("--language", metavar="TAG", default="", help="One of the languages that the notice was shown in.")
 @click.option("--gpc", is_flag=True, help="As it was shown to browsers with an opt-out signal.")
-@click.option("--html", "as_html", is_flag=True, help="Write a page that looks as the notice did.")
-@click.option("--json", "as_json", is_flag=True, help="Write the document that the hash addresses, byte by byte.")
+@click.option("--html", "as_html", is_flag=True, help="Write a page that looks like the notice.")
+@click.option("--json", "as_json", is_flag=True, help="Write the document with that hash, byte for byte.")
 @click.pass_obj
 def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bool, as_json: bool) -> int:
-    """Give back the exact notice that a record names by its hash."""
+    """Print the exact notice that a record refers to by its hash."""
     with owner.records() as store:
         document = store.notice(digest)
     if document is None:
-        click.echo("No such notice is kept.", err=True)
+        click.echo("There is no such notice.", err=True)
         return FOUND
     if hashlib.sha256(document).hexdigest() != digest:
-        click.echo("The notice that is kept is not the one that was shown: its hash is another.", err=True)
+        click.echo("The stored notice was altered: its hash does not match.", err=True)
         return FOUND
     if as_json:
         sys.stdout.buffer.write(document)
@@ -356,7 +356,7 @@ def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bo
     languages = list(said["languages"])
     tag = language or (said["site"]["languages"][0] if said["site"]["languages"][0] in languages else languages[0])
     if tag not in languages:
-        raise Unable(f"The notice was not shown in {tag!r}, but in: {', '.join(languages)}.")
+        raise Unable(f"The notice was not shown in {tag!r}. Its languages: {', '.join(languages)}.")
     if as_html:
         sys.stdout.buffer.write(as_bytes(_page(said, tag, gpc)))
         sys.stdout.buffer.flush()
@@ -378,7 +378,7 @@ def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bo
             if purpose["id"] in service["purposes"]:
                 to = f", {service['country']}" if service["country"] else ""
                 click.echo(f"      {clean(service['name'])} ({clean(service['vendor'])}{to})")
-    aside("--html writes the page, --json the whole document.")
+    aside("--html writes the page, --json the full document.")
     return 0
 
 
@@ -404,7 +404,7 @@ def _page(said: dict[str, Any], tag: str, gpc: bool) -> str:
 @records.command()
 @click.pass_obj
 def migrate(owner: Owner) -> int:
-    """Bring the tables of the store up to date; do it before a new version serves the site."""
+    """Migrate the tables of the store; do this before a new version serves the site."""
     from consent_mw.records import migrate_records
 
     steps = migrate_records(owner.site.records, site=owner.site.id)
@@ -415,7 +415,7 @@ def migrate(owner: Owner) -> int:
 
 
 def _receipt_in(text: str) -> str:
-    """Return the receipt that was given, by itself or within a cookie."""
+    """Return the receipt id, given alone or within a cookie."""
     cookie = _COOKIE.fullmatch(text)
     return cookie[1] if cookie else text
 
@@ -430,6 +430,6 @@ def _entry(entry: Any, sealed: str) -> None:
         ("Purposes", clean(", ".join(sorted(entry.purposes))) or "none", ""),
         ("Services", clean(", ".join(sorted(entry.services))) or "none", ""),
         ("Notice", clean(f"{entry.notice} ({entry.language})"), "") if entry.notice else None,
-        ("Seal", sealed or "waits for it", ""),
+        ("Seal", sealed or "not sealed yet", ""),
     ]
     table(rows)

@@ -1,4 +1,4 @@
-"""What the output of commands is made of: titles, tables, numbers, JSON, and files that are written whole."""
+"""The building blocks of a command's output: titles, tables, numbers, JSON, and files that are written atomically."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["as_bytes", "aside", "count", "print_json", "table", "title", "write_
 
 
 def title(text: str, *, good: bool | None = None) -> None:
-    """Print a heading; green or red where the result is good or bad."""
+    """Print a heading; green or red for a good or bad result."""
     colour = None if good is None else "green" if good else "red"
     click.echo(click.style(text, bold=True, fg=colour))
 
@@ -47,12 +47,12 @@ def print_json(value: object) -> None:
 
 
 def as_bytes(text: str) -> bytes:
-    """Return text as UTF-8; what cannot be written so is escaped."""
+    """Encode text as UTF-8; escape what UTF-8 cannot encode."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def write_file(file: str, lines: Iterator[str]) -> None:
-    """Write a file whole or not at all; it holds receipts, so only its owner may read it."""
+    """Write a file atomically; it contains receipts, so only its owner may read it."""
     draft = f"{file}.{os.getpid()}.part"
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

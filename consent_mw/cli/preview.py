@@ -1,8 +1,8 @@
 """
 ``consent-mw preview``: every layout, position, language, colour scheme and state of the notice, side by side.
 
-Each picture is a real page with the site's real notice, in a frame of its own. Nothing is fetched and no choice is
-kept: the buttons of a preview do nothing, and the notice's scripts are left out.
+Each picture is a real page with the site's real notice, in its own frame. Nothing is fetched and no choice is stored:
+the buttons of a preview do nothing, and the notice's scripts are left out.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
     from consent_mw.core.model import Site
     from consent_mw.notice.banner import Notice
 
-#: What a site without services shows: one for each purpose that is asked about.
+#: The services that a site without services shows: one for each purpose.
 _SAMPLES = ("google-analytics", "meta-pixel", "youtube")
-#: What a site that lists no change shows in the state ``changed``.
+#: The change that a site without changes shows in the state ``changed``.
 _SAMPLE_CHANGE = "We now use Matomo in place of Google Analytics."
 
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
 _DARK = "@media (prefers-color-scheme:dark)"
 
-#: The states of a visitor, with what the preview calls them.
+#: The states of a visitor, with their names in the preview.
 STATES = {
     "undecided": "Not decided",
     "open": "Choosing",
@@ -57,11 +57,11 @@ STATES = {
     "decided-gpc": "Decided, with the signal",
 }
 SCHEMES = {"light": "Light", "dark": "Dark"}
-#: Widths of the window with the height that goes with each.
+#: Widths of the window, each with its height.
 WIDTHS = {320: 640, 768: 800, 1280: 800}
 
 
-#: What the preview calls layouts and positions.
+#: The names of layouts and positions in the preview.
 _PLACES = {
     "bar": "Bar",
     "corner": "Corner card",
@@ -137,14 +137,14 @@ a {{ color: inherit }}
 <body>
 <main>
 <h1>{name}</h1>
-<p>The notice as visitors meet it. Choose what stands side by side; the buttons in the pictures do nothing, and
-nothing is recorded.</p>
-<form aria-label="What is shown">{controls}</form>
-<noscript><p>A script puts the pictures together; without it, open them one by one in the folder looks.</p></noscript>
+<p>The notice as visitors see it. Choose the variants to compare; the buttons in the pictures do nothing, and nothing
+is recorded.</p>
+<form aria-label="Variants">{controls}</form>
+<noscript><p>This page needs JavaScript; without it, open the pictures one by one in the folder looks.</p></noscript>
 <p role="status" id="count"></p>
 <div id="looks"></div>
 <h2>Contrast</h2>
-<p>Text needs 4.5:1, what must be seen to be used 3:1 (WCAG 2.2, AA). Every pair is checked at the site's start.</p>
+<p>Text needs 4.5:1, controls need 3:1 (WCAG 2.2, AA). Every pair is checked when the site starts.</p>
 <table><thead><tr><th>Where</th><th>Light</th><th>Dark</th><th>Needed</th></tr></thead><tbody>{ratios}</tbody></table>
 </main>
 <script>
@@ -176,7 +176,7 @@ const show = () => {{
       frame.style.cssText = `width:${{size}}px;height:${{heights[size]}}px;transform:scale(${{scale}})`;
       frame.src = address;
     }}
-  document.getElementById("count").textContent = `Looks shown: ${{looks.childElementCount}}`;
+  document.getElementById("count").textContent = `Variants shown: ${{looks.childElementCount}}`;
 }};
 form.addEventListener("change", show);
 show();
@@ -188,7 +188,7 @@ show();
 
 @dataclass(frozen=True, slots=True)
 class PreviewLook:
-    """One picture of the preview, but for its width."""
+    """One picture of the preview, at any width."""
 
     layout: str
     position: str
@@ -207,9 +207,9 @@ class Gallery:
     The pages of a preview.
 
     Args:
-        site: Whose notice it is.
-        languages: The languages that are shown; those of the site where empty.
-        today: Whole days since 1970-01-01 UTC, for what changed until then.
+        site: The site whose notice is shown.
+        languages: The languages that are shown; empty for those of the site.
+        today: Whole days since 1970-01-01 UTC; changes up to this day are shown.
     """
 
     def __init__(self, site: Site, languages: Iterable[str] = (), *, today: int) -> None:
@@ -233,7 +233,7 @@ class Gallery:
         return (own, *(place for place in places if place != own))
 
     def looks(self) -> Iterator[PreviewLook]:
-        """Yield every picture there is."""
+        """Yield every picture."""
         for (layout, position), lang, scheme, state in product(self.places, self.languages, SCHEMES, STATES):
             yield PreviewLook(layout, position, lang, scheme, state)
 
@@ -256,7 +256,7 @@ class Gallery:
         told = news(notice.site, decision, Record(Action.REJECT, 0, ""), look.lang, self._today)
         page = NoticePage(decision, look.lang, "", "/", self.site.mount, news=told)
         markup = _SCRIPT.sub("", notice.insertion(page).decode("ascii"))
-        # The frame cannot prefer a scheme of its own, so that the question is answered here.
+        # A frame cannot have its own preferred colour scheme, so the media query is replaced.
         markup = markup.replace(_DARK, "@media all" if look.scheme == "dark" else "@media not all")
         if look.state == "open":
             markup = markup.replace('<details class="cmw-more"', '<details open="" class="cmw-more"')
@@ -288,7 +288,7 @@ def _with_samples(site: Site) -> Site:
 
 
 def _decision(state: str) -> Decision:
-    """Return what the engine would hand to the notice in that state."""
+    """Return the decision that the engine would pass to the notice in that state."""
     from consent_mw.core.model import NECESSARY
     from consent_mw.core.model import Action
     from consent_mw.core.model import Decision
@@ -310,7 +310,7 @@ def _decision(state: str) -> Decision:
 
 
 def sample_page(lang: str, scheme: str, markup: str) -> str:
-    """Return a page in the language with the markup first in its body; its own text is grey blocks."""
+    """Return a page in the language with the markup first in its body, and grey blocks in place of text."""
     ground, block = ("#ffffff", "#e3e6eb") if scheme == "light" else ("#0e1014", "#262a33")
     blocks = ("<i></i>" * 6 + '<i class="picture"></i>') * 3
     return _SAMPLE.format(

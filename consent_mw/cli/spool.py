@@ -1,4 +1,4 @@
-"""The commands for the spool: what waits on this machine, sending it on, and taking over a dead machine's file."""
+"""The commands for the spool: its status, replaying it, and taking over the file of a lost machine."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from consent_mw.records.spool import SpooledRecords
     from consent_mw.records.spool import SpoolStatus
 
-#: Seconds that a replay waits for the store, which may be coming back just now.
+#: Seconds that a replay waits for the store, which may just be coming back.
 PATIENCE = 20.0
 
 
 @click.group()
 def spool() -> None:
-    """Show what waits for the store on this machine, and send it on."""
+    """Show the entries that wait for the store on this machine, and send them."""
 
 
 @spool.command()
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 @click.pass_obj
 def status(owner: Owner, as_json: bool) -> int:
-    """Say how much waits, and since when; exit with 1 if anything does."""
+    """Show how many entries are waiting, and since when; exit with 1 if there are any."""
     from consent_mw.core.days import iso
 
     with _opened(owner, _own_file(owner)) as records:
@@ -42,17 +42,19 @@ def status(owner: Owner, as_json: bool) -> int:
         told = {"entries": found.entries, "oldest": oldest, "notices": found.notices, "erasures": found.erasures}
         click.echo(json.dumps(told, indent=2))
     elif not _any(found):
-        click.echo("Nothing waits: the store has everything.")
+        click.echo("Nothing is waiting: the store has everything.")
     else:
-        since = f", the oldest of {oldest}" if oldest else ""
-        click.echo(f"{found.entries:,} entries wait{since}; {found.notices:,} notices; {found.erasures:,} erasures.")
+        since = f", the oldest from {oldest}" if oldest else ""
+        click.echo(
+            f"Waiting: {found.entries:,} entries{since}; {found.notices:,} notices; {found.erasures:,} erasures."
+        )
     return FOUND if _any(found) else 0
 
 
 @spool.command()
 @click.pass_obj
 def replay(owner: Owner) -> int:
-    """Send what waits on this machine to the store, as the running site does every few seconds."""
+    """Send the entries that wait on this machine to the store, as the running site does every few seconds."""
     return _replay(owner, _own_file(owner))
 
 
@@ -61,10 +63,10 @@ def replay(owner: Owner) -> int:
 @click.pass_obj
 def take(owner: Owner, file: str) -> int:
     """
-    Send what waits in FILE, the spool of a machine that is gone, to the store.
+    Send the entries in FILE, the spool of a lost machine, to the store.
 
     Copy FILE together with FILE-wal, if that exists. An entry leaves the file
-    only after the store has it, so the command may be stopped and repeated.
+    only after the store has it, so you can interrupt and repeat the command.
     """
     if os.path.exists(owner.site.spool) and os.path.samefile(file, owner.site.spool):
         raise Unable(f"{file} is the spool of this machine: run consent-mw spool replay.")
@@ -74,9 +76,9 @@ def take(owner: Owner, file: str) -> int:
 def _own_file(owner: Owner) -> str:
     """Return the spool of this machine."""
     if not owner.site.spool:
-        raise Unable("This site has no spool: its records are in a file on this machine, which is always at hand.")
+        raise Unable("This site has no spool: its records are in a file on this machine, which is always available.")
     if not os.path.exists(owner.site.spool):
-        raise Unable(f"There is no spool at {owner.site.spool}: the site makes it when it starts.")
+        raise Unable(f"There is no spool at {owner.site.spool}: the site creates it when it starts.")
     return owner.site.spool
 
 
@@ -94,22 +96,22 @@ def _opened(owner: Owner, file: str) -> Iterator[SpooledRecords]:
 
 
 def _replay(owner: Owner, file: str) -> int:
-    """Send on what waits in a file, and say how much still does."""
+    """Replay a spool file, and report what is left."""
     sent = 0
     with _opened(owner, file) as records:
         until = time.monotonic() + PATIENCE
         while True:
             sent += records.replay()
             left = records.status()
-            # Erasures are done twice, a minute apart, and need no one to wait for them.
+            # Erasures are repeated after a minute; do not wait for that.
             if not left.entries and not left.notices or time.monotonic() > until:
                 break
             time.sleep(0.2)
     click.echo(f"{sent:,} entries sent to the store.")
     if left.entries or left.notices:
         raise Unable(
-            f"{left.entries:,} entries still wait in {file}: the store does not answer, another process is sending "
-            "them, or it refuses them. The log of the site says which."
+            f"{left.entries:,} entries are still waiting in {file}: the store does not answer, another process is "
+            "sending them, or the store refuses them. See the site's log for the cause."
         )
     return 0
 

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from consent_mw.stats.rates import Rate
     from consent_mw.stats.rates import RateChange
 
-#: Characters of the shortest password: the pages are open to guesses, if slow ones.
+#: Minimum length of a password: the pages can be attacked by guessing, though slowly.
 SHORTEST = 12
-#: What rounding may add to a difference, in points.
+#: The most that rounding can add to a difference, in percentage points.
 _HAIR = 1e-9
-#: The most days of made-up visits.
+#: Most days of synthetic visits.
 MOST_DAYS = 1096
 
 _STYLES: Mapping[str, Callable[[str], str]] = {
@@ -52,12 +52,12 @@ _since = click.option("--since", metavar="PERIOD", default="", help="Days or wee
 @click.group(invoke_without_command=True)
 @_since
 @click.option("--from", "first", metavar="DAY", default="", help="The first day, as 2026-05-03.")
-@click.option("--to", "last", metavar="DAY", default="", help="The last day; yesterday without it.")
+@click.option("--to", "last", metavar="DAY", default="", help="The last day; default: yesterday.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 @click.option("--csv", "table", metavar="TABLE", default="", help="Write one table as CSV, such as browser or line.")
 @click.pass_context
 def stats(ctx: click.Context, since: str, first: str, last: str, as_json: bool, table: str) -> int:
-    """Show consent rates: the figures of the owner's pages."""
+    """Show consent rates, the same as on the owner's pages."""
     from consent_mw import stats as figures
 
     if ctx.invoked_subcommand is not None:
@@ -71,7 +71,7 @@ def stats(ctx: click.Context, since: str, first: str, last: str, as_json: bool, 
     if as_json:
         click.echo(json.dumps(figures.as_json(found, labels=labels), indent=2))
     elif table:
-        # The lines end as RFC 4180 says, on every system.
+        # Lines end with CR LF on every system (RFC 4180).
         sys.stdout.buffer.write(figures.as_csv(found, table).encode())
     else:
         click.echo(_drawn(owner, found, labels), nl=False)
@@ -84,10 +84,10 @@ def _code(code: int, **_options: object) -> int:
 
 
 @stats.command()
-@click.option("--write", is_flag=True, help="Add the lines to the configuration, where it has no [stats] yet.")
+@click.option("--write", is_flag=True, help="Add the lines to the configuration, if it has no [stats] yet.")
 @click.pass_obj
 def passwd(owner: Owner, write: bool) -> int:
-    """Set the password of the owner's pages: asks for it, and prints the lines to paste."""
+    """Set the password for the owner's pages: asks for it, and prints the lines to paste."""
     from werkzeug.security import generate_password_hash
 
     if write:
@@ -101,7 +101,7 @@ def passwd(owner: Owner, write: bool) -> int:
     if write:
         with open(owner.config, "a", encoding="utf-8") as file:
             file.write("\n" + lines)
-        click.echo(f"Added to {clean(owner.config)}. Restart the site, and look at {owner.site.mount}/stats.")
+        click.echo(f"Added to {clean(owner.config)}. Restart the site, and open {owner.site.mount}/stats.")
         return 0
     click.echo(lines, nl=False)
     click.echo(click.style("Paste these lines into the configuration.", dim=True), err=True)
@@ -110,12 +110,12 @@ def passwd(owner: Owner, write: bool) -> int:
 
 @stats.command()
 def token() -> int:
-    """Make a token for the JSON and the metrics: prints it once, with the line for the configuration."""
+    """Create a token for the JSON and the metrics: prints it once, with the line for the configuration."""
     made = secrets.token_urlsafe(32)
-    click.echo(f"Token, for the program that reads:\n\n  {made}\n")
-    click.echo("It is not kept anywhere. Line for the configuration, in the table [stats]:\n")
+    click.echo(f"Token for the client program:\n\n  {made}\n")
+    click.echo("It is not stored anywhere. Add this line to the configuration, in the table [stats]:\n")
     click.echo(f'  token = "{hashlib.sha256(made.encode()).hexdigest()}"\n')
-    click.echo(click.style('Use it as the header "Authorization: Bearer TOKEN".', dim=True))
+    click.echo(click.style('Send it in the header "Authorization: Bearer TOKEN".', dim=True))
     return 0
 
 
@@ -123,9 +123,9 @@ stats.add_command(blocked)
 
 
 def _check_writable(owner: Owner) -> None:
-    """Raise where the lines cannot be added to the configuration."""
+    """Raise Unable if the lines cannot be added to the configuration."""
     if not owner.config:
-        raise Unable("There is no configuration to write to: name it by --config, or leave out --write and paste.")
+        raise Unable("There is no configuration to write to: name it with --config, or leave out --write and paste.")
     try:
         with open(owner.config, "rb") as file:
             has = "stats" in tomllib.load(file)
@@ -135,7 +135,7 @@ def _check_writable(owner: Owner) -> None:
     if not writable:
         raise Unable(f"{owner.config} cannot be read and written: leave out --write and paste the lines.")
     if has:
-        raise Unable(f"{owner.config} has a table [stats] already: leave out --write and change it by hand.")
+        raise Unable(f"{owner.config} already has a table [stats]: leave out --write and change it by hand.")
 
 
 # -- report
@@ -154,10 +154,10 @@ def _check_writable(owner: Owner) -> None:
 @click.pass_obj
 def report(owner: Owner, since: str, points: float | None, as_json: bool) -> int:
     """
-    Report consent rates against the period before, in a few lines; for cron.
+    Compare consent rates with the previous period, in a few lines; for cron.
 
-    With --fail-if-drop it exits with 1 where a rate fell by more than so many points, and the 95% interval of the
-    change leaves out zero; with 0 where there is too little data to say.
+    With --fail-if-drop, exits with 1 if a rate fell by more than that many points and the 95% interval of the
+    change excludes zero. Exits with 0 if there is too little data to tell.
     """
     from consent_mw.stats import sentence
 
@@ -188,14 +188,14 @@ def report(owner: Owner, since: str, points: float | None, as_json: bool) -> int
         what = f"{name} fell by {-moved.points:.1f} points ({-moved.high:.1f} to {-moved.low:.1f})."
         click.echo(click.style(f"Dropped: {what}", fg="red"))
     if points is not None and not compared:
-        click.echo("Too few figures to compare with the period before: nothing can be said about a drop.")
+        click.echo("There is too little data to compare with the previous period.")
     elif points is not None and not drops:
         click.echo(f"No rate fell by more than {points:g} points.")
     return FOUND if drops else 0
 
 
 def _changes(found: Report, labels: Mapping[str, str]) -> list[tuple[str, Rate, RateChange | None]]:
-    """Return the rates that are watched, with what they changed by."""
+    """Return the reported rates with their changes."""
     from consent_mw.stats.sentence import label
 
     rates: list[tuple[str, Rate | None, RateChange | None]] = [
@@ -214,13 +214,13 @@ def _changes(found: Report, labels: Mapping[str, str]) -> list[tuple[str, Rate, 
 
 @click.command("demo-data")
 @click.option(
-    "--days", type=click.IntRange(1, MOST_DAYS), default=7, show_default=True, help="Up to yesterday, from a Monday on."
+    "--days", type=click.IntRange(1, MOST_DAYS), default=7, show_default=True, help="From a Monday up to yesterday."
 )
-@click.option("--visits", type=click.IntRange(1, 100_000), default=1500, show_default=True, help="On a day, about.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same visits.")
 @click.option(
-    "--force", is_flag=True, help="Also where the store has counts of its own: they cannot be told apart again."
+    "--visits", type=click.IntRange(1, 100_000), default=1500, show_default=True, help="Visits per day, about."
 )
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same visits.")
+@click.option("--force", is_flag=True, help="Even if the store has real counts: the two cannot be separated again.")
 @click.pass_obj
 def demo_data(owner: Owner, days: int, visits: int, seed: int, force: bool) -> int:
     """Fill an empty store with synthetic visits, to see what the pages look like."""
@@ -233,8 +233,8 @@ def demo_data(owner: Owner, days: int, visits: int, seed: int, force: bool) -> i
     with owner.records(make=True) as store:
         kept = store.figures(0, today)
         if (kept or store.counts(today + 2)) and not force:
-            raise Unable("The store has counts already, and made-up ones cannot be told apart again: use an empty one.")
-        # From a Monday on, so that there is a whole week for the tables that are published by the week.
+            raise Unable("The store already has counts, and synthetic ones could not be separated: use an empty one.")
+        # Start on a Monday, so that there is a whole week for the tables that are published by the week.
         first = max([today - days - (today - days + 3) % 7, *(run.last + 1 for run in kept)])
         counted = 0
         made = demo.visits(
@@ -250,7 +250,7 @@ def demo_data(owner: Owner, days: int, visits: int, seed: int, force: bool) -> i
             counted += sum(number for count, number in day.items() if (count.table, count.outcome) == ("", "asked"))
         published = figures.publish_due(store, today=today)
     if not counted:
-        raise Unable("All of these days are published already: nothing was added.")
+        raise Unable("All of these days are already published: nothing was added.")
     span = f"{figures.iso(first)} to {figures.iso(today - 1)}"
     click.echo(f"{counted:,} synthetic visits from {span}, {published:,} tables published.")
     click.echo(click.style("Look at them: consent-mw stats", dim=True))
@@ -271,7 +271,7 @@ def _report(owner: Owner, store: Records, since: str, first: str, last: str) -> 
 
 
 def _labels(owner: Owner) -> dict[str, str]:
-    """Return the names that the owner gave to purposes, as they read within a sentence."""
+    """Return the owner's names of purposes, in the form they have within a sentence."""
     return {
         purpose.id: clean(name[:1].lower() + name[1:])
         for purpose in owner.site.purposes
@@ -289,7 +289,7 @@ def _drawn(owner: Owner, found: Report, labels: Mapping[str, str]) -> str:
 
 
 def _shows(text: str) -> bool:
-    """Return whether the output can show the text."""
+    """Return whether the output's encoding can show the text."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except (LookupError, UnicodeError):

@@ -1,11 +1,11 @@
 """
 Consent records in the structure of ISO/IEC TS 27560:2023, as JSON-LD with the Data Privacy Vocabulary (DPV 2).
 
-There is one record per receipt: its grant, and what ended it. What was asked and offered comes from the stored notice
-that the grant names; if the notice is lost, from the site as it is now. What nobody stated is written as unknown
+There is one record per receipt: its grant, and what ended it. The question comes from the stored notice that the grant
+refers to; if the notice is lost, from the site's current configuration. Unknown facts are marked as unknown
 (``dpv:UnknownApplicability``), never guessed.
 
-Terms are those of https://w3id.org/dpv and of the guide to 27560, https://w3id.org/dpv/guides/consent-27560.
+The terms are defined at https://w3id.org/dpv and in the guide to 27560, https://w3id.org/dpv/guides/consent-27560.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from consent_mw.records import Ledger
 
 __all__ = ["CONTEXT", "PROFILE", "jsonld"]
 
-#: What a record says that it conforms to.
+#: The profile that records conform to.
 PROFILE = "https://w3id.org/dpv/schema/dpv-27560#record"
 
 _IRI = {"@type": "@id"}
@@ -58,7 +58,7 @@ CONTEXT: Mapping[str, object] = {
 
 _UNKNOWN = "dpv:UnknownApplicability"
 
-#: What the five standing purposes are in DPV's own list; others are purposes without a broader one.
+#: The five built-in purposes in DPV's vocabulary; other purposes have no broader one.
 _PURPOSES = {
     "necessary": "dpv:ServiceProvision",
     "preferences": "dpv:ServicePersonalisation",
@@ -68,20 +68,20 @@ _PURPOSES = {
 }
 
 
-#: What a record needs of a notice.
+#: The parts of a notice that a record needs.
 _PARTS = {"site", "purposes", "services"}
 
-# What a notice says, as banner.Notice.document writes it.
+# A notice document, as banner.Notice.document writes it.
 _Notice = Mapping[str, Any]
 
 
 def jsonld(records: Ledger, site: Site, jurisdictions: Sequence[str] = ()) -> Iterator[str]:
     """
-    Yield one JSON-LD document with the record of each receipt, a line each; tombstones tell of nobody and are left out.
+    Yield one JSON-LD document with a record for each receipt, one per line; tombstones are left out.
 
     Args:
-        site: The site as it is now.
-        jurisdictions: Country codes (ISO 3166-1 alpha-2) of the laws that apply, which no setting tells.
+        site: The site's current configuration.
+        jurisdictions: Country codes (ISO 3166-1 alpha-2) of the laws that apply; no setting has them.
     """
     now = _notice_of(site)
 
@@ -113,7 +113,7 @@ def _record(acts: Sequence[Entry], notice: _Notice, jurisdictions: Sequence[str]
         "dct:created": created,
         **({"dct:modified": _day(acts[-1])} if len(acts) > 1 else {}),
         "dct:language": first.language or site["languages"][0],  # language
-        # pii principal id: the random id of the receipt is all that is known of anybody
+        # pii principal id: the random id of the receipt is all that is known about a person
         "dpv:hasDataSubject": {"@type": "dpv:DataSubject", "dct:identifier": first.receipt},
         "dpv:hasNotice": _notices(first, site),  # privacy notice
         "dpv:hasLegalBasis": "dpv:Consent",
@@ -129,7 +129,7 @@ def _record(acts: Sequence[Entry], notice: _Notice, jurisdictions: Sequence[str]
 
 
 def _status(entry: Entry, days: int) -> dict[str, object]:
-    """Return what one entry did to the consent."""
+    """Return the consent status after one entry."""
     given = entry.act in GRANTS
     how = {
         Act.ACCEPT: "everything was accepted in the notice",
@@ -148,10 +148,10 @@ def _status(entry: Entry, days: int) -> dict[str, object]:
 
 
 def _processes(entry: Entry, notice: _Notice) -> list[dict[str, object]]:
-    """Return every service that was offered, with what was answered."""
+    """Return every service that was offered, with the answer."""
     offered = [service for service in notice["services"] if service["purposes"] != [NECESSARY]]
     known = {service["id"] for service in offered}
-    # What was granted and the notice does not name can only be named by its id.
+    # Only the id is known of a granted service that the notice does not contain.
     offered += [{"id": id, "purposes": sorted(entry.purposes)} for id in sorted(entry.services - known)]
     purposes = {purpose["id"]: purpose for purpose in notice["purposes"]}
     return [
@@ -162,7 +162,7 @@ def _processes(entry: Entry, notice: _Notice) -> list[dict[str, object]]:
 
 
 def _answers(entry: Entry, service: Mapping[str, Any]) -> list[tuple[list[str], bool]]:
-    """Return the purposes of a service with what was answered: a tag manager may run for some of them."""
+    """Return the purposes of a service with the answers: a tag manager may run for only some of them."""
     granted = service["id"] in entry.services or entry.purposes.issuperset(service["purposes"])
     given = [id for id in service["purposes"] if id in entry.purposes]
     refused = [id for id in service["purposes"] if id not in entry.purposes]
@@ -177,7 +177,7 @@ def _process(
     """Return one service as a process for these purposes."""
     stored = [*service.get("cookies", ()), *service.get("storage", ())]
     country, vendor, days = service.get("country"), service.get("vendor"), service.get("retention_days", 0)
-    personal: list[object] = ["pd:IPAddress"]  # whoever is asked for a file learns the address
+    personal: list[object] = ["pd:IPAddress"]  # every host that is asked for a file learns the address
     if stored:
         personal.append("pd:Tracking")
     return {
@@ -241,7 +241,7 @@ def _controller(site: Mapping[str, Any]) -> dict[str, object]:
         "@type": "dpv:DataController",
         "dct:identifier": who,
         "dpv:hasName": who,
-        # The setting controller names both, who it is and where.
+        # The setting controller contains both name and address.
         **({"dpv:hasAddress": site["controller"]} if site["controller"] else {}),
         "dpv:hasContact": site["contact"] or site["privacy_policy"] or f"{site['mount']}/",
     }
@@ -262,7 +262,7 @@ def _in(texts: Mapping[str, str], lang: str) -> str:
 
 
 def _notice_of(site: Site) -> _Notice:
-    """Return the parts of a notice that a record needs, as the site is now."""
+    """Return the parts of a notice that a record needs, from the current configuration."""
     return {
         "site": {
             "id": site.id,
@@ -297,7 +297,7 @@ def _notice_of(site: Site) -> _Notice:
 
 
 def _parsed(document: bytes | None) -> _Notice | None:
-    """Return what a notice that was kept says, or None where it is lost or of another format."""
+    """Parse a stored notice; return None if it is lost or in another format."""
     try:
         said = json.loads(document or b"null")
     except ValueError:

@@ -1,11 +1,11 @@
 """
-The ledger as a file: CSV for a spreadsheet, JSON Lines for a program, ISO/IEC TS 27560 records for an authority.
+Exports of the ledger: CSV for spreadsheets, JSON Lines for programs, ISO/IEC TS 27560 records for authorities.
 
-Each function yields text while it reads the ledger, so memory does not grow with the ledger. Entries come by receipt
-and step; nothing reveals the order in which people came.
+Each function yields text while it reads the ledger, so memory does not grow with the ledger. Entries are ordered by
+receipt and step, which reveals nothing about the order in which people came.
 
-A CSV cell that a spreadsheet would read as a formula starts with an apostrophe, as OWASP's "CSV Injection" advises.
-JSON keeps the bare text.
+A CSV cell that a spreadsheet would read as a formula is prefixed with an apostrophe, as OWASP's "CSV Injection"
+advises. JSON contains the plain text.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ COLUMNS = (
     "place",
 )
 
-# What spreadsheets read as the start of a formula.
+# Characters that start a formula in spreadsheets.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def csv_lines(records: Ledger, site: Site) -> Iterator[str]:
-    """Yield the ledger as CSV (RFC 4180): a head, then a row for each entry; ids of a set are separated by spaces."""
+    """Yield the ledger as CSV (RFC 4180): a header, then one row per entry; spaces separate the ids in a set."""
     yield _row(COLUMNS)
     for kept in records.entries():
         values = _values(kept)
@@ -57,12 +57,12 @@ def csv_lines(records: Ledger, site: Site) -> Iterator[str]:
 
 
 def json_lines(records: Ledger, site: Site) -> Iterator[str]:
-    """Yield the ledger as JSON Lines: an object for each entry."""
+    """Yield the ledger as JSON Lines: one object per entry."""
     for kept in records.entries():
         yield json.dumps(_values(kept), ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-#: What writes each format, by the name that the command line knows it by.
+#: The function for each format, by its name on the command line.
 FORMATS: Mapping[str, Callable[[Ledger, Site], Iterator[str]]] = MappingProxyType(
     {"csv": csv_lines, "jsonl": json_lines, "jsonld": jsonld}
 )

@@ -1,21 +1,21 @@
 """
-The visitor's copy of a consent record, and how anybody can check it without the ledger.
+Receipts: a visitor's copy of a consent record, which anybody can verify without the ledger.
 
-A receipt is a JSON document. It holds the entries of one receipt id as the ledger has them. For each sealed entry it
-adds the hashes that lead from the entry to the root in its seal. Whoever keeps a receipt, or the hash of a later seal,
-can show that the ledger was changed afterwards.
+Theory of operation. A receipt is a JSON document. It contains the entries of one receipt id as they are in the ledger.
+For each sealed entry it adds an inclusion proof: the hashes that connect the entry to the root in its seal. Anyone who
+has a receipt, or the hash of a later seal, can prove that the ledger was changed afterwards.
 
 The steps of :func:`verify_receipt`; the numbers are repeated in the code:
 
-(1) The document is JSON, of bounded size, and in the format it names.
-(2) Every entry is complete, and belongs to the receipt and site that the document names.
+(1) The document is JSON of bounded size, in the format that it declares.
+(2) Every entry is complete, and belongs to the receipt and site of the document.
 (3) The leaf of each entry is the hash of its content.
-(4) The hashes lead from the leaf, at its place, to the root in the seal.
+(4) The inclusion proof connects the leaf, at its place, to the root in the seal.
 (5) The hash of the seal is the hash of its content.
 (6) If keys are given, one of them signed each seal and the document.
 
-Limits: without the site's keys, a document proves that it agrees with its seals, not that the seals are the site's.
-The check with ``--ledger``, or a hash that was noted elsewhere, shows that.
+Limits: without the site's keys, a document proves that it matches its seals, but not that the seals are the site's.
+That takes a check with ``--ledger``, or a hash that was recorded elsewhere.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ __all__ = [
     "verify_receipt",
 ]
 
-#: The largest document that is read, in bytes; our own have some thousand.
+#: The largest document that is read, in bytes; our own have a few thousand.
 LARGEST = 1_048_576
 
 _FORMAT = "consent_mw.receipt.v1"
@@ -80,27 +80,27 @@ _WAITS = "This entry waits for its seal, which takes about a minute. Fetch the r
 
 
 class ReceiptError(ConsentError):
-    """A file is no receipt that can be checked; the message says where it goes wrong."""
+    """A file is not a receipt that can be verified; the message names the place."""
 
 
 class ReceiptState(Enum):
-    """What could be shown of an entry."""
+    """The result of verifying an entry."""
 
     PROVED = "proved"
-    #: Its seal was not there yet when the receipt was made.
+    #: The entry was not sealed yet when the receipt was made.
     WAITS = "waits"
-    #: What the document says does not agree with itself.
+    #: The document contradicts itself.
     WRONG = "wrong"
 
 
 @dataclass(frozen=True, slots=True)
 class EntryVerdict:
     """
-    One entry of a receipt, checked.
+    The result for one entry of a receipt.
 
     Args:
-        seal: Its seal as the document tells it, without leaves; None where it waits.
-        what: What is wrong, in one sentence; empty where nothing is.
+        seal: Its seal from the document, without leaves; None if it is not sealed yet.
+        what: The problem, in one sentence; empty if there is none.
     """
 
     entry: Entry
@@ -113,12 +113,12 @@ class EntryVerdict:
 @dataclass(frozen=True, slots=True)
 class ReceiptVerdict:
     """
-    A receipt, checked.
+    The result for a receipt.
 
     Args:
         entries: In the order of the document.
-        signed: Whether a signature was asked for and holds; None where no key was given.
-        what: What is wrong with the document as a whole; empty where nothing is.
+        signed: Whether the signature is valid; None if no key was given.
+        what: The problem with the document as a whole; empty if there is none.
     """
 
     receipt: str
@@ -129,12 +129,12 @@ class ReceiptVerdict:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong; entries may still wait for their seals."""
+        """Whether there is no problem; entries may still be unsealed."""
         return not self.what and all(verdict.state is not ReceiptState.WRONG for verdict in self.entries)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Everything that is wrong, a sentence each."""
+        """All problems, one sentence each."""
         return tuple(filter(None, (self.what, *(verdict.what for verdict in self.entries))))
 
 
@@ -143,14 +143,14 @@ class ReceiptVerdict:
 
 def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[str, ...] = ()) -> bytes | None:
     """
-    Return the document of a receipt, or None where the ledger does not know it.
+    Return the document of a receipt, or None if the ledger does not contain it.
 
     The same ledger gives the same bytes.
 
     Args:
-        site: Whose ledger it is, and who answers for it.
-        keys: Oldest first; the last one signs the document, so that the site knows its own receipts again. With none of
-            them it is not signed.
+        site: The site that the ledger belongs to, with its controller.
+        keys: Oldest first; the last one signs the document, so that the site recognises its own receipts. Without keys
+            it is not signed.
 
     Raises:
         RecordsError: the store fails.
@@ -178,7 +178,7 @@ def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[s
 
 
 def _entry(records: Ledger, kept: Kept) -> dict[str, object]:
-    """Return an entry as the document tells it."""
+    """Return an entry in the form of the document."""
     entry = kept.entry
     fields: dict[str, object] = {
         "date": iso(entry.day),
@@ -207,7 +207,7 @@ def _entry(records: Ledger, kept: Kept) -> dict[str, object]:
 
 
 def _signed_part(document: Mapping[str, object]) -> bytes:
-    """Return what the signature of a document covers: all of it but the signature."""
+    """Return the digest that the signature of a document covers: everything but the signature."""
     rest = {key: value for key, value in document.items() if key != "signature"}
     canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).digest()
@@ -218,14 +218,14 @@ def _signed_part(document: Mapping[str, object]) -> bytes:
 
 def verify_receipt(document: bytes, keys: tuple[str, ...] = ()) -> ReceiptVerdict:
     """
-    Check a receipt with nothing but what it says, and return what could be shown.
+    Verify a receipt from its content alone, and return the result.
 
     Args:
         document: The file as it was downloaded.
-        keys: The site's keys, where they are at hand.
+        keys: The site's keys, if available.
 
     Raises:
-        ReceiptError: it is no receipt.
+        ReceiptError: if it is not a receipt.
     """
     fields = _parsed(document)  # (1)
     receipt = _text(fields, "receipt")
@@ -236,7 +236,7 @@ def verify_receipt(document: bytes, keys: tuple[str, ...] = ()) -> ReceiptVerdic
     entries = tuple(_checked(item, f"entries[{number}]", keys) for number, item in enumerate(given))
     for number, verdict in enumerate(entries):  # (2)
         if (verdict.entry.receipt, verdict.entry.site) != (receipt, site):
-            raise ReceiptError(f"entries[{number}] is of another receipt or site than the document.")
+            raise ReceiptError(f"entries[{number}] belongs to another receipt or site than the document.")
     signed, what = None, ""
     if keys:  # (6)
         signature = fields.get("signature")
@@ -245,49 +245,52 @@ def verify_receipt(document: bytes, keys: tuple[str, ...] = ()) -> ReceiptVerdic
             and signature.isascii()
             and signer(keys, _CONTEXT).verify_signature(_signed_part(fields), signature)
         )
-        what = "" if signed else "The document is not as the site signed it, or was signed by a key that is not given."
+        what = (
+            "" if signed else "The document was changed after it was signed, or was signed by a key that is not given."
+        )
     return ReceiptVerdict(receipt, site, entries, signed, what)
 
 
 def _parsed(document: bytes) -> Mapping[str, object]:
     """Return the JSON object of a document."""
     if len(document) > LARGEST:
-        raise ReceiptError(f"The file has {len(document)} bytes, and no receipt is larger than {LARGEST}.")
+        raise ReceiptError(f"The file has {len(document)} bytes, but no receipt is larger than {LARGEST}.")
     try:
         fields = json.loads(document.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except UnicodeDecodeError as error:
-        raise ReceiptError(f"The file is no text in UTF-8 (byte {error.start}).") from None
+        raise ReceiptError(f"The file is not UTF-8 (byte {error.start}).") from None
     except json.JSONDecodeError as error:
-        raise ReceiptError(f"The file is no JSON: {error.msg} in line {error.lineno}.") from None
+        raise ReceiptError(f"The file is not JSON: {error.msg} in line {error.lineno}.") from None
     except RecursionError:
         raise ReceiptError("The file is nested too deeply.") from None
     except ValueError:  # from int(): a number of thousands of digits
-        raise ReceiptError("The file holds a number that no receipt has.") from None
+        raise ReceiptError("The file contains a number that is too long for a receipt.") from None
     if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
-        raise ReceiptError(f'The file is no receipt: it does not say "format": "{_FORMAT}".')
+        raise ReceiptError(f'The file is not a receipt: it lacks "format": "{_FORMAT}".')
     return fields
 
 
 def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a key that is there twice: readers would differ about what the document says."""
+    """Refuse duplicate keys: parsers differ in which of the two they take."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ReceiptError("The file says something twice under one name.")
+        raise ReceiptError("The file contains a key twice.")
     return found
 
 
 def _no_number(name: str) -> object:
-    raise ReceiptError(f"The file holds {name}, which is no number.")
+    raise ReceiptError(f"The file contains {name}, which is not a JSON number.")
 
 
 def _checked(item: object, where: str, keys: tuple[str, ...]) -> EntryVerdict:
-    """Return the verdict on one entry."""
+    """Verify one entry."""
     if not isinstance(item, dict):
         raise ReceiptError(f"{where} is not an object.")
     entry = _entry_of(_object(item, "entry", where), f"{where}.entry")
     if item.get("proof", False) is None:
         if _hash(item, "leaf", where) != entry.leaf:
-            return EntryVerdict(entry, ReceiptState.WRONG, None, None, f"{where}: the leaf is not that of the entry.")
+            what = f"{where}: the leaf does not match the entry."
+            return EntryVerdict(entry, ReceiptState.WRONG, None, None, what)
         return EntryVerdict(entry, ReceiptState.WAITS, None, None)
     proof = _object(item, "proof", where)
     where = f"{where}.proof"
@@ -309,11 +312,11 @@ def _checked(item: object, where: str, keys: tuple[str, ...]) -> EntryVerdict:
 
     what = ""
     if _hash(item, "leaf", where) != entry.leaf:  # (3)
-        what = "the leaf is not that of the entry."
+        what = "the leaf does not match the entry."
     elif root_of_proof(entry.leaf, place, seal.size, beside) != seal.root:  # (4)
-        what = "the entry does not lead to the root in the seal."
+        what = "the path does not connect the entry to the root in the seal."
     elif _hash(said, "hash", f"{where}.seal") != seal.hash:  # (5)
-        what = "the hash of the seal is not that of what it says."
+        what = "the hash of the seal does not match its content."
     elif keys and not is_signed(seal, keys):  # (6)
         what = "none of the keys given signed the seal."
     return EntryVerdict(
@@ -322,7 +325,7 @@ def _checked(item: object, where: str, keys: tuple[str, ...]) -> EntryVerdict:
 
 
 def _entry_of(fields: Mapping[str, object], where: str) -> Entry:
-    """Return the entry that an object says (2)."""
+    """Parse an entry (2)."""
     try:
         act = Act(fields.get("act"))
     except ValueError:
@@ -344,42 +347,42 @@ def _entry_of(fields: Mapping[str, object], where: str) -> Entry:
         about=_text(fields, "about", where),
     )
     if json.loads(entry.canonical) != fields:
-        raise ReceiptError(f"{where} says more than an entry does, or is of another format.")
+        raise ReceiptError(f"{where} has extra fields, or is in another format.")
     return entry
 
 
 def _object(fields: Mapping[str, object], key: str, where: str = "") -> Mapping[str, object]:
     value = fields.get(key)
     if not isinstance(value, dict):
-        raise ReceiptError(f"{_at(where, key)} is missing, or no object.")
+        raise ReceiptError(f"{_at(where, key)} is missing, or not an object.")
     return value
 
 
 def _text(fields: Mapping[str, object], key: str, where: str = "") -> str:
     value = fields.get(key)
     if not isinstance(value, str):
-        raise ReceiptError(f"{_at(where, key)} is missing, or no text.")
+        raise ReceiptError(f"{_at(where, key)} is missing, or not a string.")
     return value
 
 
 def _number(fields: Mapping[str, object], key: str, where: str, *, least: int = 0) -> int:
     value = fields.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LARGEST_NUMBER:
-        raise ReceiptError(f"{_at(where, key)} is missing, or no number that a receipt may hold.")
+        raise ReceiptError(f"{_at(where, key)} is missing, or not a number in the allowed range.")
     return value
 
 
 def _ids(fields: Mapping[str, object], key: str, where: str) -> frozenset[str]:
     value = fields.get(key)
     if not isinstance(value, list) or not all(isinstance(id, str) for id in value):
-        raise ReceiptError(f"{_at(where, key)} is missing, or no list of ids.")
+        raise ReceiptError(f"{_at(where, key)} is missing, or not a list of ids.")
     return frozenset(value)
 
 
 def _hash(fields: Mapping[str, object], key: str, where: str) -> bytes:
     value = fields.get(key)
     if not isinstance(value, str) or not _HASH.fullmatch(value):
-        raise ReceiptError(f"{_at(where, key)} is missing, or no hash of {HASH_SIZE} bytes in hex.")
+        raise ReceiptError(f"{_at(where, key)} is missing, or not a hash of {HASH_SIZE} bytes in hex.")
     return bytes.fromhex(value)
 
 

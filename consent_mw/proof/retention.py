@@ -1,19 +1,20 @@
 """
-Deleting and publishing by a clock that may be wrong.
+Purging and publishing when a clock may be wrong.
 
-Two things cannot be undone: a purge, and figures that were published. Both depend on today's date, and a machine whose
-clock is months ahead would drop a ledger that other machines still need. So neither trusts the clock of one machine:
+Theory of operation. Two things cannot be undone: a purge, and publishing figures. Both depend on today's date, and a
+machine whose clock is months ahead would drop a ledger that other machines still need. So neither trusts the clock of
+one machine:
 
-(1) Stores that other machines share have a clock of their own. If it differs from ours by more than ten minutes,
-    nothing is deleted or published. Either clock may be the wrong one; the owner has to set it right.
-(2) No seal can be dated later than today. If one is, and no clock of the store shows that ours is right, nothing is
-    deleted until the owner has looked. (Publishing goes on: by a clock that is behind, less is published, not more.)
-(3) At most a tenth of the sealed entries goes at a time. A site that runs drops a few thousandths a day. If more is
-    due, nothing is dropped until the owner confirms it: the clock may be wrong in a way that (1) and (2) cannot show,
-    or the setting ``record_days`` was lowered, which is worth a second look.
+(1) A store on another machine has its own clock. If it differs from ours by more than ten minutes, nothing is deleted
+    or published. Either clock may be the wrong one; the owner has to correct it.
+(2) No seal can be dated later than today. If one is, and the store has no clock that confirms ours, nothing is deleted
+    until the owner has checked. (Publishing goes on: with a clock that is behind, less is published, not more.)
+(3) At most a tenth of the sealed entries is dropped at once. A running site drops a few thousandths a day. If more is
+    due, nothing is dropped until the owner confirms it: the clock may be wrong in a way that (1) and (2) do not
+    detect, or the setting ``record_days`` was lowered, which is worth a second look.
 
-Limits: an embedded store has no clock of its own. Its one machine can lose up to a tenth of the ledger early if its
-clock is ahead by less than a tenth of ``record_days``.
+Limits: an embedded store has no clock of its own. It can lose up to a tenth of the ledger early if the machine's clock
+is ahead by less than a tenth of ``record_days``.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from consent_mw.errors import RecordsError
 
 __all__ = ["ClocksDiffer", "PurgeTooLarge", "check_clocks", "clock_difference", "purge_due"]
 
-#: Seconds by which our clock and the store's may differ: more than any network or leap second explains.
+#: Seconds by which our clock and the store's may differ: more than network delays and leap seconds can explain.
 TOLERANCE = 600.0
-#: The part of the sealed entries that one purge may drop unconfirmed, and how many may always go.
+#: The share of the sealed entries that one purge may drop unconfirmed, and a number that may always be dropped.
 SHARE = 0.1
 ALWAYS = 100
 
@@ -40,25 +41,25 @@ class ClocksDiffer(RecordsError):
 
 class PurgeTooLarge(RecordsError):
     """
-    More is due than a purge may drop without the owner's word.
+    More entries are due than a purge may drop unconfirmed.
 
     Args:
-        due: How many entries are due.
-        sealed: How many sealed entries there are.
+        due: Number of entries that are due.
+        sealed: Number of sealed entries.
     """
 
     def __init__(self, due: int, sealed: int, before: int) -> None:
         self.due = due
         self.sealed = sealed
         super().__init__(
-            f"{due:,} of {sealed:,} sealed entries are dated before {iso(before)}, which is more than a tenth: nothing "
-            "was dropped. Check the clock of this machine and the setting record_days; if both are right, run: "
+            f"{due:,} of {sealed:,} sealed entries, more than a tenth, are dated before {iso(before)}: nothing was "
+            "dropped. Check this machine's clock and the setting record_days; if both are right, run: "
             "consent-mw ledger purge --confirm"
         )
 
 
 class Clocked(Protocol):
-    """What a check of the clocks asks of :class:`consent_mw.records.Ledger`."""
+    """The part of :class:`consent_mw.records.Ledger` that a check of the clocks needs."""
 
     def clock(self) -> float | None:
         """Return the seconds since 1970-01-01 UTC by the store's own clock, or None if it has none."""
@@ -70,7 +71,7 @@ class Clocked(Protocol):
 
 
 class Purgeable(Clocked, Protocol):
-    """What a purge asks of :class:`consent_mw.records.Ledger`."""
+    """The part of :class:`consent_mw.records.Ledger` that a purge needs."""
 
     def due(self, before: int) -> tuple[int, int]:
         """Return how many sealed entries are dated before that day, and how many there are."""
@@ -89,7 +90,7 @@ def clock_difference(records: Clocked, now: float) -> float | None:
 
 def check_clocks(records: Clocked, now: float) -> None:
     """
-    Refuse to go on if clocks disagree.
+    Raise if the clocks disagree.
 
     Args:
         now: Seconds since 1970-01-01 UTC by the clock of this machine.
@@ -101,31 +102,31 @@ def check_clocks(records: Clocked, now: float) -> None:
     ahead = clock_difference(records, now)
     if ahead is not None and abs(ahead) > TOLERANCE:  # (1)
         raise ClocksDiffer(
-            f"The clock of this machine is {_length(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the clock of "
-            "the store: nothing is deleted or published until both agree. Set the wrong one right."
+            f"This machine's clock is {_length(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the store's: "
+            "nothing is deleted or published until both agree. Correct the wrong one."
         )
 
 
 def purge_due(records: Purgeable, *, now: float, record_days: int, confirmed: bool = False) -> int:
     """
-    Drop the sealed entries whose time is over, and return how many there were.
+    Drop the sealed entries whose retention is over, and return their number.
 
     Args:
         now: Seconds since 1970-01-01 UTC by the clock of this machine.
-        record_days: How long entries are kept after their sealing.
-        confirmed: Whether the owner said that more than a tenth may go.
+        record_days: Days for which entries are kept after they were sealed.
+        confirmed: Whether the owner allowed dropping more than a tenth.
 
     Raises:
         ClocksDiffer: if clocks disagree.
-        PurgeTooLarge: if too much is due and nobody confirmed it.
+        PurgeTooLarge: if too many entries are due and the purge is not confirmed.
         RecordsError: if the store fails.
     """
     check_clocks(records, now)
     last, today = records.last_seal(), int(now // DAY_SECONDS)
     if last is not None and last.day > today and records.clock() is None and not confirmed:  # (2)
         raise ClocksDiffer(
-            f"The newest seal is dated {iso(last.day)}, and it is {iso(today)} by the clock of this machine: nothing "
-            "was dropped. Set the clock right; if it is, run: consent-mw ledger purge --confirm"
+            f"The newest seal is dated {iso(last.day)}, but by this machine's clock it is {iso(today)}: nothing was "
+            "dropped. Correct the clock; if it is right, run: consent-mw ledger purge --confirm"
         )
     before = today - record_days
     due, sealed = records.due(before)
@@ -135,7 +136,7 @@ def purge_due(records: Purgeable, *, now: float, record_days: int, confirmed: bo
 
 
 def _length(seconds: float) -> str:
-    """Return a time in the unit that people would use."""
+    """Return a duration in a readable unit."""
     for unit, size in (("days", DAY_SECONDS), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

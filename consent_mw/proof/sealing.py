@@ -1,8 +1,8 @@
 """
-Sealing what is new in a ledger.
+Sealing the new entries of a ledger.
 
 Any process may do it at any time. If two race for the next link of the chain, the loser changes nothing and finds the
-entries sealed. :mod:`consent_mw.proof.verifying` describes :func:`verify`.
+entries sealed. :mod:`consent_mw.proof.verifying` documents :func:`verify`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST = 5_000
 
 def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int) -> int:
     """
-    Seal up to :data:`MOST` waiting entries and return their number; 0 if none waits or another process was faster.
+    Seal up to :data:`MOST` new entries, and return their number; 0 if there are none or another process was faster.
 
     Args:
         site: The site's id.

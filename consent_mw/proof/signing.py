@@ -2,7 +2,7 @@
 The signatures of seals, under keys that change over time.
 
 A signature is ``KEY.MAC``: the name of the key, and the MAC of the seal's hash. The name does not reveal the key. It
-tells an edited seal from one whose key is not known here.
+distinguishes an edited seal from one that was signed with an unknown key.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from consent_mw.core.signing import signer
 
 __all__ = ["is_signed", "key_name", "sign"]
 
-# A context of their own keeps seals and cookies, which the same keys sign, from passing as each other.
+# Domain separation: the same keys sign seals and cookies, and neither may pass as the other.
 _CONTEXT = "consent_mw.seal.v1"
 _NAME_CONTEXT = "consent_mw.seal.key.v1"
 

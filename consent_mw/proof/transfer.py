@@ -1,12 +1,12 @@
 """
 Copying a ledger: backups, restores, and moves from one store to another.
 
-A copy has the same chain: every seal with its signature, every entry in its place, tombstones included, so that
-``ledger verify`` says the same of both, and receipts keep their proof. Notices, counters, published figures and
-learned services go along.
+A copy has the same chain: every seal with its signature, every entry in its place, tombstones included. So
+``ledger verify`` reports the same for both, and receipts stay valid. Notices, counters, published figures and learned
+services are copied too.
 
-Limits: the copy is of the moment at which each part was read, so stop the site, or expect the last minute to be
-missing. A copy into Redis is not possible: its places are filled in order, and erased ones would be lost.
+Limits: the parts are read one after the other, so stop the site, or the last minute may be missing. Copying into Redis
+is not possible: it fills places in order, so the places of erased entries would be lost.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ __all__ = ["Copied", "backup_file", "copy_records", "erase_again", "tombstones"]
 
 #: Later than any day, within what every store can hold.
 _FOREVER = 2**31 - 1
-#: Seals that are read at once; with their leaves each is up to half a megabyte.
+#: Number of seals that are read at once; with its leaves each is up to half a megabyte.
 _BATCH = 16
 
 
 class Target(Protocol):
-    """What a copy asks of the store that it is made in."""
+    """The method that the target of a copy needs."""
 
     def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
-        """Keep a seal of another store with the entries in it, or entries that wait for one."""
+        """Store a seal of another store with its entries, or entries that are not sealed yet."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What a copy holds."""
+    """The numbers of copied items."""
 
     seals: int
     entries: int
@@ -57,7 +57,7 @@ def copy_records(source: Records, target: Records, *, today: int) -> Copied:
     Copy everything of a site into an empty store.
 
     Args:
-        today: Whole days since 1970-01-01 UTC; learned services are dated so.
+        today: Whole days since 1970-01-01 UTC, the date of learned services.
 
     Raises:
         RecordsError: if the target is not empty or cannot take a copy, or a store fails.
@@ -66,7 +66,7 @@ def copy_records(source: Records, target: Records, *, today: int) -> Copied:
     if adopt is None:
         raise RecordsError("A ledger can be copied into SQLite or PostgreSQL, not into this store.")
     if target.last_seal() is not None or target.unsealed(1):
-        raise RecordsError("The store that should take the copy has entries already: a copy needs an empty one.")
+        raise RecordsError("The target store already has entries: copy into an empty one.")
     seals = entries = 0
     notices: set[str] = set()
     first = 1
@@ -89,7 +89,7 @@ def copy_records(source: Records, target: Records, *, today: int) -> Copied:
             found += 1
     figures = source.figures(0, _FOREVER)
     if figures and not target.publish(figures, {}):
-        raise RecordsError("The store that should take the copy has figures already: a copy needs an empty one.")
+        raise RecordsError("The target store already has figures: copy into an empty one.")
     target.add_counts(source.counts(_FOREVER))
     for service in sorted(source.learned()):
         target.learn(service, today)
@@ -98,18 +98,18 @@ def copy_records(source: Records, target: Records, *, today: int) -> Copied:
 
 def backup_file(path: str, to: str) -> None:
     """
-    Copy an SQLite file while it is in use, by SQLite's own backup; the copy is whole and stands by itself.
+    Copy an SQLite file while it is in use, with SQLite's backup API; the copy is complete and consistent.
 
     Raises:
-        RecordsError: if the copy exists already or cannot be written, or the file cannot be read.
+        RecordsError: if the copy already exists or cannot be written, or the file cannot be read.
     """
     try:
-        os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it holds receipts
+        os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it contains receipts
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source, closing(sqlite3.connect(to)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
     except FileExistsError:
-        raise RecordsError(f"{to} exists already: a backup overwrites nothing.") from None
+        raise RecordsError(f"{to} already exists, and a backup overwrites nothing: choose another name.") from None
     except (OSError, sqlite3.Error) as error:
         raise RecordsError(f"{to} cannot be written as a copy of {path}: {error}.") from None
 
@@ -121,7 +121,7 @@ def tombstones(records: Records) -> frozenset[str]:
 
 def erase_again(records: Records, places: Iterable[str], today: int) -> int:
     """
-    Erase what stands at places that were erased after a backup was made, and return how many entries there were.
+    Erase entries of a restored backup that were erased after it was made, and return their number.
 
     Args:
         places: From :func:`tombstones` of the store that the backup replaces.

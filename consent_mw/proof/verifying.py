@@ -1,22 +1,22 @@
 """
-Finding what was done to a ledger after it was sealed.
+Verifying a ledger: finds any change to it after it was sealed.
 
-Somebody who can write to the store, but has none of the keys, cannot hide a change to anything that was sealed.
-:func:`verify` walks the whole chain, one seal at a time, and names the first thing that differs.
+Theory of operation. An attacker who can write to the store, but has none of the keys, cannot hide a change to anything
+that was sealed. :func:`verify` walks the whole chain, one seal at a time, and reports the first difference.
 
 The steps of :func:`verify`; the numbers are repeated in the code:
 
 (1) The seals count from 1 without gaps.
 (2) Each is signed by one of the site's keys.
-(3) Each names the hash of the one before.
+(3) Each contains the hash of the previous one.
 (4) The leaves of each seal match its size and root. They may be missing once their retention is over.
-(5) Each place holds the entry that belongs to its leaf, or a tombstone says that it was erased.
-(6) No entry claims a seal that does not exist, and no tombstone names an entry that is still there.
-(7) If the owner noted a head of the chain, it is still in it. A chain that was cut short passes all other steps.
-(8) If asked for, each notice that an entry names exists and is unaltered.
+(5) Each place holds the entry that belongs to its leaf, or there is a tombstone for it.
+(6) No entry refers to a seal that does not exist, and no tombstone to an entry that is still there.
+(7) If the owner recorded a head of the chain, it is still in it. A chain that was cut short passes all other steps.
+(8) If asked for, each notice that an entry refers to exists and is unaltered.
 
-Limits: an entry is proved from its sealing on, not before. Entries that are written or erased while this runs are
-looked at again before they count as a finding. Today's date is that of the machine that verifies.
+Limits: an entry is proved once it is sealed, not before. Entries that are written or erased while this runs are
+read again before they count as a finding. Today's date is that of the machine that verifies.
 """
 
 from __future__ import annotations
@@ -40,47 +40,47 @@ from consent_mw.records import Ledger
 
 __all__ = ["Finding", "FindingKind", "Verification", "verify"]
 
-# Seals are read so many at a time; with their leaves each is up to half a megabyte.
+# Number of seals that are read at once; with its leaves each is up to half a megabyte.
 _BATCH = 16
 
 
 class FindingKind(Enum):
-    """What a verification may find."""
+    """The kinds of findings."""
 
     #: The entry at a place is not the one that was sealed there.
     EDITED = "edited"
-    #: Nothing is at a place, and no tombstone tells why.
+    #: A place is empty, and there is no tombstone for it.
     REMOVED = "removed"
-    #: Something claims a place that is taken, or that no seal has.
+    #: An entry claims a place that is taken or does not exist.
     INSERTED = "inserted"
-    #: An entry that was sealed stands in another place.
+    #: A sealed entry is in another place.
     MOVED = "moved"
-    #: A seal is missing, or names another than the one before it.
+    #: A seal is missing, or does not refer to the previous one.
     CHAIN = "chain broken"
-    #: A seal, or its list of leaves, is not as it was made.
+    #: A seal, or its list of leaves, was changed.
     SEAL = "seal edited"
-    #: A seal is as it was made, and its signature is not.
+    #: A seal is unchanged, but its signature was changed.
     SIGNATURE = "signature wrong"
     #: A seal was signed by a key that was not given.
     KEY = "key unknown"
-    #: Entries are gone that had to be kept longer.
+    #: Entries were dropped before their retention was over.
     PURGED = "purged too early"
-    #: The head that was noted is not in the chain.
+    #: The recorded head is not in the chain.
     TRUNCATED = "chain cut short"
-    #: A notice is not there, or not as it was shown.
+    #: A notice is missing or was changed.
     NOTICE = "notice lost"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    The first difference from what was sealed.
+    The first change that was found.
 
     Args:
-        what: One sentence.
-        seal: The number of the seal concerned, or None.
+        what: A description, in one sentence.
+        seal: The number of the seal in question, or None.
         place: The place in it, or None.
-        receipt: The receipt of the entry concerned, or empty.
+        receipt: The receipt of the entry in question, or empty.
     """
 
     kind: FindingKind
@@ -93,16 +93,16 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Verification:
     """
-    The result of a verification. After a finding, the numbers say how far it got.
+    The result of a verification. With a finding, the numbers are those up to it.
 
     Args:
-        finding: None if everything is as it was sealed.
-        seals: How many seals were checked.
-        entries: How many entries stand in them as they were sealed.
-        erased: How many were erased at their person's request, and left a tombstone.
-        purged: How many were dropped when their time was over.
-        waiting: How many are not sealed yet, and prove nothing yet.
-        head: The hash of the last seal, in hex; empty without seals. Note it elsewhere to find out later whether the
+        finding: None if nothing was changed since it was sealed.
+        seals: Number of seals that were checked.
+        entries: Number of intact entries in them.
+        erased: Number of entries that were erased on request, and left a tombstone.
+        purged: Number of entries that were dropped when their retention was over.
+        waiting: Number of entries that are not sealed yet, and prove nothing yet.
+        head: The hash of the last seal, in hex; empty without seals. Record it elsewhere to detect later that the
             chain was cut short.
         signed: False if no key was given, so that no signature was checked.
     """
@@ -118,7 +118,7 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found."""
+        """Whether there is no finding."""
         return self.finding is None
 
 
@@ -133,17 +133,17 @@ def verify(
     notices: bool = False,
 ) -> Verification:
     """
-    Walk the chain of a site from its first seal, and return what was found.
+    Verify the chain of a site from its first seal, and return the result.
 
-    Memory does not grow with the ledger, but with the number of erasures.
+    Memory grows with the number of erasures, but not with the size of the ledger.
 
     Args:
         site: The site's id.
-        keys: All that ever signed; with none of them, signatures are not checked.
+        keys: All keys that ever signed; if there are none, signatures are not checked.
         today: Whole days since 1970-01-01 UTC.
-        record_days: How long entries must be kept after their sealing.
-        head: The hash of a seal that was noted earlier, in hex.
-        notices: Whether to look at the notices too.
+        record_days: Days for which entries must be kept after they were sealed.
+        head: The hash of a seal that was recorded earlier, in hex.
+        notices: Whether to check the notices too.
 
     Raises:
         RecordsError: the store fails.
@@ -178,7 +178,7 @@ class _Walk:
     def result(self, head: str, notices: bool) -> Verification:
         finding = None
         try:
-            with _readable(FindingKind.SEAL, "A seal cannot be read: it is not as it was made."):
+            with _readable(FindingKind.SEAL, "A seal cannot be read: it was changed."):
                 self.chain(head)
             self.rest()
             if notices:
@@ -215,42 +215,40 @@ class _Walk:
             self.seals += 1
             noted = noted or self.head.hex() == head
         if not noted:  # (7)
-            what = f"The head that was noted is in none of the {self.seals} seals: later ones were removed or replaced."
+            what = f"The recorded head is in none of the {self.seals} seals: later ones were removed or replaced."
             raise _Found(FindingKind.TRUNCATED, what, self.seals or None)
 
     def link(self, seal: Seal) -> None:
-        """Check a seal by itself, and its tie to the one before."""
+        """Check a seal itself, and its link to the previous one."""
         number = seal.number
         fits = seal.previous == self.head
         if self.keys and not is_signed(seal, self.keys):  # (2)
             after = next(iter(self.records.seals(number + 1, 1)), None)
-            # The seal itself is sound if the one after it, which is signed, names it just so.
+            # The seal itself is unchanged if the next one, which is signed, contains its hash.
             confirmed = after is not None and after.previous == seal.hash and is_signed(after, self.keys)
             if not (fits and self.holds(seal)):
-                raise _Found(FindingKind.SEAL, f"Seal {number} is not as it was signed.", number)
+                raise _Found(FindingKind.SEAL, f"Seal {number} was changed after it was signed.", number)
             name = seal.signature.partition(".")[0]
             if name and name not in {key_name(key) for key in self.keys}:
                 what = f"Seal {number} was signed by the key {name!r}, which is not among those given."
                 raise _Found(FindingKind.KEY, what, number)
             if confirmed:
-                raise _Found(
-                    FindingKind.SIGNATURE, f"The signature of seal {number} is not the one it was given.", number
-                )
+                raise _Found(FindingKind.SIGNATURE, f"The signature of seal {number} was changed.", number)
             if after is None:
-                what = f"The signature of seal {number}, the last one, does not fit: one of the two was edited."
+                what = f"Seal {number}, the last one, does not match its signature: one of the two was edited."
                 raise _Found(FindingKind.SIGNATURE, what, number)
-            raise _Found(FindingKind.SEAL, f"Seal {number} is not as it was signed.", number)
+            raise _Found(FindingKind.SEAL, f"Seal {number} was changed after it was signed.", number)
         if not fits:  # (3)
-            before = f"seal {number - 1} as it is kept" if number > 1 else "none"
-            raise _Found(FindingKind.CHAIN, f"Seal {number} follows another seal than {before}.", number)
+            what = f"does not follow seal {number - 1} as stored" if number > 1 else "is not the first of its chain"
+            raise _Found(FindingKind.CHAIN, f"Seal {number} {what}.", number)
 
     @staticmethod
     def holds(seal: Seal) -> bool:
-        """Return whether the leaves of a seal are those that it names, as far as they are still there."""
+        """Return whether the leaves of a seal match its size and root, or were purged."""
         return seal.leaves is None or (len(seal.leaves) == seal.size and merkle_root(seal.leaves) == seal.root)
 
     def leaves(self, seal: Seal) -> None:
-        """Check what stands in a seal; where something is wrong, look again before it counts as a finding."""
+        """Check the entries of a seal; on a mismatch, read them again before it counts as a finding."""
         rows = self.sealed(seal.number)
         listed = seal.leaves
         if listed is not None and len(rows) == seal.size and len(listed) == seal.size:
@@ -262,16 +260,16 @@ class _Walk:
 
     def sealed(self, number: int) -> list[Kept]:
         with _readable(
-            FindingKind.EDITED, f"An entry of seal {number} cannot be read: it is not as it was sealed.", number
+            FindingKind.EDITED, f"An entry of seal {number} cannot be read: it was changed after it was sealed.", number
         ):
             return self.records.sealed(number)
 
     def places(self, seal: Seal, rows: list[Kept]) -> None:
-        """Compare a seal with what stands in it."""
+        """Compare the leaves of a seal with its entries."""
         number = seal.number
         over = seal.day + self.record_days < self.today
         if seal.leaves is None:  # (4)
-            # The newest seal is no proof of time: a machine whose clock was ahead may have made it, and purged too.
+            # The newest seal proves no date: a machine whose clock was ahead may have made it, and purged too.
             if not over:
                 what = (
                     f"The entries of seal {number} were purged before {self.record_days} days were over"
@@ -279,7 +277,7 @@ class _Walk:
                 )
                 raise _Found(FindingKind.PURGED, what, number)
             if rows and merkle_root([row.entry.leaf for row in rows]) != seal.root:
-                self.astray(rows[0], f"The entries of seal {number} were purged, and this is none of them.")
+                self.astray(rows[0], f"The entries of seal {number} were purged, and it is not one of them.")
             self.purged += seal.size
             return
         if not self.holds(seal):
@@ -300,7 +298,7 @@ class _Walk:
             else:
                 self.entries += 1
         for nowhere, there in at.items():
-            self.astray(there[0], f"Seal {number} has {seal.size} places, and none is {nowhere}.")
+            self.astray(there[0], f"Seal {number} has {seal.size} places, but no place {nowhere}.")
 
     def absent(self, seal: Seal, place: int, leaf: bytes, over: bool) -> None:
         """Judge an empty place."""
@@ -314,30 +312,30 @@ class _Walk:
             return
         for row in self.every():
             if row.entry.leaf == leaf:
-                now = f"{row.seal}/{row.place}" if row.seal is not None else "among those that wait for a seal"
-                what = f"The entry that was sealed at {number}/{place} now stands {now}."
+                now = f"at {row.seal}/{row.place}" if row.seal is not None else "among the unsealed entries"
+                what = f"The entry that was sealed at {number}/{place} is now {now}."
                 raise _Found(FindingKind.MOVED, what, number, place, row.entry.receipt)
-        # Only a clock that went back dates a later seal earlier: the tombstone may have been purged with it.
+        # A later seal can only have an earlier date if a clock went back; the tombstone may have been purged with it.
         if any(other.leaves is None for other in _seals(self.records, number + 1)):
             self.erased += 1
             self.excused.add((number, place))
             return
-        what = f"The entry that was sealed at {number}/{place} is gone, and no tombstone says that it was erased."
+        what = f"The entry that was sealed at {number}/{place} is gone, and there is no tombstone for it."
         raise _Found(FindingKind.REMOVED, what, number, place)
 
     def differs(self, row: Kept) -> None:
-        """Raise what is wrong with an entry that is not the one of its place."""
+        """Raise the finding for an entry that does not belong to its place."""
         self.moved(row)
-        what = f"The entry at {row.seal}/{row.place} is not as it was sealed."
+        what = f"The entry at {row.seal}/{row.place} was changed after it was sealed."
         raise _Found(FindingKind.EDITED, what, row.seal, row.place, row.entry.receipt)
 
     def astray(self, row: Kept, why: str) -> None:
-        """Raise what is wrong with an entry that no seal has room for."""
+        """Raise the finding for an entry that has no place in a seal."""
         self.moved(row)
-        raise _Found(FindingKind.INSERTED, f"An entry was put in. {why}", row.seal, row.place, row.entry.receipt)
+        raise _Found(FindingKind.INSERTED, f"An entry was inserted. {why}", row.seal, row.place, row.entry.receipt)
 
     def moved(self, row: Kept) -> None:
-        """Raise where an entry belongs, if it was ever sealed."""
+        """Raise a finding if the entry was sealed in another place."""
         leaf = row.entry.leaf
         for seal in _seals(self.records):
             if seal.leaves is not None and leaf in seal.leaves:
@@ -345,26 +343,26 @@ class _Walk:
                 raise _Found(FindingKind.MOVED, what, row.seal, row.place, row.entry.receipt)
 
     def is_erased(self, number: int, place: int) -> bool:
-        """Return whether a tombstone tells of the entry at that place."""
+        """Return whether there is a tombstone for the entry at that place."""
         if self.tombstones is None or (number, place) not in self.tombstones:
-            # Also again: it may have been erased since this last looked.
+            # Read them again, too: the entry may have been erased meanwhile.
             self.tombstones = {about for row in self.every() if (about := _about(row)) is not None}
         return (number, place) in self.tombstones
 
     def every(self) -> Iterator[Kept]:
-        """Yield every entry, wherever it says that it stands."""
-        with _readable(FindingKind.EDITED, "An entry cannot be read: it is not as it was written."):
+        """Yield every entry, whatever place it claims."""
+        with _readable(FindingKind.EDITED, "An entry cannot be read: it was changed."):
             yield from self.records.entries()
 
-    # -- what is not in the chain
+    # -- entries outside of the chain
 
     def rest(self) -> None:
-        """Look for entries that no seal knows of (6)."""
+        """Check the entries that are in no seal (6)."""
         for row in self.every():
             if row.seal is None and row.place is None:
                 self.waiting += 1
             elif row.seal is None or row.place is None or not self.exists(row.seal):
-                self.astray(row, f"It claims the place {row.place} of seal {row.seal}, which is not there.")
+                self.astray(row, f"It claims the place {row.place} of seal {row.seal}, which does not exist.")
             if row.entry.act is Act.ERASE:
                 self.tombstone(row)
 
@@ -372,37 +370,37 @@ class _Walk:
         return 1 <= number <= self.seals or any(seal.number == number for seal in self.records.seals(number, 1))
 
     def tombstone(self, row: Kept) -> None:
-        """Check that what a tombstone tells of was there, and is no longer."""
+        """Check that the entry of a tombstone existed and is gone."""
         about = _about(row)
         if about is not None and about in self.excused:
             return
         seal = None if about is None else next(iter(self.records.seals(about[0], 1)), None)
         if about is None or seal is None or seal.number != about[0] or not 0 <= about[1] < seal.size:
-            what = "A tombstone tells of an entry that never was."
+            what = "There is a tombstone for an entry that never existed."
             raise _Found(FindingKind.INSERTED, what, row.seal, row.place, row.entry.receipt)
         if seal.leaves is not None and any(other.place == about[1] for other in self.sealed(seal.number)):
-            what = f"A tombstone tells that the entry at {about[0]}/{about[1]} was erased, which is still there."
+            what = f"There is a tombstone for the entry at {about[0]}/{about[1]}, but the entry is still there."
             raise _Found(FindingKind.INSERTED, what, row.seal, row.place, row.entry.receipt)
 
     def notices(self) -> None:
-        """Check the notices that entries name (8)."""
+        """Check the notices that entries refer to (8)."""
         seen: set[str] = set()
         for row in self.every():
             digest = row.entry.notice
             if not digest or digest in seen:
                 continue
             seen.add(digest)
-            with _readable(FindingKind.NOTICE, f"The notice {digest} is not as it was shown."):
+            with _readable(FindingKind.NOTICE, f"The notice {digest} was changed."):
                 document = self.records.notice(digest)
             if document is None or hashlib.sha256(document).hexdigest() != digest:
-                how = "is not kept" if document is None else "is not as it was shown"
+                how = "is missing" if document is None else "was changed"
                 what = f"The notice {digest} {how}."
                 raise _Found(FindingKind.NOTICE, what, row.seal, row.place, row.entry.receipt)
 
 
 @contextmanager
 def _readable(kind: FindingKind, what: str, seal: int | None = None) -> Iterator[None]:
-    """Turn what cannot be read into a finding; a store that fails stays an error."""
+    """Turn unreadable data into a finding; a failing store remains an error."""
     try:
         yield
     except RecordsError as error:
@@ -421,7 +419,7 @@ def _seals(records: Ledger, first: int = 1) -> Iterator[Seal]:
 
 
 def _about(row: Kept) -> tuple[int, int] | None:
-    """Return the seal and place that a tombstone tells of, or None for what is none."""
+    """Return the seal and place that a tombstone refers to, or None if the entry is no tombstone."""
     number, slash, place = row.entry.about.partition("/")
     if row.entry.act is not Act.ERASE or not (slash and _plain(number) and _plain(place)):
         return None

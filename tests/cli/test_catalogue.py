@@ -138,7 +138,7 @@ def test_search_finds_an_owners_entry(run: Run, own: Path) -> None:
 
 def test_the_built_in_files_are_fine(run: Run) -> None:
     """They are read afresh, and counted."""
-    assert run("catalogue", "check").out == f"Fine: {len(catalogue.load()):,} services.\n"
+    assert run("catalogue", "check").out == f"OK: {len(catalogue.load()):,} services.\n"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_an_entry_may_replace_a_built_in_one(run: Run, tmp_path: Path) -> None:
     text = ENTRY.replace("house-stats", "hotjar").replace("stats.example.org", "hotjar.com")
     (folder / "own.toml").write_text(text, encoding="utf-8")
     done = run("catalogue", "check", str(folder))
-    assert (done.code, done.out) == (0, "Fine: 1 service.\n")
+    assert (done.code, done.out) == (0, "OK: 1 service.\n")
 
 
 @pytest.mark.parametrize("make", [True, False])

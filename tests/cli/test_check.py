@@ -23,7 +23,7 @@ def run(path: Path, text: str, *options: str) -> int:
 def test_a_complete_site_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line says so, and the exit code is 0."""
     code = run(tmp_path, WHOLE)
-    expected = "Fine: services are learned from the pages, 2 languages; every text is there in every language.\n"
+    expected = "OK: services learned from the pages, 2 languages; no text is missing in any language.\n"
     out, err = capsys.readouterr()
     assert (code, out.startswith(expected), err) == (0, True, "")
 
@@ -39,7 +39,7 @@ def test_a_missing_text_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_a_language_without_any_text_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is told that the language is not offered, and how it would be."""
     code = run(tmp_path, '[site]\nlanguages = ["en", "eu"]\n')
-    told = "[eu] no text is built in or yours, so it is not offered; write them under [texts.eu]"
+    told = "[eu] has no texts, so it is not offered; write them under [texts.eu]"
     assert (code, told in capsys.readouterr().out.splitlines()) == (1, True)
 
 

@@ -73,6 +73,6 @@ def test_a_copy_needs_an_empty_store(run: Run, book: Book, tmp_path: Path) -> No
     assert (done.code, "copied" in done.out) == (0, True)
     assert found(target, book) == book.verify()
     again = run("ledger", "copy", f"sqlite:///{book.path}", f"sqlite:///{target}")
-    assert (again.code, "needs an empty one" in again.err) == (2, True)
+    assert (again.code, "into an empty one" in again.err) == (2, True)
     missing = run("ledger", "copy", f"sqlite:///{tmp_path}/none.db", f"sqlite:///{target}")
     assert (missing.code, missing.err) == (2, "There are no records at FROM.\n")

@@ -47,7 +47,7 @@ def test_what_waits_is_told_and_sent_on(tmp_path: Path, remote: Records, capsys:
     """Status counts and exits with 1 while something waits; a replay sends it, and then nothing does."""
     spooled(tmp_path / "spool.db", 3)
     assert run(tmp_path, "spool", "status") == 1
-    assert "3 entries wait, the oldest of 2026-11-22" in capsys.readouterr().out
+    assert "3 entries, the oldest from 2026-11-22" in capsys.readouterr().out
     assert run(tmp_path, "spool", "replay") == 0
     assert "3 entries sent" in capsys.readouterr().out
     assert run(tmp_path, "spool", "status") == 0

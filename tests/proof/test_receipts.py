@@ -131,7 +131,7 @@ def test_what_waits_has_its_own_leaf(tmp_path: Path) -> None:
     made = document(book, "receipt-1")
     book.store.close()
     assert verify_receipt(made.replace(b'"language": "en"', b'"language": "de"')).problems == (
-        "entries[0]: the leaf is not that of the entry.",
+        "entries[0]: the leaf does not match the entry.",
     )
 
 
@@ -150,7 +150,9 @@ def test_an_edited_ledger_gives_a_receipt_that_fails(tmp_path: Path) -> None:
     book.tamper("UPDATE ledger SET services = '[]' WHERE receipt = 'receipt-2'")
     made = document(book)
     book.store.close()
-    assert verify_receipt(made).problems == ("entries[0].proof: the entry does not lead to the root in the seal.",)
+    assert verify_receipt(made).problems == (
+        "entries[0].proof: the path does not connect the entry to the root in the seal.",
+    )
 
 
 # -- tampering with the file
@@ -258,11 +260,11 @@ def test_no_bytes_break_the_reader(made: bytes) -> None:
 @pytest.mark.parametrize(
     ("made", "what"),
     [
-        (b"", "no JSON: Expecting value in line 1"),
-        (b"\xff\xfe", "no text in UTF-8"),
-        (b"{}", "does not say"),
-        (b"[]", "does not say"),
-        (b'{"format": "consent_mw.receipt.v2"}', "does not say"),
+        (b"", "not JSON: Expecting value in line 1"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"{}", "not a receipt"),
+        (b"[]", "not a receipt"),
+        (b'{"format": "consent_mw.receipt.v2"}', "not a receipt"),
         (b'{"a": 1, "a": 2}', "twice"),
         (b'{"a": NaN}', "NaN"),
         (b'{"a": ' + b"1" * 5000 + b"}", "a number"),
@@ -281,7 +283,7 @@ def test_a_hostile_file_is_told_what_is_wrong(made: bytes, what: str) -> None:
 def test_entries_of_another_receipt_do_not_pass(said: dict[str, Any], book: Book) -> None:
     """A true entry of somebody else cannot be shown as one's own."""
     other = json.loads(document(book, "receipt-3"))
-    with pytest.raises(ReceiptError, match=r"entries\[0\] is of another receipt"):
+    with pytest.raises(ReceiptError, match=r"entries\[0\] belongs to another receipt"):
         verify_receipt(dumped({**said, "entries": other["entries"]}))
 
 

@@ -65,7 +65,7 @@ def test_a_copy_comes_back_or_says_why_not(opened: Opened, grant: Entry, tmp_pat
     if hasattr(target, "adopt"):
         copy_records(source, target, today=grant.day)
         assert target.history("e") == source.history("e")
-        with pytest.raises(RecordsError, match="needs an empty one"):
+        with pytest.raises(RecordsError, match="into an empty one"):
             copy_records(source, target, today=grant.day)
     else:
         with pytest.raises(RecordsError, match="not into this store"):

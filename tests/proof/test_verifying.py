@@ -307,7 +307,7 @@ def test_a_store_that_fails_is_no_finding(book: Book) -> None:
 
 
 def test_notices_are_checked_where_asked(book: Book) -> None:
-    """An entry whose notice is not kept is found, and only if notices are looked at."""
+    """An entry whose notice is missing is found, and only if notices are looked at."""
     book.filled(2)
     assert (book.verify().ok, found(book.verify(notices=True)).kind) == (True, FindingKind.NOTICE)
 
@@ -316,4 +316,4 @@ def test_an_edited_notice_is_found(book: Book) -> None:
     """A notice that does not hash to its address is not the one that was shown."""
     book.filled(2)
     book.store.keep_notice("a" * 64, b"{}")
-    assert found(book.verify(notices=True)).what == f"The notice {'a' * 64} is not as it was shown."
+    assert found(book.verify(notices=True)).what == f"The notice {'a' * 64} was changed."
