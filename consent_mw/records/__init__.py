@@ -1,8 +1,8 @@
 """
 Stores: the ledger that proves consent, the anonymous counters, and the services that a site has discovered.
 
-:func:`open_records` chooses the store by the scheme of its address. Every store keeps the promises of the Protocols
-below, and ``tests/records`` checks them on real servers. The ledger and the counters share no key.
+:func:`open_records` chooses the store by the scheme of its address. Every store implements the Protocols below, and
+``tests/records`` checks them on real servers. The ledger and the counters share no key.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from consent_mw.errors import Problem
 
 __all__ = ["Counters", "Learned", "Ledger", "Records", "migrate_records", "open_records"]
 
-#: Schemes of an address of PostgreSQL.
+#: URL schemes of PostgreSQL.
 POSTGRES = frozenset({"postgresql", "postgres"})
-#: The schemes of addresses of Redis.
+#: URL schemes of Redis.
 REDIS = frozenset({"redis", "rediss", "redis+sentinel", "redis+cluster"})
 
 _NO_PSYCOPG = Problem(
@@ -35,7 +35,7 @@ _NO_PSYCOPG = Problem(
 
 
 class Ledger(Protocol):
-    """The proof of consent of one site: entries, the seals over them, and the notices they name."""
+    """The proof of consent of one site: entries, the seals over them, and the notices that they refer to."""
 
     def append(self, entry: Entry) -> None:
         """
@@ -61,11 +61,11 @@ class Ledger(Protocol):
         ...
 
     def notice(self, digest: str) -> bytes | None:
-        """Return the document that the hash addresses, or None."""
+        """Return the document with that hash, or None."""
         ...
 
     def unsealed(self, limit: int) -> list[Entry]:
-        """Return up to ``limit`` entries that wait for a seal, including tombstones, in any order."""
+        """Return up to ``limit`` unsealed entries, including tombstones, in any order."""
         ...
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
@@ -73,7 +73,7 @@ class Ledger(Protocol):
         Store a seal, and mark each entry with its number and its place in ``entries``, all or nothing.
 
         Returns:
-            False, with nothing changed, if the chain has grown meanwhile or one of the entries no longer waits.
+            False, with nothing changed, if the chain has grown meanwhile or one of the entries is already sealed.
         """
         ...
 
@@ -93,13 +93,13 @@ class Ledger(Protocol):
         """
         Erase the entries of a receipt, and return how many there were.
 
-        Each that was sealed leaves a tombstone: an entry with Act.ERASE, a random receipt of its own, the ``day``, and
-        ``about``; it is sealed like any other.
+        Each sealed one leaves a tombstone: an entry with Act.ERASE, its own random receipt, the ``day``, and ``about``.
+            The tombstone is sealed like any other entry.
         """
         ...
 
     def due(self, before: int) -> tuple[int, int]:
-        """Return how many entries stand in seals dated before that day, and in all seals that were not purged."""
+        """Return the number of entries in seals dated before that day, and in all seals that were not purged."""
         ...
 
     def clock(self) -> float | None:
@@ -119,33 +119,33 @@ class Counters(Protocol):
         ...
 
     def counts(self, before: int) -> dict[Count, int]:
-        """Return the raw counters of days before that one that were not published yet."""
+        """Return the unpublished raw counters of days before that one."""
         ...
 
     def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
         """
-        Keep the figures and forget the raw counters they were made of, all or nothing.
+        Store the figures and delete the raw counters they were made from, all or nothing.
 
         Returns:
-            False, with nothing changed, where a table's run overlaps one that is kept already, or a raw counter is
-            not what ``spent`` says.
+            False, with nothing changed, if a run overlaps a published one of its table, or a raw counter differs from
+            ``spent``.
         """
         ...
 
     def figures(self, first: int, last: int) -> list[Figures]:
-        """Return the published runs that have a day between the two, both included, by table and first day."""
+        """Return the published runs that overlap the days from ``first`` to ``last``, by table and first day."""
         ...
 
 
 class Learned(Protocol):
-    """The services that a site without a configuration has seen."""
+    """The services that a site has discovered in its pages."""
 
     def learned(self) -> frozenset[str]:
         """Return the ids of the services that any process has learned."""
         ...
 
     def learn(self, service_id: str, day: int) -> bool:
-        """Note that a service occurs on the site; return True if that is new."""
+        """Record that a service occurs on the site; return True if that is new."""
         ...
 
     def version(self) -> int:
@@ -161,7 +161,7 @@ class Records(Ledger, Counters, Learned, Protocol):
     """
 
     def close(self) -> None:
-        """Let go of the store; whatever was appended stays."""
+        """Close the store."""
         ...
 
 
@@ -173,7 +173,7 @@ def open_records(url: str, *, site: str = "site", spool: str = "") -> Records:
         url: ``sqlite:///`` and the path of a file, ``postgresql://…``, ``redis://…``, ``rediss://…``,
             ``redis+sentinel://…`` or ``redis+cluster://…``, as in the setting ``records``.
         site: The site's id; sites that share a store do not see each other.
-        spool: Of a store on another machine: the path of a local file that takes grants while it cannot be reached.
+        spool: For a store on another machine: the path of a local file that accepts grants while it is unreachable.
 
     Raises:
         ConfigError: if the setting ``records`` does not name a store.
@@ -189,7 +189,7 @@ def open_records(url: str, *, site: str = "site", spool: str = "") -> Records:
 def _open(url: str, site: str) -> Records:
     scheme, mark, rest = url.partition("://")
     if scheme == "sqlite" and mark and rest.startswith("/") and len(rest) > 1:
-        from consent_mw.records.sqlite import SqliteRecords  # only the store that is used is loaded
+        from consent_mw.records.sqlite import SqliteRecords  # load only the store that is used
 
         return SqliteRecords(rest[1:], site=site)
     if scheme in POSTGRES and mark:
@@ -202,18 +202,18 @@ def _open(url: str, site: str) -> Records:
         from consent_mw.records.redis import RedisRecords
 
         return RedisRecords(url, site=site)
-    # The address may hold a password: only its scheme is shown.
+    # The URL may contain a password: show only its scheme.
     what = f"A store with the scheme {scheme!r} is not built into this version." if mark else "This is no address."
     raise ConfigError([Problem("site.records", what, 'Write records = "sqlite:///consent.db".')])
 
 
 def migrate_records(url: str, *, site: str = "site") -> list[str]:
     """
-    Bring the schema of the store at ``url`` up to date, and return the names of the steps that were taken.
+    Migrate the store at ``url`` to the current schema, and return the names of the steps taken.
 
     Raises:
-        ConfigError: the setting ``records`` names something that cannot be a store.
-        RecordsError: the store is there and does not work, or was written by a newer version.
+        ConfigError: if the setting ``records`` does not name a store.
+        RecordsError: if the store exists and does not work, or was written by a newer version.
     """
     scheme, mark, rest = url.partition("://")
     if scheme in POSTGRES and mark:

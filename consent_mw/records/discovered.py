@@ -1,5 +1,5 @@
 """
-Discovered services: what a site without a configuration finds in its own pages.
+Discovered services: those that a site finds in its own pages.
 
 A service that this process saw counts at once. Storing it, and reading what other processes stored, happens in the
 background, so that no page waits for the store.
@@ -39,7 +39,7 @@ class Learning:
         self._version = -1
         self._written: frozenset[str] = frozenset()
         self._waiting: dict[str, None] = {}
-        #: What was seen last and was not new: most pages of a site hold the same.
+        #: The services seen last that were not new: most pages of a site contain the same ones.
         self._nothing_new: frozenset[str] = frozenset()
 
     @property

@@ -1,4 +1,4 @@
-"""Rules that every store applies: which entries it takes, and the tombstone that replaces an erased one."""
+"""Rules that every store applies: which entries it accepts, and the tombstone that replaces an erased one."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def check(entry: Entry, site: str) -> None:
 
 
 def tombstone(site: str, day: int, seal: int, place: int) -> Entry:
-    """Return the tombstone of an entry at ``place`` in ``seal``; nothing in it leads to the receipt."""
+    """Return the tombstone of an entry at ``place`` in ``seal``; it contains nothing of the erased receipt."""
     return Entry(site, secrets.token_urlsafe(16), Act.ERASE, day, about=f"{seal}/{place}")

@@ -1,8 +1,9 @@
 """
 The common part of stores that speak SQL: every statement, and how rows are read and written.
 
-A store brings a schema with these tables, and three ways to borrow a :class:`Session`: for reading, for one change,
-and for a transaction. The statements keep to what SQLite 3.24 and PostgreSQL both understand, with ``?`` for a value.
+A store provides a schema with these tables, and three ways to borrow a :class:`Session`: for reading, for one change,
+and for a transaction. The statements use only SQL that both SQLite 3.24 and PostgreSQL support, with ``?`` as the
+placeholder.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from consent_mw.records.rules import tombstone
 Value = str | int | bytes | None
 Row = tuple[Value, ...]
 
-#: Entries that are read at once, so that nothing is held open while the reader does something else.
+#: Entries per page, so that no query stays open while the caller processes them.
 PAGE = 1000
 #: Seals that are purged in one transaction: up to 25,000 entries.
 PURGE = 5
@@ -81,11 +82,11 @@ class SqlRecords(ABC):
     def __init__(self, site: str) -> None:
         self.site = site
 
-    # -- what a store brings
+    # -- what a store provides
 
     @abstractmethod
     def _reading(self, *, slow: bool = False) -> AbstractContextManager[Session]:
-        """Lend a session whose statements stand alone and change nothing; a page waits for it unless it is ``slow``."""
+        """Lend a session for reading, without a transaction; a page waits for it unless it is ``slow``."""
 
     @abstractmethod
     def _writing(self) -> AbstractContextManager[Session]:
@@ -96,12 +97,12 @@ class SqlRecords(ABC):
         """
         Lend a session that is one durable transaction; an exception inside ends it with nothing changed.
 
-        Of the transactions of a site that run ``alone`` there is only one at a time, in whatever process.
+        At most one transaction with ``alone`` runs at a time for a site, across all processes.
         """
 
     @abstractmethod
     def _wipe(self) -> None:
-        """Do what the store can so that nothing remains of rows that were deleted."""
+        """Remove the traces of deleted rows, as far as the store can."""
 
     # -- the ledger
 
@@ -132,13 +133,13 @@ class SqlRecords(ABC):
                 yield self._kept(row[:-1])
             if len(page) < PAGE:
                 return
-            receipt, step = page[-1][0], page[-1][-1]  # of an entry that was tampered with, the step may not be its own
+            receipt, step = page[-1][0], page[-1][-1]  # a tampered entry may have another step than its own
 
     def keep_notice(self, digest: str, document: bytes) -> None:
-        """Keep the document durably under the hash that addresses it."""
+        """Store the document durably under its hash."""
         query = "SELECT 1 FROM notices WHERE site = ? AND digest = ?"
         with self._reading() as session:
-            # Every process brings every notice at its start: nearly all are there, and those need no writer.
+            # Every process stores every notice when it starts: nearly all exist already, and need no write.
             if session.rows(query, self.site, digest):
                 return
         added = "INSERT INTO notices (site, digest, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -146,7 +147,7 @@ class SqlRecords(ABC):
             session.change(added, self.site, digest, zlib.compress(document, 9))
 
     def notice(self, digest: str) -> bytes | None:
-        """Return the document that the hash addresses, or None."""
+        """Return the document with that hash, or None."""
         query = "SELECT document FROM notices WHERE site = ? AND digest = ?"
         with self._reading() as session:
             for (document,) in session.rows(query, self.site, digest):
@@ -154,13 +155,13 @@ class SqlRecords(ABC):
         return None
 
     def unsealed(self, limit: int) -> list[Entry]:
-        """Return up to ``limit`` entries that wait for a seal."""
+        """Return up to ``limit`` unsealed entries."""
         query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal IS NULL LIMIT ?"  # noqa: S608
         with self._reading(slow=True) as session:
             return [self._kept(row).entry for row in session.rows(query, self.site, limit)]
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
-        """Keep a seal and mark its entries, or return False with nothing changed."""
+        """Store a seal and mark its entries, or return False with nothing changed."""
         try:
             with self._transaction(alone=True) as session:
                 ((last,),) = session.rows("SELECT coalesce(max(number), 0) FROM seals WHERE site = ?", self.site)
@@ -192,7 +193,7 @@ class SqlRecords(ABC):
             return [self._seal(row) for row in session.rows(query, self.site, first, limit)]
 
     def sealed(self, number: int) -> list[Kept]:
-        """Return the entries that say they stand in that seal, by place."""
+        """Return the entries that claim to be in that seal, by place."""
         query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal = ? ORDER BY place, receipt, step"  # noqa: S608
         with self._reading(slow=True) as session:
             return [self._kept(row) for row in session.rows(query, self.site, number)]
@@ -212,7 +213,7 @@ class SqlRecords(ABC):
         return len(found)
 
     def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
-        """Keep a seal of another store with the entries in it, or entries that wait for one; see proof.transfer."""
+        """Store a seal of another store with its entries, or unsealed entries; see proof.transfer."""
         rows = list(kept)
         with self._transaction(alone=True) as session:
             session.change_all(_APPEND, [_row_of_entry(one.entry) for one in rows])
@@ -224,7 +225,7 @@ class SqlRecords(ABC):
             session.change_all(_MARK, marks)
 
     def due(self, before: int) -> tuple[int, int]:
-        """Return how many entries stand in seals dated before that day, and in all seals that were not purged."""
+        """Return the number of entries in seals dated before that day, and in all seals that were not purged."""
         query = (
             "SELECT coalesce(sum(CASE WHEN day < ? THEN size ELSE 0 END), 0), coalesce(sum(size), 0) FROM seals "
             "WHERE site = ? AND leaves IS NOT NULL"
@@ -256,7 +257,7 @@ class SqlRecords(ABC):
 
     def add_counts(self, counts: Mapping[Count, int]) -> None:
         """Add to the raw counters, all or nothing."""
-        # In one order, so that no two processes wait for each other.
+        # Always in the same order, so that no two processes deadlock.
         rows = [(*_row_of_count(self.site, count), counts[count]) for count in _sorted(counts) if counts[count]]
         if rows:
             with self._transaction(alone=False) as session:
@@ -272,7 +273,7 @@ class SqlRecords(ABC):
             }
 
     def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
-        """Keep the figures and forget the raw counters spent, or return False with nothing changed."""
+        """Store the figures and delete the spent raw counters, or return False with nothing changed."""
         overlap = "SELECT 1 FROM figures WHERE site = ? AND name = ? AND first_day <= ? AND last_day >= ? LIMIT 1"
         there = "SELECT 1 FROM counts WHERE site = ? AND day = ? AND dimension = ? AND value = ? AND outcome = ?"
         try:
@@ -284,7 +285,7 @@ class SqlRecords(ABC):
                 rows = [(*_row_of_count(self.site, count), spent[count]) for count in _sorted(spent) if spent[count]]
                 if session.change_all(_SPEND, rows) != len(rows):
                     raise Undo
-                # What was never counted is spent as 0.
+                # A counter that does not exist counts as 0.
                 if any(session.rows(there, *_row_of_count(self.site, count)) for count in spent if not spent[count]):
                     raise Undo
         except Undo:
@@ -292,7 +293,7 @@ class SqlRecords(ABC):
         return True
 
     def figures(self, first: int, last: int) -> list[Figures]:
-        """Return the published runs that have a day between the two, by table and first day."""
+        """Return the published runs that overlap these days, by table and first day."""
         query = (
             "SELECT name, first_day, last_day, cells FROM figures "
             "WHERE site = ? AND first_day <= ? AND last_day >= ? ORDER BY name, first_day"
@@ -304,7 +305,7 @@ class SqlRecords(ABC):
                 for name, first_day, last_day, cells in session.rows(query, self.site, last, first)
             ]
 
-    # -- what was learned
+    # -- learned services
 
     def learned(self) -> frozenset[str]:
         """Return the ids of the services that any process has learned."""
@@ -313,10 +314,10 @@ class SqlRecords(ABC):
         return frozenset(str(name) for (name,) in found)
 
     def learn(self, service_id: str, day: int) -> bool:
-        """Note that a service occurs on the site; return True where that is new."""
+        """Record that a service occurs on the site; return True if that is new."""
         query = "SELECT 1 FROM learned WHERE site = ? AND service = ?"
         with self._reading() as session:
-            # Most calls bring nothing new, and those need no writer.
+            # Most calls report a known service, and need no write.
             if session.rows(query, self.site, service_id):
                 return False
         added = "INSERT INTO learned (site, service, day) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -407,7 +408,7 @@ def _ids(ids: frozenset[str]) -> str:
 # The same few sets occur again and again: verification reads every entry.
 @lru_cache(maxsize=1024)
 def _set(text: str) -> frozenset[str]:
-    """Return the ids of a row; what is no list of texts stands for itself, so that verification can name the entry."""
+    """Return the ids in a row; a malformed value is kept as it is, so that verification can report the entry."""
     try:
         ids = json.loads(text)
     except (ValueError, RecursionError):
@@ -426,7 +427,7 @@ def _cells_text(cells: Mapping[tuple[str, str], int]) -> str:
 
 
 def _cells(text: str, names: dict[tuple[str, str], tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Return the cells; runs share their ``names``, as each object more is one more for Python to look through."""
+    """Return the cells; runs share their ``names``, which saves objects for the garbage collector to scan."""
     cells = {}
     found, end = _DECODER.raw_decode(text)
     if end != len(text):
@@ -438,7 +439,7 @@ def _cells(text: str, names: dict[tuple[str, str], tuple[str, str]]) -> dict[tup
 
 
 def _int(value: Value) -> int:
-    """Return a number of a row; what somebody put in its place is an error of the store."""
+    """Return a number in a row; raise RecordsError if it was replaced by something else."""
     if not isinstance(value, int):
         raise ValueError(f"{value!r} stands where a number belongs")
     return value

@@ -1,16 +1,16 @@
 """
 Records in PostgreSQL 12 or newer, for sites on several machines; needs psycopg 3.
 
-Each entry is one INSERT that commits by itself, so that no append waits for another. It is durable when the call
+Each entry is one auto-committed INSERT, so that no append waits for another. It is durable when the call
 returns: ``synchronous_commit`` is switched on for the session if it is off, and a server with ``fsync = off`` is
-refused. The tables are in a schema of their own, ``consent_mw``, so that the application's database can be used;
-several sites can share them.
+    refused. The tables are in their own schema, ``consent_mw``, so that they can be in the application's database.
+    Several sites can share them.
 
-What a visitor waits for fails after :data:`WAIT` seconds at most, even if the server is frozen.
+An operation that a visitor waits for fails after at most :data:`WAIT` seconds, even if the server is frozen.
 
-Limits: PgBouncer must pool by session. An erased row is gone from its table at once, and from the disk when PostgreSQL
-overwrites it: after the next vacuum, and when the write-ahead log is recycled. Backups and replicas are the owner's
-responsibility.
+Limits: PgBouncer must pool by session. An erased row leaves its table at once, and the disk when PostgreSQL overwrites
+    it: after the next vacuum, and when the write-ahead log is recycled. Backups and replicas are the owner's
+    responsibility.
 """
 
 from __future__ import annotations
@@ -45,15 +45,16 @@ _log = logging.getLogger("consent_mw")
 
 #: Seconds that a visitor may wait for the server.
 WAIT = 0.4
-#: Seconds that sealing, publishing and reading the whole ledger wait for a sign of life, and that the start waits.
+#: Seconds without a sign of life after which sealing, publishing and reading the whole ledger give up; also the timeout
+#: at start-up.
 SLOW_WAIT = 3.0
 START_WAIT = 5.0
 
-#: The schema, step by step; the table ``steps`` holds the names of those that a database has.
+#: The migration steps of the schema; the table ``steps`` lists those that a database has.
 MIGRATIONS = ("2026-11-22-postgres-1-ledger.sql", "2026-11-22-postgres-2-counters.sql")
 
-#: Nothing of ours goes on in the server for long after we have stopped waiting for it. Every query follows an index:
-#: a planner that has no statistics yet would read and sort a large ledger for each page of it.
+#: No statement runs in the server for long after we have stopped waiting. Every query uses an index: without
+#: statistics, the planner would read and sort a large ledger for each page of it.
 _SESSION = (
     "SET enable_bitmapscan = off; SET enable_seqscan = off; "
     "SET search_path = consent_mw; SET statement_timeout = '5s'; SET lock_timeout = '3s'; "
@@ -62,16 +63,16 @@ _SESSION = (
 
 
 class _Unsafe(RecordsError):
-    """The server does not keep what it acknowledges."""
+    """The server can lose acknowledged writes."""
 
 
 class PostgresRecords(SqlRecords):
     """
-    The records of ``site`` in the database at ``url``; its tables are made where they are missing.
+    The records of ``site`` in the database at ``url``; missing tables are created.
 
     Raises:
-        ConfigError: the address is none, or the server does not keep what it acknowledges.
-        RecordsError: the server does not answer, or the tables are those of another version.
+        ConfigError: if the URL is not valid, or the server can lose acknowledged writes.
+        RecordsError: if the server does not answer, or the tables belong to another version.
     """
 
     def __init__(self, url: str, *, site: str = "site") -> None:
@@ -110,7 +111,7 @@ class PostgresRecords(SqlRecords):
         return int(micros or 0) / 1_000_000
 
     def _wipe(self) -> None:
-        """Let PostgreSQL take the old rows out of their pages; if it is at that already, let it."""
+        """Ask PostgreSQL to vacuum deleted rows; skip tables that are being vacuumed."""
         try:
             with self._database.lend(SLOW_WAIT) as link:
                 link.execute("VACUUM (SKIP_LOCKED, TRUNCATE false) ledger, seals")
@@ -124,11 +125,11 @@ class PostgresRecords(SqlRecords):
 
 def migrate(url: str) -> list[str]:
     """
-    Bring the tables in the database at ``url`` up to date, and return the names of the steps that were taken.
+    Migrate the tables in the database at ``url``, and return the names of the steps taken.
 
     Raises:
         ConfigError: as :class:`PostgresRecords` does.
-        RecordsError: the server does not answer, or the tables are those of a newer version.
+        RecordsError: if the server does not answer, or the tables belong to a newer version.
     """
     database = _Database(url)
     try:
@@ -138,7 +139,7 @@ def migrate(url: str) -> list[str]:
 
 
 class _Database:
-    """The database at ``url``: its connections, its schema, and errors that show neither passwords nor receipts."""
+    """The database at ``url``: connections, schema, and errors without passwords and receipts."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -147,7 +148,7 @@ class _Database:
         except psycopg.ProgrammingError:
             plain = False
         if not plain:
-            # What libpq says of it may show a part of the password, which goes on where it took its end to be.
+            # libpq's message may contain a part of the password, if it misjudged where the password ends.
             what = "PostgreSQL cannot read this address."
             remedy = 'Write records = "postgresql://user:password@host/database", with %40 for an @ in a password.'
             raise ConfigError([Problem("site.records", what, remedy)])
@@ -157,14 +158,14 @@ class _Database:
 
     @contextmanager
     def lend(self, wait: float, *, patient: bool = False) -> Iterator[PooledConnection]:
-        """Lend a connection, and turn whatever fails into RecordsError."""
+        """Lend a connection, and turn any failure into RecordsError."""
         if self._closed:
             raise RecordsError(f"The records in {self.name} are closed.")
         try:
             with self._pool.lend(wait, patient=patient) as link:
                 yield link
         except (psycopg.Error, OSError, OverflowError, ValueError, zlib.error) as error:
-            # Not the error itself: its detail may show a row.
+            # Not the error itself: its detail may contain a row.
             raise RecordsError(f"The records in {self.name} cannot be used: {_plain(error)}.") from None
 
     def close(self) -> None:
@@ -172,7 +173,7 @@ class _Database:
         self._pool.close()
 
     def start(self) -> None:
-        """Make the tables where there are none; raise where they are of another version."""
+        """Create missing tables; raise if they belong to another version."""
         with self.lend(START_WAIT) as link:
             missing = self._missing(link)
             if len(missing) == len(MIGRATIONS):
@@ -184,17 +185,17 @@ class _Database:
                 )
 
     def migrate(self) -> list[str]:
-        """Take the steps that are missing."""
+        """Run the missing migration steps."""
         with self.lend(START_WAIT) as link:
-            link.until = float("inf")  # of a large ledger a step may take minutes
+            link.until = float("inf")  # a step may take minutes on a large ledger
             return self._take_steps(link)
 
     def _take_steps(self, link: PooledConnection) -> list[str]:
-        # Before the transaction begins: what a transaction knows of the tables it may know from its beginning.
+        # Lock before the transaction begins: its snapshot of the tables may date from its beginning.
         link.execute("SELECT pg_advisory_lock(%s)", (_lock_key("schema"),))
         with _transaction(link, None):
             link.execute("SET LOCAL statement_timeout = 0")
-            missing = self._missing(link)  # another process may have been faster
+            missing = self._missing(link)  # another process may have done it meanwhile
             if missing and not _exists(link, "to_regnamespace('consent_mw')"):
                 link.execute("CREATE SCHEMA consent_mw")
             if len(missing) == len(MIGRATIONS):
@@ -259,7 +260,7 @@ def _transaction(link: PooledConnection, key: int | None) -> Iterator[None]:
 
 @lru_cache(maxsize=64)
 def _own_marks(statement: str) -> LiteralString:
-    """Write the statement with the marks that psycopg puts values for; all statements are our own."""
+    """Convert the placeholders to psycopg's; all statements are our own."""
     return statement.replace("?", "%s")
 
 
@@ -269,12 +270,12 @@ def _exists(link: PooledConnection, what: LiteralString) -> bool:
 
 
 def _lock_key(name: str) -> int:
-    """Return the number by which PostgreSQL knows a lock; the application may have locks of its own."""
+    """Return PostgreSQL's number for an advisory lock; the application may use other locks."""
     return int.from_bytes(
         hashlib.sha256(b"consent_mw " + name.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True
     )
 
 
 def _plain(error: Exception) -> str:
-    """Return the first line of what PostgreSQL says: what follows is detail."""
+    """Return the first line of PostgreSQL's message, without the detail."""
     return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")

@@ -1,9 +1,9 @@
 """
-The connections of one process to PostgreSQL: few, shared by threads, and none that waits forever.
+The connections of one process to PostgreSQL: few, shared by threads, and none can hang forever.
 
 The server's own limits, such as ``statement_timeout``, do not help while the server itself is frozen, and libpq gives a
 new connection at least two seconds. So each connection here has a deadline after which it stops waiting for its socket.
-New connections are made by a thread of their own, since the look-up of the server's name may block, too.
+New connections are opened in a separate thread, since the lookup of the server's name may block, too.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 RV = TypeVar("RV")
 
-#: Connections of a process, and how many of them may be in the making at once.
+#: Most connections of a process, and how many of them may be opening at once.
 MOST = 4
 OPENING = 2
 
-#: What the address of the store may say otherwise. A server that is gone without a word is noticed by its silence.
+#: Defaults that the URL of the store may override. Keep-alives detect a server that disappeared silently.
 DEFAULTS = {
     "application_name": "consent_mw",
     "client_encoding": "UTF8",
     "connect_timeout": "2",
-    # Of several servers, the one that takes what is written.
+    # If several servers are listed, use the one that accepts writes.
     "target_session_attrs": "read-write",
     "keepalives_idle": "5",
     "keepalives_interval": "2",
@@ -52,14 +52,15 @@ DEFAULTS = {
 
 
 class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that waits until a moment, and no longer; then it is of no more use."""
+    """A connection with a deadline; once it has passed, the connection is unusable."""
 
-    #: On the monotonic clock. Each question and each sign of life puts it off to ``grace`` seconds, where that is set.
+    #: Deadline on the monotonic clock. If ``grace`` is set, each query and each sign of life extends it by that many
+    #: seconds.
     until = float("inf")
     grace = 0.0
 
     def wait(self, gen: PQGen[RV], interval: float | None = None, timeout: float | None = None) -> RV:
-        """Run a piece of psycopg's work, which yields what it waits for on the socket."""
+        """Drive one of psycopg's generators, which yield the socket state that they wait for."""
         if self.grace:
             self.until = time.monotonic() + self.grace
         try:
@@ -71,7 +72,7 @@ class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
             return result
 
     def _ready(self, state: Wait) -> Ready:
-        """Wait for what is wanted: 1 to read, 2 to write, 3 for either, and the same in the answer."""
+        """Wait until the socket is ready: 1 to read, 2 to write, 3 for either; the result uses the same codes."""
         left = self.until - time.monotonic()
         poll = select.poll()
         wanted = (select.POLLIN if state & 1 else 0) | (select.POLLOUT if state & 2 else 0)
@@ -83,12 +84,12 @@ class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
             self.until = time.monotonic() + self.grace
         found = events[0][1]
         if found & ~(select.POLLIN | select.POLLOUT):
-            return Ready(int(state))  # hung up: the attempt tells what happened
+            return Ready(int(state))  # the peer hung up: the next read or write raises the reason
         return Ready((1 if found & select.POLLIN else 0) | (2 if found & select.POLLOUT else 0))
 
 
 class _ProcessPool:
-    """What belongs to one process."""
+    """The state of one process."""
 
     def __init__(self) -> None:
         self.process = os.getpid()
@@ -99,11 +100,11 @@ class _ProcessPool:
 
 class Pool:
     """
-    Lends connections to the server that ``params`` name.
+    Lends connections to the server given by ``params``.
 
     Args:
-        params: What libpq takes (PostgreSQL documentation, section "Parameter Key Words").
-        set_up: Called with each new connection; it is not used where this raises.
+        params: Parameters of libpq (PostgreSQL documentation, section "Parameter Key Words").
+        set_up: Called with each new connection; if it raises, the connection is not used.
     """
 
     def __init__(self, params: dict[str, Any], set_up: Callable[[PooledConnection], None]) -> None:
@@ -116,12 +117,12 @@ class Pool:
     @contextmanager
     def lend(self, wait: float, *, patient: bool = False) -> Iterator[PooledConnection]:
         """
-        Lend a connection; ``wait`` seconds are for getting it and for all that is done with it.
+        Lend a connection; ``wait`` seconds is the time limit for getting it and for all work with it.
 
-        Where ``patient``, they are for each time that the server says nothing.
+        If ``patient``, the limit applies to each silence of the server instead.
 
         Raises:
-            psycopg.Error: there was none to be had, or what ``set_up`` raises.
+            psycopg.Error: if no connection is available, or ``set_up`` raises.
         """
         until = time.monotonic() + wait
         state = self._own()
@@ -138,30 +139,30 @@ class Pool:
                 else:
                     state.idle.append(link)
             except BaseException:
-                link.close()  # what state it is in is unknown: the next caller starts afresh
+                link.close()  # its state is unknown: the next caller gets a new one
                 raise
         finally:
             state.permits.release()
 
     def close(self) -> None:
-        """Close the connections of this process; one that is in use is closed when it comes back."""
+        """Close the connections of this process; one in use is closed when it is returned."""
         self._closed = True
         self.drop()
 
     def drop(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         while link := _take(self._own().idle):
             link.close()
 
     def _own(self) -> _ProcessPool:
-        """Return the state of this process; after a fork, a new one: the parent's is neither used nor closed."""
+        """Return the state of this process; a forked one starts anew and leaves its parent's connections alone."""
         if self._state.process != os.getpid():
             _abandoned.extend(self._state.idle)
             self._state = _ProcessPool()
         return self._state
 
     def _open(self, state: _ProcessPool, until: float) -> PooledConnection:
-        """Return a new connection, or raise when ``until`` is over; one that comes later is for the next caller."""
+        """Return a new connection, or raise at ``until``; one that is ready later goes to the next caller."""
         if not state.opening.acquire(timeout=max(until - time.monotonic(), 0)):
             raise psycopg.OperationalError("it does not answer")
         future: Future[PooledConnection] = Future()
@@ -200,11 +201,11 @@ def _take(idle: deque[PooledConnection]) -> PooledConnection | None:
     try:
         return idle.pop()
     except IndexError:
-        return None  # or another thread was faster
+        return None  # or another thread took it
 
 
 def _fit(idle: deque[PooledConnection]) -> PooledConnection | None:
-    """Return an idle connection that was not closed meanwhile: such a one has something to read, its end."""
+    """Return an idle connection that is still open: a closed one is readable, because of its EOF."""
     while link := _take(idle):
         poll = select.poll()
         poll.register(link.pgconn.socket, select.POLLIN)

@@ -1,43 +1,44 @@
 """
-Records on another machine, with a local file that takes grants while the store cannot be reached.
+Records on another machine, with a local spool file that accepts grants while the store is unreachable.
 
 Theory of operation
 -------------------
 
-**The problem.** A grant must survive ``kill -9`` as soon as it is acknowledged, and a visitor must not wait for a
-store that is slow or gone. A queue in memory would lose grants; waiting would hold up the pages of everybody else.
+**The problem.** A grant must survive ``kill -9`` as soon as it is acknowledged, and a visitor must not wait for a store
+that is slow or gone. A queue in memory would lose grants, and waiting would block workers that should serve pages.
 
 **The rule.** A grant is acknowledged once it is durable somewhere: in the remote store, or in the *spool*, an SQLite
 file on this machine. :meth:`SpooledRecords.append` asks the store first and gives it :data:`PATIENCE`, 25 ms. If the
-store fails or is silent, the entry goes into the spool. Only if both fail does the caller see a RecordsError.
+store fails or does not answer in time, the entry goes into the spool. Only if both fail does the caller see a
+RecordsError.
 
-**Two meanings of a timeout.** A call that was given up may still reach the store. So an entry may be in both places,
-and nothing may depend on its being in one alone. Every operation that is repeated is idempotent in every store: an
+**Timeouts are ambiguous.** A call that timed out may still reach the store. So an entry may be in both places, and the
+code must never assume that it is in only one. Every operation that may be repeated is idempotent in every store: an
 entry has a key (receipt and step), and writing it again changes nothing.
 
-**Replay.** :meth:`SpooledRecords.replay` sends what waits to the store, and drops an entry from the spool after the
-store has acknowledged it, never before. It can be interrupted at any point. Any process may run it; a lock file lets
-one at a time, and the lock dies with its process. Order matters in one case: the end of a grant must not arrive
-before the grant. Ends therefore go into the spool whenever the grant is still there, and the spool is read by receipt
-and step. Notices go first, so that no entry arrives whose notice the store lacks.
+**Replay.** :meth:`SpooledRecords.replay` sends the spooled entries to the store, and drops an entry from the spool only
+after the store has acknowledged it. It can be interrupted at any point. Any process may run it; a lock file admits one
+at a time, and the lock is released when its process dies. Order matters in one case: the end of a grant must not arrive
+before the grant. So an end goes into the spool while its grant is still there, and the spool is read by receipt and
+step. Notices are sent first, so that the store always has the notice of an entry.
 
 **Refusals.** A store may be up and refuse one entry, for instance because of a constraint. The entry stays in the
-spool, is tried again after :data:`REFUSED_WAIT`, and does not block those behind it. Many refusals in one pass mean
-that the store is at fault, not the entries, and end the pass.
+spool, is retried after :data:`REFUSED_WAIT`, and does not block the entries behind it. Many refusals in one pass mean
+that the store is at fault, not the entries, so the pass ends.
 
-**Erasure.** Erasing a receipt must also reach an entry that is on its way. The spool keeps a note, an entry with
-Act.ERASE, until the receipt was erased in the store twice, :data:`SETTLED` seconds apart: the second time catches a
-call that was given up before the first and arrived after it.
+**Erasure.** Erasing a receipt must also erase an entry that is still on its way to the store. So the spool keeps a
+marker, an entry with Act.ERASE, until the receipt has been erased in the store twice, :data:`SETTLED` seconds apart.
+The second erasure catches a call that timed out before the first one and arrived after it.
 
-**The breaker.** While the store is down, each call would cost every visitor 25 ms. A circuit breaker stands in front
-of the store: after a failure it lets one probe through at a time and fails all others at once
+**The breaker.** While the store is down, each call would cost every visitor 25 ms. So calls go through a circuit
+breaker: after a failure it lets one probe through at a time and fails all others immediately
 (:mod:`consent_mw.records.spool.breaker`).
 
-**What does not go through the spool.** Counts wait in the memory of their process. Sealing, verifying and exports
-work on the store alone: what waits is not in the ledger yet, and is not proved yet.
+**What bypasses the spool.** Counts wait in the memory of their process. Sealing, verifying and exports use only the
+store: spooled entries are not in the ledger yet, and not proved yet.
 
-Limits: the spool belongs to one machine. Another machine neither sees nor erases what waits in it;
-``consent-mw spool take`` sends on the file of a machine that is gone.
+Limits: the spool is local to one machine. Another machine can neither see nor erase its entries; ``consent-mw spool
+take`` sends the entries of a lost machine's file.
 """
 
 from __future__ import annotations
@@ -73,29 +74,29 @@ T = TypeVar("T")
 
 _log = logging.getLogger("consent_mw")
 
-#: Seconds that a visitor's request waits for the remote store. A healthy one in the same place answers in a tenth of
-#: it; whoever waits longer holds up a worker that could serve pages.
+#: Seconds that a visitor's request waits for the remote store. A healthy store nearby answers in a tenth of that;
+#: waiting longer would block a worker that could serve pages.
 PATIENCE = 0.025
-#: Entries after which those that the remote store took are dropped from the spool: what is repeated at the most.
+#: Accepted entries are dropped from the spool in batches of this size, so at most this many are sent again.
 BATCH = 100
-#: Seconds after which an entry that the remote store refused is sent again, and refusals that end a replay: more
-#: than that are no fault of the entries.
+#: Seconds after which a refused entry is sent again, and the number of refusals that end a replay: with so many, the
+#: store is at fault.
 REFUSED_WAIT = 60.0
 REFUSALS = 20
-#: Seconds after an erasure at which it is done again: a call that was given up may still be on its way until then.
+#: Seconds after which an erasure is repeated: until then a call that timed out may still be on its way.
 SETTLED = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolStatus:
     """
-    What waits in a spool.
+    The content of a spool.
 
     Args:
         entries: Grants, and ends of grants.
         oldest: The day of the oldest of them, or None.
-        notices: Texts of notices that the entries name.
-        erasures: Receipts that are to be erased in the store as well.
+        notices: Notices that the entries refer to.
+        erasures: Receipts that must be erased in the store as well.
     """
 
     entries: int
@@ -106,10 +107,10 @@ class SpoolStatus:
 
 class SpooledRecords:
     """
-    The records of ``site`` in a remote store, and in the file ``path`` until they are there.
+    The records of ``site`` in a remote store, spooled in the file ``path`` while it is unreachable.
 
     Args:
-        remote: The store, or a function that opens it. If that fails, it is tried again later.
+        remote: The store, or a function that opens it. If opening fails, it is retried later.
         path: The spool; the processes of one machine share it.
         patience: Seconds that a visitor's request waits for the remote store.
 
@@ -127,7 +128,7 @@ class SpooledRecords:
         self._patience = patience
         self._spool = SpoolFile(path, site=site)
         self._breaker = Breaker(self._tell)
-        #: When this process may send a refused entry or notice again, and when it first erased a receipt over there.
+        #: When this process may resend a refused entry or notice, and when it first erased a receipt in the store.
         self._refused: dict[object, float] = {}
         self._erased: dict[str, float] = {}
         self._version: int | None = None
@@ -143,9 +144,9 @@ class SpooledRecords:
     # -- the ledger, for visitors
 
     def append(self, entry: Entry) -> None:
-        """Write an entry to the remote store, or to the spool; it is durable when this returns."""
+        """Append an entry to the remote store, or to the spool; it is durable when this returns."""
         check(entry, self.site)
-        # The end of a grant that waits in the spool goes there too, so that it arrives after the grant.
+        # If the grant is still in the spool, its end goes there too, so that it arrives after the grant.
         if entry.act in ENDS and self._here(entry.receipt)[0]:
             self._spool.append(entry)
             return
@@ -155,14 +156,14 @@ class SpooledRecords:
             self._instead(lambda: self._spool.append(entry), error)
 
     def keep_notice(self, digest: str, document: bytes) -> None:
-        """Keep the document in the remote store, or in the spool."""
+        """Store the document in the remote store, or in the spool."""
         try:
             self._soon(lambda remote: remote.keep_notice(digest, document))
         except RecordsError as error:
             self._instead(lambda: self._spool.keep_notice(digest, document), error)
 
     def history(self, receipt: str) -> list[Kept]:
-        """Return the entries of a receipt, by step, wherever they are."""
+        """Return the entries of a receipt from both places, by step."""
         # Read the spool first: an entry that moves meanwhile is then seen twice rather than not at all.
         waiting, erased = self._here(receipt)
         if erased:
@@ -177,7 +178,7 @@ class SpooledRecords:
         return [steps[step] for step in sorted(steps)]
 
     def notice(self, digest: str) -> bytes | None:
-        """Return the document that the hash addresses, or None."""
+        """Return the document with that hash, or None."""
         try:
             found = self._ask(lambda remote: remote.notice(digest))
         except RecordsError:
@@ -188,7 +189,7 @@ class SpooledRecords:
 
     def erase(self, receipt: str, day: int) -> int:
         """
-        Erase the entries of a receipt wherever they are, and return how many there were.
+        Erase the entries of a receipt in both places, and return their number.
 
         Raises:
             RecordsError: if the remote store cannot be reached and may have entries; nothing was erased.
@@ -212,16 +213,16 @@ class SpooledRecords:
     # -- replay
 
     def waits(self) -> bool:
-        """Return whether anything waits in the spool of this machine."""
+        """Return whether the spool of this machine has any content."""
         return not self._spool.empty()
 
     def waiting(self) -> int:
-        """Return how many entries wait in the spool of this machine."""
+        """Return the number of entries in the spool of this machine."""
         return sum(1 for _ in self._spool.waiting())
 
     def status(self) -> SpoolStatus:
         """
-        Return what waits in the spool of this machine.
+        Return the content of this machine's spool, in numbers.
 
         Raises:
             RecordsError: if the spool cannot be used.
@@ -232,12 +233,12 @@ class SpooledRecords:
 
     def replay(self) -> int:
         """
-        Send on what waits in the spool, and return how many entries the remote store took.
+        Send the spooled entries to the store, and return how many it accepted.
 
         Returns 0 if the store cannot be reached, or another process is replaying.
 
         Raises:
-            RecordsError: the spool cannot be used.
+            RecordsError: if the spool cannot be used.
         """
         if self._breaker.closed and self._spool.empty():
             return 0
@@ -255,7 +256,7 @@ class SpooledRecords:
         return replay.sent
 
     def _erase_there(self) -> None:
-        """Erase in the store what was erased here, twice: a call that was given up may arrive in between."""
+        """Erase in the store, twice, what was erased here: a call that timed out may arrive in between."""
         now = time.monotonic()
         for entry in self._spool.to_erase():
             first = self._erased.setdefault(entry.receipt, now)
@@ -270,25 +271,25 @@ class SpooledRecords:
                 del self._erased[entry.receipt]
 
     def _answers(self) -> bool:
-        """Return whether the remote store answers a question."""
+        """Return whether the remote store answers."""
         try:
             self._ask(lambda remote: remote.version())
         except RecordsError:
             return False
         return True
 
-    # -- the ledger in the store; what waits in the spool is not part of it yet
+    # -- the ledger in the store; spooled entries are not part of it yet
 
     def entries(self) -> Iterator[Kept]:
         """Yield every entry of the remote store."""
         yield from self._ask(lambda remote: remote.entries())
 
     def unsealed(self, limit: int) -> list[Entry]:
-        """Return entries of the remote store that wait for a seal."""
+        """Return unsealed entries of the remote store."""
         return self._ask(lambda remote: remote.unsealed(limit))
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
-        """Keep a seal in the remote store."""
+        """Add a seal in the remote store."""
         return self._ask(lambda remote: remote.add_seal(seal, entries))
 
     def last_seal(self) -> Seal | None:
@@ -300,7 +301,7 @@ class SpooledRecords:
         return self._ask(lambda remote: remote.seals(first, limit))
 
     def sealed(self, number: int) -> list[Kept]:
-        """Return the entries of the remote store that say they stand in that seal."""
+        """Return the entries of the remote store that claim to be in that seal."""
         return self._ask(lambda remote: remote.sealed(number))
 
     def due(self, before: int) -> tuple[int, int]:
@@ -312,7 +313,7 @@ class SpooledRecords:
         return self._ask(lambda remote: remote.clock())
 
     def purge(self, before: int) -> int:
-        """Drop what is too old, in the spool as well; return the number of entries."""
+        """Drop expired entries, in the spool as well; return their number."""
         return self._ask(lambda remote: remote.purge(before)) + self._spool.drop_before(before)
 
     # -- the counters
@@ -326,14 +327,14 @@ class SpooledRecords:
         return self._ask(lambda remote: remote.counts(before))
 
     def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
-        """Keep the figures in the remote store and forget the raw counters they were made of."""
+        """Publish the figures in the remote store, and delete the raw counters they were made from."""
         return self._ask(lambda remote: remote.publish(figures, spent))
 
     def figures(self, first: int, last: int) -> list[Figures]:
         """Return the published runs of the remote store."""
         return self._ask(lambda remote: remote.figures(first, last))
 
-    # -- learned services: pages ask for them, so a slow store answers from memory
+    # -- learned services: pages need them, so if the store is slow the last answer is used
 
     def learned(self) -> frozenset[str]:
         """Return the ids of the services that any process has learned, as far as is known here."""
@@ -358,7 +359,7 @@ class SpooledRecords:
         return self._version
 
     def close(self) -> None:
-        """Let go of both; what waits stays in the spool."""
+        """Close both; the content of the spool stays."""
         self._spool.close()
         if self._remote is not None:
             self._remote.close()
@@ -366,18 +367,18 @@ class SpooledRecords:
     # -- the remote store
 
     def _store(self) -> Records:
-        """Return the remote store, opening it if need be; the breaker admits one caller at a time until it is open."""
+        """Return the remote store; open it if necessary (the breaker then admits one caller at a time)."""
         if self._remote is None:
             assert self._open is not None  # noqa: S101 - either was given
             self._remote = self._open()
         return self._remote
 
     def _ask(self, what: Callable[[Records], T]) -> T:
-        """Ask the remote store and wait for it, unless it is known to be down."""
+        """Call the remote store and wait for it, unless it is known to be down."""
         return _checked(lambda: self._breaker.call(lambda: what(self._store())))
 
     def _soon(self, what: Callable[[Records], T]) -> T:
-        """Ask the remote store and wait briefly; a call that takes longer goes on, and its result is dropped."""
+        """Call the remote store and wait briefly; a call that takes longer goes on, but its result is dropped."""
         return _checked(lambda: self._breaker.soon(lambda: what(self._store()), self._patience))
 
     def _tell(self, error: Exception | None) -> None:
@@ -396,23 +397,23 @@ class SpooledRecords:
             raise RecordsError(f"Neither the records nor the spool can be used: {error} {spool_error}") from error
 
     def _here(self, receipt: str) -> tuple[list[Entry], bool]:
-        """Return what waits of a receipt, and whether it was erased here."""
+        """Return the spooled entries of a receipt, and whether it was erased here."""
         try:
             entries = [kept.entry for kept in self._spool.history(receipt)]
         except RecordsError as error:
-            _log.error("%s", error)  # which keeps nobody from the remote store
+            _log.error("%s", error)  # go on with the remote store
             return [], False
         return [entry for entry in entries if entry.act is not Act.ERASE], any(e.act is Act.ERASE for e in entries)
 
 
 class _Replay:
-    """One pass over the spool, while no other process makes one."""
+    """One pass over the spool; only one process runs it at a time."""
 
     def __init__(
         self, spool: SpoolFile, remote: Records, answers: Callable[[], bool], refused: dict[object, float]
     ) -> None:
         self.sent = 0
-        #: Whether the pass ended early: the remote store went away, or refuses everything.
+        #: Whether the pass ended early, because the remote store went away or refuses everything.
         self.stopped = False
         self._spool = spool
         self._remote = remote
@@ -448,12 +449,12 @@ class _Replay:
         try:
             drop()
         except RecordsError:
-            # Where the disk is full, emptying the write-ahead log may leave room enough.
+            # If the disk is full, truncating the write-ahead log may free enough space.
             self._spool.wipe()
             drop()
 
     def _took(self, key: object, send: Callable[[], None]) -> bool:
-        """Return whether the remote store took it; a refusal does not keep the next entry from being sent."""
+        """Return whether the remote store accepted it; after a refusal the next entry is still sent."""
         now = time.monotonic()
         if self._refused.get(key, now) > now:
             return False
@@ -474,7 +475,7 @@ class _Replay:
 
 
 def _checked(what: Callable[[], T]) -> T:
-    """Call ``what``. A configuration mistake that shows only at run time must not stop the site."""
+    """Call ``what``. A configuration mistake that appears only at run time must not stop the site."""
     try:
         return what()
     except ConfigError as error:

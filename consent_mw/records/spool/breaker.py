@@ -1,14 +1,14 @@
 """
-A circuit breaker: keeps callers from waiting for a store that does not answer.
+A circuit breaker: stops callers from waiting for a store that does not answer.
 
-A :class:`Breaker` is closed while the store works. A failure opens it: during a cool-down every call fails at once.
-After the cool-down one call may try while the others go on failing. A success closes the breaker; each further failure
-doubles the cool-down, up to a bound.
+A :class:`Breaker` is closed while the store works. A failure opens it: during a cool-down every call fails immediately.
+After the cool-down one call may try while the others still fail. A success closes the breaker; each further failure
+doubles the cool-down, up to a limit.
 
-A frozen store fails only when its own timeout ends. :meth:`Breaker.soon` therefore waits a few hundredths of a second
-and leaves the call to a thread of its own. While such a call is out, it starts no other.
+A frozen store fails only when its own timeout ends. So :meth:`Breaker.soon` runs the call in its own thread and waits
+only a few hundredths of a second. While such a call is pending, it starts no other.
 
-Limits: the state is that of one process, and of processes forked from it later.
+Limits: each process has its own state; a forked process starts with that of its parent.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ THREADS = 32
 
 
 class Unavailable(RecordsError):
-    """The store was not asked, or has not answered in time. It may or may not have done what it was asked to."""
+    """The store was not called, or did not answer in time; then it may or may not have done the work."""
 
 
 class Breaker:
     """
-    Lets calls through to something that may fail; threads and forked processes may share it.
+    Guards calls that may fail; threads and forked processes may share it.
 
     Args:
         changed: Called with the error when the breaker opens, and with None when it closes again.
@@ -65,7 +65,7 @@ class Breaker:
         Call ``what`` and wait for it.
 
         Raises:
-            Unavailable: the breaker is open, and ``what`` was not called.
+            Unavailable: if the breaker is open and ``what`` was not called.
             RecordsError: ``what`` failed, with whatever error that is not ours.
         """
         state = self._mine()
@@ -77,7 +77,8 @@ class Breaker:
         Call ``what``, and wait no longer than ``patience`` seconds for it.
 
         Raises:
-            Unavailable: the breaker is open, an earlier call is late, or this one is: then it goes on by itself.
+            Unavailable: if the breaker is open, an earlier call is late, or this one is; a late call goes on in its
+                thread.
             RecordsError: ``what`` failed, with whatever error that is not ours.
         """
         state = self._mine()
@@ -93,14 +94,14 @@ class Breaker:
         return attempt.result()
 
     def _mine(self) -> _BreakerState:
-        """Return the state of this process: what is known comes across a fork, locks and threads do not."""
+        """Return the state of this process: a fork inherits the cool-down, but not locks and threads."""
         state = self._state
         if state.process != os.getpid():
             state = self._state = _BreakerState(state.pause, state.until)
         return state
 
     def _enter(self, state: _BreakerState) -> bool:
-        """Let the caller in, or raise; return whether it is the one that may try."""
+        """Admit the caller, or raise; return whether it is the probe."""
         with state.lock:
             if not state.pause:
                 return False
@@ -119,7 +120,7 @@ class Breaker:
         except Exception as error:
             with state.lock:
                 opens = not state.pause
-                # Those that were let in before it opened, and fail now, say nothing new.
+                # Calls that were admitted before the breaker opened, and fail now, add no information.
                 if opens or trying:
                     state.pause = min(max(PAUSE, state.pause * 2), LONGEST_PAUSE)
                     state.until = self._clock() + state.pause
@@ -141,11 +142,11 @@ class Breaker:
 
 
 class _Attempt(Generic[T]):
-    """One call in a thread of its own."""
+    """One call in its own thread."""
 
     def __init__(self, what: Callable[[], T]) -> None:
         self.done = threading.Event()
-        #: Set, under the lock of the state, by who gave up waiting.
+        #: Set under the lock of the state when the caller stops waiting.
         self.late = False
         self._what = what
         self._answer: list[T] = []
@@ -154,7 +155,7 @@ class _Attempt(Generic[T]):
     def run(self) -> None:
         try:
             self._answer.append(self._what())
-        except BaseException as error:  # belongs to whoever waits for it
+        except BaseException as error:  # raised in the caller, by result()
             self._error = error
 
     def result(self) -> T:
@@ -164,29 +165,29 @@ class _Attempt(Generic[T]):
 
 
 class _BreakerState:
-    """What one process knows, and its threads."""
+    """The state of one process, and its threads."""
 
     def __init__(self, pause: float = 0.0, until: float = 0.0) -> None:
         self.process = os.getpid()
         self.lock = threading.Lock()
-        #: Seconds for which the breaker was opened last; 0 while it is closed.
+        #: The last cool-down in seconds; 0 while the breaker is closed.
         self.pause = pause
         self.until = until
         self.trying = False
-        #: Calls that nobody waits for any more.
+        #: Pending calls whose callers have stopped waiting.
         self.late = 0
         self._idle = 0
         self._threads = 0
-        # Looked up now: gevent and eventlet replace it after the module was loaded (gunicorn --preload).
+        # Resolved at run time: gevent and eventlet replace it after the module was loaded (gunicorn --preload).
         self._queue: queue.Queue[_Attempt[object]] = queue.Queue()
 
     def start(self, attempt: _Attempt[T]) -> bool:
-        """Run the attempt in an idle thread or a new one; return False where there are too many."""
+        """Run the attempt in an idle thread or a new one; return False if there are too many."""
         with self.lock:
             if self._idle:
                 self._idle -= 1
             elif self._threads < THREADS:
-                # Nobody waits for it at exit: whatever is out then has been given up, and kept elsewhere.
+                # A daemon, since a call that is pending at exit has timed out, and its entry is in the spool.
                 threading.Thread(target=self._work, name="consent_mw-records", daemon=True).start()
                 self._threads += 1
             else:
@@ -195,7 +196,7 @@ class _BreakerState:
         return True
 
     def give_up(self, attempt: _Attempt[T]) -> bool:
-        """Note that nobody waits for the attempt; return False where it is done after all."""
+        """Mark the attempt as late; return False if it has finished after all."""
         with self.lock:
             if attempt.done.is_set():
                 return False

@@ -1,8 +1,8 @@
 """
-The spool's file: a local ledger of what the remote store has not taken yet.
+The spool's file: a local ledger of entries that the remote store has not accepted yet.
 
-It is a ledger like any other. It keeps the same promises, and the same tools can read it should the store never come
-back. An entry with Act.ERASE is not a tombstone here: it notes that its receipt must be erased in the store, too.
+It is a ledger like any other: it gives the same guarantees, and if the store never comes back, the same tools can read
+    it. An entry with Act.ERASE is not a tombstone here: it marks a receipt that must be erased in the store, too.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ class SpoolFile(SqliteRecords):
     CONTENT = "The spooled records"
 
     def empty(self) -> bool:
-        """Return whether nothing waits."""
+        """Return whether the spool is empty."""
         query = "SELECT 1 FROM ledger WHERE site = ? UNION ALL SELECT 1 FROM notices WHERE site = ? LIMIT 1"
         with self._reading() as session:
             return not session.rows(query, self.site, self.site)
 
     def waiting(self) -> Iterator[Entry]:
-        """Yield the entries that wait, by receipt and step, a page at a time."""
+        """Yield the spooled entries, by receipt and step, one page at a time."""
         return (kept.entry for kept in self.entries() if kept.entry.act is not Act.ERASE)
 
     def digests(self) -> list[str]:
-        """Return the hashes of the notices that wait."""
+        """Return the hashes of the spooled notices."""
         with self._reading() as session:
             found = session.rows("SELECT digest FROM notices WHERE site = ?", self.site)
         return [str(digest) for (digest,) in found]
 
     def drop(self, entries: Sequence[Entry]) -> None:
-        """Forget entries that need not wait any more."""
+        """Delete entries that the store has accepted."""
         keys = [(self.site, entry.receipt, entry.step, entry.act.value) for entry in entries]
         if keys:
             query = "DELETE FROM ledger WHERE site = ? AND receipt = ? AND step = ? AND act = ?"
@@ -51,12 +51,12 @@ class SpoolFile(SqliteRecords):
                 session.change_all(query, keys)
 
     def drop_notice(self, digest: str) -> None:
-        """Forget a notice that need not wait any more."""
+        """Delete a notice that the store has accepted."""
         with self._writing() as session:
             session.change("DELETE FROM notices WHERE site = ? AND digest = ?", self.site, digest)
 
     def drop_before(self, day: int) -> int:
-        """Forget entries of days before that one, and return how many there were."""
+        """Delete entries dated before that day, and return their number."""
         query = "DELETE FROM ledger WHERE site = ? AND day < ? AND act <> ?"
         with self._writing() as session:
             return session.change(query, self.site, day, Act.ERASE.value)
@@ -64,7 +64,7 @@ class SpoolFile(SqliteRecords):
     # -- erasure
 
     def forget(self, receipt: str, day: int) -> None:
-        """Forget the entries of a receipt, and note that it is to be erased over there as well."""
+        """Delete the entries of a receipt, and mark it to be erased in the store as well."""
         noted = (
             "INSERT INTO ledger (site, receipt, step, act, day, revision, purposes, services, gpc, language, notice, "
             "about) VALUES (?, ?, 0, ?, ?, '', '[]', '[]', 0, '', '', '')"
@@ -75,20 +75,20 @@ class SpoolFile(SqliteRecords):
         self.wipe()
 
     def to_erase(self) -> list[Entry]:
-        """Return an entry for each receipt that is to be erased over there."""
+        """Return an entry for each receipt that must be erased in the store."""
         return [kept.entry for kept in self.entries() if kept.entry.act is Act.ERASE]
 
     def wipe(self) -> None:
-        """Do what can be done so that nothing remains in the file of what was dropped."""
+        """Remove the traces of deleted rows from the file, as far as possible."""
         self._wipe()
 
     # -- one at a time
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        """Yield whether no other process or thread is inside; one that dies is not."""
-        # A lock on a file of its own: one on the spool would keep grants out. It is waited for a little, since two that
-        # come at the same moment get in each other's way, and one of them has to stay.
+        """Yield whether this is the only process and thread inside; the lock is released when a process dies."""
+        # The lock is on a separate file: one on the spool would block grants. The short timeout lets one of two
+        # simultaneous callers win instead of none.
         with closing(sqlite3.connect(self.path + "-replay", timeout=0.1, isolation_level=None)) as lock:
             try:
                 lock.execute("BEGIN EXCLUSIVE")

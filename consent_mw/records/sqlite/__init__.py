@@ -38,7 +38,7 @@ class SqliteRecords(SqliteFile, SqlRecords):
         until = time.monotonic() + WAIT
         try:
             with self._using(self._writer) as connection:
-                # As long as somebody reads an older state the log must stay; the next wipe takes it along.
+                # While a reader uses an older snapshot the log cannot be truncated; the next wipe does it.
                 while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                     if time.monotonic() > until:
                         self._left("Others read the records.")
@@ -51,7 +51,7 @@ class SqliteRecords(SqliteFile, SqlRecords):
 
 
 def migrate(path: str, *, site: str) -> list[str]:
-    """Open the file, which brings it up to date, and return the names of the steps that it lacked."""
+    """Open the file, which migrates it, and return the names of the migration steps that it lacked."""
     store = SqliteRecords(path, site=site)
     store.close()
     return store.taken

@@ -1,11 +1,11 @@
 """
-One SQLite file, used safely by threads, processes, and processes that fork.
+One SQLite file, shared safely by threads, processes and forks.
 
-It is written in WAL mode with ``synchronous=FULL``: a commit returns after its bytes are on the disk, so that what was
-acknowledged survives ``kill -9`` and a power cut, if the disk keeps its promise. Each process has one connection for
-writing and one for reading, so that no page waits for a writer. No connection crosses a fork.
+It is in WAL mode with ``synchronous=FULL``: a commit returns after its bytes are on the disk, so that acknowledged data
+survives ``kill -9`` and a power failure, if the disk honours a sync. Each process has one connection for writing and
+one for reading, so that no page waits for a writer. No connection crosses a fork.
 
-Limits: the file must be on a local disk, since WAL needs memory that all its processes share (SQLite documentation,
+Limits: the file must be on a local disk, since WAL needs shared memory between its processes (SQLite documentation,
 "Write-Ahead Logging", section 2.2).
 """
 
@@ -35,19 +35,19 @@ __all__ = ["SqliteFile"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Seconds that a write waits for the writers of other processes, and for those of this one.
+#: Seconds that a write waits for other writers, in this and other processes.
 WAIT = 2.0
-#: Seconds that the start waits, when other processes make the file and write into it.
+#: Seconds that start-up waits while other processes create the file and write to it.
 START_WAIT = 30.0
-#: Seconds for which SQLite itself waits before we try again. Left alone it backs off to 100 ms, and then hardly ever
-#: meets the short gap that a busy writer leaves: next to two of those a third would starve.
+#: Seconds for which SQLite itself waits before we retry. Its own back-off grows to 100 ms and then rarely hits the
+#: short gaps between the transactions of busy writers: next to two of them, a third would starve.
 TRY = 0.002
-#: Seconds that a page waits to read; in WAL mode it hardly ever does.
+#: Seconds that a page waits to read; in WAL mode this is rare.
 READ_WAIT = 0.25
 
 
 class _Foreign(RecordsError):
-    """The file is a database, and not one of ours."""
+    """The file is a database of another program."""
 
 
 class SqliteFile:
@@ -62,8 +62,8 @@ class SqliteFile:
         site: Bound to ``:site`` in the steps of the schema.
 
     Raises:
-        ConfigError: the file cannot be made, or belongs to another program.
-        RecordsError: the file is there and cannot be used.
+        ConfigError: if the file cannot be created, or belongs to another program.
+        RecordsError: if the file exists and cannot be used.
     """
 
     APPLICATION_ID: ClassVar[int]
@@ -80,7 +80,7 @@ class SqliteFile:
         self._writer = _Slot(self, WAIT)
         self._reader = _Slot(self, READ_WAIT)
         self._check_folder()
-        # Nothing stays open: a server that loads the site before it forks has no connection to hand on.
+        # Keep nothing open: a server that loads the site before it forks must not share a connection with its children.
         try:
             with self._store_errors():
                 self._connect(START_WAIT).close()
@@ -91,7 +91,7 @@ class SqliteFile:
 
     @contextmanager
     def _reading(self, *, slow: bool = False) -> Iterator[SqliteSession]:
-        """Lend a session whose statements stand alone and change nothing; none of them takes long here."""
+        """Lend a session for reading, without a transaction; reads are quick here."""
         with self._using(self._reader) as connection:
             yield SqliteSession(connection, READ_WAIT)
 
@@ -105,7 +105,7 @@ class SqliteFile:
     def _changing(self) -> Iterator[SqliteSession]:
         """Lend a session that is one transaction; an exception inside ends it with nothing changed."""
         with self._using(self._writer) as connection:
-            # A file has one writer at a time anyway. Whatever fails closes the connection, which rolls back.
+            # A file has only one writer at a time anyway. Any failure closes the connection, which rolls back.
             _run(connection, WAIT, "BEGIN IMMEDIATE")
             yield SqliteSession(connection, WAIT)
             _run(connection, WAIT, "COMMIT")
@@ -119,7 +119,7 @@ class SqliteFile:
 
     @contextmanager
     def _using(self, slot: _Slot) -> Iterator[sqlite3.Connection]:
-        """Lend the connection of ``slot``, and turn whatever fails into RecordsError."""
+        """Lend the connection of ``slot``, and turn any failure into RecordsError."""
         if self._closed:
             raise RecordsError(f"{self.CONTENT} in {self.path} are closed.")
         if not slot.lock.acquire(timeout=slot.wait):
@@ -128,7 +128,7 @@ class SqliteFile:
             with self._store_errors():
                 yield slot.connection()
         except BaseException:
-            slot.drop()  # what state it is in is unknown: the next caller starts afresh
+            slot.drop()  # its state is unknown: the next caller gets a new one
             raise
         finally:
             slot.lock.release()
@@ -142,7 +142,7 @@ class SqliteFile:
             raise RecordsError(f"{self.CONTENT} in {self.path} cannot be used: {error}.") from error
 
     def _check_folder(self) -> None:
-        """Raise where no file can be made."""
+        """Raise if no file can be created."""
         path, where = self.path, f"site.{self.SETTING}"
         folder = os.path.dirname(path)
         remedy = (
@@ -152,13 +152,13 @@ class SqliteFile:
             raise ConfigError([Problem(where, f"{path} is a folder, not a file.", remedy)])
         if not os.path.isdir(folder):
             raise ConfigError([Problem(where, f"The folder {folder} is missing.", remedy)])
-        # SQLite makes two more files beside the database, so the folder must be writable even if the file exists.
+        # SQLite creates two more files beside the database, so the folder must be writable even if the file exists.
         for place in (folder, path):
             if os.path.exists(place) and not os.access(place, os.W_OK):
                 raise ConfigError([Problem(where, f"{place} cannot be written by this process.", remedy)])
 
     def _connect(self, wait: float) -> sqlite3.Connection:
-        """Open the file and make it ready; every statement is a transaction of its own unless one is begun."""
+        """Open and prepare the file; without an explicit transaction, every statement is its own."""
         until = time.monotonic() + wait
         while True:
             connection = sqlite3.connect(self.path, timeout=TRY, isolation_level=None, check_same_thread=False)
@@ -173,14 +173,14 @@ class SqliteFile:
                 return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Set the connection up, and bring the file's schema up to date."""
+        """Set up the connection, and migrate the file's schema."""
         if self._foreign(connection):
             raise _Foreign(f"{self.path} is a database of another program.")
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             _log.warning("the file system of %s cannot do write-ahead logging: pages may wait for it", self.path)
         connection.execute("PRAGMA synchronous = FULL")
-        # What is erased must be gone from the file too.
+        # Overwrite erased rows in the file.
         connection.execute("PRAGMA secure_delete = ON")
         steps = _steps(connection)
         if steps > len(self.MIGRATIONS):
@@ -190,7 +190,7 @@ class SqliteFile:
         if steps < len(self.MIGRATIONS):
             connection.execute("BEGIN IMMEDIATE")
             try:
-                missing = self.MIGRATIONS[_steps(connection) :]  # another process may have been faster
+                missing = self.MIGRATIONS[_steps(connection) :]  # another process may have done it meanwhile
                 for statement in _statements("".join(map(script, missing))):
                     connection.execute(statement, {"site": self.site})
                 connection.execute(f"PRAGMA application_id = {self.APPLICATION_ID}")
@@ -202,15 +202,15 @@ class SqliteFile:
                 raise
 
     def _foreign(self, connection: sqlite3.Connection) -> bool:
-        """Return whether the file has tables, and none of ours."""
-        # In this order: another process may make the tables, and mark the file with them, between the two.
+        """Return whether the file has tables, but none of ours."""
+        # In this order, since another process may create the tables and set the application id in between.
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         return bool(tables) and application != self.APPLICATION_ID
 
 
 class SqliteSession:
-    """A connection, with the seconds that a statement waits for others."""
+    """A connection, with the seconds that a statement waits for other writers."""
 
     def __init__(self, connection: sqlite3.Connection, wait: float) -> None:
         self._connection = connection
@@ -223,12 +223,12 @@ class SqliteSession:
         return _run(self._connection, self._wait, statement, *values).rowcount
 
     def change_all(self, statement: str, rows: Iterable[Sequence[Value]]) -> int:
-        # Only inside a transaction, where nobody is in the way; without rows sqlite3 counts none as -1 or 0.
+        # Only inside a transaction, where nothing blocks; without rows sqlite3 reports -1 or 0.
         return max(self._connection.executemany(statement, rows).rowcount, 0)
 
 
 class _Slot:
-    """One connection of one process, made when it is needed; used under ``lock``."""
+    """One connection of one process, opened on first use; used under ``lock``."""
 
     def __init__(self, file: SqliteFile, wait: float) -> None:
         self.file = file
@@ -239,7 +239,7 @@ class _Slot:
         self._process = 0
 
     def connection(self) -> sqlite3.Connection:
-        """Return the connection, made anew where the file was replaced: SQLite would go on writing to the lost one."""
+        """Return the connection; reopen it if the file was replaced: SQLite would go on writing to the old one."""
         if self._connection is not None and self._process != os.getpid():
             _abandoned.append(self._connection)
             self._connection = None
@@ -262,7 +262,7 @@ class _Slot:
 
 
 def _run(connection: sqlite3.Connection, wait: float, statement: str, *values: Value) -> sqlite3.Cursor:
-    """Run one statement, trying again for ``wait`` seconds while others are in the way."""
+    """Run one statement, and retry for ``wait`` seconds while others hold a lock."""
     until = time.monotonic() + wait
     while True:
         try:
@@ -281,7 +281,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _is_busy(error: BaseException) -> bool:
-    """Return whether another connection was in the way (the low byte is the primary result code)."""
+    """Return whether another connection held a lock (the low byte is the primary result code)."""
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
@@ -291,7 +291,7 @@ def _steps(connection: sqlite3.Connection) -> int:
 
 
 def _statements(text: str) -> Iterator[str]:
-    """Split a script; executescript would commit what came before it."""
+    """Split a script; executescript would commit the open transaction first."""
     statement = ""
     for line in text.splitlines(keepends=True):
         statement += line
