@@ -1,13 +1,12 @@
 """
 The ASGI edge (ASGI 3.0, HTTP version 2.5): ``app = ConsentASGIMiddleware(app)``.
 
-It translates and decides nothing. What is not HTTP (WebSocket and whatever
-comes) passes as it is; of the lifespan its end is heard. What is not HTML goes out message by message
-as the app sent it, files by path and zero-copy sends included. A page goes
-out as it comes in, chunk by chunk; the app's head waits for its first chunk.
+It translates and decides nothing. Everything that is not HTTP passes unchanged; of the lifespan, only the shutdown is
+observed. Responses that are not HTML go out message by message as the app sent them, including files by path and
+zero-copy sends. A page is rewritten and sent chunk by chunk; its head is held until the first chunk.
 
-The pages under the mount are a WSGI application; they run in a thread, so
-that the event loop never waits for the records.
+The pages under the mount are a WSGI application. They run in a thread, so that the event loop never waits for the
+records.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-#: Frameworks name the types of the messages each in their own way.
+#: Each framework has its own types for the messages.
 ASGIApp = Callable[..., Awaitable[None]]
 
 _log = logging.getLogger("consent_mw")
@@ -48,12 +47,12 @@ PASSAGE = "consent_mw.passage"
 
 _T = TypeVar("_T")
 
-#: Bytes of a file that are read at once, where a page is sent by its path.
+#: Bytes that are read at once from a page that is sent by its path.
 _PIECE = 65_536
 
 
 class _ScopeSource:
-    """A request in the terms of ASGI; the scope as it is now, whatever becomes of it."""
+    """A request in ASGI's terms; a snapshot of the scope, which others may change later."""
 
     __slots__ = ("_headers", "_scope")
 
@@ -86,17 +85,17 @@ class _ScopeSource:
 
 
 def request_head(scope: Scope) -> RequestHead:
-    """Return the head of the request that ``scope`` describes."""
+    """Return the request head for an ASGI scope."""
     return RequestHead.read_later(_ScopeSource(scope))
 
 
 class ConsentASGIMiddleware:
     """
-    Wrap an ASGI application so that trackers wait for the visitor's consent.
+    Wrap an ASGI application, so that trackers wait for the visitor's consent.
 
     Args:
         app: The application.
-        config: A path of a TOML file, a mapping of the same form, a :class:`Site`, or None: then every known
+        config: The path of a TOML file, a mapping of the same form, a :class:`Site`, or None. With None every known
             tracker is held, and visitors are asked about those that turn up in the pages.
 
     Raises:
@@ -106,13 +105,13 @@ class ConsentASGIMiddleware:
     def __init__(
         self, app: ASGIApp, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
     ) -> None:
-        from consent_mw.engine import Engine  # here, so that importing the name costs nothing
+        from consent_mw.engine import Engine  # imported here, so that importing this module stays cheap
         from consent_mw.engine.wrapping import check_asgi
 
         check_asgi(app)
         self.app = app
         self.engine: Engine = Engine.configured(config)
-        # The event loop serves everybody: it waits for nobody's news.
+        # The event loop serves everybody, so it must not wait for discovered services to sync.
         self.engine.wait_for_nobody()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +128,7 @@ class ConsentASGIMiddleware:
             return
         remote = scope["client"][0] if scope.get("client") else ""
         exchange = engine.exchange(head, _root(scope), remote)
-        # The very scope goes on: what stands around us reads from it which route and endpoint answered.
+        # Pass on the same scope object: middleware around us reads the route and endpoint from it.
         headers, passage = scope["headers"], Passage()
         scope[DECISION] = exchange.view.ask
         scope[PLACE] = exchange.place
@@ -144,7 +143,7 @@ class ConsentASGIMiddleware:
             response.end()
 
     def close(self) -> None:
-        """Finish what must not be lost, and let go of the records; the end of the process does so by itself."""
+        """Write pending counts and close the records; this also happens when the process ends."""
         self.engine.close()
 
     def __getattr__(self, name: str) -> object:
@@ -154,7 +153,7 @@ class ConsentASGIMiddleware:
 
 
 class _AsgiResponse:
-    """One response, its head kept until the first piece of its body decides."""
+    """One response; its head is held until the first chunk of its body is known."""
 
     def __init__(self, exchange: Exchange, send: Send) -> None:
         self._exchange = exchange
@@ -164,7 +163,7 @@ class _AsgiResponse:
         self._finished = False
 
     async def send(self, message: Message) -> None:
-        """Take what the app sends."""
+        """Accept a message from the app."""
         kind = message["type"]
         if kind == "http.response.start":
             await self._take_head(message)
@@ -187,7 +186,7 @@ class _AsgiResponse:
             await self._send(message)
 
     def end(self) -> None:
-        """Note that the app is done; where it failed or the visitor left, what was kept back is not sent."""
+        """Finish the response; if the app failed or the client disconnected, buffered bytes are not sent."""
         if not self._finished:
             self._exchange.abandon()
 
@@ -222,7 +221,7 @@ class _AsgiResponse:
 
     async def _read_path(self, path: str) -> None:
         """Rewrite a page that the app sends by its path (ASGI extension http.response.pathsend)."""
-        file = await _in_thread(lambda: open(path, "rb"))  # noqa: SIM115 -- closed below, each piece in its thread
+        file = await _in_thread(lambda: open(path, "rb"))  # noqa: SIM115 -- closed below; each read runs in a thread
         try:
             while piece := await _in_thread(lambda: file.read(_PIECE)):
                 await self._take_body(piece, more=True)
@@ -250,14 +249,14 @@ class _AsgiResponse:
             await self._take_body(b"", more=False)
 
     async def _trail(self, message: Message) -> None:
-        """Send on what comes behind the body, less what does not fit it any more (ASGI extension for trailers)."""
+        """Send the trailers, without those that the rewriting makes wrong (ASGI extension for trailers)."""
         given = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in message["headers"]]
         kept = self._exchange.trailers(given)
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in kept]
         await self._send({**message, "headers": headers})
 
     async def _hint(self, message: Message) -> None:
-        """Send early hints on, less those that go to what is held (RFC 8297)."""
+        """Send early hints (RFC 8297), without those to held services."""
         links = [("link", bytes(link).decode("latin-1")) for link in message.get("links", ())]
         kept = [value.encode("latin-1") for _, value in self._exchange.allowed(links)]
         if kept:
@@ -269,10 +268,10 @@ class _AsgiResponse:
 
 async def live(engine: Engine, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """
-    Finish what must not be lost before the server hears that the app has shut down (ASGI, Lifespan Protocol).
+    Write pending counts before the server learns that the app has shut down (ASGI, Lifespan Protocol).
 
-    After that some servers end the process without its exit handlers: Uvicorn by the very signal it was sent. An app
-    that knows no lifespan is answered for.
+    Afterwards some servers end the process without running exit handlers: Uvicorn re-raises the signal that stopped it.
+        If the app does not support lifespan, we answer for it.
     """
     heard = False
 
@@ -303,7 +302,7 @@ async def live(engine: Engine, app: ASGIApp, scope: Scope, receive: Receive, sen
 
 async def _serve(engine: Engine, scope: Scope, head: RequestHead, receive: Receive, send: Send) -> None:
     """Answer a request for our own pages."""
-    from consent_mw.engine import MOST_INPUT  # it is loaded by now
+    from consent_mw.engine import MOST_INPUT  # it is already loaded
 
     body = await _body(receive, MOST_INPUT)
     if body is None:
@@ -315,7 +314,7 @@ async def _serve(engine: Engine, scope: Scope, head: RequestHead, receive: Recei
 
 
 async def _body(receive: Receive, most: int) -> bytes | None:
-    """Return what the request brings, no more than a little beyond what is taken; None where the visitor left."""
+    """Return the request body, read to just beyond the accepted size; None if the client disconnected."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -329,7 +328,7 @@ async def _body(receive: Receive, most: int) -> bytes | None:
 
 
 def _variables(scope: Scope, head: RequestHead) -> dict[str, object]:
-    """Return the request as CGI names it (RFC 3875, section 4.1)."""
+    """Return the CGI variables of the request (RFC 3875, section 4.1)."""
     server = scope.get("server") or ("localhost", None)
     found = {
         "SCRIPT_NAME": _root(scope).encode().decode("latin-1"),
@@ -341,7 +340,7 @@ def _variables(scope: Scope, head: RequestHead) -> dict[str, object]:
     for name, value in head.headers:
         key = name.upper().replace("-", "_")
         if "_" in name:
-            continue  # a header that another one could be taken for (CVE-2015-0219)
+            continue  # a header that could be mistaken for another one (CVE-2015-0219)
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
         joint = "; " if name == "cookie" else ","
@@ -353,7 +352,7 @@ def _variables(scope: Scope, head: RequestHead) -> dict[str, object]:
 
 
 def _request_headers(scope: Scope, exchange: Exchange) -> list[tuple[bytes, bytes]]:
-    """Return the request's headers as the app may see them."""
+    """Return the request headers that the app may see."""
     found = exchange.request_changes()
     if not found:
         return list(scope["headers"])
@@ -368,7 +367,7 @@ def _root(scope: Scope) -> str:
 
 
 def _path(scope: Scope) -> str:
-    """Return the path below the root; servers differ on whether ``path`` holds the root too."""
+    """Return the path below the root; servers differ on whether ``path`` includes the root."""
     path: str = scope["path"]
     root = _root(scope)
     if root and (path == root or path.startswith(root + "/")):

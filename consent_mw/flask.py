@@ -1,10 +1,9 @@
 """
 The Flask extension: ``Consent(app)`` or ``Consent().init_app(app)``.
 
-It wraps ``app.wsgi_app``, gives ``g.consent`` to views and ``consent`` to
-templates: ``{% if consent.allows("analytics") %}``. ``{{ consent_banner() }}``
-stands where the banner should be, instead of first in the body, and
-``{{ consent_policy("de", level=3) }}`` is the declaration of cookies.
+It wraps ``app.wsgi_app`` and provides ``g.consent`` in views and ``consent`` in templates: ``{% if
+consent.allows("analytics") %}``. ``{{ consent_banner() }}`` places the banner there, instead of first in the body. ``{{
+consent_policy("de", level=3) }}`` inserts the declaration of cookies.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from consent_mw.engine import Engine
 
 
-#: Where an application keeps its jobs.
+#: The key of the jobs in ``app.extensions``.
 _JOBS = "consent_mw.jobs"
 
 
@@ -38,7 +37,7 @@ class Consent:
 
     Args:
         app: The application, or None to call :meth:`init_app` later.
-        config: As for :class:`ConsentMiddleware`; where None, the app's own ``CONSENT`` setting counts.
+        config: As for :class:`ConsentMiddleware`; None for the app's own ``CONSENT`` setting.
 
     Raises:
         ConfigError: with every mistake in ``config``.
@@ -54,7 +53,7 @@ class Consent:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Wrap ``app``; call it after other extensions that wrap ``app.wsgi_app``, so that it stands outside them."""
+        """Wrap ``app``. Call this after other extensions that wrap ``app.wsgi_app``, so that it is outside of them."""
         if "consent_mw" in app.extensions:
             raise RuntimeError("this Flask application is wrapped by consent_mw already: call init_app once")
         middleware = ConsentMiddleware(app.wsgi_app, self._config_of(app))
@@ -100,7 +99,7 @@ def _template_names() -> dict[str, AskedDecision]:
 
 
 def _banner() -> Markup:
-    """Return the mark of the banner's place; without a request, nothing."""
+    """Return the marker for the banner's place; empty without a request."""
     from flask import has_request_context
     from flask import request
     from markupsafe import Markup

@@ -1,16 +1,16 @@
 """
-The visitor's choice outside of a request: in queues, scheduled jobs, and whatever runs after the answer.
+The visitor's choice outside of a request: in queues, scheduled jobs, and other code that runs after the response.
 
-Make ``ConsentJobs(config)`` with the site's configuration, in the process that serves it and in the worker. What one
-freezes, the other thaws::
+Create ``ConsentJobs(config)`` with the site's configuration, in the process that serves the site and in the worker. One
+freezes a decision, the other thaws it::
 
     jobs = ConsentJobs("consent.toml")
     queue.send(order.id, jobs.freeze(consent_mw.current(environ)))  # in the view
     if jobs.thaw(text, ask_ledger=True).allows("marketing"): ...    # in the worker
 
-A frozen decision is a short signed text. It holds what the cookie holds: the day, the grants, and the receipt id if
-there is one; nothing else about the visitor. Thawing decides again: a choice that has expired meanwhile, or that
-answered another question, grants nothing. A text that does not verify grants nothing either, and nothing from a queue
+A frozen decision is a short signed string. It holds the same as the cookie: the day, the grants, and the receipt id if
+there is one; nothing else about the visitor. Thawing makes a new decision: a choice that has expired meanwhile, or that
+answered another question, grants nothing. A string that does not verify grants nothing either. No string from a queue
 raises.
 
 The steps of :meth:`ConsentJobs.thaw`; the numbers are repeated in the code:
@@ -18,7 +18,7 @@ The steps of :meth:`ConsentJobs.thaw`; the numbers are repeated in the code:
 (1) The text has the form of a frozen decision, and a bounded length.
 (2) One of the site's keys signed it, for this use and this site.
 (3) Its content can be read.
-(4) The site decides as it is now, with the opt-out signal of that time.
+(4) The current configuration decides, with the opt-out signal that was frozen.
 (5) If the ledger is asked, the receipt is in it and has not ended.
 """
 
@@ -52,21 +52,21 @@ if TYPE_CHECKING:
 
 __all__ = ["ConsentJobs"]
 
-#: Characters; the longest that is ever made is shorter.
+#: Most characters of a frozen decision; ours are always shorter.
 _LONGEST = 4096
-#: Version, opt-out signal, what the cookie's payload says or why there is none, signature.
+#: Version, opt-out signal, the cookie's payload or the reason why there is none, signature.
 _FROZEN = re.compile(r"(1\.([01])\.(?:!([a-z-]{1,32})|([A-Za-z0-9~_-]+)))\.([A-Za-z0-9_-]{43})", re.ASCII)
 _SECONDS_OF_DAY = 86_400
 
 
 class ConsentJobs:
     """
-    Freezes decisions, thaws them, and finds those of receipts; safe for several threads and processes that fork.
+    Freezes and thaws decisions, and finds those of receipts; safe for threads and forks.
 
-    The records are opened when they are needed for the first time.
+    The records are opened on first use.
 
     Args:
-        config: As for :class:`consent_mw.ConsentMiddleware`, and the same.
+        config: The same configuration as for :class:`consent_mw.ConsentMiddleware`.
         clock: Seconds since 1970-01-01 UTC.
 
     Raises:
@@ -79,13 +79,13 @@ class ConsentJobs:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        from consent_mw.config import load  # here, as the rest, so that importing the name costs nothing
+        from consent_mw.config import load  # imported here, so that importing this module stays cheap
         from consent_mw.cookies.keys import load_keys
         from consent_mw.core.signing import signer
 
         self._site = config if isinstance(config, Site) else load(config)
         self._keys = load_keys(self._site, os.environ)
-        # Neither a cookie nor another site's text may pass for a frozen decision.
+        # Domain separation: neither a cookie nor another site's string may pass as a frozen decision.
         self._signer = signer(self._keys, "consent_mw.decision.v1", self._site.id, self._site.name)
         self._clock = clock
         self._lock = Lock()
@@ -94,10 +94,10 @@ class ConsentJobs:
 
     def freeze(self, decision: Decision) -> str:
         """
-        Return the decision as a signed text: ASCII without spaces, at most 4096 characters.
+        Return the decision as a signed string: ASCII without spaces, at most 4096 characters.
 
         Raises:
-            ConsentError: The choice is too large for a cookie.
+            ConsentError: if the choice is too large for a cookie.
         """
         record = decision.record
         held = f"!{decision.reason.value}" if record is None else self._jar(self._site).payload(record)
@@ -105,15 +105,15 @@ class ConsentJobs:
 
     def thaw(self, text: str, *, ask_ledger: bool = False) -> Decision:
         """
-        Return what a frozen decision allows now; whatever is wrong with it, only the necessary.
+        Return the current decision for a frozen one; if it is not valid, only necessary services are granted.
 
         Args:
             text: From :meth:`freeze`.
             ask_ledger: Whether to ask the records too, so that a withdrawal since then counts.
 
         Raises:
-            RecordsError: The records cannot be asked, and they have to be: because of ``ask_ledger``, or since the
-                site declares no service. Nothing is known then: try the job again later.
+            RecordsError: if the records cannot be reached but are needed, because of ``ask_ledger`` or because the site
+                declares no services. Nothing is known then: retry the job later.
         """
         from consent_mw.core.signing import is_canonical
 
@@ -137,16 +137,15 @@ class ConsentJobs:
 
     def find(self, receipt: str) -> Decision:
         """
-        Return what holds for a receipt by the records; for one that they do not know, only the necessary.
+        Return the decision for a receipt from the records; for an unknown one, only necessary services are granted.
 
-        What a browser signals is not in the records: where an opt-out signal may have come since, freeze the
-        decision instead.
+        The records do not contain later opt-out signals. If one may have arrived since, freeze the decision instead.
 
         Args:
-            receipt: ``decision.receipt`` of an earlier request, or what ``on_change`` was told.
+            receipt: ``decision.receipt`` of an earlier request, or the one passed to ``on_change``.
 
         Raises:
-            RecordsError: The records cannot be asked. Nothing is known then: try again later.
+            RecordsError: if the records cannot be reached. Nothing is known then: retry later.
         """
         site, today = self._now(), self._today()
         entries = [kept.entry for kept in self._open().history(receipt)] if receipt else []
@@ -167,7 +166,7 @@ class ConsentJobs:
         return decide(site, record, Signals(gpc=grant.gpc), today)
 
     def close(self) -> None:
-        """Let go of the records; they are opened again where they are needed."""
+        """Close the records; they are reopened on next use."""
         with self._lock:
             records, self._records, self._learning = self._records, None, None
         if records is not None:
@@ -192,7 +191,7 @@ class ConsentJobs:
             return self._records
 
     def _now(self) -> Site:
-        """Return the site with what its pages have taught it."""
+        """Return the site with its learned services."""
         if not self._site.grows:
             return self._site
         from consent_mw.catalogue.definitions import joined
@@ -208,20 +207,20 @@ class ConsentJobs:
                     )
             self._learning.share()
         except RecordsError:
-            # What is declared is known without the records; strangers that are unknown here are not granted.
+            # Declared services are known without the records; unknown third parties are not granted.
             if self._site.learning:
                 raise
         learned = self._learning.services if self._learning is not None else ()
         return replace(self._site, services=self._site.services + learned)
 
     def _ended(self, receipt: str) -> bool:
-        """Return whether the ledger knows of an end; what it does not know at all was erased."""
+        """Return whether the receipt has ended; one that is not in the ledger was erased."""
         history = self._open().history(receipt)
         return not history or any(kept.entry.act in ENDS for kept in history)
 
 
 def _without(site: Site, reason: str, signals: Signals, today: int) -> Decision:
-    """Return what holds without a choice, for a reason that an earlier decision gave."""
+    """Return the decision without a choice, with the reason of an earlier decision."""
     decision = decide(site, NoRecord.ABSENT, signals, today)
     known = next((known for known in Reason if known.value == reason), Reason.MALFORMED)
     return decision if decision.reason is Reason.NOTHING_TO_ASK else replace(decision, reason=known)

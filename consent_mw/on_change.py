@@ -1,13 +1,13 @@
 """
 ``on_change``: calls the site's own code when a visitor's choice changes.
 
-The function gets the decision before, the decision now, and the receipt concerned. For a choice it is called in the
-thread of the request, after the choice was recorded; the answer waits for it, and does not fail if it does. For an
-opt-out signal (GPC) that revokes what a visitor had granted, it is called in the housekeeping thread, once per receipt
+The function gets the old decision, the new one, and the receipt that they belong to. For a choice it is called in the
+thread of the request, after the choice was recorded; the response waits for it, but does not fail if the function does.
+For an opt-out signal (GPC) that revokes a visitor's grants, it is called in the housekeeping thread, once per receipt
 and process.
 
-It is called for a change in what is granted, in the receipt, or in whether the visitor has answered at all. The same
-answer again is no change.
+It is called if the grants, the receipt, or whether the visitor has answered at all changes. Repeating the same answer
+is not a change.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["OptOuts", "notify"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Receipts whose opt-out a process has reported, and bytes of them; most opt-outs that wait to be reported.
+#: Limits: receipts with a reported opt-out, in number and bytes, and opt-outs that wait to be reported.
 _REMEMBERED = 10_000
 _REMEMBERED_BYTES = 4_000_000
 _WAITING = 1_000

@@ -1,4 +1,4 @@
-"""Registrable domains: which part of a host name somebody registered, and which is open to everybody."""
+"""Registrable domains: the part of a host name that somebody registered, as opposed to its public suffix."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["is_public_suffix", "registrable"]
 
 _LABEL = r"(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{4,253}}\Z)(?:{_LABEL}\.)+[a-z]{{2,63}}", re.ASCII)
-#: Names under the domain of a country that its registry sells names under.
+#: Second-level labels that registries of countries use as public suffixes.
 _USUAL = re.compile(r"(?:(?:ac|co|com|edu|go|gob|gov|gouv|ltd|mil|ne|net|nom|or|org|plc|sch)\.)?[a-z]{2}", re.ASCII)
 
 
 def registrable(name: str) -> str:
     """
-    Return the part of a host name that somebody registered, or an empty text for what is no plain host name.
+    Return the registrable domain of a host name, or an empty string if it is not a plain host name.
 
-    Only letters, digits, hyphens and dots pass, so that no name can become markup, a log line or a look-alike
-    somewhere; a public suffix alone, and a name under none (``.local``), is nobody's.
+    Only letters, digits, hyphens and dots are accepted, so that no name can inject markup or log lines, or look like
+    another. A public suffix itself has no registrable domain, nor has a name under no public suffix (``.local``).
     """
     if not _DOMAIN.fullmatch(name):
         return ""
@@ -31,9 +31,9 @@ def registrable(name: str) -> str:
 
 def is_public_suffix(name: str) -> bool:
     """
-    Return whether anybody may register names under ``name``, so that browsers keep no cookie for all of them.
+    Return whether ``name`` is a public suffix, for which browsers accept no cookies.
 
-    Without the library that knows them all, the usual second levels of countries are known.
+    Without the library that has the full list, only the common second levels of countries are known.
     """
     try:
         from publicsuffixlist import PublicSuffixList
@@ -44,8 +44,8 @@ def is_public_suffix(name: str) -> bool:
 
 @cache
 def _suffixes() -> PublicSuffixList:
-    from publicsuffixlist import PublicSuffixList  # reads its list, some 50 ms, when the first name is found
+    from publicsuffixlist import PublicSuffixList  # the first lookup reads the list, which takes some 50 ms
 
-    # The private section lists customers of one company as if each were a provider (compute.amazonaws.com):
-    # without it the company is what remains.
+    # The private section would treat the customers of one company as separate providers (compute.amazonaws.com);
+    # without it, the company remains.
     return PublicSuffixList(accept_unknown=False, only_icann=True)

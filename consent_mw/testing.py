@@ -6,8 +6,8 @@ For the tests of a site: nothing may load before consent.
     def test_home(client):
         assert_held(client.get("/"))
 
-A response of the test clients of Flask, Django, Starlette and FastAPI, of httpx and of requests is read as
-``consent-mw audit`` reads a page (docs/audit.md): by the rewriter, without a browser.
+It accepts responses of the test clients of Flask, Django, Starlette and FastAPI, of httpx and of requests. They are
+read as ``consent-mw audit`` reads a page (docs/audit.md): by the rewriter, without a browser.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from consent_mw.core.model import Site
 
 __all__ = ["assert_held", "every_route"]
 
-#: Where consent_mw looks for a configuration by itself.
+#: The configuration file that is used by default.
 _DEFAULT = "consent.toml"
-#: Things that load which a message names.
+#: Most loading elements that a message lists.
 _NAMED = 20
 
 
 def assert_held(response: Any, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None) -> None:
     """
-    Fail where a browser would load something from a response that waits for consent.
+    Fail if a browser would load anything from a response that needs consent.
 
     Args:
-        response: The answer to a visitor who granted nothing: of a test client, or HTML as text or bytes.
-        config: The site's configuration; without it consent.toml in this folder, or the defaults.
+        response: The response to a visitor who granted nothing: from a test client, or HTML as str or bytes.
+        config: The site's configuration; the default is consent.toml in the current folder, or the defaults.
 
     Raises:
-        AssertionError: naming what would load, with its service, line and column.
+        AssertionError: listing what would load, with its service, line and column.
         ConfigError: with every mistake in the configuration.
-        TypeError: the response is of no kind that is known.
+        TypeError: if the type of the response is not supported.
     """
     page = _held_page(response, config)
     lines = [
@@ -65,7 +65,7 @@ def assert_held(response: Any, config: None | str | os.PathLike[str] | Mapping[s
 def _held_page(
     response: Any, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
 ) -> AuditedPage:
-    """Return what is held of a response."""
+    """Return the response as the rewriter would send it."""
     origin, path, answer = _answer(response)
     return _reader(config).read(origin, path, answer, whole=False)
 
@@ -91,7 +91,7 @@ _KEPT = 8
 
 
 def _kept_reader(key: int | str, config: Site | Mapping[str, object]) -> Reader:
-    """Return the reader of a site; a few are kept, with what they were made of, so that no id is used again."""
+    """Return the reader for a configuration; a few are cached with their configuration, so that its id stays unique."""
     if key not in _kept:
         if len(_kept) >= _KEPT:
             _kept.clear()
@@ -100,7 +100,7 @@ def _kept_reader(key: int | str, config: Site | Mapping[str, object]) -> Reader:
 
 
 def _answer(response: Any) -> tuple[str, str, Response]:
-    """Return origin, path and the response itself."""
+    """Return the response with its origin and path."""
     origin, path = "https://localhost", "/"
     if isinstance(response, str | bytes):
         body = response.encode() if isinstance(response, str) else response
@@ -120,7 +120,7 @@ def _answer(response: Any) -> tuple[str, str, Response]:
             if parts.netloc:
                 origin, path = f"{parts.scheme}://{parts.netloc}", parts.path or "/"
         if "elapsed" in vars(response) or hasattr(response, "iter_bytes") or hasattr(response, "iter_content"):
-            # What these clients give is opened already.
+            # These clients have already decompressed the body.
             headers = tuple(pair for pair in headers if pair[0].lower() != "content-encoding")
     else:
         raise TypeError(f"assert_held takes a response of a test client, text or bytes, not {type(response).__name__}.")
@@ -137,6 +137,6 @@ def _headers(response: Any) -> tuple[tuple[str, str], ...]:
     pairs = headers.multi_items() if hasattr(headers, "multi_items") else headers.items()
     found = [(str(name), str(value)) for name, value in pairs]
     cookies = getattr(response, "cookies", None)
-    if cookies is not None and hasattr(cookies, "output"):  # Django keeps them apart
+    if cookies is not None and hasattr(cookies, "output"):  # Django keeps them separately
         found += [("Set-Cookie", morsel.OutputString()) for morsel in cookies.values()]
     return tuple(found)

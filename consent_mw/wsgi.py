@@ -1,10 +1,9 @@
 """
 The WSGI edge (PEP 3333): ``app = ConsentMiddleware(app)``.
 
-It translates and decides nothing. What is not HTML goes out as the app's own
-iterable, so that ``wsgi.file_wrapper`` works. A page goes out as it comes in,
-chunk by chunk; the app's head waits for its first chunk. ``close()`` is
-called once, also when the visitor leaves.
+It translates and decides nothing. A response that is not HTML goes out as the app's own iterable, so that
+``wsgi.file_wrapper`` works. A page is rewritten and sent chunk by chunk; its head is held until the first chunk.
+``close()`` is called exactly once, even if the client disconnects.
 """
 
 from __future__ import annotations
@@ -36,15 +35,15 @@ if TYPE_CHECKING:
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
 DECISION = "consent_mw.decision"
-#: Under this name the environ, or the scope, has what gives the mark for the banner's place.
+#: The key in the environ or scope of the function that returns the marker for the banner's place.
 PLACE = "consent_mw.place"
 PASSAGE = "consent_mw.passage"
-#: Under this name gunicorn offers to send early hints.
+#: The key under which gunicorn offers to send early hints.
 EARLY_HINTS = "wsgi.early_hints"
 
 
 def hold_hints(environ: MutableMapping[str, Any], exchange: Exchange) -> None:
-    """Let hints that a server sends ahead of the response (RFC 8297; gunicorn does) name nothing that is held."""
+    """Remove held services from early hints (RFC 8297), which gunicorn sends ahead of the response."""
     send = environ.get(EARLY_HINTS)
     if send is None:
         return
@@ -63,11 +62,11 @@ def _text(given: str | bytes) -> str:
 
 class ConsentMiddleware:
     """
-    Wrap a WSGI application so that trackers wait for the visitor's consent.
+    Wrap a WSGI application, so that trackers wait for the visitor's consent.
 
     Args:
         app: The application.
-        config: A path of a TOML file, a mapping of the same form, a :class:`Site`, or None: then every known
+        config: The path of a TOML file, a mapping of the same form, a :class:`Site`, or None. With None every known
             tracker is held, and visitors are asked about those that turn up in the pages.
 
     Raises:
@@ -77,7 +76,7 @@ class ConsentMiddleware:
     def __init__(
         self, app: WSGIApplication, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
     ) -> None:
-        from consent_mw.engine import Engine  # here, so that importing the name costs nothing
+        from consent_mw.engine import Engine  # imported here, so that importing this module stays cheap
         from consent_mw.engine.wrapping import check_wsgi
 
         check_wsgi(app)
@@ -109,7 +108,7 @@ class ConsentMiddleware:
             passage.open = False
             raise
         if response.passes:
-            # A file or another body that stays as it is: the server gets the very object that the app made.
+            # A file or another body that is not rewritten: the server gets the app's own object.
             passage.open = False
             return body
         page = _Body(response, body, passage)
@@ -117,7 +116,7 @@ class ConsentMiddleware:
         return page
 
     def close(self) -> None:
-        """Finish what must not be lost, and let go of the records; the end of the process does so by itself."""
+        """Write pending counts and close the records; this also happens when the process ends."""
         self.engine.close()
 
     def __getattr__(self, name: str) -> object:
@@ -134,7 +133,7 @@ class ConsentMiddleware:
 
 
 class _WsgiResponse:
-    """The head of one response, kept until the first piece of its body decides."""
+    """The head of one response, held until the first chunk of its body is known."""
 
     def __init__(self, exchange: Exchange, start_response: StartResponse) -> None:
         self.exchange = exchange
@@ -145,7 +144,7 @@ class _WsgiResponse:
         self._exc_info: ExcInfo = None
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None) -> Callable[[bytes], object]:
-        """Take the app's head (PEP 3333, start_response)."""
+        """Accept the app's head (PEP 3333, start_response)."""
         if exc_info is not None and self._sent:
             try:
                 if exc_info[1] is not None:
@@ -163,7 +162,7 @@ class _WsgiResponse:
         return self.write
 
     def send_head(self) -> Callable[[bytes], object]:
-        """Send the head on, once."""
+        """Send the head, once."""
         if not self._sent or self._exc_info is not None:
             exchange = self.exchange
             status = f"{exchange.status} {exchange.reason}"
@@ -176,7 +175,7 @@ class _WsgiResponse:
         return self._server_write
 
     def write(self, data: bytes) -> None:
-        """Rewrite what an app writes by the old way (PEP 3333, the write callable)."""
+        """Rewrite a chunk that an app sends through the legacy write callable (PEP 3333)."""
         out = self.exchange.feed(data)
         self.send_head()(out)
 
@@ -196,10 +195,10 @@ class _Body:
 
     def begin(self) -> None:
         """
-        Take the first piece, and so send the head.
+        Take the first chunk, and so send the head.
 
-        A server may call for it with the first piece only, but Granian takes what it was told when the application
-        returned: a page would go out as 200 without a header, a refused one too.
+        A server may iterate only later, but Granian uses the status and headers that are known when the application
+            returns: without this, every page would go out as 200 without headers, even a refused one.
         """
         try:
             self._first = next(self, None)
@@ -254,7 +253,7 @@ class _Body:
 
 def current(environ: Mapping[str, object]) -> Decision:
     """
-    Return what the visitor of this request allows.
+    Return the consent decision for this request.
 
     Args:
         environ: The WSGI environ, or the ASGI scope.
@@ -268,7 +267,7 @@ def current(environ: Mapping[str, object]) -> Decision:
 
 def asking(environ: Mapping[str, object]) -> Callable[[], Decision]:
     """
-    Return what gives the decision of this request when it is called; until then nothing is decided.
+    Return a function that returns the decision of this request; nothing is decided before it is called.
 
     Raises:
         LookupError: The application is not wrapped.
@@ -281,10 +280,10 @@ def asking(environ: Mapping[str, object]) -> Callable[[], Decision]:
 
 def consent_banner(environ: Mapping[str, object]) -> str:
     """
-    Return markup for the place where the banner should stand, instead of first in the body.
+    Return markup that marks the place of the banner, instead of first in the body.
 
-    It shows nothing by itself, and the banner is inserted behind it, once. To be put into the page before the page
-    is sent: where a template streams, the banner may have gone out by then.
+    The marker itself is invisible; the banner is inserted after it, once. Put it into the page before any of the page
+    is sent: if a template streams, the banner may already have been sent.
 
     Args:
         environ: The WSGI environ, or the ASGI scope.

@@ -1,1 +1,1 @@
-"""Every cookie of ours."""
+"""Our own cookies."""

@@ -1,14 +1,14 @@
 """
-The cookie that keeps a visitor's choice.
+The cookie that stores a visitor's choice.
 
-A token is ``1.<payload>.<mac>``. The payload can be read, says the day and nothing finer, and is the same bytes for the
-same choice, so that a refusal singles nobody out. A token that does not verify counts as no choice. Nothing that a
+A token is ``1.<payload>.<mac>``. The payload is readable, contains the day but no finer time, and is the same bytes for
+the same choice, so that a refusal identifies nobody. A token that does not verify counts as no choice. Nothing that a
 browser sends raises an error here.
 
 The steps of :meth:`CookieJar.read`; the numbers are repeated in the code:
 
 (0) The name depends on the request: over https only the ``__Host-`` name counts. If subdomains share a choice, it is
-    ``__Secure-``, and a choice that one host kept earlier counts as long as there is no shared one.
+``__Secure-``, and an earlier choice of one host counts until there is a shared one.
 (1) Exactly one cookie has that name.
 (2) It is no longer than 4096 characters.
 (3) It has the three parts of a token, in their canonical form.
@@ -57,19 +57,20 @@ PLAIN_NAME = "cmw"
 SECURE_NAME = HOST_PREFIX + PLAIN_NAME
 #: The name if subdomains share a choice: ``__Host-`` allows no domain.
 SHARED_NAME = SECURE_PREFIX + PLAIN_NAME
-#: Added to the name: the cookie that tells caches and scripts the class of a choice. They cannot read the signed one.
+#: Suffix of the readable cookie: it tells caches and scripts the class of a choice, since they cannot use the signed
+#: one.
 STATE_SUFFIX = "-state"
 
 #: Browsers refuse a name and value of more than 4096 bytes (RFC 6265bis section 5.6). The attributes, and the site's
 #: other cookies in a server's header buffer, need room too, so ours stays below that.
 MAX_TOKEN = 3500
 MAX_READ = 4096
-#: Verified tokens that are remembered, and bytes of them.
+#: Limits of the cache of verified tokens, in entries and bytes.
 _REMEMBERED = 512
 _REMEMBERED_BYTES = 2_000_000
 
 _VERSION = "1"
-#: Characters of a token beside its payload: the version, two dots, the signature.
+#: Length of a token without its payload: the version, two dots, the signature.
 _AROUND_PAYLOAD = 46
 _TOKEN = re.compile(r"1\.([A-Za-z0-9~_-]+)\.([A-Za-z0-9_-]{43})", re.ASCII)
 _IDS = r"(?:[a-z0-9-]+(?:_[a-z0-9-]+)*)?"
@@ -98,22 +99,22 @@ class CookieJar:
 
     @cached_property
     def mark(self) -> str:
-        """A value that only those who saw a page of the site can know; the same in all its processes and pages."""
+        """A secret of the site that only its pages contain; the same in all its processes and pages."""
         return hmac.new(self._keys[-1].encode(), b"consent_mw.place.v1", hashlib.sha256).hexdigest()[:16]
 
     def page_key(self, *facts: str) -> str:
-        """Return what nobody can know of a response who does not get it, 16 hex digits; the same for the same facts."""
+        """Return a secret key of a response, in 16 hex digits; the same facts give the same key."""
         text = "\0".join(["consent_mw.page.v1", *facts])
         return hmac.digest(self._keys[-1].encode(), text.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
 
     def grown(self, site: Site) -> CookieJar:
-        """Return a jar with the same keys for a site that has learned of another service."""
+        """Return a jar with the same keys for a site that has learned another service."""
         return CookieJar(site, self._keys)
 
     # -- names
 
     def name(self, head: RequestHead) -> str | None:
-        """Return the name of the choice's cookie for this host alone, or None if no cookie may be kept."""
+        """Return the name of the choice cookie for this host alone, or None if no cookie may be set."""
         prefix = prefix_for(head, insecure=self._site.allow_insecure_http)
         if prefix is None:
             return None
@@ -125,8 +126,9 @@ class CookieJar:
         """
         Return the name to use on the developer's own machine, where several projects may run on several ports.
 
-        Cookies do not know ports (RFC 6265bis section 8.5): without this, each project would replace the choice of
-        the others. The first to come takes the plain name; a project that finds another's token there adds its port.
+        Cookies are not isolated by port (RFC 6265bis section 8.5): without this, each project would overwrite the
+        choice of the others. The first project takes the plain name; a project that finds another's token there adds
+        its port.
         """
         own = values_of(head, by_port)
         if len(own) == 1 and isinstance(self._verify(own[0]), Record):
@@ -137,14 +139,14 @@ class CookieJar:
         return by_port if own else plain
 
     def names(self, head: RequestHead) -> tuple[str, ...]:
-        """Return the names under which a choice counts, the one to set first; empty if no cookie may be kept."""
+        """Return the names under which a choice counts, the one to set first; empty if no cookie may be set."""
         name = self.name(head)
         if name is None:
             return ()
         return (SHARED_NAME, name) if name == SECURE_NAME and self._shares(head) else (name,)
 
     def _shares(self, head: RequestHead) -> bool:
-        """Return whether the choice is kept for the shared domain: browsers accept it from no other host."""
+        """Return whether the choice is stored for the shared domain: browsers accept that only from its hosts."""
         domain = self._site.cookie_domain
         if not domain:
             return False
@@ -161,7 +163,7 @@ class CookieJar:
     # -- the choice
 
     def read(self, head: RequestHead) -> Record | NoRecord:
-        """Return the choice that the request carries, or why there is none; never raises."""
+        """Return the choice in the request, or the reason why there is none; never raises."""
         for name in self.names(head):  # (0)
             values = values_of(head, name)
             if values:  # (1)
@@ -170,10 +172,10 @@ class CookieJar:
 
     def set_cookie(self, record: Record, head: RequestHead) -> str:
         """
-        Return the Set-Cookie value that keeps ``record``.
+        Return the Set-Cookie value that stores ``record``.
 
         Raises:
-            ConsentError: if no cookie may be kept (:meth:`name` is None), or the record is too large for one.
+            ConsentError: if no cookie may be set (:meth:`name` is None), or the record is too large for one.
         """
         names = self.names(head)
         if not names:
@@ -184,10 +186,10 @@ class CookieJar:
 
     def leftovers(self, head: RequestHead) -> list[str]:
         """
-        Return Set-Cookie values that delete what would stand beside a shared choice: choices kept for one host.
+        Return Set-Cookie values that delete cookies beside a shared choice: choices of a single host.
 
-        A cookie that another subdomain set for a part of the domain would make every choice a duplicate, which does
-        not count.
+        A cookie that another subdomain set for a part of the domain would turn every choice into a duplicate, which
+        does not count.
         """
         if not self._shares(head):
             return []
@@ -206,7 +208,7 @@ class CookieJar:
             ]
         return found
 
-    # -- the class of the choice, which caches and scripts can read
+    # -- the readable class of the choice, for caches and scripts
 
     def readable(self, head: RequestHead) -> str | None:
         """Return the class in the request's readable cookie: empty if there is no cookie, None if it is malformed."""
@@ -218,7 +220,7 @@ class CookieJar:
 
     def readable_cookie(self, value: str, head: RequestHead, *, age: int = 0) -> str:
         """
-        Return the Set-Cookie value that keeps a class beside the signed cookie, or deletes it if the class is empty.
+        Return the Set-Cookie value that stores a class beside the signed cookie, or deletes it if the class is empty.
 
         Args:
             age: Days since the choice was made, so that both cookies end together.
@@ -235,7 +237,7 @@ class CookieJar:
     # -- tokens
 
     def _token(self, record: Record) -> str:
-        """Return the signed text of a record."""
+        """Return the signed token of a record."""
         return self._signer.sign(f"{_VERSION}.{self.payload(record)}").decode("ascii")
 
     def payload(self, record: Record) -> str:
@@ -243,7 +245,7 @@ class CookieJar:
         Return the readable part of a record's token: day, revision, grants, receipt.
 
         Raises:
-            ConsentError: the record is too large for a cookie, or holds what cannot stand in one.
+            ConsentError: if the record is too large for a cookie, or contains characters that are not allowed in one.
         """
         for compact in (False, True):
             payload = self._payload(record, compact=compact)
@@ -252,9 +254,9 @@ class CookieJar:
         raise ConsentError(f"A choice of {len(record.services)} services does not fit into a cookie.")
 
     def _payload(self, record: Record, *, compact: bool) -> str:
-        """Return the readable part; ``compact`` writes the services as one bit for each that the site declares."""
+        """Return the readable part; ``compact`` encodes the services as one bit per declared service."""
         if record.action is Action.REJECT:
-            # All refusals of a day are the same bytes: nothing that tells one visitor from another goes in.
+            # All refusals of a day are the same bytes: include nothing that distinguishes one visitor from another.
             record = Record(Action.REJECT, record.day, record.revision)
         services = "_".join(sorted(record.services))
         declared = sorted(service.id for service in self._site.optional) if compact else []
@@ -275,7 +277,7 @@ class CookieJar:
         return payload
 
     def _verify(self, token: str) -> Record | NoRecord:
-        """Return the record in a token, or why there is none."""
+        """Return the record in a token, or the reason why there is none."""
         if len(token) > MAX_READ:  # (2)
             return NoRecord.OVERSIZE
         known = self._verified.get(token)
@@ -293,14 +295,14 @@ class CookieJar:
         return record
 
     def parse(self, payload: str) -> Record | None:
-        """Return the record of a payload that this software signed, or None for one of another version."""
+        """Parse a payload that we signed; return None if it is from another version."""
         found = _PAYLOAD.fullmatch(payload)
         if found is None or found["action"] not in _ACTIONS:
             return None
         services = frozenset(filter(None, found["services"].split("_")))
         if found["services"].startswith("B"):
-            # Bits can only be read beside the list that they were written for; a choice that is
-            # asked again anyway (another revision) grants nothing until then.
+            # Bits can only be decoded with the list of services they were encoded for. A choice of another revision is
+            # asked again anyway, and grants nothing until then.
             current = found["revision"] == self._site.revision
             names = sorted(service.id for service in self._site.optional) if current else []
             try:
@@ -319,7 +321,7 @@ class CookieJar:
 
 
 def _size(record: Record) -> int:
-    """Return about how many bytes a remembered record takes."""
+    """Return the approximate size of a cached record in bytes."""
     return 400 + size_of(record.purposes) + size_of(record.services) + len(record.receipt)
 
 

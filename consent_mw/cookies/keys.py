@@ -1,8 +1,8 @@
 """
 The signing keys of a site: from the environment, or from a file beside the records.
 
-A key file is made if there is none. It must be readable by its owner alone, and stay out of version control: whoever
-reads a key can forge choices and seals.
+A missing key file is created. It must be readable only by its owner, and stay out of version control: anyone who reads
+a key can forge choices and seals.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["MIN_KEY", "NEW_KEY", "key_file", "load_keys", "write_keys"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Shorter keys could be guessed, or are a placeholder that nobody replaced.
+#: Minimum length: shorter keys can be guessed, or are placeholders that nobody replaced.
 MIN_KEY = 32
 NEW_KEY = "Make a key with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
@@ -33,8 +33,8 @@ def load_keys(site: Site, environ: Mapping[str, str]) -> tuple[str, ...]:
     """
     Return the signing keys, oldest first: those in the environment, else those in the file beside the records.
 
-    The file is made if it is missing. Processes that start at once get the same key. A log line says what to do before
-    a second machine serves the site.
+    A missing file is created; processes that start at the same time get the same key. The log explains what to do
+    before a second machine serves the site.
 
     Raises:
         ConfigError: with every problem in the keys. No message contains a key.
@@ -88,7 +88,7 @@ def _checked(where: str, text: str) -> tuple[str, ...]:
 
 
 def _read_or_make(file: str, variable: str) -> tuple[str, ...]:
-    """Return the keys in ``file``, which is made first if it is missing."""
+    """Return the keys in ``file``; create it if it is missing."""
     try:
         made = not os.path.exists(file)
         if made:
@@ -124,11 +124,11 @@ def _read_or_make(file: str, variable: str) -> tuple[str, ...]:
 
 def _make(file: str, variable: str) -> None:
     """
-    Make the key file, whole or not at all; if another process was faster, its file stands.
+    Create the key file atomically; if another process was faster, keep its file.
 
     Raises:
-        ConfigError: if the file system does not keep the file private.
-        OSError: if it cannot be made.
+        ConfigError: if the file system cannot keep the file private.
+        OSError: if it cannot be created.
     """
     draft = f"{file}.{os.getpid()}.{secrets.token_hex(4)}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -143,7 +143,7 @@ def _make(file: str, variable: str) -> None:
             stream.write(secrets.token_urlsafe(48) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-        # A link appears under its name with all of its content, and never replaces another.
+        # A hard link appears atomically with its full content, and never replaces an existing file.
         try:
             os.link(draft, file)
         except FileExistsError:
@@ -154,7 +154,7 @@ def _make(file: str, variable: str) -> None:
 
 def write_keys(file: str, keys: Iterable[str]) -> None:
     """
-    Replace the content of a key file, whole or not at all.
+    Replace the content of a key file atomically.
 
     Args:
         keys: Oldest first; the last one signs.
@@ -180,7 +180,7 @@ def write_keys(file: str, keys: Iterable[str]) -> None:
 
 
 def _is_tracked(file: str) -> bool:
-    """Return whether the file lies in a git work tree none of whose ``.gitignore`` files names it, or its kind."""
+    """Return whether the file is in a git work tree and no ``.gitignore`` above it matches its name."""
     name = os.path.basename(file)
     folder = os.path.dirname(os.path.abspath(file))
     while True:

@@ -1,17 +1,17 @@
 """
-The cookie that shows an embed once: how "load this once" works without scripts.
+The cookie for "load this once" without JavaScript.
 
-It names services, is signed, hidden from scripts, and lives for a minute. The next view of the one page that it was
-made for shows the embeds of these services and deletes the cookie. It is not consent: nothing else of the services
-runs, nothing is recorded, and nothing stays. A cookie that does not verify shows nothing. Nothing that a browser sends
+It lists services, is signed and HttpOnly, and expires after a minute. The next view of the one page that it was made
+for shows the embeds of these services and deletes the cookie. It is not consent: nothing else of the services runs,
+nothing is recorded, and nothing persists. A cookie that does not verify shows nothing. Nothing that a browser sends
 raises an error here.
 
 The steps of :meth:`OneTime.read`; the numbers are repeated in the code:
 
-(1) The request asks for the visitor's whole page, and does not fetch ahead.
+(1) The request is for a whole page, and is not a prefetch.
 (2) Exactly one cookie has the name, and the shape.
 (3) One of the keys signed it for this site, this use, and this page.
-(4) Its minute is not over.
+(4) It has not expired.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from consent_mw.http.request import RequestHead
 
 #: Seconds between the click and the page that shows the embed.
 LIFETIME = 60
-#: Added to the name of the cookie that carries the choice.
+#: Suffix of the choice cookie's name.
 SUFFIX = "-once"
-#: Services of one embed; more are never held by one element.
+#: Most services of one embed; no element is held for more.
 MOST = 8
 
 _TOKEN = re.compile(
@@ -56,7 +56,7 @@ class OneTime:
 
     def write(self, name: str, ids: Iterable[str], page: str) -> str:
         """
-        Return the Set-Cookie value that shows the embeds of services once; empty if a cookie cannot name them.
+        Return the Set-Cookie value that shows the embeds of services once; empty if the ids do not fit a cookie.
 
         Args:
             name: The name of the choice's cookie.
@@ -91,6 +91,6 @@ class OneTime:
 
 
 def _signed(text: str, page: str) -> bytes:
-    """Return what is signed: the cookie's text and the page, whichever way its path is escaped."""
+    """Return the signed bytes: the cookie's text and the page, with its path unescaped."""
     path, _, query = page.partition("#")[0].partition("?")
     return f"{text}\0{unquote(path)}?{query}".encode("utf-8", "replace")

@@ -1,7 +1,7 @@
 """
-The cookie of visitors who do not want to be counted.
+The cookie for visitors who object to being counted.
 
-It says one thing and is the same for everybody, so it is not signed and tells nobody apart.
+It has one value and is the same for everybody, so it is not signed and identifies nobody.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _OBJECTS = "1"
 
 
 def objected(head: RequestHead) -> bool:
-    """Return whether the visitor asked not to be counted. An objection counts however it arrived."""
+    """Return whether the visitor objects to being counted. Duplicate cookies do not matter."""
     name = SECURE_NAME if head.scheme == "https" else PLAIN_NAME
-    # Most requests carry no objection: look for the name before any header is taken apart.
+    # Most requests have no objection: search for the name before parsing any header.
     if not any(key == "cookie" and name in value for key, value in head.headers):
         return False
     return (name, _OBJECTS) in cookies_of(head)
@@ -32,7 +32,7 @@ def objected(head: RequestHead) -> bool:
 
 def objection_cookie(head: RequestHead, *, object: bool, insecure: bool = False) -> str | None:
     """
-    Return the Set-Cookie value that keeps an objection or takes it back; None if no cookie may be kept.
+    Return the Set-Cookie value that stores or deletes an objection; None if no cookie may be set.
 
     Args:
         head: The request that is answered.

@@ -1,8 +1,8 @@
 """
-A cache with two bounds, for everything that is remembered between requests.
+A cache that is bounded in entries and in bytes, for everything that is remembered between requests.
 
-Visitors decide what comes in, so a limit on entries alone is no limit: each entry may be large. This cache counts both
-entries and bytes, and drops what was used longest ago.
+Visitors control the content, so a limit on entries alone is not enough: each entry may be large. This cache limits both
+entries and bytes, and drops the least recently used entries.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ __all__ = ["BoundedCache"]
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-#: Bytes of an entry beside its key and value: the nodes of the dictionary and the objects' headers.
+#: Overhead of an entry in bytes: dictionary nodes and object headers.
 OVERHEAD = 200
 
 
 def size_of(thing: object) -> int:
-    """Return about how many bytes a value holds: text and bytes by their length, collections by their items."""
+    """Return the approximate size of a value in bytes: strings and bytes by length, collections by their items."""
     if isinstance(thing, str):
         return len(thing) if thing.isascii() else 4 * len(thing)
     if isinstance(thing, bytes):
@@ -37,12 +37,12 @@ def size_of(thing: object) -> int:
 
 class BoundedCache(Generic[Key, Value]):
     """
-    Remembers the most recently used entries, up to a number of entries and of bytes; threads may share it.
+    Keeps the most recently used entries, up to a number of entries and of bytes; threads may share it.
 
     Args:
         entries: The most entries that are kept.
-        size: The most bytes of keys and values that are kept; a larger entry is not kept at all.
-        measure: Returns the bytes of a value. Without it, text, bytes and collections of them are measured.
+        size: The most bytes of keys and values that are kept; a larger entry is not stored.
+        measure: Returns the size of a value in bytes; the default measures strings, bytes and collections of them.
     """
 
     def __init__(self, entries: int, size: int, *, measure: Callable[[Value], int] = size_of) -> None:
@@ -58,7 +58,7 @@ class BoundedCache(Generic[Key, Value]):
 
     @property
     def size(self) -> int:
-        """Bytes that are kept now."""
+        """The current size in bytes."""
         return self._size
 
     def get(self, key: Key) -> Value | None:
@@ -71,12 +71,12 @@ class BoundedCache(Generic[Key, Value]):
             return found[0]
 
     def values(self) -> list[Value]:
-        """Return the values that are kept, the oldest first; looking at them uses none."""
+        """Return the values, least recently used first, without marking them as used."""
         with self._lock:
             return [value for value, _ in self._kept.values()]
 
     def put(self, key: Key, value: Value) -> None:
-        """Keep a value, and drop the oldest entries until both bounds hold."""
+        """Store a value, and drop the oldest entries until both limits hold."""
         size = OVERHEAD + size_of(key) + self._measure(value)
         with self._lock:
             self._drop(key)
@@ -88,12 +88,12 @@ class BoundedCache(Generic[Key, Value]):
                 self._drop(next(iter(self._kept)))
 
     def drop(self, key: Key) -> None:
-        """Forget a key; one that is not kept is no error."""
+        """Remove a key if it is there."""
         with self._lock:
             self._drop(key)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         with self._lock:
             self._kept.clear()
             self._size = 0

@@ -1,9 +1,9 @@
 """
-Counts, and the figures that are published of them: totals per day, one dimension at a time, about nobody.
+Counts, and the figures that are published from them: anonymous totals per day, one dimension at a time.
 
 A count names a day, a table, a value of that table and an outcome, never two dimensions at once. Counts are raw and
-stay inside. Pages, exports and interfaces read :class:`Figures`, which :mod:`consent_mw.stats` makes of whole days,
-with every cell at least :data:`K`.
+never shown. Pages, exports and APIs read :class:`Figures`, which :mod:`consent_mw.stats` makes from whole days, with
+every cell at least :data:`K`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ OS = "os"
 ISP = "isp"
 LANGUAGE = "language"
 VARIANT = "variant"
-#: Values ``gpc`` and ``none``: whether the opt-out signal was there when the banner was.
+#: Values ``gpc`` and ``none``: whether the opt-out signal was present when the banner was shown.
 SIGNAL = "signal"
 #: Values are purpose ids; outcomes ACCEPT and PARTIAL count the answers that granted that purpose.
 PURPOSE = "purpose"
 
-#: Values name the revision of the notice that a visit was asked with; the only outcome is ASKED.
+#: Values are revisions of the notice that visits were asked with; the only outcome is ASKED.
 REVISION = "revision"
 
-#: Values are hosts that a Content-Security-Policy stopped, as browsers reported; the only outcome is BLOCKED.
+#: Values are hosts that a Content-Security-Policy blocked, as reported by browsers; the only outcome is BLOCKED.
 CSP = "csp"
 
-#: Tables whose rows share out the visitors of :data:`TOTAL`.
+#: Tables whose rows divide the visits of :data:`TOTAL`.
 DIMENSIONS = (BROWSER, OS, ISP, LANGUAGE, VARIANT, SIGNAL)
 
-#: Page views that held the banner.
+#: Page views that contained the banner.
 SHOWN = "shown"
 #: Visits that were asked: page views with the banner that came from outside the site.
 ASKED = "asked"
@@ -44,27 +44,27 @@ ACCEPT = "accept"
 PARTIAL = "partial"
 REJECT = "reject"
 WITHDRAW = "withdraw"
-#: Visits whose opt-out signal answered for all there was to ask, so that no banner was shown.
+#: Visits for which the opt-out signal settled everything, so that no banner was shown.
 GPC = "gpc"
-#: Reports of what a policy stopped.
+#: Reports of blocked requests.
 BLOCKED = "blocked"
 
 ANSWERS = (ACCEPT, PARTIAL, REJECT)
 
-#: Stands for a value that nobody knows, and for those too rare to be named.
+#: Placeholders for an unknown value, and for values that are too rare to be named.
 UNKNOWN = "unknown"
 OTHER = "other"
 
 
 class BannerShown(NamedTuple):
     """
-    What is counted about a banner.
+    The properties of a banner that are counted.
 
     Args:
         language: Its language tag.
         variant: Its form, as ``bar``.
-        gpc: Whether the opt-out signal was there.
-        revision: Of the notice; its changes are marked in the figures. Empty for none.
+        gpc: Whether the opt-out signal was present.
+        revision: The revision of the notice, whose changes are marked in the figures; empty for none.
     """
 
     language: str
@@ -96,7 +96,7 @@ class Figures:
     """
     One published table: the cells of a run of whole days, each at least K.
 
-    Runs of a table never overlap, so that no two of them can be taken from each other.
+    Runs of a table never overlap, so that none can be subtracted from another.
 
     Args:
         table: As stats.py names what it publishes.

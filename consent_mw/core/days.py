@@ -1,8 +1,8 @@
 """
-Days as the library counts them: whole days since 1970-01-01 UTC.
+Days, as whole days since 1970-01-01 UTC.
 
-Days come out of stores that others can damage. A number without a date in the calendar is shown as a number; it never
-makes a page fail.
+Days are read from stores that may be damaged. A number that is not a date in the calendar is shown as a number, and
+never makes a page fail.
 """
 
 from __future__ import annotations

@@ -1,20 +1,17 @@
 """
 The decision for one request, from the site, the record, the signals and the day.
 
-A total, pure function: any combination of arguments gives a decision, and whatever cannot be relied on grants
-nothing. The rules, in the order in which they apply; the numbers are repeated in the code:
+A total, pure function: every combination of arguments gives a decision, and anything unreliable grants nothing. These
+are the rules, in the order in which they apply; the numbers are repeated in the code:
 
-(1) Necessary services and required purposes are always granted.
-(2) If no declared service is optional, there is nothing to ask.
-(3) Without a record, or without one that verifies, nothing else is granted.
-(4) A record of another revision answered another question: it grants nothing.
-(5) A record older than ``choice_days`` has expired: it grants nothing.
-(6) A record dated more than one day ahead is not believed: it grants nothing. One day allows for clocks of several
-    machines that differ around midnight.
-(7) A valid record grants what it lists and is still declared, and only if the visitor accepted something.
-(8) Under GPC, services with the marketing purpose are revoked, and so is the purpose, unless the record was made under
-    GPC: then it is an explicit choice in spite of the signal. A tag manager keeps running for another of its purposes
-    that the record grants.
+(1) Necessary services and required purposes are always granted. (2) If no declared service is optional, there is
+nothing to ask. (3) Without a record, or without one that verifies, nothing else is granted. (4) A record of another
+revision answered another question: it grants nothing. (5) A record older than ``choice_days`` has expired: it grants
+    nothing. (6) A record dated more than one day ahead is not trusted: it grants nothing. One day of tolerance allows
+    for machines whose clocks differ around midnight. (7) A valid record grants what it lists and is still declared, and
+    only if the visitor accepted something. (8) Under GPC, services with the marketing purpose are revoked, and so is
+    the purpose, unless the record was made under GPC: then it is an explicit choice despite the signal. A tag manager
+    keeps running for another of its purposes that the record grants.
 (9) The visitor is asked if something is optional and no record is valid, unless GPC has answered everything.
 """
 
@@ -38,14 +35,14 @@ CLOCK_SLACK_DAYS = 1
 
 def decide(site: Site, found: Record | NoRecord, signals: Signals, today: int) -> Decision:
     """
-    Decide what one request may run.
+    Decide what may run for one request.
 
     Args:
-        found: What the cookie gave: a verified record, or why there is none.
+        found: The result of reading the cookie: a verified record, or the reason why there is none.
         today: Whole days since 1970-01-01 UTC.
 
     Returns:
-        A decision whose ``record`` is set only where that record counts (``Reason.CHOSEN``).
+        A decision whose ``record`` is set only if that record counts (``Reason.CHOSEN``).
     """
     granted = frozenset(service.id for service in site.services if service.necessary)  # (1)
     purposes = frozenset(purpose.id for purpose in site.purposes if purpose.required) | {NECESSARY}  # (1)
@@ -75,7 +72,7 @@ def decide(site: Site, found: Record | NoRecord, signals: Signals, today: int) -
 
 
 def _reason(site: Site, found: Record | NoRecord, today: int) -> Reason:
-    """Return why ``found`` counts or does not."""
+    """Return the reason why ``found`` counts or does not."""
     if not site.optional:  # (2)
         return Reason.NOTHING_TO_ASK
     if isinstance(found, NoRecord):  # (3)

@@ -1,9 +1,9 @@
 """
-Names with ``*`` in them, which stands for any run of characters: cookies, storage keys, databases.
+Globs for the names of cookies, storage keys and databases: ``*`` matches any run of characters.
 
-Joined regular expressions would try each star at each place (``a*a*a*b`` against two thousand letters takes
-seconds). A pattern whose only wildcard is a star needs no second try: the leftmost place of each piece leaves the
-most room for the pieces behind it, so one look from left to right decides.
+A regular expression would backtrack through every position of every star (``a*a*a*b`` against two thousand letters
+takes seconds). A pattern whose only wildcard is the star needs no backtracking: matching each piece at its leftmost
+position leaves the most room for the pieces after it, so one pass from left to right decides.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def fits(glob: str, name: str) -> bool:
-    """Return whether the whole of ``name`` fits ``glob``, in which ``*`` stands for any run of characters."""
+    """Return whether ``glob`` matches all of ``name``; ``*`` matches any run of characters."""
     first, star, rest = glob.partition("*")
     if not star:
         return name == glob
@@ -35,15 +35,15 @@ def fits(glob: str, name: str) -> bool:
 
 class Globs(Generic[T]):
     """
-    Values by the globs of their names, looked up by a name.
+    A mapping from globs to values, looked up by name.
 
     Args:
-        pairs: Globs, each with its value; one glob may stand for several values.
+        pairs: Globs with their values; a glob may occur with several values.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, T]]) -> None:
         self._exact: dict[str, list[T]] = {}
-        #: Globs by what stands before their first star, and the lengths that such beginnings have.
+        #: Globs by their prefix before the first star, and the lengths of these prefixes.
         self._by_beginning: dict[str, list[tuple[str, T]]] = {}
         for glob, value in pairs:
             beginning, star, _ = glob.partition("*")
@@ -54,7 +54,7 @@ class Globs(Generic[T]):
         self._lengths = sorted({len(beginning) for beginning in self._by_beginning})
 
     def values(self, name: str) -> list[T]:
-        """Return the values of all globs that ``name`` fits, each once; those of the name itself come first."""
+        """Return the values of all globs that match ``name``, each once; those of the literal name come first."""
         found = dict.fromkeys(self._exact.get(name, ()))
         for length in self._lengths:
             if length > len(name):
@@ -65,5 +65,5 @@ class Globs(Generic[T]):
         return list(found)
 
     def fits(self, name: str) -> bool:
-        """Return whether ``name`` fits any of the globs."""
+        """Return whether any of the globs matches ``name``."""
         return bool(self.values(name))

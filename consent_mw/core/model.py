@@ -1,5 +1,5 @@
 """
-The values that everything else passes around: frozen, and without behaviour beyond themselves.
+The data model: frozen values without side effects.
 
 Days are whole days since 1970-01-01 UTC; no finer time is ever stored with a choice. Texts are mappings from a
 language tag to a text.
@@ -24,10 +24,10 @@ MARKETING = "marketing"
 #: The pseudo-service under which an unknown third party is held (``unknown = "pixels" | "hold"``).
 UNKNOWN_SERVICE = "unknown"
 
-#: Stands beside the ids of services that are shown once: all that they bring, and not their frames alone.
+#: Added to the ids of services that are shown once if everything of theirs is shown, not only their frames.
 WHOLE = "-"
 
-#: What the ids of the services begin with that stand for an owner's own marks; a purpose follows.
+#: Prefix of the pseudo-service ids for elements that an owner marked with a purpose; the purpose follows.
 OWN_MARKS = "site-"
 
 
@@ -48,8 +48,7 @@ class Purpose:
     """
     A reason for processing.
 
-    Empty ``label`` or ``description`` stand for the built-in text of that
-    purpose in the visitor's language.
+    An empty ``label`` or ``description`` means the built-in text in the visitor's language.
     """
 
     id: str
@@ -61,43 +60,44 @@ class Purpose:
 @dataclass(frozen=True, slots=True)
 class Service:
     """
-    One thing that can be held, with the party behind it.
+    A service that can be held, with its vendor.
 
     Args:
         id: Lower-case letters, digits and hyphens.
-        purposes: Purpose ids; the service is released when all are granted (a tag manager: one), or it is itself.
-        hosts: ``host`` or ``host/path-prefix``; the host stands for its subdomains too, and
-            ``name.*`` for any public suffix behind ``name``. The longest prefix wins.
-        paths: Path rules on any host, first-party ones too: the text must occur in the
-            path and query at the start of a segment (``/matomo.php?``). ``?id=G-``: the address of a script has a
-            parameter that begins so, in whatever place.
-        inline: Code that marks an inline script or handler (``fbq(``, ``_paq.push``).
+        purposes: Purpose ids; the service is released when all are granted (for a tag manager, one), or when it is
+            itself.
+        hosts: ``host`` or ``host/path-prefix``; a host includes its subdomains, and ``name.*`` matches any public
+            suffix after ``name``. The longest prefix wins.
+        paths: Path rules on any host, including the site's own: the text must occur in the path and query at the start
+            of a segment (``/matomo.php?``). ``?id=G-`` matches a script URL with a parameter that begins like that, in
+            any position.
+        inline: Code that identifies an inline script or handler (``fbq(``, ``_paq.push``).
         elements: ``name``, ``name[attr]``, ``name[attr=value]``, ``name[attr*=part]`` or ``[attr]``, for markup that
             loads something through a library (``amp-analytics[type=gtag]``); of several conditions all must hold.
-        cookies: Names of first-party cookies it sets; ``*`` stands for any run of characters.
+        cookies: Names of first-party cookies that it sets; ``*`` matches any run of characters.
         storage: Names of its localStorage and sessionStorage keys, likewise.
         databases: Names of its IndexedDB databases, likewise.
-        queue: The globals that its own snippet leaves for the site's code to call: ``_paq[]`` (an array), ``fbq()``
-            (a function), ``mixpanel.track()`` (a method).
-        places: Where its embed stands that a script makes: the element that the script fills
+        queue: The globals that its snippet defines for the site's code to call: ``_paq[]`` (an array), ``fbq()`` (a
+            function), ``mixpanel.track()`` (a method).
+        places: Where a script places its embed: the element that the script fills
             (``.calendly-inline-widget``, ``#disqus_thread``, ``[data-tf-widget]``), or the script itself
             (``script[src*=gist.github.com]``, ``script: hbspt.forms.create(``).
-        poster: Address, on the owner's site, of a picture to show where an embed is held; or empty.
-        cookie_days: How long the cookies last, in days by their name; 0 for the session.
-        kind: What it does, in one of the words of :data:`consent_mw.catalogue.KINDS`; empty where nobody says.
-        country: ISO 3166-1 alpha-2 code of where the data goes.
+        poster: Path of a picture on the owner's site that is shown for a held embed; or empty.
+        cookie_days: Lifetimes of the cookies in days, by name; 0 for the session.
+        kind: One of :data:`consent_mw.catalogue.KINDS`; empty if unknown.
+        country: ISO 3166-1 alpha-2 code of the country that data is sent to.
         policy: Address of the vendor's privacy policy.
         opt_out: Address of the vendor's opt-out, or empty.
         safeguard: ``adequacy``, ``scc``, ``dpf``, ``bcr`` or empty.
-        retention_days: How long the vendor keeps the data, in days; 0 where unknown.
+        retention_days: Days for which the vendor keeps the data; 0 if unknown.
         lawful_basis: ``consent``, ``contract``, ``legal-obligation`` or ``legitimate-interest``;
             anything that is held rests on consent.
-        tracker: True where no owner may declare it necessary.
-        embed: True where its iframes show something a visitor looks at.
-        manager: True for a tag manager, which loads other tags: it is released when one of its purposes is
-            granted, and told which.
-        signals: Whose tags it is or loads, so that they are told of the choice in their own way: ``google``,
-            ``microsoft``, ``clarity``, ``meta``.
+        tracker: Whether it is a tracker, which can never be declared necessary.
+        embed: Whether its iframes show visible content.
+        manager: Whether it is a tag manager, which loads other tags: it is released when one of its purposes is
+            granted, and is told which.
+        signals: The vendors whose tags it is or loads, so that they are told of the choice through their own interface:
+            ``google``, ``microsoft``, ``clarity``, ``meta``.
     """
 
     id: str
@@ -134,24 +134,24 @@ class Service:
         return self.purposes == (NECESSARY,)
 
     def runs_for(self, purposes: Set[str]) -> bool:
-        """Return whether these purposes, granted, let it run: all that it has, or one of a tag manager's."""
+        """Return whether it runs if these purposes are granted: all of its own, or one for a tag manager."""
         return not purposes.isdisjoint(self.purposes) if self.manager else purposes >= set(self.purposes)
 
     @property
     def opted_out(self) -> bool:
-        """Whether an opt-out signal takes it away: it needs marketing, and is no tag manager with other purposes."""
+        """Whether an opt-out signal revokes it: it needs marketing, and is not a tag manager with other purposes."""
         return not self.runs_for(set(self.purposes) - {MARKETING})
 
 
 @dataclass(frozen=True, slots=True)
 class StatsAccess:
     """
-    Who may look at the consent rates; with nothing set, nobody.
+    Who may see the consent rates; by default nobody.
 
     Args:
         password: A hash as ``consent-mw stats passwd`` writes it.
-        token: The SHA-256 of the bearer token for the JSON, in hex, as ``consent-mw stats token`` writes it.
-        check: The host site's own check: takes the WSGI environ of the request and says yes or no.
+        token: The SHA-256 of the bearer token for programs, in hex, as ``consent-mw stats token`` prints it.
+        check: The owner's own check: takes the WSGI environ of the request and returns a bool.
     """
 
     password: str = ""
@@ -160,21 +160,21 @@ class StatsAccess:
 
     @property
     def open(self) -> bool:
-        """Whether there is any way in."""
+        """Whether any access is configured."""
         return bool(self.password or self.token or self.check)
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
     """
-    The owner's look: what is empty stays as it is built in.
+    The owner's theme; empty values keep the built-in look.
 
     Args:
         light: Colours as ``#rrggbb``, by the name of the custom property without ``--cmw-``.
         dark: The same for visitors who prefer dark.
-        radius: Of buttons, in CSS pixels; -1 where the owner said nothing.
+        radius: Of buttons, in CSS pixels; -1 if not set.
         font: A list of font families as in CSS.
-        width: The most that the notice takes, in em; 0 where the owner said nothing.
+        width: Maximum width of the notice, in em; 0 if not set.
     """
 
     light: Mapping[str, str] = field(default_factory=_no_text)
@@ -186,7 +186,7 @@ class Theme:
 
 @dataclass(frozen=True, slots=True)
 class VendorSignals:
-    """Which vendors' tags are told of the choice by their own interfaces, once they may run; and Google's options."""
+    """The vendors whose tags are told of the choice once they may run, and Google's options."""
 
     google: bool = True
     microsoft: bool = True
@@ -198,7 +198,7 @@ class VendorSignals:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changed in what visitors are asked: the day, in days since 1970-01-01, and one line by language."""
+    """A change of the question: its day, in days since 1970-01-01, and one line of text by language."""
 
     day: int
     text: Mapping[str, str]
@@ -206,9 +206,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Site:
-    """Everything an owner configured; built by :func:`consent_mw.config.load`, valid by construction."""
+    """The configuration of a site; built by :func:`consent_mw.config.load`, valid by construction."""
 
-    #: Under which records are kept; sites that share a store need different ones.
+    #: The id that records are stored under; sites that share a store need different ones.
     id: str = "site"
     name: str = ""
     controller: str = ""
@@ -217,7 +217,7 @@ class Site:
     supervisory_authority: str = ""
     keys_env: str = "CONSENT_KEYS"
     records: str = "sqlite:///consent.db"
-    #: Where grants wait while records on another machine cannot be reached; empty where records are local.
+    #: The spool file, for grants while a store on another machine is unreachable; empty for a local store.
     spool: str = ""
     #: ``on``, or ``report``: pages go out as they are, and what would be done to them is counted.
     mode: str = "on"
@@ -226,7 +226,7 @@ class Site:
     #: With ``mode = "report"``: the file that what would be done is counted in.
     report_file: str = "consent-report.db"
     unknown: str = "pixels"
-    #: Hosts of third parties, some with a path, that are let through whatever ``unknown`` says.
+    #: Hosts of third parties, optionally with a path, that are let through whatever ``unknown`` is.
     allow_hosts: tuple[str, ...] = ()
     caching: str = "private"
     release: str = "in_place"
@@ -235,57 +235,58 @@ class Site:
     choice_days: int = 180
     record_days: int = 540
     hold_back: int = 1_048_576
-    #: Grants that one address may add to the ledger in an hour, by process; 0 for no limit.
+    #: Grants that one IP address may add to the ledger per hour and process; 0 for no limit.
     grants_per_hour: int = 300
     allow_insecure_http: bool = False
-    #: What is counted: ``all``; ``granted``, browser, OS and ISP only of those who granted something; or ``off``.
+    #: ``all``; ``granted``, to count browser, OS and ISP only for visitors who granted something; or ``off``.
     counters: str = "all"
-    #: Where the ISP's domain comes from: ``ptr``, ``mmdb:FILE`` or ``off``; empty: ``ptr`` if its libraries are there.
+    #: Source of the ISP's domain: ``ptr``, ``mmdb:FILE`` or ``off``; empty means ``ptr`` if its libraries are
+    #: installed.
     isp: str = ""
-    #: How many proxies in front of the site add to X-Forwarded-For.
+    #: The number of proxies in front of the site that append to X-Forwarded-For.
     trusted_proxies: int = 0
-    #: What becomes of the site's Content-Security-Policy: ``off`` (our own code is let in), ``tighten``, ``enforce``.
+    #: Changes to the site's Content-Security-Policy: ``off`` (only allow our own code), ``tighten``, ``enforce``.
     csp: str = "off"
-    #: Whether browsers are asked to report what a policy stopped; hosts are counted by day.
+    #: Whether browsers are asked to report blocked requests; their hosts are counted by day.
     csp_reports: bool = False
     #: The domain whose subdomains share a choice; empty for this host alone.
     cookie_domain: str = ""
-    #: Whether the cookies of held services are kept from the app.
+    #: Whether the cookies of held services are hidden from the app.
     hide_cookies: bool = False
-    #: Whether responses say how long we took (Server-Timing).
+    #: Whether responses state the time that we took (Server-Timing).
     server_timing: bool = False
     #: Called after a choice was recorded.
     on_change: Callable[..., object] | None = None
-    #: Whether what scripts make at run time is held as well.
+    #: Whether tags and requests that scripts create at run time are held as well.
     guard: bool = True
     layout: str = "bar"
-    #: Where the notice stands; empty: at the bottom, or in the middle for a dialog.
+    #: The position of the notice; empty for the default of the layout.
     position: str = ""
     theme: Theme = field(default_factory=Theme)
     signals: VendorSignals = field(default_factory=VendorSignals)
-    #: What changed, the latest first.
+    #: The changes of the question, latest first.
     changes: tuple[Change, ...] = ()
-    #: Where no notice is shown and nobody is counted, and where nothing is read or changed: paths, some with a host.
+    #: Patterns of paths without a notice and counting, and of paths that are not changed at all.
     quiet: tuple[str, ...] = ()
     untouched: tuple[str, ...] = ()
-    #: Sites of their own for some hosts, by patterns of host names, in the order in which they are tried.
+    #: Separate sites for some hosts, by host pattern, in the order in which they are tried.
     hosts: tuple[tuple[str, Site], ...] = ()
     stats: StatsAccess = field(default_factory=StatsAccess)
     languages: tuple[str, ...] = ("en",)
-    #: The owner's own words, by canonical language tag and then by the key of the text.
+    #: The owner's texts, by canonical language tag and then by key.
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=_no_texts)
     purposes: tuple[Purpose, ...] = ()
     services: tuple[Service, ...] = ()
-    #: The folder of the owner's own entries of the catalogue, absolute; empty where there is none.
+    #: The absolute path of the folder with the owner's catalogue entries; empty if there is none.
     catalogue: str = ""
-    #: What is in it: services that the site knows without having declared them.
+    #: The services in that folder, which the site knows without declaring them.
     definitions: tuple[Service, ...] = ()
-    #: True where the owner declared no service: those seen in the pages are declared as they turn up.
+    #: Whether the owner declared no service, so that services seen in the pages are declared as they turn up.
     learning: bool = True
 
     @property
     def grows(self) -> bool:
-        """Whether pages teach services that visitors are asked about: all, or strangers that look like trackers."""
+        """Whether services are discovered in pages: all of them, or third parties that look like trackers."""
         return self.learning or self.unknown == "suspects"
 
     @cached_property
@@ -301,9 +302,9 @@ class Site:
     @cached_property
     def revision(self) -> str:
         """
-        Twelve hex digits over what a visitor agrees to: purposes, services, vendors, retention, transfers.
+        A hash of what a visitor agrees to, in twelve hex digits: purposes, services, vendors, retention, transfers.
 
-        A changed wording leaves it as it is; a changed meaning does not.
+        A change of wording does not affect it; a change of meaning does.
         """
         meaning = {
             "controller": self.controller,
@@ -327,7 +328,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a visitor said, before it is recorded: the purposes and services granted."""
+    """A visitor's answer, before it is recorded: the granted purposes and services."""
 
     action: Action
     purposes: frozenset[str] = frozenset()
@@ -337,7 +338,7 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Record:
     """
-    A choice as the cookie and the ledger keep it.
+    A choice as the cookie and the ledger store it.
 
     ``receipt`` is empty unless something was granted, so that a refusal
     cannot identify anyone.
@@ -353,7 +354,7 @@ class Record:
 
 
 class NoRecord(Enum):
-    """Why there is no usable record: each counts as "not granted"."""
+    """The reason why there is no usable record; each counts as "not granted"."""
 
     ABSENT = "absent"
     DUPLICATE = "duplicate"
@@ -363,7 +364,7 @@ class NoRecord(Enum):
 
 
 class Reason(Enum):
-    """Why a decision fell as it did."""
+    """The reason for a decision."""
 
     CHOSEN = "chosen"
     NOTHING_TO_ASK = "nothing-to-ask"
@@ -375,20 +376,20 @@ class Reason(Enum):
     EXPIRED = "expired"
     REVISED = "revised"
     FROM_THE_FUTURE = "from-the-future"
-    #: By the ledger the choice was withdrawn, replaced or erased since.
+    #: According to the ledger, the choice was withdrawn, replaced or erased.
     ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the browser says for the visitor on every request."""
+    """The preference signals that the browser sends with every request."""
 
     gpc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What follows for one request: ``granted`` holds service ids, ``purposes`` purpose ids."""
+    """The decision for one request: ``granted`` contains service ids, ``purposes`` purpose ids."""
 
     granted: frozenset[str]
     purposes: frozenset[str]

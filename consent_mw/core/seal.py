@@ -1,14 +1,14 @@
 """
-What the ledger stores of one act, and how to prove later that nobody changed it.
+Ledger entries, seals, and the Merkle proofs that connect them.
 
-An entry has canonical bytes; their hash is its leaf. New entries are sealed from time to time: their leaves, sorted
-so that no order of arrival remains, are the leaves of a Merkle tree (RFC 6962, section 2.1). Its root goes into a
-seal, which names the seal before it. Whoever knows a seal can tell whether any entry up to it was edited, removed,
-inserted or moved. Whoever holds a receipt can show with a handful of hashes that it is in a seal. A seal carries a
-day, and no finer time.
+Theory of operation. The hash of an entry's canonical bytes is its leaf. New entries are sealed from time to time: their
+leaves, sorted so that the order of arrival is lost, are the leaves of a Merkle tree (RFC 6962, section 2.1). Its root
+goes into a seal, which contains the hash of the previous seal. Anyone who knows a seal can detect whether any entry up
+to it was edited, removed, inserted or moved. Anyone who holds a receipt can prove with a few hashes that it is in a
+seal. A seal contains a day, and no finer time.
 
-Leaves and nodes are hashed with different first bytes, so that neither passes for the other. Seals and entries carry
-different names for the same reason.
+Leaves and nodes are hashed with different prefixes, so that neither can pass as the other. The formats of seals and
+entries have different names for the same reason.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from functools import lru_cache
 #: Length of a hash, in bytes.
 HASH_SIZE = 32
 
-#: Stands for the seal before the first one.
+#: The previous hash of the first seal.
 NO_SEAL = bytes(HASH_SIZE)
 
-# JSON's own way to write a text, without turning what is not ASCII into escapes.
+# JSON string encoding without escapes for non-ASCII characters.
 _text = json.encoder.encode_basestring
 
 _ENTRY = "consent_mw.entry.v1"
@@ -34,15 +34,15 @@ _SEAL = "consent_mw.seal.v1"
 
 
 class Act(Enum):
-    """What one entry of the ledger says."""
+    """The act that an entry records."""
 
     #: Everything was granted, or a part of it.
     ACCEPT = "accept"
     PARTIAL = "partial"
-    #: What the receipt stood for ended: by a withdrawal, or because another choice took its place.
+    #: The grant ended: it was withdrawn, or another choice replaced it.
     WITHDRAW = "withdraw"
     REPLACE = "replace"
-    #: A sealed entry was erased at its person's request; ``Entry.about`` says where it stood.
+    #: A sealed entry was erased on request; ``Entry.about`` is its place.
     ERASE = "erase"
 
 
@@ -54,11 +54,11 @@ ENDS = frozenset({Act.WITHDRAW, Act.REPLACE})
 @dataclass(frozen=True, slots=True)
 class Entry:
     """
-    One consent record as the ledger keeps it: nothing in it is about a device or a person.
+    One consent record in the ledger; it contains nothing about a device or a person.
 
     Args:
         site: The site's id.
-        receipt: The random id that the visitor's cookie holds; of a tombstone, a random id of its own.
+        receipt: The random id in the visitor's cookie; a tombstone has its own random id.
         act: What happened.
         day: Whole days since 1970-01-01 UTC.
         revision: What was agreed to (:attr:`consent_mw.core.model.Site.revision`).
@@ -66,8 +66,8 @@ class Entry:
         services: Ids of the services granted.
         gpc: Whether the opt-out signal was present.
         language: The language tag of the notice that was shown.
-        notice: The hash that addresses that notice.
-        about: Of a tombstone, ``SEAL/PLACE`` of the entry that was erased; else empty.
+        notice: The hash of that notice.
+        about: For a tombstone, ``SEAL/PLACE`` of the erased entry; else empty.
     """
 
     site: str
@@ -84,13 +84,13 @@ class Entry:
 
     @property
     def step(self) -> int:
-        """0 for what begins a receipt, 1 for what ends it: with the receipt, the entry's key."""
+        """0 for the act that begins a receipt, 1 for the one that ends it; receipt and step are the entry's key."""
         return 1 if self.act in ENDS else 0
 
     @property
     def canonical(self) -> bytes:
         """The bytes that are hashed: JSON with sorted keys and no spaces, in UTF-8."""
-        # Written out, which is five times faster than json.dumps: a ledger is verified entry by entry.
+        # Hand-written, which is five times faster than json.dumps: verification does this for every entry.
         return (
             f'{{"about":{_text(self.about)},"act":{_text(self.act.value)},"day":{self.day:d},"format":"{_ENTRY}",'
             f'"gpc":{"true" if self.gpc else "false"},"language":{_text(self.language)},"notice":{_text(self.notice)},'
@@ -100,13 +100,13 @@ class Entry:
 
     @property
     def leaf(self) -> bytes:
-        """The hash of the entry as a leaf (RFC 6962, section 2.1); it hides what is in it as the receipt is random."""
+        """The leaf hash of the entry (RFC 6962, section 2.1); the random receipt keeps it from being guessed."""
         return hashlib.sha256(b"\x00" + self.canonical).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An entry with the place where it was sealed: both None as long as it waits."""
+    """An entry with its seal and place; both are None until it is sealed."""
 
     entry: Entry
     seal: int | None = None
@@ -120,11 +120,11 @@ class Seal:
 
     Args:
         number: Counts from 1 without gaps.
-        day: Of the sealing, in whole days since 1970-01-01 UTC.
+        day: The day of the sealing, in whole days since 1970-01-01 UTC.
         size: How many entries it covers.
         root: The root of their Merkle tree.
-        previous: The hash of the seal before, or :data:`NO_SEAL`.
-        leaves: The leaves in order; None once retention has taken the entries away.
+        previous: The hash of the previous seal, or :data:`NO_SEAL`.
+        leaves: The leaves in order; None once the entries have been purged.
         signature: Over :attr:`hash`, by one of the site's keys, as ``records.sealing`` makes it.
     """
 
@@ -139,7 +139,7 @@ class Seal:
 
     @property
     def hash(self) -> bytes:
-        """What the next seal names, and the signature covers: everything but the leaves, whose root is in it."""
+        """The hash that the next seal contains and the signature covers; it includes the root, not the leaves."""
         return hashlib.sha256(
             _canonical(
                 {
@@ -156,12 +156,12 @@ class Seal:
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries in the order of a seal: by leaf, which says nothing of their arrival."""
+    """Return the entries in the order of a seal: by leaf, which reveals nothing about their arrival."""
     return sorted(entries, key=lambda entry: entry.leaf)
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """Return the Merkle tree hash of the leaves (RFC 6962, section 2.1); of none, the hash of nothing."""
+    """Return the Merkle tree hash of the leaves (RFC 6962, section 2.1); for no leaves, the hash of nothing."""
     if not leaves:
         return hashlib.sha256().digest()
     level = list(leaves)
@@ -173,7 +173,7 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 def inclusion_proof(leaves: Sequence[bytes], place: int) -> tuple[bytes, ...]:
     """
-    Return the hashes that lead from the leaf at ``place`` to the root (RFC 6962, section 2.1.1).
+    Return the inclusion proof: the hashes that connect the leaf at ``place`` to the root (RFC 6962, section 2.1.1).
 
     Raises:
         IndexError: there is no such place.
@@ -193,7 +193,7 @@ def inclusion_proof(leaves: Sequence[bytes], place: int) -> tuple[bytes, ...]:
 
 
 def root_of_proof(leaf: bytes, place: int, size: int, path: Sequence[bytes]) -> bytes | None:
-    """Return the root that ``path`` leads to (RFC 9162, section 2.1.3.2), or None where it does not fit the tree."""
+    """Compute the root from an inclusion proof (RFC 9162, section 2.1.3.2); None if it does not fit the tree."""
     if not 0 <= place < size:
         return None
     node, last, rest = leaf, size - 1, list(path)

@@ -1,8 +1,8 @@
 """
-The one place that sets up signatures: HMAC-SHA256 by itsdangerous, with a salt for each use.
+The only place that sets up signatures: HMAC-SHA256 with itsdangerous, and a salt for each use.
 
-The same keys sign cookies, seals, receipts, sessions and frozen decisions. The salt keeps them apart: what was signed
-for one use, or for one site, does not verify for another.
+The same keys sign cookies, seals, receipts, sessions and frozen decisions. The salt separates them: a signature for one
+use, or for one site, does not verify for another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def signer(keys: Sequence[str], *context: str) -> Signer: ...
 def signer(keys: Sequence[str], *context: str, kind: type[AnySigner]) -> AnySigner: ...
 def signer(keys: Sequence[str], *context: str, kind: type[Signer] = Signer) -> Signer:
     """
-    Return what signs and verifies for one use of the keys.
+    Return the signer for one use of the keys.
 
     Args:
         keys: Oldest first; the last one signs, all of them verify.

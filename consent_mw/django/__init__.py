@@ -1,11 +1,10 @@
 """
 The Django edge: put ``consent_mw.django.ConsentMiddleware`` first in ``MIDDLEWARE``.
 
-Settings: ``CONSENT`` holds a mapping of the form of ``consent.toml``, or the
-path of such a file; without it every known tracker is held. With
-``"consent_mw.django"`` in ``INSTALLED_APPS`` come the template tags, the
-system checks and the command ``manage.py consent``. Views ask
-``request.consent.allows("analytics")``, background jobs ``consent_mw.django.jobs()``.
+The setting ``CONSENT`` is a mapping of the form of ``consent.toml``, or the path of such a file; without it every known
+tracker is held. Adding ``"consent_mw.django"`` to ``INSTALLED_APPS`` provides the template tags, the system checks and
+the command ``manage.py consent``. Views call ``request.consent.allows("analytics")``, background jobs use
+``consent_mw.django.jobs()``.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ __all__ = ["ConsentMiddleware", "jobs"]
 
 
 def __getattr__(name: str) -> object:
-    # Django imports this package before its settings are ready; what needs them comes when it is asked for.
+    # Django imports this package before its settings are ready, so names that need them are imported lazily.
     if name == "ConsentMiddleware":
         from consent_mw.django.middleware import ConsentMiddleware
 

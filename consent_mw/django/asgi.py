@@ -12,9 +12,10 @@ from consent_mw.django.setup import engine
 
 def get_asgi_application() -> ASGIApp:
     """
-    Return Django's ASGI application, which hears of nothing but requests, and let it hear when the server ends.
+    Return Django's ASGI application, wrapped to handle the shutdown of the server.
 
-    Uvicorn ends its process without its exit handlers; what waits to be counted is written before.
+    Django itself handles only requests. Uvicorn ends its process without running exit handlers, so pending counts are
+    written here.
     """
     from django.core.asgi import get_asgi_application as djangos
 

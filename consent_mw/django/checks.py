@@ -1,11 +1,11 @@
 """
-System checks, with ids that stay: ``manage.py check`` tells what would go wrong.
+System checks with stable ids for ``manage.py check``.
 
 ==================  ==========================================================================
-consent_mw.E001     a mistake in the setting ``CONSENT``; one message for each
+consent_mw.E001     a mistake in the setting ``CONSENT``; one message per mistake
 consent_mw.E002     the middleware is not in ``MIDDLEWARE``: nothing is held
-consent_mw.W001     the middleware is not the first: what stands before it can send pages unseen
-consent_mw.W002     signing keys come from a file of this machine, in production
+consent_mw.W001     the middleware is not first: others before it can send pages that it does not see
+consent_mw.W002     in production, the signing keys come from a file on this machine
 ==================  ==========================================================================
 """
 
@@ -24,12 +24,12 @@ from consent_mw.errors import ConfigError
 
 MIDDLEWARE = "consent_mw.django.ConsentMiddleware"
 _NAMES = (MIDDLEWARE, "consent_mw.django.middleware.ConsentMiddleware")
-#: These may stand before it: they send no page of their own, or only redirects.
+#: Middleware that may come first: it sends no pages of its own, or only redirects.
 _BEFORE = ("django.middleware.security.SecurityMiddleware",)
 
 
 def check(app_configs: object = None, **kwargs: object) -> Sequence[CheckMessage]:
-    """Return what is wrong with the project's use of consent_mw."""
+    """Return the problems in the project's use of consent_mw."""
     found: list[CheckMessage] = []
     try:
         described = site()

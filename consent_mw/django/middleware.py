@@ -1,9 +1,9 @@
 """
 The middleware, for synchronous and asynchronous projects.
 
-It translates and decides nothing. A streamed page is rewritten as it comes,
-its first chunk before the response goes on, so that the head can still say
-that the page was refused. A file that is a page is not handed to the server.
+It translates and decides nothing. A streamed page is rewritten chunk by chunk. The first chunk is rewritten before the
+response is returned, so that the status can still be changed if the page is refused. A file that contains a page is not
+passed to the server as a file.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ DECISION = "consent_mw.decision"
 PLACE = "consent_mw.place"
 PASSAGE = "consent_mw.passage"
 
-#: Flags by which caches of whole pages remember, in a request, to keep its response: Django's ``cache_page`` and
-#: ``UpdateCacheMiddleware``, wagtail-cache. A view that asked answers for its visitor alone.
+#: Request attributes with which page caches mark a response to be stored: Django's ``cache_page`` and
+#: ``UpdateCacheMiddleware``, wagtail-cache. If a view asked for the decision, its response must not be stored.
 _PAGE_CACHES = ("_cache_update_cache", "_wagtailcache_update")
 
-#: The request that is being answered; one that is made meanwhile becomes a part of its response.
+#: The request that is being answered; a request made during it becomes a part of its response.
 _around: ContextVar[HttpRequest | None] = ContextVar("consent_mw.around", default=None)
 
 
 def _within(request: HttpRequest) -> bool:
     """
-    Return whether the response goes into one that is read by us anyway, and so must not be held already.
+    Return whether the response becomes part of another one that we rewrite, and so must not be rewritten itself.
 
-    It does where the server's wrapper is one of ours, and where a view makes a request of its own for a part of its
-    response, such as Wagtail's previews: the notice then stands in the whole, once.
+    This is so if the server's wrapper is ours, and if a view makes a request itself for a part of its response, as
+    Wagtail's previews do. The notice then appears once, in the whole page.
     """
     around = _around.get()
     if around is None or not Passage.is_open(around.META.get(PASSAGE)):
@@ -75,7 +75,7 @@ def _within(request: HttpRequest) -> bool:
 
 @contextmanager
 def _passing(request: HttpRequest) -> Iterator[None]:
-    """Let what the project does for a request know that its response goes through an exchange."""
+    """Mark that the response of the current request goes through an exchange."""
     passage = Passage()
     request.META[PASSAGE] = passage
     token = _around.set(request)
@@ -87,7 +87,7 @@ def _passing(request: HttpRequest) -> Iterator[None]:
 
 
 def request_head(request: HttpRequest) -> RequestHead:
-    """Return the head of a Django request; Django knows which of its proxies may say that the visitor used https."""
+    """Return the head of a Django request; Django's own settings decide which proxy header marks https."""
     return RequestHead.from_environ(request.META, scheme=request.scheme or "http", path=request.path_info)
 
 
@@ -132,7 +132,7 @@ class ConsentMiddleware:
         head = request_head(request)
         engine = self._engine(head)
         if engine.owns(head.path, request.META.get("SCRIPT_NAME", "")):
-            # In a thread: the event loop does not wait for the records.
+            # In a thread, so that the event loop does not wait for the records.
             return await sync_to_async(self._own_page, thread_sensitive=False)(engine, request, head)
         exchange = self._exchange(engine, request, head)
         with _passing(request):
@@ -140,7 +140,7 @@ class ConsentMiddleware:
         return await _Rewrite(exchange, answer).asynchronous()
 
     def _engine(self, head: RequestHead) -> Engine:
-        """Return the engine of the request's host, which knows where the project's administration is."""
+        """Return the engine for the request's host, with the paths of the project's admin sites."""
         if not self._knows_admin:
             self._knows_admin = True
             self.engine.keep_quiet(administration())
@@ -183,7 +183,7 @@ class ConsentMiddleware:
 
 
 class _Rewrite:
-    """One response of the project on its way out."""
+    """One response of the project that is being rewritten."""
 
     def __init__(self, exchange: Exchange, response: HttpResponseBase) -> None:
         self._exchange = exchange
@@ -192,20 +192,20 @@ class _Rewrite:
         self._handling = exchange.start(response.status_code, response.reason_phrase, headers)
 
     def sync(self) -> HttpResponseBase:
-        """Return what goes out, in a synchronous project."""
+        """Return the response to send, in a synchronous project."""
         response = self._response
         if isinstance(response, StreamingHttpResponse) and self._handling is not Handling.PASS:
-            chunks = iter(response)  # an asynchronous stream is gathered by Django, which warns of it
+            chunks = iter(response)  # Django collects an asynchronous stream, with a warning
             first = self._exchange.feed(next(chunks, b""))
             return self._streamed(self._rest(first, chunks))
         return self._at_once()
 
     async def asynchronous(self) -> HttpResponseBase:
-        """Return what goes out, in an asynchronous project."""
+        """Return the response to send, in an asynchronous project."""
         response = self._response
         if isinstance(response, StreamingHttpResponse) and self._handling is not Handling.PASS:
             if not response.is_async:
-                # Django would gather the whole of it; each piece comes from its thread instead.
+                # Django would collect all of it; instead each chunk is read in a thread.
                 pieces = iter(response)
                 stream = _from_thread(pieces)
             else:
@@ -230,7 +230,7 @@ class _Rewrite:
         return response
 
     def _refusal(self, body: bytes) -> HttpResponse:
-        """Return the error page; the project's own response is closed unused."""
+        """Return the error page; the project's own response is closed without being used."""
         self._response.close()
         refusal = HttpResponse(body, status=self._exchange.status)
         _set_headers(refusal, self._exchange.outgoing())
@@ -242,7 +242,7 @@ class _Rewrite:
             return self._refusal(exchange.finish())
         assert isinstance(response, StreamingHttpResponse)  # noqa: S101 -- for the type checker
         response.streaming_content = chunks
-        # A server that can send files would send this one as it is.
+        # A server that can send files would send this one unchanged.
         response.file_to_stream = None
         _set_headers(response, exchange.outgoing())
         return response
@@ -279,7 +279,7 @@ async def _from_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _set_headers(response: HttpResponseBase, headers: list[tuple[str, str]]) -> None:
-    """Give the response exactly these headers; Django keeps cookies apart from the others."""
+    """Set exactly these headers on the response; Django stores cookies separately from the others."""
     own = {morsel.OutputString(): morsel for morsel in response.cookies.values()}
     for name, _ in list(response.items()):
         del response[name]
@@ -289,13 +289,13 @@ def _set_headers(response: HttpResponseBase, headers: list[tuple[str, str]]) -> 
             response[name] = value
             continue
         morsel = own.get(value) or _Verbatim(value)
-        # Several cookies may have one name and different domains; Django writes out whatever stands under any key.
+        # Several cookies may have one name and different domains. Django ignores the keys when it writes them.
         key = morsel.key if morsel.key not in response.cookies else f"{morsel.key} {len(response.cookies)}"
         dict.__setitem__(response.cookies, key, morsel)
 
 
 class _Verbatim(Morsel[str]):
-    """A cookie of our own, which is written out as it is."""
+    """A cookie whose Set-Cookie value is written verbatim."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

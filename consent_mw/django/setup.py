@@ -1,4 +1,4 @@
-"""What a Django project's settings make: the configuration, and one engine for each process."""
+"""From a Django project's settings: the configuration, and one engine per process."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["administration", "engine", "is_staff", "jobs", "site"]
 
-#: Under this name the environ of a request for our own pages holds the request itself.
+#: The key of the Django request in the environ of a request for our own pages.
 REQUEST = "consent_mw.django.request"
 
 
 def site() -> Site:
     """
-    Return the site of the setting ``CONSENT``; its rates are open to the project's staff where nothing else is said.
+    Return the site from the setting ``CONSENT``; unless configured otherwise, the project's staff may see its rates.
 
     Raises:
         ConfigError: with every mistake in it.
@@ -58,7 +58,7 @@ def engine() -> Engine:
 @cache
 def jobs() -> ConsentJobs:
     """
-    Return what freezes, thaws and finds decisions for background jobs, with the project's settings.
+    Return the :class:`~consent_mw.jobs.ConsentJobs` of the project, for background jobs.
 
     Raises:
         ConfigError: with every mistake in the setting ``CONSENT``.
@@ -67,7 +67,7 @@ def jobs() -> ConsentJobs:
 
 
 def administration() -> list[str]:
-    """Return the paths below which the project is administered, Django's and Wagtail's: no visitor is asked there."""
+    """Return the paths of Django's and Wagtail's admin sites, where no visitor is asked."""
     from django.conf.urls.i18n import is_language_prefix_patterns_used
     from django.urls import NoReverseMatch
     from django.urls import get_resolver
@@ -76,7 +76,7 @@ def administration() -> list[str]:
 
     names = [f"{space}:index" for space in get_resolver().app_dict.get("admin", ())] + ["wagtailadmin_home"]
     found: dict[str, None] = {}
-    # Where the URLs are translated, each language has its own.
+    # With translated URLs, each language has its own.
     translated, _ = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
     for language, _ in settings.LANGUAGES if translated else [(settings.LANGUAGE_CODE, "")]:
         with override(language):
@@ -85,7 +85,7 @@ def administration() -> list[str]:
                     path = reverse(name)
                 except NoReverseMatch:
                     continue
-                if path != "/":  # a project that is nothing but its administration has visitors, too
+                if path != "/":  # a project that consists only of its admin site has visitors, too
                     found[path] = None
     return list(found)
 
@@ -98,7 +98,7 @@ def is_staff(environ: Mapping[str, object]) -> bool:
     request = environ.get(REQUEST)
     if request is None:
         return False
-    # Our pages are answered before the project's own middleware runs, so the session is looked up here.
+    # Our pages are served before the project's own middleware runs, so the session is loaded here.
     SessionMiddleware(lambda request: None).process_request(request)
     user = get_user(_typed(request))
     return bool(user.is_active and getattr(user, "is_staff", False))

@@ -1,10 +1,9 @@
 """
-``{% load consent %}``: what depends on the visitor's choice, decided on the server.
+``{% load consent %}``: template tags for content that depends on the visitor's choice.
 
-``{% consent "youtube" %} … {% else %} … {% endconsent %}`` shows its first
-part only if the service or purpose is allowed for this visitor.
-``{% consent_banner %}`` stands where the banner should be, instead of first
-in the body, and ``{% consent_policy level=3 %}`` is the declaration of cookies.
+``{% consent "youtube" %} … {% else %} … {% endconsent %}`` shows its first part only if the service or purpose is
+allowed for this visitor. ``{% consent_banner %}`` places the banner there, instead of first in the body. ``{%
+consent_policy level=3 %}`` inserts the declaration of cookies.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class ConsentNode(template.Node):
         self.otherwise = otherwise
 
     def render(self, context: Context) -> str:
-        """Return the part that fits the visitor; without a request nothing is allowed."""
+        """Return the part for this visitor; without a request nothing is allowed."""
         request = context.get("request")
         name = str(self.name.resolve(context))
         decision = None if request is None else current(request.META)
@@ -62,14 +61,14 @@ def consent(parser: Parser, token: Token) -> ConsentNode:
 
 @register.simple_tag(takes_context=True)
 def consent_banner(context: Context) -> str:
-    """Return the mark of the banner's place; without a request, nothing."""
+    """Return the marker for the banner's place; empty without a request."""
     request = context.get("request")
     return mark_safe(place_of(request.META)) if request is not None else ""  # noqa: S308 -- markup of our own
 
 
 @register.simple_tag(takes_context=True)
 def consent_policy(context: Context, lang: str = "", level: int = 2) -> str:
-    """Return the declaration of cookies for a page of the project, in the language that is active."""
+    """Return the declaration of cookies for a page of the project, in the active language."""
     request = context.get("request")
     text = engine().policy_html(
         lang or get_language() or "",

@@ -14,14 +14,14 @@ from consent_mw.django.setup import site
 
 
 class Command(BaseCommand):
-    """Hand the rest of the line on."""
+    """Pass the rest of the command line on."""
 
     help = "Check the ledger, see the consent rates, and the rest of consent-mw's commands."
-    # A mistake in the setting CONSENT is told by the command itself.
+    # The command itself reports mistakes in the setting CONSENT.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take everything."""
+        """Accept all arguments."""
         parser.add_argument("command", nargs=REMAINDER, help="as after consent-mw, for example: ledger verify")
 
     def handle(self, *args: object, **options: object) -> None:
