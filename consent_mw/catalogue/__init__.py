@@ -1,18 +1,14 @@
 """
-The service catalogue: what trackers and embeds look like in a page, as data.
+The service catalogue: signatures of trackers and embeds, as data.
 
-One TOML file per vendor family lies beside this module, each an array of
-``[[services]]`` tables. Every host, cookie name and address in them is a fact
-written down by hand. :func:`load` returns them all, from the form that
-:mod:`consent_mw.catalogue.prepared` keeps; :func:`parse` reads texts of your
-own. A file that breaks the schema is an error at start-up which lists every
-problem, so that no half-read entry lets a tracker through.
+The folder beside this module has one TOML file per vendor family, each an array of ``[[services]]`` tables. Every host,
+cookie name and URL in them is a fact that was written down by hand. :func:`load` returns them all, from the form that
+:mod:`consent_mw.catalogue.prepared` caches; :func:`parse` parses other texts. A file that breaks the schema is an error
+at start-up that lists every problem, so that no partly read entry lets a tracker through.
 
-Beyond the fields of :class:`~consent_mw.core.model.Service` an entry has a
-``snippet``: the code an owner pastes, reduced and with made-up ids. It proves
-in the tests that the entry holds its own tag. ``source`` says where the facts
-come from: an address of the vendor's documentation, or "general knowledge".
-Both are dropped here.
+Besides the fields of :class:`~consent_mw.core.model.Service` an entry has a ``snippet``: the code that owners paste,
+shortened and with sample ids. The tests use it to check that the entry holds its own tag. ``source`` is where the facts
+come from: a URL of the vendor's documentation, or "general knowledge". Both are dropped here.
 """
 
 from __future__ import annotations
@@ -55,7 +51,7 @@ __all__ = [
     "prepare",
 ]
 
-#: How an entry names what a vendor does not document.
+#: The source of facts that a vendor does not document.
 GENERAL_KNOWLEDGE = "general knowledge"
 
 _TEXTS = (
@@ -78,7 +74,7 @@ _LISTS = (
 _FLAGS = ("tracker", "embed", "manager")
 _KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "cookie_days", "description"))
 
-#: The ways to recognise a service; two services that share one could not be told apart.
+#: The keys that recognise a service; two services that share a signature could not be distinguished.
 _SIGNS = ("hosts", "paths", "inline", "elements")
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -169,7 +165,7 @@ def parse(texts: Mapping[str, str], *, beside: Iterable[Service] = ()) -> Mappin
 
     Args:
         texts: The files' text by name; the name only shows in errors.
-        beside: Services that these join; an entry with the id of one replaces it, and none may share a mark with it.
+        beside: Services that these join; an entry with the id of one replaces it, and no two may share a signature.
 
     Raises:
         CatalogueError: with every problem of every file.
@@ -237,7 +233,7 @@ def _check(place: str, table: Mapping[str, object]) -> Iterator[Problem]:
     needed = {"id", "name", "vendor", "purposes", "description"}
     if not unknown:
         needed |= {"policy", "snippet"}
-    # Data of a service that is found by paths only goes to the site's own server, wherever that stands.
+    # A service that is recognised by paths only is self-hosted: its data stays on the site's own server.
     if table.get("hosts"):
         needed.add("country")
     for key in sorted(needed):
@@ -328,7 +324,7 @@ def _expand(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _claim(place: str, service: Service, owners: dict[tuple[str, str], str]) -> Iterator[Problem]:
-    """Note what marks ``service`` in ``owners``; yield a problem for each mark that another service has already."""
+    """Record the signatures of ``service`` in ``owners``; yield a problem for each that another service already has."""
     for sign in _SIGNS:
         for position, text in enumerate(getattr(service, sign)):
             owner = owners.setdefault((sign, text), service.id)

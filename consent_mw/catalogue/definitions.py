@@ -1,9 +1,8 @@
 """
 An owner's own entries: a folder of ``*.toml`` files in the form of the catalogue's.
 
-They join the built-in services; one with the id of a built-in service
-replaces it. What marks a built-in service that is not replaced may not mark
-another one: it could not be told which of the two is meant.
+They join the built-in services; one with the id of a built-in service replaces it. They may not share a signature with
+a built-in service that is not replaced, since the two could not be distinguished.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ def texts_of(folder: Traversable, shown: str = "") -> Mapping[str, str]:
     Return the text of each TOML file in a folder, by name, in their order.
 
     Args:
-        folder: Where they lie; folders in it are not read.
-        shown: What errors put before the name of a file.
+        folder: The folder; its subfolders are not read.
+        shown: The prefix of file names in errors.
 
     Raises:
         CatalogueError: the folder or a file in it cannot be read, or there is none.
@@ -71,9 +70,9 @@ def read_folder(
     Return the services that an owner's folder defines.
 
     Args:
-        folder: Where the files lie.
-        shown: What errors call the folder.
-        beside: The services that they join; the built-in ones where None.
+        folder: The folder with the files.
+        shown: The name of the folder in errors.
+        beside: The services that they join; None for the built-in ones.
 
     Raises:
         CatalogueError: with every problem of every file.
@@ -88,7 +87,7 @@ def joined(definitions: Iterable[Service], base: Mapping[str, Service] | None = 
 
     Args:
         definitions: The owner's; each replaces the one of the same id.
-        base: What they join; the built-in services where None.
+        base: The services that they join; None for the built-in ones.
     """
     built_in = catalogue.load() if base is None else base
     own = {service.id: service for service in definitions}

@@ -1,9 +1,8 @@
 """
-What the catalogue calls necessary and others would ask about.
+Disputed services: necessary in the catalogue, although others would ask for consent.
 
-A page needs these services to look or work as meant, so nothing holds them;
-courts, authorities or lawyers disagree about each kind. docs/catalogue.md has
-the arguments. A site that declares one with a purpose of its choice holds it.
+A page needs these services to look or work as intended, so they are not held, but courts, authorities or lawyers
+disagree about each kind. docs/catalogue.md has the arguments. A site can hold one by declaring it with another purpose.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ __all__ = ["DISPUTED", "Dispute", "running"]
 @dataclass(frozen=True, slots=True)
 class Dispute:
     """
-    Services about which the same question is asked.
+    A group of services with the same dispute.
 
     Args:
         name: What they are, in the plural.
         example: The id of the best-known one.
-        purpose: The purpose that holds them, where an owner wants them held.
-        kinds: The kinds that they are of.
-        ids: Those of other kinds.
+        purpose: The purpose to declare them with in order to hold them.
+        kinds: Their kinds.
+        ids: The ids of services of other kinds.
     """
 
     name: str
@@ -37,7 +36,7 @@ class Dispute:
     ids: tuple[str, ...] = ()
 
     def covers(self, service: Service) -> bool:
-        """Whether the question is asked about this service."""
+        """Whether this service belongs to the group."""
         return service.kind in self.kinds or service.id in self.ids
 
 

@@ -1,14 +1,14 @@
 """
-The catalogue in a form that is read in a tenth of the time.
+A prepared form of the catalogue that loads in a tenth of the time.
 
 The TOML files are the truth, and to parse and check four thousand entries takes half a second. What comes out is kept
 as JSON: in the wheel as ``prepared.json``, made by ``setup.py``; otherwise, on first use, in ``__pycache__``.
 
-It is written by columns, a field of all services after the other, which is the quickest to read.
-A prepared file begins with a line of its format, the digest of what it was made from, and the digest of what follows.
-It counts only if all three agree; any other file is passed over, and the TOML files are read. So an edit is seen at
-once, and a damaged file costs time but nothing else. JSON, and not marshal, because one wheel serves every version of
-Python, and because a file that somebody else wrote can then hold wrong data but no code.
+It is written by columns, a field of all services after the other, which is the quickest to read. A prepared file begins
+with a line of its format, the digest of what it was made from, and the digest of what follows. It is used only if all
+three match; otherwise it is ignored, and the TOML files are read. So an edit takes effect at once, and a damaged file
+costs only time. The format is JSON rather than marshal because one wheel serves every version of Python, and because a
+file that somebody else wrote can then contain wrong data but no code.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ logger = logging.getLogger("consent_mw")
 #: The name of the file in the wheel, beside the TOML files.
 FILE = "prepared.json"
 
-#: Raised when the lines below are written in another way.
+#: Incremented when the format below changes.
 _FORMAT = 1
 _FIELDS = Service.__slots__
 _EMPTY: Mapping[str, object] = MappingProxyType({})
@@ -85,7 +85,7 @@ def kept_at(module: str) -> Path | None:
 
 
 def keep(path: Path, content: bytes) -> None:
-    """Write a prepared file for the next start, whole or not at all; where that is not possible, do nothing."""
+    """Write a prepared file atomically for the next start; if that is not possible, do nothing."""
     try:
         path.parent.mkdir(exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{FILE}.")

@@ -1,4 +1,4 @@
-"""The catalogue together with those whom it does not know: a suspect is a service under its own name."""
+"""The catalogue together with unknown third parties: each suspect is a service under its own name."""
 
 from __future__ import annotations
 

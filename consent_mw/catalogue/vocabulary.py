@@ -1,16 +1,16 @@
-"""The words that the fields of a service may hold: its purposes, its kind, its safeguard and its lawful basis."""
+"""The allowed values of a service's fields: purposes, kinds, safeguards and lawful bases."""
 
 from __future__ import annotations
 
 from consent_mw.core.model import NECESSARY
 
-#: The five purposes that stand by default (DESIGN section 6): the catalogue uses no other.
+#: The five built-in purposes; the catalogue uses no others.
 PURPOSES = (NECESSARY, "preferences", "analytics", "marketing", "embeds")
 SAFEGUARDS = ("", "adequacy", "scc", "dpf", "bcr")
-#: Vendors whose tags are told of the choice by an interface of their own.
+#: Vendors whose tags are told of the choice through their own interface.
 SIGNALS = ("google", "microsoft", "clarity", "meta")
 LAWFUL_BASES = ("consent", "contract", "legal-obligation", "legitimate-interest")
-#: What services do, in a word each: the sentence that visitors read is made from it in their language.
+#: What services do, in one word each; a sentence for visitors in their language is made from it.
 KINDS = (
     "ad-server",
     "ad-exchange",

@@ -1,1 +1,1 @@
-"""Anonymous counts, and the little that is known of a visitor."""
+"""Anonymous counts, and the classification of visitors for them."""

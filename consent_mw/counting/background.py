@@ -1,5 +1,5 @@
 """
-Provider look-ups in the background: nobody waits for one, and the address is forgotten when it ends.
+Provider lookups in the background: no visitor waits for one, and the IP address is dropped when it ends.
 
 An address is in memory only, from the request until its look-up ends. Nothing is cached by address, and no log
 message names one. If too many look-ups are queued, or one fails, the provider is unknown.
@@ -22,12 +22,12 @@ __all__ = ["Background"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Look-ups that may wait; beyond these a provider is unknown.
+#: Most queued lookups; beyond these a provider is unknown.
 WAITING = 256
 
 
 class _Job:
-    """One look-up; the address is taken out when it ends."""
+    """One lookup; its IP address is removed when it ends."""
 
     __slots__ = ("address", "done")
 
@@ -40,7 +40,7 @@ class Background(ABC):
     """
     Look-ups by daemon threads, which start with the first look-up of each process.
 
-    A child of a fork begins with none waiting: those of its parent are the parent's.
+    A forked child starts with an empty queue; its parent keeps the pending lookups.
     """
 
     #: How many at a time.
@@ -50,7 +50,7 @@ class Background(ABC):
         self._begin()
 
     def _begin_in_child(self) -> None:
-        # Servers in C may fork without telling Python, so every use looks.
+        # Servers in C may fork without Python's hooks, so check on every use.
         if self._process != os.getpid():
             self._begin()
 
@@ -125,7 +125,7 @@ class Background(ABC):
                     _tell(job.done, found)
                 self._running.discard(job)
                 changed.notify_all()
-            # A thread that waits keeps its variables.
+            # A waiting thread keeps its variables alive.
             del job
 
     def _found(self, job: _Job) -> str:
@@ -133,7 +133,7 @@ class Background(ABC):
         try:
             return self._resolve(address) or UNKNOWN
         except Exception as error:
-            # What answers is a stranger, and what went wrong may name the address: only the kind is told.
+            # The error message may contain the address, so log only its type.
             _log.debug("a provider could not be looked up: %s", type(error).__name__)
             return UNKNOWN
 

@@ -30,7 +30,7 @@ DUCKDUCKGO = "duckduckgo"
 #: The page is shown inside an app: a WebView, or the browser view of a social network.
 IN_APP = "in-app"
 
-#: Every browser that is told apart; Chromium itself counts as chrome.
+#: The browsers that are distinguished; Chromium itself counts as chrome.
 BROWSERS = (CHROME, EDGE, FIREFOX, SAFARI, SAMSUNG, OPERA, BRAVE, DUCKDUCKGO, IN_APP, OTHER)
 
 WINDOWS = "windows"
@@ -40,29 +40,29 @@ ANDROID = "android"
 LINUX = "linux"
 CHROMEOS = "chromeos"
 
-#: Every system that is told apart; iPadOS counts as ios where it says so.
+#: The systems that are distinguished; iPadOS counts as ios if it identifies itself.
 SYSTEMS = (WINDOWS, MACOS, IOS, ANDROID, LINUX, CHROMEOS, OTHER)
 
-#: Different sets of headers that are remembered.
+#: Most sets of headers in the cache.
 REMEMBERED = 2048
-#: Characters of a user-agent, or of a hint, that are looked at; real ones have under 300.
+#: Most characters of a user-agent or hint that are read; real ones have under 300.
 MAX_LENGTH = 512
-#: Longer ones are not given to the library, whose time grows with the length (about 1 ms for this one).
+#: Most characters that are passed to the library, whose time grows with the length (about 1 ms for this one).
 MAX_TAIL = 256
-#: Brands in one hint that are looked at; real ones have three.
+#: Most brands of a hint that are read; real ones have three.
 MAX_BRANDS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """
-    What is known of who sent a request.
+    The classification of a request's sender.
 
     Args:
         browser: One of BROWSERS.
         os: One of SYSTEMS.
-        bot: Whether a program asks, and no person.
-        prefetch: Whether the page is fetched in advance, and perhaps never looked at.
+        bot: Whether a program sent the request, not a person.
+        prefetch: Whether the page is prefetched, and perhaps never viewed.
     """
 
     browser: str
@@ -72,7 +72,7 @@ class Visitor:
 
 
 def visitor_of(head: RequestHead) -> Visitor:
-    """Return what the headers say of the visitor; whatever they hold, this does not raise."""
+    """Classify the visitor by the headers; never raises."""
     return visitor_from(dict(reversed(head.headers)))
 
 
@@ -85,7 +85,7 @@ def visitor_from(headers: Mapping[str, str]) -> Visitor:
     platform = get("sec-ch-ua-platform", "")
     prefetch = is_prefetch(headers)
     if len(agent) + len(brands) + len(mobile) + len(platform) > 2 * MAX_LENGTH:
-        # What is remembered stays bounded in length, not only in number.
+        # Cached keys are bounded in length, not only in number.
         return _judge(agent[:MAX_LENGTH], brands[: MAX_LENGTH + 1], mobile[:16], platform[:64], prefetch)
     return _remembered(agent, brands, mobile, platform, prefetch)
 
@@ -109,7 +109,7 @@ _IN_ADVANCE = re.compile(r"prefetch|prerender|preview", re.ASCII | re.IGNORECASE
 
 
 def _judge(agent: str, brands: str, mobile: str, platform: str, prefetch: bool) -> Visitor:
-    """Return what the headers say, from the hints first."""
+    """Classify the headers, hints first."""
     small = agent.lower()
     if not small.strip() or _BOT.search(small):
         return Visitor(OTHER, OTHER, bot=True, prefetch=prefetch)
@@ -219,11 +219,11 @@ def _by_platform(hint: str) -> str:
 
 
 def _sign(pattern: str) -> re.Pattern[str]:
-    """Return what finds a sign in a user-agent in small letters, which takes a third of the time of ignoring case."""
+    """Return a pattern for lower-cased user-agents, which takes a third of the time of ignoring case."""
     return re.compile(pattern, re.ASCII)
 
 
-#: Who is no person. "Cubot" makes phones; addresses stand in the user-agents of crawlers, not in those of browsers.
+#: Bots. "Cubot" makes phones; URLs occur in the user-agents of crawlers, not in those of browsers.
 _BOT = _sign(
     # generic signs
     r"(?<!\bcu)bot(?!tl)|crawl|spider|slurp|scrap(?:er|y|ing)|archiver|fetch|https?://|headless|phantomjs|slimerjs"
@@ -249,7 +249,7 @@ _BOT = _sign(
     r"|windowspowershell|powershell|msnbot|bitlybot|^-$"
 )
 
-#: The first sign that is found decides: browsers name those that they want to be taken for, so the rarer come first.
+#: The first match decides: browsers list those that they imitate, so the rarer ones come first.
 _BROWSER_SIGNS = tuple(
     (name, _sign(pattern))
     for name, pattern in (
@@ -303,7 +303,7 @@ _SYSTEM_SIGNS = tuple(
 
 
 def _tail(agent: str, browser: str, system: str) -> tuple[str, str, bool]:
-    """Return what the library makes of a user-agent: browser, system, and whether it is a bot."""
+    """Return the library's result for a user-agent: browser, system, and whether it is a bot."""
     if len(agent) > MAX_TAIL:
         return browser, system, False
     try:
@@ -312,7 +312,7 @@ def _tail(agent: str, browser: str, system: str) -> tuple[str, str, bool]:
         found = parse(agent)
         bot = bool(found.is_bot)
         family, system_family = str(found.browser.family).lower(), str(found.os.family).lower()
-    except Exception:  # whatever it stumbles over came from a stranger, and must not cost a page
+    except Exception:  # its errors are caused by strangers' input, and must not make a page fail
         return browser, system, False
     browser = browser or next((name for name, sign in _FAMILIES if family.startswith(sign)), "")
     system = system or next((name for name, sign in _SYSTEM_FAMILIES if system_family.startswith(sign)), "")

@@ -1,5 +1,5 @@
 """
-The visitor's provider: the address of a request, and the look-ups that find the domain behind it.
+The visitor's provider: the IP address of a request, and the lookups that find the provider's domain.
 
 ``ptr`` asks the machine's name servers. ``mmdb:FILE`` reads a local database, so that nobody outside learns of a
 visitor. Both work in the background and forget the address when they are done.
@@ -51,8 +51,8 @@ def client_address(remote: str, head: RequestHead, trusted_proxies: int) -> str:
     Args:
         remote: The address that the server sees.
         head: Of the request; only ``X-Forwarded-For`` is read, and only where there are trusted proxies.
-        trusted_proxies: How many proxies of the site add to that header. What stands further left in it is the
-            client's own word.
+        trusted_proxies: The number of the site's proxies that append to that header. Entries further left come from the
+            client.
 
     Returns:
         The shortest spelling of a public address; IPv4 in IPv6 is IPv4.

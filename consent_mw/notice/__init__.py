@@ -1,1 +1,1 @@
-"""What a visitor sees in a page, and the code that stands in it."""
+"""What visitors see in a page, and the code that is inserted into it."""

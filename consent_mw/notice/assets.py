@@ -1,9 +1,8 @@
 """
-The files that browsers get: scripts, style sheets, and the texts in each language.
+The static files: scripts, style sheets, and the texts in each language.
 
-They stand in ``static/`` at the top of the project and travel in the wheel as
-``consent_mw.static``. Each is read once, at start-up, and served under a name
-that holds a hash of its content, so that caches may keep it for ever.
+They are in ``static/`` at the top of the project, and in the wheel as ``consent_mw.static``. Each is read once, at
+start-up, and served under a name that contains a hash of its content, so that caches may keep it for ever.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from types import MappingProxyType
 
 from consent_mw.errors import ConsentError
 
-#: What is served, by ending; nothing else in the folder can be fetched.
+#: Content types by file extension; no other files in the folder are served.
 CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
     {
         ".css": "text/css; charset=utf-8",
@@ -31,13 +30,13 @@ CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: The language whose texts are complete by definition; the others fall back to it, text by text.
+#: The language that defines the complete set of texts; other languages fall back to it, text by text.
 FALLBACK_LANGUAGE = "en"
 
-#: Eight hex digits tell the versions of one file apart; they guard against nothing.
+#: Eight hex digits distinguish the versions of a file; this is not a security measure.
 _HASH_DIGITS = 8
 
-#: Sheets that stand beside an owner's own, and must look the same everywhere.
+#: Style sheets that share a page with the owner's, and must look the same everywhere.
 _IN_FOREIGN_PAGES = frozenset(
     {
         "banner.css",
@@ -50,7 +49,7 @@ _IN_FOREIGN_PAGES = frozenset(
     }
 )
 
-#: Where the scripts are, as ``tools/build_scripts.py`` makes them of those beside this folder.
+#: The folder of the built scripts, which ``tools/build_scripts.py`` makes from their sources.
 _BUILT = "built"
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -66,14 +65,14 @@ def root() -> Traversable:
     Return the folder of static files.
 
     Raises:
-        ConsentError: There is none.
+        ConsentError: if there is none.
     """
     package = files("consent_mw")
     packed = package / "static"
     if packed.is_dir():
         return packed
-    # A bare checkout maps nothing: the folder stands beside the package. setup.cfg is the proof that this is our
-    # checkout, since a stray site-packages/static must never be served.
+    # In a bare checkout the folder is beside the package. Require setup.cfg as proof of our checkout, since a stray
+    # site-packages/static must never be served.
     checkout = Path(str(package)).parent
     if (checkout / "setup.cfg").is_file() and (checkout / "static").is_dir():
         return checkout / "static"
@@ -94,7 +93,7 @@ def compact_css(text: str) -> str:
 
 def armour_css(text: str) -> str:
     """
-    Return the compact style sheet so that the page it is put into cannot change its look.
+    Return the compact style sheet, protected against the rules of the page it is inserted into.
 
     Every declaration becomes ``!important`` inside one cascade layer: such a
     declaration beats every unlayered one, important or not (CSS Cascading and
@@ -166,11 +165,11 @@ class Assets:
 
     @property
     def digest(self) -> str:
-        """Some hex digits that change with any of the files."""
+        """A hash, in hex digits, that changes with any of the files."""
         return hashlib.sha256(repr(sorted(self._paths.items())).encode()).hexdigest()[:_HASH_DIGITS]
 
     def keep(self, name: str, content: bytes) -> str:
-        """Serve a file that was made, and return its path under the mount; the same content has the same path."""
+        """Serve a generated file, and return its path under the mount; the same content has the same path."""
         stem, _, ending = name.rpartition(".")
         made = f"{stem}.{hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]}.{ending}"
         self._content[made] = content
@@ -203,17 +202,15 @@ class Texts(Mapping[str, Mapping[str, str]]):
     """
     Every text of the notice and the pages, by language tag and then by key (``banner.title``).
 
-    What translators write stands in ``i18n/TAG.json``, what CLDR says of the
-    language (countries, months, dates, lists, plural rules) in
-    ``i18n/locale/TAG.json``, and what each kind of service does in
-    ``i18n/kinds/TAG.json``. A language is read when it is asked for. A text
-    that it lacks is taken from English.
+    Translations are in ``i18n/TAG.json``, CLDR data of the language (countries, months, dates, lists, plural rules) in
+    ``i18n/locale/TAG.json``, and descriptions of the kinds of services in ``i18n/kinds/TAG.json``. A language is loaded
+    on first use. Missing texts are taken from English.
 
     Args:
         folder: The folder ``i18n``.
 
     Raises:
-        ConsentError: A file is not a mapping of texts, or the English one is missing.
+        ConsentError: if a file is not a mapping of texts, or the English one is missing.
     """
 
     def __init__(self, folder: Traversable) -> None:
@@ -255,7 +252,7 @@ class Texts(Mapping[str, Mapping[str, str]]):
         return self._own[tag]
 
     def locale(self, tag: str) -> Mapping[str, str]:
-        """Return what CLDR says of the language; nothing where we have nothing of it."""
+        """Return the CLDR data of the language; empty if there are none."""
         if tag not in self._locales:
             file = self._folder / "locale" / f"{tag}.json"
             if not _IS_TAG.fullmatch(tag) or not file.is_file():
@@ -264,7 +261,7 @@ class Texts(Mapping[str, Mapping[str, str]]):
         return self._locales[tag]
 
     def kinds(self, tag: str) -> Mapping[str, str]:
-        """Return a sentence for each kind of service in the language; nothing where we have none."""
+        """Return a sentence for each kind of service in the language; empty if there are none."""
         if tag not in self._kinds:
             file = self._folder / "kinds" / f"{tag}.json"
             if not _IS_TAG.fullmatch(tag) or not file.is_file():
@@ -286,6 +283,6 @@ def texts() -> Texts:
     Return the texts of every language.
 
     Raises:
-        ConsentError: The English ones are missing, or are no texts.
+        ConsentError: if the English texts are missing or malformed.
     """
     return Texts(root() / "i18n")

@@ -1,12 +1,12 @@
 """
-What is inserted first in ``<body>``: the banner, the control that opens the choices again, and the runtime.
+The markup inserted first in ``<body>``: the banner, the control that reopens the choice, and the runtime.
 
-Everything is a complete form that works without scripts. Where the page is
-not known to be UTF-8 the markup is pure ASCII (other characters are numeric
-references), so it fits a page in any ASCII-compatible charset, and well-formed XML, so it fits an XHTML page too.
+Everything is a complete form that works without JavaScript. If the page is not known to be UTF-8, the markup is pure
+ASCII (with numeric references), so it fits any ASCII-compatible charset. It is well-formed XML, so it fits an XHTML
+page too.
 
-What depends on the site, the language and the state of the visitor is built
-once and kept; a request only fills in where it is, and its nonce.
+The markup for a site, a language and a visitor's state is built once and cached; a request only fills in its URL and
+its nonce.
 
 Limits: an inline script cannot be written portably into an XHTML page, so
 such a page links to the runtime; a page whose policy forbids inline code
@@ -44,10 +44,10 @@ from consent_mw.notice.wording import purpose_label
 from consent_mw.notice.wording import service_description
 from consent_mw.notice.wording import wording
 
-#: The state of a visitor whose choice is not known; otherwise it is the name of an Action.
+#: The state of a visitor without a choice; otherwise the state is the name of an Action.
 UNDECIDED = "none"
 
-# What the document of a notice says about the site and its services: all that a visitor can read.
+# The facts about the site and its services in a notice document: everything that a visitor can read.
 _SITE_FACTS = (
     "id",
     "name",
@@ -78,10 +78,10 @@ _SERVICE_FACTS = (
     "policy",
     "opt_out",
 )
-# Texts that say nothing about what is agreed to; of the countries' names, those that occur are kept.
+# Texts that do not affect what is agreed to; of the countries' names, only those that occur are kept.
 _OTHERS = ("country.", "date", "digits", "error.", "list.", "month.", "plural.", "policy.", "receipt.", "stats.")
 
-# U+0001 cannot come out of escape(), so what stands between two of them is a slot and never somebody's text.
+# escape() never returns U+0001, so a name between two of them is always a slot, never somebody's text.
 _SLOT = re.compile(r"\x01(\w+)\x01")
 
 
@@ -89,8 +89,8 @@ def offered(site: Site) -> tuple[Purpose, ...]:
     """
     Return the purposes that a visitor is asked about, in the site's order.
 
-    They are those of the services that need consent, and those that the owner
-    worded: elements of a page may be marked with a purpose that has no service.
+    These are the purposes of services that need consent, and those that the owner configured: elements of a page may be
+        marked with a purpose that has no service.
     """
     used = {purpose for service in site.optional for purpose in service.purposes} - {NECESSARY}
     known = {purpose.id for purpose in site.purposes}
@@ -120,23 +120,23 @@ def state_of(decision: Decision) -> str:
 @dataclass(frozen=True, slots=True)
 class NoticePage:
     """
-    One page that the notice goes into.
+    A page that the notice is inserted into.
 
     Args:
-        decision: What holds for this visitor.
+        decision: The decision for this visitor.
         lang: From :func:`consent_mw.notice.wording.choose_language`.
-        nonce: Of the page's Content-Security-Policy, or empty.
+        nonce: The nonce of the page's Content-Security-Policy, or empty.
         back: The page's own path and query.
         root: The mount's full path, for example ``/_cmw`` or ``/prefix/_cmw``.
-        inline: False where the page's policy forbids inline code.
-        xml: True for an XHTML page.
-        linked: False where the page's policy lets no linked script of ours in.
-        loads: False where it does not let a script of ours load another one, or make code of text.
-        closed: True where the page's policy leaves out what may be granted in the page: that takes another page.
-        shared: True for a page that caches keep for everybody, whoever it was made for.
-        key: What the marks of the page carry (:attr:`consent_mw.html.rewriter.Rewriter.key`), or empty.
+        inline: Whether the page's policy allows inline code.
+        xml: Whether it is an XHTML page.
+        linked: Whether the page's policy allows our linked scripts.
+        loads: Whether it allows our scripts to load others, and to create code from text.
+        closed: Whether the page's policy excludes services that may be granted later, so that a grant needs a reload.
+        shared: Whether caches serve the page to everybody.
+        key: The key in the marks of the page (:attr:`consent_mw.html.rewriter.Rewriter.key`), or empty.
         news: Why a visitor who has chosen before is asked again (:mod:`consent_mw.notice.reasked`), or empty.
-        utf8: True where the page's bytes are known to be UTF-8; elsewhere only ASCII goes in.
+        utf8: Whether the page is known to be UTF-8; otherwise only ASCII is inserted.
     """
 
     decision: Decision
@@ -157,7 +157,7 @@ class NoticePage:
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """What the markup of an insertion depends on, beside the site."""
+    """The facts, apart from the site, that the markup of an insertion depends on."""
 
     lang: str
     prompt: bool
@@ -179,7 +179,7 @@ class Notice:
     The notice of one site; it can be shared by threads.
 
     Args:
-        site: As it is now; a site that has learned a service needs a new notice.
+        site: The current site; a site that has learned a service needs a new notice.
         assets: The style sheets and the runtime.
     """
 
@@ -190,10 +190,10 @@ class Notice:
         self._guard = GuardCode(site, assets)
         self._signals = SignalCode(site, assets)
         self._sheets = sheets_of(site, assets, {tag: direction(tag) for tag in self.languages})
-        # Every process of a site keeps them from its start: any of them may be asked for what another one linked to.
+        # Every process registers them at start-up: any process may be asked for a file that another one linked to.
         self._linked = {prompt: assets.keep("look.css", self.style(prompt).encode()) for prompt in (True, False)}
         self._pages = assets.read("pages.css").decode() + compact_css(page_rules(site.theme))
-        #: Where the style sheet of the pages under the mount is, below the mount.
+        #: The path, below the mount, of the style sheet for the pages under the mount.
         self.pages_sheet = assets.keep("pages.css", self._pages.encode())
         self._kept: dict[_Variant, list[bytes]] = {}
         self._document = b""
@@ -202,7 +202,7 @@ class Notice:
         self._runtime_at = assets.keep("runtime.js", self._runtime)
 
     def insertion(self, page: NoticePage) -> bytes:
-        """Return what goes first into the body of the page; nothing where the site asks for nothing."""
+        """Return the markup to insert first in the body; empty if the site asks for nothing."""
         if not self.site.optional:
             return b""
         decision = page.decision
@@ -229,25 +229,26 @@ class Notice:
         news = f'<p class="cmw-text cmw-news">{escape(page.news)}</p>' if page.news else ""
         filled[b"key"] = _bytes(f'data-cmw-key="{escape(page.key)}" ' if page.key else "", page.utf8)
         filled[b"news"] = _bytes(news, page.utf8)
-        # re.split with one group: literal parts at the even places, names of slots at the odd ones.
+        # re.split with one group: literal parts at even indices, names of slots at odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
 
     def banner(self, page: NoticePage) -> str:
-        """Return the banner alone, for a page in which the choices are opened again; any text in it is escaped."""
+        """Return only the banner, for a page in which the choice is reopened; all text in it is escaped."""
         slots = {"root": page.root, "back": page.back, "query": self._query(page.back, page.lang), "news": ""}
         markup = self._banner(page.lang, page.decision.gpc)
         return _SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)
 
     def head(self, page: NoticePage) -> bytes:
-        """Return what goes first into the head of the page, where it runs before all else."""
+        """Return the markup to insert first in the head, where it runs before everything else."""
         return self._guard.markup(page) + self._signals.markup(page)
 
     def style(self, prompt: bool) -> str:
         """
-        Return the style sheet that goes into a page.
+        Return the style sheet to insert into a page.
 
         Args:
-            prompt: Whether the banner does; otherwise it is that of the control which opens the choices again.
+            prompt: Whether the page has the banner; otherwise the sheet is only for the control that reopens the
+                choice.
         """
         if prompt:
             return self._sheets["banner.css"] + self._sheets.get("reopen.css", "")
@@ -256,11 +257,12 @@ class Notice:
     @property
     def document(self) -> bytes:
         """
-        The notice as it can be shown later: canonical JSON with everything a visitor is shown, in every language.
+        The notice document, from which the notice can be shown again later: canonical JSON with everything that
+            visitors see, in every language.
 
-        It holds the markup and the style sheets as they are sent (the markup as the page ``/`` gets it), with and
-        without an opt-out signal, the texts of the banner and the preferences, the purposes, the services, who is
-        responsible, and the revision. The same configuration gives the same bytes.
+        It contains the markup and the style sheets as they are sent (the markup as for the page ``/``), with and
+        without an opt-out signal, the texts of the banner and the preferences, the purposes, the services, the
+        controller, and the revision. The same configuration gives the same bytes.
         """
         if not self._document:
             self._document = json.dumps(
@@ -270,13 +272,13 @@ class Notice:
 
     @property
     def digest(self) -> str:
-        """The address of :attr:`document`: its SHA-256 in hex."""
+        """The SHA-256 of :attr:`document` in hex, under which it is stored."""
         if not self._digest:
             self._digest = hashlib.sha256(self.document).hexdigest()
         return self._digest
 
     def _shown(self) -> dict[str, object]:
-        """Return what :attr:`document` holds."""
+        """Return the content of :attr:`document`."""
         site = self.site
         sheets = {name: text for name, text in self._sheets.items() if name != "alone.css"}
         necessary = next((purpose for purpose in site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
@@ -321,7 +323,7 @@ class Notice:
 
     @property
     def signals(self) -> Mapping[str, str]:
-        """What a page needs to tell vendors of a choice made in it: where the code is, and its plan; or nothing."""
+        """The URL and settings of the code that tells vendors of a choice made in a page; empty if there is none."""
         return self._signals.parts
 
     @property
@@ -356,7 +358,7 @@ class Notice:
                 'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
                 "\x01key\x01",
                 'data-cmw-granted="\x01granted\x01" ',
-                # Without it the runtime sends the choice and reloads the page.
+                # Without this attribute the runtime sends the choice and reloads the page.
                 f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
                 f' data-cmw-saved="{saved}"' if variant.prompt else "",
                 f' data-cmw-shared="{self.site.revision[:8]}"' if variant.shared else "",
@@ -368,11 +370,11 @@ class Notice:
         if (variant.prompt or not variant.linked) and variant.inline and not variant.xml:
             script = f"<script {settings}>{self._runtime.decode()}</script>"
         elif not variant.linked:
-            script = ""  # the banner is a form, and so it stays
+            script = ""  # then the banner is only a form
         else:
             source = f"\x01root\x01/{self._runtime_at}"
-            # What may be released must be known when the page has been parsed, so that "async" may be too late; on
-            # pages for everybody it takes the banner away before anything is painted.
+            # The runtime must run when the page has been parsed, so "async" may be too late. On shared pages it removes
+            # the banner before the first paint.
             when = "" if variant.shared else ' defer=""'
             script = f'<script {settings}{when} src="{source}"></script>'
         return style + banner + reopen + script
@@ -380,7 +382,8 @@ class Notice:
     def _banner(self, lang: str, gpc: bool, *, shared: bool = False) -> str:
         say = wording(lang, self.site)
         mark = everybody.marks(self.site, shared=shared)
-        # The signal answers for marketing: the banner does not ask for it again, the preferences page can turn it on.
+        # The signal answers for marketing: the banner does not ask again, but the preferences page can still turn it
+        # on.
         purposes = [purpose for purpose in self._purposes if not (gpc and purpose.id == MARKETING)]
         chips = "".join(f"<li{mark(one.id)}>{escape(purpose_label(one, lang, self.site))}</li>" for one in purposes)
         rows = "".join(self._row(purpose, lang, mark(purpose.id), at) for at, purpose in enumerate(purposes, 1))
@@ -390,7 +393,7 @@ class Notice:
         return "".join(
             [
                 '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" '
-                # Search engines quote the page and not the notice.
+                # Search engines should quote the page, not the notice.
                 'data-nosnippet="" '
                 f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}" '
                 f'data-cmw-layout="{self.site.layout}" data-cmw-position="{position_of(self.site)}"',
@@ -423,7 +426,7 @@ class Notice:
         )
 
     def _about(self, say: Mapping[str, str]) -> str:
-        """Return by whom, and where it is told in full."""
+        """Return the controller, and the link to the full information."""
         controller = escape(say["banner.responsible"].replace("{controller}", self.site.controller or self.site.name))
         number = len(self.site.optional)
         services = (
@@ -439,7 +442,7 @@ class Notice:
         )
 
     def _counted(self, say: Mapping[str, str]) -> str:
-        """Return that answers are counted, and where one can object to it."""
+        """Return the remark that answers are counted, with the link to object."""
         if self.site.counters == "off":
             return ""
         return (

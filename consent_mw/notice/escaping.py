@@ -1,5 +1,5 @@
 """
-The one function through which texts become HTML.
+The only functions that turn text into HTML.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from markupsafe import escape as _escape
 
 __all__ = ["escape", "quoted"]
 
-# Characters that neither HTML nor XML 1.0 can hold, not even as references.
+# Characters that HTML and XML 1.0 do not allow, not even as references.
 _UNPRINTABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF))
 
 
@@ -18,5 +18,5 @@ def escape(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return the text as an attribute value between single quotes, in which those of JSON stay short."""
+    """Return the text as a single-quoted attribute value, in which the double quotes of JSON need no escapes."""
     return "'" + escape(text).replace("&#34;", '"') + "'"

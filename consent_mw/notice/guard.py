@@ -1,22 +1,18 @@
 """
-The guard in a page: code that holds what scripts create at run time, with the list of hosts that it holds.
+The guard in a page: code that holds tags and requests created by scripts at run time, with its list of hosts.
 
-The code is the same text in every page (``static/guard.js``), so that a
-policy can name its hash; the list stands in an attribute. It names the
-declared services that the visitor has not granted, and behind them hosts of
-common trackers that the site did not declare, as far as a budget goes: every
-page pays for the list.
+The code is identical in every page (``static/guard.js``), so that a policy can allow its hash; the list is in an
+attribute. It contains the declared services that the visitor has not granted, followed by hosts of common undeclared
+trackers, up to a size limit: every page pays for the list.
 
-The list is a row of groups between spaces, ``ids=pattern``. The guard tries
-them in order on ``host/path?query``; the first pattern that fits says which
-services must all be granted. No id means that the address may load: a
-service that runs may have its path on the host of one that does not. ``-``
-stands for what no visitor is asked about; a site that learns names the
-service instead, since the page may teach it. A pattern is a regular expression
-in which a dot stands for itself; it fits from the beginning of a label on.
+The list consists of groups ``ids=pattern``, separated by spaces. The guard tries them in order on ``host/path?query``;
+the first pattern that matches determines the services that must all be granted. No ids mean that the URL may load: a
+granted service may have its path on the host of one that is not. ``-`` marks services that no visitor is asked about; a
+site that learns lists their ids instead, since the page may teach them. A pattern is a regular expression in which a
+dot is literal; it matches from the start of a label.
 
-The verdict is that of :class:`consent_mw.html.match.Matcher` over the same
-rules, but where path rules of two services fit one address: the first counts.
+The result is that of :class:`consent_mw.html.match.Matcher` for the same rules, except that if path rules of two
+services match one URL, only the first counts.
 """
 
 from __future__ import annotations
@@ -41,17 +37,17 @@ from consent_mw.notice.page_facts import FirstPage
 
 __all__ = ["CODE", "COMMON", "UNASKED", "GuardCode", "host_list"]
 
-#: The file that holds what scripts create.
+#: The file with the code of the guard.
 CODE = "guard.js"
 
-#: How long the list may get by hosts that the site did not declare, in bytes when compressed.
+#: The most bytes, compressed, up to which undeclared hosts are added to the list.
 BUDGET = 280
-#: The id of services that no visitor is asked about.
+#: The placeholder for services that no visitor is asked about.
 UNASKED = "-"
-#: Distinct sets of grants for which the list is kept; a full store is emptied.
+#: Distinct sets of grants for which the list is cached; a full cache is emptied.
 _KEPT = 64
 
-#: Rules of the catalogue's trackers that scripts of a site's own load most often, the most frequent first.
+#: The catalogue's rules for trackers that sites' own scripts load most often, most frequent first.
 COMMON = (
     "google-analytics.com",
     "googletagmanager.com",
@@ -95,7 +91,7 @@ COMMON = (
     "adsrvr.org",
 )
 
-#: What the "*" of "name.*" stands for, with its dot; see public_suffix_length in html/urls.py.
+#: The pattern for the ".*" of "name.*"; see public_suffix_length in html/urls.py.
 _SUFFIX = rf"(?:\.(?:{'|'.join(sorted(SECOND_LEVEL))})\.[^./]{{2}}|\.[^./]+)"
 _SPECIAL = re.compile(r"[\\^$*+?()\[\]{}|]")
 _ENDS_WORD = re.compile(r"[A-Za-z0-9]\Z")
@@ -104,7 +100,7 @@ _Ids = frozenset[str]
 
 
 class _Rule(NamedTuple):
-    """One host or path rule, with the services that must be granted; none where the address may load."""
+    """A host or path rule, with the services that must be granted; none if the URL may load."""
 
     host: str
     path: str
@@ -112,27 +108,27 @@ class _Rule(NamedTuple):
 
     @property
     def order(self) -> tuple[int, int, bool, str, str]:
-        """What sorts the rules as they win: the longest path, then the sub-domain's own."""
+        """The sort key by precedence: the longest path first, then the more specific subdomain."""
         return -len(self.path), -len(_stem(self.host).split(".")), self.host.endswith("*"), self.host, self.path
 
     @property
     def family(self) -> str:
-        """The name that was registered: rules with different ones never meet."""
+        """The registrable name: rules with different ones never overlap."""
         return _stem(self.host).rpartition(".")[2]
 
     def meets(self, other: _Rule) -> bool:
-        """Whether an address may fit both."""
+        """Whether a URL may match both."""
         paths = self.path.startswith(other.path) or other.path.startswith(self.path)
         return paths and (_within(self.host, other.host) or _within(other.host, self.host))
 
     def covered(self, other: _Rule) -> bool:
-        """Whether ``other`` fits all addresses that this one does; a site's own host needs a rule with a path."""
+        """Whether ``other`` matches every URL that this one does; a site's own host needs a rule with a path."""
         path = self.path.startswith(other.path) and (bool(other.path) or not self.path)
         return path and "*" not in self.host + other.host and _within(self.host, other.host)
 
     @property
     def pattern(self) -> str:
-        """The rule as the guard reads it."""
+        """The rule as a pattern for the guard."""
         path = _SPECIAL.sub(r"\\\g<0>", self.path)
         if not self.host:
             return f"[^]*{path}" + ("(?![^?#&/])" if _ENDS_WORD.search(path) else "")
@@ -147,7 +143,7 @@ def _within(host: str, other: str) -> bool:
 
 
 def _stem(host: str) -> str:
-    """Return the host without what is open for registration."""
+    """Return the host without its public suffix."""
     labels = host.split(".")
     return ".".join(labels[: -1 if labels[-1] == "*" else -public_suffix_length(labels)])
 
@@ -158,7 +154,7 @@ def _rules(service: Service, ids: _Ids) -> Iterator[_Rule]:
         yield _Rule(host if host.endswith("*") else ascii_host(host), slash + path, ids)
     for path in service.paths:
         if not path.startswith("/"):
-            continue  # parameters of a script's address: a page's own scripts are the server's matter
+            continue  # rules for URL parameters of scripts apply only on the server
         yield _Rule("", path, ids)
 
 
@@ -181,7 +177,7 @@ def _merged(rules: Iterable[_Rule]) -> list[_Rule]:
 
 
 def _needed(rules: Iterable[_Rule]) -> list[_Rule]:
-    """Return the rules of one family in the order in which they win, without those that change nothing."""
+    """Return the rules of one family by precedence, without redundant ones."""
     kept: list[_Rule] = []
     for rule in sorted(rules, key=lambda rule: rule.order, reverse=True):
         met = [other for other in kept if rule.meets(other)]
@@ -195,9 +191,9 @@ def _needed(rules: Iterable[_Rule]) -> list[_Rule]:
 
 
 def _groups(rules: Iterable[_Rule]) -> str:
-    """Return the rules as groups: those of the same services, as far as the order of rules that meet allows."""
+    """Group the rules of the same services, as far as the order of overlapping rules allows."""
     families: dict[str, list[_Rule]] = {}
-    # By place in the order, path rules first. On a site's own host only rules with a path count, so they stand apart.
+    # By precedence, path rules first. On a site's own host only rules with a path count, so they are separate.
     groups: dict[tuple[int, _Ids, bool], list[_Rule]] = {}
     for rule in _merged(rules):
         if rule.host:
@@ -224,13 +220,13 @@ def host_list(
     needed: Iterable[Service] = (),
 ) -> str:
     """
-    Return the list that the guard reads; empty where nothing is held.
+    Return the list for the guard; empty if nothing is held.
 
     Args:
-        services: All that the site declares.
-        allowed: The ids of those that may run.
-        common: What is held besides, as far as the budget goes, each with one host.
-        needed: What may run besides, as far as it is on the host of something held, or below that.
+        services: The declared services.
+        allowed: The ids of the services that may run.
+        common: Undeclared trackers that are held too, up to the size limit, each with one host.
+        needed: Undeclared services that may run, if they are on the host of a held one or on its subdomains.
     """
     running: list[_Rule] = []
     held: list[_Rule] = []
@@ -253,7 +249,7 @@ def host_list(
     families: dict[str, list[_Rule]] = {}
     for rule in held:
         families.setdefault(rule.family, []).append(rule)
-    # A path rule is on every host.
+    # A path rule applies to every host.
     running = [
         rule for rule in running if not rule.host or any(rule.meets(other) for other in families.get(rule.family, ()))
     ]
@@ -268,10 +264,10 @@ def host_list(
 
 class GuardCode:
     """
-    The guard as a site's pages carry it; made once and shared by threads.
+    The guard for a site's pages; created once and shared by threads.
 
     Args:
-        site: As it is now; a site that has learned a service needs another.
+        site: The current site; a site that has learned a service needs a new one.
         assets: The static files.
     """
 
@@ -285,20 +281,20 @@ class GuardCode:
         self._necessary = frozenset(service.id for service in site.services if service.necessary)
         owners = {host: service for service in known.values() for host in service.hosts}
         self._common = [
-            # A site that learns may find them in the very page, and ask about them there.
+            # A site that learns may discover them in this very page, and ask about them there.
             replace(owners[host], id=owners[host].id if site.learning else UNASKED, hosts=(host,), paths=())
             for host in COMMON
-            if host in owners and owners[host].id not in site.by_id  # an owner's entry may know other hosts
+            if host in owners and owners[host].id not in site.by_id  # an owner's entry may have other hosts
         ]
         self._managers = [service for service in site.optional if service.manager and service.id in self._asked]
         self._lists: dict[frozenset[str], str] = {}
 
     def hosts(self, granted: frozenset[str], purposes: frozenset[str] | None = None) -> str:
         """
-        Return the list for who granted these services; empty where all that were asked about are granted.
+        Return the host list for a visitor with these grants; empty if nothing is left to hold.
 
-        A tag manager that runs for some of its purposes (``purposes`` are granted, or all) is not granted as a whole:
-        what the site did not declare it may not load.
+        A tag manager that runs for only some of its purposes (``purposes`` are granted) is not granted as a whole: it
+        may not load undeclared services.
         """
         granted &= self._asked
         partly = purposes is not None and any(
@@ -316,12 +312,12 @@ class GuardCode:
 
     def markup(self, page: FirstPage) -> bytes:
         """
-        Return the script that goes first into head, before all else.
+        Return the script to insert first in the head, before everything else.
 
-        It is nothing where everything may run, and where the page takes neither code nor a linked script.
+        It is empty if everything may run, or if the page's policy allows neither inline nor linked scripts.
         """
         hosts = self.hosts(page.decision.granted, page.decision.purposes)
-        # Who has chosen comes back: for them the code is a file that the browser keeps, and pages stay small.
+        # Visitors who have chosen view more pages: for them the code is a cached file, so that pages stay small.
         inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
         if not hosts or not (inline or page.linked):
             return b""
@@ -331,6 +327,6 @@ class GuardCode:
         if inline:
             script = f"<script {attributes}>{self._code}</script>"
         else:
-            # It blocks the parser, so that it still runs first.
+            # The script blocks the parser, so that it still runs first.
             script = f'<script {attributes} src="{escape(f"{page.root}/{self._path}")}"></script>'
         return script.encode("ascii", "xmlcharrefreplace")

@@ -1,4 +1,4 @@
-"""Language tags (BCP 47): the form that texts are filed under, and the nearest one that there is."""
+"""Language tags (BCP 47): their canonical form, and the nearest available one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 __all__ = ["ALIASES", "canonical", "nearest"]
 
-#: Tags that mean a language which is filed under another one, in lower case; with anything behind them likewise.
+#: Aliases, in lower case: tags, with or without further subtags, of languages that have texts under another tag.
 ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "in": "id",
@@ -41,6 +41,6 @@ def canonical(tag: str) -> str:
 
 
 def nearest(tag: str, known: Container[str]) -> str:
-    """Return the tag itself, its canonical form, or its primary language, whichever is known first; else nothing."""
+    """Return the first known of: the tag itself, its canonical form, its primary language; else an empty string."""
     plain = canonical(tag)
     return next((one for one in (tag, plain, plain.partition("-")[0]) if one in known), "")

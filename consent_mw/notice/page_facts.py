@@ -1,5 +1,5 @@
 """
-What code that stands first in a page must know of it.
+The facts about a page that scripts at the top of its head need.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class FirstPage(Protocol):
 
     @property
     def decision(self) -> Decision:
-        """What holds for this visitor."""
+        """The decision for this visitor."""
 
     @property
     def root(self) -> str:
@@ -24,7 +24,7 @@ class FirstPage(Protocol):
 
     @property
     def nonce(self) -> str:
-        """Of the page's Content-Security-Policy, or empty."""
+        """The nonce of the page's Content-Security-Policy, or empty."""
 
     @property
     def inline(self) -> bool:

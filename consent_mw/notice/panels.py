@@ -1,9 +1,9 @@
 """
-What stands in the place of an embed that a held script would make: a frame of ours that says what is missing.
+Panels: a frame of ours in place of an embed that a held script would create.
 
-A held frame shows the page under ``/placeholder/`` by itself. A calendar, a form or a custom element has no frame to
-show it in, so one is put where the embed would stand (:mod:`consent_mw.html.places`). It works without scripts as
-every placeholder does, and goes when the service is granted. A page without such an embed carries none of it.
+A held frame shows the page under ``/placeholder/`` itself. A calendar, a form or a custom element has no frame, so one
+is inserted where the embed would be (:mod:`consent_mw.html.places`). Like every placeholder it works without
+JavaScript, and it disappears when the service is granted. A page without such an embed contains none of this.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from consent_mw.notice.wording import wording
 
 __all__ = ["panel"]
 
-#: How high an embed is likely to be, in CSS pixels, by the kind of its service.
+#: The likely height of an embed in CSS pixels, by the kind of its service.
 _HEIGHTS = {
     "video": 315,
     "maps": 320,
@@ -34,19 +34,19 @@ _HEIGHTS = {
     "reviews": 200,
 }
 _LIKELY = 240
-#: What a page may say of the height is kept within these bounds.
+#: The height that a page states is clamped to these bounds.
 _LEAST, _MOST = 64, 1000
 
 
 def panel(page: FirstPage, services: Mapping[str, Service], ids: Iterable[str], height: int) -> bytes:
     """
-    Return the frame that stands for an embed; nothing where a service is not known.
+    Return the frame in place of an embed; empty if a service is not known.
 
     Args:
-        page: The page it stands in.
-        services: Those that visitors are asked about, by id.
-        ids: What the embed is held for.
-        height: What the page says of the embed's height, in CSS pixels; 0 for nothing.
+        page: The page that contains it.
+        services: The services that visitors are asked about, by id.
+        ids: The services that the embed is held for.
+        height: The embed's height according to the page, in CSS pixels; 0 if unknown.
     """
     known = [services[id_] for id_ in ids if id_ in services]
     if not known:

@@ -1,5 +1,5 @@
 """
-Which form a noun takes beside a number, by the plural rules of CLDR (Unicode Technical Standard 35, part 3).
+Plural forms by the rules of CLDR (Unicode Technical Standard 35, part 3).
 
 Limits: whole numbers from 0 on. What is counted here has no fractions, so
 the operands for their digits (v, w, f, t) and exponents (c, e) are all 0.
@@ -13,9 +13,9 @@ from functools import cache
 
 __all__ = ["FORMS", "OTHER", "form_of", "holds", "needed", "stands_alone"]
 
-#: Every form that CLDR knows, in its order.
+#: All plural categories of CLDR, in its order.
 FORMS = ("zero", "one", "two", "few", "many", "other")
-#: The form where no rule holds; it has no rule itself.
+#: The form if no rule holds; it has no rule itself.
 OTHER = "other"
 
 _RELATION = re.compile(r"([nivwftce])(?: % (\d+))? (!?=) (\d+(?:\.\.\d+)?(?:,\d+(?:\.\.\d+)?)*)")
@@ -28,21 +28,21 @@ def form_of(rules: Mapping[str, str], number: int) -> str:
     Return the form for the number, one of ``FORMS``.
 
     Args:
-        rules: By form; such as ``{"one": "i = 1 and v = 0"}``.
+        rules: The rules by form, such as ``{"one": "i = 1 and v = 0"}``.
         number: 0 or more.
 
     Raises:
-        ValueError: a rule is none.
+        ValueError: if a rule is malformed.
     """
     return next((form for form in FORMS if form in rules and holds(rules[form], number)), OTHER)
 
 
 def holds(rule: str, number: int) -> bool:
     """
-    Return whether the rule is true of the number.
+    Return whether the rule holds for the number.
 
     Raises:
-        ValueError: it is no rule.
+        ValueError: if the rule is malformed.
     """
     return any(all(_is_true(relation, number) for relation in relations) for relations in _parsed(rule))
 
@@ -54,7 +54,7 @@ def needed(rules: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def stands_alone(rules: Mapping[str, str], form: str) -> bool:
-    """Return whether the form is that of a single number, so that a text in it need not name the number."""
+    """Return whether only one number has the form, so that its text need not contain the number."""
     return sum(form_of(rules, number) == form for number in _SAMPLE) == 1
 
 
@@ -63,7 +63,7 @@ _Relation = tuple[bool, int, bool, tuple[tuple[int, int], ...]]
 
 @cache
 def _parsed(rule: str) -> tuple[tuple[_Relation, ...], ...]:
-    """Return the relations: one of the outer ones has to hold, and all of the inner ones."""
+    """Parse a rule into relations: all of one inner list must hold."""
     return tuple(tuple(_relation(part) for part in one.split(" and ")) for one in rule.split(" or "))
 
 

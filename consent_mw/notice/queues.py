@@ -1,16 +1,13 @@
 """
-What stands in the place of a held script's globals, so that the site's own code can go on calling them.
+Stand-ins for the globals of a held script, so that the site's own code can still call them.
 
-A vendor's snippet does two things: it loads the vendor's code, and it leaves
-a list or a function that the site's code talks to (``dataLayer``, ``fbq``).
-Without the second a site's own scripts fail. So before each held script whose
-service has such globals stands a small script that makes them and notes what
-they are told (``static/queue.js``); nothing is sent. When the service is
-granted, ``static/replay.js`` hands over what was noted.
+A vendor's snippet does two things: it loads the vendor's code, and it defines a list or a function for the site's code
+to call (``dataLayer``, ``fbq``). Without these the site's own scripts fail. So before each held script whose service
+has such globals, a small script is inserted that defines them and queues the calls (``static/queue.js``); nothing is
+sent. When the service is granted, ``static/replay.js`` passes on the queued calls.
 
-The code is the same text in every page, so that a policy can name its hash;
-which globals are meant stands in an attribute. A page without such a service
-carries nothing of it.
+The code is identical in every page, so that a policy can allow its hash; the globals are listed in an attribute. A page
+without such a service contains none of this.
 """
 
 from __future__ import annotations
@@ -27,19 +24,19 @@ from consent_mw.notice.page_facts import FirstPage
 
 __all__ = ["CODE", "QueueCode"]
 
-#: The file that makes the globals.
+#: The file that defines the globals.
 CODE = "queue.js"
-#: For how many scripts it is kept what is said of them, and the bytes of that.
+#: Limits of the cache of attributes, in scripts and bytes.
 _KEPT = 256
 _KEPT_SIZE = 262_144
 
 
 class QueueCode:
     """
-    What a site's pages carry before held scripts; made once and shared by threads.
+    The code before held scripts in a site's pages; created once and shared by threads.
 
     Args:
-        services: All that may be held, by id.
+        services: All services that may be held, by id.
         assets: The static files.
     """
 
@@ -47,22 +44,22 @@ class QueueCode:
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
         self._services = services
-        #: A site's pages share their snippets, and visitors their choices.
+        #: Worth caching: a site's pages share their snippets, and many visitors make the same choice.
         self._kept: BoundedCache[tuple[tuple[str, ...], frozenset[str], str], str] = BoundedCache(_KEPT, _KEPT_SIZE)
-        #: Ids for which there is something to leave; its text is that of all.
+        #: Ids of the services that define globals.
         self.example = tuple(service.id for service in services.values() if service.queue)[:1]
 
     def markup(self, page: FirstPage, ids: Iterable[str], code: str = "") -> bytes:
         """
-        Return the script that goes before a held one; nothing where nobody would call anything.
+        Return the script to insert before a held one; empty if it has no globals.
 
         Args:
             page: The page it stands in.
-            ids: What the script is held for.
+            ids: The services that the script is held for.
             code: The text of the script.
         """
         words = self._told(tuple(ids), page.decision.granted, code)
-        # Who has chosen comes back: for them the code is a file that the browser keeps, and pages stay small.
+        # Visitors who have chosen view more pages: for them the code is a cached file, so that pages stay small.
         inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
         if not words or not (inline or page.linked):
             return b""
@@ -77,7 +74,7 @@ class QueueCode:
         return script.encode("ascii", "xmlcharrefreplace")
 
     def _told(self, ids: tuple[str, ...], granted: frozenset[str], code: str) -> str:
-        """Return what the script is told, as it stands in its attribute; nothing where nobody would call anything."""
+        """Return the value of the script's attribute; empty if there are no globals."""
         key = (ids, granted, code)
         told = self._kept.get(key)
         if told is None:
@@ -92,9 +89,9 @@ class QueueCode:
 
 def _words(paths: Iterable[str], running: set[str]) -> list[str]:
     """
-    Return the globals as the script reads them: ``_paq[]``, ``fbq``, ``mixpanel=track,people.set``.
+    Return the globals in the script's format: ``_paq[]``, ``fbq``, ``mixpanel=track,people.set``.
 
-    A list that a running service uses too is marked with ``!``: the script makes it where it is missing and leaves it
+    A list that a running service also uses is marked with ``!``: the script creates it if it is missing, and leaves it
     alone otherwise.
     """
     roots: dict[str, list[str]] = {}

@@ -1,8 +1,7 @@
 """
-Why a visitor who has chosen before is asked again, in one line: what has changed since then, or how old the choice is.
+The line that explains why a visitor is asked again: what has changed since the choice, or how old the choice is.
 
-Only a choice that this site signed is spoken of, with the day that it holds;
-to everybody else there is nothing to say.
+It only appears for a choice that this site signed, which contains its day.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from consent_mw.notice.wording import fill
 from consent_mw.notice.wording import localised
 from consent_mw.notice.wording import wording
 
-#: Changes that are told of in one line, the latest first; the declaration tells of all.
+#: Most changes in the line, latest first; the declaration lists all.
 MOST = 3
 
 
 def news(site: Site, decision: Decision, found: Record | NoRecord, lang: str, today: int) -> str:
     """
-    Return the line, or an empty text.
+    Return the line, or an empty string.
 
     Args:
-        site: The site as it is now.
-        decision: What holds for the visitor.
-        found: What the cookie gave.
+        site: The current site.
+        decision: The decision for the visitor.
+        found: The result of reading the cookie.
         lang: One of the site's languages.
-        today: Whole days since 1970-01-01 UTC; changes of later days are not told yet.
+        today: Whole days since 1970-01-01 UTC; later changes are not mentioned yet.
     """
     if not isinstance(found, Record) or decision.reason not in (Reason.REVISED, Reason.EXPIRED):
         return ""
@@ -38,7 +37,7 @@ def news(site: Site, decision: Decision, found: Record | NoRecord, lang: str, to
     chosen = dated(say, found.day)
     if decision.reason is Reason.EXPIRED:
         return fill(say["changed.expired"], date=chosen)
-    # A change of the very day may have come after the choice, and the revision says that something did.
+    # A change on the same day may have come after the choice, and the revision shows that one did.
     since = [change for change in site.changes if found.day <= change.day <= today]
     if not since:
         return fill(say["changed.plain"], date=chosen)

@@ -1,9 +1,9 @@
 """
-What is different in a page that caches keep for everybody (``caching = "shared"``).
+The differences of a page that caches serve to everybody (``caching = "shared"``).
 
-It is made for somebody who has not decided and sends no signal. The runtime makes of it, before it is painted, what a
-page for this one visitor would be: ``static/shared.js`` stands inside it for that. What only holds under an opt-out
-signal is marked with ``data-cmw-gpc``: a template so marked is opened then, and any other element taken away.
+It is made as for a visitor who has not decided and sends no signal. Before the first paint the runtime, which then
+includes ``static/shared.js``, adapts it to the actual visitor. Markup that depends on an opt-out signal has
+``data-cmw-gpc``: under the signal a template with it is opened, and any other element is removed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _MARK = ' data-cmw-gpc=""'
 
 
 def runtime_of(site: Site, assets: Assets) -> bytes:
-    """Return the runtime as the pages of the site need it."""
+    """Return the runtime in the form that the site's pages need."""
     return assets.read("shared.js" if site.caching == "shared" else "runtime.js")
 
 
 def marks(site: Site, *, shared: bool) -> Callable[[str], str]:
-    """Return what marks a purpose that the signal answers for, and (an empty name) the banner, if it is for all."""
+    """Return the mark for purposes that the signal answers, and (under an empty name) for the banner."""
     answered = {MARKETING} if shared else set()
     if shared and all(service.opted_out for service in site.optional):
         answered.add("")

@@ -1,12 +1,12 @@
 """
-The colours and the shape of the notice: the built-in look, the owner's on top, and whether it can be read.
+The theme of the notice: built-in and owner's colours and shape, and the check of their contrast.
 
-:func:`problems` measures every pair of colours that meet (WCAG 2.2, success
-criteria 1.4.3 and 1.4.11); :func:`rules` writes the look as custom properties.
-Accepting and refusing share each of them, so that no theme can set them apart.
+:func:`problems` measures every pair of adjoining colours (WCAG 2.2, success criteria 1.4.3 and 1.4.11); :func:`rules`
+writes the theme as custom properties. The accept and reject buttons share all of them, so that no theme can make them
+differ.
 
-Limits: what an owner's own style sheets do is not seen here; the notice is
-armoured against them (:func:`consent_mw.notice.assets.armour_css`).
+Limits: the owner's own style sheets are not considered here; the notice is protected against them
+(:func:`consent_mw.notice.assets.armour_css`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from consent_mw.core.model import Theme
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.assets import armour_css
 
-#: Where a notice stands whose owner said nothing; a dialog stands in the middle.
+#: The default position of each layout.
 POSITIONS: Mapping[str, str] = MappingProxyType({"bar": "bottom", "corner": "bottom-end", "dialog": "center"})
 
-#: The built-in look for visitors who prefer light, or say nothing.
+#: The built-in colours for visitors who prefer light, or have no preference.
 LIGHT: Mapping[str, str] = MappingProxyType(
     {
         "paper": "#ffffff",
@@ -58,16 +58,16 @@ DARK: Mapping[str, str] = MappingProxyType(
 RADIUS = 10
 FONT = "system-ui,sans-serif"
 
-#: Words that an owner might look for to make one button louder.
+#: Keys that an owner might try in order to make one button more prominent.
 _OF_ONE_BUTTON = re.compile(r"accept|reject|refuse|deny|decline|allow|agree|primary|secondary", re.IGNORECASE)
 _USED = re.compile(r"var\(--cmw-([a-z]+)")
-#: Under this luminance of the background, boxes and scroll bars are the browser's dark ones.
+#: Below this luminance of the background, form controls and scroll bars use the browser's dark scheme.
 _DARK_PAPER = 0.18
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two colours that meet in the notice, the least contrast between them, and where they do."""
+    """Two adjoining colours of the notice, their minimum contrast, and where they occur."""
 
     front: str
     back: str
@@ -75,11 +75,11 @@ class Pair:
     where: str
 
 
-#: The least contrast of text (WCAG 2.2, 1.4.3) and of what must be seen to be used (1.4.11).
+#: The minimum contrast of text (WCAG 2.2, 1.4.3) and of controls (1.4.11).
 TEXT = 4.5
 SHAPE = 3.0
 
-#: Every pair of colours that meet.
+#: Every pair of adjoining colours.
 PAIRS = (
     Pair("ink", "paper", TEXT, "Text"),
     Pair("soft", "paper", TEXT, "Quieter text"),
@@ -120,26 +120,27 @@ def contrast(one: str, other: str) -> float:
 
 
 def ratios(theme: Theme, *, dark: bool = False) -> tuple[tuple[Pair, float], ...]:
-    """Return every pair with the contrast that it has."""
+    """Return every pair with its contrast."""
     used = colours(theme, dark=dark)
     return tuple((pair, contrast(used[pair.front], used[pair.back])) for pair in PAIRS)
 
 
 def problems(theme: Theme) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Yield the pairs whose contrast is too low: the place of a setting, what is wrong, and the remedy."""
+    """Yield the pairs whose contrast is too low: the path of a setting, the problem, and the remedy."""
     for dark in (False, True):
         own = theme.dark if dark else theme.light
         used = colours(theme, dark=dark)
         table: tuple[str, ...] = ("theme", "dark") if dark else ("theme",)
         for pair, ratio in ratios(theme, dark=dark):
-            # The built-in colours go together, so one of the two is the owner's; what was made of main is told there.
+            # The built-in colours fit together, so one of the two is the owner's; a colour derived from main is
+            # reported there.
             if ratio >= pair.least or not {pair.front, pair.back} & set(own):
                 continue
             wrong, other = (pair.front, pair.back) if pair.front in own else (pair.back, pair.front)
             if other == "over" and other not in own and "main" in own:
                 continue
             built_in = "" if other in own else " (built in)"
-            # Cut, not rounded: 4.499 must not read as the 4.5 that it falls short of.
+            # Truncated, not rounded: 4.499 must not be shown as 4.5.
             shown = int(ratio * 100) / 100
             effort = "read" if pair.least == TEXT else "see"
             what = (
@@ -151,17 +152,17 @@ def problems(theme: Theme) -> Iterator[tuple[tuple[str, ...], str, str]]:
 
 
 def sets_apart(key: object) -> bool:
-    """Return whether a key of a theme, by its name, would make one of the two buttons look unlike the other."""
+    """Return whether a key's name suggests that it would style only one of the two buttons."""
     return isinstance(key, str) and bool(_OF_ONE_BUTTON.search(key))
 
 
 def rules(theme: Theme, sheets: str = "") -> str:
     """
-    Return the look as a style sheet of custom properties.
+    Return the theme as a style sheet of custom properties.
 
     Args:
         theme: Valid, as from :func:`consent_mw.config.load`.
-        sheets: The style sheets that use it: what they do not use is left out. Everything where empty.
+        sheets: The style sheets that use it: unused properties are left out. If empty, all are included.
     """
     used = set(_USED.findall(sheets)) if sheets else None
     shape = {"round": f"{theme.radius if theme.radius >= 0 else RADIUS}px", "font": theme.font or FONT}
@@ -178,9 +179,9 @@ def rules(theme: Theme, sheets: str = "") -> str:
 
 def page_rules(theme: Theme) -> str:
     """
-    Return the look as a style sheet that goes behind that of the pages under the mount; empty for the built-in one.
+    Return the theme as a style sheet for the pages under the mount, to follow their own; empty for the built-in theme.
 
-    Their ground and their links are colours of their own, which an owner's might not go with: they become those of
+    The pages have their own background and link colours, which might not fit the owner's. They are replaced by those of
     the notice, whose contrast was measured.
     """
     if not (theme.light or theme.dark or theme.font):
@@ -198,16 +199,16 @@ def page_rules(theme: Theme) -> str:
 
 
 def position_of(site: Site) -> str:
-    """Return where the notice of the site stands."""
+    """Return the position of the site's notice."""
     return site.position or POSITIONS[site.layout]
 
 
 def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[str, str]:
     """
-    Return the style sheets of a site's notice, armoured.
+    Return the style sheets of a site's notice, protected against the page's rules.
 
-    ``banner.css`` is the banner in the chosen layout and theme; ``reopen.css``, where the site has the control that
-    opens the choices again, what that control needs beside it; ``alone.css`` what it needs without a banner.
+    ``banner.css`` is for the banner in the chosen layout and theme. If the site has the control that reopens the
+    choice, ``reopen.css`` adds its rules, and ``alone.css`` has its rules without a banner.
 
     Args:
         languages: The languages that the notice is shown in, with their directions.
@@ -216,7 +217,7 @@ def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[
     if "rtl" in languages.values():
         common += armour_css(".cmw-ui[dir=rtl] { direction: rtl }")
     if any(tag.partition("-")[0] == "ja" for tag in languages):
-        # Lines end between phrases, where a browser knows them.
+        # Break lines between phrases, if the browser supports it.
         common += armour_css(".cmw-ui:lang(ja) { word-break: auto-phrase }")
     names = ["banner.css", f"layout-{site.layout}.css", *(["top.css"] if position_of(site).startswith("top") else [])]
     banner = common + "".join(assets.read(name).decode() for name in names)
@@ -228,7 +229,7 @@ def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[
 
 
 def _scheme(theme: Theme, dark: bool) -> str:
-    """Return which of the browser's own boxes go with the background."""
+    """Return the colour scheme of form controls that fits the background."""
     return "dark" if luminance(colours(theme, dark=dark)["paper"]) < _DARK_PAPER else "light"
 
 

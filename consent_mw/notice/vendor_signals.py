@@ -1,19 +1,18 @@
 """
-Signals to vendors: what tells a tag that may run what the visitor chose, by the interface of its vendor.
+Signals to vendors: tell a tag that may run what the visitor chose, through its vendor's interface.
 
-A held tag needs no signal, since it is not there. So a signal is only written
-beside a tag that may run: where one of the services that listen to it is
-granted. The code is the same text in every page (``static/signals.js``), so
-that a policy can name its hash; what varies stands in attributes.
+A held tag needs no signal, since it does not run. So a signal is only sent if a tag may run: if one of the services
+that listen to it is granted. The code is identical in every page (``static/signals.js``), so that a policy can allow
+its hash; attributes contain what varies.
 
-Purposes and what they are called there (Google's consent mode, version 2):
+Purposes and their names in Google's consent mode, version 2:
 ``analytics``: analytics_storage; ``marketing``: ad_storage, ad_user_data and
 ad_personalization; ``preferences``: functionality_storage and
 personalization_storage. A service that is granted by itself counts for the
 purposes that it has, for its own vendor; a tag manager does not.
 
-Limits: no vendor knows ``embeds``, nor a purpose of the owner's own. A queue
-that an owner renamed (``dataLayer``) is not found.
+Limits: no vendor has a signal for ``embeds`` or for an owner's own purposes. Renamed queues (``dataLayer``) are not
+supported.
 """
 
 from __future__ import annotations
@@ -32,21 +31,21 @@ from consent_mw.notice.page_facts import FirstPage
 
 __all__ = ["CODE", "SignalCode"]
 
-#: The file that tells the vendors.
+#: The file that sends the signals.
 CODE = "signals.js"
 
 #: Options of Google's consent mode.
 _OPTIONS = ("url_passthrough", "ads_data_redaction")
-#: The purposes that vendors have a word for, in the order that the code knows.
+#: The purposes that vendors have signals for, in the order that the code expects.
 _PURPOSES = ("analytics", "marketing", "preferences")
 
 
 class SignalCode:
     """
-    What a site's pages carry to tell vendors; made once and shared by threads.
+    The code that sends signals from a site's pages; created once and shared by threads.
 
     Args:
-        site: As it is now; a site that has learned a service needs another.
+        site: The current site; a site that has learned a service needs a new one.
         assets: The static files.
     """
 
@@ -54,7 +53,7 @@ class SignalCode:
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
         self._ids = frozenset(service.id for family in SIGNALS for service in _listening(site, family))
-        #: What the code has to know of the site, as JSON; empty where no declared service listens to a signal.
+        #: The site's settings for the code, as JSON; empty if no declared service listens to a signal.
         self.settings = _settings(site)
 
     def wanted(self, decision: Decision) -> bool:
@@ -62,7 +61,7 @@ class SignalCode:
         return not self._ids.isdisjoint(decision.granted)
 
     def markup(self, page: FirstPage) -> bytes:
-        """Return the script that goes first into head, or nothing where none of the tags that listen may run."""
+        """Return the script to insert first in the head; empty if no tag that listens may run."""
         decision = page.decision
         if not self.wanted(decision):
             return b""
@@ -78,7 +77,7 @@ class SignalCode:
 
     @property
     def parts(self) -> Mapping[str, str]:
-        """Where the code is, below the mount, and what it has to know of the site; empty where nobody listens."""
+        """The code's path below the mount, and its settings; empty if no service listens."""
         return {"path": self._path, "plan": self.settings} if self.settings else {}
 
     @property
@@ -86,7 +85,7 @@ class SignalCode:
         """
         What goes on the script element of the runtime, which loads the code when something is granted; or nothing.
 
-        It is not needed where :meth:`markup` has put the code into the page.
+        It is not needed if :meth:`markup` has inserted the code into the page.
         """
         if not self.settings:
             return ""
@@ -95,10 +94,10 @@ class SignalCode:
 
 def _settings(site: Site) -> str:
     """
-    Return the plan that the code reads.
+    Return the settings for the code.
 
-    By vendor these lists of ids: the services that listen; the purposes and services that stand for statistics, for
-    marketing, for preferences; and for Google its options that are on.
+    For each vendor these lists of ids: the services that listen; the purposes and services that mean statistics,
+        marketing and preferences; and for Google the options that are on.
     """
     plan: dict[str, list[list[str]]] = {}
     for family in SIGNALS:
@@ -115,5 +114,5 @@ def _listening(site: Site, family: str) -> list[Service]:
 
 
 def _meaning(purpose: str, listening: Iterable[Service]) -> list[str]:
-    """Return the ids of which one, granted, lets the vendor do what the purpose says."""
+    """Return the ids any of which, if granted, allows the vendor that purpose."""
     return [purpose, *(one.id for one in listening if purpose in one.purposes and not one.manager)]

@@ -1,8 +1,8 @@
 """
 The words of the notice and the pages in the visitor's language, and which language that is.
 
-The built-in texts come from :mod:`consent_mw.notice.assets`; what the owner wrote
-under ``[texts.LANG]`` goes before them. A text that is in neither is English.
+The built-in texts come from :mod:`consent_mw.notice.assets`; the owner's texts under ``[texts.LANG]`` take precedence.
+A text that is in neither is taken from English.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from consent_mw.notice.languages import nearest
 #: Languages written from right to left, by primary subtag.
 RIGHT_TO_LEFT = frozenset({"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
 
-#: An Accept-Language header is read up to here; browsers send under 200 characters.
+#: Most characters of an Accept-Language header that are read; browsers send under 200.
 _LANGUAGE_HEADER_LIMIT = 1000
 
-#: What CLDR says of a language that is no text.
+#: Keys of CLDR data that are not texts.
 _RULES = ("digits", "plural.")
 
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -53,7 +53,7 @@ def direction(lang: str) -> str:
 
 
 def offered_languages(site: Site) -> tuple[str, ...]:
-    """Return those of ``site.languages`` that there are texts for, built in or the owner's; else English."""
+    """Return those of ``site.languages`` that have texts, built-in or the owner's; else English."""
     known = [tag for tag in site.languages if nearest(tag, texts()) or nearest(tag, site.texts)]
     return tuple(known) or (FALLBACK_LANGUAGE,)
 
@@ -62,9 +62,8 @@ def choose_language(site: Site, accept_language: str, page_lang: str = "") -> st
     """
     Return the language of the notice, one of ``site.languages``.
 
-    The page's own language comes first, since a notice in another one than
-    the text around it reads like a foreign body; then what the browser asks
-    for; then the first language of the site.
+    The page's own language comes first, since a notice in another language than the page looks out of place; then the
+    browser's preference; then the first language of the site.
     """
     languages = offered_languages(site)
     if len(languages) == 1:
@@ -73,7 +72,7 @@ def choose_language(site: Site, accept_language: str, page_lang: str = "") -> st
 
 
 def page_language(site: Site, page_lang: str) -> str:
-    """Return the language of ``site.languages`` that fits what a page says its own is, or an empty text."""
+    """Return the language of ``site.languages`` that matches the page's declared one, or an empty string."""
     languages = offered_languages(site)
     if len(languages) == 1:
         return languages[0]
@@ -81,7 +80,7 @@ def page_language(site: Site, page_lang: str) -> str:
 
 
 def _asked(accept_language: str) -> Iterable[tuple[str, float]]:
-    """Return the languages that a header asks for, each with its quality (RFC 9110, section 12.5.4)."""
+    """Return the languages in a header, each with its quality (RFC 9110, section 12.5.4)."""
     from werkzeug.datastructures import LanguageAccept
     from werkzeug.http import parse_accept_header
 
@@ -89,7 +88,7 @@ def _asked(accept_language: str) -> Iterable[tuple[str, float]]:
 
 
 def _best(languages: tuple[str, ...], asked: Iterable[tuple[str, float]]) -> str:
-    """Return the language that fits best what is asked for, or an empty text."""
+    """Return the best match for the requested languages, or an empty string."""
     from werkzeug.datastructures import LanguageAccept
 
     by_form = {canonical(tag): tag for tag in reversed(languages)}
@@ -101,13 +100,13 @@ def _best(languages: tuple[str, ...], asked: Iterable[tuple[str, float]]) -> str
 
 
 def localised(text: Mapping[str, str], lang: str) -> str:
-    """Return the text in the language, in its primary language, in English, or in any; empty where there is none."""
+    """Return the text in the language, in its primary language, in English, or in any; empty if there is none."""
     tag = nearest(lang, text) or nearest(FALLBACK_LANGUAGE, text)
     return text[tag] if tag else next(iter(text.values()), "")
 
 
 def wording(lang: str, site: Site | None = None) -> Mapping[str, str]:
-    """Return the texts in the language, or in English; where a site is given, its own go first."""
+    """Return the texts in the language, or in English; a site's own texts take precedence."""
     known = texts()
     tag = nearest(lang, known)
     built_in = known[tag or FALLBACK_LANGUAGE]
@@ -119,10 +118,10 @@ def wording(lang: str, site: Site | None = None) -> Mapping[str, str]:
 
 def service_description(service: Service, lang: str) -> tuple[str, str]:
     """
-    Return what a service does, and the language of that text where it is not ``lang``, else an empty text.
+    Return the description of a service, and the language of that text if it is not ``lang``, else an empty string.
 
-    The owner's or the catalogue's own sentence goes first, if it is in the language; else the sentence of the service's
-    kind, which every built-in language has; else the own sentence in another language.
+    The owner's or the catalogue's description is used if it is in the language; else that of the service's kind, which
+    every built-in language has; else the description in another language.
     """
     if nearest(lang, service.description):
         return localised(service.description, lang), ""
@@ -137,7 +136,7 @@ def service_description(service: Service, lang: str) -> tuple[str, str]:
 
 
 def language_name(lang: str) -> str:
-    """Return how the language calls itself, or its tag where we do not know."""
+    """Return the language's own name, or its tag if we do not know it."""
     known = texts()
     found = nearest(lang, known)
     return known[found].get("language.name", lang) if found else lang
@@ -163,11 +162,11 @@ def purpose_description(purpose: Purpose, lang: str, site: Site | None = None) -
     return localised(purpose.description, lang) or usual
 
 
-# -- what goes into texts
+# -- values in texts
 
 
 def fill(text: str, /, **values: str) -> str:
-    """Return the text with the values in the places named in braces; a place without a value stays."""
+    """Fill in the placeholders of a text; one without a value stays."""
     return _PLACE.sub(lambda place: values.get(place[1], place[0]), text)
 
 

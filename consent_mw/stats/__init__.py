@@ -1,9 +1,8 @@
 """
-Consent rates from published figures: what may be published, and what it says.
+Consent rates: publishing figures, and evaluating the published ones.
 
-:func:`publish_due` turns raw counts of complete days into figures whose cells
-are all at least :data:`~consent_mw.core.counts.K`; :func:`report` says what the
-figures of a period tell. Nothing else reads raw counts.
+:func:`publish_due` turns raw counts of complete days into figures whose cells are all at least
+:data:`~consent_mw.core.counts.K`; :func:`report` evaluates the figures of a period. Nothing else reads raw counts.
 """
 
 from __future__ import annotations

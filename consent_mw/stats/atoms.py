@@ -2,7 +2,7 @@
 Atoms of publication: the runs of the table "answers". Every other table is cut to fit them.
 
 A run is as short as its cells allow: it grows day by day until each cell is at least K. An empty cell counts as small,
-since then everybody did the same.
+since it reveals that everybody did the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from consent_mw.stats.schemes import ANSWERS_TABLE
 from consent_mw.stats.schemes import SCHEMES
 from consent_mw.stats.schemes import UNANSWERED
 
-#: Days that a run waits for its finest columns.
+#: Days after which a run is published with merged columns.
 PATIENCE = 28
 #: Outcomes that the atoms are made of.
 OUTCOMES = (ASKED, *ANSWERS)
@@ -58,22 +58,22 @@ class Atom:
 
     @classmethod
     def of(cls, run: Figures) -> Atom:
-        """Return the atom that a run is."""
+        """Return the atom for a run."""
         cells = {column: count for (_, column), count in run.cells.items()}
         return cls(run.first, run.last, tuple(cells), cells)
 
     def tells(self, column: str) -> int:
-        """Return the number in a column that its scheme tells."""
+        """Return the number in a column that follows from its scheme."""
         return sum(self.cells[name] for name in schemes.parts(self.scheme, column) or ())
 
 
 def spent(rows: Iterable[Counted]) -> dict[Count, int]:
-    """Return the raw counters as the store takes them back."""
+    """Return the raw counters in the form that the store expects."""
     return {row.count: row.number for row in rows}
 
 
 def sunday(day: int) -> int:
-    """Return the first Sunday that is not before the day; day 0 was a Thursday."""
+    """Return the first Sunday on or after the day; day 0 was a Thursday."""
     return day + (3 - day) % 7
 
 
@@ -82,8 +82,8 @@ def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Publi
     Yield the runs that can be published, in order.
 
     Args:
-        rows: What is left of OUTCOMES, by day; what is older than ``head`` came late and joins the first run.
-        head: The last day published already, or -1.
+        rows: The unpublished counts of OUTCOMES, by day; those older than ``head`` came late and join the first run.
+        head: The last published day, or -1.
         closed: The last day that is complete.
     """
     at = 0
@@ -95,7 +95,7 @@ def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Publi
             while at < len(rows) and rows[at].day <= day:
                 sums[rows[at].count.outcome] += rows[at].number
                 at += 1
-            # A run that leaves its week ends with one, so that weekly tables find an end to share.
+            # A run that extends beyond its week ends with a week, so that weekly tables can end there too.
             if day > sunday(start) and day != sunday(day):
                 continue
             cells = _cells(sums, SCHEMES if day - start + 1 >= PATIENCE else SCHEMES[:1])
@@ -111,7 +111,7 @@ def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Publi
 def _cells(sums: Mapping[str, int], allowed: Iterable[tuple[str, ...]]) -> dict[str, int] | None:
     """Return the cells of the finest scheme that leaves none small, or None."""
     found = {name: sums[name] for name in ANSWERS}
-    # Who answers the banner of the day before was asked on that day.
+    # An answer to a banner of the day before counts on this day, but was asked on that one.
     found[UNANSWERED] = max(0, sums[ASKED] - sum(found.values()))
     for scheme in allowed:
         cells = {column: sum(found[way] for way in schemes.ways(column)) for column in scheme}
@@ -124,12 +124,12 @@ def with_marks(
     steps: Iterable[PublicationStep], rows: Sequence[Counted], known: frozenset[str]
 ) -> Iterator[PublicationStep]:
     """
-    Add to each run the revisions of the notice that came up in it, each once K visits were asked with it.
+    Add to each run the new revisions of the notice, each once K visits were asked with it.
 
     Args:
         steps: Of :func:`new_atoms`.
-        rows: What is left of table "revision", by day.
-        known: The revisions that are marked already.
+        rows: The unpublished counts of table "revision", by day.
+        known: The revisions that already have a mark.
     """
     at = 0
     seen: dict[str, dict[Count, int]] = {}
@@ -139,7 +139,7 @@ def with_marks(
             seen.setdefault(rows[at].count.value, {})[rows[at].count] = rows[at].number
             at += 1
         fresh = sorted(value for value in seen.keys() - known if sum(seen[value].values()) >= K)
-        # What was there when counting began is no change. How many saw it is none of the mark's business.
+        # The revision at the start of counting is not a change. The number of visits is not part of the mark.
         cells = {(value, schemes.SINCE if known else schemes.START): K for value in fresh}
         known |= frozenset(fresh)
         marks = (Figures(schemes.REVISION_TABLE, run.first, run.last, cells),) if cells else ()

@@ -1,8 +1,8 @@
 """
-Hosts that policies blocked: the one table that is not about visits.
+Hosts that policies blocked: the only table that is not about visits.
 
-The reports of a host add up day by day until they are at least K. Then they are published, under the day on which
-they were enough. What stays below K for :data:`~consent_mw.stats.atoms.PATIENCE` days is dropped.
+The reports of a host are added up until there are at least K. Then they are published under the day on which that
+number was reached. Those that stay below K for :data:`~consent_mw.stats.atoms.PATIENCE` days are dropped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def blocked_runs(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Pu
     Yield the runs of hosts, each of a single day.
 
     Args:
-        rows: What is left of the counts, by day.
+        rows: The unpublished counts, by day.
         head: The last day that has a run, or -1.
         closed: The last day that is complete.
     """
@@ -51,7 +51,7 @@ def blocked_runs(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Pu
 
 
 def by_host(figures: Iterable[Figures]) -> list[tuple[str, int, int]]:
-    """Return hosts with their number and the last day on which they were told, the most first."""
+    """Return hosts with their number of reports and the day of the last, most reported first."""
     found: dict[str, tuple[int, int]] = {}
     for run in figures:
         if run.table != CSP:

@@ -18,7 +18,7 @@ from consent_mw.core.counts import Count
 
 __all__ = ["visits"]
 
-#: Browser, system, weight, and how readily its people accept.
+#: Browser, system, weight, and acceptance rate.
 _DEVICES = (
     ("chrome", "windows", 210, 1.0),
     ("chrome", "android", 190, 1.15),
@@ -55,7 +55,7 @@ _PROVIDERS = {
     "zen.co.uk": 3,
     c.UNKNOWN: 90,
 }
-#: How many of those who grant a part grant a purpose.
+#: The share of partial grants that include a purpose.
 _LIKED = {"preferences": 0.75, "analytics": 0.55, "embeds": 0.5, "marketing": 0.2}
 #: From Monday to Sunday.
 _WEEK = (1.08, 1.1, 1.06, 1.02, 0.95, 0.84, 0.95)
@@ -71,15 +71,15 @@ def visits(
     seed: int = 1,
 ) -> Iterator[dict[Count, int]]:
     """
-    Yield what is counted on each day.
+    Yield the counts of each day.
 
     Args:
         first: The first day, as whole days since 1970-01-01 UTC.
         last: The last day.
         purposes: Ids of those that the banner asks for.
-        languages: Of the banner, the commonest first.
-        daily: Visits on a day, about.
-        seed: The same one makes the same visits.
+        languages: Languages of the banner, most common first.
+        daily: Approximate visits per day.
+        seed: The same seed gives the same visits.
     """
     chance = random.Random(seed)  # noqa: S311  (nothing here is secret)
     days = last - first + 1
@@ -120,7 +120,7 @@ def _day(
                 found.update(Count(day, c.PURPOSE, purpose, outcome) for purpose in purposes)
             elif outcome == c.PARTIAL and len(purposes) > 1:
                 found.update(Count(day, c.PURPOSE, purpose, outcome) for purpose in _part(purposes, chance))
-    # No address of a notice: it only has to look like one.
+    # Not the hash of a notice; it only has to look like one.
     revision = sha256(b"after" if changed else b"before").hexdigest()[:12]
     found[Count(day, c.REVISION, revision, c.ASKED)] += number
     found[Count(day, c.TOTAL, "", c.SHOWN)] += int(number * chance.uniform(2.1, 2.6))
@@ -130,7 +130,7 @@ def _day(
 
 
 def _part(purposes: Sequence[str], chance: random.Random) -> Sequence[str]:
-    """Return at least one purpose, and not all."""
+    """Return at least one purpose, but not all."""
     chosen = [purpose for purpose in purposes if chance.random() < _LIKED.get(purpose, 0.4)]
     if not chosen:
         return [chance.choice(purposes)]

@@ -23,12 +23,12 @@ from consent_mw.stats.schemes import SINGLES
 from consent_mw.stats.sentence import plain_sentence
 
 FORMAT = "consent_mw.stats.v1"
-#: What :func:`as_csv` can be asked for.
+#: The tables that :func:`as_csv` can return.
 TABLES = ("totals", "line", "purposes", *DIMENSIONS)
 
 
 def as_json(report: Report, *, labels: Mapping[str, str] | None = None) -> dict[str, object]:
-    """Return the report as what ``json.dumps`` takes: days as YYYY-MM-DD, rates from 0 to 1, changes in points."""
+    """Return the report as JSON data: days as YYYY-MM-DD, rates from 0 to 1, changes in percentage points."""
     return {
         "format": FORMAT,
         "smallest_cell": K,
@@ -60,10 +60,10 @@ def as_json(report: Report, *, labels: Mapping[str, str] | None = None) -> dict[
 
 def as_csv(report: Report, table: str) -> str:
     """
-    Return one table as CSV (RFC 4180) with a head line; rates from 0 to 1.
+    Return one table as CSV (RFC 4180) with a header line; rates from 0 to 1.
 
     Raises:
-        KeyError: ``table`` is none of TABLES.
+        KeyError: if ``table`` is not in TABLES.
     """
     if table not in TABLES:
         raise KeyError(table)
@@ -127,7 +127,7 @@ def _triple(rate: Rate | None) -> list[object]:
 
 
 def _cell(value: object) -> object:
-    """Keep a text from being a formula where a spreadsheet opens the file."""
+    """Escape a string that a spreadsheet would read as a formula."""
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return "'" + value
     return "" if value is None else value

@@ -1,13 +1,11 @@
 """
 The figures for Prometheus, in its text format; needs the extra ``metrics``.
 
-All are gauges over one period, made of published figures: a counter that goes
-up by one when somebody answers would tell a scraper who came between two
-scrapes. For the same reason nothing here says how many records wait for a
-seal, stand in the spool, or were appended, and the number of the last seal is
-not told either: on a quiet site each of these moves with one person. What is
-told of the running site is that its store answers, and how old the newest
-figures are; both move with no visit.
+All are gauges over one period, made from published figures: a counter that goes up by one with each answer would reveal
+to a scraper when a visitor answered. For the same reason no metric contains the number of records that are unsealed,
+spooled or appended, or the number of the last seal: on a quiet site each of these changes with a single person. The
+only metrics about the running site are whether its store answers, and the age of the newest figures; neither depends on
+a visit.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from consent_mw.stats.schemes import SINGLES
 __all__ = ["as_metrics"]
 
 _DAY = 86_400
-#: The columns that share out the visits; sums of them are left to the reader.
+#: The columns that divide the visits; sums of them are left to the user.
 _OUTCOMES = ("accept", "partial", "reject", "unanswered", *SINGLES)
 
 
@@ -30,7 +28,7 @@ def as_metrics(report: Report) -> tuple[str, str]:
     Return the metrics of a report and their content type.
 
     Raises:
-        ImportError: ``prometheus_client`` is not installed.
+        ImportError: if ``prometheus_client`` is not installed.
     """
     from prometheus_client import CONTENT_TYPE_LATEST  # the extra "metrics"
     from prometheus_client import CollectorRegistry

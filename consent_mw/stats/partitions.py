@@ -42,24 +42,24 @@ from consent_mw.stats.schemes import UNANSWERED
 from consent_mw.stats.schemes import UNGRANTED
 from consent_mw.stats.schemes import WITHOUT
 
-#: Schemes of dimensions, the finest first, with the days after which each may be used.
+#: Schemes of dimensions, finest first, with the days after which each may be used.
 _DIMENSION_SCHEMES = (
     ((GRANTED, REJECT, UNANSWERED), 0),
     ((GRANTED, UNGRANTED), PATIENCE),
     ((ANSWERED, UNANSWERED), PATIENCE),
     ((ASKED,), 3 * PATIENCE),
 )
-#: Of a week's visits, the share without a name at which more days are waited for.
+#: The share of a week's visits in unnamed rows above which a run waits for more days.
 _UNNAMED = 0.20
-#: A row with this share leaves too little beside it to wait for.
+#: If one row has this share, waiting for the others is not worthwhile.
 _NEARLY_ALL = 0.99
 
-#: The share of those who accept everything that a purpose needs to count as one that was there on all days.
+#: The share of full acceptances that must include a purpose for it to count as offered on all days.
 _OLD = 0.9
 
-#: What everybody knows of rows of two tables: who is in the first is in one of the others. Safari runs on Apple's
-#: systems, pages within an app on phones, and some browsers send the opt-out signal unless they are told not to.
-#: Those in the others and not in the first would follow by subtraction.
+#: Known dependencies between rows of two tables: visits in the first row are also in one of the others. Safari runs on
+#: Apple's systems, in-app browsers on phones, and some browsers send the opt-out signal by default. Visits in the
+#: others but not in the first would follow by subtraction.
 _WITHIN = (
     (BROWSER, OS, {"safari": ("ios", "macos"), "samsung-internet": ("android",), "in-app": ("ios", "android")}),
     (BROWSER, SIGNAL, {"brave": ("gpc",), "duckduckgo": ("gpc",)}),
@@ -70,7 +70,7 @@ _Rows = dict[str, dict[str, int]]
 
 def _due(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> list[Atom]:
     """Return the atoms that are left for a table: from its first count on, after its last run."""
-    # Counts by provider stand under the first day of their week, and are complete with the last.
+    # Counts by provider are dated on the first day of their week, and complete after the last.
     first = min((row.count.day for row in rows), default=0)
     return [atom for atom in atoms if atom.first > head and atom.last >= first] if rows else []
 
@@ -93,7 +93,7 @@ def beside_runs(
     newest = max(heads.values(), default=-1)
     for atom in atoms:
         told = [each for each in numbers if each.add(atom)]
-        # A number that comes late does not go back to a run that was published with the others.
+        # A late number is not added to a run that was already published.
         if told and atom.first > newest:
             cells = {("" if each.first == atom.first else str(each.first), each.name): each.number for each in told}
             used = {count: number for each in told for count, number in spent(each.taken).items()}
@@ -103,7 +103,7 @@ def beside_runs(
 
 
 class _Single:
-    """One number that stands alone, as it adds up."""
+    """The running sum of one stand-alone number."""
 
     def __init__(self, name: str, rows: Sequence[Counted], atoms: Sequence[Atom]) -> None:
         self.name = name
@@ -113,7 +113,7 @@ class _Single:
         self.begin()
 
     def begin(self) -> None:
-        """Start anew behind what was published."""
+        """Start after the published runs."""
         self.first = -1
         self.number = 0
         self.taken: list[Counted] = []
@@ -158,13 +158,13 @@ def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> I
 
 
 def _whole(run: Sequence[Atom]) -> dict[str, int]:
-    """Return what all atoms of a run tell, in the finest columns."""
+    """Return the finest columns that all atoms of a run have."""
     scheme = schemes.joined(atom.scheme for atom in run)
     return {column: sum(atom.tells(column) for atom in run) for column in scheme}
 
 
 def _is_new(whole: Mapping[str, int], row: Mapping[str, int]) -> bool:
-    """Return whether the purpose was not there on all days: many accepted everything, and that was not in it."""
+    """Return whether the purpose was not offered on all days: many full acceptances did not include it."""
     return ACCEPT in whole and row[ACCEPT] < _OLD * whole[ACCEPT]
 
 
@@ -173,8 +173,8 @@ def _named_purposes(whole: Mapping[str, int], sums: Mapping[str, Mapping[str, in
     found = {purpose: _purpose_cells(whole, row[ACCEPT], row[PARTIAL]) for purpose, row in sums.items()}
     named = {purpose: row for purpose, row in found.items() if min(row.values()) >= K}
     if ACCEPT in whole and len(named) == len(sums) > 2:
-        # Who grants a part grants one purpose or more, and not all: from all purposes together follows how many
-        # granted more than one, and how many lack more than one.
+        # A partial grant has at least one purpose, but not all: the purposes together reveal how many visits granted
+        # more than one, and how many lack more than one.
         granted = sum(row[PARTIAL] for row in named.values()) - whole[PARTIAL]
         lacked = sum(row[PARTIAL + WITHOUT] for row in named.values()) - whole[PARTIAL]
         if min(granted, lacked) < K:
@@ -186,7 +186,7 @@ def _purpose_cells(whole: Mapping[str, int], accepted: int, partly: int) -> dict
     """Split the column that holds the grants into those with the purpose and those without."""
     cells = {column: number for column, number in whole.items() if column != UNANSWERED}
     if ACCEPT in whole:
-        # To accept everything is to accept each purpose.
+        # Accepting everything includes each purpose.
         return cells | {PARTIAL: partly, PARTIAL + WITHOUT: whole[PARTIAL] - partly}
     (column,) = (name for name in whole if ACCEPT in schemes.ways(name))
     return cells | {column: accepted + partly, column + WITHOUT: whole[column] - accepted - partly}
@@ -251,13 +251,13 @@ def _table(
     days: int,
     hidden: frozenset[str],
 ) -> _Rows:
-    """Return the rows in the finest scheme in which any can be named; all of it as OTHER where none can."""
+    """Return the rows in the finest scheme in which any can be named; if none can, everything is OTHER."""
     if any(row[ASKED] or row[REJECT] for row in values.values()):
         possible = [each for each in _DIMENSION_SCHEMES if schemes.coarser(each[0], joint)]
-        # What is the finest there is needs no patience.
+        # The finest scheme needs no waiting.
         allowed = [scheme for at, (scheme, patience) in enumerate(possible) if at == 0 or days >= patience]
     else:
-        # Only those who granted something are counted by this table.
+        # This table counts only visits that granted something.
         allowed = [(GRANTED,)] if schemes.coarser((GRANTED,), joint) else [(ASKED,)]
     tried = [_named(run, scheme, values, hidden) for scheme in allowed]
     return next((rows for rows in tried if set(rows) != {OTHER}), tried[0])
@@ -275,8 +275,8 @@ def _named(
             named[value] = cells
     for cells in named.values():
         _take(rest, cells, -1)
-    # Nobody left is fine, and so are enough; else the smallest row that has a name gives it up. A row that is hidden
-    # for what it would tell is not alone in the rest.
+    # The rest must be empty or large enough; otherwise the smallest named row joins it. A row that is hidden for what
+    # it would reveal must not be alone in the rest.
     while named and (
         (any(rest.values()) and min(rest.values()) < K) or (hidden and len(values.keys() - named.keys()) < 2)
     ):
@@ -306,7 +306,7 @@ def _take(rest: dict[str, int], cells: Mapping[str, int], sign: int) -> None:
 
 
 def _telling(tables: Mapping[str, _Rows]) -> tuple[str, str] | None:
-    """Return the table and the row to hide, where rows of two tables leave a small cell between them."""
+    """Return the table and row to hide if rows of two tables differ by a small cell."""
     for inner, outer, within in _WITHIN:
         if inner not in tables or outer not in tables:
             continue
@@ -343,7 +343,7 @@ def _sum(row: Mapping[str, int], column: str) -> int | None:
 
 
 def _good(name: str, table: _Rows, values: Mapping[str, Mapping[str, int]]) -> bool:
-    """Return whether waiting for more days would hardly name more."""
+    """Return whether waiting for more days would hardly name more rows."""
     whole = sum(sum(row.values()) for row in table.values())
     unnamed = sum(table.get(OTHER, {}).values())
     if unnamed <= _UNNAMED * whole or (name == ISP and len(table) > 1):

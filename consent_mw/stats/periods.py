@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from consent_mw.core import days
 from consent_mw.core.days import iso
 
-#: No period is longer, in days: what is read for it is bounded.
+#: The longest period in days, which bounds what is read.
 LONGEST = 3660
 
 
 class PeriodError(ValueError):
-    """A period that nobody can look at; the text says what to write instead."""
+    """A period that is not valid; the message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A period that ends with yesterday: its id, its name for people, and its length in days."""
+    """A period that ends yesterday: its id, its display name, and its length in days."""
 
     id: str
     name: str
@@ -39,7 +39,7 @@ def day_of(text: str) -> int:
     Return the day that ``YYYY-MM-DD`` names.
 
     Raises:
-        PeriodError: it names none.
+        PeriodError: if it is not a date.
     """
     try:
         return days.day_of(text)
@@ -52,13 +52,13 @@ def chosen(today: int, *, preset: str = "", first: str = "", last: str = "") -> 
     Return the first and last day of a period.
 
     Args:
-        today: The period ends with the day before, as today is not complete.
+        today: The current day. Periods end the day before, since today is not complete.
         preset: The id of one of PRESETS; or, as in ``30d`` and ``6w``, any number of days or weeks.
         first: The first day as ``YYYY-MM-DD``; it wins over ``preset``.
-        last: The last day; yesterday where it is empty.
+        last: The last day; yesterday if it is empty.
 
     Raises:
-        PeriodError: the period is none, or longer than LONGEST.
+        PeriodError: if the period is not valid, or longer than LONGEST.
     """
     end = day_of(last) if last.strip() else today - 1
     begin = day_of(first) if first.strip() else end - _days(preset or DEFAULT.id) + 1

@@ -29,14 +29,14 @@ that are each other's complement. Such tables share their runs, and the differen
 least K as well.
 
 **Order.** A day may be published once it is complete: its last counts arrive within half an hour after midnight UTC
-(:data:`CLOSES`). Counts that come later belong to the next run; nothing that was published is corrected.
+(:data:`CLOSES`). Later counts belong to the next run; published figures are never corrected.
 
 **Concurrency.** :func:`plan` is a pure function of the raw counts and the published runs. Any process may call
 :func:`publish_due` at any time. The store takes a step only if its runs overlap none that are kept and the raw counts
 are still what the plan was made of. Of two processes one succeeds; the other plans anew.
 
-**What it does not promise.** That a run went on says that some cell was small the day before. Somebody who makes K -
-1 of K visits knows the last one. Noise would help against the second, at the price of figures that never add up.
+**What it does not promise.** The length of a run reveals that some cell was small the day before. Somebody who makes K
+- 1 of K visits learns the last one. Noise would help against the second, but then figures would never add up.
 
 ``docs/decisions/0008-published-figures.md`` has the argument in full. A test plays an adversary that combines all
 answers by linear algebra and looks for small cells.
@@ -75,7 +75,7 @@ __all__ = ["CLOSES", "plan", "publish_due"]
 CLOSES = 1800
 #: Figures per transaction: enough to be quick, few enough not to block other writers.
 BATCH = 250
-#: How often to plan anew after another process was faster.
+#: Most attempts to plan again after another process was faster.
 TRIES = 5
 #: Later than any day, within what every store can hold.
 _FOREVER = 2**31 - 1
@@ -89,7 +89,7 @@ class PublicationStore(Protocol):
         ...
 
     def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
-        """Keep the figures and forget the raw counters they were made of, all or nothing."""
+        """Store the figures and delete the raw counters they were made from, all or nothing."""
         ...
 
     def figures(self, first: int, last: int) -> list[Figures]:
@@ -184,7 +184,7 @@ def _by_table(raw: Mapping[Count, int], closed: int) -> dict[str, list[Counted]]
     """Return the counts of complete days by table, by the day at whose end they are complete."""
     rows: dict[str, list[Counted]] = {}
     for count, number in raw.items():
-        # Those by ISP stand under the Monday of their week.
+        # Counts by ISP are dated on the Monday of their week.
         day = count.day + 6 if count.table == ISP else count.day
         if day <= closed:
             rows.setdefault(count.table, []).append(Counted(day, count, number))

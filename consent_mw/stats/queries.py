@@ -48,26 +48,26 @@ from consent_mw.stats.schemes import COLUMNS
 from consent_mw.stats.schemes import GRANTED
 from consent_mw.stats.schemes import WITHOUT
 
-#: About as many points as a chart can show.
+#: Approximate number of points that a chart can show.
 POINTS = 120
 #: Days of one point, the smallest that keeps a chart under POINTS.
 _WIDTHS = (1, 7, 14, 28, 56, 112)
 
 
 def first_needed(first: int, last: int) -> int:
-    """Return the first day of what :func:`report` reads: the period before counts too."""
+    """Return the first day that :func:`report` reads, including the previous period."""
     return max(0, first - (last - first + 1))
 
 
 def report(figures: Iterable[Figures], *, first: int, last: int, revisions: Iterable[Mark] = ()) -> Report:
     """
-    Say everything about the days from ``first`` to ``last``.
+    Return the report on the days from ``first`` to ``last``.
 
     Args:
-        figures: Those of :func:`first_needed` to ``last``; others are passed over.
+        figures: The figures from :func:`first_needed` to ``last``; others are ignored.
         first: The first day of the period.
         last: Its last day.
-        revisions: Changes of the notice that are known beside those in the figures.
+        revisions: Known changes of the notice besides those in the figures.
     """
     start = first_needed(first, last)
     runs = _Runs(figures, start, last)
@@ -94,14 +94,14 @@ def report(figures: Iterable[Figures], *, first: int, last: int, revisions: Iter
 
 
 class _Runs:
-    """The figures by table, each by day."""
+    """The figures by table, in order of days."""
 
     def __init__(self, figures: Iterable[Figures], start: int, last: int) -> None:
         self._tables: dict[str, list[Figures]] = {}
         for run in figures:
             if start <= run.last <= last:
                 self._tables.setdefault(run.table, []).append(run)
-        # A purpose may have a table of its own, and so may a number that stands alone.
+        # Purposes and stand-alone numbers have separate tables.
         for name in [name for name in self._tables if name.startswith(f"{schemes.PURPOSE_TABLE}/")]:
             self._tables.setdefault(schemes.PURPOSE_TABLE, []).extend(self._tables.pop(name))
         for name in schemes.SINGLES:
@@ -111,7 +111,7 @@ class _Runs:
         self._days = {name: [run.last for run in runs] for name, runs in self._tables.items()}
         answers = self._tables.get(schemes.ANSWERS_TABLE, [])
         self._first = answers[0].first if answers else 0
-        # The columns of every scheme share out all visits.
+        # The columns of every scheme divide all visits.
         self._asked = [0, *accumulate(sum(run.cells.values()) for run in answers)]
 
     def between(self, name: str, first: int, last: int) -> list[Figures]:
@@ -120,7 +120,7 @@ class _Runs:
         return self._tables.get(name, [])[bisect_left(days, first) : bisect_right(days, last)]
 
     def asked(self, run: Figures) -> int | None:
-        """Return how many visits were asked in a run that is made of whole runs of answers, or None if unknown."""
+        """Return the visits asked in a run that consists of whole runs of answers, or None if unknown."""
         days = self._days.get(schemes.ANSWERS_TABLE, [])
         if not days or run.first < self._first or run.last > days[-1]:
             return None
@@ -128,7 +128,7 @@ class _Runs:
 
 
 class _Group:
-    """Runs that have the same cells, added up."""
+    """The sum of runs with the same cells."""
 
     __slots__ = ("asked", "cells", "days", "ends", "first", "last", "size")
 
@@ -174,7 +174,7 @@ def _told(scheme: tuple[str, ...], sums: Mapping[str, int], column: str) -> int 
 
 
 class _Answers:
-    """What runs of table "answers" come to."""
+    """The sums over runs of table "answers"."""
 
     def __init__(self, groups: Mapping[_Keys, _Group]) -> None:
         self._schemes: list[tuple[tuple[str, ...], dict[str, int], int]] = []
@@ -183,13 +183,13 @@ class _Answers:
             self._schemes.append((scheme, dict(zip(scheme, group.cells, strict=True)), group.days))
 
     def total(self, column: str) -> int | None:
-        """Return the sum of a column, or None where not every run tells it."""
+        """Return the sum of a column, or None if not every run has it."""
         told = [_told(scheme, sums, column) for scheme, sums, _ in self._schemes]
         known = [number for number in told if number is not None]
         return sum(known) if known and len(known) == len(told) else None
 
     def totals(self) -> dict[str, Total]:
-        """Return the sum of each column over the runs that tell it."""
+        """Return the sum of each column over the runs that have it."""
         found: dict[str, Total] = {}
         for column in COLUMNS:
             told = [(_told(scheme, sums, column), days) for scheme, sums, days in self._schemes]
@@ -199,7 +199,7 @@ class _Answers:
         return found
 
     def rate(self, column: str, of: str) -> Rate | None:
-        """Return the share of two columns over the runs that tell both."""
+        """Return the ratio of two columns over the runs that have both."""
         pairs = [(_told(scheme, sums, column), _told(scheme, sums, of)) for scheme, sums, _ in self._schemes]
         known = [(count, whole) for count, whole in pairs if count is not None and whole is not None]
         return wilson(sum(count for count, _ in known), sum(whole for _, whole in known))
@@ -249,7 +249,7 @@ class _Shares:
         self.first = -1
 
     def add(self, group: _Group, granted: int, answers: int, asked: int | None) -> None:
-        """Add runs; of no ``answers`` where they do not tell them."""
+        """Add runs; ``answers`` is None if they do not have them."""
         self.granted += granted
         self.days += group.days
         self.first = group.first if self.first < 0 else min(self.first, group.first)
@@ -262,7 +262,7 @@ class _Shares:
             self.asked += asked
 
     def point(self) -> Point:
-        """Return them as a point of a time line."""
+        """Return the shares as a point of a time line."""
         answers, visits = wilson(self.sure, self.answers), wilson(self.seen, self.asked)
         return Point(self.first, self.last, {GRANTED: self.granted}, answers, visits)
 
@@ -273,7 +273,7 @@ def _layout(keys: _Keys) -> tuple[tuple[str, tuple[int, ...], tuple[int, ...]], 
     found = []
     for purpose in dict.fromkeys(purpose for purpose, _ in keys):
         places = {column: at for at, (each, column) in enumerate(keys) if each == purpose}
-        # Those who granted it stand in a column named after those it was taken from; to accept is to grant it.
+        # Grants of a purpose are in a column named after the one that was split; accepting everything grants it.
         granted = tuple(at for column, at in places.items() if column == ACCEPT or column + WITHOUT in places)
         whole = schemes.parts(tuple(column for column in places if not column.endswith(WITHOUT)), ANSWERED)
         found.append((purpose, granted, tuple(places.values()) if whole else ()))
@@ -390,7 +390,7 @@ def _marks(runs: Iterable[Figures]) -> Iterator[Mark]:
 
 
 def _since(runs: _Runs, mark: Mark, start: int, last: int) -> dict[str, Since]:
-    """Compare what followed the mark with as many days before it, as far as both were published."""
+    """Compare the days after the mark with as many days before it, as far as both were published."""
     after = _period(runs, mark.first, last)
     before = _period(runs, max(start, 2 * mark.first - last - 1), mark.first - 1)
     earlier = {"": before.answers, **{purpose.id: purpose.answers for purpose in before.purposes}}

@@ -12,10 +12,10 @@ Z = 1.959963984540054
 @dataclass(frozen=True, slots=True)
 class Rate:
     """
-    A share, with its 95% interval by Wilson's score.
+    A share, with its 95% Wilson score interval.
 
     Args:
-        count: How many of ``of``; never more.
+        count: The numerator, at most ``of``.
         share, low, high: Between 0 and 1.
     """
 
@@ -42,7 +42,7 @@ class RateChange:
 
     @property
     def certain(self) -> bool:
-        """Whether it is more than noise: the interval leaves out zero."""
+        """Whether the change is significant: its interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 
@@ -56,7 +56,7 @@ def wilson(count: int, of: int) -> Rate | None:
     weight = Z * Z / of
     middle = (share + weight / 2) / (1 + weight)
     reach = Z * sqrt(share * (1 - share) / of + weight / (4 * of)) / (1 + weight)
-    # At the ends the formula gives them exactly; floating point would miss by a hair.
+    # At the ends the formula is exact; floating point would be slightly off.
     low = 0.0 if count == 0 else max(0.0, middle - reach)
     high = 1.0 if count == of else min(1.0, middle + reach)
     return Rate(count, of, share, low, high)

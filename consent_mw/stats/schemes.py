@@ -1,9 +1,9 @@
 """
-Schemes: what the columns of a published table stand for, and what follows from them together.
+Schemes: the meaning of the columns of a published table, and what can be derived from them.
 
 Every visit that was asked ended in one of four ways: everything was accepted, a part of it, nothing, or there was no
 answer. A scheme is a set of columns that divides these among them. Columns are merged if some are too small to be
-shown. What a scheme tells is what sums of its columns tell.
+shown. A number can be derived from a scheme if it is a sum of its columns.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WITHOUT = "_without"
 SINCE = "since"
 START = "start"
 
-#: Which of the four ways out a column stands for, as bits.
+#: The outcomes that a column covers, as bits.
 _BITS = {
     ACCEPT: 0b0001,
     PARTIAL: 0b0010,
@@ -71,13 +71,13 @@ __all__ = ["COLUMNS", "DIMENSIONS", "SCHEMES", "SINGLES", "coarser", "joined", "
 
 @cache
 def ways(column: str) -> tuple[str, ...]:
-    """Return the ways out that a column stands for."""
+    """Return the outcomes that a column covers."""
     return tuple(way for way in (ACCEPT, PARTIAL, REJECT, UNANSWERED) if _BITS[way] & _BITS[column])
 
 
 @cache
 def parts(scheme: tuple[str, ...], column: str) -> tuple[str, ...] | None:
-    """Return the columns of ``scheme`` whose sum is ``column``, or None where they do not tell it."""
+    """Return the columns of ``scheme`` whose sum is ``column``, or None if there are none."""
     want = _BITS[column]
     chosen = tuple(name for name in scheme if name in _BITS and _BITS[name] & ~want == 0)
     found = 0

@@ -1,5 +1,5 @@
 """
-Rates, changes and the summary sentence of a report, in any language, and no surer than the figures are.
+Rates, changes and the summary sentence of a report, in any language, with no more precision than the figures have.
 
 :func:`sentence` is the one place that puts figures into a sentence. Pages call it with their language; terminals and
 JSON with English, through :func:`plain_sentence`.
@@ -16,14 +16,14 @@ from consent_mw.stats.reports import Report
 from consent_mw.stats.words import ENGLISH
 from consent_mw.stats.words import Words
 
-#: The purpose that the sentence is about where it was published.
+#: The purpose that the sentence is about, if it was published.
 _FIRST_PURPOSE = "analytics"
-#: An interval wider than this says too little for a sentence without a warning, in points.
+#: Width of an interval, in points, above which the sentence needs a warning.
 _WIDE = 20.0
-#: An interval narrower than this makes a decimal worth reading.
+#: Width of an interval below which a decimal is significant.
 _NARROW = 0.04
 
-#: As the longest period to choose is: one of its years is a leap year.
+#: The longest period that can be chosen; it includes a leap year.
 _THREE_YEARS = 1096
 
 
@@ -33,7 +33,7 @@ def digits(rate: Rate) -> int:
 
 
 def percent(words: Words, rate: Rate, decimals: int = 0) -> str:
-    """Return the share in percent; 0% and 100% are only said of none and all."""
+    """Return the share in percent; 0% and 100% are used only for none and all."""
     shown = round(100 * rate.share, decimals)
     if shown >= 100 and rate.count < rate.of:
         return words.say("percent.most")

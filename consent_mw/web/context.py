@@ -1,7 +1,8 @@
 """
-What the pages under the mount need from the rest.
+The interfaces through which the pages under the mount use the rest of the site.
 
-:class:`WebContext` names it, :class:`SiteContext` is that of a running site; tests provide small doubles.
+:class:`WebContext` is the Protocol, :class:`SiteContext` its implementation for a running site; tests use small
+doubles.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Cookies(Protocol):
     """The part of :class:`consent_mw.cookies.choice.CookieJar` that the pages use."""
 
     def read(self, head: RequestHead) -> Record | NoRecord:
-        """Return the choice that the request carries, or why there is none."""
+        """Return the choice in the request, or the reason why there is none."""
         ...
 
     def set_cookie(self, record: Record, head: RequestHead) -> str:
@@ -36,7 +37,7 @@ class Cookies(Protocol):
         ...
 
     def readable(self, head: RequestHead) -> str | None:
-        """Return the class that the request's readable cookie names; empty without one, None where none can be told."""
+        """Return the class in the request's readable cookie; empty without a cookie, None if it is malformed."""
         ...
 
     def readable_cookie(self, value: str, head: RequestHead, *, age: int = 0) -> str:
@@ -44,15 +45,15 @@ class Cookies(Protocol):
         ...
 
     def name(self, head: RequestHead) -> str | None:
-        """Return the name of a cookie of ours for this host alone, or None where none may be kept."""
+        """Return the name of the choice cookie for this host alone, or None if no cookie may be set."""
         ...
 
     def names(self, head: RequestHead) -> tuple[str, ...]:
-        """Return the names under which the request may carry a choice."""
+        """Return the names of the cookies that may contain a choice."""
         ...
 
     def leftovers(self, head: RequestHead) -> list[str]:
-        """Return Set-Cookie values that take away what would stand beside a choice that subdomains share."""
+        """Return Set-Cookie values that delete cookies beside a choice that subdomains share."""
         ...
 
 
@@ -68,20 +69,20 @@ class Counting(Protocol):
         notice: BannerShown,
     ) -> None:
         """
-        Count an answer; whoever objected to it, and whatever is no visitor, is not counted.
+        Count an answer, unless the visitor objects to counting or is a bot.
 
         Args:
             head: The request that brought the answer.
-            remote: The address of the peer; it is looked up, and not kept.
+            remote: The IP address of the peer; it is looked up, but not stored.
             outcome: One of the answers of :mod:`consent_mw.core.counts`, or WITHDRAW.
             purposes: Ids of the purposes granted.
-            notice: What was answered.
+            notice: The banner that was answered.
         """
         ...
 
     def blocked(self, head: RequestHead, hosts: Iterable[str]) -> None:
         """
-        Count hosts that a Content-Security-Policy stopped.
+        Count hosts that a Content-Security-Policy blocked.
 
         Args:
             head: The request that brought the report.
@@ -95,7 +96,7 @@ class WebContext(Protocol):
 
     @property
     def records(self) -> Records:
-        """Where grants and withdrawals are proved, and the published figures are."""
+        """The store of the ledger and the published figures."""
         ...
 
     @property
@@ -105,7 +106,7 @@ class WebContext(Protocol):
 
     @property
     def counting(self) -> Counting | None:
-        """What counts the answers, or None where nothing is counted."""
+        """Counts the answers; None if nothing is counted."""
         ...
 
     @property
@@ -115,7 +116,7 @@ class WebContext(Protocol):
 
     @property
     def once(self) -> OneTime:
-        """What shows an embed for one view of a page."""
+        """Shows an embed for one view of a page."""
         ...
 
     def keys(self) -> tuple[str, ...]:
@@ -123,7 +124,7 @@ class WebContext(Protocol):
         ...
 
     def site(self) -> Site:
-        """Return the site as it is now; a site without declared services grows as they are seen."""
+        """Return the current site; one without declared services grows as they are discovered."""
         ...
 
     def notice(self) -> Notice:
@@ -165,7 +166,7 @@ class CurrentSite(Protocol):
 @dataclass(frozen=True, slots=True)
 class SiteContext:
     """
-    What the pages of a running site need.
+    The context of a running site.
 
     Args:
         records: Where grants and withdrawals are proved.

@@ -229,20 +229,20 @@ def to_expire(site: Site, granted: frozenset[str], seen: Sequence[str]) -> tuple
 
 
 def _globs(services: Iterable[Service]) -> Globs[bool]:
-    """Return what the names of the services' cookies fit."""
+    """Return the globs of the services' cookie names."""
     return Globs((glob, True) for service in services for glob in service.cookies)
 
 
 def safe_back(text: str, root: str, home: str) -> str:
     """
-    Return the path to go back to, or ``home`` where ``text`` is not a path of this site.
+    Return the path to go back to, or ``home`` if ``text`` is not a path of this site.
 
     A browser takes ``//host``, ``/\\host`` and what follows a stripped tab or
     newline for another host (URL Standard, section 4.4), so none of them
-    passes. What only takes forms cannot be opened, so it is no place to go to.
+    passes. A path that only accepts forms cannot be opened, so it is not a valid target.
 
     Args:
-        text: What the form or the link said.
+        text: The path in the form or link.
         root: The mount's full path.
         home: The path of the site's first page.
     """

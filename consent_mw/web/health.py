@@ -13,9 +13,9 @@ JSON in both cases:
 ``problems``   one sentence for each thing that is wrong, with the remedy
 =============  =======================================================================================
 
-Anybody may ask, so nothing here names a machine, a file or an error of the store, and nothing is counted: on a quiet
-site, each number that grows would tell of one visitor. ``consent-mw spool status`` has the numbers. The store is asked
-at most every two seconds, however often somebody calls.
+Anybody may request it, so it contains no machine names, files or error messages, and no counts: on a quiet site, each
+growing number would reveal a single visitor. ``consent-mw spool status`` has the numbers. The store is queried at most
+every two seconds, however often somebody asks.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from consent_mw.proof.retention import clock_difference
 from consent_mw.records.spool import SpooledRecords
 from consent_mw.web.context import WebContext
 
-#: Seconds for which an answer stands.
+#: Seconds for which an answer is cached.
 KEPT = 2.0
 
 
 class Health:
     """
-    What is known of one process; threads may share it.
+    The health of one process; threads may share it.
 
     Args:
         monotonic: Seconds that only go forward.
@@ -54,7 +54,7 @@ class Health:
         self._answer: dict[str, object] = {}
 
     def report(self) -> dict[str, object]:
-        """Return what holds now, or held two seconds ago; never raises."""
+        """Return the current state, at most two seconds old; never raises."""
         with self._lock:
             now = self._monotonic()
             if now - self._asked >= KEPT:

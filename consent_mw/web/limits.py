@@ -1,17 +1,17 @@
 """
-How often one client may write: grants into the ledger, reports into the counts.
+Rate limits per client: for grants in the ledger and reports in the counts.
 
-Anybody can post a grant with a script, and each is a row that is kept for years. So one address gets a bucket of
-tokens: a grant takes one, and an hour fills the bucket again. A grant without a token is refused, as if the store could
-not take it; nothing that was chosen before changes, and refusals and withdrawals always count.
+Theory of operation. Anybody can post grants with a script, and each is a row that is kept for years. So each IP address
+has a token bucket: a grant takes one token, and the bucket refills in an hour. A grant without a token is refused, as
+if the store had failed: the earlier choice stays, and refusals and withdrawals always count.
 
-Limits, stated: the buckets are in the memory of one process, so several workers together allow as many times more, and
-a restart fills them. Only keyed hashes of addresses are kept, under a key that lives as long as the process. IPv6
-clients are told apart by the first 56 bits, which is what a provider gives to a household. Whoever has many addresses
-is bounded for each of them.
+Limits: the buckets are in the memory of one process, so several workers together allow a multiple, and a restart
+refills them. Only keyed hashes of addresses are kept, with a key that lives as long as the process. IPv6 clients are
+distinguished by the first 56 bits, which providers assign to a household. A client with many addresses is limited for
+each of them.
 
-Behind a proxy of which ``trusted_proxies`` says nothing, all visitors have its address. If that is one of a private
-network, its bucket is ten times as large, and the address that it adds to ``X-Forwarded-For`` gets one of its own. A
+Behind a proxy that ``trusted_proxies`` does not include, all visitors have the proxy's address. If that is a private
+address, its bucket is ten times as large, and the address that it appends to ``X-Forwarded-For`` gets its own bucket. A
 log line names the setting when a bucket is empty.
 """
 
@@ -36,14 +36,14 @@ logger = logging.getLogger("consent_mw.web")
 
 #: Seconds in which an empty bucket fills.
 WINDOW = 3600.0
-#: Clients that are remembered, and bytes of them; beyond these the one that wrote longest ago is forgotten.
+#: Limits of the cache of buckets, in clients and bytes; beyond these the least recently active client is dropped.
 _CLIENTS = 20_000
 _CLIENT_BYTES = 8_000_000
-#: How much larger the bucket of an undeclared proxy is: it speaks for many visitors.
+#: Factor for the bucket of an undeclared proxy, which serves many visitors.
 _PROXY = 10
-#: Bits of an IPv6 address that tell clients apart.
+#: Bits of an IPv6 address that distinguish clients.
 _PREFIX = 56
-#: Characters of an address that are looked at.
+#: Most characters of an address that are read.
 _LONGEST = 64
 
 
@@ -53,7 +53,7 @@ class ClientLimit:
 
     Args:
         clock: Seconds that only go forward.
-        key: What the hashes of addresses are keyed with.
+        key: The key for the hashes of addresses.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, key: bytes = b"") -> None:
@@ -94,7 +94,7 @@ class ClientLimit:
             return True
 
     def _warn(self, now: float, what: str, an_hour: int) -> None:
-        """Log that a client reached its limit, once an hour: the log is for the owner, not for who fills it."""
+        """Log that a client reached its limit, at most once an hour, so that clients cannot flood the log."""
         if now - self._warned >= WINDOW:
             self._warned = now
             logger.error(
@@ -106,7 +106,7 @@ class ClientLimit:
 
 
 def clients_of(remote: str, head: RequestHead, proxies: int) -> list[tuple[str, int]]:
-    """Return whom a request counts for, and how many clients each stands for."""
+    """Return the clients that a request counts for, each with the factor of its bucket."""
     address = address_of(remote, head, proxies) or remote
     if proxies or not _is_private(address):
         return [(_network(address), 1)]

@@ -35,7 +35,7 @@ _POLICY = (
     "base-uri 'none'"
 )
 _OWN_FRAME = "; frame-ancestors 'self'"
-#: What picture stands for a kind of service: see the templates.
+#: The icon for each kind of service; see the templates.
 _GLYPHS = {
     **dict.fromkeys(("video", "audio"), "play"),
     "maps": "map",
@@ -56,7 +56,7 @@ def register(app: Flask, context: WebContext) -> None:
         asked_by = visit.head.header("sec-fetch-site")
         stranger = asked_by in ("cross-site", "same-site")
         if stranger:
-            # In a page that we do not know nobody may be led to a click: it says what is missing, and no more.
+            # In an unknown page nobody may be tricked into a click, so the panel only states what is missing.
             view = replace(view, allow="")
         back = visit.back(_referring_path(visit.head))
         body = render_template(
@@ -69,8 +69,8 @@ def register(app: Flask, context: WebContext) -> None:
             glyph=_GLYPHS.get(view.kind, "box"),
         )
         answer = Response(body)
-        # The page around it, which is ours, may itself stand in a page of somebody else's, or in a sandbox: there a
-        # policy about ancestors would make a browser's error page of this one.
+        # The page around it, which is ours, may itself be framed by another site, or sandboxed: there a frame-ancestors
+        # policy would replace this page with a browser's error page.
         known = stranger or asked_by == "same-origin"
         answer.headers["Content-Security-Policy"] = _POLICY if known else _POLICY + _OWN_FRAME
         answer.headers["Vary"] = "Sec-Fetch-Site"
@@ -105,7 +105,7 @@ def _way(site: Site) -> str:
 
 
 def _referring_path(head: RequestHead) -> str:
-    """Return path and query of the page around the frame, if the browser sends them."""
+    """Return path and query of the page that contains the frame, if the browser sends them."""
     try:
         parts = urlsplit(head.header("referer") or "")
     except ValueError:

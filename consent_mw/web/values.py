@@ -42,7 +42,7 @@ _MAIL = re.compile(r"[^\s@:\"<>]+@[^\s@/:]+\.[^\s@/:]+")
 
 #: Most ids in one placeholder; no element is held for more.
 _PLACEHOLDER_LIMIT = 8
-#: So many purposes the sheet of the pages can tell apart.
+#: Most purposes that the style sheet of the pages can distinguish.
 _TOLD_APART = 12
 
 
@@ -64,7 +64,7 @@ class ServiceView:
     vendor: str
     description: str
     facts: tuple[Fact, ...]
-    #: The other purposes that it serves.
+    #: Its other purposes.
     also: str
     checked: bool
     #: True if it runs because of a purpose, not because of its own switch.
@@ -150,7 +150,7 @@ class Pages:
         self._labels = {purpose.id: purpose_label(purpose, lang, site) for purpose in offered(site)}
 
     def fill(self, key: str, **values: str) -> str:
-        """Return a text with values in place of the names in braces."""
+        """Fill in the placeholders of a text."""
         return fill(self.say[key], **values)
 
     def state(self) -> StateView:
@@ -291,7 +291,7 @@ class Pages:
                 yield Fact(say[key], re.sub(r"^https?://(www\.)?", "", address), href(address))
 
     def responsible(self) -> tuple[Fact, ...]:
-        """Return who is responsible for the site, as configured."""
+        """Return the controller and the other facts about the site, as configured."""
         said = (
             ("page.controller", self.site.controller),
             ("page.contact", self.site.contact),
@@ -362,7 +362,7 @@ class Pages:
 
 
 def href(text: str) -> str:
-    """Return an address that is safe to link to (a web page, a path of the site, or mail); else an empty text."""
+    """Return a URL that is safe to link to (a web page, a path of the site, or mail); else an empty string."""
     if re.match(r"https?://[^\s/]", text, re.IGNORECASE) or re.match(r"/(?![/\\])", text):
         return text
     if text.lower().startswith("mailto:"):

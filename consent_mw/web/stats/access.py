@@ -1,8 +1,8 @@
 """
-Who may see the consent rates: nobody, until the owner configures a way in.
+Access to the consent rates: nobody has it until the owner configures it.
 
-The ways are those of :class:`~consent_mw.core.model.StatsAccess`; any one is enough. They are tried in this order, and
-the numbers are repeated in the code. Whatever cannot be understood counts as a no.
+Any one of the methods in :class:`~consent_mw.core.model.StatsAccess` is enough. They are tried in this order; the
+numbers are repeated in the code. Anything malformed counts as a no.
 
 (1) The bearer token, for JSON, CSV and metrics only. Kept as a SHA-256, since
     a token of 256 random bits needs no slow hash.
@@ -15,8 +15,8 @@ the numbers are repeated in the code. Whatever cannot be understood counts as a 
     lets anybody in: an exception does not, and neither does the coroutine of
     a check that was written for another kind of server.
 
-Password guesses are slowed down for everybody together, per process, so that no address is kept. Somebody who keeps
-guessing can keep the owner from logging in; sessions, the token and the check still work.
+Password guesses are throttled for everybody together, per process, so that no IP address is stored. Somebody who keeps
+guessing can stop the owner from logging in; sessions, the token and the check still work.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class Gate:
         if not site.stats.password:
             return None
         try:
-            # Takes as long for every wrong password as for the right one.
+            # This takes as long for a wrong password as for the right one.
             right = check_password_hash(site.stats.password, password)
         except (ValueError, TypeError):
             logger.error("the setting stats.password is no hash: write what `consent-mw stats passwd` prints")
