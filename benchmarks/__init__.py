@@ -1,5 +1,5 @@
 """
-Measurements of consent_mw beside its peers: ``make bench``, or ``python -m benchmarks --help``.
+Benchmarks of consent_mw and comparable software: ``make bench``, or ``python -m benchmarks --help``.
 
-Figures of one run belong together; between machines, compare the ratios.
+Compare figures only within one run; between machines, compare ratios.
 """

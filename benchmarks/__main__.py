@@ -1,4 +1,4 @@
-"""Measure everything and print it: ``python -m benchmarks --help``."""
+"""Run the benchmarks and print the results: ``python -m benchmarks --help``."""
 
 from __future__ import annotations
 

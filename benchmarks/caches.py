@@ -1,7 +1,8 @@
 """
-Real caches before a site: nginx and Varnish on loopback ports, set up as docs/caching.md says, and a fast client.
+Real caches in front of a site: nginx and Varnish on loopback ports, configured as in docs/caching.md, and a fast
+client.
 
-The snippets are taken from the document itself, so that what owners copy is what runs here.
+The configurations are read from the document itself, so that the ones that owners copy are tested here.
 """
 
 from __future__ import annotations

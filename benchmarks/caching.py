@@ -1,8 +1,8 @@
 """
-Visitors with different choices through real caches: which pages reach the wrong one, and how many the cache answers.
+Visitors with different choices behind real caches: pages that reach the wrong visitor, and the hit rate of the cache.
 
-Some threads ask in turn for pages at random, each as one of several visitors at random, over connections that these
-share. A page is looked at: what a visitor did not grant must be held in it, what was granted must not.
+Several threads request random pages as random visitors, over shared connections. Each page is checked: services that
+the visitor did not grant must be held in it, and granted ones must not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The site that :mod:`benchmarks.caching` puts behind caches: some pages that say how long they may be kept."""
+"""The site behind the caches of :mod:`benchmarks.caching`: some pages with cache lifetimes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
-What counting adds to a page view, beside the time that the page itself takes in this process.
+The cost of counting per page view, compared with the time of the page itself in this process.
 
-Processor time of the thread that serves the page, by the kernel's count: what
-name servers take is waited for by nobody, and left out by answering at once.
+It is the CPU time of the thread that serves the page, as counted by the kernel. No visitor waits for name servers, so
+they are replaced by immediate answers.
 """
 
 from __future__ import annotations

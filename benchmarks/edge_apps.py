@@ -1,5 +1,5 @@
 """
-The same four answers by every framework that has an edge of its own, bare and wrapped: ``make("flask", True)``.
+The same four responses on every supported framework, bare and wrapped: ``make("flask", True)``.
 
 ``/json`` is 1 KB that no edge touches, ``/page`` 50 KB at once, ``/stream`` 500 KB in pieces, and ``/slow`` a page
 whose application waits between its two pieces.

@@ -1,4 +1,4 @@
-"""The addresses of the Django site that is measured."""
+"""The URLs of the Django site that is measured."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What the middleware adds to a request on each edge, as a ratio, and what it does to the first byte of a slow page.
+The overhead of the middleware on each edge, as a ratio, and its effect on the time to first byte of a slow page.
 
 As in :mod:`benchmarks.overhead` two servers of one worker run side by side, the same site bare and wrapped.
 """

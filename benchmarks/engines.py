@@ -1,10 +1,9 @@
 """
-The engines that are compared: each does the work of :mod:`benchmarks.work` in its own best way.
+The engines that are compared: each does the work of :mod:`benchmarks.work` in the way that suits it best.
 
-An engine takes a matcher once and then pages, and returns the new page and
-the number of elements that it held. html.parser and lolhtml write the page
-anew piece by piece; BeautifulSoup and lxml build a tree and serialise it,
-which no proxy could do to somebody else's page, but which is what people use.
+An engine takes a matcher once and then pages, and returns the new page and the number of held elements. html.parser and
+lolhtml rewrite the page piece by piece. BeautifulSoup and lxml build a tree and serialise it; no proxy could do that to
+somebody else's page, but people commonly use them.
 """
 
 from __future__ import annotations

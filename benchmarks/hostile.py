@@ -1,8 +1,8 @@
 """
-What hostile input costs: time for n, 2n and 4n of each shape, and the most memory at once.
+The cost of hostile input: time for sizes n, 2n and 4n of each shape, and peak memory.
 
-``python -m benchmarks.hostile`` prints the table. ``tests/attacks/test_costs.py`` looks at the same shapes,
-with more room for a busy machine.
+``python -m benchmarks.hostile`` prints the table. ``tests/attacks/test_costs.py`` tests the same shapes, with more
+tolerance for a busy machine.
 """
 
 from __future__ import annotations

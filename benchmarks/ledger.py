@@ -1,5 +1,5 @@
 """
-What proving consent costs: acknowledged grants per second under gunicorn, beside a view that keeps nothing.
+The cost of proving consent: acknowledged grants per second under gunicorn, compared with a view that stores nothing.
 
 Four sync workers serve the same site twice: once with a store, once with
 records that take everything and keep nothing, so that the difference is the

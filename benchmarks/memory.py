@@ -1,8 +1,8 @@
 """
 Memory while one page of a gigabyte streams through the rewriter.
 
-``python -m benchmarks.memory 1000`` streams 1000 MB in a process of its own
-and prints the figures as JSON; :func:`measure` starts that process.
+``python -m benchmarks.memory 1000`` streams 1000 MB in a separate process and prints the figures as JSON;
+:func:`measure` starts that process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""consent_mw's own rewriter as an engine: the one place here that knows its interface."""
+"""consent_mw's own rewriter as an engine: the only module here that knows its interface."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """
-Pages to measure with: made here with a fixed seed, or read from a folder.
+Pages for the benchmarks: generated with a fixed seed, or read from a folder.
 
-A made page looks like a page of a shop or a news site: navigation, cards with
-responsive images and inline icons, tables, comments, structured data, own
-scripts, and ten trackers in the places where owners paste them.
+A generated page resembles a shop or a news site: navigation, cards with responsive images and inline icons, tables,
+comments, structured data, own scripts, and ten trackers in the usual places.
 """
 
 from __future__ import annotations

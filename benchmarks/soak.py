@@ -1,10 +1,10 @@
 """
-Mixed traffic for a long time, and what it leaves behind: ``python -m benchmarks.soak --minutes 30``.
+A soak test with mixed traffic, which looks for leaks: ``python -m benchmarks.soak --minutes 30``.
 
-gunicorn and Uvicorn serve one site each, both wrapped. Visitors look at pages, choose, withdraw, erase, send
-nonsense, read long streams and leave in their midst; the application fails before and after its first byte. Memory,
-open files and threads of the processes that serve are sampled while it goes on, and counted once before and once
-after it, when nobody is there. The run fails where they have grown, or where one answer was not as it should be.
+gunicorn and Uvicorn serve one site each, both wrapped. Visitors view pages, choose, withdraw, erase, send nonsense,
+read long streams and disconnect half-way; the application fails before and after its first byte. Memory, open files and
+threads of the server processes are sampled during the run, and measured before and after it without load. The run fails
+if they have grown, or if a response was wrong.
 """
 
 from __future__ import annotations

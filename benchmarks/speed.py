@@ -1,5 +1,5 @@
 """
-Speed of the rewriter beside other libraries: rounds of every engine on every page, medians of the rounds.
+Speed of the rewriter compared with other libraries: medians over rounds of every engine on every page.
 
 *Cold* is a page met for the first time: the matcher and the engine were made
 a moment before and have seen one line, so that no cache of theirs holds

@@ -1,9 +1,8 @@
 """
-The bytes that the notice adds to a page, part by part, for a visitor who has not decided and for two who have.
+The bytes that the notice adds to a page, by part, for a visitor who has not decided and for two who have.
 
-Each part is compressed by itself, and all of them together, which is what
-counts: together they share words. Files are those that a page asks for once
-and that browsers then keep.
+Each part is compressed separately, and all of them together; the latter counts, since they share words. Files are those
+that a page requests once and that browsers then cache.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-The work that every engine does on a page, so that the figures compare engines and not tasks.
+The work that every engine does on a page, so that the benchmark compares engines, not tasks.
 
 Visit every tag; match the addresses of attributes that fetch, the code of
 handlers and inline scripts, and held addresses in styles, all with the one

@@ -1,7 +1,6 @@
 """
-A shop to try consent_mw on, and a farm that stands in for the trackers it is tagged with.
+A demo shop for consent_mw, and a tracker farm that stands in for the vendors of its tags.
 
-Start both with ``python -m demo_site``. Everything stays on this machine: the
-vendors' hosts are played by ``HOST.localhost``, which browsers resolve to the
-loopback address themselves.
+Start both with ``python -m demo_site``. Everything stays on this machine: ``HOST.localhost`` stands in for each
+vendor's host, and browsers resolve it to the loopback address themselves.
 """

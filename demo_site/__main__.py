@@ -19,7 +19,7 @@ from demo_site.shop import make_visits
 
 SHOP_PORT = 8000
 FARM_PORT = 8001
-#: Days of made-up visits behind the consent rates.
+#: Days of synthetic visits for the consent rates.
 MADE_UP_DAYS = 28
 
 
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
                 records = _records(options.records, stack)
                 make_visits(records, MADE_UP_DAYS)
                 shop = create_held_app(farm_server.port, records)
-                # Before its folder goes away.
+                # Close it before its folder is removed.
                 stack.callback(shop.extensions["consent_mw"].close)
             shop_server = stack.enter_context(serve_near(shop, options.shop))
         except OSError as error:

@@ -1,10 +1,9 @@
 """
-The tracker farm: plays every vendor that the shop is tagged with, and shows each hit it gets.
+The tracker farm: stands in for every vendor whose tag the shop has, and shows each hit that it receives.
 
-Under a vendor's stand-in host it answers as the vendor would, with scripts
-that set cookies and send more hits. Under ``farm.localhost`` (or any other
-name) it is its own page: a counter for each vendor, live through server-sent
-events, and by reloading where scripts are off. Nothing is written anywhere.
+Under a vendor's stand-in host it answers like the vendor, with scripts that set cookies and send more hits. Under
+``farm.localhost`` (or any other name) it shows a counter for each vendor, live through server-sent events, or by
+reloading without JavaScript. Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ GIF = (
     b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
 
-#: What each host answers with, by the start of its path; an image where none fits.
+#: The responses of each host, by path prefix; the default is an image.
 SCRIPTS = {
     ("www.googletagmanager.com", "/gtag/js"): "gtag.js",
     ("www.googletagmanager.com", "/gtm.js"): "gtm.js",
@@ -65,7 +64,7 @@ _TYPES = {"js": "text/javascript; charset=utf-8", "html": "text/html; charset=ut
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One request that reached the farm: ``told`` is what the vendor learned from it."""
+    """One request that reached the farm; ``told`` is what the vendor learned from it."""
 
     at: float
     vendor: str
@@ -205,7 +204,7 @@ class Farm:
         return Response("There is nothing here.\n", status=404, content_type="text/plain; charset=utf-8")
 
     def _live(self) -> Iterator[str]:
-        """Yield the board as server-sent events, each time it looks different."""
+        """Yield the board as server-sent events, whenever it changes."""
         shown = ""
         yield "retry: 1000\n\n"
         while True:
@@ -218,7 +217,7 @@ class Farm:
                 shown = board
                 yield "".join(f"data: {line}\n" for line in board.splitlines()) + "\n"
             else:
-                yield ": still here\n\n"  # a write is how a server learns that the reader has gone
+                yield ": still here\n\n"  # only a write reveals to the server that the client has disconnected
             with self._changed:
                 if self._edition == edition:
                     self._changed.wait(BAR_SECONDS)
@@ -240,7 +239,7 @@ class Farm:
 
 
 def _timeline(hits: Iterable[Hit], now: float) -> list[int]:
-    """Return how many hits fell into each of the last ``TIMELINE_BARS`` spans, the present last."""
+    """Return the number of hits in each of the last ``TIMELINE_BARS`` spans, the current one last."""
     bars = [0] * TIMELINE_BARS
     latest = int(now // BAR_SECONDS)
     for hit in hits:
@@ -262,5 +261,5 @@ def _told(request: Request) -> tuple[tuple[str, str], ...]:
 
 
 def _identifier(text: str) -> str:
-    """Return ``text`` where it is a plain id, and "" otherwise, so that it may stand in a script."""
+    """Return ``text`` if it is a plain id, otherwise "", so that it is safe in a script."""
     return text if text and len(text) < 40 and all(c.isascii() and (c.isalnum() or c in "-_") for c in text) else ""

@@ -1,4 +1,4 @@
-"""What the shop sells. Prices are whole pounds."""
+"""The shop's products. Prices are in whole pounds."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """
-Take the pictures of the documents anew: ``python -m demo_site.screenshots``.
+Retake the screenshots in the documentation: ``python -m demo_site.screenshots``.
 
-``--banner FOLDER`` takes others instead, for looking at: the notice in every
-layout, light and dark, on a phone and on a desktop, in languages that are
-short, long, read from the right, or written without spaces.
+``--banner FOLDER`` takes pictures for review instead: the notice in every layout, light and dark, on a phone and on a
+desktop, in languages with short words, long words, right-to-left script, and no spaces.
 
 Needs Chromium and the ``audit`` extra (playwright); ``CONSENT_MW_CHROMIUM``
 names another browser than ``/usr/bin/chromium``.
@@ -52,7 +51,7 @@ def main() -> int:
     parser.add_argument("--banner", metavar="FOLDER", type=Path, help="take pictures of the notice in every look")
     wanted = parser.parse_args()
     path = os.environ.get("CONSENT_MW_CHROMIUM", "/usr/bin/chromium")
-    # The sandbox cannot be had as root, which is what a container runs as.
+    # Chromium's sandbox does not work as root, the usual user in a container.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     if wanted.banner:
         with sync_playwright() as playwright:
@@ -78,7 +77,7 @@ def main() -> int:
 
 
 def take_banners(browser: Browser, folder: Path) -> int:
-    """Take a picture of the shop's notice in every look; return how many."""
+    """Take a picture of the shop's notice in every variant; return their number."""
     gallery = Gallery(config.load(CONFIG), LANGUAGES, today=0)
     folder.mkdir(parents=True, exist_ok=True)
     page = browser.new_page()

@@ -1,4 +1,4 @@
-"""Small loopback servers that start at once, log nothing and stop when told."""
+"""Small loopback servers that start at once, log no requests and can be stopped."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PORTS_TO_TRY = 50
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """A handler that leaves the terminal to the addresses; errors are still printed."""
+    """A handler that logs no requests; errors are still printed."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing about a request that was answered."""
+        """Do not log a request."""
 
 
 class Server:
@@ -34,7 +34,7 @@ class Server:
         port: The port, or 0 for any free one.
 
     Raises:
-        OSError: The port is taken.
+        OSError: if the port is in use.
     """
 
     def __init__(self, app: WSGIApplication, port: int = 0) -> None:
@@ -54,7 +54,7 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
-        """Take no more requests and give the port back."""
+        """Stop accepting requests and release the port."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -70,10 +70,10 @@ class Server:
 
 def serve_near(app: WSGIApplication, wanted: int) -> Server:
     """
-    Serve on ``wanted``, or on the next port that nobody listens on; 0 takes any.
+    Serve on ``wanted``, or on the next free port; 0 takes any.
 
     Raises:
-        OSError: Fifty ports in a row are taken.
+        OSError: if fifty ports in a row are in use.
     """
     if wanted == 0:
         return Server(app)
@@ -86,7 +86,7 @@ def serve_near(app: WSGIApplication, wanted: int) -> Server:
 
 
 def _answers(port: int) -> bool:
-    """Tell whether somebody listens on ``port`` under IPv6, which a browser tries first for ``localhost``."""
+    """Return whether a server listens on ``port`` under IPv6, which browsers try first for ``localhost``."""
     with suppress(OSError), socket.create_connection(("::1", port), timeout=0.2):
         return True
     return False

@@ -1,7 +1,7 @@
 """
-Portrait Shop: a small shop for photo software, tagged the way real shops are.
+Portrait Shop: a small shop for photo software, with tags like those of real shops.
 
-``create_app`` is the shop as its owner wrote it, every tag live.
+``create_app`` is the shop as its owner wrote it, with all tags active.
 ``create_held_app`` is the same shop with consent_mw around it. The only
 difference between the two is one line.
 """
@@ -107,14 +107,14 @@ def create_app(farm_port: int) -> Flask:
 
 def settings(records: Path) -> dict[str, object]:
     """
-    Return the settings of ``consent.toml``, with the records in a folder, and the owner's pages open to everybody.
+    Return the settings of ``consent.toml``, with the records in a folder and the consent rates open to everybody.
 
     Args:
         records: An existing folder for the consent records and the signing key.
     """
     found = tomllib.loads(CONFIG.read_text("utf-8"))
     found["site"]["records"] = f"sqlite:///{records / 'consent.db'}"
-    # The demo listens on this machine only, and its figures are made up. A real shop asks who is there.
+    # The demo listens only on this machine, and its figures are synthetic. A real shop restricts access.
     found["stats"] = {"check": lambda environ: True}
     return found
 
@@ -124,10 +124,10 @@ def create_held_app(farm_port: int, records: Path) -> Flask:
     Return the shop inside consent_mw, set up by ``consent.toml``.
 
     Args:
-        farm_port: Where the farm listens.
+        farm_port: The port of the farm.
         records: As for :func:`settings`.
     """
-    from consent_mw import ConsentMiddleware  # here, so that the bare shop shows itself to need nothing of it
+    from consent_mw import ConsentMiddleware  # imported here, so that the bare shop does not depend on it
 
     app = create_app(farm_port)
     held = ConsentMiddleware(app.wsgi_app, settings(records))
@@ -137,7 +137,7 @@ def create_held_app(farm_port: int, records: Path) -> Flask:
 
 
 def make_visits(records: Path, days: int) -> bool:
-    """Fill empty records with made-up visits, as ``consent-mw demo-data`` does; return whether they were empty."""
+    """Fill empty records with synthetic visits, as ``consent-mw demo-data`` does; return whether they were empty."""
     from consent_mw import config
     from consent_mw.cli import Owner
     from consent_mw.cli import main

@@ -1,4 +1,4 @@
-"""The vendors whose tags the shop carries, and the local addresses that stand in for their hosts."""
+"""The vendors whose tags the shop has, and the local addresses that stand in for their hosts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ STAND_IN = ".localhost"
 @dataclass(frozen=True, slots=True)
 class Vendor:
     """
-    A party that the farm plays.
+    A vendor that the farm stands in for.
 
     Args:
         id: Its name in addresses and tests.
         name: Its name for people.
         role: What it does for the shop, in a few words.
-        hosts: ``host`` or ``host/path?query-prefix``; the longest that fits a request wins.
-        necessary: True where it runs without consent.
+        hosts: ``host`` or ``host/path?query-prefix``; the longest match wins.
+        necessary: Whether it runs without consent.
     """
 
     id: str
@@ -80,12 +80,12 @@ VENDORS = (
 
 
 def address(host: str, farm_port: int) -> str:
-    """Return the origin that plays the vendor host ``host``, without a slash at its end."""
+    """Return the local origin for the vendor host ``host``, without a trailing slash."""
     return f"http://{host}{STAND_IN}:{farm_port}"
 
 
 def played_host(host_header: str) -> str:
-    """Return the vendor host that a Host header stands for, or "" where it is the farm itself."""
+    """Return the vendor host for a Host header, or "" for the farm itself."""
     name = host_header.rsplit(":", 1)[0].lower()
     if not name.endswith(STAND_IN):
         return ""
@@ -94,7 +94,7 @@ def played_host(host_header: str) -> str:
 
 
 def vendor_of(host: str, path_and_query: str) -> Vendor | None:
-    """Return the vendor that a request to ``host`` belongs to, or None where no entry fits."""
+    """Return the vendor for a request to ``host``, or None if no entry matches."""
     best: tuple[int, Vendor] | None = None
     for vendor in VENDORS:
         for rule in vendor.hosts:

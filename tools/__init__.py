@@ -1,1 +1,1 @@
-"""What developers run once in a while; nothing of it is needed to run a site."""
+"""Scripts for developers; none of them is needed to run a site."""

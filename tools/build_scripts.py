@@ -1,15 +1,13 @@
 """
-Build the scripts that browsers get: ``python -m tools.build_scripts``, or with ``--check`` to compare only.
+Build the scripts for browsers: ``python -m tools.build_scripts``; with ``--check`` only compare.
 
-The sources are ``static/*.js``. What is served is ``static/built/*.js``, which
-terser makes of them: without comments, with short names. The output is
-committed, so neither a checkout nor an installation needs Node.js. The version
-of terser is pinned in ``tests/npm/package-lock.json`` and installed by
-``.ci/npm``; the same version gives the same bytes.
+The sources are ``static/*.js``. The served files are ``static/built/*.js``, which terser makes from them: without
+comments, with short names. The output is committed, so neither a checkout nor an installation needs Node.js. The
+version of terser is pinned in ``tests/npm/package-lock.json`` and installed by ``.ci/npm``; the same version gives the
+same bytes.
 
-A source may have a place for a part, a line that reads ``// (part.js)``.
-:data:`SCRIPTS` says which parts go into each script; the places of the others
-stay empty.
+A source may have places for parts: lines that read ``// (part.js)``. :data:`SCRIPTS` lists the parts of each script;
+other places stay empty.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ SOURCES = ROOT / "static"
 BUILT = SOURCES / "built"
 TERSER = ROOT / "tests" / "npm" / "node_modules" / "terser" / "bin" / "terser"
 
-#: By the name of the script that is served: its source, and the parts that go into it.
+#: The source and the parts of each served script, by name.
 SCRIPTS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
         "guard.js": ("guard.js", ()),
@@ -54,7 +52,7 @@ class BuildError(Exception):
 
 
 def source_of(name: str) -> str:
-    """Return the whole source of a script, its parts put in."""
+    """Return the full source of a script, including its parts."""
     main, parts = SCRIPTS[name]
 
     def part(place: re.Match[str]) -> str:
@@ -65,7 +63,7 @@ def source_of(name: str) -> str:
 
 def built(name: str) -> str:
     """
-    Return the script as it is served.
+    Return the script in its served form.
 
     Raises:
         BuildError: terser is missing, or refuses the source.

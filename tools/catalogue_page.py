@@ -1,8 +1,8 @@
 """
-Make docs/catalogue.md from the catalogue.
+Generate docs/catalogue.md from the catalogue.
 
-Usage: ``python -m tools.catalogue_page`` writes it, ``--check`` only tells whether it is up to date (status 1 if not).
-A kind of necessary services without an argument in ``ARGUMENTS`` stops it.
+Usage: ``python -m tools.catalogue_page`` writes it; ``--check`` only checks that it is up to date (exit status 1 if
+not). It fails if a kind of necessary services has no argument in ``ARGUMENTS``.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
 """
-Measure in Chromium what saved pages of real sites still ask for before a choice, by labels that others gave.
+Measure in Chromium what saved pages of real sites still request before a choice, judged by independent labels.
 
     python -m tools.judged_pages visit OUT.jsonl [--every N] [--from K]
     python -m tools.judged_pages sum OUT.jsonl...
 
-``visit`` sees each page with scripts on and off: bare, behind ``unknown = "pixels"``, behind ``unknown = "suspects"``
+``visit`` loads each page with JavaScript on and off: bare, with ``unknown = "pixels"``, with ``unknown = "suspects"``
 on a site that was never seen before ("fresh"), and on the same site after the page was sent ten times ("ten"). Each
-page is a site of its own. What was asked for is written, one line of JSON a visit.
+page is a separate site. The requests are written as one line of JSON per visit.
 
-``sum`` judges by ``labels.csv`` of the corpus: an address of the page itself by its own label, any other address of a
-third party by the labels of its host, where these agree. It tells for each step how many requests to trackers are
-left, and how many harmless ones of third parties and of the site itself are lost; by halves of the pages, and with the
-hosts of the misses.
+``sum`` uses ``labels.csv`` of the corpus: a URL in the page is judged by its own label, any other third-party URL by
+the labels of its host, if these agree. For each step it prints how many requests to trackers remain, and how many
+harmless ones of third parties and of the site itself are lost; by halves of the pages, with the hosts that were missed.
 """
 
 from __future__ import annotations

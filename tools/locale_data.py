@@ -1,11 +1,10 @@
 """
-Write what each language takes from CLDR: ``python -m tools.locale_data``, or with ``--check`` compare only.
+Write the CLDR data of each language: ``python -m tools.locale_data``; with ``--check`` only compare.
 
-The files ``static/i18n/locale/TAG.json`` hold what no translator should have
-to type: the names of countries, of months as dates have them, and of the
-language itself, the patterns of dates and lists, the plural rules, and the
-digits where they are not 0 to 9. Babel brings the data and is needed here
-only; the version that is pinned gives the same files every time.
+The files ``static/i18n/locale/TAG.json`` contain data that no translator should have to type: the names of countries,
+of months as used in dates, and of the language itself, the patterns of dates and lists, the plural rules, and the
+digits if they are not 0 to 9. Babel provides the data and is needed only here; the pinned version gives the same files
+every time.
 """
 
 from __future__ import annotations

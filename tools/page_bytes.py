@@ -1,5 +1,5 @@
 """
-Tell whether two checkouts of consent_mw send the same bytes.
+Check that two checkouts of consent_mw send the same bytes.
 
     python -m tools.page_bytes write OUT.json PAGES...   (with the checkout of interest first on PYTHONPATH)
     python -m tools.page_bytes compare OLD.json NEW.json
@@ -11,7 +11,7 @@ left out of the body: they are minified, and another minifier may write them oth
 which depends on the receipt of who accepted (it is looked for without the zeros of UTF-16). ``compare``
 names every response that differs; its exit status is then 1.
 
-Only public names are used, so that any version of the package can be asked.
+Only public names are used, so that any version of the package can be tested.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Put a built site into a folder that holds one site for each version.
+Copy a built site into a folder with one site per version.
 
     python -m tools.publish_docs BUILT FOLDER VERSION
 

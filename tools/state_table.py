@@ -1,7 +1,7 @@
 """
 Print the state table of the exchange into docs/exchange.md.
 
-Usage: ``python -m tools.state_table`` writes it, ``--check`` only tells whether it is up to date (status 1 if not).
+Usage: ``python -m tools.state_table`` writes it; ``--check`` only checks that it is up to date (exit status 1 if not).
 """
 
 from __future__ import annotations
