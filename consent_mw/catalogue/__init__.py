@@ -241,12 +241,12 @@ def _check(place: str, table: Mapping[str, object]) -> Iterator[Problem]:
             yield Problem(f"{place}: {key}", "This field is missing or empty.", "Every service needs it.")
     if not unknown and not any(table.get(sign) for sign in _SIGNS):
         remedy = "Give it at least one of hosts, paths, inline or elements."
-        yield Problem(place, "Nothing says how this service looks in a page.", remedy)
+        yield Problem(place, "Nothing identifies this service in a page.", remedy)
 
     for key in _TEXTS:
         value = table.get(key, "")
         if not isinstance(value, str):
-            yield Problem(f"{place}: {key}", "This is not a text.", "Put it between quotes.")
+            yield Problem(f"{place}: {key}", "This is not a string.", "Put it in quotes.")
         elif value and (found := _TEXT_CHECKS.get(key, _fine)(value)):
             yield Problem(f"{place}: {key}", *found)
     for key in _LISTS:
@@ -256,7 +256,7 @@ def _check(place: str, table: Mapping[str, object]) -> Iterator[Problem]:
             yield Problem(f"{place}: {key}", "This is neither true nor false.", "Write true or false without quotes.")
     days = table.get("retention_days", 0)
     if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 36500:
-        remedy = "Write the life of the longest cookie in days, or 0 where nobody says."
+        remedy = "Write the lifetime of the longest-lived cookie in days, or 0 if unknown."
         yield Problem(f"{place}: retention_days", "This is not a number of days.", remedy)
     yield from _check_description(f"{place}: description", table.get("description", {}))
     yield from _check_cookie_days(f"{place}: cookie_days", table)
@@ -264,24 +264,24 @@ def _check(place: str, table: Mapping[str, object]) -> Iterator[Problem]:
     purposes = table.get("purposes")
     if _is_texts(purposes) and NECESSARY in purposes:
         if len(purposes) > 1:
-            remedy = "Take it out, or take the others out."
-            yield Problem(f"{place}: purposes", "What is necessary has no second purpose.", remedy)
+            remedy = "Leave out either necessary or the others."
+            yield Problem(f"{place}: purposes", "A necessary service cannot have a second purpose.", remedy)
         if table.get("tracker") is True:
             remedy = "Give it the purpose it serves, or tracker = false."
-            yield Problem(f"{place}: tracker", "A tracker is never necessary.", remedy)
+            yield Problem(f"{place}: tracker", "A tracker can never be necessary.", remedy)
 
 
 def _check_list(where: str, key: str, value: object) -> Iterator[Problem]:
-    """Yield the problems of one list of texts."""
+    """Yield the problems of one list of strings."""
     if not _is_texts(value):
-        yield Problem(where, "This is not a list of texts.", 'Write ["one", "two"].')
+        yield Problem(where, "This is not a list of strings.", 'Write ["one", "two"].')
         return
     check = _LIST_CHECKS[key]
     for position, item in enumerate(value):
         if found := check(item):
             yield Problem(f"{where}[{position}]", *found)
         elif item in value[:position]:
-            yield Problem(f"{where}[{position}]", f"{item!r} stands here twice.", "Keep one of them.")
+            yield Problem(f"{where}[{position}]", f"{item!r} occurs twice.", "Keep one of them.")
 
 
 def _check_description(where: str, value: object) -> Iterator[Problem]:
@@ -300,7 +300,7 @@ def _check_description(where: str, value: object) -> Iterator[Problem]:
 
 
 def _check_cookie_days(where: str, table: Mapping[str, object]) -> Iterator[Problem]:
-    """Yield the problems of the lives of cookies."""
+    """Yield the problems of the cookies' lifetimes."""
     lives = table.get("cookie_days", {})
     if not isinstance(lives, dict):
         yield Problem(where, "This is not a table.", "Write cookie_days = { NAME = 390 }, and 0 for a session.")
@@ -395,12 +395,12 @@ def _fine(_: str) -> None:
 
 
 def _shape(pattern: re.Pattern[str], what: str, remedy: str) -> _Check:
-    """Return a check that a text has one shape."""
+    """Return a check that a string has the given form."""
     return lambda text: None if pattern.fullmatch(text) else (f"{text!r} is not {what}.", remedy)
 
 
 def _one_of(known: tuple[str, ...]) -> _Check:
-    """Return a check that a text is one of a few words."""
+    """Return a check that a string is one of the known words."""
     return lambda text: None if text in known else (f"{text!r} is not known.", _near(text, filter(None, known)))
 
 
@@ -409,15 +409,15 @@ def _pattern(shape: re.Pattern[str], what: str) -> _Check:
 
     def check(text: str) -> tuple[str, str] | None:
         if not shape.fullmatch(text):
-            return f"{text!r} is not {what}.", "Write the name alone, with * for the part that changes."
+            return f"{text!r} is not {what}.", "Write only the name, with * for the part that varies."
         if text.startswith("*") and len(text.strip("*")) < 5 or service_rules.is_too_wide(text):
-            return f"{text!r} would catch the names of others too.", "Write more of the name."
+            return f"{text!r} would match unrelated names too.", "Write more of the name."
         return None
 
     return check
 
 
-_ADDRESS_CHECK = _shape(_ADDRESS, "an https address", "Write the whole address, https:// first.")
+_ADDRESS_CHECK = _shape(_ADDRESS, "an https address", "Write the full address, starting with https://.")
 
 _TEXT_CHECKS: Mapping[str, _Check] = {
     "id": _shape(service_rules.ID, "an id", "Use lower-case letters, digits and single hyphens."),

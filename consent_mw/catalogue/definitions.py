@@ -44,7 +44,7 @@ def texts_of(folder: Traversable, shown: str = "") -> Mapping[str, str]:
     except OSError as error:
         what = f"The folder cannot be read: {error.strerror or type(error).__name__}."
         raise CatalogueError(
-            [Problem(shown or str(folder), what, "Name a folder that this process may read.")]
+            [Problem(shown or str(folder), what, "Name a folder that this process can read.")]
         ) from None
     for file in files:
         place = f"{shown}/{file.name}" if shown else file.name
@@ -52,12 +52,12 @@ def texts_of(folder: Traversable, shown: str = "") -> Mapping[str, str]:
             found[place] = file.read_bytes().decode("utf-8-sig")
         except OSError as error:
             what = f"The file cannot be read: {error.strerror or type(error).__name__}."
-            problems.append(Problem(place, what, "Make it a file that this process may read."))
+            problems.append(Problem(place, what, "Make it readable for this process."))
         except UnicodeDecodeError:
             problems.append(Problem(place, "The file is not UTF-8.", "Save it as UTF-8."))
     if not files:
-        remedy = "Put a file such as own.toml in it; consent-mw catalogue new ID prints an entry."
-        problems.append(Problem(shown or str(folder), "No file in this folder ends in .toml.", remedy))
+        remedy = "Add a file such as own.toml; consent-mw catalogue new ID prints an entry."
+        problems.append(Problem(shown or str(folder), "There is no .toml file in this folder.", remedy))
     if problems:
         raise CatalogueError(problems)
     return found
