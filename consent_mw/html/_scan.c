@@ -297,14 +297,20 @@ typedef struct {
     size_t count;
     /* Where the texts with each first byte begin; those with byte b end where those with b + 1 begin. */
     uint32_t from[257];
-    /* Which pairs of bytes a text, or an unclear value, may go on with, as bits. */
-    uint32_t pairs[2048];
+    /*
+     * What tells most places apart: a text may begin with two bytes if the mask of the first and that of the second have
+     * a bit in common. First bytes share 31 bits; ALWAYS stands in all masks of second bytes.
+     */
+    uint32_t first[256], second[256];
 } TextSet;
+
+#define ALWAYS (UINT32_C(1) << 31)
+
+static inline uint32_t first_bit(uint8_t byte) { return UINT32_C(1) << byte % 31; }
 
 static inline int may_begin(const TextSet *set, uint8_t first, uint8_t second)
 {
-    uint32_t pair = (uint32_t)first << 8 | second;
-    return set->pairs[pair >> 5] >> (pair & 31) & 1;
+    return (set->first[first] & set->second[second]) != 0;
 }
 
 static int fill_text_set(TextSet *set, PyObject *given)
@@ -330,13 +336,15 @@ static int fill_text_set(TextSet *set, PyObject *given)
             place++;
         set->from[first] = (uint32_t)place;
     }
-    for (uint32_t pair = 0; pair < 65536; pair++) {
-        uint8_t first = (uint8_t)(pair >> 8), second = (uint8_t)pair;
-        int may = is_unclear(first);
-        for (uint32_t place = set->from[first]; place < set->from[first + 1]; place++)
-            may |= set->texts[place].length == 1 || set->texts[place].bytes[1] == second;
-        if (may)
-            set->pairs[pair >> 5] |= UINT32_C(1) << (pair & 31);
+    for (int byte = 0; byte < 256; byte++) {
+        set->first[byte] = is_unclear((uint8_t)byte) ? ALWAYS : 0;
+        set->second[byte] = ALWAYS;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        const Text *text = &set->texts[i];
+        set->first[text->bytes[0]] |= text->length == 1 ? ALWAYS : first_bit(text->bytes[0]);
+        if (text->length > 1)
+            set->second[text->bytes[1]] |= first_bit(text->bytes[0]);
     }
     return 0;
 }
@@ -452,7 +460,7 @@ static inline int is_plain_byte(uint8_t byte, int list)
 }
 
 /* Whether an address, or a list of addresses, is plainly a path on the page's own host. */
-static int is_plain_path(const Scanner *self, const Attribute *found, Ptr end, int list)
+static inline int is_plain_path(const Scanner *self, const Attribute *found, Ptr end, int list)
 {
     Ptr at = found->value;
     if (!found->quote || (list && found->quote != '"') || stands_at(&self->paths, at, end))
@@ -568,7 +576,7 @@ static inline int matters(const Scanner *self, const Attribute *found, Ptr end, 
         return 1;
     if (concern == TAME_VALUES) {
         if (flags & (ADDRESS | ADDRESSES))
-            return !is_plain_path(self, found, end, (flags & ADDRESSES) != 0);
+            return !(flags & ADDRESSES ? is_plain_path(self, found, end, 1) : is_plain_path(self, found, end, 0));
         return flags & FETCHES || is_lazy(found->name, found->name_end);
     }
     if (concern == DRAWN && found->given != NULL) {
