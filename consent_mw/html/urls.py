@@ -149,13 +149,13 @@ def ascii_host(host: str) -> str:
         host = unquote_to_bytes(host.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
     if not host.isascii():
         host = _punycode(_mapped(host))
-    host = host.lower().rstrip(".")
+    host, given = host.lower().rstrip("."), host
     if len(host) > LONGEST_LABEL and (len(host) > LONGEST_HOST or max(map(len, host.split("."))) > LONGEST_LABEL):
         return ""
     if host[:1] == "[":
         return _ipv6(host)
     # https://url.spec.whatwg.org/#ends-in-a-number-checker
-    return _ipv4(host) if host.rpartition(".")[2][:1].isdigit() else host
+    return _ipv4(host) if host.rpartition(".")[2][:1].isdigit() and not given.endswith("..") else host
 
 
 def _mapped(host: str) -> str:

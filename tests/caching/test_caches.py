@@ -116,6 +116,15 @@ FORWARDED: Mapping[str, Mapping[str, str]] = {
     "two lines": {"X-Forwarded-Host": "connect.facebook.net", "x-forwarded-host": "connect.facebook.net"},
     "a prefix": {"X-Forwarded-Prefix": "/uploads/mallory"},
     "a scheme": {"X-Forwarded-Proto": "http"},
+    "underscores, which servers read as hyphens": {
+        "X_Forwarded_Host": "www.google-analytics.com",
+        "X_Forwarded_Prefix": "/uploads/mallory",
+    },
+    "the standard's own header": {"Forwarded": 'for=a;host="www.google-analytics.com";proto=http'},
+    "a host with a user": {"X-Forwarded-Host": "shop.example@www.google-analytics.com"},
+    "a port": {"X-Forwarded-Host": "www.google-analytics.com:443", "X-Forwarded-Port": "80"},
+    "an address of another path": {"X-Original-URL": "/uploads/mallory", "X-Rewrite-URL": "/uploads/mallory"},
+    "what a proxy is to leave out": {"Connection": "keep-alive, X-Forwarded-Proto, X-Forwarded-Host"},
     "all of it": {
         "X-Forwarded-Host": "www.google-analytics.com",
         "X-Forwarded-Prefix": "/m",
