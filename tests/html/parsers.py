@@ -65,7 +65,7 @@ def lexbor(page: str, scripting: bool) -> Iterator[Parsed]:
         if name in _POINTS or name in ("svg", "math"):
             space = name
         spaces[node.mem_id] = space
-        text = node.text(deep=True) or "" if name in ("script", "style") else ""
+        text = node.text(deep=False) or "" if name in ("script", "style") else ""
         yield Parsed(space, name, {key: value or "" for key, value in node.attributes.items()}, text)
 
 

@@ -69,6 +69,8 @@ def test_marks_of_ours_in_the_app_s_page_are_disarmed() -> None:
 
 
 PIXELS = {
+    "by an old name": "<image src=//other.example/1 width=1 height=1>",
+    "in a list": "<img srcset='//other.example/1 1x' width=1 height=1>",
     "one pixel": "<img src=//other.example/1 width=1 height=1>",
     "no pixel": "<img width=0 src=//other.example/1>",
     "hidden": "<img hidden src=//other.example/1>",
