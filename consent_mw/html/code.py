@@ -1,7 +1,7 @@
 """
-Which services a script belongs to: by code that marks them, and by the addresses that it loads.
+Which services a script belongs to: by signatures in its code, and by the URLs that it loads.
 
-Long because what is found in a script and what counts of it need the same patterns.
+Long because finding matches and judging them use the same patterns.
 
 Theory of operation
 -------------------
@@ -9,26 +9,25 @@ Theory of operation
 What is looked for is cheap to exclude: the words of a script are a set, and a signature is tried only where all of
 its words occur in that set. Most scripts have neither a signature nor a held address, and that is the end of it.
 
-Where something is found, it counts by what it *does* in the script, and for that :mod:`consent_mw.html.javascript`
-tells code from data.
+A match counts only if the script could run or load it, and for that :mod:`consent_mw.html.javascript` tells code
+from data.
 
-1. *Data is not code.* A script that asks for nothing itself, by no function of the browser that fetches, inserts or
-   navigates, can only be held for signatures in its code. What stands in its strings, templates, comments and
-   expressions is another script's business, which is held itself: state of an application, documentation, a message
-   for the console.
-2. *What asks* may insert its strings as code and load the addresses in them, so there they count, too. Comments and
-   regular expressions never do. A script that asks only for addresses which stand there as one string each
-   (``import('/app.js')``, ``fetch('/api', {...})``) asks for these and nothing else.
-3. *What is shown* (films, maps, posts: services that are no trackers) is data in many an application's state. Its
-   address counts only where the code around it makes it load: it is written into the page, set as a source, assigned
-   or called with. The rest is held when it happens, by the guard in the page.
-4. *A call is not the service.* Code of the site's own that also calls ``fbq(...)`` sends nothing while the script that
-   brings ``fbq`` is held and a queue stands in its place. So such a script is not held for the call: it is named
-   under :attr:`Code.calls`, and whoever reads the page decides by what was held before it. Where the script asks
-   first whether the function is there, it is not named at all. The same goes for settings that it only leaves for
-   the service (``xSettings = {...}``, ``_q = window._q || []``).
+1. *Data is not code.* A script that fetches, inserts and navigates nothing itself can only be held for signatures in
+   its code. What its strings, templates, comments and regular expressions contain is data: application state,
+   documentation, a message for the console. The scripts that use that data are judged themselves.
+2. *A script that makes requests* may insert its strings as code and load the URLs in them, so matches in strings
+   count, too. Those in comments and regular expressions never do. A script whose only requests go to URLs that it
+   holds as single strings (``import('/app.js')``, ``fetch('/api', {...})``) makes these requests and no others.
+3. *Visible embeds* (videos, maps, posts: services that are not trackers) often appear as data in application state.
+   Their URL counts only where the code around it loads it: writes it into the page, sets it as a source, assigns it or
+   calls with it. The guard in the page holds the rest when it happens.
+4. *A call is not the service.* A site's own code that also calls ``fbq(...)`` sends nothing while the script that
+   brings ``fbq`` is held and a queue stands in its place. So such a script is not held for the call: the service is
+   named under :attr:`Code.calls`, and the caller decides by whether the service's own script was held earlier in the
+   page. If the script first checks that the function exists, it is not named at all. The same goes for settings that
+   a script only leaves for the service (``xSettings = {...}``, ``_q = window._q || []``).
 
-Where the lexer is not sure, everything is taken for code, as if the script asked.
+Where the lexer is unsure, everything is taken for code, as if the script made requests.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ _CACHED_CODE = 4_194_304
 _CACHED_SCRIPT = 65_536
 #: What an entry takes besides the script itself, in bytes.
 _ENTRY = 300
-#: By how many letters of theirs signatures of one word are found.
+#: Length of the prefix by which one-word signatures are indexed.
 _FIRST = 3
 #: Words are collected so many bytes at a time; the overlap is longer than any word that matters.
 _WINDOW = 1_048_576
@@ -130,7 +129,7 @@ class Code(NamedTuple):
 
     #: What it loads, sets up, or carries in a way that may run.
     ids: Ids = ()
-    #: What it only calls, beside code of its own: nothing is sent while a queue stands for what brings the service.
+    #: Services that it only calls, in addition to its own code: nothing is sent while a queue stands in for the service.
     calls: Ids = ()
 
     @property
@@ -159,7 +158,7 @@ class Signature:
         #: What some word of such a script begins with: the last piece may go on.
         self.beginning = pieces[-1].encode() if _WORD.fullmatch(pieces[-1]) else b""
         called = _CALLED.match(text)
-        #: The global that it calls, empty for an argument of one; None where it is no call.
+        #: The global that it calls; empty for an argument such as ``send_to``, None if it is not a call.
         self.call = None if called is None else (called.group(1) or "").encode()
         #: Whether it leaves settings, and the global that they stand in, or that it begins with.
         self.is_setting = _SETTING.match(text) is not None
@@ -360,7 +359,7 @@ class CodeMatcher:
             if ids:
                 yield _Address(found.start(1), ids, "")
 
-    # -- what counts of it
+    # -- which matches count
 
     def _match(self, script: _Script, host: str) -> Code:
         signatures = list(self._signatures(script))
@@ -466,7 +465,7 @@ def _asks_whether(text: bytes, roots: Iterable[bytes]) -> bool:
 
 class _Reading:
     """
-    What the places of a script are, by its lexer.
+    Classifies positions in a script as code or data, using the lexer.
 
     Args:
         places: Those of the text that will be asked about.

@@ -1,15 +1,17 @@
 """
-What is open around a reading, in every dialect that the reading stands for.
+The open elements around a reading: one tree for each parser dialect that the reading covers.
 
-Ordinary markup never asks. Where a tag's meaning depends on what is open, the
-trees catch up: they read the tags of the page from where they left it. From
-there they go along, tag by tag, until what follows is plain HTML content
-again. Each byte is read by the trees at most once, so that however often a
-page makes them catch up, they cost linear time.
+A dialect is a way in which browsers may parse the page: with scripting on or
+off, with the old or the new rules for ``select``, with or without quirks.
 
-A dialect is only told from others when the page makes it matter: the first
-``select`` makes two trees of one, and two whose state is the same again
-become one.
+Ordinary markup needs no tree. When the meaning of a tag depends on the open
+elements, the trees catch up: they read the tags of the page from where they
+left off. From there they follow it tag by tag, until plain HTML content
+follows again. A tree reads each byte at most once, so however often a page
+makes the trees catch up, they take linear time.
+
+Dialects are split only when the page makes them differ: the first ``select``
+makes two trees of one. Two trees in the same state are merged again.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from consent_mw.html.urls import unescape_text
 
 #: Modes in which tags are dropped.
 _DROPPING = frozenset({"in frameset", "after frameset", "after after frameset", "in select", "in select in table"})
-#: In raw text a tree waits for the end tag.
+#: Modes that are not calm (see :meth:`Surroundings.is_calm`): in raw text the tree waits for the end tag.
 _NOT_CALM = _DROPPING | {"text"}
 _WHITE = b" \t\n\r\f"
 #: The beginning of a character reference that more bytes may go on with.
@@ -54,12 +56,11 @@ _DOCTYPE = re.compile(
     rb"(?:(public|system)[ \t\n\r\f]*(?:\"([^\"]*)\"|'([^']*)')[ \t\n\r\f]*(?:\"([^\"]*)\"|'([^']*)')?[ \t\n\r\f]*)?>",
     re.I,
 )
-#: Beginnings of public identifiers that mean no quirks, or limited ones; that do where there is a system identifier;
-#: and some that mean quirks.
+#: Prefixes of public identifiers: no or limited quirks; limited quirks only with a system identifier; full quirks.
 _NO_QUIRKS = (b"-//w3c//dtd xhtml 1.", b"-//w3c//dtd html 4.01//")
 _LIMITED_WITH_SYSTEM = (b"-//w3c//dtd html 4.01 frameset//", b"-//w3c//dtd html 4.01 transitional//")
 _QUIRKS = (b"-//w3c//dtd html 3", b"-//w3c//dtd html 4.0 ", b"-//ietf//dtd html")
-#: A longer construct is not kept for a tree to read it later.
+#: The longest construct, in bytes, that is buffered for a tree.
 MOST_HISTORY = 4 * 1024 * 1024
 
 
@@ -72,7 +73,7 @@ class History(Protocol):
 
 class Follower:
     """
-    A tree, and how far in the page it is.
+    A tree that follows the page, and its position.
 
     Args:
         tree: The state of tree construction at ``offset``.
@@ -98,8 +99,8 @@ class Follower:
         twin.tree.dialect = self.tree.dialect._replace(**dialect)
         return twin
 
-    def told(self, field: str) -> list[Follower]:
-        """Return the two that this one is once a part of the dialect matters: scripts on and new parsers first."""
+    def split(self, field: str) -> list[Follower]:
+        """Return a copy for each value of a field of the dialect; scripting on and new parsers come first."""
         first = field == "scripting"
         return [self.copy(**{field: first}), self.copy(**{field: not first})]
 
@@ -109,7 +110,7 @@ class Follower:
         return not self._raw
 
     def undetermined(self, name: bytes) -> str:
-        """Return the part of the dialect that this start tag makes matter, or empty."""
+        """Return the undetermined field of the dialect that this start tag depends on, or an empty string."""
         dialect = self.tree.dialect
         if name == b"noscript" and dialect.scripting is None:
             return "scripting"
@@ -120,10 +121,10 @@ class Follower:
         Read the page's bytes ``data``, which begin at ``base``, as far as they are whole.
 
         Args:
-            complete: A tag begins where they end.
+            complete: Whether a tag starts right after ``data``, so that its end is final.
 
         Returns:
-            The part of the dialect that must be told before more is read, or empty.
+            The field of the dialect to split by before more is read, or an empty string.
         """
         position = self.offset - base
         size = len(data)
@@ -277,9 +278,9 @@ class Surroundings:
             data = self._history.since(follower.offset, offset)
             field = follower.read(data, follower.offset)
             if field:
-                waiting += follower.told(field)
+                waiting += follower.split(field)
             elif follower.offset != offset or not follower.between_tags or follower.lost:
-                raise RefusedMarkup("what the page's tags mean cannot be told from what is known of the page")
+                raise RefusedMarkup("the page is too long or too irregular to determine which elements are open")
             else:
                 done.append(follower)
         self.followers = done
@@ -294,7 +295,7 @@ class Surroundings:
             data = self._history.since(follower.offset, end)
             field = follower.read(data, follower.offset, complete=False)
             if field:
-                waiting += follower.told(field)
+                waiting += follower.split(field)
                 continue
             if end - follower.offset > MOST_HISTORY:
                 follower.skip(end)
@@ -338,7 +339,7 @@ class Surroundings:
         told: list[Follower] = []
         for follower in self.followers:
             field = follower.undetermined(name)
-            told += follower.told(field) if field else [follower]
+            told += follower.split(field) if field else [follower]
         self.followers = told
 
     def start_tag(self, token: TagToken) -> list[tuple[bytes, list[Follower]]]:
@@ -393,7 +394,7 @@ class Surroundings:
         return any(opens_foreign(follower.tree, token) for follower in self.followers)
 
     def is_calm(self) -> bool:
-        """Whether no tag that follows depends on what is open, while it is plain HTML."""
+        """Whether plain HTML content can follow without consulting the trees."""
         return all(_is_calm(follower.tree) for follower in self.followers)
 
     def _grouped(self, process: Callable[[Tree], bytes]) -> list[tuple[bytes, list[Follower]]]:
