@@ -129,7 +129,7 @@ class Code(NamedTuple):
 
     #: What it loads, sets up, or carries in a way that may run.
     ids: Ids = ()
-    #: Services that it only calls, in addition to its own code: nothing is sent while a queue stands in for the service.
+    #: Services that it only calls, besides its own code: nothing is sent while a queue stands in for the service.
     calls: Ids = ()
 
     @property
