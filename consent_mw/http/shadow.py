@@ -40,6 +40,11 @@ class ShadowExchange(UntouchedExchange):
         self._tell = tell
         self._observer: Observer | None = None
 
+    @property
+    def passes(self) -> bool:
+        """Whether the edge may hand the body on without showing it: nobody watches it."""
+        return super().passes and self._observer is None
+
     def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
         """Take the head of the app's response; a page's body is asked for, and nothing is done to it."""
         super().start(status, reason, headers)
