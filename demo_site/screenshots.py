@@ -1,8 +1,7 @@
 """
 Retake the screenshots in the documentation: ``python -m demo_site.screenshots``.
 
-``--banner FOLDER`` takes pictures for review instead: the notice in every layout, light and dark, on a phone and on a
-desktop, in languages with short words, long words, right-to-left script, and no spaces.
+``python -m tools.notice_pictures`` takes those of the notice in every look.
 
 Needs Chromium and the ``audit`` extra (playwright); ``CONSENT_MW_CHROMIUM``
 names another browser than ``/usr/bin/chromium``.
@@ -15,7 +14,6 @@ import logging
 import os
 import sys
 import tempfile
-from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Browser
@@ -23,10 +21,7 @@ from playwright.sync_api import ViewportSize
 from playwright.sync_api import sync_playwright
 
 from consent_mw import config
-from consent_mw.cli.preview import SCHEMES
-from consent_mw.cli.preview import WIDTHS
 from consent_mw.cli.preview import Gallery
-from consent_mw.cli.preview import PreviewLook
 from consent_mw.cli.preview import write
 from demo_site.farm import Farm
 from demo_site.servers import serve_near
@@ -40,7 +35,6 @@ RATES = ViewportSize(width=1280, height=1476)
 MADE_UP_DAYS = 140
 #: What the pictures of the notice go through.
 LANGUAGES = ("en", "de", "ar", "ja")
-STATES = ("undecided", "open")
 LAYOUTS = (("bar", "bottom"), ("corner", "bottom-end"), ("dialog", "center"))
 CONFIG = Path(__file__).resolve().parent / "consent.toml"
 
@@ -48,17 +42,10 @@ CONFIG = Path(__file__).resolve().parent / "consent.toml"
 def main() -> int:
     """Write every picture; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m demo_site.screenshots")
-    parser.add_argument("--banner", metavar="FOLDER", type=Path, help="take pictures of the notice in every look")
-    wanted = parser.parse_args()
+    parser.parse_args()
     path = os.environ.get("CONSENT_MW_CHROMIUM", "/usr/bin/chromium")
     # Chromium's sandbox does not work as root, the usual user in a container.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    if wanted.banner:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=arguments)
-            print(f"{take_banners(browser, wanted.banner)} pictures in {wanted.banner}")
-            browser.close()
-        return 0
     logging.getLogger("consent_mw").setLevel(logging.ERROR)
     farm = Farm()
     with tempfile.TemporaryDirectory() as records, serve_near(farm, 0) as farm_server:
@@ -74,21 +61,6 @@ def main() -> int:
         shop.extensions["consent_mw"].close()
         farm.close()
     return 0
-
-
-def take_banners(browser: Browser, folder: Path) -> int:
-    """Take a picture of the shop's notice in every variant; return their number."""
-    gallery = Gallery(config.load(CONFIG), LANGUAGES, today=0)
-    folder.mkdir(parents=True, exist_ok=True)
-    page = browser.new_page()
-    looks = list(product((min(WIDTHS), max(WIDTHS)), LAYOUTS, LANGUAGES, SCHEMES, STATES))
-    for width, (layout, position), lang, scheme, state in looks:
-        look = PreviewLook(layout, position, lang, scheme, state)
-        page.set_viewport_size({"width": width, "height": WIDTHS[width]})
-        page.set_content(gallery.page(look))
-        page.screenshot(path=folder / f"{layout}-{lang}-{scheme}-{state}-{width}.png")
-    page.close()
-    return len(looks)
 
 
 def _take(browser: Browser, shop: str, farm: str) -> None:
