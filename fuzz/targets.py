@@ -117,6 +117,8 @@ def address(data: bytes) -> None:
         theirs = ada_url.URL(text, base="https://shop.example/")
     except ValueError:
         return  # no browser asks for it, whatever we make of it
+    if max(map(len, theirs.hostname.split("."))) > urls.LONGEST_LABEL:
+        return  # no name server is asked for it
     if theirs.protocol in ("http:", "https:", "ws:", "wss:"):
         assert ours.host.strip(".") == theirs.hostname.strip("[]."), (
             f"{text!r}: {ours.host!r} is {theirs.hostname!r} to browsers"
