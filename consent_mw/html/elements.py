@@ -46,6 +46,16 @@ FETCHING_LINKS = frozenset(
     ]
 )
 
+#: The image types that are registered (https://www.iana.org/assignments/media-types), and those that browsers know
+#: besides.
+_IMAGE_TYPES = frozenset(
+    b"aces apng avci avcs avif bmp cgm dicom-rle dpx emf fits g3fax gif heic heic-sequence heif heif-sequence hej2k hsj2"
+    b" icon ico ief j2c j2k jaii jais jls jp2 jpe jpeg jpg jph jphc jpm jpx jxl jxr jxra jxrs jxs jxsc jxsi jxss ktx"
+    b" ktx2 naplps pict pjpeg png pwg-raster svg svg+xml t38 tif tiff tiff-fx webp wmf xbm".split()
+)
+#: Beginnings of types that anybody may use.
+_UNREGISTERED = ("x-", "x.", "vnd.", "prs.")
+
 #: How each attribute of an element leads out: a URL, that of a document, a list of URLs, a srcset, a refresh, a
 #: document itself, values of an animation.
 LEADS_OUT: dict[bytes, dict[bytes, str]] = {
@@ -257,6 +267,15 @@ def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
     )
 
 
+def _is_no_image(value: str) -> bool:
+    """Whether a picture's source has an image type that nobody registered, which every browser passes over."""
+    essence = value.partition(";")[0].strip(SPACES).lower()
+    kind = essence.removeprefix("image/")
+    return (
+        kind != essence and not kind.startswith(_UNREGISTERED) and kind.encode("ascii", "replace") not in _IMAGE_TYPES
+    )
+
+
 def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[bytes, str]:
     """Return the attributes of this element that lead out, or none where the element does not use them."""
     if name == b"link":
@@ -266,6 +285,9 @@ def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[
     elif name == b"meta":
         equiv = found.get(b"http-equiv")
         if not equiv or text(equiv[0].raw).strip(SPACES).lower() != "refresh":
+            return {}
+    elif name == b"source" and b"srcset" in found and b"type" in found:
+        if _is_no_image(text(found[b"type"][0].raw)):
             return {}
     elif name == b"input":
         given = found.get(b"type")

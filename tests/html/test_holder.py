@@ -177,7 +177,7 @@ HELD = {
     "and in a comment in a script": "<svg><script><!-- </script><img{H} {D}src=T/1.gif> --></script></svg>",
     "and in a comment in a title": "<svg><title><!-- </title><img{H} {D}src=T/1.gif> --></title></svg>",
     "style without quotes that has one": "<p{H} {D}style=quotes:'a';background:url(T/1)>x",
-    "source of any type": '<picture><source{H} type="image/x" {D}srcset="T/1"><img src=/a></picture>',
+    "source of a type that may be one": '<picture><source{H} type="image/x-x" {D}srcset="T/1"><img src=/a></picture>',
     "code of an embed": "<embed{H} type=text/html {D}code=T/1>",
     "next page": "<link{H} rel=next {D}href=T/1>",
     "attribute twice": '<img{H} {D}src=T/1.gif {D}src="/a.gif">',
