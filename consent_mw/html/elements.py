@@ -49,9 +49,9 @@ FETCHING_LINKS = frozenset(
 #: The image types that are registered (https://www.iana.org/assignments/media-types), and those that browsers know
 #: besides.
 _IMAGE_TYPES = frozenset(
-    b"aces apng avci avcs avif bmp cgm dicom-rle dpx emf fits g3fax gif heic heic-sequence heif heif-sequence hej2k hsj2"
-    b" icon ico ief j2c j2k jaii jais jls jp2 jpe jpeg jpg jph jphc jpm jpx jxl jxr jxra jxrs jxs jxsc jxsi jxss ktx"
-    b" ktx2 naplps pict pjpeg png pwg-raster svg svg+xml t38 tif tiff tiff-fx webp wmf xbm".split()
+    b"aces apng avci avcs avif bmp cgm dicom-rle dpx emf fits g3fax gif heic heic-sequence heif heif-sequence hej2k"
+    b" hsj2 icon ico ief j2c j2k jaii jais jls jp2 jpe jpeg jpg jph jphc jpm jpx jxl jxr jxra jxrs jxs jxsc jxsi jxss"
+    b" ktx ktx2 naplps pict pjpeg png pwg-raster svg svg+xml t38 tif tiff tiff-fx webp wmf xbm".split()
 )
 #: Beginnings of types that anybody may use.
 _UNREGISTERED = ("x-", "x.", "vnd.", "prs.")
