@@ -6,7 +6,7 @@ languages that are short, long, read from the right or written without spaces, b
 them open, and opened again after a choice; on a site of a few services and on one of twenty-five.
 
 Each is measured in the browser (:data:`PROBLEMS`): buttons that are covered, cut or out of the window, words that run
-over each other. What is found is printed, and the exit status is 1. ``--check`` measures and takes no picture;
+over each other. What is found is printed, and the exit status is 1. ``--measure`` measures and takes no picture;
 ``--only=-ar-`` keeps the looks whose names have the text.
 
 Needs Chromium and the ``audit`` extra (playwright); ``CONSENT_MW_CHROMIUM`` names another browser.
@@ -205,11 +205,11 @@ def main() -> int:
         prog="python -m tools.notice_pictures", description=(__doc__ or "").split("\n\n")[0]
     )
     parser.add_argument("folder", nargs="?", type=Path, help="where the pictures go")
-    parser.add_argument("--check", action="store_true", help="measure, and take no picture")
+    parser.add_argument("--measure", action="store_true", help="measure, and take no picture")
     parser.add_argument("--only", metavar="TEXT", default="", help="of looks whose names have the text alone")
     wanted = parser.parse_args()
-    if not (wanted.folder or wanted.check):
-        parser.error("name a folder for the pictures, or measure alone with --check")
+    if not (wanted.folder or wanted.measure):
+        parser.error("name a folder for the pictures, or measure alone with --measure")
     if wanted.folder:
         wanted.folder.mkdir(parents=True, exist_ok=True)
     path = os.environ.get("CONSENT_MW_CHROMIUM", "/usr/bin/chromium")
@@ -225,7 +225,7 @@ def main() -> int:
             wrong += bool(found)
             if found:
                 print(f"{look.name}: {'; '.join(found)}")
-            if wanted.folder and not wanted.check:
+            if wanted.folder and not wanted.measure:
                 page.screenshot(path=wanted.folder / f"{look.name}.png")
         browser.close()
     print(f"{len(chosen)} looks, {wrong} with something wrong")
