@@ -170,6 +170,8 @@
     if (event.data === 'cmw:once') use(() => kit.once(event));
   });
 
+  // (taking.js)
+
   // (shared.js)
 
   window.consentMw = Object.freeze({

@@ -35,6 +35,7 @@ SCRIPTS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
         "runtime.js": ("runtime.js", ()),
         "shared.js": ("runtime.js", ("shared.js",)),
         "signals.js": ("signals.js", ()),
+        "taking.js": ("runtime.js", ("taking.js",)),
     }
 )
 

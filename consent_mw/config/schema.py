@@ -19,6 +19,7 @@ from consent_mw.catalogue import LAWFUL_BASES
 from consent_mw.catalogue import SAFEGUARDS
 from consent_mw.catalogue import SIGNALS as VENDORS
 from consent_mw.config import checks
+from consent_mw.cookies.migrating import TOOLS
 from consent_mw.core.days import EPOCH
 from consent_mw.html import service_rules
 
@@ -239,6 +240,8 @@ SITE: Mapping[str, checks.Check] = {
     "cookie_domain": _shared_domain,
     "hide_cookies": checks.flag,
     "server_timing": checks.flag,
+    "migrate_from": checks.texts(checks.one_of(TOOLS)),
+    "migrate_until": _day,
     "on_change": _function,
     "guard": checks.flag,
     "layout": checks.one_of(tuple(POSITIONS)),

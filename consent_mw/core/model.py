@@ -255,6 +255,9 @@ class Site:
     hide_cookies: bool = False
     #: Whether responses state the time that we took (Server-Timing).
     server_timing: bool = False
+    #: Tools whose cookies tell what visitors chose before, and the last day on which they count.
+    migrate_from: tuple[str, ...] = ()
+    migrate_until: int = 0
     #: Called after a choice was recorded.
     on_change: Callable[..., object] | None = None
     #: Whether tags and requests that scripts create at run time are held as well.

@@ -1,6 +1,8 @@
 """
 One page view: what one visitor may run in one page of the app, and what is inserted into it.
 
+Long because there is one object for a view, and all that depends on who asks stands in it.
+
 A :class:`PageView` is made for every request and does nothing by itself. Its facts are the request and the site;
 what follows from them (the choice that the cookie holds, the decision, the hold policy, the language, the policies)
 is a cached property, worked out when somebody asks: the exchange, once the response is a page or names a cookie or an
@@ -22,6 +24,7 @@ from dataclasses import replace
 from functools import cached_property
 from urllib.parse import quote
 
+from consent_mw.cookies import migrating
 from consent_mw.cookies.load_once import OneTime
 from consent_mw.core.counts import BannerShown
 from consent_mw.core.model import WHOLE
@@ -128,11 +131,17 @@ class PageView(View):
     @cached_property
     def choice(self) -> Record | NoRecord:
         """What the request's cookie says, or why it says nothing."""
-        choice = self.site.cookies.read(self.head)
+        found = self.site.cookies.read(self.head)
+        choice = migrating.refused_before(self.site.site, self.head, found, self._parts.today())
         if self._base.grows and isinstance(choice, Record) and choice.revision != self.site.site.revision:
             # Another process may have learned a service, and asked about it, since this one last looked.
             self.site = self._parts.growing.renewed()
         return choice
+
+    @cached_property
+    def takes(self) -> bool:
+        """Whether the visitor granted something with another tool that can be taken over."""
+        return migrating.granted_before(self.site.site, self.head, self.choice, self._parts.today()) is not None
 
     @cached_property
     def own_decision(self) -> Decision:
@@ -420,6 +429,7 @@ class PageView(View):
             wants_banner(self.told) and not self.included(),
             self.caching.scope.value,
             sorted(self.once),
+            self.takes,
             self._news(now, decision, self.language),
             self._parts.prepared.holding,
         )
@@ -456,6 +466,7 @@ class PageView(View):
             shared=self.for_all,
             key=self.key,
             news=self._news(now, decision, lang),
+            take=decision.prompt and self.takes,
         )
 
     def _decision_for(self, now: LiveSite) -> Decision:

@@ -137,6 +137,7 @@ class NoticePage:
         key: The key in the marks of the page (:attr:`consent_mw.html.rewriter.Rewriter.key`), or empty.
         news: Why a visitor who has chosen before is asked again (:mod:`consent_mw.notice.reasked`), or empty.
         utf8: Whether the page is known to be UTF-8; otherwise only ASCII is inserted.
+        take: True where the visitor granted something with another tool that is taken over.
     """
 
     decision: Decision
@@ -153,6 +154,7 @@ class NoticePage:
     key: str = ""
     news: str = ""
     utf8: bool = False
+    take: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,8 @@ class Notice:
         }
         filled = {name: _bytes(escape(text), page.utf8) for name, text in slots.items()}
         news = f'<p class="cmw-text cmw-news">{escape(page.news)}</p>' if page.news else ""
-        filled[b"key"] = _bytes(f'data-cmw-key="{escape(page.key)}" ' if page.key else "", page.utf8)
+        marks = f'data-cmw-key="{escape(page.key)}" ' if page.key else ""
+        filled[b"key"] = _bytes(marks + ('data-cmw-take="1" ' if page.take else ""), page.utf8)
         filled[b"news"] = _bytes(news, page.utf8)
         # re.split with one group: literal parts at even indices, names of slots at odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))

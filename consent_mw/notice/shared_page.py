@@ -19,6 +19,8 @@ _MARK = ' data-cmw-gpc=""'
 
 def runtime_of(site: Site, assets: Assets) -> bytes:
     """Return the runtime in the form that the site's pages need."""
+    if site.migrate_from:  # pages are for one visitor then
+        return assets.read("taking.js")
     return assets.read("shared.js" if site.caching == "shared" else "runtime.js")
 
 

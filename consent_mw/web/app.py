@@ -23,7 +23,8 @@ has been granted.
 (1) The form must be ``application/x-www-form-urlencoded`` and at most 16 KiB (415, 413).
 (2) A form from another site is refused. If the browser does not state the origin, a grant is refused and a refusal is
     honoured (403).
-(3) An unknown action is an error (400). Unknown ids are dropped.
+(3) An unknown action is an error (400). Unknown ids are dropped. For ``migrate`` the other tool's cookie in the
+    request says what is granted; the ledger gets where it came from in the place of a notice, and nothing is counted.
 (4) The choice becomes a record. It gets a random receipt id only if something was granted.
 (5) A grant needs a cookie (403) and a durable ledger entry (503), and its client must be within its limit (429). The
     notice is stored first. A grant that is replaced or withdrawn is ended in the ledger; if that fails, the refusal
@@ -38,6 +39,7 @@ No address, user agent, referrer or path is stored.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from flask import Flask
 from flask import Response
@@ -46,6 +48,7 @@ from flask import render_template
 from flask import request
 from werkzeug.exceptions import HTTPException
 
+from consent_mw.cookies.migrating import granted_before
 from consent_mw.cookies.objection import objected
 from consent_mw.cookies.objection import objection_cookie
 from consent_mw.core.decide import decide
@@ -64,6 +67,7 @@ from consent_mw.web import placeholder
 from consent_mw.web import receipt
 from consent_mw.web.context import WebContext
 from consent_mw.web.form import FORM_LIMIT
+from consent_mw.web.form import RequestedAction
 from consent_mw.web.form import choice_of
 from consent_mw.web.record import Proof
 from consent_mw.web.record import count
@@ -119,13 +123,22 @@ def create_app(context: WebContext) -> Flask:
         form = posted(visit)  # (1), (2)
         visit = visit.in_language(form.lang)
         gpc = visit.decision.gpc
+        taken = None
+        if form.asked is RequestedAction.MIGRATE:
+            taken = granted_before(visit.site, visit.head, visit.found, context.today())
+            if taken is None:
+                raise Refused(400)  # (3)
+            form = replace(form, asked=RequestedAction.SAVE, purposes=taken.purposes, services=taken.services)
         chosen = choice_of(visit.site, form, gpc=gpc, granted_before=bool(visit.receipt))
         if chosen is None:
             raise Refused(400)  # (3)
         record = _record(context, visit.site, chosen, gpc)  # (4)
+        if taken is not None and taken.day is not None:
+            record = replace(record, day=min(taken.day, record.day))
         cookie = cookie_of(context, visit, record)
-        proof.record(visit, record, visit.receipt)  # (5)
-        count(context, visit, chosen)
+        proof.record(visit, record, visit.receipt, taken)  # (5)
+        if taken is None:  # it was given, and perhaps counted, elsewhere
+            count(context, visit, chosen)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
         if wants_json():
             answer = jsonify(_state(context, decision))

@@ -53,6 +53,8 @@ class RequestedAction(Enum):
     REJECT_ALL = "reject-all"
     SAVE = "save"
     WITHDRAW = "withdraw"
+    #: Take over what the visitor granted with another tool, as its cookie says.
+    MIGRATE = "migrate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def grants(form: PostedForm) -> bool:
     """
     if form.counted == "yes" or form.once:
         return True
-    return form.asked is RequestedAction.ACCEPT_ALL or (
+    return form.asked in (RequestedAction.ACCEPT_ALL, RequestedAction.MIGRATE) or (
         form.asked is RequestedAction.SAVE and bool(form.purposes or form.services)
     )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 
+from consent_mw.cookies.migrating import TakenChoice
+from consent_mw.cookies.migrating import document_of
 from consent_mw.core import counts
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
@@ -36,12 +39,13 @@ class Proof:
         #: Notices that this process has stored, by digest, with the day on which it did.
         self._kept: dict[str, int] = {}
 
-    def record(self, visit: Visit, record: Record, old: str) -> None:
+    def record(self, visit: Visit, record: Record, old: str, taken: TakenChoice | None = None) -> None:
         """
         Append a grant, then the end of the grant that it replaces.
 
         Args:
             old: The receipt that the record replaces or withdraws, or empty.
+            taken: What was taken over from another tool; None for an answer to our notice.
 
         Raises:
             Refused: if the grant could not be recorded, or its client sent too many; then it does not count.
@@ -53,19 +57,22 @@ class Proof:
             ):
                 raise Refused(429)
             try:
-                self._grant(visit, record)
+                self._grant(visit, record, taken)
             except RecordsError as error:
                 logger.error("a grant was refused, because it could not be recorded: %s", error)
                 raise Refused(503) from error
         if old:
             self.end(visit, old, Act.REPLACE if record.receipt else Act.WITHDRAW)
 
-    def _grant(self, visit: Visit, record: Record) -> None:
+    def _grant(self, visit: Visit, record: Record, taken: TakenChoice | None) -> None:
         notice = self._context.notice()
-        if self._kept.get(notice.digest) != record.day:
+        digest, today = notice.digest, self._context.today()
+        if taken is not None:
+            digest = hashlib.sha256(document_of(taken)).hexdigest()
+        if self._kept.get(digest) != today:
             # Again each day: a store that was restored from a backup may lack it.
-            self._context.records.keep_notice(notice.digest, notice.document)
-            self._kept = {**self._kept, notice.digest: record.day}
+            self._context.records.keep_notice(digest, notice.document if taken is None else document_of(taken))
+            self._kept = {**self._kept, digest: today}
         self._context.records.append(
             Entry(
                 site=visit.site.id,
@@ -77,7 +84,7 @@ class Proof:
                 services=record.services,
                 gpc=record.gpc,
                 language=visit.lang,
-                notice=notice.digest,
+                notice=digest,
             )
         )
 

@@ -14,6 +14,7 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
+from consent_mw.cookies.migrating import refused_before
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
@@ -104,7 +105,7 @@ def visit_of(context: WebContext) -> Visit:
     """Return the current request. Changes nothing and never raises."""
     site = context.site()
     head = RequestHead.from_environ(request.environ)
-    found = context.cookies.read(head)
+    found = refused_before(site, head, context.cookies.read(head), context.today())
     root = quote(request.environ.get("SCRIPT_NAME", "").encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
     return Visit(
         site=site,

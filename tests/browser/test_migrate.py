@@ -1,0 +1,158 @@
+"""Tools for consent that are packages here: the cookie that each really leaves is read, and its choice holds."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Browser
+
+from consent_mw import ConsentMiddleware
+from consent_mw.cookies.migrating import TOOLS
+from tests import npm_packages
+from tests.browser.harness.proxy import Lane
+from tests.browser.harness.proxy import Proxy
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIEnvironment
+
+GTAG = "<script src='https://www.googletagmanager.com/gtag/js?id=G-AAAAA1'></script>"
+
+
+class Tool(NamedTuple):
+    """A package: the script, what sets it up before and after, its cookie, and the buttons for yes and no."""
+
+    script: str
+    before: str
+    after: str
+    cookie: str
+    accept: str
+    reject: str
+    #: The tool's own function for an answer, where its buttons are there before they work.
+    answer: str = ""
+
+
+PACKAGES = {
+    "cookieconsent-3": Tool(
+        "vanilla-cookieconsent/dist/cookieconsent.umd.js",
+        "",
+        "CookieConsent.run({hideFromBots: false,"
+        "categories: {necessary: {readOnly: true}, analytics: {}, marketing: {}}, language: {"
+        "default: 'en', translations: {en: {consentModal: {title: 'x', acceptAllBtn: 'Yes', acceptNecessaryBtn: 'No'},"
+        "preferencesModal: {sections: []}}}}})",
+        "cc_cookie=",
+        "#cc-main [data-role=all]",
+        "#cc-main [data-role=necessary]",
+    ),
+    "klaro": Tool(
+        "klaro/dist/klaro.js",
+        "window.klaroConfig = {acceptAll: true, services: ["
+        "{name: 'google-analytics', purposes: ['statistics']}, {name: 'session', purposes: ['x'], required: true}]}",
+        "",
+        "klaro=",
+        ".klaro .cm-btn-success",
+        ".klaro .cn-decline",
+    ),
+    "tarteaucitron": Tool(
+        "tarteaucitronjs/tarteaucitron.min.js",
+        "",
+        "tarteaucitron.user.gtagUa = 'G-AAAAA1'; tarteaucitron.init({highPrivacy: true, AcceptAllCta: true,"
+        "DenyAllCta: true, orientation: 'bottom', cookieName: 'tarteaucitron'});"
+        "(tarteaucitron.job = tarteaucitron.job || []).push('gtag')",
+        "gtag=(true|false)",
+        "#tarteaucitronPersonalize2",
+        "#tarteaucitronAllDenied2",
+        "yes => tarteaucitron.userInterface.respondAll(yes)",
+    ),
+    "osano-cookieconsent": Tool(
+        "cookieconsent/build/cookieconsent.min.js",
+        "",
+        "cookieconsent.initialise({type: 'opt-in'})",
+        "cookieconsent_status=",
+        ".cc-allow",
+        ".cc-deny",
+    ),
+}
+#: One yes of Osano's notice is to nothing in particular.
+ANSWERS = [(name, yes) for name in PACKAGES for yes in (False, True) if (name, yes) != ("osano-cookieconsent", True)]
+
+
+def site_of(tool: Tool) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    """Return a site with the tool at ``/``, its files, and a page without it at ``/after``."""
+    page = (
+        f"<!doctype html><title>x</title><body><h1>x</h1><script>{tool.before}</script>"
+        f"<script src='/npm/{tool.script}'></script><script>{tool.after}</script>"
+    )
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        kind, body = "text/html; charset=utf-8", page.encode()
+        if path == "/after":
+            body = f"<!doctype html><title>x</title><body>{GTAG}<h1>x</h1>".encode()
+        elif path != "/":
+            found = npm_packages.find(path.removeprefix("/npm/"))
+            kind = mimetypes.guess_type(path)[0] or "text/plain"
+            body = found.read_bytes() if found else b""
+        start_response("200 OK", [("Content-Type", kind), ("Cache-Control", "no-store")])
+        return [body]
+
+    return app
+
+
+@pytest.fixture(scope="module")
+def wrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsentMiddleware]:
+    """The pages behind the tool's, once consent_mw has taken its place."""
+    records = f"sqlite:///{tmp_path_factory.mktemp('records')}/consent.db"
+    site = {"name": "x", "records": records, "migrate_from": list(TOOLS), "migrate_until": "2999-12-31"}
+    any_tool = next(iter(PACKAGES.values()))
+    made = ConsentMiddleware(site_of(any_tool), {"site": site, "services": [{"use": "google-analytics"}]})
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def lane(proxy: Proxy) -> Iterator[Lane]:
+    """One proxy for all visits."""
+    with proxy.lane() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("name", "yes"), ANSWERS)
+def test_the_choice_made_with_the_real_tool_holds(
+    chromium: Browser, lane: Lane, wrapped: ConsentMiddleware, name: str, yes: bool
+) -> None:
+    """A no is not asked again and holds; a yes is recorded, and what was granted runs without a further question."""
+    tool = PACKAGES[name]
+    npm_packages.file(tool.script)
+    host = f"{name}-{'yes' if yes else 'no'}.example"
+    lane.serve(host, site_of(tool))
+    context = chromium.new_context(proxy={"server": lane.address}, ignore_https_errors=True)
+    try:
+        page = context.new_page()
+        page.goto(f"https://{host}/")
+        button = page.locator(tool.accept if yes else tool.reject)
+        button.wait_for()
+        if tool.answer:  # a click may come before the tool listens to it
+            page.evaluate(tool.answer, yes)
+        else:
+            button.click()
+        page.wait_for_function("cookie => RegExp(cookie).test(document.cookie)", arg=tool.cookie)
+        lane.serve(host, wrapped)
+        since = lane.mark()
+        page.goto(f"https://{host}/after", wait_until="domcontentloaded")
+        page.wait_for_selector("html[data-cmw-state]:not([data-cmw-state=none])", state="attached")
+        assert page.evaluate("document.documentElement.dataset.cmwState") == ("accept" if yes else "reject")
+        if yes:
+            assert lane.wait_for(lambda hits: any(hit.host == "www.googletagmanager.com" for hit in hits), since)
+        else:
+            page.wait_for_load_state("load")
+            assert [hit.host for hit in lane.hits(since) if hit.host == "www.googletagmanager.com"] == []
+        assert not page.locator("[data-cmw-banner]").is_visible()
+    finally:
+        context.close()
