@@ -141,6 +141,8 @@ class PageView(View):
     @cached_property
     def takes(self) -> bool:
         """Whether the visitor granted something with another tool that can be taken over."""
+        if not self._base.migrate_from:
+            return False
         return migrating.granted_before(self.site.site, self.head, self.choice, self._parts.today()) is not None
 
     @cached_property
