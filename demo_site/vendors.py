@@ -66,7 +66,7 @@ VENDORS = (
     Vendor(
         "unknown",
         "Unknown pixel",
-        "nobody declared it, so it stays held",
+        "nobody declared it: it is held as a suspect until somebody accepts all",
         ("px.nobody-knows.example",),
     ),
     Vendor(

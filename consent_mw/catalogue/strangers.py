@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
+from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.html.suspects import file_of_stranger
@@ -34,17 +36,24 @@ class WithStrangers(Mapping[str, Service]):
 
     def __getitem__(self, id_: str) -> Service:
         if id_ in self._known:
-            return self._known[id_]
+            service = self._known[id_]
+            return replace(service, suspected=True) if id_ == UNKNOWN_SERVICE else service
         host = host_of_stranger(id_)
         name = file_of_stranger(id_)
-        if host in self._described or name in self._described_files:
+        labels = host.split(".")
+        above = {".".join(labels[at:]) for at in range(len(labels))}
+        if not self._described.isdisjoint(above) or name in self._described_files:
             raise KeyError(id_)
         if name:
-            return Service(id_, name, name, ("marketing",), tracker=True, description=_DESCRIPTION)
+            return Service(id_, name, name, ("marketing",), tracker=True, suspected=True, description=_DESCRIPTION)
         if not host:
             raise KeyError(id_)
         return Service(
-            id_, host, host, ("marketing",), hosts=(host,), tracker=True, embed=True, description=_DESCRIPTION
+            *(id_, host, host, ("marketing",), (host,)),
+            tracker=True,
+            embed=True,
+            suspected=True,
+            description=_DESCRIPTION,
         )
 
     def __iter__(self) -> Iterator[str]:
@@ -65,4 +74,5 @@ def learnable(site: Site, known: Mapping[str, Service]) -> WithStrangers:
     """
     services = [*known.values(), *site.services]
     hosts = frozenset(host for service in services for host in service.hosts if "/" not in host)
-    return WithStrangers(known if site.learning else {}, hosts.union(site.allow_hosts))
+    taught = known if site.learning else {id_: known[id_] for id_ in {UNKNOWN_SERVICE} & known.keys() - site.by_id}
+    return WithStrangers(taught, hosts.union(site.allow_hosts))

@@ -63,6 +63,9 @@ COMMANDS = {
         "catalogue",
         "Show and search the known services; check your own entries.",
     ),
+    "inventory": CommandInfo(
+        "consent_mw.cli.inventory", "inventory", "Show what the site's pages load, and what of it is new."
+    ),
     "preview": CommandInfo("consent_mw.cli.preview", "preview", "Show all variants of the notice, side by side."),
     "ledger": CommandInfo(_LEDGER, "ledger", "Verify, seal, export, purge, back up the ledger; erase a record."),
     "receipt": CommandInfo(_LEDGER, "receipt", "Show a receipt, or verify a downloaded one."),

@@ -76,7 +76,8 @@ _TOKEN = re.compile(r"1\.([A-Za-z0-9~_-]+)\.([A-Za-z0-9_-]{43})", re.ASCII)
 _IDS = r"(?:[a-z0-9-]+(?:_[a-z0-9-]+)*)?"
 _PAYLOAD = re.compile(
     rf"(?P<action>[a-z]+)~(?P<day>0|-?[1-9][0-9]{{0,8}})~(?P<revision>[0-9a-f]{{12}})~(?P<gpc>[01])"
-    rf"~(?P<purposes>{_IDS})~(?P<services>{_IDS}|B[A-Za-z0-9_-]*)~(?P<receipt>[A-Za-z0-9_-]{{0,64}})",
+    rf"~(?P<purposes>{_IDS})~(?P<services>{_IDS}|B[A-Za-z0-9_-]*)~(?P<receipt>[A-Za-z0-9_-]{{0,64}})"
+    rf"(?:~(?P<suspects>{_IDS}))?",
     re.ASCII,
 )
 _ACTIONS = frozenset(action.value for action in Action)
@@ -254,14 +255,21 @@ class CookieJar:
         raise ConsentError(f"A choice of {len(record.services)} services does not fit into a cookie.")
 
     def _payload(self, record: Record, *, compact: bool) -> str:
-        """Return the readable part; ``compact`` encodes the services as one bit per declared service."""
+        """
+        Return the readable part; ``compact`` encodes the services as one bit per declared service.
+
+        Suspects, which pages may teach at any time, follow by name.
+        """
         if record.action is Action.REJECT:
             # All refusals of a day are the same bytes: include nothing that distinguishes one visitor from another.
             record = Record(Action.REJECT, record.day, record.revision)
         services = "_".join(sorted(record.services))
-        declared = sorted(service.id for service in self._site.optional) if compact else []
-        if compact and record.revision == self._site.revision and record.services.issubset(declared):
+        suspects = record.services & self._site.suspects if compact else frozenset()
+        declared = self._declared() if compact else []
+        if compact and record.revision == self._site.revision and (record.services - suspects).issubset(declared):
             services = _to_bits(declared, record.services)
+        else:
+            suspects = frozenset()
         fields = (
             record.action.value,
             str(record.day),
@@ -270,11 +278,16 @@ class CookieJar:
             "_".join(sorted(record.purposes)),
             services,
             record.receipt,
+            *(["_".join(sorted(suspects))] if suspects else []),
         )
         payload = "~".join(fields)
         if not _PAYLOAD.fullmatch(payload):
             raise ConsentError("The record holds an id, revision or receipt that cannot stand in a cookie.")
         return payload
+
+    def _declared(self) -> list[str]:
+        """Return the ids of the services that the site's revision is about."""
+        return sorted(service.id for service in self._site.optional if not service.suspected)
 
     def _verify(self, token: str) -> Record | NoRecord:
         """Return the record in a token, or the reason why there is none."""
@@ -304,9 +317,10 @@ class CookieJar:
             # Bits can only be decoded with the list of services they were encoded for. A choice of another revision is
             # asked again anyway, and grants nothing until then.
             current = found["revision"] == self._site.revision
-            names = sorted(service.id for service in self._site.optional) if current else []
+            names = self._declared() if current else []
             try:
                 services = _from_bits(names, found["services"])
+                services |= frozenset(filter(None, (found["suspects"] or "").split("_")))
             except ValueError:
                 return None
         return Record(

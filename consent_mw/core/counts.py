@@ -33,6 +33,16 @@ REVISION = "revision"
 #: Values are hosts that a Content-Security-Policy blocked, as reported by browsers; the only outcome is BLOCKED.
 CSP = "csp"
 
+#: What the site's own pages load (:mod:`consent_mw.stats.inventory`). Values are registrable domains, names of cookies
+#: behind :data:`COOKIE`, or empty. The outcome of the empty value is PAGES, for those that were looked at. Else it is a
+#: kind of element, the id of a service or ``-``, and HELD or LEFT, with spaces between them; or :data:`AT` and the part
+#: of the site where it was seen first. It is about pages and not about visits, so its cells may be smaller than K.
+LOADS = "loads"
+#: What the value of a cookie begins with.
+COOKIE = "="
+#: What the outcome begins with that says where something was seen.
+AT = "at "
+
 #: Tables whose rows divide the visits of :data:`TOTAL`.
 DIMENSIONS = (BROWSER, OS, ISP, LANGUAGE, VARIANT, SIGNAL)
 
@@ -48,6 +58,11 @@ WITHDRAW = "withdraw"
 GPC = "gpc"
 #: Reports of blocked requests.
 BLOCKED = "blocked"
+#: Pages that were looked at.
+PAGES = "pages"
+#: What became of something that a page loads.
+HELD = "held"
+LEFT = "left"
 
 ANSWERS = (ACCEPT, PARTIAL, REJECT)
 
@@ -80,9 +95,9 @@ class Count:
 
     Args:
         day: Whole days since 1970-01-01 UTC; for ISP the Monday of the week.
-        table: TOTAL, PURPOSE, REVISION, CSP or one of DIMENSIONS.
+        table: TOTAL, PURPOSE, REVISION, CSP, LOADS or one of DIMENSIONS.
         value: The row of that table; empty for TOTAL.
-        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW, GPC or BLOCKED.
+        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW, GPC or BLOCKED; see LOADS for its own.
     """
 
     day: int

@@ -13,6 +13,8 @@ revision answered another question: it grants nothing. (5) A record older than `
     the purpose, unless the record was made under GPC: then it is an explicit choice despite the signal. A tag manager
     keeps running for another of its purposes that the record grants.
 (9) The visitor is asked if something is optional and no record is valid, unless GPC has answered everything.
+(10) A suspect that the site learned of since is held, and a valid record goes on granting what it grants. Who granted
+    everything, or the purposes of the suspect, is asked about it. Who refused them has answered.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
+from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 
@@ -59,8 +62,9 @@ def decide(site: Site, found: Record | NoRecord, signals: Signals, today: int) -
             and not (refused and MARKETING in service.purposes and not (service.manager and service.runs_for(left)))
         }
         purposes |= left
-    asking = reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK)
-    open_question = any(not (signals.gpc and service.opted_out) for service in site.optional)  # (9)
+    asking = reason is not Reason.NOTHING_TO_ASK
+    unanswered = site.optional if record is None else _unanswered(site, record)  # (9), (10)
+    open_question = any(not (signals.gpc and service.opted_out) for service in unanswered)
     return Decision(
         granted=granted,
         purposes=purposes,
@@ -69,6 +73,19 @@ def decide(site: Site, found: Record | NoRecord, signals: Signals, today: int) -
         gpc=signals.gpc,
         record=record,
     )
+
+
+def _unanswered(site: Site, record: Record) -> list[Service]:
+    """Return the suspects of which a valid record says nothing; rule (10)."""
+    if record.action not in _GRANTING:
+        return []
+    return [
+        service
+        for service in site.optional
+        if service.suspected
+        and service.id not in record.services
+        and (record.action is Action.ACCEPT or service.runs_for(record.purposes))
+    ]
 
 
 def _reason(site: Site, found: Record | NoRecord, today: int) -> Reason:

@@ -98,6 +98,8 @@ class Service:
             granted, and is told which.
         signals: The vendors whose tags it is or loads, so that they are told of the choice through their own interface:
             ``google``, ``microsoft``, ``clarity``, ``meta``.
+        suspected: Whether it is a third party that nobody described and that pages of the site taught: visitors are
+            asked about it, and answers given before remain valid.
     """
 
     id: str
@@ -125,6 +127,7 @@ class Service:
     embed: bool = False
     manager: bool = False
     signals: tuple[str, ...] = ()
+    suspected: bool = False
     poster: str = ""
     description: Mapping[str, str] = field(default_factory=_no_text)
 
@@ -225,7 +228,7 @@ class Site:
     live_share: int = 0
     #: With ``mode = "report"``: the file that what would be done is counted in.
     report_file: str = "consent-report.db"
-    unknown: str = "pixels"
+    unknown: str = "suspects"
     #: Hosts of third parties, optionally with a path, that are let through whatever ``unknown`` is.
     allow_hosts: tuple[str, ...] = ()
     caching: str = "private"
@@ -307,17 +310,30 @@ class Site:
         """
         A hash of what a visitor agrees to, in twelve hex digits: purposes, services, vendors, retention, transfers.
 
-        A change of wording does not affect it; a change of meaning does.
+        A change of wording does not affect it; a change of meaning does. Suspects are left out: pages teach them at any
+        time, and an answer has to survive what the very page that it was given on teaches.
         """
         meaning = {
             "controller": self.controller,
             "services": sorted(
                 [s.id, s.vendor, sorted(s.purposes), s.country, s.safeguard, s.retention_days, s.lawful_basis]
                 for s in self.optional
+                if not s.suspected
             ),
         }
         canonical = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(b"consent_mw.revision.v1\0" + canonical.encode()).hexdigest()[:12]
+
+    @cached_property
+    def suspects(self) -> frozenset[str]:
+        """The ids of the third parties that nobody described and that visitors are asked about."""
+        return frozenset(service.id for service in self.optional if service.suspected)
+
+    @cached_property
+    def suspects_digest(self) -> str:
+        """Eight hex digits over :attr:`suspects`, by which a form says which of them it showed; empty for none."""
+        text = ",".join(sorted(self.suspects))
+        return hashlib.sha256(b"consent_mw.suspects.v1\0" + text.encode()).hexdigest()[:8] if text else ""
 
 
 class Action(Enum):

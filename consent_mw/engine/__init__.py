@@ -50,6 +50,7 @@ from consent_mw.engine.page_view import PageView
 from consent_mw.engine.page_view import SiteParts
 from consent_mw.engine.prepared import Prepared
 from consent_mw.engine.shadow import Shadow
+from consent_mw.engine.sightings import Sightings
 from consent_mw.engine.tasks import Task
 from consent_mw.engine.tasks import Upkeep
 from consent_mw.errors import RecordsError
@@ -115,7 +116,8 @@ class Engine:
         self._upkeep = Upkeep()
         first = LiveSite.made(site, assets, CookieJar(site, keys))
         everybody = WithStrangers(known)
-        learning = Learning(records, learnable(site, known), self.today)
+        prepared = Prepared(site, known, assets)
+        learning = Learning(records, learnable(site, known), self.today, prepared.delivery.adopt)
         self._growing = GrowingSite(first, assets, learning, everybody, self._share_soon)
         opt_outs = OptOuts(site.on_change)
         for task in Housekeeping(site, records, keys, self.tally, clock).tasks():
@@ -128,17 +130,19 @@ class Engine:
         if site.on_change is not None:
             self._upkeep.add(Task("telling", opt_outs.notify, 60, 60, first=60, last=opt_outs.notify))
         once = OneTime(site, keys, clock)
-        prepared = Prepared(site, known, assets)
         self.quiet = prepared.quiet
         self._parts = SiteParts(
             growing=self._growing,
             prepared=prepared,
             tally=self.tally,
+            sightings=Sightings(self.tally.loaded, self.today),
             once=once,
             opt_outs=opt_outs,
             today=self.today,
             hurry_opt_outs=lambda: self._upkeep.hurry("telling", 0.0),
         )
+        if site.counters != "off":
+            self._upkeep.add(Task("inventory", self._condense, 1200, 2400, first=60))
         context = SiteContext(
             records=records,
             counting=self.tally,
@@ -283,6 +287,13 @@ class Engine:
 
     def _all(self) -> list[Engine]:
         return [self, *(engine for _, engine in self._hosts)]
+
+    def _condense(self) -> None:
+        """Keep the inventory small, and hear what other processes have seen."""
+        from consent_mw.stats.inventory import condense  # here, since it is needed once an hour at most
+
+        condense(self.records, self.today())
+        self._parts.sightings.recall(self.records.counts(self.today() + 1))
 
     def _share_soon(self) -> None:
         self._upkeep.hurry("learning", self.patience)

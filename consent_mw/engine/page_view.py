@@ -42,6 +42,8 @@ from consent_mw.engine.live_site import GrowingSite
 from consent_mw.engine.live_site import LiveSite
 from consent_mw.engine.page_csp import PagePolicies
 from consent_mw.engine.prepared import Prepared
+from consent_mw.engine.sightings import PageSightings
+from consent_mw.engine.sightings import Sightings
 from consent_mw.html.csp import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
@@ -84,6 +86,7 @@ class SiteParts:
         growing: The site as it is, with what was learned.
         prepared: What is made once and kept.
         tally: Counts the banners shown.
+        sightings: Counts what some of the pages load.
         once: Tells which embeds one view of a page shows.
         opt_outs: Hears of signals that take away what was granted.
         today: Gives whole days since 1970-01-01 UTC.
@@ -93,6 +96,7 @@ class SiteParts:
     growing: GrowingSite
     prepared: Prepared
     tally: Tally
+    sightings: Sightings
     once: OneTime
     opt_outs: OptOuts
     today: Callable[[], int]
@@ -120,6 +124,11 @@ class PageView(View):
         self._unguarded = False
         #: What the notice needs to know of each kind of place in the page.
         self._pages: dict[tuple[object, ...], NoticePage] = {}
+        #: What the page loads, where this view is one of those that are looked at.
+        self._sightings: PageSightings | None = None
+        #: The headers of the page, for the cookies in them, and those cookies that were held.
+        self._set_cookies: Headers = []
+        self._held_cookies: list[str] = []
 
     # -- who asks, and what they have chosen
 
@@ -133,9 +142,11 @@ class PageView(View):
         """What the request's cookie says, or why it says nothing."""
         found = self.site.cookies.read(self.head)
         choice = migrating.refused_before(self.site.site, self.head, found, self._parts.today())
-        if self._base.grows and isinstance(choice, Record) and choice.revision != self.site.site.revision:
-            # Another process may have learned a service, and asked about it, since this one last looked.
-            self.site = self._parts.growing.renewed()
+        if self._base.grows and isinstance(choice, Record):
+            site = self.site.site
+            if choice.revision != site.revision or not choice.services <= site.by_id.keys():
+                # Another process may have learned a service, and asked about it, since this one last looked.
+                self.site = self._parts.growing.renewed()
         return choice
 
     @cached_property
@@ -233,9 +244,16 @@ class PageView(View):
         return self._parts.prepared.hold_policy(self.decision, self.root, self.site.places, self.once)
 
     @property
-    def plans(self) -> PagePlans:
-        """What was done to the site's pages before."""
-        return self._parts.prepared.plans
+    def reading_policy(self) -> HoldPolicy:
+        """The same for a pass that reads the page: some of them are looked at, for the inventory."""
+        if self._sightings is None:
+            self._sightings = self._parts.sightings.look(self.path)
+        return self.hold_policy if self._sightings is None else self.hold_policy.watched(self._sightings.loaded)
+
+    @property
+    def plans(self) -> PagePlans | None:
+        """What was done to the site's pages before; None for a view that the inventory has waited for."""
+        return None if self._parts.sightings.due(self.path) else self._parts.prepared.plans
 
     @property
     def undecided_policy(self) -> HoldPolicy:
@@ -271,7 +289,10 @@ class PageView(View):
 
     def holds_cookie(self, name: str) -> bool:
         """Return whether a cookie belongs to something held."""
-        return self._holds(name, lambda: self.decision.granted)
+        held = self._holds(name, lambda: self.decision.granted)
+        if held:
+            self._held_cookies.append(name)
+        return held
 
     def could_hold_cookie(self, name: str) -> bool:
         """Return whether a cookie belongs to something that waits for a choice."""
@@ -307,6 +328,7 @@ class PageView(View):
 
     def headers(self, headers: Headers) -> Headers:
         """Return the headers of the page with policies that let in what is inserted."""
+        self._set_cookies = headers
         return self.csp.adapt(headers)
 
     def meta_csp(self, text: str) -> list[Edit]:
@@ -357,6 +379,9 @@ class PageView(View):
 
     def first(self, place: PageInsert) -> bytes:
         """Return what runs before everything else in the page."""
+        if self._sightings is not None:
+            self._sightings.begin()
+            self._sightings.cookies(self._set_cookies, self._held_cookies, self._parts.prepared.services_of)
         now = self._parts.growing.now()
         page = self._page(now, place)
         if WHOLE in self.once:
@@ -498,6 +523,8 @@ class PageView(View):
     def held(self, ids: frozenset[str]) -> None:
         """Hear what was held in the page."""
         self._parts.prepared.tell_of_strangers(ids)
+        if self._sightings is not None:
+            self._sightings.code(ids)
         if TOO_LONG in ids:
             logger.warning(
                 "%s: a tag, or an inline script sixteen times as long, is longer than hold_back (%d bytes) and was held"

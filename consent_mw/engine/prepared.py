@@ -19,6 +19,7 @@ from consent_mw.core.cache import size_of
 from consent_mw.core.decide import decide
 from consent_mw.core.globs import fits
 from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import WHOLE
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
@@ -108,6 +109,7 @@ class Prepared:
         key = (decision.granted, decision.purposes, decision.record is not None, root, places, once)
         policy = self._policies.get(key)
         if policy is None:
+            unknown = self._site.unknown
             allowed = self._necessary | decision.granted | decision.purposes
             if WHOLE in once:
                 allowed |= once - {WHOLE}
@@ -117,7 +119,8 @@ class Prepared:
             policy = HoldPolicy(
                 self._matcher,
                 allowed,
-                unknown=self._site.unknown,
+                # An owner who declares the unknown asks about all of it at once.
+                unknown="allow" if UNKNOWN_SERVICE in allowed and UNKNOWN_SERVICE in self._site.by_id else unknown,
                 remove=self._site.release == "reload",
                 placeholder=root + "/placeholder/",
                 hold_back=self._site.hold_back,
@@ -160,9 +163,13 @@ class Prepared:
             fits(glob, path) for glob in self._included.values() if glob for path in paths
         )
 
+    def services_of(self, cookie: str) -> frozenset[str]:
+        """Return the ids of all known services that a cookie may belong to."""
+        return frozenset(self._matcher.cookie(cookie))
+
     def tell_of_strangers(self, ids: frozenset[str]) -> None:
         """Say, once for each, which third parties are held as suspects, why, and what can be done."""
-        for id_ in ids & self.delivery.reasons.keys() - self._told:
+        for id_ in ids & self.delivery.addresses.keys() - self._told:
             self._told.add(id_)
             logger.warning(
                 "%s is held as a suspect: %s. Visitors are asked about it. If the site needs it, add to [site]:\n\n"

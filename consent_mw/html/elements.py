@@ -126,6 +126,12 @@ _TEN_PIXELS = re.compile(r"\s*[1-9][0-9]")
 #: A picture without transparency is there to be seen; of PNG and GIF one cannot say.
 _PHOTOGRAPH = re.compile(r"[^?#]*\.(?:jpe?g|webp|avif)(?:[?#]|\s*\Z)", re.I)
 
+_BRINGS: Mapping[bytes, str] = {
+    b"script": "script",
+    **dict.fromkeys((b"iframe", b"frame", b"object", b"embed"), "frame"),
+    **dict.fromkeys((b"video", b"audio", b"track"), "media"),
+}
+
 _PLAIN_START = re.compile(rb"\s*(?:https?:)?//[a-z0-9.\-]+[/?#]")
 
 
@@ -274,6 +280,16 @@ def _is_no_image(value: str) -> bool:
     return (
         kind != essence and not kind.startswith(_UNREGISTERED) and kind.encode("ascii", "replace") not in _IMAGE_TYPES
     )
+
+
+def what_of(name: bytes, found: Attributes, text: Text) -> str:
+    """Return in a word what an element brings: ``script``, ``frame``, ``picture``, ``pixel``, ``style``, ..."""
+    if name in (b"img", b"image", b"source", b"input"):
+        return "pixel" if name == b"img" and is_pixel(found, False, text) else "picture"
+    if name == b"link":
+        rels = text(found[b"rel"][0].raw).lower().split() if b"rel" in found else []
+        return "style" if "stylesheet" in rels else "picture" if "icon" in rels else "hint"
+    return _BRINGS.get(name, "other")
 
 
 def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[bytes, str]:

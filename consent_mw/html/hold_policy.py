@@ -8,8 +8,10 @@ all policies of an engine, since visitors choose hosts, paths and grants.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -135,6 +137,8 @@ class HoldPolicy:
     once: frozenset[str] = frozenset()
     places: Places = field(default_factory=Places, compare=False, repr=False)
     allow_hosts: tuple[str, ...] = ()
+    #: Hears of what a page loads of third parties: address, kind of element, id of the service or nothing, held or not.
+    watch: Callable[[Url, str, str, bool], object] | None = field(default=None, compare=False, repr=False)
     #: What the site's own pages show of its delivery; shared by the policies of a site.
     delivery: Delivery = field(default_factory=Delivery, compare=False, repr=False)
     budget: Budget = field(default_factory=Budget, compare=False, repr=False)
@@ -147,6 +151,10 @@ class HoldPolicy:
             if f".{url.host}".endswith(f".{host}") and url.rest.startswith(slash + path):
                 return True
         return False
+
+    def watched(self, watch: Callable[[Url, str, str, bool], object]) -> HoldPolicy:
+        """Return the same for one page of which ``watch`` hears all; it remembers nothing of other pages."""
+        return replace(self, watch=watch, memories={}, budget=Budget())
 
     @cached_property
     def syntax(self) -> Syntax:

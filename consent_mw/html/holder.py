@@ -33,6 +33,7 @@ from consent_mw.html.elements import is_pixel
 from consent_mw.html.elements import kinds as kinds_of
 from consent_mw.html.elements import other_kind
 from consent_mw.html.elements import told_by_beginning
+from consent_mw.html.elements import what_of
 from consent_mw.html.guessed import encoded
 from consent_mw.html.guessed import in_each
 from consent_mw.html.guessed import may_hide_a_host
@@ -352,6 +353,8 @@ class Holder:
         if tag.name == b"image" and not tag.foreign:
             tag = tag._replace(name=b"img")  # https://html.spec.whatwg.org/#parsing-main-inbody, "image"
         plan = self._shown(tag, self._plan(tag))
+        if self.policy.watch is not None:
+            self._tell(tag, plan)
         if not self.charset and may_hide_a_host(tag.raw):
             plan = max((twin._plan(tag) for twin in in_each(self)), key=lambda one: len(one.edits) if one else -1)
         grants = self._grants(tag)
@@ -366,6 +369,22 @@ class Holder:
         # An attribute may be both; the first edit says enough.
         merged = {edit[0]: edit for edit in [*edits, *plan.edits]}
         return plan._replace(edits=tuple(sorted(merged.values(), key=lambda edit: edit[0])))
+
+    def _tell(self, tag: Tag, plan: TagPlan | None) -> None:
+        """Tell what an element loads of third parties to who watches the page."""
+        watch, name, found = self.policy.watch, tag.name, tag.attributes
+        kinds = kinds_of(name, found, tag.foreign, self.text)
+        held = plan.held if plan is not None else ()
+        for key, kind in kinds.items():
+            if watch is None or kind not in ("url", "page", "srcset") or key not in found or name in (b"form", b"meta"):
+                continue
+            raw = found[key][0].raw
+            texts = [url for url, _ in candidates(self.text(raw))] if kind == "srcset" else [self.text(raw)]
+            for text in texts:
+                url = resolve(text, self.base)
+                if url.scheme in ("http", "https") and url.host and site_of(url.host) != self._page_site:
+                    ids = held or self._matcher.target(url, self.page)
+                    watch(url, what_of(name, found, self.text), ids[0] if ids else "", bool(held))
 
     def _shown(self, tag: Tag, plan: TagPlan | None) -> TagPlan | None:
         """Return the plan with what a visitor finds in the place of an embed that a script would make."""
@@ -506,7 +525,7 @@ class Holder:
     def _stranger(self, tag: Tag, raw: bytes) -> Ids:
         """Return the id of a third party that nobody described and that looks like a tracker, unless it is allowed."""
         ids, target = self.url(raw)
-        if ids or not self.third_party(target) or UNKNOWN_SERVICE in self._allowed:
+        if ids or not self.third_party(target):
             return ()
         found = tag.attributes
         rel = self.text(found[b"rel"][0].raw).lower() if b"rel" in found else ""

@@ -1,6 +1,8 @@
 """
 An opinion about strangers: whether a third party that nobody described looks like a tracker.
 
+Long because the table of signs stands beside what reads it.
+
 Theory of operation
 -------------------
 
@@ -31,6 +33,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Set
 from typing import NamedTuple
 
@@ -54,6 +57,8 @@ _LONGEST_FILE = 40
 #: Cited names that are shorter may be a part of another name by chance.
 _SHORTEST_CITED = 8
 _FILE_NAME = re.compile(r"[a-z0-9.]{4,40}")
+
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 
 #: What the ids of strangers begin with; their domain follows, or the name of their file.
 STRANGER = "host-"
@@ -150,6 +155,8 @@ _STEM = re.compile(
 _HOST_VALUE = re.compile(r"(?:[a-z]+(?:%3a|:)(?:%2f|/){2})?[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?:(?:%2f|/).*)?\Z")
 #: A picture that pages repeat in noscript for their lazy loading has a name, and carries nothing.
 _NAMED_PICTURE = re.compile(r"[^?]*/[^/?]{4,}\.(?:png|svg)\Z")
+#: A picture that is a file. Scripts on servers that answer with one are called otherwise.
+_PICTURE_FILE = re.compile(r"\.(?:gif|png|jpe?g|svg|webp|avif|ico|bmp)\Z", re.I)
 _SHORT_FILE = re.compile(r"/[a-z]{1,3}[0-9]?\.js(?:\?|\Z)")
 _HASHED_FILE = re.compile(r"[.\-_~][0-9a-f]{8,}(?:\.min)?\.js|[0-9]+\.[0-9]+(?:\.[0-9]+)?(?:[./-]|\.min|\.js)")
 
@@ -355,6 +362,8 @@ class Delivery:
 
     def __init__(self, own: frozenset[str] = frozenset()) -> None:
         self._own = set(own)
+        #: The hosts among them that bring what is seen.
+        self._hosts: set[str] = set()
         #: Changes when something that was held is held no longer, so that answers that were kept can be told from new
         #: ones. Whatever else is learned changes no answer.
         self.version = 0
@@ -365,6 +374,8 @@ class Delivery:
 
     def saw(self, host: str) -> None:
         """Note that a style sheet, a font or a picture that is seen comes from ``host``."""
+        if len(self._hosts) < _MOST_DOMAINS:
+            self._hosts.add(host)
         domain = site_of(host)
         if domain in self._own or len(self._own) >= _MOST_DOMAINS:
             return
@@ -389,9 +400,12 @@ class Delivery:
             return ""
         if not element.judged:
             return ""
-        if self.is_own(url.host, page_host):
+        is_own = self.is_own(url.host, page_host)
+        if is_own and element.is_pixel and not _tells(element, url):
+            return ""
+        if is_own and not element.is_pixel:
             path = url.rest.partition("?")[0]
-            name = "" if element.is_frame or element.is_pixel else tracker_file(path)
+            name = "" if element.is_frame else tracker_file(path)
             why = f"{name} (a file named after a tracker), delivered by the site's own {url.host}"
             return self._held(_file_id(name), why, url.host + path) if name else ""
         address = address_of(url, is_async=element.is_async, has_settings=element.has_settings)
@@ -412,16 +426,38 @@ class Delivery:
             if not found.is_marked or found.points + ALONE < ENOUGH:
                 return ""
             why = "; ".join([*found.reasons, "brings nothing else to this site's pages"])
-        return self._held(stranger_id(url.host), why, site_of(url.host))
+        domain = site_of(url.host)
+        if url.host in self._hosts:
+            # The very host brings what is seen: asked about by name, that would be held with it.
+            return UNKNOWN_SERVICE
+        # The domain of a pixel may turn out to bring what is seen: what is asked about is this host alone.
+        alone = element.is_pixel and (is_own or stranger_id(domain) not in self.reasons)
+        whose = url.host if alone else domain
+        return self._held(_host_id(whose), why, whose)
+
+    def adopt(self, ids: Iterable[str]) -> None:
+        """Take up strangers that visitors are asked about already: other processes named them."""
+        for id_ in ids:
+            self.reasons.setdefault(id_, "")
 
     def _held(self, id_: str, why: str, address: str) -> str:
         """Return the id of a stranger, or of all that are not asked about by name; remember why it is held."""
-        if id_ not in self.reasons:
-            if len(self.reasons) >= _MOST_STRANGERS:
+        if not self.reasons.get(id_):
+            if id_ not in self.reasons and len(self.reasons) >= _MOST_STRANGERS:
                 return UNKNOWN_SERVICE
-            self.reasons[id_] = why
             self.addresses[id_] = address
+            self.reasons[id_] = why
         return id_
+
+
+def _tells(element: StrangeElement, url: Url) -> bool:
+    """
+    Whether a picture that nobody sees, of a domain that delivers the site, tells somebody something.
+
+    A spacer is a file and carries nothing. What is stated to be invisible and carries something is a pixel.
+    """
+    path, _, query = url.rest.partition("?")
+    return not element.is_unsized and (bool(query) or not _PICTURE_FILE.search(path))
 
 
 def without_cited(address: StrangeAddress, knows: Callable[[str], bool]) -> StrangeAddress:
@@ -464,7 +500,12 @@ def _named_alike(domain: str, site: str) -> bool:
 
 def stranger_id(host: str) -> str:
     """Return the id under which a stranger is held: that of its registrable domain."""
-    return STRANGER + site_of(host).replace("-", "--").replace(".", "-")
+    return _host_id(site_of(host))
+
+
+def _host_id(host: str) -> str:
+    """Return the id under which a single host is held."""
+    return STRANGER + host.replace("-", "--").replace(".", "-")
 
 
 def _file_id(name: str) -> str:
@@ -479,8 +520,8 @@ def file_of_stranger(id_: str) -> str:
 
 
 def host_of_stranger(id_: str) -> str:
-    """Return the domain of a stranger's id; empty for other ids."""
+    """Return the domain, or the single host, of a stranger's id; empty for other ids."""
     if not id_.startswith(STRANGER):
         return ""
     name = id_.removeprefix(STRANGER).replace("--", "\0").replace("-", ".").replace("\0", "-")
-    return name if stranger_id(name) == id_ and "." in name and len(name) <= 253 else ""  # noqa: PLR2004
+    return name if _HOST_NAME.fullmatch(name) and _host_id(name) == id_ else ""

@@ -130,6 +130,11 @@ class View(Protocol):
         return None
 
     @property
+    def reading_policy(self) -> HoldPolicy:
+        """The same as :attr:`hold_policy`, for a pass that reads the page; asked once a pass."""
+        return self.hold_policy
+
+    @property
     def undecided_policy(self) -> HoldPolicy:
         """What may run for a visitor who granted nothing, to tell what depends on the choice."""
         return self.hold_policy

@@ -77,6 +77,11 @@ class Inserting(Protocol):
         ...
 
     @property
+    def reading_policy(self) -> HoldPolicy:
+        """The same as :attr:`hold_policy`, for a pass that reads the page."""
+        ...
+
+    @property
     def hold_policy(self) -> HoldPolicy:
         """What may run for this visitor."""
         ...
@@ -300,7 +305,7 @@ class PageBody:
 
     def _rewriter(self, charset: str) -> Rewriter:
         verdict = self._verdict
-        holder = Holder(self._view.hold_policy, self._url, document=held_in, charset=charset, xml=verdict.xml)
+        holder = Holder(self._view.reading_policy, self._url, document=held_in, charset=charset, xml=verdict.xml)
         self._utf8 = charset == "utf-8" and verdict.charset.strip().lower() in _UTF_8
         watch = self._view.watch
         made = (Rewriter if watch is None else WatchedRewriter)(

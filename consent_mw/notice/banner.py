@@ -404,6 +404,7 @@ class Notice:
                 '<form class="cmw-form" method="post" action="\x01root\x01/choice">',
                 '<input type="hidden" name="back" value="\x01back\x01"/>',
                 f'<input type="hidden" name="lang" value="{lang}"/>' if len(self.site.languages) > 1 else "",
+                f'<input type="hidden" name="shown" value="{shown}"/>' if (shown := self.site.suspects_digest) else "",
                 f'<div class="cmw-intro"><h2 class="cmw-title" id="cmw-title">{escape(say["banner.title"])}</h2>',
                 f'\x01news\x01<p class="cmw-text">{escape(say["banner.text"])}</p>',
                 f'<ul class="cmw-list" role="list">{chips}</ul>',

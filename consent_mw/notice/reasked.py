@@ -31,12 +31,16 @@ def news(site: Site, decision: Decision, found: Record | NoRecord, lang: str, to
         lang: One of the site's languages.
         today: Whole days since 1970-01-01 UTC; later changes are not mentioned yet.
     """
-    if not isinstance(found, Record) or decision.reason not in (Reason.REVISED, Reason.EXPIRED):
+    asked_again = (Reason.REVISED, Reason.EXPIRED, *((Reason.CHOSEN,) if decision.prompt else ()))
+    if not isinstance(found, Record) or decision.reason not in asked_again:
         return ""
     say = wording(lang, site)
     chosen = dated(say, found.day)
     if decision.reason is Reason.EXPIRED:
         return fill(say["changed.expired"], date=chosen)
+    if decision.reason is Reason.CHOSEN:
+        # Pages taught a suspect, which the owner's list of changes does not mention.
+        return fill(say["changed.plain"], date=chosen)
     # A change on the same day may have come after the choice, and the revision shows that one did.
     since = [change for change in site.changes if found.day <= change.day <= today]
     if not since:

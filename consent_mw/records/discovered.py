@@ -29,12 +29,20 @@ class Learning:
         records: The store that all processes of the site share.
         catalogue: The services that can be discovered.
         today: Whole days since 1970-01-01 UTC.
+        adopt: Hears the ids that other processes have learned.
     """
 
-    def __init__(self, records: Learned, catalogue: Mapping[str, Service], today: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        records: Learned,
+        catalogue: Mapping[str, Service],
+        today: Callable[[], int],
+        adopt: Callable[[Iterable[str]], object] = lambda ids: None,
+    ) -> None:
         self._records = records
         self._catalogue = catalogue
         self._today = today
+        self._adopt = adopt
         self._lock = Lock()
         self._version = -1
         self._written: frozenset[str] = frozenset()
@@ -85,3 +93,4 @@ class Learning:
                 self._written = learned
                 self._nothing_new = frozenset()
             self._version = version
+            self._adopt(name for name in learned if name in self._catalogue and self._catalogue[name].suspected)

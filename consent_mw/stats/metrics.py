@@ -6,17 +6,21 @@ to a scraper when a visitor answered. For the same reason no metric contains the
 spooled or appended, or the number of the last seal: on a quiet site each of these changes with a single person. The
 only metrics about the running site are whether its store answers, and the age of the newest figures; neither depends on
 a visit.
+
+The inventory is no figure, and has an address of its own: numbers of domains, which change with what pages load.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consent_mw.stats.inventory import STANDINGS
+from consent_mw.stats.inventory import Inventory
 from consent_mw.stats.rates import Rate
 from consent_mw.stats.reports import Report
 from consent_mw.stats.schemes import SINGLES
 
-__all__ = ["as_metrics"]
+__all__ = ["as_metrics", "inventory_metrics"]
 
 _DAY = 86_400
 #: The columns that divide the visits; sums of them are left to the user.
@@ -73,4 +77,31 @@ def as_metrics(report: Report) -> tuple[str, str]:
     if report.marks:
         changed = gauge("notice_changed_timestamp_seconds", "The day of the period's last change of the notice, UTC.")
         changed.set(report.marks[-1].first * _DAY)
+    return generate_latest(registry).decode(), CONTENT_TYPE_LATEST
+
+
+def inventory_metrics(things: Inventory, newest: int) -> tuple[str, str]:
+    """
+    Return the metrics of the inventory and their content type.
+
+    Args:
+        things: What the site's pages load.
+        newest: The first day of what counts as new.
+
+    Raises:
+        ImportError: ``prometheus_client`` is not installed.
+    """
+    from prometheus_client import CONTENT_TYPE_LATEST  # the extra "metrics"
+    from prometheus_client import CollectorRegistry
+    from prometheus_client import Gauge
+    from prometheus_client import generate_latest
+
+    registry = CollectorRegistry()
+    what = "Domains that the site's pages load from, by what is thought of them"
+    domains = Gauge("consent_mw_inventory_domains", f"{what}.", ["standing"], registry=registry)
+    new = Gauge("consent_mw_inventory_new_domains", f"{what}: first seen lately.", ["standing"], registry=registry)
+    for standing in STANDINGS:
+        first = [one.first for one in things.loaded if one.domain and one.standing == standing and not one.gone]
+        domains.labels(standing).set(len(first))
+        new.labels(standing).set(sum(day >= newest for day in first))
     return generate_latest(registry).decode(), CONTENT_TYPE_LATEST

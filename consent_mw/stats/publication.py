@@ -53,6 +53,7 @@ from typing import Protocol
 from consent_mw.core.counts import CSP
 from consent_mw.core.counts import DIMENSIONS
 from consent_mw.core.counts import ISP
+from consent_mw.core.counts import LOADS
 from consent_mw.core.counts import PURPOSE
 from consent_mw.core.counts import TOTAL
 from consent_mw.core.counts import Count
@@ -114,7 +115,8 @@ def publish_due(counters: PublicationStore, *, today: int, seconds_into_day: int
     closed = today - 1 if seconds_into_day is None or seconds_into_day >= CLOSES else today - 2
     done = 0
     for _ in range(TRIES):
-        raw = counters.counts(closed + 1)
+        # The inventory is about pages: its counts stay what they are.
+        raw = {count: number for count, number in counters.counts(closed + 1).items() if count.table != LOADS}
         if not raw:
             return done
         for batch in _batches(plan(raw, counters.figures(0, _FOREVER), closed)):

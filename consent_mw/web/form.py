@@ -71,6 +71,7 @@ class PostedForm:
         counted: ``yes`` or ``no``: whether the visitor wants to be counted.
         held: The signed choice whose record should be erased.
         once: Services whose embeds should be shown for one page view.
+        shown: Which suspects the notice named (:attr:`consent_mw.core.model.Site.suspects_digest`).
     """
 
     asked: RequestedAction | None
@@ -81,6 +82,7 @@ class PostedForm:
     counted: str = ""
     held: str = ""
     once: frozenset[str] = frozenset()
+    shown: str = ""
 
 
 class Origin(Enum):
@@ -110,6 +112,7 @@ def read_form(body: bytes) -> PostedForm:
         counted=_first(values, "counted"),
         held=_first(values, "held"),
         once=frozenset(filter(None, _first(values, "once").split(","))),
+        shown=_first(values, "shown"),
     )
 
 
@@ -165,6 +168,9 @@ def choice_of(site: Site, form: PostedForm, *, gpc: bool, granted_before: bool) 
     is ticked, and tag managers one of whose purposes is; a purpose is granted
     when it is ticked, or when all its services are. Under an opt-out signal (``gpc``) "accept all" leaves
     marketing out, while an explicit tick is the visitor's own word.
+
+    The tick of a purpose grants no suspect that the notice could not name, because the site learned of it since:
+    "accept all" alone says that much.
     """
     if form.asked is None:
         return None
@@ -172,8 +178,11 @@ def choice_of(site: Site, form: PostedForm, *, gpc: bool, granted_before: bool) 
         purposes, services = covered(site, gpc)
     elif form.asked is RequestedAction.SAVE:
         ticked = form.purposes & {purpose.id for purpose in offered(site)}
+        unseen = site.suspects if form.shown != site.suspects_digest else frozenset()
         services = frozenset(
-            service.id for service in site.optional if service.id in form.services or service.runs_for(ticked)
+            service.id
+            for service in site.optional
+            if service.id in form.services or (service.runs_for(ticked) and service.id not in unseen)
         )
         purposes = ticked | complete_purposes(site, services)
     else:

@@ -224,3 +224,39 @@ def test_gpc_never_adds_a_grant_or_a_prompt(case: tuple[Site, Record | NoRecord,
     assert under.granted <= without.granted
     assert under.purposes <= without.purposes
     assert under.prompt <= without.prompt
+
+
+SUSPECT = replace(service("host-x", MARKETING), suspected=True)
+TAUGHT = replace(SITE, services=(*SITE.services, SUSPECT))
+
+
+def test_a_suspect_leaves_the_revision_as_it_is() -> None:
+    """(10) Pages teach suspects at any time: they change what is asked, and void no answer."""
+    assert TAUGHT.revision == SITE.revision
+    assert (SITE.suspects_digest, len(TAUGHT.suspects_digest)) == ("", 8)
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        ({"action": Action.ACCEPT}, True),
+        ({"action": Action.ACCEPT, "purposes": frozenset({"analytics"})}, True),
+        ({}, True),
+        ({"purposes": frozenset({"analytics"})}, False),
+        ({"action": Action.REJECT, "purposes": frozenset()}, False),
+        ({"action": Action.WITHDRAW, "purposes": frozenset()}, False),
+        ({"action": Action.ACCEPT, "services": frozenset({"host-x"})}, False),
+    ],
+)
+def test_a_suspect_is_asked_about_where_the_answer_left_it_open(fields: dict[str, object], asked: bool) -> None:
+    """(10) Who granted everything, or its purposes, is asked; the record goes on granting, and never the suspect."""
+    found = record("stats", **{"services": frozenset({"stats"}), **fields})
+    decision = decide(TAUGHT, found, QUIET, TODAY)
+    assert (decision.prompt, decision.reason, decision.record) == (asked, Reason.CHOSEN, found)
+    assert decision.granted - {"host-x"} == decide(SITE, found, QUIET, TODAY).granted
+    assert decision.allows("host-x") is ("host-x" in found.services)
+
+
+def test_the_signal_answers_for_a_suspect() -> None:
+    """(9) Under GPC nobody is asked about what is for marketing."""
+    assert not decide(TAUGHT, record("stats", action=Action.ACCEPT, gpc=True), GPC, TODAY).prompt

@@ -141,10 +141,10 @@ def test_an_answer_that_was_kept_does_not_outlive_what_it_rests_on() -> None:
 
 
 def test_a_stranger_that_was_granted_runs() -> None:
-    """Its id is one like any other; and who allowed all strangers has allowed this one."""
+    """Its id is one like any other; whoever granted what is held without a name has not granted it."""
     script = "<script src=https://trk.unknown.test/1></script>"
     assert seen(holder(unknown="suspects", allowed=["host-unknown-test"]), script) == set()
-    assert seen(holder(unknown="suspects", allowed=["unknown"]), script) == set()
+    assert seen(holder(unknown="suspects", allowed=["unknown"]), script) == {"host-unknown-test"}
 
 
 @pytest.mark.parametrize("host", ["a.test", "my-site.co.uk", "a--b.test", "xn--bcher-kva.example"])

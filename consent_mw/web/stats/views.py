@@ -5,7 +5,9 @@ The owner's pages of consent rates. :mod:`consent_mw.web.stats.access` decides w
 GET /stats                 the page, or the way in
 GET /stats.json            the same figures as JSON
 GET /stats/TABLE.csv       one table of them as CSV
+GET /stats/inventory       what the site's pages load
 GET /metrics               the newest figures for Prometheus
+GET /metrics/inventory     numbers of the inventory, likewise
 POST /stats/login          the password
 POST /stats/logout         ends the session
 =========================  ===================================================
@@ -37,6 +39,8 @@ from flask import jsonify
 from flask import render_template
 from flask import request
 
+from consent_mw.catalogue.definitions import joined
+from consent_mw.catalogue.strangers import WithStrangers
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.days import iso
 from consent_mw.core.model import Site
@@ -52,6 +56,10 @@ from consent_mw.stats import as_json
 from consent_mw.stats import chosen
 from consent_mw.stats import first_needed
 from consent_mw.stats import report
+from consent_mw.stats.inventory import NEW
+from consent_mw.stats.inventory import Inventory
+from consent_mw.stats.inventory import lines_to_paste
+from consent_mw.stats.inventory import read
 from consent_mw.stats.texts import TEXTS
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
@@ -65,7 +73,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("consent_mw.web")
 
-_PATHS = ("/stats", "/stats.json", "/metrics")
+_PATHS = ("/stats", "/stats.json", "/metrics", "/metrics/inventory")
 _RETRY_AFTER = "10"
 
 #: Seconds that a report is kept: an owner who goes from chart to chart reads the store once.
@@ -145,7 +153,9 @@ class _Stats:
         app.add_url_rule("/stats", "stats", self.page, methods=["GET"])
         app.add_url_rule("/stats.json", "stats_json", self.as_json, methods=["GET"])
         app.add_url_rule("/stats/<name>.csv", "stats_csv", self.as_csv, methods=["GET"])
+        app.add_url_rule("/stats/inventory", "stats_inventory", self.inventory, methods=["GET"])
         app.add_url_rule("/metrics", "stats_metrics", self.metrics, methods=["GET"])
+        app.add_url_rule("/metrics/inventory", "stats_inventory_metrics", self.inventory_metrics, methods=["GET"])
         app.add_url_rule("/stats/login", "stats_login", self.log_in, methods=["POST"])
         app.add_url_rule("/stats/logout", "stats_logout", self.log_out, methods=["POST"])
 
@@ -213,14 +223,68 @@ class _Stats:
         answer.headers["Content-Disposition"] = f'attachment; filename="consent-{name}-{days}.csv"'
         return answer
 
-    def metrics(self) -> Response:
-        site = self._context.site()
+    def inventory(self) -> Response:
+        asked = Selection(lang=Selection.asked().lang)
+        site, words = self._context.site(), self._words(asked)
         try:
-            # Whoever may not see them is not told that they are there.
-            if find_spec("prometheus_client") is None or not self._admitted(site, machine=True):
-                abort(404)
+            if not self._admitted(site):
+                return self._way_in(site, asked, 403)
+            found, known = self._inventory(site)
+        except RecordsError as error:
+            return self._away(site, asked, error)
+        rows = [
+            {
+                "name": entry.name,
+                "standing": entry.standing,
+                "purposes": entry.purposes,
+                "kinds": ", ".join(sorted(entry.kinds)),
+                "state": entry.state,
+                "gone": entry.gone,
+                "pages": words.number(entry.pages),
+                "first": iso(entry.first),
+                "last": iso(entry.last),
+                "where": entry.where,
+                "lines": lines_to_paste(entry, site, known),
+                "new": entry.first >= self._context.today() - NEW,
+            }
+            for entry in found.loaded
+        ]
+        return Response(
+            render_template(
+                "stats_inventory.html",
+                **self._frame(site, words, asked),
+                rows=rows,
+                news=[row for row in rows if row["new"]],
+                pages=found.pages,
+                languages=tuple(TEXTS),
+            )
+        )
+
+    def _inventory(self, site: Site) -> tuple[Inventory, WithStrangers]:
+        known = WithStrangers(joined(site.definitions))
+        return read(self._context.records, self._context.today(), site, known), known
+
+    def inventory_metrics(self) -> Response:
+        self._for_metrics()
+        from consent_mw.stats.metrics import inventory_metrics  # only with the extra "metrics"
+
+        try:
+            things, _ = self._inventory(self._context.site())
         except RecordsError as error:
             return self._unavailable(error)
+        text, kind = inventory_metrics(things, self._context.today() - NEW)
+        return Response(text, content_type=kind)
+
+    def _for_metrics(self) -> None:
+        """Answer 404 to whoever may not see the metrics: it is not told that they are there."""
+        try:
+            if find_spec("prometheus_client") is None or not self._admitted(self._context.site(), machine=True):
+                abort(404)
+        except RecordsError as error:
+            abort(self._unavailable(error))
+
+    def metrics(self) -> Response:
+        self._for_metrics()
         from consent_mw.stats.metrics import as_metrics  # only with the extra "metrics"
 
         today = self._context.today()
