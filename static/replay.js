@@ -15,10 +15,27 @@ const queues = (() => {
     const now = current(stub);
     return stub.list ? (now || 0).push : typeof now === 'function' && now !== stub.mine;
   };
-  const call = (stub, args) => {
+  // What calls gave back before and after the release.
+  const results = new WeakMap();
+  const call = (stub, args, make) => {
     const parent = parentOf(stub);
     const now = parent[stub.key];
-    return stub.list ? now.push(...args) : now.apply(parent, args);
+    const given = [...args].map(arg => (results.has(Object(arg)) ? results.get(arg) : arg));
+    if (stub.list) return now.push(...given);
+    return make ? new now(...given) : now.apply(parent, given);
+  };
+  // Call one that was noted, then what was called on what it gave back.
+  const again = entry => {
+    const [stub, args, , ...then] = entry;
+    const result = call(stub, args, entry.maker);
+    entry.live = (path, more) => {
+      const keys = path.split('.');
+      const key = keys.pop();
+      const parent = keys.reduce((at, part) => (at || 0)[part], result);
+      return parent && typeof parent[key] === 'function' ? parent[key](...more) : undefined;
+    };
+    if (entry.made && result) results.set(entry.made, result);
+    then.forEach(([path, more]) => attempt(() => entry.live(path, more)));
   };
   const live = stub => {
     if (stub.live) return;
@@ -35,7 +52,10 @@ const queues = (() => {
   const take = stub => {
     if (stub.list) return;
     const parent = parentOf(stub);
-    if (parent && parent[stub.key] === stub.mine) delete parent[stub.key];
+    if (parent && parent[stub.key] === stub.mine) {
+      stub.root = win[stub.keys[0]];
+      delete parent[stub.key];
+    }
     for (let depth = stub.keys.length; depth > 0; depth--) {
       const at = stub.keys.slice(0, depth - 1).reduce((object, key) => object[key], win);
       const value = at && at[stub.keys[depth - 1]];
@@ -43,18 +63,26 @@ const queues = (() => {
       if (value) delete at[stub.keys[depth - 1]];
     }
   };
+  // An object that the vendor's code has put there has all that it will have.
+  const made = new WeakSet();
   const put = stub => {
-    if (stub.list || current(stub)) return;
-    const at = stub.keys.reduce((object, key) => (object[key] = object[key] || {}), win);
+    const root = win[stub.keys[0]];
+    if (stub.list || current(stub) || (root && root !== stub.root && !made.has(root))) return;
+    const at = stub.keys.reduce((object, key) => {
+      if (!object[key]) made.add(object[key] = {});
+      return object[key];
+    }, win);
     at[stub.key] = stub.mine;
   };
-  // Hide the stubs from one script until it has run.
+  // Hide the stubs from one script until it has run; not those that the site's own code has added something to, which
+  // that script will look for.
   const veil = (script, due) => {
     const roots = new Set(due.filter(stub => !stub.list).map(stub => stub.keys[0] || stub.key));
     due.forEach(put);
     roots.forEach(root => {
       const value = win[root];
-      if (!due.some(stub => stub.mine === value || (stub.keys[0] === root && current(stub) === stub.mine))) return;
+      const hidden = due.some(stub => stub.mine === value || (stub.keys[0] === root && current(stub) === stub.mine));
+      if (!hidden || (typeof value === 'function' && Object.values(value).some(one => !(one || 0).cmw))) return;
       Object.defineProperty(win, root, {
         configurable: true,
         enumerable: true,
@@ -75,24 +103,25 @@ const queues = (() => {
     const end = place ? calls.indexOf(place) : calls.length;
     const waiting = new Set(due);
     calls.splice(0, end < 0 ? 0 : end, ...calls.slice(0, Math.max(0, end)).filter(one => {
-      const [stub, args, size] = one.nodeType ? [] : one;
+      const [stub, , size] = one.nodeType ? [] : one;
       if (!waiting.has(stub)) return true;
       if (!real(stub)) {
         waiting.delete(stub);
         return true;
       }
       queue().room += size;
-      attempt(() => call(stub, args));
+      attempt(() => again(one));
       return false;
     }));
     if (!place) due.filter(real).forEach(live);
   };
 
   return {
-    // The lists are as they were before: what tells vendors of the choice goes in before all else.
+    // The lists are without what was noted: what tells vendors of the choice goes in before all else.
     begin: () => stubs().filter(stub => stub.list && granted(stub) && !stub.cut).forEach(stub => {
       stub.cut = true;
-      if (!stub.open) stub.mine.splice(stub.from);
+      const noted = new Set(queue().calls.flatMap(one => (one[0] === stub ? [...one[1]] : [])));
+      if (!stub.open) stub.mine.splice(stub.from, Infinity, ...stub.mine.slice(stub.from).filter(item => !noted.has(item)));
     }),
     // Forget what was noted for services that were refused.
     drop: () => {

@@ -83,10 +83,13 @@ _HOST = re.compile(rf"(?:{_LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])|\*)(?
 #: "?id=G-" is the beginning of a tag's id in the query of a script's address, on any path.
 _PATH = re.compile(r"/[!-~]{3,}|\?[A-Za-z_]+=[A-Z]+-")
 _INLINE = re.compile(r"\S(?:[^\r\n]*\S)?")
-#: What a snippet leaves: `_paq[]` is an array, `fbq()` a function, `mixpanel.{track,people.set}()` are methods.
+#: What a snippet leaves: `_paq[]` is an array, `fbq()` a function, `mixpanel.{track,people.set}()` are methods, and
+#: `mixpanel.get_group().{set,union}()` are methods of what a call gives back.
 _NAME = r"[A-Za-z_$][\w$]*"
+_DOTTED = rf"{_NAME}(?:\.{_NAME})*"
+_SET = rf"\{{{_DOTTED}(?:,{_DOTTED})*\}}"
 _QUEUE = re.compile(
-    rf"{_NAME}(?:\.{_NAME})*(?:\.\{{(?P<set>{_NAME}(?:\.{_NAME})*(?:,{_NAME}(?:\.{_NAME})*)*)\}})?(?:\(\)|\[\])", re.A
+    rf"{_DOTTED}(?:\.{_SET})?(?:\(\)|\[\])|{_DOTTED}(?:\.{_SET})?\(\)\.(?:{_DOTTED}(?:\.{_SET})?|{_SET})\(\)", re.A
 )
 _ADDRESS = re.compile(r"https://[a-z0-9.-]+\.[a-z]{2,}(?::\d+)?(?:/[!-~]*)?")
 
@@ -315,11 +318,13 @@ def _check_cookie_days(where: str, table: Mapping[str, object]) -> Iterator[Prob
 
 def _expand(paths: tuple[str, ...]) -> tuple[str, ...]:
     """Return queue paths with each set in braces written out."""
-    written: list[str] = []
-    for path in paths:
-        before, brace, rest = path.partition("{")
-        names, _, after = rest.partition("}")
-        written += [f"{before}{name}{after}" for name in names.split(",")] if brace else [path]
+    written = list(paths)
+    while any("{" in path for path in written):
+        todo, written = written, []
+        for path in todo:
+            before, brace, rest = path.partition("{")
+            names, _, after = rest.partition("}")
+            written += [f"{before}{name}{after}" for name in names.split(",")] if brace else [path]
     return tuple(written)
 
 

@@ -5,13 +5,17 @@ Some sites put a tracker's whole snippet into a function in one script, and
 call it from another one where it exists. If the first script is held, the
 call is lost. :func:`defined_in` finds such functions, so that a call can be
 noted until the script may run.
+
+A vendor's snippet takes the name of its global as an argument, and some sites
+choose another one. :func:`renamed_in` finds it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-__all__ = ["defined_in"]
+__all__ = ["defined_in", "renamed_in"]
 
 #: A script that only defines functions is a snippet. A longer one is an application of its own.
 _LONGEST = 65_536
@@ -32,6 +36,26 @@ _TOKEN = re.compile(
     | [{}] | [^{}'"`/]+ | /(?!\*)""",
     re.VERBOSE | re.DOTALL,
 )
+
+#: The arguments with which a snippet calls its own function: ``})(window, document, 'script', 'myLayer')``.
+_ARGUMENTS = re.compile(r"\}\s*\)?\s*\(((?:[^()'\"]|'[^'\n]*'|\"[^\"\n]*\"){1,400})\)")
+_NAME = re.compile(r"""(['"])([A-Za-z_$][\w$]*)\1""", re.ASCII)
+#: Names of elements, and of objects that browsers have.
+_NO_GLOBAL = frozenset({"script", "head", "body", "use", "text"})
+
+
+def renamed_in(code: str, roots: Collection[str]) -> str:
+    """
+    Return the global that a snippet makes in place of those it is known for; empty where it makes one of these.
+
+    Args:
+        roots: The names that it is known for.
+    """
+    if len(code) > _LONGEST:
+        return ""
+    names = [name for call in _ARGUMENTS.finditer(code) for _, name in _NAME.findall(call.group(1))]
+    names = [name for name in dict.fromkeys(names) if name not in _NO_GLOBAL]
+    return names[0] if len(names) == 1 and names[0] not in roots else ""
 
 
 def defined_in(code: str) -> tuple[str, ...]:

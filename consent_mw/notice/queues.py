@@ -12,12 +12,14 @@ without such a service contains none of this.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.model import Service
 from consent_mw.html.definitions import defined_in
+from consent_mw.html.definitions import renamed_in
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.escaping import quoted
 from consent_mw.notice.page_facts import FirstPage
@@ -81,15 +83,26 @@ class QueueCode:
             services = self._services
             paths = [path for id_ in ids if id_ in services for path in services[id_].queue]
             running = {path for id_ in granted if id_ in services for path in services[id_].queue}
-            words = [*_words(paths, running), *(f"?{name}" for name in defined_in(code))]
+            words = [*_words([*paths, *_renamed(paths, code)], running), *(f"?{name}" for name in defined_in(code))]
             told = quoted(" ".join([",".join(ids), *words])) if words else ""
             self._kept.put(key, told)
         return told
 
 
+def _renamed(paths: Iterable[str], code: str) -> Iterable[str]:
+    """Yield what stands for the globals of a snippet that a site has given another name."""
+    lists = [path for path in paths if path.endswith("[]") and "." not in path]
+    functions = [path for path in paths if path.endswith("()") and "." not in path]
+    name = renamed_in(code, [path[:-2] for path in (*lists, *functions)]) if lists or functions else ""
+    if name and functions and re.search(rf"(?<![\w$.]){re.escape(name)}\s*\(", code):
+        yield f"{name}()"
+    elif name and lists:
+        yield f"{name}[]"
+
+
 def _words(paths: Iterable[str], running: set[str]) -> list[str]:
     """
-    Return the globals in the script's format: ``_paq[]``, ``fbq``, ``mixpanel=track,people.set``.
+    Return the globals in the script's format: ``_paq[]``, ``fbq``, ``mixpanel=track,people.set,get_group().union``.
 
     A list that a running service also uses is marked with ``!``: the script creates it if it is missing, and leaves it
     alone otherwise.
@@ -97,6 +110,8 @@ def _words(paths: Iterable[str], running: set[str]) -> list[str]:
     roots: dict[str, list[str]] = {}
     for path in dict.fromkeys(paths):
         root, _, rest = path.removesuffix("()").partition(".")
+        if root.endswith("()"):
+            root, rest = f"{root}.{rest}", ""
         shared = path in running and path.endswith("[]")
         roots.setdefault("!" + root if shared else root, []).append(rest)
     words = []

@@ -53,6 +53,27 @@ def test_a_list_that_a_running_service_uses_is_left_alone() -> None:
     assert words(CODE.markup(page("google-analytics"), ["google-tag-manager"])) == "google-tag-manager !dataLayer[]"
 
 
+def test_what_a_call_gives_back_has_methods() -> None:
+    """Methods of an object that a function or a method returns stand behind its call."""
+    said = words(CODE.markup(page(), ["kakao-pixel"])) + words(CODE.markup(page(), ["mixpanel"]))
+    assert " kakaoPixel().pageView " in said
+    assert ",get_group().set," in said
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("(function(w,d,s,l){w[l]=w[l]||[]})(window,document,'script','shopLayer','GTM-ABC');", "shopLayer[]"),
+        ('!function(w,l){w[l]=w[l]||[]}(window,"shopLayer")', "shopLayer[]"),
+        ("(function(w,d,s,l){w[l]=w[l]||[]})(window,document,'script','dataLayer','GTM-ABC');", ""),
+        ("(function(w,d,s,u){load(u)})(window,document,'script','https://example.org/');", ""),
+    ],
+)
+def test_a_snippet_leaves_what_its_owner_named_anew(code: str, name: str) -> None:
+    """The name stands among the arguments of the snippet's function; the usual one is no other."""
+    assert words(CODE.markup(page(), ["google-tag-manager"], code)) == f"google-tag-manager dataLayer[] {name}".rstrip()
+
+
 def test_a_function_that_a_script_only_defines_is_called_once() -> None:
     """It is marked, so that several calls of it become one."""
     assert words(CODE.markup(page(), ["youtube"], "function go(){ load() }")) == "youtube ?go"
