@@ -2,7 +2,6 @@
 // First in head, before anything can run, in every page where something is held: every byte of it counts.
 // What is not on its list passes straight through, and no error in here reaches the page.
 (() => {
-  'use strict';
   const win = window;
   const doc = document;
   if (win.cmwGuard) return;
@@ -113,13 +112,6 @@
   patch(element, 'setAttributeNS', (el, [, key, value]) => hold(el, key, value));
   patch(element, 'setAttributeNode', (el, [{ name, value }]) => hold(el, name, value));
   patch(Attr.prototype, 'value', ({ ownerElement, name }, args) => args.length && hold(ownerElement, name, args[0]));
-  // What a map of attributes belongs to can be told only once the attribute is in it.
-  patch(NamedNodeMap.prototype, 'setNamedItem', (map, [attribute]) => {
-    const { value } = attribute;
-    if (!look(value)) return;
-    attribute.value = '';
-    setTimeout(() => { attribute.value = value; });
-  });
   patch(element, 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
   [element, ShadowRoot.prototype, Document.prototype, Range.prototype, DOMParser.prototype, Document].forEach(owner => {
     const names = Object.getOwnPropertyNames(owner).filter(name => /HTML|^write|Fragment$|String$/.test(name));
@@ -132,11 +124,16 @@
   };
   patch(win, 'fetch EventSource Worker SharedWorker', fail(0));
   patch((win.Worklet || 0).prototype, 'addModule', fail(0));
-  patch(SVGAnimatedString.prototype, 'baseVal', fail(0));
+  // Whose a map of attributes is, or the address of an SVG element, cannot be told: it is tried again.
+  const again = [];
+  patch(NamedNodeMap.prototype, 'setNamedItem', (map, [attribute]) =>
+    look(attribute.value) && again.push(() => map.setNamedItem(attribute)));
+  patch(SVGAnimatedString.prototype, 'baseVal', (address, [value]) =>
+    look(value) && again.push(() => { address.baseVal = value; }));
   patch(win, 'fetchLater', (that, [to]) => look(to.url || to) && { activated: false });
   patch(win, 'FontFace', (that, args) => { if (quick.test(args[1])) args[1] = 'url(about:invalid)'; });
   patch(XMLHttpRequest.prototype, 'open', fail(1));
-  patch(win, 'WebSocket', fail(0, 'wss://held.invalid:9'));
+  patch(win, 'WebSocket', fail(0, 'wss://h:9'));
   // Told that it failed, a page would try another way.
   patch(Navigator.prototype, 'sendBeacon', (that, [address]) => !!look(address));
 
@@ -150,6 +147,7 @@
     if (news.reload) return;
     // Who accepted all has no guard in the next page, so this one holds nothing from now on.
     rules.forEach(rule => { rule[0] = rule[0].filter(id => !news.granted.includes(id) && news.state != 'accept'); });
+    again.splice(0).forEach(work => work());
     new Set([...kept.splice(0), ...doc.querySelectorAll(`[${MARK}]`)]).forEach(el => {
       const record = held(el) || {};
       for (const key of Object.keys(record)) el.setAttribute(key, record[key]);

@@ -40,6 +40,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     doc.documentElement.setAttribute('data-cmw-state', state);
     const banner = kit.find();
     if (banner) {
+      if (answer.saved) bring(answer.control);
+      else fetchControl();
       const inside = banner.contains(doc.activeElement) || doc.activeElement === doc.body;
       kit.ours = kit.ours.filter(el => el !== banner);
       banner.remove();
@@ -62,6 +64,34 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     doc.dispatchEvent(new CustomEvent('cmw:change', { detail }));
     if (detail.reload) location.reload();
     else if (more) kit.release(() => location.reload());
+  };
+
+  const worn = new Set();
+  const wear = style => {
+    if (worn.has(style)) return;
+    worn.add(style);
+    try {
+      // A policy of the page does not stop a sheet that a script makes.
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(style);
+      doc.adoptedStyleSheets = [...doc.adoptedStyleSheets, sheet];
+    } catch {
+      const sheet = doc.createElement('style');
+      sheet.nonce = own.nonce;
+      sheet.textContent = style;
+      doc.documentElement.append(sheet);
+    }
+  };
+  // What opens the choices again nobody sees before the first notice is gone, so it comes with the answer.
+  const bring = markup => {
+    if (!markup || kit.ours.some(el => el.matches('[data-cmw-reopen]'))) return;
+    wear('(reopen.css)');
+    const holder = doc.createElement('template');
+    holder.innerHTML = trust('HTML', markup);
+    const control = holder.content.firstElementChild;
+    kit.ours.push(control);
+    if (own.isConnected) own.before(control);
+    else doc.body.prepend(control);
   };
 
   // Libraries that put another page into this one have none of ours in it, or copies that they kept.
@@ -111,22 +141,14 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   };
   // The notice as the server makes it for this visitor, with what is granted ticked.
   const fetched = async () => {
-    const query = '?back=' + encodeURIComponent(location.pathname + location.search);
-    const [control] = kit.ours.filter(el => el.lang);
-    const answer = await fetch(at('/notice' + query + (control ? '&lang=' + control.lang : '')), {
+    const answer = await fetch(at('/notice' + here()), {
       cache: 'no-store', headers: { Accept: 'application/json' },
     });
     const { style, markup } = await said(answer);
     const holder = doc.createElement('template');
     holder.innerHTML = trust('HTML', markup);
     const banner = holder.content.firstElementChild;
-    if (!doc.adoptedStyleSheets.some(sheet => sheet.cmw)) {
-      // A policy of the page does not stop a sheet that a script makes.
-      const sheet = new CSSStyleSheet();
-      sheet.cmw = true;
-      sheet.replaceSync(style);
-      doc.adoptedStyleSheets = [...doc.adoptedStyleSheets, sheet];
-    }
+    wear(style);
     banner.querySelectorAll('[name=purpose]').forEach(box => { box.checked = kit.on.has(box.value); });
     kit.ours.unshift(banner);
     (doc.body || doc.documentElement).prepend(banner);
@@ -156,15 +178,25 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   };
 
   const chosen = answer => {
-    say(setting('saved') || 'Saved.');
+    say(answer.saved || 'Saved.');
     if (kit.tabs) attempt(() => kit.tabs.postMessage('changed'));
     follow(answer).catch(report);
   };
 
+  const here = () => {
+    const [part] = kit.ours.filter(el => el.lang);
+    return '?back=' + encodeURIComponent(location.pathname + location.search) + (part ? '&lang=' + part.lang : '');
+  };
+  const asked = (query = '') => fetch(at('/state' + query), { cache: 'no-store', headers: { Accept: 'application/json' } })
+    .then(said)
+    .catch(() => ({}));
+  const fetchControl = async () => {
+    if (!kit.ours.some(el => el.matches('[data-cmw-reopen]'))) bring((await asked(here())).control);
+  };
+  // Where a blocker has taken the notice away, the choices can still be opened.
+  kit.control = () => { if (kit.state === 'none') fetchControl(); };
   kit.check = async () => {
-    const answer = await fetch(at('/state'), { cache: 'no-store', headers: { Accept: 'application/json' } })
-      .then(said)
-      .catch(() => 0);
+    const answer = await asked();
     if (!answer.granted) return;
     const now = new Set([...answer.granted, ...answer.purposes]);
     const same = answer.state === kit.state && now.size === kit.on.size && [...now].every(id => kit.on.has(id));

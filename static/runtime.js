@@ -6,7 +6,6 @@
 // Markup in a page may be a visitor's. Ours is told from it by what such markup cannot do: it cannot run this script
 // (so its attributes, and the elements before it, are the server's), and it cannot know the key of the response.
 (() => {
-  'use strict';
   const doc = document;
   // Elements whose name is that of a property stand before it.
   const own = Reflect.get(Document.prototype, 'currentScript', doc);
@@ -23,8 +22,8 @@
   const listen = (type, work) => addEventListener(type, work, true);
 
   // What release.js gets: the state, which it changes, what it cannot find out by itself, and what both need.
-  const kit = { own, setting, at, walk, state: setting('state') };
-  kit.on = new Set(setting('granted').match(/[^,]+/g));
+  const kit = { own, setting, at, walk, state: setting('state') || 'none' };
+  kit.on = new Set((setting('granted') || 'necessary').split(','));
   doc.documentElement.setAttribute('data-cmw-state', kit.state);
   kit.allows = id => id === 'necessary' || kit.on.has(id);
 
@@ -113,12 +112,19 @@
 
   // ---- what a visitor does ----
 
-  // The end of the page is kept free for the banner, and no more than it needs: nothing where a blocker hides it.
-  if (find()) new ResizeObserver(([{ target }]) => {
-    const height = target.offsetHeight;
+  // The end of the page is kept free for the banner, and no more than it needs. Where a blocker keeps it from being
+  // seen nothing is, and the choices can be opened.
+  const banner = find();
+  const alone = () => use(() => kit.control());
+  if (banner) new ResizeObserver(() => {
+    const height = banner.offsetHeight;
     if (height) doc.documentElement.style.setProperty('--cmw-h', height + 24 + 'px');
-    else if (target.isConnected && !matchMedia('print').matches) target.hidden = true;
-  }).observe(find());
+    else if (!matchMedia('print').matches) {
+      banner.hidden = banner.isConnected;
+      alone();
+    }
+  }).observe(banner);
+  else if (kit.state === 'none') alone();
   const open = to => more().then(() => kit.open())
     .catch(() => location.assign(to || at('/?back=' + encodeURIComponent(location.pathname + location.search))));
 

@@ -7,18 +7,21 @@ version of terser is pinned in ``tests/npm/package-lock.json`` and installed by 
 same bytes.
 
 A source may have places for parts: lines that read ``// (part.js)``. :data:`SCRIPTS` lists the parts of each script;
-other places stay empty.
+other places stay empty. A string ``'(sheet.css)'`` is replaced by that style sheet, as pages get it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+
+from consent_mw.notice.assets import armour_css
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "static"
@@ -46,6 +49,8 @@ _OPTIONS = (
     *("--format", "ascii_only=true,inline_script=true,ecma=2020"),
 )
 _PLACE = re.compile(r"^[ \t]*// \(([\w-]+\.js)\)\n", re.MULTILINE)
+#: Where a script has the text of a style sheet, as pages get it.
+_SHEET = re.compile(r"'\(([\w-]+\.css)\)'")
 
 
 class BuildError(Exception):
@@ -59,7 +64,10 @@ def source_of(name: str) -> str:
     def part(place: re.Match[str]) -> str:
         return (SOURCES / place[1]).read_text(encoding="ascii") if place[1] in parts else ""
 
-    return _PLACE.sub(part, (SOURCES / main).read_text(encoding="ascii"))
+    def sheet(place: re.Match[str]) -> str:
+        return json.dumps(armour_css((SOURCES / place[1]).read_text(encoding="ascii")))
+
+    return _SHEET.sub(sheet, _PLACE.sub(part, (SOURCES / main).read_text(encoding="ascii")))
 
 
 def built(name: str) -> str:

@@ -45,6 +45,7 @@ _IN_FOREIGN_PAGES = frozenset(
         "layout-corner.css",
         "layout-dialog.css",
         "reopen.css",
+        "signal.css",
         "top.css",
     }
 )

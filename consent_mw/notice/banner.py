@@ -224,13 +224,17 @@ class Notice:
             b"root": page.root,
             b"back": page.back,
             b"query": self._query(page.back, page.lang),
-            b"granted": ",".join(sorted(decision.granted | decision.purposes)),
-            b"state": state_of(decision),
         }
         filled = {name: _bytes(escape(text), page.utf8) for name, text in slots.items()}
         news = f'<p class="cmw-text cmw-news">{escape(page.news)}</p>' if page.news else ""
         marks = f'data-cmw-key="{escape(page.key)}" ' if page.key else ""
         filled[b"key"] = _bytes(marks + ('data-cmw-take="1" ' if page.take else ""), page.utf8)
+        granted = ",".join(sorted(decision.granted | decision.purposes))
+        # Without the attributes nobody has chosen, and only what is necessary may run.
+        attribute = "" if granted == NECESSARY else f'data-cmw-granted="{escape(granted)}" '
+        filled[b"granted"] = _bytes(attribute, page.utf8)
+        state = state_of(decision)
+        filled[b"state"] = b"" if state == "none" else f'data-cmw-state="{state}" '.encode()
         filled[b"news"] = _bytes(news, page.utf8)
         # re.split with one group: literal parts at even indices, names of slots at odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
@@ -240,6 +244,13 @@ class Notice:
         slots = {"root": page.root, "back": page.back, "query": self._query(page.back, page.lang), "news": ""}
         markup = self._banner(page.lang, page.decision.gpc)
         return _SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)
+
+    def control(self, page: NoticePage) -> str:
+        """Return what opens the choices again, for a page whose notice has been answered; any text is escaped."""
+        if self.site.reopen != "button":
+            return ""
+        slots = {"root": page.root, "query": self._query(page.back, page.lang)}
+        return _SLOT.sub(lambda slot: escape(slots[slot[1]]), self._reopen(page.lang, page.decision.gpc))
 
     def head(self, page: NoticePage) -> bytes:
         """Return the markup to insert first in the head, where it runs before everything else."""
@@ -346,24 +357,24 @@ class Notice:
         return urlencode(fields, safe="/")
 
     def _markup(self, variant: _Variant) -> str:
-        reopening = self.site.reopen == "button"
+        # Nobody sees the control before a choice, and what it takes to be seen comes with that.
+        first = variant.prompt and variant.inline and not (variant.shared or variant.gpc)
+        reopening = self.site.reopen == "button" and not first
         nonce = ' nonce="\x01nonce\x01"' if variant.nonced else ""
-        style = self.style(variant.prompt)
+        style = self._sheets["first.css"] if first else self.style(variant.prompt)
         if style and variant.inline:
             style = f'<style data-cmw-style=""{nonce}>{style}</style>'
         elif style:
             style = f'<link rel="stylesheet" href="\x01root\x01/{self._linked[variant.prompt]}" data-cmw-style=""/>'
         banner = self._banner(variant.lang, variant.gpc, shared=variant.shared) if variant.prompt else ""
         reopen = self._reopen(variant.lang, variant.gpc, shared=variant.shared) if reopening else ""
-        saved = escape(wording(variant.lang, self.site)["banner.saved"])
         settings = "".join(
             [
-                'data-cmw-runtime="" data-cmw-root="\x01root\x01" data-cmw-state="\x01state\x01" ',
+                'data-cmw-runtime="" data-cmw-root="\x01root\x01" \x01state\x01',
                 "\x01key\x01",
-                'data-cmw-granted="\x01granted\x01" ',
+                "\x01granted\x01",
                 # Without this attribute the runtime sends the choice and reloads the page.
                 f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
-                f' data-cmw-saved="{saved}"' if variant.prompt else "",
                 f' data-cmw-shared="{self.site.revision[:8]}"' if variant.shared else "",
                 "" if variant.told or variant.prompt else self._signals.attributes,
                 ' data-cmw-release="reload"' if variant.closed or self.site.release == "reload" else "",
@@ -398,8 +409,8 @@ class Notice:
                 '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" '
                 # Search engines should quote the page, not the notice.
                 'data-nosnippet="" '
-                f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}" '
-                f'data-cmw-layout="{self.site.layout}" data-cmw-position="{position_of(self.site)}"',
+                f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}"',
+                f' data-cmw-position="{position_of(self.site)}"' if self.site.layout == "corner" else "",
                 f"{mark('')}>",
                 '<form class="cmw-form" method="post" action="\x01root\x01/choice">',
                 '<input type="hidden" name="back" value="\x01back\x01"/>',

@@ -28,7 +28,6 @@ from typing import NamedTuple
 from consent_mw.catalogue.definitions import joined
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
-from consent_mw.html.urls import SECOND_LEVEL
 from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import public_suffix_length
 from consent_mw.notice.assets import Assets
@@ -91,8 +90,12 @@ COMMON = (
     "adsrvr.org",
 )
 
-#: The pattern for the ".*" of "name.*"; see public_suffix_length in html/urls.py.
-_SUFFIX = rf"(?:\.(?:{'|'.join(sorted(SECOND_LEVEL))})\.[^./]{{2}}|\.[^./]+)"
+#: The pattern for the ".*" of "name.*". To save bytes it takes a little more than SECOND_LEVEL in html/urls.py: any two
+#: to four letters that begin like one of those.
+_SUFFIX = r"(\.[acegolnp]\w{1,3}\.[^./]{2}|\.[^./]+)"
+#: Folders for languages and versions become one pattern: ``host/de_DE/sdk``, ``host/en_US/sdk`` and so on.
+_VARIED_FOLDER = re.compile(r"^([^/]+)/(?:[a-z]{2,3}_[A-Z]{2}|v\d+\.\d+)/")
+_ANY_FOLDER = "\0"
 _SPECIAL = re.compile(r"[\\^$*+?()\[\]{}|]")
 _ENDS_WORD = re.compile(r"[A-Za-z0-9]\Z")
 
@@ -129,7 +132,7 @@ class _Rule(NamedTuple):
     @property
     def pattern(self) -> str:
         """The rule as a pattern for the guard."""
-        path = _SPECIAL.sub(r"\\\g<0>", self.path)
+        path = _SPECIAL.sub(r"\\\g<0>", self.path).replace(_ANY_FOLDER, "[^/]+")
         if not self.host:
             return f"[^]*{path}" + ("(?![^?#&/])" if _ENDS_WORD.search(path) else "")
         return self.host.replace(".*", _SUFFIX.replace(r"\.", ".")) + (path or "/")
@@ -149,7 +152,7 @@ def _stem(host: str) -> str:
 
 
 def _rules(service: Service, ids: _Ids) -> Iterator[_Rule]:
-    for text in service.hosts:
+    for text in dict.fromkeys(_VARIED_FOLDER.sub(rf"\1/{_ANY_FOLDER}/", text) for text in service.hosts):
         host, slash, path = text.partition("/")
         yield _Rule(host if host.endswith("*") else ascii_host(host), slash + path, ids)
     for path in service.paths:
@@ -193,9 +196,13 @@ def _needed(rules: Iterable[_Rule]) -> list[_Rule]:
 def _groups(rules: Iterable[_Rule]) -> str:
     """Group the rules of the same services, as far as the order of overlapping rules allows."""
     families: dict[str, list[_Rule]] = {}
+    merged = _merged(rules)
+    on_every_host = [rule.path for rule in merged if not rule.host and not _ENDS_WORD.search(rule.path)]
     # By precedence, path rules first. On a site's own host only rules with a path count, so they are separate.
     groups: dict[tuple[int, _Ids, bool], list[_Rule]] = {}
-    for rule in _merged(rules):
+    for rule in merged:
+        if any(path in rule.path for path in on_every_host if rule.host):
+            continue  # a path rule always decides first
         if rule.host:
             families.setdefault(rule.family, []).append(rule)
         else:

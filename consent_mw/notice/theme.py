@@ -208,7 +208,8 @@ def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[
     Return the style sheets of a site's notice, protected against the page's rules.
 
     ``banner.css`` is for the banner in the chosen layout and theme. If the site has the control that reopens the
-    choice, ``reopen.css`` adds its rules, and ``alone.css`` has its rules without a banner.
+    choice, ``reopen.css`` adds its rules, and ``alone.css`` has its rules without a banner. ``first.css`` is for the
+    banner of a page that gets the control after the choice: with ``release.js``, and without the opt-out signal's rules.
 
     Args:
         languages: The languages that the notice is shown in, with their directions.
@@ -221,7 +222,8 @@ def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[
         common += armour_css(".cmw-ui:lang(ja) { word-break: auto-phrase }")
     names = ["banner.css", f"layout-{site.layout}.css", *(["top.css"] if position_of(site).startswith("top") else [])]
     banner = common + "".join(assets.read(name).decode() for name in names)
-    sheets = {"banner.css": banner + armour_css(rules(site.theme, banner))}
+    theme = armour_css(rules(site.theme, banner))
+    sheets = {"banner.css": banner + assets.read("signal.css").decode() + theme, "first.css": banner + theme}
     if site.reopen == "button":
         reopen = assets.read("reopen.css").decode()
         sheets |= {"reopen.css": reopen, "alone.css": common + reopen + armour_css(rules(site.theme, common + reopen))}

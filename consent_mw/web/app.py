@@ -60,6 +60,7 @@ from consent_mw.core.model import Site
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
 from consent_mw.notice.reasked import news
+from consent_mw.notice.wording import wording
 from consent_mw.web import csp_reports
 from consent_mw.web import declaration
 from consent_mw.web import health
@@ -75,6 +76,7 @@ from consent_mw.web.stats import views
 from consent_mw.web.visit import ERROR_TEXTS
 from consent_mw.web.visit import RETRY_AFTER
 from consent_mw.web.visit import Refused
+from consent_mw.web.visit import Visit
 from consent_mw.web.visit import cookie_of
 from consent_mw.web.visit import failure
 from consent_mw.web.visit import frame
@@ -141,7 +143,8 @@ def create_app(context: WebContext) -> Flask:
             count(context, visit, chosen)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
         if wants_json():
-            answer = jsonify(_state(context, decision))
+            saved = wording(visit.lang, visit.site)["banner.saved"]
+            answer = jsonify({**_state(context, decision, visit, visit.back(form.back)), "saved": saved})
         else:
             answer = Response(status=303)
             answer.headers["Location"] = visit.back(form.back)  # (8)
@@ -183,8 +186,9 @@ def create_app(context: WebContext) -> Flask:
 
     @app.get("/state")
     def state() -> Response:
-        visit = visit_of(context)
-        answer = jsonify(_state(context, visit.decision))
+        visit = visit_of(context).in_language(request.args.get("lang", ""))
+        back = request.args.get("back", "")
+        answer = jsonify(_state(context, visit.decision, visit, visit.back(back) if back else ""))
         put_right(context, answer, visit)
         return answer
 
@@ -255,12 +259,16 @@ def _record(context: WebContext, site: Site, chosen: Choice, gpc: bool) -> Recor
     )
 
 
-def _state(context: WebContext, decision: Decision) -> dict[str, object]:
-    signals = context.notice().signals
+def _state(context: WebContext, decision: Decision, visit: Visit, back: str) -> dict[str, object]:
+    notice = context.notice()
+    signals = notice.signals
+    control = notice.control(NoticePage(decision, visit.lang, "", back, visit.root)) if back else ""
     return {
         "state": state_of(decision),
         "granted": sorted(decision.granted),
         "purposes": sorted(decision.purposes),
         # What tells vendors of the choice; pages that wait for one need not carry it.
         **({"signals": signals} if signals and decision.granted else {}),
+        # What opens the choices again; a page that asks for one has none.
+        **({"control": control} if control else {}),
     }

@@ -175,7 +175,7 @@ def test_without_its_banner_a_page_is_usable_and_holds_everything(
     obstacles = page.evaluate(OBSTACLES)
     page.click("button:has-text('buy')", timeout=5000)
     assert (obstacles, page.locator("text=bought").count(), leaks(lane)) == ([], 1, [])
-    assert page.locator("[data-cmw-reopen]").is_visible()
+    page.locator("[data-cmw-reopen]").wait_for()
     page.close()
 
 

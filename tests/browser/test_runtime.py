@@ -788,7 +788,7 @@ def test_the_page_is_told(page: Page, site: Site) -> None:
         consentMw.onChange(() => { log('left'); })();
     }""")
     accept(page)
-    told = '{"granted":["t","u"],"purposes":["analytics","marketing"],"state":"accept","reload":false}'
+    told = '{"granted":["t","u"],"purposes":["necessary","analytics","marketing"],"state":"accept","reload":false}'
     expected = [told, "accepttrue", "released"]
     assert expected == wait_for(page, expected)
 

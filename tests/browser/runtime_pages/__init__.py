@@ -169,7 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = {
             "state": "accept" if len(purposes) == len(PURPOSES) else "partial" if purposes else "reject",
             "granted": [PURPOSES[purpose] for purpose in purposes],
-            "purposes": purposes,
+            "purposes": ["necessary", *purposes],
+            "saved": "Your choice is saved.",
         }
         cookie = {"Set-Cookie": f"choice={'-'.join(purposes) or 'none'}; Path=/"}
         if "application/json" in self.headers.get("Accept", ""):
@@ -179,11 +180,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _choice(self) -> dict[str, object]:
         cookie = SimpleCookie(self.headers.get("Cookie", "")).get("choice")
+        saved = {"saved": "Your choice is saved."}
         if cookie is None:
-            return {"state": "none", "granted": [], "purposes": []}
+            return {"state": "none", "granted": [], "purposes": ["necessary"], **saved}
         purposes = [purpose for purpose in PURPOSES if purpose in cookie.value]
         state = "accept" if len(purposes) == len(PURPOSES) else "partial" if purposes else "reject"
-        return {"state": state, "granted": [PURPOSES[purpose] for purpose in purposes], "purposes": purposes}
+        granted = [PURPOSES[purpose] for purpose in purposes]
+        return {"state": state, "granted": granted, "purposes": ["necessary", *purposes], **saved}
 
     def _notice(self) -> str:
         choice = self._choice()
@@ -196,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
             f'data-cmw-root="/_cmw" data-cmw-more="release.js" '
             f'data-cmw-release="{self.site.release}" data-cmw-state="{choice["state"]}" '
             f'data-cmw-granted="{",".join([*granted, *purposes])}" '
-            f'data-cmw-saved="Your choice is saved."{nonce}'
+            f"{nonce}"
         )
         if self.site.inline:
             return f"{BANNER}<script {settings}>{_served('runtime.js').decode()}</script>"
