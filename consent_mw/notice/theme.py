@@ -209,7 +209,7 @@ def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[
 
     ``banner.css`` is for the banner in the chosen layout and theme. If the site has the control that reopens the
     choice, ``reopen.css`` adds its rules, and ``alone.css`` has its rules without a banner. ``first.css`` is for the
-    banner of a page that gets the control after the choice: with ``release.js``, and without the opt-out signal's rules.
+    banner of a page that gets the control after the choice, and that has no opt-out signal.
 
     Args:
         languages: The languages that the notice is shown in, with their directions.
