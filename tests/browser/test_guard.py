@@ -113,6 +113,8 @@ LOADED = frozenset(
 ASKED = frozenset(
     [
         "script.js",
+        "base.js",
+        "given.js",
         "attribute.js",
         "ordered.js",
         "url.js",

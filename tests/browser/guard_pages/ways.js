@@ -173,6 +173,12 @@ function rarities() {
     image.attributes.setNamedItem(source);
     add(image);
   });
+  attempt('script named', () => {
+    const [script, source] = [document.createElement('script'), document.createAttribute('src')];
+    source.value = held('given.js');
+    script.attributes.setNamedItem(source);
+    add(script);
+  });
   attempt('attribute node', () => {
     const [image, source] = [document.createElement('img'), document.createAttribute('src')];
     source.value = held('node.gif');
