@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Coroutine
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from threading import Event
 
@@ -98,7 +99,9 @@ def reports(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> dict[st
             )
 
     try:
-        seen = dict(zip(names, asyncio.run(look()), strict=True))
+        # In a thread: the browser of other tests may keep a loop running in this one.
+        with ThreadPoolExecutor(1) as thread:
+            seen = dict(zip(names, thread.submit(asyncio.run, look()).result(), strict=True))
         found = {name: report_of(name, Walk(), reader, TODAY) for name in HOSTILE}
         for name in HOSTILE:
             add_browser(found[name], seen[name], reader, APP_ORIGIN)
