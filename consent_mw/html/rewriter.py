@@ -211,13 +211,29 @@ class Rewriter:
                 twin.join(reading)
         self._readings = kept
 
+    def _reconciled(self, edits: list[Edit]) -> list[Edit]:
+        """
+        Return the edits of several readings without a removal that another reading does not make.
+
+        A removal of one tag gives way to the edits inside it: the other reading sees the same tag there and holds it,
+        too. What the readings do then does not depend on where in the page they met.
+        """
+        kept = []
+        for position, left_out, inserted in edits:
+            start = position - self._origin
+            one_tag = left_out > 1 and self._buffer.rfind(b"<", start, start + left_out) == start
+            inside = one_tag and any(position < other < position + left_out for other, _, _ in edits)
+            if not inside:
+                kept.append((position, left_out, inserted))
+        return kept
+
     def _send(self, safe: int) -> bytes:
         """Return the bytes up to ``safe`` with the edits made, and forget them."""
         buffer, source = self._buffer, self._source
         edits = self._readings[0].cursor.edits
         if len(self._readings) > 1 or any(later[0] <= sooner[0] for sooner, later in pairwise(edits)):
             merged = [edit for reading in self._readings for edit in reading.cursor.edits]
-            edits = list(dict.fromkeys(sorted(merged, key=lambda edit: edit[0])))
+            edits = self._reconciled(list(dict.fromkeys(sorted(merged, key=lambda edit: edit[0]))))
             if any(later[0] < sooner[0] + sooner[1] for sooner, later in pairwise(edits)):
                 # Without an element that another reading keeps, that reading may go on otherwise.
                 raise RefusedMarkup("the page's markup can be read in several ways, so nothing may be left out of it")
