@@ -237,7 +237,8 @@ def host_list(
     """
     running: list[_Rule] = []
     held: list[_Rule] = []
-    for service in services:
+    # A vendor's names repeat, and compress best side by side.
+    for service in sorted(services, key=lambda service: (service.vendor, service.id)):
         if service.id in allowed:
             running += _rules(service, frozenset())
         else:
