@@ -52,6 +52,8 @@ class Visitor:
     def fits(self, body: bytes) -> bool:
         """Whether a page is one for this visitor."""
         held = all((TAGS[id_] in body) == (id_ in self.granted) for id_ in TAGS)
+        if self.state == "none":
+            return held and b'data-cmw-state="' not in body
         return held and f'data-cmw-state="{self.state}"'.encode() in body
 
 
