@@ -21,7 +21,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?=
-WORKERS ?= auto
+# One more than there are cores: tests wait for browsers and servers.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PAGES ?=
 DJANGO ?=
 TAG ?=
