@@ -60,10 +60,34 @@ class Insertions:
         """Return what goes first into the body of the page, as the notice would."""
         return self._filled("body", self._notice.insertion, page)
 
+    def head_around_key(self, page: NoticePage) -> _Pieces:
+        """Return what :meth:`head` does, cut where the key stands; the page has to have one."""
+        return self._around_key("head", self._notice.head, page)
+
+    def body_around_key(self, page: NoticePage) -> _Pieces:
+        """Return what :meth:`body` does, cut where the key stands; the page has to have one."""
+        return self._around_key("body", self._notice.insertion, page)
+
+    def _around_key(self, place: str, make: Callable[[NoticePage], bytes], page: NoticePage) -> _Pieces:
+        pieces = [b""]
+        for at, piece in enumerate(self._pieces(place, make, page)):
+            if at % 2 and piece.startswith(b"cmwKey"):
+                pieces.append(b"")
+            else:
+                pieces[-1] += self._value(piece, page) if at % 2 else piece
+        return tuple(pieces)
+
     def _filled(self, place: str, make: Callable[[NoticePage], bytes], page: NoticePage) -> bytes:
+        pieces = self._pieces(place, make, page)
+        if len(pieces) == 1:
+            return pieces[0]
+        return b"".join(self._value(piece, page) if at % 2 else piece for at, piece in enumerate(pieces))
+
+    def _pieces(self, place: str, make: Callable[[NoticePage], bytes], page: NoticePage) -> _Pieces:
+        """Return an insertion with a mark of ours as every second piece."""
         nonce, key = self._nonce if page.nonce else "", self._key if page.key else ""
         if (nonce and not _NONCE.fullmatch(page.nonce)) or (key and not _NONCE.fullmatch(page.key)):
-            return make(page)  # it might change more than its own place
+            return (make(page),)  # it might change more than its own place
         decision = page.decision
         if decision.record is not None:
             # The notice knows what was chosen, and nothing of whom.
@@ -73,9 +97,7 @@ class Insertions:
         if pieces is None:
             pieces = tuple(self._marks.split(make(marked)))
             self._kept.put((place, marked), pieces)
-        if len(pieces) == 1:
-            return pieces[0]
-        return b"".join(self._value(piece, page) if at % 2 else piece for at, piece in enumerate(pieces))
+        return pieces
 
     def _value(self, mark: bytes, page: NoticePage) -> bytes:
         if mark.startswith(b"cmw"):

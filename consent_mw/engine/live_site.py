@@ -9,12 +9,14 @@ counts now, and makes the next one when a page held a service that nobody declar
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Set
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from functools import cached_property
 from threading import Lock
@@ -58,6 +60,8 @@ class LiveSite:
     cookies: CookieJar
     #: Matches the cookies of the declared services.
     matcher: Matcher
+    #: Of all states in this process, in the order in which they were made.
+    number: int = field(default_factory=itertools.count().__next__)
 
     @classmethod
     def made(cls, site: Site, assets: Assets, cookies: CookieJar) -> LiveSite:

@@ -216,6 +216,11 @@ class PagePolicies:
         #: Something was taken out of a policy, or one was added: what is granted in the page needs another page.
         self.closed = False
 
+    @property
+    def demand(self) -> bool:
+        """Whether the page's headers, or the site, want something of what is inserted."""
+        return bool(self._policies) or self._wants_hashes or self.closed
+
     def adapt(self, headers: Headers) -> Headers:
         """Return the headers of the page with its policies as they have to be."""
         # Of two nonces the one of a policy that is enforced counts.

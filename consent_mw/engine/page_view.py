@@ -17,11 +17,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from collections.abc import Hashable
 from collections.abc import Mapping
 from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import cached_property
+from typing import cast
 from urllib.parse import quote
 
 from consent_mw.cookies import migrating
@@ -33,6 +35,7 @@ from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
 from consent_mw.core.model import Service
+from consent_mw.core.model import Signals
 from consent_mw.counting.tally import Tally
 from consent_mw.engine.app_caches import cache_that_listens
 from consent_mw.engine.app_caches import warn_of
@@ -53,14 +56,15 @@ from consent_mw.http.caching import Scope
 from consent_mw.http.caching import plan
 from consent_mw.http.content_coding import Coding
 from consent_mw.http.cookies import names_in
-from consent_mw.http.exchange import View
 from consent_mw.http.headers import Headers
 from consent_mw.http.intent import wants_banner
 from consent_mw.http.page import PageInsert
+from consent_mw.http.page_plans import AroundKey
 from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.request import RequestHead
 from consent_mw.http.tracker_cookies import expire
 from consent_mw.http.tracker_cookies import is_own
+from consent_mw.http.view import View
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
 from consent_mw.notice.panels import panel
@@ -429,16 +433,73 @@ class PageView(View):
             parts.prepared.warn_insecure()
             return guard
         page = self._page(now, place)
-        decision = page.decision
-        if decision.prompt:
-            shown = BannerShown(page.lang, now.site.layout, decision.gpc, now.notice.digest[:12])
-            parts.tally.shown(self.told, self.remote, shown)
-        elif decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
-            parts.tally.signalled(self.told, self.remote)
+        self.again(self._shown(now, page))
         ours = now.insertions.body(page)
         # What stands before them must not count among the parts that our runtime knows as ours.
         behind = place.place.asked or place.place.at_end
         return guard + (_SEPARATOR + ours if behind and ours else ours)
+
+    # -- what is inserted into a page that was sent before
+
+    @cached_property
+    def kind(self) -> Hashable | None:
+        """What all that the view inserts depends on, beside the page and :attr:`key`; None where that is not all."""
+        now = self._parts.growing.now()
+        teaches = self._base.learning and not now.site.optional
+        # Whoever asks may make up as many queries as there is room for.
+        if teaches or self.cookie_name is None or self.once or self.quiet or self.head.query or self.csp.demand:
+            return None
+        decision = self._decision_for(now)
+        if self._news(now, decision, self.language):
+            return None
+        return (
+            now.number,
+            decision.granted,
+            decision.purposes,
+            decision.prompt,
+            decision.reason,
+            decision.gpc,
+            decision.record.action if decision.record is not None else None,
+            self.language,
+            self.root,
+            self.for_all,
+            decision.prompt and self.takes,
+        )
+
+    def around_key(self, question: str, place: PageInsert, *arguments: object) -> AroundKey | None:
+        """Return what stands around the key in an answer; None if other views of this kind may answer otherwise."""
+        now, at = self._parts.growing.now(), place.place
+        page = self._page(now, place)
+        if page.nonce or at.policies or at.foreign_base or not page.key:
+            return None
+        if question == "first":
+            return AroundKey(now.insertions.head_around_key(page))
+        if question == "insert":
+            pieces = now.insertions.body_around_key(page)
+            behind = (at.asked or at.at_end) and any(pieces)
+            return AroundKey((_SEPARATOR + pieces[0], *pieces[1:]) if behind else pieces, self._shown(now, page))
+        if question == "queue":
+            ids, code = arguments
+            text = cast(bytes, code).decode("utf-8", "replace")
+            return AroundKey((self._parts.prepared.queues.markup(page, cast(tuple[str, ...], ids), text),))
+        return None
+
+    @staticmethod
+    def _shown(now: LiveSite, page: NoticePage) -> BannerShown | Signals | None:
+        """Return what is to be counted of a page: that its banner was shown, or that a signal answered."""
+        decision = page.decision
+        if decision.prompt:
+            return BannerShown(page.lang, now.site.layout, decision.gpc, now.notice.digest[:12])
+        if decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
+            return Signals(gpc=True)
+        return None
+
+    def again(self, shown: object) -> None:
+        """Count what the page shows."""
+        if isinstance(shown, BannerShown):
+            self._parts.tally.shown(self.told, self.remote, shown)
+        elif isinstance(shown, Signals):
+            self._parts.tally.signalled(self.told, self.remote)
 
     def variant(self) -> str:
         """Return what the rewritten page depends on beside the app's own, as some hex digits."""

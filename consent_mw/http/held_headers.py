@@ -21,7 +21,7 @@ from consent_mw.http.headers import without_held
 
 
 class NamedThings(Protocol):
-    """The part of :class:`consent_mw.http.exchange.View` that is asked."""
+    """The part of :class:`consent_mw.http.view.View` that is asked."""
 
     @property
     def hold_policy(self) -> HoldPolicy:

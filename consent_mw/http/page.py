@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from collections.abc import Hashable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from typing import cast
 
 from consent_mw.html.charset import PageStream
 from consent_mw.html.csp import Edit as TextEdit
@@ -32,10 +34,13 @@ from consent_mw.http.intent import is_document
 from consent_mw.http.intent import page_url
 from consent_mw.http.intent import wants_banner
 from consent_mw.http.page_plans import LONGEST
+from consent_mw.http.page_plans import AroundKey
+from consent_mw.http.page_plans import Draft
 from consent_mw.http.page_plans import PagePlan
 from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.page_plans import PassInputs
 from consent_mw.http.page_plans import Recorder
+from consent_mw.http.page_plans import drafted
 from consent_mw.http.pieces import Includes
 from consent_mw.http.request import RequestHead
 
@@ -64,7 +69,7 @@ class PageInsert:
 
 
 class Inserting(Protocol):
-    """The part of :class:`consent_mw.http.exchange.View` that a page asks."""
+    """The part of :class:`consent_mw.http.view.View` that a page asks."""
 
     @property
     def watch(self) -> HoldWatch | None:
@@ -99,6 +104,19 @@ class Inserting(Protocol):
     @property
     def mark(self) -> str:
         """The tag by which an author may ask for the banner in another place than first in the body."""
+        ...
+
+    @property
+    def kind(self) -> Hashable | None:
+        """What all that the view inserts depends on, beside the page and :attr:`key`; None where that is not all."""
+        ...
+
+    def around_key(self, question: str, place: PageInsert, *arguments: object) -> AroundKey | None:
+        """Return what stands around the key in an answer; None if other views of this kind may answer otherwise."""
+        ...
+
+    def again(self, shown: object) -> None:
+        """Hear that the page shows what a view of this kind showed before."""
         ...
 
     def banner(self, place: PageInsert) -> bytes:
@@ -210,7 +228,7 @@ class PageBody:
             return self.feed(chunk, flush=False)
         self._given = []
         if known.questions is not None:
-            out = self._again(known)
+            out = self._again(known, inputs, plans)
             if out is not None:
                 return out
         out = self._stream.feed(chunk) + self._stream.finish()
@@ -240,9 +258,16 @@ class PageBody:
     def _marks(self) -> Marks:
         return Marks(self._view.key, xml=self._verdict.xml)
 
-    def _again(self, plan: PagePlan) -> bytes | None:
+    def _again(self, plan: PagePlan, inputs: PassInputs, plans: PagePlans) -> bytes | None:
         """Do to the page what was done before; None where the view wants something else, with its answers kept."""
         self._blank, self._whole, self._utf8 = False, plan.whole, plan.utf8
+        kind = None if self._nothing_read() else self._view.kind
+        draft = None if kind is None else plans.draft(inputs, plan, kind)
+        if draft is not None and draft.pieces:
+            self._finish_by(plan)
+            if draft.shown is not None:
+                self._view.again(draft.shown)
+            return self._view.key.encode().join(draft.pieces)
         asked: dict[str, Callable[..., bytes]] = {
             "insert": self._give_banner if self._banner else _nothing,
             "first": self._insert_first,
@@ -255,11 +280,32 @@ class PageBody:
             if bool(answers[-1]) != question.gave:
                 self._given = answers
                 return None
+        self._finish_by(plan)
+        out = plan.made(answers, self._marks())
+        if kind is not None and draft is None:
+            plans.put_draft(inputs, kind, self._drafted(plan, out))
+        return out
+
+    def _finish_by(self, plan: PagePlan) -> None:
         for path in plan.includes:
             self._view.includes(path)
         self._held = plan.held
         self._finished = True
-        return plan.made(answers, self._marks())
+
+    def _drafted(self, plan: PagePlan, out: bytes) -> Draft:
+        """Return the page for all views of this kind; nothing of it if they have to be asked."""
+        answers: list[AroundKey] = []
+        for question in plan.questions or ():
+            answer: AroundKey | None = AroundKey((b"",))
+            if question.gave:
+                place, *arguments = question.arguments
+                insert = PageInsert(self._headers, self._verdict.xml, cast(Place, place), self._utf8)
+                answer = self._view.around_key(question.kind, insert, *arguments)
+            if answer is None:
+                return Draft(plan)
+            answers.append(answer)
+        draft = drafted(plan, answers, b'"' if self._verdict.xml else b"")
+        return draft if self._view.key.encode().join(draft.pieces) == out else Draft(plan)
 
     def ask_place(self) -> None:
         """Keep the banner until the mark comes by which the author asks for it, or else the end."""

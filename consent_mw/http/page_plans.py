@@ -24,6 +24,10 @@ When a plan holds. A pass is a function of these alone, and all of them must be 
 The last is known only while the view is asked. Where it differs, a whole pass is made, which gets the answers that
 were given already (:class:`Recorder`): nobody is asked twice.
 
+Most views want nothing else either than views before them, but for the key of the response. Such a view says what kind
+it is of, and what stands around the key in each of its answers. Then the whole page is cut once where the key stands
+(:class:`Draft`), and for the next view of that kind it is joined by its key; the view only counts.
+
 What is written down is tried at once: if the plan does not give the bytes that the pass gave, or lost an answer of
 the view, it is not kept. Neither are pages with a Content-Security-Policy of their own, pages in a content coding,
 without a type or in a charset that does not pass byte for byte, and those longer than :data:`LONGEST`. A page is
@@ -33,6 +37,7 @@ written down when it is seen for the second time, so that those which differ eac
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Hashable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -46,13 +51,16 @@ from consent_mw.html.meta_csp import Amend
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.urls import Url
 
-__all__ = ["LONGEST", "PagePlan", "PagePlans", "Question", "Recorder", "PassInputs"]
+__all__ = ["LONGEST", "AroundKey", "Draft", "PagePlan", "PagePlans", "PassInputs", "Question", "Recorder", "drafted"]
 
 #: Longer pages are read each time.
 LONGEST = 262_144
 #: How many pages are remembered, and how many bytes of them, over all decisions.
 _KEPT = 512
 _KEPT_SIZE = 2_097_152
+#: How many drafts are kept, and how many bytes of them.
+_KEPT_DRAFTS = 256
+_KEPT_DRAFTS_SIZE = 4_194_304
 #: What an insertion and a question count for, in bytes.
 _UNIT = 300
 
@@ -152,6 +160,71 @@ class PagePlan(NamedTuple):
         return b"".join(parts)
 
 
+class AroundKey(NamedTuple):
+    """
+    An answer of a view that is that of all views of its kind, but for the key of the response.
+
+    Args:
+        pieces: What stands around the key, wherever it stands.
+        shown: What the view wants to be told where the same is shown again, or None.
+    """
+
+    pieces: tuple[bytes, ...]
+    shown: object = None
+
+
+class Draft(NamedTuple):
+    """
+    A finished page without the key of the response.
+
+    Args:
+        plan: The pass that it comes from; not a later one of an equal page.
+        pieces: What stands around the key, wherever it stands; nothing where each view has to be asked.
+        shown: What to tell the view.
+    """
+
+    plan: PagePlan
+    pieces: tuple[bytes, ...] = ()
+    shown: object = None
+
+
+def drafted(plan: PagePlan, answers: Sequence[AroundKey], quote: bytes) -> Draft:
+    """
+    Return the draft of a page.
+
+    Args:
+        answers: To the plan's questions.
+        quote: What stands around the values of attributes.
+    """
+    shown = next((answer.shown for answer in answers if answer.shown is not None), None)
+    pieces: list[list[bytes]] = [[]]
+    at = number = 0
+    for position, left_out, inserted in plan.edits:
+        if position > at:
+            pieces[-1].append(plan.text[at:position])
+            at = position
+        parts = inserted if isinstance(inserted, tuple) else (inserted,)
+        around = [answers[part].pieces if isinstance(part, int) else (part,) for part in parts]
+        keyed = any(KEY in text for texts in around for text in texts)
+        number += keyed
+        for texts in around:
+            for turn, text in enumerate(texts):
+                if turn:
+                    pieces.append([])
+                first, *others = text.split(KEY)
+                pieces[-1].append(first)
+                for other in others:
+                    pieces[-1].append(b" data-cmw-key=" + quote)
+                    pieces.append([b".%d" % number, quote, other])
+        at = max(at, position + left_out)
+    pieces[-1].append(plan.text[at:])
+    return Draft(plan, tuple(map(b"".join, pieces)), shown)
+
+
+def _draft_size(draft: Draft) -> int:
+    return _size(draft.plan) + sum(map(len, draft.pieces)) + 40 * len(draft.pieces)
+
+
 def _size(plan: PagePlan) -> int:
     """Return about how many bytes a plan takes."""
     size = len(plan.text) + _UNIT * len(plan.edits)
@@ -166,11 +239,14 @@ class PagePlans:
 
     def __init__(self) -> None:
         self._kept: BoundedCache[PassInputs, PagePlan] = BoundedCache(_KEPT, _KEPT_SIZE, measure=_size)
+        self._drafts: BoundedCache[tuple[PassInputs, Hashable], Draft] = BoundedCache(
+            _KEPT_DRAFTS, _KEPT_DRAFTS_SIZE, measure=_draft_size
+        )
 
     @property
     def size(self) -> int:
         """Bytes that are kept now."""
-        return self._kept.size
+        return self._kept.size + self._drafts.size
 
     def get(self, inputs: PassInputs, text: bytes) -> PagePlan | None:
         """Return what is known of a page; without questions where it was only seen."""
@@ -184,6 +260,15 @@ class PagePlans:
     def put(self, inputs: PassInputs, plan: PagePlan) -> None:
         """Keep a plan."""
         self._kept.put(inputs, plan)
+
+    def draft(self, inputs: PassInputs, plan: PagePlan, kind: Hashable) -> Draft | None:
+        """Return the draft of a page for views of a kind; None if there is none yet."""
+        draft = self._drafts.get((inputs, kind))
+        return draft if draft is not None and draft.plan is plan else None
+
+    def put_draft(self, inputs: PassInputs, kind: Hashable, draft: Draft) -> None:
+        """Keep a draft."""
+        self._drafts.put((inputs, kind), draft)
 
 
 class Recorder:

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 
 from consent_mw.http.exchange import Exchange
-from consent_mw.http.exchange import View
 from consent_mw.http.headers import Handling
 from consent_mw.http.headers import Headers
 from consent_mw.http.request import RequestHead
+from consent_mw.http.view import View
 
 
 class TimedExchange(Exchange):

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import TypeVar
 
-from consent_mw.http.exchange import View
 from consent_mw.http.headers import Handling
 from consent_mw.http.observed import Observation
 from consent_mw.http.observed import Observer
 from consent_mw.http.request import RequestHead
 from consent_mw.http.untouched import UntouchedExchange
+from consent_mw.http.view import View
 
 __all__ = ["ShadowExchange"]
 

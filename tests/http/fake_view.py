@@ -8,8 +8,8 @@ from consent_mw.core.model import Decision
 from consent_mw.core.model import Reason
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.match import Matcher
-from consent_mw.http.exchange import View
 from consent_mw.http.page import PageInsert
+from consent_mw.http.view import View
 
 
 class FakeView(View):

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from consent_mw import config
+from consent_mw.core.counts import BannerShown
+from consent_mw.counting.tally import Tally
 from consent_mw.engine import Engine
 from consent_mw.engine.page_view import PageView
 from consent_mw.html.hold_policy import HoldPolicy
@@ -65,11 +67,12 @@ class Visitor:
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch | None = None) -> None:
         self.engine = engine
         self.was_read = True
+        self.sends: tuple[tuple[str, str], ...] = (("cookie", "a=1"),)
         self._patch = monkeypatch
 
     def ask(self, page: bytes, *, path: str = "/", kind: str = UTF8, headers: tuple[tuple[str, str], ...] = ()) -> Sent:
         """Return status, headers and body of a response."""
-        own = (("host", "shop.example"), ("sec-fetch-dest", "document"), ("cookie", "a=1"))
+        own = (("host", "shop.example"), ("sec-fetch-dest", "document"), *self.sends)
         exchange = self.engine.exchange(RequestHead("GET", "https", "shop.example", path, "", own))
         exchange.request_changes()
         exchange.start(200, "OK", [("Content-Type", kind), *headers])
@@ -94,15 +97,69 @@ def test_a_page_that_comes_again_is_what_reading_it_again_would_give(
 ) -> None:
     """On all traps that the reader has to know, and nearly all of them are not read again."""
     visitor = Visitor(engines[site], monkeypatch)
-    again = 0
+    again = asked = 0
     traps = _traps()
+    first = PageView.first
+
+    def count(view: PageView, place: PageInsert) -> bytes:
+        nonlocal asked
+        asked += 1
+        return first(view, place)
+
     for name, page in traps.items():
         visitor.ask_reading(page, kind=kind)  # what it teaches the site is learned now
         expected = visitor.ask_reading(page, kind=kind)
-        for _ in range(3):
+        for _ in range(4):
             assert visitor.ask(page, kind=kind) == expected, name
         again += not visitor.was_read
+        with monkeypatch.context() as patch:
+            patch.setattr(PageView, "first", count)
+            assert visitor.ask(page, kind=kind) == expected, name
     assert again > len(traps) * 0.9
+    assert asked < len(traps) * 0.2, "most pages are the same for every visitor of a kind"
+
+
+#: What a visitor's browser sends besides, by a name for it.
+VISITORS: dict[str, tuple[tuple[str, str], ...]] = {
+    "one": (("cookie", "a=1"),),
+    "another": (("cookie", "a=2"), ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101")),
+    "who objects": (("sec-gpc", "1"),),
+    "who reads German": (("accept-language", "de"),),
+    "with a tracker's cookie": (("cookie", "_ga=GA1.1.1.1"),),
+    "with a broken choice": (("cookie", "__Host-consent=x"),),
+}
+
+
+def test_visitors_of_every_kind_get_what_reading_the_page_would_give(
+    engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come by turns, so that what one was given is there when the next one asks."""
+    visitor = Visitor(engines["declared"], monkeypatch)
+    bodies: dict[str, bytes] = {}
+    for turn in range(4):
+        for name, sends in VISITORS.items():
+            visitor.sends = sends
+            sent = visitor.ask(PAGE, path="/kinds")
+            assert sent == visitor.ask_reading(PAGE, path="/kinds"), (turn, name)
+            bodies[name] = sent[2]
+    assert len(set(bodies.values())) == len(bodies), "the key of each response is its own"
+
+
+def test_every_page_view_is_counted(engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing of the page is asked for any more."""
+    counted: list[BannerShown] = []
+    shown = Tally.shown
+
+    def count(tally: Tally, head: RequestHead, remote: str, notice: BannerShown) -> None:
+        counted.append(notice)
+        shown(tally, head, remote, notice)
+
+    monkeypatch.setattr(Tally, "shown", count)
+    visitor = Visitor(engines["declared"], monkeypatch)
+    for _ in range(6):
+        visitor.ask(PAGE, path="/counted")
+    assert len(counted) == 6
+    assert len(set(counted)) == 1
 
 
 def test_another_page_at_the_same_address_is_read(engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch) -> None:
