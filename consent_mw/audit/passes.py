@@ -25,7 +25,7 @@ from consent_mw.audit.pages import way_on
 from consent_mw.audit.targets import AuditTarget
 from consent_mw.audit.targets import Response
 
-__all__ = ["ACCEPT", "GPC", "PASSES", "REJECT", "UNTOUCHED", "WITHDRAW", "Limits", "Walk", "walk"]
+__all__ = ["ACCEPT", "GPC", "PASSES", "REJECT", "UNTOUCHED", "WITHDRAW", "Limits", "AuditVisitor", "Walk", "walk"]
 
 UNTOUCHED = "before a choice"
 GPC = "with Global Privacy Control"
@@ -75,7 +75,7 @@ class Walk:
     unseen: list[tuple[str, str]] = field(default_factory=list)
 
 
-class _Visitor:
+class AuditVisitor:
     """One browser profile: it keeps cookies."""
 
     def __init__(self, target: AuditTarget, cookies: Iterable[str], *, gpc: bool = False) -> None:
@@ -87,6 +87,11 @@ class _Visitor:
         """Return what a navigation to path and query answers."""
         marks = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"}
         return self._ask(path, {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", **marks})
+
+    @property
+    def cookie_names(self) -> list[str]:
+        """The names of the cookies that it has."""
+        return list(self._cookies)
 
     def choose(self, path: str, action: str) -> str:
         """Post the notice's form; return what went wrong, or an empty text."""
@@ -138,14 +143,14 @@ def walk(
     """
     deadline = time.monotonic() + limits.seconds
     found = Walk()
-    first = _Visitor(target, limits.cookies)
+    first = AuditVisitor(target, limits.cookies)
     pages = found.pages[UNTOUCHED] = _crawl(first, target.origin, reader, begin, limits, deadline, found, told)
     form = next((page.marks.choice for page in pages if page.marks.choice), "")
     if not form:
         return found
     paths = [page.path for page in pages if page.is_page]
 
-    def follow(name: str, visitor: _Visitor) -> None:
+    def follow(name: str, visitor: AuditVisitor) -> None:
         seen = found.pages.setdefault(name, [])
         for path in paths:
             if time.monotonic() > deadline:
@@ -154,24 +159,24 @@ def walk(
             told(len(seen), f"{name}: {path}")
             seen.append(reader.read(target.origin, path, visitor.get(path)))
 
-    def after(name: str, visitor: _Visitor, action: str) -> bool:
+    def after(name: str, visitor: AuditVisitor, action: str) -> bool:
         if problem := visitor.choose(form, action):
             found.unseen.append((name, f"the choice was not taken: {problem}"))
             return False
         follow(name, visitor)
         return True
 
-    follow(GPC, _Visitor(target, limits.cookies, gpc=True))
-    after(REJECT, _Visitor(target, limits.cookies), "reject-all")
+    follow(GPC, AuditVisitor(target, limits.cookies, gpc=True))
+    after(REJECT, AuditVisitor(target, limits.cookies), "reject-all")
     if limits.accept:
-        granting = _Visitor(target, limits.cookies)
+        granting = AuditVisitor(target, limits.cookies)
         if after(ACCEPT, granting, "accept-all"):
             after(WITHDRAW, granting, "withdraw")
     return found
 
 
 def _crawl(
-    visitor: _Visitor,
+    visitor: AuditVisitor,
     origin: str,
     reader: Reader,
     begin: list[str],
@@ -198,8 +203,8 @@ def _crawl(
                 ways.add(way, redirected=True)
             continue
         page = reader.read(origin, path, answer)
-        if page.problem:
-            found.unseen.append((path, page.problem))
+        if page.problem or answer.status >= 400:  # noqa: PLR2004
+            found.unseen.append((path, page.problem or f"the site answered {answer.status}"))
         if page.is_page or page.loads:
             pages.append(page)
         for link in page.marks.links:
@@ -209,7 +214,7 @@ def _crawl(
     return pages
 
 
-def _sitemap(visitor: _Visitor, origin: str) -> list[str]:
+def _sitemap(visitor: AuditVisitor, origin: str) -> list[str]:
     answer = visitor.get("/sitemap.xml")
     if answer.status != 200 or "xml" not in answer.header("content-type"):  # noqa: PLR2004
         return []

@@ -1,42 +1,60 @@
-"""The addresses that an application answers to GET without needing a parameter: Flask, Django, Starlette, FastAPI."""
+"""
+An application as it is put together: its layers, from the outside in, and the paths that it answers to GET.
+
+Flask, Quart, Django, Starlette and FastAPI are known, their test clients, and whatever keeps what it wraps under a
+usual name.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["every_route"]
+from consent_mw.core.model import Site
+from consent_mw.engine import Engine
 
-#: Where wrappers keep what they wrap.
-_INNER = ("app", "wsgi_app", "_app", "application")
-_MOST_LAYERS = 16
+__all__ = ["every_route", "layers_of", "site_around"]
+
+#: Where wrappers and test clients keep what they wrap.
+_INNER = ("wsgi_app", "asgi_app", "app", "_app", "application", "handler")
+_MOST_LAYERS = 32
+#: A regular expression of Django's that matches one path.
+_PLAIN = re.compile(r"\^?((?:[\w/~-]|\\[.-])*)(?:\$|\\Z)?", re.ASCII)
 
 
 def every_route(app: Any) -> list[str]:
     """
-    Return the paths of an application that can be asked for as they are, in the order of its own list.
+    Return the paths that an application answers to GET as they are, in the order of its own list.
 
-    Routes with a parameter are left out, as nobody can say what stands for it. An application whose routes cannot be
-    listed gives an empty list.
+    Routes with a parameter are left out. An application whose routes cannot be listed gives an empty list.
+
+    Args:
+        app: The application, wrapped or not, or a test client of it.
     """
-    for layer in _layers(app):
+    for layer in layers_of(app):
         found = list(dict.fromkeys(_routes_of(layer)))
         if found:
             return found
     return []
 
 
-def _layers(app: Any) -> Iterator[Any]:
-    """Yield an application, and what it wraps."""
-    for _ in range(_MOST_LAYERS):
-        if app is None:
-            return
+def layers_of(app: Any) -> Iterator[Any]:
+    """Yield an application and what it wraps, from the outside in; none of them twice."""
+    seen: set[int] = set()
+    while app is not None and id(app) not in seen and len(seen) < _MOST_LAYERS:
+        seen.add(id(app))
         yield app
         kept = vars(app) if hasattr(app, "__dict__") else {}
-        app = next((kept[name] for name in _INNER if kept.get(name) is not None and callable(kept[name])), None)
-        if app is not None and hasattr(app, "__self__"):
-            app = app.__self__  # a bound method, such as Flask's wsgi_app
+        app = next((kept[name] for name in _INNER if callable(kept.get(name))), None)
+        app = getattr(app, "__self__", app)  # of a bound method, such as Flask's wsgi_app, its application
+
+
+def site_around(app: Any) -> Site | None:
+    """Return the configuration of the consent_mw around an application, or None if there is none."""
+    engines = (vars(layer).get("engine") for layer in layers_of(app) if hasattr(layer, "__dict__"))
+    return next((engine.site for engine in engines if isinstance(engine, Engine)), None)
 
 
 def _routes_of(app: Any) -> Iterable[str]:
@@ -44,7 +62,7 @@ def _routes_of(app: Any) -> Iterable[str]:
         return _of_flask(app.url_map)
     if isinstance(getattr(app, "routes", None), list):
         return _of_starlette(app.routes, "")
-    if type(app).__module__.startswith("django.core.handlers"):
+    if any(kind.__module__ == "django.core.handlers.base" for kind in type(app).__mro__):
         return _of_django()
     return ()
 
@@ -75,11 +93,21 @@ def _of_django() -> Iterator[str]:
 
 def _of_patterns(patterns: Iterable[Any], before: str) -> Iterator[str]:
     for entry in patterns:
-        route = getattr(entry.pattern, "_route", None)
-        if route is None or "<" in str(route):
-            continue  # a regular expression, or a parameter
-        path = before + str(route)
+        route = _path_of(entry.pattern)
+        if route is None:
+            continue
         if hasattr(entry, "url_patterns"):
-            yield from _of_patterns(entry.url_patterns, path)
+            yield from _of_patterns(entry.url_patterns, before + route)
         else:
-            yield path
+            yield before + route
+
+
+def _path_of(pattern: Any) -> str | None:
+    """Return the path that a pattern of Django's matches, or None if it matches several."""
+    if hasattr(pattern, "language_prefix"):
+        return str(pattern.language_prefix)
+    if hasattr(pattern, "_route"):
+        route = str(pattern._route)
+        return None if "<" in route else route
+    found = _PLAIN.fullmatch(str(getattr(pattern, "_regex", "(")))
+    return None if found is None else found[1].replace("\\", "")

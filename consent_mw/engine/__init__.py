@@ -203,6 +203,11 @@ class Engine:
             engine.patience = 0.0
 
     @property
+    def site(self) -> Site:
+        """The configuration, without what pages have taught."""
+        return self._site
+
+    @property
     def mount(self) -> str:
         """The path under which our own pages are."""
         return self._site.mount

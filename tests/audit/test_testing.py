@@ -124,3 +124,48 @@ def test_other_things_are_refused() -> None:
     """A mistake in a test does not pass as a clean page."""
     with pytest.raises(TypeError, match="not int"):
         assert_held(200)
+
+
+# -- every route
+
+
+def test_routes_are_found_through_test_clients() -> None:
+    """The client of Flask, Starlette and Django stands for its application; each path comes once."""
+    import warnings
+
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+    from starlette.routing import Route
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Starlette would like another library behind its client
+        from starlette.testclient import TestClient
+
+        async def home(request: object) -> None: ...
+
+        app = Starlette(routes=[Route("/", home), Mount("/in", routes=[Route("/x", home), Route("/{id}", home)])])
+        assert every_route(TestClient(app)) == every_route(app) == ["/", "/in/x"]
+    site = clean()
+    assert every_route(site.test_client()) == every_route(site) == ["/", *(f"/{name}" for name in FAULTS)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        (r"^about/$", "/about/"),
+        (r"^robots\.txt$", "/robots.txt"),
+        (r"^plain", "/plain"),
+        (r"^end\Z", "/end"),
+        (r"^page/(\d+)/$", None),
+        (r"^[ab]/$", None),
+        (r"^a?/$", None),
+    ],
+)
+def test_regular_expressions_of_django_that_match_one_path_are_routes(pattern: str, path: str | None) -> None:
+    """An address of an older project is found if nothing in it is left open."""
+    from django.urls import re_path
+
+    from consent_mw.audit.routes import _of_patterns
+
+    found = list(_of_patterns([re_path(pattern, lambda request: None)], "/"))
+    assert found == ([] if path is None else [path])

@@ -32,9 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 PURE_ROOMS = ("core", "html", "http")
 
 #: The modules that stand loose in the root: public import paths, and what belongs to no room.
-LOOSE = frozenset(
-    {"__init__", "__main__", "asgi", "errors", "flask", "jobs", "on_change", "public_suffix", "testing", "wsgi"}
-)
+LOOSE = frozenset({"__init__", "__main__", "asgi", "errors", "flask", "jobs", "on_change", "public_suffix", "wsgi"})
 
 #: What the pure rooms may use: nothing that reads a file, a socket, or chance. ``datetime`` and ``itsdangerous`` could
 #: read a clock; the calls that do are among IMPURE_CALLS and IMPURE_METHODS.

@@ -16,6 +16,7 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from consent_mw import config as configuration
@@ -25,7 +26,11 @@ from consent_mw.audit.routes import every_route
 from consent_mw.audit.targets import Response
 from consent_mw.core.model import Site
 
-__all__ = ["assert_held", "every_route"]
+__all__ = ["Configuration", "assert_held", "every_route", "reader_of"]
+
+#: What names a site's configuration: a file, a mapping of the same form, a site, or None for consent.toml in the
+#: current folder.
+Configuration: TypeAlias = None | str | os.PathLike[str] | Mapping[str, object] | Site
 
 #: The configuration file that is used by default.
 _DEFAULT = "consent.toml"
@@ -33,7 +38,7 @@ _DEFAULT = "consent.toml"
 _NAMED = 20
 
 
-def assert_held(response: Any, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None) -> None:
+def assert_held(response: Any, config: Configuration = None) -> None:
     """
     Fail if a browser would load anything from a response that needs consent.
 
@@ -62,15 +67,19 @@ def assert_held(response: Any, config: None | str | os.PathLike[str] | Mapping[s
         raise AssertionError(f"{page.path} cannot be looked at: {page.refused or page.problem}")
 
 
-def _held_page(
-    response: Any, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
-) -> AuditedPage:
+def _held_page(response: Any, config: Configuration = None) -> AuditedPage:
     """Return the response as the rewriter would send it."""
     origin, path, answer = _answer(response)
-    return _reader(config).read(origin, path, answer, whole=False)
+    return reader_of(config).read(origin, path, answer, whole=False)
 
 
-def _reader(config: None | str | os.PathLike[str] | Mapping[str, object] | Site) -> Reader:
+def reader_of(config: Configuration) -> Reader:
+    """
+    Return what reads the pages of a site with this configuration.
+
+    Raises:
+        ConfigError: with every mistake in the configuration.
+    """
     if isinstance(config, Site):
         return _kept_reader(id(config), config)
     if isinstance(config, Mapping):
