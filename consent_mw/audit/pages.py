@@ -80,6 +80,8 @@ class PageMarks:
     held: dict[tuple[str, ...], int] = field(default_factory=dict)
     #: Where the notice's form is posted to; empty where there is no notice.
     choice: str = ""
+    #: How many notices of ours there are.
+    notices: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class _Marks(HTMLParser):
         if ids := values.get("data-cmw-held"):
             key = tuple(ids.split(","))
             self.found.held[key] = self.found.held.get(key, 0) + 1
+        self.found.notices += "data-cmw-banner" in values
         self._in_notice |= "data-cmw-banner" in values
         if tag == "form" and self._in_notice and not self.found.choice:
             self.found.choice = way_on(self._url, values.get("action", ""))

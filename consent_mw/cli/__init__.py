@@ -54,7 +54,7 @@ _STATS = "consent_mw.cli.stats"
 
 #: Every command, in the order of the list.
 COMMANDS = {
-    "check": CommandInfo("consent_mw.cli.check", "check", "Check the configuration, and find missing translations."),
+    "check": CommandInfo("consent_mw.cli.check", "check", "Check an installation: configuration, keys, store, site."),
     "audit": CommandInfo(_AUDIT, "audit", "Show what a site loads before, after and against a choice."),
     "init": CommandInfo(_AUDIT, "init", "Write a first consent.toml from what a site's pages load."),
     "shadow": CommandInfo("consent_mw.cli.shadow", "shadow", 'Show what would be held, with mode = "report".'),
@@ -122,6 +122,22 @@ class Owner:
         from consent_mw import config
 
         return config.load(self.config or None)
+
+    def site_for(self, app: object) -> Site:
+        """
+        Return the configuration to look at an application with: the one that was named, or else its own.
+
+        Args:
+            app: An application that consent_mw may be around.
+
+        Raises:
+            ConfigError: with every mistake in the configuration.
+        """
+        from consent_mw.audit.routes import site_around
+
+        if self.config or "site" in vars(self):
+            return self.site
+        return site_around(app) or self.site
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

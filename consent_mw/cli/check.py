@@ -1,17 +1,27 @@
-"""``consent-mw check``: checks the configuration, and lists missing translations."""
+"""``consent-mw check``: everything that can go wrong with an installation, each with its remedy."""
 
 from __future__ import annotations
 
 import json
+import os
+import time
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.parse import urlunsplit
 
 import click
 
 from consent_mw.cli import FOUND
 from consent_mw.cli import Owner
+from consent_mw.cli import clean
 
 if TYPE_CHECKING:
+    from consent_mw.audit.installation import Advice
+    from consent_mw.audit.targets import AuditTarget
     from consent_mw.core.model import Site
 
 #: Most disputed services of a kind that are listed in a line.
@@ -19,41 +29,112 @@ _NAMED = 3
 
 
 @click.command()
+@click.argument("target", required=False)
+@click.option("--path", default="", metavar="PATH", help="The page of TARGET to look at; default: its start page.")
+@click.option("--links", is_flag=True, help="Follow the notice's links to other hosts as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.pass_obj
-def check(owner: Owner, as_json: bool) -> int:
+def check(owner: Owner, target: str | None, path: str, links: bool, as_json: bool) -> int:
     """
-    Check the configuration, and list texts that are not translated into every language of the site.
+    Check an installation: configuration, keys, store, translations, and the site itself.
 
-    Also lists the services that run without consent although it is disputed
-    whether they are necessary. Exits with 1 if texts are missing (visitors
-    see them in another language), and with 2 if the configuration has mistakes.
+    TARGET is the site's address (https://example.org/), or its application as
+    gunicorn and uvicorn name it (module:attribute): then also the order of
+    middleware, proxies and caches, the notice's links, and whether a refusal
+    arrives. Nothing is granted.
+
+    Exits with 0 if nothing is wrong (notes are choices of yours), with 1 if
+    something is or texts are missing in a language, and with 2 if the
+    configuration has mistakes.
     """
+    from consent_mw.audit.installation import in_order
+    from consent_mw.audit.targets import AppTarget
     from consent_mw.catalogue.definitions import joined
     from consent_mw.catalogue.disputed import running
     from consent_mw.notice.wording import missing_texts
 
-    site = owner.site
+    with _opened(target) as opened:
+        site = owner.site_for(opened.app) if isinstance(opened, AppTarget) else owner.site
+        around = _about_target(opened, _page(target or "", path), site, links=links) if opened else ()
+        advice = in_order([*_about_all(site), *around])
     missing = missing_texts(site)
     disputed = running(joined(site.definitions), site.services)
+    is_wrong = bool(missing) or any(one.severity != "note" for one in advice)
     if as_json:
         found = {
             "missing": {tag: list(keys) for tag, keys in missing.items()},
             "disputed": {name: list(ids) for name, ids in disputed.items()},
+            "advice": [asdict(one) for one in advice],
         }
         click.echo(json.dumps(found, indent=2))
-        return FOUND if missing else 0
-    if not missing:
-        click.echo(f"OK: {_counts(site)}; no text is missing in any language.")
-        _tell_disputed(disputed)
-        return 0
-    click.echo(f"The settings are valid: {_counts(site)}. These texts are missing, and shown in another language:")
-    for tag, keys in missing.items():
+        return FOUND if is_wrong else 0
+    if missing:
+        click.echo(f"The settings are valid: {_counts(site)}. These texts are missing, and shown in another language:")
+        for tag, keys in missing.items():
+            click.echo("")
+            _list(tag, keys)
         click.echo("")
-        _list(tag, keys)
-    click.echo("")
+    elif is_wrong:
+        click.echo(f"The settings are valid: {_counts(site)}; no text is missing in any language.")
+    else:
+        click.echo(f"OK: {_counts(site)}; no text is missing in any language.")
+    _tell_advice(advice)
     _tell_disputed(disputed)
-    return FOUND
+    return FOUND if is_wrong else 0
+
+
+def _about_all(site: Site) -> Iterator[Advice]:
+    """Yield the advice on a site, and on the sites of single hosts in it."""
+    from consent_mw.audit import installation
+
+    for one in (site, *(inner for _, inner in site.hosts)):
+        yield from installation.about_settings(one)
+        yield from installation.about_keys(one, os.environ)
+        yield from installation.about_records(one, time.time())
+
+
+@contextmanager
+def _opened(target: str | None) -> Iterator[AuditTarget | None]:
+    """Open the site, if one is named."""
+    from consent_mw.audit.targets import Bounds
+    from consent_mw.audit.targets import open_target
+
+    found = open_target(target, Bounds()) if target else None
+    try:
+        yield found
+    finally:
+        if found is not None:
+            found.close()
+
+
+def _page(target: str, path: str) -> str:
+    """Return the path of the page to look at."""
+    if path and not path.startswith("/"):
+        raise click.BadParameter(f"{path!r} does not begin with a slash.", param_hint="'--path'")
+    if not path and target.startswith(("http://", "https://")):
+        path = urlunsplit(urlsplit(target)._replace(scheme="", netloc="", fragment=""))
+    return path or "/"
+
+
+def _about_target(target: AuditTarget, path: str, site: Site, *, links: bool) -> Iterator[Advice]:
+    """Yield the advice on a site that answers."""
+    from consent_mw.audit.installation import about_layers
+    from consent_mw.audit.installed_site import about_site
+    from consent_mw.audit.pages import Reader
+    from consent_mw.audit.targets import AppTarget
+
+    if isinstance(target, AppTarget):
+        yield from about_layers(target.app, site)
+    yield from about_site(target, Reader(site), path, others=links)
+
+
+def _tell_advice(advice: list[Advice]) -> None:
+    colours = {"error": "red", "warning": "yellow"}
+    for one in advice:
+        head = click.style(one.severity.upper(), fg=colours.get(one.severity), bold=True)
+        click.echo(f"\n{head} {clean(one.what)}  ({one.id})\n  {clean(one.remedy)}")
+    if advice:
+        click.echo("")
 
 
 def _tell_disputed(disputed: Mapping[str, tuple[str, ...]]) -> None:

@@ -20,7 +20,7 @@ from consent_mw.core.model import Site
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["MIN_KEY", "NEW_KEY", "key_file", "load_keys", "write_keys"]
+__all__ = ["MIN_KEY", "NEW_KEY", "is_tracked", "key_file", "keys_in", "load_keys", "write_keys"]
 
 _log = logging.getLogger("consent_mw")
 
@@ -46,7 +46,7 @@ def load_keys(site: Site, environ: Mapping[str, str]) -> tuple[str, ...]:
         )
     given = environ.get(site.keys_env)
     if given is not None:
-        return _checked(f"environment variable {site.keys_env}", given)
+        return keys_in(f"environment variable {site.keys_env}", given)
     if not site.records.startswith("sqlite:///"):
         what = f"The environment variable {site.keys_env} is not set, and the records are shared between machines."
         remedy = f"Set it to the same keys on every machine; each would sign differently. {NEW_KEY}"
@@ -68,8 +68,13 @@ def key_file(database: str) -> str:
     return f"{database}.key" if extension == ".key" else f"{stem}.key"
 
 
-def _checked(where: str, text: str) -> tuple[str, ...]:
-    """Return the keys in ``text``, which are separated by commas or white space."""
+def keys_in(where: str, text: str) -> tuple[str, ...]:
+    """
+    Return the keys in ``text``, which are separated by commas or white space.
+
+    Raises:
+        ConfigError: if there is none, or one is too short; ``where`` is the place that it names.
+    """
     keys = tuple(filter(None, re.split(r"[,\s]+", text)))
     problems = [
         Problem(
@@ -112,14 +117,14 @@ def _read_or_make(file: str, variable: str) -> tuple[str, ...]:
             f"set the environment variable {variable} to the content of the file, and remove the file."
         )
         raise ConfigError([Problem(file, what, remedy)])
-    if made and _is_tracked(file):
+    if made and is_tracked(file):
         _log.warning(
             "%s holds the signing key and lies in a git repository that does not ignore it: add the line %s to "
             ".gitignore, since whoever reads the key can forge choices",
             file,
             os.path.basename(file),
         )
-    return _checked(file, text)
+    return keys_in(file, text)
 
 
 def _make(file: str, variable: str) -> None:
@@ -179,7 +184,7 @@ def write_keys(file: str, keys: Iterable[str]) -> None:
         raise ConfigError([Problem(file, what, "Run the command as the user that the site runs as.")]) from None
 
 
-def _is_tracked(file: str) -> bool:
+def is_tracked(file: str) -> bool:
     """Return whether the file is in a git work tree and no ``.gitignore`` above it matches its name."""
     name = os.path.basename(file)
     folder = os.path.dirname(os.path.abspath(file))

@@ -156,7 +156,7 @@ def test_init_gives_a_file_with_which_the_audit_is_clean(
 ) -> None:
     """The demo: audited bare with findings; set up by init, and then held, without any."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CONSENT_KEYS", "k" * 40)
+    monkeypatch.setenv("CONSENT_KEYS", "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789")
     assert main(["audit", "tests.audit.test_init:shop()", "--quiet"]) == FOUND
     assert "consent_mw with this configuration would hold" in capsys.readouterr().out
     assert main(["init", "tests.audit.test_init:shop()", "--quiet", "--controller", "Shop Ltd"]) == 0
