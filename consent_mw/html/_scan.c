@@ -56,7 +56,7 @@
 #include <string.h>
 
 /* Changes with the arguments of any function here: consent_mw.html.scan takes no library that was built for others. */
-#define INTERFACE 2
+#define INTERFACE 3
 
 typedef const uint8_t *Ptr;
 
@@ -554,13 +554,47 @@ static int is_active_style(const Attribute *found)
     return 0;
 }
 
+/* A byte in front of which a host may stand in code: of a string, or of a host's name in it. */
+static inline int is_quote(uint8_t byte) { return byte == '"' || byte == '\'' || byte == '`'; }
+
+static inline int is_of_host(uint8_t byte) { return (uint8_t)(byte - 'a') < 26 || IS(byte, DIGIT | HYPHEN); }
+
+/* Whether a byte of a handler may hide what is written: no ASCII, an escape or a character reference. */
+static inline int is_hidden(uint8_t byte)
+{
+    return byte < ' ' ? byte != '\t' && byte != '\n' && byte != '\r' : byte > '~' || byte == '\\' || byte == '&';
+}
+
+/* Whether a host may begin at `at`, behind a quote: letters, digits and hyphens before a dot. */
+static int may_be_host(Ptr at, Ptr end)
+{
+    if (at < end && *at == '.')
+        at++;
+    Ptr begin = at;
+    while (at < end && is_of_host(*at))
+        at++;
+    return at > begin && at < end && *at == '.';
+}
+
+/* Whether the code of a handler may name an address: tokens._HANDLER. */
+static int may_name_address(const Attribute *found)
+{
+    if (found->value == NULL)
+        return 0;
+    for (Ptr at = found->value, end = found->value_end; at < end; at++)
+        if (is_hidden(*at) || (*at == '/' && end - at > 1 && at[1] == '/') ||
+            (is_quote(*at) && may_be_host(at + 1, end)))
+            return 1;
+    return 0;
+}
+
 /* Whether an attribute matters where it matters on every element. */
 static inline int is_sensitive(const Scanner *self, const Attribute *found, uint32_t flags)
 {
     Ptr name = found->name, name_end = found->name_end;
     uint8_t first = lower(*name);
     if (first == 'o' && name_end - name >= 3 && lower(name[1]) == 'n' && IS(name[2], LETTER))
-        return 1;
+        return may_name_address(found);
     if (first == 'd' && begins(name, name_end, "data-cmw-"))
         return 1;
     return flags & (SENSITIVE | STYLE | MARKED) &&

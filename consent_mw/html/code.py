@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -51,8 +52,10 @@ _CACHED_CODE = 4_194_304
 _CACHED_SCRIPT = 65_536
 #: What an entry takes besides the script itself, in bytes.
 _ENTRY = 300
-#: Length of the prefix by which one-word signatures are indexed.
+#: Length of the prefix by which signatures are indexed that have no word, or only common ones.
 _FIRST = 3
+#: A word that more signatures have tells too little.
+_COMMON = 6
 #: Words are collected so many bytes at a time; the overlap is longer than any word that matters.
 _WINDOW = 1_048_576
 _OVERLAP = 256
@@ -148,10 +151,11 @@ class Signature:
 
     def __init__(self, text: str, service: str) -> None:
         pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
-        boundary = "(?<![A-Za-z0-9_$])" if re.match(r"[A-Za-z0-9_$]", text) else ""
-        parts = ["[\"'`]" if piece in _QUOTES else re.escape(piece) for piece in pieces]
+        first, *more = ["[\"'`]" if piece in _QUOTES else re.escape(piece) for piece in pieces]
+        # That no name goes on there is looked at behind the first piece: a search begins with a text then, and is fast.
+        boundary = f"(?<![A-Za-z0-9_$]{first})" if re.match(r"[A-Za-z0-9_$]", text) else ""
         self.id = service
-        self._text = (boundary + r"\s*+".join(parts)).encode()
+        self._text = r"\s*+".join([first + boundary, *more]).encode()
         self._compiled: re.Pattern[bytes] | None = None
         #: Words that stand whole in every script with this signature.
         self.words = frozenset(piece.encode() for piece in pieces[:-1] if _WORD.fullmatch(piece))
@@ -238,7 +242,7 @@ class CodeMatcher:
         self._resolved = resolved
         self._begun = begun
         self._words_of: dict[bytes, list[Signature]] = {}
-        #: Signatures of one word, which may go on, by its first letters.
+        #: Signatures whose last word tells most and may go on, by its first letters.
         self._beginning_with: dict[bytes, list[Signature]] = {}
         self._no_words: list[Signature] = []
         #: Services that are there to be seen: films, maps, pictures.
@@ -253,18 +257,21 @@ class CodeMatcher:
             for service in services
             if service.queue
         }
-        for service in services:
-            for text in service.inline:
-                self._add(Signature(text, service.id))
+        signatures = [Signature(text, service.id) for service in services for text in service.inline]
+        occurrences = Counter(word for signature in signatures for word in signature.words)
+        for signature in signatures:
+            self._add(signature, occurrences)
         self._words = frozenset(self._words_of)
         self._cache: dict[bytes | tuple[bytes, str], Code] = {}
         self._room = _CACHED_CODE
 
-    def _add(self, signature: Signature) -> None:
-        word = max(signature.words, key=len, default=b"")
-        if word:
+    def _add(self, signature: Signature, occurrences: Counter[bytes]) -> None:
+        """Index a signature by its rarest word, or by the beginning of its last one where that says more."""
+        word = min(signature.words, key=lambda each: (occurrences[each], -len(each), each), default=b"")
+        begins = len(signature.beginning) >= _FIRST
+        if word and not (begins and occurrences[word] > _COMMON):
             self._words_of.setdefault(word, []).append(signature)
-        elif len(signature.beginning) >= _FIRST:
+        elif begins:
             self._beginning_with.setdefault(signature.beginning[:_FIRST], []).append(signature)
         else:
             self._no_words.append(signature)
@@ -317,13 +324,14 @@ class CodeMatcher:
         """Yield the signatures that occur, with their places."""
         words = script.words()
         # Sets are quick to ask; the patterns are tried where all of a signature's words occur.
-        tried = [signature for word in words & self._words for signature in self._words_of[word]]
-        tried = [signature for signature in tried if signature.words <= words]
+        tried = {signature: None for word in words & self._words for signature in self._words_of[word]}
+        beginnings = self._beginning_with
         for word in words:
-            beginning = self._beginning_with.get(word[:_FIRST])
-            if beginning:
-                tried += [signature for signature in beginning if word.startswith(signature.beginning)]
+            if (found := beginnings.get(word[:_FIRST])) is not None:
+                tried |= {signature: None for signature in found if word.startswith(signature.beginning)}
         for signature in (*self._no_words, *tried):
+            if not signature.words <= words:
+                continue
             if places := [found.start() for found in signature.pattern.finditer(script.text)]:
                 yield signature, places
 
@@ -364,10 +372,13 @@ class CodeMatcher:
     def _match(self, script: _Script, host: str) -> Code:
         signatures = list(self._signatures(script))
         addresses = list(self._addresses(script.text, host))
+        hosts = list(self._hosts(script.text, host))
+        if not signatures and not addresses and not hosts:
+            return _NOTHING
         asking = [found.start() for found in _ASKS.finditer(script.text)]
         if asking:
-            addresses += self._hosts(script.text, host)
-        if not signatures and not addresses:
+            addresses += hosts
+        elif not signatures and not addresses:
             return _NOTHING
         reading = _Reading(script, [*asking, *(place for _, places in signatures for place in places)])
         asking = [place for place in asking if reading.is_code(place) and not _META.match(script.text, place)]

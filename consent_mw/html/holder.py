@@ -75,6 +75,8 @@ _NAMES_OF_A_FRAME = frozenset({b"title", b"aria-label", b"aria-labelledby"})
 _OF_THE_FRAME = frozenset({b"src", b"sandbox", b"csp", b"credentialless"})
 
 _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
+#: An address that leads to the same place from each page of a site.
+_FROM_ROOT = re.compile(r"[\x00-\x20]*+(?:[a-zA-Z][a-zA-Z0-9+.\-]*+:)?[/\\]")
 #: A dot segment may stand in the middle of what a path rule names.
 _DOT_SEGMENT = re.compile(rb"(?:\A|/)(?:\.|%2[eE])")
 _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*+)?)\Z")
@@ -114,6 +116,8 @@ class Holder:
         self._page_site = site_of(page.host)
         self.depth = 0
         self.base = page
+        #: The address of a form that leads to our own pages or not by the page's path: nothing is remembered then.
+        self._of_path: list[bytes] = []
         self._read_as(charset, xml=xml)
         #: What the import maps of the page send to a held address.
         self.specifiers: dict[str, Ids] = {}
@@ -129,9 +133,10 @@ class Holder:
         self.passes_local = (
             base.host == page.host and not self._matcher.knows(page.host) and not self._matcher.begins_in(base.rest)
         )
-        # Documents in attributes and XHTML are read by other rules, and too rare to remember. What a relative address
-        # leads to depends on the page's path only where it must be resolved.
-        self._place = page._replace(rest="") if self.passes_local else page, base, charset
+        # What a relative address leads to is mostly the same on all pages of a site, which then share their answers.
+        shared = self.passes_local and not self._matcher.depends_on(base.rest)
+        self._place = (page._replace(rest=""), base._replace(rest=""), charset) if shared else (page, base, charset)
+        # Documents in attributes and XHTML are read by other rules, and too rare to remember.
         self.memory = Memory(Budget()) if xml or self.depth else self.policy.memory(*self._place)
 
     def with_base(self, base: Url) -> Holder:
@@ -148,6 +153,10 @@ class Holder:
         twin._read_as(charset, xml=xml)
         twin.specifiers = {}
         return twin
+
+    def room_for(self, piece: bytes, edits: int = 0) -> bool:
+        """Whether an answer to ``piece``, of so many edits, may be remembered."""
+        return not self._of_path and self.memory.room_for(piece, edits)
 
     def text(self, raw: bytes) -> str:
         """Decode an attribute's value, character references too."""
@@ -313,7 +322,11 @@ class Holder:
         """Return the services whose element rules this tag fits."""
         rules = self._matcher.elements
         value_of = self._values(found)
-        ids = [rule.id for rule in (*rules.get(name, ()), *rules.get(b"", ())) if rule.fits(value_of)]
+        ids = [
+            rule.id
+            for rule in (*rules.get(name, ()), *rules.get(b"", ()))
+            if (not rule.attribute or rule.attribute in found) and rule.fits(value_of)
+        ]
         return self.not_allowed(tuple(ids))
 
     def mark(self, found: Attributes) -> Ids | None:
@@ -333,7 +346,7 @@ class Holder:
         if known is None:
             found = attributes(tag, 7)
             known = executes(found, self.text), b"src" in found
-            if memory.room_for(tag):
+            if self.room_for(tag):
                 memory.scripts[tag] = known
         return known
 
@@ -344,7 +357,7 @@ class Holder:
         if key in memory.script_plans:
             return memory.script_plans[key]
         plan = self.plan(Tag.read(b"script", tag)._replace(code=ids))
-        if memory.room_for(tag):
+        if self.room_for(tag):
             memory.script_plans[key] = plan
         return plan
 
@@ -450,12 +463,16 @@ class Holder:
         edits = []
         for key in names:
             for attribute in tag.attributes.get(key, ()):
-                target = resolve(self.text(attribute.raw), self.base)
+                text = self.text(attribute.raw)
+                target = resolve(text, self.base)
                 mount = self.policy.placeholder.removesuffix("placeholder/")
                 path = without_dots(re.sub("/+", "/", "/" + unquote(re.split("[?#]", target.rest)[0])))
                 # Behind a proxy the page may not know by which name it is asked for.
                 if mount and target.host and path.startswith(mount):
                     edits.append((attribute.start, 0, PREFIX))
+                # From a page in another folder the same address may lead there, if it has the mount's own name in it.
+                if mount and mount.split("/")[-2] in path and not _FROM_ROOT.match(text):
+                    self._of_path[:] = [attribute.raw]
         return edits
 
     def _plan(self, tag: Tag) -> TagPlan | None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from functools import cached_property
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.globs import Globs
@@ -22,6 +23,7 @@ from consent_mw.html.code import Ids
 from consent_mw.html.tokens import Syntax
 from consent_mw.html.tokens import matters_by_name
 from consent_mw.html.tokens import syntax_for
+from consent_mw.html.tokens import trie
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import data_url
@@ -35,6 +37,9 @@ _ENTRY = 300
 
 _NO_PAGE = Url("https", "", "/")
 
+#: A dot segment, or what may become one.
+_DOTTED = re.compile(r"/\.|%2e", re.I)
+_SLASH = re.compile("/")
 _RULE_END = re.compile(r"[A-Za-z0-9]\Z")
 _ELEMENT_NAME = re.compile(r"[a-z][a-z0-9:-]*")
 _CONDITION = re.compile(r"\[([a-z][a-z0-9_:-]*)(?:(\*?=)([^\]]*))?\]")
@@ -50,7 +55,7 @@ class ElementRule:
     ``[attr*=part]`` what it has in it.
     """
 
-    __slots__ = ("conditions", "id", "name")
+    __slots__ = ("attribute", "conditions", "id", "name")
 
     def __init__(self, text: str, service: str) -> None:
         element = _ELEMENT_NAME.match(text)
@@ -60,11 +65,8 @@ class ElementRule:
             (attribute.encode(), operator, value.strip("\"'"))
             for attribute, operator, value in _CONDITION.findall(text)
         )
-
-    @property
-    def attribute(self) -> bytes:
-        """The attribute of the first condition, or nothing."""
-        return self.conditions[0][0] if self.conditions else b""
+        #: The attribute of the first condition, or nothing.
+        self.attribute = self.conditions[0][0] if self.conditions else b""
 
     @property
     def mark(self) -> tuple[str, str] | None:
@@ -86,6 +88,25 @@ class ElementRule:
             if value is None or (operator == "=" and value != wanted) or (operator == "*=" and wanted not in value):
                 return False
         return True
+
+
+class PathRule(NamedTuple):
+    """A path of a service's own, on whatever host: ``/gtm.js``."""
+
+    path: str
+    id: str
+
+    def fits(self, text: str) -> bool:
+        """Return whether the path stands in ``text``, whole if it ends in a letter or digit."""
+        at = text.find(self.path)
+        if not _RULE_END.search(self.path):
+            return at >= 0
+        while at >= 0:
+            after = at + len(self.path)
+            if after == len(text) or text[after] in "?#&/":
+                return True
+            at = text.find(self.path, at + 1)
+        return False
 
 
 class Matcher:
@@ -114,13 +135,15 @@ class Matcher:
             paths += [(path, service.id) for path in service.paths if path.startswith("/")]
             tag_ids += [(path[1:], service.id) for path in service.paths if path.startswith("?")]
             cookies += [(cookie, service.id) for cookie in service.cookies]
-        self._paths = [(self._path_rule(path), id_) for path, id_ in paths]
-        joined = "|".join(f"(?:{rule.pattern})" for rule, _ in self._paths)
-        self._any_path = re.compile(joined) if joined else None
+        self._paths = [PathRule(path, id_) for path, id_ in paths]
+        #: What at least one path rule begins with; whether it fits has to be seen.
+        self._any_path = re.compile(trie([path for path, _ in paths], re.escape)) if paths else None
         self._cookies = Globs(cookies)
         self._tag_ids = [(re.compile("[?&]" + re.escape(text) + _TAG_ID), id_) for text, id_ in tag_ids]
         self._path_texts = [path for path, _ in paths]
         self._folders = frozenset(path[: at + 1] for path, _ in paths for at, c in enumerate(path) if c == "/" and at)
+        #: What of a rule stands before its query.
+        self._files = frozenset(path.partition("?")[0] for path, _ in paths if "?" in path)
         self._longest_folder = max(map(len, self._folders), default=0)
         self._host_cache: dict[str, list[tuple[str, str]]] = {}
         self._host_room = _CACHED_HOSTS
@@ -147,11 +170,6 @@ class Matcher:
             self._any_suffix.setdefault(host[:-2], []).append((prefix, id_))
         else:
             self._exact.setdefault(ascii_host(host), []).append((prefix, id_))
-
-    @staticmethod
-    def _path_rule(path: str) -> re.Pattern[str]:
-        end = r"(?=[?#&/]|\Z)" if _RULE_END.search(path) else ""
-        return re.compile(re.escape(path) + end)
 
     # -- URLs
 
@@ -194,6 +212,25 @@ class Matcher:
         tail = folder[-self._longest_folder :]
         return any(tail[at:] in self._folders for at, c in enumerate(tail) if c == "/" and at < len(tail) - 1)
 
+    def depends_on(self, base: str) -> bool:
+        """
+        Whether path rules may say something else of one reference than they would if it were relative to another page.
+
+        That is so where a rule stands in ``base`` itself, or can begin in one of the folders that dot segments lead
+        to, or in the file that a query is added to.
+
+        Args:
+            base: Path and query of the page.
+        """
+        if self._any_path is None:
+            return False
+        path = base.partition("?")[0]
+        if "\\" in base or _DOTTED.search(path) or self._any_path.search(base):
+            return True
+        if any(path.endswith(begun) for begun in self._files):
+            return True
+        return any(self.begins_in(path[: found.end()]) for found in _SLASH.finditer(path))
+
     def path(self, raw: bytes) -> Ids:
         """Return the services whose path rules fit a plain raw path, relative or not."""
         if self._any_path is None:
@@ -201,10 +238,11 @@ class Matcher:
         text = raw.decode("latin-1")
         if text[:1] != "/":
             text = "/" + text
-        if not self._any_path.search(text):
-            return ()
-        text = text.partition("#")[0]
-        return tuple(dict.fromkeys(id_ for rule, id_ in self._paths if rule.search(text)))
+        return self._on_paths(text.partition("#")[0]) if self._any_path.search(text) else ()
+
+    def _on_paths(self, text: str) -> Ids:
+        """Return the services whose path rules fit a path with its query."""
+        return tuple(dict.fromkeys(rule.id for rule in self._paths if rule.path in text and rule.fits(text)))
 
     def tag(self, url: Url) -> Ids:
         """
@@ -224,8 +262,8 @@ class Matcher:
         A bare host rule does not apply to the page's own host: a vendor's own
         site is not a third party to itself.
         """
-        if self._any_path is not None and self._any_path.search(url.rest):
-            return tuple(dict.fromkeys(id_ for rule, id_ in self._paths if rule.search(url.rest)))
+        if self._any_path is not None and self._any_path.search(url.rest) and (found := self._on_paths(url.rest)):
+            return found
         longest = -1
         ids: list[str] = []
         own = url.host == page_host

@@ -18,7 +18,7 @@ __all__ = ["AttributeFlag", "Buffer", "ElementFlag", "EndTagFlag", "Scanner", "T
 Buffer = bytes | bytearray | memoryview
 
 #: The arguments that the library's functions take: one that was built for others does not count.
-_INTERFACE = 2
+_INTERFACE = 3
 
 
 class ElementFlag(IntFlag):

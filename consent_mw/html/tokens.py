@@ -161,7 +161,7 @@ _DRAWING = (
 )
 
 
-def _trie(words: Iterable[str], letter: Callable[[str], str] = _either_case) -> str:
+def trie(words: Iterable[str], letter: Callable[[str], str] = _either_case) -> str:
     """Return a pattern for any of ``words``, branching letter by letter; of one that begins another, the shorter."""
     tree: dict[str, dict[str, object]] = {}
     for word in words:
@@ -183,13 +183,30 @@ def _trie(words: Iterable[str], letter: Callable[[str], str] = _either_case) -> 
 _NAME_ENDS = r"(?=[ \t\n\r\f=/>])"
 _IS = r"[ \t\n\r\f]*+=[ \t\n\r\f]*+"
 
+#: What a handler's code may have in it that names no address: no escape, no character reference, no byte that a
+#: charset may read otherwise, no "//", and no quote with the beginning of a host behind it.
+_NO_HOST = r"(?!\.?+[a-z0-9-]++\.)"
+_HANDLED = r"(?:[%s]++|/(?!/)|[%s]" + _NO_HOST + "|(?!))*+"
+#: Handlers that may name an address; the holder looks for nothing else in them (CodeMatcher.handler).
+_HANDLER = (
+    _either_case("on")
+    + r"[a-zA-Z][^ \t\n\r\f/>=]*+"
+    + _IS
+    + r"(?:\""
+    + _HANDLED % (r"\t\n\r !#-%(-.0-\[\]-_a-~", "'`")
+    + r"[^\"]|'"
+    + _HANDLED % (r"\t\n\r !#-%(-.0-\[\]-_a-~", '"`')
+    + r"[^']|(?![\"'])"
+    + _HANDLED % (r"!#-%(-.0-=?-\[\]-_a-~", "\"'`")
+    + r"[^ \t\n\r\f>])"
+)
 #: Names of attributes that may fetch or run something on any element. A style matters when a function, an escape
 #: or a character reference occurs in it.
 _SENSITIVE_NAMES = ("background", "ping", "attributionsrc", "data-consent", "formaction")
 _SENSITIVE = (
-    _either_case("on")
-    + "[a-zA-Z]|"
-    + _trie(_SENSITIVE_NAMES)
+    _HANDLER
+    + "|"
+    + trie(_SENSITIVE_NAMES)
     + _NAME_ENDS
     + "|"
     + _either_case("data-cmw-")
@@ -207,10 +224,10 @@ _NAMES_FILE = r"[^%s(\\&]*+(?:[(]%s#[^%s(\\&]*+|(?!))*+[(\\&]"
 _FOREIGN_SENSITIVE = (
     _SENSITIVE
     + "|"
-    + _trie(_LINKS)
+    + trie(_LINKS)
     + _IS
     + r"(?![\"']?#)|"
-    + _trie(PAINTS)
+    + trie(PAINTS)
     + r"[a-zA-Z-]*+"
     + _IS
     + r"(?:\""
@@ -244,7 +261,7 @@ _TAME_ADDRESSES = ("src", "href", "poster", "data-src", "data-lazy-src", "data-o
 _TAME_LISTS = ("srcset", "imagesrcset", "data-srcset", "data-lazy-srcset")
 #: Names of attributes that loaders take addresses from.
 LAZY_WORDS = ("src", "lazy", "cfsrc", "ezsrc", "original", "echo", "bg", "background", "url", "iframe")
-_LAZY = f"{_either_case('data-')}(?:[a-zA-Z0-9]+-){{0,3}}?{_trie(LAZY_WORDS)}|{_either_case('lazy-s')}"
+_LAZY = f"{_either_case('data-')}(?:[a-zA-Z0-9]+-){{0,3}}?{trie(LAZY_WORDS)}|{_either_case('lazy-s')}"
 _NEVER_TAME = ("http-equiv", "lowsrc", "dynsrc")
 
 
@@ -269,7 +286,7 @@ def _marked(name: str, texts: tuple[str, ...]) -> str:
     """Return the pattern of an attribute whose value has one of these texts in it, or is unclear."""
     if not texts:
         return _either_case(name) + _NAME_ENDS
-    any_of = f"(?:{_trie(texts, re.escape)}|{_UNCLEAR})"
+    any_of = f"(?:{trie(texts, re.escape)}|{_UNCLEAR})"
     values = (
         rf"{quote}(?:(?!{any_of})[^{ends}]|(?!))*+{any_of}"
         for quote, ends in (('"', '"'), ("'", "'"), ("(?![\"'])", r" \t\n\r\f>"))
@@ -340,7 +357,7 @@ class Syntax:
         else:
             self.skip, self.skip_local = self.scanner.skip, self.scanner.skip_local
             self.skip_head = self.scanner.skip_head
-        drawing = _trie(set(_DRAWING.split()) - self._names).encode()
+        drawing = trie(set(_DRAWING.split()) - self._names).encode()
         drawn = (
             rb"(?=[ \t\n\r\f/>])(?:[ \t\n\r\f]++(?:"
             + (self._drawn_value + rb"|" if self._drawn_value else b"")
@@ -402,24 +419,24 @@ class Syntax:
     @cached_property
     def skip_local_pattern(self) -> re.Pattern[bytes]:
         """What :attr:`skip_local` passes over."""
-        tame = rb"<" + _trie(sorted(_TAMEABLE - self._names)).encode() + rb"(?=[ \t\n\r\f/>])" + self._tame + rb">"
+        tame = rb"<" + trie(sorted(_TAMEABLE - self._names)).encode() + rb"(?=[ \t\n\r\f/>])" + self._tame + rb">"
         rest = rb"|" + tame + rb"|" + self._icon() + rb"|" + _BETWEEN + rb"|" + _NO_TAG + _BACK
         return re.compile(rb"(?:" + self._passed + rest + rb")*+")
 
     @cached_property
     def skip_head_pattern(self) -> re.Pattern[bytes]:
         """What :attr:`skip_head` passes over."""
-        in_head = _trie(sorted(_TAME_IN_HEAD - self._names)).encode() + rb"(?=[ \t\n\r\f/>])"
+        in_head = trie(sorted(_TAME_IN_HEAD - self._names)).encode() + rb"(?=[ \t\n\r\f/>])"
         tags = rb"</[hH][eE][aA][dD]>|<" + in_head + self._tame + rb">"
         return re.compile(rb"(?:[ \t\n\r\f]++|" + tags + rb"|" + _BETWEEN + _BACK + rb")*+")
 
     @cached_property
     def _passed(self) -> bytes:
-        surfaced = f"(?:{_trie(sorted(self._names.union(_SURFACED.split())))}(?=[ \\t\\n\\r\\f/>])|{_CUSTOM})"
+        surfaced = f"(?:{trie(sorted(self._names.union(_SURFACED.split())))}(?=[ \\t\\n\\r\\f/>])|{_CUSTOM})"
         plain = self._attributes(self._sensitive, self._firsts, common=_uncommon(self._texts))
         return (
             rb"[^<]++"
-            rb"|</(?!" + _trie(sorted(_ENDS)).encode() + rb"[ \t\n\r\f/>])[a-zA-Z]" + _NAME
+            rb"|</(?!" + trie(sorted(_ENDS)).encode() + rb"[ \t\n\r\f/>])[a-zA-Z]" + _NAME
             + rb"(?:>|" + _ATTRIBUTES + rb">)"
             rb"|<(?!" + surfaced.encode() + rb")[a-zA-Z]" + _NAME + rb"(?:>|" + plain + rb">)"
         )  # fmt: skip
@@ -452,20 +469,20 @@ class Syntax:
         character, no "//", no dot segment (which could hide one of ``paths``), and
         nothing that ``paths`` name.
         """
-        beginnings = _trie(self._paths, re.escape)
+        beginnings = trie(self._paths, re.escape)
         named = rf"|{beginnings}" if beginnings else ""
         at_start = rf"(?!{beginnings})" if beginnings else ""
         slash = rf"/(?!/|\.|%2[eE]{named})"
         plain = []
         if addresses := self._tame_names.intersection(_TAME_ADDRESSES):
-            address = _trie(sorted(addresses)) + _IS
+            address = trie(sorted(addresses)) + _IS
             address += rf"(?:\"{at_start}(?:[^\":\\&/\x00-\x1f]++|{slash}|(?!))*+\""
             plain.append(address + rf"|'{at_start}(?:[^':\\&/\x00-\x1f]++|{slash}|(?!))*+')")
         if lists := self._tame_names.intersection(_TAME_LISTS):
             gap = rf"[ ,\n]{at_start}"
             listed = rf"\"{at_start}(?:[^\":\\&/ ,\x00-\x1f]++|{slash}|{gap}|(?!))*+\""
-            plain.append(_trie(sorted(lists)) + _IS + listed)
-        fetching = _trie([*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]) + _NAME_ENDS + "|" + _LAZY
+            plain.append(trie(sorted(lists)) + _IS + listed)
+        fetching = trie([*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]) + _NAME_ENDS + "|" + _LAZY
         return self._attributes(
             f"{self._sensitive}|{fetching}",
             self._firsts + "shpil",
@@ -486,7 +503,7 @@ class Syntax:
 
     def _icon(self) -> bytes:
         """Return the pattern of a whole drawing of simple elements, with no way out of it."""
-        simple = _trie(self._simple).encode() + rb"(?=[ \t\n\r\f/>])"
+        simple = trie(self._simple).encode() + rb"(?=[ \t\n\r\f/>])"
         firsts = self._firsts + _FOREIGN_FIRSTS
         values = self._attributes(self._foreign_sensitive, firsts, _uncommon(self._texts), self._drawn_value)
         return (

@@ -130,11 +130,10 @@ class Document:
 
     def remember(self, piece: bytes, start: int, edits: int) -> None:
         """Remember what was done with a piece that begins at ``start``: the edits from number ``edits`` on."""
-        memory = self.holder.memory
-        if memory.room_for(piece):
+        if self.holder.room_for(piece):
             base = self.cursor.origin + start
             made = tuple((at - base, left_out, inserted) for at, left_out, inserted in self.cursor.edits[edits:])
-            memory.pieces[piece] = Edits(made, frozenset(self.page.held))
+            self.holder.memory.pieces[piece] = Edits(made, frozenset(self.page.held))
 
     # -- where things are inserted
 

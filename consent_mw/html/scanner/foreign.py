@@ -162,6 +162,6 @@ class ForeignReader:
         plan = document.holder.plan(
             Tag.read(name, raw, foreign=True, in_noscript=in_noscript)._replace(removable=False)
         )
-        if not in_noscript and memory.room_for(raw):
+        if not in_noscript and document.holder.room_for(raw):
             memory.foreign_plans[raw] = plan
         return plan

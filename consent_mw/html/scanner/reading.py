@@ -499,7 +499,7 @@ class Reading:
         plan = holder.plan(Tag.read(name, tag, foreign=name in (SVG, MATH)))
         # Policies are looked at anew, since each page may need to add something else.
         lasting = plan is not None or not (name == b"meta" and _MAY_BE_POLICY.search(tag))
-        if lasting and memory.room_for(tag):
+        if lasting and holder.room_for(tag):
             plans[tag] = plan
         return plan
 
@@ -703,7 +703,7 @@ class Reading:
             document.has_base = inside.document.has_base
             if inside.document.holder is not document.holder:
                 document.holder = inside.document.holder
-            elif common and memory.room_for(key):
+            elif common and document.holder.room_for(key):
                 memory.pieces[key] = known
         document.apply(known, start)
         return True
