@@ -76,7 +76,7 @@ _HOW = (
     "page.",
     "A program does all of this: consent-mw receipt verify FILE",
 )
-_WAITS = "This entry waits for its seal, which takes about a minute. Fetch the receipt again to get its proof."
+_WAITS = "This entry waits for its seal, which is made when its day is over (UTC). Fetch the receipt again then."
 
 
 class ReceiptError(ConsentError):

@@ -1,7 +1,16 @@
 """
 Sealing the new entries of a ledger.
 
-Any process may do it at any time. If two race for the next link of the chain, the loser changes nothing and finds the
+Theory of operation. A seal covers whole days. The number of a seal tells when it was made, and so when its entries
+came: with a seal a minute, a copy of the ledger would tell the order of nearly all visitors, and nearly the time of
+day. So a running site seals an entry once its day is over. Then a seal tells of an entry what the entry says itself,
+its day. Within a seal the entries are in the order of their hashes; the seals of one day divide its entries by receipt,
+which is random.
+
+What is left: an entry that reached the store days late, from the spool of a machine that was away, is in a seal of its
+own, which tells that it was late. And until its day is over, an entry is not proved.
+
+Any process may seal at any time. If two race for the next link of the chain, the loser changes nothing and finds the
 entries sealed. :mod:`consent_mw.proof.verifying` documents :func:`verify`.
 """
 
@@ -26,7 +35,7 @@ __all__ = ["MOST", "Finding", "FindingKind", "Verification", "seal_new", "verify
 MOST = 5_000
 
 
-def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int) -> int:
+def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int, whole_days: bool = False) -> int:
     """
     Seal up to :data:`MOST` new entries, and return their number; 0 if there are none or another process was faster.
 
@@ -34,11 +43,13 @@ def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int) -
         site: The site's id.
         keys: Oldest first; the last one signs.
         today: Whole days since 1970-01-01 UTC.
+        whole_days: Whether to leave today's entries for tomorrow, and those of tomorrow, which machines write whose
+            clocks are a little ahead.
 
     Raises:
         RecordsError: if the store fails.
     """
-    entries = in_order(records.unsealed(MOST))
+    entries = in_order(records.unsealed(MOST, today if whole_days else None))
     if not entries:
         return 0
     last = records.last_seal()

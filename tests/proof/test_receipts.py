@@ -119,7 +119,7 @@ def test_what_waits_says_so(tmp_path: Path) -> None:
     book.grant()
     made = document(book, "receipt-1")
     book.store.close()
-    assert "minute" in json.loads(made)["entries"][0]["waits"]
+    assert "when its day is over" in json.loads(made)["entries"][0]["waits"]
     verdict = verify_receipt(made, KEYS)
     assert (verdict.ok, verdict.signed, verdict.entries[0].state) == (True, True, ReceiptState.WAITS)
 

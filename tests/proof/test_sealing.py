@@ -87,7 +87,7 @@ def test_who_loses_the_race_changes_nothing(book: Book, monkeypatch: pytest.Monk
     rival = open_records(f"sqlite:///{book.path}", site=SITE)
     waiting = rival.unsealed(10)
     assert book.seal() == 3
-    monkeypatch.setattr(rival, "unsealed", lambda limit: waiting)
+    monkeypatch.setattr(rival, "unsealed", lambda limit, day: waiting)
     monkeypatch.setattr(rival, "last_seal", lambda: last)
     assert seal_new(rival, site=SITE, keys=KEYS, today=book.today) == 0
     rival.close()

@@ -80,7 +80,7 @@ def test_the_page_says_all_that_is_kept() -> None:
         "Agreed to": "Embedded content",
         "Services": "Video Player and Visit Counter",
         "Notice": "Show the notice that you were shown (English)",
-        "Proof": "Recorded; it is sealed within minutes",
+        "Proof": "Recorded; it is sealed tomorrow",
         "Kept until": "15 May 2028",
     }
 
