@@ -23,12 +23,15 @@ from consent_mw.cookies.keys import is_tracked
 from consent_mw.cookies.keys import key_file
 from consent_mw.cookies.keys import keys_in
 from consent_mw.cookies.keys import load_keys
+from consent_mw.core.days import DAY_SECONDS
+from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.errors import ConfigError
 from consent_mw.errors import RecordsError
 from consent_mw.html import scan
 from consent_mw.proof.retention import TOLERANCE
 from consent_mw.proof.retention import clock_difference
+from consent_mw.records import Records
 from consent_mw.records import open_records
 from consent_mw.records.spool import SpooledRecords
 
@@ -172,9 +175,9 @@ def about_records(site: Site, now: float) -> Iterator[Advice]:
     spool = site.spool if site.spool and os.path.exists(site.spool) else ""
     try:
         with closing(open_records(site.records, site=site.id, spool=spool)) as records:
-            records.last_seal()
             ahead = clock_difference(records, now)
             waits = isinstance(records, SpooledRecords) and records.waits()
+            state = list(_about_state(records, int(now // DAY_SECONDS)))
     except ConfigError as error:
         for problem in error.problems:
             yield Advice("records", ERROR, problem.what, problem.remedy)
@@ -182,12 +185,26 @@ def about_records(site: Site, now: float) -> Iterator[Advice]:
         remedy = "Start the store, or correct records under [site]; docs/stores.md has what each store needs."
         yield Advice("records", ERROR, f"The store does not work: {error}", remedy)
     else:
+        yield from state
         if ahead is not None and abs(ahead) > TOLERANCE:
             what = f"The clock of this machine differs from the store's by {abs(ahead):,.0f} seconds."
             yield Advice("clock", ERROR, what, "Set the wrong one right: until then nothing is purged or published.")
         if waits:
             what = "Records wait in the spool of this machine."
             yield Advice("spool-waits", WARNING, what, "See `consent-mw spool status`; `spool replay` sends them.")
+
+
+def _about_state(records: Records, today: int) -> Iterator[Advice]:
+    """Yield what is wrong with the settings of a store that works, and with its chain of seals."""
+    for fault in records.faults():
+        yield Advice("store-settings", WARNING, fault, "docs/stores.md has what each store needs.")
+    last = records.last_seal()
+    if last is not None and last.day > today:
+        what = f"The newest seal is dated {iso(last.day)}, in the future."
+        yield Advice("seal-date", WARNING, what, "Find the machine whose clock is wrong, or was when it sealed.")
+    if any(entry.day < today - 1 for entry in records.unsealed(1, today - 1)):
+        what = "Entries of the day before yesterday are not sealed."
+        yield Advice("not-sealed", WARNING, what, "Start the site: its processes seal. Its log says why they do not.")
 
 
 def _about_folder(setting: str, file: str) -> Iterator[Advice]:

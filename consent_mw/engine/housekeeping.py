@@ -6,6 +6,7 @@ What a running site has done beside its requests: counts written, records sealed
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from consent_mw.proof.retention import purge_due
 from consent_mw.proof.sealing import seal_new
 from consent_mw.records import Records
 from consent_mw.records.spool import SpooledRecords
+
+_log = logging.getLogger("consent_mw")
 
 #: Seconds in a day.
 _DAY = 86_400
@@ -43,15 +46,17 @@ class Housekeeping:
         self._keys = keys
         self._tally = tally
         self._clock = clock
+        self._faults: list[str] = []
 
     def tasks(self) -> Iterator[Task]:
         """Yield the tasks in the order in which they are done where several are due."""
         chance = random.SystemRandom()  # the module's own generator belongs to the site
         # Counts are written rarely and at random, so that no write tells of one visitor.
         yield Task("counting", self._count, 10, 20, first=10, last=self._tally.close)
-        yield Task("sealing", self._seal, 20, 50, first=chance.uniform(5, 50), last=self._seal)
+        yield Task("sealing", self._seal, 600, 1200, first=chance.uniform(20, 60), last=self._seal)
         yield Task("publishing", self._publish, 1200, 2400, first=chance.uniform(30, 90))
         yield Task("purging", self._purge, 40_000, 90_000, first=chance.uniform(120, 600))
+        yield Task("looking at the store's settings", self._look, 60, 120, first=chance.uniform(2, 10))
         if isinstance(self._records, SpooledRecords):
             yield Task("replaying", self._records.replay, 2, 5, first=1, last=self._records.replay)
 
@@ -63,7 +68,10 @@ class Housekeeping:
             self._tally.flush()
 
     def _seal(self) -> None:
-        while seal_new(self._records, site=self._site.id, keys=self._keys, today=self._today()):
+        # Retention counts from the day of the seal: dated by a machine that is behind, it would end too early.
+        theirs = self._records.clock()
+        today = self._today() if theirs is None else int(theirs // _DAY)
+        while seal_new(self._records, site=self._site.id, keys=self._keys, today=today, whole_days=True):
             pass
 
     def _publish(self) -> None:
@@ -71,6 +79,14 @@ class Housekeeping:
 
         check_clocks(self._records, self._clock())
         publish_due(self._records, today=self._today(), seconds_into_day=int(self._clock() % _DAY))
+
+    def _look(self) -> None:
+        """Log what is wrong with the settings of the store, once for as long as it is."""
+        found = self._records.faults()
+        for fault in found:
+            if fault not in self._faults:
+                _log.warning("%s", fault)
+        self._faults = found
 
     def _purge(self) -> None:
         purge_due(self._records, now=self._clock(), record_days=self._site.record_days)

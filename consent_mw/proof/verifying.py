@@ -11,7 +11,8 @@ The steps of :func:`verify`; the numbers are repeated in the code:
 (3) Each contains the hash of the previous one.
 (4) The leaves of each seal match its size and root. They may be missing once their retention is over.
 (5) Each place holds the entry that belongs to its leaf, or there is a tombstone for it.
-(6) No entry refers to a seal that does not exist, and no tombstone to an entry that is still there.
+(6) No entry refers to a seal that does not exist, no tombstone to an entry that is still there, and no index of the
+    store to an entry that is gone.
 (7) If the owner recorded a head of the chain, it is still in it. A chain that was cut short passes all other steps.
 (8) If asked for, each notice that an entry refers to exists and is unaltered.
 
@@ -365,6 +366,8 @@ class _Walk:
                 self.astray(row, f"It claims the place {row.place} of seal {row.seal}, which does not exist.")
             if row.entry.act is Act.ERASE:
                 self.tombstone(row)
+        for receipt in self.records.dangling():
+            raise _Found(FindingKind.REMOVED, "The store's index leads to an entry that is gone.", receipt=receipt)
 
     def exists(self, number: int) -> bool:
         return 1 <= number <= self.seals or any(seal.number == number for seal in self.records.seals(number, 1))

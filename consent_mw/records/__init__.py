@@ -64,8 +64,8 @@ class Ledger(Protocol):
         """Return the document with that hash, or None."""
         ...
 
-    def unsealed(self, limit: int) -> list[Entry]:
-        """Return up to ``limit`` unsealed entries, including tombstones, in any order."""
+    def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
+        """Return up to ``limit`` unsealed entries by receipt, with tombstones; none of ``day`` or the day after it."""
         ...
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
@@ -108,6 +108,18 @@ class Ledger(Protocol):
 
     def purge(self, before: int) -> int:
         """Drop the entries and leaves of seals dated before that day, keep the seals; return the number of entries."""
+        ...
+
+    def dangling(self) -> Iterator[str]:
+        """Yield receipts that the store's own index leads to, though their entries are gone."""
+        ...
+
+    def faults(self) -> list[str]:
+        """
+        Return what is wrong with the store's settings now, one sentence each, with the remedy.
+
+        A store that could lose every acknowledged grant also refuses further ones until that is mended.
+        """
         ...
 
 

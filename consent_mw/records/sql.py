@@ -154,11 +154,16 @@ class SqlRecords(ABC):
                 return zlib.decompress(_bytes(document))
         return None
 
-    def unsealed(self, limit: int) -> list[Entry]:
-        """Return up to ``limit`` unsealed entries."""
-        query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal IS NULL LIMIT ?"  # noqa: S608
+    def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
+        """Return up to ``limit`` unsealed entries by receipt; none of ``day`` or the day after it."""
+        # By receipt, which is random: a table's own order is that of arrival.
+        query = (
+            f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal IS NULL AND (day < ? OR day > ?) "  # noqa: S608
+            "ORDER BY receipt, step LIMIT ?"
+        )
+        first, last = (1, 0) if day is None else (day, day + 1)
         with self._reading(slow=True) as session:
-            return [self._kept(row).entry for row in session.rows(query, self.site, limit)]
+            return [self._kept(row).entry for row in session.rows(query, self.site, first, last, limit)]
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
         """Store a seal and mark its entries, or return False with nothing changed."""
@@ -237,6 +242,14 @@ class SqlRecords(ABC):
     def clock(self) -> float | None:
         """Return None: an embedded store has no clock of its own."""
         return None
+
+    def dangling(self) -> Iterator[str]:
+        """Yield nothing: an index of a database cannot differ from its table."""
+        return iter(())
+
+    def faults(self) -> list[str]:
+        """Return nothing: an embedded store has no settings that others change."""
+        return []
 
     def purge(self, before: int) -> int:
         """Drop the entries and leaves of seals dated before that day, and return the number of entries."""

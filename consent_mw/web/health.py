@@ -74,6 +74,11 @@ class Health:
             kept = "wait in the spool" if spool in ("empty", "waiting") else "are refused"
             problems.append(f"The store does not answer; grants {kept} until it does. The log has the reason.")
         else:
+            if self._faults():
+                problems.append(
+                    "The settings of the store can lose acknowledged grants. The log and consent-mw check "
+                    "have the details."
+                )
             if ahead is not None:
                 clock = "agrees" if abs(ahead) <= TOLERANCE else "differs"
             if clock == "differs":
@@ -89,6 +94,12 @@ class Health:
             "clock": clock,
             "problems": problems,
         }
+
+    def _faults(self) -> bool:
+        try:
+            return bool(self._context.records.faults())
+        except RecordsError:
+            return True
 
     def _spool(self, problems: list[str]) -> str:
         """Return the state of the spool, if the store has one."""

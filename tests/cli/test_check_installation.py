@@ -33,8 +33,11 @@ from consent_mw.cli import FOUND
 from consent_mw.cli import UNABLE
 from consent_mw.cli import main
 from consent_mw.core.model import Site
+from consent_mw.proof.sealing import seal_new
 from consent_mw.records import open_records
+from consent_mw.records.sqlite import SqliteRecords
 from tests.audit.sites import page
+from tests.records.samples import a_grant
 
 KEY = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 OTHER = KEY[::-1]
@@ -183,10 +186,28 @@ def test_a_store_on_another_machine_that_is_away_is_an_error(site: Maker, tmp_pa
 def test_a_store_with_another_clock_is_an_error(site: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of the future can be neither purged nor published."""
     open_records(site().records).close()
-    from consent_mw.records.sqlite import SqliteRecords
-
     monkeypatch.setattr(SqliteRecords, "clock", lambda self: NOW - 3_600)
     assert ids(about_records(site(), NOW)) == ["clock"]
+
+
+def test_seals_that_come_late_or_from_the_future_are_told(site: Maker) -> None:
+    """What stood unsealed for two days was sealed by nobody; a seal of tomorrow was made by a wrong clock."""
+    described, today = site(), int(NOW // 86_400)
+    with closing(open_records(described.records, site=described.id)) as store:
+        for number, day in enumerate((today, today - 1)):
+            store.append(a_grant(f"{number}", site=described.id, day=day))
+        assert ids(about_records(described, NOW)) == []
+        store.append(a_grant("old", site=described.id, day=today - 2))
+        assert ids(about_records(described, NOW)) == ["not-sealed"]
+        seal_new(store, site=described.id, keys=(KEY,), today=today + 1)
+    assert ids(about_records(described, NOW)) == ["seal-date"]
+
+
+def test_settings_of_the_store_that_lose_grants_are_told(site: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the words of the store."""
+    open_records(site().records).close()
+    monkeypatch.setattr(SqliteRecords, "faults", lambda self: ["It forgets."])
+    assert [(one.id, one.what) for one in about_records(site(), NOW)] == [("store-settings", "It forgets.")]
 
 
 # -- layers

@@ -45,10 +45,11 @@ class Postgres:
     One server in a folder of its own under /tmp; ``stop`` removes everything.
 
     Args:
+        follows: The server that it is a replica of; None for a new server.
         settings: What is not as usual, as in ``postgresql.conf``.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, follows: Postgres | None = None, **settings: str) -> None:
         programs = binaries()
         if programs is None:
             raise FileNotFoundError("PostgreSQL's initdb is not on this machine")
@@ -56,12 +57,16 @@ class Postgres:
         self._settings = settings
         # Not pytest's own folder: that is closed to the user whom the server runs as.
         self.folder = Path(tempfile.mkdtemp(prefix="cmw-pg-", dir="/tmp"))
-        self._user = _unprivileged() if os.geteuid() == 0 else None
+        self._user = unprivileged() if os.geteuid() == 0 else None
         if self._user is not None:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._run("initdb", "-D", "data", "-A", "trust", "-U", "consent", "-E", "UTF8", "--locale=C", "--no-sync")
+        if follows is None:
+            self._run("initdb", "-D", "data", "-A", "trust", "-U", "consent", "-E", "UTF8", "--locale=C", "--no-sync")
+        else:
+            source = ("-h", "127.0.0.1", "-p", str(follows.port), "-U", "consent")
+            self._run("pg_basebackup", *source, "-D", "data", "-R", "-c", "fast", "--no-sync")
         self.start()
 
     def url(self, database: str = "postgres") -> str:
@@ -103,6 +108,32 @@ class Postgres:
                 time.sleep(0.05)
             else:
                 return
+
+    def set(self, name: str, value: str, *, running: bool = True) -> None:
+        """Change a setting of postgresql.conf; a running server takes it up before this returns."""
+        with (self.folder / "data" / "postgresql.auto.conf").open("a", encoding="ascii") as file:
+            file.write(f"{name} = {value}\n")
+        if not running:
+            return
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute("SELECT pg_reload_conf()")
+        wanted = value.strip("'")
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with psycopg.connect(self.url(), autocommit=True) as connection:
+                if connection.execute("SELECT current_setting(%s)", (name,)).fetchone() == (wanted,):
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"{name} did not become {value}")
+
+    def replica(self) -> Postgres:
+        """Start and return a replica, which follows this server asynchronously until it is told to wait for it."""
+        return Postgres(follows=self)
+
+    def promote(self) -> None:
+        """Let a replica take over."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
 
     def kill(self) -> None:
         """Kill every process of the server at once, as a power cut would."""
@@ -176,7 +207,7 @@ class Postgres:
         return options
 
 
-def _unprivileged() -> pwd.struct_passwd:
+def unprivileged() -> pwd.struct_passwd:
     for name in UNPRIVILEGED:
         try:
             return pwd.getpwnam(name)

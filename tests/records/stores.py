@@ -36,7 +36,7 @@ KINDS = ("sqlite", *SERVERS)
 
 
 #: Files whose every test needs a server, beside those in the folder ``redis``.
-_OF_SERVERS = ("test_postgres",)
+_OF_SERVERS = ("test_postgres", "test_pooler")
 
 
 def is_of_servers(path: Path) -> bool:

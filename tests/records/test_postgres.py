@@ -362,7 +362,7 @@ def test_an_older_schema_is_migrated_by_the_command(url: str, monkeypatch: pytes
         old.close()
     with pytest.raises(RecordsError, match="older version of consent_mw: run consent-mw records migrate"):
         open_records(url)
-    assert migrate_records(url) == ["2026-11-22-postgres-2-counters.sql"]
+    assert migrate_records(url) == list(postgres.MIGRATIONS[1:])
     assert migrate_records(url) == []
     new = open_records(url)
     assert list(new.entries()) == [Kept(a_grant("a"), 1, 0), Kept(a_grant("b"))]
@@ -412,7 +412,7 @@ def test_reading_follows_an_index_from_the_start(store: Records, url: str) -> No
     """A server that has no statistics yet would sort a large ledger for each page of it."""
     queries = [
         "SELECT act FROM ledger WHERE site = 'site' AND (receipt, step) > ('a', 0) ORDER BY receipt, step LIMIT 999",
-        "SELECT receipt FROM ledger WHERE site = 'site' AND seal IS NULL LIMIT 9",
+        "SELECT receipt FROM ledger WHERE site = 'site' AND seal IS NULL ORDER BY receipt, step LIMIT 9",
         "SELECT receipt FROM ledger WHERE site = 'site' AND seal = 1",
         "SELECT total FROM counts WHERE site = 'site' AND day < 9",
         "SELECT cells FROM figures WHERE site = 'site' AND first_day <= 9 AND last_day >= 9 ORDER BY name, first_day",

@@ -471,6 +471,17 @@ def test_a_file_of_a_newer_version_is_told(store: Records, file: Path) -> None:
         open_records(f"sqlite:///{file}")
 
 
+def test_a_file_that_becomes_newer_stops_an_older_process(store: Records, file: Path) -> None:
+    """It is found while the process runs, and nothing more is written in a schema that it does not know."""
+    store.append(a_grant("before"))
+    assert store.faults() == []
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(sqlite.SqliteRecords.MIGRATIONS) + 1}")
+    for call in (store.faults, lambda: store.append(a_grant("after")), lambda: store.history("before")):
+        with pytest.raises(RecordsError, match="newer version of consent_mw: update this one"):
+            call()
+
+
 def test_a_path_with_odd_characters_is_taken_literally(tmp_path: Path, grant: Entry) -> None:
     """Spaces, percent signs and question marks in a folder's name mean themselves."""
     folder = tmp_path / "a b%20?x=#ü"

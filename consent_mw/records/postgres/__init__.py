@@ -8,9 +8,14 @@ returns: ``synchronous_commit`` is switched on for the session if it is off, and
 
 An operation that a visitor waits for fails after at most :data:`WAIT` seconds, even if the server is frozen.
 
-Limits: PgBouncer must pool by session. An erased row leaves its table at once, and the disk when PostgreSQL overwrites
-    it: after the next vacuum, and when the write-ahead log is recycled. Backups and replicas are the owner's
-    responsibility.
+Poolers. PgBouncer in transaction mode may run each transaction in another session of the server, and what one client
+sets in a session stays there for the next. Such a pooler is recognised: it greets with a process number of its own,
+not with that of the backend that answers. Then every operation is a transaction that begins with SET LOCAL, nothing is
+prepared under a name, and no lock outlives its transaction. An append then takes three round trips instead of one.
+
+Limits: An erased row leaves its table at once, and the disk when PostgreSQL overwrites it: after the next vacuum, and
+    when the write-ahead log is recycled. Backups and replicas are the owner's responsibility. A failover to a replica
+    that nobody waited for loses the last grants; :meth:`PostgresRecords.faults` names such a server.
 """
 
 from __future__ import annotations
@@ -51,15 +56,25 @@ SLOW_WAIT = 3.0
 START_WAIT = 5.0
 
 #: The migration steps of the schema; the table ``steps`` lists those that a database has.
-MIGRATIONS = ("2026-11-22-postgres-1-ledger.sql", "2026-11-22-postgres-2-counters.sql")
+MIGRATIONS = (
+    "2026-11-22-postgres-1-ledger.sql",
+    "2026-11-22-postgres-2-counters.sql",
+    "2026-11-29-postgres-3-waiting.sql",
+)
 
 #: No statement runs in the server for long after we have stopped waiting. Every query uses an index: without
 #: statistics, the planner would read and sort a large ledger for each page of it.
-_SESSION = (
+_SESSION: LiteralString = (
     "SET enable_bitmapscan = off; SET enable_seqscan = off; "
     "SET search_path = consent_mw; SET statement_timeout = '5s'; SET lock_timeout = '3s'; "
-    "SET idle_in_transaction_session_timeout = '10s'; SET default_transaction_isolation = 'read committed'"
+    "SET idle_in_transaction_session_timeout = '10s'"
 )
+_BEGIN: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED"
+#: The same in a session that others use, too: the settings end with the transaction.
+_BEGIN_SHARED: LiteralString = f"{_BEGIN}; {_SESSION.replace('SET ', 'SET LOCAL ')}"
+#: Values of synchronous_commit that acknowledge a commit before the disk, or a replica that is waited for, has it.
+_EARLY = frozenset({"off", "local"})
+_WAIT_FOR_DISK: LiteralString = "SET synchronous_commit = on"
 
 
 class _Unsafe(RecordsError):
@@ -101,8 +116,30 @@ class PostgresRecords(SqlRecords):
     @contextmanager
     def _transaction(self, *, alone: bool) -> Iterator[Session]:
         key = self._key if alone else None
-        with self._database.lend(SLOW_WAIT, patient=True) as link, _transaction(link, key):
+        with self._database.lend(SLOW_WAIT, patient=True, transaction=True) as link:
+            if key is not None:
+                link.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
             yield _Session(link)
+
+    def faults(self) -> list[str]:
+        """Return what can lose acknowledged grants: replicas that nobody waits for, one of which may take over."""
+        query = (
+            "SELECT current_setting('fsync'), current_setting('synchronous_standby_names'), "
+            "(SELECT count(*) FROM pg_stat_replication WHERE coalesce(state, 'streaming') = 'streaming')"
+        )
+        with self._database.lend(WAIT) as link:
+            ((fsync, names, replicas),) = link.execute(query).fetchall()
+        if fsync != "on":
+            self._database.drop()  # each new connection finds it out, and is refused
+            return [_forgets(self._database.name)]
+        self._database.check_version()
+        if names or not replicas:
+            return []
+        many = f"{replicas} replicas" if replicas != 1 else "a replica"
+        return [
+            f"The PostgreSQL server of {self._database.name} has {many} and waits for none: a failover loses the "
+            "grants that had not arrived there. Set synchronous_standby_names."
+        ]
 
     def clock(self) -> float | None:
         """Return the time of the server."""
@@ -113,8 +150,8 @@ class PostgresRecords(SqlRecords):
     def _wipe(self) -> None:
         """Ask PostgreSQL to vacuum deleted rows; skip tables that are being vacuumed."""
         try:
-            with self._database.lend(SLOW_WAIT) as link:
-                link.execute("VACUUM (SKIP_LOCKED, TRUNCATE false) ledger, seals")
+            with self._database.lend_bare(SLOW_WAIT) as link:
+                link.execute("VACUUM (SKIP_LOCKED, TRUNCATE false) consent_mw.ledger, consent_mw.seals")
         except RecordsError as error:
             _log.warning("what was erased stays on the disk until the next vacuum: %s", error)
 
@@ -155,12 +192,32 @@ class _Database:
         self.name = f"{params.get('host') or 'local'}/{params.get('dbname') or params.get('user') or ''}"
         self._pool = Pool(params, self._set_up)
         self._closed = False
+        #: The error for every further call, once the tables are those of a newer version.
+        self._newer = ""
 
     @contextmanager
-    def lend(self, wait: float, *, patient: bool = False) -> Iterator[PooledConnection]:
-        """Lend a connection, and turn any failure into RecordsError."""
+    def lend(self, wait: float, *, patient: bool = False, transaction: bool = False) -> Iterator[PooledConnection]:
+        """
+        Lend a connection with our settings, and turn any failure into RecordsError.
+
+        Args:
+            transaction: Whether the block is one transaction; an exception closes the connection, which undoes it.
+        """
+        with self.lend_bare(wait, patient=patient) as link:
+            if not (transaction or link.shared):
+                yield link
+                return
+            link.execute(link.begin)
+            yield link
+            link.execute("COMMIT")
+
+    @contextmanager
+    def lend_bare(self, wait: float, *, patient: bool = False) -> Iterator[PooledConnection]:
+        """Lend a connection for what cannot be in a transaction; behind a pooler it has none of our settings."""
         if self._closed:
             raise RecordsError(f"The records in {self.name} are closed.")
+        if self._newer:
+            raise RecordsError(self._newer)
         try:
             with self._pool.lend(wait, patient=patient) as link:
                 yield link
@@ -172,9 +229,27 @@ class _Database:
         self._closed = True
         self._pool.close()
 
+    def drop(self) -> None:
+        """Close the idle connections, so that the server is looked at again."""
+        self._pool.drop()
+
+    def check_version(self) -> None:
+        """
+        Raise if the tables belong to a newer version by now; after that, every call raises.
+
+        Raises:
+            RecordsError: if a newer version migrated the tables while this process was running.
+        """
+        with self.lend(WAIT) as link:
+            try:
+                self._missing(link)
+            except RecordsError as error:
+                self._newer = str(error)
+                raise
+
     def start(self) -> None:
         """Create missing tables; raise if they belong to another version."""
-        with self.lend(START_WAIT) as link:
+        with self.lend(START_WAIT, transaction=True) as link:
             missing = self._missing(link)
             if len(missing) == len(MIGRATIONS):
                 self._take_steps(link)
@@ -186,29 +261,28 @@ class _Database:
 
     def migrate(self) -> list[str]:
         """Run the missing migration steps."""
-        with self.lend(START_WAIT) as link:
+        with self.lend(START_WAIT, transaction=True) as link:
             link.until = float("inf")  # a step may take minutes on a large ledger
             return self._take_steps(link)
 
     def _take_steps(self, link: PooledConnection) -> list[str]:
-        # Lock before the transaction begins: its snapshot of the tables may date from its beginning.
-        link.execute("SELECT pg_advisory_lock(%s)", (_lock_key("schema"),))
-        with _transaction(link, None):
-            link.execute("SET LOCAL statement_timeout = 0")
-            missing = self._missing(link)  # another process may have done it meanwhile
-            if missing and not _exists(link, "to_regnamespace('consent_mw')"):
-                link.execute("CREATE SCHEMA consent_mw")
-            if len(missing) == len(MIGRATIONS):
-                link.execute("CREATE TABLE steps (name TEXT PRIMARY KEY)")
-            for name in missing:
-                link.execute(script(name).encode())
-                link.execute("INSERT INTO steps (name) VALUES (%s)", (name,))
-        link.execute("SELECT pg_advisory_unlock(%s)", (_lock_key("schema"),))
+        link.execute("SELECT pg_advisory_xact_lock(%s)", (_lock_key("schema"),))
+        link.execute("SET LOCAL statement_timeout = 0")
+        missing = self._missing(link)  # another process may have done it meanwhile
+        if missing and not _found(link, "pg_namespace WHERE nspname = 'consent_mw'"):
+            link.execute("CREATE SCHEMA consent_mw")
+        if len(missing) == len(MIGRATIONS):
+            link.execute("CREATE TABLE steps (name TEXT PRIMARY KEY)")
+        for name in missing:
+            link.execute(script(name).encode())
+            link.execute("INSERT INTO steps (name) VALUES (%s)", (name,))
         return missing
 
     def _missing(self, link: PooledConnection) -> list[str]:
         """Return the steps that the database does not have."""
-        if not _exists(link, "to_regclass('consent_mw.steps')"):
+        # Read in the catalogue itself: a name is looked up in a cache, which hears of others' tables only when a
+        # transaction begins or locks a table, and so would not know what was made while we waited for our lock.
+        if not _found(link, "pg_tables WHERE schemaname = 'consent_mw' AND tablename = 'steps'"):
             return list(MIGRATIONS)
         taken = {name for (name,) in link.execute("SELECT name FROM steps")}
         if taken - set(MIGRATIONS):
@@ -218,13 +292,21 @@ class _Database:
         return [name for name in MIGRATIONS if name not in taken]
 
     def _set_up(self, link: PooledConnection) -> None:
-        link.execute(_SESSION)
-        query = "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
-        ((fsync, commit),) = link.execute(query).fetchall()
+        query = "SELECT pg_backend_pid(), current_setting('fsync'), current_setting('synchronous_commit')"
+        ((backend, fsync, commit),) = link.execute(query).fetchall()
         if fsync != "on":
-            raise _Unsafe(f"The PostgreSQL server of {self.name} runs with fsync = off: it loses what it acknowledged.")
-        if commit == "off":
-            link.execute("SET synchronous_commit = on")
+            raise _Unsafe(_forgets(self.name))
+        link.shared = backend != link.pgconn.backend_pid
+        if link.shared:
+            link.prepare_threshold = None
+            link.begin = _BEGIN_SHARED
+            if commit in _EARLY:
+                link.begin = f"{_BEGIN_SHARED}; {_WAIT_FOR_DISK.replace('SET ', 'SET LOCAL ')}"
+        else:
+            link.begin = _BEGIN
+            link.execute(_SESSION)
+            if commit in _EARLY:
+                link.execute(_WAIT_FOR_DISK)
 
 
 class _Session:
@@ -248,25 +330,14 @@ class _Session:
             return cursor.rowcount
 
 
-@contextmanager
-def _transaction(link: PooledConnection, key: int | None) -> Iterator[None]:
-    """Run the block as a transaction with the lock ``key``; an exception closes the connection, which undoes it."""
-    link.execute("BEGIN")
-    if key is not None:
-        link.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
-    yield
-    link.execute("COMMIT")
-
-
 @lru_cache(maxsize=64)
 def _own_marks(statement: str) -> LiteralString:
     """Convert the placeholders to psycopg's; all statements are our own."""
     return statement.replace("?", "%s")
 
 
-def _exists(link: PooledConnection, what: LiteralString) -> bool:
-    ((there,),) = link.execute("SELECT " + what + " IS NOT NULL").fetchall()
-    return bool(there)
+def _found(link: PooledConnection, what: LiteralString) -> bool:
+    return bool(link.execute("SELECT 1 FROM " + what + " LIMIT 1").fetchall())  # noqa: S608
 
 
 def _lock_key(name: str) -> int:
@@ -274,6 +345,10 @@ def _lock_key(name: str) -> int:
     return int.from_bytes(
         hashlib.sha256(b"consent_mw " + name.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True
     )
+
+
+def _forgets(name: str) -> str:
+    return f"The PostgreSQL server of {name} runs with fsync = off: it loses what it acknowledged."
 
 
 def _plain(error: Exception) -> str:

@@ -21,6 +21,7 @@ from threading import BoundedSemaphore
 from threading import Thread
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import LiteralString
 from typing import TypeVar
 
 import psycopg
@@ -58,6 +59,10 @@ class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
     #: seconds.
     until = float("inf")
     grace = 0.0
+    #: Whether a pooler stands in between, and may give each transaction another session of the server.
+    shared = False
+    #: What begins a transaction.
+    begin: LiteralString = "BEGIN"
 
     def wait(self, gen: PQGen[RV], interval: float | None = None, timeout: float | None = None) -> RV:
         """Drive one of psycopg's generators, which yield the socket state that they wait for."""

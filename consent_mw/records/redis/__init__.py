@@ -137,14 +137,20 @@ class RedisRecords:
 
     def entries(self) -> Iterator[Kept]:
         """Yield every entry, by receipt and step, a page at a time."""
+        return (kept for _, kept in self._walk() if kept)
+
+    def dangling(self) -> Iterator[str]:
+        """Yield receipts that the index leads to, though their entries are gone."""
+        return (member.partition(b"\0")[0].decode(errors="replace") for member, kept in self._walk() if not kept)
+
+    def _walk(self) -> Iterator[tuple[bytes, Kept | None]]:
+        """Yield the members of the index in order, each with its entry."""
         after = b"-"
         while True:
             with self._using() as link:
                 page = link.read("ZRANGEBYLEX", self._keys.index, after, "+", "LIMIT", 0, PAGE, slow=True)
                 found = self._entries(link, page)
-            for _, kept in found:
-                if kept:
-                    yield kept
+            yield from found
             if len(page) < PAGE:
                 return
             after = b"(" + keys.split(page[-1])[0] + b"\xff"  # also behind it where it is sealed meanwhile
@@ -163,11 +169,20 @@ class RedisRecords:
             found = link.read("HGET", self._keys.notices, digest.encode())
             return None if found is None else zlib.decompress(found)
 
-    def unsealed(self, limit: int) -> list[Entry]:
-        """Return up to ``limit`` entries that wait for a seal."""
-        with self._using() as link:
-            page = link.read("ZRANGEBYLEX", self._keys.waiting, "-", "+", "LIMIT", 0, limit, slow=True)
-            return [keys.entry_of(self.site, member) for member in page]
+    def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
+        """Return up to ``limit`` entries that wait for a seal, by receipt; none of ``day`` or the day after it."""
+        found: list[Entry] = []
+        after = b"-"
+        while len(found) < limit:
+            most = min(PAGE, limit - len(found))
+            with self._using() as link:
+                page = link.read("ZRANGEBYLEX", self._keys.waiting, after, "+", "LIMIT", 0, most, slow=True)
+                entries = [keys.entry_of(self.site, member) for member in page]
+            found += [entry for entry in entries if day is None or entry.day not in (day, day + 1)]
+            if len(page) < most:
+                break
+            after = b"(" + page[-1]
+        return found
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
         """Keep a seal and move its entries into it, or return False with nothing changed."""
@@ -281,6 +296,14 @@ class RedisRecords:
         with self._using() as link:
             seconds, micros = link.script(scripts.CLOCK, (self._keys.schema,), (), repeat=True, confirm=False)
             return int(seconds) + int(micros) / 1_000_000
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with the server's settings; one that loses grants takes none until that is mended."""
+        try:
+            with store_errors(self._address):
+                return self._link.look_again()
+        except Unfit as error:
+            return [str(error)]
 
     def purge(self, before: int) -> int:
         """Drop the entries and leaves of seals dated before that day, a seal at a time; return the entries' number."""

@@ -42,22 +42,23 @@ def link_to(address: Address, names: Keys, version: int | None) -> RedisLink:
     """Return a link that looks at each server it finds; no version means any."""
     warned: list[bool] = []
 
-    def look(run: Callable[..., list[Any]]) -> None:
+    def look(run: Callable[..., list[Any]]) -> list[str]:
         fit(run)
         if version is not None:
             _same_version(run, names, address, version)
         if _setting(run, "appendfsync") in {"always", ""}:
-            return
+            return []
         if address.replicas == 0:
             remedy = 'Set "appendfsync always" in redis.conf, or let a replica confirm each write: ?replicas=1.'
             raise Unfit("The server may lose the grants of its last two seconds when it is killed.", remedy)
+        warning = (
+            f"the Redis of {address.shown} may lose the grants of the last two seconds when a master and its replicas "
+            "are killed at once or their power fails: set appendfsync always"
+        )
         if not warned:
             warned.append(True)
-            _log.warning(
-                "the Redis of %s may lose the grants of the last two seconds when a master and its replicas are killed "
-                "at once or their power fails: set appendfsync always",
-                address.shown,
-            )
+            _log.warning("%s", warning)
+        return [warning]
 
     return RedisLink(address, names.schema, look)
 

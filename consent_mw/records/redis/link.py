@@ -103,10 +103,11 @@ class RedisLink:
     Finds the server of ``address`` that holds ``key``, and talks to it; threads and forked processes may share it.
 
     Args:
-        check: Called with what reads from a server that was just found; raises Unfit where it may not be used.
+        check: Called with what reads from a server that was just found; returns warnings, and raises Unfit where the
+            server may not be used.
     """
 
-    def __init__(self, address: Address, key: str, check: Callable[[Callable[..., list[Any]]], None]) -> None:
+    def __init__(self, address: Address, key: str, check: Callable[[Callable[..., list[Any]]], list[str]]) -> None:
         self.address = address
         self._key = key
         self._check = check
@@ -176,6 +177,23 @@ class RedisLink:
         """
         self._with_node(lambda node: None, repeat=False)
         self.close()
+
+    def look_again(self) -> list[str]:
+        """
+        Look at the server anew, and return what is worth a warning; settings may change while it runs.
+
+        Raises:
+            Unfit: it must not hold records any more; the next call looks again, and fails as long as that is so.
+        """
+
+        def check(node: Node) -> list[str]:
+            try:
+                return self._check(lambda *commands: _run(node.quick, commands))
+            except Unfit:
+                self._forget(node)
+                raise
+
+        return self._with_node(check, repeat=True)
 
     def close(self) -> None:
         """Let go of the server; the next call looks for it again."""

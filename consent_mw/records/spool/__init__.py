@@ -284,9 +284,9 @@ class SpooledRecords:
         """Yield every entry of the remote store."""
         yield from self._ask(lambda remote: remote.entries())
 
-    def unsealed(self, limit: int) -> list[Entry]:
+    def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
         """Return unsealed entries of the remote store."""
-        return self._ask(lambda remote: remote.unsealed(limit))
+        return self._ask(lambda remote: remote.unsealed(limit, day))
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
         """Add a seal in the remote store."""
@@ -311,6 +311,14 @@ class SpooledRecords:
     def clock(self) -> float | None:
         """Return the time of the remote store."""
         return self._ask(lambda remote: remote.clock())
+
+    def dangling(self) -> Iterator[str]:
+        """Yield receipts that the remote store's index leads to, though their entries are gone."""
+        yield from self._ask(lambda remote: remote.dangling())
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with the settings of the remote store."""
+        return self._ask(lambda remote: remote.faults())
 
     def purge(self, before: int) -> int:
         """Drop expired entries, in the spool as well; return their number."""

@@ -33,6 +33,11 @@ class SqliteRecords(SqliteFile, SqlRecords):
         """Lend a transaction; a file has one writer at a time anyway."""
         return self._changing()
 
+    def faults(self) -> list[str]:
+        """Return nothing, or raise if a newer version migrated the file while this process was running."""
+        self.check_version()
+        return []
+
     def _wipe(self) -> None:
         """Empty the write-ahead log: secure_delete has overwritten the rows in the file, but not there."""
         until = time.monotonic() + WAIT

@@ -110,6 +110,22 @@ class SqliteFile:
             yield SqliteSession(connection, WAIT)
             _run(connection, WAIT, "COMMIT")
 
+    def check_version(self) -> None:
+        """
+        Raise if the file belongs to a newer version by now; every call that opens it again raises, too.
+
+        Raises:
+            RecordsError: if a newer version migrated the file while this process was running.
+        """
+        with self._using(self._reader) as connection:
+            newer = _steps(connection) > len(self.MIGRATIONS)
+        if newer:
+            for slot in (self._writer, self._reader):
+                with slot.lock:
+                    slot.drop()
+            with self._using(self._reader):
+                pass  # opening it raises
+
     def close(self) -> None:
         """Close this process's connections; further calls raise RecordsError."""
         self._closed = True

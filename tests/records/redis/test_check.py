@@ -10,11 +10,15 @@ import pytest
 
 from consent_mw.errors import ConfigError
 from consent_mw.errors import RecordsError
+from consent_mw.proof.verifying import FindingKind
+from consent_mw.proof.verifying import verify
 from consent_mw.records import migrate_records
 from consent_mw.records import open_records
 from consent_mw.records.redis.check import fit
+from consent_mw.records.redis.keys import Keys
 from consent_mw.records.redis.link import Unfit
 from tests.records import redis_servers
+from tests.records.samples import DAY
 from tests.records.samples import SITE
 from tests.records.samples import a_grant
 from tests.records.samples import seal_all
@@ -132,3 +136,45 @@ def test_a_server_that_is_too_old_is_refused() -> None:
 
     with pytest.raises(Unfit, match=r"Redis 6\.0\.16.*6\.2 or newer"):
         fit(answer)
+
+
+# -- settings that change while the site runs
+
+
+@pytest.mark.parametrize(
+    ("name", "worse", "better"),
+    [
+        ("appendonly", "no", "yes"),
+        ("maxmemory-policy", "allkeys-lru", "noeviction"),
+        ("appendfsync", "everysec", "always"),
+    ],
+)
+def test_a_setting_that_changes_is_found_while_the_site_runs(name: str, worse: str, better: str) -> None:
+    """A server that began to forget or to evict takes no more grants, until its owner has mended it."""
+    with (
+        redis_servers.standalone({"maxmemory": "100mb"}) as started,
+        closing(open_records(started.patient, site=SITE)) as store,
+    ):
+        store.append(a_grant("before"))
+        assert store.faults() == []
+        started.servers[0].ask("CONFIG", "SET", name, worse)
+        (told,) = store.faults()
+        assert better in told
+        with pytest.raises(RecordsError, match=better):
+            store.append(a_grant("meanwhile"))
+        started.servers[0].ask("CONFIG", "SET", name, better)
+        store.append(a_grant("after"))
+        assert store.faults() == []
+
+
+def test_an_index_that_leads_nowhere_is_a_finding() -> None:
+    """Somebody took an entry away and left what its receipt leads to: no seal and no page of the ledger shows that."""
+    with redis_servers.standalone() as started, closing(open_records(started.patient, site=SITE)) as store:
+        store.append(a_grant("kept"))
+        store.append(a_grant("taken"))
+        waiting = started.servers[0].ask("ZRANGE", Keys(SITE).waiting, 0, -1)
+        started.servers[0].ask("ZREM", Keys(SITE).waiting, *[one for one in waiting if one.startswith(b"taken")])
+        assert list(store.dangling()) == ["taken"]
+        found = verify(store, site=SITE, keys=("k" * 40,), today=DAY, record_days=540).finding
+    assert found is not None
+    assert (found.kind, found.receipt) == (FindingKind.REMOVED, "taken")

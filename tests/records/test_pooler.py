@@ -1,0 +1,160 @@
+"""PostgreSQL behind a PgBouncer in transaction mode, with replicas, and with settings that change while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from consent_mw.core.counts import Count
+from consent_mw.core.counts import Figures
+from consent_mw.errors import RecordsError
+from consent_mw.proof.sealing import seal_new
+from consent_mw.proof.sealing import verify
+from consent_mw.records import migrate_records
+from consent_mw.records import open_records
+from tests.records import pgbouncer
+from tests.records.pgbouncer import PgBouncer
+from tests.records.samples import DAY
+from tests.records.samples import a_grant
+from tests.records.samples import in_processes
+from tests.records.samples import its_end
+from tests.records.servers import Postgres
+from tests.records.servers import binaries
+
+pytestmark = [
+    pytest.mark.skipif(binaries() is None, reason="PostgreSQL's initdb is not on this machine"),
+    pytest.mark.skipif(pgbouncer.program() is None, reason="pgbouncer is not on this machine"),
+]
+
+KEYS = ("k" * 40,)
+
+
+@pytest.fixture
+def pooler(server: Callable[[str], Postgres]) -> Iterator[PgBouncer]:
+    """Return a pooler with two sessions, in front of an empty database."""
+    found = server("postgres")
+    found.fresh()
+    started = PgBouncer(found)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Postgres]:
+    """Return a server whose settings a test may change."""
+    started = Postgres()
+    yield started
+    started.stop()
+
+
+def _append(number: int, url: str) -> None:
+    with closing(open_records(url)) as records, ThreadPoolExecutor(4) as threads:
+        list(threads.map(records.append, [a_grant(f"{number}-{one}") for one in range(25)]))
+
+
+def test_everything_works_in_transactions_that_share_sessions(pooler: PgBouncer) -> None:
+    """More processes and threads than sessions write, seal, erase, count and publish; the chain verifies."""
+    assert in_processes(3, _append, pooler.url) == [0, 0, 0]
+    with closing(open_records(pooler.url)) as records:
+        records.append(its_end(a_grant("0-0")))
+        assert seal_new(records, site="site", keys=KEYS, today=DAY) == 76
+        assert records.erase("1-1", DAY) == 1
+        counts = {Count(DAY, "total", "", "accept"): 3}
+        records.add_counts(counts)
+        assert records.publish([Figures("total", DAY, DAY, {("", "accept"): 3})], counts)
+        assert (records.learn("ga", DAY), records.learned(), records.counts(DAY + 1)) == (True, frozenset({"ga"}), {})
+        assert seal_new(records, site="site", keys=KEYS, today=DAY) == 1
+        found = verify(records, site="site", keys=KEYS, today=DAY, record_days=540)
+        assert (found.finding, found.entries, found.erased) == (None, 76, 1)
+        assert records.purge(DAY + 1) == 76
+    assert migrate_records(pooler.url) == []
+
+
+def test_nothing_is_left_in_sessions_that_others_use(pooler: PgBouncer) -> None:
+    """No setting, no prepared statement and no lock outlives its transaction."""
+    with closing(open_records(pooler.url)) as records:
+        for number in range(20):
+            records.append(a_grant(f"{number}"))
+        seal_new(records, site="site", keys=KEYS, today=DAY)
+        with pytest.raises(RecordsError):
+            records.append(replace(a_grant("one"), language="\0"))
+        with psycopg.connect(pooler.url, autocommit=True, prepare_threshold=None) as other:
+            names = ("search_path", "statement_timeout", "enable_seqscan", "lock_timeout")
+            left = [other.execute(f"SHOW {name}".encode()).fetchone() for name in names]
+            prepared = other.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
+            locks = other.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
+    assert left == [('"$user", public',), ("0",), ("on",), ("0",)]
+    assert (prepared, locks) == ((0,), (0,))
+
+
+def test_a_transaction_that_fails_behind_a_pooler_leaves_nothing(pooler: PgBouncer) -> None:
+    """A seal that comes second changes nothing, and the next caller finds a session that works."""
+    with closing(open_records(pooler.url)) as records:
+        records.append(a_grant("a"))
+        assert seal_new(records, site="site", keys=KEYS, today=DAY) == 1
+        (first,) = records.seals()
+        assert not records.add_seal(first, [a_grant("a")])
+        records.append(a_grant("b"))
+        assert [entry.receipt for entry in records.unsealed(9)] == ["b"]
+
+
+# -- replicas
+
+
+def test_replicas_that_nobody_waits_for_are_named_and_a_promoted_one_goes_on(own: Postgres) -> None:
+    """What a failover can lose is told; with a server that waits nothing is, and the replica has every grant."""
+    url = own.fresh()
+    follower = own.replica()
+    try:
+        with closing(
+            open_records(f"{url.replace(f':{own.port}/', f':{own.port},127.0.0.1:{follower.port}/')}")
+        ) as records:
+            (told,) = records.faults()
+            assert "has a replica and waits for none" in told
+            own.set("synchronous_standby_names", "'*'")
+            assert records.faults() == []
+            records.append(a_grant("before"))
+            own.kill()
+            follower.promote()
+            records.append(a_grant("after"))
+            assert [kept.entry.receipt for kept in records.entries()] == ["after", "before"]
+    finally:
+        follower.stop()
+        own.set("synchronous_standby_names", "''", running=False)
+        own.start()
+
+
+# -- settings that change while the site runs
+
+
+def test_a_server_that_stops_syncing_is_found_while_it_runs(own: Postgres) -> None:
+    """A connection that was made before is not used on: grants go to the spool until it is mended."""
+    with closing(open_records(own.fresh())) as records:
+        records.append(a_grant("before"))
+        own.set("fsync", "off")
+        try:
+            assert "fsync = off" in records.faults()[0]
+            with pytest.raises(RecordsError, match="fsync = off"):
+                records.append(a_grant("meanwhile"))
+        finally:
+            own.set("fsync", "on")
+        records.append(a_grant("after"))
+        assert records.faults() == []
+
+
+def test_a_schema_that_becomes_newer_stops_an_older_process(own: Postgres) -> None:
+    """It writes no more into tables that it does not know, and says one thing only."""
+    url = own.fresh()
+    with closing(open_records(url)) as records:
+        records.append(a_grant("before"))
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("INSERT INTO consent_mw.steps VALUES ('2099-01-01-later.sql')")
+        for call in (records.faults, lambda: records.append(a_grant("after")), lambda: records.history("before")):
+            with pytest.raises(RecordsError, match="newer version of consent_mw: update this one"):
+                call()
