@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.tracing import FirstCases
+
 # Nothing of a browser is imported here: most tests need none, and a machine may have none.
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -52,8 +54,9 @@ def is_loopback(address: object) -> bool:
         return False
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Restore SIGINT: background jobs of a shell ignore it, and servers that a test starts would inherit that."""
+    config.pluginmanager.register(FirstCases())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

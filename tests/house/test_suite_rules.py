@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests import conftest
+from tests.tracing import TRACED
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def report(reason: str) -> pytest.TestReport:
@@ -51,3 +59,32 @@ def test_a_connection_to_the_network_is_refused(address: tuple[str | int, ...]) 
 def test_loopback_is_open(address: object) -> None:
     """Addresses of this machine are let through."""
     assert conftest.is_loopback(address)
+
+
+def test_the_first_cases_of_a_test_function_are_traced(tmp_path: Path) -> None:
+    """What they run is in the figures of coverage; so is the next test, and what only later cases run is not."""
+    ways = range(TRACED + 3)
+    lines = ["def go(way):", *(f"    if way == {way}: return {way}" for way in ways), "def last(): return 0"]
+    (tmp_path / "ways.py").write_text("\n".join(lines).replace(": return", ":\n        return"), encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_configure\n", encoding="utf-8")
+    (tmp_path / "test_ways.py").write_text(
+        f"import pytest, ways\n"
+        f"@pytest.mark.parametrize('way', range({len(ways)}))\ndef test_way(way): assert ways.go(way) == way\n"
+        "def test_last(): assert ways.last() == 0\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "--cov=ways", "--cov-config=pytest.ini", "--cov-report=json:found.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "COVERAGE_FILE": str(tmp_path / ".coverage")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    missing = json.loads((tmp_path / "found.json").read_text())["files"]["ways.py"]["missing_lines"]
+    code = (tmp_path / "ways.py").read_text().splitlines()
+    returns = [code[line - 1].strip() for line in missing if "return" in code[line - 1]]
+    assert returns == [f"return {way}" for way in ways[TRACED:]]
