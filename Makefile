@@ -21,8 +21,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?=
-# One more than there are cores: tests wait for browsers and servers.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Twice as many as there are cores: tests wait for browsers and servers. tests/sharing.py shares them out.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 PAGES ?=
 DJANGO ?=
 TAG ?=
@@ -74,7 +74,7 @@ format: $(TOOLS)
 
 tests: $(TOOLS) packages npm
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -raR --cov --cov-report= --durations=10
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -raR --cov --cov-report= --durations=10
 	$(BIN)/coverage report --skip-covered | tail -n 60
 	@echo "Gate: $(GATE) % of lines and branches where a mistake would leak a tracker or lose a choice."
 	$(BIN)/coverage report --include='$(GATED)' --fail-under=$(GATE)
@@ -83,7 +83,7 @@ test: lint tests
 
 test-fast: $(TOOLS)
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not browser and not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -q -m "not browser and not slow"
 
 bench: $(TOOLS) npm
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md $(if $(PAGES),--pages "$(PAGES)")

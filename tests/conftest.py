@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests import sharing
 from tests.tracing import FirstCases
 
 # Nothing of a browser is imported here: most tests need none, and a machine may have none.
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
 
     from tests.browser.harness.proxy import Proxy
 
@@ -59,6 +62,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(FirstCases())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Share the tests out as ``tests/sharing.py`` says."""
+    return sharing.scheduler(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests into the order in which several processes share them."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: sharing.place_of(item.nodeid))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import conftest
+from tests import sharing
 from tests.tracing import TRACED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,3 +89,30 @@ def test_the_first_cases_of_a_test_function_are_traced(tmp_path: Path) -> None:
     code = (tmp_path / "ways.py").read_text().splitlines()
     returns = [code[line - 1].strip() for line in missing if "return" in code[line - 1]]
     assert returns == [f"return {way}" for way in ways[TRACED:]]
+
+
+@pytest.mark.parametrize("path", [*sharing.WAITING, *sharing.COMPUTING, *sharing.CUT])
+def test_what_is_begun_first_or_last_exists(path: str) -> None:
+    """A file that was renamed would lose its place in the queue unseen."""
+    assert (ROOT / path).exists()
+
+
+def test_the_visits_of_a_batch_stay_together() -> None:
+    """A long file is cut where a function comes again, or has had as many tests as a batch has visits."""
+    file = "tests/browser/test_traps.py"
+    bare = [f"{file}::test_bare[{number}]" for number in range(2 * sharing.MOST)]
+    held = [
+        f"{file}::{name}[{number}]" for batch in (0, 9) for name in ("a", "b") for number in range(batch, batch + 9)
+    ]
+    groups = sharing.groups_of([*bare, *held])
+    pieces: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        pieces.setdefault(group, []).append(name)
+    assert list(pieces.values()) == [bare[: sharing.MOST], [*bare[sharing.MOST :], *held[:18]], held[18:]]
+
+
+def test_a_file_is_one_group_and_the_stores_are_another() -> None:
+    """What a file or the stores' servers make once is made in one process."""
+    names = ["tests/web/test_form.py::a[1]", "tests/web/test_form.py::b", "tests/records/test_ledger.py::a"]
+    groups = sharing.groups_of([*names, "tests/proof/test_proof.py::a[redis]"])
+    assert [*groups.values()] == ["tests/web/test_form.py"] * 2 + ["stores"] * 2
