@@ -1,4 +1,4 @@
-"""``consent-mw shadow``: what would be done to the pages of a site that is only watched."""
+"""``consent-mw shadow``: what the middleware would change in the pages of a site in report mode."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from consent_mw.core.model import Service
     from consent_mw.records.sqlite.shadow import ShadowPage
 
-#: What stands before each line, as in a diff: what goes, what is changed, what is not sent at all.
+#: The sign before each line, as in a diff: ``-`` for what is removed, ``!`` for a page that is not sent at all.
 _SIGNS = {"hold": "-", "drop": "-", "refuse": "!"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
-@click.option("--forget", is_flag=True, help="Forget what was seen, and begin anew.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--forget", is_flag=True, help="Forget what was seen, and start over.")
 @click.pass_obj
 def shadow(owner: Owner, as_json: bool, forget: bool) -> int:
     """
     Show, page by page, what would be held, dropped or refused.
 
-    The site counts it with mode = "report", and sends its pages as they are.
+    With mode = "report" the site counts this, and sends its pages unchanged.
     Exits with 1 if a page would be refused.
     """
     from consent_mw.catalogue.definitions import joined
@@ -41,8 +41,8 @@ def shadow(owner: Owner, as_json: bool, forget: bool) -> int:
     site = owner.site
     if not os.path.exists(site.report_file):
         raise Unable(
-            f'Nothing was seen yet: there is no {site.report_file}. Write mode = "report" under [site], restart the'
-            " site, and look at some pages."
+            f'Nothing was seen yet: {site.report_file} does not exist. Set mode = "report" under [site], restart the'
+            " site, and visit some pages."
         )
     file = ShadowFile(site.report_file, site=site.id)
     try:
@@ -60,7 +60,7 @@ def shadow(owner: Owner, as_json: bool, forget: bool) -> int:
 
 
 def clean_lines(lines: Sequence[str]) -> str:
-    """Return lines without control characters, as pages may have anything in them."""
+    """Return lines without control characters: pages may contain anything."""
     return "".join(f"{clean(line)}\n" for line in lines)
 
 

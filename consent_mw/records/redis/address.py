@@ -1,5 +1,5 @@
 """
-The address of a store in Redis, read once, at the start.
+The address of a Redis store, parsed once, at start-up.
 
 ==============================================================  =====================================================
 ``redis://[user:pass@]host[:port][/DB]``                        one server
@@ -11,18 +11,18 @@ The address of a store in Redis, read once, at the start.
 Options follow after ``?``:
 
 ``replicas``
-    How many replicas must confirm a write before it counts as done: 0 for one server and 1 for Sentinel unless it is
-    given; for a Cluster 1 where it has replicas.
+    The number of replicas that must confirm a write. The default is 0 for a single server, 1 for Sentinel, and 1 for
+    a Cluster that has replicas.
 ``timeout``
-    Seconds to connect, and for each answer: 0.3 unless it is given. A visitor may be waiting.
+    Seconds to connect, and for each answer; the default is 0.3, since a visitor may be waiting.
 ``tls``
-    ``1``: Sentinel or the Cluster is spoken to over TLS.
+    ``1``: connect to Sentinel or the Cluster over TLS.
 ``ca``, ``cert``, ``key``
-    Paths of files in PEM, for TLS: whom to trust, and who we are.
+    Paths of PEM files for TLS: the trusted authorities, our certificate and its key.
 ``sentinel_user``, ``sentinel_password``
-    For Sentinels that ask for a password of their own.
+    For Sentinels with a password of their own.
 
-User, password and options are percent-encoded, as in any address.
+User, password and options are percent-encoded, as in any URL.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from consent_mw.errors import Problem
 
 __all__ = ["Address", "Topology", "Place", "read"]
 
-#: Seconds to connect, and for each answer, unless the address says otherwise.
+#: Seconds to connect, and for each answer, by default.
 TIMEOUT = 0.3
 
 #: A host and a port.
@@ -66,10 +66,9 @@ class Address:
     Args:
         places: The server, the Sentinels, or some nodes of the Cluster.
         service: The name by which the Sentinels know the master.
-        replicas: How many must confirm a write; None where that follows from the Cluster.
+        replicas: How many must confirm a write; None if that depends on the Cluster.
         timeout: Seconds to connect, and for each answer.
-        shown: The address as people may see it.
-        secrets: Texts that must be in no message.
+        shown: The address without secrets, for messages.
     """
 
     kind: Topology
@@ -90,17 +89,17 @@ class Address:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What nobody may read in a message, the longest first."""
+        """Strings that must not appear in any message, the longest first."""
         found = {self.user, self.password, self.sentinel_user, self.sentinel_password} - {""}
         return tuple(sorted(found, key=len, reverse=True))
 
 
 def read(url: str) -> Address:
     """
-    Read an address.
+    Parse an address.
 
     Raises:
-        ConfigError: it is not one, or an option is not known; no part of it that could be secret is shown.
+        ConfigError: the address is malformed, or an option is unknown; the message contains nothing secret.
     """
     scheme = url.partition("://")[0]
     kind = Topology.ONE if scheme == "rediss" else Topology(scheme)
@@ -146,7 +145,7 @@ def read(url: str) -> Address:
 
 
 def _places(parts: SplitResult, port: int) -> tuple[Place, ...]:
-    """Return the hosts and ports; raise ValueError where one is missing or wrong."""
+    """Return the hosts and ports; raise ValueError if one is missing or wrong."""
     places = []
     for text in parts.netloc.rpartition("@")[2].split(","):
         if text.startswith("["):

@@ -1,4 +1,4 @@
-"""The names of a site's keys in Redis, and how their values are read and written."""
+"""The names of a site's Redis keys, and the encoding of their values."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from consent_mw.errors import RecordsError
 
 
 class Keys:
-    """The names of a site's keys: all in one slot of a Cluster, by the part in braces."""
+    """The names of a site's keys; the part in braces puts them all in one slot of a Cluster."""
 
     def __init__(self, site: str) -> None:
-        # Encoded, no site can name a part of another, or end the braces; and a Cluster needs something between them.
+        # Quoted, so that a site's name cannot close the braces or run into the next part.
         self.prefix = f"{{cmw:{quote(site, safe='')}}}:"
         self.schema = self.prefix + "schema"
         self.index = self.prefix + "index"
@@ -39,7 +39,7 @@ class Keys:
         return f"{self.prefix}sealed:{number}"
 
     def figures(self, table: str) -> str:
-        """Return the key of the published runs of a table."""
+        """Return the key of the published figures of a table."""
         return f"{self.prefix}figures:{quote(table, safe='')}"
 
 
@@ -47,7 +47,7 @@ class Keys:
 
 
 def key_of(entry: Entry) -> bytes:
-    """Return receipt and step, each with a NUL behind it: sorted as bytes, they stand by receipt and step."""
+    """Return receipt and step, each followed by NUL, so that their byte order is by receipt and step."""
     if "\0" in entry.receipt:
         raise RecordsError("A receipt must not hold the character NUL.")
     return f"{entry.receipt}\0{entry.step}\0".encode()
@@ -71,10 +71,10 @@ def document_of(entry: Entry) -> bytes:
 
 def entry_of(site: str, kept: bytes) -> Entry:
     """
-    Return an entry of its key and its document.
+    Return an entry from its key and its document.
 
     Raises:
-        ValueError, TypeError: it is not as it was written.
+        ValueError, TypeError: the text is damaged.
     """
     receipt, _, document = kept.split(b"\0", 2)
     act, day, revision, purposes, services, gpc, language, notice, about = json.loads(document)
@@ -96,13 +96,13 @@ def entry_of(site: str, kept: bytes) -> Entry:
 
 
 def split(member: bytes) -> tuple[bytes, bytes]:
-    """Return the key at the beginning, and what follows it."""
+    """Return the key at the beginning, and the rest."""
     receipt, step, rest = member.split(b"\0", 2)
     return b"%b\0%b\0" % (receipt, step), rest
 
 
 def stand(where: bytes) -> tuple[int, int] | None:
-    """Return seal and place, or None for what waits."""
+    """Return seal and place, or None for an entry that is not sealed yet."""
     if not where:
         return None
     seal, place = where.split(b"/")
@@ -113,7 +113,7 @@ def stand(where: bytes) -> tuple[int, int] | None:
 
 
 def seal_text(seal: Seal) -> bytes:
-    """Return a seal without its number and leaves."""
+    """Return a seal without its number and leaves, as a JSON array."""
     return json.dumps([seal.day, seal.size, seal.root.hex(), seal.previous.hex(), seal.signature]).encode()
 
 
@@ -128,7 +128,7 @@ def seal_of(site: str, number: int, text: bytes, leaves: bytes | None) -> Seal:
     Return a seal.
 
     Raises:
-        ValueError, TypeError: it is not as it was written.
+        ValueError, TypeError: the text is damaged.
     """
     day, size, root, previous, signature = json.loads(text)
     return Seal(
@@ -155,18 +155,18 @@ def count_name(count: Count) -> bytes:
 
 
 def count_of(name: bytes) -> Count:
-    """Return the raw counter of that name."""
+    """Return the raw counter with this name."""
     return Count(*json.loads(name))
 
 
 def cells_text(cells: Mapping[tuple[str, str], int]) -> bytes:
-    """Return the cells of a run, sorted."""
+    """Return the cells of published figures as a JSON array, sorted."""
     rows = [(value, outcome, number) for (value, outcome), number in sorted(cells.items())]
     return json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def figures_of(table: str, run: bytes) -> Figures:
-    """Return a published run of its first day, last day and cells."""
+    """Return published figures from their first day, last day and cells."""
     first, last, cells = run.split(b" ", 2)
     rows = json.loads(cells)
     return Figures(table, int(first), int(last), {(value, outcome): number for value, outcome, number in rows})

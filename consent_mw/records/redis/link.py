@@ -2,7 +2,7 @@
 The connection to the one server that holds a site's records, with timeouts that suit a page.
 
 All keys of a site share one hash tag, so one server has them all, in a Cluster too. A :class:`RedisLink` finds that
-server (from the address, from Sentinel, or from the nodes of the Cluster), checks that it is fit, and talks to it
+server (from the address, from Sentinel, or from the nodes of the Cluster), checks that it is suitable, and talks to it
 through redis-py. redis-py's own clients for Sentinel and Cluster are not used: they ask one silent machine after the
 other and sleep between retries, while a page has half a second. And ``WAIT`` must follow a write on the same
 connection, which they do not offer.
@@ -53,22 +53,22 @@ from consent_mw.records.redis.scripts import Script
 
 __all__ = ["RedisLink", "Unfit", "Value", "reason"]
 
-#: What a command is made of.
+#: A part of a command.
 Value = str | bytes | int
 Command = Sequence[Value]
 T = TypeVar("T")
 
-#: Seconds for an answer to what no page waits for, and may move thousands of entries.
+#: Seconds to wait for an answer to commands that no page waits for; they may move thousands of entries.
 SLOW_TIMEOUT = 2.0
-#: What part of the time limit replicas have to confirm a write. A server looks at its clock ten times a second: it may
-#: answer as much later, and the limit must not be over then.
+#: The share of the time limit that replicas have to confirm a write. Redis checks its timeouts ten times a second, so
+#: its answer may be 0.1 seconds late and still has to arrive within the limit.
 CONFIRM = 1 / 3
-#: What part of it one Sentinel or node has to say where the server is; all of them together have the whole.
+#: The share of the time limit for one Sentinel or node to say where the server is; together they have all of it.
 ASK = 1 / 3
 
 
 class Unfit(Exception):
-    """The server is there, and cannot or must not hold records."""
+    """The server answers, but cannot or must not hold records."""
 
     def __init__(self, what: str, remedy: str) -> None:
         self.problem = Problem("site.records", what, remedy)
@@ -76,16 +76,16 @@ class Unfit(Exception):
 
 
 class _Absent(RedisError):
-    """Nobody could say where the server is, or it is not ready; worth another look."""
+    """Nobody knows where the server is, or it is not ready; worth another try."""
 
 
 class _Unconfirmed(RedisError):
-    """Too few replicas confirmed a write in time: it may be lost when the server is."""
+    """Too few replicas confirmed a write in time, so it may be lost with the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The server that holds the site: one client for pages, one for what takes longer."""
+    """The server that holds the site: one client for pages, one for slow commands."""
 
     place: Place
     replicas: int
@@ -93,7 +93,7 @@ class Node:
     slow: redis.Redis
 
     def close(self) -> None:
-        """Let go of the connections that nobody uses."""
+        """Close the idle connections."""
         for client in (self.quick, self.slow):
             client.connection_pool.disconnect(inuse_connections=False)
 
@@ -103,8 +103,8 @@ class RedisLink:
     Finds the server of ``address`` that holds ``key``, and talks to it; threads and forked processes may share it.
 
     Args:
-        check: Called with what reads from a server that was just found; returns warnings, and raises Unfit where the
-            server may not be used.
+        check: Called with a function that reads from a server that was just found; returns warnings, and raises Unfit if
+            it is unsuitable.
     """
 
     def __init__(self, address: Address, key: str, check: Callable[[Callable[..., list[Any]]], list[str]]) -> None:
@@ -113,23 +113,23 @@ class RedisLink:
         self._check = check
         self._process = os.getpid()
         self._node: Node | None = None
-        #: Who is asked for the server: first who knew it last.
+        #: Whom to ask for the server; the one that knew it last comes first.
         self._ask: tuple[Place, ...] = address.places
-        #: The master that a Sentinel named last, and how many replicas must confirm a write.
+        #: The master that a Sentinel named last, and the number of replicas that must confirm a write.
         self._named: tuple[Place, int] | None = None
 
     # -- talking
 
     def read(self, *command: Value, slow: bool = False) -> Any:
-        """Run a command that changes nothing, and return its answer as it came."""
+        """Run a read-only command, and return its raw answer."""
         return self.read_all([command], slow=slow)[0]
 
     def read_all(self, commands: Sequence[Command], *, slow: bool = False) -> list[Any]:
-        """Run commands that change nothing, in one go, and return their answers."""
+        """Run read-only commands in one round trip, and return their answers."""
         return self._with_node(lambda node: _run(_client_of(node, slow), commands), repeat=True)
 
     def write(self, *command: Value) -> Any:
-        """Run a command that changes something which may be lost with the server."""
+        """Run a command whose effect may be lost with the server."""
         return self._with_node(lambda node: _run(node.quick, [command]), repeat=False)[0]
 
     def script(
@@ -146,9 +146,9 @@ class RedisLink:
         Run a script, and return its answer.
 
         Args:
-            slow: Whether nobody waits for it.
+            slow: Whether no page waits for it.
             repeat: Whether it may run twice.
-            confirm: Whether it counts only once the replicas have it.
+            confirm: Whether replicas have to confirm it.
         """
 
         def work(node: Node) -> Any:
@@ -170,7 +170,7 @@ class RedisLink:
 
     def look(self) -> None:
         """
-        Find the server and look at it, now rather than with the first call; keep no connection.
+        Find the server and check it now rather than at the first call; keep no connection.
 
         Raises:
             Unfit: it cannot or must not hold records.
@@ -180,10 +180,10 @@ class RedisLink:
 
     def look_again(self) -> list[str]:
         """
-        Look at the server anew, and return what is worth a warning; settings may change while it runs.
+        Check the server again, since its settings may have changed, and return warnings.
 
         Raises:
-            Unfit: it must not hold records any more; the next call looks again, and fails as long as that is so.
+            Unfit: it must not hold records any more; every call fails until that is mended.
         """
 
         def check(node: Node) -> list[str]:
@@ -196,7 +196,7 @@ class RedisLink:
         return self._with_node(check, repeat=True)
 
     def close(self) -> None:
-        """Let go of the server; the next call looks for it again."""
+        """Disconnect; the next call looks for the server again."""
         node, self._node = self._node, None
         if node is not None and self._process == os.getpid():
             node.close()
@@ -205,7 +205,7 @@ class RedisLink:
 
     def _with_node(self, work: Callable[[Node], T], *, repeat: bool) -> T:
         if self._process != os.getpid():
-            # The connections are the parent's, and so are the locks of redis-py: neither is touched here.
+            # Connections and locks of redis-py belong to the parent process: neither is touched here.
             if self._node is not None:
                 _abandoned.append(self._node)
             self._process, self._node = os.getpid(), None
@@ -239,7 +239,7 @@ class RedisLink:
     # -- finding
 
     def _found(self) -> Node:
-        """Find the server and look at it."""
+        """Find the server and check it."""
         if self.address.kind is Topology.SENTINEL:
             place, replicas = self._sentinels_say()
         elif self.address.kind is Topology.CLUSTER:
@@ -260,7 +260,7 @@ class RedisLink:
         return node
 
     def _sentinels_say(self) -> tuple[Place, int]:
-        """Return the master; while no Sentinel answers, the one that was named last, whose role is looked at anyway."""
+        """Return the master, or while no Sentinel answers, the last one named: its role is checked anyway."""
         try:
             self._named = self._asked(self._master)
         except _Absent:
@@ -269,7 +269,7 @@ class RedisLink:
         return self._named
 
     def _asked(self, question: Callable[[redis.Redis, Place], tuple[Place, int]]) -> tuple[Place, int]:
-        """Put the question to one after the other until one answers."""
+        """Ask one after the other until one answers."""
         limit = self.address.timeout
         until = time.monotonic() + limit
         why = "nobody was asked"
@@ -319,7 +319,7 @@ class RedisLink:
             if marks & {"noaddr", "handshake"}:
                 continue
             known.append(node)
-            # A master without slots that failed is one whose replica took over: it comes back as a replica.
+            # A failed master without slots was replaced by its replica, and comes back as a replica.
             spare = spare or "slave" in marks or (bool(marks & {"fail", "fail?"}) and not slots)
             for run in slots:
                 first, _, last = run.partition("-")
@@ -331,7 +331,7 @@ class RedisLink:
         return owner, int(spare)
 
     def _client(self, place: Place, timeout: float, *, sentinel: bool = False) -> redis.Redis:
-        """Return a client that tries once; nothing is sent yet."""
+        """Return a client that does not retry; nothing is sent yet."""
         address = self.address
         tls: dict[str, Any] = {}
         if address.tls:
@@ -349,7 +349,7 @@ class RedisLink:
             protocol=2,
             **tls,
         )
-        # Answers stay as they came: what redis-py makes of them differs from version to version.
+        # Answers stay raw: redis-py parses them differently from version to version.
         client.response_callbacks.clear()
         return client
 
@@ -362,26 +362,26 @@ _MOVING: dict[str, type[ResponseError]] = {
     "TRYAGAIN": TryAgainError,
 }
 
-#: Servers that a parent process was connected to, kept so that nothing closes the parent's connections.
+#: Servers that the parent process was connected to, kept so that its connections are not closed here.
 _abandoned: list[Node] = []
 
 
 def _client_of(node: Node, slow: bool) -> redis.Redis:
-    """Return the client for pages, or the patient one, once it is known that there is something to be patient for."""
+    """Return the client for pages, or the one for slow commands."""
     if slow:
         _run(node.quick, [("PING",)])
     return node.slow if slow else node.quick
 
 
 def _run(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
-    """Run commands on one connection in one go; raise what went wrong first."""
+    """Run commands on one connection in one round trip; raise the first error."""
     pipeline = client.pipeline(transaction=False)
     for command in commands:
         pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
     answers: list[Any] = pipeline.execute(raise_on_error=False)
     for answer in answers:
         if isinstance(answer, Exception):
-            # Before 5.1 redis-py knew the errors of a Cluster in its own client for that only.
+            # Before 5.1, only the Cluster client of redis-py knew the errors of a Cluster.
             word, _, rest = str(answer).partition(" ")
             raise _MOVING[word](rest) if word in _MOVING else answer
     return answers
@@ -396,22 +396,22 @@ def _first(place: Place, places: Sequence[Place]) -> tuple[Place, ...]:
 
 
 def _is_broken(error: RedisError) -> bool:
-    """Return whether the connection broke or could not be made, at once; a time limit that is over is none of it."""
+    """Return whether the connection broke or could not be made; a timeout is neither."""
     return isinstance(error, NoConnection) and not isinstance(error, AuthenticationError)
 
 
 def _may_be_elsewhere(error: RedisError) -> bool:
-    """Return whether the server should be looked for anew: all but a plain refusal of what was asked."""
+    """Return whether to look for the server again: after every error but a refusal of the command itself."""
     moving = (AskError, ClusterDownError, MasterDownError, ReadOnlyError, TryAgainError)
-    # An error inside a script comes in the script's own words.
+    # An error inside a script is wrapped in a message about the script.
     return not isinstance(error, ResponseError) or isinstance(error, moving) or "READONLY" in str(error)
 
 
 def reason(error: Exception, address: Address) -> str:
-    """Return what people may read of an error: no argument of a command, and no password."""
+    """Return an error message without arguments of commands and without passwords."""
     if isinstance(error, AuthenticationError | NoPermissionError):
         return "the server refuses the user or the password, or does not allow them what is needed"
-    # A server that does not know a command repeats what it was given: a receipt, or a password.
+    # A server that does not know a command repeats its arguments: a receipt, or a password.
     text = str(error).partition(", with args")[0].splitlines()[0] if str(error) else type(error).__name__
     for secret in address.secrets:
         text = text.replace(secret, "…")

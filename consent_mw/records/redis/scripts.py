@@ -1,8 +1,8 @@
 """
-The Lua scripts. A script runs alone, and nothing that it did is undone if it fails.
+The Lua scripts. A script runs atomically, but what it has done is not rolled back if it fails.
 
 So each script checks everything before it changes anything. :mod:`consent_mw.records.redis` lists the keys. Every key
-that a script touches is passed to it, so that a Cluster that is moving the site refuses the script as a whole.
+that a script touches is passed to it, so that a Cluster that is moving the site's slot refuses the whole script.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class Script:
 
 
 def _script(text: str) -> Script:
-    # What the server calls a script, not a protection of anything.
+    # Redis identifies scripts by SHA-1; nothing is protected by it.
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 # KEYS index, waiting, schema. ARGV key (with its last NUL), document.
-# The key is written again where the entry is there already: so that its confirmation by a replica is waited for, too.
+# If the entry is there already, a key is rewritten unchanged, so that WAIT covers the earlier write as well.
 APPEND = _script(r"""
 local key = ARGV[1]
 if #redis.call('ZRANGEBYLEX', KEYS[1], '[' .. key, '(' .. key .. '\255', 'LIMIT', 0, 1) > 0 then
@@ -39,7 +39,7 @@ redis.call('ZADD', KEYS[2], 0, key .. ARGV[2])
 return 1
 """)
 
-# KEYS schema, for the node to ask. Nothing is changed.
+# KEYS schema, which selects the node. Nothing is changed.
 CLOCK = _script("return redis.call('TIME')")
 
 # KEYS notices, schema. ARGV digest, document.
@@ -52,8 +52,8 @@ return 1
 """)
 
 # KEYS head, index, waiting, sealed:N, seals, leaves, kept.
-# ARGV number, day, seal, leaves, then of each entry its key and what waits.
-# Entries go in batches: a command for each would keep the server from everything else several times as long.
+# ARGV number, day, seal, leaves, then key and document of each entry.
+# Entries go in batches: a command for each would block the server several times as long.
 ADD_SEAL = _script(r"""
 local number = ARGV[1]
 if tonumber(redis.call('GET', KEYS[1]) or '0') + 1 ~= tonumber(number) then return 0 end
@@ -88,9 +88,9 @@ end
 return 1
 """)
 
-# KEYS index, waiting, erased, then sealed:N of each entry that is sealed.
-# ARGV receipt (with its NUL), number of entries, then of each entry: its key and where it stands, which of KEYS has it
-# (0: it waits), its place there, and the key and document of its tombstone.
+# KEYS index, waiting, erased, then sealed:N for each entry that is sealed.
+# ARGV receipt (with its NUL), number of entries, then for each entry: its key, its seal and place, which of KEYS
+# contains it (0: it waits), its place there, and the key and document of its tombstone.
 ERASE = _script(r"""
 local receipt, number = ARGV[1], tonumber(ARGV[2])
 if redis.call('ZLEXCOUNT', KEYS[1], '[' .. receipt, '(' .. receipt .. '\255') ~= number then return -1 end
@@ -133,7 +133,7 @@ redis.call('SET', KEYS[5], '1')
 return #found / 2
 """)
 
-# KEYS counts. ARGV name and number, in turn. Beyond 2^53 a score is not exact any more.
+# KEYS counts. ARGV name and number, alternating. Scores are floats, which are exact up to 2^53.
 ADD_COUNTS = _script(r"""
 for at = 1, #ARGV, 2 do
   if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[at]) or '0') + tonumber(ARGV[at + 1]) > 9007199254740992 then
@@ -147,8 +147,9 @@ return 1
 """)
 
 # KEYS counts, tables, then figures:TABLE of each table.
-# ARGV number of figures, then of each: which of KEYS, table, first day, last day, document; then name and number of
-# what is spent, in turn. The runs of a table do not overlap: only the last that begins before the end of another can.
+# ARGV number of figures, then for each: which of KEYS, table, first day, last day, document; then name and number of
+# the counts that they use up, alternating. Figures of a table must not overlap: it is enough to check the last ones
+# that begin before the end of the new ones.
 PUBLISH = _script(r"""
 local spent = 2 + 5 * tonumber(ARGV[1])
 for at = 2, spent - 1, 5 do

@@ -1,22 +1,21 @@
 """
-Access to the consent rates: nobody has it until the owner configures it.
+Access to the consent rates. Nobody has access until the owner configures it.
 
 Any one of the methods in :class:`~consent_mw.core.model.StatsAccess` is enough. They are tried in this order; the
-numbers are repeated in the code. Anything malformed counts as a no.
+numbers are repeated in the code. Malformed credentials are no credentials.
 
-(1) The bearer token, for JSON, CSV and metrics only. Kept as a SHA-256, since
-    a token of 256 random bits needs no slow hash.
-(2) The session that a login with the password began: a signed cookie that
-    holds a time and nothing else, for eight hours. The password's hash is a
-    part of the key, so that a new password ends every session. Logging out
-    ends the session in the store, so that a copy of the cookie opens nothing
-    in any process.
+(1) The bearer token, for JSON, CSV and metrics only. It is stored as a SHA-256
+    hash: a token of 256 random bits needs no slow hash.
+(2) The session of a login with the password: a signed cookie that contains
+    only a time and is valid for eight hours. The password's hash is part of
+    the signing key, so a new password ends every session. Logging out ends the
+    session in the store, so a copy of the cookie is useless in every process.
 (3) The host site's own check, which gets the WSGI environ. Only ``True``
-    lets anybody in: an exception does not, and neither does the coroutine of
-    a check that was written for another kind of server.
+    grants access: an exception does not, nor does the coroutine of a check
+    that was written for an asynchronous server.
 
-Password guesses are throttled for everybody together, per process, so that no IP address is stored. Somebody who keeps
-guessing can stop the owner from logging in; sessions, the token and the check still work.
+Password guesses are throttled per process and for all clients together, so that no IP address is stored. An
+attacker who keeps guessing can keep the owner from logging in; existing sessions, the token and the check still work.
 """
 
 from __future__ import annotations
@@ -43,14 +42,14 @@ from consent_mw.core.signing import signer
 
 logger = logging.getLogger("consent_mw.web")
 
-#: Seconds that a login lasts.
+#: Lifetime of a login, in seconds.
 SESSION_SECONDS = 8 * 3600
 
-#: Wrong passwords in a row without a delay, for owners who mistype.
+#: Wrong passwords in a row before the first delay, for owners who mistype.
 FREE_ATTEMPTS = 5
-#: Seconds without a guess after which earlier ones are forgotten.
+#: Seconds without a guess after which earlier guesses are forgotten.
 FORGET_SECONDS = 900
-#: The longest delay between two guesses: at most 1,440 a day, and an owner in a hurry can still get in.
+#: The longest delay between two guesses, in seconds: it allows 1,440 guesses a day, and an owner can still log in.
 LONGEST_WAIT = 60
 
 _SESSION = b"owner"
@@ -73,37 +72,37 @@ class Throttle:
         self._open = 0.0
 
     def wait(self) -> int:
-        """Use up an attempt and return 0; or use none and return the seconds until the next one is allowed."""
+        """Take an attempt and return 0, or return the seconds until the next attempt is allowed."""
         with self._lock:
             now = self._clock()
             if now < self._open:
                 return max(1, math.ceil(self._open - now))
             if now - self._last > FORGET_SECONDS:
                 self._tried = 0
-            # Counted before the password is looked at, so that many guesses at once are not cheaper.
+            # Counted before the password is checked, so that parallel guesses are not cheaper.
             self._tried += 1
             self._last = now
-            # Bound the exponent, too: 2 to the power of a million guesses is a large number.
+            # The exponent is bounded, too: a million guesses would make a huge number.
             over = min(self._tried - FREE_ATTEMPTS, 10)
             self._open = now + min(2**over, LONGEST_WAIT) if over >= 0 else now
             return 0
 
     def succeeded(self) -> None:
-        """Forget the attempts after the right password."""
+        """Forget all attempts, after a correct password."""
         with self._lock:
             self._tried = 0
             self._open = 0.0
 
 
 class Documents(Protocol):
-    """The part of :class:`consent_mw.records.Ledger` that keeps documents by their hash."""
+    """The part of :class:`consent_mw.records.Ledger` that stores documents by their hash."""
 
     def keep_notice(self, digest: str, document: bytes) -> None:
-        """Keep a document durably under its hash."""
+        """Store a document durably under its hash."""
         ...
 
     def notice(self, digest: str) -> bytes | None:
-        """Return the document that a hash addresses, or None."""
+        """Return the document with this hash, or None."""
         ...
 
 
@@ -112,7 +111,7 @@ class EndedSessions:
     The sessions that owners logged out of.
 
     The end of a session is a document in the store, kept under its hash like any other: every process finds it there,
-    and no store needs a table for it. The document holds the hash of the cookie, which opens nothing.
+    and no store needs a table for it. The document contains the hash of the cookie, which grants no access.
     """
 
     def __init__(self, documents: Callable[[], Documents] | None) -> None:
@@ -153,7 +152,7 @@ class Gate:
         keys: Returns the signing keys, oldest first.
         now: Seconds since 1970, for the age of sessions.
         throttle: Delays guesses.
-        documents: Returns the store that keeps ended sessions for all processes; None keeps them in this one.
+        documents: Returns the store that keeps ended sessions for all processes; None keeps them in this process.
     """
 
     def __init__(
@@ -171,7 +170,7 @@ class Gate:
 
     def admits(self, site: Site, environ: Mapping[str, object], *, session: str, token: str | None) -> bool:
         """
-        Return whether this request may see the figures; nothing that it holds raises an error.
+        Return whether this request may see the figures; no request makes it raise anything else than below.
 
         Args:
             environ: The WSGI environ, for the host site's own check.
@@ -192,7 +191,7 @@ class Gate:
         if not site.stats.password:
             return None
         try:
-            # This takes as long for a wrong password as for the right one.
+            # A wrong password takes as long as the right one.
             right = check_password_hash(site.stats.password, password)
         except (ValueError, TypeError):
             logger.error("the setting stats.password is no hash: write what `consent-mw stats passwd` prints")
@@ -204,7 +203,7 @@ class Gate:
 
     def log_out(self, site: Site, session: str) -> None:
         """
-        End a session for good; whatever is no session of ours is left alone.
+        End a session for good; anything that is not one of our sessions is ignored.
 
         Raises:
             RecordsError: if other processes cannot be told.
@@ -257,7 +256,7 @@ class Gate:
 
 
 class _Signer(TimestampSigner):
-    """A timestamp signer with a clock of ours."""
+    """A timestamp signer whose clock can be set."""
 
     now: Callable[[], float] = staticmethod(time.time)
 

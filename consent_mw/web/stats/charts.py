@@ -1,18 +1,18 @@
 """
 The charts of the owner's pages: pure functions from figures to SVG in HTML.
 
-A chart fills the width that it gets, on a phone or on paper, without scaling
-its words: places are percentages of the plot, sizes of words and lines are not.
+A chart fills the available width, on a phone or on paper, without scaling its
+text: positions are percentages of the plot, text sizes and line widths are not.
 So there is no ``viewBox``, except around curves, which are stretched. The plot
-is the content box of the ``svg`` element; ticks stand in its padding.
+is the content box of the ``svg`` element; tick labels are in its padding.
 
 Colours, dashes and patterns are CSS classes and the fills of
 ``stats_patterns.html``, so that dark screens, forced colours and paper get
-their own. Whatever a picture says stands in a table beside it too. In a
-language that is written from right to left, time and bars run from the right.
+their own. A table beside each chart repeats everything that it shows. In a
+right-to-left language, time and bars start at the right.
 
-Nothing here raises for any numbers: what is not finite is left out, and what
-is out of bounds is drawn at the edge.
+Nothing here raises, whatever the numbers: values that are not finite are left
+out, and values out of bounds are drawn at the edge.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from itertools import pairwise
 
 from consent_mw.notice.escaping import escape
 
-#: Runs of this share of the chart's width get a dot, and a line for the days they stand for if there are several.
+#: Runs that take this share of the chart's width get a dot, and a line across their days if there are several.
 _WIDE = 0.04
-#: Flags of revisions closer than this share of the width are put above each other.
+#: Flags of revisions that are closer than this share of the width are stacked.
 _FLAG = 0.075
 _FLAG_TIERS = 3
-#: What an axis of counts goes up to at the most: more than anybody counts, and far from where floats end.
+#: The upper limit of a count axis: more than any site counts, and far below the largest float.
 _MOST = 1e15
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A share of something with what it may be in truth, each from 0 to 1."""
+    """A share with its confidence interval; each number is from 0 to 1."""
 
     share: float
     low: float
@@ -49,7 +49,7 @@ class Tick:
     A label of the time axis.
 
     Args:
-        place: The day where it stands.
+        place: The day that it marks.
         level: 0 is shown on every screen, 1 and 2 on wider ones only.
     """
 
@@ -61,17 +61,17 @@ class Tick:
 @dataclass(frozen=True, slots=True)
 class Frame:
     """
-    What the charts over time share.
+    What the charts over time have in common.
 
     Args:
         id: Of the element; unique in the page.
         title: What is shown.
-        description: What there is to see, in a sentence.
+        description: The chart in one sentence, for people who do not see it.
         first: The first day of the chart.
-        last: The last one.
+        last: The last day.
         ticks: The labels of the time axis.
         rtl: Whether time runs from right to left.
-        waiting: The first of the days at the end that have no figures yet.
+        waiting: The first day without figures, if the last days have none yet.
     """
 
     id: str
@@ -84,7 +84,7 @@ class Frame:
     waiting: int | None = None
 
     def x(self, day: float) -> float:
-        """Return the place of the start of a day, from 0 at the left to 1."""
+        """Return the position of the start of a day, from 0 at the left to 1 at the right."""
         place = _bounded((day - self.first) / max(1, self.last + 1 - self.first))
         return 1 - place if self.rtl else place
 
@@ -95,7 +95,7 @@ class Run:
     Whole days with one figure: ``rate`` for the line, ``parts`` for the bars.
 
     Args:
-        note: All of it in words, for a pointer that rests on it.
+        note: The figures in words, shown while the pointer is over the run.
         parts: Counts in the order of the chart's series.
     """
 
@@ -108,7 +108,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Something that happened on a day, with the number under which the page explains it."""
+    """An event on a day, with its number in the legend."""
 
     day: int
     number: int
@@ -117,31 +117,31 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The axis of values, from ``bottom`` to ``top`` in steps."""
+    """The value axis, from ``bottom`` to ``top`` in steps."""
 
     bottom: float
     top: float
     step: float
 
     def y(self, value: float) -> float:
-        """Return the place of the value, from 0 at the top to 1."""
+        """Return the position of a value, from 0 at the top to 1 at the bottom."""
         return 1 - _bounded((value - self.bottom) / (self.top - self.bottom))
 
     @property
     def ticks(self) -> list[float]:
-        """The values that get a line."""
+        """The values that have a grid line."""
         count = round((self.top - self.bottom) / self.step)
         return [self.bottom + self.step * number for number in range(count + 1)]
 
 
 def rate_scale(values: Iterable[float]) -> Scale:
-    """Return an axis from 0 to 1, or a part of it that holds all values where they are close together."""
+    """Return an axis from 0 to 1, or a narrower one around the values if they are close together."""
     known = [_bounded(value) for value in values if math.isfinite(value)]
     if not known:
         return Scale(0, 1, 0.25)
     for step in (0.05, 0.1, 0.2):
         bottom = math.floor(min(known) / step + 1e-9) * step
-        # A little air above keeps the line away from the edge.
+        # A margin keeps the line away from the edge.
         top = max(math.ceil((max(known) + step / 4) / step - 1e-9) * step, bottom + 4 * step)
         if top > 1:
             bottom, top = min(bottom, 1 - 4 * step), 1.0
@@ -151,7 +151,7 @@ def rate_scale(values: Iterable[float]) -> Scale:
 
 
 def count_scale(values: Iterable[float]) -> Scale:
-    """Return an axis from nothing to a round number that is no smaller than any value."""
+    """Return an axis from 0 to a round number that is at least the largest value."""
     highest = max((min(value, _MOST) for value in values if math.isfinite(value)), default=0)
     if highest <= 0:
         return Scale(0, 1, 1)
@@ -171,12 +171,12 @@ def time_line(
     beside: Sequence[Run] = (),
 ) -> str:
     """
-    Return the line of a rate over time, with the band that it may lie in and the flags.
+    Return a rate over time as a line, with its confidence band and the flags.
 
     Args:
-        runs: In order of time; those without a rate are gaps.
+        runs: In chronological order; a run without a rate is a gap.
         labels: Of the scale's ticks.
-        beside: Another rate to compare with, drawn thin and without a band.
+        beside: Another rate to compare with, drawn as a thin line without a band.
     """
     known = [run for run in runs if run.rate is not None and _finite(run.rate)]
     tiers = _tiers(frame, flags)
@@ -207,11 +207,11 @@ def time_line(
 
 def stacks(frame: Frame, runs: Sequence[Run], series: Sequence[str], labels: Sequence[str], scale: Scale) -> str:
     """
-    Return bars over time, each as wide as its days, its parts on top of each other.
+    Return stacked bars over time, each as wide as its days.
 
     Args:
-        runs: With as many parts as there are series; their height is the part by day, so that the area is the count.
-        series: Names of the parts, the lowest first; each is a class and a pattern.
+        runs: With one part for each series. The height is the count per day, so that the area is the count.
+        series: Names of the parts, the lowest first; each name is a CSS class and a pattern.
         labels: Of the scale's ticks.
     """
     body = [*_waiting(frame), *_value_axis(frame, scale, labels), *_time_axis(frame)]
@@ -232,10 +232,10 @@ def stacks(frame: Frame, runs: Sequence[Run], series: Sequence[str], labels: Seq
 
 def bar(id: str, title: str, interval: Interval, *, overall: float | None = None, rtl: bool = False) -> str:
     """
-    Return one bar of a rate with its interval as whiskers.
+    Return a rate as a bar, with its interval as whiskers.
 
     Args:
-        overall: The rate of everybody, drawn as a line to compare with.
+        overall: The rate of all visitors, drawn as a line to compare with.
     """
 
     def x(value: float) -> float:
@@ -245,7 +245,7 @@ def bar(id: str, title: str, interval: Interval, *, overall: float | None = None
     body = [_rect("track", 0, 0.28, 1, 0.44), _rect("fill", min(x(0), x(share)), 0.28, share, 0.44)]
     if overall is not None and math.isfinite(overall):
         body.append(_rule("overall", x(overall), x(overall), 0, 1))
-    # The part of the interval that lies in the bar is cut out of it, the rest is drawn.
+    # The interval inside the bar is cut out of it; the rest is drawn beside it.
     middle = min(max(share, low), high) if low <= high else share
     body += [_rule("inner", x(low), x(middle), 0.5, 0.5), _rule("inner", x(low), x(low), 0.28, 0.72)]
     body += [_rule("outer", x(middle), x(high), 0.5, 0.5), _rule("outer", x(high), x(high), 0.2, 0.8)]
@@ -253,7 +253,7 @@ def bar(id: str, title: str, interval: Interval, *, overall: float | None = None
 
 
 def shares(id: str, title: str, parts: Sequence[tuple[str, float]], *, rtl: bool = False) -> str:
-    """Return one bar that is shared out among named parts, in their order; nothing where there is nothing to share."""
+    """Return one bar that is divided among named parts, in their order; an empty one if all parts are zero."""
     sizes = [(name, max(0.0, size)) for name, size in parts if math.isfinite(size)]
     total = sum(size for _, size in sizes)
     body, done = [], 0.0
@@ -276,7 +276,7 @@ def _waiting(frame: Frame) -> list[str]:
 
 
 def _value_axis(frame: Frame, scale: Scale, labels: Sequence[str]) -> list[str]:
-    # The labels end where the plot begins, on the side where reading starts: "end" turns round with the direction.
+    # The labels end where the plot begins, on the side where reading starts: "end" follows the writing direction.
     side = 'x="100%" dx="8"' if frame.rtl else 'x="0" dx="-8"'
     found = []
     for number, (value, label) in enumerate(zip(scale.ticks, labels, strict=True)):
@@ -302,7 +302,7 @@ def _time_axis(frame: Frame) -> list[str]:
 
 
 def _pieces(runs: Sequence[Run]) -> list[list[Run]]:
-    """Return the runs in pieces, each without a gap of a day or more."""
+    """Return the runs, split at every gap of a day or more."""
     pieces: list[list[Run]] = [[run] for run in runs[:1]]
     for before, run in pairwise(runs):
         if run.first > before.last + 1:
@@ -312,7 +312,7 @@ def _pieces(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _path(frame: Frame, scale: Scale, piece: Sequence[Run], which: str) -> list[tuple[float, float]]:
-    """Return the points of one edge: flat to the ends of the piece, through the middle of every run."""
+    """Return the points of one edge: through the middle of every run, and level from there to both ends."""
     values = [(run, getattr(run.rate, which)) for run in piece]
     points = [(frame.x((run.first + run.last + 1) / 2), scale.y(value)) for run, value in values]
     start = (frame.x(piece[0].first), points[0][1])
@@ -347,7 +347,7 @@ def _extent(frame: Frame, scale: Scale, run: Run, *, alone: bool) -> str:
 
 
 def _tiers(frame: Frame, flags: Sequence[Flag]) -> list[int]:
-    """Return for each flag how high it stands, so that neighbours do not cover each other."""
+    """Return the tier of each flag, so that neighbours do not overlap."""
     ends = [-1.0] * _FLAG_TIERS
     found = []
     for flag in flags:
@@ -368,7 +368,7 @@ def _flag(frame: Frame, flag: Flag, tier: int) -> str:
 
 
 def _readout(frame: Frame, run: Run, y: float | None) -> str:
-    """Return what shows the figures of a run while the pointer rests on it: no script is needed for that."""
+    """Return the element that shows a run's figures while the pointer is over it, without a script."""
     left, width = min(frame.x(run.first), frame.x(run.last + 1)), _width(frame, run)
     middle = left + width / 2
     dot = "" if y is None else f'<circle class="dot" cx="{_part(middle)}" cy="{_part(y)}" r="4.5"/>'
@@ -407,7 +407,7 @@ def _width(frame: Frame, run: Run) -> float:
 
 
 def _part(value: float) -> str:
-    """Return a place or size as a percentage of the plot."""
+    """Return a position or size as a percentage of the plot."""
     return f"{_bounded(value) * 100:.2f}".rstrip("0").rstrip(".") + "%"
 
 

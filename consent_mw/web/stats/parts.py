@@ -1,4 +1,4 @@
-"""What the template of the owner's page gets, and how the rows and columns of a table are chosen and named."""
+"""The values that the template of the figures page gets, and the choice and names of table rows and columns."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from consent_mw.notice.wording import language_name
 from consent_mw.stats import Row
 from consent_mw.web.stats.words import PageWords
 
-#: Rows of a table that are shown before somebody asks for all of them.
+#: Rows of a table that are shown until the owner asks for all of them.
 ROWS = 8
-#: The order in which tables are shown; a table with a single row says nothing, in the last two.
+#: The order of the tables; the optional ones are left out if they have a single row, which says nothing.
 TABLES = (BROWSER, OS, ISP, LANGUAGE, SIGNAL, VARIANT)
 OPTIONAL = frozenset({SIGNAL, VARIANT})
 
-#: Ways in which all visits can be shared out among columns, the finest first.
+#: The ways to divide all visits among columns, the finest first.
 PARTITIONS = (
     ("accept", "partial", "reject", "unanswered"),
     ("granted", "reject", "unanswered"),
@@ -35,7 +35,7 @@ PARTITIONS = (
     ("answered", "unanswered"),
     ("asked",),
 )
-#: From the bottom of a bar to its top: what was granted stands on the ground.
+#: The parts of a bar from bottom to top: grants are at the bottom.
 SERIES = ("accept", "granted", "partial", "answered", "reject", "unanswered", "ungranted", "asked")
 
 NAMES = {
@@ -58,7 +58,7 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A table of texts: the first cell of each row names it."""
+    """A table of texts; the first cell of each row is its header."""
 
     caption: str
     heads: tuple[str, ...]
@@ -67,7 +67,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key figure: empty ``figure`` where nothing was published."""
+    """A key figure; ``figure`` is empty if nothing was published."""
 
     title: str
     figure: str
@@ -78,7 +78,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class CardRow:
-    """One row of a card: its name, whether it is a remainder, its bar and its rate."""
+    """One row of a card: its name, whether it sums up the remaining rows, its bar and its rate."""
 
     name: str
     rest: bool
@@ -88,7 +88,7 @@ class CardRow:
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """An entry of a legend: a class of the pictures, its name, and how much of it there is."""
+    """An entry of a legend: a CSS class of the charts, its label, and its value."""
 
     name: str
     label: str
@@ -101,9 +101,9 @@ class Card:
     Rates side by side.
 
     Args:
-        note: What the rates are, or why there are none; empty where the heading above says it.
-        total: How many rows there are, where not all of them are shown.
-        focused: Whether somebody asked for all rows.
+        note: What the rates are, or why there are none; empty if the heading says so.
+        total: The number of rows, if not all of them are shown.
+        focused: Whether the owner asked for all rows.
     """
 
     id: str
@@ -118,7 +118,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture over time with what belongs to it; empty ``picture`` where there is nothing to draw."""
+    """A chart over time with its legend and table; ``picture`` is empty if there is nothing to draw."""
 
     title: str
     picture: Markup
@@ -129,12 +129,12 @@ class Chart:
 
 
 def finest(totals: Container[str]) -> tuple[str, ...]:
-    """Return the finest way to share out all visits that the totals tell."""
+    """Return the finest way to divide all visits for which the totals are known."""
     return next((each for each in PARTITIONS if all(column in totals for column in each)), ())
 
 
 def told_columns(parts: Iterable[str], known: Container[str]) -> list[str]:
-    """Return the columns of a table: the wholes, and the ways in which visits ended."""
+    """Return the columns of a table: the totals, and the outcomes of visits."""
     shown = {"asked", "answered", *parts}
     order = dict.fromkeys(("asked", "answered", *SERIES))
     return [name for name in order if name in shown and name in known]
@@ -145,16 +145,16 @@ def is_rest(row: Row) -> bool:
 
 
 def first_rows(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Return the first rows, and the remainders after them."""
+    """Return the first rows, followed by those that sum up the rest."""
     named = [row for row in rows if not is_rest(row)]
     rests = [row for row in rows if is_rest(row)]
     room = max(1, ROWS - len(rests))
-    # One row more takes no more space than the link that would lead to it.
+    # One more row takes no more space than a link to it would.
     return (*(named if len(named) <= room + 1 else named[:room]), *rests)
 
 
 def value_name(words: PageWords, table: str, value: str) -> str:
-    """Return what the row of a table is called."""
+    """Return the name of a table row."""
     if table != LANGUAGE or value in {OTHER, UNKNOWN}:
         for key in (f"v.{table}.{value}", f"v.{value}"):
             if words.has(key):

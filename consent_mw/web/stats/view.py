@@ -1,4 +1,4 @@
-"""What the owner's page shows of a report: texts and pictures, ready for the template; no figure is made here."""
+"""A report as the figures page shows it: texts and charts, ready for the template. No figure is calculated here."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from consent_mw.web.stats.parts import told_columns
 from consent_mw.web.stats.parts import value_name
 from consent_mw.web.stats.words import PageWords
 
-#: A chart shows the days before the first figures where they are at most this share of its period.
+#: A chart includes the days before the first figures if they are at most this share of its period.
 _LEADING_GAP = 0.25
 
 
@@ -81,13 +81,13 @@ class ReportView:
 
     @property
     def sentence(self) -> str:
-        """The period in a sentence."""
+        """The period, in one sentence."""
         labels = {found.id: self.purpose(found.id, inside=True) for found in self._report.period.purposes}
         return sentence(self._words, self._report, labels)
 
     @property
     def context(self) -> str:
-        """The days that were asked for, and those that figures are published of."""
+        """The requested days, and the days with published figures."""
         period, words = self._report.period, self._words
         days = words.days(period.first, period.last)
         if period.covered is None:
@@ -103,12 +103,12 @@ class ReportView:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing at all was published of these days."""
+        """Whether nothing was published for these days."""
         return self._report.period.covered is None and not self._report.period.totals
 
     @property
     def withheld(self) -> tuple[str, ...]:
-        """What is not shown, and why."""
+        """What is missing, and why."""
         period, words = self._report.period, self._words
         found = [words.say("kept.why", k=K, other=words.say("v.other"))]
         days = period.last - period.first + 1
@@ -126,7 +126,7 @@ class ReportView:
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
-        """The key figures, the honest denominators among them."""
+        """The key figures, with their denominators."""
         report, words, period = self._report, self._words, self._report.period
         turned = period.reached and Rate(
             period.reached.of - period.reached.count,
@@ -139,7 +139,7 @@ class ReportView:
         withdrawn, granted = period.totals.get("withdraw"), period.totals.get("granted")
         notes = (words.say("key.withdraw.plain"),)
         if withdrawn and granted and granted.count and withdrawn.days and granted.days:
-            # Both may cover other days: what is compared is what happens on one day.
+            # The two periods may differ in length, so the counts per day are compared.
             rate = 100 * (withdrawn.count / withdrawn.days) / (granted.count / granted.days)
             notes = (words.say("key.withdraw.text", rate=words.number(rate, 0 if rate >= 10 else 1)),)
         return (
@@ -180,7 +180,7 @@ class ReportView:
 
     @property
     def shown(self) -> str:
-        """How often the notice was shown, or an empty text."""
+        """How often the notice was shown, or an empty string."""
         totals, words = self._report.period.totals, self._words
         shown, asked = totals.get("shown"), totals.get("asked")
         if shown is None:
@@ -193,18 +193,18 @@ class ReportView:
 
     @cached_property
     def lines(self) -> tuple[tuple[str, str], ...]:
-        """What the time line can show: ids of purposes, empty for any grant, with their names."""
+        """The choices for the time line: purpose ids with their names; the empty id stands for any grant."""
         purposes = [(found.id, self.purpose(found.id)) for found in self._report.period.purposes if found.answers]
         return (("", self._words.say("line.any")), *purposes) if purposes else ()
 
     @property
     def line(self) -> str:
-        """Which of :attr:`lines` is shown."""
+        """The one of :attr:`lines` that is shown."""
         return self._line if self._line in dict(self.lines) else ""
 
     @cached_property
     def time_line(self) -> Chart:
-        """The rate over time, with the changes of the notice."""
+        """The rate over time, with a flag for each change of the notice."""
         words, report = self._words, self._report
         found = next((purpose.line for purpose in report.period.purposes if purpose.id == self.line), report.line)
         shown = [(point, point.answers) for point in found if point.answers is not None]
@@ -286,8 +286,8 @@ class ReportView:
 
     def _frame(self, id: str, shown: Sequence[Point], title: str, description: str) -> Frame:
         period = self._report.period
-        # Runs belong to the period in which they end, so the first one may begin before it. Where figures begin late in
-        # a long period, so does the chart: they would be squeezed into its end.
+        # A run belongs to the period in which it ends, so the first one may begin before it. If the figures begin late
+        # in a long period, the chart begins there too: otherwise they would be squeezed into its end.
         first = min((point.first for point in shown), default=period.first)
         if period.first < first <= period.first + (period.last + 1 - period.first) * _LEADING_GAP:
             first = period.first
@@ -298,7 +298,7 @@ class ReportView:
 
     @cached_property
     def bars(self) -> Chart:
-        """How visits ended, over time and altogether."""
+        """The outcomes of visits, over time and in total."""
         words, line = self._words, self._report.line
         split = [(point, finest(point.totals)) for point in line]
         used = [name for name in SERIES if any(name in columns for _, columns in split)]
@@ -342,7 +342,7 @@ class ReportView:
         )
 
     def _whole(self) -> list[tuple[str, str, int]]:
-        """Return how all visits of the period ended: column, share in words, count."""
+        """Return the outcomes of all visits of the period: column, share in words, count."""
         period = self._report.period
         days = period.covered.days if period.covered else 0
         complete = {name: total.count for name, total in period.totals.items() if total.days == days}
@@ -361,7 +361,7 @@ class ReportView:
 
     @cached_property
     def purposes(self) -> Card:
-        """The rate of every purpose."""
+        """The rate for each purpose."""
         words = self._words
         found = self._report.period.purposes
         entries = self._entries(
@@ -391,10 +391,10 @@ class ReportView:
 
     @cached_property
     def tables(self) -> tuple[Card, ...]:
-        """The rates of the dimensions."""
+        """The rates by dimension."""
         by_name = {table.name: table for table in self._report.tables}
         found = [by_name[name] for name in TABLES if name in by_name]
-        # What has no name says nothing, and neither does a single row of what need not vary.
+        # Rows without a name say nothing, and neither does a single row of an optional dimension.
         return tuple(
             self._card(table)
             for table in found
@@ -403,7 +403,7 @@ class ReportView:
 
     @property
     def tables_missing(self) -> str:
-        """Which dimensions have nothing to show yet, in a sentence, or an empty text."""
+        """The dimensions that have nothing to show yet, in one sentence, or an empty string."""
         shown = {card.id for card in self.tables} | OPTIONAL
         names = [self._words.say(f"t.{name}") for name in TABLES if name not in shown]
         return self._words.say("t.none", list=", ".join(names)) if names else ""
@@ -445,7 +445,7 @@ class ReportView:
         return Card(table.name, title, name, entries, data, note, total, focused)
 
     def _rates(self, table: Table) -> tuple[list[Rate | None], float | None, str]:
-        """Return what is drawn of each row, that of everybody, and a note where it is not the rate of answers."""
+        """Return each row's rate, the rate of all visitors, and a note if it is not the rate of answers."""
         words, period = self._words, self._report.period
         if any(row.answers for row in table.rows):
             return [row.answers for row in table.rows], period.answers.share if period.answers else None, ""
@@ -460,7 +460,7 @@ class ReportView:
         self, id: str, found: Sequence[tuple[str, Rate | None, bool]], overall: float | None
     ) -> tuple[CardRow, ...]:
         words = self._words
-        # One number of decimals for all, so that they read as a column.
+        # The same number of decimals for all, so that they align as a column.
         decimals = min((digits(rate) for _, rate, _ in found if rate), default=0)
         entries = []
         for number, (name, rate, rest) in enumerate(found):

@@ -1,4 +1,4 @@
-"""The language of the owner's pages: what a browser asks for, the direction of writing, and labels of a time axis."""
+"""The language of the owner's pages: negotiation with the browser, writing direction, and time axis labels."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class PageWords(Words):
 
     @staticmethod
     def preferred(header: str) -> str:
-        """Return the language of the pages that an Accept-Language header prefers; English if there is none."""
+        """Return the language that an Accept-Language header prefers; English if there is no match."""
         return parse_accept_header(header[:_HEADER_LIMIT], LanguageAccept).best_match(TEXTS) or "en"
 
     @property
     def dir(self) -> str:
-        """The direction of writing."""
+        """The writing direction: ``ltr`` or ``rtl``."""
         return direction(self.lang)
 
     @property
     def rtl(self) -> bool:
-        """Whether it is written from right to left."""
+        """Whether the language is written from right to left."""
         return self.dir == "rtl"
 
     def ticks(self, first: int, last: int) -> list[Tick]:
