@@ -103,8 +103,8 @@ class RedisLink:
     Finds the server of ``address`` that holds ``key``, and talks to it; threads and forked processes may share it.
 
     Args:
-        check: Called with a function that reads from a server that was just found; returns warnings, and raises Unfit if
-            it is unsuitable.
+        check: Called with a function that reads from a server that was just found; returns warnings, and raises Unfit
+            if it is unsuitable.
     """
 
     def __init__(self, address: Address, key: str, check: Callable[[Callable[..., list[Any]]], list[str]]) -> None:
