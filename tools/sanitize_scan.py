@@ -92,6 +92,8 @@ def scan_on(seconds: float, seed: int) -> tuple[int, int]:
         for size in (len(page), *(chance.randrange(len(page) + 1) for _ in range(3))):
             cut = exactly(page[:size])
             scanning.check(cut, scanning.tags_in(cut))
+            text = bytes(cut[-5:])
+            assert not text or scan.occurs(cut, (b"<!--#", text)), text  # noqa: S101 -- it stands at the very end
         scanned += 1
         if scanned % 8 == 0:
             page += grammar.page(chance.randbytes(20))

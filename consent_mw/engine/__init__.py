@@ -124,6 +124,7 @@ class Engine:
             self._upkeep.add(task)
         if site.grows:
             self._upkeep.add(Task("learning", self._growing.share, 1, 1, first=1))
+            self._upkeep.add(Task("patterns", prepared.prepare_places, _DAY, 2 * _DAY))
         self._shadow = Shadow(site, keys, self.today) if site.mode == "report" else None
         if self._shadow is not None:
             self._upkeep.add(Task("watching", self._shadow.flush, 5, 10, first=2, last=self._shadow.flush))

@@ -66,7 +66,9 @@ class Prepared:
     def __init__(self, site: Site, known: Mapping[str, Service], assets: Assets) -> None:
         self.assets = assets
         matcher = Matcher([*known.values(), *site.services])
-        _ = matcher.syntax  # compiled now, not by the first visitor
+        # Compiled now, not by the first visitor; what the site may learn later is compiled beside the requests.
+        _ = matcher.syntax_with(Places(site.optional).marks)
+        self.prepare_places = matcher.prepare_places
         self.policing = Policing(site, matcher)
         catalogued = catalogue.digest() if known is catalogue.load() else sorted(known.items())
         setting = (site.unknown, site.allow_hosts, site.release, site.csp)

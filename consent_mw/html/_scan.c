@@ -33,8 +33,8 @@
  *
  * Every reading function takes `at`, where to begin, and `end`, one past the last byte. It returns where the construct
  * ends, or NULL if the construct is not complete before `end` or may matter. A byte is read only after its address was
- * compared with `end` in the same function; the two places that look backwards (pass_comment, pass_drawing) read bytes
- * that the same call has passed. The buffer is held through the buffer protocol while it is read, so that it can neither
+ * compared with `end` in the same function; the three places that look backwards (pass_comment, pass_drawing, occurs) read
+ * bytes that the same call has passed. The buffer is held through the buffer protocol while it is read, so that it can neither
  * be freed nor resized. Nothing outlives a call but the tables, which never change. There is no recursion and no
  * allocation that depends on the page, except for the key of one lookup. tools/sanitize_scan.py builds all of it with
  * the address and undefined-behaviour sanitizers and runs tests and fuzzing against that build.
@@ -56,7 +56,7 @@
 #include <string.h>
 
 /* Changes with the arguments of any function here: consent_mw.html.scan takes no library that was built for others. */
-#define INTERFACE 3
+#define INTERFACE 4
 
 typedef const uint8_t *Ptr;
 
@@ -1074,6 +1074,40 @@ static PyObject *scanner_new(PyTypeObject *type, PyObject *arguments, PyObject *
     return (PyObject *)self;
 }
 
+/* Whether a text stands in a buffer: it is looked for by its last byte, which should be a rare one. */
+static int occurs(Ptr begin, Ptr end, const char *text, size_t length)
+{
+    for (Ptr at = begin; (at = find(at, end, (uint8_t)text[length - 1])) != NULL; at++)
+        if ((size_t)(at - begin) >= length - 1 && memcmp(at - (length - 1), text, length - 1) == 0)
+            return 1;
+    return 0;
+}
+
+static PyObject *module_occurs(PyObject *Py_UNUSED(self), PyObject *arguments)
+{
+    PyObject *given, *texts;
+    Py_buffer view;
+    if (!PyArg_ParseTuple(arguments, "OO!", &given, &PyTuple_Type, &texts) || open_buffer(given, 0, &view) < 0)
+        return NULL;
+    Ptr begin = view.len ? view.buf : (Ptr)"";
+    int found = 0, failed = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(texts) && !found && !failed; i++) {
+        char *text;
+        Py_ssize_t length;
+        failed = PyBytes_AsStringAndSize(PyTuple_GetItem(texts, i), &text, &length) < 0;
+        if (!failed && length > 0)
+            found = occurs(begin, begin + view.len, text, (size_t)length);
+    }
+    PyBuffer_Release(&view);
+    return failed ? NULL : PyBool_FromLong(found);
+}
+
+static PyMethodDef module_methods[] = {
+    {"occurs", module_occurs, METH_VARARGS,
+     "occurs(buffer, texts, /)\n--\n\nReturn whether one of these texts, none of them empty, stands in a buffer."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMethodDef scanner_methods[] = {
     {"skip", scanner_skip, METH_VARARGS,
      "skip(buffer, position, /)\n--\n\nReturn where the pattern Syntax.skip ends."},
@@ -1107,6 +1141,8 @@ static int fill_module(PyObject *module)
     const char *pure = getenv("CONSENT_MW_PURE");
     if (pure != NULL && *pure && strcmp(pure, "0") != 0)
         return 0; /* a module without anything in it */
+    if (PyModule_AddFunctions(module, module_methods) < 0)
+        return -1;
     PyObject *type = PyType_FromModuleAndSpec(module, &scanner_spec, NULL);
     if (type == NULL)
         return -1;

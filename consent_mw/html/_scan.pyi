@@ -5,6 +5,8 @@ from consent_mw.html.scan import Buffer
 
 INTERFACE: int
 
+def occurs(buffer: Buffer, texts: tuple[bytes, ...], /) -> bool: ...
+
 class Scanner:
     def __new__(
         cls,

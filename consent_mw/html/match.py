@@ -12,14 +12,17 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from functools import cached_property
+from threading import Lock
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.globs import Globs
 from consent_mw.core.model import Service
+from consent_mw.html import scan
 from consent_mw.html.code import Code
 from consent_mw.html.code import CodeMatcher
 from consent_mw.html.code import Ids
+from consent_mw.html.places import Places
 from consent_mw.html.tokens import Syntax
 from consent_mw.html.tokens import matters_by_name
 from consent_mw.html.tokens import syntax_for
@@ -145,6 +148,7 @@ class Matcher:
         #: What of a rule stands before its query.
         self._files = frozenset(path.partition("?")[0] for path, _ in paths if "?" in path)
         self._longest_folder = max(map(len, self._folders), default=0)
+        self._compiling = Lock()
         self._host_cache: dict[str, list[tuple[str, str]]] = {}
         self._host_room = _CACHED_HOSTS
         self._code = CodeMatcher(by_id.values(), self.resolved, self._begun)
@@ -155,13 +159,30 @@ class Matcher:
         return self.syntax_with(())
 
     def syntax_with(self, marks: tuple[tuple[str, str], ...]) -> Syntax:
-        """Return the same for a tokenizer that stops at these attributes too, where their value has the text in it."""
+        """
+        Return the same for a tokenizer that stops at these attributes of HTML too, where a value has the text in it.
+
+        To compile patterns takes a quarter of a second, and a site learns by and by which services it has. So without
+        the scanner in C there is one syntax for the embeds of all services: it stops more often than it has to.
+        """
+        if scan.Scanner is None and marks:
+            marks = tuple(sorted({*self._marks_of_places, *marks}))
         rules = [rule for rules in self.elements.values() for rule in rules]
         # Pages are full of div elements: one matters only with the attribute that a rule asks for.
         own = {(rule.attribute.decode(), "") for rule in rules if not rule.name}
         own |= {rule.mark for rule in rules if rule.name and rule.mark and not matters_by_name(rule.name.decode())}
         names = {rule.name.decode() for rule in rules if rule.name and not rule.mark}
-        return syntax_for(tuple(sorted(names)), tuple(self._path_texts), tuple(sorted({*own, *marks})))
+        with self._compiling:
+            return syntax_for(tuple(sorted(names)), tuple(self._path_texts), tuple(sorted(own)), marks)
+
+    def prepare_places(self) -> None:
+        """Compile what finds the embeds of any service, if that takes long; a request that needs it waits."""
+        if scan.Scanner is None:
+            self.syntax_with(self._marks_of_places)
+
+    @cached_property
+    def _marks_of_places(self) -> tuple[tuple[str, str], ...]:
+        return Places(self.services.values()).marks
 
     def _add_host(self, rule: str, id_: str) -> None:
         host, slash, path = rule.partition("/")

@@ -8,17 +8,18 @@ is empty, and Python does all of the work. The flags here are those of ``_scan.c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntFlag
 from types import ModuleType
 from typing import NamedTuple
 
-__all__ = ["AttributeFlag", "Buffer", "ElementFlag", "EndTagFlag", "Scanner", "Tables", "WalkFlag"]
+__all__ = ["AttributeFlag", "Buffer", "ElementFlag", "EndTagFlag", "Scanner", "Tables", "WalkFlag", "occurs"]
 
 #: What a page can be read from.
 Buffer = bytes | bytearray | memoryview
 
 #: The arguments that the library's functions take: one that was built for others does not count.
-_INTERFACE = 3
+_INTERFACE = 4
 
 
 class ElementFlag(IntFlag):
@@ -106,3 +107,12 @@ def _load() -> ModuleType | None:
 _module = _load()
 #: The type of scanners; None where Python does the work.
 Scanner = None if _module is None else _module.Scanner
+
+
+def _occurs(buffer: bytes, texts: tuple[bytes, ...]) -> bool:
+    """Return whether one of these texts, none of them empty, stands in ``buffer``."""
+    return any(text in buffer for text in texts)
+
+
+#: The same in a tenth of the time, if the last bytes of the texts are rare.
+occurs: Callable[[bytes, tuple[bytes, ...]], bool] = _occurs if _module is None else _module.occurs

@@ -316,6 +316,57 @@ def matters_by_name(name: str) -> bool:
     return name in _SURFACED.split() or re.match(_CUSTOM, name) is not None
 
 
+def _any_mark(texts: dict[str, tuple[str, ...]]) -> str:
+    """Return what to add to a pattern of sensitive attributes for these marks."""
+    return "".join(f"|{_marked(name, wanted)}" for name, wanted in texts.items())
+
+
+def _drawn_value(texts: dict[str, tuple[str, ...]]) -> bytes:
+    """Return the pattern of attributes that drawings are full of; none where a rule names one of them."""
+    named = any(name in ("d", "class") or name.startswith(("fill", "stroke")) for name in texts)
+    return b"" if named else _DRAWN_VALUE
+
+
+class DrawingSyntax:
+    """
+    What passes over parts of a drawing that can hold nothing.
+
+    Args:
+        names: Element names to stop at.
+        marks: Attributes to stop at where their value has a text in it; with no text, always.
+    """
+
+    def __init__(self, names: frozenset[str], marks: Iterable[tuple[str, str]]) -> None:
+        texts = _texts_by_name(marks)
+        drawing = trie(sorted(set(_DRAWING.split()) - names)).encode()
+        value = _drawn_value(texts)
+        drawn = (
+            rb"(?=[ \t\n\r\f/>])(?:[ \t\n\r\f]++(?:"
+            + (value + rb"|" if value else b"")
+            + rb"(?!"
+            + (_FOREIGN_SENSITIVE + _any_mark(texts)).encode()
+            + rb")"
+            rb"[a-zA-Z][a-zA-Z0-9:_-]*+=(?:\"[^\"]*+\"|'[^']*+'))" + _BACK + rb")*+[ \t\n\r\f]*+"
+        )
+        #: A drawing element that can hold nothing: its tag (1: of what name), and where it has no more in it than text,
+        #: its end tag (3, or 2 for a slash). One that stays open matters for what its end tag closes. A group that is
+        #: captured must not stand in a possessive repeat (CPython loses its place), so each such element is a stop.
+        self.drawn = re.compile(rb"<(" + drawing + rb")" + drawn + rb"(?:(/)>|>(?:[^<]*+(</\1>))?)")
+        #: The same as Syntax.skip in foreign content: text, CDATA sections, and drawing elements that close themselves.
+        self.skip = re.compile(
+            rb"(?:[^<]++|<" + drawing + drawn + rb"/>"
+            # One with a ">" in it is markup to those who only look ahead: see TextReader.cdata.
+            rb"|<!\[CDATA\[(?:[^\]>]++|\](?!\]>)" + _BACK + rb")*+\]\]>"
+            rb"|" + _COMMENT + rb"|" + _BOGUS_FOREIGN + rb"|" + _NO_TAG + _BACK + rb")*+"
+        )
+
+
+@lru_cache(maxsize=16)
+def drawings_for(names: frozenset[str], marks: tuple[tuple[str, str], ...]) -> DrawingSyntax:
+    """Return what the drawings of a site need; where its embeds stand is of no matter there."""
+    return DrawingSyntax(names, marks)
+
+
 class Syntax:
     """
     What passes over markup that does not matter: patterns, and the scanner in C that does the same where it is there.
@@ -324,6 +375,7 @@ class Syntax:
         names: Element names to stop at besides the built-in ones.
         paths: Beginnings of paths ("/...") to stop at on the page's own host.
         marks: Attributes to stop at where their value has a text in it; with no text, always.
+        html_marks: The same, for elements of HTML alone.
     """
 
     def __init__(
@@ -331,14 +383,18 @@ class Syntax:
         names: Iterable[str] = (),
         paths: Iterable[str] = (),
         marks: Iterable[tuple[str, str]] = (),
+        html_marks: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._names = frozenset(name.lower() for name in names)
-        self._texts = _texts_by_name(marks)
+        marks = tuple(marks)
+        self._texts = _texts_by_name([*marks, *html_marks])
+        #: What the elements of a drawing need, if it has to be looked at one by one.
+        self.drawings = drawings_for(self._names, marks)
         self._paths = tuple(sorted({path[1:] for path in paths}))
         # An attribute that a rule names is looked at even where it is an address, and "/" is in every address.
         tame = () if "" in self._paths else (*_TAME_ADDRESSES, *_TAME_LISTS)
         self._tame_names = frozenset(tame).difference(self._texts)
-        extra = "".join(f"|{_marked(name, texts)}" for name, texts in self._texts.items())
+        extra = _any_mark(self._texts)
         self._sensitive = _SENSITIVE + extra
         self._foreign_sensitive = _FOREIGN_SENSITIVE + extra
         self._firsts = "obpadsf" + "".join(name[0] for name in self._texts)
@@ -357,26 +413,6 @@ class Syntax:
         else:
             self.skip, self.skip_local = self.scanner.skip, self.scanner.skip_local
             self.skip_head = self.scanner.skip_head
-        drawing = trie(set(_DRAWING.split()) - self._names).encode()
-        drawn = (
-            rb"(?=[ \t\n\r\f/>])(?:[ \t\n\r\f]++(?:"
-            + (self._drawn_value + rb"|" if self._drawn_value else b"")
-            + rb"(?!"
-            + self._foreign_sensitive.encode()
-            + rb")"
-            rb"[a-zA-Z][a-zA-Z0-9:_-]*+=(?:\"[^\"]*+\"|'[^']*+'))" + _BACK + rb")*+[ \t\n\r\f]*+"
-        )
-        #: A drawing element that can hold nothing: its tag (1: of what name), and where it has no more in it than text,
-        #: its end tag (3, or 2 for a slash). One that stays open matters for what its end tag closes. A group that is
-        #: captured must not stand in a possessive repeat (CPython loses its place), so each such element is a stop.
-        self.drawn = re.compile(rb"<(" + drawing + rb")" + drawn + rb"(?:(/)>|>(?:[^<]*+(</\1>))?)")
-        #: The same as skip in foreign content: text, CDATA sections, and drawing elements that close themselves.
-        self.skip_foreign = re.compile(
-            rb"(?:[^<]++|<" + drawing + drawn + rb"/>"
-            # One with a ">" in it is markup to those who only look ahead: see TextReader.cdata.
-            rb"|<!\[CDATA\[(?:[^\]>]++|\](?!\]>)" + _BACK + rb")*+\]\]>"
-            rb"|" + _COMMENT + rb"|" + _BOGUS_FOREIGN + rb"|" + _NO_TAG + _BACK + rb")*+"
-        )
 
     def tables(self) -> scan.Tables:
         """Return what the scanner in C has to know: the words that the patterns are made of."""
@@ -495,17 +531,11 @@ class Syntax:
         """What a drawing may have in it that is passed over as a whole."""
         return sorted(set(_DRAWING.split()) - self._names | {"use"})
 
-    @property
-    def _drawn_value(self) -> bytes:
-        """The pattern of attributes that drawings are full of; none where a rule names one of them."""
-        named = any(name in ("d", "class") or name.startswith(("fill", "stroke")) for name in self._texts)
-        return b"" if named else _DRAWN_VALUE
-
     def _icon(self) -> bytes:
         """Return the pattern of a whole drawing of simple elements, with no way out of it."""
         simple = trie(self._simple).encode() + rb"(?=[ \t\n\r\f/>])"
         firsts = self._firsts + _FOREIGN_FIRSTS
-        values = self._attributes(self._foreign_sensitive, firsts, _uncommon(self._texts), self._drawn_value)
+        values = self._attributes(self._foreign_sensitive, firsts, _uncommon(self._texts), _drawn_value(self._texts))
         return (
             rb"<[sS][vV][gG](?=[ \t\n\r\f/>])" + values + rb"(?<!/)>"
             rb"(?:[^<]++|</?" + simple + values + rb">|<title>[^<]*+</title>" + _BACK + rb")*+</[sS][vV][gG]>"
@@ -537,9 +567,14 @@ def text_with_markup(name: bytes, *, xml: bool) -> tuple[re.Pattern[bytes], re.P
 
 
 @lru_cache(maxsize=16)
-def syntax_for(names: tuple[str, ...], paths: tuple[str, ...], marks: tuple[tuple[str, str], ...]) -> Syntax:
-    """Return the syntax for these rules; to compile it takes a tenth of a second, and sites share a catalogue."""
-    return Syntax(names, paths, marks)
+def syntax_for(
+    names: tuple[str, ...],
+    paths: tuple[str, ...],
+    marks: tuple[tuple[str, str], ...],
+    html_marks: tuple[tuple[str, str], ...] = (),
+) -> Syntax:
+    """Return the syntax for these rules; to compile its patterns takes a quarter of a second, and sites share them."""
+    return Syntax(names, paths, marks, html_marks)
 
 
 _END_TAGS: dict[bytes, re.Pattern[bytes]] = {}

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
+from consent_mw.html.scan import occurs
+
 #: The response header by which an application says that its HTML is a part of a page; browsers do not get it.
 PIECE_HEADER = "x-cmw-piece"
 
@@ -77,7 +79,7 @@ class Includes:
 
     def read(self, chunk: bytes) -> Iterator[str]:
         """Yield the paths of parts that are named in the next bytes of the page."""
-        if not self._tail and not any(begin in chunk for begin in _BEGINNINGS) and b"<" not in chunk[-5:]:
+        if not self._tail and b"<" not in chunk[-5:] and not occurs(chunk, _BEGINNINGS):
             return
         data = self._tail + chunk
         end = 0

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from consent_mw.core.model import Service
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html import scan
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
@@ -159,3 +160,23 @@ def test_no_cut_changes_what_is_renamed(page: bytes) -> None:
     assert run(page, range(1, len(page))) == whole
     assert all(run(page, [cut]) == whole for cut in range(1, len(page), 7))
     assert whole.lower().count(b"<cmw-lite-film") == whole.lower().count(b"</cmw-lite-film")
+
+
+def test_what_a_site_learns_compiles_no_patterns_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the scanner in C, one set of patterns serves a site whichever of its services have embeds."""
+    monkeypatch.setattr(scan, "Scanner", None)
+    matcher = Matcher([*SERVICES, service("later", ".later-inline")])
+    matcher.prepare_places()
+    asked = [Places(SERVICES[1:2]), Places(SERVICES[2:4]), Places(matcher.services.values())]
+    compiled = {id(HoldPolicy(matcher, frozenset(), places=places).syntax) for places in asked}
+    assert len(compiled) == 1
+
+
+def test_what_compiles_beforehand_costs_nothing_where_nothing_is_compiled() -> None:
+    """With the scanner in C each policy stops at its own embeds alone, and at none where none are asked about."""
+    if scan.Scanner is None:
+        return
+    matcher = Matcher([*SERVICES, service("later", ".later-inline")])
+    tag = b"<p class=later-inline>"
+    assert HoldPolicy(matcher, frozenset(), places=Places(SERVICES)).syntax.skip(tag, 0) == len(tag)
+    assert HoldPolicy(matcher, frozenset(), places=Places(matcher.services.values())).syntax.skip(tag, 0) == 0

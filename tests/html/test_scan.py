@@ -125,6 +125,15 @@ def test_the_words_that_stand_in_the_library_are_those_of_the_patterns() -> None
         assert skip_local(page.replace(b"/a", b"#a"), 0) == len(page), word
 
 
+@given(st.binary(max_size=40), st.lists(st.binary(min_size=1, max_size=4), max_size=3).map(tuple))
+@example(b"<!-<!--#", (b"<!--#", b"<esi:"))
+@example(b"#<esi", (b"<!--#", b"<esi:"))
+def test_a_text_occurs_where_it_stands(buffer: bytes, texts: tuple[bytes, ...]) -> None:
+    """The library finds a text exactly where Python does, whatever it begins and ends with."""
+    for page in (buffer, b"".join([buffer, *texts[-1:]])):
+        assert scan.occurs(page, texts) == any(text in page for text in texts)
+
+
 @pytest.mark.parametrize("position", [-1, 3, 2**40])
 def test_a_position_outside_of_the_buffer_reads_nothing(position: int) -> None:
     """A scan never begins outside of what it was given."""

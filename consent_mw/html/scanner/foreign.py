@@ -60,10 +60,10 @@ class ForeignReader:
         self._document = document
         self._text = text
         self._partial = partial
-        syntax = document.holder.policy.matcher.syntax
-        self._skip = syntax.skip_foreign.match
+        drawings = document.holder.policy.matcher.syntax.drawings
+        self._skip = drawings.skip.match
         #: Finds a tag of a drawing that can hold nothing, and the element where it ends at once.
-        self._drawn = syntax.drawn.match
+        self._drawn = drawings.drawn.match
         #: The open elements from the drawing's root on.
         self.open: list[Element] = []
         #: Offset in the page of a start tag that ends foreign content, which it must go on doing.
