@@ -1,14 +1,16 @@
 """
 The owner's page over three years, as answers grow: from the store's file to the report, and to the page.
 
-Each report is read from a store that was opened just then; pages come from
-one process, as on a running site. What is shown is time that somebody waits,
-and beside it the processor time of it, which a busy machine changes less.
+Each report is read from a store that was opened just then. The first page is the first of a process, which reads all
+figures and loads what it needs for the page; the others come from one process, as on a running site. What is shown is
+time that somebody waits, and beside it the processor time of it, which a busy machine changes less.
 """
 
 from __future__ import annotations
 
 import secrets
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,11 +31,23 @@ from consent_mw.records import open_records
 from consent_mw.stats import demo
 from consent_mw.stats import publish_due
 
-#: What is aimed at for the report and for the page, in milliseconds.
-GOAL = 50.0
-#: How much longer it may take with a hundred times the answers of a site whose days are published one by one.
-FLAT = 1.5
-HEAD = ("answers", "published runs", "report, ms", "processor, ms", "page, ms", "processor, ms")
+#: What is aimed at for the first page of a process and for those after it, in milliseconds of processor.
+FIRST_GOAL = 60.0
+GOAL = 30.0
+#: How much longer a page may take with ten times the answers.
+FLAT = 1.2
+#: Processes that are started for the first page.
+_PROCESSES = 5
+HEAD = (
+    "answers",
+    "published runs",
+    "report, ms",
+    "processor, ms",
+    "first page, ms",
+    "processor, ms",
+    "later page, ms",
+    "processor, ms",
+)
 SIZES = (10_000, 1_000_000, 10_000_000)
 DAYS = 1096
 PERIOD = "3y"
@@ -51,6 +65,7 @@ class Read:
     answers: int
     runs: int
     report: tuple[float, float]
+    first: tuple[float, float]
     page: tuple[float, float]
 
 
@@ -131,6 +146,27 @@ def _page(application: Any) -> None:
     assert b"<svg" in written
 
 
+def _first(url: str) -> tuple[float, float]:
+    """Return the median milliseconds of the first page of a process, and those of processor time."""
+    command = [sys.executable, "-m", "benchmarks.stats", url]
+    seen = []
+    # The first process of an installation compiles the templates for the others.
+    for _ in range(_PROCESSES + 1):
+        said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+        seen.append([float(part) for part in said.split()])
+    return median(each[0] for each in seen[1:]), median(each[1] for each in seen[1:])
+
+
+def _show_first(url: str) -> tuple[float, float]:
+    from consent_mw.engine import Engine
+
+    engine = Engine(_site(url), open_records(url), (secrets.token_urlsafe(32),))
+    try:
+        return _timed(lambda: _page(engine.web), 1)
+    finally:
+        engine.close()
+
+
 def measure(rounds: int = 15, sizes: Sequence[int] = SIZES) -> list[Read]:
     """Measure each size."""
     from consent_mw.engine import Engine
@@ -144,27 +180,31 @@ def measure(rounds: int = 15, sizes: Sequence[int] = SIZES) -> list[Read]:
             reports = _timed(lambda url=url: _report(url, today), rounds)  # type: ignore[misc]
             engine = Engine(_site(url), open_records(url), (secrets.token_urlsafe(32),))
             try:
-                _page(engine.web)  # the first one compiles the templates
+                _page(engine.web)  # the first one reads all of it
                 pages = _timed(lambda engine=engine: _page(engine.web), rounds)  # type: ignore[misc]
             finally:
                 engine.close()
-            found.append(Read(answers, runs, reports, pages))
+            found.append(Read(answers, runs, reports, _first(url), pages))
     return found
 
 
 def rows(results: Sequence[Read]) -> list[list[str]]:
     """Return the lines of the table."""
     return [
-        [f"{each.answers:,}", f"{each.runs:,}", *(f"{value:.1f}" for value in (*each.report, *each.page))]
+        [f"{each.answers:,}", f"{each.runs:,}", *(f"{value:.1f}" for value in (*each.report, *each.first, *each.page))]
         for each in results
     ]
 
 
 def goals(results: Sequence[Read]) -> list[str]:
     """Say whether what is aimed at is reached."""
-    worst = max(max(each.report[0], each.page[0]) for each in results)
-    verdict = "reached" if worst < GOAL else "NOT reached"
-    lines = [f"report and page of three years: at most {worst:.1f} ms (goal: under {GOAL:.0f} ms, {verdict})"]
+    lines = []
+    for what, goal, times in (
+        ("the first page of a process", FIRST_GOAL, [each.first[1] for each in results]),
+        ("a later page", GOAL, [each.page[1] for each in results]),
+    ):
+        verdict = "reached" if max(times) < goal else "NOT reached"
+        lines.append(f"{what}: at most {max(times):.1f} ms of processor (goal: under {goal:.0f} ms, {verdict})")
     if len(results) > 1:
         before, after = results[-2], results[-1]
         ratio = after.page[1] / before.page[1]
@@ -174,3 +214,7 @@ def goals(results: Sequence[Read]) -> list[str]:
             f"(goal: under {FLAT}, {flat})"
         )
     return lines
+
+
+if __name__ == "__main__":
+    print(*_show_first(sys.argv[1]))

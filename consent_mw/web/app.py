@@ -70,6 +70,7 @@ from consent_mw.web.context import WebContext
 from consent_mw.web.form import FORM_LIMIT
 from consent_mw.web.form import RequestedAction
 from consent_mw.web.form import choice_of
+from consent_mw.web.kept_templates import keep_compiled
 from consent_mw.web.record import Proof
 from consent_mw.web.record import count
 from consent_mw.web.stats import views
@@ -98,6 +99,7 @@ def create_app(context: WebContext) -> Flask:
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    keep_compiled(app.jinja_env, "pages")
     proof = Proof(context)
 
     @app.get("/")

@@ -272,8 +272,12 @@ def _templates() -> Environment:
     from jinja2 import Environment
     from jinja2 import PackageLoader
 
+    from consent_mw.web.kept_templates import keep_compiled
+
     loader = PackageLoader("consent_mw.web")
-    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    keep_compiled(environment, "parts")
+    return environment
 
 
 def gpc_day(site: Site, today: int) -> int:
