@@ -17,7 +17,9 @@ What was seen becomes a :class:`~consent_mw.audit.findings.AuditReport`, which :
 :mod:`consent_mw.audit.routes`        the addresses that an application answers
 :mod:`consent_mw.audit.pages`         reads one response: what loads, what is held, where it leads
 :mod:`consent_mw.audit.passes`        the visitors, and the crawl
-:mod:`consent_mw.audit.findings`      what is wrong, with evidence and remedy; accepted findings
+:mod:`consent_mw.audit.findings`      what is wrong, with evidence and remedy
+:mod:`consent_mw.audit.baseline`      findings that an owner accepts, until a day
+:mod:`consent_mw.audit.evidence`      report, requests, pictures, and a manifest of their hashes
 :mod:`consent_mw.audit.other_tools`   tools for consent that are in a page beside us
 :mod:`consent_mw.audit.first_config`  a first configuration, from what was seen
 :mod:`consent_mw.audit.formats`       the report as text, JSON, HTML, SARIF and JUnit
@@ -33,4 +35,7 @@ same pages, and what they saw is added to the report.
 :mod:`consent_mw.audit.browser_findings`    what is wrong with it
 :mod:`consent_mw.audit.notices`             finds a notice, judges its buttons and presses them
 ==========================================  ======================================================
+
+``consent-mw check`` asks less of more: :mod:`consent_mw.audit.installation` looks at settings, keys, store and layers,
+:mod:`consent_mw.audit.installed_site` at the site that answers.
 """

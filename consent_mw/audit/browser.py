@@ -87,6 +87,7 @@ class LivePlan:
         hosts: Hosts that may be reached beside the site's own; ``*`` for all.
         passes: The passes to make; empty for all that the site calls for.
         bounds: For each page.
+        pictures: Whether to take a picture of the first page in each pass.
     """
 
     seconds: float = 300.0
@@ -95,6 +96,7 @@ class LivePlan:
     hosts: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
     bounds: LiveBounds = field(default_factory=LiveBounds)
+    pictures: bool = False
 
 
 @dataclass
@@ -105,6 +107,10 @@ class LiveWalk:
     notice: NoticeLook | None = None
     #: Path or step, and why it could not be looked at.
     unseen: list[tuple[str, str]] = field(default_factory=list)
+    #: By pass: what its first page looked like, as PNG.
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    #: The browser, with its version.
+    browser: str = ""
 
 
 def browse(
@@ -195,6 +201,7 @@ async def walk_in(
     """
     visits = _Visits(browser, target, list(paths), plan, told, profile)
     await visits.all()
+    visits.found.browser = f"{browser.browser_type.name} {browser.version}"
     return visits.found
 
 
@@ -333,8 +340,17 @@ class _Visits:
                 await recorder.visit()
                 if judges:
                     self.found.notice = await asyncio.wait_for(find_notice(recorder.page), _SLACK)
+                await self._picture(recorder, name)
 
             seen.append(await self._bounded(recorder, view, name))
+
+    async def _picture(self, recorder: PageRecorder, name: str) -> None:
+        """Take a picture of the first page of a pass, if pictures are wanted."""
+        from playwright.async_api import Error
+
+        if self._plan.pictures and name not in self.found.pictures:
+            with suppress(Error):  # a page that cannot be painted is in the report all the same
+                self.found.pictures[name] = await recorder.page.screenshot(animations="disabled")
 
     async def _choose(
         self, context: BrowserContext, watch: StorageWatch, name: str, act: Callable[..., Any]

@@ -2,23 +2,19 @@
 What is wrong with a site, with evidence and remedy, from what an audit saw.
 
 A finding's id depends on its kind, the service, the element and the host alone, so that it is the same tomorrow, on
-another page and in another line. Findings that an owner accepts stand in a file of their own and expire
-(:func:`read_accepted`).
+another page and in another line. :mod:`consent_mw.audit.baseline` has those that an owner accepts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import date
-from datetime import timedelta
-from pathlib import Path
 
 from consent_mw.audit import passes
 from consent_mw.audit.browser_views import ShownView
@@ -31,19 +27,17 @@ from consent_mw.audit.passes import Walk
 from consent_mw.config.toml_lines import toml_string
 from consent_mw.core.globs import fits
 from consent_mw.core.model import Service
-from consent_mw.errors import ConfigError
-from consent_mw.errors import Problem
 from consent_mw.http.cookies import name_of_pair
+from consent_mw.http.tracker_cookies import is_own
 
 __all__ = [
     "KINDS",
-    "Accepted",
     "AuditFinding",
     "Kind",
     "SeenPlace",
     "AuditReport",
-    "accepted_lines",
-    "read_accepted",
+    "Reached",
+    "reached",
     "FIRING",
     "finding_id",
     "in_order",
@@ -122,11 +116,8 @@ FIRING = {
 }
 _MAX_AGE = re.compile(r";\s*max-age\s*=\s*(\d{1,12})", re.IGNORECASE)
 _DAY = 86_400
-#: Days that an accepted finding stays accepted where nobody says otherwise.
-_ACCEPTED_DAYS = 90
 #: Places of one finding that are kept.
 _PLACES = 20
-_ID = re.compile(r"[0-9a-f]{10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +166,28 @@ class AuditFinding:
         return KINDS[self.kind].severity
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """
+    What the pages of a site reach before a choice.
+
+    Args:
+        pages: How many pages were read.
+        elements: Elements of their markup that load something from services or strangers.
+        services: The ids of those.
+        requests: Requests of a browser to other hosts; 0 without a browser.
+        hosts: How many hosts those went to.
+        cookies: How many cookies a browser kept.
+    """
+
+    pages: int
+    elements: int
+    services: tuple[str, ...]
+    requests: int
+    hosts: int
+    cookies: int
+
+
 @dataclass
 class AuditReport:
     """
@@ -202,6 +215,10 @@ class AuditReport:
     unseen: list[tuple[str, str]] = field(default_factory=list)
     #: What a browser did, view by view: its requests with their causes, and the names of what it kept.
     browser: list[ShownView] = field(default_factory=list)
+    #: What the site reached without consent_mw; None where that was not looked at.
+    before: Reached | None = None
+    #: The pages that were read before a choice.
+    paths: list[str] = field(default_factory=list)
 
     @property
     def open(self) -> list[AuditFinding]:
@@ -219,6 +236,7 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
     report = AuditReport(target, today.isoformat(), unseen=list(walk.unseen))
     report.pages = {name: sum(page.is_page for page in pages) for name, pages in walk.pages.items()}
     untouched = walk.pages.get(passes.UNTOUCHED, [])
+    report.paths = [page.path for page in untouched]
     report.wrapped = any(page.marks.choice for page in untouched)
     for page in untouched:
         for ids, count in page.marks.held.items():
@@ -242,6 +260,21 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
         found[finding.id] = finding
     report.findings = in_order(found.values())
     return report
+
+
+def reached(report: AuditReport) -> Reached:
+    """Return what the pages of a report reach before a choice."""
+    views = [view for view in report.browser if view.name == passes.UNTOUCHED]
+    asked = [request for view in views for request in view.requests if request.is_third]
+    cookies = {item.name for view in views for item in view.kept if item.kind == "cookie" and not is_own(item.name)}
+    return Reached(
+        report.pages.get(passes.UNTOUCHED, 0),
+        sum(report.loading.values()),
+        tuple(sorted(report.loading)),
+        len(asked),
+        len({request.host for request in asked}),
+        len(cookies),
+    )
 
 
 def in_order(findings: Iterable[AuditFinding]) -> list[AuditFinding]:
@@ -397,62 +430,3 @@ def outlives(service: Service, name: str, days: int) -> AuditFinding | None:
     remedy = f"Let it last shorter, or tell visitors:\n\n{declare}"
     id_ = finding_id("cookie-outlives", service.id, name)
     return AuditFinding(id_, "cookie-outlives", service.id, service.name, service.vendor, what, remedy)
-
-
-# -- accepted findings
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A finding that an owner accepts until a day."""
-
-    id: str
-    until: date
-    reason: str = ""
-
-
-def read_accepted(file: Path) -> tuple[Accepted, ...]:
-    """
-    Return the accepted findings of a file.
-
-    Raises:
-        ConfigError: with every mistake in it.
-    """
-    shown = str(file)
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError([Problem(shown, "There is no such file.", "Make it with --write-baseline.")]) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError([Problem(shown, f"It cannot be read: {error}.", "Correct it at this place.")]) from None
-    given, problems, found = tables.get("accepted", []), [], []
-    for number, entry in enumerate(given if isinstance(given, list) else [given], 1):
-        where = f"{shown}, accepted {number}"
-        id_, until = (entry.get("id"), entry.get("until")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(id_, str) or not _ID.fullmatch(id_):
-            problems.append(Problem(where, "id is no id of a finding.", "Copy it from a report: ten hex digits."))
-        elif type(until) is not date:
-            problems.append(Problem(where, "until is no day.", "Write until = 2026-12-31, without quotes."))
-        else:
-            found.append(Accepted(id_, until, str(entry.get("reason", ""))))
-    if problems:
-        raise ConfigError(problems)
-    return tuple(found)
-
-
-def accept(report: AuditReport, accepted: Iterable[Accepted], today: date) -> None:
-    """Mark the findings of a report that are accepted, and have not expired."""
-    by_id = {one.id: one for one in accepted if one.until >= today}
-    for finding in report.findings:
-        if one := by_id.get(finding.id):
-            finding.accepted = one.reason or f"until {one.until.isoformat()}"
-
-
-def accepted_lines(report: AuditReport, today: date) -> str:
-    """Return the file that accepts what is open in a report, for a limited time."""
-    until = (today + timedelta(days=_ACCEPTED_DAYS)).isoformat()
-    parts = ["# Findings of `consent-mw audit` that are accepted until a day.\n"]
-    for finding in report.open:
-        comment = f"# {KINDS[finding.kind].title}: {finding.what}".replace("\n", " ")
-        parts.append(f'\n{comment}\n[[accepted]]\nid = "{finding.id}"\nuntil = {until}\nreason = ""\n')
-    return "".join(parts)

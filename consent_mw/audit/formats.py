@@ -11,7 +11,9 @@ from dataclasses import asdict
 from consent_mw.audit.findings import KINDS
 from consent_mw.audit.findings import AuditFinding
 from consent_mw.audit.findings import AuditReport
+from consent_mw.audit.findings import Reached
 from consent_mw.audit.findings import SeenPlace
+from consent_mw.audit.findings import reached
 from consent_mw.audit.passes import PASSES
 from consent_mw.audit.passes import UNTOUCHED
 from consent_mw.notice.escaping import escape
@@ -51,21 +53,38 @@ def _summary(report: AuditReport) -> list[str]:
         return ["No page could be read."]
     pages = next((report.pages[name] for name in PASSES if report.pages.get(name)), 0)
     held, loading = sum(report.held.values()), sum(report.loading.values())
-    lines = [f"{pages:,} pages, read as {', '.join(name for name in PASSES if name in report.pages)}."]
+    lines = [f"{_count(pages, 'page')}, read as {', '.join(name for name in PASSES if name in report.pages)}."]
+    if report.before is not None:
+        lines += _compared(report.before, reached(report))
     if report.wrapped:
         lines.append(
-            f"Before a choice {held + loading:,} elements would reach others: {held:,} are held, {loading:,} load."
+            f"Before a choice {_count(held + loading, 'element')} would reach others ({held:,} held, {loading:,} load)."
         )
     else:
         lines.append(
-            f"There is no notice of consent_mw. Before a choice {loading:,} elements reach others;"
+            f"There is no notice of consent_mw. Elements that reach others before a choice: {loading:,};"
             f" consent_mw with this configuration would hold {report.would_hold:,} of them."
         )
     if seen := _in_browser(report):
         lines.append(seen)
     if not report.open:
-        lines.append("Fine: nothing was found that is not accepted.")
+        lines.append("OK: nothing was found that is not accepted.")
     return lines
+
+
+def _compared(before: Reached, now: Reached) -> list[str]:
+    """Return in sentences what the site reached before a choice without consent_mw, and reaches with it."""
+    lines = [f"{before.elements:,} before, {now.elements:,} now: elements that load from others before a choice."]
+    if before.requests or now.requests:
+        lines.append(
+            f"In a browser {_count(before.requests, 'request')} to {_count(before.hosts, 'other host')} and"
+            f" {_count(before.cookies, 'cookie')} before, {now.requests:,} to {now.hosts:,} and {now.cookies:,} now."
+        )
+    return lines
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one if number == 1 else one + 's'}"
 
 
 def _in_browser(report: AuditReport) -> str:
@@ -77,8 +96,9 @@ def _in_browser(report: AuditReport) -> str:
     kept = {(item.kind, item.name) for view in views for item in view.kept}
     cookies = sum(kind == "cookie" for kind, _ in kept)
     return (
-        f"In a browser these pages made {sum(len(view.requests) for view in views):,} requests before a choice, to"
-        f" {len(hosts):,} other hosts, and kept {cookies:,} cookies and {len(kept) - cookies:,} other things."
+        f"In a browser these pages made {_count(sum(len(view.requests) for view in views), 'request')} before a choice,"
+        f" to {_count(len(hosts), 'other host')}, and kept {_count(cookies, 'cookie')} and"
+        f" {_count(len(kept) - cookies, 'other thing')}."
     )
 
 
@@ -119,6 +139,7 @@ def _json(report: AuditReport) -> str:
     for entry, finding in zip(found["findings"], report.findings, strict=True):
         entry["severity"] = finding.severity
     found["open"] = len(report.open)
+    found["now"] = asdict(reached(report))
     return json.dumps(found, indent=2, ensure_ascii=True) + "\n"
 
 
@@ -225,6 +246,9 @@ p {{ margin: .25rem 0 .75rem; max-width: 46rem }}
 .numbers li {{ flex: 1 1 9rem; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 10px;
   background: light-dark(#fff, #1a1f28) }}
 .numbers b {{ display: block; font-size: 1.9rem; line-height: 1.2 }}
+.compared {{ display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; align-items: baseline; margin: 1.5rem 0 0 }}
+.compared b {{ font-size: 3.2rem; line-height: 1.1 }}
+.compared span {{ flex-basis: 100%; color: var(--soft) }}
 article {{ margin: 0 0 1rem; padding: 1rem 1.25rem; border: 1px solid var(--line); border-inline-start-width: 6px;
   border-radius: 10px; background: light-dark(#fff, #1a1f28) }}
 .error {{ border-inline-start-color: light-dark(#b3261e, #ff8a80) }}
@@ -244,7 +268,7 @@ td.number, th.number {{ text-align: end }}
 <main>
 <h1>Audit of {target}</h1>
 <p class="soft">{day}</p>
-{summary}
+{compared}{summary}
 <ul class="numbers">{numbers}</ul>
 <h2>What the pages bring</h2>
 {services}
@@ -270,12 +294,24 @@ def _html(report: AuditReport) -> str:
     return _PAGE.format(
         target=escape(report.target),
         day=escape(report.day),
+        compared=_html_compared(report),
         summary="".join(f"<p>{escape(line)}</p>" for line in _summary(report)),
         numbers="".join(f"<li><b>{number:,}</b>{text}</li>" for number, text in numbers),
         services=_html_services(report) + _html_hosts(report),
         findings=findings,
         unseen=f"<h2>Not looked at</h2><ul>{unseen}</ul>" if unseen else "",
         limits=escape(_limits(report)),
+    )
+
+
+def _html_compared(report: AuditReport) -> str:
+    """Return the comparison with the site without consent_mw, as one line that is seen first."""
+    if report.before is None:
+        return ""
+    now = reached(report)
+    return (
+        f'<p class="compared"><b>{report.before.elements:,} before,</b> <b>{now.elements:,} now</b>'
+        "<span>elements that load from others before a choice, without consent_mw and with it</span></p>"
     )
 
 

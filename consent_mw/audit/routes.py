@@ -52,7 +52,7 @@ def layers_of(app: Any) -> Iterator[Any]:
 
 
 def site_around(app: Any) -> Site | None:
-    """Return the configuration of the consent_mw around an application, or None if there is none."""
+    """Return the configuration of the consent_mw around an application, or None if there is none that can be seen."""
     engines = (vars(layer).get("engine") for layer in layers_of(app) if hasattr(layer, "__dict__"))
     return next((engine.site for engine in engines if isinstance(engine, Engine)), None)
 

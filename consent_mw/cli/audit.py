@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import ExitStack
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC
 from datetime import date
 from datetime import datetime
@@ -24,35 +27,49 @@ from consent_mw.cli import clean
 from consent_mw.cli.output import as_bytes
 
 if TYPE_CHECKING:
+    from consent_mw.audit.browser import LiveWalk
     from consent_mw.audit.findings import AuditReport
     from consent_mw.audit.pages import Reader
     from consent_mw.audit.passes import Limits
     from consent_mw.audit.passes import Walk
+    from consent_mw.audit.targets import AuditTarget
     from consent_mw.audit.targets import Bounds
+    from consent_mw.core.model import Site
 
+#: Stands for the site itself, without consent_mw.
+_ITSELF = "itself"
 _FORMATS = ("text", "json", "html", "sarif", "junit")
 
 
-def _walk(name: str, reader: Reader, limits: Limits, bounds: Bounds, begin: tuple[str, ...], quiet: bool) -> Walk:
-    """Visit what a command line names."""
-    from consent_mw.audit.passes import walk
-    from consent_mw.audit.routes import every_route
-    from consent_mw.audit.targets import AppTarget
+@contextmanager
+def _opened(name: str, bounds: Bounds) -> Iterator[AuditTarget]:
+    """Open what a command line names."""
     from consent_mw.audit.targets import open_target
 
     target = open_target(name, bounds)
-    first = "/"
-    if not isinstance(target, AppTarget):
-        parts = urlsplit(name)
-        first = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    paths = [first, *begin]
-    if isinstance(target, AppTarget):
-        paths += every_route(target.app)
     try:
-        with _progress(quiet) as told:
-            return walk(target, reader, paths, limits, told)
+        yield target
     finally:
         target.close()
+
+
+def _begin(name: str, target: AuditTarget, more: tuple[str, ...]) -> list[str]:
+    """Return the paths to begin with."""
+    from consent_mw.audit.routes import every_route
+    from consent_mw.audit.targets import AppTarget
+
+    if isinstance(target, AppTarget):
+        return ["/", *more, *every_route(target.app)]
+    parts = urlsplit(name)
+    return [(parts.path or "/") + (f"?{parts.query}" if parts.query else ""), *more]
+
+
+def _walk(target: AuditTarget, reader: Reader, paths: list[str], limits: Limits, quiet: bool) -> Walk:
+    """Visit a site without a browser."""
+    from consent_mw.audit.passes import walk
+
+    with _progress(quiet) as told:
+        return walk(target, reader, paths, limits, told)
 
 
 def _limited(command: Any) -> Any:
@@ -80,7 +97,7 @@ def _limited(command: Any) -> Any:
     return command
 
 
-def _limits(given: dict[str, Any], *, accept: bool = False) -> tuple[Limits, Bounds]:
+def _limits(given: Mapping[str, Any]) -> tuple[Limits, Bounds]:
     from consent_mw.audit.passes import Limits
     from consent_mw.audit.targets import Bounds
 
@@ -88,7 +105,7 @@ def _limits(given: dict[str, Any], *, accept: bool = False) -> tuple[Limits, Bou
         raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE.", param_hint="'--cookie'")
     if wrong := [path for path in given["begin"] if not path.startswith("/")]:
         raise click.BadParameter(f"{wrong[0]!r} does not begin with a slash.", param_hint="'--path'")
-    limits = Limits(given["pages"], given["alike"], given["seconds"], accept, given["cookies"])
+    limits = Limits(given["pages"], given["alike"], given["seconds"], given.get("accept", False), given["cookies"])
     return limits, Bounds(given["patience"], given["size"])
 
 
@@ -108,18 +125,19 @@ def _limits(given: dict[str, Any], *, accept: bool = False) -> tuple[Limits, Bou
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write the report into a file.")
 @click.option("--baseline", type=click.Path(dir_okay=False, path_type=Path), help="Findings that are accepted.")
 @click.option("--write-baseline", type=click.Path(dir_okay=False, path_type=Path), help="Accept what is open now.")
+@click.option(
+    "--before",
+    is_flag=False,
+    flag_value=_ITSELF,
+    metavar="[TARGET]",
+    help="Compare with the site without consent_mw: the application itself, or another TARGET.",
+)
+@click.option(
+    "--evidence", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Keep report, HAR, pictures."
+)
+@click.option("--record", is_flag=True, help="Keep the result beside the ledger, for the owner's pages.")
 @click.pass_obj
-def audit(
-    owner: Owner,
-    /,
-    target: str,
-    accept: bool,
-    form: str,
-    output: Path | None,
-    baseline: Path | None,
-    write_baseline: Path | None,
-    **given: Any,
-) -> int:
+def audit(owner: Owner, /, target: str, form: str, output: Path | None, **given: Any) -> int:
     """
     Show what a site loads before a choice, after a refusal, and against an objection.
 
@@ -130,21 +148,22 @@ def audit(
     Exits with 0 if nothing is wrong, 1 with findings, 2 if nothing could be
     looked at.
     """
-    from consent_mw.audit import findings
+    from consent_mw.audit import baseline
     from consent_mw.audit.formats import written
-    from consent_mw.audit.pages import Reader
+    from consent_mw.audit.targets import AppTarget
 
-    limits, bounds = _limits(given, accept=accept)
+    limits, bounds = _limits(given)
     today = _today()
-    accepted = findings.read_accepted(baseline) if baseline else ()
-    reader = Reader(owner.site)
-    walk = _walk(target, reader, limits, bounds, given["begin"], given["quiet"])
-    report = findings.report_of(target, walk, reader, today)
-    if given["browser"]:
-        _browse(target, walk, report, reader, {**given, "accept": accept})
-    findings.accept(report, accepted, today)
-    if write_baseline is not None:
-        _write(write_baseline, findings.accepted_lines(report, today))
+    accepted = baseline.read_accepted(given["baseline"]) if given["baseline"] else ()
+    with _opened(target, bounds) as opened:
+        site = owner.site_for(opened.app) if isinstance(opened, AppTarget) else owner.site
+        looking = _Look(site, limits, today, given)
+        report, live = looking.at(target, opened, _begin(target, opened, given["begin"]))
+        if given["before"] and report.looked:
+            looking.compare(report, opened, given["before"])
+    baseline.accept(report, accepted, today)
+    if given["write_baseline"] is not None:
+        _write(given["write_baseline"], baseline.accepted_lines(report, today))
     text = written(report, form)
     if output is not None:
         _write(output, text)
@@ -153,31 +172,123 @@ def audit(
         click.echo(text if form != "text" else _coloured(text), nl=False)
     if not report.looked:
         return UNABLE
+    digest = _keep_evidence(report, live, given["evidence"]) if given["evidence"] is not None else ""
+    if given["record"]:
+        _record(owner, site, report, today, digest)
     return FOUND if report.open else 0
 
 
-def _browse(name: str, walk: Walk, report: AuditReport, reader: Reader, given: dict[str, Any]) -> None:
-    """Look at the pages of a walk in a browser, and add what it saw to the report."""
+class _Look:
+    """Looks at one site after the other in the same way."""
+
+    def __init__(self, site: Site, limits: Limits, today: date, given: Mapping[str, Any]) -> None:
+        from consent_mw.audit.pages import Reader
+
+        self._reader = Reader(site)
+        self._limits = limits
+        self._today = today
+        self._given = given
+
+    def at(self, name: str, target: AuditTarget, paths: list[str]) -> tuple[AuditReport, LiveWalk | None]:
+        """Return the report on a site, and what a browser saw of it."""
+        from consent_mw.audit.browser_findings import add_browser
+        from consent_mw.audit.findings import report_of
+        from consent_mw.audit.passes import UNTOUCHED
+
+        walk = _walk(target, self._reader, paths, self._limits, self._given["quiet"])
+        report = report_of(name, walk, self._reader, self._today)
+        seen = [page.path for page in walk.pages.get(UNTOUCHED, []) if page.is_page]
+        if not self._given["browser"] or not seen:
+            return report, None
+        live = _browse(target, seen, self._given)
+        add_browser(report, live, self._reader, target.origin)
+        return report, live
+
+    def compare(self, report: AuditReport, target: AuditTarget, name: str) -> None:
+        """Add to a report what the same pages reach without consent_mw."""
+        from consent_mw.audit.findings import reached
+        from consent_mw.audit.passes import UNTOUCHED
+        from consent_mw.audit.targets import AppTarget
+        from consent_mw.engine import running_engines
+
+        paths = report.paths
+        self._limits = replace(self._limits, pages=len(paths), accept=False)
+        self._given = {**self._given, "accept": False, "passes": (UNTOUCHED,), "evidence": None}
+        if name != _ITSELF:
+            with _opened(name, _limits(dict(self._given))[1]) as other:
+                before, _ = self.at(name, other, paths)
+        elif not isinstance(target, AppTarget):
+            raise Unable("Name where the site answers without consent_mw: --before http://127.0.0.1:8000/.")
+        elif not (engines := running_engines()):
+            raise Unable("consent_mw is not around this application, so there is nothing to compare.")
+        else:
+            with ExitStack() as aside:
+                for engine in engines:
+                    aside.enter_context(engine.standing_aside())
+                before, _ = self.at("the application itself", target, paths)
+        if not before.looked:
+            raise Unable(f"No page could be read without consent_mw, at {clean(before.target)}.")
+        report.before = reached(before)
+        # What the application brings was seen there.
+        unseen = {finding.service for finding in before.findings if finding.kind == "never-seen"}
+        report.findings = [one for one in report.findings if one.kind != "never-seen" or one.service in unseen]
+
+
+def _browse(target: AuditTarget, paths: list[str], given: Mapping[str, Any]) -> LiveWalk:
+    """Look at pages in a browser."""
     from consent_mw.audit.browser import LivePlan
     from consent_mw.audit.browser import browse
-    from consent_mw.audit.browser_findings import add_browser
     from consent_mw.audit.browser_page import LiveBounds
-    from consent_mw.audit.passes import UNTOUCHED
-    from consent_mw.audit.targets import Bounds
-    from consent_mw.audit.targets import open_target
 
-    paths = [page.path for page in walk.pages.get(UNTOUCHED, []) if page.is_page]
-    if not paths:
-        return
-    bounds = LiveBounds(given["patience"], 10 * given["size"], linger=given["linger"])
-    plan = LivePlan(given["seconds"], given["accept"], given["cookies"], given["hosts"], bounds=bounds)
-    target = open_target(name, Bounds(given["patience"], given["size"]))
+    plan = LivePlan(
+        given["seconds"],
+        given["accept"],
+        given["cookies"],
+        given["hosts"],
+        given.get("passes", ()),
+        LiveBounds(given["patience"], 10 * given["size"], linger=given["linger"]),
+        pictures=given["evidence"] is not None,
+    )
+    with _progress(given["quiet"]) as told:
+        return browse(target, paths, plan, given["browser_path"], told)
+
+
+def _keep_evidence(report: AuditReport, live: LiveWalk | None, folder: Path) -> str:
+    """Write the evidence of a report, and return the hash of its manifest."""
+    from consent_mw.audit.evidence import evidence_of
+
+    evidence = evidence_of(report, live.pictures if live else {}, live.browser if live else "")
     try:
-        with _progress(given["quiet"]) as told:
-            found = browse(target, paths, plan, given["browser_path"], told)
-    finally:
-        target.close()
-    add_browser(report, found, reader, target.origin)
+        evidence.write(folder)
+    except OSError as error:
+        raise Unable(f"{folder} cannot be written: {error.strerror or type(error).__name__}.") from None
+    click.echo(f"The evidence is in {folder}; its manifest has the SHA-256 {evidence.digest}", err=True)
+    return evidence.digest
+
+
+def _record(owner: Owner, site: Site, report: AuditReport, today: date, digest: str) -> None:
+    """Keep a result beside the ledger."""
+    from consent_mw.audit.findings import reached
+    from consent_mw.proof.audits import AuditResult
+    from consent_mw.proof.audits import keep_result
+
+    severities = [finding.severity for finding in report.open]
+    result = AuditResult(
+        site=site.id,
+        day=(today - date(1970, 1, 1)).days,
+        target=report.target[:200],
+        pages=sum(report.pages.values()),
+        errors=severities.count("error"),
+        warnings=severities.count("warning"),
+        accepted=sum(bool(finding.accepted) for finding in report.findings),
+        before=report.before.elements if report.before else None,
+        now=reached(report).elements,
+        evidence=digest,
+    )
+    running = Owner(site=site)
+    with running.records() as store:
+        kept = keep_result(store, result, running.keys)
+    click.echo(f"The result is kept, after seal {kept.seal}; the owner's pages show it.", err=True)
 
 
 @contextmanager
@@ -205,7 +316,7 @@ def _coloured(text: str) -> str:
     lines = []
     for line in text.splitlines():
         shown = clean(line)
-        colour = {"ERROR": "red", "WARNI": "yellow", "Fine:": "green"}.get(line[:5])
+        colour = {"ERROR": "red", "WARNI": "yellow", "OK: n": "green"}.get(line[:5])
         lines.append(click.style(shown, fg=colour, bold=True) if colour else shown)
     return "\n".join(lines) + "\n"
 
@@ -251,7 +362,8 @@ def init(target: str, output: Path, name: str, controller: str, **given: Any) ->
     if Path(target).is_dir():
         pages, unseen = read_folder(Path(target), reader), []
     else:
-        walk = _walk(target, reader, limits, bounds, given["begin"], given["quiet"])
+        with _opened(target, bounds) as opened:
+            walk = _walk(opened, reader, _begin(target, opened, given["begin"]), limits, given["quiet"])
         pages, unseen = [page for found in walk.pages.values() for page in found], walk.unseen
     if not pages:
         for what, why in unseen:

@@ -24,8 +24,11 @@ import secrets
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from consent_mw import config
 from consent_mw.catalogue.definitions import joined
@@ -71,12 +74,18 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["GPC_PATH", "MOST_INPUT", "Answer", "Engine"]
+__all__ = ["GPC_PATH", "MOST_INPUT", "Answer", "Engine", "running_engines"]
 
 logger = logging.getLogger("consent_mw")
 
 #: Seconds in a day.
 _DAY = 86_400
+_running: WeakSet[Engine] = WeakSet()
+
+
+def running_engines() -> list[Engine]:
+    """Return the engines of this process, those of single hosts among them, in no order."""
+    return list(_running)
 
 
 class Engine:
@@ -173,6 +182,7 @@ class Engine:
         site = source if isinstance(source, Site) else config.load(source)
         engine = cls._of_one_site(site)
         engine._hosts = tuple((host, cls._of_one_site(inner)) for host, inner in site.hosts)
+        _running.update(engine._all())
         return engine
 
     @classmethod
@@ -202,6 +212,15 @@ class Engine:
         """Let no request wait for other processes: an event loop serves everybody."""
         for engine in self._all():
             engine.patience = 0.0
+
+    @contextmanager
+    def standing_aside(self) -> Iterator[None]:
+        """Let all pages through unchanged for the length of the block: an audit reads the application's own."""
+        kept, self._untouched = self._untouched, Paths(("/",))
+        try:
+            yield
+        finally:
+            self._untouched = kept
 
     @property
     def site(self) -> Site:

@@ -12,12 +12,12 @@ import pytest
 from bs4 import BeautifulSoup
 
 from consent_mw import config
+from consent_mw.audit.baseline import accept
+from consent_mw.audit.baseline import accepted_lines
+from consent_mw.audit.baseline import read_accepted
 from consent_mw.audit.findings import KINDS
 from consent_mw.audit.findings import AuditFinding
 from consent_mw.audit.findings import AuditReport
-from consent_mw.audit.findings import accept
-from consent_mw.audit.findings import accepted_lines
-from consent_mw.audit.findings import read_accepted
 from consent_mw.audit.findings import report_of
 from consent_mw.audit.formats import written
 from consent_mw.audit.pages import Reader

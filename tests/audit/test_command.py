@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from consent_mw.audit.browser_views import ShownRequest
+from consent_mw.audit.browser_views import ShownView
+from consent_mw.audit.evidence import evidence_of
+from consent_mw.audit.findings import AuditReport
 from consent_mw.cli import FOUND
 from consent_mw.cli import UNABLE
 from consent_mw.cli import main
+from consent_mw.engine import running_engines
 from tests.browser.harness import chromium
 
+#: The same behind consent_mw, with a frame in its markup, and with consent_mw's own configuration.
+HELD = """
+from flask import Flask
+
+from consent_mw.flask import Consent
+
+app = Flask("held", static_folder=None)
+app.add_url_rule("/", view_func=lambda: (
+    "<!doctype html><title>x</title><iframe src=https://www.youtube.com/embed/x></iframe><script src=/a.js></script>"))
+app.add_url_rule("/a.js", endpoint="a", view_func=lambda: (
+    "new Image().src = 'https://www.facebook.com/tr?id=1'", {"Content-Type": "text/javascript"}))
+Consent(app, {"services": [{"use": "youtube"}, {"use": "meta-pixel"}]})
+"""
 APP = """
 from flask import Flask
 
@@ -30,6 +50,79 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     return f"{name}:app"
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of an application with consent_mw around it, which would load a frame and a pixel."""
+    name = f"held_{request.node.name}"
+    (tmp_path / f"{name}.py").write_text(HELD, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    running = set(running_engines())
+    yield f"{name}:app"
+    for engine in set(running_engines()) - running:
+        engine.close()
+
+
+def test_before_compares_with_the_site_without_consent_mw(held: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The application is looked at once more with consent_mw standing aside, and afterwards it is held again."""
+    for _ in range(2):
+        assert main(["audit", held, "-q", "--before"]) == 0
+        out = capsys.readouterr().out
+        assert "1 before, 0 now: elements that load from others before a choice." in out
+        assert "youtube" not in out
+    assert main(["audit", held, "-q", "--before", "--format", "html"]) == 0
+    assert "<b>1 before,</b> <b>0 now</b>" in capsys.readouterr().out
+
+
+def test_before_needs_something_to_compare_with(
+    small: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application without consent_mw is not compared with itself, but may be with another."""
+    monkeypatch.setattr("consent_mw.engine.running_engines", list)
+    assert main(["audit", small, "-q", "--before"]) == UNABLE
+    assert "consent_mw is not around this application" in capsys.readouterr().err
+    assert main(["audit", small, "-q", "--before", small]) == 0
+    assert "0 before, 0 now" in capsys.readouterr().out
+
+
+@pytest.mark.browser
+def test_evidence_and_result_are_kept(held: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder with report, requests without values, pictures and their hashes; the result stands beside the ledger."""
+    folder = tmp_path / "evidence"
+    chosen = ["--browser", "--browser-path", chromium.find(), "--linger", "0", "--before"]
+    assert main(["audit", held, "-q", *chosen, "--evidence", str(folder), "--record"]) == 0
+    out, err = capsys.readouterr()
+    assert "In a browser 2 requests to 2 other hosts and 0 cookies before, 0 to 0 and 0 now." in out
+    manifest = (folder / "manifest.json").read_bytes()
+    assert hashlib.sha256(manifest).hexdigest() in err
+    listed = {one["name"]: one["sha256"] for one in json.loads(manifest)["files"]}
+    found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    assert listed == {name: digest for name, digest in found.items() if name != "manifest.json"}
+    assert {"report.html", "report.json", "requests.har", "before-a-choice.png", "after-a-refusal.png"} <= set(listed)
+    assert (folder / "before-a-choice.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["ledger", "audits", "--json"]) == 0
+    kept = json.loads(capsys.readouterr().out)
+    assert [(one["errors"], one["before"], one["now"]) for one in kept] == [(0, 1, 0)]
+    assert kept[0]["evidence"] == hashlib.sha256(manifest).hexdigest()
+    assert main(["audit", held, "-q", "--evidence", str(folder)]) == UNABLE
+    assert "is not empty" in capsys.readouterr().err
+
+
+def test_an_archive_of_requests_has_names_and_no_values() -> None:
+    """HTTP Archive 1.2: each request with its causes; parameters keep their names alone."""
+    request = ShownRequest(
+        "https://x.example/c?id=…&v=…", "x.example", "image", True, ("script https://s.example/a.js:1:2",)
+    )
+    report = AuditReport("s", "2026-11-29", browser=[ShownView("before a choice", "/", (request,), ())])
+    log = json.loads(evidence_of(report, {}, "chromium 1").files["requests.har"])["log"]
+    assert (log["version"], log["browser"], len(log["pages"])) == ("1.2", {"name": "chromium", "version": "1"}, 1)
+    (entry,) = log["entries"]
+    assert entry["pageref"] == log["pages"][0]["id"]
+    assert entry["request"]["queryString"] == [{"name": "id", "value": ""}, {"name": "v", "value": ""}]
+    assert entry["request"]["url"] == "https://x.example/c?id=&v="
+    assert {"cookies", "headers"} <= {key for key in entry["request"] if entry["request"][key] == []}
 
 
 @pytest.mark.browser

@@ -46,6 +46,8 @@ from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
 from consent_mw.http.request import RequestHead
+from consent_mw.proof.audits import WEEKS
+from consent_mw.proof.audits import last_result
 from consent_mw.stats import DEFAULT
 from consent_mw.stats import PRESETS
 from consent_mw.stats import TABLES
@@ -177,11 +179,12 @@ class _Stats:
             problem = self._words(asked).say("period.wrong")
             asked = replace(asked, period="", first="", last="")
             first, last = asked.days(self._context.today())
+        words = self._words(asked)
         try:
             found = self._report(first, last)
+            audit = self._last_audit(site, words)
         except RecordsError as error:
             return self._away(site, asked, error)
-        words = self._words(asked)
         view = ReportView(site, found, words, line=asked.purpose, focus=asked.table)
         if not (asked.first or asked.last):
             asked = replace(asked, period=asked.period or DEFAULT.id)
@@ -190,6 +193,7 @@ class _Stats:
             "stats.html",
             **self._frame(site, words, asked),
             view=view,
+            audit=audit,
             problem=problem,
             chosen=asked,
             presets=[preset.id for preset in PRESETS],
@@ -202,6 +206,21 @@ class _Stats:
             session=self._in_session(site),
         )
         return Response(body, status=400 if problem else 200)
+
+    def _last_audit(self, site: Site, words: PageWords) -> list[str]:
+        """Return the last result of an audit and its age, in sentences."""
+        today = self._context.today()
+        result = last_result(self._context.records, site.id, today, self._context.keys())
+        if result is None:
+            return [words.say("audit.none", n=words.number(WEEKS))]
+        days = max(today - result.day, 0)
+        age = words.count("audit.age", days) if days else words.say("audit.today")
+        told = [words.say("audit.last", day=words.day(result.day), age=age)]
+        told.append(words.count("audit.open", result.open) if result.open else words.say("audit.clean"))
+        if result.before is not None:
+            numbers = {"a": words.number(result.before), "b": words.number(result.now)}
+            told.append(words.say("audit.before", **numbers))
+        return told
 
     def as_json(self) -> Response:
         found = self._for_machines()

@@ -1,0 +1,82 @@
+"""
+The baseline: findings of an audit that an owner accepts, each until a day, in a file of their own.
+
+An entry names a finding by its id, so it holds for the same thing on another page and in another line.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from datetime import timedelta
+from pathlib import Path
+
+from consent_mw.audit.findings import KINDS
+from consent_mw.audit.findings import AuditReport
+from consent_mw.errors import ConfigError
+from consent_mw.errors import Problem
+
+__all__ = ["Accepted", "accept", "accepted_lines", "read_accepted"]
+
+#: Days that an accepted finding stays accepted where nobody says otherwise.
+_ACCEPTED_DAYS = 90
+_ID = re.compile(r"[0-9a-f]{10}")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that an owner accepts until a day."""
+
+    id: str
+    until: date
+    reason: str = ""
+
+
+def read_accepted(file: Path) -> tuple[Accepted, ...]:
+    """
+    Return the accepted findings of a file.
+
+    Raises:
+        ConfigError: with every mistake in it.
+    """
+    shown = str(file)
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([Problem(shown, "There is no such file.", "Make it with --write-baseline.")]) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError([Problem(shown, f"It cannot be read: {error}.", "Correct it at this place.")]) from None
+    given, problems, found = tables.get("accepted", []), [], []
+    for number, entry in enumerate(given if isinstance(given, list) else [given], 1):
+        where = f"{shown}, accepted {number}"
+        id_, until = (entry.get("id"), entry.get("until")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(id_, str) or not _ID.fullmatch(id_):
+            problems.append(Problem(where, "id is no id of a finding.", "Copy it from a report: ten hex digits."))
+        elif type(until) is not date:
+            problems.append(Problem(where, "until is no day.", "Write until = 2026-12-31, without quotes."))
+        else:
+            found.append(Accepted(id_, until, str(entry.get("reason", ""))))
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)
+
+
+def accept(report: AuditReport, accepted: Iterable[Accepted], today: date) -> None:
+    """Mark the findings of a report that are accepted, and have not expired."""
+    by_id = {one.id: one for one in accepted if one.until >= today}
+    for finding in report.findings:
+        if one := by_id.get(finding.id):
+            finding.accepted = one.reason or f"until {one.until.isoformat()}"
+
+
+def accepted_lines(report: AuditReport, today: date) -> str:
+    """Return the file that accepts what is open in a report, for a limited time."""
+    until = (today + timedelta(days=_ACCEPTED_DAYS)).isoformat()
+    parts = ["# Findings of `consent-mw audit` that are accepted until a day.\n"]
+    for finding in report.open:
+        comment = f"# {KINDS[finding.kind].title}: {finding.what}".replace("\n", " ")
+        parts.append(f'\n{comment}\n[[accepted]]\nid = "{finding.id}"\nuntil = {until}\nreason = ""\n')
+    return "".join(parts)
