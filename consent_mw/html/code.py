@@ -38,6 +38,7 @@ from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from consent_mw.core.model import Service
@@ -177,6 +178,12 @@ class Signature:
         return self._compiled
 
 
+@lru_cache(maxsize=4096)
+def _signature(text: str, service: str) -> Signature:
+    """Return a signature; the sites of a process share those of the catalogue, with what they have compiled."""
+    return Signature(text, service)
+
+
 class _Script:
     """One script, its escapes decoded, and where in its own bytes each place of it is."""
 
@@ -257,7 +264,7 @@ class CodeMatcher:
             for service in services
             if service.queue
         }
-        signatures = [Signature(text, service.id) for service in services for text in service.inline]
+        signatures = [_signature(text, service.id) for service in services for text in service.inline]
         occurrences = Counter(word for signature in signatures for word in signature.words)
         for signature in signatures:
             self._add(signature, occurrences)
