@@ -8,12 +8,16 @@ it in while the page is being parsed, or later.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from collections.abc import Set
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bleach
 import nh3
@@ -22,10 +26,12 @@ import pytest
 from consent_mw import ConsentMiddleware
 from tests import npm_packages
 from tests.browser.harness.engines import Engine
+from tests.browser.harness.engines import Session
 from tests.browser.harness.proxy import Lane
 from tests.browser.harness.proxy import Proxy
-from tests.browser.harness.site import FIRST_PARTY
-from tests.browser.harness.site import ROOT
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 SERVICES = [
     {"id": "tracker", "name": "T", "vendor": "T", "purposes": ["analytics"], "hosts": ["tracker.example"],
@@ -130,13 +136,49 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
-def settled(lane: Lane) -> None:
-    """Wait until the network is at rest."""
-    lane.settle()
+class Window:
+    """A window of one engine, in which each test has a site of its own: nobody has been there, or answered."""
+
+    def __init__(self, lane: Lane, session: Session) -> None:
+        self._lane = lane
+        self._session = session
+        self._host = ""
+
+    def serve(self, app: WSGIApplication, name: str) -> None:
+        """Serve the site of the test of that name, and forget what was asked before."""
+        self._lane.forget()
+        self._host = f"shop-{hashlib.sha256(name.encode()).hexdigest()[:16]}.example"
+        self._lane.serve(self._host, app)
+
+    def open(self, path: str) -> None:
+        """Go to a page of the site, and wait until the network is at rest."""
+        self._session.open(f"https://{self._host}{path}")
+        self._lane.settle()
+
+    def click(self, selector: str) -> None:
+        """Click an element, and wait until the network is at rest."""
+        self._session.click(selector)
+        self._lane.settle()
+
+    def has_run(self) -> bool:
+        """Return whether some markup of the page became code."""
+        return re.search(r"<html[^>]* data-ran", self._session.html(), re.IGNORECASE) is not None
+
+    def asked(self, wanted: Set[str] = frozenset()) -> set[str]:
+        """Return whom the site's pages asked or connected to, once those ``wanted`` are among them, or do not come."""
+        self._lane.wait_for(lambda hits: wanted <= {hit.host for hit in hits})
+        return {hit.host for hit in self._lane.hits()}
+
+
+@pytest.fixture(scope="module")
+def window(proxy: Proxy, engine: Engine) -> Iterator[Window]:
+    """One window for all tests of an engine: to start Firefox takes longer than to try all gadgets."""
+    with proxy.lane() as lane, engine.session(lane, True) as session:
+        yield Window(lane, session)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_gadget_becomes_code_or_an_address(proxy: Proxy, engine: Engine, way: str, tmp_path: Path) -> None:
+def test_no_gadget_becomes_code_or_an_address(window: Window, way: str, tmp_path: Path) -> None:
     """
     With all gadgets in a page: accepting runs none of them, asks none of their hosts, and runs what was granted.
 
@@ -145,24 +187,17 @@ def test_no_gadget_becomes_code_or_an_address(proxy: Proxy, engine: Engine, way:
     purify = npm_packages.text("dompurify/dist/purify.min.js")
     comment = "".join(f'<section id="g{number}">{one}</section>' for number, one in enumerate(GADGETS.values()))
     config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
-    lane: Lane
-    with proxy.lane({FIRST_PARTY: ConsentMiddleware(site([WAYS[way](comment)], purify), config)}) as lane:
-        with engine.session(lane, True) as session:
-            session.open(f"{ROOT}0")
-            settled(lane)
-            session.click("[data-cmw-banner] [value=accept-all]")
-            settled(lane)
-            session.click("p[data-press]")
-            session.click("a[data-press]")
-            settled(lane)
-            html = session.html()
-        hosts = {hit.host for hit in lane.hits()}
-    assert not re.search(r"<html[^>]* data-ran", html, re.IGNORECASE)
-    assert "elsewhere.example" not in hosts
-    assert {"tracker.example", "ads.example"} <= hosts
+    window.serve(ConsentMiddleware(site([WAYS[way](comment)], purify), config), str(tmp_path))
+    window.open("/0")
+    window.click("[data-cmw-banner] [value=accept-all]")
+    window.click("p[data-press]")
+    window.click("a[data-press]")
+    assert not window.has_run()
+    assert {"tracker.example", "ads.example"} <= window.asked({"tracker.example", "ads.example"})
+    assert "elsewhere.example" not in window.asked()
 
 
-def test_nothing_comes_from_a_prototype(proxy: Proxy, engine: Engine, tmp_path: Path) -> None:
+def test_nothing_comes_from_a_prototype(window: Window, tmp_path: Path) -> None:
     """What somebody wrote to the prototype of all objects is neither code nor an address to the release."""
     polluted = json.dumps({"onclick": RUN, "markup": f'<img src="/none.gif" onerror="{RUN}">', "granted": ["ads"]})
     page = (
@@ -171,32 +206,23 @@ def test_nothing_comes_from_a_prototype(proxy: Proxy, engine: Engine, tmp_path: 
         "<script>document.querySelector('[data-press]').setAttribute('data-cmw-guard', '')</script>"
     )
     config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
-    app = ConsentMiddleware(site([page], ""), config)
-    with proxy.lane({FIRST_PARTY: app}) as lane, engine.session(lane, True) as session:
-        session.open(f"{ROOT}0")
-        settled(lane)
-        session.click("[data-cmw-banner] [value=accept-all]")
-        settled(lane)
-        session.click("p[data-press]")
-        html = session.html()
-        hosts = {hit.host for hit in lane.hits()}
-    assert not re.search(r"<html[^>]* data-ran", html, re.IGNORECASE)
-    assert "tracker.example" in hosts
+    window.serve(ConsentMiddleware(site([page], ""), config), str(tmp_path))
+    window.open("/0")
+    window.click("[data-cmw-banner] [value=accept-all]")
+    window.click("p[data-press]")
+    assert not window.has_run()
+    assert "tracker.example" in window.asked({"tracker.example"})
 
 
 @pytest.mark.parametrize("moment", ["from the server", "inline", "later", "uncleaned"])
-def test_no_form_of_a_page_grants(proxy: Proxy, engine: Engine, moment: str, tmp_path: Path) -> None:
+def test_no_form_of_a_page_grants(window: Window, moment: str, tmp_path: Path) -> None:
     """Pressed by a visitor who has not answered, none grants anything: no tracker is asked, whoever made the form."""
     purify = npm_packages.text("dompurify/dist/purify.min.js")
     put = (lambda markup: markup) if moment == "from the server" else in_page(moment)
     config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
-    app = ConsentMiddleware(site([put(form) for form in GRANTS.values()], purify), config)
-    with proxy.lane({FIRST_PARTY: app}) as lane, engine.session(lane, True) as session:
-        for number, name in enumerate(GRANTS):
-            session.open(f"{ROOT}{number}")
-            settled(lane)
-            session.click("#press")
-            settled(lane)
-            session.open(f"{ROOT}{number}")
-            settled(lane)
-            assert {hit.host for hit in lane.hits()}.isdisjoint({"tracker.example", "ads.example"}), name
+    window.serve(ConsentMiddleware(site([put(form) for form in GRANTS.values()], purify), config), str(tmp_path))
+    for number, name in enumerate(GRANTS):
+        window.open(f"/{number}")
+        window.click("#press")
+        window.open(f"/{number}")
+        assert window.asked().isdisjoint({"tracker.example", "ads.example"}), name
