@@ -40,7 +40,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     doc.documentElement.setAttribute('data-cmw-state', state);
     const banner = kit.find();
     if (banner) {
-      if (answer.saved) bring(answer.control);
+      if (answer.saved) bring(answer.control, answer.look);
       else fetchControl();
       const inside = banner.contains(doc.activeElement) || doc.activeElement === doc.body;
       kit.ours = kit.ours.filter(el => el !== banner);
@@ -83,9 +83,9 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     }
   };
   // What opens the choices again nobody sees before the first notice is gone, so it comes with the answer.
-  const bring = markup => {
+  const bring = (markup, look = '') => {
     if (!markup || kit.ours.some(el => el.matches('[data-cmw-reopen]'))) return;
-    wear('(reopen.css)');
+    wear('(reopen.css)' + look);
     const holder = doc.createElement('template');
     holder.innerHTML = trust('HTML', markup);
     const control = holder.content.firstElementChild;
@@ -191,7 +191,10 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     .then(said)
     .catch(() => ({}));
   const fetchControl = async () => {
-    if (!kit.ours.some(el => el.matches('[data-cmw-reopen]'))) bring((await asked(here())).control);
+    if (!kit.ours.some(el => el.matches('[data-cmw-reopen]'))) {
+      const { control, look } = await asked(here());
+      bring(control, look);
+    }
   };
   // Where a blocker has taken the notice away, the choices can still be opened.
   kit.control = () => { if (kit.state === 'none') fetchControl(); };

@@ -3,7 +3,8 @@ Take pictures of the notice in every look, and measure each: ``python -m tools.n
 
 The looks are every layout, light and dark, in six windows (phones upright and sideways, a tablet, a desktop), in
 languages that are short, long, read from the right or written without spaces, before the choices are opened, with
-them open, and opened again after a choice; on a site of a few services and on one of twenty-five.
+them open, and opened again after a choice; on a site of a few services, on one of twenty-five, and on one whose owner
+added all that can be added.
 
 Each is measured in the browser (:data:`PROBLEMS`): buttons that are covered, cut or out of the window, words that run
 over each other. What is found is printed, and the exit status is 1. ``--measure`` measures and takes no picture;
@@ -52,12 +53,26 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
         *("youtube", "vimeo", "google-maps", "calendly", "spotify", "soundcloud", "disqus"),
         *("intercom", "zendesk", "tawk"),
     ),
+    "furnished": ("google-analytics", "matomo", "youtube"),
 }
+#: What the owner of the furnished site adds: a second way to refuse, by layout, and the rest.
+DISMISS = {"bar": "text", "corner": "cross", "dialog": "text"}
+FURNITURE: Mapping[str, object] = {
+    "theme": {"brand": "#e4002b", "logo": "/logo.svg"},
+    "links": [{"url": "/imprint", "label": {"en": "Imprint", "de": "Impressum"}}],
+    "texts": {"en": {"banner.text": "We use cookies, as our [cookie page](/cookies) says, for:"}},
+}
+#: A logo that is in the page itself: nothing is fetched for a picture.
+LOGO = (
+    "data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 viewBox=%220 0 200 50%22%3E"
+    "%3Crect width=%22200%22 height=%2250%22 rx=%228%22 fill=%22%23e4002b%22/%3E%3Ctext x=%2226%22 y=%2235%22 "
+    "font-size=%2230%22 fill=%22white%22 font-family=%22sans-serif%22%3EPortrait%3C/text%3E%3C/svg%3E"
+)
 
 #: What is wrong with the notice in the page, as a list of sentences.
 PROBLEMS = """() => {
   const found = [], banner = document.querySelector('[data-cmw-banner]'), room = banner.getBoundingClientRect();
-  const name = one => (one.textContent || one.value || one.localName).trim().slice(0, 24);
+  const name = one => (one.textContent || one.title || one.value || one.localName).trim().slice(0, 24);
   const inside = (box, other) => box.left >= other.left - 1 && box.right <= other.right + 1 &&
     box.top >= other.top - 1 && box.bottom <= other.bottom + 1;
   if (!inside(room, { left: 0, right: innerWidth, top: 0, bottom: innerHeight })) found.push('notice outside');
@@ -75,7 +90,7 @@ PROBLEMS = """() => {
     if (sides.some(covered)) found.push('button covered: ' + name(one));
     if (box.height < 44) found.push('button low: ' + name(one));
   });
-  const choices = buttons.filter(one => /-all$/.test(one.value)).map(one => one.getBoundingClientRect());
+  const choices = [...banner.querySelectorAll('.cmw-actions [value$=-all]')].map(one => one.getBoundingClientRect());
   const unequal = side => Math.abs(choices[0][side] - choices[1][side]) > 0.1;
   if (unequal('width') || unequal('height')) found.push('unequal choices');
   banner.querySelectorAll('button, summary, h2, p, li, strong, span, a').forEach(one => {
@@ -152,19 +167,18 @@ def sample() -> tuple[MatrixLook, ...]:
 
 @cache
 def _notice(layout: str, services: str) -> Notice:
-    site = config.load(
-        {
-            "site": {
-                "name": "Portrait Shop",
-                "controller": "Portrait Shop Ltd, London",
-                "privacy_policy": "/privacy",
-                "languages": list(LANGUAGES),
-                "layout": layout,
-            },
-            "services": [{"use": id_} for id_ in SERVICES[services]],
-        }
-    )
-    return Notice(site, Assets())
+    site: dict[str, object] = {
+        "name": "Portrait Shop",
+        "controller": "Portrait Shop Ltd, London",
+        "privacy_policy": "/privacy",
+        "languages": list(LANGUAGES),
+        "layout": layout,
+    }
+    tables: dict[str, object] = {"services": [{"use": id_} for id_ in SERVICES[services]]}
+    if services == "furnished":
+        site |= {"dismiss": DISMISS[layout], "show_services": True}
+        tables |= FURNITURE
+    return Notice(config.load({"site": site, **tables}), Assets())
 
 
 def page_of(look: MatrixLook) -> str:
@@ -185,7 +199,7 @@ def page_of(look: MatrixLook) -> str:
         markup = markup.replace('<details class="cmw-more"', '<details open="" class="cmw-more"')
     if again:
         markup = markup.replace('value="analytics"', 'value="analytics" checked=""')
-    return sample_page(look.lang, look.scheme, markup)
+    return sample_page(look.lang, look.scheme, markup.replace('src="/logo.svg"', f'src="{LOGO}"'))
 
 
 def show(page: Page, look: MatrixLook) -> list[str]:

@@ -24,7 +24,7 @@ import click
 
 from consent_mw.cli import Owner
 from consent_mw.notice.escaping import escape
-from consent_mw.notice.theme import TEXT
+from consent_mw.notice.palette import TEXT
 from consent_mw.notice.theme import Pair
 from consent_mw.notice.theme import colours
 from consent_mw.notice.theme import ratios
@@ -275,7 +275,12 @@ class Gallery:
         if place not in self._notices:
             position = look.position if look.layout != "dialog" else ""
             changes = self.site.changes or (Change(self._today, {"en": _SAMPLE_CHANGE}),)
-            site = replace(self.site, layout=look.layout, position=position, reopen="button", changes=changes)
+            # A frame has no mark of the owner's pages: it shows what the mark would bring.
+            theme = self.site.theme
+            theme = replace(theme, scheme="auto") if theme.scheme == "selector" else theme
+            site = replace(
+                self.site, layout=look.layout, position=position, reopen="button", changes=changes, theme=theme
+            )
             self._notices[place] = Notice(site, Assets())
         return self._notices[place]
 

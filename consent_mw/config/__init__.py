@@ -26,16 +26,15 @@ from consent_mw.catalogue import load as load_catalogue
 from consent_mw.catalogue.definitions import joined
 from consent_mw.catalogue.definitions import read_folder
 from consent_mw.config import checks
+from consent_mw.config import look
 from consent_mw.config import rollout
 from consent_mw.config.hosts import with_hosts
 from consent_mw.config.problems import ConfigReader
 from consent_mw.config.problems import near
 from consent_mw.config.problems import perhaps
 from consent_mw.config.schema import CHANGE
-from consent_mw.config.schema import COLOURS
 from consent_mw.config.schema import ID
 from consent_mw.config.schema import PATHS
-from consent_mw.config.schema import POSITIONS
 from consent_mw.config.schema import PURPOSE
 from consent_mw.config.schema import REMOTE_STORES
 from consent_mw.config.schema import SERVICE
@@ -43,7 +42,6 @@ from consent_mw.config.schema import SETTINGS
 from consent_mw.config.schema import SIGNALS
 from consent_mw.config.schema import SITE
 from consent_mw.config.schema import STATS
-from consent_mw.config.schema import THEME
 from consent_mw.config.toml_lines import Path
 from consent_mw.config.toml_lines import toml_lines
 from consent_mw.core.model import NECESSARY
@@ -53,18 +51,16 @@ from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.core.model import StatsAccess
-from consent_mw.core.model import Theme
 from consent_mw.core.model import VendorSignals
 from consent_mw.errors import CatalogueError
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.html import service_rules
-from consent_mw.notice import theme
 from consent_mw.notice.languages import canonical
 
 __all__ = ["SETTINGS", "load"]
 
-_TOP = ("site", "paths", "hosts", "stats", "purposes", "services", "theme", "signals", "changes", "texts")
+_TOP = ("site", "paths", "hosts", "stats", "purposes", "services", "theme", "links", "signals", "changes", "texts")
 
 #: Keys that recognise a service. Next to `use` they add to the catalogue's: replacing them could let the tag through.
 _SIGNS = ("hosts", "paths", "inline", "elements", "cookies", "storage")
@@ -171,11 +167,9 @@ def _site(
             reader.add_problem(("purposes", name), f"{name!r} is the id of a service.", "Give the purpose another id.")
     services = _services(reader, given, purposes, catalogue, site.languages[0])
     texts = _texts(reader, parts["texts"]) if "texts" in parts else site.texts
-    if site.position and site.position not in POSITIONS[site.layout]:
-        known = ", ".join(POSITIONS[site.layout]) or "none, it is in the middle"
-        what = f"The layout {site.layout!r} has no position {site.position!r}."
-        reader.add_problem(("site", "position"), what, f"Its positions: {known}.")
-    look = _theme(reader, parts.get("theme", {}))
+    look.check_look(reader, site)
+    links = look.read_links(reader, parts.get("links", []), site.languages[0])
+    own_theme = look.read_theme(reader, parts.get("theme", {}))
     signals = VendorSignals(**reader.table(("signals",), parts.get("signals", {}), SIGNALS))
     changes = _changes(reader, parts.get("changes", []), site.languages[0])
     reader.finish()
@@ -184,7 +178,8 @@ def _site(
         purposes=tuple(purposes.values()),
         services=services,
         texts=texts,
-        theme=look,
+        theme=own_theme,
+        links=links,
         signals=signals,
         changes=changes,
         learning=not given,
@@ -214,27 +209,6 @@ def _fits_caching(reader: ConfigReader, site: Site) -> None:
     if site.csp != "off":
         what = 'With caching = "shared" the policy of a page cannot follow the choice, so nothing could be released.'
         reader.add_problem(("site", "csp"), what, 'Write csp = "off", or caching = "class".')
-
-
-def _theme(reader: ConfigReader, given: object) -> Theme:
-    """Return the owner's look."""
-    parts: Any = dict(given) if isinstance(given, Mapping) else given
-    dark: Any = parts.pop("dark", {}) if isinstance(parts, dict) else {}
-    dark = dict(dark) if isinstance(dark, Mapping) else dark
-    tables: Iterable[tuple[Path, Any]] = ((("theme",), parts), (("theme", "dark"), dark))
-    for path, table in tables:
-        for key in filter(theme.sets_apart, list(table)) if isinstance(table, dict) else ():
-            del table[key]
-            reader.add_problem(
-                (*path, key), "Accept and reject share their colours.", "Set main, over and on; they apply to both."
-            )
-    values = reader.table(("theme",), parts, THEME)
-    colours = {name: values.pop(name) for name in COLOURS if name in values}
-    at_night = reader.table(("theme", "dark"), dark, {name: THEME[name] for name in COLOURS})
-    made = Theme(light=MappingProxyType(colours), dark=MappingProxyType(at_night), **values)
-    for place, what, remedy in theme.problems(made):
-        reader.add_problem(place, what, remedy)
-    return made
 
 
 def _changes(reader: ConfigReader, given: object, language: str) -> tuple[Change, ...]:
@@ -285,6 +259,8 @@ def _purposes(reader: ConfigReader, given: object, language: str) -> dict[str, P
         if own and not ID.fullmatch(name):
             reader.add_problem(path, f"{name!r} is not an id.", "Use lower-case letters, digits and single hyphens.")
         values = reader.table(path, table, keys)
+        for key, tag, text in ((key, tag, text) for key, texts in values.items() for tag, text in texts.items()):
+            look.check_links(reader, (*path, key, tag), text, f"purpose.{name}.{key}")
         if own and isinstance(table, Mapping) and "label" not in table:
             what = "This purpose of your own has no label for visitors to read."
             reader.add_problem(path, what, f'Add label.{language} = "…"{perhaps(name, PURPOSES)}.')
@@ -455,6 +431,7 @@ def _texts(reader: ConfigReader, given: object) -> Mapping[str, Mapping[str, str
                 )
             elif isinstance(checked := reader.value(path, text, checks.text), str):
                 _check_places(reader, path, checked, wording.places(known[key]), wording.may_omit(lang, key))
+                look.check_links(reader, path, checked, key)
                 own[key] = checked
         found[lang] = MappingProxyType(own)
     return MappingProxyType(found)

@@ -24,14 +24,19 @@ from consent_mw.core.days import EPOCH
 from consent_mw.html import service_rules
 
 __all__ = [
+    "ADDRESS",
     "CHANGE",
     "COLOURS",
+    "DARK_THEME",
     "HOST_NAME",
     "ID",
+    "LINK",
     "PATHS",
     "POSITIONS",
     "PURPOSE",
     "REMOTE_STORES",
+    "REOPEN_ICONS",
+    "REOPEN_POSITIONS",
     "SERVICE",
     "SETTINGS",
     "SIGNALS",
@@ -45,7 +50,8 @@ ID = service_rules.ID
 REMOTE_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
 
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ADDRESS = re.compile(r"https?://[^\s/?#\"'<>\\]+(?:[/?#][^\s\"'<>\\]*)?|/(?![/\\])[^\s\"'<>\\]*", re.IGNORECASE)
+#: An address that a link may have: of the web, or a path on the site.
+ADDRESS = re.compile(r"https?://[^\s/?#\"'<>\\]+(?:[/?#][^\s\"'<>\\]*)?|/(?![/\\])[^\s\"'<>\\]*", re.IGNORECASE)
 _MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
 _OWN_PATH = re.compile(r"/(?![/\\])[^\s\"'<>\\]*")
 _HASH = re.compile(r"(?:scrypt:\d+:\d+:\d+|pbkdf2:\w+(?::\d+)?)\$[^$\s]+\$[0-9a-f]+")
@@ -55,6 +61,10 @@ _PLACE = re.compile(r"(?:[A-Za-z0-9.*-]+)?/[^\s?#]*")
 #: A host, or ``*`` and the end of one, as ``[hosts]`` names it.
 HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
+#: Selects html or body by a class, an id or an attribute.
+_SELECTOR = re.compile(
+    r'(?:html|body)?(?:[.#][A-Za-z_][\w-]*|\[[A-Za-z][\w-]*(?:~?=(?:"[\w -]+"|[A-Za-z_][\w-]*))?\])+', re.ASCII
+)
 _FONT = re.compile(r"(?:[\w -]+|\"[\w -]+\")(?:, *(?:[\w -]+|\"[\w -]+\"))*", re.ASCII)
 _CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
@@ -118,6 +128,16 @@ def _hidden(form: re.Pattern[str], what: str, remedy: str) -> checks.Check:
         return value
 
     return check
+
+
+def _icon(value: object) -> object:
+    text = checks.text(value)
+    if text in REOPEN_ICONS or _OWN_PATH.fullmatch(text):
+        return text
+    known = ", ".join(f'"{name}"' for name in REOPEN_ICONS)
+    raise checks.ValueProblem(
+        f"{text!r} is neither an icon nor a path on this site.", f"Write {known}, or the path of your own picture."
+    )
 
 
 def _isp(value: object) -> object:
@@ -188,9 +208,9 @@ def _day(value: object) -> object:
 _MAILBOX = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+"
 _WORD = "Use lower-case letters, digits and single hyphens."
 _LINK = "Write a full address that starts with https://, or a path on this site such as /privacy."
-_address = checks.shape(_ADDRESS, "an address", _LINK)
+_address = checks.shape(ADDRESS, "an address", _LINK)
 _contact = checks.shape(
-    re.compile(f"{_MAILBOX}|{_ADDRESS.pattern}", re.IGNORECASE),
+    re.compile(f"{_MAILBOX}|{ADDRESS.pattern}", re.IGNORECASE),
     "an address",
     "Write an e-mail address alone, a web address with https:// first, or a path on this site such as /contact.",
 )
@@ -202,6 +222,10 @@ POSITIONS: Mapping[str, tuple[str, ...]] = {
     "corner": ("bottom-start", "bottom-end", "top-start", "top-end"),
     "dialog": (),
 }
+#: Where the control that opens the choices again may stand.
+REOPEN_POSITIONS = ("bottom-start", "bottom-end", "middle-start", "middle-end", "top-start", "top-end")
+#: What may be drawn on it; a path names the owner's picture.
+REOPEN_ICONS = ("switch", "cookie", "shield", "none")
 #: The colours of a theme: the names of the custom properties without ``--cmw-``.
 COLOURS = ("paper", "ink", "soft", "line", "edge", "fill", "main", "over", "on", "focus")
 
@@ -246,6 +270,12 @@ SITE: Mapping[str, checks.Check] = {
     "guard": checks.flag,
     "layout": checks.one_of(tuple(POSITIONS)),
     "position": checks.one_of(tuple(dict.fromkeys(place for places in POSITIONS.values() for place in places))),
+    "dismiss": checks.one_of(("off", "text", "cross")),
+    "show_services": checks.flag,
+    "reopen_position": checks.one_of(REOPEN_POSITIONS),
+    "reopen_offset": checks.number(0, 400, "CSS pixels"),
+    "reopen_icon": _icon,
+    "reopen_label": checks.one_of(("hover", "always")),
 }
 #: ``[paths]``: pages without a notice, and responses that are not changed.
 PATHS: Mapping[str, checks.Check] = {"quiet": checks.texts(_place), "untouched": checks.texts(_place)}
@@ -255,13 +285,23 @@ STATS: Mapping[str, checks.Check] = {
     "check": _function,
 }
 _colour = checks.shape(_COLOUR, "a colour", "Write it as #rrggbb.")
-#: ``[theme]``; ``[theme.dark]`` takes only the colours.
+_picture = checks.shape(_OWN_PATH, "a path on this site", "Write the path of your own picture: /static/logo.svg.")
+#: What ``[theme.dark]`` takes, and ``[theme]`` as well.
+DARK_THEME: Mapping[str, checks.Check] = {"brand": _colour, **dict.fromkeys(COLOURS, _colour), "logo": _picture}
 THEME: Mapping[str, checks.Check] = {
-    **dict.fromkeys(COLOURS, _colour),
+    **DARK_THEME,
+    "scheme": checks.one_of(("auto", "light", "dark", "selector")),
+    "dark_selector": checks.shape(
+        _SELECTOR,
+        "a selector of html or body",
+        'Write a class, an id or an attribute: "html.dark", "[data-theme=dark]".',
+    ),
     "radius": checks.number(0, 40, "CSS pixels"),
     "font": checks.shape(_FONT, "a list of font families", 'Write names with commas between: Inter, "Segoe UI".'),
     "width": checks.number(20, 120, "em"),
 }
+#: ``[[links]]``: the owner's links in the notice.
+LINK: Mapping[str, checks.Check] = {"url": _address, "label": checks.by_language()}
 SIGNALS: Mapping[str, checks.Check] = dict.fromkeys(
     ("google", "microsoft", "clarity", "meta", "url_passthrough", "ads_data_redaction"), checks.flag
 )
@@ -317,6 +357,7 @@ SETTINGS = (
     *(f"services.{key}" for key in SERVICE),
     *(f"theme.{key}" for key in THEME),
     "theme.dark",
+    *(f"links.{key}" for key in LINK),
     *(f"signals.{key}" for key in SIGNALS),
     *(f"changes.{key}" for key in CHANGE),
     "texts.LANG",

@@ -178,6 +178,13 @@ class Theme:
         radius: Of buttons, in CSS pixels; -1 if not set.
         font: A list of font families as in CSS.
         width: Maximum width of the notice, in em; 0 if not set.
+        scheme: ``auto``, as the visitor prefers; ``light`` or ``dark`` for everybody; ``selector``, dark where
+            ``dark_selector`` matches ``html`` or ``body``.
+        dark_selector: A CSS selector such as ``html.dark``.
+        brand: The colour that those which are not set are derived from; empty for the built-in ones.
+        dark_brand: The same for the dark colours; empty for that of the light ones.
+        logo: The path of a picture on the site.
+        dark_logo: The same on a dark background; empty for the same picture.
     """
 
     light: Mapping[str, str] = field(default_factory=_no_text)
@@ -185,6 +192,12 @@ class Theme:
     radius: int = -1
     font: str = ""
     width: int = 0
+    scheme: str = "auto"
+    dark_selector: str = ""
+    brand: str = ""
+    dark_brand: str = ""
+    logo: str = ""
+    dark_logo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +218,14 @@ class Change:
 
     day: int
     text: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of the owner's in the notice, to an imprint for example: its address, and its words by language."""
+
+    url: str
+    label: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -268,6 +289,18 @@ class Site:
     layout: str = "bar"
     #: The position of the notice; empty for the default of the layout.
     position: str = ""
+    #: A second way to refuse, above the notice: ``text`` ("Continue without accepting"), ``cross``, or ``off``.
+    dismiss: str = "off"
+    #: Whether the notice names the services under each purpose.
+    show_services: bool = False
+    #: The control that opens the choices again: its place, its distance from the edge in CSS pixels, its icon (a name
+    #: or the path of a picture), and whether its words are shown ``always`` or on ``hover``.
+    reopen_position: str = "bottom-start"
+    reopen_offset: int = 14
+    reopen_icon: str = "switch"
+    reopen_label: str = "hover"
+    #: The owner's links, in their order.
+    links: tuple[Link, ...] = ()
     theme: Theme = field(default_factory=Theme)
     signals: VendorSignals = field(default_factory=VendorSignals)
     #: The changes of the question, latest first.

@@ -36,19 +36,8 @@ FALLBACK_LANGUAGE = "en"
 #: Eight hex digits distinguish the versions of a file; this is not a security measure.
 _HASH_DIGITS = 8
 
-#: Style sheets that share a page with the owner's, and must look the same everywhere.
-_IN_FOREIGN_PAGES = frozenset(
-    {
-        "banner.css",
-        "common.css",
-        "layout-bar.css",
-        "layout-corner.css",
-        "layout-dialog.css",
-        "reopen.css",
-        "signal.css",
-        "top.css",
-    }
-)
+#: Style sheets that share a page with the owner's, and must look the same everywhere: all but those of our own pages.
+_IN_OWN_PAGES = frozenset({"dashboard.css", "pages.css"})
 
 #: The folder of the built scripts, which ``tools/build_scripts.py`` makes from their sources.
 _BUILT = "built"
@@ -140,10 +129,10 @@ class Assets:
 
     @staticmethod
     def _prepare(name: str, content: bytes) -> bytes:
-        if name in _IN_FOREIGN_PAGES:
-            return armour_css(content.decode()).encode()
-        if name.endswith(".css"):
+        if name in _IN_OWN_PAGES:
             return compact_css(content.decode()).encode()
+        if name.endswith(".css"):
+            return armour_css(content.decode()).encode()
         return content.rstrip(b"\n")
 
     def read(self, name: str) -> bytes:

@@ -27,11 +27,14 @@ from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
+from consent_mw.notice import additions
 from consent_mw.notice import shared_page as everybody
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.assets import compact_css
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.guard import GuardCode
+from consent_mw.notice.offer import offered
+from consent_mw.notice.theme import control_look
 from consent_mw.notice.theme import page_rules
 from consent_mw.notice.theme import position_of
 from consent_mw.notice.theme import sheets_of
@@ -83,33 +86,6 @@ _OTHERS = ("country.", "date", "digits", "error.", "list.", "month.", "plural.",
 
 # escape() never returns U+0001, so a name between two of them is always a slot, never somebody's text.
 _SLOT = re.compile(r"\x01(\w+)\x01")
-
-
-def offered(site: Site) -> tuple[Purpose, ...]:
-    """
-    Return the purposes that a visitor is asked about, in the site's order.
-
-    These are the purposes of services that need consent, and those that the owner configured: elements of a page may be
-        marked with a purpose that has no service.
-    """
-    used = {purpose for service in site.optional for purpose in service.purposes} - {NECESSARY}
-    known = {purpose.id for purpose in site.purposes}
-    declared = [
-        purpose
-        for purpose in site.purposes
-        if not purpose.required and (purpose.id in used or purpose.label or purpose.description)
-    ]
-    return (*declared, *(Purpose(id) for id in sorted(used - known)))
-
-
-def covered(site: Site, gpc: bool) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the purposes and the services that "accept all" grants: all but marketing under an opt-out signal."""
-    purposes = frozenset(purpose.id for purpose in offered(site))
-    services = frozenset(service.id for service in site.optional)
-    if gpc:
-        purposes -= {MARKETING}
-        services = frozenset(service.id for service in site.optional if not service.opted_out)
-    return purposes, services
 
 
 def state_of(decision: Decision) -> str:
@@ -242,8 +218,13 @@ class Notice:
     def banner(self, page: NoticePage) -> str:
         """Return only the banner, for a page in which the choice is reopened; all text in it is escaped."""
         slots = {"root": page.root, "back": page.back, "query": self._query(page.back, page.lang), "news": ""}
-        markup = self._banner(page.lang, page.decision.gpc)
+        markup = self._banner(page.lang, page.decision.gpc, again=page.decision.record is not None)
         return _SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)
+
+    @property
+    def control_look(self) -> str:
+        """What the control's style sheet has beyond the built-in one, which scripts bring; empty for most sites."""
+        return control_look(self.site, self._assets)
 
     def control(self, page: NoticePage) -> str:
         """Return what opens the choices again, for a page whose notice has been answered; any text is escaped."""
@@ -393,7 +374,7 @@ class Notice:
             script = f'<script {settings}{when} src="{source}"></script>'
         return style + banner + reopen + script
 
-    def _banner(self, lang: str, gpc: bool, *, shared: bool = False) -> str:
+    def _banner(self, lang: str, gpc: bool, *, shared: bool = False, again: bool = False) -> str:
         say = wording(lang, self.site)
         mark = everybody.marks(self.site, shared=shared)
         # The signal answers for marketing: the banner does not ask again, but the preferences page can still turn it
@@ -403,7 +384,10 @@ class Notice:
         rows = "".join(self._row(purpose, lang, mark(purpose.id), at) for at, purpose in enumerate(purposes, 1))
         necessary = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
         label = escape(purpose_label(necessary, lang, self.site))
-        note = escape(purpose_description(necessary, lang, self.site))
+        note = self._text(purpose_description(necessary, lang, self.site))
+        fields = '<input type="hidden" name="back" value="\x01back\x01"/>' + (
+            f'<input type="hidden" name="lang" value="{lang}"/>' if len(self.site.languages) > 1 else ""
+        )
         return "".join(
             [
                 '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" '
@@ -412,20 +396,21 @@ class Notice:
                 f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}"',
                 f' data-cmw-position="{position_of(self.site)}"' if self.site.layout == "corner" else "",
                 f"{mark('')}>",
-                '<form class="cmw-form" method="post" action="\x01root\x01/choice">',
-                '<input type="hidden" name="back" value="\x01back\x01"/>',
-                f'<input type="hidden" name="lang" value="{lang}"/>' if len(self.site.languages) > 1 else "",
+                # Where a choice is made anew, a refusal is no way to go on without one.
+                "" if again else additions.dismissal(self.site, fields, say),
+                f'<form class="cmw-form" method="post" action="\x01root\x01/choice">{fields}',
                 f'<input type="hidden" name="shown" value="{shown}"/>' if (shown := self.site.suspects_digest) else "",
-                f'<div class="cmw-intro"><h2 class="cmw-title" id="cmw-title">{escape(say["banner.title"])}</h2>',
-                f'\x01news\x01<p class="cmw-text">{escape(say["banner.text"])}</p>',
+                f'<div class="cmw-intro">{additions.logo(self.site)}',
+                f'<h2 class="cmw-title" id="cmw-title">{escape(say["banner.title"])}</h2>',
+                f'\x01news\x01<p class="cmw-text">{self._text(say["banner.text"])}</p>',
                 f'<ul class="cmw-list" role="list">{chips}</ul>',
-                f'<p class="cmw-text">{escape(say["banner.promise"])}</p>',
+                f'<p class="cmw-text">{self._text(say["banner.promise"])}</p>',
                 everybody.under_signal(
                     f'<div class="cmw-gpc" role="status"><strong>{escape(say["gpc.short"])}.</strong> '
                     f"{escape(say['gpc.banner'])}</div>",
                     *(gpc, shared),
                 ),
-                f'<p class="cmw-about">{self._about(say)}</p></div>',
+                f'<p class="cmw-about">{self._about(say, lang)}</p></div>',
                 '<details class="cmw-more">',
                 f'<summary class="cmw-btn">{escape(say["action.choose"])}</summary>',
                 '<ul class="cmw-rows" role="list"><li class="cmw-row"><div class="cmw-on">'
@@ -440,7 +425,7 @@ class Notice:
             ]
         )
 
-    def _about(self, say: Mapping[str, str]) -> str:
+    def _about(self, say: Mapping[str, str], lang: str) -> str:
         """Return the controller, and the link to the full information."""
         controller = escape(say["banner.responsible"].replace("{controller}", self.site.controller or self.site.name))
         number = len(self.site.optional)
@@ -453,8 +438,12 @@ class Notice:
                 f"<span>{controller}</span>" if self.site.controller or self.site.name else "",
                 f'<a href="\x01root\x01/?\x01query\x01">{escape(services)}</a>',
                 f'<a href="{policy}">{escape(say["banner.privacy"])}</a>' if policy else "",
+                additions.link_items(self.site, lang),
             ]
         )
+
+    def _text(self, text: str) -> str:
+        return additions.text_with_links(self.site, text)
 
     def _counted(self, say: Mapping[str, str]) -> str:
         """Return the remark that answers are counted, with the link to object."""
@@ -466,13 +455,14 @@ class Notice:
         )
 
     def _row(self, purpose: Purpose, lang: str, mark: str, number: int) -> str:
+        note = self._text(purpose_description(purpose, lang, self.site))
         # The whole row takes a click, but the name of the box is that of the purpose alone.
         return (
             f'<li{mark}><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}" '
             f'aria-labelledby="cmw-{number}" aria-describedby="cmw-{number}0"/>'
             f'<span><strong id="cmw-{number}">{escape(purpose_label(purpose, lang, self.site))}</strong>'
-            f'<span class="cmw-note" id="cmw-{number}0">{escape(purpose_description(purpose, lang, self.site))}</span>'
-            "</span></label></li>"
+            f'<span class="cmw-note" id="cmw-{number}0">{note}</span>'
+            f"</span></label>{additions.service_names(self.site, purpose)}</li>"
         )
 
     @staticmethod
@@ -490,7 +480,8 @@ class Notice:
         return (
             f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" data-nosnippet="" aria-label="{label}" '
             f'lang="{lang}" dir="{direction(lang)}">'
-            f'<a class="cmw-open" href="\x01root\x01/?\x01query\x01" data-cmw-action="open"><span>{label}</span></a>'
+            f'<a class="cmw-open" href="\x01root\x01/?\x01query\x01" data-cmw-action="open">'
+            f"{additions.control_icon(self.site)}<span>{label}</span></a>"
             f"{status}</section>"
         )
 

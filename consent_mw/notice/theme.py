@@ -19,8 +19,14 @@ from types import MappingProxyType
 
 from consent_mw.core.model import Site
 from consent_mw.core.model import Theme
+from consent_mw.notice import additions
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.assets import armour_css
+from consent_mw.notice.palette import SHAPE
+from consent_mw.notice.palette import TEXT
+from consent_mw.notice.palette import contrast
+from consent_mw.notice.palette import derived
+from consent_mw.notice.palette import luminance
 
 #: The default position of each layout.
 POSITIONS: Mapping[str, str] = MappingProxyType({"bar": "bottom", "corner": "bottom-end", "dialog": "center"})
@@ -55,6 +61,12 @@ DARK: Mapping[str, str] = MappingProxyType(
         "focus": "#8ab4ff",
     }
 )
+#: The background of the pages under the mount and the colour of their links, light and dark, without a theme.
+_PAGE = (("#f4f6f9", "#274690"), ("#101217", "#a9c4ff"))
+#: The icons that are drawn; any other value of ``site.reopen_icon`` is the path of a picture.
+REOPEN_ICONS = ("switch", "cookie", "shield", "none")
+#: The distance of the control from the edge, in CSS pixels, unless the owner sets one.
+REOPEN_OFFSET = 14
 RADIUS = 10
 FONT = "system-ui,sans-serif"
 
@@ -74,10 +86,6 @@ class Pair:
     least: float
     where: str
 
-
-#: The minimum contrast of text (WCAG 2.2, 1.4.3) and of controls (1.4.11).
-TEXT = 4.5
-SHAPE = 3.0
 
 #: Every pair of adjoining colours.
 PAIRS = (
@@ -99,24 +107,14 @@ def colours(theme: Theme, *, dark: bool = False) -> dict[str, str]:
     """
     Return every colour of the look as ``#rrggbb``, by name.
 
-    An owner's ``main`` without an ``over`` stays as it is under the pointer: the built-in one is of another hue.
+    With a brand colour, those that the owner does not set are derived from it. Otherwise an owner's ``main`` without an
+    ``over`` stays as it is under the pointer: the built-in one is of another hue.
     """
-    built_in, own = (DARK, theme.dark) if dark else (LIGHT, theme.light)
-    found = {**built_in, **({"over": own["main"]} if "main" in own else {}), **own}
-    return {name: _long(found[name]) for name in built_in}
-
-
-def luminance(colour: str) -> float:
-    """Return the relative luminance of ``#rrggbb``, 0 to 1 (WCAG 2.2, "relative luminance")."""
-    levels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4 for level in levels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colours as ``#rrggbb``, 1 to 21 (WCAG 2.2, "contrast ratio")."""
-    dim, bright = sorted((luminance(one), luminance(other)))
-    return (bright + 0.05) / (dim + 0.05)
+    built_in, given = (DARK, theme.dark) if dark else (LIGHT, theme.light)
+    own = {name: _long(colour) for name, colour in given.items()}
+    if brand := _brand(theme, dark):
+        return derived(_long(brand), own, built_in)
+    return {**built_in, **({"over": own["main"]} if "main" in own else {}), **own}
 
 
 def ratios(theme: Theme, *, dark: bool = False) -> tuple[tuple[Pair, float], ...]:
@@ -128,6 +126,8 @@ def ratios(theme: Theme, *, dark: bool = False) -> tuple[tuple[Pair, float], ...
 def problems(theme: Theme) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield the pairs whose contrast is too low: the path of a setting, the problem, and the remedy."""
     for dark in (False, True):
+        if theme.scheme == ("light" if dark else "dark"):
+            continue  # nobody sees it
         own = theme.dark if dark else theme.light
         used = colours(theme, dark=dark)
         table: tuple[str, ...] = ("theme", "dark") if dark else ("theme",)
@@ -139,13 +139,13 @@ def problems(theme: Theme) -> Iterator[tuple[tuple[str, ...], str, str]]:
             wrong, other = (pair.front, pair.back) if pair.front in own else (pair.back, pair.front)
             if other == "over" and other not in own and "main" in own:
                 continue
-            built_in = "" if other in own else " (built in)"
+            source = "" if other in own else f" ({'derived' if _brand(theme, dark) else 'built in'})"
             # Truncated, not rounded: 4.499 must not be shown as 4.5.
             shown = int(ratio * 100) / 100
             effort = "read" if pair.least == TEXT else "see"
             what = (
                 f"{pair.where} would be hard to {effort}: {wrong} {used[wrong]} against "
-                f"{other} {used[other]}{built_in} has a contrast of {shown:g}:1, where {pair.least:g}:1 is needed."
+                f"{other} {used[other]}{source} has a contrast of {shown:g}:1, where {pair.least:g}:1 is needed."
             )
             change = "darker" if luminance(used[wrong]) < luminance(used[other]) else "lighter"
             yield (*table, wrong), what, f"Make {wrong} {change}, or change {other} as well."
@@ -171,9 +171,11 @@ def rules(theme: Theme, sheets: str = "") -> str:
     light, dark = (
         {name: _short(colour) for name, colour in colours(theme, dark=at_night).items()} for at_night in (False, True)
     )
+    if theme.scheme == "dark":
+        return _rule(dark, shape, used, _scheme(theme, True))
     text = _rule(light, shape, used, _scheme(theme, False))
-    if dark != light:
-        text += f"@media (prefers-color-scheme: dark){{{_rule(dark, {}, used, _scheme(theme, True))}}}"
+    if dark != light and theme.scheme != "light":
+        text += _when_dark(theme, _rule(dark, {}, used, _scheme(theme, True)))
     return text
 
 
@@ -184,15 +186,18 @@ def page_rules(theme: Theme) -> str:
     The pages have their own background and link colours, which might not fit the owner's. They are replaced by those of
     the notice, whose contrast was measured.
     """
-    if not (theme.light or theme.dark or theme.font):
+    coloured = theme.light or theme.dark or theme.brand or theme.dark_brand
+    forced = theme.scheme in ("light", "dark")
+    if not (coloured or forced or theme.font):
         return ""
     text = ""
-    for dark in (False, True):
-        properties = "".join(f"--{name}: {colour}; " for name, colour in colours(theme, dark=dark).items())
-        rule = (
-            f":root {{ {properties}--ground: var(--paper); --link: var(--ink); color-scheme: {_scheme(theme, dark)} }}"
-        )
-        text += f"@media (prefers-color-scheme: dark) {{ {rule} }}" if dark else rule
+    for dark in (theme.scheme == "dark",) if forced else (False, True):
+        used = colours(theme, dark=dark)
+        ground, link = ("var(--paper)", "var(--ink)") if coloured else _PAGE[dark]
+        properties = "".join(f"--{name}: {colour}; " for name, colour in used.items())
+        rule = f":root {{ {properties}--ground: {ground}; --link: {link}; color-scheme: {_scheme(theme, dark)} }}"
+        # A scheme for everybody also overrides what the pages have for visitors who prefer dark.
+        text += f"@media (prefers-color-scheme: dark) {{ {rule} }}" if dark and not forced else rule
     return (
         text + " .plain:hover { color: var(--ink) }" + (f" body {{ font-family: {theme.font} }}" if theme.font else "")
     )
@@ -221,13 +226,50 @@ def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[
         # Break lines between phrases, if the browser supports it.
         common += armour_css(".cmw-ui:lang(ja) { word-break: auto-phrase }")
     names = ["banner.css", f"layout-{site.layout}.css", *(["top.css"] if position_of(site).startswith("top") else [])]
+    # What an owner adds brings its own rules, so that nobody else's page carries them.
+    names += additions.sheets(site)
     banner = common + "".join(assets.read(name).decode() for name in names)
+    if site.theme.dark_logo and site.theme.scheme in ("auto", "selector"):
+        banner += armour_css(_when_dark(site.theme, ".cmw-day{display:none}", ".cmw-night{display:block}"))
     theme = armour_css(rules(site.theme, banner))
     sheets = {"banner.css": banner + assets.read("signal.css").decode() + theme, "first.css": banner + theme}
     if site.reopen == "button":
         reopen = assets.read("reopen.css").decode()
-        sheets |= {"reopen.css": reopen, "alone.css": common + reopen + armour_css(rules(site.theme, common + reopen))}
+        own = control_look(site, assets)
+        sheets |= {
+            "reopen.css": reopen + own,
+            "alone.css": common + reopen + own + armour_css(rules(site.theme, common + reopen)),
+        }
     return sheets
+
+
+def control_look(site: Site, assets: Assets) -> str:
+    """Return the rules for the control that opens the choices again, where the owner wants it otherwise than built."""
+    block, _, inline = site.reopen_position.partition("-")
+    icon = site.reopen_icon if site.reopen_icon in REOPEN_ICONS else "picture"
+    found = ""
+    if block == "middle":
+        found += ".cmw-reopen { inset-block: 50% auto; translate: 0 -50% }"
+    elif block == "top" or site.reopen_offset != REOPEN_OFFSET:
+        edge = f"{site.reopen_offset}px"
+        found += f".cmw-reopen {{ inset-block: {f'{edge} auto' if block == 'top' else f'auto {edge}'} }}"
+    if inline == "end":
+        found += ".cmw-reopen { inset-inline: auto 14px }"
+    if site.reopen_label == "always":
+        found += ".cmw-open:not(:hover, :focus-visible) span { position: static; clip-path: none }"
+    return (armour_css(found) if found else "") + ("" if icon == "switch" else assets.read(f"icon-{icon}.css").decode())
+
+
+def _when_dark(theme: Theme, *own: str) -> str:
+    """Return rules that apply where the notice is dark: each begins with a selector of something in the notice."""
+    if theme.scheme == "selector":
+        return "".join(f"{theme.dark_selector} {rule}" for rule in own)
+    return f"@media (prefers-color-scheme: dark){{{''.join(own)}}}"
+
+
+def _brand(theme: Theme, dark: bool) -> str:
+    """Return the brand colour, or an empty string."""
+    return (theme.dark_brand if dark else "") or theme.brand
 
 
 def _scheme(theme: Theme, dark: bool) -> str:

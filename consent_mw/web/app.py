@@ -59,6 +59,7 @@ from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
+from consent_mw.notice.escaping import linked
 from consent_mw.notice.reasked import news
 from consent_mw.notice.wording import wording
 from consent_mw.web import csp_reports
@@ -89,7 +90,7 @@ from consent_mw.web.visit import wants_json
 
 logger = logging.getLogger("consent_mw.web")
 
-_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
+_POLICY = "default-src 'none'; style-src 'self'; {pictures}form-action 'self'; base-uri 'none'; frame-ancestors "
 
 
 def create_app(context: WebContext) -> Flask:
@@ -99,6 +100,7 @@ def create_app(context: WebContext) -> Flask:
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["linked"] = linked
     keep_compiled(app.jinja_env, "pages")
     proof = Proof(context)
 
@@ -225,7 +227,9 @@ def create_app(context: WebContext) -> Flask:
             # A placeholder is made to stand in a page of the same site. Everything else asks for a click, and nobody
             # may cover that with a frame.
             framed = request.endpoint == "placeholder"
-            headers.setdefault("Content-Security-Policy", _POLICY + ("'self'" if framed else "'none'"))
+            pictures = "img-src 'self'; " if context.site().theme.logo else ""
+            policy = _POLICY.format(pictures=pictures) + ("'self'" if framed else "'none'")
+            headers.setdefault("Content-Security-Policy", policy)
             if not framed or "frame-ancestors" in headers["Content-Security-Policy"]:
                 headers.setdefault("X-Frame-Options", "SAMEORIGIN" if framed else "DENY")
             # With no referrer at all, browsers would call the origin of our own forms null.
@@ -273,4 +277,5 @@ def _state(context: WebContext, decision: Decision, visit: Visit, back: str) -> 
         **({"signals": signals} if signals and decision.granted else {}),
         # What opens the choices again; a page that asks for one has none.
         **({"control": control} if control else {}),
+        **({"look": notice.control_look} if control and notice.control_look else {}),
     }

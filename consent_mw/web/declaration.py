@@ -42,6 +42,7 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.http.cookies import MAX_DAYS
+from consent_mw.notice.escaping import linked
 from consent_mw.notice.languages import nearest
 from consent_mw.notice.wording import counted
 from consent_mw.notice.wording import direction
@@ -276,6 +277,7 @@ def _templates() -> Environment:
 
     loader = PackageLoader("consent_mw.web")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["linked"] = linked
     keep_compiled(environment, "parts")
     return environment
 

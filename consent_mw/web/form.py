@@ -27,8 +27,8 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.http.request import RequestHead
 from consent_mw.http.tracker_cookies import names_of
-from consent_mw.notice.banner import covered
-from consent_mw.notice.banner import offered
+from consent_mw.notice.offer import covered
+from consent_mw.notice.offer import offered
 
 #: Bytes of a form. A hundred services with long names fill a quarter of it.
 FORM_LIMIT = 16 * 1024

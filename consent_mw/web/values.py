@@ -24,7 +24,7 @@ from consent_mw.core.model import Purpose
 from consent_mw.core.model import Record
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
-from consent_mw.notice.banner import offered
+from consent_mw.notice.offer import offered
 from consent_mw.notice.wording import counted
 from consent_mw.notice.wording import dated
 from consent_mw.notice.wording import direction

@@ -26,6 +26,7 @@ from consent_mw.http.tracker_cookies import expire
 from consent_mw.notice.wording import choose_language
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import language_name
+from consent_mw.notice.wording import localised
 from consent_mw.notice.wording import wording
 from consent_mw.on_change import notify
 from consent_mw.web.context import WebContext
@@ -211,6 +212,7 @@ def frame(context: WebContext, visit: Visit, back: str) -> dict[str, object]:
         "sheet": context.notice().pages_sheet,
         "back": back,
         "site": visit.site,
+        "links": [(one.url, localised(one.label, visit.lang)) for one in visit.site.links],
         # The query of links to our other pages, and links to the same page in each language.
         "carried": _query(back, visit.lang if several else ""),
         "languages": [(tag, language_name(tag), _query(back, tag)) for tag in visit.site.languages] if several else [],

@@ -18,8 +18,8 @@ from consent_mw.core.model import Record
 from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
-from consent_mw.notice.banner import covered
 from consent_mw.notice.guard import GuardCode
+from consent_mw.notice.offer import covered
 from consent_mw.web.form import PostedForm
 from consent_mw.web.form import RequestedAction
 from consent_mw.web.form import choice_of

@@ -21,8 +21,8 @@ from consent_mw.core.model import Site
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
-from consent_mw.notice.banner import offered
 from consent_mw.notice.escaping import escape
+from consent_mw.notice.offer import offered
 from consent_mw.notice.wording import choose_language
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import localised

@@ -15,6 +15,7 @@ from consent_mw.config.schema import POSITIONS
 from consent_mw.core.model import Theme
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
+from consent_mw.notice import palette
 from consent_mw.notice import theme as theming
 from consent_mw.notice.banner import Notice
 from tests.web.doubles import ASSETS
@@ -45,14 +46,14 @@ def refused(theme: dict[str, Any]) -> list[Problem]:
 )
 def test_contrast_is_that_of_wcag(one: str, other: str, expected: float) -> None:
     """Known ratios come out, whichever colour is named first."""
-    found = [theming.contrast(one, other), theming.contrast(other, one)]
+    found = [palette.contrast(one, other), palette.contrast(other, one)]
     assert found == pytest.approx([expected, expected], abs=0.001)
 
 
 @given(HEX, HEX)
 def test_contrast_lies_between_1_and_21(one: str, other: str) -> None:
     """Any two colours have a ratio within the bounds of the definition."""
-    assert 1 <= theming.contrast(one, other) <= 21.0001
+    assert 1 <= palette.contrast(one, other) <= 21.0001
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

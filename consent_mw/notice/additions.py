@@ -1,0 +1,99 @@
+"""
+What an owner may add to the notice: a logo, links, a second way to refuse, the names of the services, another icon.
+
+A site that adds nothing gets no byte of it. Each addition has its own style sheet, named here, which goes only to the
+sites that need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from consent_mw.core.model import Purpose
+from consent_mw.core.model import Site
+from consent_mw.notice.escaping import escape
+from consent_mw.notice.escaping import linked
+from consent_mw.notice.wording import localised
+
+__all__ = ["control_icon", "dismissal", "link_items", "logo", "service_names", "sheets", "text_with_links"]
+
+
+def sheets(site: Site) -> list[str]:
+    """Return the names of the style sheets that the site's additions to the banner need."""
+    wanted = {
+        "logo.css": bool(site.theme.logo),
+        "links.css": _has_links(site),
+        "services.css": site.show_services,
+        f"dismiss-{site.dismiss}.css": site.dismiss != "off",
+    }
+    return [name for name, needed in wanted.items() if needed]
+
+
+def logo(site: Site) -> str:
+    """Return the owner's picture, and the one for dark backgrounds; the browser fetches only the one that it shows."""
+    theme = site.theme
+    light, dark = theme.logo, theme.dark_logo or theme.logo
+    if theme.scheme in ("light", "dark") or light == dark:
+        chosen = {"cmw-logo": dark if theme.scheme == "dark" else light}
+    else:
+        chosen = {"cmw-logo cmw-day": light, "cmw-logo cmw-night": dark}
+    return "".join(
+        f'<img class="{names}" src="{escape(path)}" alt="{escape(site.name)}" loading="lazy"/>'
+        for names, path in chosen.items()
+        if path
+    )
+
+
+def link_items(site: Site, lang: str) -> str:
+    """Return the owner's links."""
+    return "".join(f'<a href="{escape(one.url)}">{escape(localised(one.label, lang))}</a>' for one in site.links)
+
+
+def dismissal(site: Site, hidden: str, say: Mapping[str, str]) -> str:
+    """
+    Return the second way to refuse, a form of its own: Enter in a box of the other form must not refuse.
+
+    Args:
+        site: The site.
+        hidden: The hidden fields of the form.
+        say: The texts.
+    """
+    if site.dismiss == "off":
+        return ""
+    words = escape(say["action.continue"])
+    named = f">{words}" if site.dismiss == "text" else f' aria-label="{words}" title="{words}">'
+    return (
+        f'<form class="cmw-dismiss" method="post" action="\x01root\x01/choice">{hidden}'
+        f'<button name="action" value="reject-all"{named}</button></form>'
+    )
+
+
+def service_names(site: Site, purpose: Purpose) -> str:
+    """Return the services of a purpose by name, each with its provider where the name does not say it."""
+    if not site.show_services:
+        return ""
+    names = (
+        service.name + (f" ({service.vendor})" if service.vendor and service.vendor not in service.name else "")
+        for service in site.optional
+        if purpose.id in service.purposes
+    )
+    items = "".join(f"<li>{escape(name)}</li>" for name in names)
+    return f'<ul class="cmw-each" role="list">{items}</ul>' if items else ""
+
+
+def control_icon(site: Site) -> str:
+    """Return the owner's picture on the control that opens the choices again; its words name it."""
+    return f'<img src="{escape(site.reopen_icon)}" alt=""/>' if site.reopen_icon.startswith("/") else ""
+
+
+def text_with_links(site: Site, text: str) -> str:
+    """Return a text of the notice in HTML, with the links that an owner wrote into it."""
+    found = linked(text)
+    # In one box, since the parts of a text would be boxes of their own in a grid.
+    return f"<span>{found}</span>" if "<a " in found else str(found)
+
+
+def _has_links(site: Site) -> bool:
+    own = (text for texts in site.texts.values() for text in texts.values())
+    described = (text for purpose in site.purposes for text in purpose.description.values())
+    return any("](" in text for text in (*own, *described))

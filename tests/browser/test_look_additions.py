@@ -1,0 +1,105 @@
+"""What an owner added to the notice, on a site that is served: it works as the rest does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
+
+from consent_mw import ConsentMiddleware
+from demo_site.servers import serve_near
+from tests.browser.harness.looks import document
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse
+    from wsgiref.types import WSGIEnvironment
+
+BANNER, CONTROL = "[data-cmw-banner]", "[data-cmw-reopen]"
+LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" width="80" height="20"><rect width="80" height="20"/></svg>'
+GROUND = "one => getComputedStyle(one).backgroundColor"
+
+
+def page_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with a page of the shop, or its logo."""
+    if environ["PATH_INFO"].endswith(".svg"):
+        start_response("200 OK", [("Content-Type", "image/svg+xml")])
+        return [LOGO]
+    start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+    return [document(None).encode()]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a site with everything that can be added."""
+    folder: Path = tmp_path_factory.mktemp("additions")
+    config = {
+        "site": {
+            "records": f"sqlite:///{folder}/consent.db",
+            "dismiss": "cross",
+            "show_services": True,
+            "reopen_position": "top-end",
+            "reopen_icon": "cookie",
+            "reopen_label": "always",
+        },
+        "theme": {
+            "brand": "#e4002b",
+            "scheme": "selector",
+            "dark_selector": "html.dark",
+            "logo": "/day.svg",
+            "dark": {"logo": "/night.svg"},
+        },
+        "links": [{"url": "/imprint", "label": "Imprint"}],
+        "services": [{"use": "google-analytics"}],
+    }
+    app = ConsentMiddleware(page_app, config)
+    with serve_near(app, 0) as server:
+        yield f"http://localhost:{server.port}/"
+    app.engine.close()
+
+
+@pytest.fixture
+def visitor(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser without cookies."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+    yield context
+    context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_the_cross_refuses(chromium: Browser, address: str, scripts: bool) -> None:
+    """A click on it is a refusal, and afterwards the control stands where the owner wants it, with its words."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, java_script_enabled=scripts)
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("button", name="Continue without accepting").click()
+    page.locator(BANNER).wait_for(state="detached")
+    page.locator(CONTROL).wait_for()
+    box = page.locator(CONTROL).bounding_box()
+    assert box is not None
+    assert (round(1280 - box["x"] - box["width"]), round(box["y"])) == (14, 14)
+    assert page.locator(CONTROL).get_by_text("Cookie choices").is_visible()
+    page.goto(address + "_cmw/")
+    assert page.locator("#now + p").inner_text().startswith("Everything that needs your permission is off.")
+    context.close()
+
+
+def test_the_notice_is_dark_where_the_page_is(visitor: BrowserContext, address: str) -> None:
+    """It follows the mark of the page at once, whatever the visitor prefers, and loads the logo that is seen."""
+    page = visitor.new_page()
+    loaded = []
+    page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
+    with page.expect_response("**/day.svg"):
+        page.goto(address)
+    light = page.locator(BANNER).evaluate(GROUND)
+    assert [name for name in loaded if name.endswith(".svg")] == ["day.svg"]
+    with page.expect_response("**/night.svg"):
+        page.evaluate("document.documentElement.className = 'dark'")
+    dark = page.locator(BANNER).evaluate(GROUND)
+    assert (light, dark) == ("rgb(255, 255, 255)", "rgb(25, 28, 36)")
+    page.evaluate("document.documentElement.className = ''")
+    assert page.locator(BANNER).evaluate(GROUND) == light
