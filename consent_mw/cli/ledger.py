@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import asdict
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
 
@@ -30,6 +31,9 @@ from consent_mw.cli.output import print_json
 from consent_mw.cli.output import table
 from consent_mw.cli.output import title
 from consent_mw.cli.output import write_file
+
+if TYPE_CHECKING:
+    from consent_mw.proof.verifying import Checkpoint
 
 # A receipt id may begin with a hyphen; these commands have no short options that it could be mistaken for.
 _TAKES_RECEIPT = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
@@ -74,24 +78,44 @@ def records() -> None:
 @click.option("--without-keys", is_flag=True, help="Check only the chain, if you do not have the site's keys.")
 @click.option("--retired-keys", metavar="VARIABLE", help="An environment variable with keys that no longer sign.")
 @click.option("--record-days", metavar="DAYS", type=int, help="The retention to check against, if it used to differ.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1, 64), default=1, help="Verify in this many processes.")
+@click.option(
+    "--state",
+    metavar="FILE",
+    default="",
+    help="Go on from the seal that FILE names, if it exists; if all is intact, write the newest seal there.",
+)
 @_json
 @click.pass_obj
 def verify(
-    owner: Owner, head: str, without_keys: bool, retired_keys: str | None, record_days: int | None, as_json: bool
+    owner: Owner,
+    head: str,
+    without_keys: bool,
+    retired_keys: str | None,
+    record_days: int | None,
+    jobs: int,
+    state: str,
+    as_json: bool,
 ) -> int:
     """Report the first record that was edited, removed, inserted or moved; exit with 1 if there is one."""
-    from consent_mw.proof import sealing
+    from consent_mw.proof import verifying
 
     site = owner.site
     keys = () if without_keys else owner.keys
     if retired_keys:
         keys = (*_keys_in(owner, retired_keys), *keys)
     days = site.record_days if record_days is None else record_days
+    since = _checkpoint(state, site.id)
+    rules: dict[str, Any] = {"site": site.id, "keys": keys, "today": owner.today, "record_days": days, "head": head}
     with owner.records() as store:
-        found = sealing.verify(
-            store, site=site.id, keys=keys, today=owner.today, record_days=days, head=head, notices=True
-        )
+        if jobs > 1:
+            found = verifying.verify_in_parallel(site.records, jobs=jobs, notices=True, since=since, **rules)
+        else:
+            found = verifying.verify(store, notices=True, since=since, **rules)
     finding = found.finding
+    if state and found.ok and found.head:
+        newest = {"site": site.id, "seal": found.seals + (since.seal if since else 0), "head": found.head}
+        write_file(state, iter([json.dumps(newest) + "\n"]))
     if as_json:
         told = asdict(found)
         told["finding"] = finding and {**asdict(finding), "kind": finding.kind.value}
@@ -109,16 +133,16 @@ def verify(
             click.echo(f"  Where: {', '.join(filter(None, where))}.")
         click.echo(f"  Intact before that: {found.seals:,} seals, {found.entries:,} entries.")
         return FOUND
-    if not found.seals:
+    if not found.head:
         # There is nothing to verify yet, so make no claim about it.
         title(f"Ledger of {site.id}: {'nothing is sealed yet' if found.waiting else 'empty'}")
         if found.waiting:
             click.echo(f"  Waiting for the first seal: {count(found.waiting, 'entry', 'entries')}.")
-            aside("A running site seals every minute; to seal now: consent-mw ledger seal")
+            aside("A running site seals a day once it is over; to seal now: consent-mw ledger seal")
         else:
             aside("The first record is written when a visitor agrees to something.")
         return 0
-    title(f"Ledger of {site.id}: intact", good=True)
+    title(f"Ledger of {site.id}: intact{f' since seal {since.seal:,}' if since else ''}", good=True)
     table(
         [
             ("Seals", f"{found.seals:,}", f"signed, {count(len(keys), 'key')}" if keys else "signatures not checked"),
@@ -132,6 +156,22 @@ def verify(
         click.echo(f"\n  Head  {found.head}")
         aside("Record it elsewhere: later, --head HASH checks that the chain was not cut short.")
     return 0
+
+
+def _checkpoint(file: str, site: str) -> Checkpoint | None:
+    """Return the seal up to which a former verification came."""
+    from consent_mw.proof.verifying import Checkpoint
+
+    if not file or not os.path.exists(file):
+        return None
+    try:
+        with open(file, encoding="ascii") as stream:
+            kept = json.load(stream)
+        if kept["site"] != site:
+            raise Unable(f"{file} is about the site {clean(str(kept['site']))}, not {site}.")
+        return Checkpoint(int(kept["seal"]), bytes.fromhex(kept["head"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Unable(f"{file} names no seal: remove it to verify from the beginning.") from None
 
 
 def _keys_in(owner: Owner, variable: str) -> tuple[str, ...]:
@@ -179,7 +219,12 @@ def audits(owner: Owner, as_json: bool) -> int:
 @ledger.command()
 @click.pass_obj
 def seal(owner: Owner) -> int:
-    """Seal new entries, as the running site does every minute."""
+    """
+    Seal new entries now, today's too; the running site seals a day once it is over.
+
+    The seal then tells that its entries came before this moment, and those of
+    the next seal after it.
+    """
     from consent_mw.proof.sealing import seal_new
 
     total = 0

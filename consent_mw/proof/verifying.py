@@ -16,18 +16,27 @@ The steps of :func:`verify`; the numbers are repeated in the code:
 (7) If the owner recorded a head of the chain, it is still in it. A chain that was cut short passes all other steps.
 (8) If asked for, each notice that an entry refers to exists and is unaltered.
 
-Limits: an entry is proved once it is sealed, not before. Entries that are written or erased while this runs are
-read again before they count as a finding. Today's date is that of the machine that verifies.
+Each entry is read once: the walk over the seals reads those in them, and the store yields the rest. A large ledger is
+verified by several processes, each of which takes a part of the chain (:func:`verify_in_parallel`), or from a
+:class:`Checkpoint`, the last seal that was verified before.
+
+Limits: an entry is proved once it is sealed, not before. From a checkpoint on, a change to what was verified before is
+not found, except to the seal itself. Entries that are written or erased while this runs are read again before they
+count as a finding. Today's date is that of the machine that verifies.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent.futures import Executor
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import fields
+from multiprocessing import get_context
 
 from consent_mw.core.seal import NO_SEAL
 from consent_mw.core.seal import Act
@@ -35,92 +44,24 @@ from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.core.seal import merkle_root
 from consent_mw.errors import RecordsError
+from consent_mw.proof.findings import BEGINNING
+from consent_mw.proof.findings import ChainPart
+from consent_mw.proof.findings import Checkpoint
+from consent_mw.proof.findings import Finding
+from consent_mw.proof.findings import FindingKind
+from consent_mw.proof.findings import Verification
+from consent_mw.proof.findings import VerificationRules
 from consent_mw.proof.signing import is_signed
 from consent_mw.proof.signing import key_name
 from consent_mw.records import Ledger
+from consent_mw.records import open_records
 
-__all__ = ["Finding", "FindingKind", "Verification", "verify"]
+__all__ = ["Checkpoint", "Finding", "FindingKind", "Verification", "verify", "verify_in_parallel"]
 
 # Number of seals that are read at once; with its leaves each is up to half a megabyte.
 _BATCH = 16
-
-
-class FindingKind(Enum):
-    """The kinds of findings."""
-
-    #: The entry at a place is not the one that was sealed there.
-    EDITED = "edited"
-    #: A place is empty, and there is no tombstone for it.
-    REMOVED = "removed"
-    #: An entry claims a place that is taken or does not exist.
-    INSERTED = "inserted"
-    #: A sealed entry is in another place.
-    MOVED = "moved"
-    #: A seal is missing, or does not refer to the previous one.
-    CHAIN = "chain broken"
-    #: A seal, or its list of leaves, was changed.
-    SEAL = "seal edited"
-    #: A seal is unchanged, but its signature was changed.
-    SIGNATURE = "signature wrong"
-    #: A seal was signed by a key that was not given.
-    KEY = "key unknown"
-    #: Entries were dropped before their retention was over.
-    PURGED = "purged too early"
-    #: The recorded head is not in the chain.
-    TRUNCATED = "chain cut short"
-    #: A notice is missing or was changed.
-    NOTICE = "notice lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """
-    The first change that was found.
-
-    Args:
-        what: A description, in one sentence.
-        seal: The number of the seal in question, or None.
-        place: The place in it, or None.
-        receipt: The receipt of the entry in question, or empty.
-    """
-
-    kind: FindingKind
-    what: str
-    seal: int | None = None
-    place: int | None = None
-    receipt: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """
-    The result of a verification. With a finding, the numbers are those up to it.
-
-    Args:
-        finding: None if nothing was changed since it was sealed.
-        seals: Number of seals that were checked.
-        entries: Number of intact entries in them.
-        erased: Number of entries that were erased on request, and left a tombstone.
-        purged: Number of entries that were dropped when their retention was over.
-        waiting: Number of entries that are not sealed yet, and prove nothing yet.
-        head: The hash of the last seal, in hex; empty without seals. Record it elsewhere to detect later that the
-            chain was cut short.
-        signed: False if no key was given, so that no signature was checked.
-    """
-
-    finding: Finding | None
-    seals: int
-    entries: int
-    erased: int
-    purged: int
-    waiting: int
-    head: str
-    signed: bool
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no finding."""
-        return self.finding is None
+# Later than any seal.
+_NEVER = 2**31 - 1
 
 
 def verify(
@@ -132,6 +73,7 @@ def verify(
     record_days: int,
     head: str = "",
     notices: bool = False,
+    since: Checkpoint | None = None,
 ) -> Verification:
     """
     Verify the chain of a site from its first seal, and return the result.
@@ -145,11 +87,41 @@ def verify(
         record_days: Days for which entries must be kept after they were sealed.
         head: The hash of a seal that was recorded earlier, in hex.
         notices: Whether to check the notices too.
+        since: The seal to go on from: it must be in the chain, and only what comes after it is checked.
 
     Raises:
         RecordsError: the store fails.
     """
-    return _Walk(records, site, keys, today, record_days).result(head.lower(), notices)
+    walk = _Walk(records, VerificationRules(site, keys, today, record_days, head.lower()), since or BEGINNING)
+    return walk.result(lambda: walk.chain(_NEVER), notices=notices)
+
+
+def verify_in_parallel(
+    url: str,
+    *,
+    jobs: int,
+    site: str,
+    keys: tuple[str, ...],
+    today: int,
+    record_days: int,
+    head: str = "",
+    notices: bool = False,
+    since: Checkpoint | None = None,
+) -> Verification:
+    """
+    Verify as :func:`verify` does, in several processes that each read the store at ``url``.
+
+    Args:
+        jobs: Number of processes.
+
+    Raises:
+        RecordsError: the store fails.
+    """
+    rules = VerificationRules(site, keys, today, record_days, head.lower())
+    with closing(open_records(url, site=site)) as records:
+        walk = _Walk(records, rules, since or BEGINNING)
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            return walk.result(lambda: walk.in_parts(pool, url, jobs), notices=notices)
 
 
 class _Found(Exception):
@@ -162,75 +134,119 @@ class _Found(Exception):
         self.finding = Finding(kind, what, seal, place, receipt)
 
 
+def _verify_part(url: str, rules: VerificationRules, since: Checkpoint, last: int) -> ChainPart:
+    """Verify the seals after ``since`` up to number ``last``; in a process of its own."""
+    with closing(open_records(url, site=rules.site)) as records:
+        walk = _Walk(records, rules, since)
+        try:
+            walk.chain(last)
+        except _Found as found:
+            walk.part.finding = found.finding
+        return walk.part
+
+
 class _Walk:
-    """One verification."""
+    """One verification, or a part of it."""
 
-    def __init__(self, records: Ledger, site: str, keys: tuple[str, ...], today: int, record_days: int) -> None:
+    def __init__(self, records: Ledger, rules: VerificationRules, since: Checkpoint) -> None:
         self.records = records
-        self.site = site
-        self.keys = keys
-        self.record_days = record_days
-        self.today = today
-        self.seals = self.entries = self.erased = self.purged = self.waiting = 0
-        self.head = NO_SEAL
+        self.rules = rules
+        self.since = since
+        self.part = ChainPart(since, noted=not rules.head or bool(since.seal and since.head.hex() == rules.head))
         self.tombstones: set[tuple[int, int]] | None = None
-        self.excused: set[tuple[int, int]] = set()
+        self.waiting = 0
 
-    def result(self, head: str, notices: bool) -> Verification:
+    def result(self, chain: Callable[[], None], *, notices: bool) -> Verification:
         finding = None
         try:
-            with _readable(FindingKind.SEAL, "A seal cannot be read: it was changed."):
-                self.chain(head)
+            self.resume()
+            chain()
+            if not self.part.noted:  # (7)
+                what = f"The recorded head is in none of the {self.last} seals: later ones were removed or replaced."
+                raise _Found(FindingKind.TRUNCATED, what, self.last or None)
             self.rest()
             if notices:
                 self.notices()
         except _Found as found:
             finding = found.finding
+        part = self.part
         return Verification(
             finding,
-            self.seals,
-            self.entries,
-            self.erased,
-            self.purged,
+            self.last - self.since.seal,
+            part.entries,
+            part.erased,
+            part.purged,
             self.waiting,
-            self.head.hex() if self.seals else "",
-            bool(self.keys),
+            part.end.head.hex() if self.last else "",
+            bool(self.rules.keys),
         )
+
+    @property
+    def last(self) -> int:
+        """The number of the last seal that was checked."""
+        return self.part.end.seal
 
     # -- the chain
 
-    def chain(self, head: str) -> None:
-        noted = not head
-        for seal in _seals(self.records):
-            if seal.number != self.seals + 1:  # (1)
-                raise _Found(
-                    FindingKind.CHAIN,
-                    f"Seal {self.seals + 1} is missing: seal {seal.number} comes next.",
-                    self.seals + 1,
-                )
-            if seal.site != self.site:
-                raise _Found(FindingKind.SEAL, f"Seal {seal.number} is one of another site.", seal.number)
-            self.link(seal)
-            self.leaves(seal)
-            self.head = seal.hash
-            self.seals += 1
-            noted = noted or self.head.hex() == head
-        if not noted:  # (7)
-            what = f"The recorded head is in none of the {self.seals} seals: later ones were removed or replaced."
-            raise _Found(FindingKind.TRUNCATED, what, self.seals or None)
+    def resume(self) -> None:
+        """Find the seal that was verified last."""
+        if not self.since.seal:
+            return
+        with _readable(FindingKind.SEAL, f"Seal {self.since.seal} cannot be read: it was changed."):
+            found = next(iter(self.records.seals(self.since.seal, 1)), None)
+        if found is None or found.number != self.since.seal or found.hash != self.since.head:
+            what = f"Seal {self.since.seal}, up to which the ledger was verified before, is not there any more."
+            raise _Found(FindingKind.TRUNCATED, what, self.since.seal)
+
+    def chain(self, last: int) -> None:
+        """Check the seals up to the number ``last``."""
+        with _readable(FindingKind.SEAL, "A seal cannot be read: it was changed."):
+            for seal in _seals(self.records, self.last + 1):
+                if seal.number > last:
+                    return
+                if seal.number != self.last + 1:  # (1)
+                    raise _Found(
+                        FindingKind.CHAIN,
+                        f"Seal {self.last + 1} is missing: seal {seal.number} comes next.",
+                        self.last + 1,
+                    )
+                if seal.site != self.rules.site:
+                    raise _Found(FindingKind.SEAL, f"Seal {seal.number} is one of another site.", seal.number)
+                self.link(seal)
+                self.leaves(seal)
+                self.part.end = Checkpoint(seal.number, seal.hash)
+                self.part.noted = self.part.noted or seal.hash.hex() == self.rules.head
+
+    def in_parts(self, pool: Executor, url: str, jobs: int) -> None:
+        """Check the chain in parts, each of which begins with the stored hash of the seal before it."""
+        newest = self.records.last_seal()
+        seals = max(newest.number if newest else 0, self.last) - self.last
+        # Several for each process, so that a slow one does not leave the others without work.
+        size = -(-seals // (4 * jobs)) or 1
+        parts = []
+        for first in range(self.last, self.last + seals, size):
+            before = next(iter(self.records.seals(first, 1)), None) if first else None
+            since = Checkpoint(first, before.hash if before else NO_SEAL) if first != self.last else self.part.end
+            parts.append(pool.submit(_verify_part, url, self.rules, since, first + size))
+        for part in parts:
+            self.part.add(part.result())
+            if self.part.finding is not None:
+                raise _Found(**{one.name: getattr(self.part.finding, one.name) for one in fields(Finding)})
+        self.chain(_NEVER)  # what was sealed meanwhile
 
     def link(self, seal: Seal) -> None:
         """Check a seal itself, and its link to the previous one."""
         number = seal.number
-        fits = seal.previous == self.head
-        if self.keys and not is_signed(seal, self.keys):  # (2)
+        fits = seal.previous == self.part.end.head
+        keys = self.rules.keys
+        if keys and not is_signed(seal, keys):  # (2)
             after = next(iter(self.records.seals(number + 1, 1)), None)
             # The seal itself is unchanged if the next one, which is signed, contains its hash.
-            confirmed = after is not None and after.previous == seal.hash and is_signed(after, self.keys)
+            confirmed = after is not None and after.previous == seal.hash and is_signed(after, keys)
             if not (fits and self.holds(seal)):
                 raise _Found(FindingKind.SEAL, f"Seal {number} was changed after it was signed.", number)
             name = seal.signature.partition(".")[0]
-            if name and name not in {key_name(key) for key in self.keys}:
+            if name and name not in {key_name(key) for key in keys}:
                 what = f"Seal {number} was signed by the key {name!r}, which is not among those given."
                 raise _Found(FindingKind.KEY, what, number)
             if confirmed:
@@ -250,14 +266,38 @@ class _Walk:
 
     def leaves(self, seal: Seal) -> None:
         """Check the entries of a seal; on a mismatch, read them again before it counts as a finding."""
-        rows = self.sealed(seal.number)
         listed = seal.leaves
+        if listed is not None and self.is_intact(seal, listed):
+            self.part.entries += seal.size
+            return
+        rows = self.sealed(seal.number)
         if listed is not None and len(rows) == seal.size and len(listed) == seal.size:
             straight = all(row.place == place for place, row in enumerate(rows))
             if straight and tuple(row.entry.leaf for row in rows) == listed and merkle_root(listed) == seal.root:
-                self.entries += seal.size
+                self.part.entries += seal.size
+                self.note(rows)
                 return
-        self.places(seal, self.sealed(seal.number))
+        rows = self.sealed(seal.number)
+        self.note(rows)
+        self.places(seal, rows)
+
+    def is_intact(self, seal: Seal, listed: tuple[bytes, ...]) -> bool:
+        """Return whether a store that can tell quickly has every entry of a seal in its place, unaltered."""
+        quick = self.records.canonical(seal.number)
+        if quick is None or len(quick.entries) != seal.size:
+            return False
+        if tuple(hashlib.sha256(b"\x00" + entry).digest() for entry in quick.entries) != listed:
+            return False
+        for digest in quick.notices:
+            self.part.shown.setdefault(digest, seal.number)
+        return merkle_root(listed) == seal.root
+
+    def note(self, rows: list[Kept]) -> None:
+        """Note which notices entries refer to."""
+        shown = self.part.shown
+        for row in rows:
+            if row.entry.notice not in shown:
+                shown[row.entry.notice] = row
 
     def sealed(self, number: int) -> list[Kept]:
         with _readable(
@@ -268,18 +308,18 @@ class _Walk:
     def places(self, seal: Seal, rows: list[Kept]) -> None:
         """Compare the leaves of a seal with its entries."""
         number = seal.number
-        over = seal.day + self.record_days < self.today
+        over = seal.day + self.rules.record_days < self.rules.today
         if seal.leaves is None:  # (4)
             # The newest seal proves no date: a machine whose clock was ahead may have made it, and purged too.
             if not over:
                 what = (
-                    f"The entries of seal {number} were purged before {self.record_days} days were over"
+                    f"The entries of seal {number} were purged before {self.rules.record_days} days were over"
                     " (or the clock of a machine was wrong, or the setting record_days was raised since)."
                 )
                 raise _Found(FindingKind.PURGED, what, number)
             if rows and merkle_root([row.entry.leaf for row in rows]) != seal.root:
                 self.astray(rows[0], f"The entries of seal {number} were purged, and it is not one of them.")
-            self.purged += seal.size
+            self.part.purged += seal.size
             return
         if not self.holds(seal):
             what = f"The list of leaves of seal {number} is not the one that was sealed."
@@ -297,7 +337,7 @@ class _Walk:
             elif strange:
                 self.astray(strange[0], f"Place {place} of seal {number} is taken.")
             else:
-                self.entries += 1
+                self.part.entries += 1
         for nowhere, there in at.items():
             self.astray(there[0], f"Seal {number} has {seal.size} places, but no place {nowhere}.")
 
@@ -305,11 +345,11 @@ class _Walk:
         """Judge an empty place."""
         number = seal.number
         if over:
-            self.purged += 1
+            self.part.purged += 1
             return
         if self.is_erased(number, place):
-            self.erased += 1
-            self.excused.add((number, place))
+            self.part.erased += 1
+            self.part.excused.add((number, place))
             return
         for row in self.every():
             if row.entry.leaf == leaf:
@@ -318,8 +358,8 @@ class _Walk:
                 raise _Found(FindingKind.MOVED, what, number, place, row.entry.receipt)
         # A later seal can only have an earlier date if a clock went back; the tombstone may have been purged with it.
         if any(other.leaves is None for other in _seals(self.records, number + 1)):
-            self.erased += 1
-            self.excused.add((number, place))
+            self.part.erased += 1
+            self.part.excused.add((number, place))
             return
         what = f"The entry that was sealed at {number}/{place} is gone, and there is no tombstone for it."
         raise _Found(FindingKind.REMOVED, what, number, place)
@@ -347,8 +387,13 @@ class _Walk:
         """Return whether there is a tombstone for the entry at that place."""
         if self.tombstones is None or (number, place) not in self.tombstones:
             # Read them again, too: the entry may have been erased meanwhile.
-            self.tombstones = {about for row in self.every() if (about := _about(row)) is not None}
+            self.tombstones = {about for row in self.stones() if (about := _about(row)) is not None}
         return (number, place) in self.tombstones
+
+    def stones(self) -> Iterator[Kept]:
+        """Yield the tombstones after the checkpoint."""
+        with _readable(FindingKind.EDITED, "An entry cannot be read: it was changed."):
+            yield from self.records.tombstones(self.since.seal + 1)
 
     def every(self) -> Iterator[Kept]:
         """Yield every entry, whatever place it claims."""
@@ -358,41 +403,46 @@ class _Walk:
     # -- entries outside of the chain
 
     def rest(self) -> None:
-        """Check the entries that are in no seal (6)."""
-        for row in self.every():
-            if row.seal is None and row.place is None:
-                self.waiting += 1
-            elif row.seal is None or row.place is None or not self.exists(row.seal):
-                self.astray(row, f"It claims the place {row.place} of seal {row.seal}, which does not exist.")
-            if row.entry.act is Act.ERASE:
-                self.tombstone(row)
+        """Check the entries that are in no seal, and the tombstones (6)."""
+        with _readable(FindingKind.EDITED, "An entry cannot be read: it was changed."):
+            for row in self.records.loose(self.last):
+                self.note([row])
+                if row.seal is None and row.place is None:
+                    self.waiting += 1
+                elif row.seal is None or row.place is None or not self.exists(row.seal):
+                    self.astray(row, f"It claims the place {row.place} of seal {row.seal}, which does not exist.")
+        self.gone(list(self.stones()))
         for receipt in self.records.dangling():
             raise _Found(FindingKind.REMOVED, "The store's index leads to an entry that is gone.", receipt=receipt)
 
     def exists(self, number: int) -> bool:
-        return 1 <= number <= self.seals or any(seal.number == number for seal in self.records.seals(number, 1))
+        return 1 <= number <= self.last or any(seal.number == number for seal in self.records.seals(number, 1))
 
-    def tombstone(self, row: Kept) -> None:
-        """Check that the entry of a tombstone existed and is gone."""
-        about = _about(row)
-        if about is not None and about in self.excused:
-            return
-        seal = None if about is None else next(iter(self.records.seals(about[0], 1)), None)
-        if about is None or seal is None or seal.number != about[0] or not 0 <= about[1] < seal.size:
-            what = "There is a tombstone for an entry that never existed."
-            raise _Found(FindingKind.INSERTED, what, row.seal, row.place, row.entry.receipt)
-        if seal.leaves is not None and any(other.place == about[1] for other in self.sealed(seal.number)):
-            what = f"There is a tombstone for the entry at {about[0]}/{about[1]}, but the entry is still there."
-            raise _Found(FindingKind.INSERTED, what, row.seal, row.place, row.entry.receipt)
+    def gone(self, stones: list[Kept]) -> None:
+        """Check that the entries of tombstones existed and are gone; each seal is read once."""
+        by_seal: dict[int, list[tuple[int, Kept]]] = {}
+        for row in stones:
+            about = _about(row)
+            if about is None or about not in self.part.excused:
+                by_seal.setdefault(about[0] if about else 0, []).append((about[1] if about else 0, row))
+        for number, listed in by_seal.items():
+            seal = next(iter(self.records.seals(number, 1)), None) if number else None
+            there = {other.place for other in self.sealed(number)} if seal and seal.leaves is not None else set()
+            for place, row in listed:
+                if seal is None or seal.number != number or not 0 <= place < seal.size:
+                    what = "There is a tombstone for an entry that never existed."
+                    raise _Found(FindingKind.INSERTED, what, row.seal, row.place, row.entry.receipt)
+                if place in there:
+                    what = f"There is a tombstone for the entry at {number}/{place}, but the entry is still there."
+                    raise _Found(FindingKind.INSERTED, what, row.seal, row.place, row.entry.receipt)
 
     def notices(self) -> None:
         """Check the notices that entries refer to (8)."""
-        seen: set[str] = set()
-        for row in self.every():
-            digest = row.entry.notice
-            if not digest or digest in seen:
+        for digest, row in sorted(self.part.shown.items()):
+            if not digest:
                 continue
-            seen.add(digest)
+            if isinstance(row, int):
+                row = next(one for one in self.sealed(row) if one.entry.notice == digest)
             with _readable(FindingKind.NOTICE, f"The notice {digest} was changed."):
                 document = self.records.notice(digest)
             if document is None or hashlib.sha256(document).hexdigest() != digest:

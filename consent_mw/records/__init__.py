@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import NamedTuple
 from typing import Protocol
 
 from consent_mw.core.counts import Count
@@ -20,7 +21,7 @@ from consent_mw.core.seal import Seal
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["Counters", "Learned", "Ledger", "Records", "migrate_records", "open_records"]
+__all__ = ["Canonical", "Counters", "Learned", "Ledger", "Records", "migrate_records", "open_records"]
 
 #: URL schemes of PostgreSQL.
 POSTGRES = frozenset({"postgresql", "postgres"})
@@ -32,6 +33,19 @@ _NO_PSYCOPG = Problem(
     "PostgreSQL needs the library psycopg, which is missing.",
     'Run: pip install "consent_mw[postgres]".',
 )
+
+
+class Canonical(NamedTuple):
+    """
+    The entries of a seal as they are hashed.
+
+    Args:
+        entries: Their canonical bytes (:attr:`consent_mw.core.seal.Entry.canonical`), by place, without gaps from 0.
+        notices: The hashes of the notices that they refer to.
+    """
+
+    entries: list[bytes]
+    notices: frozenset[str]
 
 
 class Ledger(Protocol):
@@ -108,6 +122,18 @@ class Ledger(Protocol):
 
     def purge(self, before: int) -> int:
         """Drop the entries and leaves of seals dated before that day, keep the seals; return the number of entries."""
+        ...
+
+    def canonical(self, number: int) -> Canonical | None:
+        """Return the entries of a seal if this store has a quicker way than :meth:`sealed` and finds no gap."""
+        ...
+
+    def loose(self, last: int) -> Iterator[Kept]:
+        """Yield the entries that are in none of the seals 1 to ``last``."""
+        ...
+
+    def tombstones(self, first: int = 1) -> Iterator[Kept]:
+        """Yield the tombstones that are in no seal, or in seals from number ``first`` on."""
         ...
 
     def dangling(self) -> Iterator[str]:

@@ -3,7 +3,7 @@ The common part of stores that speak SQL: every statement, and how rows are read
 
 A store provides a schema with these tables, and three ways to borrow a :class:`Session`: for reading, for one change,
 and for a transaction. The statements use only SQL that both SQLite 3.24 and PostgreSQL support, with ``?`` as the
-placeholder.
+placeholder. Long because every statement of the stores that speak SQL is here.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
+from consent_mw.records import Canonical
 from consent_mw.records.rules import check
 from consent_mw.records.rules import tombstone
 
@@ -36,6 +37,8 @@ Row = tuple[Value, ...]
 
 #: Entries per page, so that no query stays open while the caller processes them.
 PAGE = 1000
+#: Seals whose entries one query looks through: up to 250,000 entries.
+SEALS = 50
 #: Seals that are purged in one transaction: up to 25,000 entries.
 PURGE = 5
 
@@ -124,6 +127,10 @@ class SqlRecords(ABC):
             f"SELECT {_ENTRY}, step FROM ledger WHERE site = ? AND (receipt, step) > (?, ?) "  # noqa: S608
             "ORDER BY receipt, step LIMIT ?"
         )
+        return self._pages(query)
+
+    def _pages(self, query: str) -> Iterator[Kept]:
+        """Yield the entries of a query that goes on after a receipt and step."""
         receipt: Value = ""
         step: Value = 0
         while True:
@@ -242,6 +249,43 @@ class SqlRecords(ABC):
     def clock(self) -> float | None:
         """Return None: an embedded store has no clock of its own."""
         return None
+
+    def canonical(self, number: int) -> Canonical | None:
+        """Return None: rows of a file are read as quickly one by one."""
+        return None
+
+    def loose(self, last: int) -> Iterator[Kept]:
+        """Yield the entries that are in none of the seals 1 to ``last``."""
+        query = (
+            f"SELECT {_ENTRY}, step FROM ledger WHERE site = ? AND seal IS NULL AND (receipt, step) > (?, ?) "  # noqa: S608
+            "ORDER BY receipt, step LIMIT ?"
+        )
+        yield from self._pages(query)
+        outside = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal > ? ORDER BY seal, place LIMIT ?"  # noqa: S608
+        before = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal < ? ORDER BY seal, place LIMIT ?"  # noqa: S608
+        with self._reading(slow=True) as session:
+            # The first of them is a finding, or belongs to a seal that was made meanwhile.
+            rows = session.rows(before, self.site, 1, PAGE) + session.rows(outside, self.site, last, PAGE)
+        for row in rows:
+            yield self._kept(row)
+
+    def tombstones(self, first: int = 1) -> Iterator[Kept]:
+        """Yield the tombstones that wait, or are in seals from number ``first`` on."""
+        query = (
+            f"SELECT {_ENTRY}, step FROM ledger WHERE site = ? AND seal IS NULL AND act = '{Act.ERASE.value}' "  # noqa: S608
+            "AND (receipt, step) > (?, ?) ORDER BY receipt, step LIMIT ?"
+        )
+        yield from self._pages(query)
+        sealed = (
+            f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal >= ? AND seal < ? "  # noqa: S608
+            f"AND act = '{Act.ERASE.value}' ORDER BY seal, place"
+        )
+        last = self.last_seal()
+        for at in range(first, last.number + 1 if last else 0, SEALS):
+            with self._reading(slow=True) as session:
+                rows = session.rows(sealed, self.site, at, at + SEALS)
+            for row in rows:
+                yield self._kept(row)
 
     def dangling(self) -> Iterator[str]:
         """Yield nothing: an index of a database cannot differ from its table."""

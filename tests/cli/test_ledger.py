@@ -74,6 +74,20 @@ def test_verify_speaks_json(run: Run, book: Book) -> None:
     assert (told["ok"], told["finding"], told["entries"], told["head"]) == (True, None, 3, book.seals()[-1].hash.hex())
 
 
+def test_verify_goes_on_from_the_seal_that_was_verified_last(run: Run, book: Book, tmp_path: Path) -> None:
+    """The first run verifies everything; the next one only what came since, and finds that the chain was cut short."""
+    state = str(tmp_path / "verified.json")
+    assert run("ledger", "verify", "--state", state, "--jobs", "2", "--json").json["entries"] == 3
+    done = run("ledger", "verify", "--state", state)
+    assert (done.code, f"intact since seal {len(book.seals())}" in done.out) == (0, True)
+    assert run("ledger", "verify", "--state", state, "--json").json["entries"] == 0
+    book.tamper("DELETE FROM seals")
+    assert run("ledger", "verify", "--state", state, "--json").json["finding"]["kind"] == "chain cut short"
+    Path(state).write_text("{}", encoding="ascii")
+    done = run("ledger", "verify", "--state", state)
+    assert (done.code, "names no seal" in done.err) == (2, True)
+
+
 def test_verify_tells_a_finding_in_json(run: Run, book: Book) -> None:
     """A program reads what was found, and where."""
     seal, place = sealed_at(book, "receipt-1")

@@ -127,7 +127,7 @@ def test_an_interruption_is_told_without_a_traceback(run: Run, book: Book, monke
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("consent_mw.proof.sealing.verify", interrupted)
+    monkeypatch.setattr("consent_mw.proof.verifying.verify", interrupted)
     done = run("ledger", "verify")
     assert (done.code, done.out, done.err.strip()) == (2, "", "Stopped.")
 

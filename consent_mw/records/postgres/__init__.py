@@ -33,9 +33,11 @@ from typing import LiteralString
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from consent_mw.core.seal import ENTRY_FORMAT
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.errors import RecordsError
+from consent_mw.records import Canonical
 from consent_mw.records.postgres.pool import Pool
 from consent_mw.records.postgres.pool import PooledConnection
 from consent_mw.records.sql import Row
@@ -75,6 +77,19 @@ _BEGIN_SHARED: LiteralString = f"{_BEGIN}; {_SESSION.replace('SET ', 'SET LOCAL 
 #: Values of synchronous_commit that acknowledge a commit before the disk, or a replica that is waited for, has it.
 _EARLY = frozenset({"off", "local"})
 _WAIT_FOR_DISK: LiteralString = "SET synchronous_commit = on"
+
+
+#: The canonical bytes of the entries of a seal (:attr:`consent_mw.core.seal.Entry.canonical`), a line for each: JSON
+#: holds no bare line feed. A row whose lists are not written as we write them gives another line, and is read alone.
+_CANONICAL = f"""
+SELECT string_agg(
+    '{{"about":' || to_json(about) || ',"act":' || to_json(act) || ',"day":' || day || ',"format":"{ENTRY_FORMAT}"'
+    || ',"gpc":' || CASE gpc WHEN 1 THEN 'true' ELSE 'false' END || ',"language":' || to_json(language)
+    || ',"notice":' || to_json(notice) || ',"purposes":' || purposes || ',"receipt":' || to_json(receipt)
+    || ',"revision":' || to_json(revision) || ',"services":' || services || ',"site":' || to_json(site) || '}}',
+    E'\n' ORDER BY place), count(*), min(place), max(place), count(DISTINCT place), string_agg(DISTINCT notice, ' ')
+FROM ledger WHERE site = ? AND seal = ?
+"""  # noqa: S608 - a constant of ours
 
 
 class _Unsafe(RecordsError):
@@ -120,6 +135,14 @@ class PostgresRecords(SqlRecords):
             if key is not None:
                 link.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
             yield _Session(link)
+
+    def canonical(self, number: int) -> Canonical | None:
+        """Return the entries of a seal as one text that the server puts together: an eighth of the time of rows."""
+        with self._reading(slow=True) as session:
+            ((joined, size, first, last, places, notices),) = session.rows(_CANONICAL, self.site, number)
+        if not isinstance(joined, str) or (first, last, places) != (0, int(size or 0) - 1, size):
+            return None
+        return Canonical(joined.encode().split(b"\n"), frozenset(str(notices).split(" ")) - {""})
 
     def faults(self) -> list[str]:
         """Return what can lose acknowledged grants: replicas that nobody waits for, one of which may take over."""

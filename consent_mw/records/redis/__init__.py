@@ -1,5 +1,5 @@
 """
-Records in Redis: one server, a master that Sentinel names, or a Cluster.
+Records in Redis: one server, a master that Sentinel names, or a Cluster. Long because it is every method of a store.
 
 How an address is written stands in :mod:`consent_mw.records.redis.address`, how the server is
 found and what happens in a failover in :mod:`consent_mw.records.redis.link`.
@@ -64,6 +64,7 @@ from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.errors import ConfigError
 from consent_mw.errors import RecordsError
+from consent_mw.records import Canonical
 from consent_mw.records.redis import keys as keys
 from consent_mw.records.redis import scripts as scripts
 from consent_mw.records.redis.address import read
@@ -138,6 +139,19 @@ class RedisRecords:
     def entries(self) -> Iterator[Kept]:
         """Yield every entry, by receipt and step, a page at a time."""
         return (kept for _, kept in self._walk() if kept)
+
+    def canonical(self, number: int) -> Canonical | None:
+        """Return None: the server does not put entries into this form."""
+        return None
+
+    def loose(self, last: int) -> Iterator[Kept]:
+        """Yield the entries that are in none of the seals 1 to ``last``."""
+        return (kept for kept in self.entries() if kept.seal is None or not 1 <= kept.seal <= last)
+
+    def tombstones(self, first: int = 1) -> Iterator[Kept]:
+        """Yield the tombstones that wait, or are in seals from number ``first`` on."""
+        stones = (kept for kept in self.entries() if kept.entry.act is Act.ERASE)
+        return (kept for kept in stones if kept.seal is None or kept.seal >= first)
 
     def dangling(self) -> Iterator[str]:
         """Yield receipts that the index leads to, though their entries are gone."""

@@ -49,7 +49,6 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import methodcaller
 from typing import TypeVar
@@ -63,10 +62,12 @@ from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.errors import ConfigError
 from consent_mw.errors import RecordsError
+from consent_mw.records import Canonical
 from consent_mw.records import Records
 from consent_mw.records.rules import check
 from consent_mw.records.spool.breaker import Breaker
 from consent_mw.records.spool.file import SpoolFile
+from consent_mw.records.spool.file import SpoolStatus
 
 __all__ = ["SpoolStatus", "SpooledRecords"]
 
@@ -85,24 +86,6 @@ REFUSED_WAIT = 60.0
 REFUSALS = 20
 #: Seconds after which an erasure is repeated: until then a call that timed out may still be on its way.
 SETTLED = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolStatus:
-    """
-    The content of a spool.
-
-    Args:
-        entries: Grants, and ends of grants.
-        oldest: The day of the oldest of them, or None.
-        notices: Notices that the entries refer to.
-        erasures: Receipts that must be erased in the store as well.
-    """
-
-    entries: int
-    oldest: int | None
-    notices: int
-    erasures: int
 
 
 class SpooledRecords:
@@ -311,6 +294,18 @@ class SpooledRecords:
     def clock(self) -> float | None:
         """Return the time of the remote store."""
         return self._ask(lambda remote: remote.clock())
+
+    def canonical(self, number: int) -> Canonical | None:
+        """Return the entries of a seal in the remote store, if it has a quick way."""
+        return self._ask(lambda remote: remote.canonical(number))
+
+    def loose(self, last: int) -> Iterator[Kept]:
+        """Yield the entries of the remote store that are in none of the seals 1 to ``last``."""
+        yield from self._ask(lambda remote: remote.loose(last))
+
+    def tombstones(self, first: int = 1) -> Iterator[Kept]:
+        """Yield tombstones of the remote store."""
+        yield from self._ask(lambda remote: remote.tombstones(first))
 
     def dangling(self) -> Iterator[str]:
         """Yield receipts that the remote store's index leads to, though their entries are gone."""

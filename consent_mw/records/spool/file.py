@@ -12,12 +12,31 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import closing
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.records.sqlite import SqliteRecords
 
-__all__ = ["SpoolFile"]
+__all__ = ["SpoolFile", "SpoolStatus"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """
+    The content of a spool.
+
+    Args:
+        entries: Grants, and ends of grants.
+        oldest: The day of the oldest of them, or None.
+        notices: Notices that the entries refer to.
+        erasures: Receipts that must be erased in the store as well.
+    """
+
+    entries: int
+    oldest: int | None
+    notices: int
+    erasures: int
 
 
 class SpoolFile(SqliteRecords):
