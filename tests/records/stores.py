@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,8 +47,9 @@ def is_of_servers(path: Path) -> bool:
 
 def mark_slow(folder: Path, items: list[pytest.Item]) -> None:
     """Mark the tests below ``folder`` that need a server as slow: starting one takes longer than the inner loop may."""
+    start = f"{folder}{os.sep}"
     for item in items:
-        if folder not in item.path.parents:
+        if not str(item.path).startswith(start):
             continue
         values = (
             item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import cache
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.stats.memory import MemoryCounters
 TODAY = 20_779
 
 
+@cache
 def made(days: int, daily: int = 800) -> Report:
     """Return the report of made-up days."""
     store = MemoryCounters()
@@ -39,10 +41,13 @@ def made(days: int, daily: int = 800) -> Report:
     return report(store.figures(0, TODAY), first=TODAY - days, last=TODAY - 1)
 
 
-FULL = made(60)
-EMPTY = made(0)
-ONE = made(1)
-REPORTS = pytest.mark.parametrize("found", [FULL, EMPTY, ONE], ids=["full", "empty", "one day"])
+REPORTS = pytest.mark.parametrize("found", [60, 0, 1], ids=["full", "empty", "one day"], indirect=True)
+
+
+@pytest.fixture
+def found(request: pytest.FixtureRequest) -> Report:
+    """Return the report of so many days."""
+    return made(request.param)
 
 
 def read(text: str) -> list[list[str]]:
@@ -69,8 +74,8 @@ def test_the_report_is_json(found: Report) -> None:
 
 def test_csv_and_json_give_the_same_numbers() -> None:
     """The rows of a table are the same in both."""
-    document = json.loads(json.dumps(as_json(FULL)))
-    head, *lines = read(as_csv(FULL, "browser"))
+    document = json.loads(json.dumps(as_json(made(60))))
+    head, *lines = read(as_csv(made(60), "browser"))
     rows = document["tables"]["browser"]["rows"]
     assert rows
     assert [line[0] for line in lines] == [row["value"] for row in rows]
@@ -83,7 +88,7 @@ def test_csv_and_json_give_the_same_numbers() -> None:
 def test_an_unknown_table_is_an_error() -> None:
     """There is no table but those that are listed."""
     with pytest.raises(KeyError):
-        as_csv(FULL, "revision")
+        as_csv(made(60), "revision")
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
@@ -112,8 +117,8 @@ def test_metrics_are_what_prometheus_reads(found: Report) -> None:
 
 def test_metrics_have_the_rates_with_their_intervals() -> None:
     """Each rate stands beside the two ends of its interval."""
-    text, _ = as_metrics(FULL)
-    rate = FULL.period.answers
+    text, _ = as_metrics(made(60))
+    rate = made(60).period.answers
     assert rate is not None
     assert f'consent_mw_consent_ratio{{of="answers"}} {rate.share}' in text
     assert f'consent_mw_consent_ratio_bound{{bound="low",of="answers"}} {rate.low}' in text
@@ -121,7 +126,7 @@ def test_metrics_have_the_rates_with_their_intervals() -> None:
 
 def test_metrics_have_no_counter() -> None:
     """All are gauges over a period: a counter would go up when somebody answers."""
-    text, _ = as_metrics(FULL)
+    text, _ = as_metrics(made(60))
     assert {line.split()[-1] for line in text.splitlines() if line.startswith("# TYPE")} == {"gauge"}
 
 
@@ -140,11 +145,11 @@ def test_a_report_fits_the_terminal(found: Report, width: int, ascii: bool) -> N
 
 def test_the_terminal_shows_the_figures_of_the_report() -> None:
     """The totals and the rates of rows are those of the report, and styles change no letter."""
-    text = draw(FULL, TerminalStyle(width=90), name="Shop")
-    assert f"{FULL.period.totals['asked'].count:,} visits were asked" in text
-    (browsers,) = [table for table in FULL.tables if table.name == "browser"]
+    text = draw(made(60), TerminalStyle(width=90), name="Shop")
+    assert f"{made(60).period.totals['asked'].count:,} visits were asked" in text
+    (browsers,) = [table for table in made(60).tables if table.name == "browser"]
     assert all(row.value in text or row.value == "other" for row in browsers.rows)
-    styled = draw(FULL, TerminalStyle(width=90, styled=lambda each, _: f"\x1b[1m{each}\x1b[0m"), name="Shop")
+    styled = draw(made(60), TerminalStyle(width=90, styled=lambda each, _: f"\x1b[1m{each}\x1b[0m"), name="Shop")
     assert [
         line.rstrip() for line in styled.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
     ] == text.splitlines()
@@ -173,10 +178,10 @@ def test_a_demonstration_is_the_same_each_time() -> None:
 
 def test_a_demonstration_has_a_week_and_a_change_of_the_notice() -> None:
     """Weekends are quieter, the notice changes past the middle, and fewer accept after it."""
-    assert [mark.revision for mark in FULL.marks] != []
-    assert FULL.since[""].change.certain and FULL.since[""].change.points < 0
-    by_day = {(point.last + 3) % 7: [] for point in FULL.line}  # type: ignore[var-annotated]
-    for point in FULL.line:
+    assert [mark.revision for mark in made(60).marks] != []
+    assert made(60).since[""].change.certain and made(60).since[""].change.points < 0
+    by_day = {(point.last + 3) % 7: [] for point in made(60).line}  # type: ignore[var-annotated]
+    for point in made(60).line:
         by_day[(point.last + 3) % 7].append(point.totals["asked"])
     assert sum(by_day[1]) / len(by_day[1]) > 1.1 * sum(by_day[5]) / len(by_day[5])
-    assert all(table.rows for table in FULL.tables)
+    assert all(table.rows for table in made(60).tables)
