@@ -7,6 +7,7 @@ Fixtures of one part live in the ``conftest.py`` of that part's folder.
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import os
 import signal
@@ -74,6 +75,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the tests into the order in which several processes share them."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: sharing.place_of(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of every later search for garbage: each process holds all the tests, to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
