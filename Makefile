@@ -4,7 +4,7 @@
 #   make test       lint, types, every test with coverage; what .ci/run calls
 #   make test-fast  no browsers and nothing slow: for every few minutes
 #   make bench      the tables of docs/benchmarks.md, measured anew (PAGES=folder adds pages of your own)
-#   make bench-quick  in two minutes, what a site keeps of its speed; fails where that got 15 % worse (STORE=1 stores it)
+#   make bench-quick  in three minutes, what a site keeps of its speed; fails where that got 15 % worse (STORE=1 stores it)
 #   make lint       ruff and mypy only
 #   make fuzz       look for pages, style sheets, cookies and settings that break it (MINUTES=10, TARGET=all)
 #   make sanitize   the scanner in C under the address and undefined-behaviour sanitizers (MINUTES=10; needs gcc)

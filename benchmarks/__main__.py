@@ -11,11 +11,15 @@ from benchmarks import caching
 from benchmarks import counters
 from benchmarks import edge_apps
 from benchmarks import edges
+from benchmarks import in_process
+from benchmarks import instructions
 from benchmarks import kept
 from benchmarks import ledger
 from benchmarks import memory
 from benchmarks import report
+from benchmarks import scaling
 from benchmarks import speed
+from benchmarks import starting
 from benchmarks import stats
 from benchmarks import visitor
 from benchmarks import weight
@@ -48,6 +52,53 @@ def measure_memory(megabytes: int) -> str:
         f"{found.written:.0f} MB written in {found.seconds:.0f} s: the process peaked at {found.peak:.1f} MB, "
         f"{found.growth:.1f} MB more than before the first byte "
         f"(goal: under {memory.GOAL:.0f} MB, {verdict}).\n"
+    )
+
+
+def measure_scaling() -> str:
+    """Measure pages and catalogues of several sizes, and return the tables with the goals below them."""
+    sizes, services = scaling.by_size(progress), scaling.by_services(progress)
+    goals = "\n".join(f"- {line}" for line in scaling.goals(sizes, services))
+    return (
+        "### Length of the page, and size of the catalogue\n\n"
+        "The rewriter alone. What a page costs whatever its length counts most in the shortest.\n\n"
+        f"{report.table(scaling.SIZE_HEAD, scaling.size_rows(sizes))}\n\n"
+        f"A page of {scaling.PAGE // 1000} KB.\n\n"
+        f"{report.table(scaling.SERVICE_HEAD, scaling.service_rows(services))}\n\n{goals}\n"
+    )
+
+
+def measure_in_process(rounds: int) -> str:
+    """Measure one page view without a server, and return the table with the goals below it."""
+    progress("a page in process")
+    found = in_process.measure(rounds)
+    goals = "\n".join(f"- {line}" for line in in_process.goals(found))
+    return (
+        "### One page of 50 KB in process\n\n"
+        f"The whole of the WSGI middleware, medians of {rounds} pages.\n\n"
+        f"{report.table(in_process.HEAD, in_process.rows(found))}\n\n{goals}\n"
+    )
+
+
+def measure_instructions() -> str:
+    """Count the instructions of the scanner in C, and return the table."""
+    progress("instructions of the scanner in C")
+    title = "### Instructions of the scanner in C\n\n"
+    if lacking := instructions.missing():
+        return f"{title}Not counted: {lacking}.\n"
+    table = report.table(instructions.HEAD, instructions.rows(instructions.measure()))
+    return f"{title}For a byte of a page, by callgrind.\n\n{table}\n"
+
+
+def measure_starting() -> str:
+    """Measure how a worker starts, and return the table with the goals below it."""
+    progress("start of a worker")
+    bare, wrapped, imported = starting.measure()
+    goals = "\n".join(f"- {line}" for line in starting.goals(bare, wrapped, imported))
+    return (
+        "### Start of a worker\n\n"
+        "A Flask site in a process of its own; processor time, medians of five.\n\n"
+        f"{report.table(starting.HEAD, starting.rows(bare, wrapped))}\n\n{goals}\n"
     )
 
 
@@ -140,6 +191,13 @@ def measure_weight() -> str:
     )
 
 
+#: The parts that can be measured alone, in the order in which they are shown.
+PARTS = (
+    *("speed", "scaling", "instructions", "memory", "in-process", "starting", "kept", "edges"),
+    *("caching", "counters", "ledger", "stats", "visitor", "weight"),
+)
+
+
 def main(arguments: list[str]) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure consent_mw beside its peers.")
@@ -149,23 +207,30 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--requests", type=int, default=300, help="requests for each row of the edges, times three")
     parser.add_argument(
         "--only",
-        choices=("speed", "memory", "kept", "edges", "caching", "counters", "ledger", "stats", "visitor", "weight"),
+        choices=PARTS,
         help="measure this part alone",
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document too")
     parser.add_argument(
-        "--quick", action="store_true", help="in two minutes, what a site keeps against the last stored ratios"
+        "--quick", action="store_true", help="in three minutes, what a site keeps against the last stored ratios"
     )
     parser.add_argument("--store", action="store_true", help="with --quick: make what is measured the stored ratios")
     options = parser.parse_args(arguments)
     if options.quick:
-        return kept.quick(progress, store=options.store)
+        return max(
+            instructions.quick(progress, store=options.store),
+            kept.quick(progress, store=options.store),
+        )
     if options.only and options.write:
         parser.error("--write needs all parts: leave out --only")
 
     parts: dict[str, Callable[[], str]] = {
         "speed": lambda: measure_speed(options.pages, options.rounds),
+        "scaling": measure_scaling,
+        "instructions": measure_instructions,
         "memory": lambda: measure_memory(options.megabytes),
+        "in-process": lambda: measure_in_process(40),
+        "starting": measure_starting,
         "kept": lambda: measure_kept(options.rounds, 1.0),
         "edges": lambda: measure_edges(max(20, options.requests // 3)),
         "caching": lambda: measure_caching(10_000),

@@ -22,7 +22,7 @@ from consent_mw import catalogue
 from consent_mw.html.match import Matcher
 
 #: What is aimed at, in megabytes.
-GOAL = 16.0
+GOAL = 8.0
 CHUNK = 65_536
 
 

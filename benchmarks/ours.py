@@ -35,7 +35,7 @@ def _insert(place: Place) -> bytes:
     return b"" if place.at_end else BANNER
 
 
-def pure(matcher: Matcher) -> _Run:
+def pure(matcher: Matcher) -> Run:
     """Return the engine as it is where the scanner in C is not."""
     twin = Matcher(matcher.services.values())
     with patch.object(scan, "Scanner", None):
@@ -45,12 +45,12 @@ def pure(matcher: Matcher) -> _Run:
     return ours(twin)
 
 
-def ours(matcher: Matcher) -> _Run:
+def ours(matcher: Matcher) -> Run:
     """Return the engine; the policy, and so the plans of tags, lives as long as it, as in a server."""
-    return _Run(policy(matcher))
+    return Run(policy(matcher))
 
 
-class _Run:
+class Run:
     def __init__(self, rules: HoldPolicy) -> None:
         self.rules = rules
 

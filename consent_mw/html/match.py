@@ -145,8 +145,9 @@ class Matcher:
         self._tag_ids = [(re.compile("[?&]" + re.escape(text) + _TAG_ID), id_) for text, id_ in tag_ids]
         self._path_texts = [path for path, _ in paths]
         self._folders = frozenset(path[: at + 1] for path, _ in paths for at, c in enumerate(path) if c == "/" and at)
-        #: What of a rule stands before its query.
-        self._files = frozenset(path.partition("?")[0] for path, _ in paths if "?" in path)
+        #: What of a rule stands before its query, and the last part of that.
+        self._files = tuple(path.partition("?")[0] for path, _ in paths if "?" in path)
+        self._file_names = frozenset(path.rpartition("/")[2] for path in self._files)
         self._longest_folder = max(map(len, self._folders), default=0)
         self._compiling = Lock()
         self._host_cache: dict[str, list[tuple[str, str]]] = {}
@@ -248,7 +249,7 @@ class Matcher:
         path = base.partition("?")[0]
         if "\\" in base or _DOTTED.search(path) or self._any_path.search(base):
             return True
-        if any(path.endswith(begun) for begun in self._files):
+        if path.rpartition("/")[2] in self._file_names and path.endswith(self._files):
             return True
         return any(self.begins_in(path[: found.end()]) for found in _SLASH.finditer(path))
 

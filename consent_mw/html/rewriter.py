@@ -127,9 +127,10 @@ class Rewriter:
             return self._run(chunk, final=False)
         out = []
         at = 0
+        view = memoryview(chunk)  # whose parts are no copies
         while at < len(chunk):
             end = at + self._room()
-            out.append(self._run(chunk[at:end], final=False))
+            out.append(self._run(view[at:end], final=False))
             at = end
         return b"".join(out)
 
@@ -146,7 +147,7 @@ class Rewriter:
             raise RefusedMarkup("a part of the page that must be seen whole is longer than hold_back", "hold_back")
         return room
 
-    def _run(self, chunk: bytes, *, final: bool) -> bytes:
+    def _run(self, chunk: bytes | memoryview, *, final: bool) -> bytes:
         if not self._alive:
             raise DeadRewriter("this rewriter has finished or failed; make a new one for each response")
         self._alive = False
@@ -282,7 +283,7 @@ class PassedBytes:
         self._bytes = bytearray()
         self._origin = 0
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes of the page."""
         self._bytes += chunk
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from benchmarks import edges
+from benchmarks import in_process
+from benchmarks import instructions
 from benchmarks import kept
 from benchmarks import report
+from benchmarks import scaling
 from benchmarks import speed
 from benchmarks import visitor_app
 from benchmarks.engines import LIMITS
+from benchmarks.ours import ours
 from benchmarks.pages import TRACKERS
 from benchmarks.pages import endless_page
 from benchmarks.pages import make_page
@@ -128,4 +133,57 @@ def test_what_a_site_keeps_is_the_median_of_ratios() -> None:
     one = kept.Kept(("wsgi", "/text", "undecided"), rates, ((1.0, 2.0), (1.0, 2.5), (1.0, 9.0)))
     assert (one.requests, one.work) == (0.6, 0.4)
     assert kept.rows([one])[0][4] == "60 %"
-    assert "NOT reached" not in kept.goals([one])[0]
+    assert ("NOT reached" in kept.goals([one])[0]) == (kept.GOALS["/text"] > 0.6)
+
+
+def test_a_row_that_looks_worse_once_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy moment fails nothing; a row that stays worse does, and only such rows are measured again."""
+    stored = json.loads(kept.STORED.read_text(encoding="utf-8"))
+    asked: list[int] = []
+
+    def measured(rows: Sequence[kept.Row], progress: object) -> dict[str, float]:
+        asked.append(len(rows))
+        worse = kept.QUICK[:2] if len(asked) == 1 else always
+        return {" ".join(row): stored[" ".join(row)] * (0.5 if row in worse else 1.0) for row in rows}
+
+    monkeypatch.setattr(kept, "_quick_work", measured)
+    always: tuple[kept.Row, ...] = ()
+    assert kept.quick(lambda text: None) == 0
+    assert asked == [len(kept.QUICK), 2]
+    asked.clear()
+    always = kept.QUICK[:1]
+    assert kept.quick(lambda text: None) == 1
+    assert asked == [len(kept.QUICK), 2, 1]
+
+
+def test_more_instructions_fail_the_quick_run() -> None:
+    """A scan fails at 15 % more than what is stored, and with another compiler at 60 % more."""
+    stored = {"skip": 10.0, "walk": 10.0}
+    assert instructions.worse({"skip": 11.4, "walk": 9.0}, stored, same_compiler=True) == []
+    assert len(instructions.worse({"skip": 11.6, "walk": 9.0}, stored, same_compiler=True)) == 1
+    assert instructions.worse({"skip": 15.9}, stored, same_compiler=False) == []
+    assert len(instructions.worse({"skip": 16.1}, stored, same_compiler=False)) == 1
+    assert len(instructions.worse({"new": 1.0}, stored, same_compiler=True)) == 1
+
+
+def test_the_stored_instructions_are_those_that_are_counted() -> None:
+    """For each kind that is counted there is a number to compare with."""
+    stored = json.loads(instructions.STORED.read_text(encoding="utf-8"))
+    assert set(stored["counts"]) == set(instructions.KINDS)
+
+
+def test_catalogues_of_any_size_hold_the_same() -> None:
+    """A page is held alike with few services and with many: otherwise their times would not compare."""
+    page = make_page(20_000)
+    found = [ours(Matcher(scaling.some_services(count)))(page)[1] for count in (800, 6_000)]
+    assert found == [TRACKERS, TRACKERS]
+
+
+def test_a_page_in_process_has_a_notice_and_what_was_chosen() -> None:
+    """The site that is timed asks who has not chosen, and takes a choice."""
+    with in_process.running_site() as site:
+        page = make_page(20_000)
+        for _ in range(2):
+            site.page(page, "")
+        assert b"data-cmw-banner" in site.call("")[0]
+        assert b"data-cmw-held" not in site.call(site.choose("accept-all"))[0]

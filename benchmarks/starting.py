@@ -1,0 +1,149 @@
+"""
+What a worker of a wrapped site takes before its first page, for that page, and of memory that it shares with nobody.
+
+Each figure is from processes of their own, bare and wrapped in turn: processor time of the process, and the private
+memory that the kernel counts for it after some pages. The site is that of :mod:`benchmarks.app`, in Flask.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+#: Milliseconds beyond Flask's own, times of the tenth page, megabytes, and milliseconds to import.
+START_GOAL, FIRST_GOAL, MEMORY_GOAL, IMPORT_GOAL = 150.0, 2.0, 8.0, 40.0
+_PROCESSES = 5
+_PAGES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One process: milliseconds to be ready and for its first and its tenth page, and megabytes of its own."""
+
+    ready: float
+    first: float
+    tenth: float
+    memory: float
+
+
+def _private() -> float:
+    """Return the megabytes that no other process shares with this one."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+
+def _get(application: Any) -> float:
+    """Ask for the template page as a server does, and return the milliseconds of processor."""
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/template",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "localhost",
+        "HTTP_ACCEPT": "text/html",
+        "HTTP_SEC_FETCH_DEST": "document",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    begun = time.process_time()
+    body = application(environ, lambda status, headers, error=None: None)
+    assert b"".join(body)
+    if hasattr(body, "close"):
+        body.close()
+    return (time.process_time() - begun) * 1000
+
+
+def _run(wrapped: bool) -> Start:
+    """Be one such process."""
+    from benchmarks import app
+
+    application = app.make("wsgi", wrapped)
+    ready = time.process_time() * 1000
+    times = [_get(application) for _ in range(_PAGES)]
+    return Start(ready, times[0], times[-1], _private())
+
+
+def _import() -> float:
+    """Return the milliseconds of processor that an import takes beyond Python's own start."""
+    used = []
+    for code in ("pass", "from consent_mw import ConsentMiddleware"):
+        command = [sys.executable, "-c", f"{code}; import time; print(time.process_time())"]
+        said = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(_PROCESSES)]
+        used.append(median(map(float, said)))
+    return (used[1] - used[0]) * 1000
+
+
+def measure() -> tuple[Start, Start, float]:
+    """Return the medians of bare and wrapped processes, and the milliseconds to import."""
+    found: dict[bool, list[Start]] = {False: [], True: []}
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "CONSENT_KEYS": secrets.token_urlsafe(32)}
+        environment["BENCH_RECORDS"] = f"sqlite:///{folder}/bench.db"
+        # The first pair of processes makes what an installation keeps.
+        for _ in range(_PROCESSES + 1):
+            for wrapped in found:
+                command = [sys.executable, "-m", "benchmarks.starting", str(int(wrapped))]
+                said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=120)
+                found[wrapped].append(Start(*json.loads(said.stdout)))
+    bare, wrapped_ = (_median(found[wrapped][1:]) for wrapped in (False, True))
+    return bare, wrapped_, _import()
+
+
+def _median(starts: Sequence[Start]) -> Start:
+    return Start(
+        median(one.ready for one in starts),
+        median(one.first for one in starts),
+        median(one.tenth for one in starts),
+        median(one.memory for one in starts),
+    )
+
+
+HEAD = ("site", "ready, ms", "first page, ms", "tenth page, ms", "private memory, MB")
+
+
+def rows(bare: Start, wrapped: Start) -> list[tuple[str, ...]]:
+    """Return the lines of the table, as in :data:`HEAD`."""
+    return [
+        (name, f"{one.ready:.0f}", f"{one.first:.1f}", f"{one.tenth:.1f}", f"{one.memory:.1f}")
+        for name, one in (("bare", bare), ("wrapped", wrapped))
+    ]
+
+
+def goals(bare: Start, wrapped: Start, imported: float) -> list[str]:
+    """Say what is reached of what is aimed at."""
+    told = (
+        ("start beyond the bare site's", wrapped.ready - bare.ready, START_GOAL, "ms of processor"),
+        ("first page, times the tenth", wrapped.first / wrapped.tenth, FIRST_GOAL, ""),
+        ("private memory beyond the bare site's", wrapped.memory - bare.memory, MEMORY_GOAL, "MB"),
+        ("import without a site", imported, IMPORT_GOAL, "ms of processor"),
+    )
+    return [
+        f"{what}: {value:.1f} {unit}".rstrip()
+        + f" (goal: at most {goal:.0f}, {'reached' if value <= goal else 'NOT reached'})"
+        for what, value, goal, unit in told
+    ]
+
+
+if __name__ == "__main__":
+    start = _run(sys.argv[1] == "1")
+    print(json.dumps([start.ready, start.first, start.tenth, start.memory]))
