@@ -50,6 +50,10 @@ _CONDITION = re.compile(r"\[([a-z][a-z0-9_:-]*)(?:(\*?=)([^\]]*))?\]")
 _TAG_ID = r"[A-Z0-9]{5,14}(?![A-Za-z0-9_-])"
 
 
+#: The purposes of services that are no third parties to their vendor's own site.
+_FOLLOWS_NOBODY = frozenset({"necessary", "preferences", "embeds"})
+
+
 class ElementRule:
     """
     ``name[attr=value]`` of a service, for markup that a library turns into requests.
@@ -282,20 +286,29 @@ class Matcher:
         Return the services that a request for ``url`` goes to.
 
         A bare host rule does not apply to the page's own host: a vendor's own
-        site is not a third party to itself.
+        site is not a third party to itself. Neither are the other hosts of a
+        service to which that site belongs, where it follows nobody.
         """
         if self._any_path is not None and self._any_path.search(url.rest) and (found := self._on_paths(url.rest)):
             return found
         longest = -1
         ids: list[str] = []
         own = url.host == page_host
-        for prefix, id_ in self._rules_of(url.host):
+        rules = self._rules_of(url.host)
+        theirs = self._of_site(page_host) if rules and not own else ()
+        for prefix, id_ in rules:
             if len(prefix) < longest:
                 break
-            if url.rest.startswith(prefix) and not (own and not prefix) and id_ not in ids:
+            if url.rest.startswith(prefix) and not (own and not prefix) and id_ not in ids and id_ not in theirs:
                 longest = len(prefix)
                 ids.append(id_)
         return tuple(ids)
+
+    def _of_site(self, page_host: str) -> Ids:
+        """Return the services, none that measures among them, to which the whole host of the page belongs."""
+        rules = self._rules_of(page_host) if page_host else ()
+        services = [self.services[id_] for prefix, id_ in rules if not prefix]
+        return tuple(one.id for one in services if not one.tracker and _FOLLOWS_NOBODY.issuperset(one.purposes))
 
     def url(self, url: str, base: Url = _NO_PAGE, page: Url | None = None) -> Ids:
         """

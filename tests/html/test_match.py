@@ -102,6 +102,17 @@ def test_a_vendor_s_own_site_is_no_third_party_to_itself() -> None:
     assert MATCHER.url("https://www.t.example/x", page) == ("wide",)
 
 
+def test_a_vendor_s_delivery_is_no_third_party_to_its_own_site() -> None:
+    """A player's other host stays on the player's own site; a counter's is held there, as everywhere."""
+    player = Service("player", "player", "Ltd", ("embeds",), hosts=("player.example", "playercdn.example"))
+    counter = Service("counter", "counter", "Ltd", ("analytics",), hosts=("player.example", "countercdn.example"))
+    matcher = Matcher([player, counter])
+    page = Url("https", "www.player.example", "/")
+    assert matcher.url("https://playercdn.example/a.js", page) == ()
+    assert matcher.url("https://playercdn.example/a.js", PAGE) == ("player",)
+    assert matcher.url("https://countercdn.example/a.js", page) == ("counter",)
+
+
 def test_what_is_known_of_a_host() -> None:
     """A host is known where some rule names it or a domain above it."""
     assert MATCHER.knows("a.t.example")
