@@ -43,7 +43,7 @@ from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import site_of
 
 #: An address with so many points is a suspect.
-ENOUGH = 3
+ENOUGH = 4
 #: The points of a domain that brings nothing which belongs to how the site is delivered.
 ALONE = 3
 #: The most strangers that visitors are asked about by name; others are held as one.
@@ -126,6 +126,10 @@ _CACHE_BUSTERS = _words(
 )
 #: What says in a host or a path that a request is about who is signed in.
 _SIGN_IN = _words("login logon signin sso oauth oauth2 auth account accounts session")
+#: What says that somebody pays, or proves to be a person: held, that would stop what a visitor came for.
+_SERVES_VISITOR = re.compile(
+    r"pay(?!b|c)|checkout|captcha|wallet|banking|billing|donat|\b3ds|\bcard|fraud|turnstile|challenge"
+)
 #: The whole name of a file that tells of a tracker: products, and what such code does.
 _TRACKER_FILE = re.compile(
     r"(?:comscore|streamsense|webtrends|omniture|sitecatalyst|appmeasurement|chartbeat|piwik|matomo|webtrekk|etracker"
@@ -145,12 +149,46 @@ _SAYS_NOTHING = _words(
 #: Query keys by which a file of the site's own says its version.
 _VERSIONS = frozenset({"v", "ver", "version", "rev", "hash", "h", "build"})
 _ACCOUNT_IN_PATH = re.compile(r"/(?:[0-9]{5,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:[/.?-]|\Z)")
+#: A folder or a file whose whole name is letters and digits mixed, and no word.
+_MIXED_NAME = re.compile(
+    r"/(?=[a-z_-]{0,4}[0-9]|[0-9a-f]{20})(?=[0-9]*[a-z])(?![0-9a-z_-]*[a-z]{5})[a-z0-9_-]{6,40}(?=/|\.(?:min\.)?js\b|\?|\Z)"
+)
 #: What names of trackers are made of, in the middle of a word, too.
 _STEM = re.compile(
     r"track|analytic|pixel|advert|ads?serv|pagead|metri[ck]|retarget|beacon|clickst|conver[st]|counter|visitor"
     # Names that end in "ads", but no uploads, leads, heads, threads and roads.
     r"|(?<![lhr][oe])(?<!rea)ads(?=\.)"
 )
+#: The same in hosts, where vendors' names stand. Learned from one half of the catalogue's hosts and tried on the other.
+_HOST_STEM = re.compile(
+    r"track|analyt|lytics|pixel|advert|click|affili|metric|beacon|counter|visit|traffic|rtb|yield|insight|optimi"
+    r"|audience|conver[st]|retarg|target|trk|mkt|marketing|push|bidd|sponsor|moneti|promo|popup|popunder|engage|measure"
+    r"|attribut|retent|recomm|revenue|personal|visual|webtr|sniff|cashback|coupon|banner"
+    r"|(?:count|stats?|leads?|hits?|bid|[sd]sp)(?=[.0-9-])"
+    # Names that begin with "ad", but no address, adobe, admin, advance, adventure, adviser, adult and the like.
+    r"|(?:^|[.-])ad(?!ob|y|min|dr|dto|dc|dth|dev|van|ven|vis|vic|a[cp]|idas|ult|just)[a-z0-9]"
+    r"|(?<![lhr][oe])(?<!rea)(?<!i)ads(?=[.-]|serv|sys|tat|[0-9]|r|m)|(?<![oe])[a-z]adv?(?=[.-])(?<![oe]ad)"
+)
+#: Top-level domains that young vendors like and sites seldom deliver from.
+_VENDORS_ENDING = re.compile(
+    r"\.(?:io|ai|co|ly|so|to|im|cc|biz|xyz|online|site|live|cloud|tech|space|pro|click|media)\Z"
+)
+#: Where anybody may rent a host: what stands there may be the site's own as well.
+_RENTED = re.compile(
+    r"\.(?:cloudfront\.net|amazonaws\.com|herokuapp\.com|azureedge\.net|azurewebsites\.net|windows\.net|akamaized\.net"
+    r"|akamaihd\.net|googleapis\.com|appspot\.com|fastly\.net|kxcdn\.com|b-cdn\.net|netdna-cdn\.com|netdna-ssl\.com"
+    r"|rackcdn\.com|digitaloceanspaces\.com|edgesuite\.net|github\.io|netlify\.app|vercel\.app|pages\.dev|web\.app"
+    r"|cdn77\.org|cachefly\.net|hwcdn\.net|llnwd\.net|edgecastcdn\.net|footprint\.net|insnw\.net|azurefd\.net|msecnd\.net"
+    r"|lswcdn\.net|r2\.dev|workers\.dev|firebaseapp\.com|onrender\.com|cloudfunctions\.net|run\.app|wpengine\.com)\Z"
+)
+#: Names of files that libraries and applications have.
+_LIBRARY_FILE = re.compile(
+    r"/[^/?]*(?:jquery|bootstrap|modernizr|html5|shiv|respond|polyfill|require|angular|react|vue|lodash|underscore|mootools"
+    r"|prototype|swfobject|mathjax|fancybox|slick|owl|swiper|lightbox|isotope|masonry|moment|popper|font|core|common|global"
+    r"|main|bundle|vendor|chunk|runtime|theme|plugin)[^/?]*\.js(?=\?|\Z)"
+)
+_DEEP = re.compile(r"(?:/[^/?]+){4}")
+_PACKAGE_VERSION = re.compile(r"@[0-9]")
 #: A whole host, as the value of a key: it names a site, and no account.
 _HOST_VALUE = re.compile(r"(?:[a-z]+(?:%3a|:)(?:%2f|/){2})?[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?:(?:%2f|/).*)?\Z")
 #: A picture that pages repeat in noscript for their lazy loading has a name, and carries nothing.
@@ -183,9 +221,8 @@ class StrangeAddress(NamedTuple):
     host_words: frozenset[str]
     path_words: frozenset[str]
     keys: frozenset[str]
-    #: Of the element: it runs when it comes, and carries settings of its own.
+    #: Of the element: it runs when it comes.
     is_async: bool = False
-    has_settings: bool = False
 
 
 class StrangeElement(NamedTuple):
@@ -200,7 +237,6 @@ class StrangeElement(NamedTuple):
     #: A pixel only because a noscript has it, without a size.
     is_unsized: bool = False
     is_async: bool = False
-    has_settings: bool = False
 
 
 def element_of(
@@ -222,9 +258,8 @@ def element_of(
         return StrangeElement(is_seen=not is_pixel, judged=is_pixel, is_pixel=is_pixel, is_unsized=is_unsized)
     if name in (b"iframe", b"frame", b"object", b"embed"):
         return StrangeElement(judged=True, is_frame=True)
-    settings = any(key.startswith(b"data-") for key in attributes)
     asynchronous = not attributes.isdisjoint({b"async", b"defer"})
-    return StrangeElement(judged=name == b"script", is_async=asynchronous, has_settings=settings)
+    return StrangeElement(judged=name == b"script", is_async=asynchronous)
 
 
 class Opinion(NamedTuple):
@@ -293,10 +328,21 @@ def _file(address: StrangeAddress) -> str:
     return tracker_file(address.path)
 
 
+def _no_code_file(path: str) -> str:
+    """Return the last name of a path that is not a file of code."""
+    return "" if path.endswith((".js", ".mjs")) else path.rpartition("/")[2] or "/"
+
+
+def _serves_visitor(address: StrangeAddress) -> str:
+    """Return what of an address says that a visitor pays or proves to be a person."""
+    match = _SERVES_VISITOR.search(address.host + address.path)
+    return match.group() if match else ""
+
+
 SIGNS: tuple[Sign, ...] = (
     Sign("in the host, a word of tracking", 4, _one_of(_TRACKING, "host_words")),
     Sign("in the host, a word of advertising", 4, _one_of(_ADVERTISING, "host_words")),
-    Sign("in the host, a part of a word of tracking", 2, _in_host(_STEM)),
+    Sign("in the host, a part of a word of tracking", 2, _in_host(_HOST_STEM)),
     Sign("in the path, a part of a word of tracking", 2, _matches(_STEM)),
     Sign("a file named after a tracker", 3, _file),
     Sign("in the host, a word of tags", 2, _one_of(_TAGS, "host_words")),
@@ -307,18 +353,25 @@ SIGNS: tuple[Sign, ...] = (
     Sign("in the query, a key of an account", 2, _one_of(_ACCOUNT_KEYS, "keys")),
     Sign("in the query, a number against caches", 1, _one_of(_CACHE_BUSTERS, "keys"), weak=True),
     Sign("in the path, an account", 2, _matches(_ACCOUNT_IN_PATH)),
-    Sign("a file name of one to three letters", 2, _matches(_SHORT_FILE)),
-    Sign("the element runs when it comes (async)", 1, lambda address: "async" if address.is_async else "", weak=True),
-    Sign("the element has settings (data-...)", 1, lambda address: "data-" if address.has_settings else "", weak=True),
+    Sign("in the path, a name of letters and digits mixed", 1, _matches(_MIXED_NAME), weak=True),
+    Sign("a file name of one to three letters", 1, _matches(_SHORT_FILE), weak=True),
+    Sign("the path does not name a file of code", 1, lambda address: _no_code_file(address.path), weak=True),
+    Sign("the host ends as those of young vendors do", 1, _in_host(_VENDORS_ENDING), weak=True),
+    Sign("the element runs when it comes (async)", 2, lambda address: "async" if address.is_async else ""),
     Sign("a word of signing in", -4, _any_word(_SIGN_IN)),
+    Sign("a word of paying, or of proving to be a person", -4, _serves_visitor),
+    Sign("a host that anybody may rent", -2, _in_host(_RENTED)),
     Sign("in the path, a word of libraries and applications", -2, _one_of(_LIBRARY, "path_words")),
+    Sign("a file named after a library or an application", -1, _matches(_LIBRARY_FILE)),
     Sign("in the path, a version or a hash of its content", -2, _matches(_HASHED_FILE)),
+    Sign("in the path, the version of a package", -2, _matches(_PACKAGE_VERSION)),
+    Sign("in the path, four folders or more", -1, _matches(_DEEP)),
     Sign("in the query, a version", -1, _one_of(_VERSIONS, "keys")),
     Sign("in the host, a word of delivery", -1, _one_of(_DELIVERY, "host_words")),
 )
 
 
-def address_of(url: Url, *, is_async: bool = False, has_settings: bool = False) -> StrangeAddress:
+def address_of(url: Url, *, is_async: bool = False) -> StrangeAddress:
     """Return what the signs look at."""
     labels = url.host.split(".")
     name = ".".join(labels[: -public_suffix_length(labels)])
@@ -332,7 +385,6 @@ def address_of(url: Url, *, is_async: bool = False, has_settings: bool = False) 
         frozenset(_WORDS.findall(path[:400])),
         frozenset(key for key, _, value in pairs if not _HOST_VALUE.match(value)),
         is_async,
-        has_settings,
     )
 
 
@@ -408,7 +460,7 @@ class Delivery:
             name = "" if element.is_frame else tracker_file(path)
             why = f"{name} (a file named after a tracker), delivered by the site's own {url.host}"
             return self._held(_file_id(name), why, url.host + path) if name else ""
-        address = address_of(url, is_async=element.is_async, has_settings=element.has_settings)
+        address = address_of(url, is_async=element.is_async)
         if element.is_frame:
             why = "a frame of an unknown company"
         elif element.is_pixel:
@@ -419,7 +471,7 @@ class Delivery:
             why = "a picture that nobody sees"
         else:
             found = opinion(address)
-            # That it is alone, or how its element is written, says nothing of an address without any sign.
+            # That it is alone says nothing of an address without any sign.
             if not found.is_marked or found.points + ALONE < ENOUGH:
                 return ""
             found = opinion(without_cited(address, knows))
@@ -431,7 +483,10 @@ class Delivery:
             # The very host brings what is seen: asked about by name, that would be held with it.
             return UNKNOWN_SERVICE
         # The domain of a pixel may turn out to bring what is seen: what is asked about is this host alone.
-        alone = element.is_pixel and (is_own or stranger_id(domain) not in self.reasons)
+        # Neighbours on a rented host's domain have nothing to do with each other.
+        alone = bool(_RENTED.search(url.host)) or (
+            element.is_pixel and (is_own or stranger_id(domain) not in self.reasons)
+        )
         whose = url.host if alone else domain
         return self._held(_host_id(whose), why, whose)
 
@@ -487,7 +542,6 @@ def without_cited(address: StrangeAddress, knows: Callable[[str], bool]) -> Stra
     return address_of(
         Url("", left, path + ("?" + address.query if address.query else "")),
         is_async=address.is_async,
-        has_settings=address.has_settings,
     )
 
 
