@@ -41,7 +41,10 @@ ARGUMENTS = {
     ),
     "library-cdn": "They deliver code that the page itself is written with; without it menus, forms and buttons fail.",
     "login": "A visitor who signs in asks for it. Nobody can sign in without the code of the service.",
-    "media-delivery": "They deliver the site's own pictures, files and style sheets; a page without them is empty.",
+    "media-delivery": (
+        "They deliver the site's own pictures, files and style sheets, and pictures that its authors keep on a"
+        " platform; a page without them is empty."
+    ),
     "payment": "A visitor who pays asks for it, and the card number must not pass through the shop.",
     "search": "They answer what a visitor types into the search field of the site.",
     "translation": "It shows the page in the language that the visitor chose.",
