@@ -4,8 +4,8 @@
 // are noted and nothing is sent. release.js hands them to the vendor's code when the service is granted, and forgets
 // them when it is refused.
 // The attribute names the services, then the globals: "meta-pixel fbq", "matomo _paq[]", "x a=track,people.set". What
-// a call gives back has methods too: "x a=user().rename". One that begins with "?" is called once at most: a function
-// of the site's own, which a held script would have defined.
+// a call gives back has methods too: "x a=user().rename". One that begins with "+" is a function of the site's own,
+// which a held script would have defined; with "?", one that is called once at most.
 (() => {
   const w = window;
   const own = Reflect.get(Document.prototype, 'currentScript', document);
@@ -42,11 +42,8 @@
   };
   const note = (stub, args) => {
     const size = !(stub.once && stub.noted) && take(stub.key, args);
-    if (size) {
-      stub.noted = [stub, args, size];
-      q.calls.push(stub.noted);
-      return stub.noted;
-    }
+    if (size) q.calls.push(stub.noted = [stub, args, size]);
+    return (size || stub.once) && stub.noted;
   };
   // What a call gives back, with the methods that are known of it.
   const given = (stub, entry = []) => {
@@ -70,7 +67,7 @@
   words.forEach(word => {
     const [root, names] = word.split('=');
     (names || '').split(',').forEach(rest => {
-      const [path, then] = (rest ? root + '.' + rest : root).replace('?', '').split('().');
+      const [path, then] = (rest ? root + '.' + rest : root).replace(/^[?+]/, '').split('().');
       const keys = path.replace('[]', '').split('.');
       const key = keys.pop();
       const known = q.stubs[path];
@@ -83,7 +80,9 @@
       const found = at[key];
       const list = path != path.replace('[]', '');
       if (list ? found && !Array.isArray(found) : found) return;
-      const stub = q.stubs[path] = { ids: [ids], keys, key, list, once: word[0] == '?', then: then ? [then] : [] };
+      const stub = q.stubs[path] = { ids: [ids], keys, key, list, then: then ? [then] : [] };
+      stub.once = word[0] == '?';
+      stub.site = /^[?+]/.test(word);
       if (list) {
         const array = stub.mine = at[key] = found || [];
         const push = array.push;

@@ -27,6 +27,8 @@ const queues = (() => {
   // Call one that was noted, then what was called on what it gave back.
   const again = entry => {
     const [stub, args, , ...then] = entry;
+    // A snippet in a function of the site's own does nothing where its vendor's globals seem to be there.
+    if (stub.site) stubs().filter(one => !one.site && one.ids.some(id => stub.ids.includes(id))).forEach(take);
     const result = call(stub, args, entry.maker);
     entry.live = (path, more) => {
       const keys = path.split('.');
@@ -48,6 +50,19 @@ const queues = (() => {
   const set = (at, key, value) => Object.defineProperty(at, key, {
     value, configurable: true, enumerable: true, writable: true,
   });
+  // A constant or a class of a script is no property of the window, where calls are looked for.
+  const adopt = due => {
+    const { calls } = queue();
+    due.forEach(stub => {
+      const root = stub.keys[0] || stub.key;
+      if (stub.list || win[root] || !calls.some(one => one[0] === stub)) return;
+      const script = doc.createElement('script');
+      script.nonce = own.nonce;
+      script.textContent = trust('Script', `try{self.${root}=${root}}catch(e){}`);
+      doc.head.append(script);
+      script.remove();
+    });
+  };
   // Where a stub begins: a function of the window, or an object there that has nothing in it but stubs.
   const take = stub => {
     if (stub.list) return;
@@ -142,7 +157,11 @@ const queues = (() => {
       if (queue().calls.includes(place)) replay(due, place);
       due.forEach(take);
       return (script, inline) => {
-        if (inline) return due.forEach(put);
+        if (inline) {
+          adopt(due);
+          // Until such a function is called, that is what the page would be without us.
+          return due.some(stub => stub.site) || due.forEach(put);
+        }
         const reveal = script.type === 'module' ? () => {} : veil(script, due);
         settled(script).then(() => {
           reveal();

@@ -83,7 +83,7 @@ class QueueCode:
             services = self._services
             paths = [path for id_ in ids if id_ in services for path in services[id_].queue]
             running = {path for id_ in granted if id_ in services for path in services[id_].queue}
-            words = [*_words([*paths, *_renamed(paths, code)], running), *(f"?{name}" for name in defined_in(code))]
+            words = [*_words([*paths, *_renamed(paths, code)], running), *defined_in(code)]
             told = quoted(" ".join([",".join(ids), *words])) if words else ""
             self._kept.put(key, told)
         return told

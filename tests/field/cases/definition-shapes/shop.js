@@ -1,0 +1,4 @@
+initPixel('900001', { em: '' });
+ready++;
+Stats.start();
+ready++;
