@@ -5,7 +5,7 @@
 // them when it is refused.
 // The attribute names the services, then the globals: "meta-pixel fbq", "matomo _paq[]", "x a=track,people.set". What
 // a call gives back has methods too: "x a=user().rename". One that begins with "+" is a function of the site's own,
-// which a held script would have defined; with "?", one that is called once at most.
+// which a held script would have defined; with "?", one that is called once at most. "x{}" is an object for settings.
 (() => {
   const w = window;
   const own = Reflect.get(Document.prototype, 'currentScript', document);
@@ -68,7 +68,7 @@
     const [root, names] = word.split('=');
     (names || '').split(',').forEach(rest => {
       const [path, then] = (rest ? root + '.' + rest : root).replace(/^[?+]/, '').split('().');
-      const keys = path.replace('[]', '').split('.');
+      const keys = path.replace(/\[]|{}/, '').split('.');
       const key = keys.pop();
       const known = q.stubs[path];
       if (known) {
@@ -92,6 +92,8 @@
           return stub.open || (note(stub, arguments) && !stub.cut) ? push.apply(array, arguments) : array.length;
         };
         Object.defineProperty(array, 'push', { value: stub.push, configurable: true, writable: true });
+      } else if (path != path.replace('{}', '')) {
+        stub.mine = at[key] = {};
       } else {
         stub.mine = at[key] = function () {
           if (stub.live) return stub.live(arguments);

@@ -50,10 +50,19 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     }
     const more = kit.on.size > before.length;
     const detail = { granted, purposes, state };
+    // The first page of a site that learns was made before the site knew what it loads: its guard would hold some of
+    // that by the wrong name.
+    const guard = doc.querySelector('[data-cmw-hosts]');
+    const old = more && state !== 'accept' && (setting('state') || 'none') === 'none' &&
+      answer.hosts && guard && guard.getAttribute('data-cmw-hosts') !== answer.hosts;
     // What has run cannot be taken back within the page, and whose choice is gone is asked anew.
-    detail.reload = state === 'none' || before.some(id => !allows(id)) || (more && setting('release') === 'reload');
+    detail.reload = state === 'none' || before.some(id => !allows(id)) || old ||
+      (more && setting('release') === 'reload');
     if (signals !== 0) signals = answer.signals || signals;
-    if (state !== 'none') queues.drop();
+    if (state !== 'none') {
+      queues.drop();
+      libraries.drop();
+    }
     if (more && !detail.reload) queues.begin();
     if (more && signals && !detail.reload) {
       // Vendors that listen to signals must find them before any tag of theirs runs.
@@ -347,6 +356,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // (replay.js)
 
+  // (libraries.js)
+
   // A script that did not run can be copied into one that will.
   const revive = el => {
     const script = doc.createElementNS(el.namespaceURI, el.localName);
@@ -379,6 +390,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   let latest;
   const run = (el, how) => {
     const opened = queues.open(el);
+    libraries.open(el);
     const script = revive(el);
     given.add(el);
     if (how === 'inline' || how === 'block') {

@@ -50,11 +50,15 @@ const queues = (() => {
   const set = (at, key, value) => Object.defineProperty(at, key, {
     value, configurable: true, enumerable: true, writable: true,
   });
-  // A constant or a class of a script is no property of the window, where calls are looked for.
+  const isObject = stub => !stub.list && typeof stub.mine === 'object';
+  // What the site added to settings belongs to those that the script makes. A constant or a class of it is no property
+  // of the window, where calls are looked for.
   const adopt = due => {
     const { calls } = queue();
     due.forEach(stub => {
       const root = stub.keys[0] || stub.key;
+      const now = current(stub);
+      if (isObject(stub) && now && now !== stub.mine) Object.assign(now, stub.mine);
       if (stub.list || win[root] || !calls.some(one => one[0] === stub)) return;
       const script = doc.createElement('script');
       script.nonce = own.nonce;

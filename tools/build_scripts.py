@@ -32,9 +32,10 @@ TERSER = ROOT / "tests" / "npm" / "node_modules" / "terser" / "bin" / "terser"
 SCRIPTS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
         "guard.js": ("guard.js", ()),
+        "library.js": ("library.js", ()),
         "placeholder.js": ("placeholder.js", ()),
         "queue.js": ("queue.js", ()),
-        "release.js": ("release.js", ("replay.js",)),
+        "release.js": ("release.js", ("replay.js", "libraries.js")),
         "runtime.js": ("runtime.js", ()),
         "shared.js": ("runtime.js", ("shared.js",)),
         "signals.js": ("signals.js", ()),

@@ -89,7 +89,8 @@ _NAME = r"[A-Za-z_$][\w$]*"
 _DOTTED = rf"{_NAME}(?:\.{_NAME})*"
 _SET = rf"\{{{_DOTTED}(?:,{_DOTTED})*\}}"
 _QUEUE = re.compile(
-    rf"{_DOTTED}(?:\.{_SET})?(?:\(\)|\[\])|{_DOTTED}(?:\.{_SET})?\(\)\.(?:{_DOTTED}(?:\.{_SET})?|{_SET})\(\)", re.A
+    rf"{_DOTTED}(?:\.{_SET})?(?:\(\)|\[\])|{_DOTTED}\.\*|{_DOTTED}(?:\.{_SET})?\(\)\.(?:{_DOTTED}(?:\.{_SET})?|{_SET})\(\)",
+    re.A,
 )
 _ADDRESS = re.compile(r"https://[a-z0-9.-]+\.[a-z]{2,}(?::\d+)?(?:/[!-~]*)?")
 
@@ -447,7 +448,9 @@ _LIST_CHECKS: Mapping[str, _Check] = {
     "cookies": _pattern(service_rules.COOKIE, "a cookie name"),
     "storage": _pattern(service_rules.KEY_NAME, "a storage key"),
     "databases": _pattern(service_rules.KEY_NAME, "the name of a database"),
-    "queue": _shape(_QUEUE, "a global of a vendor's snippet", "Write _paq[], fbq() or mixpanel.{track,people.set}()."),
+    "queue": _shape(
+        _QUEUE, "a global of a vendor's snippet", "Write _paq[], fbq(), mixpanel.{track,people.set}() or google.maps.*."
+    ),
     "places": _shape(
         service_rules.PLACE,
         "a place",

@@ -78,7 +78,8 @@ class Service:
         storage: Names of its localStorage and sessionStorage keys, likewise.
         databases: Names of its IndexedDB databases, likewise.
         queue: The globals that its snippet defines for the site's code to call: ``_paq[]`` (an array), ``fbq()`` (a
-            function), ``mixpanel.track()`` (a method), ``kakaoPixel().purchase()`` (a method of what a call returns).
+            function), ``mixpanel.track()`` (a method), ``kakaoPixel().purchase()`` (a method of what a call returns),
+            ``google.maps.*`` (a library, with all that is below it).
         places: Where a script places its embed: the element that the script fills
             (``.calendly-inline-widget``, ``#disqus_thread``, ``[data-tf-widget]``), or the script itself
             (``script[src*=gist.github.com]``, ``script: hbspt.forms.create(``).

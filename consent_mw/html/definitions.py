@@ -39,7 +39,7 @@ _TOKEN = re.compile(
                     function\s*+[\w$]*+\s*+ \((?P<set_inputs>{_INPUTS})\)
                   | (?:\((?P<arrow_inputs>{_INPUTS})\)|(?P<arrow_input>{_NAME})) \s*+=> )
                 \s*+\{{
-              | (?P<object>\{{) )
+              | (?P<object>(?:{_NAME}(?:\.{_NAME})*+\s*+\|\|\s*+)?+\{{) )
           | (?P<static>static\s++)?+ (?P<method_async>async\s++)?+ (?P<method>{_NAME}) \s*+
             (?: :\s*+ (?P<value_async>async\s++)?+ (?:function\s*+[\w$]*+\s*+)?+ )?+
             \((?P<method_inputs>{_INPUTS})\) \s*+(?:=>\s*+)?+ \{{ )
@@ -49,7 +49,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 #: What has a block of its own and looks like a method.
-_STATEMENTS = frozenset("catch for if switch while with".split())
+_STATEMENTS = frozenset(["catch", "for", "if", "switch", "while", "with"])
 _THE_WINDOW = re.compile(r"(?:window|self|globalThis)\.")
 #: Objects of the browser and of libraries, its handlers, and what is no global.
 _NO_GLOBAL = re.compile(
@@ -100,7 +100,8 @@ def defined_in(code: str) -> tuple[str, ...]:
     Return the global functions that a classic script defines, in the words of ``static/queue.js``.
 
     A function has a plus sign before its path; one without parameters has a question mark: it sets something up, and
-    is called once at most. One that gives a promise is named with the methods of that.
+    is called once at most. One that gives a promise is named with the methods of that. An object has braces behind its
+    path: other code may add to settings.
 
     Left out is what nothing can stand in for: functions that give another value, and those that take the visitor
     elsewhere. Where such a call fails, the browser follows the link or sends the form by itself.
@@ -114,6 +115,9 @@ def defined_in(code: str) -> tuple[str, ...]:
         if found.leaves or (found.gives_value and not found.gives_promise) or count >= _MOST:
             continue
         count += 1
+        if found.owner:
+            words[f"{found.owner}{{}}"] = None
+            continue
         path = f"{'+' if found.has_inputs else '?'}{found.path}"
         words.update(dict.fromkeys([f"{path}().then", f"{path}().catch"] if found.gives_promise else [path]))
     return tuple(words)
@@ -130,7 +134,7 @@ def _without_data(raw: bytes) -> str:
 
 
 def _functions(code: str) -> Iterator[_Block]:
-    """Yield the functions that can be found from the window, as their bodies end."""
+    """Yield the functions and objects that can be found from the window, as they end."""
     blocks: list[_Block] = []
     functions: list[_Block] = []
     for token in _TOKEN.finditer(code):
@@ -141,7 +145,7 @@ def _functions(code: str) -> Iterator[_Block]:
                 functions.pop()
                 if functions and ended.leaves:
                     functions[-1].leaves = True
-            if ended.path:
+            if ended.path or (ended.owner and not ended.is_class):
                 yield ended
         elif token.group().endswith("{"):
             blocks.append(_opened(said, blocks))

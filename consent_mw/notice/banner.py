@@ -165,7 +165,7 @@ class Notice:
         self.site = site
         self._assets = assets
         self._purposes = offered(site)
-        self._guard = GuardCode(site, assets)
+        self.guard = GuardCode(site, assets)
         self._signals = SignalCode(site, assets)
         self._sheets = sheets_of(site, assets, {tag: direction(tag) for tag in self.languages})
         # Every process registers them at start-up: any process may be asked for a file that another one linked to.
@@ -235,7 +235,7 @@ class Notice:
 
     def head(self, page: NoticePage) -> bytes:
         """Return the markup to insert first in the head, where it runs before everything else."""
-        return self._guard.markup(page) + self._signals.markup(page)
+        return self.guard.markup(page) + self._signals.markup(page)
 
     def style(self, prompt: bool) -> str:
         """

@@ -6,6 +6,9 @@ to call (``dataLayer``, ``fbq``). Without these the site's own scripts fail. So 
 has such globals, a small script is inserted that defines them and queues the calls (``static/queue.js``); nothing is
 sent. When the service is granted, ``static/replay.js`` passes on the queued calls.
 
+A library (``google.maps``) has too many members to name. ``static/library.js`` stands in for all that is below such a
+global, and release.js does over with the real one what was done with it (``static/libraries.js``).
+
 The code is identical in every page, so that a policy can allow its hash; the globals are listed in an attribute. A page
 without such a service contains none of this.
 """
@@ -28,6 +31,9 @@ __all__ = ["CODE", "QueueCode"]
 
 #: The file that defines the globals.
 CODE = "queue.js"
+#: The file that stands in for libraries, and what their paths end with in the catalogue.
+LIBRARY = "library.js"
+_ALL_BELOW = ".*"
 #: Limits of the cache of attributes, in scripts and bytes.
 _KEPT = 256
 _KEPT_SIZE = 262_144
@@ -43,50 +49,71 @@ class QueueCode:
     """
 
     def __init__(self, services: Mapping[str, Service], assets: Assets) -> None:
-        self._path = assets.path(CODE)
-        self._code = assets.read(CODE).decode("ascii")
+        self._files = {name: (assets.path(name), assets.read(name).decode("ascii")) for name in (CODE, LIBRARY)}
         self._services = services
         #: Worth caching: a site's pages share their snippets, and many visitors make the same choice.
-        self._kept: BoundedCache[tuple[tuple[str, ...], frozenset[str], str], str] = BoundedCache(_KEPT, _KEPT_SIZE)
-        #: Ids of the services that define globals.
-        self.example = tuple(service.id for service in services.values() if service.queue)[:1]
+        self._kept: BoundedCache[tuple[tuple[str, ...], frozenset[str], str], tuple[str, str]] = BoundedCache(
+            _KEPT, _KEPT_SIZE
+        )
+        #: Ids of services that have each kind of globals.
+        self.example = tuple(
+            next((service.id for service in services.values() if any(map(kind, service.queue))), "")
+            for kind in (_is_library, lambda path: not _is_library(path))
+        )
 
     def markup(self, page: FirstPage, ids: Iterable[str], code: str = "") -> bytes:
         """
-        Return the script to insert before a held one; empty if it has no globals.
+        Return the scripts to insert before a held one; empty if it has no globals.
 
         Args:
             page: The page it stands in.
             ids: The services that the script is held for.
             code: The text of the script.
         """
-        words = self._told(tuple(ids), page.decision.granted, code)
+        words, libraries = self._told(tuple(ids), page.decision.granted, code)
+        # The held script looks for the queue next to it.
+        return self._script(page, LIBRARY, "library", libraries) + self._script(page, CODE, "queue", words)
+
+    def _script(self, page: FirstPage, file: str, attribute: str, words: str) -> bytes:
         # Visitors who have chosen view more pages: for them the code is a cached file, so that pages stay small.
         inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
         if not words or not (inline or page.linked):
             return b""
-        attributes = f"data-cmw-queue={words}"
+        path, code = self._files[file]
+        attributes = f"data-cmw-{attribute}={words}"
         if page.nonce:
             attributes += f" nonce={quoted(page.nonce)}"
         if inline:
-            script = f"<script {attributes}>{self._code}</script>"
+            script = f"<script {attributes}>{code}</script>"
         else:
             # It blocks the parser, so that it runs before what follows.
-            script = f"<script {attributes} src={quoted(f'{page.root}/{self._path}')}></script>"
+            script = f"<script {attributes} src={quoted(f'{page.root}/{path}')}></script>"
         return script.encode("ascii", "xmlcharrefreplace")
 
-    def _told(self, ids: tuple[str, ...], granted: frozenset[str], code: str) -> str:
-        """Return the value of the script's attribute; empty if there are no globals."""
+    def _told(self, ids: tuple[str, ...], granted: frozenset[str], code: str) -> tuple[str, str]:
+        """Return the values of the attributes of the two scripts; empty if there are no such globals."""
         key = (ids, granted, code)
         told = self._kept.get(key)
         if told is None:
             services = self._services
-            paths = [path for id_ in ids if id_ in services for path in services[id_].queue]
+            all_paths = [path for id_ in ids if id_ in services for path in services[id_].queue]
             running = {path for id_ in granted if id_ in services for path in services[id_].queue}
+            libraries = [path.removesuffix(_ALL_BELOW) for path in all_paths if _is_library(path)]
+            paths = [path for path in all_paths if not _is_library(path)]
             words = [*_words([*paths, *_renamed(paths, code)], running), *defined_in(code)]
-            told = quoted(" ".join([",".join(ids), *words])) if words else ""
+            told = _value(ids, words), _value(ids, dict.fromkeys(libraries))
             self._kept.put(key, told)
         return told
+
+
+def _is_library(path: str) -> bool:
+    return path.endswith(_ALL_BELOW)
+
+
+def _value(ids: Iterable[str], words: Iterable[str]) -> str:
+    """Return the quoted value of an attribute that names services, then globals; empty if there are no globals."""
+    words = list(words)
+    return quoted(" ".join([",".join(ids), *words])) if words else ""
 
 
 def _renamed(paths: Iterable[str], code: str) -> Iterable[str]:

@@ -148,7 +148,10 @@ def create_app(context: WebContext) -> Flask:
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
         if wants_json():
             saved = wording(visit.lang, visit.site)["banner.saved"]
-            answer = jsonify({**_state(context, decision, visit, visit.back(form.back)), "saved": saved})
+            state = _state(context, decision, visit, visit.back(form.back))
+            # The list of the guard in a page that is made now: one that taught the site something has another.
+            held = {"hosts": context.notice().guard.hosts(frozenset())} if visit.site.learning else {}
+            answer = jsonify({**state, "saved": saved, **held})
         else:
             answer = Response(status=303)
             answer.headers["Location"] = visit.back(form.back)  # (8)

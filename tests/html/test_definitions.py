@@ -19,10 +19,14 @@ FOUND = {
     "a function in a function": ("(function(){ function a(){} window.b = function(){} })()", ("?b",)),
     "methods": (
         "var s = { go() {}, at: x => { y() }, of: async function () {} }",
-        ("?s.go", "?s.of().then", "?s.of().catch"),
+        ("?s.go", "?s.of().then", "?s.of().catch", "s{}"),
     ),
     "a class": ("class Tracker { static start() {} stop() {} }", ("?Tracker.start",)),
-    "a name in an object": ("app.stats = function () {}; app.more = { go() {} }", ("?app.stats", "?app.more.go")),
+    "a name in an object": (
+        "app.stats = function () {}; app.more = { go() {} }",
+        ("?app.stats", "?app.more.go", "app.more{}"),
+    ),
+    "settings": ("window.a = { id: 1 }; var b = b || {}; let c = window.c || {}; d.e = 1", ("a{}", "b{}", "c{}")),
     "a promise": (
         "async function a(){} function b(x){ return new Promise(f) }",
         ("?a().then", "?a().catch", "+b().then", "+b().catch"),

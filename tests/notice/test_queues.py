@@ -42,10 +42,18 @@ def test_the_globals_of_a_service_are_named(id_: str) -> None:
     assert words(CODE.markup(page(), [id_])) == NAMED[id_]
 
 
-@pytest.mark.parametrize("ids", [[], ["youtube"], ["unknown"], ["analytics"]])
+@pytest.mark.parametrize("ids", [[], ["google-fonts"], ["unknown"], ["analytics"]])
 def test_where_nobody_calls_anything_nothing_is_left(ids: list[str]) -> None:
     """A service without such globals costs no byte, nor does a purpose or a stranger."""
     assert CODE.markup(page(), ids) == b""
+
+
+def test_a_library_has_a_stand_in_of_its_own() -> None:
+    """The script that stands in for a library comes first: a queue stands next to its script."""
+    markup = CODE.markup(page(linked=True, inline=False), ["google-maps"])
+    assert markup.startswith(b"<script data-cmw-library='google-maps google.maps' ") and b"data-cmw-queue" not in markup
+    both = CODE.markup(page(), ["google-maps", "matomo"])
+    assert both.index(b"data-cmw-library='google-maps,matomo google.maps'") < both.index(b"data-cmw-queue=")
 
 
 def test_a_list_that_a_running_service_uses_is_left_alone() -> None:
