@@ -142,7 +142,7 @@ class Matcher:
             paths += [(path, service.id) for path in service.paths if path.startswith("/")]
             tag_ids += [(path[1:], service.id) for path in service.paths if path.startswith("?")]
             cookies += [(cookie, service.id) for cookie in service.cookies]
-        self._paths = [PathRule(path, id_) for path, id_ in paths]
+        self._paths = [(path, PathRule(path, id_)) for path, id_ in paths]
         #: What at least one path rule begins with; whether it fits has to be seen.
         self._any_path = re.compile(trie([path for path, _ in paths], re.escape)) if paths else None
         self._cookies = Globs(cookies)
@@ -268,7 +268,7 @@ class Matcher:
 
     def _on_paths(self, text: str) -> Ids:
         """Return the services whose path rules fit a path with its query."""
-        return tuple(dict.fromkeys(rule.id for rule in self._paths if rule.path in text and rule.fits(text)))
+        return tuple(dict.fromkeys([rule.id for path, rule in self._paths if path in text and rule.fits(text)]))
 
     def tag(self, url: Url) -> Ids:
         """

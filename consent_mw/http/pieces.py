@@ -32,11 +32,12 @@ _NO = frozenset({"", "0", "false", "no"})
 #: Includes of Apache and nginx, https://httpd.apache.org/docs/current/mod/mod_include.html, and ESI 1.0.
 _INCLUDE = re.compile(
     rb"<!--#\s*include\s[^>]{0,500}?(?:virtual|file)\s*=\s*[\"']?([^\"'\s>]{1,500})[\"'\s>]"
-    rb"|<esi:include\s[^>]{0,500}?src\s*=\s*[\"']([^\"']{1,500})[\"']",
+    rb"|<(?-i:esi:include)\s[^>]{0,500}?src\s*=\s*[\"']([^\"']{1,500})[\"']",
     re.IGNORECASE,
 )
 #: How each begins, in the spelling that is written; and the most bytes of one that may be cut by a chunk's end.
 _BEGINNINGS = (b"<!--#", b"<esi:")
+_LONGEST_BEGINNING = max(map(len, _BEGINNINGS))
 _TAIL = 1100
 
 
@@ -79,9 +80,12 @@ class Includes:
 
     def read(self, chunk: bytes) -> Iterator[str]:
         """Yield the paths of parts that are named in the next bytes of the page."""
-        if not self._tail and b"<" not in chunk[-5:] and not occurs(chunk, _BEGINNINGS):
-            return
         data = self._tail + chunk
+        if not occurs(data, _BEGINNINGS):
+            # Only the beginning of one may be cut.
+            cut = data.rfind(b"<", max(0, len(data) - _LONGEST_BEGINNING + 1))
+            self._tail = data[cut:] if cut >= 0 else b""
+            return
         end = 0
         for found in _INCLUDE.finditer(data):
             end = found.end()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,3 +104,25 @@ def test_what_is_kept_of_a_page_is_bounded(chunks: list[bytes]) -> None:
     for chunk in chunks:
         list(reader.read(chunk))
         assert len(reader._tail) < 1100 + 400
+
+
+PARTS_OF_INCLUDES = [
+    *(
+        b"<!--#include virtual='/a' -->",
+        b"<!--#INCLUDE file=b -->",
+        b"<esi:include src='/c'/>",
+        b"<ESI:include src='/d'>",
+    ),
+    *(b"<!--#", b"<esi:", b"<!--", b"<", b"#", b">", b"<p>text</p>", b"include virtual=/e ", b" -->", b"<!-", b"<es"),
+]
+
+
+@given(
+    st.lists(st.sampled_from(PARTS_OF_INCLUDES), max_size=10).map(b"".join), st.lists(st.integers(0, 200), max_size=6)
+)
+def test_how_a_page_is_cut_changes_nothing(page: bytes, cuts: list[int]) -> None:
+    """The same parts are named, wherever a page is cut, and whatever comes near to an include."""
+    reader = Includes("/")
+    ends = [0, *sorted(min(cut, len(page)) for cut in cuts), len(page)]
+    named = [path for start, end in pairwise(ends) for path in reader.read(page[start:end])]
+    assert named == list(Includes("/").read(page))
