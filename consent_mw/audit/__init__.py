@@ -20,6 +20,7 @@ What was seen becomes a :class:`~consent_mw.audit.findings.AuditReport`, which :
 :mod:`consent_mw.audit.findings`      what is wrong, with evidence and remedy
 :mod:`consent_mw.audit.baseline`      findings that an owner accepts, until a day
 :mod:`consent_mw.audit.evidence`      report, requests, pictures, and a manifest of their hashes
+:mod:`consent_mw.audit.aliases`       hosts that are other names of a vendor's
 :mod:`consent_mw.audit.other_tools`   tools for consent that are in a page beside us
 :mod:`consent_mw.audit.first_config`  a first configuration, from what was seen
 :mod:`consent_mw.audit.formats`       the report as text, JSON, HTML, SARIF and JUnit

@@ -24,6 +24,7 @@ from consent_mw.audit.findings import FIRING
 from consent_mw.audit.findings import AuditFinding
 from consent_mw.audit.findings import AuditReport
 from consent_mw.audit.findings import SeenPlace
+from consent_mw.audit.findings import aliased
 from consent_mw.audit.findings import finding_id
 from consent_mw.audit.findings import in_order
 from consent_mw.audit.findings import merge
@@ -155,6 +156,9 @@ class _Live:
         self._check_signals(name, page, request)
         kind = FIRING.get(name.removesuffix(NO_SCRIPTS))
         waiting = [service for service in services if self._reader.waits(service)]
+        if kind is not None and (behind := self._reader.behind_alias(request.url, self._origin)):
+            merge(self._found, aliased(*behind, request.host), name, self._place(page, request))
+            return
         if kind is None or not (waiting or third):
             return
         if waiting:

@@ -39,6 +39,7 @@ __all__ = [
     "Reached",
     "reached",
     "FIRING",
+    "aliased",
     "finding_id",
     "in_order",
     "merge",
@@ -118,6 +119,8 @@ _MAX_AGE = re.compile(r";\s*max-age\s*=\s*(\d{1,12})", re.IGNORECASE)
 _DAY = 86_400
 #: Places of one finding that are kept.
 _PLACES = 20
+#: Characters of an address that are shown.
+_MARKUP = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +254,9 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
                 behind = name == passes.UNTOUCHED and page.marks.choice  # a page of ours has nothing left to hold
                 fires = "put-in-behind" if behind else kind
                 _note_load(found, page, load, fires if load.is_held else "not-held", name, wrapped=report.wrapped)
+        for page in walk.pages.get(name, []):
+            for finding, place in _about_aliases(page, reader, walk.origin):
+                merge(found, finding, name, place)
     for finding, page in _about_pages(untouched):
         merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
     for page in (page for pages in walk.pages.values() for page in pages):
@@ -372,6 +378,21 @@ def _about_pages(pages: Iterable[AuditedPage]) -> Iterator[tuple[AuditFinding, A
             yield AuditFinding(id_, "page-refused", "", "Page", "", page.refused, remedy), page
         for tool in tools_in(page.text):
             yield _other_tool(tool), page
+
+
+def _about_aliases(page: AuditedPage, reader: Reader, origin: str) -> Iterator[tuple[AuditFinding, SeenPlace]]:
+    for host, (address, line) in page.marks.sources.items():
+        if behind := reader.behind_alias(address, origin):
+            yield aliased(*behind, host), SeenPlace(page.path, line, 1, address[:_MARKUP])
+
+
+def aliased(service: Service, chain: tuple[str, ...], host: str) -> AuditFinding:
+    """Return the finding on a host that is another name of a service's."""
+    what = f"{service.name} ({service.vendor}), behind {host}, which is another name of {' and '.join(chain)}."
+    declare = f"    [[services]]\n    use = {toml_string(service.id)}\n    hosts = [{toml_string(host)}]"
+    remedy = f"Tell consent_mw that this host is the service's, so that it is held, too:\n\n{declare}"
+    id_ = finding_id("first-party-tracker", service.id, "alias", host)
+    return AuditFinding(id_, "first-party-tracker", service.id, service.name, service.vendor, what, remedy)
 
 
 def _other_tool(tool: OtherTool) -> AuditFinding:

@@ -18,6 +18,7 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
+from consent_mw.audit.aliases import Aliases
 from consent_mw.audit.targets import Response
 from consent_mw.catalogue.definitions import joined
 from consent_mw.core.decide import decide
@@ -49,6 +50,7 @@ __all__ = ["AuditedPage", "PageMarks", "Reader", "SeenLoad", "host_in", "way_on"
 _MARK, _READ_MARK = b"data-cmw-", b"cmw-read-"
 _ANY_MARK = re.compile(_MARK, re.IGNORECASE)
 _NO_PAGE = Url("https", "", "/")
+_LOADING = frozenset({"script", "img", "iframe", "link", "object", "embed", "source", "video", "audio"})
 _ADDRESS = re.compile(r"(?:https?:|wss?:)?//([A-Za-z0-9.-]+\.[A-Za-z0-9-]+)(?::\d+)?")
 
 
@@ -82,6 +84,8 @@ class PageMarks:
     choice: str = ""
     #: How many notices of ours there are.
     notices: int = 0
+    #: Where what the page loads comes from, as far as elements name it: address and line, once for each host.
+    sources: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,9 @@ class _Marks(HTMLParser):
             self.found.held[key] = self.found.held.get(key, 0) + 1
         self.found.notices += "data-cmw-banner" in values
         self._in_notice |= "data-cmw-banner" in values
+        address = values.get("data" if tag == "object" else "href" if tag == "link" else "src", "")
+        if tag in _LOADING and (host := host_in(address)):
+            self.found.sources.setdefault(host, (address, self.getpos()[0]))
         if tag == "form" and self._in_notice and not self.found.choice:
             self.found.choice = way_on(self._url, values.get("action", ""))
         if (
@@ -156,10 +163,12 @@ class Reader:
 
     Args:
         site: Its configuration.
+        aliases: Tells which hosts are other names of a vendor's; None to ask nobody.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, aliases: Aliases | None = None) -> None:
         self.site = site
+        self._aliases = aliases
         #: What is known, the site's own services among them.
         self.services = {**joined(site.definitions), **site.by_id}
         self._undecided = decide(site, NoRecord.ABSENT, Signals(), 0)
@@ -223,6 +232,17 @@ class Reader:
         """Return the services, known or declared, that a request for ``url`` goes to from a page of ``origin``."""
         ids = self._policy.matcher.url(url, resolve(origin + "/", _NO_PAGE))
         return tuple(self.services[id_] for id_ in ids if id_ in self.services)
+
+    def behind_alias(self, url: str, origin: str) -> tuple[Service, tuple[str, ...]] | None:
+        """Return the service that waits for a choice and that a host is another name of, with the chain of names."""
+        if self._aliases is None or self.services_at(url, origin):
+            return None
+        chain = self._aliases.of(host_in(url))
+        for name in chain:
+            for service in self.services_at(f"https://{name}/", origin):
+                if self.waits(service):
+                    return service, chain
+        return None
 
     def waits(self, service: Service) -> bool:
         """Return whether a service waits for a visitor's choice."""

@@ -73,6 +73,8 @@ class Walk:
     pages: dict[str, list[AuditedPage]] = field(default_factory=dict)
     #: Path or step, and why it could not be looked at.
     unseen: list[tuple[str, str]] = field(default_factory=list)
+    #: Scheme and host of the site.
+    origin: str = ""
 
 
 class AuditVisitor:
@@ -142,7 +144,7 @@ def walk(
         told: Hears how many pages were read, and which comes next.
     """
     deadline = time.monotonic() + limits.seconds
-    found = Walk()
+    found = Walk(origin=target.origin)
     first = AuditVisitor(target, limits.cookies)
     pages = found.pages[UNTOUCHED] = _crawl(first, target.origin, reader, begin, limits, deadline, found, told)
     form = next((page.marks.choice for page in pages if page.marks.choice), "")

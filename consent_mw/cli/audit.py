@@ -120,6 +120,13 @@ def _limits(given: Mapping[str, Any]) -> tuple[Limits, Bounds]:
 @click.option(
     "--allow-host", "hosts", multiple=True, metavar="HOST", help="Let the browser reach it too; * for every host."
 )
+@click.option(
+    "--resolver",
+    is_flag=False,
+    flag_value="",
+    metavar="[ADDRESS]",
+    help="Ask it, or this machine's, which hosts are other names of trackers.",
+)
 @click.option("--accept", is_flag=True, help="Grant, and withdraw, as well: this writes a record into the ledger.")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write the report into a file.")
@@ -182,9 +189,11 @@ class _Look:
     """Looks at one site after the other in the same way."""
 
     def __init__(self, site: Site, limits: Limits, today: date, given: Mapping[str, Any]) -> None:
+        from consent_mw.audit.aliases import Aliases
         from consent_mw.audit.pages import Reader
 
-        self._reader = Reader(site)
+        named = given["resolver"]
+        self._reader = Reader(site, Aliases(named) if named is not None else None)
         self._limits = limits
         self._today = today
         self._given = given
