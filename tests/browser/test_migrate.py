@@ -50,6 +50,21 @@ PACKAGES = {
         "#cc-main [data-role=all]",
         "#cc-main [data-role=necessary]",
     ),
+    "cookieconsent-2": Tool(
+        "vanilla-cookieconsent-2/dist/cookieconsent.js",
+        # Its notice stays hidden without its style sheet.
+        "document.head.append(Object.assign(document.createElement('link'),"
+        "{rel: 'stylesheet', href: '/npm/vanilla-cookieconsent-2/dist/cookieconsent.css'}))",
+        "initCookieConsent().run({hide_from_bots: false, current_lang: 'en', languages: {en: {"
+        "consent_modal: {title: 'x', description: 'x',"
+        "primary_btn: {text: 'Yes', role: 'accept_all'}, secondary_btn: {text: 'No', role: 'accept_necessary'}},"
+        "settings_modal: {title: 'x', save_settings_btn: 'x', blocks: ["
+        "{title: 'x', toggle: {value: 'necessary', enabled: true, readonly: true}},"
+        "{title: 'x', toggle: {value: 'analytics', enabled: false, readonly: false}}]}}}})",
+        "cc_cookie=",
+        "#c-p-bn",
+        "#c-s-bn",
+    ),
     "klaro": Tool(
         "klaro/dist/klaro.js",
         "window.klaroConfig = {acceptAll: true, services: ["
