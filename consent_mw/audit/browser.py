@@ -19,6 +19,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from contextlib import suppress
@@ -88,6 +89,7 @@ class LivePlan:
         passes: The passes to make; empty for all that the site calls for.
         bounds: For each page.
         pictures: Whether to take a picture of the first page in each pass.
+        state: Cookies and storage that each visitor begins with, in Playwright's form: a login.
     """
 
     seconds: float = 300.0
@@ -97,6 +99,7 @@ class LivePlan:
     passes: tuple[str, ...] = ()
     bounds: LiveBounds = field(default_factory=LiveBounds)
     pictures: bool = False
+    state: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -285,6 +288,8 @@ class _Visits:
 
     async def _context(self, watch: StorageWatch, *, scripts: bool, objects: bool) -> BrowserContext:
         options: dict[str, Any] = {"java_script_enabled": scripts, "accept_downloads": False, **self._profile}
+        if self._plan.state is not None:
+            options["storage_state"] = self._plan.state
         context = await self._browser.new_context(**options)
         if objects:
             await context.set_extra_http_headers({"Sec-GPC": "1"})

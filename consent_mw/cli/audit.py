@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -127,6 +128,13 @@ def _limits(given: Mapping[str, Any]) -> tuple[Limits, Bounds]:
     metavar="[ADDRESS]",
     help="Ask it, or this machine's, which hosts are other names of trackers.",
 )
+@click.option(
+    "--storage-state",
+    "state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A login: cookies and storage as Playwright saves them.",
+)
 @click.option("--accept", is_flag=True, help="Grant, and withdraw, as well: this writes a record into the ledger.")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write the report into a file.")
@@ -159,6 +167,9 @@ def audit(owner: Owner, /, target: str, form: str, output: Path | None, **given:
     from consent_mw.audit.formats import written
     from consent_mw.audit.targets import AppTarget
 
+    if given["state"] is not None:
+        given["state"] = _state_of(given["state"])
+        given["cookies"] += cookies_for(target, given["state"])
     limits, bounds = _limits(given)
     today = _today()
     accepted = baseline.read_accepted(given["baseline"]) if given["baseline"] else ()
@@ -252,14 +263,42 @@ def _browse(target: AuditTarget, paths: list[str], given: Mapping[str, Any]) -> 
     plan = LivePlan(
         given["seconds"],
         given["accept"],
-        given["cookies"],
+        () if given["state"] is not None else given["cookies"],
         given["hosts"],
         given.get("passes", ()),
         LiveBounds(given["patience"], 10 * given["size"], linger=given["linger"]),
         pictures=given["evidence"] is not None,
+        state=given["state"],
     )
     with _progress(given["quiet"]) as told:
         return browse(target, paths, plan, given["browser_path"], told)
+
+
+def _state_of(file: Path) -> dict[str, Any]:
+    """Return the cookies and the storage of a file that Playwright saved."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        for one in found["cookies"]:
+            if not (isinstance(one["name"], str) and isinstance(one["value"], str)):
+                raise TypeError("name or value of a cookie")
+    except OSError as error:
+        raise Unable(f"{file} cannot be read: {error.strerror or type(error).__name__}.") from None
+    except (ValueError, TypeError, KeyError):
+        remedy = "Save one with context.storage_state(path=...)."
+        raise Unable(f"{file} holds no storage state of Playwright's. {remedy}") from None
+    state: dict[str, Any] = found
+    return state
+
+
+def cookies_for(target: str, state: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cookies of a storage state that belong to the host of an address; all for an application."""
+    host = urlsplit(target).hostname if target.startswith(("http://", "https://")) else None
+    found = []
+    for one in state["cookies"]:
+        domain = str(one.get("domain", "")).lstrip(".").lower()
+        if host is None or host == domain or host.endswith(f".{domain}"):
+            found.append(f"{one['name']}={one['value']}")
+    return tuple(found)
 
 
 def _keep_evidence(report: AuditReport, live: LiveWalk | None, folder: Path) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import flask
 import pytest
 
 from consent_mw.audit.browser_views import ShownRequest
@@ -16,6 +18,7 @@ from consent_mw.audit.findings import AuditReport
 from consent_mw.cli import FOUND
 from consent_mw.cli import UNABLE
 from consent_mw.cli import main
+from consent_mw.cli.audit import cookies_for
 from consent_mw.engine import running_engines
 from tests.browser.harness import chromium
 
@@ -91,10 +94,22 @@ def test_before_needs_something_to_compare_with(
 def test_evidence_and_result_are_kept(held: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder with report, requests without values, pictures and their hashes; the result stands beside the ledger."""
     folder = tmp_path / "evidence"
-    chosen = ["--browser", "--browser-path", chromium.find(), "--linger", "0", "--before"]
+    state = tmp_path / "state.json"
+    cookie = {"name": "session", "value": "s3", "domain": "localhost", "path": "/", "secure": True, "httpOnly": True}
+    state.write_text(json.dumps({"cookies": [{**cookie, "sameSite": "Lax", "expires": -1}], "origins": []}))
+    chosen = [
+        "--browser",
+        "--browser-path",
+        chromium.find(),
+        "--linger",
+        "0",
+        "--before",
+        "--storage-state",
+        str(state),
+    ]
     assert main(["audit", held, "-q", *chosen, "--evidence", str(folder), "--record"]) == 0
     out, err = capsys.readouterr()
-    assert "In a browser 2 requests to 2 other hosts and 0 cookies before, 0 to 0 and 0 now." in out
+    assert "In a browser 2 requests to 2 other hosts and 1 cookie before, 0 to 0 and 1 now." in out
     manifest = (folder / "manifest.json").read_bytes()
     assert hashlib.sha256(manifest).hexdigest() in err
     listed = {one["name"]: one["sha256"] for one in json.loads(manifest)["files"]}
@@ -108,6 +123,28 @@ def test_evidence_and_result_are_kept(held: str, tmp_path: Path, capsys: pytest.
     assert kept[0]["evidence"] == hashlib.sha256(manifest).hexdigest()
     assert main(["audit", held, "-q", "--evidence", str(folder)]) == UNABLE
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_a_login_is_read_from_a_storage_state(small: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The cookies that Playwright saved are sent; a file of another kind is refused."""
+    seen: list[str] = []
+    app = importlib.import_module(small.partition(":")[0]).app
+    app.before_request(lambda: seen.append(flask.request.headers.get("Cookie", "")))
+    file = tmp_path / "state.json"
+    file.write_text('{"cookies": [{"name": "session", "value": "s3"}], "origins": []}', encoding="utf-8")
+    assert main(["audit", small, "-q", "--storage-state", str(file)]) == 0
+    assert set(seen) == {"session=s3"}
+    file.write_text('{"cookies": [1]}', encoding="utf-8")
+    assert main(["audit", small, "-q", "--storage-state", str(file)]) == UNABLE
+    assert "context.storage_state" in capsys.readouterr().err
+
+
+def test_a_site_gets_its_own_cookies_alone() -> None:
+    """A storage state may hold those of other sites, which are nobody else's business."""
+    domains = ("shop.example", ".example", "www.shop.example", "other.example", "p.example", "")
+    state = {"cookies": [{"name": f"n{place}", "value": "v", "domain": one} for place, one in enumerate(domains)]}
+    assert cookies_for("https://shop.example/", state) == ("n0=v", "n1=v")
+    assert len(cookies_for("shop:app", state)) == len(domains)
 
 
 def test_an_archive_of_requests_has_names_and_no_values() -> None:
