@@ -21,6 +21,7 @@ from consent_mw.cli import UNABLE
 from consent_mw.cli import Owner
 from consent_mw.cli import Unable
 from consent_mw.cli import clean
+from consent_mw.cli.audits import audits
 from consent_mw.cli.copies import backup
 from consent_mw.cli.copies import copy
 from consent_mw.cli.copies import restore
@@ -49,7 +50,7 @@ def ledger() -> None:
     """Verify, seal, export, purge, back up and copy the ledger; erase a record in it."""
 
 
-for command in (backup, restore, copy):
+for command in (backup, restore, copy, audits):
     ledger.add_command(command)
 
 
@@ -181,39 +182,6 @@ def _keys_in(owner: Owner, variable: str) -> tuple[str, ...]:
     if variable not in os.environ:
         raise Unable(f"The environment variable {variable} is not set.")
     return load_keys(replace(owner.site, keys_env=variable), os.environ)
-
-
-@ledger.command()
-@_json
-@click.pass_obj
-def audits(owner: Owner, as_json: bool) -> int:
-    """
-    List the results that `consent-mw audit --record` kept, the newest first.
-
-    Exits with 1 if one of them was changed, or is signed with another key.
-    """
-    from consent_mw.core.days import iso
-    from consent_mw.proof.audits import results
-
-    with owner.records() as store:
-        found = list(results(store, owner.site.id, owner.today, owner.keys))
-    code = FOUND if None in found else 0
-    if as_json:
-        print_json([one and asdict(one) for one in found])
-        return code
-    for one in found:
-        if one is None:
-            title("A result that was changed, or is signed with another key", good=False)
-            continue
-        title(f"{iso(one.day)}  {clean(one.target)}", good=not one.open)
-        before = f"; {one.before:,} elements before, {one.now:,} now" if one.before is not None else ""
-        click.echo(
-            f"  {count(one.errors, 'error')}, {count(one.warnings, 'warning')}, {one.accepted:,} accepted{before}"
-        )
-        click.echo(f"  after seal {one.seal}" + (f"; evidence {one.evidence}" if one.evidence else ""))
-    if not found:
-        click.echo("No result is kept yet: consent-mw audit --record keeps one.")
-    return code
 
 
 @ledger.command()
