@@ -4,7 +4,9 @@ Vendors' install code on real pages, page by page in Chromium: nothing before a 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -82,11 +84,12 @@ def bare(pool: Pool) -> Batch[Key, Hits]:
 @pytest.fixture(scope="module")
 def journeys(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Batch[Key, Journey]:
     """Visitors' ways through the pages behind the middleware, which has no configuration but where to keep records."""
+    folder = tmp_path_factory.mktemp("sites")  # here: pytest's factory is not made for threads
 
     def work(key: Key) -> Journey:
         snippet, wanted = ALL[key[0]], ALL[key[0]].requested[key[1]]
         # A site of its own, so that what it learns of its services is what this page shows.
-        wrapped = Wrapped(tmp_path_factory.mktemp("site"))
+        wrapped = Wrapped(Path(tempfile.mkdtemp(dir=folder)))
         with pool.take(key[1]) as (lane, session):
             lane.serve(snippet.first_party, wrapped.around(PageSite(snippet.page)))
             return travel(
