@@ -1,9 +1,10 @@
 """
-Which tests are traced for coverage: the first cases of each test function.
+Which tests are traced for coverage: all, save that of functions that do the same with hundreds of pages only the first
+cases are.
 
-Tracing more than doubles the time of a test. The cases of a parametrised test go much the same ways through the code,
-so each process traces the first few of a function and runs the rest without. What the figures call covered has been
-run; a line that only a later case reaches counts as missing.
+Tracing more than doubles the time of a test. In the rooms that are named here the cases of a function go much the same
+ways through the code, so each process traces a few of them and runs the rest without. What the figures call covered
+has been run; a line that only a later case reaches counts as missing.
 """
 
 from __future__ import annotations
@@ -14,8 +15,17 @@ from collections.abc import Generator
 
 import pytest
 
-#: How many cases of a test function are traced in a process.
+#: How many cases of a test function in these rooms are traced in a process.
 TRACED = 5
+ROOMS = (
+    "tests/browser/",
+    "tests/catalogue/test_catalogue.py",
+    "tests/edges/test_contract.py",
+    "tests/edges/servers/",
+    "tests/field/",
+    "tests/house/",
+    "tests/notice/test_languages.py",
+)
 
 
 class FirstCases:
@@ -30,7 +40,8 @@ class FirstCases:
         function = item.nodeid.partition("[")[0]
         self._run[function] += 1
         coverage = sys.modules.get("coverage")
-        tracer = coverage.Coverage.current() if coverage is not None and self._run[function] > TRACED else None
+        rest = self._run[function] > TRACED and function.startswith(ROOMS)
+        tracer = coverage.Coverage.current() if coverage is not None and rest else None
         if tracer is None:
             return (yield)
         tracer.stop()

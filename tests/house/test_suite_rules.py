@@ -13,7 +13,7 @@ import pytest
 
 from tests import conftest
 from tests import sharing
-from tests.tracing import TRACED
+from tests import tracing
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,12 +64,14 @@ def test_loopback_is_open(address: object) -> None:
 
 def test_the_first_cases_of_a_test_function_are_traced(tmp_path: Path) -> None:
     """What they run is in the figures of coverage; so is the next test, and what only later cases run is not."""
-    ways = range(TRACED + 3)
+    room = tmp_path / tracing.ROOMS[0]
+    room.mkdir(parents=True)
+    ways = range(tracing.TRACED + 3)
     lines = ["def go(way):", *(f"    if way == {way}: return {way}" for way in ways), "def last(): return 0"]
     (tmp_path / "ways.py").write_text("\n".join(lines).replace(": return", ":\n        return"), encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_configure\n", encoding="utf-8")
-    (tmp_path / "test_ways.py").write_text(
+    (room / "test_ways.py").write_text(
         f"import pytest, ways\n"
         f"@pytest.mark.parametrize('way', range({len(ways)}))\ndef test_way(way): assert ways.go(way) == way\n"
         "def test_last(): assert ways.last() == 0\n",
@@ -88,12 +90,12 @@ def test_the_first_cases_of_a_test_function_are_traced(tmp_path: Path) -> None:
     missing = json.loads((tmp_path / "found.json").read_text())["files"]["ways.py"]["missing_lines"]
     code = (tmp_path / "ways.py").read_text().splitlines()
     returns = [code[line - 1].strip() for line in missing if "return" in code[line - 1]]
-    assert returns == [f"return {way}" for way in ways[TRACED:]]
+    assert returns == [f"return {way}" for way in ways[tracing.TRACED :]]
 
 
-@pytest.mark.parametrize("path", [*sharing.WAITING, *sharing.COMPUTING, *sharing.CUT])
-def test_what_is_begun_first_or_last_exists(path: str) -> None:
-    """A file that was renamed would lose its place in the queue unseen."""
+@pytest.mark.parametrize("path", [*sharing.WAITING, *sharing.COMPUTING, *sharing.CUT, *tracing.ROOMS])
+def test_what_the_rules_name_exists(path: str) -> None:
+    """A file that was renamed would lose its place in the queue, or be traced in full, and nobody would see it."""
     assert (ROOT / path).exists()
 
 
