@@ -26,6 +26,7 @@ from consent_mw.audit.pages import SeenLoad
 from consent_mw.audit.passes import Walk
 from consent_mw.config.toml_lines import toml_string
 from consent_mw.core.globs import fits
+from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Service
 from consent_mw.http.cookies import name_of_pair
 from consent_mw.http.tracker_cookies import is_own
@@ -422,6 +423,8 @@ def _about_declarations(report: AuditReport, reader: Reader) -> Iterator[AuditFi
         if not reader.services[id_].necessary:
             yield undeclared(reader.services[id_])
     for service in site.optional:
+        if service.id == UNKNOWN_SERVICE:
+            continue  # nobody declared it: it stands for whatever turns up
         if service.id not in seen and not seen.intersection(service.purposes):
             what = f"{service.name} is declared, and no page that was read has it."
             remedy = (

@@ -53,7 +53,7 @@ def _summary(report: AuditReport) -> list[str]:
         return ["No page could be read."]
     pages = next((report.pages[name] for name in PASSES if report.pages.get(name)), 0)
     held, loading = sum(report.held.values()), sum(report.loading.values())
-    lines = [f"{_count(pages, 'page')}, read as {', '.join(name for name in PASSES if name in report.pages)}."]
+    lines = [f"{_count(pages, 'page')}, seen {', '.join(name for name in PASSES if name in report.pages)}."]
     if report.before is not None:
         lines += _compared(report.before, reached(report))
     if report.wrapped:
@@ -240,13 +240,14 @@ main {{ max-width: 62rem; margin: 0 auto; padding: 2rem 1.25rem 4rem }}
 h1 {{ margin: 0 0 .25rem; font-size: 1.6rem; overflow-wrap: anywhere }}
 h2 {{ margin: 2.5rem 0 .75rem; font-size: 1.2rem }}
 h3 {{ margin: 0 0 .25rem; font-size: 1rem }}
+.scroll + h3 {{ margin-top: 1.5rem }}
 p {{ margin: .25rem 0 .75rem; max-width: 46rem }}
 .soft {{ color: var(--soft) }}
 .numbers {{ display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.5rem 0; padding: 0; list-style: none }}
 .numbers li {{ flex: 1 1 9rem; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 10px;
   background: light-dark(#fff, #1a1f28) }}
 .numbers b {{ display: block; font-size: 1.9rem; line-height: 1.2 }}
-.compared {{ display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; align-items: baseline; margin: 1.5rem 0 0 }}
+.compared {{ display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; align-items: baseline; margin: 1.5rem 0 }}
 .compared b {{ font-size: 3.2rem; line-height: 1.1 }}
 .compared span {{ flex-basis: 100%; color: var(--soft) }}
 article {{ margin: 0 0 1rem; padding: 1rem 1.25rem; border: 1px solid var(--line); border-inline-start-width: 6px;
@@ -290,12 +291,13 @@ def _html(report: AuditReport) -> str:
         (len(report.open), "open findings"),
     )
     findings = "".join(map(_html_finding, report.findings)) or "<p>Nothing was found.</p>"
+    said = f"{report.before.elements:,} before" if report.before else "\0"  # in large letters already
     unseen = "".join(f"<li><code>{escape(what)}</code>: {escape(why)}</li>" for what, why in report.unseen)
     return _PAGE.format(
         target=escape(report.target),
         day=escape(report.day),
         compared=_html_compared(report),
-        summary="".join(f"<p>{escape(line)}</p>" for line in _summary(report)),
+        summary="".join(f"<p>{escape(line)}</p>" for line in _summary(report) if not line.startswith(said)),
         numbers="".join(f"<li><b>{number:,}</b>{text}</li>" for number, text in numbers),
         services=_html_services(report) + _html_hosts(report),
         findings=findings,

@@ -105,6 +105,13 @@ def test_the_clean_twin_has_nothing(reader: Reader) -> None:
     assert report.pages == {UNTOUCHED: len(FAULTS) + 1}
 
 
+def test_what_stands_for_unknown_third_parties_is_not_missed() -> None:
+    """Nobody declared it, so a site without any is as it should be; a declared service that is gone is told."""
+    reader = Reader(config.load({"site": {"unknown": "hold"}, "services": [{"use": "youtube"}]}))
+    report = audited(clean(), reader)
+    assert [(one.kind, one.service) for one in report.findings] == [("never-seen", "youtube")]
+
+
 def test_nothing_fires_once_it_is_wrapped(held: AuditReport, bare: AuditReport) -> None:
     """With consent_mw around it nothing loads for any visitor; the same elements are held."""
     firing = {"fires-before-consent", "fires-after-reject", "fires-with-gpc", "survives-withdrawal"}
