@@ -7,11 +7,13 @@ spooled or appended, or the number of the last seal: on a quiet site each of the
 only metrics about the running site are whether its store answers, and the age of the newest figures; neither depends on
 a visit.
 
+The state of a process is no figure either: what waits is counted in powers of ten, and only while something is wrong.
 The inventory is no figure, and has an address of its own: numbers of domains, which change with what pages load.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 from consent_mw.stats.inventory import STANDINGS
@@ -20,7 +22,7 @@ from consent_mw.stats.rates import Rate
 from consent_mw.stats.reports import Report
 from consent_mw.stats.schemes import SINGLES
 
-__all__ = ["as_metrics", "inventory_metrics"]
+__all__ = ["as_metrics", "inventory_metrics", "process_metrics"]
 
 _DAY = 86_400
 #: The columns that divide the visits; sums of them are left to the user.
@@ -77,6 +79,28 @@ def as_metrics(report: Report) -> tuple[str, str]:
     if report.marks:
         changed = gauge("notice_changed_timestamp_seconds", "The day of the period's last change of the notice, UTC.")
         changed.set(report.marks[-1].first * _DAY)
+    return generate_latest(registry).decode(), CONTENT_TYPE_LATEST
+
+
+def process_metrics(values: Mapping[str, tuple[str, float | None]]) -> tuple[str, str]:
+    """
+    Return the metrics of a running process and their content type.
+
+    Args:
+        values: For each name a sentence and the value; None leaves it out.
+
+    Raises:
+        ImportError: if ``prometheus_client`` is not installed.
+    """
+    from prometheus_client import CONTENT_TYPE_LATEST  # the extra "metrics"
+    from prometheus_client import CollectorRegistry
+    from prometheus_client import Gauge
+    from prometheus_client import generate_latest
+
+    registry = CollectorRegistry()
+    for name, (text, value) in values.items():
+        if value is not None:
+            Gauge(f"consent_mw_{name}", text, registry=registry).set(value)
     return generate_latest(registry).decode(), CONTENT_TYPE_LATEST
 
 

@@ -23,6 +23,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 
 from flask import Flask
 from flask import Response
@@ -36,6 +38,32 @@ from consent_mw.web.context import WebContext
 
 #: Seconds for which an answer is cached.
 KEPT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """
+    What the owner's monitoring reads of one process and its store.
+
+    Args:
+        ready: Whether a grant would be recorded.
+        store: Whether the store answers.
+        spool: Whether the spool can be used; None without one.
+        waiting: Entries in the spool, rounded down to a power of ten: exact numbers would reveal single visitors.
+        oldest: Days since the oldest of them; 0 if there are none.
+        ahead: Whole seconds by which this machine's clock is ahead of the store's; None if the store has none.
+        faults: Number of settings of the store that can lose grants.
+        behind: Whether entries of the day before yesterday are not sealed.
+    """
+
+    ready: bool
+    store: bool
+    spool: bool | None
+    waiting: int
+    oldest: int
+    ahead: int | None
+    faults: int
+    behind: bool
 
 
 class Health:
@@ -61,6 +89,33 @@ class Health:
                 self._answer = self._look()
                 self._asked = now
             return dict(self._answer)
+
+    def measure(self) -> Measured:
+        """Return the current state in numbers; never raises."""
+        found = self.report()
+        records, today = self._context.records, self._context.today()
+        waiting, oldest, ahead, faults, behind = 0, 0, None, 0, False
+        if isinstance(records, SpooledRecords) and found["spool"] == "waiting":
+            with suppress(RecordsError):
+                status = records.status()
+                waiting = 10 ** (len(str(status.entries)) - 1) if status.entries else 0
+                oldest = max(today - status.oldest, 0) if status.oldest is not None else 0
+        if found["store"] == "up":
+            with suppress(RecordsError):
+                difference = clock_difference(records, self._context.clock())
+                ahead = None if difference is None else round(difference)
+                faults = len(records.faults())
+                behind = any(entry.day < today - 1 for entry in records.unsealed(1, today - 1))
+        return Measured(
+            ready=bool(found["ready"]),
+            store=found["store"] == "up",
+            spool=None if found["spool"] == "none" else found["spool"] != "unusable",
+            waiting=waiting,
+            oldest=oldest,
+            ahead=ahead,
+            faults=faults,
+            behind=behind,
+        )
 
     def _look(self) -> dict[str, object]:
         problems: list[str] = []

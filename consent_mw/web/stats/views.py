@@ -8,6 +8,7 @@ GET /stats/TABLE.csv       one table of them as CSV
 GET /stats/inventory       what the site's pages load
 GET /metrics               the newest figures for Prometheus
 GET /metrics/inventory     numbers of the inventory, likewise
+GET /metrics/health        the state of this process and its store, likewise; also while the store is away
 POST /stats/login          the password
 POST /stats/logout         ends the session
 =========================  ===================================================
@@ -65,6 +66,7 @@ from consent_mw.stats.inventory import read
 from consent_mw.stats.texts import TEXTS
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
+from consent_mw.web.health import Health
 from consent_mw.web.stats.access import SESSION_SECONDS
 from consent_mw.web.stats.access import Gate
 from consent_mw.web.stats.view import ReportView
@@ -75,7 +77,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("consent_mw.web")
 
-_PATHS = ("/stats", "/stats.json", "/metrics", "/metrics/inventory")
+_PATHS = ("/stats", "/stats.json", "/metrics", "/metrics/inventory", "/metrics/health")
 _RETRY_AFTER = "10"
 
 #: Seconds that a report is kept: an owner who goes from chart to chart reads the store once.
@@ -145,6 +147,7 @@ class _Stats:
     def __init__(self, context: WebContext, gate: Gate) -> None:
         self._context = context
         self._gate = gate
+        self._health = Health(context)
         # Published figures never change, so a report stays true.
         self._reports: BoundedCache[tuple[int, int], tuple[float, Report]] = BoundedCache(
             _KEPT_REPORTS, _KEPT_REPORTS * _REPORT_SIZE, measure=lambda kept: 1000 * len(kept[1].line) + 50_000
@@ -158,6 +161,7 @@ class _Stats:
         app.add_url_rule("/stats/inventory", "stats_inventory", self.inventory, methods=["GET"])
         app.add_url_rule("/metrics", "stats_metrics", self.metrics, methods=["GET"])
         app.add_url_rule("/metrics/inventory", "stats_inventory_metrics", self.inventory_metrics, methods=["GET"])
+        app.add_url_rule("/metrics/health", "stats_health_metrics", self.health_metrics, methods=["GET"])
         app.add_url_rule("/stats/login", "stats_login", self.log_in, methods=["POST"])
         app.add_url_rule("/stats/logout", "stats_logout", self.log_out, methods=["POST"])
 
@@ -292,6 +296,25 @@ class _Stats:
         except RecordsError as error:
             return self._unavailable(error)
         text, kind = inventory_metrics(things, self._context.today() - NEW)
+        return Response(text, content_type=kind)
+
+    def health_metrics(self) -> Response:
+        self._for_metrics()
+        from consent_mw.stats.metrics import process_metrics  # only with the extra "metrics"
+
+        found = self._health.measure()
+        text, kind = process_metrics(
+            {
+                "ready": ("Whether a grant would be recorded.", found.ready),
+                "store_answers": ("Whether the store answers this process.", found.store),
+                "spool_usable": ("Whether the spool of this machine can be used.", found.spool),
+                "spool_entries": ("Entries in the spool, rounded down to a power of ten.", found.waiting),
+                "spool_oldest_days": ("Days since the oldest entry in the spool.", found.oldest),
+                "clock_ahead_seconds": ("Seconds by which this clock is ahead of the store's.", found.ahead),
+                "store_faults": ("Settings of the store that can lose grants.", found.faults),
+                "seals_behind": ("Whether entries of the day before yesterday are not sealed.", found.behind),
+            }
+        )
         return Response(text, content_type=kind)
 
     def _for_metrics(self) -> None:

@@ -1,0 +1,78 @@
+"""GET /metrics/health: what the owner's monitoring reads of a process, also while its store is away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from consent_mw.core.model import StatsAccess
+from consent_mw.errors import RecordsError
+from consent_mw.records.spool import SpooledRecords
+from consent_mw.records.sqlite import SqliteRecords
+from tests.records.samples import a_grant
+from tests.web.doubles import SITE
+from tests.web.doubles import FakeContext
+from tests.web.doubles import Visitor
+from tests.web.stats.owner import ACCESS
+from tests.web.stats.owner import machine
+from tests.web.stats.owner import owner
+
+
+class Remote(SqliteRecords):
+    """A store on another machine, which can be taken away."""
+
+    ahead = 0.0
+    away = False
+
+    def last_seal(self) -> None:
+        if self.away:
+            raise RecordsError("postgresql://user:secret@db.example does not answer")
+
+    def clock(self) -> float:
+        return FakeContext().seconds - self.ahead
+
+    def faults(self) -> list[str]:
+        return ["It forgets."]
+
+
+def shown(browser: Visitor) -> dict[str, float]:
+    """Return the metrics by their names."""
+    lines = machine(browser, "/metrics/health").text.splitlines()
+    pairs = (line.split(" ") for line in lines if not line.startswith("#"))
+    return {name.removeprefix("consent_mw_"): float(value) for name, value in pairs}
+
+
+def browser_of(folder: Path) -> tuple[Visitor, Remote, SpooledRecords]:
+    """Return the owner's program, a store and the records with a spool before it."""
+    context = FakeContext(replace(SITE, stats=ACCESS))
+    remote = Remote(str(folder / "remote.db"), site=SITE.id)
+    spooled = SpooledRecords(remote, str(folder / "spool.db"), site=SITE.id)
+    context.records = spooled
+    return Visitor(context, scheme="https", host="shop.example"), remote, spooled
+
+
+def test_a_store_that_works_shows_its_clock_and_its_faults(tmp_path: Path) -> None:
+    """Every number that is not about visitors; nothing waits."""
+    browser, remote, _ = browser_of(tmp_path)
+    remote.ahead = 90
+    assert shown(browser) == {
+        "ready": 1, "store_answers": 1, "spool_usable": 1, "spool_entries": 0, "spool_oldest_days": 0,
+        "clock_ahead_seconds": 90, "store_faults": 1, "seals_behind": 0,
+    }  # fmt: skip
+
+
+def test_a_store_that_is_away_is_shown_with_what_waits(tmp_path: Path) -> None:
+    """The process is ready, since its spool takes grants; their number is told by its power of ten."""
+    browser, remote, spooled = browser_of(tmp_path)
+    remote.away = True
+    for number in range(12):
+        spooled._spool.append(a_grant(f"{number}", site=SITE.id, day=FakeContext().today() - 3))
+    found = shown(browser)
+    assert (found["ready"], found["store_answers"], found["spool_entries"], found["spool_oldest_days"]) == (1, 0, 10, 3)
+    assert "clock_ahead_seconds" not in found
+
+
+def test_only_the_owners_programs_see_it() -> None:
+    """As with the other metrics: without the token there is nothing at the address."""
+    assert owner().get("/metrics/health").status_code == 404
+    assert machine(owner(access=StatsAccess()), "/metrics/health").status_code == 404
