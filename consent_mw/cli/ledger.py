@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -57,11 +56,6 @@ for command in (backup, restore, copy, audits):
 @click.group()
 def receipt() -> None:
     """Show a receipt, or verify a downloaded one."""
-
-
-@click.group()
-def notice() -> None:
-    """Show the exact notice that a record refers to."""
 
 
 @click.group()
@@ -372,76 +366,6 @@ def verify_file(owner: Owner, file: BinaryIO, in_ledger: bool, as_json: bool) ->
     else:
         aside("It matches its seals. To check that these are the site's, add --ledger; this needs the site's keys.")
     return 0
-
-
-# -- notice
-
-
-@notice.command("show")
-@click.argument("digest", metavar="HASH")
-@click.option("--language", metavar="TAG", default="", help="One of the languages that the notice was shown in.")
-@click.option("--gpc", is_flag=True, help="As it was shown to browsers with an opt-out signal.")
-@click.option("--html", "as_html", is_flag=True, help="Write a page that looks like the notice.")
-@click.option("--json", "as_json", is_flag=True, help="Write the document with that hash, byte for byte.")
-@click.pass_obj
-def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bool, as_json: bool) -> int:
-    """Print the exact notice that a record refers to by its hash."""
-    with owner.records() as store:
-        document = store.notice(digest)
-    if document is None:
-        click.echo("There is no such notice.", err=True)
-        return FOUND
-    if hashlib.sha256(document).hexdigest() != digest:
-        click.echo("The stored notice was altered: its hash does not match.", err=True)
-        return FOUND
-    if as_json:
-        sys.stdout.buffer.write(document)
-        sys.stdout.buffer.flush()
-        return 0
-    said = json.loads(document)
-    languages = list(said["languages"])
-    tag = language or (said["site"]["languages"][0] if said["site"]["languages"][0] in languages else languages[0])
-    if tag not in languages:
-        raise Unable(f"The notice was not shown in {tag!r}. Its languages: {', '.join(languages)}.")
-    if as_html:
-        sys.stdout.buffer.write(as_bytes(_page(said, tag, gpc)))
-        sys.stdout.buffer.flush()
-        return 0
-    texts = said["languages"][tag]["texts"]
-    title(f"Notice {digest}")
-    table(
-        [
-            ("Site", clean(said["site"]["controller"] or said["site"]["name"] or said["site"]["id"]), ""),
-            ("Revision", said["revision"], ""),
-            ("Languages", ", ".join(languages), ""),
-        ]
-    )
-    click.echo(f"\n  {clean(texts['banner.title'])}\n  {clean(texts['banner.text'])}")
-    for purpose in said["purposes"]:
-        label, description = (clean(purpose[key].get(tag, "")) for key in ("label", "description"))
-        click.echo(f"    {click.style(label or purpose['id'], bold=True)}  {description}")
-        for service in said["services"]:
-            if purpose["id"] in service["purposes"]:
-                to = f", {service['country']}" if service["country"] else ""
-                click.echo(f"      {clean(service['name'])} ({clean(service['vendor'])}{to})")
-    aside("--html writes the page, --json the full document.")
-    return 0
-
-
-def _page(said: dict[str, Any], tag: str, gpc: bool) -> str:
-    """Return a page with the notice as it was shown."""
-    from consent_mw.notice.escaping import escape
-    from consent_mw.notice.wording import direction
-
-    shown = said["languages"][tag]
-    suffix = "_gpc" if gpc else ""
-    style = said["styles"]["banner.css"] + said["styles"].get("reopen.css", "")
-    return (
-        f'<!doctype html>\n<html lang="{escape(tag)}" dir="{direction(tag)}"><head><meta charset="utf-8"/>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<title>{escape(shown['texts']['banner.title'])}</title><style>{style}</style></head>\n"
-        f"<body>{shown['banner' + suffix]}{shown['reopen' + suffix]}</body></html>\n"
-    )
 
 
 # -- records

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import stat
 from pathlib import Path
+
+import pytest
 
 from consent_mw.core.seal import Act
 from consent_mw.proof.verifying import verify
@@ -76,3 +80,44 @@ def test_a_copy_needs_an_empty_store(run: Run, book: Book, tmp_path: Path) -> No
     assert (again.code, "into an empty one" in again.err) == (2, True)
     missing = run("ledger", "copy", f"sqlite:///{tmp_path}/none.db", f"sqlite:///{target}")
     assert (missing.code, missing.err) == (2, "There are no records at FROM.\n")
+
+
+OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+
+
+def test_the_walk_in_the_docs_ends_with_a_ledger_that_verifies(
+    run: Run, book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Backup, an erasure, disaster, restore and the erasure again, with the commands as they are written there."""
+    (walk,) = re.findall(r"```sh\n(consent-mw ledger backup .*?)```", OPERATIONS.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    book.store.close()
+    for line in walk.splitlines():
+        program, *arguments = line.replace("RECEIPT", "receipt-2").split()
+        if program == "mv":
+            for suffix in ("", "-wal", "-shm"):
+                if Path(arguments[0] + suffix).exists():
+                    shutil.move(arguments[0] + suffix, arguments[1] + suffix)
+            continue
+        done = run(*arguments)
+        assert (done.code, line) == (0, line), done.err
+    restored = open_records(f"sqlite:///{book.path}", site=SITE)
+    assert restored.history("receipt-2") == []
+    assert sum(kept.entry.act is Act.ERASE for kept in restored.entries()) == 1
+    restored.close()
+
+
+def test_a_bare_copy_of_a_file_in_use_is_found_out(run: Run, book: Book, tmp_path: Path) -> None:
+    """It lacks what is still in the write-ahead log: the seal that was verified last is not in it."""
+    bare, state = tmp_path / "bare.db", str(tmp_path / "verified.json")
+    run("ledger", "verify")  # whatever was in the log until now goes into the file
+    book.grant(2)
+    run("ledger", "seal")
+    shutil.copy(book.path, bare)
+    assert run("ledger", "verify", "--state", state).code == 0
+    book.store.close()
+    for file in tmp_path.glob("consent.db*"):
+        file.unlink()
+    bare.rename(book.path)
+    done = run("ledger", "verify", "--state", state)
+    assert (done.code, "chain cut short" in done.out) == (1, True)

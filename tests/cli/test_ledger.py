@@ -15,6 +15,7 @@ import pytest
 
 from consent_mw import config
 from consent_mw.cookies.choice import CookieJar
+from consent_mw.core.days import iso
 from consent_mw.core.model import Action
 from consent_mw.core.model import Record
 from consent_mw.http.request import RequestHead
@@ -410,3 +411,17 @@ def test_short_keys_are_told_without_showing_them(run: Run, book: Book, monkeypa
     monkeypatch.setenv("CONSENT_KEYS", "tooshort")
     done = run("ledger", "verify")
     assert (done.code, "tooshort" in done.err) == (2, False)
+
+
+# -- notice list
+
+
+def test_notices_are_listed_by_day_and_language(run: Run, book: Book) -> None:
+    """What visitors agreed to on a day, in a language; a day that is none is told."""
+    entry = book.store.history("receipt-1")[0].entry
+    shown = run("notice", "list", "--date", iso(entry.day), "--language", entry.language, "--json").json
+    assert [(one["notice"], one["first"]) for one in shown] == [(entry.notice, iso(entry.day))]
+    assert run("notice", "list", "--language", "pl").out == "No notice was agreed to then.\n"
+    assert entry.notice in run("notice", "list").out
+    done = run("notice", "list", "--date", "3 May")
+    assert (done.code, "like 2026-05-03" in done.err) == (2, True)

@@ -1,0 +1,139 @@
+"""The commands for notices: which were agreed to, when and in which language, and the exact text of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from typing import Any
+
+import click
+
+from consent_mw.cli import FOUND
+from consent_mw.cli import Owner
+from consent_mw.cli import Unable
+from consent_mw.cli import clean
+from consent_mw.cli.output import as_bytes
+from consent_mw.cli.output import aside
+from consent_mw.cli.output import print_json
+from consent_mw.cli.output import table
+from consent_mw.cli.output import title
+
+__all__ = ["notice"]
+
+
+@click.group()
+def notice() -> None:
+    """List the notices that were agreed to; show the exact notice that a record refers to."""
+
+
+@notice.command("list")
+@click.option("--date", metavar="DAY", default="", help="Only notices that somebody agreed to on this day: 2026-05-03.")
+@click.option("--language", metavar="TAG", default="", help="Only notices in this language.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@click.pass_obj
+def list_notices(owner: Owner, date: str, language: str, as_json: bool) -> int:
+    """
+    List the notices that visitors agreed to, with the days and languages.
+
+    Reads the whole ledger. A notice that nobody agreed to is in no entry, and
+    not listed.
+    """
+    from consent_mw.core.days import day_of
+    from consent_mw.core.days import iso
+    from consent_mw.core.seal import GRANTS
+
+    try:
+        only = day_of(date) if date else None
+    except ValueError:
+        raise Unable(f"{clean(date)} is no date: write it like 2026-05-03.") from None
+    days: dict[tuple[str, str], tuple[int, int]] = {}
+    with owner.records() as store:
+        for kept in store.entries():
+            entry = kept.entry
+            if entry.act not in GRANTS or not entry.notice or only not in (None, entry.day):
+                continue
+            if language in ("", entry.language):
+                first, last = days.get((entry.notice, entry.language), (entry.day, entry.day))
+                days[entry.notice, entry.language] = min(first, entry.day), max(last, entry.day)
+    listed = sorted(days.items(), key=lambda item: (item[1], item[0]))
+    if as_json:
+        print_json(
+            [
+                {"notice": digest, "language": tag, "first": iso(first), "last": iso(last)}
+                for (digest, tag), (first, last) in listed
+            ]
+        )
+    elif not listed:
+        click.echo("No notice was agreed to then.")
+    else:
+        table((clean(digest), clean(tag), f"{iso(first)} to {iso(last)}") for (digest, tag), (first, last) in listed)
+        aside("To read one: consent-mw notice show HASH --language TAG")
+    return 0
+
+
+@notice.command("show")
+@click.argument("digest", metavar="HASH")
+@click.option("--language", metavar="TAG", default="", help="One of the languages that the notice was shown in.")
+@click.option("--gpc", is_flag=True, help="As it was shown to browsers with an opt-out signal.")
+@click.option("--html", "as_html", is_flag=True, help="Write a page that looks like the notice.")
+@click.option("--json", "as_json", is_flag=True, help="Write the document with that hash, byte for byte.")
+@click.pass_obj
+def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bool, as_json: bool) -> int:
+    """Print the exact notice that a record refers to by its hash."""
+    with owner.records() as store:
+        document = store.notice(digest)
+    if document is None:
+        click.echo("There is no such notice.", err=True)
+        return FOUND
+    if hashlib.sha256(document).hexdigest() != digest:
+        click.echo("The stored notice was altered: its hash does not match.", err=True)
+        return FOUND
+    if as_json:
+        sys.stdout.buffer.write(document)
+        sys.stdout.buffer.flush()
+        return 0
+    said = json.loads(document)
+    languages = list(said["languages"])
+    tag = language or (said["site"]["languages"][0] if said["site"]["languages"][0] in languages else languages[0])
+    if tag not in languages:
+        raise Unable(f"The notice was not shown in {tag!r}. Its languages: {', '.join(languages)}.")
+    if as_html:
+        sys.stdout.buffer.write(as_bytes(_page(said, tag, gpc)))
+        sys.stdout.buffer.flush()
+        return 0
+    texts = said["languages"][tag]["texts"]
+    title(f"Notice {digest}")
+    table(
+        [
+            ("Site", clean(said["site"]["controller"] or said["site"]["name"] or said["site"]["id"]), ""),
+            ("Revision", said["revision"], ""),
+            ("Languages", ", ".join(languages), ""),
+        ]
+    )
+    click.echo(f"\n  {clean(texts['banner.title'])}\n  {clean(texts['banner.text'])}")
+    for purpose in said["purposes"]:
+        label, description = (clean(purpose[key].get(tag, "")) for key in ("label", "description"))
+        click.echo(f"    {click.style(label or purpose['id'], bold=True)}  {description}")
+        for service in said["services"]:
+            if purpose["id"] in service["purposes"]:
+                to = f", {service['country']}" if service["country"] else ""
+                click.echo(f"      {clean(service['name'])} ({clean(service['vendor'])}{to})")
+    aside("--html writes the page, --json the full document.")
+    return 0
+
+
+def _page(said: dict[str, Any], tag: str, gpc: bool) -> str:
+    """Return a page with the notice as it was shown."""
+    from consent_mw.notice.escaping import escape
+    from consent_mw.notice.wording import direction
+
+    shown = said["languages"][tag]
+    suffix = "_gpc" if gpc else ""
+    style = said["styles"]["banner.css"] + said["styles"].get("reopen.css", "")
+    return (
+        f'<!doctype html>\n<html lang="{escape(tag)}" dir="{direction(tag)}"><head><meta charset="utf-8"/>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+        f"<title>{escape(shown['texts']['banner.title'])}</title><style>{style}</style></head>\n"
+        f"<body>{shown['banner' + suffix]}{shown['reopen' + suffix]}</body></html>\n"
+    )
