@@ -46,7 +46,11 @@ class Proxy:
                 near, _ = listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(("127.0.0.1", self._target))
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:  # whoever is asked for is away: so is the way there
+                near.close()
+                continue
             with self._lock:
                 self._pairs |= {near: far, far: near}
             threading.Thread(target=self._pass_on, args=(near, far), daemon=True).start()
