@@ -81,8 +81,10 @@ def chain(entries: int, days: int) -> Iterator[tuple[Seal, list[Entry]]]:
 @contextmanager
 def postgres() -> Iterator[str]:
     """Start a PostgreSQL as an owner of a large ledger would set it up."""
+    from consent_mw.records import postgres as store
     from tests.records.servers import Postgres
 
+    store.WAIT = 30.0  # nobody waits for a page here, and the machine may have other work
     server = Postgres(shared_buffers="512MB", max_wal_size="4GB", maintenance_work_mem="256MB")
     try:
         yield server.fresh()
