@@ -417,6 +417,9 @@ def init(target: str, output: Path, name: str, controller: str, **given: Any) ->
         for what, why in unseen:
             click.echo(clean(f"{what}: {why}"), err=True)
         raise Unable("No page could be read, so there is nothing to write.")
+    if not controller and not to_stdout and not given["quiet"] and sys.stdin.isatty():
+        asked = "Who is responsible for the site, as visitors are told (name and town; empty to fill it in later)"
+        controller = click.prompt(asked, default="", show_default=False)
     text = first_config(pages, reader, Facts(target, name, controller))
     if to_stdout:
         click.echo(text, nl=False)

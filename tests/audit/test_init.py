@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tomllib
 from pathlib import Path
 
@@ -176,6 +177,28 @@ def test_init_reads_a_folder_of_templates(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "base.html").write_text("{% block x %}" + FAULTS["frame"][0] + "{% endblock %}", encoding="utf-8")
     assert main(["init", str(tmp_path), "--output", "-"]) == 0
     assert 'use = "youtube"' in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    """What somebody types."""
+
+    def isatty(self) -> bool:
+        """Return that somebody is there."""
+        return True
+
+
+@pytest.mark.parametrize(("typed", "expected"), [("Shop Ltd, London\n", "Shop Ltd, London"), ("\n", "")])
+def test_init_asks_who_is_responsible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, expected: str
+) -> None:
+    """Somebody at a terminal is asked; what is left empty is marked in the file."""
+    (tmp_path / "base.html").write_text(FAULTS["frame"][0], encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    file = tmp_path / "consent.toml"
+    assert main(["init", str(tmp_path), "--output", str(file)]) == 0
+    text = file.read_text(encoding="utf-8")
+    assert config.load(tomllib.loads(text)).controller == expected
+    assert ("# TODO: controller" in text) == (not expected)
 
 
 @pytest.mark.parametrize("command", ["audit", "init"])
