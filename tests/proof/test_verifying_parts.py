@@ -19,6 +19,7 @@ from consent_mw.proof.sealing import seal_new
 from consent_mw.proof.verifying import verify
 from consent_mw.proof.verifying import verify_in_parallel
 from consent_mw.records import open_records
+from consent_mw.records import postgres
 from tests.records.books import KEYS
 from tests.records.books import RECORD_DAYS
 from tests.records.books import SITE
@@ -94,8 +95,12 @@ def test_a_checkpoint_that_is_gone_is_a_finding(book: Book) -> None:
 
 
 @pytest.mark.slow
-def test_what_postgresql_joins_is_what_is_hashed(server: Callable[[str], Postgres]) -> None:
+def test_what_postgresql_joins_is_what_is_hashed(
+    server: Callable[[str], Postgres], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Byte for byte, for texts that JSON has to escape, and after an erasure and an edit as well."""
+    monkeypatch.setattr(postgres, "WAIT", 60.0)
+    monkeypatch.setattr(postgres, "SLOW_WAIT", 60.0)
     url = server("postgres").fresh()
     odd = ['"', "\\", "\n\r\t\b\f", "\x01\x1f", "\x7f", "é", "\u2028", "😀", "", "{}", "/"]
     with closing(open_records(url)) as store:

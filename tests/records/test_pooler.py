@@ -18,6 +18,7 @@ from consent_mw.proof.sealing import seal_new
 from consent_mw.proof.sealing import verify
 from consent_mw.records import migrate_records
 from consent_mw.records import open_records
+from consent_mw.records import postgres
 from tests.records import pgbouncer
 from tests.records.pgbouncer import PgBouncer
 from tests.records.samples import DAY
@@ -33,6 +34,13 @@ pytestmark = [
 ]
 
 KEYS = ("k" * 40,)
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let PostgreSQL take its time on a loaded machine: none of these tests is about how long it may."""
+    for limit in ("WAIT", "SLOW_WAIT", "START_WAIT"):
+        monkeypatch.setattr(postgres, limit, 60.0)
 
 
 @pytest.fixture
