@@ -74,7 +74,7 @@ def test_a_frozen_store_holds_up_no_page(tmp_path: Path, spool: Path, store: Sto
         grants = server.load("grants", pause=0.05, threads=8)
         pages.next(50)
         visits, views = [], []
-        for _ in range(6):
+        for _ in range(3):
             views += pages.now()
             before = pages.for_seconds(1.0)
             store.freeze()
