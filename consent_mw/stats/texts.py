@@ -605,7 +605,7 @@ _FR = {
     "get.line": "Évolution",
     "get.purposes": "Finalités",
     # Le dernier audit
-    "audit.last": "Dernier audit : {day} ({age}).",
+    "audit.last": "Dernier audit\u00a0: {day} ({age}).",
     "audit.age": "il y a {n} jours",
     "audit.age.one": "hier",
     "audit.today": "aujourd’hui",
@@ -613,7 +613,7 @@ _FR = {
     "audit.open": "{n} constats étaient ouverts.",
     "audit.open.one": "{n} constat était ouvert.",
     "audit.before": "Avant tout choix, {a} éléments se chargeaient sans consent_mw, et {b} avec lui.",
-    "audit.none": "Aucun audit au cours des {n} dernières semaines. La commande : consent-mw audit --record",
+    "audit.none": "Aucun audit au cours des {n} dernières semaines. La commande\u00a0: consent-mw audit --record",
     # The inventory
     "inv.title": "Ce que le site charge",
     "inv.text": "Auprès de qui, et ce qui en advient. Rien ici ne dit qui a visité le site.",
