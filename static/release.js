@@ -274,7 +274,10 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
         if (to === from) from.removeAttributeNode(attribute);
         attempt(() => set(to, plain, value, attribute.namespaceURI));
         // The page's own loader passed over it when it came into view, and will not come again.
-        if (/^data-.*src$/.test(plain) && /^(iframe|img)$/.test(to.localName) && !from.hasAttribute('data-cmw-src')) {
+        const frame = to.localName === 'iframe';
+        const lazy = (/^data-.*src$/.test(plain) && (frame || to.localName === 'img')) ||
+          (frame && /^data-/.test(plain) && /^\s*(https?:)?\/\//i.test(value));
+        if (lazy && !from.hasAttribute('data-cmw-src')) {
           attempt(() => set(to, 'src', value));
         }
         loads = loads || !/^on|^style$|^ping$/.test(plain);

@@ -58,7 +58,16 @@
       const now = w.fbq;
       now && !now.cmw ? tell(now) : Object.defineProperty(w, 'fbq', { configurable: true, get: () => now, set(call) {
         Object.defineProperty(w, 'fbq', { value: call, writable: true, configurable: true });
-        Promise.resolve().then(() => tell(call.queue ? function () { call.queue.unshift(arguments) } : call))
+        Promise.resolve().then(() => {
+          const { queue } = call;
+          if (!queue) return tell(call);
+          // A site's own word, like a default, would outlive the visitor's.
+          const right = args => args[0] === 'consent' && (args[1] = said.fbq);
+          const next = queue.push;
+          queue.forEach(right);
+          queue.push = function (args) { right(args); return next.apply(this, arguments) };
+          tell(function () { queue.unshift(arguments) })
+        })
       } })
     }
   };

@@ -16,7 +16,8 @@ from data.
    its code. What its strings, templates, comments and regular expressions contain is data: application state,
    documentation, a message for the console. The scripts that use that data are judged themselves.
 2. *A script that makes requests* may insert its strings as code and load the URLs in them, so matches in strings
-   count, too. Those in comments and regular expressions never do. A script whose only requests go to URLs that it
+   count, too. Those in comments, regular expressions and messages for
+   the console never do. A script whose only requests go to URLs that it
    holds as single strings (``import('/app.js')``, ``fetch('/api', {...})``) makes these requests and no others.
 3. *Visible embeds* (videos, maps, posts: services that are not trackers) often appear as data in application state.
    Their URL counts only where the code around it loads it: writes it into the page, sets it as a source, assigns it or
@@ -115,6 +116,8 @@ _WRITES = re.compile(
 _USES_BEFORE = re.compile(
     rb"(?:[=(+?]|\b(?:return|import|from)|\bdocument\s*,|[\"'`](?:script|iframe|link)[\"'`]\s*,)\s*\Z"
 )
+#: Code before a string that only a developer reads.
+_TELLS = re.compile(rb"\b(?:console\s*\.\s*[a-z]+|new\s+[A-Z][A-Za-z]*Error)\s*\(\s*\Z")
 _SCHEME_IN_STRING = re.compile(rb"[\"'`](?:https?:)?\Z", re.I)
 #: Code that only leaves something for a service to find: ``name =``, ``name = window.name``.
 _SETTING = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*) ?= ?(?:[{\[\"']|\(?(?:window\.)?\1\b.*)?\Z")
@@ -529,9 +532,12 @@ class _Reading:
         return (starts[index], ends[index]) if index >= 0 and place < ends[index] else (-1, -1)
 
     def is_dead(self, place: int) -> bool:
-        """Whether a comment or a regular expression is there."""
+        """Whether a comment, a regular expression or a message for the console is there."""
+        raw = self._script.raw
         start, _ = self._around(self._script.raw_place(place))
-        return start >= 0 and self._script.raw[start : start + 1] == b"/"
+        if start < 0:
+            return False
+        return raw[start : start + 1] == b"/" or _TELLS.search(raw, max(0, start - _BEFORE), start) is not None
 
     def before(self, place: int) -> tuple[bytes, bool]:
         """Return the code before the string around ``place``, and whether that begins with the address there."""

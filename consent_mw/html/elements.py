@@ -79,11 +79,15 @@ LEADS_OUT: dict[bytes, dict[bytes, str]] = {
 }
 LEADS_OUT[b"model"] = {b"src": "url", b"environmentmap": "url", b"poster": "url"}
 LEADS_OUT[b"template"] = {b"src": "page", b"patchsrc": "page", b"shadowrootadoptedstylesheets": "urls"}
-#: Attributes of custom elements, whose own code fetches what they name.
+#: Attributes of custom elements, whose own code fetches what they name; ``href`` is where a button of a library leads.
 _CUSTOM = dict.fromkeys(
-    b"src href url poster data-src data-url video-src video-url audio-src audio-url media-src media-url embed-src"
+    b"src url poster data-src data-url video-src video-url audio-src audio-url media-src media-url embed-src"
     b" embed-url iframe-src frame-src image-src img-src script-src script-url".split(),
     "url",
+)
+#: Those of them that name what such an element is there to show.
+SHOWN_BY_ELEMENT = tuple(
+    b"src url data-src data-url video-src video-url embed-src embed-url iframe-src frame-src".split()
 )
 #: Attributes from which popular loaders take the address when an element comes into view; the group is for lists.
 LAZY = re.compile(
@@ -359,6 +363,7 @@ def self_closing(found: re.Match[bytes]) -> bool:
 _HANDLER = re.compile(rb"[oO][nN].")
 #: Classes by which loaders find the pictures that they fetch, and a picture that only keeps the place.
 _LOADERS_CLASS = re.compile(rb"lazy|lozad|unveil|defer|progressive|async", re.I)
+_ABSOLUTE = re.compile(rb"[ \t\n\r\f]*(?:https?:)?//", re.I)
 _STAND_IN = re.compile(rb"[ \t\n\f\r]*(?:data:|about:|\Z)", re.I)
 
 
@@ -383,4 +388,12 @@ def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
         and (key != b"data-src" or _waits_for_loader(name, found))
     ):
         return "srcset" if any(lazy.groups()) else "page" if name == b"iframe" else "url"
+    if name == b"iframe" and key.startswith(b"data-") and _is_empty(found):
+        # A frame that shows nothing waits for somebody to give it an address, whatever that is called until then.
+        return "document" if key == b"data-srcdoc" else "page" if _ABSOLUTE.match(found[key][0].raw) else ""
     return ""
+
+
+def _is_empty(frame: Attributes) -> bool:
+    """Whether a frame has no document of its own yet."""
+    return b"srcdoc" not in frame and (b"src" not in frame or _STAND_IN.match(frame[b"src"][0].raw) is not None)

@@ -22,6 +22,7 @@ from consent_mw.html.code import Ids
 from consent_mw.html.elements import ANYWHERE
 from consent_mw.html.elements import LAZY
 from consent_mw.html.elements import LEFT_OUT
+from consent_mw.html.elements import SHOWN_BY_ELEMENT
 from consent_mw.html.elements import VISITORS_EVENTS
 from consent_mw.html.elements import Attribute
 from consent_mw.html.elements import Attributes
@@ -403,7 +404,7 @@ class Holder:
         """Return the plan with what a visitor finds in the place of an embed that a script would make."""
         if tag.foreign or tag.late or tag.in_noscript or tag.name == b"script":
             return plan
-        if plan is not None and (panel := self._own_element(tag)):
+        if plan is not None and (panel := self._own_element(tag) or self._shown_by_element(tag)):
             return plan._replace(panel=panel, height=self._height(tag.attributes), rename=not self.xml)
         if not self.policy.places:
             return plan
@@ -425,6 +426,15 @@ class Holder:
         rules = self._matcher.elements.get(tag.name, ())
         values = self._values(tag.attributes)
         return self.not_allowed(tuple(dict.fromkeys(rule.id for rule in rules if rule.fits(values))))
+
+    def _shown_by_element(self, tag: Tag) -> Ids:
+        """Return the services, not allowed, whose film or map a custom element shows by an address that it names."""
+        if b"-" not in tag.name or tag.name.startswith(b"amp-") or self.mark(tag.attributes) is None:
+            return ()
+        services = self._matcher.services
+        named = [tag.attributes[key][0].raw for key in SHOWN_BY_ELEMENT if key in tag.attributes]
+        ids = dict.fromkeys(id_ for raw in named for id_ in self._one(raw))
+        return tuple(id_ for id_ in ids if id_ in services and services[id_].embed)
 
     def _values(self, found: Attributes) -> Callable[[bytes], str | None]:
         return lambda name: self.text(found[name][0].raw) if name in found else None
