@@ -73,7 +73,10 @@ const queues = (() => {
     const parent = parentOf(stub);
     if (parent && parent[stub.key] === stub.mine) {
       stub.root = win[stub.keys[0]];
+      const { set } = Object.getOwnPropertyDescriptor(parent, stub.key);
       delete parent[stub.key];
+      // What tells vendors of the choice (signals.js) waits for what the vendor puts there.
+      if (set) Object.defineProperty(parent, stub.key, { configurable: true, get() {}, set });
     }
     for (let depth = stub.keys.length; depth > 0; depth--) {
       const at = stub.keys.slice(0, depth - 1).reduce((object, key) => object[key], win);

@@ -66,7 +66,8 @@
           const next = queue.push;
           queue.forEach(right);
           queue.push = function (args) { right(args); return next.apply(this, arguments) };
-          tell(function () { queue.unshift(arguments) })
+          // Where a queue of ours stood, the pixel takes a grant for granted.
+          if (!now || said.fbq > 'h') tell(function () { queue.unshift(arguments) })
         })
       } })
     }
