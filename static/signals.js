@@ -60,14 +60,11 @@
         Object.defineProperty(w, 'fbq', { value: call, writable: true, configurable: true });
         Promise.resolve().then(() => {
           const { queue } = call;
+          // A site's own word to the queue, like a default, would outlive the visitor's. Where a queue of ours stood,
+          // the pixel takes a grant for granted.
           if (!queue) return tell(call);
-          // A site's own word, like a default, would outlive the visitor's.
-          const right = args => args[0] === 'consent' && (args[1] = said.fbq);
-          const next = queue.push;
-          queue.forEach(right);
-          queue.push = function (args) { right(args); return next.apply(this, arguments) };
-          // Where a queue of ours stood, the pixel takes a grant for granted.
-          if (!now || said.fbq > 'h') tell(function () { queue.unshift(arguments) })
+          queue.map(args => args[0] == 'consent' && (args[1] = said.fbq));
+          now && said.fbq < 'h' || tell(function () { queue.unshift(arguments) })
         })
       } })
     }
