@@ -47,7 +47,9 @@ from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
 from consent_mw.html.hold_policy import TagPlan
 from consent_mw.html.labels import text_codec_of
+from consent_mw.html.loaders import loaded_by
 from consent_mw.html.suspects import STRANGER
+from consent_mw.html.suspects import StrangeElement
 from consent_mw.html.suspects import element_of
 from consent_mw.html.suspects import host_of_stranger
 from consent_mw.html.urls import DataUrl
@@ -247,7 +249,21 @@ class Holder:
     def script_code(self, text: bytes) -> Code:
         """Return what a script has to do with services, less those allowed."""
         found = self._matcher.script(text, self.page)
-        return Code(self.not_allowed(found.ids), self.not_allowed(found.calls))
+        ids = self.not_allowed(found.ids)
+        if not ids and self.policy.unknown == "suspects":
+            ids = self._strangers_loaded_by(text)
+        return Code(ids, self.not_allowed(found.calls))
+
+    def _strangers_loaded_by(self, text: bytes) -> Ids:
+        """Return the ids of the strangers that an inline snippet loads, less what is allowed."""
+        urls = [resolve(address, self.base) for address in loaded_by(text)]
+        element = StrangeElement(judged=True, is_async=True)
+        ids = [
+            self.policy.delivery.judge(element, url, self.page.host, self._matcher.knows)
+            for url in urls
+            if self.third_party(url) and not self._matcher.target(url, self.page)
+        ]
+        return self.not_allowed(tuple(dict.fromkeys(filter(None, ids))))
 
     def code(self, text: bytes) -> Ids:
         """Return all services that a script has to do with, less those allowed."""
