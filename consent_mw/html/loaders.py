@@ -18,13 +18,12 @@ _INSERTS = re.compile(rb"createElement|document\.write|new Image|\.src\s{0,9}=|i
 _HOST = rb"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,5}\.[a-z]{2,24}"
 #: The slashes may be escaped, so that no parser sees the end of an element.
 _SLASHES = rb"(?:https?:)?\\?/\\?/"
+#: A text with an address in it, or one with a scheme to which another is added that begins with a host.
 _ADDRESS = re.compile(
     rb"""(?:(?P<set>\.src\s{0,9}=\s{0,9}|['"]src['"]\s{0,9},\s{0,9}|\ssrc=\\?)['"]?|['"])"""
-    rb"(?:(?P<whole>"
-    + _SLASHES
-    + _HOST
-    + rb""")|(?:https?:)?(?://)?['"]\s{0,9}\)?\s{0,9}\+\s{0,9}['"](?P<joined>(?://)?"""
-    rb"(?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,24})(?=/))"
+    rb"(?:(?P<whole>" + _SLASHES + _HOST + rb"(?=\\?/))"
+    rb"""|(?:https?:)?(?://)?['"]\s{0,9}\)?\s{0,9}\+\s{0,9}['"](?P<joined>(?://)?"""
+    rb"(?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,24}(?=/)))"
     rb"""(?P<rest>[^'"\s<>]{0,500})['"\s>]""",
     re.IGNORECASE,
 )

@@ -42,6 +42,7 @@ NOT_LOADED = {
     "own": "s.src='/js/app.js'",
     "data": "var urls=['https://unknown.test/a.js']",
     "application": "s.src='https://unknown.test/a.js';" + "f();" * 600,
+    "a piece of a host": "new Image().src='//www.unkn' + 'own.test/1.gif'",
     "a namespace": "document.createElementNS('http://www.w3.org/2000/svg','svg')",
 }
 
