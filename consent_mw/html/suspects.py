@@ -44,6 +44,8 @@ from consent_mw.html.urls import site_of
 
 #: An address with so many points is a suspect.
 ENOUGH = 4
+#: Signs that prove nothing one by one count where they have so many points together.
+_ADDED_UP = 3
 #: The points of a domain that brings nothing which belongs to how the site is delivered.
 ALONE = 3
 #: The most strangers that visitors are asked about by name; others are held as one.
@@ -357,7 +359,7 @@ SIGNS: tuple[Sign, ...] = (
     Sign("a file name of one to three letters", 1, _matches(_SHORT_FILE), weak=True),
     Sign("the path does not name a file of code", 1, lambda address: _no_code_file(address.path), weak=True),
     Sign("the host ends as those of young vendors do", 1, _in_host(_VENDORS_ENDING), weak=True),
-    Sign("the element runs when it comes (async)", 2, lambda address: "async" if address.is_async else ""),
+    Sign("the element runs when it comes (async)", 2, lambda address: "async" if address.is_async else "", weak=True),
     Sign("a word of signing in", -4, _any_word(_SIGN_IN)),
     Sign("a word of paying, or of proving to be a person", -4, _serves_visitor),
     Sign("a host that anybody may rent", -2, _in_host(_RENTED)),
@@ -472,10 +474,10 @@ class Delivery:
         else:
             found = opinion(address)
             # That it is alone says nothing of an address without any sign.
-            if not found.is_marked or found.points + ALONE < ENOUGH:
+            if not _is_enough(found):
                 return ""
             found = opinion(without_cited(address, knows))
-            if not found.is_marked or found.points + ALONE < ENOUGH:
+            if not _is_enough(found):
                 return ""
             why = "; ".join([*found.reasons, "brings nothing else to this site's pages"])
         domain = site_of(url.host)
@@ -503,6 +505,11 @@ class Delivery:
             self.addresses[id_] = address
             self.reasons[id_] = why
         return id_
+
+
+def _is_enough(found: Opinion) -> bool:
+    """Whether what is thought of an address that is alone makes it a suspect; weak signs count where they add up."""
+    return found.points + ALONE >= ENOUGH and (found.is_marked or found.points >= _ADDED_UP)
 
 
 def _tells(element: StrangeElement, url: Url) -> bool:

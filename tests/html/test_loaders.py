@@ -13,19 +13,22 @@ LOADED = {
     "a scheme": ('s.src = "https://unknown.test/a.js?id=1";', "https://unknown.test/a.js?id=1"),
     "a chosen scheme": (
         "s=document.createElement('script');"
-        "s.src=('https:'==document.location.protocol?'https://':'http://')+'cdn.unknown.test/a.js'",
-        "//cdn.unknown.test/a.js",
+        "s.src=('https:'==document.location.protocol?'https://':'http://')+'cdn.unknown.test/track/a.js'",
+        "//cdn.unknown.test/track/a.js",
     ),
     "an argument": (
         "(function(d,t,u){var s=d.createElement(t);s.src=u;d.head.appendChild(s)})"
-        "(document,'script','https://cdn.unknown.test/load.js')",
-        "https://cdn.unknown.test/load.js",
+        "(document,'script','https://cdn.unknown.test/pixel.js')",
+        "https://cdn.unknown.test/pixel.js",
     ),
     "an attribute": (
         "var e=document.createElement('script');e.setAttribute('src', 'https://unknown.test/x');",
         "https://unknown.test/x",
     ),
-    "written": ("document.write('<script src=\"https://unknown.test/w.js\"><\\/script>')", "https://unknown.test/w.js"),
+    "written": (
+        "document.write('<script src=\"https://unknown.test/stats/w.js\"><\\/script>')",
+        "https://unknown.test/stats/w.js",
+    ),
     "a pixel": ("new Image().src='https://unknown.test/hit?page=1'", "https://unknown.test/hit?page=1"),
     "escaped": ('s.src="https:\\/\\/unknown.test\\/e.js"', "https://unknown.test/e.js"),
 }

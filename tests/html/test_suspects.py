@@ -37,7 +37,7 @@ SUSPECTS = {
     "advertising": "<script src=//ads.unknown.test/show.js></script>",
     "frame": "<iframe src=https://unknown.test/box></iframe>",
     "pixel": "<img width=1 height=1 src=https://unknown.test/i>",
-    "async": "<script async src=https://widget.unknown.test/widget.js></script>",
+    "weak signs together": "<script async src=https://widget.unknown.test/loader.js></script>",
     "lazy frame": "<iframe data-src=https://unknown.test/box></iframe>",
 }
 
@@ -55,7 +55,7 @@ LEFT = {
     "application": "<script src=https://unknown.test/static/app.0a1b2c3d.js></script>",
     "style sheet": "<link rel=stylesheet href=https://pixel.unknown.test/a.css>",
     "picture": "<img src=https://track.unknown.test/a.jpg width=300 height=200>",
-    "no sign": "<script data-website-id=1 src=https://widget.unknown.test/widget.js></script>",
+    "no sign": "<script async data-website-id=1 src=https://widget.unknown.test/widget.js></script>",
     "hashed, async": "<script async src=https://unknown.test/static/main.0a1b2c3d.js></script>",
     "rented host": "<script async src=https://d111111abcdef8.cloudfront.net/shop.js></script>",
     "paying": "<script async src=https://js.unknownpay.test/v2/elements.js></script>",
