@@ -91,13 +91,17 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       doc.documentElement.append(sheet);
     }
   };
+  const move = () => wear('(motion.css)');
+
   // What opens the choices again nobody sees before the first notice is gone, so it comes with the answer.
   const bring = (markup, look = '') => {
     if (!markup || kit.ours.some(el => el.matches('[data-cmw-reopen]'))) return;
     wear('(reopen.css)' + look);
+    move();
     const holder = doc.createElement('template');
     holder.innerHTML = trust('HTML', markup);
     const control = holder.content.firstElementChild;
+    control.dataset.cmwAgain = '';
     kit.ours.push(control);
     if (own.isConnected) own.before(control);
     else doc.body.prepend(control);
@@ -120,6 +124,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   };
   kit.send = async (form, button) => {
     if (stray(button)) return;
+    move();
+    form.setAttribute('aria-busy', 'true');
     try {
       const response = await fetch(at('/choice'), {
         method: 'POST',
@@ -134,6 +140,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     } catch (error) {
       // Blocked, or no network.
       throw error instanceof TypeError ? new Event('error') : error;
+    } finally {
+      form.removeAttribute('aria-busy');
     }
   };
 
@@ -157,7 +165,9 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     const holder = doc.createElement('template');
     holder.innerHTML = trust('HTML', markup);
     const banner = holder.content.firstElementChild;
+    banner.dataset.cmwAgain = '';
     wear(style);
+    move();
     banner.querySelectorAll('[name=purpose]').forEach(box => { box.checked = kit.on.has(box.value); });
     kit.ours.unshift(banner);
     (doc.body || doc.documentElement).prepend(banner);

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import BrowserContext
+from playwright.sync_api import Route
 
 from consent_mw import ConsentMiddleware
 from demo_site.servers import serve_near
@@ -73,7 +74,8 @@ def visitor(chromium: Browser) -> Iterator[BrowserContext]:
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 def test_the_cross_refuses(chromium: Browser, address: str, scripts: bool) -> None:
     """A click on it is a refusal, and afterwards the control stands where the owner wants it, with its words."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800}, java_script_enabled=scripts)
+    window = {"width": 1280, "height": 800}
+    context = chromium.new_context(viewport=window, java_script_enabled=scripts, reduced_motion="reduce")
     page = context.new_page()
     page.goto(address)
     page.get_by_role("button", name="Continue without accepting").click()
@@ -103,3 +105,52 @@ def test_the_notice_is_dark_where_the_page_is(visitor: BrowserContext, address: 
     assert (light, dark) == ("rgb(255, 255, 255)", "rgb(25, 28, 36)")
     page.evaluate("document.documentElement.className = ''")
     assert page.locator(BANNER).evaluate(GROUND) == light
+
+
+#: How the notice comes back: its opacity in each frame, from the frame in which it is there on.
+FRAMES = """() => new Promise(done => {
+  const seen = [];
+  const look = () => {
+    const banner = document.querySelector('[data-cmw-banner]');
+    if (banner) seen.push(+getComputedStyle(banner).opacity);
+    if (seen[seen.length - 1] === 1) done([seen[0], banner.getAnimations().length]);
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_notice_fades_in_when_it_is_opened_again(chromium: Browser, address: str, motion: str) -> None:
+    """It comes in a fifth of a second, in spite of the armour; at once for who wants nothing to move."""
+    context = chromium.new_context(reduced_motion="reduce" if motion == "reduce" else "no-preference")
+    page = context.new_page()
+    page.goto(address)
+    page.locator("[data-cmw-action=reject-all]").click()
+    page.locator(CONTROL).wait_for()
+    page.evaluate(f"() => {{ window.comingBack = ({FRAMES})(); }}")
+    page.locator("[data-cmw-action=open]").click()
+    first, running = page.evaluate("window.comingBack")
+    assert (first < 1, running) == (motion == "no-preference", 0)
+    durations = page.locator(BANNER).evaluate("one => getComputedStyle(one).transitionDuration")
+    assert durations == ("0.18s, 0.18s" if motion == "no-preference" else "0s")
+    context.close()
+
+
+def test_buttons_show_that_an_answer_is_on_its_way(visitor: BrowserContext, address: str) -> None:
+    """While the choice is being sent the form is busy, and its buttons are faint; pressed, they are so at once."""
+    page = visitor.new_page()
+    page.goto(address)
+    button = page.locator("[data-cmw-action=reject-all]")
+    button.hover()
+    page.mouse.down()
+    assert button.evaluate("one => getComputedStyle(one).opacity") == "0.6"
+    waiting: list[Route] = []
+    page.route("**/_cmw/choice", lambda route: waiting.append(route))
+    with page.expect_request("**/_cmw/choice"):
+        page.mouse.up()
+    page.mouse.move(0, 0)
+    page.locator(".cmw-form[aria-busy=true]").wait_for()
+    page.wait_for_function("getComputedStyle(document.querySelector('[value=accept-all]')).opacity === '0.6'")
+    waiting[0].continue_()
+    page.locator(BANNER).wait_for(state="detached")

@@ -203,8 +203,8 @@ def test_forced_colours_leave_shapes(page: Page) -> None:
     assert page.locator(".cmw-open").evaluate(part) == "solidsolid"
 
 
-def test_nothing_moves_or_fades(page: Page) -> None:
-    """There is no transition and no animation, so that there is none to reduce, and no flash."""
+def test_nothing_moves_or_fades_at_first(page: Page) -> None:
+    """The notice of a first view has no transition and no animation: it is there at the first paint, and stays."""
     for layout, position in LAYOUTS:
         show(page, Look(layout, position, gpc=True))
         assert page.evaluate(MOTION) == []
