@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import product
 
@@ -15,6 +16,11 @@ from tests.browser.harness.looks import LAYOUTS
 from tests.browser.harness.looks import SMALL
 from tests.browser.harness.looks import Look
 from tests.browser.harness.looks import show
+from tests.web.doubles import ASSETS
+from tests.web.doubles import Visitor
+from tools import notice_pictures
+from tools.notice_pictures import DISMISS
+from tools.notice_pictures import MatrixLook
 
 RUN = """() => axe.run(document, {resultTypes: ['violations']}).then(found => found.violations.map(
   one => one.id + ': ' + one.nodes.map(node => node.html.slice(0, 90) + ' ' + node.failureSummary).join(' | ')))"""
@@ -60,3 +66,25 @@ def test_axe_would_find_a_fault(page: Page) -> None:
     page.evaluate("document.querySelector('.cmw-text').style.setProperty('color', '#eee', 'important')")
     page.evaluate("document.querySelectorAll('[data-cmw-style]').forEach(style => style.remove())")
     assert any(one.startswith("color-contrast") for one in violations(page))
+
+
+def test_axe_finds_nothing_in_what_owners_add(page: Page) -> None:
+    """A notice with a logo, links, names of services and a second way to refuse, in a derived look."""
+    found = []
+    for layout, scheme in product(DISMISS, ("light", "dark")):
+        look = MatrixLook(layout, scheme, SMALL, "en", "open" if scheme == "dark" else "closed", "furnished")
+        notice_pictures.show(page, look)
+        found += [f"{look.name}: {one}" for one in violations(page)]
+    assert [one for one in found if "landmark" not in one and "region" not in one] == []
+
+
+@pytest.mark.parametrize("path", ["/", "/receipt", "/placeholder/video", "/nowhere"])
+def test_axe_finds_nothing_in_our_pages(page: Page, path: str) -> None:
+    """The preferences, the receipt, a placeholder and an error, light and dark, on a phone."""
+    text = Visitor().get(path, sec_gpc="1").text
+    sheet = ASSETS.read("pages.css").decode()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.set_viewport_size({"width": SMALL[0], "height": SMALL[1]})
+        page.set_content(re.sub(r"<link [^>]*stylesheet[^>]*>", f"<style>{sheet}</style>", text))
+        assert violations(page) == []

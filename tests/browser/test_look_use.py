@@ -18,6 +18,9 @@ from tests.browser.harness.looks import SMALL
 from tests.browser.harness.looks import ZOOMED
 from tests.browser.harness.looks import Look
 from tests.browser.harness.looks import show
+from tools.notice_pictures import PROBLEMS
+from tools.notice_pictures import MatrixLook
+from tools.notice_pictures import page_of
 
 #: The looks of the two buttons, but for where they stand; and their boxes.
 BUTTONS = """() => ['reject-all', 'accept-all'].map(action => {
@@ -131,6 +134,23 @@ def test_letters_of_twice_the_size_fit(page: Page, size: tuple[int, int]) -> Non
         lacking = [one for one in page.evaluate(CHOICES) if one]
         # A phone holds two of the choices then; the third is scrolled to.
         assert lacking == [] or (size, lacking) == (SMALL, ["summary"]), (layout, position)
+
+
+#: The text spacing of WCAG 2.2, 1.4.12, as a visitor's own sheet would set it: stronger than ours.
+SPACING = """<style>@layer cmw {
+  .cmw-ui .cmw-form * { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
+}</style>"""
+
+
+@pytest.mark.parametrize("layout", ["bar", "corner", "dialog"])
+def test_wider_spacing_cuts_nothing(page: Page, layout: str) -> None:
+    """With the line height and the spaces that a visitor may set, nothing is cut, covered or outside."""
+    for state, size in product(("closed", "open"), (SMALL, LARGE)):
+        look = MatrixLook(layout, "light", size, "de", state, "few")
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.set_content(page_of(look).replace("<main", SPACING + "<main", 1))
+        assert page.locator(".cmw-title").evaluate("one => getComputedStyle(one).letterSpacing") != "normal"
+        assert page.evaluate(PROBLEMS) == [], look.name
 
 
 def test_targets_are_large_enough(page: Page) -> None:
