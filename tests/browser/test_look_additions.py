@@ -154,5 +154,3 @@ def test_buttons_show_that_an_answer_is_on_its_way(visitor: BrowserContext, addr
     button.hover()
     page.mouse.down()
     page.wait_for_function("getComputedStyle(document.querySelector('[value=reject-all]')).opacity === '0.6'")
-    page.mouse.up()
-    page.locator(BANNER).wait_for(state="detached")
