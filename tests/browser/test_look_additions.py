@@ -74,8 +74,9 @@ def visitor(chromium: Browser) -> Iterator[BrowserContext]:
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 def test_the_cross_refuses(chromium: Browser, address: str, scripts: bool) -> None:
     """A click on it is a refusal, and afterwards the control stands where the owner wants it, with its words."""
-    window = {"width": 1280, "height": 800}
-    context = chromium.new_context(viewport=window, java_script_enabled=scripts, reduced_motion="reduce")
+    context = chromium.new_context(
+        viewport={"width": 1280, "height": 800}, java_script_enabled=scripts, reduced_motion="reduce"
+    )
     page = context.new_page()
     page.goto(address)
     page.get_by_role("button", name="Continue without accepting").click()
