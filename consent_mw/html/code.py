@@ -28,11 +28,15 @@ from data.
    page. If the script first checks that the function exists, it is not named at all. The same goes for settings that
    a script only leaves for the service (``xSettings = {...}``, ``_q = window._q || []``).
 
+5. *What a script has encoded it decodes.* A ``data:`` URL in a script, and a text in a call of ``atob`` or the like, is
+   read as what it stands for, and counts where it stands. Pieces of strings that ``+`` joins are taken for one.
+
 Where the lexer is unsure, everything is taken for code, as if the script made requests.
 """
 
 from __future__ import annotations
 
+import binascii
 import re
 from bisect import bisect_right
 from collections import Counter
@@ -41,6 +45,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.model import Service
 from consent_mw.html.javascript import Lexer
@@ -80,7 +85,7 @@ _NAVIGATES = rb"|\blocation\b|\bopen\s*\(|\.href\s*=(?!=)"
 _FETCHES = (
     rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
     rb"|(?:inner|outer)HTML|\bnew\s+Image\b|\.src\b|\[\s*[\"']src[\"']\s*\]|\.setAttribute\b|\.write(?:ln)?\s*\("
-    rb"|\b(?:fetch|eval|Function)\s*\(|\bimport\b|\bfrom\s*[\"']"
+    rb"|\b(?:fetch|eval|Function)\s*\(|\bimport\b|\bfrom\s*[\"']|\b(?:Shared)?Worker\s*\(|\.addModule\s*\("
     rb"|(?:[lL]oad|cript|quire|nject)[\w$]{0,20}\s*\(\s*[\"'`]|\.(?:ajax|load|get|post|html|append|prepend|before|after)\s*\("
 )
 #: Code that asks for something by itself, puts markup into the page, or makes code of text.
@@ -95,7 +100,7 @@ _BRINGS = re.compile(
 _LITERAL = rb"(?:\"[^\"\\\r\n]*+\"|'[^'\\\r\n]*+'|`[^`\\$]*+`)"
 #: Code that asks for one address, or shows one piece of markup, and says which.
 _ASKS_FOR = re.compile(
-    rb"(?:\bfetch\s*\(|\bimport\s*\(?|\bimport\b[\w$\s{},*]{1,400}?\bfrom\b|\bfrom|\.innerHTML\s*=)\s*("
+    rb"(?:\b(?:fetch|(?:Shared)?Worker|addModule)\s*\(|\.addModule\s*\(|\bimport\s*\(?|\bimport\b[\w$\s{},*]{1,400}?\bfrom\b|\bfrom|\.innerHTML\s*=)\s*("
     + _LITERAL
     + rb")\s*(?=[),;}]|\Z)"
 )
@@ -103,6 +108,16 @@ _META = re.compile(rb"import\s*\.\s*meta\b")
 _LOADS = re.compile(
     r"\.(?:m?js|css)\b|/(?:js|css|sdk|embed|player|widgets?|iframe|loader|api)\b|\Z(?<=/)|_api\b|\Aapi\.", re.I
 )
+#: How deep encoded texts in encoded texts are read.
+_MOST_ENCODED = 3
+#: The beginning of a ``data:`` URL that is no picture, font, sound or film; drawings are documents.
+_DATA = re.compile(
+    rb"data:(?!image/(?!svg)|font/|audio/|video/)((?:[a-z]+/[\w.+-]++)?(?:;[^,\"'`\s]{0,100}+)?),", re.IGNORECASE
+)
+_DECODERS = (b"atob", b"unescape", b"decodeURI")
+_DECODES = re.compile(rb"\b(atob|unescape|decodeURI(?:Component)?)\s*\(\s*[\"'`]")
+_JOINED = re.compile(rb"[\"'`]\s*\+\s*[\"'`]")
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/=_\-]++|%[0-9a-fA-F]{2}|[\"'`]\s*+\+\s*+[\"'`])*+")
 #: Code before a string that becomes an address, or markup of the page.
 _SETS_SOURCE = re.compile(
     rb"(?:\.src|\[[\"']src[\"']\])\s*=[^;,{}]*\Z"
@@ -232,6 +247,34 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     return b"/" if slash else bytes([int(next(code for code in codes if code), 16)])
 
 
+def _encoded(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield what a script has encoded, each with the place where it begins."""
+    escapes = len(text) if b"%" in text else -1
+    if b"data:" in text.lower():
+        for found in _DATA.finditer(text):
+            if found.group(1).lower().endswith(b";base64"):
+                yield found.start(), _from_base64(text, found.end())
+            escapes = min(escapes, found.start())
+    for found in _DECODES.finditer(text) if any(map(text.__contains__, _DECODERS)) else ():
+        if found.group(1) == b"atob":
+            yield found.start(), _from_base64(text, found.end())
+        else:
+            escapes = min(escapes, found.start())
+    if 0 <= escapes < len(text):
+        # One URL may be joined of many strings, so all that follows is decoded together.
+        yield escapes, unquote_to_bytes(_JOINED.sub(b"", text[escapes:]))
+
+
+def _from_base64(text: bytes, place: int) -> bytes:
+    """Return what the base64 at ``place`` stands for, as far as it goes (https://infra.spec.whatwg.org/#forgiving-base64)."""
+    digits = _BASE64.match(text, place).group()  # type: ignore[union-attr]
+    digits = unquote_to_bytes(_JOINED.sub(b"", digits)).rstrip(b"=")
+    try:
+        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+    except binascii.Error:
+        return b""
+
+
 class CodeMatcher:
     """
     The signatures of a set of services.
@@ -318,11 +361,17 @@ class CodeMatcher:
         found = [*self._addresses(script.text, host), *self._hosts(script.text, host)]
         return tuple(sorted({id_ for address in found for id_ in address.ids}))
 
-    def anywhere(self, text: bytes, host: str) -> Ids:
-        """Return the services of which a signature or an address is anywhere in ``text``: markup with code in it."""
+    def anywhere(self, text: bytes, host: str, depth: int = 0) -> Ids:
+        """
+        Return the services of which a signature or an address is anywhere in ``text``: markup with code in it.
+
+        Args:
+            depth: In how many encoded texts it stood.
+        """
         script = _Script(text)
         marked = {signature.id for signature, _ in self._signatures(script)}
-        return tuple(sorted(marked | {id_ for address in self._addresses(script.text, host) for id_ in address.ids}))
+        found = self._addresses(script.text, host, depth)
+        return tuple(sorted(marked | {id_ for address in found for id_ in address.ids}))
 
     def addresses(self, text: bytes, host: str) -> Ids:
         """Return the services that the absolute addresses in ``text`` lead to, whatever it is."""
@@ -345,8 +394,12 @@ class CodeMatcher:
             if places := [found.start() for found in signature.pattern.finditer(script.text)]:
                 yield signature, places
 
-    def _addresses(self, text: bytes, host: str) -> Iterator[_Address]:
-        """Yield the addresses that lead to services."""
+    def _addresses(self, text: bytes, host: str, depth: int = 0) -> Iterator[_Address]:
+        """Yield the addresses that lead to services, and the encoded texts with something of services in them."""
+        if depth < _MOST_ENCODED:
+            for place, decoded in _encoded(text):
+                if ids := self.anywhere(decoded, host, depth + 1):
+                    yield _Address(place, ids, "")
         if b"//" not in text:
             return
         for found in _URL.finditer(text):

@@ -74,6 +74,10 @@ DATA = {
     "state beside imports": "const d = ['<script src=https://px.test/p.js>']; import('/app.js').then(a => a.start(d))",
     "a list beside a request": "const csp = ['https://px.test/']; fetch('/csp', {method: 'POST', body: csp})",
     "a call that may fail": "try { fbq('track', 'X') } catch (e) { } finally { submit() }",
+    "an own worker beside an address": "new Worker('/w.js'); const help = 'https://px.test/help'",
+    "an escaped address in a link": "location.href = '/share?u=https%3A%2F%2Fpx.test%2Fp'",
+    "an address in a picture": "i.src = 'data:image/png;base64,Ly9weC50ZXN0L3A='",
+    "a key that is called data": "x = {data:a, b: 'https%3A%2F%2Fpx.test'}; fetch('/x')",
     "a film in markup of the state": 'const s = {body: "<iframe src=https://films.test/embed/1>"}; fetch(s.url)',
 }
 
@@ -100,6 +104,29 @@ CODE = {
     "a call beside imports": ("import('/app.js'); fbq('init', '1')", "pixel"),
     "a film's loader": ("loadScript('https://films.test/player/api.js')", "films"),
     "an import": ("import x from 'https://px.test/p.js'", "pixel"),
+    "a worker in an address": ("new Worker('data:text/javascript,importScripts(\"https://px.test/p.js\")')", "pixel"),
+    "a worker in memory": ("new Worker(URL.createObjectURL(new Blob(['importScripts(\"//px.test/p.js\")'])))", "pixel"),
+    "an escaped worker": (
+        "new Worker('data:text/javascript,importScripts(%22https:%2F%2Fpx.test%2Fp.js%22)')",
+        "pixel",
+    ),
+    "one whose beginning stands alone": (
+        "u = 'data:,' + 'fetch(%27%2F%2Fpx.test%2F%27)'; new SharedWorker(u)",
+        "pixel",
+    ),
+    "a worker in base64": ("new Worker('DATA:text/javascript;BASE64,aW1wb3J0U2NyaXB0cygiLy9weC50ZXN0L3AiKQ')", "pixel"),
+    "joined base64": ("new Worker('data:;base64,' + 'ZmV0Y2goIi8v' + \"cHgudGVzdC9wIik=\")", "pixel"),
+    "an escaped module": ("import('data:text/javascript,import%20%22%2F%2Fpx.test%2Fp.js%22')", "pixel"),
+    "a worklet": ("CSS.paintWorklet.addModule('data:text/javascript,import%22%2F%2Fpx.test%2Fp%22')", "pixel"),
+    "an escaped document": ("f.src = 'data:text/html,%3Cimg src=%22%2F%2Fpx.test%2Fp%22%3E'", "pixel"),
+    "an escaped call in a document": ("f.src = 'data:text/html,%3Cscript%3Efbq%28%22init%22)%3C/script>'", "pixel"),
+    "a document in a document": (
+        "f.src = 'data:text/html,%3Ciframe src=%22data:text/html,%253Cimg src=%252F%252Fpx.test%252F%253E%22%3E'",
+        "pixel",
+    ),
+    "an escaped drawing": ("f.src = 'data:image/svg+xml,%3Cimage href=%22%2F%2Fpx.test%2F%22/>'", "pixel"),
+    "a text that is decoded": ("fetch(atob('Ly9weC50ZXN0L3A='))", "pixel"),
+    "a text whose escapes are read": ("fetch(decodeURIComponent('%2F%2Fpx.test%2Fp'))", "pixel"),
     "what the lexer cannot read": ("'unclosed\nfbq('init')", "pixel"),
 }
 
