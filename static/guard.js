@@ -12,9 +12,10 @@
 
   // "id,id=pattern id=pattern ...", see notice/guard.py. The first pattern that fits decides; no id: it may load.
   const rules = [];
-  let any = '$^';
+  // What marks of the server's carry is no secret to who read the page before: no script brings it in.
+  let any = 'cmw-key';
   each(doc.currentScript.getAttribute('data-cmw-hosts'), rule => {
-    const [, ids, pattern] = /(.*?)=(.*)/.exec(rule.replace(/\./g, '\\.'));
+    const [ids, pattern] = rule.replace(/\./g, '\\.').split(/=(.*)/);
     rules.push([ids.split(','), new RegExp(`^([^/]*\\.)?(${pattern})`)]);
     any += '|' + pattern.replace(/\[\^]\*/g, '').replace(/\//g, '/?');
   });
@@ -28,7 +29,7 @@
     const [[id]] = rules.find(([, pattern]) => {
       const found = pattern.exec(text);
       // A site is no third party to itself.
-      return found && found[0] !== location.hostname + '/';
+      return found && found[0] != location.hostname + '/';
     }) || [[]];
     return id;
   };
@@ -40,8 +41,8 @@
   const owners = [];
   const kept = [];
   // What was kept from elements, by a mark that markup from elsewhere cannot have and copies share.
-  const records = Object.create(null);
-  const held = el => records[el.getAttribute(MARK)];
+  const records = { __proto__: null };
+  const held = el => records[el.getAttribute?.(MARK)];
   const mark = (el, key, value) => {
     const { [key]: former, ...record } = held(el) || {};
     if (value) record[key] = value;
@@ -54,16 +55,18 @@
   // Keep a value from the element, and tell whether that was done.
   const hold = (el, key, value) => {
     key = key.toLowerCase().replace('xlink:', '');
+    if (key == 'data-cmw-key') return true;
     if (!LOADING.includes(key) || !owners.some(owner => owner.isPrototypeOf(el) && key in owner)) return;
     const parts = /set|doc/.test(key) ? ('' + value).split(/[\s"'<>&;]+|,+\s/) : [value];
-    if (parts.some(look) && el.getAttribute('data-consent') !== 'necessary') {
+    if (parts.some(look) && el.getAttribute('data-consent') != 'necessary') {
       if (kept.push(el) > 999) kept.shift();
       return mark(el, key, value);
     }
     if (held(el)) mark(el, key);
   };
   const markup = (that, args) => args.forEach((value, index) => {
-    if (quick.test(value)) args[index] = value.replace(
+    // What marks of the server's carry is no secret to who read the page before, so no script brings it in.
+    if (quick.test(value)) args[index] = ('' + value).replace(/cmw-key/gi, 0).replace(
       /<(script(?![^>]* src)|style|textarea)[^]*?<\/\1|<([a-z][^\s/>]*)(?:[^>"']|"[^"]*"|'[^']*')*>/gi,
       (tag, raw, kind) => {
         const el = doc.createElement(kind);
@@ -82,12 +85,12 @@
     const first = (that, args) => {
       try {
         return ask(that, args, key);
-      } catch (error) {
+      } catch {
         // The page gets what it would get without us.
       }
     };
     for (const part in descriptor) {
-      if ((descriptor[part] || 0).call) {
+      if (descriptor[part]?.call) {
         descriptor[part] = new Proxy(descriptor[part], {
           apply: (native, that, args) => first(that, args) || Reflect.apply(native, that, args),
           construct: (native, args, maker) => first(maker, args) || Reflect.construct(native, args, maker),
@@ -102,7 +105,7 @@
     owners.push(owner);
     patch(owner, LOADING, (el, args, key) => {
       if (args.length) return hold(el, key, args[0]);
-      const value = (held(el) || 0)[key];
+      const value = held(el)?.[key];
       return value && '' + value;
     });
   });
@@ -114,24 +117,26 @@
   patch(Attr.prototype, 'value', ({ ownerElement, name }, args) => args.length && hold(ownerElement, name, args[0]));
   patch(element, 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
   [element, ShadowRoot.prototype, Document.prototype, Range.prototype, DOMParser.prototype, Document].forEach(owner => {
-    const names = Object.getOwnPropertyNames(owner).filter(name => /HTML|^write|Fragment$|String$/.test(name));
-    patch(owner, names.join(' '), markup);
+    const keys = Object.getOwnPropertyNames(owner).filter(key => /HTML|^write|Fragment$|String$/.test(key));
+    patch(owner, keys.join(' '), markup);
   });
 
   // Of these addresses the browser itself makes a network error: no page may use that port.
-  const fail = (index, dead) => (that, args) => {
-    if (look(args[index].url || args[index])) args[index] = dead || 'about:invalid';
+  const fail = (index, dead, asks = look) => (that, args) => {
+    if (asks(args[index].url || args[index])) args[index] = dead || 'about:invalid';
   };
+  const names = text => quick.test(unescape(text));
   patch(win, 'fetch EventSource Worker SharedWorker', fail(0));
-  patch((win.Worklet || 0).prototype, 'addModule', fail(0));
+  // A worker is out of our hands, so the code in its address is read.
+  patch(win, 'Worker SharedWorker', fail(0, '', names));
+  patch(win.Worklet?.prototype, 'addModule', fail(0));
   // Whose a map of attributes is, or the address of an SVG element, cannot be told: it is tried again.
   const again = [];
-  patch(NamedNodeMap.prototype, 'setNamedItem', (map, [attribute]) =>
-    look(attribute.value) && again.push(() => map.setNamedItem(attribute)));
-  patch(SVGAnimatedString.prototype, 'baseVal', (address, [value]) =>
-    look(value) && again.push(() => { address.baseVal = value; }));
+  const later = (that, [value], key) => look(value.value || value) && again.push([that, key, value]);
+  patch(NamedNodeMap.prototype, 'setNamedItem', later);
+  patch(SVGAnimatedString.prototype, 'baseVal', later);
   patch(win, 'fetchLater', (that, [to]) => look(to.url || to) && { activated: false });
-  patch(win, 'FontFace', (that, args) => { if (quick.test(args[1])) args[1] = 'url(about:invalid)'; });
+  patch(win, 'FontFace', fail(1, 'url(about:invalid)', names));
   patch(XMLHttpRequest.prototype, 'open', fail(1));
   patch(win, 'WebSocket', fail(0, 'wss://h:9'));
   // Told that it failed, a page would try another way.
@@ -141,18 +146,18 @@
 
   // An empty frame tells that it has loaded, and an empty object that it has not.
   each('load error', type => doc.addEventListener(type, told => {
-    if (told.target.tagName && held(told.target)) told.stopImmediatePropagation();
+    if (held(told.target)) told.stopImmediatePropagation();
   }, true));
   doc.addEventListener('cmw:change', ({ detail: news }) => {
     if (news.reload) return;
     // Who accepted all has no guard in the next page, so this one holds nothing from now on.
     rules.forEach(rule => { rule[0] = rule[0].filter(id => !news.granted.includes(id) && news.state != 'accept'); });
-    again.splice(0).forEach(work => work());
+    again.splice(0).forEach(([that, key, value]) => { if (value.value) that[key](value); else that[key] = value; });
     new Set([...kept.splice(0), ...doc.querySelectorAll(`[${MARK}]`)]).forEach(el => {
       const record = held(el) || {};
       for (const key of Object.keys(record)) el.setAttribute(key, record[key]);
       // A film that found no source does not look again by itself.
-      if (record.src && el.parentNode && el.parentNode.load) el.parentNode.load();
+      if (record.src) el.parentNode?.load?.();
     });
   });
 })();

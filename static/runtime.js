@@ -9,23 +9,29 @@
   const doc = document;
   // Elements whose name is that of a property stand before it.
   const own = Reflect.get(Document.prototype, 'currentScript', doc);
-  if (window.consentMw && consentMw.allows) return;
+  // An element of that name is not ours.
+  if (window.consentMw && Object.isFrozen(consentMw)) return;
 
   const setting = name => own.getAttribute('data-cmw-' + name) || '';
   // Against the page's address: a base element must not lead us elsewhere.
-  const at = path => new URL(setting('root') + path, location.href).href;
+  const at = path => location.origin + setting('root') + path;
   const walk = (top, work) => top.querySelectorAll('*').forEach(el => {
     work(el);
-    if (el.shadowRoot) walk(el.shadowRoot, work);
-    if (el.localName === 'template' && el.content) walk(el.content, work);
+    // What an element named "meta" has for content is text.
+    [el.shadowRoot, el.content].forEach(inner => inner?.nodeType && walk(inner, work));
   });
   const listen = (type, work) => addEventListener(type, work, true);
 
   // What release.js gets: the state, which it changes, what it cannot find out by itself, and what both need.
-  const kit = { own, setting, at, walk, state: setting('state') || 'none' };
+  const kit = {};
+  kit.own = own;
+  kit.setting = setting;
+  kit.at = at;
+  kit.walk = walk;
+  kit.state = setting('state') || 'none';
   kit.on = new Set((setting('granted') || 'necessary').split(','));
   doc.documentElement.setAttribute('data-cmw-state', kit.state);
-  kit.allows = id => id === 'necessary' || kit.on.has(id);
+  kit.allows = id => id == 'necessary' || kit.on.has(id);
 
   // ---- what is ours ----
 
@@ -35,13 +41,6 @@
   }
   const find = kit.find = () => kit.ours.find(el => el.matches('[data-cmw-banner]'));
   const ours = el => kit.ours.some(one => one.contains(el));
-
-  // Libraries that put another page into this one have none of ours in it: the banner and the control stay.
-  const keeper = new MutationObserver(() => {
-    if (kit.ours[0] && !kit.ours.some(el => el.isConnected)) use(() => kit.putBack(keep));
-  });
-  const keep = () => [doc.documentElement, doc.body].forEach(el => keeper.observe(el, { childList: true }));
-  keep();
 
   // Only what the server sent may become code again: what is held in the page when it has been parsed. Nothing is known
   // where we came too late.
@@ -60,10 +59,10 @@
   // The one text that our Trusted Types policy takes, and only now: whoever gets hold of it can do nothing with it.
   let text;
   let policy;
-  const same = value => (value === text ? value : null);
+  const same = value => (value == text ? value : null);
   kit.trust = (kind, value) => {
     text = value;
-    policy = policy || (window.trustedTypes || { createPolicy: (name, rules) => rules }).createPolicy('consent-mw', {
+    policy ||= (window.trustedTypes || { createPolicy: (name, rules) => rules }).createPolicy('consent-mw', {
       createScript: same, createScriptURL: same, createHTML: same,
     });
     return policy['create' + kind](value);
@@ -73,7 +72,7 @@
     script.nonce = own.nonce;
     script.dataset.cmwSignals = plan;
     // What it brought is taken at once, so that nobody else gets hold of the state.
-    script.onload = () => done(script.cmw && script.cmw(kit));
+    script.onload = () => done(script.cmw?.(kit));
     script.onerror = fail;
     script.src = kit.trust('ScriptURL', at('/' + path));
     doc.documentElement.append(script);
@@ -82,7 +81,7 @@
   let second;
   const more = () => {
     // Without it the page's policy lets nothing be loaded, and a choice ends in another page.
-    second = second || (setting('more') ? kit.load(setting('more')) : Promise.reject(0));
+    second ||= (setting('more') ? kit.load(setting('more')) : Promise.reject(0));
     return second;
   };
   const use = work => more().then(work, () => {});
@@ -104,27 +103,30 @@
     check();
   };
   listen('pageshow', event => { if (event.persisted) back(); });
-  listen('pagehide', () => kit.tabs && kit.tabs.close());
-  if (doc.prerendering) listen('prerenderingchange', back);
-  else wake();
+  listen('pagehide', () => kit.tabs?.close());
+  listen('prerenderingchange', check);
+  wake();
   // Our own pages have no scripts that could tell; a reload tells nothing, or two tabs might wake each other for ever.
-  if (kit.tabs && !performance.navigation.type && doc.referrer.startsWith(at('/'))) kit.tabs.postMessage(0);
+  if (kit.tabs && !performance.navigation.type && doc.referrer.includes(at('/'))) kit.tabs.postMessage(0);
 
   // ---- what a visitor does ----
 
   // The end of the page is kept free for the banner, and no more than it needs. Where a blocker keeps it from being
-  // seen nothing is, and the choices can be opened.
+  // seen nothing is, and the choices can be opened. Libraries that put another page into this one have none of ours in
+  // it: what is gone from the page is put back.
   const banner = find();
   const alone = () => use(() => kit.control());
-  if (banner) new ResizeObserver(() => {
-    const height = banner.offsetHeight;
-    if (height) doc.documentElement.style.setProperty('--cmw-h', height + 24 + 'px');
-    else if (!matchMedia('print').matches) {
+  kit.watch = new ResizeObserver(() => {
+    const height = banner?.offsetHeight;
+    if (kit.ours[0] && !kit.ours.some(el => el.isConnected)) use(kit.putBack);
+    else if (height) doc.documentElement.style.setProperty('--cmw-h', height + 24 + 'px');
+    else if (banner && !matchMedia('print').matches) {
       banner.hidden = banner.isConnected;
       alone();
     }
-  }).observe(banner);
-  else if (kit.state === 'none') alone();
+  });
+  kit.ours.forEach(el => kit.watch.observe(el));
+  if (!banner && kit.state == 'none') alone();
   const open = to => more().then(() => kit.open())
     .catch(() => location.assign(to || at('/?back=' + encodeURIComponent(location.pathname + location.search))));
 
@@ -134,21 +136,21 @@
   };
   // First of all listeners, so that no library sends our forms, or somebody's form to us, in its own way.
   let sending;
-  listen('submit', event => {
+  const submitted = event => {
     const form = event.target;
     const button = event.submitter;
     if (!ours(form)) {
       // The names of a form's fields stand before its own properties.
-      const to = button && button.getAttribute('formaction') || own.getAttribute.call(form, 'action') || '';
-      // Nothing in a page grants but what is ours.
-      return unescape(new URL(to, own.baseURI).href).startsWith(at('/')) && stop(event);
+      const to = button?.getAttribute('formaction') || own.getAttribute.call(form, 'action') || '';
+      // Nothing in a page grants but what is ours: by no name of the host, and by no way of writing the path.
+      return unescape(new URL(to, own.baseURI)).includes(setting('root') + '/') && stop(event);
     }
     if (kit.plain) return event.stopImmediatePropagation();
     stop(event);
     if (!button || sending) return;
     sending = more().then(() => kit.send(form, button)).catch(error => {
       // Blocked, or no network: nothing was granted, and the page need not be lost for saying that it stays so.
-      if (error.type && button.value === 'reject-all') find().hidden = true;
+      if (error.type && button.value == 'reject-all') find().hidden = true;
       // The browser's own way, from now on; while a form is being sent it sends no second one.
       else setTimeout(() => {
         kit.plain = true;
@@ -156,24 +158,29 @@
         button.click();
       });
     }).then(() => { sending = 0; });
-  });
+  };
+  listen('submit', submitted);
+  // Out here nothing is heard of a submission in a shadow tree, but of what a visitor does there before.
+  const inside = event => event.composedPath().forEach(part => part.host && part.addEventListener('submit', submitted, true));
 
   kit.clicks = [];
   listen('click', event => {
+    inside(event);
     kit.clicks = [event, kit.clicks[0]];
-    const control = event.target.closest && event.target.closest('[data-cmw-action=open]');
+    const control = event.target.closest?.('[data-cmw-action=open]');
     if (!control || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (ours(control)) stop(event);
     event.preventDefault();
     open(control.href);
   });
   listen('keydown', event => {
-    if (event.key === 'Escape' && ours(event.target)) use(() => kit.leave(event.target));
+    inside(event);
+    if (event.key == 'Escape' && ours(event.target)) use(() => kit.leave(event.target));
   });
 
   // The placeholder of an embed asks for it to be loaded once: that one element is given back, and nothing recorded.
   listen('message', event => {
-    if (event.data === 'cmw:once') use(() => kit.once(event));
+    if (event.data == 'cmw:once') use(() => kit.once(event));
   });
 
   // (taking.js)

@@ -64,6 +64,10 @@ GRANTS = {
     'value="accept-all">Like</button></form>',
     "a form whose address is escaped": '<form method="post" action="/%5Fcmw/choice"><button id="press" name="action" '
     'value="accept-all">Like</button></form>',
+    "a form whose dots are hidden": '<form method="post" action="/x/..%2f_cmw/choice"><button id="press" name="action" '
+    'value="accept-all">Like</button></form>',
+    "a form to another name of the host": '<form method="post" action="http://elsewhere.example/_cmw/choice">'
+    '<button id="press" name="action" value="accept-all">Like</button></form>',
     "a form with fields that are named as what a form has": '<form method="post" action="/_cmw/choice">'
     '<input type="hidden" name="baseURI"><img name="baseURI" alt="">'
     '<button id="press" name="action" value="accept-all">Like</button></form>',
@@ -72,6 +76,13 @@ GRANTS = {
     "a button of another form": '<form method="post" action="/x"><button id="press" formaction="/_cmw/choice" '
     'name="action" value="accept-all">Like</button></form>',
 }  # fmt: skip
+
+#: A page in which some marks stand where no element comes of them.
+PAGE_WITH_HELD = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title></head><body>'
+    '<div id="c"></div><script src="/comments.js"></script><script async src="https://tracker.example/t.js"></script>'
+    '<noscript><img src="https://ads.example/a.gif"><img src="https://ads.example/b.gif"></noscript></body></html>'
+)
 
 ATTRIBUTES = {"*": {"id", "class", "alt", "title"}, "img": {"src", "srcset"}, "a": {"href"}}
 
@@ -96,10 +107,13 @@ def in_page(moment: str) -> Callable[[str], str]:
         work = f"document.getElementById('c').innerHTML = DOMPurify.sanitize({text});"
         if moment == "uncleaned":
             work = f"document.getElementById('c').innerHTML = {text};"
+        if moment == "in a shadow tree":
+            work = f"document.getElementById('c').attachShadow({{ mode: 'open' }}).innerHTML = {text};"
         if moment == "later":
             work = f"addEventListener('load', () => {{ {work} }});"
         kind = ' type="module"' if moment == "module" else ""
-        return f'<div id="c"></div><script src="/purify.js"></script><script{kind}>{work}</script>'
+        place = '<div id="c" style="width:max-content"></div>'
+        return f'{place}<script src="/purify.js"></script><script{kind}>{work}</script>'
 
     return put
 
@@ -164,6 +178,16 @@ class Window:
         """Return whether some markup of the page became code."""
         return re.search(r"<html[^>]* data-ran", self._session.html(), re.IGNORECASE) is not None
 
+    def key(self) -> str:
+        """Return the key of the page."""
+        found = re.search(r'data-cmw-key="(\w+)"', self._session.html())
+        assert found
+        return found[1]
+
+    def sent(self) -> list[str]:
+        """Return where forms of the page were sent to under the mount."""
+        return [hit.path for hit in self._lane.hits() if hit.method == "POST" and "_cmw" in hit.path]
+
     def asked(self, wanted: Set[str] = frozenset()) -> set[str]:
         """Return whom the site's pages asked or connected to, once those ``wanted`` are among them, or do not come."""
         self._lane.wait_for(lambda hits: wanted <= {hit.host for hit in hits})
@@ -214,7 +238,7 @@ def test_nothing_comes_from_a_prototype(window: Window, tmp_path: Path) -> None:
     assert "tracker.example" in window.asked({"tracker.example"})
 
 
-@pytest.mark.parametrize("moment", ["from the server", "inline", "later", "uncleaned"])
+@pytest.mark.parametrize("moment", ["from the server", "inline", "later", "uncleaned", "in a shadow tree"])
 def test_no_form_of_a_page_grants(window: Window, moment: str, tmp_path: Path) -> None:
     """Pressed by a visitor who has not answered, none grants anything: no tracker is asked, whoever made the form."""
     purify = npm_packages.text("dompurify/dist/purify.min.js")
@@ -223,6 +247,64 @@ def test_no_form_of_a_page_grants(window: Window, moment: str, tmp_path: Path) -
     window.serve(ConsentMiddleware(site([put(form) for form in GRANTS.values()], purify), config), str(tmp_path))
     for number, name in enumerate(GRANTS):
         window.open(f"/{number}")
-        window.click("#press")
+        # The host of the shadow tree has nothing in it but the form.
+        window.click("#c" if moment == "in a shadow tree" else "#press")
         window.open(f"/{number}")
         assert window.asked().isdisjoint({"tracker.example", "ads.example"}), name
+        assert window.sent() == [], name
+
+
+def test_no_form_undoes_a_refusal(window: Window, tmp_path: Path) -> None:
+    """Nor where the runtime comes last, and an element of the page has the name of its interface."""
+    clobber = '<form name="consentMw"><input type="hidden" name="allows"></form>'
+    config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
+    pages = ["", clobber + in_page("uncleaned")(GRANTS["a form"])]
+    window.serve(ConsentMiddleware(site(pages, ""), config), str(tmp_path))
+    window.open("/0")
+    window.click("[data-cmw-banner] [value=reject-all]")
+    window.open("/1")
+    window.click("#press")
+    window.open("/1")
+    assert window.asked().isdisjoint({"tracker.example", "ads.example"})
+
+
+#: What a script makes of a comment that says the key of the page, by the kinds of ways there are.
+READ_BEFORE = {
+    "as markup": "c.innerHTML += markup",
+    "by a parser of its own": "c.append(...new DOMParser().parseFromString(markup, 'text/html').body.childNodes)",
+    "attribute by attribute": "const one = c.appendChild(document.createElement('img'));"
+    "for (const { name, value } of new DOMParser().parseFromString(markup, 'text/html').images[0].attributes)"
+    " one.setAttribute(name, value)",
+    "as trusted markup": "const rules = { createHTML: text => text };"
+    "const own = self.trustedTypes ? trustedTypes.createPolicy('own', rules) : rules;"
+    "c.innerHTML = own.createHTML(c.innerHTML + markup)",
+}
+
+
+@pytest.mark.parametrize("caching", ["private", "shared"])
+def test_a_key_that_somebody_read_opens_nothing(window: Window, caching: str, tmp_path: Path) -> None:
+    """Who read the page before knows a key; a comment with it and a number that is free stays what it is."""
+    comments = [""]
+
+    def app(environ: dict[str, str], start_response: Callable[..., object]) -> Iterable[bytes]:
+        script = environ["PATH_INFO"] == "/comments.js"
+        headers = [
+            ("Content-Type", "text/javascript" if script else "text/html; charset=utf-8"),
+            ("Cache-Control", "no-store" if script else "public, max-age=600"),
+        ]
+        start_response("200 OK", headers)
+        return [(comments[0] if script else PAGE_WITH_HELD).encode()]
+
+    config = {"site": {"records": f"sqlite:///{tmp_path}/c.db", "caching": caching}, "services": SERVICES}
+    window.serve(ConsentMiddleware(app, config), str(tmp_path))
+    window.open("/")
+    key = window.key()
+    for number, work in enumerate(READ_BEFORE.values(), 2):
+        mark = f'<img src="/x.gif" data-cmw-held="necessary" data-cmw-key="{key}.{number}" '
+        text = json.dumps(f'{mark}data-cmw-onerror="{RUN}">')
+        comments[0] += f"{{ const c = document.getElementById('c'), markup = {text}; {work} }}\n"
+    window.open("/")
+    assert window.key() == key
+    window.click("[data-cmw-banner] [value=accept-all]")
+    assert not window.has_run()
+    assert "tracker.example" in window.asked({"tracker.example"})

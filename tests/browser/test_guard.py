@@ -54,6 +54,7 @@ Notes = Mapping[str, list[object]]
 
 #: What the page itself must not notice before the grant; names of what is held are missing, since they tell nothing.
 BEFORE: Notes = {
+    "worker": [41],
     "text in code": [41],
     "writes": ["body"],
     "read script": ["same"],

@@ -196,7 +196,23 @@ function rarities() {
   if (window.CSS && CSS.paintWorklet) attempt('worklet', () => CSS.paintWorklet.addModule(held('paint.js')).catch(() => 0));
 }
 
+// Workers whose code stands in their address, and one that is made in memory.
+function workers() {
+  ['escaped', 'plain'].forEach(name => {
+    const code = `fetch('${held(name)}', { mode: 'no-cors' }); importScripts("${held(name + '.js')}")`;
+    try {
+      new Worker('data:text/javascript,' + (name === 'plain' ? code : encodeURIComponent(code)));
+    } catch {
+      // Some browsers do so with an address that cannot be.
+    }
+  });
+  attempt('worker', () => {
+    new Worker(URL.createObjectURL(new Blob(['postMessage(41)']))).onmessage = ({ data }) => note('worker', data);
+  });
+}
+
 function ways() {
+  workers();
   elements();
   markup();
   rarities();
