@@ -108,16 +108,16 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     const control = holder.content.firstElementChild;
     control.dataset.cmwAgain = '';
     kit.ours.push(control);
-    kit.watch.observe(control);
     if (own.isConnected) own.before(control);
     else doc.body.prepend(control);
   };
 
   // Libraries that put another page into this one have none of ours in it, or copies that they kept.
-  kit.putBack = () => {
+  kit.putBack = keep => {
     if (!doc.body || kit.ours.some(el => el.isConnected)) return;
     doc.querySelectorAll('[data-cmw-banner],[data-cmw-reopen]').forEach(el => el.remove());
     doc.body.prepend(...kit.ours);
+    keep();
   };
 
   // Half of a double click is not meant for what the other half has brought there.
@@ -175,7 +175,6 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     move();
     banner.querySelectorAll('[name=purpose]').forEach(box => { box.checked = kit.on.has(box.value); });
     kit.ours.unshift(banner);
-    kit.watch.observe(banner);
     (doc.body || doc.documentElement).prepend(banner);
     const details = banner.querySelector('details');
     if (details) details.open = true;

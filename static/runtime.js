@@ -14,7 +14,8 @@
 
   const setting = name => own.getAttribute('data-cmw-' + name) || '';
   // Against the page's address: a base element must not lead us elsewhere.
-  const at = path => location.origin + setting('root') + path;
+  const root = new URL(setting('root'), location.href);
+  const at = path => root + path;
   const walk = (top, work) => top.querySelectorAll('*').forEach(el => {
     work(el);
     // What an element named "meta" has for content is text.
@@ -41,6 +42,13 @@
   }
   const find = kit.find = () => kit.ours.find(el => el.matches('[data-cmw-banner]'));
   const ours = el => kit.ours.some(one => one.contains(el));
+
+  // Libraries that put another page into this one have none of ours in it: the banner and the control stay.
+  const keeper = new MutationObserver(() => {
+    if (kit.ours[0] && !kit.ours.some(el => el.isConnected)) use(() => kit.putBack(keep));
+  });
+  const keep = () => [doc.documentElement, doc.body].forEach(el => keeper.observe(el, { childList: true }));
+  keep();
 
   // Only what the server sent may become code again: what is held in the page when it has been parsed. Nothing is known
   // where we came too late.
@@ -112,21 +120,18 @@
   // ---- what a visitor does ----
 
   // The end of the page is kept free for the banner, and no more than it needs. Where a blocker keeps it from being
-  // seen nothing is, and the choices can be opened. Libraries that put another page into this one have none of ours in
-  // it: what is gone from the page is put back.
+  // seen nothing is, and the choices can be opened.
   const banner = find();
   const alone = () => use(() => kit.control());
-  kit.watch = new ResizeObserver(() => {
-    const height = banner?.offsetHeight;
-    if (kit.ours[0] && !kit.ours.some(el => el.isConnected)) use(kit.putBack);
-    else if (height) doc.documentElement.style.setProperty('--cmw-h', height + 24 + 'px');
-    else if (banner && !matchMedia('print').matches) {
+  if (banner) new ResizeObserver(() => {
+    const height = banner.offsetHeight;
+    if (height) doc.documentElement.style.setProperty('--cmw-h', height + 24 + 'px');
+    else if (!matchMedia('print').matches) {
       banner.hidden = banner.isConnected;
       alone();
     }
-  });
-  kit.ours.forEach(el => kit.watch.observe(el));
-  if (!banner && kit.state == 'none') alone();
+  }).observe(banner);
+  else if (kit.state == 'none') alone();
   const open = to => more().then(() => kit.open())
     .catch(() => location.assign(to || at('/?back=' + encodeURIComponent(location.pathname + location.search))));
 
@@ -143,7 +148,7 @@
       // The names of a form's fields stand before its own properties.
       const to = button?.getAttribute('formaction') || own.getAttribute.call(form, 'action') || '';
       // Nothing in a page grants but what is ours: by no name of the host, and by no way of writing the path.
-      return unescape(new URL(to, own.baseURI)).includes(setting('root') + '/') && stop(event);
+      return unescape(new URL(to, own.baseURI)).includes(root.pathname + '/') && stop(event);
     }
     if (kit.plain) return event.stopImmediatePropagation();
     stop(event);

@@ -117,7 +117,7 @@ _DATA = re.compile(
 _DECODERS = (b"atob", b"unescape", b"decodeURI")
 _DECODES = re.compile(rb"\b(atob|unescape|decodeURI(?:Component)?)\s*\(\s*[\"'`]")
 _JOINED = re.compile(rb"[\"'`]\s*\+\s*[\"'`]")
-_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/=_\-]++|%[0-9a-fA-F]{2}|[\"'`]\s*+\+\s*+[\"'`])*+")
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/=_\-]++|%[0-9a-fA-F]{2}|[\"'`]\s*+\+\s*+[\"'`]|(?!))*+")
 #: Code before a string that becomes an address, or markup of the page.
 _SETS_SOURCE = re.compile(
     rb"(?:\.src|\[[\"']src[\"']\])\s*=[^;,{}]*\Z"

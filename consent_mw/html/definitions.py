@@ -31,21 +31,21 @@ _INPUTS = r"[^()]{0,400}+"
 _TOKEN = re.compile(
     rf"""(?P<close>\}})
       | (?<![\w$.])(?:
-            (?P<async>async\s++)?+ function\s*+\*?+\s*+ (?P<name>{_NAME})?+ \s*+\((?P<inputs>{_INPUTS})\)\s*+\{{
+            (?>(?P<async>async\s++)?) function\s*+\*?+\s*+ (?>(?P<name>{_NAME})?) \s*+\((?P<inputs>{_INPUTS})\)\s*+\{{
           | class\s++ (?P<class>{_NAME}) [^{{}}]{{0,200}}+ \{{
           | return\b (?: \s*+ (?: (?P<promise>(?:new\s++Promise|Promise|import|fetch)\b) | (?P<value>(?=[^\s;}}])) ) )?
-          | (?P<path>{_NAME}(?:\.{_NAME})*+) \s*+=\s*+ (?:
-                (?P<set_async>async\s++)?+ (?:
+          | (?P<path>{_NAME}(?>(?:\.{_NAME})*)) \s*+=\s*+ (?:
+                (?>(?P<set_async>async\s++)?) (?:
                     function\s*+[\w$]*+\s*+ \((?P<set_inputs>{_INPUTS})\)
                   | (?:\((?P<arrow_inputs>{_INPUTS})\)|(?P<arrow_input>{_NAME})) \s*+=> )
                 \s*+\{{
-              | (?P<object>(?:{_NAME}(?:\.{_NAME})*+\s*+\|\|\s*+)?+\{{) )
-          | (?P<static>static\s++)?+ (?P<method_async>async\s++)?+ (?P<method>{_NAME}) \s*+
-            (?: :\s*+ (?P<value_async>async\s++)?+ (?:function\s*+[\w$]*+\s*+)?+ )?+
-            \((?P<method_inputs>{_INPUTS})\) \s*+(?:=>\s*+)?+ \{{ )
+              | (?P<object>(?>(?:{_NAME}(?>(?:\.{_NAME})*)\s*+\|\|\s*+)?)\{{) )
+          | (?>(?P<static>static\s++)?) (?>(?P<method_async>async\s++)?) (?P<method>{_NAME}) \s*+
+            (?>(?: :\s*+ (?>(?P<value_async>async\s++)?) (?>(?:function\s*+[\w$]*+\s*+)?) )?)
+            \((?P<method_inputs>{_INPUTS})\) \s*+(?>(?:=>\s*+)?) \{{ )
       | (?P<arguments>(?<![\w$.])arguments\b)
-      | (?P<leaves>(?<![\w$])location\b | (?<![\w$.])(?:window\.)?+open\s*+\( | \.submit\s*+\()
-      | (?P<arrow>=>\s*+)?+ \{{""",
+      | (?P<leaves>(?<![\w$])location\b | (?<![\w$.])(?>(?:window\.)?)open\s*+\( | \.submit\s*+\()
+      | (?>(?P<arrow>=>\s*+)?) \{{""",
     re.VERBOSE | re.ASCII,
 )
 #: What has a block of its own and looks like a method.

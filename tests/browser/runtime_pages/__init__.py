@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif page and rest in ("held", "bare"):
             page.seen.clear()
             text = page.held() if rest == "held" else page.bare()
-            text = text.replace("{{banner}}", self._notice() if rest == "held" else "")
+            text = text.replace("{{banner}}", self._notice(text) if rest == "held" else "")
             self._send(200, self.site.content_type, text.encode(), self.site.headers)
         elif page and rest in page.files:
             when, body = page.files[rest]
@@ -188,15 +188,17 @@ class _Handler(BaseHTTPRequestHandler):
         granted = [PURPOSES[purpose] for purpose in purposes]
         return {"state": state, "granted": granted, "purposes": ["necessary", *purposes], **saved}
 
-    def _notice(self) -> str:
+    def _notice(self, text: str) -> str:
         choice = self._choice()
+        # As the server writes it where a base element leads relative addresses to another host.
+        root = f"//{self.headers['Host']}/_cmw" if "<base " in text else "/_cmw"
         nonce = f' nonce="{self.site.nonce}"' if self.site.nonce else ""
         granted = choice["granted"]
         purposes = choice["purposes"]
         assert isinstance(granted, list)
         assert isinstance(purposes, list)
         settings = (
-            f'data-cmw-root="/_cmw" data-cmw-more="release.js" '
+            f'data-cmw-root="{root}" data-cmw-more="release.js" '
             f'data-cmw-release="{self.site.release}" data-cmw-state="{choice["state"]}" '
             f'data-cmw-granted="{",".join([*granted, *purposes])}" '
             f"{nonce}"
