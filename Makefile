@@ -21,8 +21,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?=
-# Twice as many as there are cores: tests wait for browsers and servers. tests/sharing.py shares them out.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
+# One more than there are cores: tests wait for browsers and servers. tests/sharing.py shares them out.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PAGES ?=
 DJANGO ?=
 TAG ?=
