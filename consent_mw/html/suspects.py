@@ -183,11 +183,11 @@ _RENTED = re.compile(
     r"|cdn77\.org|cachefly\.net|hwcdn\.net|llnwd\.net|edgecastcdn\.net|footprint\.net|insnw\.net|azurefd\.net|msecnd\.net"
     r"|lswcdn\.net|r2\.dev|workers\.dev|firebaseapp\.com|onrender\.com|cloudfunctions\.net|run\.app|wpengine\.com)\Z"
 )
-#: Names of files that libraries and applications have.
-_LIBRARY_FILE = re.compile(
-    r"/[^/?]*(?:jquery|bootstrap|modernizr|html5|shiv|respond|polyfill|require|angular|react|vue|lodash|underscore|mootools"
+#: What the names of libraries' and applications' files have in them.
+_LIBRARY_NAME = re.compile(
+    r"jquery|bootstrap|modernizr|html5|shiv|respond|polyfill|require|angular|react|vue|lodash|underscore|mootools"
     r"|prototype|swfobject|mathjax|fancybox|slick|owl|swiper|lightbox|isotope|masonry|moment|popper|font|core|common|global"
-    r"|main|bundle|vendor|chunk|runtime|theme|plugin)[^/?]*\.js(?=\?|\Z)"
+    r"|main|bundle|vendor|chunk|runtime|theme|plugin"
 )
 _DEEP = re.compile(r"(?:/[^/?]+){4}")
 _PACKAGE_VERSION = re.compile(r"@[0-9]")
@@ -335,6 +335,12 @@ def _no_code_file(path: str) -> str:
     return "" if path.endswith((".js", ".mjs")) else path.rpartition("/")[2] or "/"
 
 
+def _library_file(path: str) -> str:
+    """Return the last name of a path if it is that of a library's or an application's script."""
+    name = path.partition("?")[0].rpartition("/")[2]
+    return name if name.endswith(".js") and _LIBRARY_NAME.search(name, 0, len(name) - 3) else ""
+
+
 def _serves_visitor(address: StrangeAddress) -> str:
     """Return what of an address says that a visitor pays or proves to be a person."""
     match = _SERVES_VISITOR.search(address.host + address.path)
@@ -364,7 +370,7 @@ SIGNS: tuple[Sign, ...] = (
     Sign("a word of paying, or of proving to be a person", -4, _serves_visitor),
     Sign("a host that anybody may rent", -2, _in_host(_RENTED)),
     Sign("in the path, a word of libraries and applications", -2, _one_of(_LIBRARY, "path_words")),
-    Sign("a file named after a library or an application", -1, _matches(_LIBRARY_FILE)),
+    Sign("a file named after a library or an application", -1, lambda address: _library_file(address.path)),
     Sign("in the path, a version or a hash of its content", -2, _matches(_HASHED_FILE)),
     Sign("in the path, the version of a package", -2, _matches(_PACKAGE_VERSION)),
     Sign("in the path, four folders or more", -1, _matches(_DEEP)),
