@@ -372,7 +372,7 @@ class Notice:
             # the banner before the first paint.
             when = "" if variant.shared else ' defer=""'
             script = f'<script {settings}{when} src="{source}"></script>'
-        return style + banner + reopen + script
+        return style + banner + reopen + script + (everybody.end(self.site) if variant.prompt else "")
 
     def _banner(self, lang: str, gpc: bool, *, shared: bool = False, again: bool = False) -> str:
         say = wording(lang, self.site)

@@ -4,6 +4,10 @@ The differences of a page that caches serve to everybody (``caching = "shared"``
 It is made as for a visitor who has not decided and sends no signal. Before the first paint the runtime, which then
 includes ``static/shared.js``, adapts it to the actual visitor. Markup that depends on an opt-out signal has
 ``data-cmw-gpc``: under the signal a template with it is opened, and any other element is removed.
+
+A parser may pause between the banner and the script behind it, and the browser may paint meanwhile. So the style sheet
+(``static/shared.css``) keeps the banner out of sight until the script has run or, where no script runs, until the mark
+behind the script has arrived.
 """
 
 from __future__ import annotations
@@ -16,12 +20,20 @@ from consent_mw.notice.assets import Assets
 
 _MARK = ' data-cmw-gpc=""'
 
+#: Stands behind the script of the notice. A template is allowed wherever a script is.
+_END = '<template data-cmw-end=""></template>'
+
 
 def runtime_of(site: Site, assets: Assets) -> bytes:
     """Return the runtime in the form that the site's pages need."""
     if site.migrate_from:  # pages are for one visitor then
         return assets.read("taking.js")
     return assets.read("shared.js" if site.caching == "shared" else "runtime.js")
+
+
+def end(site: Site) -> str:
+    """Return what stands behind the script of a page with the banner; the site's style sheet waits for it."""
+    return _END if site.caching == "shared" else ""
 
 
 def marks(site: Site, *, shared: bool) -> Callable[[str], str]:

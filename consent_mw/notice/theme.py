@@ -226,6 +226,7 @@ def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[
         # Break lines between phrases, if the browser supports it.
         common += armour_css(".cmw-ui:lang(ja) { word-break: auto-phrase }")
     names = ["banner.css", f"layout-{site.layout}.css", *(["top.css"] if position_of(site).startswith("top") else [])]
+    names += ["shared.css"] if site.caching == "shared" else []
     # What an owner adds brings its own rules, so that nobody else's page carries them.
     names += additions.sheets(site)
     banner = common + "".join(assets.read(name).decode() for name in names)

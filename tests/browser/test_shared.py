@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -32,17 +33,40 @@ pytestmark = pytest.mark.browser
 
 BANNER = "[data-cmw-banner]"
 GOOGLE, HOTJAR, META = "www.google-analytics.com", "static.hotjar.com", "connect.facebook.net"
-#: Notes each frame in which a banner can be seen.
+#: Notes each frame in which a banner can be seen, and says when a banner has been there for two frames.
 WATCH = """
-window.painted = 0;
+window.painted = window.frames_with_banner = 0;
 const look = () => {
   const banner = document.querySelector('[data-cmw-banner]');
-  if (banner && banner.getClientRects().length) window.painted++;
+  if (banner?.checkVisibility({ visibilityProperty: true })) window.painted++;
+  if (banner && ++frames_with_banner === 2 && location.search) fetch('/framed');
   requestAnimationFrame(look);
 };
 requestAnimationFrame(look);
 """
 SIGNAL = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true });"
+
+
+class Halting:
+    """Sends a page with a query in two parts, and the second only when the browser has drawn what is in the first."""
+
+    def __init__(self, site: WSGIApplication) -> None:
+        self._site = site
+        self.drawn = Event()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/framed":
+            self.drawn.set()
+            start_response("204 No Content", [])
+            return []
+        body = self._site(environ, start_response)
+        return self._parts(b"".join(body)) if environ.get("QUERY_STRING") else body
+
+    def _parts(self, body: bytes) -> Iterator[bytes]:
+        first, script, rest = body.partition(b"<script data-cmw-runtime")
+        yield first
+        assert self.drawn.wait(30)
+        yield script + rest
 
 
 class Kept:
@@ -76,7 +100,7 @@ def lane(proxy: Proxy, tmp_path: Path) -> Iterator[Lane]:
     """A network with the site behind a cache, which somebody else has asked for its page before."""
     site = {"name": "Shop", "records": f"sqlite:///{tmp_path}/consent.db", "caching": "shared"}
     with proxy.lane() as lane:
-        lane.serve(FIRST_PARTY, Kept(ConsentMiddleware(bare(), {"site": site, "services": SERVICES})))
+        lane.serve(FIRST_PARTY, Halting(Kept(ConsentMiddleware(bare(), {"site": site, "services": SERVICES}))))
         yield lane
 
 
@@ -153,6 +177,18 @@ def test_the_kept_page_becomes_that_of_who_looks_at_it(lane: Lane, visitor: Visi
     assert open_page(lane, page) == []
     assert page.evaluate("painted") == 0
     assert page.locator("html").get_attribute("data-cmw-state") == "withdraw"
+
+
+@pytest.mark.parametrize("action", ["reject-all", "accept-all"])
+def test_nobody_who_has_decided_sees_a_banner_whose_script_comes_late(lane: Lane, visitor: Visit, action: str) -> None:
+    """The server stops between the banner and its script until the browser has drawn the page so far."""
+    context = visitor()
+    answer(context, ("action", action))
+    page = context.new_page()
+    page.goto(f"{ROOT}?halting")
+    page.wait_for_load_state("load")
+    lane.settle()
+    assert page.evaluate("[frames_with_banner >= 2, painted]") == [True, 0]
 
 
 def test_a_cookie_that_somebody_wrote_releases_nothing(lane: Lane, visitor: Visit) -> None:
