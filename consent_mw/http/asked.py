@@ -1,8 +1,8 @@
 """
-The decision of a request as a view of the application holds it: decided when the view asks, and not before.
+The decision of a request as the application's views see it: it is made when a view first asks, not before.
 
-Most views never ask. What one that did answers may depend on the visitor, so asking is heard: the response is then kept
-from caches that would hand it to somebody else.
+Most views never ask. The response of a view that asked may depend on the visitor, so the question is recorded, and
+caches are kept from serving the response to somebody else.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ __all__ = ["AskedDecision", "Passage"]
 
 class Passage:
     """
-    Says, in the environ or the scope of a request, that its response goes through an exchange.
+    Marks a request, in its environ or scope, as one whose response already goes through an exchange.
 
-    A second wrapper of the same application then leaves it alone: the first one has decided, and what it reads must
-    not be held already. Once the first has let go of the response, a request with the same environ is another one: a
-    server or a wrapper in front asks for an error page, or for a part of a page, with a copy of what it was given.
+    A second wrapper around the same application leaves such a request alone: the outer one has decided, and the markup
+    that it reads must not have been held already. The mark is closed once the outer wrapper has sent the response. A
+    server or middleware may then reuse a copy of the environ to ask for an error page or for a part of a page.
     """
 
     __slots__ = ("open",)
@@ -31,16 +31,16 @@ class Passage:
 
     @classmethod
     def is_open(cls, found: object) -> bool:
-        """Return whether what stands in an environ or a scope is a passage that is under way."""
+        """Return whether the value found in an environ or scope is the mark of an exchange in progress."""
         return isinstance(found, cls) and found.open
 
 
 class AskedDecision:
     """
-    Stands for a :class:`Decision`, and is one to ``isinstance``.
+    A lazy proxy for a :class:`Decision`; ``isinstance`` takes it for one.
 
     Args:
-        ask: Gives the decision; called for each question.
+        ask: Returns the decision; called on every access.
     """
 
     __slots__ = ("_ask",)

@@ -1,21 +1,21 @@
 """
 Who may keep a page: the one visitor it was made for, everybody, or everybody of one class.
 
-A page that depends on the choice may reach nobody else, so it is private unless the owner says otherwise.
-``caching = "shared"`` makes one page for all, as for somebody who has not decided. ``caching = "class"`` makes a
-handful: a *class* is what the page depends on beside its address (state, what is granted, the signal), and it is the
-value of a cookie that the cache can read. A cookie that can be read can be forged, so a page is given to a class only
-where the signed cookie says the same; what the two disagree about is nobody's but this visitor's.
+A page that depends on the visitor's choice must not reach anybody else, so it is private unless the owner says
+otherwise. With ``caching = "shared"`` everybody gets the page of a visitor who has not decided. With ``caching =
+"class"`` there are a few variants: a *class* is everything that the page depends on besides its address (state, grants,
+opt-out signal). Its name is the value of a cookie that the cache can read. Visitors can forge such a cookie, so a page
+is stored for a class only if the signed cookie agrees; if the two disagree, the page is for this visitor alone.
 
-All of it is pure: the steps of :func:`plan` are numbered, and the numbers repeated at the code.
+The steps of :func:`plan` are numbered; the numbers are repeated in the code.
 
-(1) Only what can be told apart by its address is shared: GET and HEAD, of a whole page, where a choice can be kept.
+(1) Only responses that their address identifies are shared: GET and HEAD, of a whole page, if a choice can be kept.
 (2) Shared: the decision is that of a visitor who has not decided and sends no signal.
-(3) By class: the cache must say that it keys on the class, and on which; without that the page is private.
-(4) The class that the cache names, the cookie that arrives and the signed choice must agree; else the page is
-    private and not stored at all, and the cookie is put right.
-(5) What no class stands for (single services, ids nobody declared) is private.
-(6) A page for a class says nothing of the one visitor: the receipt goes.
+(3) By class: the cache must name the class that it keys on; otherwise the page is private.
+(4) The class that the cache names, the readable cookie and the signed choice must agree; otherwise the page is private
+    and not stored at all, and the readable cookie is corrected.
+(5) A choice that no class represents (single services, undeclared ids) is private.
+(6) A page for a class contains nothing about the individual visitor: the receipt is removed.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from consent_mw.http.headers import for_everybody
 from consent_mw.http.headers import for_one_visitor
 from consent_mw.http.request import RequestHead
 
-#: The request header by which a cache says which class it keys on; ``cookie`` stands for the cookie as it arrives.
+#: The request header in which a cache names the class that it keys on; ``cookie`` means the cookie as it arrived.
 CLASS_HEADER = "x-cmw-class"
 BY_COOKIE = "cookie"
-#: The class of who has not decided; the cookie is then absent.
+#: The class of visitors who have not decided; they have no cookie.
 UNDECIDED_CLASS = "none"
-#: The word of a choice that no class stands for.
+#: The word for a choice that no class represents.
 _OWN = "own"
 _OPTED_OUT = "-gpc"
-#: A class as it may stand in the cookie.
+#: A class as the cookie contains it.
 CLASS = re.compile(r"(?:reject|withdraw|own|g[0-9a-f]{10})-[0-9a-f]{8}", re.ASCII)
-#: Purposes of which every combination is a class; of more, only what grants all or nothing is one.
+#: With up to this many purposes every combination is a class; with more, only all or nothing.
 _MOST_PURPOSES = 5
 
 
 class Scope(Enum):
-    """For whom a page may be kept."""
+    """Whom a stored page may be served to."""
 
     ONE = "one"
     ALL = "all"
@@ -63,12 +63,12 @@ class Scope(Enum):
 @dataclass(frozen=True, slots=True)
 class Caching:
     """
-    Who may keep the page, and on what it depends.
+    Who may keep the page, and what it depends on.
 
     Args:
-        depends: Request headers that the page depends on, although caches keep it.
-        name: Of the class.
-        stored: False where not even the visitor's own browser may keep it.
+        depends: Request headers on which a page in a shared cache still depends.
+        name: The name of the class.
+        stored: False if not even the visitor's own browser may keep it.
     """
 
     scope: Scope = Scope.ONE
@@ -77,7 +77,7 @@ class Caching:
     stored: bool = True
 
     def headers(self, given: Sequence[tuple[str, str]]) -> Headers:
-        """Return the headers of a rewritten page, from those that the app gave."""
+        """Return the headers of a rewritten page, given those of the application."""
         if self.scope is Scope.ALL:
             return for_everybody(given, depends=self.depends)
         if self.scope is Scope.CLASS:
@@ -85,18 +85,18 @@ class Caching:
         return for_one_visitor(given, stored=self.stored)
 
 
-#: What holds where the owner said nothing of caches.
+#: The default: the owner has not configured caches.
 FOR_ONE = Caching()
 
 
 @dataclass(frozen=True, slots=True)
 class CachePlan:
     """
-    What follows for one request.
+    How one response is cached.
 
     Args:
-        decision: What the page is made from.
-        right: What the readable cookie has to be put to (empty: taken away), or None where it may stay.
+        decision: The decision that the page is made for.
+        right: The correct value of the readable cookie (empty: delete it), or None if it can stay.
     """
 
     decision: Decision
@@ -106,12 +106,12 @@ class CachePlan:
 
 def plan(site: Site, head: RequestHead, decision: Decision, arrived: str | None, undecided: Decision) -> CachePlan:
     """
-    Return who may keep the response to a request for a whole page whose banner can be answered, and its decision.
+    Return who may keep a whole page on which a choice can be made, and the decision to make it for.
 
     Args:
-        decision: What holds for the visitor.
-        arrived: The readable cookie; empty without one, None where what came is not to be relied on.
-        undecided: What holds for a visitor who has not chosen and sends no signal.
+        decision: The visitor's decision.
+        arrived: The readable cookie; empty without one, None if it cannot be relied on.
+        undecided: The decision of a visitor who has not chosen and sends no signal.
     """
     own = CachePlan(decision)
     if site.caching == "private" or head.method not in ("GET", "HEAD"):  # (1)
@@ -135,10 +135,10 @@ def plan(site: Site, head: RequestHead, decision: Decision, arrived: str | None,
 
 def _depends(site: Site) -> tuple[str, ...]:
     """
-    Return the request headers that a page for caches depends on.
+    Return the request headers that a page in a shared cache depends on.
 
-    What proxies say of scheme, host and prefix decides what is the site's own, and so what is held. A proxy that lets
-    a stranger's header through must not make the stranger's page everybody's: a cache that obeys Vary keeps it apart.
+    The scheme, host and prefix that proxies report decide what is first-party, and so what is held. If a proxy lets a
+    forged header through, the resulting page must not be served to everybody: a cache that obeys Vary keeps it apart.
     """
     languages = ("Accept-Language",) if len(site.languages) > 1 else ()
     return languages + (FORWARDING if site.trusted_proxies else ())
@@ -146,10 +146,10 @@ def _depends(site: Site) -> tuple[str, ...]:
 
 def class_of(site: Site, decision: Decision) -> str:
     """
-    Return the value of the readable cookie for a decision; empty for who has not decided.
+    Return the value of the readable cookie for a decision; empty if the visitor has not decided.
 
-    It says what was granted by a short hash, and of which revision of the site, so that equal choices are equal and
-    nobody is told from anybody who chose the same.
+    It is a short hash of the grants with the site's revision. Visitors who chose the same have the same value, so it
+    does not tell them apart.
     """
     record = decision.record
     if record is None:
@@ -166,7 +166,7 @@ def class_of(site: Site, decision: Decision) -> str:
 
 
 def _stands(site: Site, decision: Decision) -> bool:
-    """Whether a class stands for a decision: services by their purposes alone, of combinations that are few."""
+    """Whether a class represents a decision: services follow from purposes, and there are few combinations of those."""
     used = {purpose for service in site.optional for purpose in service.purposes} - {NECESSARY}
     worded = {one.id for one in site.purposes if not one.required and (one.label or one.description)}
     granted = [service for service in site.optional if service.id in decision.granted]

@@ -1,11 +1,9 @@
 """
-Content codings (RFC 9110, section 8.4.1): a compressed page is opened, rewritten and closed again, as it streams.
+Content codings (RFC 9110, section 8.4.1): a compressed page is decompressed, rewritten and compressed as it streams.
 
-Memory is bounded against pages that unfold without end: a coding gives back
-what it opens in small pieces, each of which is rewritten and closed again
-before the next is opened, and a page that unfolds beyond all reason is
-refused. gzip and deflate are here; others, whose libraries a site may lack,
-come from outside as a :class:`Coding`.
+Decompression bombs cannot exhaust memory: a page is decompressed in small pieces, each of which is rewritten and
+compressed again before the next, and a page with an absurd ratio is refused. gzip and deflate are built in. Others,
+whose libraries may not be installed, are passed in as a :class:`Coding`.
 """
 
 from __future__ import annotations
@@ -21,25 +19,25 @@ from typing import Protocol
 
 from consent_mw.errors import RefusedMarkup
 
-#: Bytes that are opened at once.
+#: Bytes that are decompressed at a time.
 PIECE = 65_536
-#: A page that unfolds to more than this ...
+#: A page that decompresses to more than this ...
 _LARGE = 16_777_216
-#: ... may not be this many times its compressed size: HTML stays far below, and deflate cannot do more than 1032.
+#: ... must not be more than this many times its compressed size. HTML stays far below; deflate's limit is 1032.
 _RATIO = 200
-#: gzip's effort; its default costs twice the time for two per cent.
+#: The compression level; gzip's default takes twice the time to save two per cent.
 _LEVEL = 4
 
 
 class Opener(Protocol):
-    """Opens one stream of a coding."""
+    """Decompresses one stream."""
 
     def open(self, data: bytes) -> Iterator[bytes]:
         """
-        Yield what ``data`` unfolds to, in pieces of about PIECE bytes.
+        Yield the decompressed bytes in pieces of about PIECE bytes.
 
         Raises:
-            ValueError: it is not of this coding.
+            ValueError: the data is not in this coding.
         """
         ...
 
@@ -50,14 +48,14 @@ class Opener(Protocol):
 
 
 class Closer(Protocol):
-    """Closes one stream of a coding."""
+    """Compresses one stream."""
 
     def close(self, data: bytes) -> bytes:
         """Take the next bytes and return what can go out."""
         ...
 
     def flush(self) -> bytes:
-        """Return what is needed to read all that was taken so far."""
+        """Return the bytes that a reader needs to decode everything taken so far."""
         ...
 
     def finish(self) -> bytes:
@@ -66,7 +64,7 @@ class Closer(Protocol):
 
 
 class Stream(Protocol):
-    """What rewrites an open page (:class:`consent_mw.html.charset.PageStream`)."""
+    """Rewrites a decompressed page (:class:`consent_mw.html.charset.PageStream`)."""
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes and return what can go out."""
@@ -79,14 +77,14 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How one content coding is opened and closed."""
+    """How to decompress and compress one content coding."""
 
     opener: Callable[[], Opener]
     closer: Callable[[], Closer]
 
 
 class _Inflate:
-    """Opens gzip (RFC 1952), member after member, and deflate, with or without the zlib header (RFC 1950)."""
+    """Decompresses gzip (RFC 1952) with all its members, and deflate with or without the zlib header (RFC 1950)."""
 
     def __init__(self, wbits: int) -> None:
         self._wbits = wbits
@@ -98,7 +96,7 @@ class _Inflate:
     def open(self, data: bytes) -> Iterator[bytes]:
         while data:
             if not self._begun:
-                # Two bytes tell a zlib header from none, and another member of gzip from padding.
+                # Two bytes show whether there is a zlib header, and whether another gzip member or padding follows.
                 data = self._start + data
                 self._start = data
                 if len(data) < 2 or (self._members and not self._goes_on(data)):
@@ -109,7 +107,7 @@ class _Inflate:
             except zlib.error:
                 if self._begun or self._wbits != zlib.MAX_WBITS:
                     raise ValueError("it is damaged") from None
-                # Some servers have always sent deflate without its header, and browsers read both.
+                # Some servers send deflate without the zlib header; browsers accept both.
                 self._wbits = -zlib.MAX_WBITS
                 self._stream = zlib.decompressobj(self._wbits)
                 continue
@@ -132,7 +130,7 @@ class _Inflate:
 
 
 class _Deflate:
-    """Closes gzip and deflate."""
+    """Compresses gzip and deflate."""
 
     def __init__(self, wbits: int) -> None:
         self._stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, wbits)
@@ -151,7 +149,7 @@ def _zlib(wbits: int) -> Coding:
     return Coding(lambda: _Inflate(wbits), lambda: _Deflate(wbits))
 
 
-#: The codings that are always there, by their names in lower case.
+#: The codings that are always available, by lower-case name.
 BUILT_IN: Mapping[str, Coding] = MappingProxyType(
     {
         "gzip": _zlib(zlib.MAX_WBITS + 16),
@@ -163,14 +161,14 @@ BUILT_IN: Mapping[str, Coding] = MappingProxyType(
 
 class CodedStream:
     """
-    Rewrites a page that stands in a content coding.
+    Rewrites a page that has a content coding.
 
     Args:
-        inner: Rewrites the open page.
-        coding: Of the whole.
+        inner: Rewrites the decompressed page.
+        coding: The coding of the body.
 
     Raises:
-        RefusedMarkup: from feed and finish, where the page cannot be opened.
+        RefusedMarkup: from feed and finish, if the page cannot be decompressed.
     """
 
     def __init__(self, inner: Stream, coding: Coding) -> None:
@@ -181,7 +179,7 @@ class CodedStream:
         self._opened = 0
 
     def feed(self, chunk: bytes, *, flush: bool = True) -> bytes:
-        """Take the next bytes and return what can go out; without ``flush`` the end is not far, and more is kept."""
+        """Take the next bytes and return what can be sent; without ``flush`` (the end is near) more is kept back."""
         self._taken += len(chunk)
         out = bytearray()
         fresh = False
@@ -208,6 +206,6 @@ class CodedStream:
 
 @lru_cache(maxsize=256)
 def narrowed(accept_encoding: str, known: frozenset[str]) -> str:
-    """Return the header's value less the codings that are not known; identity needs no mention (section 12.5.3)."""
+    """Return Accept-Encoding without unknown codings; identity is always acceptable (RFC 9110, section 12.5.3)."""
     parts = [part.strip() for part in accept_encoding.split(",")]
     return ", ".join(part for part in parts if part.partition(";")[0].strip().lower() in known)

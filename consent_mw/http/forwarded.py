@@ -1,9 +1,9 @@
 """
-What the visitor sees of the site when the owner's proxies stand in front of it, and whose address it is.
+The site's address as visitors see it, and the visitor's own address, if the owner's proxies are in front of the site.
 
-Proxies report it in ``X-Forwarded-Proto``, ``-Host``, ``-Prefix`` and ``-For``. Each proxy appends to a list, and
-visitors can write anything at its start. The entry of the outermost of the stated proxies counts; if there are fewer
-entries than proxies, none does.
+Proxies report them in ``X-Forwarded-Proto``, ``-Host``, ``-Prefix`` and ``-For``. Each proxy appends to a list, and
+visitors can put anything at its start. The entry of the outermost configured proxy counts; if there are fewer entries
+than proxies, none does.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from consent_mw.http.request import RequestHead
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+=:@%-]+)*/?", re.ASCII)
-#: Characters of a list that are looked at, from its end.
+#: Only this many characters at the end of a list are read.
 _READ = 1_000
-#: Characters of one ``X-Forwarded-For`` that are looked at, from its end.
+#: Only this many characters at the end of ``X-Forwarded-For`` are read.
 _READ_HOPS = 2048
-#: What a page depends on where proxies are trusted: these decide what is the site's own.
+#: The headers that a page depends on if proxies are trusted: they decide what is first-party.
 FORWARDING = ("X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix")
 
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """What the stated proxies say; empty where they say nothing that can be believed."""
+    """What the configured proxies report; fields are empty if nothing credible was reported."""
 
     scheme: str = ""
     host: str = ""
@@ -36,11 +36,11 @@ class Forwarded:
 
 def forwarded(header: Callable[[str], str], proxies: int) -> Forwarded:
     """
-    Return what the proxies say of a request.
+    Return what the proxies report about a request.
 
     Args:
-        header: Gives the request's header of that name (lower case), repeats joined by commas; empty without one.
-        proxies: How many the owner has.
+        header: Returns the request header of that name (lower case), repeats joined by commas; empty if absent.
+        proxies: The number of proxies.
     """
     if not proxies:
         return Forwarded()
@@ -61,11 +61,11 @@ def forwarded(header: Callable[[str], str], proxies: int) -> Forwarded:
 
 def address_of(remote: str, head: RequestHead, proxies: int) -> str:
     """
-    Return the address that a request came from, as it was written; empty if the proxies do not say.
+    Return the address that a request came from, as reported; empty if the proxies do not report one.
 
     Args:
         remote: The address that the server sees.
-        proxies: How many the owner has; without any, ``remote`` is the answer.
+        proxies: The number of proxies; if it is 0, ``remote`` is returned.
     """
     if not proxies:
         return remote
@@ -74,19 +74,19 @@ def address_of(remote: str, head: RequestHead, proxies: int) -> str:
 
 
 def hops_of(head: RequestHead) -> list[str]:
-    """Return the entries of ``X-Forwarded-For``, the nearest proxy's last."""
+    """Return the entries of ``X-Forwarded-For``; the nearest proxy's entry is the last."""
     return [hop for value in head.all("x-forwarded-for") for hop in value[-_READ_HOPS:].split(",")]
 
 
 def under(prefix: str, script_name: str) -> str:
-    """Return what the paths of the site begin with; a server or a wrapper may have put the prefix there already."""
+    """Return the prefix of the site's paths; a server or another middleware may have added it already."""
     if script_name == prefix or script_name.startswith(prefix + "/"):
         return script_name
     return prefix + script_name
 
 
 def as_visited(head: RequestHead, script_name: str, proxies: int) -> tuple[RequestHead, str]:
-    """Return the request as the visitor sent it, and what the paths of the site begin with."""
+    """Return the request as the visitor sent it, and the prefix of the site's paths."""
     if not proxies:
         return head, script_name
     said = forwarded(lambda name: ",".join(head.all(name)), proxies)

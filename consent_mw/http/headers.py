@@ -1,8 +1,8 @@
 """
-Response heads: what becomes of a response, and its headers once the page in it may differ between visitors.
+Response heads: how to handle a response, and the headers of a page that may differ between visitors.
 
-PASS sends the app's own body, REWRITE holds what must be held in it, REFUSE
-sends an error page instead, because the body is HTML that cannot be read.
+PASS sends the application's body unchanged, REWRITE holds what must be held in it, and REFUSE sends an error page
+instead, because the body is HTML that cannot be read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Headers = list[tuple[str, str]]
 
 
 class Handling(Enum):
-    """What becomes of a response's body."""
+    """How to handle a response's body."""
 
     PASS = "pass"  # noqa: S105 -- no password
     REWRITE = "rewrite"
@@ -38,43 +38,43 @@ class Handling(Enum):
 
 
 class Verdict(NamedTuple):
-    """What becomes of one response, and what is needed for it."""
+    """How to handle one response, and what the rewriter needs to know."""
 
     handling: Handling
     charset: str = ""
     xml: bool = False
     sniff: bool = False
-    #: The content codings to open, in the order in which they were applied.
+    #: The content codings to decode, in the order in which they were applied.
     codings: tuple[str, ...] = ()
-    #: For REFUSE: what is wrong, and what the owner can change.
+    #: Only for REFUSE: what is wrong, and what the owner can change.
     problem: str = ""
     remedy: str = ""
-    #: It is for a place in a page, whatever the request says.
+    #: Whether it is a part of a page, whatever the request says.
     piece: bool = False
-    #: A browser will show it as a document of its own.
+    #: Whether a browser will show it as a document of its own.
     document: bool = False
 
 
-#: HTML that a script of the page puts into it (https://turbo.hotwired.dev/handbook/streams).
+#: HTML that a script inserts into a page (https://turbo.hotwired.dev/handbook/streams).
 _PIECES = frozenset({"text/vnd.turbo-stream.html"})
 _HTML = frozenset({"text/html"}) | _PIECES
 _XHTML = frozenset({"application/xhtml+xml"})
-#: Other types that a browser shows as a document, with all that XHTML and SVG elements in it fetch and run:
-#: https://mimesniff.spec.whatwg.org/#xml-mime-type. As pictures, feeds and data they go out as they are.
+#: Other types that a browser shows as a document, in which XHTML and SVG elements fetch and run:
+#: https://mimesniff.spec.whatwg.org/#xml-mime-type. If they are requested as pictures, feeds or data, they pass.
 _XML = XML_TYPES
-#: Types for which a browser looks at the bytes, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
+#: Types for which a browser sniffs the content, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
 _ESSENCE = re.compile(r"\s*([^\s;(]*)")
-#: A response of several, each of which takes the place of the one before: Firefox shows HTML among them.
+#: A series of documents, each of which replaces the previous one. Firefox shows HTML in it.
 _SEVERAL = "multipart/x-mixed-replace"
 
-#: Longer values of Content-Type are no plain ones.
+#: Longer values of Content-Type are not cached.
 _LONGEST_TYPE = 128
 
-#: Nobody needs more than one; each costs memory.
+#: Nobody needs more than one, and each costs memory.
 _MOST_CODINGS = 2
 
-#: Headers that describe the exact bytes of the app's own body.
+#: Headers that describe the exact bytes of the application's body.
 _OF_THE_BYTES = frozenset(
     [
         "content-length",
@@ -87,26 +87,26 @@ _OF_THE_BYTES = frozenset(
         "repr-digest",
     ]
 )
-#: Headers by which a shared cache may keep what only one visitor may see: vendors' own, beside those whose name ends
-#: in Cache-Control (RFC 9213, section 2).
+#: Vendors' headers that let a shared cache keep a response, besides those whose names end in Cache-Control (RFC 9213,
+#: section 2).
 _FOR_SHARED_CACHES = frozenset(["expires", "surrogate-control", "edge-control", "x-accel-expires"])
-#: Headers by which the server in front sends a file in the place of the body.
+#: Headers that make the server in front send a file instead of the body.
 _HANDS_OVER = frozenset(["x-accel-redirect", "x-sendfile", "x-lighttpd-send-file", "x-reproxy-url"])
 _KEPT_DIRECTIVES = frozenset({"no-store", "no-transform", "private", "no-cache", "must-revalidate"})
-#: Directives by which a browser would show a page again without asking (RFC 5861, RFC 8246).
+#: Directives that let a browser show a page again without revalidation (RFC 5861, RFC 8246).
 _OF_BROWSERS = frozenset({"immutable", "stale-while-revalidate"})
-#: What a page that is made for one visitor depends on.
+#: The request headers on which a page for one visitor depends.
 _ON_THE_VISITOR = ("Cookie", "Sec-GPC", "Accept-Language")
-#: A link of the header, https://httpwg.org/specs/rfc8288.html#header, with what no browser reads before it.
+#: One link (https://httpwg.org/specs/rfc8288.html#header), with any text before it that browsers ignore.
 _LINK = re.compile(r"[^<]*+<([^>]*+)>((?:[^,\"]|\"(?:[^\"\\]|\\.|(?!))*+\"|(?!))*+)(?:,|\Z)")
 _LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
-#: Headers that name addresses to which a browser sends reports, or from where it takes what to fetch ahead.
+#: Headers that name reporting endpoints.
 _ENDPOINTS = frozenset(["reporting-endpoints", "report-to", "nel", "expect-ct", "x-xss-protection"])
 _POLICIES = frozenset(["content-security-policy", "content-security-policy-report-only"])
 _NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules", "alt-svc"}
-#: Headers of which something may be held.
+#: Headers in which something may be held.
 DEPENDENT = _NAMES_ADDRESSES | _POLICIES | {"set-cookie", "refresh", "link"}
-#: Addresses as headers write them: in quotes, or behind "=".
+#: Addresses in headers: quoted, or after "=".
 _ADDRESS = re.compile(r"\"((?:[^\"\\]|\\.|(?!))*+)(?:\"|\\?\Z)|=[ \t]*([^\s\";,=][^\s\";,]*)")
 #: A member of Reporting-Endpoints (RFC 8941, section 3.2): a key, an address, parameters.
 _ENDPOINT = re.compile(r"[ \t]*([a-z*][a-z0-9_.*-]*)=\"((?:[^\"\\]|\\.|(?!))*+)\"([^,\"]*+)(?:,|\Z)")
@@ -116,8 +116,8 @@ def media_type(headers: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """
     Return the media type, lower case and without parameters, and its charset parameter.
 
-    Of several the last counts, but HTML before all: browsers differ, and a
-    page must not slip through. What is no type is as good as none.
+    The last of several types counts, but HTML takes precedence: browsers differ, and a page must not slip through.
+    An invalid type counts as none.
     """
     values = _content_types(headers)
     if len(values) == 1 and len(values[0]) <= _LONGEST_TYPE:
@@ -141,9 +141,9 @@ def _kind_of(values: tuple[str, ...]) -> tuple[str, str]:
 
 def _types(values: Sequence[str]) -> list[tuple[str, str]]:
     """
-    Return the essence of each media type that a browser may go by, and the type as it is written.
+    Return the essence of each media type that a browser may use, and the type as it is written.
 
-    ``*/*`` says nothing beside another: https://fetch.spec.whatwg.org/#concept-header-extract-mime-type
+    ``*/*`` is ignored if there is another type: https://fetch.spec.whatwg.org/#concept-header-extract-mime-type
     """
     parts = [part for value in values for part in value.split(",")]
     types = [(_ESSENCE.match(part).group(1).lower(), part) for part in parts]  # type: ignore[union-attr]
@@ -157,9 +157,9 @@ def _is_xml(kind: str) -> bool:
 
 def _types_differ(headers: Sequence[tuple[str, str]], *, document: bool) -> bool:
     """
-    Whether a page would be read by other rules, or in another charset, by who takes another of its types.
+    Whether browsers would parse or decode the page differently, depending on which of its types they use.
 
-    Fetch takes the last (https://fetch.spec.whatwg.org/#concept-header-extract-mime-type), some browsers the first.
+    Fetch uses the last one (https://fetch.spec.whatwg.org/#concept-header-extract-mime-type), some browsers the first.
     """
     values = _content_types(headers)
     if len(values) == 1 and "," not in values[0]:
@@ -170,7 +170,7 @@ def _types_differ(headers: Sequence[tuple[str, str]], *, document: bool) -> bool
     pages = [one for one in types if one[0] in _HTML or (_is_xml(one[0]) and (document or one[0] in _XHTML))]
     charsets = {text_codec_of(charset) for charset in (charset_parameter(part) for _, part in pages) if charset}
     rules = {_is_xml(kind) for kind, _ in pages}
-    # HTML among others is HTML to be safe, but XML cannot be two things.
+    # HTML among other types can safely be read as HTML, but there is no safe reading of XML.
     return len(charsets) > 1 or len(rules) > 1 or (True in rules and len(pages) < len(types))
 
 
@@ -178,11 +178,11 @@ def judge(
     status: int, headers: Sequence[tuple[str, str]], readable: Container[str] = (), *, document: bool = False
 ) -> Verdict:
     """
-    Return what becomes of a response.
+    Return how to handle a response.
 
     Args:
-        readable: The content codings that can be opened and closed again, in lower case.
-        document: A browser will show the response as a document of its own.
+        readable: The content codings that can be decoded and encoded, in lower case.
+        document: Whether a browser will show the response as a document of its own.
     """
     if status < 200 or status in (204, 205, 304):
         return Verdict(Handling.PASS)
@@ -238,7 +238,7 @@ def judge(
         drawn or kind in _XHTML,
         kind in _UNKNOWN,
         tuple(codings),
-        # Nothing of ours has a place in a drawing or a feed.
+        # No notice goes into drawings and feeds.
         piece=drawn or kind in _PIECES or is_piece(status, headers),
         document=document,
     )
@@ -267,8 +267,8 @@ def for_one_visitor(headers: Sequence[tuple[str, str]], *, stored: bool = True) 
     """
     Return the headers of a page that is rewritten for one visitor.
 
-    Lengths, validators and digests of the app's own bytes go; no shared cache
-    may keep the page (RFC 9111 section 5.2.2.7), and the browser asks again.
+    Lengths, validators and digests of the application's bytes are removed. Shared caches must not keep the page (RFC
+    9111 section 5.2.2.7), and the browser has to revalidate it.
 
     Args:
         stored: Whether the visitor's own browser may keep it.
@@ -281,13 +281,13 @@ def for_one_visitor(headers: Sequence[tuple[str, str]], *, stored: bool = True) 
 
 def for_everybody(headers: Sequence[tuple[str, str]], *, depends: Sequence[str] = ()) -> Headers:
     """
-    Return the headers of a page that is the same for everybody: what the app said of caches stands.
+    Return the headers of a page that is the same for everybody; the application's caching headers stay.
 
     Args:
-        depends: Request headers that the page depends on all the same.
+        depends: Request headers on which the page still depends.
     """
     kept, cache, vary = _parted(headers, body=True)
-    # It goes with an entity tag that changes with the insertions, and a reader who has both goes by the tag.
+    # The date can stay: the entity tag changes with the insertions, and takes precedence over the date.
     kept += [(name, value) for name, value in headers if name.lower() == "last-modified"]
     kept += [("Cache-Control", value) for value in cache]
     names = _vary(tuple(vary), depends)
@@ -298,13 +298,13 @@ def for_class(headers: Sequence[tuple[str, str]], name: str, *, depends: Sequenc
     """
     Return the headers of a page that is the same for all visitors of a class.
 
-    How long the app lets it be kept is said to shared caches alone (s-maxage, RFC 9111 section 5.2.2.10): a browser
-    asks again, since its visitor may come to be of another class. Vary names the cookie, so that a cache which was
-    not told of classes hands it to nobody else. What the app keeps private is private.
+    The application's lifetime applies to shared caches only (s-maxage, RFC 9111 section 5.2.2.10): a browser
+    revalidates, since its visitor may move to another class. Vary names the cookie, so that a cache which does not know
+    classes serves the page to nobody else. Pages that the application marks as private stay private.
 
     Args:
-        name: Of the class, for caches that pass the page on.
-        depends: Request headers that the page depends on beside the choice.
+        name: The name of the class, which tells caches whom the page is for.
+        depends: Request headers on which the page depends besides the choice.
     """
     if is_private(headers):
         return for_one_visitor(headers)
@@ -316,13 +316,13 @@ def for_class(headers: Sequence[tuple[str, str]], name: str, *, depends: Sequenc
 
 
 def for_some(headers: Sequence[tuple[str, str]]) -> Headers:
-    """Return the headers of a response whose head, and nothing else of it, depends on the visitor."""
+    """Return the headers of a response of which only the head depends on the visitor."""
     kept, cache, vary = _parted(headers, shared=True)
     return [*kept, ("Cache-Control", _cache_control(tuple(cache))), ("Vary", _vary(tuple(vary), _ON_THE_VISITOR))]
 
 
 def is_private(headers: Sequence[tuple[str, str]]) -> bool:
-    """Whether the app keeps the response from shared caches (RFC 9111 sections 5.2.2.5 and 5.2.2.7)."""
+    """Whether the application forbids shared caches to keep the response (RFC 9111 sections 5.2.2.5 and 5.2.2.7)."""
     return any(
         part.partition("=")[0].strip().lower() in ("private", "no-store")
         for name, value in headers
@@ -332,7 +332,7 @@ def is_private(headers: Sequence[tuple[str, str]]) -> bool:
 
 
 def of_other_bytes(headers: Sequence[tuple[str, str]]) -> Headers:
-    """Return trailer fields less those that describe the app's own bytes (RFC 9110, section 6.5)."""
+    """Return trailer fields without those that describe the application's bytes (RFC 9110, section 6.5)."""
     return [(name, value) for name, value in headers if name.lower() not in _OF_THE_BYTES]
 
 
@@ -343,8 +343,8 @@ def _parted(
     Return the headers, the values of Cache-Control, and those of Vary.
 
     Args:
-        body: Whether to leave out what describes the app's own bytes.
-        shared: Whether to leave out what lets shared caches keep the response.
+        body: Whether to leave out headers that describe the application's bytes.
+        shared: Whether to leave out headers that let shared caches keep the response.
     """
     kept: Headers = []
     cache: list[str] = []
@@ -354,7 +354,7 @@ def _parted(
         if lower == "cache-control":
             cache.append(value)
         elif lower == PIECE_HEADER and body:
-            continue  # it was meant for us
+            continue  # addressed to us
         elif lower == "vary":
             vary.append(value)
         elif lower == "trailer" and body:
@@ -370,7 +370,7 @@ def _speaks_to_caches(name: str) -> bool:
 
 
 def _for_shared_alone(parts: Sequence[str]) -> str:
-    """Return Cache-Control directives by which shared caches keep a page as the app said, and browsers ask again."""
+    """Return Cache-Control that keeps the application's lifetime for shared caches and makes browsers revalidate."""
     kept: list[str] = []
     lifetime = shared = ""
     for part in parts:
@@ -395,7 +395,7 @@ def without_held(
     holds_refresh: Callable[[str], bool],
     holds_cookie: Callable[[str], bool],
 ) -> Headers:
-    """Return the headers less the links that fetch, the refreshes, the cookies and the reports of what is held."""
+    """Return the headers without links, refreshes, cookies and reporting endpoints that are held."""
     kept: Headers = []
     for name, value in headers:
         lower = name.lower()
@@ -429,7 +429,7 @@ def without_held(
 
 
 def _in_turn(pattern: re.Pattern[str], value: str) -> Iterator[re.Match[str]]:
-    """Find what fits ``pattern``, each behind the last; what comes behind something else is not looked at."""
+    """Yield consecutive matches of ``pattern``; stop at the first gap."""
     position = 0
     while position < len(value) and (found := pattern.match(value, position)):
         yield found
@@ -437,33 +437,33 @@ def _in_turn(pattern: re.Pattern[str], value: str) -> Iterator[re.Match[str]]:
 
 
 def _names_held(value: str, holds_url: Callable[[str], bool]) -> bool:
-    """Whether a header's value names an address that is held; Alt-Svc names hosts (RFC 7838, section 3)."""
+    """Whether a header's value names a held address; Alt-Svc names hosts (RFC 7838, section 3)."""
     addresses = [quoted.replace("\\", "") or plain for quoted, plain in _ADDRESS.findall(value)]
     return any(holds_url(address) or holds_url(f"//{address}") for address in addresses)
 
 
 def _less_endpoints(value: str, holds_url: Callable[[str], bool]) -> str:
-    """Return Reporting-Endpoints (https://www.w3.org/TR/reporting-1/#header) less what is held, or nothing."""
+    """Return Reporting-Endpoints (https://www.w3.org/TR/reporting-1/#header) without held endpoints."""
     members = list(_in_turn(_ENDPOINT, value))
     if "".join(member.group() for member in members).strip() != value.strip():
-        # No browser reads it either, unless it is laxer than the standard.
+        # A browser that follows the standard ignores such a value, but a lenient one may not.
         return "" if _names_held(value, holds_url) else value
     kept = [m.group().strip().rstrip(",") for m in members if not holds_url(m.group(2).replace("\\", ""))]
     return value if len(kept) == len(members) else ", ".join(kept)
 
 
 def _less_groups(value: str, holds_url: Callable[[str], bool]) -> str:
-    """Return Report-To (https://www.w3.org/TR/2018/WD-reporting-1-20180925/) less the groups that are held."""
+    """Return Report-To (https://www.w3.org/TR/2018/WD-reporting-1-20180925/) without held groups."""
     try:
         groups = json.loads(f"[{value}]")
     except (ValueError, RecursionError):
-        return ""  # no browser can read it
+        return ""  # browsers ignore it
     kept = [group for group in groups if not any(map(holds_url, _texts(group, "url")))]
     return value if len(kept) == len(groups) else ", ".join(map(json.dumps, kept))
 
 
 def _texts(value: object, key: str) -> list[str]:
-    """Return the texts under ``key`` in the lists and objects of a JSON value."""
+    """Return all strings under ``key`` in a JSON value, at any depth."""
     found: list[str] = []
     todo = [value]
     while todo:
@@ -477,7 +477,7 @@ def _texts(value: object, key: str) -> list[str]:
 
 
 def _link_is_held(url: str, parameters: str, holds_url: Callable[[str], bool]) -> bool:
-    """Whether a link fetches or connects (RFC 8288, section 3), and something that is held."""
+    """Whether a link fetches or connects to something held (RFC 8288, section 3)."""
     values: dict[str, str] = {}
     for name, quoted, plain in _LINK_PARAMETER.findall(parameters):
         values.setdefault(name.lower(), quoted or plain)

@@ -1,5 +1,5 @@
 """
-What is held of the addresses and cookies that the headers of a response name: links, refreshes, reports, Set-Cookie.
+Holding what response headers name: addresses in links, refreshes and reporting endpoints, and cookies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from consent_mw.http.headers import without_held
 
 
 class NamedThings(Protocol):
-    """The part of :class:`consent_mw.http.view.View` that is asked."""
+    """The part of :class:`consent_mw.http.view.View` that is needed here."""
 
     @property
     def hold_policy(self) -> HoldPolicy:
@@ -30,7 +30,7 @@ class NamedThings(Protocol):
 
     @property
     def undecided_policy(self) -> HoldPolicy:
-        """What may run for a visitor who granted nothing."""
+        """What may run for a visitor who has granted nothing."""
         ...
 
     @property
@@ -49,11 +49,11 @@ class NamedThings(Protocol):
 
 class HeldHeaders:
     """
-    Answers for the headers of one response; the view is asked only about what they name.
+    Decides about the headers of one response; the view is asked only if they name something.
 
     Args:
-        view: What the site makes of the visitor.
-        page: Where the response is, as its relative addresses see it.
+        view: The visitor's view of the page.
+        page: The URL against which relative addresses are resolved.
     """
 
     def __init__(self, view: NamedThings, page: Url) -> None:
@@ -69,15 +69,15 @@ class HeldHeaders:
         return Holder(self._view.undecided_policy, self._page, document=held_in)
 
     def holds_url(self, url: str) -> bool:
-        """Return whether what is at ``url`` may not be fetched now."""
+        """Return whether ``url`` must not be fetched now."""
         return self._holds(self._holder, url)
 
     def less_held(self, headers: Sequence[tuple[str, str]]) -> Headers:
-        """Return the headers less what is held for this visitor."""
+        """Return the headers without what is held for this visitor."""
         return self._less(headers, lambda: self._holder, self._view.holds_cookie)
 
     def depend(self, headers: Sequence[tuple[str, str]]) -> bool:
-        """Return whether the headers would be others for a visitor who granted nothing, and a cache might mix them."""
+        """Return whether a cache could serve these headers to a visitor who granted nothing and needs others."""
         if is_private(headers):
             return False
         undecided = self._less(headers, lambda: self._undecided, self._view.could_hold_cookie)

@@ -1,8 +1,8 @@
 """
-What a request is for, as its headers tell: a whole page, a frame in one, a fragment, or nothing that anybody reads.
+What a request is for, judged by its headers: a whole page, a frame, a fragment, or nothing that a person reads.
 
-Fetch Metadata (https://w3c.github.io/webappsec-fetch-metadata/) tells it exactly; older browsers and libraries leave
-other signs.
+Fetch Metadata (https://w3c.github.io/webappsec-fetch-metadata/) says so exactly. For older browsers and for libraries
+other headers are a hint.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from consent_mw.html.urls import ascii_host
 from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
-#: What a browser says it will do with the response when it is to be a page, or to make one (Fetch Metadata).
+#: Values of Sec-Fetch-Dest for responses that become a document.
 _DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object", "xslt"})
-#: Libraries that put fragments into a page say so.
+#: Headers by which libraries ask for a fragment to insert into a page.
 _FRAGMENT_MARKS = FieldNames(
     ["x-requested-with", "hx-request", "turbo-frame", "x-pjax", "x-up-version", "x-inertia"],
 )
-#: With these an app would answer from the visitor's cache, or with a part, or in a form that cannot be read.
+#: These would let the application answer with a part of a page, or with 304 for a page that was not rewritten.
 CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since")
 
 
@@ -31,22 +31,22 @@ def wants_page(head: RequestHead) -> bool:
 
 
 def wants_banner(head: RequestHead) -> bool:
-    """Whether the response is to be the visitor's whole page: not a frame in it, and not a fragment for it."""
+    """Whether the response will be the visitor's whole page: neither a frame nor a fragment."""
     destination = head.header("sec-fetch-dest")
     if destination is not None:
         return destination == "document"
-    # Whoever says nothing of a page (a script's fetch in an old browser, a probe, a program) is shown none.
+    # A client that does not ask for a page (a script in an old browser, a probe, a program) gets no banner.
     return accepts_html(head) and not (head.carries(_FRAGMENT_MARKS) and any(map(head.header, _FRAGMENT_MARKS.fields)))
 
 
 def accepts_html(head: RequestHead) -> bool:
-    """Whether the request says that HTML is wanted, and not just anything."""
+    """Whether the request asks for HTML explicitly, not only by a wildcard."""
     accepted = (head.header("accept") or "").lower()
     return "text/html" in accepted or "application/xhtml+xml" in accepted
 
 
 def is_document(head: RequestHead) -> bool:
-    """Whether scripts of the response run in a document of its own: a page, or a frame in one, and no fragment."""
+    """Whether the response becomes a document of its own, whose scripts run: a page or a frame, not a fragment."""
     destination = head.header("sec-fetch-dest")
     if destination is not None:
         return destination in _DOCUMENTS
@@ -54,14 +54,14 @@ def is_document(head: RequestHead) -> bool:
 
 
 def closed_headers(head: RequestHead) -> tuple[str, ...]:
-    """Return the request headers (lower case) that the app must not see: ways around the rewriter."""
+    """Return the request headers (lower case) that the application must not see: they would bypass the rewriter."""
     if not wants_page(head):
         return ()
     return tuple(name for name in CLOSED if head.header(name) is not None)
 
 
 def page_url(head: RequestHead) -> Url:
-    """Return where the page is, as its relative URLs see it."""
+    """Return the page's URL, against which its relative URLs are resolved."""
     host = head.host.rpartition("@")[2]
     name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
     return Url(head.scheme, ascii_host(name), head.path or "/")

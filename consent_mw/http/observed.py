@@ -1,15 +1,14 @@
 """
-What would be held of a response, found without changing a byte of it.
+Finds what would be held in a response without changing a byte of it.
 
 Theory of operation
 -------------------
 
-An :class:`Observer` reads a response beside its way out. Inside is an ordinary :class:`Exchange` with a view that
-inserts nothing, so that what it finds is what an exchange would do, by the same code: no second opinion that could
-drift from the first. What the exchange gives back is thrown away; what it held was heard by a
-:class:`~consent_mw.html.watched.HoldWatch`, and headers are compared before and after.
+An :class:`Observer` reads a copy of a response. It runs an ordinary :class:`Exchange` with a view that inserts nothing,
+so its findings come from the code that really holds and cannot drift from it. The output of the exchange is thrown
+away. A :class:`~consent_mw.html.watched.HoldWatch` records the holds, and headers are compared before and after.
 
-An observer never raises on what an application sends, and reads a page only once, as it streams.
+An observer never raises, whatever the application sends, and reads a page once, as it streams.
 """
 
 from __future__ import annotations
@@ -38,26 +37,26 @@ from consent_mw.http.view import View
 __all__ = ["Observation", "Observer", "ObservingView"]
 
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^\s\"'<>;,]+|/[^\s\"'<>;,]+", re.IGNORECASE)
-#: Characters of a header that are shown.
+#: How many characters of a header are shown.
 _SHOWN = 160
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What would become of one response."""
+    """What an exchange would do to one response."""
 
-    #: Whether its body was read as a page.
+    #: Whether the body was read as a page.
     is_page: bool = False
-    #: What would be held, in the order of the response: its head, then its body.
+    #: What would be held, in order: first in the head, then in the body.
     holds: tuple[SeenHold, ...] = ()
-    #: How many more there were than are kept.
+    #: How many further holds were not kept.
     more: int = 0
-    #: Why it would not be sent; empty where it would be.
+    #: Why the response would be refused; empty if it would be sent.
     refused: str = ""
 
 
 class _NothingClosed:
-    """Closes no coding: nobody reads what an observer's exchange gives back."""
+    """Encodes nothing: the output of an observer's exchange is not used."""
 
     def close(self, data: bytes) -> bytes:
         return b""
@@ -71,12 +70,12 @@ class _NothingClosed:
 
 class ObservingView(View):
     """
-    A visitor's view of a page to which nothing is done.
+    A visitor's view of a page, without insertions.
 
     Args:
         decision: What the visitor allows.
         policy: What may run for the visitor.
-        codings: The content codings that can be opened.
+        codings: The content codings that can be decoded.
         cookie_services: Returns the ids of the held services that a cookie belongs to.
     """
 
@@ -87,7 +86,7 @@ class ObservingView(View):
         codings: Mapping[str, Coding],
         cookie_services: Callable[[str], Sequence[str]],
     ) -> None:
-        # An element that is left out carries no mark.
+        # A policy that removes elements leaves no mark that the watch could record.
         self._policy = replace(policy, remove=False, memories={}) if policy.remove else policy
         self._decision = decision
         self._codings = {name: Coding(coding.opener, _NothingClosed) for name, coding in codings.items()}
@@ -116,7 +115,7 @@ class ObservingView(View):
         return bool(self._cookie_services(name))
 
     def services_in(self, name: str, value: str, head: RequestHead) -> tuple[str, ...]:
-        """Return the ids of the held services that a field of the response's head names."""
+        """Return the ids of the held services that a response header names."""
         if name == "set-cookie":
             return tuple(self._cookie_services(name_of_pair(value)))
         page, matcher, allowed = page_url(head), self._policy.matcher, self._policy.allowed
@@ -124,18 +123,18 @@ class ObservingView(View):
         return tuple(dict.fromkeys(ids))
 
     def failed(self, what: str, error: BaseException | None) -> None:
-        """Keep why the page would not be sent."""
+        """Record why the page would be refused."""
         self.refused = what.strip()
 
 
 @dataclass
 class Observer:
     """
-    Watches one response.
+    Observes one response.
 
     Args:
         head: The request.
-        view: Made for this response alone.
+        view: A view made for this response only.
     """
 
     head: RequestHead
@@ -147,7 +146,7 @@ class Observer:
         self._exchange = Exchange(self.head, self.view)
 
     def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
-        """Take the head of the response, and return what would become of its body."""
+        """Take the head of the response, and return how its body would be handled."""
         handling = self._exchange.start(status, reason, headers)
         self._is_page = handling is not Handling.PASS
         self._headers = []
@@ -162,12 +161,12 @@ class Observer:
         self._exchange.feed(chunk)
 
     def finish(self) -> Observation:
-        """Return what would have become of the response."""
+        """End the response and return the observation."""
         self._exchange.finish()
         return self.so_far()
 
     def so_far(self) -> Observation:
-        """Return the same for a response that broke off."""
+        """Return the observation of a response that broke off."""
         watch = self.view.heard
         holds = (*self._headers, *watch.holds)
         return Observation(self._is_page, holds, watch.more, self.view.refused)

@@ -1,8 +1,9 @@
 """
-Where a site shows no notice, and where it is not touched at all, by path and host.
+Where a site shows no notice, and which addresses are not touched at all.
 
-A pattern is a path, with a host before it where it is of one host only: ``/admin/``, ``intranet.example/``,
-``*.example.org/tools/*.html``. What ends with a slash stands for all below it, and ``*`` for any run of characters.
+A pattern is a path, preceded by a host if it applies to that host only: ``/admin/``, ``intranet.example/``,
+``*.example.org/tools/*.html``. A pattern that ends with a slash matches everything below it; ``*`` matches any run of
+characters.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from consent_mw.core.cache import BoundedCache
 from consent_mw.core.globs import fits
 from consent_mw.http.hosts import host_of
 
-#: Addresses whose answer is kept; visitors may make up any number of them.
+#: Addresses whose result is cached; visitors can request any number of different ones.
 _KEPT = 1024
 _KEPT_SIZE = 262_144
 
 
 class Paths:
     """
-    Patterns of one kind; shared by threads.
+    A set of patterns; shared by threads.
 
     Args:
-        patterns: As the owner wrote them.
+        patterns: The patterns as the owner wrote them.
     """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
@@ -32,22 +33,22 @@ class Paths:
         self.add(patterns)
 
     def add(self, patterns: Iterable[str]) -> None:
-        """Take up more patterns."""
+        """Add patterns."""
         found = [(host.lower(), slash + path) for host, slash, path in (one.partition("/") for one in patterns)]
         self._patterns = tuple(dict.fromkeys([*self._patterns, *found]))
         self._known.clear()
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Whether there are any patterns."""
         return bool(self._patterns)
 
     def hold(self, authority: str, path: str) -> bool:
         """
-        Return whether one of the patterns stands for an address.
+        Return whether a pattern matches an address.
 
         Args:
             authority: The request's Host header.
-            path: As the visitor sees it, with what the application is mounted under.
+            path: The path as the visitor sees it, including the prefix under which the application is mounted.
         """
         if not self._patterns:
             return False

@@ -1,7 +1,7 @@
 """
-Responses that plainly go out as they are: most of what a site sends is no page.
+The fast path for responses that go out unchanged: most responses of a site are not pages.
 
-What is said here follows from :mod:`consent_mw.http.headers`, and costs one look at the headers.
+The result is the one that :mod:`consent_mw.http.headers` would give, at the price of one look at the headers.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from consent_mw.http.headers import judge
 
 __all__ = ["passes"]
 
-#: Longer values of Content-Type are no plain ones.
+#: A longer Content-Type is left to :func:`judge`.
 _LONGEST_TYPE = 128
 
 
 def passes(status: int, headers: Sequence[tuple[str, str]]) -> bool:
     """
-    Return whether a response plainly goes out as it is, whatever was asked for and whoever asks.
+    Return whether a response goes out unchanged, whatever the request and the visitor's choice.
 
-    So it is with most of what is no page; of the others :func:`judge` and :func:`without_held` say what becomes.
+    This is true of most responses that are not pages. :func:`judge` and :func:`without_held` decide about the others.
     """
     plain = status == 304
     for name, value in headers:
@@ -39,7 +39,7 @@ def passes(status: int, headers: Sequence[tuple[str, str]]) -> bool:
 
 @lru_cache(maxsize=256)
 def _is_plain(content_type: str) -> bool:
-    """Whether a response of this one type passes, whatever else its head says."""
+    """Whether a response of this type passes whatever its other headers say."""
     headers = [("content-type", content_type)]
     verdicts = (judge(200, headers, document=document) for document in (False, True))
     return all(verdict.handling is Handling.PASS for verdict in verdicts)

@@ -1,4 +1,4 @@
-"""The page that is sent in the place of one that could not be read."""
+"""The error page that replaces a page which could not be read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from consent_mw.http.headers import Headers
 
 def error_page(problem: str, remedy: str) -> tuple[bytes, Headers]:
     """
-    Return body and headers of the error page.
+    Return the body and headers of the error page.
 
     Args:
-        problem: What is wrong with the application's page, in a sentence.
-        remedy: The setting to change, in a sentence; empty where there is none.
+        problem: A sentence that says what is wrong with the application's page.
+        remedy: A sentence that names the setting to change; empty if there is none.
     """
     text = (
         "This page was not sent.\n\n"

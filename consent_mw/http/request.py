@@ -1,8 +1,8 @@
 """
-The head of one request, as every edge hands it over.
+The head of one request, in the form that all edges share.
 
-Most responses are no pages, and for them next to nothing of the request is needed. So what an edge brings is copied,
-and read when somebody asks for a field: the application may change its environ meanwhile.
+Most responses are not pages, and need next to nothing of the request. So the edge's data is copied, because the
+application may change its environ, and parsed only when a field is read.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from consent_mw.core.model import Signals
 
 @lru_cache(maxsize=512)
 def _field(variable: str) -> str:
-    """Return the header, in lower case, that a variable of CGI stands for (RFC 3875, section 4.1.18)."""
+    """Return the lower-case header name for a CGI variable (RFC 3875, section 4.1.18)."""
     return variable[5:].replace("_", "-").lower()
 
 
 @lru_cache(maxsize=512)
 def _variable(field: str) -> str:
-    """Return the variable of CGI for a header, in lower case (RFC 3875, section 4.1.18)."""
+    """Return the CGI variable for a lower-case header name (RFC 3875, section 4.1.18)."""
     return "HTTP_" + field.upper().replace("-", "_")
 
 
 class FieldNames:
     """
-    Names of request headers that are looked for together.
+    Names of request headers that are looked up together.
 
     Args:
-        names: In lower case.
+        names: The names, in lower case.
     """
 
     __slots__ = ("fields", "raw", "variables")
 
     def __init__(self, names: Iterable[str]) -> None:
         self.fields = frozenset(names)
-        #: The same in bytes, as ASGI has them, and as CGI names them.
+        #: The same names as bytes, for ASGI, and as CGI variables.
         self.raw = frozenset(name.encode("ascii") for name in self.fields)
         self.variables = frozenset(map(_variable, self.fields))
 
 
 class HeadSource(Protocol):
-    """What an edge was given for a request, copied, and read when somebody asks."""
+    """A copy of the edge's data about a request, parsed on demand."""
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of the head by their names."""
@@ -60,20 +60,20 @@ class HeadSource(Protocol):
         ...
 
     def carries(self, names: FieldNames) -> bool:
-        """Return whether one of these headers came."""
+        """Return whether the request has one of these headers."""
         ...
 
 
 @dataclass(frozen=True)
 class RequestHead:
-    """The start of one request as every edge describes it: no body, no address of anyone."""
+    """The head of one request, the same for every edge: without the body, and without anybody's address."""
 
     method: str
     scheme: str
     host: str
     path: str
     query: str
-    #: Lower-case names, in the order of arrival, repeats kept.
+    #: Lower-case names, in order of arrival, repeats kept.
     headers: tuple[tuple[str, str], ...]
 
     @classmethod
@@ -84,23 +84,23 @@ class RequestHead:
         Return the head of the request that a CGI-like mapping describes (RFC 3875; PEP 3333).
 
         Args:
-            environ: The WSGI environ, or Django's ``request.META``; as it is now, whatever becomes of it.
-            scheme: What a framework knows better than ``wsgi.url_scheme``.
-            path: The same for ``PATH_INFO``: decoded, below the script name.
+            environ: The WSGI environ or Django's ``request.META``; it is copied.
+            scheme: The scheme, if a framework knows better than ``wsgi.url_scheme``.
+            path: The decoded path below the script name, if a framework knows better than ``PATH_INFO``.
         """
         return cls.read_later(_Variables(dict(environ), scheme, path))
 
     @classmethod
     def read_later(cls, source: HeadSource) -> RequestHead:
-        """Return a head whose fields are read from ``source`` when one of them is asked for."""
+        """Return a head whose fields are read from ``source`` on first access."""
         head = cls.__new__(cls)
-        head.__dict__["_source"] = source  # a frozen dataclass is filled by way of its dictionary
+        head.__dict__["_source"] = source  # bypasses the frozen dataclass
         return head
 
     if not TYPE_CHECKING:  # the fields are declared above
 
         def __getattr__(self, name: str) -> Any:
-            """Read the fields, the first time that one of them is asked for."""
+            """Read all fields when the first one is accessed."""
             known = self.__dict__
             if name.startswith("_") or "_source" not in known:
                 raise AttributeError(name)
@@ -110,7 +110,7 @@ class RequestHead:
             return known[name]
 
     def carries(self, names: FieldNames) -> bool:
-        """Return whether one of these headers came."""
+        """Return whether the request has one of these headers."""
         source: HeadSource | None = self.__dict__.get("_source")
         return not names.fields.isdisjoint(self._first) if source is None else source.carries(names)
 
@@ -131,12 +131,12 @@ class RequestHead:
 
     @property
     def signals(self) -> Signals:
-        """What the browser says for the visitor: one exact ``1`` opts out (Global Privacy Control, section 4.1)."""
+        """The visitor's signals; only ``Sec-GPC: 1`` is an opt-out (Global Privacy Control, section 4.1)."""
         return Signals(gpc=any(part.strip() == "1" for value in self.all("sec-gpc") for part in value.split(",")))
 
 
 class _Variables:
-    """A request in the terms of CGI."""
+    """The head of a request in CGI variables."""
 
     __slots__ = ("_environ", "_path", "_scheme")
 

@@ -1,8 +1,7 @@
 """
-How long our own share of a response took, as the response says it (``Server-Timing``, W3C Server Timing).
+Our own share of the response time, reported in the response (``Server-Timing``, W3C Server Timing).
 
-What the application takes is not in it, nor what comes after the head is
-sent: the rest of a streamed page.
+It contains neither the application's time nor work after the head was sent, such as the rest of a streamed page.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ class TimedExchange(Exchange):
     An exchange that measures itself.
 
     Args:
-        clock: Seconds that never go back.
-        begun: What the clock said when the request came; what was done for it since counts too.
+        clock: A monotonic clock, in seconds.
+        begun: The clock when the request arrived; the work since then counts too.
     """
 
     def __init__(self, head: RequestHead, view: View, clock: Callable[[], float], begun: float) -> None:
@@ -60,12 +59,12 @@ class TimedExchange(Exchange):
             return super().whole(chunk, last=last)
 
     def outgoing(self) -> Headers:
-        """Return the headers to send, with the time that was spent until now."""
+        """Return the headers to send, with the time spent so far."""
         return [*self.headers, ("Server-Timing", f"cmw;dur={self._spent * 1000:.2f}")]
 
     @contextmanager
     def _measured(self) -> Iterator[None]:
-        if self._inside:  # one step uses another
+        if self._inside:  # one step calls another
             yield
             return
         self._inside = True

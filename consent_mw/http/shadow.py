@@ -1,4 +1,4 @@
-"""A response that goes out as the application sent it, while what would become of it is found out beside."""
+"""A response that goes out unchanged while the effect of an ordinary exchange is recorded."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ T = TypeVar("T")
 
 class ShadowExchange(UntouchedExchange):
     """
-    An exchange that changes nothing and watches what an ordinary one would have changed.
+    An exchange that changes nothing and records what an ordinary one would have changed.
 
-    The edge hands over the body of a page, as it does where pages are rewritten, and gets the same bytes back at once.
-    Whatever goes wrong while watching ends the watching and nothing else.
+    The edge feeds it the body of a page as usual and gets the same bytes back at once. An error while observing ends
+    the observation, not the response.
 
     Args:
         head: The request.
-        view: What the site makes of it.
-        observe: Makes what watches one response.
-        tell: Hears what would have become of it, once, when it is over.
+        view: The visitor's view of the page.
+        observe: Creates the observer of one response.
+        tell: Called once with the observation when the response is over.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class ShadowExchange(UntouchedExchange):
 
     @property
     def passes(self) -> bool:
-        """Whether the edge may hand the body on without showing it: nobody watches it."""
+        """Whether the edge may pass the body on without feeding it, because nothing observes it."""
         return super().passes and self._observer is None
 
     def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
-        """Take the head of the app's response; a page's body is asked for, and nothing is done to it."""
+        """Take the head of the application's response; the body of a page is observed but not changed."""
         super().start(status, reason, headers)
         self._observer = None
         handling = Handling.PASS
@@ -58,14 +58,14 @@ class ShadowExchange(UntouchedExchange):
         return Handling.REWRITE
 
     def feed(self, chunk: bytes) -> bytes:
-        """Return a piece of the body as it is."""
+        """Return a piece of the body unchanged."""
         out = super().feed(chunk)
         if self._observer is not None:
             self._watched(lambda observer: observer.feed(chunk))
         return out
 
     def finish(self) -> bytes:
-        """Return nothing: all was sent."""
+        """Return nothing: everything was sent."""
         out = super().finish()
         if self._observer is not None:
             self._watched(lambda observer: observer.finish())
@@ -73,7 +73,7 @@ class ShadowExchange(UntouchedExchange):
         return out
 
     def abandon(self) -> None:
-        """Note that the app failed or the visitor left."""
+        """Note that the application failed or the visitor left."""
         super().abandon()
         self._end()
 
@@ -82,7 +82,7 @@ class ShadowExchange(UntouchedExchange):
             if self._observer is None:
                 self._observer = self._observe()
             return step(self._observer)
-        except Exception as error:  # the response goes out whatever watching it does
+        except Exception as error:  # observing must never affect the response
             self._observer = None
             self.view.failed("what would be held could not be found out.", error)
             return None

@@ -1,8 +1,8 @@
 """
-The states of an exchange and what follows from each event: data that runs (:meth:`consent_mw.http.exchange.Exchange`).
+The states of an exchange and its transitions, as the table that :class:`consent_mw.http.exchange.Exchange` runs.
 
-Theory of operation: :mod:`consent_mw.http.exchange`. The table is total: each pair of a state and an event says which
-state follows, that nothing happens, or that an edge made a mistake. ``tools/state_table.py`` prints it into
+Theory of operation: :mod:`consent_mw.http.exchange`. The table is total: each pair of a state and an event has a next
+state, is ignored, or is a mistake of the edge. ``tools/state_table.py`` prints it into
 docs/exchange.md.
 """
 
@@ -17,7 +17,7 @@ __all__ = ["TRANSITIONS", "Event", "ExchangeState", "Outcome"]
 class ExchangeState(Enum):
     """Where an exchange is."""
 
-    # Members are looked up with every response; there is one of each, and Enum's own hash is made of its name.
+    # Members are looked up for every response. Identity is a valid hash, and faster than Enum's hash of the name.
     __hash__ = object.__hash__
 
     NEW = "new"
@@ -31,7 +31,7 @@ class ExchangeState(Enum):
 class Event(Enum):
     """What can happen to an exchange."""
 
-    # Members are looked up with every response; there is one of each, and Enum's own hash is made of its name.
+    # Members are looked up for every response. Identity is a valid hash, and faster than Enum's hash of the name.
     __hash__ = object.__hash__
 
     #: The application's head is there, and its body passes, is rewritten, or is refused.
@@ -49,7 +49,7 @@ class Event(Enum):
 
 
 class Outcome(Enum):
-    """What follows where no state does."""
+    """What happens if there is no next state."""
 
     #: The event means nothing any more: the state stays, and nothing goes out.
     IGNORED = "ignored"

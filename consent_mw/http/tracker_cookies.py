@@ -1,8 +1,8 @@
 """
-The cookies of other parties: which of them a service may have set, and what makes a browser forget them.
+Third-party services' cookies: which of them belong to a service, and how to expire them.
 
-A request tells the names of cookies and nothing of where they came from. So
-a cookie that has to go is expired wherever it may have been set for.
+A request has the names of cookies but not their domains and paths. So a cookie is expired for every domain and path
+for which it may have been set.
 """
 
 from __future__ import annotations
@@ -18,50 +18,50 @@ from consent_mw.http.hosts import host_of
 
 #: Set-Cookie values of one response: servers commonly take 100 header fields at most (Apache, gunicorn).
 MAX_EXPIRED = 60
-#: Characters of them together: nginx takes 4 KB of response headers from an application unless it is told otherwise.
+#: Their total length in characters: nginx accepts 4 KB of response headers from an application by default.
 MAX_EXPIRED_SIZE = 2048
-#: Paths for which a cookie is expired beside the whole site, and characters of one.
+#: Number of paths besides ``/`` for which a cookie is expired, and the length of one in characters.
 _MOST_PATHS = 7
 _LONGEST_PATH = 200
 _PREFIX = re.compile(r"__(?:Host-Http|Host|Secure|Http)-(?=.)", re.IGNORECASE)
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
-#: Our own cookies, whatever a service says its are called.
+#: Our own cookies; no service's pattern applies to them.
 _OWN = re.compile(r"(?:__(?:Host|Secure)-)?(?:port[0-9]{1,5}-)?cmw(?:-[a-z]+)*", re.ASCII)
 
 
 def names_of(name: str) -> tuple[str, ...]:
-    """Return the name as catalogues know it, too, where a prefix was put before it (RFC 6265bis section 4.1.3)."""
+    """Return the name and, if it has a prefix (RFC 6265bis section 4.1.3), also the name without it."""
     bare = _PREFIX.sub("", name)
     return (name, bare) if bare != name else (name,)
 
 
 def is_own(name: str) -> bool:
-    """Return whether a cookie is one of ours, which no pattern of any service makes go."""
+    """Return whether a cookie is one of ours, which is never expired for a service."""
     return _OWN.fullmatch(name) is not None
 
 
 def expire(seen: Iterable[str], services: Iterable[Service], host: str, path: str = "/") -> list[str]:
     """
-    Return Set-Cookie values that make a browser forget the cookies of ``services``.
+    Return Set-Cookie values that expire the cookies of ``services``.
 
-    A cookie can only be replaced under the domain and the path that it was set for, which no request tells: each is
-    expired for this host alone and for every domain above it that a site may own, on the whole site first, and then
-    on every path that the request is under.
+    A cookie can only be replaced under the domain and path for which it was set, and the request does not name them. So
+    each is expired for this host and for every registrable domain above it, first for ``/`` and then for every path
+    above the request's.
 
     Args:
-        seen: Names of cookies as the request brought them.
-        services: Those whose cookies have to go; ``*`` in their names stands for any run of characters.
+        seen: Names of the cookies in the request.
+        services: The services whose cookies are to be expired; ``*`` in their names matches any run of characters.
         host: The request's Host header.
-        path: Of the request, as the browser sees it, unquoted.
+        path: The path of the request as the browser sees it, unquoted.
 
     Returns:
-        At most 60 values of 2048 characters together; what is left over is seen again by the next request.
+        At most 60 values of 2048 characters in total; the next request brings the remaining cookies again.
     """
     wanted = Globs((glob, True) for service in services for glob in service.cookies)
     names = [
         name
         for name in dict.fromkeys(seen)
-        # A name that is no token could carry attributes of its own into the header.
+        # A name that is not a token could inject attributes into the header.
         if not is_own(name) and _COOKIE_NAME.fullmatch(name) and any(map(wanted.fits, names_of(name)))
     ]
     domains = domains_of(host_of(host)) if names else []
@@ -83,7 +83,7 @@ def expire(seen: Iterable[str], services: Iterable[Service], host: str, path: st
 
 
 def _paths(path: str) -> list[str]:
-    """Return the paths below the root that a cookie sent to ``path`` may be set for, the nearest first."""
+    """Return the paths below the root for which a cookie sent to ``path`` may have been set, the nearest first."""
     quoted = quote(path, safe="/!$&'()*+,:=@~%")
     if not quoted.startswith("/"):
         return []
@@ -92,5 +92,5 @@ def _paths(path: str) -> list[str]:
     for count in range(len(folders), 0, -1):
         folder = "/" + "/".join(folders[:count])
         found += [folder, folder + "/"]
-    # No cookie of that length of a path is known; what is no path reaches no header.
+    # Cookies with such long paths are unknown. An invalid path must not reach a header.
     return [place for place in found[:_MOST_PATHS] if len(place) <= _LONGEST_PATH]

@@ -1,4 +1,4 @@
-"""A request that the owner keeps us out of: the application gets it as it came, and its response goes out as it is."""
+"""A request that the owner excluded: both the request and the response pass unchanged."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class UntouchedExchange(Exchange):
         return {}
 
     def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
-        """Take the head of the app's response as it is."""
+        """Take the head of the application's response unchanged."""
         self._move(Event.RESTART if self.sent else Event.PASS)
         self.status, self.reason, self.headers = status, reason, list(headers)
         return Handling.PASS
 
     def allowed(self, headers: Sequence[tuple[str, str]]) -> Headers:
-        """Return the headers as they are."""
+        """Return the headers unchanged."""
         return list(headers)
 
     def place(self) -> str:
