@@ -1,18 +1,18 @@
 """
 The composition root: a site, its records, its keys and a clock make a running site.
 
-:class:`Engine` puts the parts together and does nothing else; each of its methods hands on to the part whose subject
-it is. Everything is prepared at start-up; a request looks up.
+:class:`Engine` only composes: each of its methods delegates to the part in charge. Everything is prepared at start-up;
+a request looks things up.
 
 ====================================  ================================================================
-:mod:`consent_mw.engine.live_site`    the site as it is, and how it grows by what its pages teach
+:mod:`consent_mw.engine.live_site`    the current site, and how it grows by what its pages contain
 :mod:`consent_mw.engine.page_view`    one page view: what a visitor may run in it, what is inserted
 :mod:`consent_mw.engine.page_csp`     the Content-Security-Policies of one page
-:mod:`consent_mw.engine.shadow`       what would be done to the pages of a site that is only watched
-:mod:`consent_mw.engine.prepared`     what is made once for a site and kept
+:mod:`consent_mw.engine.shadow`       ``mode = "report"``: observing pages without changing them
+:mod:`consent_mw.engine.prepared`     what is computed once for a site and cached
 :mod:`consent_mw.engine.mount`        our own pages, for every kind of edge
-:mod:`consent_mw.engine.tasks`        what is done beside the requests, and
-:mod:`consent_mw.engine.housekeeping` which tasks that are
+:mod:`consent_mw.engine.tasks`        the background tasks, and
+:mod:`consent_mw.engine.housekeeping` the list of them
 ====================================  ================================================================
 """
 
@@ -84,7 +84,7 @@ _running: WeakSet[Engine] = WeakSet()
 
 
 def running_engines() -> list[Engine]:
-    """Return the engines of this process, those of single hosts among them, in no order."""
+    """Return the engines of this process in no particular order, including those of separate hosts."""
     return list(_running)
 
 
@@ -94,11 +94,11 @@ class Engine:
 
     Args:
         site: From :func:`consent_mw.config.load`.
-        records: Where consent is proved.
+        records: The store.
         keys: Signing keys, oldest first.
         clock: Seconds since 1970-01-01 UTC.
-        receipt: Makes a new random receipt id.
-        lookup: Finds the domain of a visitor's ISP, or None.
+        receipt: Returns a new random receipt id.
+        lookup: Finds the domain of a visitor's ISP; may be None.
     """
 
     def __init__(
@@ -111,9 +111,9 @@ class Engine:
         receipt: Callable[[], str] = lambda: secrets.token_urlsafe(16),
         lookup: IspLookup | None = None,
     ) -> None:
-        from consent_mw.web.context import SiteContext  # here, since it brings Flask and the edges must start without
+        from consent_mw.web.context import SiteContext  # imported late: it needs Flask; the edges do not
 
-        #: Longest wait of a request, in seconds, for discovered services to be shared between processes.
+        #: The longest time, in seconds, that a request waits until other processes know a discovered service.
         self.patience = 0.03
         self.records = records
         self._clock = clock
@@ -177,7 +177,7 @@ class Engine:
         Return the engine of a configuration.
 
         Raises:
-            ConfigError: with every mistake in it.
+            ConfigError: with every mistake in the configuration.
         """
         site = source if isinstance(source, Site) else config.load(source)
         engine = cls._of_one_site(site)
@@ -196,26 +196,26 @@ class Engine:
     # -- what edges use
 
     def at(self, head: RequestHead) -> Engine:
-        """Return the engine of the host that a request is for: a site of its own, or else this one."""
+        """Return the engine for the request's host: that of a separate site, or this one."""
         if not self._hosts:
             return self
         host = host_of(as_visited(head, "", self._site.trusted_proxies)[0].host)
         return next((engine for pattern, engine in self._hosts if fits(pattern, host)), self)
 
     def keep_quiet(self, paths: Iterable[str]) -> None:
-        """Show no notice at these paths (as the setting ``paths.quiet``), on any host."""
+        """Show no notice at these paths on any host, like the setting ``paths.quiet``."""
         found = list(paths)
         for engine in self._all():
             engine.quiet.add(found)
 
     def wait_for_nobody(self) -> None:
-        """Let no request wait for other processes: an event loop serves everybody."""
+        """Never let a request wait for other processes: it would block the event loop."""
         for engine in self._all():
             engine.patience = 0.0
 
     @contextmanager
     def standing_aside(self) -> Iterator[None]:
-        """Let all pages through unchanged for the length of the block: an audit reads the application's own."""
+        """Let all pages through unchanged inside the ``with`` block: an audit reads the application's own."""
         kept, self._untouched = self._untouched, Paths(("/",))
         try:
             yield
@@ -224,7 +224,7 @@ class Engine:
 
     @property
     def site(self) -> Site:
-        """The configuration, without what pages have taught."""
+        """The configuration, without services that were discovered in pages."""
         return self._site
 
     @property
@@ -235,7 +235,7 @@ class Engine:
     def owns(self, path: str, script_name: str = "") -> bool:
         """Return whether a request for ``path`` (without the script name) is for our own pages."""
         if self._shadow is not None and path == GPC_PATH:
-            return False  # what the site says there is its own matter, as long as it is only watched
+            return False  # a site that is only observed answers for all of its paths
         return self._pages.owns(path, script_name)
 
     def web(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -245,22 +245,22 @@ class Engine:
 
     def page(self, head: RequestHead, variables: Mapping[str, object], body: bytes) -> Answer:
         """
-        Answer a request for our own pages, whole, for edges that are not WSGI.
+        Answer a request for our own pages with a complete response, for edges that are not WSGI.
 
         Args:
-            variables: The request's headers and surroundings by their names in CGI (RFC 3875, section 4.1).
-            body: What the request brought, read up to MOST_INPUT and a little more.
+            variables: The request as CGI variables (RFC 3875, section 4.1).
+            body: The request body, read to just beyond MOST_INPUT at most.
         """
         self._upkeep.start()
         return self._pages.whole(head, variables, body)
 
     def exchange(self, head: RequestHead, script_name: str = "", remote: str = "") -> Exchange:
         """
-        Return the exchange for a request to the app.
+        Return the exchange for a request to the application.
 
         Args:
-            script_name: What the paths of the app begin with.
-            remote: The address that the request came from; it is looked up for its ISP and never kept.
+            script_name: The prefix under which the application is mounted.
+            remote: The visitor's address; its ISP is looked up, and the address is never stored.
         """
         begun = time.perf_counter() if self._site.server_timing else 0.0
         self._upkeep.start()
@@ -277,33 +277,33 @@ class Engine:
 
     def policy_html(self, lang: str = "", *, level: int = 2, script_name: str = "", back: str = "") -> str:
         """
-        Return the declaration of cookies as a piece of HTML for a page of the application, safe as it is.
+        Return the declaration of cookies as HTML that can be inserted into a page without escaping.
 
         Args:
-            lang: The page's language; the site's nearest one is taken.
-            level: Of the first headings, 1 to 4.
-            script_name: What the paths of the application begin with.
-            back: Path and query of the page, where our own pages lead back to.
+            lang: The page's language; the closest one that the site offers is used.
+            level: The level of the top headings, 1 to 4.
+            script_name: The prefix under which the application is mounted.
+            back: Path and query of the page, to which our own pages link back.
         """
         return self._pages.policy_html(lang, level, script_name + self._site.mount, back)
 
     def now(self) -> LiveSite:
-        """Return the site as all processes know it, give or take a second."""
+        """Return the site as all processes know it, with a delay of up to a second."""
         return self._growing.now()
 
     def today(self) -> int:
         """Return whole days since 1970-01-01 UTC."""
         return int(self._clock() // _DAY)
 
-    # -- beside the requests
+    # -- outside of requests
 
     def settle(self) -> None:
-        """Finish what must not be lost: the process may end without a further word, or go on."""
+        """Write what must not be lost: the process may be killed without notice, or go on."""
         for engine in self._all():
             engine._upkeep.settle()
 
     def close(self) -> None:
-        """Finish what must not be lost, and let go of the records."""
+        """Write what must not be lost, and close the records."""
         for engine in self._all():
             engine._upkeep.end()
             if engine._shadow is not None:
@@ -314,8 +314,8 @@ class Engine:
         return [self, *(engine for _, engine in self._hosts)]
 
     def _condense(self) -> None:
-        """Keep the inventory small, and hear what other processes have seen."""
-        from consent_mw.stats.inventory import condense  # here, since it is needed once an hour at most
+        """Condense the inventory, and load what other processes have seen."""
+        from consent_mw.stats.inventory import condense  # imported late: needed once an hour at most
 
         condense(self.records, self.today())
         self._parts.sightings.recall(self.records.counts(self.today() + 1))

@@ -1,13 +1,14 @@
 """
-Caches inside the application, which keep what one visitor got for the next: is one of them listening?
+Caches inside the application: whether one of them would store the answer to a question about this visitor.
 
-A view that asks what its visitor allows answers for that visitor. A cache of a framework between the view and us does
-not know: it would hand the answer to somebody who allowed something else. Whole pages are dealt with at the edges,
-which know their framework. Here is the rest: functions and pieces of templates whose result is kept. They are known by
-their place in the call stack, since nothing else tells; only a view that asks pays for the look.
+A view that asks what its visitor allows returns a result for that visitor. A framework's cache between the view and us
+does not know this, and would serve the result to somebody who allowed something else. For whole pages the edges prevent
+that, since they know their framework. This module handles cached functions and template fragments. The only trace of
+them is their frame on the call stack, so the stack is searched, but only when a view asks.
 
-To such a question the answer is that of a visitor who has not chosen, so that what is kept may reach anybody. The log
-says so once for each place. Who wants more asks before, and makes the answer a part of the cache's key.
+Such a question gets the answer of a visitor who has not chosen, so the cached result is safe for everybody. A warning
+is logged once for each place. To get the visitor's own answer, ask outside the cached code and make the answer a part
+of the cache key.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["cache_that_listens", "warn_of"]
 
 logger = logging.getLogger("consent_mw")
 
-#: Libraries whose functions keep what the function they call returns.
+#: Modules with functions that cache the result of the function they call.
 _LIBRARIES = frozenset(
     [
         "aiocache",
@@ -35,16 +36,16 @@ _LIBRARIES = frozenset(
         "joblib",
     ]
 )
-#: Calls that are looked at, from the question up; a request has far fewer.
+#: How many stack frames are searched; a request has far fewer.
 _DEEPEST = 400
-#: Where the application begins.
+#: The frames at which the application starts.
 _EDGES = frozenset({"consent_mw.wsgi", "consent_mw.asgi", "consent_mw.django.middleware"})
 
 _warned: set[tuple[str, str]] = set()
 
 
 def cache_that_listens() -> tuple[str, str]:
-    """Return the cache that would keep the answer to a question asked now, and who asks; empty without one."""
+    """Return the cache that would store the answer to a question asked now, and the asking code; empty without one."""
     frame: FrameType | None = sys._getframe(1)
     called, asking = "", ""
     for _ in range(_DEEPEST):
@@ -63,7 +64,7 @@ def cache_that_listens() -> tuple[str, str]:
 
 
 def _keeps(module: str, name: str, called: str) -> bool:
-    """Return whether a call keeps what it called returns; what makes its key is called in the same place."""
+    """Return whether a frame caches the result of its callee; functions that only compute its key do not count."""
     if module == "django.templatetags.cache":
         return called == "render"
     if module.startswith("flask_caching"):
@@ -72,7 +73,7 @@ def _keeps(module: str, name: str, called: str) -> bool:
 
 
 def warn_of(cache: str, asking: str) -> None:
-    """Say, once for each place, what was asked where the answer is kept for others."""
+    """Warn, once for each place, of a question inside cached code."""
     if (cache, asking) not in _warned and len(_warned) < 100:
         _warned.add((cache, asking))
         logger.warning(

@@ -1,8 +1,7 @@
 """
-The content codings that this installation can open: gzip and deflate, and brotli and zstd with the extra ``compress``.
+The content codings that this installation can decode: gzip and deflate; brotli and zstd with the extra ``compress``.
 
-A coding that is not here is not offered to the app, so that a page does not
-come in a form that nobody can read.
+Other codings are not offered to the application, so that it does not send a page that cannot be decoded.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from consent_mw.http.content_coding import Coding
 
 __all__ = ["known_codings", "known_names"]
 
-#: Brotli's effort: about gzip's time, and a tenth smaller.
+#: Brotli's quality: takes about as long as gzip, and is a tenth smaller.
 _BROTLI_QUALITY = 4
 _ZSTD_LEVEL = 3
-#: Zstandard opens what it gets at one go; four bytes can stand for 128 KiB (RFC 8878, section 3.1.1.2.2).
+#: Zstandard decompresses its whole input at once, and four bytes can expand to 128 KiB (RFC 8878, section 3.1.1.2.2).
 _ZSTD_BITE = 64
 #: The largest window that browsers accept (RFC 9659).
 _ZSTD_WINDOW = 8_388_608
@@ -123,14 +122,14 @@ class _ZstdCloser:
 
 @cache
 def known_codings() -> Mapping[str, Coding]:
-    """Return what can be opened and closed here, by the names that HTTP uses."""
+    """Return the available codings by their names in HTTP."""
     found = dict(BUILT_IN)
     try:
         import brotli
     except ImportError:
         pass
     else:
-        # Older ones open without a bound.
+        # Older versions have no limit on the output.
         if hasattr(brotli.Decompressor, "can_accept_more_data"):
             found["br"] = Coding(_BrotliOpener, _BrotliCloser)
     if find_spec("zstandard") is not None:

@@ -1,7 +1,7 @@
 """
-What a running site has done beside its requests: counts written, records sealed, published, purged and replayed.
+The background tasks of a running site: write counts, seal and purge records, publish figures, replay the spool.
 
-:class:`Housekeeping` says what each task does and how often; :class:`consent_mw.engine.tasks.Upkeep` does them.
+:class:`Housekeeping` lists the tasks and their intervals; :class:`consent_mw.engine.tasks.Upkeep` runs them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Housekeeping:
     The tasks that every site has.
 
     Args:
-        site: As it was configured.
-        records: Where consent is proved and counts are kept.
+        site: The configuration.
+        records: The store.
         keys: Signing keys, oldest first.
-        tally: What waits to be counted.
+        tally: The counts that are not written yet.
         clock: Seconds since 1970-01-01 UTC.
     """
 
@@ -49,9 +49,9 @@ class Housekeeping:
         self._faults: list[str] = []
 
     def tasks(self) -> Iterator[Task]:
-        """Yield the tasks in the order in which they are done where several are due."""
+        """Yield the tasks, in the order in which they run if several are due."""
         chance = random.SystemRandom()  # the module's own generator belongs to the site
-        # Counts are written rarely and at random, so that no write tells of one visitor.
+        # Counts are written rarely and at random times, so that no write can be linked to a visitor.
         yield Task("counting", self._count, 10, 20, first=10, last=self._tally.close)
         yield Task("sealing", self._seal, 600, 1200, first=chance.uniform(20, 60), last=self._seal)
         yield Task("publishing", self._publish, 1200, 2400, first=chance.uniform(30, 90))
@@ -68,7 +68,7 @@ class Housekeeping:
             self._tally.flush()
 
     def _seal(self) -> None:
-        # Retention counts from the day of the seal: dated by a machine that is behind, it would end too early.
+        # Retention starts on the day of the seal. A machine whose clock is behind would make it end too early.
         theirs = self._records.clock()
         today = self._today() if theirs is None else int(theirs // _DAY)
         while seal_new(self._records, site=self._site.id, keys=self._keys, today=today, whole_days=True):
@@ -81,7 +81,7 @@ class Housekeeping:
         publish_due(self._records, today=self._today(), seconds_into_day=int(self._clock() % _DAY))
 
     def _look(self) -> None:
-        """Log what is wrong with the settings of the store, once for as long as it is."""
+        """Log faults in the store's settings, once for as long as they last."""
         found = self._records.faults()
         for fault in found:
             if fault not in self._faults:

@@ -1,12 +1,11 @@
 """
-What the notice inserts into pages, made once for all that it depends on.
+The notice's insertions into pages, rendered once for pages that differ only in three values.
 
-Theory of operation: what goes into a page is a function of the site, the decision, the language, the path of the
-mount and what the page's policies allow. Only three things are of this one page: its address, to which the forms lead
-back, the nonce of its policy, and the key of the response. So the notice is asked once for a page whose address, nonce
-and key are marks that nothing else can hold; what it returns is cut at the marks and kept, and a page joins the pieces
-around its own values. The key in the cache is the whole :class:`NoticePage` with the marks in it, so that whatever the
-notice comes to depend on is part of it by itself.
+Theory of operation: the markup is a function of the site, the decision, the language, the path of the mount and the
+page's policies. Only three values belong to a single page: its address, to which the forms lead back, the nonce of its
+policy, and the key of the response. So the notice is rendered once with unique marks in place of these values. The
+result is split at the marks and cached, and each page joins the pieces with its own values. The cache key is the whole
+:class:`NoticePage` with the marks in it, so any property that the notice depends on is part of the key.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.escaping import escape
 
-#: Insertions that are kept, and their bytes: a banner with its runtime has about 20 KB, and visitors choose grants.
+#: The limits of the cache, in entries and bytes: a banner with its runtime has about 20 KB, and visitors choose grants.
 _KEPT = 256
 _KEPT_SIZE = 4_194_304
 
@@ -38,34 +37,34 @@ class Insertions:
     The insertions of one notice; shared by threads.
 
     Args:
-        notice: Of the site as it is now.
+        notice: The notice of the current site.
     """
 
     def __init__(self, notice: Notice) -> None:
         self._notice = notice
-        # Nobody who writes a page or an address can know the marks.
+        # The marks are random, so that no page and no address can contain them.
         token = secrets.token_hex(8)
         self._nonce = f"cmwNonce{token}"
-        # A query writes the space as "+": so the two ways in which an address stands in a page are told apart.
+        # The trailing space becomes "+" in a query, which tells the two spellings of the address apart.
         self._back = f"/cmwBack{token} "
         self._key = f"cmwKey{token}"
         self._marks = re.compile(f"({self._nonce}|{self._key}|{self._back[:-1]}[ +])".encode())
         self._kept: BoundedCache[tuple[str, NoticePage], _Pieces] = BoundedCache(_KEPT, _KEPT_SIZE)
 
     def head(self, page: NoticePage) -> bytes:
-        """Return what goes first into the head of the page, as the notice would."""
+        """Return the markup for the start of the head, as the notice would render it."""
         return self._filled("head", self._notice.head, page)
 
     def body(self, page: NoticePage) -> bytes:
-        """Return what goes first into the body of the page, as the notice would."""
+        """Return the markup for the start of the body, as the notice would render it."""
         return self._filled("body", self._notice.insertion, page)
 
     def head_around_key(self, page: NoticePage) -> _Pieces:
-        """Return what :meth:`head` does, cut where the key stands; the page has to have one."""
+        """Return the result of :meth:`head`, split at the key; the page must have one."""
         return self._around_key("head", self._notice.head, page)
 
     def body_around_key(self, page: NoticePage) -> _Pieces:
-        """Return what :meth:`body` does, cut where the key stands; the page has to have one."""
+        """Return the result of :meth:`body`, split at the key; the page must have one."""
         return self._around_key("body", self._notice.insertion, page)
 
     def _around_key(self, place: str, make: Callable[[NoticePage], bytes], page: NoticePage) -> _Pieces:
@@ -84,13 +83,13 @@ class Insertions:
         return b"".join(self._value(piece, page) if at % 2 else piece for at, piece in enumerate(pieces))
 
     def _pieces(self, place: str, make: Callable[[NoticePage], bytes], page: NoticePage) -> _Pieces:
-        """Return an insertion with a mark of ours as every second piece."""
+        """Return the pieces of an insertion; every second piece is a mark."""
         nonce, key = self._nonce if page.nonce else "", self._key if page.key else ""
         if (nonce and not _NONCE.fullmatch(page.nonce)) or (key and not _NONCE.fullmatch(page.key)):
-            return (make(page),)  # it might change more than its own place
+            return (make(page),)  # an unusual value might change more than its own place
         decision = page.decision
         if decision.record is not None:
-            # The notice knows what was chosen, and nothing of whom.
+            # The notice needs to know what was chosen, but not by whom.
             decision = replace(decision, record=Record(decision.record.action, 0, ""))
         marked = replace(page, nonce=nonce, key=key, back=self._back, decision=decision)
         pieces = self._kept.get((place, marked))

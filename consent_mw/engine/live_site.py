@@ -1,10 +1,11 @@
 """
-The site as it is: what was configured, and what its pages have taught since.
+The current site: the configuration, plus the services that were discovered in its pages.
 
-On a site that declares nothing they teach all services that are held; elsewhere, strangers that look like trackers.
+A site that declares nothing discovers all services that are held; other sites, unknown third parties that look like
+trackers.
 
-:class:`LiveSite` is one state of it with all that is made from that state. :class:`GrowingSite` holds the state that
-counts now, and makes the next one when a page held a service that nobody declared.
+:class:`LiveSite` is one state of the site with everything that is derived from it. :class:`GrowingSite` holds the
+current state, and makes the next one when a page held a service that nobody declared.
 """
 
 from __future__ import annotations
@@ -43,39 +44,39 @@ from consent_mw.records.discovered import Learning
 
 logger = logging.getLogger("consent_mw")
 
-#: Distinct choices whose decision is kept: by day, grants and signal, never by visitor.
+#: How many decisions are cached: by day, grants and signal, never by visitor.
 _KEPT_DECISIONS = 256
-#: Names of cookies whose services are kept; visitors may invent names.
+#: How many cookie names have their services cached; visitors may invent names.
 _KEPT_COOKIES = 256
-#: Seconds between two questions to other processes about what they have learned.
+#: Seconds between two checks for what other processes have learned.
 _BETWEEN_QUESTIONS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class LiveSite:
-    """One state of the site, with what is made from it once."""
+    """One state of the site, with everything that is derived from it."""
 
     site: Site
     notice: Notice
     cookies: CookieJar
     #: Matches the cookies of the declared services.
     matcher: Matcher
-    #: Of all states in this process, in the order in which they were made.
+    #: Numbers the states of this process in order.
     number: int = field(default_factory=itertools.count().__next__)
 
     @classmethod
     def made(cls, site: Site, assets: Assets, cookies: CookieJar) -> LiveSite:
-        """Return the state of a site, with its notice and its matcher made."""
+        """Return a state with its notice and matcher built."""
         return cls(site, Notice(site, assets), cookies, Matcher(site.services))
 
     @cached_property
     def insertions(self) -> Insertions:
-        """What the notice inserts, made once for all that it depends on."""
+        """The notice's insertions, cached."""
         return Insertions(self.notice)
 
     @cached_property
     def places(self) -> Places:
-        """Where the embeds stand that scripts of services make which visitors are asked about."""
+        """The places of embeds that scripts of optional services create."""
         return Places(self.site.optional)
 
     @cached_property
@@ -88,7 +89,7 @@ class LiveSite:
         return BoundedCache(_KEPT_DECISIONS, _KEPT_DECISIONS * 4096, measure=lambda decision: size_of(decision.granted))
 
     def decide(self, found: Record | NoRecord, signals: Signals, today: int) -> Decision:
-        """Return what follows for a visitor (:func:`consent_mw.core.decide.decide`); equal choices are decided once."""
+        """Return the decision for a visitor (:func:`consent_mw.core.decide.decide`), cached for equal choices."""
         plain = replace(found, receipt="") if isinstance(found, Record) and found.receipt else found
         key = (plain, signals.gpc, today)
         decision = self._decisions.get(key)
@@ -132,11 +133,11 @@ class GrowingSite:
     The site as this process knows it; shared by its threads.
 
     Args:
-        first: The site as it was configured.
+        first: The configured site.
         assets: The static files.
-        learning: What pages have taught all processes.
-        catalogue: Names the services that can be held without being declared.
-        hurry: Has what was learned shared with other processes, and waits a bounded moment for it.
+        learning: The services that any process has discovered.
+        catalogue: The services that can be held without being declared.
+        hurry: Shares discoveries with other processes now, and waits for it for a bounded time.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class GrowingSite:
         hurry: Callable[[], object],
     ) -> None:
         self.configured = first.site
-        #: Whether a request came since the last time that :meth:`share` ran.
+        #: Whether there was a request since :meth:`share` last ran.
         self.visited = True
         self._now = first
         self._assets = assets
@@ -165,7 +166,7 @@ class GrowingSite:
         return self._now
 
     def renewed(self) -> LiveSite:
-        """Return the site after asking what other processes have learned; that is asked once a second at most."""
+        """Return the site after checking for discoveries of other processes, at most once a second."""
         if self._clock() - self._asked >= _BETWEEN_QUESTIONS:
             self._asked = self._clock()
             self._hurry()
@@ -173,7 +174,7 @@ class GrowingSite:
 
     def share(self) -> None:
         """
-        Write down what was learned here, and take up what others learned, if anybody came since the last time.
+        Store what this process discovered, and load what others did, if there was a request since the last time.
 
         Raises:
             RecordsError: the store fails.
@@ -184,12 +185,12 @@ class GrowingSite:
             self._grow()
 
     def saw(self, held: frozenset[str]) -> None:
-        """Declare what was held and can be learned; name what is not declared on a site that declares."""
-        # An owner who marks an element with a purpose wants visitors to be asked about it.
+        """Declare held services that can be discovered; on a site with its own declarations, log undeclared ones."""
+        # If an owner marks an element with a purpose, visitors are asked about it.
         marked = {OWN_MARKS + purpose.id for purpose in self.configured.purposes if purpose.id in held}
         if self.configured.grows and self._learning.saw(held | marked):
             self._grow()
-            # Other processes should know before this visitor's answer reaches one of them.
+            # Other processes should know the service before this visitor's answer reaches one of them.
             self._hurry()
         if self.configured.learning:
             return
@@ -204,7 +205,7 @@ class GrowingSite:
                 )
 
     def _grow(self) -> None:
-        """Declare what was learned."""
+        """Declare the discovered services."""
         with self._lock:
             services = self.configured.services + self._learning.services
             if services != self._now.site.services:

@@ -1,7 +1,7 @@
 """
-The pages under the mount, for every kind of edge: which requests are for them, and how they are answered.
+Our own pages under the mount: which requests are for them, and how every kind of edge gets their responses.
 
-They are a WSGI application (:mod:`consent_mw.web.app`); an edge that is something else hands the request over whole.
+The pages are a WSGI application (:mod:`consent_mw.web.app`); other edges pass in a complete request.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     from consent_mw.web.context import WebContext
 
-#: Where a site says that it honours Global Privacy Control (its section 4.3).
+#: The resource that declares support for Global Privacy Control (section 4.3 of that specification).
 GPC_PATH = "/.well-known/gpc.json"
 
-#: Bytes of a request to our own pages that an edge reads; their forms are far smaller, and more than this is refused.
+#: The most bytes of a request body that an edge reads. Our forms are far smaller; larger bodies are refused.
 MOST_INPUT = 65_536
 
-#: Status, headers and body of a page of our own.
+#: Status, headers and body of one of our pages.
 Answer = tuple[int, Headers, bytes]
 
 
@@ -43,12 +43,12 @@ class MountedPages:
     Our own pages of one site; shared by its threads.
 
     Args:
-        site: As it was configured.
-        context: What the pages need.
+        site: The configuration.
+        context: The parts that the pages need.
     """
 
     def __init__(self, site: Site, context: WebContext) -> None:
-        from consent_mw.web import create_app  # here, since it brings Flask and the edges must start without
+        from consent_mw.web import create_app  # imported late: it needs Flask; the edges do not
 
         self._mount = site.mount
         self._proxies = site.trusted_proxies
@@ -56,12 +56,12 @@ class MountedPages:
         self._app: WSGIApplication = create_app(context).wsgi_app
 
     def owns(self, path: str, script_name: str) -> bool:
-        """Return whether a request for ``path`` (without the script name) is for one of them."""
-        # RFC 8615: a well-known path is one at the root of the host, where no script name stands before it.
+        """Return whether a request for ``path`` (without the script name) is for one of our pages."""
+        # RFC 8615: well-known paths are at the root of the host, so there must be no script name.
         return path == self._mount or path.startswith(self._mount + "/") or (path == GPC_PATH and not script_name)
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request for one of them, as a WSGI application."""
+        """Answer a request for one of our pages, as a WSGI application."""
         inner = dict(environ)
         said = forwarded(lambda name: str(environ.get(_variable(name), "")), self._proxies)
         inner["wsgi.url_scheme"] = said.scheme or environ["wsgi.url_scheme"]
@@ -74,11 +74,11 @@ class MountedPages:
 
     def whole(self, head: RequestHead, variables: Mapping[str, object], body: bytes) -> Answer:
         """
-        Answer a request for one of them, whole.
+        Answer a request for one of our pages with a complete response.
 
         Args:
-            variables: The request's headers and surroundings by their names in CGI (RFC 3875, section 4.1).
-            body: What the request brought, read up to MOST_INPUT and a little more.
+            variables: The request as CGI variables (RFC 3875, section 4.1).
+            body: The request body, read to just beyond MOST_INPUT at most.
         """
         environ: WSGIEnvironment = {
             **variables,
@@ -114,15 +114,15 @@ class MountedPages:
 
     def policy_html(self, lang: str, level: int, root: str, back: str) -> str:
         """
-        Return the declaration of cookies as a piece of HTML for a page of the application, safe as it is.
+        Return the declaration of cookies as HTML that can be inserted into a page without escaping.
 
         Args:
-            lang: The page's language; the site's nearest one is taken.
-            level: Of the first headings, 1 to 4.
+            lang: The page's language; the closest one that the site offers is used.
+            level: The level of the top headings, 1 to 4.
             root: The mount's full path.
-            back: Path and query of the page, where our own pages lead back to.
+            back: Path and query of the page, to which our own pages link back.
         """
-        from consent_mw.web.declaration import policy_html  # here, since it brings Flask
+        from consent_mw.web.declaration import policy_html  # imported late: it needs Flask
 
         site = self._context.site()
         return policy_html(
@@ -136,5 +136,5 @@ class MountedPages:
 
 
 def _variable(header: str) -> str:
-    """Return the name of a header in CGI (RFC 3875, section 4.1.18)."""
+    """Return the CGI variable for a header (RFC 3875, section 4.1.18)."""
     return "HTTP_" + header.upper().replace("-", "_")

@@ -1,9 +1,8 @@
 """
-The Content-Security-Policies of a page: the site's own with what ours needs and less what is held, and one of ours.
+The Content-Security-Policies of a page: the site's own, extended for our code and without held sources, plus our own.
 
-:class:`Policing` is made once for a site, :class:`PagePolicies` for each
-page. What a policy says is worked out in :mod:`consent_mw.html.csp`; here is
-what this visitor's page holds.
+:class:`Policing` is made once for a site, :class:`PagePolicies` for each page. :mod:`consent_mw.html.csp` parses and
+edits policies; this module knows the page and its visitor.
 """
 
 from __future__ import annotations
@@ -33,30 +32,30 @@ logger = logging.getLogger("consent_mw")
 
 _ENFORCED = "content-security-policy"
 _TRIED = "content-security-policy-report-only"
-#: Headers by which a page takes only linked scripts with a hash, https://w3c.github.io/webappsec-subresource-integrity/
+#: Headers that make a page accept only linked scripts with a hash, https://w3c.github.io/webappsec-subresource-integrity/
 _INTEGRITY = frozenset({"integrity-policy", "integrity-policy-report-only"})
 
 #: The name of our endpoint in Reporting-Endpoints.
 _GROUP = "cmw"
-#: Sources of policies to which the answer is kept: so many, and so many bytes of them.
+#: The limits of the cache of source expressions, in entries and bytes.
 _KEPT_SOURCES, _KEPT_SIZE = 4096, 4_194_304
-#: Any sub-domain of a host.
+#: Matches any subdomain of a host.
 _SOME = "cmw-any."
 
-#: Our own markup, as the notice writes it.
+#: Inline elements in our own markup, as the notice writes them.
 _INLINE = re.compile(rb"<(script|style)\b([^>]*)>(.*?)</\1>", re.DOTALL)
 _LINKED = re.compile(rb"\ssrc=")
 _ADDRESS = re.compile(r"[0-9.]+|\[.*|localhost|[^.]+")
 
 
 def hash_of(text: bytes) -> str:
-    """Return the source that lets in an inline script or style sheet with this text."""
+    """Return the source expression that allows an inline script or style sheet with this text."""
     return "'sha256-" + base64.b64encode(hashlib.sha256(text).digest()).decode() + "'"
 
 
 @lru_cache(maxsize=32)
 def inline_in(markup: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the sources of the inline scripts and of the inline style sheets in markup of ours."""
+    """Return the source expressions for inline scripts, and those for inline style sheets, in our markup."""
     scripts: dict[str, None] = {}
     styles: dict[str, None] = {}
     for name, attributes, text in _INLINE.findall(markup):
@@ -69,11 +68,11 @@ def inline_in(markup: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 class Policing:
     """
-    What the policies of a site's pages have in common; shared by its threads.
+    What the policies of a site's pages have in common; shared by threads.
 
     Args:
-        site: As it was configured.
-        matcher: Knows the services of the catalogue and those declared.
+        site: The configuration.
+        matcher: Recognises the services of the catalogue and the declared ones.
     """
 
     def __init__(self, site: Site, matcher: Matcher) -> None:
@@ -81,7 +80,7 @@ class Policing:
         self.enforces = site.csp == "enforce"
         self.reports = site.csp_reports
         self._matcher = matcher
-        #: Needed only to take sources out of the site's own policies.
+        #: Needed only if sources are removed from the site's own policies.
         self._rules = (
             [(_Pattern(rule), service.id) for service in matcher.services.values() for rule in service.hosts]
             if self.tightens
@@ -92,10 +91,10 @@ class Policing:
 
     def held(self, source: str, page_host: str, allowed: frozenset[str]) -> bool:
         """
-        Return whether a source stands for nothing but services that may not run.
+        Return whether a source expression allows nothing but held services.
 
         Args:
-            source: As a policy writes it, with a host in it.
+            source: A source expression with a host, as in a policy.
             page_host: The page's own host, to which rules for whole hosts do not apply.
             allowed: Ids of the services that may run.
         """
@@ -124,7 +123,7 @@ class Policing:
         return False
 
     def warn(self, source: str) -> None:
-        """Say, once for each source, that it lets in services that are held, and cannot be taken out."""
+        """Warn, once for each source, that it allows held services but cannot be removed."""
         if source not in self._warned and len(self._warned) < 100:
             self._warned.add(source)
             logger.warning(
@@ -134,7 +133,7 @@ class Policing:
             )
 
     def warn_stuck(self) -> None:
-        """Say, once, that a page for everybody can release nothing, and what its policy needs for that."""
+        """Warn, once, that a shared page cannot release anything, and what its policy would need."""
         if "" not in self._warned:
             self._warned.add("")
             logger.warning(
@@ -156,7 +155,7 @@ class _Pattern:
         self.path = slash + path
 
     def within(self, domain: str, path: str, *, wild: bool) -> bool:
-        """Whether something at ``domain`` (and below it, if ``wild``) below ``path`` falls under this rule."""
+        """Whether the rule covers ``path`` on ``domain`` (and on its subdomains, if ``wild``)."""
         if self.any_suffix:
             labels = domain.split(".")
             domain = ".".join(labels[: -public_suffix_length(labels)])
@@ -167,7 +166,7 @@ class _Pattern:
 
 
 class PolicedPage(Protocol):
-    """What the policies of a page follow from (:class:`consent_mw.engine.page_view.PageView`)."""
+    """The part of :class:`consent_mw.engine.page_view.PageView` from which the policies are derived."""
 
     head: RequestHead
     #: The mount's full path.
@@ -185,11 +184,11 @@ class PolicedPage(Protocol):
 
     @property
     def for_all(self) -> bool:
-        """Whether the page is the same for everybody, so that its policies can follow nobody's choice."""
+        """Whether the page is the same for everybody, so that its policies cannot depend on a choice."""
         ...
 
     def all_of_ours(self) -> bytes:
-        """Return all that may be put into the page, inline as far as it can be; empty where nothing will be."""
+        """Return all markup that may be inserted into the page, inline if possible; empty if there will be none."""
         ...
 
 
@@ -198,7 +197,7 @@ class PagePolicies:
     The policies of one page.
 
     Args:
-        policing: What the site's pages have in common.
+        policing: The site's part.
         page: The page.
     """
 
@@ -213,17 +212,17 @@ class PagePolicies:
         self._terms: tuple[tuple[str, ...], csp.Terms] | None = None
         self._known = False
         self._empty = False
-        #: Something was taken out of a policy, or one was added: what is granted in the page needs another page.
+        #: Whether a source was removed or a policy added, so that a grant takes effect only after a reload.
         self.closed = False
 
     @property
     def demand(self) -> bool:
-        """Whether the page's headers, or the site, want something of what is inserted."""
+        """Whether policies in the page's headers, or the site's settings, affect what is inserted."""
         return bool(self._policies) or self._wants_hashes or self.closed
 
     def adapt(self, headers: Headers) -> Headers:
-        """Return the headers of the page with its policies as they have to be."""
-        # Of two nonces the one of a policy that is enforced counts.
+        """Return the headers of the page with adapted policies."""
+        # If there are two nonces, that of an enforced policy counts.
         values = [value for wanted in (_ENFORCED, _TRIED) for name, value in headers if name.lower() == wanted]
         if values:
             self._policies = [policy for value in values for policy in csp.policies_in(value)]
@@ -236,7 +235,7 @@ class PagePolicies:
         return headers + self._added()
 
     def _know_ours(self) -> None:
-        """Find out what may be put into the page; only a page with policies needs to know."""
+        """Find out what may be inserted; only needed for pages with policies."""
         if self._known:
             return
         self._known = True
@@ -248,19 +247,19 @@ class PagePolicies:
         self._terms = None
 
     def amend(self, text: str) -> list[csp.Edit]:
-        """Return what to insert into a policy that stands in the page."""
+        """Return the edits of a policy in a ``meta`` element of the page."""
         if "," in text:
-            return []  # one policy by the standard, several to some browsers
+            return []  # one policy by the standard, several in some browsers
         self._know_ours()
         edits = [] if self._empty else csp.additions(text, self._own, inserting=True)
         return edits + self._taken_out(text, inserting=True)
 
     def terms(self, in_page: tuple[str, ...]) -> csp.Terms:
         """
-        Return what our part of the page can do under all policies.
+        Return what our code may do in the page under all its policies.
 
         Args:
-            in_page: Those that stand in the page.
+            in_page: The policies in the page's ``meta`` elements.
         """
         if self._terms is None or self._terms[0] != in_page:
             self._terms = in_page, self._worked_out(in_page)
@@ -282,7 +281,7 @@ class PagePolicies:
         for policy in csp.policies_in(value):
             edits = self._taken_out(policy)
             if not self._empty:
-                # The sources that are left say what else is needed.
+                # The remaining sources tell what else is needed.
                 policy, edits = csp.edited(policy, edits), []
                 edits = csp.additions(policy, self._own)
             policy = csp.edited(policy, edits)
@@ -305,7 +304,7 @@ class PagePolicies:
         return edits
 
     def _added(self) -> Headers:
-        """Return the policy of our own, and where browsers report to."""
+        """Return the headers of our own policy and its reporting endpoint."""
         policing = self._policing
         if not (policing.enforces or policing.reports) or not self._follows:
             return []
@@ -325,12 +324,12 @@ class PagePolicies:
         return [(name, policy), *added]
 
     def _report_address(self) -> str:
-        """Return where browsers report to, or an empty text where a policy cannot say it."""
+        """Return the address for reports; empty if a policy cannot express it."""
         return self._page.root + "/csp" if self._own.address else ""
 
 
 def _sources(services: Iterable[Service], page_host: str) -> list[str]:
-    """Return the sources for the page's own site and for services, each once."""
+    """Return the source expressions for the page's own site and for services, without duplicates."""
     hosts: dict[str, None] = {}
     if not _ADDRESS.fullmatch(page_host):
         site = site_of(page_host)
@@ -340,14 +339,14 @@ def _sources(services: Iterable[Service], page_host: str) -> list[str]:
             host, slash, path = rule.partition("/")
             path = slash + path
             if host.endswith(".*") or csp.host_and_path(host) is None or re.search(r"[;,'\"?#\s]", path):
-                continue  # no source can say it
+                continue  # no source expression can express it
             names = [host] if host.startswith("www.") else [host, f"*.{host}"]
             ends = [path] if path in ("", "/") or path.endswith("/") else [path, path + "/"]
             hosts.update(dict.fromkeys(_on_any_port(name) + end for name in names for end in ends))
-    # A source without a scheme does not stand for WebSockets.
+    # A source expression without a scheme does not include WebSockets.
     return [form for host in hosts for form in (host, f"wss://{host}")]
 
 
 def _on_any_port(host: str) -> str:
-    # Rules for hosts know no ports either.
+    # Host rules have no ports either.
     return host + ":*"

@@ -1,8 +1,8 @@
 """
-What is made once for a site and kept, whoever visits: hold policies, and what is inserted where a page teaches.
+What is computed once for a site and cached for all visitors: hold policies, page plans, included parts.
 
-Everything is a function of the site, the decision and the path of the mount. Visitors choose grants and paths, so
-each store is bounded.
+Everything is a function of the site, the decision and the path of the mount. Visitors choose grants and paths, so each
+cache is bounded.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.queues import QueueCode
 
-#: Paths of parts that are remembered; what pages include, an application wrote.
+#: How many paths of included parts are remembered; they come from the application, not from visitors.
 _KEPT_PARTS = 512
 #: Variables in the addresses of includes: Apache and nginx write ``$name``, ESI ``$(NAME)``.
 _VARIABLE = re.compile(r"\$(?:\([^)]*\)|\{[^}]*\}|\w+)")
 
 logger = logging.getLogger("consent_mw")
 
-#: Distinct sets of grants, at distinct paths of the mount, for which the compiled policy is kept.
+#: How many compiled hold policies are cached, by grants and path of the mount.
 _KEPT_POLICIES = 64
 
 
 class Prepared:
     """
-    What the pages of one site have in common; shared by its threads.
+    What the pages of one site have in common; shared by threads.
 
     Args:
-        site: As it was configured.
+        site: The configuration.
         known: The catalogue.
         assets: The static files.
     """
@@ -66,21 +66,21 @@ class Prepared:
     def __init__(self, site: Site, known: Mapping[str, Service], assets: Assets) -> None:
         self.assets = assets
         matcher = Matcher([*known.values(), *site.services])
-        # Compiled now, not by the first visitor; what the site may learn later is compiled beside the requests.
+        # Compiled at start-up, not by the first visitor. Discoveries are compiled in a background task.
         _ = matcher.syntax_with(Places(site.optional).marks)
         self.prepare_places = matcher.prepare_places
         self.policing = Policing(site, matcher)
         catalogued = catalogue.digest() if known is catalogue.load() else sorted(known.items())
         setting = (site.unknown, site.allow_hosts, site.release, site.csp)
         held_by = (_version(), catalogued, sorted(site.by_id.items()), setting)
-        #: What the site's own pages show of its delivery.
+        #: The hosts that the site's pages show to be its own delivery.
         self.delivery = Delivery()
         self._holding = hashlib.sha256(repr(held_by).encode()).hexdigest()
-        #: What stands in the place of held scripts' globals.
+        #: Stand-ins for the globals of held scripts.
         self.queues = QueueCode(matcher.services, assets)
-        #: What was done to pages that are served again.
+        #: What was done to earlier copies of the same page.
         self.plans = PagePlans()
-        #: Where no notice is shown, and nobody is counted.
+        #: Paths without notice and counting.
         self.quiet = Paths(site.quiet)
         self._site = site
         self._known = known
@@ -101,12 +101,12 @@ class Prepared:
         self, decision: Decision, root: str, places: Places, once: frozenset[str] = frozenset()
     ) -> HoldPolicy:
         """
-        Return what holds for a decision.
+        Return the hold policy for a decision.
 
         Args:
             root: The mount's full path.
-            places: Where embeds stand on the site as it is now.
-            once: Ids of services whose embeds this one page shows; with ``WHOLE`` among them all that they bring.
+            places: The places of embeds on the current site.
+            once: Ids of services whose embeds this page view shows; with ``WHOLE``, everything of theirs is shown.
         """
         key = (decision.granted, decision.purposes, decision.record is not None, root, places, once)
         policy = self._policies.get(key)
@@ -116,12 +116,12 @@ class Prepared:
             if WHOLE in once:
                 allowed |= once - {WHOLE}
             if decision.record is not None and decision.granted.issuperset(s.id for s in self._site.optional):
-                # Whoever granted all that was asked about gets what was too long to be read, too.
+                # If everything was granted, scripts that were too long to be read run, too.
                 allowed |= {TOO_LONG}
             policy = HoldPolicy(
                 self._matcher,
                 allowed,
-                # An owner who declares the unknown asks about all of it at once.
+                # If the owner declared unknown third parties, one grant covers all of them.
                 unknown="allow" if UNKNOWN_SERVICE in allowed and UNKNOWN_SERVICE in self._site.by_id else unknown,
                 remove=self._site.release == "reload",
                 placeholder=root + "/placeholder/",
@@ -137,12 +137,12 @@ class Prepared:
 
     @property
     def holding(self) -> str:
-        """Letters and digits that change with all that decides what is held."""
+        """A string that changes with everything that decides what is held."""
         version = self.delivery.version if self._site.unknown == "suspects" else 0
         return f"{self._holding}.{version}"
 
     def lesson(self, root: str) -> bytes:
-        """Return what is inserted where a service was learned from the page: after its headers are sent."""
+        """Return what is inserted when a page reveals a service after its headers were sent."""
         lesson = self._lessons.get(root)
         if lesson is None:
             site = replace(self._site, services=tuple(self._known.values()))
@@ -153,12 +153,12 @@ class Prepared:
         return lesson
 
     def note_included(self, path: str) -> None:
-        """Remember that some page includes what is at ``path``; variables in it stand for anything."""
+        """Remember that a page includes ``path``; a variable in it matches anything."""
         if self._included.get(path) is None:
             self._included.put(path, _VARIABLE.sub("*", path) if _VARIABLE.search(path) else "")
 
     def included(self, *paths: str) -> bool:
-        """Return whether some page includes what is at one of these paths."""
+        """Return whether a page includes one of these paths."""
         if not len(self._included):
             return False
         return any(self._included.get(path) is not None for path in paths) or any(
@@ -170,7 +170,7 @@ class Prepared:
         return frozenset(self._matcher.cookie(cookie))
 
     def tell_of_strangers(self, ids: frozenset[str]) -> None:
-        """Say, once for each, which third parties are held as suspects, why, and what can be done."""
+        """Log, once for each, which third parties are held as suspects, why, and the remedy."""
         for id_ in ids & self.delivery.addresses.keys() - self._told:
             self._told.add(id_)
             logger.warning(
@@ -182,7 +182,7 @@ class Prepared:
             )
 
     def warn_insecure(self) -> None:
-        """Say, once, that nobody is asked over plain http."""
+        """Warn, once, that visitors are not asked over plain http."""
         if not self._warned:
             self._warned = True
             logger.warning(
@@ -198,5 +198,5 @@ def _version() -> str:
 
     try:
         return version("consent_mw")
-    except PackageNotFoundError:  # a bare checkout
+    except PackageNotFoundError:  # run from a checkout without installation
         return ""

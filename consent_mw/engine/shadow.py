@@ -1,18 +1,18 @@
 """
-``mode = "report"``: pages go out as they are, and what would be done to them is counted, page by page.
+``mode = "report"``: pages go out unchanged, and what would have been held is counted, page by page.
 
 Theory of operation
 -------------------
 
-Each page is read beside its way out by :class:`~consent_mw.http.shadow.ShadowExchange`, with the hold policy of a
-visitor who has not chosen. What would be held is kept under the page's pattern: the path with a star for each part
-that may stand for something (an id, a title, a token), so that nothing that visitors write is kept, and pages of one
-template are one page. Of markup only the element and the address without its query are kept. A buffer in this process
-is added to a file every few seconds.
+A :class:`~consent_mw.http.shadow.ShadowExchange` reads each page on its way out with the hold policy of a visitor who
+has not chosen. Findings are stored under the page's pattern: its path, with a star for each part that may be a name (an
+id, a title, a token). So nothing that visitors write is stored, and pages of one template count as one. Of the markup,
+only the element and the address without its query are stored. A buffer in this process is added to a file every few
+seconds.
 
-With ``live_share`` some visitors get the real thing: those who have chosen before, and a share of the others. Who
-belongs to it is worked out from the address, the browser and the keys, and is kept nowhere; so a visitor stays on one
-side as long as these stay the same.
+With ``live_share`` holding is on for some visitors: those who have chosen before, and a share of the others. Membership
+is computed from the address, the browser and the keys, and stored nowhere; a visitor stays in the same group as long as
+these stay the same.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ __all__ = ["Shadow", "page_pattern"]
 
 logger = logging.getLogger("consent_mw")
 
-#: Lines that wait to be written; what comes after, until they are, is not counted.
+#: The size of the buffer in lines; while it is full, further findings are not counted.
 _WAITING = 5_000
-#: Parts of a path that say what kind of page it is; others stand for something.
+#: Parts of a path that name a kind of page; all others may be names.
 _WORD = re.compile(r"[a-z]{1,20}(?:[._-][a-z]{1,20})?", re.IGNORECASE | re.ASCII)
 _PARTS = 6
 _LINK = re.compile(r"(?:https?:|wss?:)?//([A-Za-z0-9.-]+(?::\d+)?(?:/[^\s?#\"'<>)]*)?)")
@@ -52,7 +52,7 @@ _SHARES = 10_000
 
 
 def page_pattern(path: str) -> str:
-    """Return what is kept of a path: words stay, and a star stands for each part that may name something."""
+    """Return a path with a star for each part that may be a name."""
     parts = path.strip("/").split("/")
     kept = [part if not part or _WORD.fullmatch(part) else "*" for part in parts[:_PARTS]]
     return "/" + "/".join(kept) + ("/…" if len(parts) > _PARTS else "")
@@ -60,12 +60,12 @@ def page_pattern(path: str) -> str:
 
 class Shadow:
     """
-    What one process has seen of a site that is watched.
+    The findings of one process on a site that is only observed.
 
     Args:
-        site: As it was configured.
+        site: The configuration.
         keys: Signing keys, oldest first.
-        today: Gives whole days since 1970-01-01 UTC.
+        today: Returns whole days since 1970-01-01 UTC.
     """
 
     def __init__(self, site: Site, keys: tuple[str, ...], today: Callable[[], int]) -> None:
@@ -84,7 +84,7 @@ class Shadow:
         )
 
     def exchange(self, head: RequestHead, view: PageView) -> Exchange | None:
-        """Return the exchange for a request that is only watched; None where it is for a visitor of the share."""
+        """Return the exchange for a request that is only observed; None if holding is on for this visitor."""
         if self._is_live(head, view):
             return None
 
@@ -122,10 +122,10 @@ class Shadow:
 
     def flush(self) -> None:
         """
-        Add what was seen to the file.
+        Add the findings to the file.
 
         Raises:
-            RecordsError: it cannot be written; what was seen is lost.
+            RecordsError: the file cannot be written; the findings are lost.
         """
         with self._lock:
             views, self._views = self._views, {}
@@ -134,7 +134,7 @@ class Shadow:
             self._file.add(views, changes, self._today())
 
     def close(self) -> None:
-        """Add what is left, and let go of the file."""
+        """Add the remaining findings, and close the file."""
         try:
             self.flush()
         except RecordsError as error:
@@ -143,7 +143,7 @@ class Shadow:
 
 
 def _change(page: str, hold: SeenHold) -> ShadowChange:
-    """Return what is kept of a hold: the element and the address, without what code and queries may tell of anybody."""
+    """Return what is stored of a hold: element and address, without code and queries, which may be personal."""
     if hold.element == "header":
         name, _, value = hold.markup.partition(":")
         name = name.lower()

@@ -4,22 +4,22 @@ What the site's own pages load, for the inventory: counted by domain and kind of
 Theory of operation
 -------------------
 
-Plans for tags are remembered from page to page, so that most of a page is never looked at closely. An inventory that
-asked about each tag of each page would undo that. It is enough to look at some: the first page of each section (the
-first folder of the path) each day, and one page in :data:`EVERY` after that, of those that are read anyway. A page that
-is known by heart is read again for the inventory on the first view of its section on a later day. Such a view reads its
-page with an empty memory, which costs a few milliseconds once; all others pay one comparison.
+Plans for tags are cached across pages, so most tags are never examined again. An inventory that examined each tag of
+each page would undo that, so it samples: the first page of each section (the first folder of the path) on each day, and
+then one in :data:`EVERY` of the pages that are parsed anyway. A page with a stored plan is parsed again for the first
+view of its section on a later day. A sampled view parses its page without cached plans, which costs a few milliseconds
+once; all other views pay one comparison.
 
-What is written is a count (:mod:`consent_mw.core.counts`): day, registrable domain or name of a cookie, and one word
-each for the kind of element, the service, and whether it was held. The number is that of the pages that were looked at
-and had it. Where a thing was seen first is told by the first folder of the path, and only where that is a plain word.
-Things of a day are bounded, and so is everything else, since kinds and services are few.
+The result is a count (:mod:`consent_mw.core.counts`): day, registrable domain or cookie name, and one word each for the
+kind of element, the service, and whether it was held. It counts the sampled pages that contained the thing. The place
+of the first sighting is the first folder of the path, if that is a plain word. The number of things per day is bounded;
+kinds and services are few.
 
-Nothing here may tell of a visitor. Sub-domains and paths are made for visitors, and so are parts of names of cookies:
-what has a digit in it, or is long, becomes ``*``.
+Nothing here may identify a visitor. Subdomains, paths and parts of cookie names can be unique to one: a part that is
+long or contains a digit becomes ``*``.
 
-What nobody had seen before, in any process, is news. It is logged once, if it is somebody that the catalogue knows or
-that looks like a tracker. A site whose inventory has only just begun has no news.
+A thing that no process had seen before is news. It is logged once if the catalogue knows it or if it looks like a
+tracker. There is no news while an inventory is only just starting.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ __all__ = ["EVERY", "PageSightings", "Sightings", "plain_cookie"]
 
 logger = logging.getLogger("consent_mw")
 
-#: One page in so many is looked at, besides the first of each section on each day.
+#: One page in so many is sampled, besides the first of each section on each day.
 EVERY = 50
-#: The most sections whose first page is looked at on a day; visitors may invent paths.
+#: The most sections whose first page is sampled on a day; visitors may invent paths.
 _MOST_SECTIONS = 64
 #: The most domains, and names of cookies, that one process counts by name on a day.
 _MOST_NAMES = 256
 _LONGEST_DOMAIN = 100
-#: A folder that may be named, and stands for no visitor by itself.
+#: A folder name that can be stored, because it cannot identify a visitor.
 _FOLDER = re.compile(r"[a-z]{2,20}(?:[-_][a-z]{2,20}){0,2}")
-#: What of a cookie's name may have been made for one visitor.
+#: The parts of a cookie's name that may be unique to one visitor.
 _MADE = re.compile(r"[A-Za-z0-9]*[0-9][A-Za-z0-9]*|[A-Za-z]{17,}|[^A-Za-z0-9_.-]+")
 _LONGEST_COOKIE = 48
 
@@ -68,13 +68,13 @@ Add = Callable[[Iterable[tuple[str, str]]], object]
 
 class Sightings:
     """
-    Decides which views of pages are looked at, and counts what is seen there; shared by threads.
+    Decides which page views are sampled, and counts what they contain; shared by threads.
 
-    Two threads that meet look at one page more; nothing else can go wrong, so there is no lock.
+    There is no lock: the worst effect of a race is that one page more is sampled.
 
     Args:
-        add: Where counts go.
-        today: Whole days since 1970-01-01 UTC.
+        add: Adds the counts.
+        today: Returns whole days since 1970-01-01 UTC.
     """
 
     def __init__(self, add: Add, today: Callable[[], int]) -> None:
@@ -84,25 +84,25 @@ class Sightings:
         self._views = 0
         self._sections: set[str] = set()
         self._names: set[str] = set()
-        #: What any process has seen before, by name and service; None until it was read, or where all of it is new.
+        #: What any process has seen before, by name and service; None until it was loaded, or while everything is new.
         self._known: frozenset[tuple[str, str]] | None = None
         self._told: set[tuple[str, str]] = set()
 
     def recall(self, rows: Mapping[Count, int]) -> None:
-        """Hear what all processes have seen until now, so that what is new can be told from it."""
+        """Load what all processes have seen so far, so that news can be recognised."""
         loads = [count for count in rows if count.table == LOADS]
         if any(count.day < self._today() for count in loads):
             self._known = frozenset((count.value, _service(count.outcome)) for count in loads)
 
     def due(self, path: str) -> bool:
-        """Return whether a page has to be read for the inventory's sake: the first of its section on a later day."""
+        """Return whether a page must be parsed for the inventory: the first of its section on a new day."""
         day = self._today()
         if self._first < 0 or day == self._first:
             return False
         return day != self._day or (len(self._sections) < _MOST_SECTIONS and _section(path) not in self._sections)
 
     def look(self, path: str) -> PageSightings | None:
-        """Return what is told of the view of a page, or None where this view is not looked at."""
+        """Return the recorder for a page view, or None if the view is not sampled."""
         day = self._today()
         if day != self._day:
             self._day, self._sections, self._names = day, set(), set()
@@ -117,7 +117,7 @@ class Sightings:
         return PageSightings(self, f"/{section}" if _FOLDER.fullmatch(section) or not section else "/*")
 
     def count(self, sighting: Sighting, where: str) -> None:
-        """Count that a page has something; an empty name stands for the page itself."""
+        """Count that a page contains something; an empty name counts the page itself."""
         name = sighting.name
         rows = [(name, sighting.outcome)]
         if name not in self._names:
@@ -130,7 +130,7 @@ class Sightings:
         self._tell_of_news(sighting, where)
 
     def _tell_of_news(self, sighting: Sighting, where: str) -> None:
-        """Log, once, what no process had seen before."""
+        """Log something that no process had seen before, once."""
         key = (sighting.name, sighting.service)
         if self._known is None or not sighting.service or key in self._known or key in self._told:
             return
@@ -146,9 +146,9 @@ class Sightings:
 
 
 class Sighting(NamedTuple):
-    """Something that a page has: a row of the inventory."""
+    """Something that a page contains: a row of the inventory."""
 
-    #: A registrable domain, a cookie's name behind COOKIE, or nothing.
+    #: A registrable domain, COOKIE followed by a cookie's name, or empty.
     name: str
     kind: str = ""
     service: str = ""
@@ -161,28 +161,28 @@ class Sighting(NamedTuple):
 
 
 def plain_cookie(name: str) -> str:
-    """Return the name of a cookie with ``*`` for what may have been made for one visitor."""
+    """Return the name of a cookie with ``*`` for parts that may be unique to one visitor."""
     return _MADE.sub("*", name[:_LONGEST_COOKIE])
 
 
 def _section(path: str) -> str:
-    """Return the first folder of a path, or what stands for it."""
+    """Return the first folder of a path, or a placeholder if it must not be stored."""
     return path.split("/", 2)[1] if "/" in path else ""
 
 
 def _service(outcome: str) -> str:
-    """Return the id of the service that an outcome names, or nothing."""
+    """Return the id of the service that an outcome names, or an empty string."""
     parts = outcome.split(" ")
     return parts[1] if len(parts) > 2 and parts[1] != "-" else ""  # noqa: PLR2004
 
 
 class PageSightings:
     """
-    What one view of a page loads: each thing once.
+    Records what one page view loads, each thing once.
 
     Args:
-        sightings: Of the process.
-        where: The part of the site that the page is in.
+        sightings: The recorder of the process.
+        where: The section of the page.
     """
 
     def __init__(self, sightings: Sightings, where: str) -> None:
@@ -199,15 +199,15 @@ class PageSightings:
         Count that the page loads something of a third party.
 
         Args:
-            host: Whose it is; empty for code that stands in the page.
-            kind: What sort of element asks for it.
-            service: The id of the service, or empty where nobody described it.
-            held: Whether it was kept from loading.
+            host: The third party's host; empty for inline code.
+            kind: The kind of element.
+            service: The id of the service; empty if it is unknown.
+            held: Whether it was held.
         """
         self._once(Sighting(site_of(host) if host else "", kind, service, held))
 
     def loaded(self, url: Url, kind: str, service: str, held: bool) -> None:
-        """Count that an element of the page names an address of a third party; nothing but its domain is taken."""
+        """Count that an element loads a third party's address; only its domain is used."""
         self.saw(url.host, kind, service, held)
 
     def cookies(self, headers: Headers, held: Iterable[str], services_of: Callable[[str], Iterable[str]]) -> None:
@@ -215,9 +215,9 @@ class PageSightings:
         Count the cookies that the response sets, with the services that they belong to.
 
         Args:
-            headers: Of the response, as it is sent.
-            held: Names of cookies that were taken out of it.
-            services_of: Returns the ids of all services that a cookie may be of.
+            headers: The response headers as they are sent.
+            held: Names of cookies that were removed from it.
+            services_of: Returns the ids of all services that a cookie may belong to.
         """
         left = {name_of_pair(value) for name, value in headers if name.lower() == "set-cookie"}
         for name in sorted(left.union(held)):
@@ -226,7 +226,7 @@ class PageSightings:
                 self._once(Sighting(COOKIE + plain_cookie(name), "cookie", service, name not in left))
 
     def code(self, ids: frozenset[str]) -> None:
-        """Count services that were held in the page: the code of some stands there, with no address of theirs."""
+        """Count services that were held in the page; inline code of theirs has no address."""
         for id_ in sorted(ids):
             if not any(sighting.service == id_ and sighting.kind != "cookie" for sighting in self._seen):
                 self.saw("", "code", id_, True)

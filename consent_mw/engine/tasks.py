@@ -1,10 +1,9 @@
 """
-What is done beside the requests: counts are written, records sealed, published and purged, the spool replayed.
+The background tasks: write counts, seal, publish and purge records, replay the spool.
 
-Each process that serves the site has one daemon thread for it, started by
-its first request, so that a server may load the site before it forks. What
-must not be lost is done once more when the process ends in good order. No
-request waits for any of it, except for a bounded moment where it asks to.
+Each process that serves the site runs them in one daemon thread, which its first request starts, so that a server may
+load the site before it forks. Tasks whose work must not be lost run once more when the process exits normally. No
+request waits for a task, unless it asks to, and then for a bounded time.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ __all__ = ["Task", "Upkeep"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Keeps processes apart; not the module's own generator, which belongs to the site.
+#: Randomises the pauses; the random module's shared generator belongs to the application.
 _chance = random.SystemRandom()
 
-#: Seconds that the end of a process waits for a task that is under way.
+#: Seconds that an exiting process waits for a running task.
 _LAST_WAIT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """
-    Something to do again and again.
+    A recurring task.
 
     Args:
-        name: For the log.
-        run: Does it; what it raises is logged, once until it works again.
-        least: The shortest pause before it is done again, in seconds.
-        most: The longest pause; the pauses are random, so that processes do not meet.
-        first: Seconds before it is done for the first time.
-        last: Done when the process ends.
+        name: Its name in the log.
+        run: The work; an exception is logged, once until it succeeds again.
+        least: The shortest pause between two runs, in seconds.
+        most: The longest pause; pauses are random, so that processes do not coincide.
+        first: Seconds before the first run.
+        last: Whether to run it when the process ends.
     """
 
     name: str
@@ -59,8 +58,8 @@ class Upkeep:
     The tasks of one site in one process.
 
     Args:
-        tasks: In the order in which they are done where several are due.
-        clock: Seconds that never go back.
+        tasks: The tasks, in the order in which they run if several are due.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, tasks: Sequence[Task] = (), clock: Callable[[], float] = time.monotonic) -> None:
@@ -72,22 +71,22 @@ class Upkeep:
         _all.add(self)
 
     def add(self, task: Task) -> None:
-        """Take up another task, before the first request."""
+        """Add a task; only before the first request."""
         self._tasks[task.name] = task
         self._due[task.name] = self._clock() + task.first
 
     def start(self) -> None:
-        """See to it that this process does the tasks; cheap enough for every request."""
+        """Make sure that this process runs the tasks; cheap enough for every request."""
         if self._thread is None:
             with self._lock:
                 thread = self._made_thread()
-            # Outside the lock: as a greenlet it runs at once, and would wait for the lock that we hold.
+            # Outside the lock: a greenlet runs at once, and would wait for the lock that we hold.
             if thread is not None:
                 thread.start()
                 _hear_the_end()
 
     def hurry(self, name: str, wait: float) -> bool:
-        """Have a task done now, and wait up to ``wait`` seconds for it; return whether it was done by then."""
+        """Run a task now, wait for it up to ``wait`` seconds, and return whether it finished."""
         self.start()
         done = threading.Event()
         with self._lock:
@@ -98,7 +97,7 @@ class Upkeep:
         return done.wait(wait)
 
     def end(self) -> None:
-        """Do for the last time what must not be lost, and nothing after that; a second call does nothing."""
+        """Run the tasks that must not be lost for the last time; a second call does nothing."""
         with self._lock:
             if self._ended:
                 return
@@ -107,7 +106,7 @@ class Upkeep:
         self.settle()
 
     def settle(self) -> None:
-        """Do now what must not be lost: the process may end without a further word, or go on."""
+        """Run the tasks that must not be lost now: the process may be killed without notice, or go on."""
         if self._thread is None:
             return
         # A task that hangs must not keep the process from ending.
@@ -121,7 +120,7 @@ class Upkeep:
                 self._busy.release()
 
     def run_due(self) -> float:
-        """Do what is due, and return the seconds until something is again; for the thread, and for tests."""
+        """Run the due tasks, and return the seconds until the next one is due; for the thread and for tests."""
         with self._busy:
             for task in self._tasks.values():
                 with self._lock:
@@ -148,14 +147,14 @@ class Upkeep:
         self._due = {name: self._clock() + task.first for name, task in self._tasks.items()}
 
     def _made_thread(self) -> threading.Thread | None:
-        """Return the thread of this process, to be started; None where there is one already, or none is wanted."""
+        """Return a new thread to start; None if there is one already, or none is wanted."""
         if self._thread is not None or self._ended:
             return None
-        # Made here, by the first request: a server may load the site, fork, and only then put greenlets in the place
-        # of threads (gunicorn with gevent or eventlet, and --preload). What was made before would block all of them.
+        # Created here, by the first request: a server may load the site, fork, and only then replace threads by
+        # greenlets (gunicorn with gevent or eventlet, and --preload). An earlier thread would block all of them.
         self._busy = threading.Lock()
         self._wake = threading.Event()
-        # The thread has a weak reference only: a site that nobody uses any more takes its thread along.
+        # The thread holds only a weak reference, so that it ends with a site that is no longer used.
         thread = threading.Thread(target=_work, args=(weakref.ref(self), self._wake), name="consent_mw", daemon=True)
         self._thread = thread
         return thread
@@ -163,7 +162,7 @@ class Upkeep:
     def _do(self, name: str, run: Callable[[], object]) -> None:
         try:
             run()
-        except Exception as error:  # whatever it was, the other tasks go on
+        except Exception as error:  # one failure must not stop the other tasks
             if name not in self._failing:
                 self._failing.add(name)
                 _log.error("%s failed and is tried again: %s", name, error)
@@ -193,7 +192,7 @@ def _end_all() -> None:
 
 
 def _hear_the_end() -> None:
-    """Hear of the end where multiprocessing forked: its children run no exit handlers (Granian's workers)."""
+    """Register for the exit of processes forked by multiprocessing (Granian's workers), which skip exit handlers."""
     processes = sys.modules.get("multiprocessing.process")
     if processes is not None and processes.parent_process() is not None:
         from multiprocessing.util import Finalize
@@ -202,7 +201,7 @@ def _hear_the_end() -> None:
 
 
 def _forget_parent() -> None:
-    """Start afresh in the child of a fork: threads stay with the parent, and locks may be held by them."""
+    """Reset the state in a forked child: the parent's threads are gone, and may have held locks."""
     for upkeep in list(_all):
         upkeep._reset()
 

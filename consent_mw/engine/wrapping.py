@@ -1,8 +1,8 @@
 """
-Usual slips in wrapping an application, said in words when the site starts.
+Clear errors at start-up for common mistakes in wrapping an application.
 
-Each of them would otherwise show as something else: a recursion that never ends, a missing attribute, a coroutine that
-nobody awaits.
+Otherwise they would surface as something else: an endless recursion, a missing attribute, a coroutine that is never
+awaited.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _FLASK = "For Flask write Consent(app) (consent_mw.flask), or app.wsgi_app = Con
 
 def check_wsgi(app: object) -> None:
     """
-    Refuse what is no WSGI application.
+    Refuse anything that is not a WSGI application.
 
     Raises:
-        ConfigError: naming the slip.
+        ConfigError: names the mistake.
     """
     where = "ConsentMiddleware"
     if not callable(app):
@@ -36,10 +36,10 @@ def check_wsgi(app: object) -> None:
 
 def check_asgi(app: object) -> None:
     """
-    Refuse what is no ASGI application.
+    Refuse anything that is not an ASGI application.
 
     Raises:
-        ConfigError: naming the slip.
+        ConfigError: names the mistake.
     """
     where = "ConsentASGIMiddleware"
     if not callable(app):
@@ -49,18 +49,18 @@ def check_asgi(app: object) -> None:
 
 
 def wraps_itself(app: object, middleware: object) -> bool:
-    """Return whether an application calls the very middleware that was given the application (Flask)."""
+    """Return whether the application calls the middleware that wraps it: the Flask app instead of its ``wsgi_app``."""
     return getattr(app, "wsgi_app", None) is middleware
 
 
 def self_wrapped() -> ConfigError:
-    """Return what to raise where :func:`wraps_itself`."""
+    """Return the error for an application that :func:`wraps_itself`."""
     what = "app.wsgi_app = ConsentMiddleware(app) wraps the application around itself."
     return _slip("ConsentMiddleware", what, _FLASK)
 
 
 def missing(middleware: object, app: object, name: str) -> AttributeError:
-    """Return the error for an attribute that the middleware lacks, and the application may have."""
+    """Return the error for an attribute that the middleware lacks but the application may have."""
     kind = type(middleware).__name__
     text = f"{kind!r} object has no attribute {name!r}"
     if name.startswith("__") or not hasattr(app, name):
