@@ -1,8 +1,8 @@
 """
-Hosts that are other names of a vendor's: a tracker behind a name of the site's own, by a chain of CNAME records.
+CNAME cloaking: hosts of the site that are aliases of a vendor's host.
 
-Browsers treat such a host as the site itself, so its cookies are first-party and lists of trackers do not know it. Only
-the name system tells (RFC 1034, section 3.6.2), which is asked where the owner names a resolver.
+Browsers treat such a host as part of the site, so its cookies are first-party, and lists of trackers do not contain it.
+Only DNS reveals it (RFC 1034, section 3.6.2), which is queried if the owner names a resolver.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Aliases", "NoResolver"]
 
-#: Steps of a chain that are followed, and hosts that are asked about.
+#: Limits: steps of a chain, and hosts that are looked up.
 _LONGEST, _MOST = 8, 500
-#: Seconds for one question.
+#: Seconds for one query.
 _PATIENCE = 3.0
 
 
 class NoResolver(ConsentError):
-    """The name system cannot be asked; the message says what is missing."""
+    """DNS cannot be queried; the message says what is missing."""
 
 
 class Aliases:
     """
-    Asks a resolver for other names of hosts.
+    Looks up the aliases of hosts.
 
     Args:
-        resolver: ``ADDRESS`` or ``ADDRESS:PORT``; empty for the one that this machine uses.
+        resolver: ``ADDRESS`` or ``ADDRESS:PORT``; empty for this machine's resolver.
 
     Raises:
         NoResolver: if dnspython is not installed, or the machine has no resolver.
@@ -44,7 +44,7 @@ class Aliases:
         self._known: dict[str, tuple[str, ...]] = {}
 
     def of(self, host: str) -> tuple[str, ...]:
-        """Return the names that a host stands for, the nearest first; empty if it stands for itself or nobody says."""
+        """Return the chain of names that a host is an alias of, the nearest first; empty if it is none or DNS fails."""
         if host not in self._known:
             if len(self._known) >= _MOST or not host:
                 return ()
@@ -59,7 +59,7 @@ class Aliases:
             try:
                 answer = self._resolver.resolve(f"{chain[-1] if chain else host}.", "CNAME", search=False)
             except (dns.exception.DNSException, ValueError):
-                break  # no alias, no such name, or no answer
+                break  # not an alias, no such name, or no answer
             name = next(iter(answer)).target.to_text(omit_final_dot=True).lower()
             if name in chain or name == host:
                 break

@@ -1,7 +1,7 @@
 """
-The baseline: findings of an audit that an owner accepts, each until a day, in a file of their own.
+The baseline: a file of findings that the owner accepts, each until a date.
 
-An entry names a finding by its id, so it holds for the same thing on another page and in another line.
+An entry names a finding by its id, so it also applies to the same thing on another page or line.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from consent_mw.errors import Problem
 
 __all__ = ["Accepted", "accept", "accepted_lines", "read_accepted"]
 
-#: Days that an accepted finding stays accepted where nobody says otherwise.
+#: Default number of days for which a finding is accepted.
 _ACCEPTED_DAYS = 90
 _ID = re.compile(r"[0-9a-f]{10}")
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A finding that an owner accepts until a day."""
+    """A finding that the owner accepts until a date."""
 
     id: str
     until: date
@@ -65,7 +65,7 @@ def read_accepted(file: Path) -> tuple[Accepted, ...]:
 
 
 def accept(report: AuditReport, accepted: Iterable[Accepted], today: date) -> None:
-    """Mark the findings of a report that are accepted, and have not expired."""
+    """Mark the findings of a report that are accepted and have not expired."""
     by_id = {one.id: one for one in accepted if one.until >= today}
     for finding in report.findings:
         if one := by_id.get(finding.id):
@@ -73,7 +73,7 @@ def accept(report: AuditReport, accepted: Iterable[Accepted], today: date) -> No
 
 
 def accepted_lines(report: AuditReport, today: date) -> str:
-    """Return the file that accepts what is open in a report, for a limited time."""
+    """Return the content of a file that accepts the open findings of a report for a limited time."""
     until = (today + timedelta(days=_ACCEPTED_DAYS)).isoformat()
     parts = ["# Findings of `consent-mw audit` that are accepted until a day.\n"]
     for finding in report.open:

@@ -1,13 +1,13 @@
 """
-The visitors of an audit in a real browser.
+Runs the visits of an audit in a real browser.
 
-Each visitor is a fresh profile. The one who never chooses comes twice, with scripts and without; one sends Global
-Privacy Control; one presses the button that refuses; and where the owner lets the audit grant something, one accepts
-and then takes it back. They go to the pages that :mod:`consent_mw.audit.passes` found; what a page did is recorded by
-:mod:`consent_mw.audit.browser_page`.
+Each visitor has a fresh profile. The one who never chooses comes twice, with scripts and without. One sends Global
+Privacy Control, and one presses the button that refuses. If the owner lets the audit grant something, another one
+accepts and then withdraws. They open the pages that :mod:`consent_mw.audit.passes` found, and
+:mod:`consent_mw.audit.browser_page` records what each page does.
 
-No host but the site's own, and those that are allowed, can be reached: the browser is started so that it finds no
-address for any other. What a page asks of them is seen all the same; what their answers would bring is not.
+The browser can reach only the site's own host and allowed hosts: it is started so that no other name resolves. Requests
+to other hosts are still recorded, but what their responses would load is not seen.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_SCRIPTS", "LivePlan", "LiveWalk", "NoBrowser", "browse", "launched", "walk_in"]
 
-#: Behind the name of a pass without scripts.
+#: Suffix of the name of a pass without scripts.
 NO_SCRIPTS = ", without scripts"
-#: Seconds that a profile or a browser may take to close.
+#: Seconds for closing a profile or a browser.
 _CLOSING = 10.0
-#: Seconds beyond a page's own that a step with it may take.
+#: Seconds that a step may take beyond the page's own limit.
 _SLACK = 15.0
 _OBJECTING = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true, configurable: true})"
 _CANDIDATES = (
@@ -73,23 +73,23 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+")
 
 
 class NoBrowser(ConsentError):
-    """There is no browser, or no Playwright; the message says what to install."""
+    """The browser or Playwright is missing; the message says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
 class LivePlan:
     """
-    How far the visits in a browser go.
+    What to do in the browser, and its limits.
 
     Args:
-        seconds: For everything.
+        seconds: Limit for all visits together.
         accept: Whether something may be granted, which writes a consent record.
-        cookies: Sent to the site, as ``name=value``: a login.
-        hosts: Hosts that may be reached beside the site's own; ``*`` for all.
-        passes: The passes to make; empty for all that the site calls for.
-        bounds: For each page.
-        pictures: Whether to take a picture of the first page in each pass.
-        state: Cookies and storage that each visitor begins with, in Playwright's form: a login.
+        cookies: Cookies for the site, as ``name=value``, such as a login.
+        hosts: Hosts that may be reached besides the site's own; ``*`` for all.
+        passes: The passes to make; empty for all that apply to the site.
+        bounds: The limits of each page.
+        pictures: Whether to take a screenshot of the first page in each pass.
+        state: Initial cookies and storage of each visitor in Playwright's format, such as a login.
     """
 
     seconds: float = 300.0
@@ -104,15 +104,15 @@ class LivePlan:
 
 @dataclass
 class LiveWalk:
-    """What a browser saw: pages by pass, and the notice."""
+    """What the browser recorded: pages by pass, and the notice."""
 
     pages: dict[str, list[LivePage]] = field(default_factory=dict)
     notice: NoticeLook | None = None
-    #: Path or step, and why it could not be looked at.
+    #: Path or step, and why it could not be examined.
     unseen: list[tuple[str, str]] = field(default_factory=list)
-    #: By pass: what its first page looked like, as PNG.
+    #: PNG screenshots of the first page, by pass.
     pictures: dict[str, bytes] = field(default_factory=dict)
-    #: The browser, with its version.
+    #: The browser and its version.
     browser: str = ""
 
 
@@ -124,7 +124,7 @@ def browse(
     told: Callable[[int, str], object] = lambda *_: 0,
 ) -> LiveWalk:
     """
-    Visit pages with a Chromium that is started for it.
+    Start a Chromium and visit pages with it.
 
     Raises:
         NoBrowser: Playwright or the browser is not installed.
@@ -140,7 +140,7 @@ def browse(
 @asynccontextmanager
 async def launched(origin: str, hosts: Sequence[str], executable: str = "") -> AsyncIterator[Browser]:
     """
-    Start a Chromium that reaches the site and the allowed hosts alone.
+    Start a Chromium that can reach only the site and the allowed hosts.
 
     Raises:
         NoBrowser: Playwright or the browser is not installed.
@@ -154,7 +154,7 @@ async def launched(origin: str, hosts: Sequence[str], executable: str = "") -> A
         try:
             yield browser
         finally:
-            with suppress(Exception):  # it is ended with Playwright at the latest
+            with suppress(Exception):  # Playwright's exit ends it at the latest
                 await asyncio.wait_for(browser.close(), _CLOSING)
 
 
@@ -199,7 +199,7 @@ async def walk_in(
     Visit pages with a running browser.
 
     Args:
-        told: Hears how many pages were seen in a pass, and which comes next.
+        told: Called with the number of pages visited in a pass and the next one.
         profile: More arguments for Playwright's ``new_context``.
     """
     visits = _Visits(browser, target, list(paths), plan, told, profile)
@@ -209,7 +209,7 @@ async def walk_in(
 
 
 class _Visits:
-    """The visitors, one after the other."""
+    """Runs the visitors one after the other."""
 
     def __init__(
         self,
@@ -230,7 +230,7 @@ class _Visits:
         self._deadline = time.monotonic() + plan.seconds
 
     async def all(self) -> None:
-        """Make the visits that the site calls for."""
+        """Make all visits that apply to the site."""
         await self._visitor(UNTOUCHED)
         await self._visitor(UNTOUCHED + NO_SCRIPTS, scripts=False)
         await self._visitor(GPC, objects=True)
@@ -251,7 +251,7 @@ class _Visits:
     async def _visitor(
         self, name: str, *, scripts: bool = True, objects: bool = False, chooses: bool = False, accepts: bool = False
     ) -> None:
-        """Let one visitor come: look at the pages, or choose on the first and look at all then."""
+        """Run one visitor: view the pages, or choose on the first page and then view all of them."""
         from playwright.async_api import Error
 
         if self._plan.passes and name not in self._plan.passes:
@@ -274,7 +274,7 @@ class _Visits:
             if accepts:
                 await self._withdraw(context, watch)
         finally:
-            with suppress(Exception):  # a profile that cannot be closed ends with the browser
+            with suppress(Exception):  # a profile that does not close ends with the browser
                 await asyncio.wait_for(context.close(), _CLOSING)
 
     async def _withdraw(self, context: BrowserContext, watch: StorageWatch) -> None:
@@ -322,7 +322,7 @@ class _Visits:
             if not answer.status:
                 await route.abort()
                 return
-            # What Playwright sends is opened and whole.
+            # Playwright expects a complete, uncompressed body.
             kept = [(k, v) for k, v in answer.headers if k.lower() not in ("content-length", "transfer-encoding")]
             joined: dict[str, str] = {}
             for name, value in kept:
@@ -350,17 +350,17 @@ class _Visits:
             seen.append(await self._bounded(recorder, view, name))
 
     async def _picture(self, recorder: PageRecorder, name: str) -> None:
-        """Take a picture of the first page of a pass, if pictures are wanted."""
+        """Take a screenshot of the first page of a pass, if wanted."""
         from playwright.async_api import Error
 
         if self._plan.pictures and name not in self.found.pictures:
-            with suppress(Error):  # a page that cannot be painted is in the report all the same
+            with suppress(Error):  # the report contains the page anyway
                 self.found.pictures[name] = await recorder.page.screenshot(animations="disabled")
 
     async def _choose(
         self, context: BrowserContext, watch: StorageWatch, name: str, act: Callable[..., Any]
     ) -> LivePage | None:
-        """Choose on the first page that lets one; return what followed, or None where none did."""
+        """Choose on the first page that allows it; return what followed, or None if no page does."""
         why = "no page could be opened"
         for path in self._paths[:3]:
             recorder = PageRecorder(context, watch, self._target.origin, path)
@@ -382,7 +382,7 @@ class _Visits:
         return None
 
     async def _bounded(self, recorder: PageRecorder, view: Callable[[], Any], name: str) -> LivePage:
-        """Run a view of a page; whatever goes wrong is said, and ends this view alone."""
+        """Run a view of a page; an error is reported, and ends only this view."""
         from playwright.async_api import Error
 
         limit = 2 * self._plan.bounds.seconds + self._plan.bounds.linger + _SLACK

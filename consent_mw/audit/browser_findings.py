@@ -1,7 +1,7 @@
 """
-What a browser adds to a report: requests and cookies that no markup shows, and what is wrong with the notice.
+Adds a browser's observations to a report: requests and cookies that markup does not show, and faults of the notice.
 
-What the pages' own markup showed already gets another place as evidence, and no second finding.
+If the markup already led to a finding, the observation becomes evidence for it, not a second finding.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ from consent_mw.http.tracker_cookies import is_own
 
 __all__ = ["ToldConsent", "add_browser", "consent_on_the_wire"]
 
-#: What markup says for each kind of request, to find the same thing in the pages as they were sent.
+#: The markup that belongs to each kind of request, to match requests with findings from markup.
 _ELEMENTS = ("script", "img", "iframe", "link", "image", "object", "embed", "style", "video", "audio", "source")
-#: The kinds under which something that reaches others may have been found.
+#: The kinds of findings about something that reaches a third party.
 _FIRES = ("first-party-tracker", *FIRING.values())
-#: Parameters by which a hit of a vendor's is known whatever host and path it goes to, and whose it is.
+#: Parameters that identify a vendor's hit on any host and path, with the service.
 _WIRE_SIGNS = (
     (re.compile(r"(?:^|[?&])tid=(?:G-|UA-)[A-Z0-9]{4}", re.IGNORECASE), "google-analytics"),
     (re.compile(r"(?:^|[?&])tid=(?:AW-|DC-)[A-Z0-9]{4}", re.IGNORECASE), "google-ads"),
     (re.compile(r"(?:^|[?&])ev=PageView(?:&|$).*(?:^|[?&])(?:id|fbp)="), "meta-pixel"),
     (re.compile(r"(?:^|[?&])idsite=\d+(?:&|$).*(?:^|[?&])_id=[0-9a-f]{16}"), "matomo"),
 )
-#: Google's signals on the wire, and the purpose of ours for each; gcd has a letter for each of them in this order.
+#: Google's signals in requests with our purpose for each; gcd has one letter for each, in this order.
 _GOOGLE = (("ad_storage", MARKETING), ("analytics_storage", "analytics"))
 _GCS = re.compile(r"G1([01-])([01-])")
 _GCD_LETTER = re.compile(r"[a-z]")
 _GCD_GRANTED, _GCD_DENIED = frozenset("tnrv"), frozenset("pqmu")
 _OWN_STYLES = "Take out the site's own styles that reach into [data-cmw-banner]."
-#: Bytes of a body and an address that are searched.
+#: How many bytes of a body and an address are searched.
 _SEARCHED = 4_000
 
 
 class ToldConsent(NamedTuple):
-    """What a request tells a vendor of one purpose."""
+    """What a request tells a vendor about one purpose."""
 
     signal: str
     purpose: str
@@ -74,9 +74,9 @@ class ToldConsent(NamedTuple):
 
 def consent_on_the_wire(request: LiveRequest) -> list[ToldConsent]:
     """
-    Return what a request says of the visitor's choice: the vendor's signal, the purpose, and whether it is granted.
+    Return what a request tells about the visitor's choice: the vendor's signal, the purpose, and whether it is granted.
 
-    Google's ``gcs`` and ``gcd``, and the ``asc`` of Microsoft's UET, are read; in whatever host's address they stand.
+    Google's ``gcs`` and ``gcd`` and the ``asc`` of Microsoft's UET are recognised on any host.
     """
     found: dict[str, ToldConsent] = {}
     for query in (urlsplit(request.url).query[:_SEARCHED], request.body[:_SEARCHED]):
@@ -95,7 +95,7 @@ def consent_on_the_wire(request: LiveRequest) -> list[ToldConsent]:
 
 
 def add_browser(report: AuditReport, walk: LiveWalk, reader: Reader, origin: str) -> None:
-    """Add to a report what a browser saw on a site of that origin."""
+    """Add a browser's observations on a site of that origin to a report."""
     found = {finding.id: finding for finding in report.findings}
     live = _Live(report, reader, origin, found)
     for name, pages in walk.pages.items():
@@ -119,7 +119,7 @@ def _shown(name: str, page: LivePage, own: str) -> ShownView:
 
 
 class _Live:
-    """Turns what one browser after the other did into findings."""
+    """Turns the recorded views into findings."""
 
     def __init__(self, report: AuditReport, reader: Reader, origin: str, found: dict[str, AuditFinding]) -> None:
         self._report = report
@@ -128,18 +128,18 @@ class _Live:
         #: The site's own domain.
         self.own = site_of(urlsplit(origin).hostname or "")
         self._found = found
-        #: The services that were seen, with the first pass and place of each.
+        #: The services that were seen, with the first pass and place.
         self._services: dict[str, tuple[str, SeenPlace]] = {}
 
     def take(self, name: str, page: LivePage) -> None:
-        """Take up one view of a page."""
+        """Process one view of a page."""
         for request in page.requests:
             self._take_request(name, page, request)
         for item in page.kept:
             self._take_kept(name, page, item)
 
     def about_declarations(self) -> None:
-        """Set right what the markup alone could say of the configuration."""
+        """Correct findings about the configuration that were based on markup alone."""
         site = self._reader.site
         for id_, (name, place) in self._services.items():
             self._found.pop(finding_id("never-seen", id_), None)
@@ -168,7 +168,7 @@ class _Live:
             self._fires(name, page, request, Service(request.host, request.host, "", ()), "not-held")
 
     def _first(self, kind: str, *facts: str) -> str:
-        """Return the kind under which the same was found in an earlier pass, or else this one."""
+        """Return the kind of the same finding in an earlier pass, or else this kind."""
         return next((one for one in _FIRES if finding_id(one, *facts) in self._found), kind)
 
     def _services_of(self, request: LiveRequest) -> list[Service]:
@@ -207,7 +207,7 @@ class _Live:
         merge(self._found, finding, name, place)
 
     def _remedy(self, usual: str, service: Service, kind: str) -> str:
-        """Return the remedy for something that a script asked for, which no rewriter of pages sees."""
+        """Return the remedy for a request made by a script, which the rewriter cannot see."""
         if kind == "not-held" or not self._report.wrapped:
             return usual
         declared = service.id in self._reader.site.by_id
@@ -234,7 +234,7 @@ class _Live:
         return SeenPlace(page.path, line, column, f"{request.shown}{f' < {chain}' if chain else ''}"[:400])
 
     def _check_signals(self, name: str, page: LivePage, request: LiveRequest) -> None:
-        """Compare what a request tells a vendor with what the visitor chose."""
+        """Compare the signals in a request with the visitor's choice."""
         base = name.removesuffix(NO_SCRIPTS)
         purposes = {purpose.id for purpose in self._reader.site.purposes}
         for signal, purpose, is_granted in consent_on_the_wire(request):
@@ -251,7 +251,7 @@ class _Live:
             finding = AuditFinding(id_, "consent-mode-differs", signal, signal, "", what, remedy)
             merge(self._found, finding, name, self._place(page, request))
 
-    # -- what is kept
+    # -- cookies and storage
 
     def _take_kept(self, name: str, page: LivePage, item: KeptItem) -> None:
         if item.kind == "cookie" and is_own(item.name) or item.kind in ("cache", "service worker"):

@@ -1,19 +1,20 @@
 """
-Records one view of one page in a browser: every request with what set it off, and everything that was kept.
+Records one view of one page in a browser: every request with its cause, and everything that was stored.
 
 Theory of operation
 -------------------
 
-Two sources are joined. Chromium's own protocol (https://chromedevtools.github.io/devtools-protocol/tot/Network/) tells
-the requests and sockets of a page with their initiator: the line of the HTML, the script with its line and column, the
-redirect. Playwright tells the requests of all that belongs to the page, workers and frames in other processes among
-them, without an initiator. What only the second tells is recorded with the frame that it came from.
+Two sources are combined. Chromium's DevTools protocol
+(https://chromedevtools.github.io/devtools-protocol/tot/Network/) reports the requests and sockets of a page with their
+initiator: the line of the HTML, the script with its line and column, or a redirect. Playwright reports all requests of
+the page, including those of workers and of frames in other processes, but without an initiator. A request that only
+Playwright reports is recorded with its frame.
 
-Cookies are read from the browser; who set one is known from the header that named it, or from a wrapper around the
-page's own ways to keep something, which is put in before any script of the page and tells names, never values.
+Cookies are read from the browser. Who set a cookie is known from the response header, or from wrappers around the
+page's storage APIs, which are injected before any of its scripts and report names, never values.
 
-Nothing that a page does can hold a view up: each step waits for so many seconds at most, and a view that asks or loads
-too much is closed. What was cut short is said in :attr:`~consent_mw.audit.browser_views.LivePage.problems`.
+A page cannot block a view: each step has a time limit, and a page that makes too many requests or loads too much is
+closed. :attr:`~consent_mw.audit.browser_views.LivePage.problems` says what was cut short.
 """
 
 from __future__ import annotations
@@ -40,22 +41,22 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveBounds", "PageRecorder", "StorageWatch"]
 
-#: Steps of a chain of causes that are followed.
+#: The longest chain of causes.
 _LONGEST_CHAIN = 8
-#: Characters of an address, of a request's body and of a name that are kept.
+#: How many characters of an address, a request body and a name are kept.
 _ADDRESS, _BODY, _NAME = 2_000, 2_000, 120
-#: Names that are kept for one page.
+#: The most names that are kept for one page.
 _MOST_NAMES = 1_000
-#: Frames whose storage is read.
+#: The most frames whose storage is read.
 _MOST_FRAMES = 30
-#: Seconds that one step with a page may take.
+#: The time limit of one step, in seconds.
 _STEP = 5.0
-#: How often it is looked whether a page has fallen silent, in seconds.
+#: Seconds between two checks whether a page is idle.
 _LOOK = 0.05
-#: Kinds of requests that never end.
+#: Kinds of requests that do not end.
 _OPEN_ENDED = frozenset({"eventsource", "websocket"})
 
-#: Tells who keeps something under which name, before any script of the page runs. Values are never told.
+#: Reports which script stores something under which name. Values are never reported.
 _TELLING = """(() => {
   const tell = globalThis[NAME];
   delete globalThis[NAME];
@@ -78,7 +79,7 @@ _TELLING = """(() => {
   wrap(globalThis.IDBFactory && IDBFactory.prototype, 'open', () => 'IndexedDB', ([name]) => name);
 })()"""
 
-#: Names of what a frame keeps.
+#: Returns the names of what a frame stores.
 _KEPT_IN_FRAME = """async () => {
   const found = [];
   const add = (kind, names) => names.forEach(name => found.push([kind, String(name).slice(0, 120)]));
@@ -91,7 +92,7 @@ _KEPT_IN_FRAME = """async () => {
 }"""
 
 
-#: Makes a page believe that it is left: what it sends then, no protocol tells once it is gone.
+#: Makes a page believe that it is being left, since requests made while it really unloads are not reported.
 _LEAVING = """() => {
   Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true });
   document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
@@ -102,14 +103,14 @@ _LEAVING = """() => {
 @dataclass(frozen=True, slots=True)
 class LiveBounds:
     """
-    How much one view of a page may take.
+    The limits of one view of a page.
 
     Args:
-        seconds: Until it has loaded; what it did by then counts.
-        size: Bytes that it may load.
-        requests: Requests that it may make.
+        seconds: Time limit for loading; what happened until then counts.
+        size: The most bytes that it may load.
+        requests: The most requests that it may make.
         silence: Seconds without a request after which it counts as loaded.
-        linger: Seconds that it is watched after that, for what waits on a timer.
+        linger: Seconds for which it is observed after that, to catch timers.
     """
 
     seconds: float = 20.0
@@ -120,14 +121,14 @@ class LiveBounds:
 
 
 class StorageWatch:
-    """Hears, for all pages of a browser profile, who keeps what."""
+    """Records, for all pages of a browser profile, what is stored by whom."""
 
     def __init__(self) -> None:
-        #: Kind and name of what was kept, and the place in a script that did it.
+        #: Kind and name of each stored item, with the place in the script that stored it.
         self.setters: dict[tuple[str, str], str] = {}
 
     async def attach(self, context: BrowserContext) -> None:
-        """Listen to a profile, before its first page."""
+        """Attach to a profile, before its first page."""
         name = "_" + secrets.token_hex(8)
         await context.expose_binding(name, self._heard)
         await context.add_init_script(_TELLING.replace("NAME", json.dumps(name)))
@@ -139,13 +140,13 @@ class StorageWatch:
                 self.setters.setdefault((str(kind), str(name)), _place_in(str(stack)))
 
     def set_by_header(self, name: str, url: str) -> None:
-        """Hear that a response's header named a cookie."""
+        """Record that a response header set a cookie."""
         if len(self.setters) < _MOST_NAMES:
             self.setters.setdefault(("cookie", name[:_NAME]), f"header of {url[:_ADDRESS]}")
 
 
 def _place_in(stack: str) -> str:
-    """Return the first place in a stack of Chromium's or Firefox's that is an address."""
+    """Return the first place in a stack trace of Chromium or Firefox that is an address."""
     for line in stack.splitlines():
         start = line.find("http")
         if start >= 0:
@@ -155,7 +156,7 @@ def _place_in(stack: str) -> str:
 
 class PageRecorder:
     """
-    Records one page from its opening to its end.
+    Records one page from opening to closing.
 
     Args:
         path: Path and query, for the record.
@@ -181,7 +182,7 @@ class PageRecorder:
 
     @property
     def was_closed(self) -> bool:
-        """Whether the page was closed because it asked for too much."""
+        """Whether the page was closed because it exceeded a limit."""
         return self._closing is not None
 
     @property
@@ -195,7 +196,7 @@ class PageRecorder:
         return min(_STEP, self._bounds.seconds)
 
     async def open(self, bounds: LiveBounds) -> None:
-        """Open an empty page, and listen to all that it will do."""
+        """Open an empty page, and record everything from then on."""
         from playwright.async_api import Error
 
         self._bounds = bounds
@@ -216,18 +217,18 @@ class PageRecorder:
             session.on("Network.responseReceivedExtraInfo", self._answered)
             session.on("Network.dataReceived", self._received)
             await session.send("Network.enable")
-            with suppress(Error):  # refused where scripts are off
-                # So that the cause of what begins a moment later (a picture, a timer) is known as well.
+            with suppress(Error):  # fails if scripts are disabled
+                # To know the cause of what starts asynchronously (a picture, a timer), too.
                 await session.send("Debugger.enable")
                 await session.send("Debugger.setSkipAllPauses", {"skip": True})
                 await session.send("Debugger.setAsyncCallStackDepth", {"maxDepth": 8})
 
     async def visit(self) -> None:
         """
-        Go to the page, and wait until it has done what it does by itself.
+        Navigate to the page, and wait until it is idle.
 
         Raises:
-            TimeoutError: its scripts never end.
+            TimeoutError: its scripts do not end.
         """
         from playwright.async_api import Error
         from playwright.async_api import TimeoutError as TookTooLong
@@ -244,18 +245,18 @@ class PageRecorder:
                 return
         await self.settle(max(deadline - time.monotonic(), 0.1))
         try:
-            # What is loaded when it comes into view.
+            # Trigger lazy loading.
             await asyncio.wait_for(self.page.evaluate("scrollTo(0, 1e9)"), self._step)
         except TimeoutError:
             self._is_stuck = True
             raise
         except Error:
-            pass  # it went on to another page meanwhile
+            pass  # it has navigated to another page meanwhile
         await asyncio.sleep(self._bounds.linger)
         await self.settle(max(deadline - time.monotonic(), 0.1))
 
     async def settle(self, seconds: float) -> None:
-        """Wait until the page makes no requests any more, for so many seconds at most."""
+        """Wait until the page makes no more requests, for at most that many seconds."""
         until = time.monotonic() + seconds
         while self._open or time.monotonic() - self._changed < self._bounds.silence:
             if time.monotonic() > until:
@@ -266,13 +267,13 @@ class PageRecorder:
             await asyncio.sleep(_LOOK)
 
     def forget(self) -> None:
-        """Let what was recorded so far belong to no pass: what follows is what counts."""
+        """Discard what was recorded so far: only what follows counts."""
         self._raw.clear()
         self._others.clear()
         self._changed = time.monotonic()
 
     async def end(self) -> LivePage:
-        """Read what was kept, close the page, and return the record."""
+        """Read what was stored, close the page, and return the record."""
         from playwright.async_api import Error
 
         if not self._is_stuck:
@@ -294,7 +295,7 @@ class PageRecorder:
         self.record.requests = self._requests()
         return self.record
 
-    # -- what is heard
+    # -- events
 
     def _problem(self, text: str) -> None:
         if text not in self.record.problems:
@@ -314,7 +315,7 @@ class PageRecorder:
             return
         if request.url.startswith(("http:", "https:")):
             frame = ""
-            with suppress(Exception):  # a service worker has none
+            with suppress(Exception):  # the request of a service worker has no frame
                 frame = request.frame.url
             self._others.append((request.url[:_ADDRESS], request.resource_type, frame))
 
@@ -353,7 +354,7 @@ class PageRecorder:
         if self._loaded > self._bounds.size:
             self._too_much(f"it loaded more than {self._bounds.size:,} bytes")
 
-    # -- what is read at the end
+    # -- the end of a view
 
     async def _read_storage(self) -> None:
         seen: set[tuple[str, str, str]] = set()
@@ -387,7 +388,7 @@ class PageRecorder:
         return found
 
     def _chain(self, url: str) -> tuple[Cause, ...]:
-        """Return what set a request off, and what set that off, up to the page itself."""
+        """Return the chain of causes of a request, up to the page itself."""
         chain: list[Cause] = []
         while (cause := self._causes.get(url)) and cause not in chain and len(chain) < _LONGEST_CHAIN:
             chain.append(cause)
@@ -398,7 +399,7 @@ class PageRecorder:
 
 
 def _cause_of(initiator: Mapping[str, Any], document: str) -> Cause:
-    """Return what the protocol says of a request's cause; lines and columns count from 0 there."""
+    """Return the cause of a request from the protocol's initiator, whose lines and columns count from 0."""
     stack = initiator.get("stack")
     while stack:
         for frame in stack.get("callFrames", ()):

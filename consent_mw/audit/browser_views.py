@@ -1,8 +1,8 @@
 """
-What one view of a page in a browser did: its requests with their causes, and the names of what it kept.
+What one view of a page did in a browser: its requests with their causes, and the names of what it stored.
 
-The ``Live`` values are what was recorded; the ``Shown`` ones go into a report, and carry no value of a parameter, a
-cookie or a key, which may be somebody's.
+``Live...`` classes contain what was recorded. ``Shown...`` classes go into a report, and contain no values of
+parameters, cookies or keys, which may be personal.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from urllib.parse import urlsplit
 
 __all__ = ["Cause", "KeptItem", "LivePage", "LiveRequest", "ShownRequest", "ShownView"]
 
-#: Characters of an address that are shown.
+#: How many characters of an address are shown.
 _SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
     """
-    What set a request off: ``parser`` (the page's HTML), ``script``, ``redirect``, ``frame`` or ``visit``.
+    The cause of a request: ``parser`` (the page's HTML), ``script``, ``redirect``, ``frame`` or ``visit``.
 
     Args:
         url: The document or script.
-        line: From 1; 0 where unknown.
-        column: From 1; 0 where unknown.
+        line: From 1; 0 if unknown.
+        column: From 1; 0 if unknown.
     """
 
     how: str
@@ -44,9 +44,9 @@ class LiveRequest:
     One request or connection.
 
     Args:
-        kind: What for, in the protocol's word and lower case: ``script``, ``image``, ``websocket``.
-        causes: What set it off, the nearest first.
-        body: The beginning of what was posted.
+        kind: The protocol's resource type in lower case: ``script``, ``image``, ``websocket``.
+        causes: Its causes, the nearest first.
+        body: The start of the posted data.
     """
 
     url: str
@@ -56,7 +56,7 @@ class LiveRequest:
 
     @property
     def host(self) -> str:
-        """The host that it went to, in lower case."""
+        """The requested host, in lower case."""
         try:
             return urlsplit(self.url).hostname or ""
         except ValueError:
@@ -64,7 +64,7 @@ class LiveRequest:
 
     @property
     def shown(self) -> str:
-        """The address with the names of its parameters and not their values, which may be somebody's."""
+        """The address with the names of its parameters, but without their values, which may be personal."""
         address, _, query = self.url.partition("#")[0].partition("?")
         names = "&".join(f"{pair.partition('=')[0]}=…" for pair in query.split("&") if pair)
         shown = f"{address}?{names}" if names else address
@@ -74,13 +74,13 @@ class LiveRequest:
 @dataclass(frozen=True, slots=True)
 class KeptItem:
     """
-    Something that stays in the browser; its value is never read.
+    Something stored in the browser; its value is never read.
 
     Args:
         kind: ``cookie``, ``local storage``, ``session storage``, ``IndexedDB``, ``cache`` or ``service worker``.
         where: The domain of a cookie, or the origin.
-        days: How long a cookie lasts; 0 for the session.
-        setter: What set it, where that was seen.
+        days: The lifetime of a cookie; 0 for the session.
+        setter: The cause, if known.
     """
 
     kind: str
@@ -97,13 +97,13 @@ class LivePage:
     path: str
     requests: list[LiveRequest] = field(default_factory=list)
     kept: list[KeptItem] = field(default_factory=list)
-    #: Why not everything could be seen.
+    #: Why not everything could be observed.
     problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownRequest:
-    """A request as a report shows it: no value of a parameter in it."""
+    """A request as a report shows it, without values of parameters."""
 
     url: str
     host: str

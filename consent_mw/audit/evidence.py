@@ -1,9 +1,9 @@
 """
-The evidence of an audit: a folder with the report, the requests, pictures, and a manifest of their hashes.
+The evidence of an audit: a folder with the report, the requests, screenshots, and a manifest of their hashes.
 
-``requests.har`` has every request of the browser in the HTTP Archive format 1.2, with the names of parameters and
-without values, cookies, headers and bodies. The manifest names each file with its size and SHA-256; its own hash stands
-for all of them, and goes into :mod:`consent_mw.proof.audits`.
+``requests.har`` contains every request of the browser in the HTTP Archive format 1.2, with names of parameters but
+without values, cookies, headers and bodies. The manifest lists each file with its size and SHA-256. The manifest's own
+hash identifies the evidence, and goes into :mod:`consent_mw.proof.audits`.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _MANIFEST = "manifest.json"
 
 
 class EvidenceExists(ConsentError):
-    """The folder has something in it, which is not overwritten."""
+    """The folder is not empty, and nothing is overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Files by name, the manifest among them, and the manifest's hash in hexadecimal digits."""
+    """Files by name, including the manifest, and the manifest's hash in hexadecimal digits."""
 
     files: Mapping[str, bytes]
     digest: str
 
     def write(self, folder: Path) -> None:
         """
-        Write the files into a folder, which is made.
+        Write the files into a new or empty folder.
 
         Raises:
-            EvidenceExists: if there is something in it.
+            EvidenceExists: if the folder is not empty.
             OSError: if it cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def evidence_of(report: AuditReport, pictures: Mapping[str, bytes], browser: str
 
 
 def _har(report: AuditReport, browser: str) -> bytes:
-    started = f"{report.day}T00:00:00.000Z"  # the day: no finer time is kept
+    started = f"{report.day}T00:00:00.000Z"  # only the day: no finer time is stored
     pages = [
         {"startedDateTime": started, "id": _page_id(view), "title": f"{view.path}, {view.name}", "pageTimings": {}}
         for view in report.browser

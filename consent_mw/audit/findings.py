@@ -1,8 +1,8 @@
 """
-What is wrong with a site, with evidence and remedy, from what an audit saw.
+The findings of an audit, with evidence and remedy.
 
-A finding's id depends on its kind, the service, the element and the host alone, so that it is the same tomorrow, on
-another page and in another line. :mod:`consent_mw.audit.baseline` has those that an owner accepts.
+A finding's id depends only on its kind, service, element and host, so it is the same tomorrow, on another page and on
+another line. :mod:`consent_mw.audit.baseline` handles findings that the owner accepts.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of finding: its name for people, how bad it is, and what it means."""
+    """A kind of finding: its title, its severity, and what it means."""
 
     title: str
     severity: str
@@ -109,7 +109,7 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 
 _SEVERITIES = (ERROR, WARNING, NOTE)
-#: The kind of what reaches others, by the pass in which it was seen.
+#: The kind of a finding about a third-party load, by the pass in which it was seen.
 FIRING = {
     passes.UNTOUCHED: "fires-before-consent",
     passes.GPC: "fires-with-gpc",
@@ -118,15 +118,15 @@ FIRING = {
 }
 _MAX_AGE = re.compile(r";\s*max-age\s*=\s*(\d{1,12})", re.IGNORECASE)
 _DAY = 86_400
-#: Places of one finding that are kept.
+#: How many places of one finding are kept.
 _PLACES = 20
-#: Characters of an address that are shown.
+#: How many characters of an address are shown.
 _MARKUP = 200
 
 
 @dataclass(frozen=True, slots=True)
 class SeenPlace:
-    """Where something was seen: a page, line and column from 1 (0 in the response's head), and how it begins."""
+    """Where something was seen: page, line and column from 1 (0 in the response's head), and the start of its text."""
 
     path: str
     line: int
@@ -137,17 +137,17 @@ class SeenPlace:
 @dataclass
 class AuditFinding:
     """
-    Something that an owner should know.
+    Something that the owner should know.
 
     Args:
-        id: Stable over runs, pages and lines.
+        id: The same for all runs, pages and lines.
         kind: One of :data:`KINDS`.
-        service: The service's id, or what stands for one.
-        name: What people call it.
-        vendor: The party behind it; empty where unknown.
-        what: The finding in a sentence.
+        service: The service's id, or a substitute for it.
+        name: The service's name.
+        vendor: The company behind it; empty if unknown.
+        what: The finding in one sentence.
         remedy: What to do, as text; lines to paste are indented.
-        passes: For which visitors it was seen.
+        passes: The passes in which it was seen.
     """
 
     id: str
@@ -159,9 +159,9 @@ class AuditFinding:
     remedy: str
     passes: list[str] = field(default_factory=list)
     places: list[SeenPlace] = field(default_factory=list)
-    #: How often it was seen in the first of its passes.
+    #: How often it was seen in the first of these passes.
     count: int = 0
-    #: Why it is accepted; empty where it is not.
+    #: Why it is accepted; empty if it is not.
     accepted: str = ""
 
     @property
@@ -173,15 +173,15 @@ class AuditFinding:
 @dataclass(frozen=True, slots=True)
 class Reached:
     """
-    What the pages of a site reach before a choice.
+    What the pages of a site load before a choice.
 
     Args:
-        pages: How many pages were read.
-        elements: Elements of their markup that load something from services or strangers.
-        services: The ids of those.
-        requests: Requests of a browser to other hosts; 0 without a browser.
-        hosts: How many hosts those went to.
-        cookies: How many cookies a browser kept.
+        pages: The number of pages.
+        elements: The number of elements that load something from a service or an unknown third party.
+        services: The ids of these services.
+        requests: The number of a browser's requests to other hosts; 0 without a browser.
+        hosts: The number of these hosts.
+        cookies: The number of cookies in the browser.
     """
 
     pages: int
@@ -198,14 +198,14 @@ class AuditReport:
     The result of an audit.
 
     Args:
-        target: What was audited.
-        day: When, as YYYY-MM-DD.
+        target: The audited address or application.
+        day: The date, as YYYY-MM-DD.
         wrapped: Whether the site has our notice.
-        pages: How many pages were read, by pass.
-        held: How many elements are held for visitors who have not chosen, by service.
-        loading: The same for what loads.
-        would_hold: How much of that the configuration would hold.
-        unseen: What could not be looked at, and why.
+        pages: The number of pages, by pass.
+        held: The number of elements held for visitors who have not chosen, by service.
+        loading: The number of elements that load for them, by service.
+        would_hold: How many of the latter the configuration would hold.
+        unseen: What could not be examined, and why.
     """
 
     target: str
@@ -217,26 +217,26 @@ class AuditReport:
     would_hold: int = 0
     findings: list[AuditFinding] = field(default_factory=list)
     unseen: list[tuple[str, str]] = field(default_factory=list)
-    #: What a browser did, view by view: its requests with their causes, and the names of what it kept.
+    #: What the browser did, by view.
     browser: list[ShownView] = field(default_factory=list)
-    #: What the site reached without consent_mw; None where that was not looked at.
+    #: What the site loads without consent_mw; None if that was not examined.
     before: Reached | None = None
     #: The pages that were read before a choice.
     paths: list[str] = field(default_factory=list)
 
     @property
     def open(self) -> list[AuditFinding]:
-        """The findings that count: errors and warnings that nobody accepted."""
+        """The open findings: errors and warnings that are not accepted."""
         return [one for one in self.findings if one.severity != NOTE and not one.accepted]
 
     @property
     def looked(self) -> bool:
-        """Whether any page could be read."""
+        """Whether at least one page could be read."""
         return any(self.pages.values())
 
 
 def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditReport:
-    """Return what the pages of a walk say about a site."""
+    """Return the report on the pages of a walk."""
     report = AuditReport(target, today.isoformat(), unseen=list(walk.unseen))
     report.pages = {name: sum(page.is_page for page in pages) for name, pages in walk.pages.items()}
     untouched = walk.pages.get(passes.UNTOUCHED, [])
@@ -252,7 +252,7 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
     for name, kind in FIRING.items():
         for page in walk.pages.get(name, []):
             for load in page.loads:
-                behind = name == passes.UNTOUCHED and page.marks.choice  # a page of ours has nothing left to hold
+                behind = name == passes.UNTOUCHED and page.marks.choice  # a wrapped page has nothing left to hold
                 fires = "put-in-behind" if behind else kind
                 _note_load(found, page, load, fires if load.is_held else "not-held", name, wrapped=report.wrapped)
         for page in walk.pages.get(name, []):
@@ -270,7 +270,7 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
 
 
 def reached(report: AuditReport) -> Reached:
-    """Return what the pages of a report reach before a choice."""
+    """Return what the pages of a report load before a choice."""
     views = [view for view in report.browser if view.name == passes.UNTOUCHED]
     asked = [request for view in views for request in view.requests if request.is_third]
     cookies = {item.name for view in views for item in view.kept if item.kind == "cookie" and not is_own(item.name)}
@@ -285,7 +285,7 @@ def reached(report: AuditReport) -> Reached:
 
 
 def in_order(findings: Iterable[AuditFinding]) -> list[AuditFinding]:
-    """Return findings, the worst first."""
+    """Return the findings, the most severe first."""
     order = list(KINDS)
     return sorted(findings, key=lambda one: (_SEVERITIES.index(one.severity), order.index(one.kind), one.name, one.id))
 
@@ -295,14 +295,14 @@ def _add(counts: dict[str, int], id_: str, count: int) -> None:
 
 
 def finding_id(*facts: str) -> str:
-    """Return the id of a finding: of its kind, its service, the element and the host."""
+    """Return the id of a finding from its kind, service, element and host."""
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:10]
 
 
 def _note_load(
     found: dict[str, AuditFinding], page: AuditedPage, load: SeenLoad, kind: str, pass_name: str, *, wrapped: bool
 ) -> None:
-    """Take up something that loads; what a later pass sees again belongs to the finding of the first."""
+    """Add a load to the findings; a load that was seen in an earlier pass belongs to that finding."""
     service, seen = load.service, load.seen
     known = ("put-in-behind", *FIRING.values())
     first = next(
@@ -327,7 +327,7 @@ def _note_load(
 
 
 def merge(found: dict[str, AuditFinding], finding: AuditFinding, pass_name: str, place: SeenPlace) -> None:
-    """Take up a finding, or one more place of one that is known."""
+    """Add a finding, or another place to a known finding."""
     known = found.setdefault(finding.id, finding)
     if pass_name not in known.passes:
         known.passes.append(pass_name)
@@ -338,7 +338,7 @@ def merge(found: dict[str, AuditFinding], finding: AuditFinding, pass_name: str,
 
 
 def remedy_for(kind: str, service: Service, host: str, *, wrapped: bool) -> str:
-    """Return what to do about something that loads, with the lines to paste."""
+    """Return the remedy for a load, with the lines to paste."""
     if kind == "not-held":
         lines = own_service_lines(host or service.name)
         return f"Say what it is, so that visitors are asked, or told, about it:\n\n{lines}"
@@ -359,7 +359,7 @@ def remedy_for(kind: str, service: Service, host: str, *, wrapped: bool) -> str:
 
 
 def own_service_lines(host: str) -> str:
-    """Return the table of a service for a host that the catalogue does not know, indented."""
+    """Return the indented TOML table of a service for a host that the catalogue does not know."""
     id_ = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-") or "own"
     rows = (
         "[[services]]",
@@ -388,7 +388,7 @@ def _about_aliases(page: AuditedPage, reader: Reader, origin: str) -> Iterator[t
 
 
 def aliased(service: Service, chain: tuple[str, ...], host: str) -> AuditFinding:
-    """Return the finding on a host that is another name of a service's."""
+    """Return the finding about a host that is an alias of a service's host."""
     what = f"{service.name} ({service.vendor}), behind {host}, which is another name of {' and '.join(chain)}."
     declare = f"    [[services]]\n    use = {toml_string(service.id)}\n    hosts = [{toml_string(host)}]"
     remedy = f"Tell consent_mw that this host is the service's, so that it is held, too:\n\n{declare}"
@@ -403,7 +403,7 @@ def _other_tool(tool: OtherTool) -> AuditFinding:
 
 
 def _about_cookies(page: AuditedPage, reader: Reader) -> Iterator[AuditFinding]:
-    """Yield the cookies that last longer than visitors are told."""
+    """Yield findings about cookies that live longer than visitors are told."""
     for value in page.cookies:
         name, age = name_of_pair(value), _MAX_AGE.search(value)
         if age is None:
@@ -414,17 +414,17 @@ def _about_cookies(page: AuditedPage, reader: Reader) -> Iterator[AuditFinding]:
 
 
 def _about_declarations(report: AuditReport, reader: Reader) -> Iterator[AuditFinding]:
-    """Yield what is on the pages and not in the configuration, and the other way round."""
+    """Yield findings about services in the pages but not in the configuration, and the reverse."""
     site = reader.site
     if site.learning:
-        return  # it declares what it sees
+        return  # such a site declares what it sees
     seen = set(report.held) | set(report.loading)
     for id_ in sorted(seen & set(reader.services) - set(site.by_id)):
         if not reader.services[id_].necessary:
             yield undeclared(reader.services[id_])
     for service in site.optional:
         if service.id == UNKNOWN_SERVICE:
-            continue  # nobody declared it: it stands for whatever turns up
+            continue  # a placeholder for unknown services, not a declaration
         if service.id not in seen and not seen.intersection(service.purposes):
             what = f"{service.name} is declared, and no page that was read has it."
             remedy = (
@@ -436,7 +436,7 @@ def _about_declarations(report: AuditReport, reader: Reader) -> Iterator[AuditFi
 
 
 def undeclared(service: Service) -> AuditFinding:
-    """Return the finding on a known service that the configuration does not name."""
+    """Return the finding about a known service that the configuration does not declare."""
     what = f"{service.name} is on the site and not in its configuration."
     remedy = f"Ask visitors about it:\n\n    [[services]]\n    use = {toml_string(service.id)}"
     id_ = finding_id("undeclared", service.id)
@@ -444,7 +444,7 @@ def undeclared(service: Service) -> AuditFinding:
 
 
 def outlives(service: Service, name: str, days: int) -> AuditFinding | None:
-    """Return the finding on a cookie of a declared service that lasts longer than visitors are told, if it does."""
+    """Return the finding about a cookie that lives longer than declared, or None."""
     told = next((most for glob, most in service.cookie_days.items() if fits(glob, name)), None)
     if told is None or days <= told:
         return None

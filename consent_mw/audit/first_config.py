@@ -1,7 +1,7 @@
 """
-A first consent.toml, from what the pages of a site load: commented, and right as far as pages can tell.
+Writes a first, commented consent.toml from what the pages of a site load.
 
-What only the owner knows stands there as a comment marked TODO, so that the file loads as it is.
+What only the owner knows is a comment marked TODO, so that the file is valid as it is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LINK = re.compile(r"<a\b[^>]*?\shref=[\"']([^\"'<>{}]+)[\"'][^>]*>(.{0,200}?)</
 _PRIVACY = re.compile(r"privacy|datenschutz|confidentialit|privacidad|privacidade|privacy|integritet|personvern", re.I)
 _TITLE = re.compile(r"<meta\b[^>]*property=[\"']og:site_name[\"'][^>]*content=[\"']([^\"'<>{}]{1,80})[\"']", re.I)
 _TEMPLATES = ("html", "htm", "jinja", "jinja2", "j2", "djhtml")
-#: Files of a folder that are read, and bytes of each.
+#: Limits: files of a folder, and bytes of each.
 _FILES, _SIZE = 5_000, 2_000_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -38,12 +38,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 @dataclass(frozen=True, slots=True)
 class Facts:
     """
-    What the owner says.
+    What is known from the owner.
 
     Args:
-        source: What the pages came from.
-        name: What the site is called; empty to take it from the pages.
-        controller: Who is responsible; empty to leave it to the owner.
+        source: Where the pages come from.
+        name: The name of the site; empty to take it from the pages.
+        controller: The controller; empty to leave a TODO.
     """
 
     source: str
@@ -52,7 +52,7 @@ class Facts:
 
 
 def read_folder(folder: Path, reader: Reader) -> list[AuditedPage]:
-    """Return the templates of a folder as pages; what their own language puts in is not seen."""
+    """Return the templates of a folder as pages; template expressions are not evaluated."""
     pages = []
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower().lstrip(".") in _TEMPLATES)
     for file in files[:_FILES]:
@@ -68,9 +68,7 @@ def read_folder(folder: Path, reader: Reader) -> list[AuditedPage]:
 
 def first_config(pages: Iterable[AuditedPage], reader: Reader, facts: Facts) -> str:
     """
-    Return a configuration that asks about everything that the pages bring.
-
-    What another tool for consent holds in them is asked about as well.
+    Return a configuration that asks about everything in the pages, including what another consent tool holds.
     """
     pages = list(pages)
     services, strangers, tools = _found(pages, reader)
@@ -133,7 +131,7 @@ _Found = tuple[list[tuple[Service, str]], list[tuple[str, str]], list[OtherTool]
 
 
 def _found(pages: list[AuditedPage], reader: Reader) -> _Found:
-    """Return the services, the hosts that nobody knows, and the other tools, with the pages that have them."""
+    """Return the services, unknown hosts and other tools, with the pages that contain them."""
     services: dict[str, list[str]] = {}
     strangers: dict[str, list[str]] = {}
     tools = {tool.id: tool for page in pages for tool in tools_in(page.text)}

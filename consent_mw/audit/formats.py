@@ -1,4 +1,4 @@
-"""The report of an audit as text, JSON, one HTML page that needs nothing else, SARIF 2.1.0 and JUnit's XML."""
+"""The report of an audit as text, JSON, a self-contained HTML page, SARIF 2.1.0 and JUnit XML."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from consent_mw.notice.escaping import escape
 
 __all__ = ["written"]
 
-#: Places of a finding that a text names.
+#: How many places of a finding the text format lists.
 _NAMED = 3
 _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
-#: What XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets).
+#: Characters that XML 1.0 does not allow (https://www.w3.org/TR/xml/#charsets).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LIMITS = (
     "An audit reads what the server sends. It does not run scripts, so it does not see what an allowed script loads in"
@@ -73,7 +73,7 @@ def _summary(report: AuditReport) -> list[str]:
 
 
 def _compared(before: Reached, now: Reached) -> list[str]:
-    """Return in sentences what the site reached before a choice without consent_mw, and reaches with it."""
+    """Return sentences that compare what the site loads before a choice without and with consent_mw."""
     lines = [f"{before.elements:,} before, {now.elements:,} now: elements that load from others before a choice."]
     if before.requests or now.requests:
         lines.append(
@@ -88,7 +88,7 @@ def _count(number: int, one: str) -> str:
 
 
 def _in_browser(report: AuditReport) -> str:
-    """Return what a browser did for visitors who had not chosen, in a sentence."""
+    """Return a sentence about what the browser did for visitors who had not chosen."""
     views = [view for view in report.browser if view.name == UNTOUCHED]
     if not views:
         return ""
@@ -191,7 +191,7 @@ def _sarif_result(finding: AuditFinding) -> dict[str, object]:
 
 
 def _junit(report: AuditReport) -> str:
-    """Return one test case for each kind of finding that fails a build, so that what is fine is seen as well."""
+    """Return one test case for each kind of finding that fails a build, so that passes are listed, too."""
     kinds = [name for name, kind in KINDS.items() if kind.severity != "note"]
     cases = list(_junit_cases(report, kinds))
     failures = sum("<failure" in case for case in cases)
@@ -291,7 +291,7 @@ def _html(report: AuditReport) -> str:
         (len(report.open), "open findings"),
     )
     findings = "".join(map(_html_finding, report.findings)) or "<p>Nothing was found.</p>"
-    said = f"{report.before.elements:,} before" if report.before else "\0"  # in large letters already
+    said = f"{report.before.elements:,} before" if report.before else "\0"  # the headline has it already
     unseen = "".join(f"<li><code>{escape(what)}</code>: {escape(why)}</li>" for what, why in report.unseen)
     return _PAGE.format(
         target=escape(report.target),
@@ -307,7 +307,7 @@ def _html(report: AuditReport) -> str:
 
 
 def _html_compared(report: AuditReport) -> str:
-    """Return the comparison with the site without consent_mw, as one line that is seen first."""
+    """Return the comparison with the site without consent_mw: one prominent line."""
     if report.before is None:
         return ""
     now = reached(report)
@@ -336,7 +336,7 @@ def _html_services(report: AuditReport) -> str:
 
 
 def _html_hosts(report: AuditReport) -> str:
-    """Return which hosts a browser asked in which pass."""
+    """Return the table of hosts that the browser requested, by pass."""
     passes = list(dict.fromkeys(view.name for view in report.browser))
     counts: dict[str, dict[str, int]] = {}
     for view in report.browser:

@@ -1,9 +1,9 @@
 """
-What can go wrong with an installation, apart from the mistakes in its configuration: settings, keys, store, layers.
+Checks an installation beyond the syntax of its configuration: settings, keys, store, middleware.
 
 Each piece of advice has a stable id, a severity, and a remedy. Errors and warnings fail ``consent-mw check``; notes are
-choices that an owner may have made on purpose. Nothing is created: a missing key file or store stays missing.
-:mod:`consent_mw.audit.installed_site` asks the running site.
+choices that the owner may have made on purpose. Nothing is created: a missing key file or store stays missing.
+:mod:`consent_mw.audit.installed_site` examines the running site.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ __all__ = ["Advice", "about_keys", "about_layers", "about_records", "about_setti
 ERROR, WARNING, NOTE = "error", "warning", "note"
 _SEVERITIES = (ERROR, WARNING, NOTE)
 _SQLITE = "sqlite:///"
-#: A key with fewer different characters is a placeholder.
+#: A key with fewer different characters counts as a placeholder.
 _LEAST_DIFFERENT = 8
-#: Bytes that a store needs to go on for a while.
+#: Free bytes that a store should have.
 _LEAST_ROOM = 100_000_000
 
 _DJANGO = "consent_mw.django.ConsentMiddleware"
@@ -52,7 +52,7 @@ _OURS = frozenset(
 )
 _PROXIES = frozenset({"ProxyFix", "ProxyHeadersMiddleware"})
 _COMPRESSES = ("gzip", "brotli", "compress", "zstd")
-#: Middleware that may stand outside of ours: it adds nothing to pages.
+#: Middleware that may be outside of ours, because it adds nothing to pages.
 _HARMLESS = frozenset(
     {
         "CORSMiddleware", "CorsMiddleware", "HTTPSRedirectMiddleware", "LintMiddleware", "OpenTelemetryMiddleware",
@@ -64,7 +64,7 @@ _HARMLESS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Something that an owner should know of an installation: ``severity`` is error, warning or note."""
+    """Something that the owner should know about the installation: ``severity`` is error, warning or note."""
 
     id: str
     severity: str
@@ -73,7 +73,7 @@ class Advice:
 
 
 def in_order(found: Iterable[Advice]) -> list[Advice]:
-    """Return each piece of advice once, the worst first."""
+    """Return each piece of advice once, the most severe first."""
     return sorted(dict.fromkeys(found), key=lambda one: _SEVERITIES.index(one.severity))
 
 
@@ -81,7 +81,7 @@ def in_order(found: Iterable[Advice]) -> list[Advice]:
 
 
 def about_settings(site: Site) -> Iterator[Advice]:
-    """Yield what the configuration leaves out or leaves open."""
+    """Yield advice about missing or risky settings."""
     if site.mode == "report":
         remedy = 'Write mode = "on" once `consent-mw shadow` shows what you expect.'
         yield Advice("only-watched", NOTE, 'Nothing is held: mode is "report".', remedy)
@@ -109,7 +109,7 @@ def about_settings(site: Site) -> Iterator[Advice]:
 
 
 def about_keys(site: Site, environ: Mapping[str, str]) -> Iterator[Advice]:
-    """Yield what is wrong with the signing keys; none of them is shown, and no file is made."""
+    """Yield advice about the signing keys; no key is shown, and no file is created."""
     file = key_file(site.records.removeprefix(_SQLITE)) if site.records.startswith(_SQLITE) else ""
     has_file, given = bool(file) and os.path.exists(file), environ.get(site.keys_env)
     if given is None and file and not has_file:
@@ -145,12 +145,12 @@ def about_keys(site: Site, environ: Mapping[str, str]) -> Iterator[Advice]:
 
 
 def _unused_keys(file: str, keys: tuple[str, ...]) -> int:
-    """Return how many keys of a file are not among those that count."""
+    """Return how many keys of a file are not in use."""
     try:
         with open(file, encoding="ascii") as stream:
             return len(set(keys_in(file, stream.read())) - set(keys))
     except (OSError, ConfigError, UnicodeDecodeError):
-        return 0  # nothing counts that is in it
+        return 0  # none of its keys is in use
 
 
 # -- the store
@@ -158,7 +158,7 @@ def _unused_keys(file: str, keys: tuple[str, ...]) -> int:
 
 def about_records(site: Site, now: float) -> Iterator[Advice]:
     """
-    Yield what is wrong with the store.
+    Yield advice about the store.
 
     Args:
         now: Seconds since 1970-01-01 UTC.
@@ -195,7 +195,7 @@ def about_records(site: Site, now: float) -> Iterator[Advice]:
 
 
 def _about_state(records: Records, today: int) -> Iterator[Advice]:
-    """Yield what is wrong with the settings of a store that works, and with its chain of seals."""
+    """Yield advice about the settings of a working store, and about its chain of seals."""
     for fault in records.faults():
         yield Advice("store-settings", WARNING, fault, "docs/stores.md has what each store needs.")
     last = records.last_seal()
@@ -208,7 +208,7 @@ def _about_state(records: Records, today: int) -> Iterator[Advice]:
 
 
 def _about_folder(setting: str, file: str) -> Iterator[Advice]:
-    """Yield why a file cannot be written in its folder, by the user that runs this."""
+    """Yield advice if the current user cannot write a file in its folder."""
     folder = os.path.dirname(os.path.abspath(file))
     if not os.path.isdir(folder):
         what = f"The folder of {setting} does not exist: {folder}."
@@ -225,7 +225,7 @@ def _about_folder(setting: str, file: str) -> Iterator[Advice]:
 
 
 def about_layers(app: Any, site: Site) -> Iterator[Advice]:
-    """Yield what is wrong with where consent_mw stands among the middleware of an application."""
+    """Yield advice about consent_mw's position among the application's middleware."""
     names = _middleware_of(app)
     ours = [place for place, name in enumerate(names) if name in _OURS]
     shorts = [name.rpartition(".")[2] for name in names]
@@ -257,7 +257,7 @@ def _compresses(name: str) -> bool:
 
 
 def _middleware_of(app: Any) -> list[str]:
-    """Return the dotted names of the middleware of an application, from the outside in."""
+    """Return the dotted names of the application's middleware, from the outside in."""
     names: list[str] = []
     for layer in layers_of(app):
         kind = type(layer)
@@ -267,7 +267,7 @@ def _middleware_of(app: Any) -> list[str]:
             from django.conf import settings
 
             names += list(settings.MIDDLEWARE)
-        elif not hasattr(layer, "url_map"):  # Flask and Quart are what is wrapped
+        elif not hasattr(layer, "url_map"):  # Flask and Quart applications are not middleware
             names.append(_dotted(kind))
     return names
 

@@ -1,7 +1,7 @@
 """
-What a site that runs says of its installation: whether it is held, reached, cached and answered as it should be.
+Checks the installation of a running site: holding, reachability, caching, and answers to the notice.
 
-A few pages are asked for, and one refusal is sent, as an audit does it; nothing is granted.
+It requests a few pages and sends one refusal; nothing is granted.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ __all__ = ["about_site"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
-#: Headers that proxies and CDNs put into responses.
+#: Headers that proxies and CDNs add to responses.
 _PROXY_HEADERS = ("via", "x-cache", "x-served-by", "cf-ray", "x-amz-cf-id", "fly-request-id", "x-vercel-id", "age")
-#: How another host may answer a program, and let people in.
+#: Statuses with which another host may reject a program although people can open the page.
 _KEEPS_PROGRAMS_OUT = frozenset({401, 403, 405, 429})
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def about_site(target: AuditTarget, reader: Reader, path: str, *, others: bool = False) -> Iterator[Advice]:
     """
-    Yield what is wrong with a site that answers.
+    Yield advice about a running site.
 
     Args:
-        reader: Reads pages by the site's configuration.
-        path: The page to look at, which should have a notice.
-        others: Whether links of the notice to other hosts are followed.
+        reader: Reads pages with the site's configuration.
+        path: A page that should have a notice.
+        others: Whether to follow the notice's links to other hosts.
     """
     site, visitor = reader.site, AuditVisitor(target, ())
     path, answer = _followed(visitor, target.origin, path)
@@ -73,7 +73,7 @@ def about_site(target: AuditTarget, reader: Reader, path: str, *, others: bool =
 
 
 def _followed(visitor: AuditVisitor, origin: str, path: str) -> tuple[str, Response]:
-    """Return what a path leads to on its host, and the path that it was found at."""
+    """Follow redirects on the host; return the final path and its response."""
     answer = visitor.get(path)
     for _ in range(_MOST_REDIRECTS):
         way = way_on(origin + path, answer.header("location")) if answer.status in _REDIRECTS else ""
@@ -84,7 +84,7 @@ def _followed(visitor: AuditVisitor, origin: str, path: str) -> tuple[str, Respo
 
 
 def _about_health(visitor: AuditVisitor, mount: str) -> Generator[Advice, None, bool]:
-    """Yield what the site says of its own health; return whether it is a site of ours at all."""
+    """Yield advice from the site's health endpoint; return whether the site is wrapped at all."""
     found = _json(visitor.get(mount + "/health"))
     if "live" not in found:
         what = f"{mount}/health does not answer as consent_mw does: the site is not wrapped, or something is in front."
@@ -184,7 +184,7 @@ def _about_links(visitor: AuditVisitor, origin: str, site: Site, *, others: bool
 
 
 def _json(answer: Response) -> dict[str, object]:
-    """Return the object that a response holds; empty if it holds none."""
+    """Return the JSON object in a response; empty if there is none."""
     try:
         found = json.loads(answer.body.decode("utf-8"))
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
 """
-The notice in a page: which tool's it is, its buttons, and whether saying no is as easy as saying yes.
+Finds the notice in a page, identifies its tool and buttons, and judges whether refusing is as easy as accepting.
 
-Our own notice is found by its marks, those of other tools by the names that their documents give to their buttons, and
-any other by the words on its buttons.
+Our own notice is found by its marks, those of known tools by the documented names of their buttons, and any other by
+the words on its buttons.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["OWN", "NoticeLook", "find_notice", "press", "take_back"]
 
-#: The id that stands for our own notice.
+#: The id of our own notice.
 OWN = "consent_mw"
 
-#: The notice, the button that accepts all and the one that refuses, as selectors of CSS.
+#: CSS selectors of the notice, the button that accepts all, and the one that refuses.
 _BUTTONS: Mapping[str, tuple[str, str, str]] = {
     OWN: ("[data-cmw-banner]", "[data-cmw-action=accept-all]", "[data-cmw-action=reject-all]"),
     "cookieconsent-3": ("#cc-main", "#cc-main [data-role=all]", "#cc-main [data-role=necessary]"),
@@ -59,7 +59,7 @@ _NO = re.compile(
     r"(?:[ \w]{0,24})\s*$",
     re.IGNORECASE,
 )
-#: The control by which our own notice is opened again.
+#: The control that reopens our own notice.
 _OPEN = "[data-cmw-action=open]"
 
 #: How a button looks and whether it can be reached.
@@ -87,7 +87,7 @@ _LOOK = """el => {
     named: !!(el.innerText || el.value || el.getAttribute('aria-label') || el.title || '').trim(),
   };
 }"""
-#: What a notice says of itself to who does not see it.
+#: How a notice presents itself to assistive technology.
 _NOTICE = """el => {
   const box = el.matches('[role],dialog') ? el
     : el.querySelector('[role=dialog],[role=alertdialog],[role=region],dialog');
@@ -97,11 +97,11 @@ _NOTICE = """el => {
     named: !!(box || el).getAttribute('aria-label') || !!of((box || el).getAttribute('aria-labelledby')),
   };
 }"""
-#: Pixels that a button needs each way (WCAG 2.2, 2.5.8), and contrast that its text needs (1.4.3).
+#: The minimum size of a button in pixels (WCAG 2.2, 2.5.8), and the minimum contrast of its text (1.4.3).
 _LEAST_SIZE, _LEAST_CONTRAST = 24, 4.5
-#: How much smaller, and how much less visible, a button may be than the other.
+#: The smallest acceptable ratio between the two buttons, in size and in visibility.
 _SMALLER, _FAINTER = 0.7, 0.7
-#: Milliseconds that a click, and a notice to go away, may take.
+#: Time limits for a click, and for a notice to disappear, in milliseconds.
 _CLICK = 5_000
 
 
@@ -111,9 +111,9 @@ class NoticeLook:
     A notice in a page.
 
     Args:
-        tool: The id of the tool, or an empty text where only the words of its buttons are known.
-        less: In what refusing is less than accepting.
-        hard: What keeps some people from using it.
+        tool: The id of the tool; empty if it was recognised by the words of its buttons only.
+        less: How refusing is harder than accepting.
+        hard: Accessibility faults.
     """
 
     tool: str
@@ -124,7 +124,7 @@ class NoticeLook:
 
 
 async def find_notice(page: Page) -> NoticeLook | None:
-    """Return the notice that a page shows now, judged, or None."""
+    """Return the notice that a page shows now with its faults, or None."""
     for tool, (root, accept, reject) in _BUTTONS.items():
         yes, no = await _visible(page.locator(accept)), await _visible(page.locator(reject))
         if yes is not None or no is not None:
@@ -145,7 +145,7 @@ async def _visible(found: Locator) -> Locator | None:
 
 
 async def _speaks_of_cookies(button: Locator) -> bool:
-    """Return whether what stands around a button is about cookies, so that "OK" means them."""
+    """Return whether the text around a button is about cookies, so that its "OK" means them."""
     script = """el => { for (let up = el, steps = 0; up && steps < 5; up = up.parentElement, steps++)
       if (/cookie/i.test(up.innerText || '') && (up.innerText || '').length < 3000) return true; return false; }"""
     return bool(await button.evaluate(script))
@@ -208,7 +208,7 @@ def _hard(button: Mapping[str, Any]) -> Iterable[str]:
 
 
 async def press(page: Page, *, accept: bool) -> str:
-    """Press the button that accepts or refuses; return what kept it from being pressed, or an empty text."""
+    """Press the button that accepts or refuses; return why it failed, or an empty string."""
     look = await find_notice(page)
     button = None if look is None else look.accept if accept else look.reject
     if button is None:
@@ -218,7 +218,7 @@ async def press(page: Page, *, accept: bool) -> str:
 
 
 async def take_back(page: Page) -> str:
-    """Take consent back with our own notice's control; return what kept it from happening, or an empty text."""
+    """Withdraw consent with our own notice's control; return why it failed, or an empty string."""
     control = await _visible(page.locator(_OPEN))
     if control is None:
         return "the page has no control of consent_mw by which consent is taken back"

@@ -1,7 +1,7 @@
 """
-Tools for consent that may be in a page beside us: how each is recognised, and what its categories are here.
+Other consent tools that may be in a page: how to recognise each, and how its categories map to ours.
 
-What a page names is public: addresses of scripts, names of globals and of attributes, from each tool's own documents.
+The signs are public: addresses of scripts, names of globals and attributes, from each tool's own documentation.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 
 __all__ = ["OTHER_TOOLS", "OtherTool", "released", "tools_in"]
 
-#: Bytes of a start tag that is looked at.
+#: How many bytes of a start tag are examined.
 _TAG = re.compile(rb"<(?:script|iframe|img|link)\b[^>]{0,4000}>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class OtherTool:
     """
-    A tool for consent.
+    A consent tool.
 
     Args:
         signs: A pattern that finds it in a page.
-        categories: Its categories, by what they are called there, and the purpose of ours for each.
-        delete: What to take out of a site.
-        marks: A pattern for the attribute by which a tag says which category it waits for.
+        categories: Our purpose for each of its categories, by name.
+        delete: What to remove from a site.
+        marks: A pattern for the attribute that names the category of a tag.
     """
 
     id: str
@@ -153,15 +153,15 @@ OTHER_TOOLS = (
 
 
 def tools_in(text: str) -> list[OtherTool]:
-    """Return the tools that a page has."""
+    """Return the tools in a page."""
     return [tool for tool in OTHER_TOOLS if tool.signs.search(text)]
 
 
 def released(body: bytes) -> bytes:
     """
-    Return a page as it would be without the marks by which other tools hold tags, to see what those are.
+    Return a page with the tags that other tools hold released, to examine what they load.
 
-    A script of type ``text/plain`` runs, and ``data-src`` is ``src``; lines and columns stay.
+    A script of type ``text/plain`` becomes active, and ``data-src`` becomes ``src``; lines and columns stay the same.
     """
     return _TAG.sub(lambda found: _without_marks(found[0]), body)
 

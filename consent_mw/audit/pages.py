@@ -1,9 +1,9 @@
 """
 Reads one response: what would load, what is held already, which form refuses, where links lead.
 
-What would load is found by the rewriter (:mod:`consent_mw.http.observed`), in the page as it was sent but for the
-marks of ours, which get another name first: an element that is held has no address left that a browser fetches, and
-one that only looks held still has one, and is found. Everything stays in its line and column.
+The rewriter finds what would load (:mod:`consent_mw.http.observed`). Before that, our marks in the page are renamed. An
+element that is really held has no address that a browser would fetch, so it is not found; an element that only looks
+held is. Lines and columns stay the same.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from consent_mw.notice.assets import Assets
 
 __all__ = ["AuditedPage", "PageMarks", "Reader", "SeenLoad", "host_in", "way_on"]
 
-#: Marks of ours, and what stands in their place, as long, where a page is read once more.
+#: Our marks and their replacements of equal length, for reading a page again.
 _MARK, _READ_MARK = b"data-cmw-", b"cmw-read-"
 _ANY_MARK = re.compile(_MARK, re.IGNORECASE)
 _NO_PAGE = Url("https", "", "/")
@@ -57,13 +57,13 @@ _ADDRESS = re.compile(r"(?:https?:|wss?:)?//([A-Za-z0-9.-]+\.[A-Za-z0-9-]+)(?::\
 @dataclass(frozen=True, slots=True)
 class SeenLoad:
     """
-    Something in a response that reaches a third party, or sets a cookie for one.
+    Something in a response that reaches a third party or sets its cookie.
 
     Args:
-        service: The service, by catalogue and configuration; for a stranger, one that is named after its host.
-        seen: Where it stands.
-        host: The host that its markup names, if any.
-        is_held: Whether the configuration holds it until somebody opts in.
+        service: The service from catalogue or configuration; for an unknown third party, one named after its host.
+        seen: Its place.
+        host: The host in its markup, if any.
+        is_held: Whether the configuration holds it until the visitor opts in.
     """
 
     service: Service
@@ -74,17 +74,17 @@ class SeenLoad:
 
 @dataclass
 class PageMarks:
-    """What a page's markup says."""
+    """What a page's markup contains."""
 
-    #: Path and query of what links lead to, on the same host.
+    #: Path and query of link targets on the same host.
     links: list[str] = field(default_factory=list)
-    #: How many elements carry a mark of a hold, by the ids in it.
+    #: The number of held elements, by the ids in their marks.
     held: dict[tuple[str, ...], int] = field(default_factory=dict)
-    #: Where the notice's form is posted to; empty where there is no notice.
+    #: The action of the notice's form; empty if there is no notice.
     choice: str = ""
-    #: How many notices of ours there are.
+    #: The number of our notices.
     notices: int = 0
-    #: Where what the page loads comes from, as far as elements name it: address and line, once for each host.
+    #: What elements load: address and line, once for each host.
     sources: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
@@ -95,9 +95,9 @@ class AuditedPage:
 
     Args:
         path: Its path and query.
-        problem: Why not all of it could be looked at.
+        problem: Why not all of it could be examined.
         is_page: Whether it is HTML.
-        refused: Why the middleware would not send it on.
+        refused: Why the middleware would refuse it.
     """
 
     path: str
@@ -112,7 +112,7 @@ class AuditedPage:
 
 
 class _Marks(HTMLParser):
-    """Reads links, marks and the notice's form. It serves a report: what it gets wrong is no leak."""
+    """Reads links, marks and the notice's form. A mistake here affects only the report, and leaks nothing."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class _Marks(HTMLParser):
 
 
 def way_on(url: str, address: str) -> str:
-    """Return path and query of an address that a page names, where it is on the page's own host, or an empty text."""
+    """Return path and query of an address in a page if it is on the page's own host, or an empty string."""
     try:
         here, parts = urlsplit(url), urlsplit(urljoin(url, address.strip()))
     except ValueError:
@@ -152,7 +152,7 @@ def way_on(url: str, address: str) -> str:
 
 
 def host_in(markup: str) -> str:
-    """Return the first host that a piece of markup names, or an empty text."""
+    """Return the first host in a piece of markup, or an empty string."""
     found = _ADDRESS.search(markup)
     return found[1].lower() if found else ""
 
@@ -162,14 +162,14 @@ class Reader:
     Reads the responses of one site.
 
     Args:
-        site: Its configuration.
-        aliases: Tells which hosts are other names of a vendor's; None to ask nobody.
+        site: The configuration.
+        aliases: Looks up CNAME aliases; None to skip that.
     """
 
     def __init__(self, site: Site, aliases: Aliases | None = None) -> None:
         self.site = site
         self._aliases = aliases
-        #: What is known, the site's own services among them.
+        #: All known services, including the site's own.
         self.services = {**joined(site.definitions), **site.by_id}
         self._undecided = decide(site, NoRecord.ABSENT, Signals(), 0)
         self._policy = self._policy_of(site)
@@ -177,7 +177,7 @@ class Reader:
 
     @cached_property
     def _strict(self) -> HoldPolicy:
-        """What would be held if every third party were."""
+        """A policy that holds every third party."""
         return self._policy_of(replace(self.site, unknown="hold"))
 
     def _policy_of(self, site: Site) -> HoldPolicy:
@@ -186,10 +186,10 @@ class Reader:
 
     def read(self, origin: str, path: str, answer: Response, *, whole: bool = True) -> AuditedPage:
         """
-        Return what a response has to do with services.
+        Return what a response contains of services.
 
         Args:
-            whole: Whether to look for strangers that are not held, for links and for marks as well.
+            whole: Whether to look also for unknown third parties that are not held, for links and for marks.
         """
         if not answer.status:
             return AuditedPage(path, problem=answer.problem)
@@ -229,12 +229,12 @@ class Reader:
         )
 
     def services_at(self, url: str, origin: str) -> tuple[Service, ...]:
-        """Return the services, known or declared, that a request for ``url`` goes to from a page of ``origin``."""
+        """Return the known or declared services that a request for ``url`` from a page of ``origin`` reaches."""
         ids = self._policy.matcher.url(url, resolve(origin + "/", _NO_PAGE))
         return tuple(self.services[id_] for id_ in ids if id_ in self.services)
 
     def behind_alias(self, url: str, origin: str) -> tuple[Service, tuple[str, ...]] | None:
-        """Return the service that waits for a choice and that a host is another name of, with the chain of names."""
+        """Return the optional service that a host is an alias of, with the chain of names; None if there is none."""
         if self._aliases is None or self.services_at(url, origin):
             return None
         chain = self._aliases.of(host_in(url))
@@ -245,15 +245,15 @@ class Reader:
         return None
 
     def waits(self, service: Service) -> bool:
-        """Return whether a service waits for a visitor's choice."""
+        """Return whether a service needs the visitor's consent."""
         return service.id not in self._policy.allowed and not service.necessary
 
     def may_load(self, url: str) -> bool:
-        """Return whether the owner lets a host run that no service names."""
+        """Return whether the owner allows a host that belongs to no service."""
         return self._policy.allows(resolve(url, _NO_PAGE))
 
     def keepers(self, kind: str, name: str) -> tuple[Service, ...]:
-        """Return the services that keep something under a name in browsers: a cookie, a key, a database."""
+        """Return the services that store something under a name: a cookie, a storage key, a database."""
         globs = self._kept_by.get(kind)
         names = names_of(name) if kind == "cookie" else (name,)
         ids = dict.fromkeys(id_ for one in names for id_ in globs.values(one)) if globs else {}
@@ -285,7 +285,7 @@ class Reader:
     ) -> tuple[tuple[SeenHold, ...], bool, str]:
         def cookie_services(name: str) -> list[str]:
             ids = [] if is_own(name) else policy.matcher.cookie(name)
-            # Services of one vendor may share a cookie: as long as one of them runs, it stays.
+            # Services of one vendor may share a cookie: it stays as long as one of them runs.
             return [] if not policy.allowed.isdisjoint(ids) else list(ids)
 
         view = ObservingView(self._undecided, policy, self._codings, cookie_services)

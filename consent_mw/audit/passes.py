@@ -1,10 +1,10 @@
 """
-The visitors of an audit, and its way through a site.
+The visitors of an audit, and the crawl.
 
-The first visitor, who never chooses, walks: from the first address along the application's routes, the sitemap and the
-links, never to another host, a few pages of each shape of address. Where the site has our notice, the others follow to
-the same pages: one whose browser sends Global Privacy Control, one who says no, and where the owner lets the audit
-grant something (which writes a record), one who said yes and one who takes it back.
+The first visitor never chooses, and crawls: from the first address along the application's routes, the sitemap and
+links, never to another host, and only a few pages of each URL pattern. If the site has our notice, the other visitors
+view the same pages: one whose browser sends Global Privacy Control and one who refuses. If the owner lets the audit
+grant something, which writes a record, also one who accepts and one who withdraws.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ GPC = "with Global Privacy Control"
 REJECT = "after a refusal"
 ACCEPT = "after acceptance"
 WITHDRAW = "after withdrawal"
-#: The passes in their order.
+#: The passes in order.
 PASSES = (UNTOUCHED, GPC, REJECT, ACCEPT, WITHDRAW)
 
-#: Counted as a program, not as a person.
+#: The user agent, which is counted as a program, not as a person.
 _AGENT = "Mozilla/5.0 (compatible; consent-mw-audit bot)"
 _LOCATION = re.compile(r"<loc>\s*([^<\s]+)\s*</loc>")
 _DIGITS = re.compile(r"\d+")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: Characters of an address that is followed.
+#: The longest address that is followed, in characters.
 _LONGEST = 2_000
-#: Addresses that wait.
+#: The most addresses in the queue.
 _QUEUE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
-    How far an audit goes.
+    The limits of an audit.
 
     Args:
-        pages: Pages that are read.
-        alike: Pages of one shape of address.
-        seconds: For everything.
+        pages: The most pages.
+        alike: The most pages of one URL pattern.
+        seconds: Time limit for everything.
         accept: Whether it may grant something, which writes a consent record.
-        cookies: Sent with every request, as ``name=value``: a login.
+        cookies: Cookies for every request, as ``name=value``, such as a login.
     """
 
     pages: int = 50
@@ -68,17 +68,17 @@ class Limits:
 
 @dataclass
 class Walk:
-    """What an audit saw: pages by pass, and what it could not look at."""
+    """The pages of an audit by pass, and what it could not examine."""
 
     pages: dict[str, list[AuditedPage]] = field(default_factory=dict)
-    #: Path or step, and why it could not be looked at.
+    #: Path or step, and why it could not be examined.
     unseen: list[tuple[str, str]] = field(default_factory=list)
     #: Scheme and host of the site.
     origin: str = ""
 
 
 class AuditVisitor:
-    """One browser profile: it keeps cookies."""
+    """A visitor without a browser, who keeps cookies."""
 
     def __init__(self, target: AuditTarget, cookies: Iterable[str], *, gpc: bool = False) -> None:
         self._target = target
@@ -86,17 +86,17 @@ class AuditVisitor:
         self._gpc = {"Sec-GPC": "1"} if gpc else {}
 
     def get(self, path: str) -> Response:
-        """Return what a navigation to path and query answers."""
+        """Return the response to a navigation."""
         marks = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"}
         return self._ask(path, {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", **marks})
 
     @property
     def cookie_names(self) -> list[str]:
-        """The names of the cookies that it has."""
+        """The names of its cookies."""
         return list(self._cookies)
 
     def choose(self, path: str, action: str) -> str:
-        """Post the notice's form; return what went wrong, or an empty text."""
+        """Post the notice's form; return why it failed, or an empty string."""
         form = urlencode({"action": action, "back": "/"}).encode()
         headers = {
             "Accept": "text/html",
@@ -137,11 +137,11 @@ def walk(
     told: Callable[[int, str], object] = lambda *_: 0,
 ) -> Walk:
     """
-    Visit a site, and return what was seen.
+    Visit a site, and return the pages.
 
     Args:
-        begin: Paths to begin with.
-        told: Hears how many pages were read, and which comes next.
+        begin: The paths to start with.
+        told: Called with the number of pages read and the next one.
     """
     deadline = time.monotonic() + limits.seconds
     found = Walk(origin=target.origin)
@@ -189,7 +189,7 @@ def _crawl(
 ) -> list[AuditedPage]:
     ways = _Ways(begin, limits.alike, reader.site.mount + "/")
     pages: list[AuditedPage] = []
-    # Redirects and files cost a request and are no pages.
+    # Redirects and files cost a request, but are not pages.
     most = limits.pages * 4
     for address in _sitemap(visitor, origin):
         ways.add(address)
@@ -225,7 +225,7 @@ def _sitemap(visitor: AuditVisitor, origin: str) -> list[str]:
 
 
 class _Ways:
-    """The addresses that wait, each once, a few of each shape."""
+    """The queue of addresses: each once, a few of each URL pattern."""
 
     def __init__(self, begin: Iterable[str], alike: int, ours: str) -> None:
         self._alike = alike
@@ -238,7 +238,7 @@ class _Ways:
             self.add(path, redirected=True)
 
     def add(self, path: str, *, redirected: bool = False) -> bool:
-        """Take an address up unless it is known, or there are enough like it."""
+        """Add an address unless it is known, or there are enough of its pattern."""
         if path.startswith(self._ours) or path in self._known or len(path) > _LONGEST or len(self._known) >= _QUEUE:
             return False
         self._known.add(path)
@@ -251,17 +251,17 @@ class _Ways:
         return True
 
     def take(self) -> str:
-        """Return the next address, or an empty text."""
+        """Return the next address, or an empty string."""
         return self._queue.popleft() if self._queue else ""
 
     @property
     def waiting(self) -> int:
-        """How many addresses are known that were not asked for."""
+        """The number of known addresses that were not requested."""
         return len(self._queue) + self._left
 
 
 def _shape(path: str) -> str:
-    """Return an address without what tells pages of one template apart."""
+    """Return the URL pattern of an address: without the parts that distinguish pages of one template."""
     parts = _DIGITS.sub("#", path.partition("?")[0]).strip("/").split("/")
     if len(parts) > 1:
         parts[-1] = "*"

@@ -1,8 +1,8 @@
 """
-An application as it is put together: its layers, from the outside in, and the paths that it answers to GET.
+Inspects an application: its layers of middleware, and the paths that it serves.
 
-Flask, Quart, Django, Starlette and FastAPI are known, their test clients, and whatever keeps what it wraps under a
-usual name.
+It knows Flask, Quart, Django, Starlette and FastAPI, their test clients, and any middleware that stores the wrapped
+application under a common name.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from consent_mw.engine import Engine
 
 __all__ = ["every_route", "layers_of", "site_around"]
 
-#: Where wrappers and test clients keep what they wrap.
+#: Attributes in which middleware and test clients store what they wrap.
 _INNER = ("wsgi_app", "asgi_app", "app", "_app", "application", "handler")
 _MOST_LAYERS = 32
-#: A regular expression of Django's that matches one path.
+#: A Django regular expression that matches exactly one path.
 _PLAIN = re.compile(r"\^?((?:[\w/~-]|\\[.-])*)(?:\$|\\Z)?", re.ASCII)
 
 
 def every_route(app: Any) -> list[str]:
     """
-    Return the paths that an application answers to GET as they are, in the order of its own list.
+    Return the paths that an application serves by GET, in the order of its routes.
 
-    Routes with a parameter are left out. An application whose routes cannot be listed gives an empty list.
+    Routes with parameters are left out. The list is empty if the application's routes cannot be listed.
 
     Args:
         app: The application, wrapped or not, or a test client of it.
@@ -41,18 +41,18 @@ def every_route(app: Any) -> list[str]:
 
 
 def layers_of(app: Any) -> Iterator[Any]:
-    """Yield an application and what it wraps, from the outside in; none of them twice."""
+    """Yield an application and the layers inside it, from the outside in, each once."""
     seen: set[int] = set()
     while app is not None and id(app) not in seen and len(seen) < _MOST_LAYERS:
         seen.add(id(app))
         yield app
         kept = vars(app) if hasattr(app, "__dict__") else {}
         app = next((kept[name] for name in _INNER if callable(kept.get(name))), None)
-        app = getattr(app, "__self__", app)  # of a bound method, such as Flask's wsgi_app, its application
+        app = getattr(app, "__self__", app)  # from a bound method, such as Flask's wsgi_app, to its application
 
 
 def site_around(app: Any) -> Site | None:
-    """Return the configuration of the consent_mw around an application, or None if there is none that can be seen."""
+    """Return the configuration of the consent_mw around an application, or None if it cannot be found."""
     engines = (vars(layer).get("engine") for layer in layers_of(app) if hasattr(layer, "__dict__"))
     return next((engine.site for engine in engines if isinstance(engine, Engine)), None)
 
@@ -82,7 +82,7 @@ def _of_starlette(routes: Iterable[Any], before: str) -> Iterator[str]:
         if inner:
             yield from _of_starlette(inner, path)
         elif hasattr(route, "methods") and (route.methods is None or "GET" in route.methods):
-            yield path  # None: an endpoint that is a class, and takes what it likes
+            yield path  # None: the endpoint is a class, which accepts any method
 
 
 def _of_django() -> Iterator[str]:
@@ -103,7 +103,7 @@ def _of_patterns(patterns: Iterable[Any], before: str) -> Iterator[str]:
 
 
 def _path_of(pattern: Any) -> str | None:
-    """Return the path that a pattern of Django's matches, or None if it matches several."""
+    """Return the path that a Django pattern matches, or None if it matches several."""
     if hasattr(pattern, "language_prefix"):
         return str(pattern.language_prefix)
     if hasattr(pattern, "_route"):

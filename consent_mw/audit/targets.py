@@ -1,8 +1,8 @@
 """
-Asks a site for one response: over the network, or from a WSGI or ASGI application in this process.
+Requests one response from a site: over the network, or from a WSGI or ASGI application in this process.
 
-Everything is bounded: seconds and bytes for each response. What goes wrong is a text in the response and never raises,
-so that a site that hangs or breaks off is a line in the report. Redirects are not followed: they are responses.
+Each response is limited in seconds and bytes. Errors do not raise: the response contains a message, so that a site that
+hangs or breaks off is a line in the report. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from consent_mw.errors import ConsentError
 
 __all__ = ["AppTarget", "Bounds", "Response", "AuditTarget", "UrlTarget", "is_asgi", "load_app", "open_target"]
 
-#: What an application in this process is visited as: choices are kept over https alone.
+#: The origin of an application in this process; https, because choices are only stored over https.
 APP_ORIGIN = "https://localhost"
 _PIECE = 65_536
 
 
 class NoTarget(ConsentError):
-    """What should be audited cannot be found; the message says why, and what to write."""
+    """The target cannot be found; the message says why, and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """
-    How much one response may take.
+    The limits of one response.
 
     Args:
-        seconds: Until its last byte.
-        size: Bytes of its body; what comes after is not read.
+        seconds: Time limit until its last byte.
+        size: The most bytes of its body that are read.
     """
 
     seconds: float = 20.0
@@ -60,8 +60,8 @@ class Response:
     One response.
 
     Args:
-        status: 0 where none came.
-        problem: Why it is not whole; empty where it is.
+        status: 0 if there was no response.
+        problem: Why it is incomplete; empty if it is complete.
     """
 
     status: int = 0
@@ -70,22 +70,22 @@ class Response:
     problem: str = ""
 
     def header(self, name: str) -> str:
-        """Return the first header of that name (lower case), or an empty text."""
+        """Return the first header of that name (lower case), or an empty string."""
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
 class AuditTarget(Protocol):
-    """What is audited."""
+    """The audited site."""
 
-    #: Scheme and host, without a slash at the end.
+    #: Scheme and host, without a trailing slash.
     origin: str
 
     def ask(self, path: str, headers: Mapping[str, str], form: bytes | None = None) -> Response:
-        """Return the response to a request for path and query; with a form, to a POST of it."""
+        """Return the response to a GET for path and query, or to a POST if there is a form."""
         ...
 
     def close(self) -> None:
-        """Let go of what was opened."""
+        """Release all resources."""
         ...
 
 
@@ -94,7 +94,7 @@ class UrlTarget:
     A site on the network.
 
     Args:
-        url: Its address; the path is where the audit begins.
+        url: Its address; the audit starts at its path.
     """
 
     def __init__(self, url: str, bounds: Bounds) -> None:
@@ -130,7 +130,7 @@ class UrlTarget:
 
 
 def _read(head: Response, read: Callable[[int], bytes], deadline: float, size: int) -> Response:
-    """Return the response with as much of its body as may be read."""
+    """Return the response with its body, up to the limits."""
     parts: list[bytes] = []
     left, problem = size, ""
     try:
@@ -154,7 +154,7 @@ class AppTarget:
     """
     An application in this process.
 
-    Each request runs in a thread of its own, so that one that hangs is left behind and the audit goes on.
+    Each request runs in its own thread, so that the audit can abandon one that hangs.
 
     Args:
         app: A WSGI or ASGI application.
@@ -175,7 +175,7 @@ class AppTarget:
             try:
                 answer = self._by_asgi if self._asgi is not None else self._by_wsgi
                 found.append(answer(path, headers, form))
-            except Exception as error:  # whatever an application raises is a line in the report
+            except Exception as error:  # any error of the application is a line in the report
                 found.append(Response(problem=f"the application raised {type(error).__name__}: {error}"[:300]))
 
         thread = Thread(target=run, daemon=True)
@@ -215,13 +215,13 @@ class AppTarget:
         return self._asgi.ask(path, headers, form, self._bounds)
 
     def close(self) -> None:
-        """Shut the application down, where it is an ASGI one."""
+        """Shut down an ASGI application."""
         if self._asgi is not None:
             self._asgi.close()
 
 
 def _reader(pieces: Any) -> Callable[[int], bytes]:
-    """Return what reads the next bytes of an iterator that may give empty ones."""
+    """Return a function that reads the next bytes of an iterator, skipping empty chunks."""
 
     def read(_: int) -> bytes:
         return next((bytes(piece) for piece in pieces if piece), b"")
@@ -231,10 +231,10 @@ def _reader(pieces: Any) -> Callable[[int], bytes]:
 
 class _Loop:
     """
-    An event loop in a thread, with an ASGI application in it.
+    An event loop in a thread that runs an ASGI application.
 
-    Its lifespan begins first (https://asgi.readthedocs.io/en/latest/specs/lifespan.html); an application without one
-    raises, and is served all the same.
+    Its lifespan starts first (https://asgi.readthedocs.io/en/latest/specs/lifespan.html). An application without
+    lifespan support raises, and is served anyway.
     """
 
     def __init__(self, app: Any) -> None:
@@ -264,7 +264,7 @@ class _Loop:
 
         async def live() -> None:
             scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
-            # Whatever it raises is the protocol's way to say that there is no lifespan.
+            # By the protocol, an exception means that lifespan is not supported.
             with suppress(Exception):
                 await self._app(scope, receive, send)
             begun.set()
@@ -320,7 +320,7 @@ class _Loop:
         return got.response()
 
     def close(self) -> None:
-        """End the application's lifespan and the loop."""
+        """End the lifespan and the loop."""
         self._loop.call_soon_threadsafe(self._stop.set)
         with suppress(TimeoutError, asyncio.CancelledError):
             self._call(asyncio.wait_for(self._life, 5)).result(6)
@@ -331,11 +331,11 @@ class _Loop:
 
 
 class _Enough(Exception):
-    """More bytes came than are read."""
+    """The body exceeds the limit."""
 
 
 class _Got:
-    """What an ASGI application sent."""
+    """Collects what an ASGI application sends."""
 
     def __init__(self, size: int) -> None:
         self.done = asyncio.Event()
@@ -345,7 +345,7 @@ class _Got:
         self._body = bytearray()
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Take a message of the application."""
+        """Receive a message from the application."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = message.get("headers", ())
@@ -359,18 +359,18 @@ class _Got:
                 self.done.set()
 
     def response(self) -> Response:
-        """Return what came."""
+        """Return the response received so far."""
         problem = "" if self._status else "the application sent no response"
         if len(self._body) > self._size:
             problem = f"only the first {self._size:,} bytes were read"
         return Response(self._status, self._headers, bytes(self._body[: self._size]), problem)
 
 
-# -- what a command line names
+# -- targets on the command line
 
 
 def is_asgi(app: Any) -> bool:
-    """Return whether an application is an ASGI one."""
+    """Return whether an application is an ASGI application."""
     return iscoroutinefunction(app) or iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004 -- of its class
 
 
@@ -379,7 +379,7 @@ def load_app(name: str) -> Any:
     Return the application that ``module:attribute`` names; ``module:make()`` calls a function without arguments.
 
     Raises:
-        NoTarget: there is none.
+        NoTarget: it does not exist.
     """
     module_name, _, attribute = name.partition(":")
     here = str(Path.cwd())
@@ -403,10 +403,10 @@ def load_app(name: str) -> Any:
 
 def open_target(name: str, bounds: Bounds) -> AuditTarget:
     """
-    Return what a command line names: an address with http or https, or an application as ``module:attribute``.
+    Return the target that the command line names: an http(s) address, or an application as ``module:attribute``.
 
     Raises:
-        NoTarget: it names neither.
+        NoTarget: it is neither.
     """
     if name.startswith(("http://", "https://")):
         try:
