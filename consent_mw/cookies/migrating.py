@@ -1,20 +1,20 @@
 """
-Choices that visitors made with the tool that was on the site before, read from its cookies.
+Reads choices that visitors made with the site's previous consent tool from that tool's cookies.
 
 Theory of operation
 -------------------
 
-What stands in another tool's cookie is a visitor's input like any other: nobody signed it. A refusal needs no proof,
-so it counts at once and everywhere (:func:`refused_before`). A grant is taken over only by a request that says so,
-``POST /choice`` with ``action=migrate``, as every grant is: it is written into the ledger first, with a document that
-says where it came from instead of a notice, and the visitor gets a choice of ours (:func:`granted_before`).
+Another tool's cookie is unsigned visitor input. A refusal needs no proof, so it counts at once and on every page
+(:func:`refused_before`). A grant is taken over only by an explicit request, ``POST /choice`` with ``action=migrate``,
+like every grant: it is first written to the ledger, with a document that names its origin instead of a notice, and the
+visitor gets our own cookie (:func:`granted_before`).
 
-A category of theirs grants a purpose of ours only if it is the only one that stands for it, and services by their own
-names only where there is no doubt which they are. What has no counterpart stays held. Where several tools are named,
-the first one whose cookie says something counts, and a refusal of any goes before.
+A category grants one of our purposes only if it is the only category for it. A service's name counts only if it is
+unambiguous. Anything without a counterpart stays held. If several tools are configured, the first one with a readable
+choice counts, but a refusal by any of them takes precedence.
 
-Reading is strict: a cookie that is there twice, is longer than 4,096 characters or does not have the very form that
-its tool writes says nothing. Each form is read once from left to right.
+Parsing is strict: a cookie is ignored if it occurs twice, is longer than 4,096 characters, or does not have exactly the
+form that its tool writes. Each form is parsed once from left to right.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from consent_mw.http.request import RequestHead
 
 __all__ = ["TOOLS", "TakenChoice", "TheirChoice", "granted_before", "document_of", "refused_before", "their_choice"]
 
-#: Characters of a cookie, and names in it, that are read.
+#: Limits: characters of a cookie, and names in it.
 _LONGEST, _MOST = 4_096, 200
 _WORD = re.compile(r"[\w .:/-]{1,80}")
 _DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})T")
-#: What nobody could refuse, as the tools call it.
+#: The tools' names for what cannot be refused.
 _ALWAYS = frozenset({"necessary", "strictly-necessary", "essential", "required", "C0001"})
-#: Days by which their clock may be ahead of ours.
+#: How many days the other tool's clock may be ahead of ours.
 _AHEAD = 1
 
 Get = Callable[[str], str]
@@ -58,13 +58,13 @@ Get = Callable[[str], str]
 @dataclass(frozen=True, slots=True)
 class TheirChoice:
     """
-    What a visitor said to another tool.
+    A visitor's choice with another tool.
 
     Args:
-        tool: Its id.
-        granted: What was granted, in the tool's words.
-        refused: What was refused.
-        day: When, in days since 1970-01-01 UTC; None where the cookie does not say.
+        tool: The id of the tool.
+        granted: What was granted, by the tool's own names.
+        refused: What was refused, by the tool's own names.
+        day: Whole days since 1970-01-01 UTC; None if the cookie has no date.
     """
 
     tool: str
@@ -76,13 +76,13 @@ class TheirChoice:
 @dataclass(frozen=True, slots=True)
 class TakenChoice:
     """
-    What of it can be taken over.
+    The part of such a choice that can be taken over.
 
     Args:
         tool: The id of the tool.
-        purposes: Ids of purposes of ours that were granted.
-        services: Ids of services that were granted by themselves.
-        day: When the choice was made; None where nobody says.
+        purposes: Ids of our purposes that were granted.
+        services: Ids of services that were granted individually.
+        day: The day of the choice; None if it is unknown.
     """
 
     tool: str
@@ -95,7 +95,7 @@ class TakenChoice:
 
 
 def _object(text: str) -> Mapping[str, Any]:
-    """Return the object in JSON; nothing where it is none."""
+    """Return a JSON object; empty if the text is not one."""
     try:
         found = json.loads(unquote(text))
     except (ValueError, RecursionError):
@@ -104,7 +104,7 @@ def _object(text: str) -> Mapping[str, Any]:
 
 
 def _sorted_out(tool: str, said: Iterable[tuple[str, object]], day: int | None = None) -> TheirChoice | None:
-    """Return the choice of names with True or False; whatever else is beside them says nothing."""
+    """Return the choice from names with True or False; other values are ignored."""
     granted: set[str] = set()
     refused: set[str] = set()
     for name, value in said:
@@ -129,7 +129,7 @@ def _unix_day(number: object, *, per_second: int) -> int | None:
 
 
 def _listed(tool: str, key: str, dates: tuple[str, ...], given: Mapping[str, Any]) -> TheirChoice | None:
-    """Return a choice that lists what was granted, and leaves out what was refused or is not there."""
+    """Return a choice from a list of grants; what is missing was refused or is not on the site."""
     names = given.get(key)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names[:_MOST]):
         return None
@@ -156,7 +156,7 @@ def _cookieconsent_2(get: Get) -> TheirChoice | None:
 
 def _osano(get: Get) -> TheirChoice | None:
     said = {"allow": True, "deny": False}.get(get("cookieconsent_status"))
-    # One answer for everything: it is a refusal of all, or a yes to nothing in particular.
+    # One answer for everything: "no" is a refusal, but "yes" grants nothing in particular.
     return _sorted_out("osano-cookieconsent", [("everything", said)]) if said is not None else None
 
 
@@ -179,7 +179,7 @@ def _cookiebot(get: Get) -> TheirChoice | None:
         return None
     given = {name: quoted or plain for name, quoted, plain in _COOKIEBOT.findall(text)}
     if given.get("method") != "explicit":
-        return None  # nobody chose: it was assumed
+        return None  # assumed by the tool, not chosen
     answers = {"true": True, "false": False}
     words = ((name, answers.get(given.get(name, ""))) for name in _WORDS["cookiebot"])
     utc = given.get("utc", "")
@@ -190,7 +190,7 @@ def _cookiebot(get: Get) -> TheirChoice | None:
 def _onetrust(get: Get) -> TheirChoice | None:
     closed = _iso_day(unquote(get("OptanonAlertBoxClosed")))
     if closed is None:
-        return None  # what is in the other cookie was assumed
+        return None  # the other cookie contains an assumption
     try:
         fields = dict(parse_qsl(get("OptanonConsent"), max_num_fields=_MOST))
     except ValueError:
@@ -270,7 +270,7 @@ _READERS: Mapping[str, Callable[[Get], TheirChoice | None]] = {
 #: The tools whose choices can be read on the server. (Usercentrics keeps them in the browser's storage.)
 TOOLS = tuple(_READERS)
 
-#: Their words for what a visitor may refuse, and the purpose of ours that each is, where it is one.
+#: The tools' names for what a visitor may refuse, with our purpose for each, if there is one.
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "cookieconsent-3": {
         "functionality": "preferences", "analytics": "analytics", "ads": MARKETING, "marketing": MARKETING,
@@ -294,7 +294,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "wagtail-tag-manager": {"preferences": "preferences", "statistics": "analytics", "marketing": MARKETING},
 }  # fmt: skip
 
-#: Names that tools give to services in their choices, and the service of the catalogue that each is.
+#: The tools' names for services, with the catalogue's service for each.
 _SERVICES: Mapping[str, str] = {
     "gtag": "google-analytics",
     "analytics": "google-analytics",
@@ -319,11 +319,11 @@ _SERVICES: Mapping[str, str] = {
 _BY_SERVICE = frozenset({"klaro", "tarteaucitron"})
 
 
-# -- what of it counts here
+# -- what counts on this site
 
 
 def their_choice(head: RequestHead, tool: str) -> TheirChoice | None:
-    """Return what a request's cookies say that its visitor chose with a tool, or None; never raises."""
+    """Return the visitor's choice with a tool from the request's cookies, or None; never raises."""
 
     def get(name: str) -> str:
         values = values_of(head, name)
@@ -334,10 +334,10 @@ def their_choice(head: RequestHead, tool: str) -> TheirChoice | None:
 
 def refused_before(site: Site, head: RequestHead, found: Record | NoRecord, today: int) -> Record | NoRecord:
     """
-    Return a refusal where the visitor said no to all that there is here with another tool, and nothing yet with us.
+    Return a refusal if the visitor refused everything with another tool and has not chosen here yet.
 
     Args:
-        found: What our own cookie says.
+        found: The result of reading our own cookie.
         today: Whole days since 1970-01-01 UTC.
     """
     if any(_is_refusal(site, one) for one in _said(site, head, found, today)):
@@ -346,7 +346,7 @@ def refused_before(site: Site, head: RequestHead, found: Record | NoRecord, toda
 
 
 def granted_before(site: Site, head: RequestHead, found: Record | NoRecord, today: int) -> TakenChoice | None:
-    """Return what the visitor granted with another tool and can be taken over; None where that is nothing."""
+    """Return the grants with another tool that can be taken over, or None."""
     said = _said(site, head, found, today)
     if not said or isinstance(refused_before(site, head, found, today), Record):
         return None
@@ -364,7 +364,7 @@ def _said(site: Site, head: RequestHead, found: Record | NoRecord, today: int) -
 
 
 def _is_refusal(site: Site, said: TheirChoice) -> bool:
-    """Return whether a choice grants nothing; or nothing that we know, and refuses something that we do."""
+    """Return whether a choice grants nothing, or nothing known while it refuses something known."""
     if not said.granted:
         return True
     if _taken(site, said, gpc=False) is not None:
@@ -374,7 +374,7 @@ def _is_refusal(site: Site, said: TheirChoice) -> bool:
 
 
 def _taken(site: Site, said: TheirChoice, *, gpc: bool) -> TakenChoice | None:
-    """Return what of a choice stands for one purpose or service of ours and for no other."""
+    """Return the part of a choice that maps to exactly one of our purposes or services."""
     words = _WORDS[said.tool]
     theirs: dict[str, list[str]] = {}
     for word in said.granted | said.refused:
@@ -394,7 +394,7 @@ def _taken(site: Site, said: TheirChoice, *, gpc: bool) -> TakenChoice | None:
 
 
 def _services(site: Site, said: TheirChoice) -> set[str]:
-    """Return the ids of the services that were granted by names which stand for nothing else."""
+    """Return the ids of the services that were granted by unambiguous names."""
     meant: dict[str, list[str]] = {}
     for word in said.granted | said.refused:
         ids = _meant(site, word)
@@ -416,7 +416,7 @@ def _plain(text: str) -> str:
 
 
 def document_of(taken: TakenChoice) -> bytes:
-    """Return what the ledger keeps in the place of a notice: where such grants come from, and nothing of anybody."""
+    """Return the document that the ledger stores instead of a notice: the origin of such grants, nothing about a person."""
     found = {
         "format": "consent_mw.taken-over.v1",
         "tool": taken.tool,

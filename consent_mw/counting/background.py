@@ -43,7 +43,7 @@ class Background(ABC):
     A forked child starts with an empty queue; its parent keeps the pending lookups.
     """
 
-    #: How many at a time.
+    #: How many lookups run at a time.
     threads = 1
 
     def __init__(self) -> None:
@@ -75,10 +75,10 @@ class Background(ABC):
             _tell(done, UNKNOWN)
 
     def _start(self) -> bool:
-        """Start one more thread; return False where there is none and none can be had."""
+        """Start one more thread; return False if there is no thread and none can be started."""
         try:
             threading.Thread(target=self._work, name="consent_mw-isp", daemon=True).start()
-        except RuntimeError:  # the interpreter is ending, or the machine has no threads left
+        except RuntimeError:  # the interpreter is shutting down, or the limit of threads is reached
             if not self._started:
                 self._waiting.pop()
                 return False
@@ -87,7 +87,7 @@ class Background(ABC):
         return True
 
     def drain(self, seconds: float) -> bool:
-        """Wait up to ``seconds`` until nobody waits for an answer any more; return whether that is so."""
+        """Wait up to ``seconds`` until all lookups are done; return whether they are."""
         self._begin_in_child()
         until = time.monotonic() + seconds
         with self._changed:
@@ -96,7 +96,7 @@ class Background(ABC):
             return not self._waiting and not self._running
 
     def close(self, grace: float = 0.0) -> None:
-        """Wait up to ``grace`` seconds, then tell everyone who waits that nothing was found."""
+        """Wait up to ``grace`` seconds, then report UNKNOWN for all pending lookups."""
         self.drain(grace)
         with self._changed:
             self._closed = True
@@ -119,13 +119,13 @@ class Background(ABC):
                 self._running.add(job)
             found = self._found(job)
             with changed:
-                # Where close() did not wait, it has told them already.
+                # close() has already reported this one.
                 mine = job in self._running
                 if mine:
                     _tell(job.done, found)
                 self._running.discard(job)
                 changed.notify_all()
-            # A waiting thread keeps its variables alive.
+            # A waiting thread would keep the address alive.
             del job
 
     def _found(self, job: _Job) -> str:

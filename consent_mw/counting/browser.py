@@ -77,7 +77,7 @@ def visitor_of(head: RequestHead) -> Visitor:
 
 
 def visitor_from(headers: Mapping[str, str]) -> Visitor:
-    """Return the same from headers by their lower-case names."""
+    """Classify the visitor by headers with lower-case names."""
     get = headers.get
     agent = get("user-agent", "")
     brands = get("sec-ch-ua", "")
@@ -92,10 +92,10 @@ def visitor_from(headers: Mapping[str, str]) -> Visitor:
 
 def is_prefetch(headers: Mapping[str, str]) -> bool:
     """
-    Return whether the page is fetched in advance.
+    Return whether the page is prefetched.
 
-    ``Sec-Purpose`` is what browsers send (Fetch, section 2.2.5; Prerendering Revamped); the others are its forerunners
-    in Chrome and Safari, in Safari's previews, and in Firefox.
+    Browsers send ``Sec-Purpose`` (Fetch, section 2.2.5; Prerendering Revamped). The other headers are its predecessors
+    in Chrome, Safari and Firefox.
     """
     for name in _PURPOSES:
         value = headers.get(name)
@@ -119,7 +119,7 @@ def _judge(agent: str, brands: str, mobile: str, platform: str, prefetch: bool) 
     browser = _by_brand(names)
     system = _by_platform(platform)
     if not system and names and mobile.strip() == "?1":
-        system = ANDROID  # no Chromium runs on another phone and sends hints
+        system = ANDROID  # only Android phones send hints
     browser = browser or next((name for name, sign in _BROWSER_SIGNS if sign.search(small)), "")
     system = system or next((name for name, sign in _SYSTEM_SIGNS if sign.search(small)), "")
     bot = False
@@ -135,7 +135,7 @@ _remembered = lru_cache(maxsize=REMEMBERED)(_judge)
 
 # -- client hints
 
-# Atomic groups, for the possessive repeats of groups are broken in Python 3.11.2 (Debian 12's).
+# Atomic groups, because possessive quantifiers on groups are broken in Python 3.11.2 (Debian 12).
 _STRING = r'"(?>(?:[ !#-\[\]-~]|\\["\\])*)"'
 #: A member of a list and its parameters (RFC 9651 sections 3.1, 3.1.2 and 4.2.1); the brand is its text.
 _MEMBER = re.compile(
@@ -147,7 +147,7 @@ _MEMBER = re.compile(
 
 
 def _brands(hint: str) -> tuple[str, ...]:
-    """Return the brands of ``Sec-CH-UA``; none where it is not a list of strings, or is longer than any real one."""
+    """Return the brands in ``Sec-CH-UA``; none if it is not a list of strings, or is too long."""
     if len(hint) > MAX_LENGTH:
         return ()
     found: list[str] = []
@@ -166,7 +166,7 @@ def _unquoted(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1])
 
 
-#: The first that is among the brands decides: every Chromium names the engine, some also the browser they stem from.
+#: The first match decides: all Chromium browsers name the engine, and some also the browser they derive from.
 _BRANDS = (
     ("duckduckgo", DUCKDUCKGO),
     ("brave", BRAVE),
@@ -184,12 +184,12 @@ _BRANDS = (
 
 
 def _by_brand(brands: tuple[str, ...]) -> str:
-    """Return the browser that the brands name; empty where they name none but the engine."""
+    """Return the browser that the brands name; empty if they name only the engine."""
     names = {name.strip().lower() for name in brands}
     for brand, browser in _BRANDS:
         if brand in names:
             return browser
-    # One brand is made up, with changing signs between its words, so that nobody relies on the list
+    # One brand is fake, with varying punctuation, so that sites cannot rely on the list
     # (UA Client Hints, section 6.2, "GREASE-like UA Strings").
     strange = {name for name in names if re.sub(r"[^a-z]", "", name) not in {"notabrand", "notbrand"}} - {"chromium"}
     return OTHER if strange else ""
@@ -210,7 +210,7 @@ _WHOLE_STRING = re.compile(rf"[ \t]*({_STRING})[ \t]*", re.ASCII)
 
 
 def _by_platform(hint: str) -> str:
-    """Return the system that ``Sec-CH-UA-Platform`` names; empty where it names none that is told apart."""
+    """Return the system that ``Sec-CH-UA-Platform`` names; empty if it is not one that is distinguished."""
     text = _WHOLE_STRING.fullmatch(hint) if len(hint) <= 64 else None
     return _PLATFORMS.get(_unquoted(text[1]).lower(), "") if text else ""
 
@@ -219,7 +219,7 @@ def _by_platform(hint: str) -> str:
 
 
 def _sign(pattern: str) -> re.Pattern[str]:
-    """Return a pattern for lower-cased user-agents, which takes a third of the time of ignoring case."""
+    """Return a pattern for lower-cased user agents, three times as fast as ignoring case."""
     return re.compile(pattern, re.ASCII)
 
 
@@ -228,11 +228,11 @@ _BOT = _sign(
     # generic signs
     r"(?<!\bcu)bot(?!tl)|crawl|spider|slurp|scrap(?:er|y|ing)|archiver|fetch|https?://|headless|phantomjs|slimerjs"
     r"|\bvalidator|link ?check|monitor|uptime|\bprobe\b|\bscan(?:ner)?\b|prerender|rendertron|screenshot|thumbnail"
-    # previews of links, readers of feeds
+    # link previews, feed readers
     r"|facebookexternalhit|facebookcatalog|facebot|meta-external|meta-webindexer|whatsapp/|skypeuripreview|preview"
     r"|embedly|iframely|vkshare|flipboardproxy|pinterest/0|tumblr/|snap url|nuzzel|bufferbot|outbrain|w3c_|xing-content"
     r"|feedly|feedbin|newsblur|inoreader|netvibes|\brss\b|feed ?parser|feed ?burner"
-    # search and language models that do not say "bot"
+    # search engines and language models without "bot" in their names
     r"|mediapartners-google|google-|googleother|apis-google|adsbot|chrome-lighthouse|\byeti/|daum/|sogou web|ia_archive"
     r"|chatgpt-user|perplexity|claude-|anthropic|cohere-|duckassist|mistralai|bytespider|diffbot|petalsearch"
     r"|barkrowler|dataprovider|ahrefs|semrush|screaming frog|sitebulb|seokicks|siteimprove|netcraft|censys|zgrab"
@@ -249,11 +249,11 @@ _BOT = _sign(
     r"|windowspowershell|powershell|msnbot|bitlybot|^-$"
 )
 
-#: The first match decides: browsers list those that they imitate, so the rarer ones come first.
+#: The first match decides: browsers also name those that they imitate, so the rarer ones come first.
 _BROWSER_SIGNS = tuple(
     (name, _sign(pattern))
     for name, pattern in (
-        # Televisions bring another maker's browser with them.
+        # Television sets contain another vendor's browser.
         (OTHER, r"tizen|web0s|webos|smart-?tv|hbbtv|bravia|crkey|roku|aft[a-z]+ build"),
         (DUCKDUCKGO, r"\bduckduckgo/|\bddg/"),
         (
@@ -279,7 +279,7 @@ _BROWSER_SIGNS = tuple(
         ),
         (FIREFOX, r"\bfxios/|\bfirefox/|\bfocus/|\bklar/|\bfennec/|\biceweasel/"),
         (CHROME, r"\bcrios/|\bchrome/|\bchromium/|\bcrmo/"),
-        # The old browser of Android, and WebKitGTK, call themselves Safari, too.
+        # Android's old browser and WebKitGTK also call themselves Safari.
         (SAFARI, r"^(?=.*(?:macintosh|iphone|ipad|ipod))(?=.*\bversion/).*\bsafari/"),
         (IN_APP, r"^(?=.*\((?:iphone|ipad|ipod|macintosh))(?=.*applewebkit/).*\bmobile/"),
         (OTHER, r"^(?=.*(?:\bandroid |\bx11;))(?=.*\bversion/).*\bsafari/"),
@@ -292,7 +292,7 @@ _SYSTEM_SIGNS = tuple(
         (OTHER, r"windows phone|iemobile|xbox|playstation|nintendo|tizen|web0s|webos|kaios|roku|openharmony|hbbtv"),
         (CHROMEOS, r"\bcros\b"),
         (WINDOWS, r"\bwindows\b|\bwin(?:32|64|98)\b"),
-        # iPadOS asks for the desktop's pages in the Mac's name; some browsers there still name their own iOS edition.
+        # iPadOS identifies itself as a Mac to get desktop pages; some browsers still name their iOS edition.
         (IOS, r"iphone|ipad|ipod|\b(?:crios|fxios|edgios|opios|opt|opx)/|macintosh.*\bmobile/"),
         (ANDROID, r"android"),
         (MACOS, r"macintosh|mac os x|mac_powerpc"),
@@ -303,20 +303,20 @@ _SYSTEM_SIGNS = tuple(
 
 
 def _tail(agent: str, browser: str, system: str) -> tuple[str, str, bool]:
-    """Return the library's result for a user-agent: browser, system, and whether it is a bot."""
+    """Return the library's result for a user agent: browser, system, and whether it is a bot."""
     if len(agent) > MAX_TAIL:
         return browser, system, False
     try:
-        from user_agents import parse  # half a megabyte of patterns, for the few that the table does not know
+        from user_agents import parse  # imported late: half a megabyte of patterns, rarely needed
 
         found = parse(agent)
         bot = bool(found.is_bot)
         family, system_family = str(found.browser.family).lower(), str(found.os.family).lower()
-    except Exception:  # its errors are caused by strangers' input, and must not make a page fail
+    except Exception:  # visitors' input can make the library raise, which must not make a page fail
         return browser, system, False
     browser = browser or next((name for name, sign in _FAMILIES if family.startswith(sign)), "")
     system = system or next((name for name, sign in _SYSTEM_FAMILIES if system_family.startswith(sign)), "")
-    # Every browser calls itself Mozilla or Opera; what does not, and is unknown to all, is some program.
+    # All browsers call themselves Mozilla or Opera; an unknown user agent that does not is a program.
     nameless = family == "other" and not browser and not agent.startswith(("Mozilla/", "Opera/"))
     return browser, system, bot or nameless
 

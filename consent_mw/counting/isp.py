@@ -1,8 +1,8 @@
 """
 The visitor's provider: the IP address of a request, and the lookups that find the provider's domain.
 
-``ptr`` asks the machine's name servers. ``mmdb:FILE`` reads a local database, so that nobody outside learns of a
-visitor. Both work in the background and forget the address when they are done.
+``ptr`` queries the machine's name servers. ``mmdb:FILE`` reads a local database, so that no other party learns of the
+visitor. Both run in the background, and drop the address when they are done.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class IspLookup(Protocol):
         ...
 
     def close(self, grace: float = 0.0) -> None:
-        """Wait up to ``grace`` seconds for what is being looked up; what is not found by then is UNKNOWN."""
+        """Wait up to ``grace`` seconds for pending lookups; those that are not done by then are UNKNOWN."""
         ...
 
 
@@ -50,12 +50,12 @@ def client_address(remote: str, head: RequestHead, trusted_proxies: int) -> str:
 
     Args:
         remote: The address that the server sees.
-        head: Of the request; only ``X-Forwarded-For`` is read, and only where there are trusted proxies.
+        head: The request; only ``X-Forwarded-For`` is read, and only if there are trusted proxies.
         trusted_proxies: The number of the site's proxies that append to that header. Entries further left come from the
             client.
 
     Returns:
-        The shortest spelling of a public address; IPv4 in IPv6 is IPv4.
+        The canonical text of a public address; IPv4-mapped IPv6 addresses become IPv4.
     """
     return _public(address_of(remote, head, trusted_proxies))
 
@@ -65,7 +65,7 @@ _PLAIN = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::[0-9]{1,5})?|([0-9A-Fa-
 
 
 def _public(text: str) -> str:
-    """Return the public address that ``text`` holds, without port, brackets and zone; empty where it holds none."""
+    """Return the public address in ``text``, without port, brackets and zone; empty if there is none."""
     text = text.strip(" \t\"'")
     found = _BRACKETED.fullmatch(text) or _PLAIN.fullmatch(text) if len(text) <= 96 else None
     if found is None:
@@ -88,15 +88,15 @@ def _ranges(*networks: str) -> tuple[list[int], list[int]]:
     return [int(network[0]) for network in parsed], [int(network[-1]) for network in parsed]
 
 
-#: Addresses that no provider gives to anybody (IANA's special-purpose address registries). Python knows them, too, but
-#: its ``is_global`` remembers the addresses that it was asked about (a cache in the class), and nothing here may.
+#: Addresses that no provider assigns to customers (IANA's special-purpose address registries). Python's ``is_global``
+#: knows them, too, but it caches the addresses that it is asked about, and no address may be stored here.
 _NOBODYS = {
     4: _ranges(
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
         *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
         *("203.0.113.0/24", "224.0.0.0/3"),
     ),
-    # Outside 2000::/3 nothing is given out; inside are protocols, examples, and 6to4, which has no reverse names.
+    # Nothing outside of 2000::/3 is assigned; inside are protocols, examples, and 6to4, which has no reverse names.
     6: _ranges("::/3", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "4000::/2", "8000::/1"),
 }
 
@@ -106,14 +106,14 @@ _NOBODYS = {
 
 def open_lookup(setting: str, *, explicit: bool) -> IspLookup | None:
     """
-    Return the look-up that the setting ``isp`` names, or None where providers are not counted.
+    Return the lookup that the setting ``isp`` names, or None if providers are not counted.
 
     Args:
         setting: ``ptr``, ``mmdb:FILE`` or ``off``.
-        explicit: Whether the owner wrote it. The default does without where its libraries are not installed.
+        explicit: Whether the owner wrote it. By default, providers are not counted if the libraries are missing.
 
     Raises:
-        ConfigError: the setting is none of these, its libraries are missing, or the file cannot tell providers.
+        ConfigError: the setting is none of these, its libraries are missing, or the file does not contain providers.
     """
     kind, _, file = setting.partition(":")
     if setting == "off":
@@ -128,7 +128,7 @@ def open_lookup(setting: str, *, explicit: bool) -> IspLookup | None:
     if missing:
         _log.info("providers are not counted, since their libraries are not installed; to count them: %s", _INSTALL)
         return None
-    # Only the look-up that is used is loaded.
+    # Only the configured lookup is imported.
     if kind == "ptr":
         from consent_mw.counting.ptr import PtrLookup
 

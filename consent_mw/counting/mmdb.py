@@ -1,4 +1,4 @@
-"""Providers from a local database, so that nobody outside learns of a visitor."""
+"""Providers from a local database, so that no other party learns of a visitor."""
 
 from __future__ import annotations
 
@@ -22,27 +22,26 @@ __all__ = ["MmdbLookup", "provider_of"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Characters of an organisation's name.
+#: The longest slug of an organisation's name, in characters.
 MAX_SLUG = 48
-#: Seconds between two looks whether the file was replaced.
+#: Seconds between two checks whether the file was replaced.
 LOOK_AGAIN = 60.0
-#: Records that are looked at when the process starts.
+#: How many records are examined at start-up.
 LOOKED_AT = 1000
 
 
 class MmdbLookup(Background):
     """
-    A database in MaxMind's format that knows autonomous systems or providers.
+    A database in MaxMind's format with autonomous systems or providers.
 
-    The file is read as it is needed, and never mapped into memory: one that is
-    cut short while it is read would otherwise end the process. A file put in
-    its place is taken up within a minute.
+    The file is read on demand and never mapped into memory, since truncating a mapped file would crash the process. A
+    replaced file is noticed within a minute.
 
     Args:
-        path: Of the file.
+        path: The path of the file.
 
     Raises:
-        ConfigError: it cannot be read, is damaged, or knows no providers.
+        ConfigError: the file cannot be read, is damaged, or contains no providers.
     """
 
     def __init__(self, path: str) -> None:
@@ -54,12 +53,12 @@ class MmdbLookup(Background):
         super().__init__()
 
     def _begin(self) -> None:
-        # A descriptor that a child shares with its parent also shares its place in the file.
+        # A file descriptor that a child inherits shares its position with the parent's.
         self._let_go()
         super()._begin()
 
     def close(self, grace: float = 0.0) -> None:
-        """End the look-ups (:meth:`IspLookup.close`), and let go of the file."""
+        """End the lookups (:meth:`IspLookup.close`), and close the file."""
         super().close(grace)
         self._let_go()
 
@@ -73,7 +72,7 @@ class MmdbLookup(Background):
         return provider_of(reader.get(address)) if reader is not None else ""
 
     def _open(self) -> Reader | None:
-        """Return a reader of the file that is there now; the last one where that cannot be read."""
+        """Return a reader of the current file; the previous reader if the file cannot be read."""
         now = time.monotonic()
         if self._reader is not None and now < self._look_again:
             return self._reader
@@ -95,7 +94,7 @@ class MmdbLookup(Background):
 
 
 def _mark(path: str) -> tuple[int, ...]:
-    """Return what changes when a file is replaced."""
+    """Return a value that changes when the file is replaced."""
     status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
@@ -107,7 +106,7 @@ def _read(path: str) -> Reader:
 
 
 def _check(path: str) -> None:
-    """Raise ConfigError where the file cannot tell providers; the first records show what it knows."""
+    """Raise ConfigError unless the first records contain providers."""
     remedy = "Name a database of autonomous systems or providers in MaxMind's format, as GeoLite2-ASN or IPinfo Lite."
     try:
         reader = _read(path)
@@ -118,7 +117,7 @@ def _check(path: str) -> None:
     except OSError as error:
         what = f"The file {path} cannot be read: {error.strerror or type(error).__name__}."
         raise ConfigError([Problem("site.isp", what, 'Correct the path, or write isp = "off".')]) from None
-    except Exception:  # a damaged file may lead its reader anywhere
+    except Exception:  # a damaged file can make the reader raise anything
         what = f"The file {path} is damaged, or is no database in MaxMind's format."
         raise ConfigError([Problem("site.isp", what, remedy)]) from None
     if not known:
@@ -128,10 +127,10 @@ def _check(path: str) -> None:
 
 def provider_of(record: object) -> str:
     """
-    Return the domain that a record of a database names, else the name of the organisation as a slug, else nothing.
+    Return the domain in a database record, else the organisation's name as a slug, else an empty string.
 
-    Known are the layouts of IPinfo (Lite, ASN, and those with nested systems), of DB-IP and of GeoLite2 and GeoIP2
-    (ASN, ISP, Domain).
+    Supports the layouts of IPinfo (Lite, ASN, and those with nested systems), DB-IP, GeoLite2 and GeoIP2 (ASN, ISP,
+    Domain).
     """
     parts = [record, *(record.get(name) for name in _NESTED)] if isinstance(record, dict) else []
     places = [part for part in parts if isinstance(part, dict)]
@@ -143,7 +142,7 @@ def provider_of(record: object) -> str:
     for field in _ORGANISATIONS:
         for place in places:
             text = place.get(field)
-            # In a database of something else a "name" is that of something else.
+            # In other databases a "name" is not an organisation's.
             if isinstance(text, str) and (field != "name" or "asn" in place) and (slug := _slug(text)):
                 return slug
     return ""
@@ -155,6 +154,6 @@ _ORGANISATIONS = ("isp", "as_name", "autonomous_system_organization", "as_organi
 
 
 def _slug(text: str) -> str:
-    """Return ``text`` in letters, digits and single hyphens, at most MAX_SLUG of them."""
+    """Return ``text`` as letters, digits and single hyphens, at most MAX_SLUG characters."""
     plain = unicodedata.normalize("NFKD", text[:256]).encode("ascii", "ignore").decode("ascii").lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG].rstrip("-")

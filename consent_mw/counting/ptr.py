@@ -21,12 +21,12 @@ __all__ = ["PtrLookup"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Threads that ask name servers. Each waits most of the time.
+#: The number of threads, each of which mostly waits for name servers.
 ASKING = 4
-#: Seconds for one question to one server, and for each of the two questions of a look-up.
+#: Seconds for one query to one server, and for each of the two queries of a lookup.
 PATIENCE = 1.0
 LIFETIME = 2.0
-#: Names of one address that are followed; more are an attempt to keep us busy.
+#: How many names of an address are followed; more would be an attempt to keep us busy.
 MAX_NAMES = 4
 
 
@@ -35,8 +35,8 @@ class PtrLookup(Background):
     Reverse DNS, forward-confirmed, reduced to the registrable domain.
 
     Args:
-        nameservers: Addresses of name servers; those of the machine where there are none.
-        port: Of these.
+        nameservers: Addresses of name servers; the machine's own if empty.
+        port: Their port.
     """
 
     threads = ASKING
@@ -49,7 +49,7 @@ class PtrLookup(Background):
         super().__init__()
 
     def _resolver(self) -> Resolver:
-        import dns.resolver  # only sites that count providers, and only once somebody came
+        import dns.resolver  # imported late: only needed on the first lookup
 
         if self._own is None:
             try:
@@ -64,7 +64,7 @@ class PtrLookup(Background):
                 resolver.port = self._port
             resolver.timeout = PATIENCE
             resolver.lifetime = LIFETIME
-            resolver.cache = None  # it would remember names of addresses
+            resolver.cache = None  # it would store addresses
             self._own = resolver
         return self._own
 
@@ -81,7 +81,7 @@ class PtrLookup(Background):
         return ""
 
     def _leads_back(self, resolver: Resolver, name: str, address: str) -> bool:
-        """Return whether the addresses of ``name`` hold this one: anybody may call their address anything."""
+        """Return whether ``name`` resolves to this address: anybody can give their address any name."""
         import dns.exception
 
         wanted = ipaddress.ip_address(address)
