@@ -416,7 +416,7 @@ def _plain(text: str) -> str:
 
 
 def document_of(taken: TakenChoice) -> bytes:
-    """Return the document that the ledger stores instead of a notice: the origin of such grants, nothing about a person."""
+    """Return the document that the ledger stores instead of a notice: only the origin of such grants."""
     found = {
         "format": "consent_mw.taken-over.v1",
         "tool": taken.tool,
