@@ -140,11 +140,14 @@ def proxy() -> Proxy:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A plain Playwright browser whose every context reaches loopback only, unless it is given a lane as proxy."""
+    from playwright.sync_api import expect
     from playwright.sync_api import sync_playwright
 
     from tests.browser.harness import chromium as chromium_driver
+    from tests.browser.harness.engines import PATIENCE
 
     path = chromium_driver.find()
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=chromium_driver.flags())
         yield browser

@@ -56,9 +56,14 @@ class Demo:
     def accept(self) -> None:
         """Press the button in the banner."""
         self.open("/")
-        self.page.click('[data-cmw-banner] [data-cmw-action="accept-all"]')
-        self.page.wait_for_load_state("networkidle")
+        self.answer("accept-all")
+
+    def answer(self, action: str) -> None:
+        """Press a button of the banner, and let everything that follows come to rest."""
+        with self.page.expect_response("**/_cmw/choice"):
+            self.page.click(f'[data-cmw-banner] [data-cmw-action="{action}"]')
         expect(self.page.locator("[data-cmw-banner]")).to_be_hidden()
+        self.page.wait_for_load_state("networkidle")
 
     def withdraw(self) -> None:
         """Follow the link of the shop's footer and withdraw in what it opens: the notice, or without scripts a page."""
@@ -182,8 +187,7 @@ def test_nothing_reaches_a_tracker_after_withdrawing(demo: Demo) -> None:
 def test_rejecting_reaches_nobody_and_asks_no_more(demo: Demo) -> None:
     """A refusal takes one click, holds everything, and the banner does not come back."""
     demo.open("/")
-    demo.page.click('[data-cmw-banner] [data-cmw-action="reject-all"]')
-    demo.page.wait_for_load_state("networkidle")
+    demo.answer("reject-all")
     demo.look_around()
     expect(demo.page.locator("[data-cmw-banner]")).to_be_hidden()
     assert demo.heard() == set()

@@ -7,12 +7,14 @@ What a step did is told by the proxy's log: which vendors were asked for somethi
 from __future__ import annotations
 
 import re
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from tests.browser.harness.engines import PATIENCE
 from tests.browser.harness.proxy import Lane
 from tests.browser.harness.proxy import Proxy
 from tests.browser.harness.site import FIRST_PARTY
@@ -30,6 +32,7 @@ PAGE = f"""<!doctype html><html lang="en"><head><title>Lessons</title></head><bo
 
 SERVICES = {"services": [{"use": "google-analytics"}, {"use": "youtube"}]}
 BANNER = "data-cmw-banner"
+_BANNER_SHOWN = re.compile(rf"<section(?![^>]*\bhidden\b)[^>]*{BANNER}")
 
 
 class Session(Protocol):
@@ -84,9 +87,12 @@ class Visitor:
         """Return whether the last step loaded the page anew."""
         return ROOT in self._lane.urls(self._mark)
 
-    def is_asked(self) -> bool:
-        """Return whether the banner stands in the page."""
-        return re.search(rf"<section(?![^>]*\bhidden\b)[^>]*{BANNER}", self._session.html()) is not None
+    def is_asked(self, whether: bool) -> None:
+        """Claim whether the banner stands in the page, once its scripts have had the time to take it away."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := _BANNER_SHOWN.search(self._session.html()) is not None) != whether:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
 
     def prefer(self, *selectors: str) -> None:
         """Open the preferences, and click one element after the other."""
@@ -114,10 +120,10 @@ def test_a_visitor_refuses_looks_chooses_and_withdraws(
         visitor = Visitor(session, lane)
         visitor.open()
         visitor.reaches()
-        assert visitor.is_asked()
+        visitor.is_asked(True)
         visitor.click(f"[{BANNER}] [value=reject-all]")
         visitor.reaches()
-        assert not visitor.is_asked()
+        visitor.is_asked(False)
         visitor.press("once")
         visitor.reaches(FILMS)
         visitor.open()
@@ -132,7 +138,7 @@ def test_a_visitor_refuses_looks_chooses_and_withdraws(
         visitor.reaches()
         visitor.prefer(".bar [value=accept-all]")
         visitor.reaches(FILMS, COUNTS)
-        assert not visitor.is_asked()
+        visitor.is_asked(False)
         assert lane.errors == []
 
 

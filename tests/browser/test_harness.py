@@ -56,7 +56,10 @@ def test_every_request_of_a_page_is_logged(proxy: Proxy, engine: Engine, scripts
 def test_forms_are_posted_and_answered(proxy: Proxy, engine: Engine, scripts: bool) -> None:
     """A click on a form's button reaches the first-party application, with scripts and without."""
     with proxy.lane({FIRST_PARTY: PageSite(PAGE)}) as lane:
-        visit(engine, lane, scripts, [Open(f"https://{FIRST_PARTY}/"), Click(".go")])
+        with engine.session(lane, scripts) as session:
+            session.open(f"https://{FIRST_PARTY}/")
+            session.click(".go")
+            assert lane.wait_for(lambda hits: f"POST https://{FIRST_PARTY}/next" in map(str, hits))
         found = [str(hit) for hit in lane.hits() if hit.path == "/next"]
     assert [f"POST https://{FIRST_PARTY}/next"] == found
 

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
+from playwright.sync_api import expect
 
 from consent_mw.notice.assets import texts
 from tests.browser.harness.looks import BANNER
@@ -196,8 +197,8 @@ def test_the_page_can_be_used_behind_a_dialog(page: Page) -> None:
     page.mouse.move(100, 400)
     page.mouse.wheel(0, 600)
     page.wait_for_function("scrollY > 100")
-    page.locator("main a").nth(20).click(timeout=5000)
-    assert page.evaluate("location.hash") == "#20"
+    page.locator("main a").nth(20).click()
+    page.wait_for_function("location.hash === '#20'")
     page.fill("main input", "lamp")
     assert page.evaluate("getComputedStyle(document.documentElement).overflow") == "visible"
 
@@ -207,8 +208,8 @@ def test_a_hidden_notice_leaves_a_usable_page(page: Page) -> None:
     for layout, position in LAYOUTS:
         show(page, Look(layout, position))
         page.evaluate("document.querySelector('[data-cmw-banner]').hidden = true")
-        page.locator("main a").last.click(timeout=5000)
-        assert page.evaluate("scrollY") > 0
+        page.locator("main a").last.click()
+        page.wait_for_function("scrollY > 0")
 
 
 def test_forced_colours_leave_shapes(page: Page) -> None:
@@ -305,15 +306,15 @@ def test_choosing_needs_no_script(chromium: Browser) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     show(page, Look("corner"))
-    assert page.locator("button[value=save]").is_visible() is False
+    expect(page.locator("button[value=save]")).to_be_hidden()
     page.click("summary")
     page.check("input[value=analytics]")
-    assert page.locator("button[value=save]").is_visible() is True
+    expect(page.locator("button[value=save]")).to_be_visible()
     context.close()
 
 
 def test_no_small_control_stands_beside_the_banner(page: Page) -> None:
     """One control at a time: the small one comes with the answer."""
     show(page, Look())
-    assert page.locator("[data-cmw-banner]").is_visible() is True
+    expect(page.locator("[data-cmw-banner]")).to_be_visible()
     assert page.locator("[data-cmw-action=open]").count() == 0

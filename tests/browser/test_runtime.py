@@ -455,14 +455,14 @@ def test_an_embed_is_shown_once_and_nothing_else(page: Page, site: Site) -> None
     """Asked for by its placeholder, one frame loads; the others and the scripts of its service stay held."""
     held(page, add(site, TWO_FRAMES))
     page.focus("#one")
-    with page.expect_request("**/one.html"):
+    with page.expect_response("**/one.html"):
         page.frames[1].evaluate("parent.postMessage('cmw:once', location.origin)")
     page.wait_for_timeout(200)
     assert ["/p/held", "/p/one.html"] == site.requests("/p/")
     assert '<iframe src="one.html" id="one"></iframe>' == page.locator("#one").evaluate("frame => frame.outerHTML")
     assert ["one", []] == page.evaluate("[document.activeElement.id, LOG]")
     assert ["none", False] == page.evaluate("[document.documentElement.dataset.cmwState, consentMw.allows('t')]")
-    with page.expect_request("**/two.html"):
+    with page.expect_response("**/two.html"):
         accept(page)
     assert ["ran"] == wait_for(page, ["ran"])
     assert ["/p/held", "/p/one.html", "/p/two.html"] == site.requests("/p/")
@@ -506,7 +506,7 @@ def test_only_what_is_granted_is_released(page: Page, site: Site) -> None:
         "style:not([data-cmw-style])"
     )
     assert "about:invalid#cmw=u#u2.gif 1x, t2.gif 2x" == page.get_attribute("img", "srcset")
-    assert "partial" == page.get_attribute("html", "data-cmw-state")
+    expect(page.locator("html")).to_have_attribute("data-cmw-state", "partial")
 
 
 def test_a_second_choice_releases_the_rest(page: Page, site: Site) -> None:
@@ -540,7 +540,7 @@ def test_a_refusal_releases_nothing(page: Page, site: Site) -> None:
     page.wait_for_timeout(200)
     assert before == page.evaluate(OUTLINE)
     assert asked == site.requests("/elements/")
-    assert "reject" == page.get_attribute("html", "data-cmw-state")
+    expect(page.locator("html")).to_have_attribute("data-cmw-state", "reject")
 
 
 def test_withdrawing_reloads_the_page(page: Page, site: Site) -> None:
@@ -775,7 +775,7 @@ def test_the_choice_is_announced_and_can_be_reopened(page: Page, site: Site) -> 
     expect(page.locator("[role=status]")).to_have_text("Your choice is saved.")
     expect(page.locator("[data-cmw-reopen]")).to_be_visible()
     expect(page.locator("[data-cmw-action=open]")).to_be_focused()
-    assert "accept" == page.get_attribute("html", "data-cmw-state")
+    expect(page.locator("html")).to_have_attribute("data-cmw-state", "accept")
 
 
 def test_the_page_is_told(page: Page, site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -22,6 +23,8 @@ from tests.field.visitor import Visitor
 
 #: See the file.
 OFFERS = (Path(__file__).parent / "offers.js").read_text(encoding="utf-8")
+#: Where answers are sent.
+_CHOICE = re.compile(r"/_cmw/choice(?:\?|$)")
 #: Milliseconds between the two clicks of somebody who double-clicks everything.
 _BETWEEN_CLICKS = 150
 #: Milliseconds between two looks at the cookies.
@@ -108,7 +111,8 @@ def _visit(stage: Stage, step: Mapping[str, Any]) -> None:
 
 def _answer(stage: Stage, action: str) -> None:
     visitor = stage.there
-    visitor.page.locator(f"[data-cmw-banner] [value={action}]:visible").first.click()
+    with visitor.page.expect_response(_CHOICE):
+        visitor.page.locator(f"[data-cmw-banner] [value={action}]:visible").first.click()
     visitor.page.wait_for_function("() => !document.querySelector('[data-cmw-banner]:not([hidden])')?.offsetParent")
     left = PATIENCE
     while not visitor.answered() and left > 0:
@@ -167,7 +171,8 @@ def _back(stage: Stage, step: Mapping[str, Any]) -> None:
 def _withdraw(stage: Stage, step: Mapping[str, Any]) -> None:
     page = stage.there.page
     page.goto(stage.site.base + "/_cmw/", wait_until="load")
-    page.locator("button[value=withdraw]").first.click()
+    with page.expect_response(_CHOICE):
+        page.locator("button[value=withdraw]").first.click()
 
 
 def _forget(stage: Stage, step: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import subprocess
 import sys
 import time
@@ -65,6 +66,11 @@ def sessions(url: str) -> list[int]:
     """Return the processes of the server that work for stores of this database."""
     query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'consent_mw' AND datname = current_database()"
     return [int(str(pid)) for (pid,) in rows(url, query)]
+
+
+def idle(store: Records) -> list[postgres_pool.PooledConnection]:
+    """Return the connections that wait in the store for the next caller."""
+    return list(store._database._pool._state.idle)  # type: ignore[attr-defined]
 
 
 # -- faults
@@ -181,7 +187,8 @@ def test_a_connection_that_the_server_ended_is_replaced(store: Records, url: str
     store.append(a_grant("before"))
     for pid in sessions(url):
         rows(url, f"SELECT pg_terminate_backend({pid})")
-    time.sleep(0.1)
+    for link in idle(store):
+        assert select.select([link.pgconn.socket], [], [], 30)[0]
     store.append(a_grant("after"))
     assert len(list(store.entries())) == 2
 
@@ -282,9 +289,8 @@ def test_a_connection_that_comes_late_is_for_the_next_caller(url: str, monkeypat
     with pytest.raises(RecordsError, match="does not answer in time"):
         store.append(a_grant("a"))
     until = time.monotonic() + 30
-    while not sessions(url) and time.monotonic() < until:
+    while not idle(store) and time.monotonic() < until:
         time.sleep(0.02)
-    time.sleep(0.1)
     monkeypatch.setattr(postgres, "WAIT", 5.0)
     store.append(a_grant("a"))
     assert len(sessions(url)) == 1
@@ -315,7 +321,10 @@ def test_a_fork_that_python_was_not_told_of_gets_its_own_connection(
         assert _session_of(store) != before
     (inherited,) = postgres_pool._abandoned[-1:]
     assert not inherited.closed
-    inherited.close()
+    # What was opened as another process is now itself such a connection.
+    store.close()
+    while postgres_pool._abandoned:
+        postgres_pool._abandoned.pop().close()
 
 
 # -- the schema and its versions

@@ -22,6 +22,7 @@ from playwright.async_api import async_playwright
 from tests.browser.harness.engines import PATIENCE
 from tests.browser.harness.engines import BrowserError
 from tests.browser.harness.engines import executable
+from tests.browser.harness.engines import heard
 from tests.browser.harness.engines import missing
 from tests.browser.harness.proxy import Lane
 
@@ -131,7 +132,9 @@ class ChromiumSession:
 
     def click(self, selector: str) -> None:
         """See :class:`~tests.browser.harness.engines.Session`."""
+        mark = self._lane.mark()
         self._engine.run(self._page.locator(selector).first.click(timeout=PATIENCE * 1000))
+        heard(self._lane, selector, mark)
         self._rest()
 
     def click_inside(self, frame: str, selector: str) -> None:

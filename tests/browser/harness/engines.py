@@ -5,6 +5,7 @@ The one interface behind which the browsers stand, and what all of them need.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -14,10 +15,13 @@ from typing import Protocol
 
 import pytest
 
+from tests.browser.harness.proxy import Hit
 from tests.browser.harness.proxy import Lane
 
 #: Seconds for one page or one click; a busy machine is slow, a hung browser is for ever.
 PATIENCE = 30.0
+#: Buttons that send a visitor's answer to the server.
+_ANSWERS = re.compile(r"""(?:value|data-cmw-action)="?(?:accept-all|reject-all|save|withdraw)\b""")
 
 
 class BrowserError(Exception):
@@ -35,6 +39,25 @@ class Session(Protocol):
 
     def html(self) -> str:
         """Return the document as it stands now, serialised."""
+
+
+def heard(lane: Lane, selector: str, since: int) -> None:
+    """
+    Wait until the server has heard of a click on ``selector``, where that is a button with which a visitor answers.
+
+    A busy browser sends the answer long after the click, when the lane seems to have settled already.
+
+    Raises:
+        BrowserError: The answer was never sent.
+    """
+    if not _ANSWERS.search(selector):
+        return
+    if not lane.wait_for(lambda hits: any(map(_is_answer, hits)), since, limit=PATIENCE):
+        raise BrowserError(f"no answer was sent after the click on {selector}")
+
+
+def _is_answer(hit: Hit) -> bool:
+    return hit.method == "POST" and hit.path.partition("?")[0].endswith("/_cmw/choice")
 
 
 class Engine(Protocol):

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.browser.harness.engines import PATIENCE
 from tests.browser.harness.engines import BrowserError
 from tests.browser.harness.engines import executable
+from tests.browser.harness.engines import heard
 from tests.browser.harness.engines import missing
 from tests.browser.harness.marionette import ELEMENT
 from tests.browser.harness.marionette import Marionette
@@ -133,7 +134,9 @@ class FirefoxSession:
 
     def click(self, selector: str) -> None:
         """See :class:`~tests.browser.harness.engines.Session`."""
+        mark = self._lane.mark()
         self._client.command("WebDriver:ElementClick", {"id": self._find(selector)})
+        heard(self._lane, selector, mark)
         self._lane.settle()
 
     def click_inside(self, frame: str, selector: str) -> None:

@@ -19,6 +19,7 @@ from selenium.webdriver.webkitgtk.webdriver import WebDriver
 
 from tests.browser.harness.engines import BrowserError
 from tests.browser.harness.engines import executable
+from tests.browser.harness.engines import heard
 from tests.browser.harness.engines import missing
 from tests.browser.harness.proxy import Lane
 from tests.browser.harness.xvfb import screen
@@ -54,7 +55,9 @@ class WebKitSession:
 
     def click(self, selector: str) -> None:
         """See :class:`~tests.browser.harness.engines.Session`."""
+        mark = self._lane.mark()
         self._driver.find_element(By.CSS_SELECTOR, selector).click()
+        heard(self._lane, selector, mark)
         self._lane.settle()
 
     def html(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
+from playwright.sync_api import expect
 
 from consent_mw.core.counts import Figures
 from consent_mw.notice.assets import root
@@ -96,6 +97,7 @@ def open_page(browser: Browser, site: _Site, query: str = "", **options: object)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button").click()
     page.wait_for_selector(".hero")
+    page.wait_for_load_state()
     return page
 
 
@@ -104,18 +106,18 @@ def test_everything_works_without_scripts(chromium: Browser, sites: dict[str, _S
     """Logging in, choosing a period, a purpose and days, opening a table, and logging out need no script."""
     page = open_page(chromium, sites["years"])
     page.get_by_role("link", name="12 weeks").click()
-    assert page.get_by_role("link", name="12 weeks").get_attribute("aria-current") == "page"
+    expect(page.get_by_role("link", name="12 weeks")).to_have_attribute("aria-current", "page")
     page.get_by_role("navigation", name="Show").get_by_role("link", name="Marketing").click()
-    assert page.get_by_role("img", name="Share of answers that accept marketing").is_visible()
+    expect(page.get_by_role("img", name="Share of answers that accept marketing")).to_be_visible()
     page.get_by_text("Show the figures: Consent rate over time").click()
-    assert page.locator("#line table").is_visible()
+    expect(page.locator("#line table")).to_be_visible()
     page.get_by_text("Other days").click()
     page.get_by_label("First day").fill("2026-10-05")
     page.get_by_label("Last day").fill("2026-10-11")
     page.get_by_role("button", name="Show", exact=True).click()
-    assert "5–11\xa0Oct 2026" in page.locator(".context").inner_text()
+    expect(page.locator(".context")).to_contain_text("5–11\xa0Oct 2026")
     page.get_by_role("button", name="Log out").click()
-    assert page.get_by_label("Password").is_visible()
+    expect(page.get_by_label("Password")).to_be_visible()
     page.context.close()
 
 
@@ -167,7 +169,7 @@ def test_the_keyboard_skips_the_head(chromium: Browser, sites: dict[str, _Site])
     assert box
     assert box["height"] >= 24
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "figures"
+    expect(page.locator("#figures")).to_be_focused()
     for _ in range(6):
         page.keyboard.press("Tab")
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
@@ -179,9 +181,9 @@ def test_a_pointer_reads_out_a_day(chromium: Browser, sites: dict[str, _Site]) -
     """Where a pointer rests on the line, the figures of that day are written into the chart, without a script."""
     page = open_page(chromium, sites["years"], "?period=12w")
     run = page.locator("#line .run").nth(30)
-    assert not run.locator(".note").is_visible()
+    expect(run.locator(".note")).to_be_hidden()
     run.locator(".hit").hover(force=True)
-    assert run.locator(".note").is_visible()
+    expect(run.locator(".note")).to_be_visible()
     page.context.close()
 
 
@@ -207,8 +209,8 @@ def test_paper_gets_the_figures_and_no_controls(chromium: Browser, sites: dict[s
     page = open_page(chromium, sites["years"], "?period=12w")
     page.emulate_media(media="print")
     for selector, seen in ((".hero", True), ("#line svg.chart", True), (".key", True), (".period ul", False)):
-        assert page.locator(selector).is_visible() is seen
-    assert not page.get_by_role("button", name="Log out").is_visible()
+        expect(page.locator(selector)).to_be_visible(visible=seen)
+    expect(page.get_by_role("button", name="Log out")).to_be_hidden()
     page.context.close()
 
 
