@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
 from consent_mw import catalogue
 from consent_mw.core.cache import BoundedCache
@@ -65,7 +66,7 @@ class Prepared:
 
     def __init__(self, site: Site, known: Mapping[str, Service], assets: Assets) -> None:
         self.assets = assets
-        matcher = Matcher([*known.values(), *site.services])
+        matcher = Matcher(site.services, known=known.values())
         # Compiled at start-up, not by the first visitor. Discoveries are compiled in a background task.
         _ = matcher.syntax_with(Places(site.optional).marks)
         self.prepare_places = matcher.prepare_places
@@ -192,6 +193,7 @@ class Prepared:
             )
 
 
+@cache
 def _version() -> str:
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version

@@ -43,6 +43,7 @@ from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -275,6 +276,37 @@ def _from_base64(text: bytes, place: int) -> bytes:
         return b""
 
 
+class _Index:
+    """Where to look for signatures; does not change once it is made."""
+
+    def __init__(self, signatures: Sequence[Signature]) -> None:
+        self.words_of: dict[bytes, list[Signature]] = {}
+        #: Signatures whose last word tells most and may go on, by its first letters.
+        self.beginning_with: dict[bytes, list[Signature]] = {}
+        self.no_words: list[Signature] = []
+        occurrences = Counter(word for signature in signatures for word in signature.words)
+        for signature in signatures:
+            self._add(signature, occurrences)
+        self.words = frozenset(self.words_of)
+
+    def _add(self, signature: Signature, occurrences: Counter[bytes]) -> None:
+        """Index a signature by its rarest word, or by the beginning of its last one where that says more."""
+        word = min(signature.words, key=lambda each: (occurrences[each], -len(each), each), default=b"")
+        begins = len(signature.beginning) >= _FIRST
+        if word and not (begins and occurrences[word] > _COMMON):
+            self.words_of.setdefault(word, []).append(signature)
+        elif begins:
+            self.beginning_with.setdefault(signature.beginning[:_FIRST], []).append(signature)
+        else:
+            self.no_words.append(signature)
+
+
+@lru_cache(maxsize=4)
+def _index_of(signatures: tuple[tuple[str, str], ...]) -> _Index:
+    """Return the index of these texts, each with its service; sites with the same signatures share it."""
+    return _Index([_signature(text, service) for text, service in signatures])
+
+
 class CodeMatcher:
     """
     The signatures of a set of services.
@@ -294,10 +326,6 @@ class CodeMatcher:
         services = list(services)
         self._resolved = resolved
         self._begun = begun
-        self._words_of: dict[bytes, list[Signature]] = {}
-        #: Signatures whose last word tells most and may go on, by its first letters.
-        self._beginning_with: dict[bytes, list[Signature]] = {}
-        self._no_words: list[Signature] = []
         #: Services that are there to be seen: films, maps, pictures.
         self._shown = frozenset(
             service.id
@@ -310,24 +338,9 @@ class CodeMatcher:
             for service in services
             if service.queue
         }
-        signatures = [_signature(text, service.id) for service in services for text in service.inline]
-        occurrences = Counter(word for signature in signatures for word in signature.words)
-        for signature in signatures:
-            self._add(signature, occurrences)
-        self._words = frozenset(self._words_of)
+        self._index = _index_of(tuple((text, service.id) for service in services for text in service.inline))
         self._cache: dict[bytes | tuple[bytes, str], Code] = {}
         self._room = _CACHED_CODE
-
-    def _add(self, signature: Signature, occurrences: Counter[bytes]) -> None:
-        """Index a signature by its rarest word, or by the beginning of its last one where that says more."""
-        word = min(signature.words, key=lambda each: (occurrences[each], -len(each), each), default=b"")
-        begins = len(signature.beginning) >= _FIRST
-        if word and not (begins and occurrences[word] > _COMMON):
-            self._words_of.setdefault(word, []).append(signature)
-        elif begins:
-            self._beginning_with.setdefault(signature.beginning[:_FIRST], []).append(signature)
-        else:
-            self._no_words.append(signature)
 
     def match(self, text: bytes, host: str, *, own: bool) -> Code:
         """
@@ -383,12 +396,13 @@ class CodeMatcher:
         """Yield the signatures that occur, with their places."""
         words = script.words()
         # Sets are quick to ask; the patterns are tried where all of a signature's words occur.
-        tried = {signature: None for word in words & self._words for signature in self._words_of[word]}
-        beginnings = self._beginning_with
+        index = self._index
+        tried = {signature: None for word in words & index.words for signature in index.words_of[word]}
+        beginnings = index.beginning_with
         for word in words:
             if (found := beginnings.get(word[:_FIRST])) is not None:
                 tried |= {signature: None for signature in found if word.startswith(signature.beginning)}
-        for signature in (*self._no_words, *tried):
+        for signature in (*index.no_words, *tried):
             if not signature.words <= words:
                 continue
             if places := [found.start() for found in signature.pattern.finditer(script.text)]:

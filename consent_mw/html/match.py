@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from functools import cached_property
+from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -116,26 +117,61 @@ class PathRule(NamedTuple):
         return False
 
 
+#: The id and the host rules of some services.
+HostRules = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class HostIndex:
+    """The host rules of some services; does not change once it is made."""
+
+    def __init__(self, services: HostRules) -> None:
+        #: The (path prefix, service) pairs by host, and by the name before any public suffix.
+        self.exact: dict[str, list[tuple[str, str]]] = {}
+        self.any_suffix: dict[str, list[tuple[str, str]]] = {}
+        for id_, rules in services:
+            for rule in rules:
+                host, slash, path = rule.partition("/")
+                if host.endswith(".*"):
+                    self.any_suffix.setdefault(host[:-2], []).append((slash + path, id_))
+                else:
+                    self.exact.setdefault(ascii_host(host), []).append((slash + path, id_))
+
+
+@lru_cache(maxsize=2)
+def _shared_index(services: HostRules) -> HostIndex:
+    """Return the index of the catalogue, which has ten thousand hosts; the sites of a process share it."""
+    return HostIndex(services)
+
+
+@lru_cache(maxsize=4)
+def _any_of(paths: tuple[str, ...]) -> re.Pattern[str]:
+    """Return a pattern for what at least one of the paths begins with."""
+    return re.compile(trie(paths, re.escape))
+
+
 class Matcher:
     """
     The compiled rules of a set of services.
 
     Args:
         services: Later ones replace earlier ones of the same id.
+        known: Services that come before these, and that other matchers of the process have, too: the catalogue.
     """
 
-    def __init__(self, services: Iterable[Service]) -> None:
-        by_id = {service.id: service for service in services}
+    def __init__(self, services: Iterable[Service], known: Iterable[Service] = ()) -> None:
+        base = {service.id: service for service in known}
+        by_id = base | {service.id: service for service in services}
         self.services = by_id
-        self._exact: dict[str, list[tuple[str, str]]] = {}
-        self._any_suffix: dict[str, list[tuple[str, str]]] = {}
+        shared = tuple((id_, service.hosts) for id_, service in base.items())
+        if any(by_id[id_].hosts != hosts for id_, hosts in shared):
+            shared = ()  # the owner describes a known service with other hosts
+        own = tuple((id_, service.hosts) for id_, service in by_id.items() if not shared or id_ not in base)
+        self._hosts = (*((_shared_index(shared),) if shared else ()), *((HostIndex(own),) if own else ()))
         self.elements: dict[bytes, list[ElementRule]] = {}
         paths: list[tuple[str, str]] = []
         tag_ids: list[tuple[str, str]] = []
         cookies: list[tuple[str, str]] = []
         for service in by_id.values():
-            for host in service.hosts:
-                self._add_host(host, service.id)
             for element in service.elements:
                 rule = ElementRule(element, service.id)
                 self.elements.setdefault(rule.name, []).append(rule)
@@ -144,7 +180,7 @@ class Matcher:
             cookies += [(cookie, service.id) for cookie in service.cookies]
         self._paths = [(path, PathRule(path, id_)) for path, id_ in paths]
         #: What at least one path rule begins with; whether it fits has to be seen.
-        self._any_path = re.compile(trie([path for path, _ in paths], re.escape)) if paths else None
+        self._any_path = _any_of(tuple(path for path, _ in paths)) if paths else None
         self._cookies = Globs(cookies)
         self._tag_ids = [(re.compile("[?&]" + re.escape(text) + _TAG_ID), id_) for text, id_ in tag_ids]
         self._path_texts = [path for path, _ in paths]
@@ -189,14 +225,6 @@ class Matcher:
     def _marks_of_places(self) -> tuple[tuple[str, str], ...]:
         return Places(self.services.values()).marks
 
-    def _add_host(self, rule: str, id_: str) -> None:
-        host, slash, path = rule.partition("/")
-        prefix = slash + path
-        if host.endswith(".*"):
-            self._any_suffix.setdefault(host[:-2], []).append((prefix, id_))
-        else:
-            self._exact.setdefault(ascii_host(host), []).append((prefix, id_))
-
     # -- URLs
 
     def _rules_of(self, host: str) -> list[tuple[str, str]]:
@@ -208,9 +236,9 @@ class Matcher:
             labels = host.split(".")
             suffix = public_suffix_length(labels)
             for start in range(len(labels)):
-                here = list(self._exact.get(".".join(labels[start:]), ()))
-                if self._any_suffix:
-                    here += self._any_suffix.get(".".join(labels[start:-suffix]), ())
+                host_here, name_here = ".".join(labels[start:]), ".".join(labels[start:-suffix])
+                here = [rule for index in self._hosts for rule in index.exact.get(host_here, ())]
+                here += [rule for index in self._hosts for rule in index.any_suffix.get(name_here, ())]
                 rules += [rule for rule in here if rule[0] not in taken]
                 taken.update(prefix for prefix, _ in here)
             rules.sort(key=lambda rule: -len(rule[0]))
