@@ -220,7 +220,8 @@ def test_the_signal_is_heeded_in_a_page_made_without_it(lane: Lane, visitor: Vis
     banner = page.locator(BANNER)
     assert banner.locator("input[name=purpose]").evaluate_all("all => all.map(one => one.value)") == ["analytics"]
     expect(banner.locator(".cmw-gpc")).to_be_visible()
-    page.click(f"{BANNER} [value=accept-all]")
+    with page.expect_response("**/_cmw/choice"):
+        page.click(f"{BANNER} [value=accept-all]")
     lane.settle()
     assert open_page(lane, page) == [HOTJAR, GOOGLE, "/_cmw/state"]
 
