@@ -23,6 +23,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import cached_property
+from secrets import token_hex
 from typing import cast
 from urllib.parse import quote
 
@@ -77,8 +78,8 @@ logger = logging.getLogger("consent_mw")
 
 #: An element that is nothing.
 _SEPARATOR = b"<template></template>"
-#: What tells visitors apart who ask for the same page; used within a keyed hash only.
-_PERSONAL = ("cookie", "authorization", "user-agent", "accept-language")
+#: Length of a key in bytes, before it is written in hex.
+_KEY_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,14 +365,23 @@ class PageView(View):
         """
         What marks of ours carry in this response, so that the runtime knows what the server held.
 
-        Markup that was written before cannot know it: it depends on the visitor's cookies and browser, and on the
-        day. The same request gets the same page. Who sends the same request can know it, and in a page that caches
-        keep it depends on the page alone: so the runtime takes no mark twice either.
+        It is drawn at random for every response to a browser, so nobody knows it who writes a comment. In a page that
+        caches keep it is no secret to who reads the page: there the guard keeps it out of what scripts put in. A
+        program that says it is none gets the same key for the same request, since it may compare what it gets; it
+        releases nothing (docs/decisions/0041-random-keys.md).
         """
+        if self._asked_by_browser:
+            return token_hex(_KEY_LENGTH)
         facts = [self.back, str(self._parts.today())]
         if self.caching.scope is Scope.ONE:
-            facts += [self.head.header(name) or "" for name in _PERSONAL]
+            facts += [text for header in self.head.headers for text in header]
         return self._parts.growing.now().cookies.page_key(*facts)
+
+    @property
+    def _asked_by_browser(self) -> bool:
+        """Whether the request may come from something that runs scripts: all browsers in use say one or the other."""
+        head = self.head
+        return head.header("sec-fetch-mode") is not None or "Mozilla/" in (head.header("user-agent") or "")
 
     @cached_property
     def language(self) -> str:

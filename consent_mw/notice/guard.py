@@ -34,7 +34,7 @@ from consent_mw.notice.assets import Assets
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.page_facts import FirstPage
 
-__all__ = ["CODE", "COMMON", "UNASKED", "GuardCode", "host_list"]
+__all__ = ["CODE", "COMMON", "NO_HOSTS", "UNASKED", "GuardCode", "host_list"]
 
 #: The file with the code of the guard.
 CODE = "guard.js"
@@ -43,6 +43,8 @@ CODE = "guard.js"
 BUDGET = 280
 #: The placeholder for services that no visitor is asked about.
 UNASKED = "-"
+#: A list that holds no address: the guard then only keeps the key of the page out of what scripts insert.
+NO_HOSTS = "=(?!)"
 #: Distinct sets of grants for which the list is cached; a full cache is emptied.
 _KEPT = 64
 
@@ -283,7 +285,10 @@ class GuardCode:
         known = joined(site.definitions)
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
-        self._asked = frozenset(service.id for service in site.optional) if site.guard else frozenset()
+        self._asked = frozenset(service.id for service in site.optional)
+        self._guards = site.guard
+        # The key of a page that caches keep is known to who reads it.
+        self._key_only = not site.guard and site.caching != "private"
         self._site = site
         self._needed = [service for service in known.values() if service.necessary and service.id not in site.by_id]
         self._necessary = frozenset(service.id for service in site.services if service.necessary)
@@ -310,6 +315,8 @@ class GuardCode:
         )
         if granted == self._asked and not partly:
             return ""
+        if not self._guards:
+            return NO_HOSTS if self._key_only else ""
         found = self._lists.get(granted)
         if found is None:
             found = host_list(self._site.services, granted | self._necessary, self._common, self._needed)

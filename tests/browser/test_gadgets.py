@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import bleach
 import nh3
 import pytest
+from werkzeug.test import run_wsgi_app
 
 from consent_mw import ConsentMiddleware
 from tests import npm_packages
@@ -31,7 +32,9 @@ from tests.browser.harness.proxy import Lane
 from tests.browser.harness.proxy import Proxy
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIEnvironment
 
 SERVICES = [
     {"id": "tracker", "name": "T", "vendor": "T", "purposes": ["analytics"], "hosts": ["tracker.example"],
@@ -281,9 +284,31 @@ READ_BEFORE = {
 }
 
 
+def kept(app: WSGIApplication) -> WSGIApplication:
+    """Return a cache in front of an application, which keeps its front page."""
+    pages: list[tuple[str, list[tuple[str, str]], bytes]] = []
+
+    def cache(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/":
+            return app(environ, start_response)
+        if not pages:
+            answer = run_wsgi_app(app, environ)
+            pages.append((answer[1], list(answer[2]), b"".join(answer[0])))
+        status, headers, body = pages[0]
+        start_response(status, headers)
+        return [body]
+
+    return cache
+
+
+@pytest.mark.parametrize("guard", [True, False])
 @pytest.mark.parametrize("caching", ["private", "shared"])
-def test_a_key_that_somebody_read_opens_nothing(window: Window, caching: str, tmp_path: Path) -> None:
-    """Who read the page before knows a key; a comment with it and a number that is free stays what it is."""
+def test_a_key_that_somebody_read_opens_nothing(window: Window, caching: str, guard: bool, tmp_path: Path) -> None:
+    """
+    Who read the page before knows a key; a comment with it and a number that is free stays what it is.
+
+    A page for one visitor has another key the next time; in a page that caches keep the guard takes the key out.
+    """
     comments = [""]
 
     def app(environ: dict[str, str], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -295,8 +320,9 @@ def test_a_key_that_somebody_read_opens_nothing(window: Window, caching: str, tm
         start_response("200 OK", headers)
         return [(comments[0] if script else PAGE_WITH_HELD).encode()]
 
-    config = {"site": {"records": f"sqlite:///{tmp_path}/c.db", "caching": caching}, "services": SERVICES}
-    window.serve(ConsentMiddleware(app, config), str(tmp_path))
+    about = {"records": f"sqlite:///{tmp_path}/c.db", "caching": caching, "guard": guard}
+    wrapped = ConsentMiddleware(app, {"site": about, "services": SERVICES})
+    window.serve(wrapped if caching == "private" else kept(wrapped), str(tmp_path))
     window.open("/")
     key = window.key()
     for number, work in enumerate(READ_BEFORE.values(), 2):
@@ -304,7 +330,7 @@ def test_a_key_that_somebody_read_opens_nothing(window: Window, caching: str, tm
         text = json.dumps(f'{mark}data-cmw-onerror="{RUN}">')
         comments[0] += f"{{ const c = document.getElementById('c'), markup = {text}; {work} }}\n"
     window.open("/")
-    assert window.key() == key
+    assert (window.key() == key) is (caching == "shared")
     window.click("[data-cmw-banner] [value=accept-all]")
     assert not window.has_run()
     assert "tracker.example" in window.asked({"tracker.example"})

@@ -24,6 +24,7 @@ from consent_mw.html.urls import Url
 from consent_mw.notice import guard as guarding
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.guard import COMMON
+from consent_mw.notice.guard import NO_HOSTS
 from consent_mw.notice.guard import UNASKED
 from consent_mw.notice.guard import GuardCode
 from consent_mw.notice.guard import host_list
@@ -145,6 +146,14 @@ def test_no_guard_where_nothing_is_asked() -> None:
 def test_an_owner_may_do_without() -> None:
     """guard = false leaves it out."""
     assert GuardCode(declaring("hotjar", guard=False), ASSETS).markup(page()) == b""
+
+
+@pytest.mark.parametrize("caching", ["shared", "class"])
+def test_the_key_of_a_page_that_caches_keep_is_always_guarded(caching: str) -> None:
+    """guard = false leaves out the hosts alone; where everything is granted nothing is left to guard."""
+    code = GuardCode(declaring("hotjar", guard=False, caching=caching), ASSETS)
+    assert code.markup(page()).startswith(f'<script data-cmw-hosts="{NO_HOSTS}">'.encode())
+    assert code.markup(page(frozenset({"hotjar"}))) == b""
 
 
 def test_the_code_stands_in_the_page_of_who_is_asked() -> None:
