@@ -16,7 +16,11 @@ from consent_mw.http.request import RequestHead
 _DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object", "xslt"})
 #: Headers by which libraries ask for a fragment to insert into a page.
 _FRAGMENT_MARKS = FieldNames(
-    ["x-requested-with", "hx-request", "turbo-frame", "x-pjax", "x-up-version", "x-inertia"],
+    [
+        *("x-requested-with", "hx-request", "turbo-frame", "x-turbo-request-id", "x-pjax", "x-up-version", "x-inertia"),
+        *("x-livewire", "x-alpine-request", "x-alpine-target", "datastar-request", "x-ic-request", "x-barba"),
+        *("x-splade", "x-swup", "x-fragment"),
+    ],
 )
 #: These would let the application answer with a part of a page, or with 304 for a page that was not rewritten.
 CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since")
