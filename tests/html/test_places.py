@@ -38,6 +38,7 @@ SERVICES = (
     service("dates", ".dates-inline", "[data-dates]"),
     service("talk", "#talk_thread"),
     service("forms", "script: formy.create(", inline=("formy.create(",)),
+    service("called", "script: called.make("),
     service("cards", "script[src*=cards.test/card]"),
 )
 MATCHER = Matcher(SERVICES)
@@ -54,6 +55,10 @@ def run(page: bytes, cuts: Iterable[int] = (), *, allowed: Iterable[str] = ()) -
 
 
 PANELS = {
+    "before a script that calls what was held before": (
+        b"<body><script src=//called.test/a.js></script><script>called.make({a:1})</script>",
+        b"[called 0]<script>called.make",
+    ),
     "in what a script fills": (b"<body><div class='a dates-inline' data-height=700></div>", b"[dates 700]</div>"),
     "by an attribute": (b"<body><p data-dates=x style='height: 90px'></p>", b"[dates 90]</p>"),
     "by an id": (b"<body><section id=talk_thread></section>", b"[talk 0]</section>"),

@@ -10,6 +10,7 @@ from collections.abc import Set
 from typing import NamedTuple
 from typing import Protocol
 
+from consent_mw.html.code import Ids
 from consent_mw.html.elements import attributes
 from consent_mw.html.hold_policy import Edits
 from consent_mw.html.hold_policy import TagPlan
@@ -169,9 +170,15 @@ class Document:
         if not held or give is None or self.in_noscript or self.template:
             return
         text = give(self._here(), tuple(sorted(held)), code)
-        panel = tuple(id_ for id_ in self.holder.script_panel(tag, code) if id_ in held)
-        if panel:
-            text = self._panel(panel, 0) + text
+        if text:
+            self.cursor.edits.insert(before, (self.cursor.origin + start, 0, text))
+        # The held script looks for its globals next to it.
+        self.panel_before(before, start, self.holder.script_panel(tag, code), held)
+
+    def panel_before(self, before: int, start: int, ids: Ids, held: Set[str]) -> None:
+        """Leave a panel before a script that begins at ``start``, for those of ``ids`` that are held."""
+        panel = tuple(id_ for id_ in ids if id_ in held)
+        text = self._panel(panel, 0) if panel and not (self.in_noscript or self.template) else b""
         if text:
             self.cursor.edits.insert(before, (self.cursor.origin + start, 0, text))
 

@@ -65,8 +65,14 @@ class ScriptReader:
             document.remember(piece, start, before)
         if cursor.mode is not Mode.SCRIPT:
             document.before_script(before, start, page.held, found.group(), piece[end - start :])
+            self._before_caller(before, start, found.group(), piece[end - start :])
         held.update(page.held)
         page.held = held
+
+    def _before_caller(self, before: int, start: int, tag: bytes, code: bytes) -> None:
+        """Leave a panel before a script that is not held, if it makes an embed of what was held before it."""
+        if self._calls and not self._document.page.held and self._held_before:
+            self._document.panel_before(before, start, self._document.holder.script_panel(tag, code), self._held_before)
 
     def pass_text(self, position: int) -> None:
         """Pass the content that begins at ``position`` on; its start tag is settled."""
@@ -113,6 +119,7 @@ class ScriptReader:
         if taken:
             tag, code = bytes(cursor.buffer[start:begins]), bytes(cursor.buffer[begins : cursor.position])
             self._document.before_script(before, start, page.held, tag, code)
+            self._before_caller(before, start, tag, code)
         held.update(page.held)
         page.held = held
         return taken
@@ -155,7 +162,8 @@ class ScriptReader:
         if self._kind in ("speculationrules", "webbundle"):
             return holder.listed(content)
         code = holder.script_code(content)
-        self._calls = bool(code.calls)
+        # One that is not held may still make an embed with what stands in for its service.
+        self._calls = bool(code.calls) or bool(holder.script_panel(b"<script>", content))
         # A queue stands for what was held before, and a call of that sends nothing.
         ids = (*code.ids, *(id_ for id_ in code.calls if id_ not in self._held_before))
         if document.mapped and not ids:
