@@ -21,7 +21,8 @@ COUNTRY = re.compile(r"[A-Z]{2}")
 KEY_NAME = re.compile(r"\S+")
 PATH = re.compile(r"/[!-~]+|\?[A-Za-z_]+=[A-Z]+-")
 _ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:\*?=[^\]\s\"']+)?\]"
-ELEMENT = re.compile(rf"[a-z][a-z0-9:-]*(?:{_ATTRIBUTE})*|(?:{_ATTRIBUTE})+")
+_CONDITION = r"\[[a-z][a-z0-9:_-]*(?:[*~]?=[^\]\s\"']+)?\]"
+ELEMENT = re.compile(rf"[a-z][a-z0-9:-]*(?:{_CONDITION})*|(?:{_CONDITION})+")
 _PLACE = rf"(?:[.#][A-Za-z_][\w-]*|{_ATTRIBUTE})"
 #: Where an embed stands: a simple selector of CSS, or a piece of an inline script.
 PLACE = re.compile(rf"(?:[a-z][a-z0-9-]*)?{_PLACE}+|[a-z][a-z0-9]*-[a-z0-9-]+|script: \S[^\r\n]+\S", re.A)

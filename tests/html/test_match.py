@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.core.model import Service
+from consent_mw.html.match import ElementRule
 from consent_mw.html.match import Matcher
 from consent_mw.html.urls import Url
 
@@ -233,6 +234,14 @@ def test_the_rules_of_elements() -> None:
         b"x-widget": [()],
         b"": [((b"data-t", "", ""),)],
     }
+
+
+@pytest.mark.parametrize(("value", "fits"), [("AB12-c0de", True), ("ab12-c0de", False), ("AB12-c0d", False)])
+def test_an_attribute_may_have_to_have_a_shape(value: str, fits: bool) -> None:
+    """A capital letter for A, a digit for 9, a hexadecimal digit for h, and any other character for itself."""
+    rule = ElementRule("script[data-x~=AA99-hhhh]", "a")
+    assert rule.fits({b"data-x": value}.get) is fits
+    assert rule.mark == ("data-x", "")
 
 
 @given(st.binary(max_size=200))
