@@ -106,6 +106,7 @@ enum {
     HYPHEN = 64,
     DOT = 128, /* and underscore */
     PATHLESS = 256, /* in no plain path: a control character, ":", "\\" or "&" */
+    QUERY = 512,
 };
 #define ENDS_NAME (SPACE | SLASH | GREATER)
 #define ENDS_ATTRIBUTE (ENDS_NAME | EQUALS)
@@ -116,11 +117,12 @@ enum {
 #define D DIGIT
 #define P PATHLESS
 #define S (PATHLESS | SPACE)
+#define Q QUERY
 static const uint16_t CLASS[256] = {
     P, P, P, P, P, P, P, P, P, S, S, P, S, S, P, P,
     P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
     SPACE, 0, 0, 0, 0, 0, P, 0, 0, 0, 0, 0, 0, HYPHEN, DOT, SLASH,
-    D, D, D, D, D, D, D, D, D, D, P, 0, 0, EQUALS, GREATER, 0,
+    D, D, D, D, D, D, D, D, D, D, P, 0, 0, EQUALS, GREATER, Q,
     0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
     L, L, L, L, L, L, L, L, L, L, L, 0, P, 0, 0, DOT,
     0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
@@ -130,6 +132,7 @@ static const uint16_t CLASS[256] = {
 #undef D
 #undef P
 #undef S
+#undef Q
 
 #define IS(byte, class) (CLASS[(uint8_t)(byte)] & (class))
 
@@ -456,7 +459,7 @@ static inline int is_plain_slash(const Scanner *self, Ptr at, Ptr end)
 /* Whether a byte of an address goes on with a plain path, and says nothing of what follows. */
 static inline int is_plain_byte(uint8_t byte, int list)
 {
-    return !IS(byte, SLASH | PATHLESS) && !(list && (byte == ' ' || byte == ','));
+    return !IS(byte, SLASH | QUERY | PATHLESS) && !(list && (byte == ' ' || byte == ','));
 }
 
 /* Whether an address, or a list of addresses, is plainly a path on the page's own host. */
@@ -471,19 +474,20 @@ static inline int is_plain_path(const Scanner *self, const Attribute *found, Ptr
         if (at >= found->value_end)
             return 1;
         uint8_t byte = *at++;
-        if (byte == '/' ? !is_plain_slash(self, at, end)
-                        : !(list && (byte == ' ' || byte == ',' || byte == '\n')) || stands_at(&self->paths, at, end))
+        int goes_on = byte == '?' || (list && (byte == ' ' || byte == ',' || byte == '\n'));
+        if (byte == '/' ? !is_plain_slash(self, at, end) : !goes_on || stands_at(&self->paths, at, end))
             return 0;
     }
 }
 
-/* Whether a name is one that loaders take addresses from: tokens.LAZY_WORDS behind "data-", or "lazy-s". */
+/* Whether a name is one that loaders take addresses from: tokens.LAZY_WORDS behind "data-", or tokens.LAZY_NAMES. */
 static int is_lazy(Ptr at, Ptr end)
 {
     static const char *const WORDS[] = {
         "src", "lazy", "cfsrc", "ezsrc", "original", "echo", "bg", "background", "url", "iframe",
+        "poster",
     };
-    if (begins(at, end, "lazy-s"))
+    if (begins(at, end, "lazy-s") || begins(at, end, "nitro-lazy-s"))
         return 1;
     if (!begins(at, end, "data-"))
         return 0;

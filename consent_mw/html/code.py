@@ -87,6 +87,8 @@ _FETCHES = (
     rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
     rb"|(?:inner|outer)HTML|\bnew\s+Image\b|\.src\b|\[\s*[\"']src[\"']\s*\]|\.setAttribute\b|\.write(?:ln)?\s*\("
     rb"|\b(?:fetch|eval|Function)\s*\(|\bimport\b|\bfrom\s*[\"']|\b(?:Shared)?Worker\s*\(|\.addModule\s*\("
+    # Next.js loads what is put on this list.
+    rb"|\b__next_s\b"
     rb"|(?:[lL]oad|cript|quire|nject)[\w$]{0,20}\s*\(\s*[\"'`]|\.(?:ajax|load|get|post|html|append|prepend|before|after)\s*\("
 )
 #: Code that asks for something by itself, puts markup into the page, or makes code of text.
@@ -130,7 +132,8 @@ _WRITES = re.compile(
     rb"|\.(?:html|append|prepend|before|after)\s*\()\s*\Z"
 )
 _USES_BEFORE = re.compile(
-    rb"(?:[=(+?]|\b(?:return|import|from)|\bdocument\s*,|[\"'`](?:script|iframe|link)[\"'`]\s*,)\s*\Z"
+    rb"(?:[=(+?]|\b(?:return|import|from)|(?:\bdocument|[\"'`](?:script|iframe|link)[\"'`])\s*,"
+    rb"(?:\s*[\"'`][\w-]{0,40}[\"'`]\s*,){0,3})\s*\Z"
 )
 #: Code before a string that only a developer reads.
 _TELLS = re.compile(rb"\b(?:console\s*\.\s*[a-z]+|new\s+[A-Z][A-Za-z]*Error)\s*\(\s*\Z")

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from consent_mw.html.tokens import ATTRIBUTE
 from consent_mw.html.tokens import JAVASCRIPT_TYPES
+from consent_mw.html.tokens import LAZY_BACKGROUNDS
+from consent_mw.html.tokens import LAZY_BY_CLASS
 
 SPACES = " \t\n\r\f"
 
@@ -91,10 +93,13 @@ SHOWN_BY_ELEMENT = tuple(
 )
 #: Attributes from which popular loaders take the address when an element comes into view; the group is for lists.
 LAZY = re.compile(
-    rb"data-(?:[a-z0-9]+-){0,3}?(?:src(set)?|lazy|lazyload|lazysrc|cfsrc|ezsrc|original|echo|bg|background|url|iframe)"
-    rb"|lazy-src(set)?"
+    rb"data-(?:[a-z0-9]+-){0,3}?(?:src(set)?|lazy|lazyload|lazysrc|cfsrc|ezsrc|original|echo|bg|background|url|iframe|poster)"
+    rb"|(?:nitro-)?lazy-src(set)?"
 )
 LAZY_ELEMENTS = frozenset({b"img", b"iframe", b"source", b"video", b"audio", b"embed", b"object", b"script"})
+#: On any other element loaders make a background of what these name.
+_BACKGROUNDS = frozenset(name.encode() for name in LAZY_BACKGROUNDS)
+_BACKGROUNDS_BY_CLASS = frozenset(name.encode() for name in LAZY_BY_CLASS)
 LEADS_OUT[b"image"] = {**LEADS_OUT[b"img"], b"href": "url", b"xlink:href": "url"}
 AMP = {b"src": "url", b"srcset": "srcset", b"poster": "url", b"href": "url", b"config": "url", b"type": "mark"}
 ANYWHERE = {b"background": "url", b"style": "css"}
@@ -116,7 +121,8 @@ VISITORS_EVENTS = frozenset(
 
 #: Types that no browser runs, by what the scripts are called that do: optimisers, Partytown, compilers in the page.
 _TURNED = re.compile(
-    r"script|partytown|lazy|delay|defer|rocket|speed|block|psajs|phast|screx|babel|jsx|nitro|perfmatters"
+    r"script|partytown|lazy|delay|defer|rocket|speed|block|psajs|phast|screx|babel|jsx|nitro|perfmatters|idle|interact"
+    r"|(?<![a-z])js(?![a-z])"
 )
 #: Templates, shaders and records, whatever else their name says.
 _DATA_TYPE = re.compile(
@@ -369,13 +375,14 @@ _STAND_IN = re.compile(rb"[ \t\n\f\r]*(?:data:|about:|\Z)", re.I)
 
 def _waits_for_loader(name: bytes, found: Attributes) -> bool:
     """Whether an element shows nothing of its own yet, or has the class of a loader: else ``data-src`` is only data."""
-    if (
-        name != b"img"
-        or any(_LOADERS_CLASS.search(value.raw) for value in found.get(b"class", ()))
-        or b"loading" in found
-    ):
+    if name != b"img" or _has_loaders_class(found) or b"loading" in found:
         return True
     return b"src" not in found or _STAND_IN.match(found[b"src"][0].raw) is not None
+
+
+def _has_loaders_class(found: Attributes) -> bool:
+    """Whether an element's class, or UIkit's attribute, tells a loader to fetch what it names."""
+    return b"uk-img" in found or any(_LOADERS_CLASS.search(value.raw) for value in found.get(b"class", ()))
 
 
 def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
@@ -391,6 +398,8 @@ def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
     if name == b"iframe" and key.startswith(b"data-") and _is_empty(found):
         # A frame that shows nothing waits for somebody to give it an address, whatever that is called until then.
         return "document" if key == b"data-srcdoc" else "page" if _ABSOLUTE.match(found[key][0].raw) else ""
+    if key in _BACKGROUNDS or (key in _BACKGROUNDS_BY_CLASS and _has_loaders_class(found)):
+        return "background"
     return ""
 
 

@@ -297,16 +297,14 @@ class Holder:
         if kind == "refresh":
             target = refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
-        if kind in ("urls", "animated"):
+        if kind in ("urls", "animated", "background"):
             parts = filter(None, re.split(r"[ \t\n\r\f;]+", self.text(raw)))
             ids = [id_ for part in parts for id_ in self._one(encoded(part, self.charset))]
-            return tuple(dict.fromkeys([*ids, *self.css(raw)] if kind == "animated" else ids))
+            return tuple(dict.fromkeys(ids if kind == "urls" else [*ids, *self.css(raw)]))
         return self._one(raw, document=kind == "page")
 
     def _tag(self, raw: bytes) -> Ids:
-        """Return the services whose tag an address asks for by its parameters, less what is allowed."""
-        if b"=" not in raw:
-            return ()
+        """Return the services whose tag an address asks for by the tag's id, less what is allowed."""
         return self.not_allowed(self._matcher.tag(resolve(self.text(raw), self.base)))
 
     def link(self, raw: bytes) -> Ids:

@@ -24,6 +24,8 @@ from consent_mw.html.code import Code
 from consent_mw.html.code import CodeMatcher
 from consent_mw.html.code import Ids
 from consent_mw.html.places import Places
+from consent_mw.html.tag_ids import TagIds
+from consent_mw.html.tag_ids import prefix_of
 from consent_mw.html.tokens import Syntax
 from consent_mw.html.tokens import matters_by_name
 from consent_mw.html.tokens import syntax_for
@@ -46,13 +48,18 @@ _DOTTED = re.compile(r"/\.|%2e", re.I)
 _SLASH = re.compile("/")
 _RULE_END = re.compile(r"[A-Za-z0-9]\Z")
 _ELEMENT_NAME = re.compile(r"[a-z][a-z0-9:-]*")
-_CONDITION = re.compile(r"\[([a-z][a-z0-9_:-]*)(?:(\*?=)([^\]]*))?\]")
-#: What stands behind the beginning of a tag's id in the query of an address ("G-" and ten letters).
-_TAG_ID = r"[A-Z0-9]{5,14}(?![A-Za-z0-9_-])"
+_CONDITION = re.compile(r"\[([a-z][a-z0-9_:-]*)(?:([*~]?=)([^\]]*))?\]")
+#: What the letters of a shape stand for: a capital letter, a digit, a hexadecimal digit.
+_SHAPES = {"A": "[A-Z]", "9": "[0-9]", "h": "[0-9a-fA-F]"}
 
 
 #: The purposes of services that are no third parties to their vendor's own site.
 _FOLLOWS_NOBODY = frozenset({"necessary", "preferences", "embeds"})
+
+
+def _shape(text: str) -> str:
+    """Return the pattern of a shape."""
+    return "".join(_SHAPES.get(char) or re.escape(char) for char in text)
 
 
 class ElementRule:
@@ -60,7 +67,8 @@ class ElementRule:
     ``name[attr=value]`` of a service, for markup that a library turns into requests.
 
     There may be several conditions, and all must hold: ``[attr]`` that it is there, ``[attr=value]`` what it says,
-    ``[attr*=part]`` what it has in it.
+    ``[attr*=part]`` what it has in it, ``[attr~=hhhh-AA99]`` what shape it has: a hexadecimal digit for each h, a
+    capital letter for each A, a digit for each 9.
     """
 
     __slots__ = ("attribute", "conditions", "id", "name")
@@ -70,7 +78,7 @@ class ElementRule:
         self.id = service
         self.name = (element.group() if element else "").encode()
         self.conditions = tuple(
-            (attribute.encode(), operator, value.strip("\"'"))
+            (attribute.encode(), operator, _shape(value) if operator == "~=" else value.strip("\"'"))
             for attribute, operator, value in _CONDITION.findall(text)
         )
         #: The attribute of the first condition, or nothing.
@@ -81,8 +89,8 @@ class ElementRule:
         """The attribute of the first condition and what its value must have in it; None where there is none."""
         if not self.conditions:
             return None
-        attribute, _, text = self.conditions[0]
-        return attribute.decode(), text
+        attribute, operator, text = self.conditions[0]
+        return attribute.decode(), "" if operator == "~=" else text
 
     def fits(self, value_of: Callable[[bytes], str | None]) -> bool:
         """
@@ -94,6 +102,8 @@ class ElementRule:
         for attribute, operator, wanted in self.conditions:
             value = value_of(attribute)
             if value is None or (operator == "=" and value != wanted) or (operator == "*=" and wanted not in value):
+                return False
+            if operator == "~=" and not re.fullmatch(wanted, value):
                 return False
         return True
 
@@ -170,6 +180,7 @@ class Matcher:
         self.elements: dict[bytes, list[ElementRule]] = {}
         paths: list[tuple[str, str]] = []
         tag_ids: list[tuple[str, str]] = []
+        tag_texts: list[str] = []
         cookies: list[tuple[str, str]] = []
         for service in by_id.values():
             for element in service.elements:
@@ -177,13 +188,15 @@ class Matcher:
                 self.elements.setdefault(rule.name, []).append(rule)
             paths += [(path, service.id) for path in service.paths if path.startswith("/")]
             tag_ids += [(path[1:], service.id) for path in service.paths if path.startswith("?")]
+            # In the address of a preload too, with the id in its query or its path.
+            tag_texts += [t for path in service.paths if path.startswith("?") for t in (path, "/" + prefix_of(path))]
             cookies += [(cookie, service.id) for cookie in service.cookies]
         self._paths = [(path, PathRule(path, id_)) for path, id_ in paths]
         #: What at least one path rule begins with; whether it fits has to be seen.
         self._any_path = _any_of(tuple(path for path, _ in paths)) if paths else None
         self._cookies = Globs(cookies)
-        self._tag_ids = [(re.compile("[?&]" + re.escape(text) + _TAG_ID), id_) for text, id_ in tag_ids]
-        self._path_texts = [path for path, _ in paths]
+        self._tags = TagIds(tag_ids)
+        self._path_texts = [path for path, _ in paths] + tag_texts
         self._folders = frozenset(path[: at + 1] for path, _ in paths for at, c in enumerate(path) if c == "/" and at)
         #: What of a rule stands before its query, and the last part of that.
         self._files = tuple(path.partition("?")[0] for path, _ in paths if "?" in path)
@@ -300,14 +313,11 @@ class Matcher:
 
     def tag(self, url: Url) -> Ids:
         """
-        Return the services whose tag a script's address asks for, by the parameters in it, whatever host and path.
+        Return the services whose tag a script's address asks for, by the tag's id in it, whatever host and path.
 
         Gateways serve vendors' tags from a path of the site's own, and pass their parameters on.
         """
-        query = url.rest.partition("?")[2]
-        if "=" not in query:
-            return ()
-        return tuple(dict.fromkeys(id_ for rule, id_ in self._tag_ids if rule.search("?" + query)))
+        return self._tags.in_address(url.rest)
 
     def resolved(self, url: Url, page_host: str = "") -> Ids:
         """
@@ -369,7 +379,9 @@ class Matcher:
 
     def script(self, text: bytes, base: Url = _NO_PAGE) -> Code:
         """Return what the script ``text`` has to do with services."""
-        return self._code.match(text, base.host, own=self.knows(base.host))
+        found = self._code.match(text, base.host, own=self.knows(base.host))
+        tags = () if found.ids else self._tags.loaded_by(text)
+        return Code(tags, found.calls) if tags else found
 
     def code(self, text: bytes, base: Url = _NO_PAGE) -> Ids:
         """Return all services that the script ``text`` has to do with."""

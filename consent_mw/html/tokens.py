@@ -260,9 +260,23 @@ _TAMEABLE = frozenset({"img", "source", "input", "link", "meta", "video", "audio
 _TAME_ADDRESSES = ("src", "href", "poster", "data-src", "data-lazy-src", "data-original")
 _TAME_LISTS = ("srcset", "imagesrcset", "data-srcset", "data-lazy-srcset")
 #: Names of attributes that loaders take addresses from.
-LAZY_WORDS = ("src", "lazy", "cfsrc", "ezsrc", "original", "echo", "bg", "background", "url", "iframe")
-_LAZY = f"{_either_case('data-')}(?:[a-zA-Z0-9]+-){{0,3}}?{trie(LAZY_WORDS)}|{_either_case('lazy-s')}"
+LAZY_WORDS = ("src", "lazy", "cfsrc", "ezsrc", "original", "echo", "bg", "background", "url", "iframe", "poster")
+LAZY_NAMES = ("lazy-s", "nitro-lazy-s")
+_LAZY = f"{_either_case('data-')}(?:[a-zA-Z0-9]+-){{0,3}}?{trie(LAZY_WORDS)}|{trie(LAZY_NAMES)}"
 _NEVER_TAME = ("http-equiv", "lowsrc", "dynsrc")
+#: Attributes of any element from which loaders take a background when it comes into view, ...
+LAZY_BACKGROUNDS = (
+    *("data-bg", "data-bgset", "data-bg-set", "data-bg-src", "data-bg-image", "data-bg-img", "data-bg-url"),
+    *("data-bg-lazy", "data-bg-multi", "data-bg-hidpi", "data-bg-multi-hidpi", "data-background"),
+    *("data-background-image", "data-background-image-set", "data-background-src", "data-background-url"),
+    *("data-lazy-bg", "data-lazybg", "data-lazy-background", "data-lazy-background-image", "data-style"),
+    *("data-lazy-style", "data-back", "data-back-webp", "data-flickity-bg-lazyload", "data-image-src"),
+    *("data-parallax-image", "data-vc-parallax-image", "data-poster-url", "nitro-lazy-bg"),
+)
+#: ... and those from which they do so if its class says that it is lazy.
+LAZY_BY_CLASS = ("data-src", "data-srcset", "data-original", "data-lazy", "data-lazy-src", "data-echo")
+#: What in their value leads to another host.
+_LEADS_AWAY = "//"
 
 
 #: A text that a value can have in it in one way only, unless by character references or the escapes of a charset.
@@ -391,9 +405,13 @@ class Syntax:
         #: What the elements of a drawing need, if it has to be looked at one by one.
         self.drawings = drawings_for(self._names, marks)
         self._paths = tuple(sorted({path[1:] for path in paths}))
+        named_by_rules = frozenset(self._texts)
+        self._texts |= _texts_by_name(
+            (name, _LEADS_AWAY) for name in (*LAZY_BACKGROUNDS, *LAZY_BY_CLASS) if name not in named_by_rules
+        )
         # An attribute that a rule names is looked at even where it is an address, and "/" is in every address.
         tame = () if "" in self._paths else (*_TAME_ADDRESSES, *_TAME_LISTS)
-        self._tame_names = frozenset(tame).difference(self._texts)
+        self._tame_names = frozenset(tame).difference(named_by_rules)
         extra = _any_mark(self._texts)
         self._sensitive = _SENSITIVE + extra
         self._foreign_sensitive = _FOREIGN_SENSITIVE + extra
@@ -508,20 +526,20 @@ class Syntax:
         beginnings = trie(self._paths, re.escape)
         named = rf"|{beginnings}" if beginnings else ""
         at_start = rf"(?!{beginnings})" if beginnings else ""
-        slash = rf"/(?!/|\.|%2[eE]{named})"
+        slash = rf"/(?!/|\.|%2[eE]{named})|\?{at_start}"
         plain = []
         if addresses := self._tame_names.intersection(_TAME_ADDRESSES):
             address = trie(sorted(addresses)) + _IS
-            address += rf"(?:\"{at_start}(?:[^\":\\&/\x00-\x1f]++|{slash}|(?!))*+\""
-            plain.append(address + rf"|'{at_start}(?:[^':\\&/\x00-\x1f]++|{slash}|(?!))*+')")
+            address += rf"(?:\"{at_start}(?:[^\":\\&/?\x00-\x1f]++|{slash}|(?!))*+\""
+            plain.append(address + rf"|'{at_start}(?:[^':\\&/?\x00-\x1f]++|{slash}|(?!))*+')")
         if lists := self._tame_names.intersection(_TAME_LISTS):
             gap = rf"[ ,\n]{at_start}"
-            listed = rf"\"{at_start}(?:[^\":\\&/ ,\x00-\x1f]++|{slash}|{gap}|(?!))*+\""
+            listed = rf"\"{at_start}(?:[^\":\\&/? ,\x00-\x1f]++|{slash}|{gap}|(?!))*+\""
             plain.append(trie(sorted(lists)) + _IS + listed)
         fetching = trie([*_TAME_ADDRESSES, *_TAME_LISTS, *_NEVER_TAME]) + _NAME_ENDS + "|" + _LAZY
         return self._attributes(
             f"{self._sensitive}|{fetching}",
-            self._firsts + "shpil",
+            self._firsts + "shpiln",
             _uncommon(self._texts, _COMMON_NAMES.replace("data-[abd-z]|", "")),
             "|".join(plain).encode(),
         )

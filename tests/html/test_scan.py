@@ -119,6 +119,9 @@ def test_the_words_that_stand_in_the_library_are_those_of_the_patterns() -> None
         for before in ("", "a-", "a-b-", "a-b-c-", "A-B-C-"):
             for name in (f"data-{before}{word}", f"DATA-{before}{word.upper()}x"):
                 assert skip_local(f"<img {name}=x>".encode(), 0) == 0, name
+    for word in tokens.LAZY_NAMES:
+        for name in (f"{word}rc", f"{word.upper()}X"):
+            assert skip_local(f"<img {name}=x>".encode(), 0) == 0, name
     for word in tokens.PAINTS:
         page = f"<svg><path {word.upper()}-x='url(/a)'/></svg>".encode()
         assert skip_local(page, 0) == 0, word

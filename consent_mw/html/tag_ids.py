@@ -1,0 +1,84 @@
+"""
+The ids of vendors' tags, by which a tag is known wherever it is served from.
+
+Gateways serve ``gtag/js?id=G-ABCDE12345`` from a path of the site's own. The path says nothing, but the id is passed
+on: in the query under some name, as a folder or a file name (``/metrics/G-ABCDE12345/``), or in base64 with its key. A
+loader that stands in the page has the id in its code.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
+
+__all__ = ["TagIds", "prefix_of"]
+
+#: What stands behind the beginning of a tag's id under its own key: "G-" and ten letters.
+_UNDER_ITS_KEY = rb"[A-Z0-9]{5,14}(?![A-Za-z0-9_-])"
+#: The same elsewhere, where a word in capitals may be something else.
+_ANYWHERE = rb"(?=[A-Z]*[0-9])[A-Z0-9]{6,12}(?![A-Za-z0-9_-])"
+#: "id=" in base64, and what follows.
+_ENCODED = re.compile(rb"aWQ9[A-Za-z0-9+/_%=-]{6,80}")
+#: A loader is short. What is longer is the site's own code.
+_LONGEST_LOADER = 2048
+_SETS_SOURCE = re.compile(
+    rb"\.src\s{0,9}=(?!=)\s{0,9}(?:(\"[^\"\\\r\n]*+\"|'[^'\\\r\n]*+'|`[^`\\$]*+`)\s{0,9}(?=[;,)}\r\n]))?"
+)
+
+
+def prefix_of(rule: str) -> str:
+    """Return the beginning of the ids that ``?id=G-`` names."""
+    return rule.partition("=")[2]
+
+
+class TagIds:
+    """
+    Finds the ids of tags.
+
+    Args:
+        rules: Key and beginning (``id=G-``), and the service.
+    """
+
+    def __init__(self, rules: Iterable[tuple[str, str]]) -> None:
+        self._rules = []
+        for rule, id_ in rules:
+            begin = re.escape(prefix_of(rule)).encode()
+            under_its_key = rb"[?&]" + re.escape(rule).encode() + _UNDER_ITS_KEY
+            anywhere = rb"(?:[?&][\w.-]{1,20}=|/)" + begin + _ANYWHERE
+            in_code = rb"[\"'`/=]" + begin + _ANYWHERE
+            self._rules.append((re.compile(under_its_key + rb"|" + anywhere), re.compile(in_code), id_))
+
+    def in_address(self, rest: str) -> tuple[str, ...]:
+        """Return the services of which an id stands in the path and query of an address."""
+        if not self._rules or ("-" not in rest and "aWQ9" not in rest):
+            return ()
+        text = _decoded(rest.encode("utf-8", "replace"))
+        return tuple(dict.fromkeys(id_ for rule, _, id_ in self._rules if rule.search(text)))
+
+    def loaded_by(self, code: bytes) -> tuple[str, ...]:
+        """Return the services of which an id stands in a short script that loads another one by it."""
+        if len(code) > _LONGEST_LOADER or b"createElement" not in code or b"cript" not in code:
+            return ()
+        text = _decoded(code)
+        found = tuple(dict.fromkeys(id_ for _, rule, id_ in self._rules if rule.search(text)))
+        if not found:
+            return ()
+        # What it loads may stand there whole, and be something else.
+        sources = [match.group(1) for match in _SETS_SOURCE.finditer(text)]
+        others = sources and all(
+            one is not None and not self.in_address(one[1:-1].decode("latin-1")) for one in sources
+        )
+        return () if others else found
+
+
+def _decoded(text: bytes) -> bytes:
+    """Return a text, with what is in base64 in it as a query behind it."""
+    for match in _ENCODED.finditer(text):
+        digits = unquote_to_bytes(match.group()).rstrip(b"=").replace(b"-", b"+").replace(b"_", b"/")
+        try:
+            text += b"?" + binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+        except binascii.Error:
+            continue
+    return text
