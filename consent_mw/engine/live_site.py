@@ -27,6 +27,7 @@ from consent_mw.core.cache import BoundedCache
 from consent_mw.core.cache import size_of
 from consent_mw.core.decide import decide
 from consent_mw.core.model import OWN_MARKS
+from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Record
@@ -34,8 +35,11 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.engine.insertions import Insertions
+from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
+from consent_mw.html.suspects import STRANGE_FILE
+from consent_mw.html.suspects import STRANGER
 from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
@@ -50,6 +54,11 @@ _KEPT_DECISIONS = 256
 _KEPT_COOKIES = 256
 #: Seconds between two checks for what other processes have learned.
 _BETWEEN_QUESTIONS = 1.0
+#: Ids of things that are held, which no author wrote as a mark.
+_NOT_MARKS = frozenset({UNKNOWN_SERVICE, TOO_LONG})
+_STRANGERS = (STRANGER, STRANGE_FILE)
+#: Names that are logged at most: what visitors write may have marks in it.
+_MOST_NAMED = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +201,7 @@ class GrowingSite:
             self._grow()
             # Other processes should know the service before this visitor's answer reaches one of them.
             self._hurry()
+        self._name_marks(held)
         if self.configured.learning:
             return
         for id_ in sorted(held):
@@ -202,6 +212,22 @@ class GrowingSite:
                     ' add to the configuration:\n\n[[services]]\nuse = "%s"\n',
                     self._catalogue[id_].name,
                     id_,
+                )
+
+    def _name_marks(self, held: frozenset[str]) -> None:
+        """Log each mark of the site's own that names nothing, once: what has it stays held, and nobody is asked."""
+        site = self._now.site
+        asked = {purpose.id for purpose in site.purposes}
+        for id_ in sorted(held - asked - self._named):
+            if id_ in self._catalogue or id_ in site.by_id or id_ in _NOT_MARKS or id_.startswith(_STRANGERS):
+                continue
+            if len(self._named) < _MOST_NAMED:
+                self._named.add(id_)
+                logger.warning(
+                    'data-consent="%s" is the id of no purpose and no service, so the element stays held whatever'
+                    " visitors say. Write one of these instead, or the id of a service: %s",
+                    id_,
+                    ", ".join(sorted(asked)),
                 )
 
     def _grow(self) -> None:

@@ -221,6 +221,16 @@ def test_a_choice_expires(make: Make) -> None:
     assert make(site, day=DAY + 181).exchange(head(("cookie", cookie))).decision.reason is Reason.EXPIRED
 
 
+def test_a_mark_that_names_nothing_is_logged_once(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """An element that nobody would ever be asked about is held, and the owner learns which words would do."""
+    engine = make()
+    for _ in range(2):
+        out, _ = visit(engine, b"<!doctype html><body><p>text<script data-consent=statistics src=/x.js></script>")
+        assert b"data-cmw-held=statistics" in out
+    [record] = [record for record in caplog.records if "statistics" in record.message]
+    assert "no purpose and no service" in record.message and "analytics, " in record.message
+
+
 def test_an_undeclared_service_is_logged_with_the_lines_to_paste(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     """On a site that declares its services, another tracker stays held; the log has what the owner can write."""
     engine = make(declared("google-analytics"))
