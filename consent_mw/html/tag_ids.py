@@ -74,11 +74,12 @@ class TagIds:
 
 
 def _decoded(text: bytes) -> bytes:
-    """Return a text, with what is in base64 in it as a query behind it."""
+    """Return a text, with what is in base64 in it as queries behind it."""
+    found = [text]
     for match in _ENCODED.finditer(text):
         digits = unquote_to_bytes(match.group()).rstrip(b"=").replace(b"-", b"+").replace(b"_", b"/")
         try:
-            text += b"?" + binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+            found.append(binascii.a2b_base64(digits + b"=" * (-len(digits) % 4)))
         except binascii.Error:
             continue
-    return text
+    return b"?".join(found)
