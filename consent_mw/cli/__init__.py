@@ -74,7 +74,7 @@ COMMANDS = {
     "spool": CommandInfo("consent_mw.cli.spool", "spool", "Show the spool of this machine; send it to the store."),
     "keys": CommandInfo("consent_mw.cli.keys", "keys", "List, add, promote and retire signing keys."),
     "stats": CommandInfo(_STATS, "stats", "Show consent rates; set the password for their pages."),
-    "report": CommandInfo(_STATS, "report", "Report consent rates, and fail if they drop."),
+    "report": CommandInfo("consent_mw.cli.report", "report", "Report consent rates, and fail if they drop."),
     "demo-data": CommandInfo(_STATS, "demo_data", "Fill an empty store with synthetic visits."),
 }
 

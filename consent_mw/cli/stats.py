@@ -1,4 +1,4 @@
-"""The commands about consent rates: ``stats``, ``report`` and ``demo-data``."""
+"""The commands about consent rates: ``stats`` and ``demo-data``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from consent_mw.cli import FOUND
 from consent_mw.cli import Owner
 from consent_mw.cli import Unable
 from consent_mw.cli import clean
@@ -25,13 +24,9 @@ from consent_mw.cli.blocked import blocked
 if TYPE_CHECKING:
     from consent_mw.records import Records
     from consent_mw.stats import Report
-    from consent_mw.stats.rates import Rate
-    from consent_mw.stats.rates import RateChange
 
 #: Minimum length of a password: the pages can be attacked by guessing, though slowly.
 SHORTEST = 12
-#: The most that rounding can add to a difference, in percentage points.
-_HAIR = 1e-9
 #: Most days of synthetic visits.
 MOST_DAYS = 1096
 
@@ -43,14 +38,16 @@ _STYLES: Mapping[str, Callable[[str], str]] = {
     "bar": partial(click.style, fg="cyan"),
 }
 
-_since = click.option("--since", metavar="PERIOD", default="", help="Days or weeks up to yesterday: 7d, 4w, 12w, 3y.")
+since_option = click.option(
+    "--since", metavar="PERIOD", default="", help="Days or weeks up to yesterday: 7d, 4w, 12w, 3y."
+)
 
 
 # -- stats
 
 
 @click.group(invoke_without_command=True)
-@_since
+@since_option
 @click.option("--from", "first", metavar="DAY", default="", help="The first day, as 2026-05-03.")
 @click.option("--to", "last", metavar="DAY", default="", help="The last day; default: yesterday.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
@@ -66,10 +63,10 @@ def stats(ctx: click.Context, since: str, first: str, last: str, as_json: bool, 
         raise click.BadParameter(f"Write one of {', '.join(figures.TABLES)}.", param_hint="--csv")
     owner: Owner = ctx.obj
     with owner.records() as store:
-        found = _report(owner, store, since, first, last)
-    labels = _labels(owner)
+        found = report_of(owner, store, since, first, last)
+    labels = labels_of(owner)
     if as_json:
-        click.echo(json.dumps(figures.as_json(found, labels=labels), indent=2))
+        click.echo(json.dumps(figures.as_json(found, labels=labels, notes=_notes(owner, found)), indent=2))
     elif table:
         # Lines end with CR LF on every system (RFC 4180).
         sys.stdout.buffer.write(figures.as_csv(found, table).encode())
@@ -138,77 +135,6 @@ def _check_writable(owner: Owner) -> None:
         raise Unable(f"{owner.config} already has a table [stats]: leave out --write and change it by hand.")
 
 
-# -- report
-
-
-@click.command()
-@_since
-@click.option(
-    "--fail-if-drop",
-    "points",
-    metavar="POINTS",
-    type=click.FloatRange(0, 100),
-    help="Exit with 1 if a rate fell by more.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
-@click.pass_obj
-def report(owner: Owner, since: str, points: float | None, as_json: bool) -> int:
-    """
-    Compare consent rates with the previous period, in a few lines; for cron.
-
-    With --fail-if-drop, exits with 1 if a rate fell by more than that many points and the 95% interval of the
-    change excludes zero. Exits with 0 if there is too little data to tell.
-    """
-    from consent_mw.stats import sentence
-
-    with owner.records() as store:
-        found = _report(owner, store, since or "7d", "", "")
-    labels = _labels(owner)
-    changes = _changes(found, labels)
-    drops = [
-        (name, moved)
-        for name, _, moved in changes
-        if points is not None and moved and moved.certain and moved.points < -points - _HAIR
-    ]
-    compared = any(moved for *_, moved in changes)
-    if as_json:
-        told = [
-            {
-                "rate": name,
-                "share": round(rate.share, 6),
-                "points": moved and round(moved.points, 2),
-                "dropped": (name, moved) in drops,
-            }
-            for name, rate, moved in changes
-        ]
-        click.echo(json.dumps({"sentence": sentence(found, labels), "compared": compared, "rates": told}, indent=2))
-        return FOUND if drops else 0
-    click.echo(sentence(found, labels))
-    for name, moved in drops:
-        what = f"{name} fell by {-moved.points:.1f} points ({-moved.high:.1f} to {-moved.low:.1f})."
-        click.echo(click.style(f"Dropped: {what}", fg="red"))
-    if points is not None and not compared:
-        click.echo("There is too little data to compare with the previous period.")
-    elif points is not None and not drops:
-        click.echo(f"No rate fell by more than {points:g} points.")
-    return FOUND if drops else 0
-
-
-def _changes(found: Report, labels: Mapping[str, str]) -> list[tuple[str, Rate, RateChange | None]]:
-    """Return the reported rates with their changes."""
-    from consent_mw.stats.sentence import label
-
-    rates: list[tuple[str, Rate | None, RateChange | None]] = [
-        ("answers that accept at least one purpose", found.period.answers, found.answers),
-        ("visits that accept at least one purpose", found.period.visits, found.visits),
-    ]
-    rates += [
-        (f"answers that accept {label(purpose.id, labels)}", purpose.answers, purpose.change)
-        for purpose in found.period.purposes
-    ]
-    return [(name, rate, moved) for name, rate, moved in rates if rate is not None]
-
-
 # -- demo-data
 
 
@@ -260,7 +186,8 @@ def demo_data(owner: Owner, days: int, visits: int, seed: int, force: bool) -> i
 # -- for all of them
 
 
-def _report(owner: Owner, store: Records, since: str, first: str, last: str) -> Report:
+def report_of(owner: Owner, store: Records, since: str, first: str, last: str) -> Report:
+    """Return the report of the chosen days; raises an error of usage for days that cannot be read."""
     from consent_mw import stats as figures
 
     try:
@@ -270,7 +197,7 @@ def _report(owner: Owner, store: Records, since: str, first: str, last: str) -> 
     return figures.report(store.figures(figures.first_needed(begin, end), end), first=begin, last=end)
 
 
-def _labels(owner: Owner) -> dict[str, str]:
+def labels_of(owner: Owner) -> dict[str, str]:
     """Return the owner's names of purposes, in the form they have within a sentence."""
     return {
         purpose.id: clean(name[:1].lower() + name[1:])
@@ -285,7 +212,15 @@ def _drawn(owner: Owner, found: Report, labels: Mapping[str, str]) -> str:
 
     width = shutil.get_terminal_size((80, 24)).columns
     look = TerminalStyle(width=width, ascii=not _shows("█▁–"), styled=lambda text, style: _STYLES[style](text))
-    return draw(found, look, name=clean(owner.site.name or owner.site.id), labels=labels)
+    name = clean(owner.site.name or owner.site.id)
+    return draw(found, look, name=name, labels=labels, notes=_notes(owner, found))
+
+
+def _notes(owner: Owner, found: Report) -> list[tuple[int, str]]:
+    """Return what the owner noted for days of the period."""
+    from consent_mw.notice.wording import notes_within
+
+    return [(day, clean(text)) for day, text in notes_within(owner.site, found.period.first, found.period.last, "en")]
 
 
 def _shows(text: str) -> bool:

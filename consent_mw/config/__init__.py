@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Any
@@ -28,10 +29,12 @@ from consent_mw.catalogue.definitions import read_folder
 from consent_mw.config import checks
 from consent_mw.config import look
 from consent_mw.config import rollout
+from consent_mw.config.delivery import read_delivery
 from consent_mw.config.hosts import with_hosts
 from consent_mw.config.problems import ConfigReader
 from consent_mw.config.problems import near
 from consent_mw.config.problems import perhaps
+from consent_mw.config.schema import ANNOTATION
 from consent_mw.config.schema import CHANGE
 from consent_mw.config.schema import ID
 from consent_mw.config.schema import PATHS
@@ -46,6 +49,7 @@ from consent_mw.config.toml_lines import Path
 from consent_mw.config.toml_lines import toml_lines
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.core.model import Annotation
 from consent_mw.core.model import Change
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
@@ -60,7 +64,10 @@ from consent_mw.notice.languages import canonical
 
 __all__ = ["SETTINGS", "load"]
 
-_TOP = ("site", "paths", "hosts", "stats", "purposes", "services", "theme", "links", "signals", "changes", "texts")
+_TOP = (
+    *("site", "paths", "hosts", "stats", "report", "annotations", "purposes", "services", "theme", "links", "signals"),
+    *("changes", "texts"),
+)
 
 #: Keys that recognise a service. Next to `use` they add to the catalogue's: replacing them could let the tag through.
 _SIGNS = ("hosts", "paths", "inline", "elements", "cookies", "storage")
@@ -137,7 +144,7 @@ def _site(
             reader.add_problem((key,), "This key is not known at the top level.", remedy)
     values = reader.table(("site",), parts.get("site", {}), SITE)
     access = StatsAccess(**reader.table(("stats",), parts.get("stats", {}), STATS))
-    site = replace(Site(stats=access), **values)
+    site = replace(Site(stats=access, report=read_delivery(reader, parts.get("report", {}))), **values)
     site = replace(site, **reader.table(("paths",), parts.get("paths", {}), PATHS))
     site = rollout.fitting(reader, _stores(reader, site, folder, environ), folder)
     if "hosts" in parts:
@@ -171,7 +178,8 @@ def _site(
     links = look.read_links(reader, parts.get("links", []), site.languages[0])
     own_theme = look.read_theme(reader, parts.get("theme", {}))
     signals = VendorSignals(**reader.table(("signals",), parts.get("signals", {}), SIGNALS))
-    changes = _changes(reader, parts.get("changes", []), site.languages[0])
+    changes = _dated(reader, "changes", CHANGE, parts.get("changes", []), site.languages[0])
+    notes = _dated(reader, "annotations", ANNOTATION, parts.get("annotations", []), site.languages[0])
     reader.finish()
     return replace(
         site,
@@ -181,7 +189,8 @@ def _site(
         theme=own_theme,
         links=links,
         signals=signals,
-        changes=changes,
+        changes=tuple(Change(day, text) for day, text in reversed(changes)),
+        annotations=tuple(Annotation(day, text) for day, text in notes),
         learning=not given,
     )
 
@@ -211,24 +220,23 @@ def _fits_caching(reader: ConfigReader, site: Site) -> None:
         reader.add_problem(("site", "csp"), what, 'Write csp = "off", or caching = "class".')
 
 
-def _changes(reader: ConfigReader, given: object, language: str) -> tuple[Change, ...]:
-    """Return the changes, latest first; a plain text is in ``language``."""
+def _dated(
+    reader: ConfigReader, name: str, known: Mapping[str, checks.Check], given: object, language: str
+) -> list[tuple[int, Mapping[str, str]]]:
+    """Return the days and texts of a list of tables, earliest first; a plain text is in ``language``."""
     if not isinstance(given, list | tuple):
-        reader.add_problem(
-            ("changes",),
-            f"This is {checks.kind(given)}, not a list of tables.",
-            "Write [[changes]] above each of them.",
-        )
-        return ()
+        what = f"This is {checks.kind(given)}, not a list of tables."
+        reader.add_problem((name,), what, f"Write [[{name}]] above each of them.")
+        return []
     found = []
     for number, table in enumerate(given):
-        values = reader.table(("changes", number), table, {**CHANGE, "text": checks.by_language(language)})
-        for key in CHANGE:
+        values = reader.table((name, number), table, {**known, "text": checks.by_language(language)})
+        for key in known:
             if isinstance(table, Mapping) and key not in table:
-                reader.add_problem(("changes", number), f"The change has no {key}.", f"Add {key} = …")
-        if len(values) == len(CHANGE):
-            found.append(Change(values["date"], values["text"]))
-    return tuple(sorted(found, key=lambda change: change.day, reverse=True))
+                reader.add_problem((name, number), f"The {name[:-1]} has no {key}.", f"Add {key} = …")
+        if len(values) == len(known):
+            found.append((values["date"], values["text"]))
+    return sorted(found, key=itemgetter(0))
 
 
 def _stores(reader: ConfigReader, site: Site, folder: str, environ: Mapping[str, str]) -> Site:

@@ -25,6 +25,7 @@ from consent_mw.html import service_rules
 
 __all__ = [
     "ADDRESS",
+    "ANNOTATION",
     "CHANGE",
     "COLOURS",
     "DARK_THEME",
@@ -37,6 +38,7 @@ __all__ = [
     "REMOTE_STORES",
     "REOPEN_ICONS",
     "REOPEN_POSITIONS",
+    "REPORT",
     "SERVICE",
     "SETTINGS",
     "SIGNALS",
@@ -57,6 +59,8 @@ _OWN_PATH = re.compile(r"/(?![/\\])[^\s\"'<>\\]*")
 _HASH = re.compile(r"(?:scrypt:\d+:\d+:\d+|pbkdf2:\w+(?::\d+)?)\$[^$\s]+\$[0-9a-f]+")
 _TOKEN = re.compile(r"[0-9a-f]{64}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+#: A host of a mail server: a name, or an address of IPv4 or IPv6.
+_DOMAIN_OR_LOCAL = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f]*:[0-9a-f:.]+")
 _PLACE = re.compile(r"(?:[A-Za-z0-9.*-]+)?/[^\s?#]*")
 #: A host, or ``*`` and the end of one, as ``[hosts]`` names it.
 HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -175,6 +179,46 @@ def _plain(found: Callable[..., object]) -> object:
     return found
 
 
+def _on_this_machine(host: str) -> bool:
+    return host in ("localhost", "127.0.0.1", "::1")
+
+
+def _smtp(value: object) -> object:
+    """Return the address of a mail server; one with a password in it is not shown."""
+    text = checks.text(value)
+    remedy = 'Write "smtp+starttls://user@mail.example.org:587", or "smtp://localhost" for a server on this machine.'
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise checks.ValueProblem("This is not the address of a mail server.", remedy) from None
+    if parts.password is not None:
+        raise checks.ValueProblem("The address has a password in it.", "Name its variable in smtp_password_env.")
+    if parts.scheme not in ("smtp", "smtps", "smtp+starttls") or not _DOMAIN_OR_LOCAL.fullmatch(host):
+        raise checks.ValueProblem("This is not the address of a mail server.", remedy)
+    if parts.path or parts.query or parts.fragment:
+        raise checks.ValueProblem("The address of a mail server has no path.", remedy)
+    if parts.scheme == "smtp" and parts.username and not _on_this_machine(host):
+        what = "Over plain smtp the password could be read on its way."
+        raise checks.ValueProblem(what, 'Write "smtps://…" or "smtp+starttls://…".')
+    return text
+
+
+def _webhook(value: object) -> object:
+    """Return the address of a webhook, which no message may show."""
+    text = checks.text(value)
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or not ADDRESS.fullmatch(text):
+        raise checks.ValueProblem("This is not an address.", "Write a full address that starts with https://.")
+    if parts.scheme.lower() != "https" and not _on_this_machine(host):
+        raise checks.ValueProblem("The webhook is not reached over https.", "Write an address with https://.")
+    return text
+
+
 def _shared_domain(value: object) -> object:
     """Return a domain that browsers accept cookies for (RFC 6265bis, section 5.7)."""
     remedy = "Write your own domain, in lower case and without a leading dot: example.org."
@@ -214,6 +258,7 @@ _contact = checks.shape(
     "an address",
     "Write an e-mail address alone, a web address with https:// first, or a path on this site such as /contact.",
 )
+_mailbox = checks.shape(re.compile(_MAILBOX), "an e-mail address", "Write the address alone: you@example.org.")
 _language = checks.shape(service_rules.LANGUAGE, "a language tag", "Write en, de, pt-BR and the like.")
 
 #: The positions of each layout.
@@ -306,6 +351,17 @@ SIGNALS: Mapping[str, checks.Check] = dict.fromkeys(
     ("google", "microsoft", "clarity", "meta", "url_passthrough", "ads_data_redaction"), checks.flag
 )
 CHANGE: Mapping[str, checks.Check] = {"date": _day, "text": checks.by_language()}
+REPORT: Mapping[str, checks.Check] = {
+    "to": checks.texts(_mailbox, least=1),
+    "sender": _mailbox,
+    "smtp": _smtp,
+    "smtp_password_env": checks.shape(
+        _ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_SMTP_PASSWORD."
+    ),
+    "webhook": _webhook,
+}
+#: ``[[annotations]]``: the owner's notes on the time line of consent rates.
+ANNOTATION: Mapping[str, checks.Check] = {"date": _day, "text": checks.by_language()}
 PURPOSE = ("label", "description")
 SERVICE: Mapping[str, checks.Check] = {
     "use": checks.text,
@@ -353,6 +409,8 @@ SETTINGS = (
     *(f"paths.{key}" for key in PATHS),
     "hosts.HOST",
     *(f"stats.{key}" for key in STATS),
+    *(f"report.{key}" for key in REPORT),
+    *(f"annotations.{key}" for key in ANNOTATION),
     *(f"purposes.ID.{key}" for key in PURPOSE),
     *(f"services.{key}" for key in SERVICE),
     *(f"theme.{key}" for key in THEME),

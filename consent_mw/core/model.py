@@ -169,6 +169,26 @@ class StatsAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportDelivery:
+    """
+    Where ``consent-mw report --send`` sends the consent rates; by default nowhere.
+
+    Args:
+        to: The e-mail addresses that get it.
+        sender: The address in its ``From``.
+        smtp: The mail server, as ``smtp://``, ``smtp+starttls://`` or ``smtps://`` with an optional user.
+        smtp_password_env: The environment variable with the user's password.
+        webhook: An address that gets it as JSON; it may hold a secret.
+    """
+
+    to: tuple[str, ...] = ()
+    sender: str = ""
+    smtp: str = ""
+    smtp_password_env: str = ""
+    webhook: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Theme:
     """
     The owner's theme; empty values keep the built-in look.
@@ -216,6 +236,14 @@ class VendorSignals:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A change of the question: its day, in days since 1970-01-01, and one line of text by language."""
+
+    day: int
+    text: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What the owner noted for a day, in days since 1970-01-01: one line of text by language, for the owner's pages."""
 
     day: int
     text: Mapping[str, str]
@@ -312,6 +340,9 @@ class Site:
     #: Separate sites for some hosts, by host pattern, in the order in which they are tried.
     hosts: tuple[tuple[str, Site], ...] = ()
     stats: StatsAccess = field(default_factory=StatsAccess)
+    report: ReportDelivery = field(default_factory=ReportDelivery)
+    #: The owner's notes beside the consent rates, earliest first.
+    annotations: tuple[Annotation, ...] = ()
     languages: tuple[str, ...] = ("en",)
     #: The owner's texts, by canonical language tag and then by key.
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=_no_texts)

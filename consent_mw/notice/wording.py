@@ -105,6 +105,11 @@ def localised(text: Mapping[str, str], lang: str) -> str:
     return text[tag] if tag else next(iter(text.values()), "")
 
 
+def notes_within(site: Site, first: int, last: int, lang: str) -> list[tuple[int, str]]:
+    """Return what the owner noted for the days from ``first`` to ``last``, in the language."""
+    return [(note.day, localised(note.text, lang)) for note in site.annotations if first <= note.day <= last]
+
+
 def wording(lang: str, site: Site | None = None) -> Mapping[str, str]:
     """Return the texts in the language, or in English; a site's own texts take precedence."""
     known = texts()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 
@@ -27,8 +28,17 @@ FORMAT = "consent_mw.stats.v1"
 TABLES = ("totals", "line", "purposes", *DIMENSIONS)
 
 
-def as_json(report: Report, *, labels: Mapping[str, str] | None = None) -> dict[str, object]:
-    """Return the report as JSON data: days as YYYY-MM-DD, rates from 0 to 1, changes in percentage points."""
+def as_json(
+    report: Report, *, labels: Mapping[str, str] | None = None, notes: Iterable[tuple[int, str]] = ()
+) -> dict[str, object]:
+    """
+    Return the report as JSON data: days as YYYY-MM-DD, rates from 0 to 1, changes in percentage points.
+
+    Args:
+        report: What to return.
+        labels: Names of purposes by id, as they read within a sentence.
+        notes: What the owner noted for a day of the period.
+    """
     return {
         "format": FORMAT,
         "smallest_cell": K,
@@ -42,10 +52,12 @@ def as_json(report: Report, *, labels: Mapping[str, str] | None = None) -> dict[
         },
         "point_days": report.width,
         "line": [_point(point) for point in report.line],
+        "line_before": [_point(point) for point in report.line_before],
         "tables": {table.name: _table(table) for table in report.tables},
         "notices": [
             {"first": iso(mark.first), "last": iso(mark.last), "revision": mark.revision} for mark in report.marks
         ],
+        "annotations": [{"day": iso(day), "text": text} for day, text in notes],
         "since_notice": {
             purpose or "any": {
                 "notice": iso(since.mark.first),

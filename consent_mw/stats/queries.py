@@ -72,7 +72,7 @@ def report(figures: Iterable[Figures], *, first: int, last: int, revisions: Iter
     start = first_needed(first, last)
     runs = _Runs(figures, start, last)
     width = next((width for width in _WIDTHS if last - first < width * POINTS), _WIDTHS[-1])
-    before = _period(runs, start, first - 1)
+    before = _period(runs, start, first - 1, width)
     period = _period(runs, first, last, width)
     earlier = {purpose.id: purpose.answers for purpose in before.purposes}
     purposes = [replace(each, change=change(each.answers, earlier.get(each.id))) for each in period.purposes]
@@ -87,6 +87,7 @@ def report(figures: Iterable[Figures], *, first: int, last: int, revisions: Iter
         reached=change(period.reached, before.reached),
         width=width,
         line=tuple(map(_point, _buckets(runs.between(schemes.ANSWERS_TABLE, first, last), width))),
+        line_before=tuple(map(_point, _buckets(runs.between(schemes.ANSWERS_TABLE, start, first - 1), width))),
         tables=tuple(_table(name, runs.between(name, first, last)) for name in DIMENSIONS),
         marks=marks,
         since=_since(runs, marks[-1], start, last) if marks else {},

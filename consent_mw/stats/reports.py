@@ -161,6 +161,8 @@ class Report:
     #: Days of one point of the time line; 1 where each run has its own.
     width: int
     line: tuple[Point, ...]
+    #: The same line of the period before, on its own days.
+    line_before: tuple[Point, ...]
     tables: tuple[Table, ...]
     marks: tuple[Mark, ...]
     #: By purpose id, and "" for any grant: the rate since the last change of the notice.

@@ -92,7 +92,7 @@ def sentence(words: Words, report: Report, labels: Mapping[str, str]) -> str:
         return words.say("s.few", k=K)
     since = report.since.get(purpose)
     if since is not None:
-        rate, compared = since.after, since.change
+        compared = since.change
     text = words.say("s.purpose" if purpose else "s.any", p=percent(words, rate), purpose=labels.get(purpose, purpose))
     if compared is not None:
         key = f"s.{'before' if since is None else 'since'}.{direction(compared)}"

@@ -33,27 +33,9 @@ WIDEST = 100
 #: Rows of a table that are printed; the rest is in the JSON and CSV.
 ROWS = 10
 
-_OUTCOMES = (
-    ("accept", "accept everything"),
-    ("partial", "accept a part"),
-    ("granted", "accept at least one purpose"),
-    ("reject", "refuse"),
-    ("unanswered", "do not answer"),
-    ("ungranted", "refuse or do not answer"),
-)
-_SINGLES = (
-    ("gpc", "opt-out signal, not asked"),
-    ("withdraw", "withdrawals"),
-    ("shown", "page views with the banner"),
-)
-_TABLES = {
-    "browser": "Browser",
-    "os": "System",
-    "isp": "Provider",
-    "language": "Language of the banner",
-    "variant": "Form of the banner",
-    "signal": "Opt-out signal",
-}
+#: Columns, in the words of the page (``c.…``).
+_OUTCOMES = ("accept", "partial", "granted", "reject", "unanswered", "ungranted")
+_SINGLES = ("gpc", "withdraw", "shown")
 
 
 def _plain(text: str, _style: str) -> str:
@@ -89,7 +71,14 @@ class TerminalStyle:
         return text.replace("–", "-").replace("·", "-").encode("ascii", "replace").decode() if self.ascii else text
 
 
-def draw(report: Report, look: TerminalStyle, *, name: str = "", labels: Mapping[str, str] | None = None) -> str:
+def draw(
+    report: Report,
+    look: TerminalStyle,
+    *,
+    name: str = "",
+    labels: Mapping[str, str] | None = None,
+    notes: Sequence[tuple[int, str]] = (),
+) -> str:
     """
     Return the report as text.
 
@@ -98,8 +87,11 @@ def draw(report: Report, look: TerminalStyle, *, name: str = "", labels: Mapping
         look: How.
         name: Of the site.
         labels: Names of purposes by id, as they read within a sentence.
+        notes: What the owner noted for a day of the period.
     """
     blocks = [_head(report, look, name, labels)]
+    if notes:
+        blocks.append([look.text(f"{_day(day, report.period.last)}: {text}") for day, text in notes])
     if report.period.covered:
         blocks += [_chart(report, look), _outcomes(report, look), _purposes(report, look, labels)]
         blocks += [_table(table, report, look) for table in report.tables if len(table.rows) > 1]
@@ -116,7 +108,7 @@ def _head(report: Report, look: TerminalStyle, name: str, labels: Mapping[str, s
     covered = period.covered
     if covered and (covered.first, covered.last) != (period.first, period.last):
         lines += [
-            look.styled(line, "faint") for line in _wrapped(f"Complete figures cover {_days(covered)}.", look.width)
+            look.styled(line, "faint") for line in _wrapped(_say("context.covered", covered=_days(covered)), look.width)
         ]
     return lines
 
@@ -147,7 +139,7 @@ def _chart(report: Report, look: TerminalStyle) -> list[str]:
         line = line[::2]
     wide = max(1, min(4, room // len(line)))
     gap = 1 if wide > 2 and not look.ascii else 0
-    lines = [look.styled("Answers that accept at least one purpose", "strong")]
+    lines = [look.styled(_say("line"), "strong")]
     levels = [round((point.answers.share if point.answers else 0) * HEIGHT * 8) for point in line]
     for row in range(HEIGHT - 1, -1, -1):
         name = {HEIGHT - 1: "100%", 0: "0%"}.get(row, "50%" if row == HEIGHT // 2 else "")
@@ -165,7 +157,7 @@ def _chart(report: Report, look: TerminalStyle) -> list[str]:
     first, last = _day(line[0].first, line[-1].last), _day(line[-1].last, line[0].first)
     lines.append(" " * 7 + look.styled(first + last.rjust(max(len(last) + 1, columns - len(first))), "faint"))
     if marks.strip():
-        lines.append(" " * 7 + look.styled(f"{'^' if look.ascii else '▲'} the notice changed", "faint"))
+        lines.append(" " * 7 + look.styled(f"{'^' if look.ascii else '▲'} {_say('line.key.flag')}", "faint"))
     return lines
 
 
@@ -188,8 +180,8 @@ def _outcomes(report: Report, look: TerminalStyle) -> list[str]:
         shown = [name for name in ("granted", "reject", "unanswered") if name in totals]
         if "reject" not in totals:
             shown = [name for name in ("granted", "ungranted") if name in totals]
-    rows = [(text, totals[name].count) for name, text in _OUTCOMES if name in shown]
-    first = max(len(text) for text, _ in [*rows, *((text, 0) for _, text in _SINGLES)])
+    rows = [(_say(f"c.{name}"), totals[name].count) for name in _OUTCOMES if name in shown]
+    first = max(len(text) for text in [*(text for text, _ in rows), *(_say(f"c.{name}") for name in _SINGLES)])
     second = max(len(f"{totals[name].count:,}") for name in totals)
     bars = max(0, min(look.width, WIDEST) - first - second - 12)
     was = f" ({before['asked'].count:,} before)" if "asked" in before else ""
@@ -198,9 +190,9 @@ def _outcomes(report: Report, look: TerminalStyle) -> list[str]:
         share = count / asked.count
         bar = look.styled(look.bar(share, bars), "bar")
         lines.append(f"  {text.ljust(first)}  {count:>{second},}  {share:>4.0%}  {bar}")
-    for name, text in _SINGLES:
+    for name in _SINGLES:
         if name in totals:
-            lines.append(f"  {look.styled(text.ljust(first), 'faint')}  {totals[name].count:>{second},}")
+            lines.append(f"  {look.styled(_say(f'c.{name}').ljust(first), 'faint')}  {totals[name].count:>{second},}")
     return lines
 
 
@@ -214,7 +206,7 @@ def _purposes(report: Report, look: TerminalStyle, labels: Mapping[str, str] | N
         return []
     first = max(len(name) for name, *_ in found)
     bars = max(0, min(look.width, WIDEST) - first - 37)
-    lines = [look.styled("Purposes, of all answers", "strong")]
+    lines = [look.styled(_say("purposes"), "strong")]
     for name, rate, moved in found:
         bar = look.styled(look.bar(rate.share, bars), "bar")
         lines.append(f"  {name.ljust(first)}  {_rate(rate, look)}  {_moved(moved, look)}  {bar}")
@@ -228,7 +220,7 @@ def _table(table: Table, report: Report, look: TerminalStyle) -> list[str]:
     first = max(len(name) for name in names)
     second = max(len(f"{row.counts[widest]:,}") for row in rows)
     bars = max(0, min(look.width, WIDEST) - first - second - 22)
-    lines = [look.styled(_TABLES.get(table.name, table.name), "strong")]
+    lines = [look.styled(_say("t.by", name=_say(f"t.{table.name}").lower()), "strong")]
     if table.covered and table.covered != report.period.covered:
         lines[0] += look.styled(look.text(f" · {_days(table.covered)}"), "faint")
     for name, row in zip(names, rows, strict=True):
@@ -264,12 +256,17 @@ def _moved(change: RateChange | None, look: TerminalStyle) -> str:
 
 
 def _footnote(report: Report, look: TerminalStyle) -> Iterator[str]:
-    text = "Rates are of answers, with their 95% interval"
+    text = "Rates are of answers, with their 95% confidence interval"
     if any(purpose.change for purpose in report.period.purposes):
         text += "; changes are against the period before"
     yield from _wrapped(
         look.text(f"{text}. What fewer than {K} did is part of a longer run or of all others."), look.width
     )
+
+
+def _say(key: str, **values: str) -> str:
+    """Return a text of the page, as one types it."""
+    return plain(ENGLISH.say(key, **values))
 
 
 def _day(day: int, beside: int) -> str:

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw import config
+from consent_mw.core.model import Annotation
 from consent_mw.core.model import Change
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
@@ -976,6 +977,16 @@ def test_changes_are_read_the_latest_first(tmp_path: Path) -> None:
     file = tmp_path / "consent.toml"
     file.write_text('[[changes]]\ndate = 1970-01-02\ntext = "A"\n\n[[changes]]\ndate = "1970-01-03"\ntext.en = "B"\n')
     assert load(file).changes == (Change(2, {"en": "B"}), Change(1, {"en": "A"}))
+
+
+def test_annotations_are_read_the_earliest_first() -> None:
+    """The owner's notes for days come in order, and do not ask anybody again."""
+    notes = [{"date": "1970-01-03", "text": {"de": "B"}}, {"date": "1970-01-02", "text": "A"}]
+    site = load({"annotations": notes})
+    assert site.annotations == (Annotation(1, {"en": "A"}), Annotation(2, {"de": "B"}))
+    assert site.revision == load({}).revision
+    found = problem({"annotations": [{"text": "A"}]})
+    assert (found.where, found.what) == ("annotations[0]", "The annotation has no date.")
 
 
 @pytest.mark.parametrize(

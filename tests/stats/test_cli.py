@@ -65,7 +65,7 @@ def test_stats_show_the_demonstration(config: Path) -> None:
     done = run(config, "demo-data", "--visits", "600")
     assert done.exit_code == 0, done.output
     shown = run(config, "stats").output
-    assert "Shop" in shown and "Browser" in shown and "█" in shown
+    assert "Shop" in shown and "By browser" in shown and "█" in shown
     document = json.loads(run(config, "stats", "--json").output)
     visits = document["period"]["totals"]["asked"]["count"]
     assert f"{visits:,} visits were asked" in shown
@@ -113,7 +113,7 @@ def test_report_fails_where_a_rate_dropped(config: Path, before: int, after: int
     fill(config, [*week(TODAY - 14, granted=before), *week(TODAY - 7, granted=after)])
     result = run(config, "report", "--since", "7d", "--fail-if-drop", allowed)
     assert result.exit_code == code
-    assert ("Dropped: answers that accept at least one purpose fell by" in result.output) == bool(code)
+    assert ("Dropped: consent rate fell by" in result.output) == bool(code)
 
 
 def test_report_does_not_fail_for_noise(config: Path) -> None:

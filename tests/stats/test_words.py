@@ -39,7 +39,7 @@ def said(*figures: Figures) -> str:
 
 
 def test_it_says_what_changed_since_the_notice_did() -> None:
-    """After a change of the notice the rate is that of the days since, against as many days before."""
+    """After a change of the notice the days since are compared with as many before; the rate is the period's."""
     changed = day_of("2026-05-03")
     mark = Figures("revision", changed, changed, {("r2", "since"): 10})
     figures = [*days(FIRST - 28, changed - 1, 66, 34), *days(changed, LAST, 62, 38), mark]

@@ -108,11 +108,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """An event on a day, with its number in the legend."""
+    """An event on a day, with its number in the legend; ``own`` marks a note of the owner."""
 
     day: int
     number: int
     label: str
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ def time_line(
     scale: Scale,
     labels: Sequence[str],
     beside: Sequence[Run] = (),
+    before: Sequence[Run] = (),
 ) -> str:
     """
     Return a rate over time as a line, with its confidence band and the flags.
@@ -177,14 +179,18 @@ def time_line(
         runs: In chronological order; a run without a rate is a gap.
         labels: Of the scale's ticks.
         beside: Another rate to compare with, drawn as a thin line without a band.
+        before: The same rate of the period before, moved to the days of the chart; drawn likewise.
     """
     known = [run for run in runs if run.rate is not None and _finite(run.rate)]
     tiers = _tiers(frame, flags)
     pieces = _pieces(known)
-    others = _pieces([run for run in beside if run.rate is not None and _finite(run.rate)])
+    thin = {
+        look: _pieces([run for run in others if run.rate is not None and _finite(run.rate)])
+        for look, others in (("before", before), ("beside", beside))
+    }
     curves = [
         *(_band(frame, scale, piece) for piece in pieces),
-        *(_line(frame, scale, piece, "beside") for piece in others),
+        *(_line(frame, scale, piece, look) for look, others in thin.items() for piece in others),
         *(_line(frame, scale, piece, "rate") for piece in pieces),
     ]
     body = [
@@ -360,9 +366,14 @@ def _tiers(frame: Frame, flags: Sequence[Flag]) -> list[int]:
 
 def _flag(frame: Frame, flag: Flag, tier: int) -> str:
     x, up = _part(frame.x(flag.day)), -(12 + 22 * tier)
+    look = "flag own" if flag.own else "flag"
+    # A note of the owner is told apart by its shape, too.
+    box = f'<circle cx="{x}" cy="{up}" r="10"/>'
+    if flag.own:
+        box = f'<rect x="{x}" y="{up}" width="20" height="20" rx="4" transform="translate(-10 -10)"/>'
     return (
-        f'<g class="flag"><line class="mark" x1="{x}" x2="{x}" y1="{up}" y2="100%"/>'
-        f'<circle cx="{x}" cy="{up}" r="10"/><text x="{x}" y="{up}" dy=".34em" text-anchor="middle">'
+        f'<g class="{look}"><line class="mark" x1="{x}" x2="{x}" y1="{up}" y2="100%"/>'
+        f'{box}<text x="{x}" y="{up}" dy=".34em" text-anchor="middle">'
         f"{flag.number}</text><title>{escape(flag.label)}</title></g>"
     )
 

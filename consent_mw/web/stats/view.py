@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from markupsafe import Markup
@@ -23,7 +24,6 @@ from consent_mw.stats.sentence import moved
 from consent_mw.stats.sentence import percent
 from consent_mw.stats.sentence import points
 from consent_mw.stats.sentence import sentence
-from consent_mw.web.stats.charts import Flag
 from consent_mw.web.stats.charts import Frame
 from consent_mw.web.stats.charts import Interval
 from consent_mw.web.stats.charts import Run
@@ -33,6 +33,8 @@ from consent_mw.web.stats.charts import rate_scale
 from consent_mw.web.stats.charts import shares
 from consent_mw.web.stats.charts import stacks
 from consent_mw.web.stats.charts import time_line
+from consent_mw.web.stats.events import events
+from consent_mw.web.stats.funnel import funnel
 from consent_mw.web.stats.parts import OPTIONAL
 from consent_mw.web.stats.parts import SERIES
 from consent_mw.web.stats.parts import TABLES
@@ -208,30 +210,18 @@ class ReportView:
         words, report = self._words, self._report
         found = next((purpose.line for purpose in report.period.purposes if purpose.id == self.line), report.line)
         shown = [(point, point.answers) for point in found if point.answers is not None]
-        flags = [
-            Flag(
-                max(mark.first, report.period.first),
-                number,
-                words.say("line.flag", days=words.days(mark.first, mark.last)),
-            )
-            for number, mark in enumerate(report.marks, 1)
-        ]
-        told = tuple(
-            (
-                number,
-                words.say("line.flag.text", days=words.days(mark.first, mark.last), revision=mark.revision),
-            )
-            for number, mark in enumerate(report.marks, 1)
-        )
+        told = events(self._site, report, words)
+        before = self._line_before()
         data = Data(
             words.say("line"),
-            tuple(words.say(key) for key in ("h.days", "h.rate", "h.range", "h.answers", "h.visits")),
+            tuple(words.say(key) for key in ("h.days", "h.rate", "h.range", "h.answers", "h.visits", "h.before")),
             tuple(
                 (
                     words.days(point.first, point.last),
                     *self._cells(point.answers),
                     words.number(point.answers.of) if point.answers else "",
                     percent(words, point.visits, 1) if point.visits else "",
+                    self._rate_at(before, (point.first + point.last) / 2),
                 )
                 for point in found
             ),
@@ -239,22 +229,38 @@ class ReportView:
         if not shown:
             return Chart(words.say("line"), Markup(""), (), data, told)
         beside = [point.visits for point in found if point.visits is not None]
+        earlier = [point.answers for point in before if point.answers is not None]
         scale = rate_scale(
-            [end for _, rate in shown for end in (rate.low, rate.high)] + [rate.share for rate in beside]
+            [end for _, rate in shown for end in (rate.low, rate.high)] + [rate.share for rate in (*beside, *earlier)]
         )
         frame = self._frame("line", found, self._line_title, self._line_description(shown))
         picture = time_line(
             frame,
             [self._run(point, point.answers) for point in found],
-            flags,
+            [event.flag for event in told],
             scale,
             [words.percent(tick) for tick in scale.ticks],
             [self._run(point, point.visits) for point in found],
+            [self._run(point, point.answers) for point in before],
         )
         legend = [LegendEntry("rate", words.say("line.key")), LegendEntry("band", words.say("line.key.band"))]
         legend += [LegendEntry("beside", words.say("line.key.visits"))] if beside else []
-        legend += [LegendEntry("flag", words.say("line.key.flag"))] if flags else []
+        legend += [LegendEntry("before", words.say("line.key.before"))] if earlier else []
+        legend += [LegendEntry("flag", words.say("line.key.flag"))] if report.marks else []
         return Chart(words.say("line"), Markup(picture), tuple(legend), data, told)  # noqa: S704 (charts.py escapes)
+
+    def _line_before(self) -> list[Point]:
+        """Return the line of the period before, moved to the days of this one."""
+        report = self._report
+        first, later = report.period.first, report.period.first - report.before.first
+        own = (purpose.line for purpose in report.before.purposes if purpose.id == self.line)
+        line = next(own, ()) if self.line else report.line_before
+        # A run that begins before its period stands for the days inside.
+        return [replace(point, first=max(point.first + later, first), last=point.last + later) for point in line]
+
+    def _rate_at(self, line: Sequence[Point], day: float) -> str:
+        found = next((point.answers for point in line if point.first <= day <= point.last), None)
+        return percent(self._words, found, 1) if found else ""
 
     @property
     def _line_title(self) -> str:
@@ -358,6 +364,11 @@ class ReportView:
         return Run(point.first, point.last, note, None, tuple(parts.get(name, 0) for name in used))
 
     # -- rates side by side
+
+    @cached_property
+    def funnel(self) -> Card:
+        """How far visits came, from the notice to a grant."""
+        return funnel(self._report, self._words, self.shown)
 
     @cached_property
     def purposes(self) -> Card:

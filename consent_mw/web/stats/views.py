@@ -47,6 +47,7 @@ from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
 from consent_mw.http.request import RequestHead
+from consent_mw.notice.wording import notes_within
 from consent_mw.proof.audits import WEEKS
 from consent_mw.proof.audits import last_result
 from consent_mw.stats import DEFAULT
@@ -233,7 +234,8 @@ class _Stats:
         words = PageWords("en")
         view = ReportView(self._context.site(), found, words)
         labels = {purpose.id: view.purpose(purpose.id, inside=True) for purpose in found.period.purposes}
-        return jsonify(as_json(found, labels=labels))
+        notes = notes_within(self._context.site(), found.period.first, found.period.last, words.lang)
+        return jsonify(as_json(found, labels=labels, notes=notes))
 
     def as_csv(self, name: str) -> Response:
         if name not in TABLES:

@@ -20,6 +20,7 @@ from consent_mw import stats
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
 from consent_mw.core.counts import K
+from consent_mw.core.model import Annotation
 from consent_mw.stats.texts import TEXTS
 from tests.web.doubles import SITE
 from tests.web.doubles import TODAY
@@ -205,6 +206,63 @@ def test_the_time_line_can_show_a_purpose() -> None:
     ]
 
 
+def test_the_owners_notes_stand_on_the_time_line() -> None:
+    """A note of the period is a mark of its own kind, numbered with the changes of the notice by day, and escaped."""
+    notes = (
+        Annotation(TODAY - 400, {"en": "Long ago"}),
+        Annotation(TODAY - 20, {"en": "Sale <b>began</b>", "de": "Beginn"}),
+    )
+    context = FakeContext(replace(SITE, stats=ACCESS, annotations=notes))
+    assert context.records.publish(published(60, changed=[TODAY - 10]), {})
+    browser = Visitor(context, scheme="https", host="shop.example")
+    log_in(browser)
+    page = browser.get("/stats").text
+    flags = re.findall(r"<li><b( class=\"own\")?>(\d)</b><span>(.*?)</span>", page)
+    assert [(bool(own), number) for own, number, _ in flags] == [(True, "1"), (False, "2")]
+    assert flags[0][2].replace("\xa0", " ") == "2 Nov 2026: Sale &lt;b&gt;began&lt;/b&gt;"
+    assert page.count('class="flag own"') == 1
+    assert "Long ago" not in page
+    assert "Beginn" in browser.get("/stats?lang=de").text
+    told = machine(browser, "/stats.json").json
+    assert told["annotations"] == [{"day": "2026-11-02", "text": "Sale <b>began</b>"}]
+
+
+def test_the_time_line_is_compared_with_the_period_before() -> None:
+    """The rate of the same day of the period before stands in the table, and its line in the chart."""
+    figures = published(56)
+    page = show(figures)
+    section = re.search(r'<section class="card" id="line".*?</section>', page, re.DOTALL)
+    assert section
+    assert section[0].count('<polyline class="before"') == 1
+    line = stats.report(figures, first=TODAY - 56, last=TODAY - 29).line
+    rates = [f"{100 * point.answers.share:.1f}%" for point in line if point.answers]
+    assert re.findall(r"<td>([^<]*)</td></tr>", section[0]) == rates
+    assert '<polyline class="before"' not in show(published(28))
+
+
+def test_the_funnel_counts_what_the_key_figures_count() -> None:
+    """Asked, answered and accepted are the numbers of the key figures; without two of them there is no funnel."""
+    figures = published(28)
+    period = reported(figures).period
+    page = show(figures)
+    section = re.search(r'<section class="card" id="funnel".*?</section>', page, re.DOTALL)
+    assert section and period.reached and period.visits
+    counts = [period.reached.of, period.reached.count, period.visits.count]
+    assert re.findall(r'<th scope="row">[^<]*</th><td>([\d,]+)</td>', section[0]) == [f"{n:,}" for n in counts]
+    assert f"{100 * period.visits.share:.1f}%" in section[0]
+    alone = [Figures("answers", YESTERDAY, YESTERDAY, {("", "asked"): 80})]
+    assert 'id="funnel"' not in show(alone)
+
+
+def test_the_sentence_gives_the_rate_that_the_page_gives() -> None:
+    """After a change of the notice the sentence has the number of its purpose's row, and no third one."""
+    page = show(published(60, changed=[TODAY - 10]))
+    hero = re.search(r'<p class="hero">(\d+)%', page)
+    row = re.search(r'<section class="card" id="purposes".*?class="value">([\d.]+)%', page, re.DOTALL)
+    assert hero and row
+    assert abs(float(hero[1]) - float(row[1])) <= 0.5
+
+
 @pytest.mark.parametrize(
     ("columns", "note", "shown"),
     [
@@ -309,7 +367,7 @@ def test_every_chart_has_its_table() -> None:
     for section in re.findall(r"<section.*?</section>", text, re.DOTALL):
         if 'class="chart' in section or 'class="bar"' in section and 'class="card' in section:
             assert '<table class="data">' in section
-    assert text.count('<table class="data">') == 8
+    assert text.count('<table class="data">') == 9
 
 
 def test_the_page_needs_no_script_and_no_inline_style() -> None:
