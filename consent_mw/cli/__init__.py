@@ -69,7 +69,7 @@ COMMANDS = {
     "preview": CommandInfo("consent_mw.cli.preview", "preview", "Show all variants of the notice, side by side."),
     "ledger": CommandInfo(_LEDGER, "ledger", "Verify, seal, export, purge, back up the ledger; erase a record."),
     "receipt": CommandInfo(_LEDGER, "receipt", "Show a receipt, or verify a downloaded one."),
-    "notice": CommandInfo("consent_mw.cli.notices", "notice", "List the notices agreed to, and show one exactly."),
+    "notice": CommandInfo("consent_mw.cli.notices", "notice", "List the notices agreed to, show one, compare two."),
     "records": CommandInfo(_LEDGER, "records", "Migrate the store to this version."),
     "spool": CommandInfo("consent_mw.cli.spool", "spool", "Show the spool of this machine; send it to the store."),
     "keys": CommandInfo("consent_mw.cli.keys", "keys", "List, add, promote and retire signing keys."),

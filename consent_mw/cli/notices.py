@@ -1,10 +1,11 @@
-"""The commands for notices: which were agreed to, when and in which language, and the exact text of one."""
+"""The commands for notices: which were agreed to, when and in which language, one exactly, and what differs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sys
+from typing import TYPE_CHECKING
 from typing import Any
 
 import click
@@ -19,12 +20,18 @@ from consent_mw.cli.output import print_json
 from consent_mw.cli.output import table
 from consent_mw.cli.output import title
 
+if TYPE_CHECKING:
+    from consent_mw.records import Records
+
 __all__ = ["notice"]
+
+#: The fewest characters of a hash that stand for it.
+_SHORTEST = 8
 
 
 @click.group()
 def notice() -> None:
-    """List the notices that were agreed to; show the exact notice that a record refers to."""
+    """List the notices that were agreed to; show one exactly; show what differs between two."""
 
 
 @notice.command("list")
@@ -121,6 +128,74 @@ def show_notice(owner: Owner, digest: str, language: str, gpc: bool, as_html: bo
                 click.echo(f"      {clean(service['name'])} ({clean(service['vendor'])}{to})")
     aside("--html writes the page, --json the full document.")
     return 0
+
+
+@notice.command("diff")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B", default="")
+@click.option("--language", metavar="TAG", default="", help="Only the words in this language.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@click.pass_obj
+def diff_notices(owner: Owner, before: str, after: str, language: str, as_json: bool) -> int:
+    """
+    Show what differs between two notices: words, purposes, services, facts.
+
+    A and B are hashes, or the beginnings of hashes as the figures page has them (8 characters or more).
+    Without B it is the notice that the site has now. Exits with 1 if they differ.
+    """
+    from consent_mw.proof.notice_diff import differences
+
+    with owner.records() as store:
+        first = _document(store, before)
+        second = _document(store, after) if after else _current(owner)
+    found = differences(first, second)
+    if language:
+        known = set(first["languages"]) | set(second["languages"])
+        if language not in known:
+            raise Unable(f"Neither notice has {clean(language)!r}. Languages: {', '.join(sorted(known))}.")
+        found = [one for one in found if one.place.split(" / ")[:2] == ["languages", language]]
+    if as_json:
+        print_json([{"place": one.place, "verb": one.verb, "before": one.before, "after": one.after} for one in found])
+        return FOUND if found else 0
+    if not found:
+        click.echo("The two notices say the same.")
+        return 0
+    for one in found:
+        click.echo(click.style(f"{one.verb} {clean(one.place)}", bold=True))
+        for sign, text, colour in (("-", one.before, "red"), ("+", one.after, "green")):
+            if text is not None:
+                click.echo(click.style(f"  {sign} {clean(text)}", fg=colour))
+    return FOUND
+
+
+def _current(owner: Owner) -> dict[str, Any]:
+    """Return the document of the notice that the configuration makes."""
+    from consent_mw.notice.assets import Assets
+    from consent_mw.notice.banner import Notice
+
+    document: dict[str, Any] = json.loads(Notice(owner.site, Assets()).document)
+    return document
+
+
+def _document(store: Records, name: str) -> dict[str, Any]:
+    """Return the notice with that hash, or the one whose hash begins so; raises Unable if it is not exactly one."""
+    digest = name.lower()
+    if len(digest) != 64:
+        entries = store.entries() if len(digest) >= _SHORTEST else iter(())
+        known = {kept.entry.notice for kept in entries if kept.entry.notice.startswith(digest)}
+        if len(known) != 1:
+            how = f"is the beginning of {len(known)} notices that were agreed to" if known else "was not agreed to"
+            raise Unable(f"{clean(name)} {how}: consent-mw notice list shows those that were.")
+        digest = known.pop()
+    document = store.notice(digest)
+    if document is None:
+        raise Unable(f"There is no notice {clean(name)}: consent-mw notice list shows those that were agreed to.")
+    if hashlib.sha256(document).hexdigest() != digest:
+        raise Unable(f"The stored notice {clean(name)} was altered: its hash does not match.")
+    said: dict[str, Any] = json.loads(document)
+    if "languages" not in said:
+        raise Unable(f"{clean(name)} is no notice of this site: it says which tool a choice was taken over from.")
+    return said
 
 
 def _page(said: dict[str, Any], tag: str, gpc: bool) -> str:
