@@ -477,10 +477,12 @@ class Notice:
         label = escape(say["action.open"])
         status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>'
         status = everybody.under_signal(status, gpc, shared)
+        # What shows the words of an icon is the browser's own, and so is what dismisses it (WCAG 2.2, 1.4.13).
+        tip = "" if self.site.reopen_label == "always" else f' title="{label}"'
         return (
             f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" data-nosnippet="" aria-label="{label}" '
             f'lang="{lang}" dir="{direction(lang)}">'
-            f'<a class="cmw-open" href="\x01root\x01/?\x01query\x01" data-cmw-action="open">'
+            f'<a class="cmw-open" href="\x01root\x01/?\x01query\x01" data-cmw-action="open"{tip}>'
             f"{additions.control_icon(self.site)}<span>{label}</span></a>"
             f"{status}</section>"
         )

@@ -257,7 +257,7 @@ def control_look(site: Site, assets: Assets) -> str:
     if inline == "end":
         found += ".cmw-reopen { inset-inline: auto 14px }"
     if site.reopen_label == "always":
-        found += ".cmw-open:not(:hover, :focus-visible) span { position: static; clip-path: none }"
+        found += ".cmw-open span { position: static; clip-path: none }"
     return (armour_css(found) if found else "") + ("" if icon == "switch" else assets.read(f"icon-{icon}.css").decode())
 
 

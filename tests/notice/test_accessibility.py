@@ -135,3 +135,38 @@ def test_the_statement_names_tests_that_exist() -> None:
         if isinstance(node, ast.FunctionDef)
     }
     assert [f"{path}::{name}" for path, name in named if (path, name) not in there] == []
+
+
+#: Properties by which something appears or gets out of the way.
+APPEARING = re.compile(r"(?:display|visibility|opacity|clip(?:-path)?|position|content|height|width|overflow)\s*:")
+UNDER_POINTER = re.compile(r"([^{}]*:(?:hover|focus(?:-visible|-within)?)\b[^{}]*)\{([^{}]*)\}")
+
+
+def appearing(styles: str) -> list[str]:
+    """Return the rules by which something appears under the pointer or with the focus."""
+    return [rule[1].strip() for rule in UNDER_POINTER.finditer(styles) if APPEARING.search(rule[2])]
+
+
+def test_nothing_appears_under_the_pointer_or_with_the_focus() -> None:
+    """Pointer and focus change colours and rings alone; the words of the small control are the browser's own tip."""
+    styles = {
+        path.name: path.read_text(encoding="utf-8")
+        for path in (ROOT / "static").glob("*.css")
+        if path.name != "dashboard.css"
+    }
+    assert {name: found for name, text in styles.items() if (found := appearing(text))} == {}
+    controls = [
+        Notice(config.load({"site": {"reopen_label": label}, "services": [{"use": "youtube"}]}), ASSETS)
+        .insertion(NoticePage(decision(prompt=False), "en", "", "/", "/_cmw"))
+        .decode()
+        for label in ("hover", "always")
+    ]
+    assert ['title="' in control.partition('class="cmw-open"')[2].partition(">")[0] for control in controls] == [
+        True,
+        False,
+    ]
+
+
+def test_a_rule_that_shows_something_would_be_found() -> None:
+    """A tip that a style sheet shows is found, and a colour is not."""
+    assert appearing(".a:hover .tip { display: block } .b:focus-visible { outline: none }") == [".a:hover .tip"]
