@@ -65,6 +65,7 @@ from consent_mw.stats.inventory import Inventory
 from consent_mw.stats.inventory import lines_to_paste
 from consent_mw.stats.inventory import read
 from consent_mw.stats.texts import TEXTS
+from consent_mw.stats.today import so_far
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
 from consent_mw.web.health import Health
@@ -149,6 +150,7 @@ class _Stats:
         self._context = context
         self._gate = gate
         self._health = Health(context)
+        self._so_far: tuple[float, int | None] = (-_KEPT_SECONDS - 1.0, None)
         # Published figures never change, so a report stays true.
         self._reports: BoundedCache[tuple[int, int], tuple[float, Report]] = BoundedCache(
             _KEPT_REPORTS, _KEPT_REPORTS * _REPORT_SIZE, measure=lambda kept: 1000 * len(kept[1].line) + 50_000
@@ -188,6 +190,7 @@ class _Stats:
         try:
             found = self._report(first, last)
             audit = self._last_audit(site, words)
+            today = self._today(site)
         except RecordsError as error:
             return self._away(site, asked, error)
         view = ReportView(site, found, words, line=asked.purpose, focus=asked.table)
@@ -199,6 +202,7 @@ class _Stats:
             **self._frame(site, words, asked),
             view=view,
             audit=audit,
+            today=words.say("today", n=words.number(today)) if today else words.say("today.few"),
             problem=problem,
             chosen=asked,
             presets=[preset.id for preset in PRESETS],
@@ -424,6 +428,14 @@ class _Stats:
         found = report(figures, first=first, last=last)
         self._reports.put((first, last), (now, found))
         return found
+
+    def _today(self, site: Site) -> int | None:
+        """Return how many visits of today are told so far; the counters are read once a minute. Raises RecordsError."""
+        now, today = time.monotonic(), self._context.today()
+        if now - self._so_far[0] > _KEPT_SECONDS:
+            counts = self._context.records.counts(today + 1)
+            self._so_far = now, so_far(counts, today, self._context.keys()[-1], site.id)
+        return self._so_far[1]
 
     def _for_machines(self) -> Report | Response:
         """Return the report of the chosen days, or the answer that says why not."""

@@ -60,19 +60,21 @@ def test_a_chart_begins_where_figures_do(period: str, begins_with_the_figures: b
 
 
 def test_nothing_but_published_figures_is_read() -> None:
-    """Raw counts of days that were not published yet show nowhere: the pages do not ask for them."""
+    """Raw counts show nowhere: only the page asks for them, and tells today's visits as a round step."""
     browser = inside(published(28))
     records = browser.context.records
     records.add_counts(
         {Count(TODAY - 1, "browser", "canary-browser", "asked"): 3, Count(TODAY, "", "", "asked"): 777777}
     )
-    records.calls.clear()
     for path in ("/stats", "/stats.json", "/stats/browser.csv", "/metrics"):
+        records.calls.clear()
         answer = machine(browser, path)
         assert answer.status_code == 200
         assert "canary" not in answer.text
         assert "777777" not in answer.text
-    assert set(records.calls) == {"figures", "notice"}  # and whether the session has ended
+        # The page also asks whether the session has ended.
+        assert set(records.calls) <= {"figures", "notice"} | ({"counts"} if path == "/stats" else set()), path
+    assert "at least 500,000 visits were asked" in browser.get("/stats").text
 
 
 def counts_of(answer: Mapping[str, Any]) -> dict[str, int]:
@@ -451,7 +453,8 @@ def test_the_store_is_not_read_for_every_click() -> None:
     for path in ("/stats", "/stats?table=isp", "/stats?purpose=analytics", "/stats.json", "/stats/line.csv"):
         assert browser.get(path).status_code == 200
     assert browser.context.records.calls.count("figures") == 1
-    assert set(browser.context.records.calls) == {"figures", "notice"}
+    assert browser.context.records.calls.count("counts") == 1
+    assert set(browser.context.records.calls) == {"counts", "figures", "notice"}
 
 
 def test_a_table_that_is_none_is_not_there() -> None:
