@@ -225,7 +225,7 @@ def _query(back: str, lang: str) -> str:
 
 def failure(context: WebContext, status: int, key: str) -> Response:
     """Return an error as a page or JSON. Must not raise itself."""
-    visit = visit_of(context)
+    visit = visit_of(context).in_language(request.args.get("lang", ""))
     text = wording(visit.lang, visit.site)[key]
     if wants_json():
         answer = jsonify({"error": text})

@@ -360,6 +360,14 @@ def test_the_title_of_an_error_is_one_sentence_in_any_script(tag: str) -> None:
     assert tag == "th" or len(gist) < len(text) - 1
 
 
+def test_an_error_speaks_the_language_that_was_chosen() -> None:
+    """The language in the address holds for errors, too; one that the site does not have is passed over."""
+    visitor = Visitor(FakeContext(replace(SITE, languages=("en", "th"))))
+    chosen, other = (BeautifulSoup(visitor.get(f"/nothing?lang={tag}").text, "html.parser") for tag in ("th", "xx"))
+    assert [one(page, "html")["lang"] for page in (chosen, other)] == ["th", "en"]
+    assert texts()["th"]["error.missing"] in chosen.get_text()
+
+
 @pytest.mark.parametrize("path", ["/", "/placeholder/video", "/state", "/choice", "/nothing", "/assets/x"])
 def test_every_answer_protects_itself(path: str) -> None:
     """No answer is stored, sniffed or read by other sites."""

@@ -225,7 +225,7 @@ def test_the_owners_notes_stand_on_the_time_line() -> None:
     assert page.count('class="flag own"') == 1
     assert "Long ago" not in page
     assert "Beginn" in browser.get("/stats?lang=de").text
-    told = machine(browser, "/stats.json").json
+    told = json.loads(machine(browser, "/stats.json").text)
     assert told["annotations"] == [{"day": "2026-11-02", "text": "Sale <b>began</b>"}]
 
 
