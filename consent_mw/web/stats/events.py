@@ -12,7 +12,7 @@ from consent_mw.web.stats.words import PageWords
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class TimeLineEvent:
     """
     One event of the period.
 
@@ -27,7 +27,7 @@ class Event:
     revision: str = ""
 
 
-def events(site: Site, report: Report, words: PageWords) -> tuple[Event, ...]:
+def events(site: Site, report: Report, words: PageWords) -> tuple[TimeLineEvent, ...]:
     """Return the events of the period, numbered in order of days."""
     period = report.period
     found: list[tuple[int, str, str, str]] = []
@@ -40,6 +40,6 @@ def events(site: Site, report: Report, words: PageWords) -> tuple[Event, ...]:
         found.append((day, text, text, ""))
     found.sort(key=lambda each: each[0])
     return tuple(
-        Event(Flag(day, number, label, own=not revision), text, revision)
+        TimeLineEvent(Flag(day, number, label, own=not revision), text, revision)
         for number, (day, label, text, revision) in enumerate(found, 1)
     )

@@ -19,7 +19,7 @@ from consent_mw.core.counts import UNKNOWN
 from consent_mw.core.counts import VARIANT
 from consent_mw.notice.wording import language_name
 from consent_mw.stats import Row
-from consent_mw.web.stats.events import Event
+from consent_mw.web.stats.events import TimeLineEvent
 from consent_mw.web.stats.words import PageWords
 
 #: Rows of a table that are shown until the owner asks for all of them.
@@ -125,7 +125,7 @@ class Chart:
     picture: Markup
     legend: tuple[LegendEntry, ...]
     data: Data
-    events: tuple[Event, ...] = ()
+    events: tuple[TimeLineEvent, ...] = ()
     whole: Markup = Markup("")
 
 
