@@ -177,7 +177,9 @@ def measure_visitor(rounds: int) -> str:
         f"{title}Chromium, its processor slowed {visitor.SLOWER} times; one page of 20 KB with a Google tag, from one "
         f"server on loopback; a new visitor each time; medians of {rounds} rounds in turn.\n\n"
         f"{report.table(visitor.SPEED_HEAD, visitor.speed_rows(found))}\n\nBytes of brotli 11.\n\n"
-        f"{report.table(visitor.SIZE_HEAD, visitor.size_rows(found))}\n\n{goals}\n"
+        f"{report.table(visitor.SIZE_HEAD, visitor.size_rows(found))}\n\n"
+        "Taps on a phone until the notice is gone, and words before the first of them.\n\n"
+        f"{report.table(visitor.USE_HEAD, visitor.use_rows(found))}\n\n{goals}\n"
     )
 
 

@@ -89,6 +89,13 @@ _WATCH = """(() => {
 })();
 """
 
+#: Whether the notice is there to be read, and whether it or what it opened is still there.
+SHOWN = "one => [...document.querySelectorAll(one)].some(el => el.checkVisibility({ opacityProperty: true }))"
+_GONE = "one => ![...document.querySelectorAll(one)].some(el => el.checkVisibility({ opacityProperty: true }))"
+
+#: Options of the server.
+SERVER = ("--threads=4", "--keep-alive=30")
+
 #: Two frames after which an event of the last click has been told of.
 _SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 200))))"
 
@@ -101,6 +108,7 @@ SPEED_HEAD = (
     "click / consent_mw",
     "layout shift",
 )
+USE_HEAD = ("in the page", "taps to accept", "taps to reject", "taps to choose", "words")
 SIZE_HEAD = (
     "in the page",
     "before a choice",
@@ -127,6 +135,9 @@ class Visits:
     loaded: int = 0
     later_files: tuple[str, ...] = ()
     later_loaded: int = 0
+    words: int = 0
+    #: Taps until everything is granted, until everything is refused, until statistics alone are granted; 0 if never.
+    taps: tuple[int, int, int] = (0, 0, 0)
 
 
 def missing() -> str:
@@ -150,8 +161,7 @@ def measure(rounds: int, progress: Callable[[str], None]) -> list[Visits]:
     found = [Visits(setup) for setup in (BARE, OURS, *OTHERS)]
     path = executable(chromium_driver.VARIABLE, *chromium_driver.CANDIDATES)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        options = ("--threads=4", "--keep-alive=30")
-        server = Server("benchmarks.visitor_app:make_site()", Path(folder), "gthread", options)
+        server = Server("benchmarks.visitor_app:make_site()", Path(folder), "gthread", SERVER)
         browser = playwright.chromium.launch(executable_path=path, args=chromium_driver.flags())
         try:
             wait_for(server)
@@ -162,6 +172,8 @@ def measure(rounds: int, progress: Callable[[str], None]) -> list[Visits]:
                     visit(browser, server, visits if number else Visits(visits.setup))
             for visits in found:
                 weigh(server, visits)
+            for visits in found[1:]:
+                tap(browser, server, visits)
         finally:
             browser.close()
             server.stop()
@@ -214,6 +226,27 @@ def visit(browser: Browser, server: Server, visits: Visits) -> None:
         page.wait_for_timeout(200)
         visits.later_files = tuple(path for path in files(asked, origin, setup) if path not in visits.files)
     context.close()
+
+
+def tap(browser: Browser, server: Server, visits: Visits) -> None:
+    """Read the notice, and tap each way through it as a new visitor until it is gone; a way that fails is an error."""
+    setup, taps = visits.setup, []
+    for way in ((setup.accept,), setup.reject, setup.choose):
+        context = browser.new_context(viewport={"width": 390, "height": 844})
+        try:
+            page = context.new_page()
+            # Some listen to their buttons only a while after these are there to be seen.
+            page.goto(f"http://localhost:{server.port}{PATHS[setup.name]}", wait_until="networkidle")
+            page.wait_for_function(SHOWN, arg=setup.banner)
+            visits.words = len(page.locator(setup.banner).first.inner_text().split())
+            for step in way:
+                page.locator(step).first.click()
+            if way:
+                page.wait_for_function(_GONE, arg=setup.banner)
+        finally:
+            context.close()
+        taps.append(len(way))
+    visits.taps = (taps[0], taps[1], taps[2])
 
 
 def files(asked: Sequence[str], origin: str, setup: Setup) -> list[str]:
@@ -304,6 +337,14 @@ def size_rows(found: Sequence[Visits]) -> list[list[str]]:
             ]
         )
     return lines
+
+
+def use_rows(found: Sequence[Visits]) -> list[list[str]]:
+    """Return the rows of the table of taps and words; the bare page has none."""
+    return [
+        [name(visits.setup), *(str(taps) if taps else "not offered" for taps in visits.taps), str(visits.words)]
+        for visits in found[1:]
+    ]
 
 
 def goals(found: Sequence[Visits]) -> list[str]:

@@ -54,6 +54,8 @@ class Setup:
         tag: The Google tag as its documentation wants it written.
         banner: A selector of its notice.
         accept: A selector of the button that accepts all.
+        reject: Selectors of what is tapped in turn to refuse everything.
+        choose: The same to grant statistics and nothing else; empty where the notice does not offer that.
     """
 
     name: str
@@ -62,10 +64,25 @@ class Setup:
     tag: str
     banner: str
     accept: str
+    reject: tuple[str, ...] = ()
+    choose: tuple[str, ...] = ()
 
 
 BARE = Setup("bare page", "", "", PLAIN_TAG, "", "")
-OURS = Setup("consent_mw", "", "", PLAIN_TAG, "[data-cmw-banner]", '[data-cmw-banner] [data-cmw-action="accept-all"]')
+OURS = Setup(
+    "consent_mw",
+    "",
+    "",
+    PLAIN_TAG,
+    "[data-cmw-banner]",
+    '[data-cmw-banner] [data-cmw-action="accept-all"]',
+    ('[data-cmw-banner] [data-cmw-action="reject-all"]',),
+    (
+        "[data-cmw-banner] .cmw-more > summary",
+        '[data-cmw-banner] input[value="analytics"]',
+        '[data-cmw-banner] [data-cmw-action="save"]',
+    ),
+)
 
 #: https://cookieconsent.orestbida.com/essential/getting-started.html, with the module's file from the package; a driven
 #: browser counts as a bot.
@@ -98,6 +115,12 @@ CookieConsent.run({{
     f'<script type="text/plain" data-category="analytics">{_CALLS}</script>\n',
     "#cc-main .cm",
     "#cc-main .cm__btn[data-role=all]",
+    ("#cc-main .cm__btn[data-role=necessary]",),
+    (
+        "#cc-main .cm__btn[data-role=show]",
+        "#cc-main .pm .section__toggle[value=analytics]",
+        "#cc-main .pm__btn[data-role=save]",
+    ),
 )
 
 #: https://www.osano.com/cookieconsent/documentation; to hold the tag is left to the site's own code.
@@ -123,6 +146,7 @@ window.addEventListener('load', () => cookieconsent.initialise({{
     f'<script type="text/plain" data-held>{_CALLS}</script>\n',
     ".cc-window",
     ".cc-window .cc-allow",
+    (".cc-window .cc-deny",),
 )
 
 #: https://github.com/klaro-org/klaro-js#readme, its configuration in the page instead of a file more.
@@ -143,6 +167,12 @@ var klaroConfig = {{
     f'<script type="text/plain" data-type="text/javascript" data-name="google-analytics">{_CALLS}</script>\n',
     ".klaro .cookie-notice",
     ".klaro .cookie-notice .cm-btn-success",
+    (".klaro .cookie-notice .cn-decline",),
+    (
+        ".klaro .cookie-notice .cn-learn-more",
+        ".klaro .cookie-modal label[for=purpose-item-analytics]",
+        ".klaro .cookie-modal .cm-btn-accept",
+    ),
 )
 
 #: https://github.com/AmauriC/tarteaucitron.js#readme, with its smaller files.
@@ -166,6 +196,8 @@ tarteaucitron.user.gtagUa = 'G-BENCH';
     "",
     "#tarteaucitronAlertBig",
     "#tarteaucitronPersonalize2",
+    ("#tarteaucitronAllDenied2",),
+    ("#tarteaucitronCloseAlert", "#gtagAllowed", "#tarteaucitronClosePanel"),
 )
 
 OTHERS = (ORESTBIDA, OSANO, KLARO, TARTEAUCITRON)
