@@ -602,7 +602,7 @@ _FR = {
     "t.language": "Langue",
     "t.variant": "Avis",
     "t.signal": "Signal d’opposition",
-    "t.by": "{name}",
+    "t.by": "Par {name}",
     "t.none": "Pas encore affiché, car il y a trop peu de visites de chaque sorte\u202f: {list}.",
     "t.note.visits": "Ici de toutes les visites interrogées, car chaque sorte de réponse est trop rare.",
     "t.note.granted": "Ici la répartition des accords\u202f: eux seuls sont comptés ainsi.",
