@@ -144,6 +144,7 @@ def _site(
             reader.add_problem((key,), "This key is not known at the top level.", remedy)
     values = reader.table(("site",), parts.get("site", {}), SITE)
     access = StatsAccess(**reader.table(("stats",), parts.get("stats", {}), STATS))
+    until_then, described = values.pop("until_then", ""), catalogue
     site = replace(Site(stats=access, report=read_delivery(reader, parts.get("report", {}))), **values)
     site = replace(site, **reader.table(("paths",), parts.get("paths", {}), PATHS))
     site = rollout.fitting(reader, _stores(reader, site, folder, environ), folder)
@@ -180,9 +181,17 @@ def _site(
     signals = VendorSignals(**reader.table(("signals",), parts.get("signals", {}), SIGNALS))
     changes = _dated(reader, "changes", CHANGE, parts.get("changes", []), site.languages[0])
     notes = _dated(reader, "annotations", ANNOTATION, parts.get("annotations", []), site.languages[0])
+
+    def load_before(file: str) -> Site:
+        inner, tables = _read(file)
+        return _site(inner, rollout.as_it_was(inner, tables), os.path.dirname(file), described, environ)
+
+    file = os.path.abspath(os.path.join(folder, until_then)) if until_then else ""
+    before = rollout.asked_before(reader, site, file, load_before)
     reader.finish()
     return replace(
         site,
+        before=before,
         purposes=tuple(purposes.values()),
         services=services,
         texts=texts,

@@ -248,6 +248,21 @@ def _day(value: object) -> object:
     return (value - EPOCH).days
 
 
+def _moment(value: object) -> object:
+    """Return a date with its time, in whole seconds since 1970-01-01 UTC."""
+    remedy = "Write date, time and offset from UTC: 2026-12-01T06:00:00Z."
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise checks.ValueProblem(f"{value!r} is not a date with a time.", remedy) from None
+    if not isinstance(value, datetime):
+        raise checks.ValueProblem(f"This is {checks.kind(value)}, not a date with a time.", remedy)
+    if value.tzinfo is None:
+        raise checks.ValueProblem("The time has no offset, so it would differ between machines.", remedy)
+    return int(value.timestamp())
+
+
 #: An e-mail address as people write it: no quotes, comments or address literals.
 _MAILBOX = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+"
 _WORD = "Use lower-case letters, digits and single hyphens."
@@ -311,6 +326,8 @@ SITE: Mapping[str, checks.Check] = {
     "server_timing": checks.flag,
     "migrate_from": checks.texts(checks.one_of(TOOLS)),
     "migrate_until": _day,
+    "takes_effect": _moment,
+    "until_then": checks.text,
     "on_change": _function,
     "guard": checks.flag,
     "layout": checks.one_of(tuple(POSITIONS)),

@@ -311,6 +311,10 @@ class Site:
     #: Tools whose cookies tell what visitors chose before, and the last day on which they count.
     migrate_from: tuple[str, ...] = ()
     migrate_until: int = 0
+    #: When the question begins to count, in seconds since 1970-01-01 UTC, and what is asked until then; 0 and None for
+    #: a question that counts at once.
+    takes_effect: int = 0
+    before: Site | None = None
     #: Called after a choice was recorded.
     on_change: Callable[..., object] | None = None
     #: Whether tags and requests that scripts create at run time are held as well.
@@ -399,6 +403,15 @@ class Site:
         """Eight hex digits over :attr:`suspects`, by which a form says which of them it showed; empty for none."""
         text = ",".join(sorted(self.suspects))
         return hashlib.sha256(b"consent_mw.suspects.v1\0" + text.encode()).hexdigest()[:8] if text else ""
+
+    @property
+    def asked(self) -> str:
+        """
+        The revision, by which a form says what it asked, where another question has been or will be asked; else empty.
+
+        What pages teach is left to :attr:`suspects_digest`.
+        """
+        return self.revision if self.takes_effect and not self.learning else ""
 
 
 class Action(Enum):

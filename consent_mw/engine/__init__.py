@@ -38,6 +38,7 @@ from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.keys import load_keys
 from consent_mw.cookies.load_once import OneTime
 from consent_mw.core.globs import fits
+from consent_mw.core.model import Record
 from consent_mw.core.model import Site
 from consent_mw.counting.isp import IspLookup
 from consent_mw.counting.isp import open_lookup
@@ -120,6 +121,8 @@ class Engine:
         self._site = site
         self._untouched = Paths(site.untouched)
         self._hosts: tuple[tuple[str, Engine], ...] = ()
+        self._before: Engine | None = None
+        self._takes_effect = 0.0
         known, assets = joined(site.definitions), Assets()
         self.tally = Tally(records, site, lookup, clock=clock)
         self._upkeep = Upkeep()
@@ -191,16 +194,40 @@ class Engine:
         lookup = None
         if site.counters != "off":
             lookup = open_lookup(site.isp or "ptr", explicit=bool(site.isp))
-        return cls(site, open_records(site.records, site=site.id, spool=site.spool), keys, lookup=lookup)
+        records = open_records(site.records, site=site.id, spool=site.spool)
+        engine = cls(site, records, keys, lookup=lookup)
+        if site.before is not None:
+            engine.asks_until(site.takes_effect, cls(site.before, records, keys, lookup=lookup))
+        return engine
 
     # -- what edges use
 
     def at(self, head: RequestHead) -> Engine:
-        """Return the engine for the request's host: that of a separate site, or this one."""
-        if not self._hosts:
+        """Return the engine for a request: that of its host, or else this one; as it asks now."""
+        if not self._hosts and self._before is None:
             return self
-        host = host_of(as_visited(head, "", self._site.trusted_proxies)[0].host)
-        return next((engine for pattern, engine in self._hosts if fits(pattern, host)), self)
+        visited = as_visited(head, "", self._site.trusted_proxies)[0]
+        host = host_of(visited.host)
+        return next((engine for pattern, engine in self._hosts if fits(pattern, host)), self)._in_effect(visited)
+
+    def asks_until(self, moment: float, before: Engine) -> None:
+        """
+        Let another engine answer until a moment, in seconds since 1970-01-01 UTC; it has the same records and keys.
+
+        Whoever has answered this engine's question is served by it at once: another machine, whose clock is ahead or
+        which has been restarted since, has asked it already (decision 0043).
+        """
+        self._takes_effect, self._before = moment, before
+
+    def _in_effect(self, head: RequestHead) -> Engine:
+        """Return this engine, or the one whose question still counts for a visitor."""
+        before = self._before
+        if before is None or self._clock() >= self._takes_effect:
+            return self
+        found = self.now().cookies.read(head)
+        asked = self.now().site.revision
+        answered = isinstance(found, Record) and found.revision == asked != before.now().site.revision
+        return self if answered else before
 
     def keep_quiet(self, paths: Iterable[str]) -> None:
         """Show no notice at these paths on any host, like the setting ``paths.quiet``."""
@@ -308,10 +335,12 @@ class Engine:
             engine._upkeep.end()
             if engine._shadow is not None:
                 engine._shadow.close()
+        for engine in self._all():
             engine.records.close()
 
     def _all(self) -> list[Engine]:
-        return [self, *(engine for _, engine in self._hosts)]
+        now = [self, *(engine for _, engine in self._hosts)]
+        return [*now, *(engine._before for engine in now if engine._before is not None)]
 
     def _condense(self) -> None:
         """Condense the inventory, and load what other processes have seen."""

@@ -25,6 +25,8 @@ has been granted.
     honoured (403).
 (3) An unknown action is an error (400). Unknown ids are dropped. For ``migrate`` the other tool's cookie in the
     request says what is granted; the ledger gets where it came from in the place of a notice, and nothing is counted.
+    A grant from a notice that asked another question, before this one took effect, grants nothing: its page is shown
+    again, and asks (409 for a script).
 (4) The choice becomes a record. It gets a random receipt id only if something was granted.
 (5) A grant needs a cookie (403) and a durable ledger entry (503), and its client must be within its limit (429). The
     notice is stored first. A grant that is replaced or withdrawn is ended in the ledger; if that fails, the refusal
@@ -138,6 +140,8 @@ def create_app(context: WebContext) -> Flask:
         chosen = choice_of(visit.site, form, gpc=gpc, granted_before=bool(visit.receipt))
         if chosen is None:
             raise Refused(400)  # (3)
+        if (chosen.purposes or chosen.services) and visit.site.asked and form.revision not in ("", visit.site.asked):
+            return _outdated(visit.back(form.back))
         record = _record(context, visit.site, chosen, gpc)  # (4)
         if taken is not None and taken.day is not None:
             record = replace(record, day=min(taken.day, record.day))
@@ -251,6 +255,15 @@ def create_app(context: WebContext) -> Flask:
     health.register(app, context)
     views.register(app, context)
     return app
+
+
+def _outdated(back: str) -> Response:
+    """Return the answer to a grant from a notice that asked something else: the page asks what counts now."""
+    if wants_json():
+        raise Refused(409)
+    answer = Response(status=303)
+    answer.headers["Location"] = back
+    return answer
 
 
 def _record(context: WebContext, site: Site, chosen: Choice, gpc: bool) -> Record:

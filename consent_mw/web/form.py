@@ -72,6 +72,7 @@ class PostedForm:
         held: The signed choice whose record should be erased.
         once: Services whose embeds should be shown for one page view.
         shown: Which suspects the notice named (:attr:`consent_mw.core.model.Site.suspects_digest`).
+        revision: The revision that the notice asked about (:attr:`consent_mw.core.model.Site.asked`); empty for any.
     """
 
     asked: RequestedAction | None
@@ -83,6 +84,7 @@ class PostedForm:
     held: str = ""
     once: frozenset[str] = frozenset()
     shown: str = ""
+    revision: str = ""
 
 
 class Origin(Enum):
@@ -113,6 +115,7 @@ def read_form(body: bytes) -> PostedForm:
         held=_first(values, "held"),
         once=frozenset(filter(None, _first(values, "once").split(","))),
         shown=_first(values, "shown"),
+        revision=_first(values, "asked"),
     )
 
 

@@ -55,6 +55,7 @@ ERROR_TEXTS = {
     403: "error.origin",
     404: "error.missing",
     405: "error.method",
+    409: "error.form",
     413: "error.size",
     415: "error.form",
     429: "error.records",
