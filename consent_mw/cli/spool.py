@@ -39,14 +39,21 @@ def status(owner: Owner, as_json: bool) -> int:
         found = records.status()
     oldest = None if found.oldest is None else iso(found.oldest)
     if as_json:
-        told = {"entries": found.entries, "oldest": oldest, "notices": found.notices, "erasures": found.erasures}
+        told = {
+            "entries": found.entries,
+            "oldest": oldest,
+            "notices": found.notices,
+            "erasures": found.erasures,
+            "counts": found.counts,
+        }
         click.echo(json.dumps(told, indent=2))
     elif not _any(found):
         click.echo("Nothing is waiting: the store has everything.")
     else:
         since = f", the oldest from {oldest}" if oldest else ""
         click.echo(
-            f"Waiting: {found.entries:,} entries{since}; {found.notices:,} notices; {found.erasures:,} erasures."
+            f"Waiting: {found.entries:,} entries{since}; {found.notices:,} notices; {found.erasures:,} erasures; "
+            f"{found.counts:,} counts."
         )
     return FOUND if _any(found) else 0
 
@@ -104,17 +111,17 @@ def _replay(owner: Owner, file: str) -> int:
             sent += records.replay()
             left = records.status()
             # Erasures are repeated after a minute; do not wait for that.
-            if not left.entries and not left.notices or time.monotonic() > until:
+            if not (left.entries or left.notices or left.counts) or time.monotonic() > until:
                 break
             time.sleep(0.2)
     click.echo(f"{sent:,} entries sent to the store.")
-    if left.entries or left.notices:
+    if left.entries or left.notices or left.counts:
         raise Unable(
-            f"{left.entries:,} entries are still waiting in {file}: the store does not answer, another process is "
-            "sending them, or the store refuses them. See the site's log for the cause."
+            f"{left.entries:,} entries and {left.counts:,} counts are still waiting in {file}: the store does not "
+            "answer, another process is sending them, or the store refuses them. See the site's log for the cause."
         )
     return 0
 
 
 def _any(found: SpoolStatus) -> bool:
-    return bool(found.entries or found.notices or found.erasures)
+    return bool(found.entries or found.notices or found.erasures or found.counts)

@@ -10,10 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
+
+from consent_mw.core.days import DAY_SECONDS
 
 #: The smallest cell that may be shown.
 K = 10
+
+#: Seconds after midnight UTC at which yesterday is closed; later counts belong to the day on which they arrive.
+#: Readers treat a day as closed half an hour after its end, so whatever is on its way to the store has arrived by then.
+GRACE = 1500.0
 
 #: The table that has one row: its value is empty.
 TOTAL = ""
@@ -104,6 +111,26 @@ class Count:
     table: str
     value: str
     outcome: str
+
+
+def booked(waiting: Mapping[Count, int], now: float) -> dict[Count, int]:
+    """
+    Return counts under days that are still open: a closed day may be published, and then never changes.
+
+    Args:
+        waiting: Counts that were kept for a while.
+        now: Seconds since 1970-01-01 UTC.
+    """
+    today = int(now // DAY_SECONDS)
+    monday = today - (today + 3) % 7  # day 0 was a Thursday
+    found: dict[Count, int] = {}
+    for count, number in waiting.items():
+        current, length = (monday, 7) if count.table == ISP else (today, 1)
+        # A day in the future means that the clock was set back since.
+        late = count.day > current or now >= (count.day + length) * DAY_SECONDS + GRACE
+        key = replace(count, day=current) if late else count
+        found[key] = found.get(key, 0) + number
+    return found
 
 
 @dataclass(frozen=True, slots=True)

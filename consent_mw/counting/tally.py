@@ -2,8 +2,9 @@
 Counting: answers and banners shown, in a buffer of each process, one dimension at a time.
 
 A request adds to a few totals in memory and waits for nothing. The buffer is added to the store every 5 to 15 minutes,
-at random, so that no count reveals when it was made. A killed process loses the counts in its buffer. Not counted are
-visitors who objected, bots, and prefetched pages. Nothing here raises into a request.
+at random, so that no count reveals when it was made; a store on another machine has a spool, which takes them while it
+is away. A killed process loses the counts in its buffer. Not counted are visitors who objected, bots, and prefetched
+pages. Nothing here raises into a request.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from consent_mw.core.counts import VARIANT
 from consent_mw.core.counts import WITHDRAW
 from consent_mw.core.counts import BannerShown
 from consent_mw.core.counts import Count
+from consent_mw.core.counts import booked
 from consent_mw.core.model import Site
 from consent_mw.counting.browser import Visitor
 from consent_mw.counting.browser import visitor_from
@@ -57,9 +59,6 @@ _log = logging.getLogger("consent_mw")
 EVERY = (300.0, 900.0)
 #: Seconds until the next try after a failure of the store.
 RETRY = 60.0
-#: Seconds after midnight UTC at which yesterday is closed; later counts belong to the day on which they arrive.
-#: Readers treat a day as closed half an hour after its end, so whatever is on its way to the store has arrived by then.
-CLOSES = 1500.0
 #: Most distinct counts in the buffer; further values are counted as "other".
 MAX_WAITING = 4096
 #: Most distinct hosts in a day's reports, which anybody can invent; further hosts are counted as "other".
@@ -312,9 +311,9 @@ class Tally:
         if not taken:
             return 0
         written = False
-        booked = self._booked(taken)
+        counts = booked({Count(*key): number for key, number in taken.items()}, self._clock())
         try:
-            self._sink.add_counts({Count(*key): number for key, number in booked.items()})
+            self._sink.add_counts(counts)
             written = True
         except Exception as error:
             if not self._failing:
@@ -323,26 +322,11 @@ class Tally:
             # Also if an exception ends the process here.
             if not written:
                 with self._lock:
-                    for key, number in booked.items():
-                        self._add((key,), number)
+                    for count, number in counts.items():
+                        self._add(((count.day, count.table, count.value, count.outcome),), number)
                     self._next = min(self._next, self._monotonic() + RETRY)
         self._failing = not written
-        return len(booked) if written else 0
-
-    def _booked(self, taken: Mapping[_Key, int]) -> dict[_Key, int]:
-        """Return the counts under days that are still open: a closed day may be published, and then never changes."""
-        clock = self._clock()
-        today = int(clock // 86_400)
-        monday = today - (today + 3) % 7
-        booked: dict[_Key, int] = {}
-        for (day, table, value, outcome), number in taken.items():
-            current, length = (monday, 7) if table == ISP else (today, 1)
-            # A day in the future means that the clock was set back since.
-            if day > current or clock >= (day + length) * 86_400 + CLOSES:
-                day = current
-            key = (day, table, value, outcome)
-            booked[key] = booked.get(key, 0) + number
-        return booked
+        return len(counts) if written else 0
 
     def close(self) -> None:
         """Flush for the last time, after a short wait for pending look-ups."""

@@ -25,6 +25,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
+from typing import TypeVar
 
 from flask import Flask
 from flask import Response
@@ -33,11 +35,19 @@ from flask import jsonify
 from consent_mw.errors import RecordsError
 from consent_mw.proof.retention import TOLERANCE
 from consent_mw.proof.retention import clock_difference
+from consent_mw.records import Records
 from consent_mw.records.spool import SpooledRecords
 from consent_mw.web.context import WebContext
 
+T = TypeVar("T")
+
 #: Seconds for which an answer is cached.
 KEPT = 2.0
+#: Seconds that a look waits for a store on another machine. A store that is frozen answers none of the questions, and
+#: the limits of its client would add up; one that takes as long as this is of no use to visitors either.
+PATIENCE = 1.0
+#: Seconds that the next looks wait, as long as it does not answer: a worker that waits serves no pages.
+SHORT_PATIENCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,19 @@ class Measured:
     behind: bool
 
 
+class _StoreSeen(NamedTuple):
+    """
+    What a look finds in a store that answers.
+
+    Args:
+        ahead: Seconds by which this machine's clock is ahead of the store's; None if the store has none.
+        faults: Number of settings that can lose grants.
+    """
+
+    ahead: float | None
+    faults: int
+
+
 class Health:
     """
     The health of one process; threads may share it.
@@ -80,6 +103,8 @@ class Health:
         self._lock = threading.Lock()
         self._asked = -KEPT
         self._answer: dict[str, object] = {}
+        #: What the last look found in the store; None while it does not answer.
+        self._seen: _StoreSeen | None = None
 
     def report(self) -> dict[str, object]:
         """Return the current state, at most two seconds old; never raises."""
@@ -93,19 +118,18 @@ class Health:
     def measure(self) -> Measured:
         """Return the current state in numbers; never raises."""
         found = self.report()
-        records, today = self._context.records, self._context.today()
+        records, today, seen = self._context.records, self._context.today(), self._seen
         waiting, oldest, ahead, faults, behind = 0, 0, None, 0, False
         if isinstance(records, SpooledRecords) and found["spool"] == "waiting":
             with suppress(RecordsError):
                 status = records.status()
                 waiting = 10 ** (len(str(status.entries)) - 1) if status.entries else 0
                 oldest = max(today - status.oldest, 0) if status.oldest is not None else 0
-        if found["store"] == "up":
+        if seen is not None:
+            ahead, faults = None if seen.ahead is None else round(seen.ahead), seen.faults
             with suppress(RecordsError):
-                difference = clock_difference(records, self._context.clock())
-                ahead = None if difference is None else round(difference)
-                faults = len(records.faults())
-                behind = any(entry.day < today - 1 for entry in records.unsealed(1, today - 1))
+                oldest_loose = self._ask(lambda store: store.unsealed(1, today - 1))
+                behind = any(entry.day < today - 1 for entry in oldest_loose)
         return Measured(
             ready=bool(found["ready"]),
             store=found["store"] == "up",
@@ -121,15 +145,16 @@ class Health:
         problems: list[str] = []
         spool = self._spool(problems)
         store, clock = "up", "alone"
+        self._seen = None
         try:
-            ahead = clock_difference(self._context.records, self._context.clock())
-            self._context.records.last_seal()
+            self._seen = seen = self._ask(self._see)
         except RecordsError:
             store = "down"
             kept = "wait in the spool" if spool in ("empty", "waiting") else "are refused"
             problems.append(f"The store does not answer; grants {kept} until it does. The log has the reason.")
         else:
-            if self._faults():
+            ahead = seen.ahead
+            if seen.faults:
                 problems.append(
                     "The settings of the store can lose acknowledged grants. The log and consent-mw check "
                     "have the details."
@@ -150,11 +175,21 @@ class Health:
             "problems": problems,
         }
 
-    def _faults(self) -> bool:
+    def _ask(self, what: Callable[[Records], T]) -> T:
+        """Ask the store, and wait a bounded time for one on another machine."""
+        records = self._context.records
+        if not isinstance(records, SpooledRecords):
+            return what(records)
+        patience = SHORT_PATIENCE if self._answer.get("store") == "down" else PATIENCE
+        return records.within(patience, what)
+
+    def _see(self, store: Records) -> _StoreSeen:
+        ahead = clock_difference(store, self._context.clock())
+        store.last_seal()
         try:
-            return bool(self._context.records.faults())
+            return _StoreSeen(ahead, len(store.faults()))
         except RecordsError:
-            return True
+            return _StoreSeen(ahead, 1)
 
     def _spool(self, problems: list[str]) -> str:
         """Return the state of the spool, if the store has one."""

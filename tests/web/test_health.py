@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from consent_mw.errors import RecordsError
 from consent_mw.records.spool import SpooledRecords
 from consent_mw.records.sqlite import SqliteRecords
+from consent_mw.web import health as health_module
 from consent_mw.web.health import KEPT
 from consent_mw.web.health import Health
 from tests.records.samples import a_grant
@@ -23,8 +26,11 @@ class Remote(SqliteRecords):
 
     seconds: float | None = None
     failing = False
+    frozen: Event | None = None
 
     def clock(self) -> float | None:
+        if self.frozen is not None:
+            self.frozen.wait(30)
         if self.failing:
             raise RecordsError("postgresql://user:secret@db.example does not answer")
         return self.seconds
@@ -92,3 +98,24 @@ def test_the_store_is_asked_at_most_every_two_seconds(remote: Remote) -> None:
     assert health.report()["store"] == "up"
     now[0] += KEPT
     assert health.report()["store"] == "down"
+
+
+def test_a_store_that_is_frozen_is_down_at_once(
+    remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer does not wait for the time limits of the store's client, and is true again when the store is."""
+    monkeypatch.setattr(health_module, "PATIENCE", 0.05)
+    context, now = FakeContext(), [0.0]
+    context.records = spooled = SpooledRecords(remote, str(tmp_path / "spool.db"), site=SITE.id)
+    health = Health(context, lambda: now[0])
+    remote.frozen = Event()
+    assert (health.report()["store"], health.measure().store) == ("down", False)
+    now[0] += KEPT
+    assert health.report()["store"] == "down"
+    remote.frozen.set()
+    until = time.monotonic() + 30
+    while spooled._breaker.late and time.monotonic() < until:
+        pass
+    monkeypatch.setattr(health_module, "SHORT_PATIENCE", 30.0)
+    now[0] += KEPT
+    assert health.report()["store"] == "up"

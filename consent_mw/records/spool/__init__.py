@@ -23,7 +23,7 @@ before the grant. So an end goes into the spool while its grant is still there, 
 step. Notices are sent first, so that the store always has the notice of an entry.
 
 **Refusals.** A store may be up and refuse one entry, for instance because of a constraint. The entry stays in the
-spool, is retried after :data:`REFUSED_WAIT`, and does not block the entries behind it. Many refusals in one pass mean
+spool, is retried after a minute, and does not block the entries behind it. Many refusals in one pass mean
 that the store is at fault, not the entries, so the pass ends.
 
 **Erasure.** Erasing a receipt must also erase an entry that is still on its way to the store. So the spool keeps a
@@ -34,8 +34,12 @@ The second erasure catches a call that timed out before the first one and arrive
 breaker: after a failure it lets one probe through at a time and fails all others immediately
 (:mod:`consent_mw.records.spool.breaker`).
 
-**What bypasses the spool.** Counts wait in the memory of their process. Sealing, verifying and exports use only the
-store: spooled entries are not in the ledger yet, and not proved yet.
+**Counts.** Adding them twice would count twice, so they are the one thing that is not sent until it is acknowledged:
+they leave the spool first, and are put back if the store fails. Whoever is killed in between loses them. What waited
+past the end of its day is counted on the day on which it is sent.
+
+**What bypasses the spool.** Sealing, verifying and exports use only the store: spooled entries are not in the ledger
+yet, and not proved yet.
 
 Limits: the spool is local to one machine. Another machine can neither see nor erase its entries; ``consent-mw spool
 take`` sends the entries of a lost machine's file.
@@ -49,12 +53,12 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from functools import partial
 from operator import methodcaller
 from typing import TypeVar
 
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.counts import booked
 from consent_mw.core.seal import ENDS
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -68,6 +72,7 @@ from consent_mw.records.rules import check
 from consent_mw.records.spool.breaker import Breaker
 from consent_mw.records.spool.file import SpoolFile
 from consent_mw.records.spool.file import SpoolStatus
+from consent_mw.records.spool.replay import Replay
 
 __all__ = ["SpoolStatus", "SpooledRecords"]
 
@@ -78,14 +83,12 @@ _log = logging.getLogger("consent_mw")
 #: Seconds that a visitor's request waits for the remote store. A healthy store nearby answers in a tenth of that;
 #: waiting longer would block a worker that could serve pages.
 PATIENCE = 0.025
-#: Accepted entries are dropped from the spool in batches of this size, so at most this many are sent again.
-BATCH = 100
-#: Seconds after which a refused entry is sent again, and the number of refusals that end a replay: with so many, the
-#: store is at fault.
-REFUSED_WAIT = 60.0
-REFUSALS = 20
 #: Seconds after which an erasure is repeated: until then a call that timed out may still be on its way.
 SETTLED = 60.0
+#: Seconds between two looks whether a late call is over.
+_PERIOD = 0.01
+#: Later than any day.
+_FOREVER = 2**31 - 1
 
 
 class SpooledRecords:
@@ -96,6 +99,7 @@ class SpooledRecords:
         remote: The store, or a function that opens it. If opening fails, it is retried later.
         path: The spool; the processes of one machine share it.
         patience: Seconds that a visitor's request waits for the remote store.
+        clock: Seconds since 1970-01-01 UTC.
 
     Raises:
         ConfigError: if an address does not name a spool or a store.
@@ -103,9 +107,16 @@ class SpooledRecords:
     """
 
     def __init__(
-        self, remote: Records | Callable[[], Records], path: str, *, site: str = "site", patience: float = PATIENCE
+        self,
+        remote: Records | Callable[[], Records],
+        path: str,
+        *,
+        site: str = "site",
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.site = site
+        self._clock = clock
         self._remote = None if callable(remote) else remote
         self._open = remote if callable(remote) else None
         self._patience = patience
@@ -212,7 +223,8 @@ class SpooledRecords:
         """
         days = [entry.day for entry in self._spool.waiting()]
         erasures = len(self._spool.to_erase())
-        return SpoolStatus(len(days), min(days, default=None), len(self._spool.digests()), erasures)
+        counts = len(self._spool.counts(_FOREVER))
+        return SpoolStatus(len(days), min(days, default=None), len(self._spool.digests()), erasures, counts)
 
     def replay(self) -> int:
         """
@@ -230,10 +242,11 @@ class SpooledRecords:
         with self._spool.alone() as alone:
             if not alone:
                 return 0
-            replay = _Replay(self._spool, self._store(), self._answers, self._refused)
+            replay = Replay(self._spool, self._store(), self._answers, self._refused)
             replay.run()
             if not replay.stopped:
                 self._erase_there()
+                self._send_counts()
         if self._spool.empty():
             self._spool.wipe()
         return replay.sent
@@ -252,6 +265,19 @@ class SpooledRecords:
             if now - first >= SETTLED:
                 self._spool.drop([entry])
                 del self._erased[entry.receipt]
+
+    def _send_counts(self) -> None:
+        """Add the spooled counts to the store, under days that are still open."""
+        counts = self._spool.take_counts()
+        if not counts:
+            return
+        sent = False
+        try:
+            self._ask(lambda remote: remote.add_counts(booked(counts, self._clock())))
+            sent = True
+        finally:
+            if not sent:
+                self._spool.add_counts(counts)
 
     def _answers(self) -> bool:
         """Return whether the remote store answers."""
@@ -322,8 +348,11 @@ class SpooledRecords:
     # -- the counters
 
     def add_counts(self, counts: Mapping[Count, int]) -> None:
-        """Add to the raw counters of the remote store."""
-        self._ask(lambda remote: remote.add_counts(counts))
+        """Add to the raw counters of the remote store, or keep the counts in the spool."""
+        try:
+            self._ask(lambda remote: remote.add_counts(counts))
+        except RecordsError as error:
+            self._instead(lambda: self._spool.add_counts(counts), error)
 
     def counts(self, before: int) -> dict[Count, int]:
         """Return raw counters of the remote store."""
@@ -380,6 +409,19 @@ class SpooledRecords:
         """Call the remote store and wait for it, unless it is known to be down."""
         return _checked(lambda: self._breaker.call(lambda: what(self._store())))
 
+    def within(self, seconds: float, what: Callable[[Records], T]) -> T:
+        """
+        Call the remote store as :meth:`_soon` does, and wait so many seconds, for earlier calls that are late as well.
+
+        Raises:
+            RecordsError: if the store fails, is known to be down, or does not answer in time.
+        """
+        until = time.monotonic() + seconds
+        while self._breaker.late and time.monotonic() < until:
+            time.sleep(_PERIOD)
+        left = max(until - time.monotonic(), 0.0)
+        return _checked(lambda: self._breaker.soon(lambda: what(self._store()), left))
+
     def _soon(self, what: Callable[[Records], T]) -> T:
         """Call the remote store and wait briefly; a call that takes longer goes on, but its result is dropped."""
         return _checked(lambda: self._breaker.soon(lambda: what(self._store()), self._patience))
@@ -407,74 +449,6 @@ class SpooledRecords:
             _log.error("%s", error)  # go on with the remote store
             return [], False
         return [entry for entry in entries if entry.act is not Act.ERASE], any(e.act is Act.ERASE for e in entries)
-
-
-class _Replay:
-    """One pass over the spool; only one process runs it at a time."""
-
-    def __init__(
-        self, spool: SpoolFile, remote: Records, answers: Callable[[], bool], refused: dict[object, float]
-    ) -> None:
-        self.sent = 0
-        #: Whether the pass ended early, because the remote store went away or refuses everything.
-        self.stopped = False
-        self._spool = spool
-        self._remote = remote
-        self._answers = answers
-        self._refused = refused
-        self._refusals = 0
-
-    def run(self) -> None:
-        for digest in self._spool.digests():
-            document = self._spool.notice(digest)
-            if document is not None and self._took(digest, partial(self._remote.keep_notice, digest, document)):
-                self._make_room(partial(self._spool.drop_notice, digest))
-            if self.stopped:
-                return
-        taken: list[Entry] = []
-        try:
-            for entry in self._spool.waiting():
-                if self._took((entry.receipt, entry.step), partial(self._remote.append, entry)):
-                    taken.append(entry)
-                if self.stopped:
-                    break
-                if len(taken) >= BATCH:
-                    self._drop(taken)
-        finally:
-            self._drop(taken)
-
-    def _drop(self, taken: list[Entry]) -> None:
-        self._make_room(partial(self._spool.drop, taken))
-        self.sent += len(taken)
-        taken.clear()
-
-    def _make_room(self, drop: Callable[[], None]) -> None:
-        try:
-            drop()
-        except RecordsError:
-            # If the disk is full, truncating the write-ahead log may free enough space.
-            self._spool.wipe()
-            drop()
-
-    def _took(self, key: object, send: Callable[[], None]) -> bool:
-        """Return whether the remote store accepted it; after a refusal the next entry is still sent."""
-        now = time.monotonic()
-        if self._refused.get(key, now) > now:
-            return False
-        try:
-            send()
-        except Exception as error:
-            if not self._answers():
-                self.stopped = True
-                return False
-            if not self._refused:
-                _log.error("the records refuse something that waits in %s; it stays there: %s", self._spool.path, error)
-            self._refused[key] = now + REFUSED_WAIT
-            self._refusals += 1
-            self.stopped = self._refusals >= REFUSALS
-            return False
-        self._refused.pop(key, None)
-        return True
 
 
 def _checked(what: Callable[[], T]) -> T:

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 #: Cool-down in seconds after the first failure, and at most.
 PAUSE = 1.0
-LONGEST_PAUSE = 10.0
+LONGEST_PAUSE = 4.0
 #: Most threads of a process that wait for the store.
 THREADS = 32
 
@@ -59,6 +59,11 @@ class Breaker:
     def closed(self) -> bool:
         """Whether calls are let through, as far as this process knows."""
         return self._mine().pause == 0
+
+    @property
+    def late(self) -> bool:
+        """Whether a call is pending whose caller has stopped waiting."""
+        return bool(self._mine().late)
 
     def call(self, what: Callable[[], T]) -> T:
         """

@@ -14,6 +14,7 @@ from contextlib import closing
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from consent_mw.core.counts import Count
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.records.sqlite import SqliteRecords
@@ -31,12 +32,14 @@ class SpoolStatus:
         oldest: The day of the oldest of them, or None.
         notices: Notices that the entries refer to.
         erasures: Receipts that must be erased in the store as well.
+        counts: Distinct anonymous counts.
     """
 
     entries: int
     oldest: int | None
     notices: int
     erasures: int
+    counts: int = 0
 
 
 class SpoolFile(SqliteRecords):
@@ -47,9 +50,9 @@ class SpoolFile(SqliteRecords):
 
     def empty(self) -> bool:
         """Return whether the spool is empty."""
-        query = "SELECT 1 FROM ledger WHERE site = ? UNION ALL SELECT 1 FROM notices WHERE site = ? LIMIT 1"
+        query = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE site = ?" for table in ("ledger", "notices", "counts"))  # noqa: S608
         with self._reading() as session:
-            return not session.rows(query, self.site, self.site)
+            return not session.rows(f"{query} LIMIT 1", self.site, self.site, self.site)
 
     def waiting(self) -> Iterator[Entry]:
         """Yield the spooled entries, by receipt and step, one page at a time."""
@@ -79,6 +82,18 @@ class SpoolFile(SqliteRecords):
         query = "DELETE FROM ledger WHERE site = ? AND day < ? AND act <> ?"
         with self._writing() as session:
             return session.change(query, self.site, day, Act.ERASE.value)
+
+    def take_counts(self) -> dict[Count, int]:
+        """Remove the spooled counts, and return them."""
+        query = "SELECT day, dimension, value, outcome, total FROM counts WHERE site = ?"
+        with self._changing() as session:
+            rows = session.rows(query, self.site)
+            session.change("DELETE FROM counts WHERE site = ?", self.site)
+        return {
+            Count(day, str(table), str(value), str(outcome)): total
+            for day, table, value, outcome, total in rows
+            if isinstance(day, int) and isinstance(total, int)
+        }
 
     # -- erasure
 

@@ -20,8 +20,8 @@ from consent_mw.core.seal import Kept
 from consent_mw.errors import ConfigError
 from consent_mw.errors import RecordsError
 from consent_mw.records import open_records
-from consent_mw.records import spool
 from consent_mw.records.spool import SpooledRecords
+from consent_mw.records.spool import replay
 from tests.records.remotes import PICKY
 from tests.records.remotes import Remote
 from tests.records.spool.helpers import END
@@ -274,7 +274,7 @@ def test_a_refused_entry_is_tried_again(
     store: SpooledRecords, remote: Remote, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once the reason is gone, and some time has passed, it is sent on too."""
-    monkeypatch.setattr(spool, "REFUSED_WAIT", 0.0)
+    monkeypatch.setattr(replay, "REFUSED_WAIT", 0.0)
     remote.refuse(GRANT.receipt)
     remote.down()
     store.append(GRANT)
@@ -288,7 +288,7 @@ def test_a_store_that_refuses_everything_ends_the_replay(
     store: SpooledRecords, remote: Remote, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk over there is not asked thousands of times, and nothing is lost."""
-    monkeypatch.setattr(spool, "REFUSALS", 3)
+    monkeypatch.setattr(replay, "REFUSALS", 3)
     made = spooled(store, remote, 10)
     remote.refuse("receipt-%")
     assert replayed(store) == 0

@@ -168,8 +168,32 @@ def test_what_was_learned_is_known_without_the_remote_store(store: SpooledRecord
     assert (store.version(), store.learned()) == known
     with pytest.raises(RecordsError):
         store.learn("youtube", 1)
+
+
+def test_counts_wait_for_the_remote_store(store: SpooledRecords, remote: Remote, opened: Opened) -> None:
+    """They outlive their process, are added once by the next one, and count on a day that is still open."""
+    shown, today = Count(1, "", "", "shown"), int(time.time() // 86_400)
+    remote.down()
+    store.add_counts({shown: 3})
+    store.add_counts({shown: 4})
+    assert (store.waits(), store.status().counts) == (True, 1)
+    store.close()
+    remote.up()
+    after = opened()
+    after._clock = lambda: 86_400.0 * today
+    replayed(after)
+    replayed(after)
+    assert (after.counts(today + 1), after.waits()) == ({replace(shown, day=today): 7}, False)
+
+
+def test_counts_that_the_remote_store_refuses_stay(store: SpooledRecords, remote: Remote) -> None:
+    """A replay that fails puts them back."""
+    shown = Count(1, "", "", "shown")
+    store._spool.add_counts({shown: 3})
+    remote.down()
     with pytest.raises(RecordsError):
-        store.add_counts({Count(1, "", "", "shown"): 3})
+        store._send_counts()
+    assert store._spool.counts(2) == {shown: 3}
 
 
 def test_what_was_never_known_is_not_made_up(remote: Remote, opened: Opened) -> None:
