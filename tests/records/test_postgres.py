@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import select
@@ -248,6 +249,16 @@ def test_a_process_has_few_connections(store: Records, url: str, monkeypatch: py
     monkeypatch.undo()
     store.append(a_grant("a"))
     assert len(sessions(url)) == postgres_pool.MOST
+
+
+def test_a_store_that_nobody_closed_leaves_no_connection(store: Records, url: str) -> None:
+    """Its connections end with it, and nothing is left open for the collector to complain of."""
+    dropped = postgres.PostgresRecords(url)
+    dropped.last_seal()
+    (link,) = idle(dropped)
+    del dropped
+    gc.collect()
+    assert link.closed
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Records, url: str) -> None:

@@ -101,6 +101,8 @@ class _ProcessPool:
         self.permits = BoundedSemaphore(MOST)
         self.opening = BoundedSemaphore(OPENING)
         self.idle: deque[PooledConnection] = deque()
+        # A pool that nobody closed takes its connections along, instead of leaving them to the server's time limits.
+        weakref.finalize(self, _close, self.idle, self.process)
 
 
 class Pool:
@@ -200,6 +202,12 @@ class Pool:
                 late.result().close()
             else:
                 state.idle.append(late.result())
+
+
+def _close(idle: deque[PooledConnection], process: int) -> None:
+    """Close connections in the process that opened them: a forked one shares their sockets."""
+    while process == os.getpid() and (link := _take(idle)):
+        link.close()
 
 
 def _take(idle: deque[PooledConnection]) -> PooledConnection | None:
