@@ -1,6 +1,8 @@
 """
 The data model: frozen values without side effects.
 
+Long because the settings of a site are one class.
+
 Days are whole days since 1970-01-01 UTC; no finer time is ever stored with a choice. Texts are mappings from a
 language tag to a text.
 """
