@@ -100,7 +100,9 @@ class ConsentJobs:
             ConsentError: if the choice is too large for a cookie.
         """
         record = decision.record
-        held = f"!{decision.reason.value}" if record is None else self._jar(self._site).payload(record)
+        held = (
+            f"!{decision.reason.value}" if record is None else self._jar(self._asked(record.revision)).payload(record)
+        )
         return self._signer.sign(f"1.{int(decision.gpc)}.{held}").decode("ascii")
 
     def thaw(self, text: str, *, ask_ledger: bool = False) -> Decision:
@@ -123,7 +125,7 @@ class ConsentJobs:
             return decide(self._site, NoRecord.MALFORMED, Signals(), today)
         if not self._signer.validate(text):  # (2)
             return decide(self._site, NoRecord.FORGED, Signals(), today)
-        site = self._now()
+        site = self._now(_revision_of(shape[4] or ""))
         signals = Signals(gpc=shape[2] == "1")
         if shape[3]:
             return _without(site, shape[3], signals, today)
@@ -147,9 +149,10 @@ class ConsentJobs:
         Raises:
             RecordsError: if the records cannot be reached. Nothing is known then: retry later.
         """
-        site, today = self._now(), self._today()
+        today = self._today()
         entries = [kept.entry for kept in self._open().history(receipt)] if receipt else []
         grant = next((entry for entry in entries if entry.act in GRANTS), None)
+        site = self._now("" if grant is None else grant.revision)
         if grant is None:
             return decide(site, NoRecord.ABSENT, Signals(), today)
         if any(entry.act in ENDS for entry in entries):
@@ -190,10 +193,18 @@ class ConsentJobs:
                 self._records = open_records(self._site.records, site=self._site.id, spool=self._site.spool)
             return self._records
 
-    def _now(self) -> Site:
-        """Return the site with its learned services."""
-        if not self._site.grows:
+    def _asked(self, revision: str) -> Site:
+        """Return the site as it asks now; or as it will, for an answer to the question that is to come."""
+        before = self._site.before
+        if before is None or self._clock() >= self._site.takes_effect or revision == self._site.revision:
             return self._site
+        return before
+
+    def _now(self, revision: str) -> Site:
+        """Return the site that an answer of this revision is judged by, with its learned services."""
+        site = self._asked(revision)
+        if not site.grows:
+            return site
         from consent_mw.catalogue.definitions import joined
         from consent_mw.catalogue.strangers import learnable
         from consent_mw.records.discovered import Learning
@@ -202,21 +213,25 @@ class ConsentJobs:
             records = self._open()
             with self._lock:
                 if self._learning is None:
-                    self._learning = Learning(
-                        records, learnable(self._site, joined(self._site.definitions)), self._today
-                    )
+                    self._learning = Learning(records, learnable(site, joined(site.definitions)), self._today)
             self._learning.share()
         except RecordsError:
             # Declared services are known without the records; unknown third parties are not granted.
-            if self._site.learning:
+            if site.learning:
                 raise
         learned = self._learning.services if self._learning is not None else ()
-        return replace(self._site, services=self._site.services + learned)
+        return replace(site, services=site.services + learned)
 
     def _ended(self, receipt: str) -> bool:
         """Return whether the receipt has ended; one that is not in the ledger was erased."""
         history = self._open().history(receipt)
         return not history or any(kept.entry.act in ENDS for kept in history)
+
+
+def _revision_of(payload: str) -> str:
+    """Return the revision in the readable part of a choice, or an empty string."""
+    fields = payload.split("~")
+    return fields[2] if len(fields) > 2 else ""
 
 
 def _without(site: Site, reason: str, signals: Signals, today: int) -> Decision:

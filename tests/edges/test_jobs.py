@@ -255,3 +255,16 @@ def test_what_other_processes_have_seen_counts_in_the_worker(
     grown = jobs._now()
     record = Record(Action.ACCEPT, DAY, grown.revision, frozenset({purpose}), frozenset({service}), "receipt-1")
     assert jobs.thaw(jobs.freeze(decide(grown, record, Signals(), DAY))).allows(service)
+
+
+def test_a_choice_of_either_question_counts_until_the_next_takes_effect(make: Make, tmp_path: Path) -> None:
+    """Jobs judge an answer by the question that it answers; from then on the old answers count no more."""
+    records = f"sqlite:///{tmp_path}/consent.db"
+    (tmp_path / "old.toml").write_text(f'[site]\nrecords = "{records}"\n[[services]]\nuse = "meta-pixel"\n', "utf-8")
+    moment = {"takes_effect": "2024-10-05T00:00:00Z", "until_then": str(tmp_path / "old.toml")}  # DAY + 1
+    old, soon, later = make(services=[{"use": "meta-pixel"}]), make(**moment), make(day=DAY + 1, **moment)
+    texts = [jobs.freeze(granted(jobs, "meta-pixel")) for jobs in (old, soon)]
+    assert [soon.thaw(text).allows("meta-pixel") for text in texts] == [True, True]
+    assert [later.thaw(text).allows("meta-pixel") for text in texts] == [False, True]
+    keep(old, Act.ACCEPT, services=frozenset({"meta-pixel"}))
+    assert [jobs.find("receipt-1").allows("meta-pixel") for jobs in (soon, later)] == [True, False]
