@@ -90,7 +90,7 @@ def test_the_command_of_the_unit_serves_a_site_and_ends_in_good_order(tmp_path: 
             )
     try:
         # The socket listens already: a request waits until the site is up.
-        for path, part in (("/", b"data-cmw-banner"), ("/_cmw/health", b'"ready":true')):
+        for path, part in (("/", b"data-cmw-held"), ("/_cmw/health", b'"ready":true')):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENT) as answer:
                 assert part in answer.read().replace(b": ", b":")
         process.send_signal(signal.SIGTERM)
