@@ -80,6 +80,8 @@ logger = logging.getLogger("consent_mw")
 _SEPARATOR = b"<template></template>"
 #: Length of a key in bytes, before it is written in hex.
 _KEY_LENGTH = 8
+#: What tells programs apart that ask for the same page; used within a keyed hash only.
+_PERSONAL = ("cookie", "authorization", "user-agent", "accept-language", "x-forwarded-for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +376,7 @@ class PageView(View):
             return token_hex(_KEY_LENGTH)
         facts = [self.back, str(self._parts.today())]
         if self.caching.scope is Scope.ONE:
-            facts += [text for header in self.head.headers for text in header]
+            facts += [self.head.header(name) or "" for name in _PERSONAL]
         return self._parts.growing.now().cookies.page_key(*facts)
 
     @property
