@@ -305,7 +305,8 @@ class Holder:
 
     def _tag(self, raw: bytes) -> Ids:
         """Return the services whose tag an address asks for by the tag's id, less what is allowed."""
-        return self.not_allowed(self._matcher.tag(resolve(self.text(raw), self.base)))
+        # Browsers leave out white space in an address.
+        return self.not_allowed(self._matcher.tag(re.sub(r"[\t\n\r]+|\A[\x00-\x20]+", "", self.text(raw))))
 
     def link(self, raw: bytes) -> Ids:
         """Return what must be held of a raw URL value that an element or an instruction names."""

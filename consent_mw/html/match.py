@@ -311,13 +311,13 @@ class Matcher:
         """Return the services whose path rules fit a path with its query."""
         return tuple(dict.fromkeys([rule.id for path, rule in self._paths if path in text and rule.fits(text)]))
 
-    def tag(self, url: Url) -> Ids:
+    def tag(self, address: str) -> Ids:
         """
         Return the services whose tag a script's address asks for, by the tag's id in it, whatever host and path.
 
         Gateways serve vendors' tags from a path of the site's own, and pass their parameters on.
         """
-        return self._tags.in_address(url.rest)
+        return self._tags.in_address(address)
 
     def resolved(self, url: Url, page_host: str = "") -> Ids:
         """

@@ -17,8 +17,9 @@ __all__ = ["TagIds", "prefix_of"]
 
 #: What stands behind the beginning of a tag's id under its own key: "G-" and ten letters.
 _UNDER_ITS_KEY = rb"[A-Z0-9]{5,14}(?![A-Za-z0-9_-])"
-#: The same elsewhere, where a word in capitals may be something else.
-_ANYWHERE = rb"(?=[A-Z]*[0-9])[A-Z0-9]{6,12}(?![A-Za-z0-9_-])"
+#: The same elsewhere, where the number of a product may stand: letters and digits, or digits alone.
+_ANYWHERE = rb"(?:(?=[A-Z]{0,12}[0-9])(?=[0-9]{0,12}[A-Z])[A-Z0-9]{%d,12}|[0-9]{9,12})(?![A-Za-z0-9_-])"
+_LEAST, _LEAST_BEHIND_A_LETTER = 6, 10
 #: "id=" in base64, and what follows.
 _ENCODED = re.compile(rb"aWQ9[A-Za-z0-9+/_%=-]{6,80}")
 #: A loader is short. What is longer is the site's own code.
@@ -46,15 +47,20 @@ class TagIds:
         for rule, id_ in rules:
             begin = re.escape(prefix_of(rule)).encode()
             under_its_key = rb"[?&]" + re.escape(rule).encode() + _UNDER_ITS_KEY
-            anywhere = rb"(?:[?&][\w.-]{1,20}=|/)" + begin + _ANYWHERE
-            in_code = rb"[\"'`/=]" + begin + _ANYWHERE
+            least = _LEAST_BEHIND_A_LETTER if len(prefix_of(rule)) == 2 else _LEAST
+            anywhere = rb"(?:[?&][\w.-]{1,20}=|/|\A)" + begin + _ANYWHERE % least
+            in_code = rb"[\"'`/=]" + begin + _ANYWHERE % least
             self._rules.append((re.compile(under_its_key + rb"|" + anywhere), re.compile(in_code), id_))
 
-    def in_address(self, rest: str) -> tuple[str, ...]:
-        """Return the services of which an id stands in the path and query of an address."""
-        if not self._rules or ("-" not in rest and "aWQ9" not in rest):
+    def in_address(self, address: str) -> tuple[str, ...]:
+        """
+        Return the services of which an id stands in an address, relative or not.
+
+        The folder of the page that a relative one is in says nothing: it may have the number of a product in it.
+        """
+        if not self._rules or ("-" not in address and "aWQ9" not in address):
             return ()
-        text = _decoded(rest.encode("utf-8", "replace"))
+        text = _decoded(address.partition("#")[0].encode("utf-8", "replace"))
         return tuple(dict.fromkeys(id_ for rule, _, id_ in self._rules if rule.search(text)))
 
     def loaded_by(self, code: bytes) -> tuple[str, ...]:

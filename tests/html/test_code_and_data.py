@@ -246,6 +246,7 @@ BECOMES = {
     ),
     "settings with an id": ("<script>cfg={ga:'G-ABCDEF1234'}</script>", set()),
     "a word in capitals": ("<script src=/lib/G-SHOCK/app.js></script>", set()),
+    "the number of a product": ("<script src=/parts/G-1234567/viewer.js></script>", set()),
     "a lazy background": ("<div data-bg=https://px.test/1></div>", {"pixel"}),
     "a lazy background in CSS": ("<p data-background-image='url(https://px.test/1)'>", {"pixel"}),
     "a list of lazy backgrounds": (
