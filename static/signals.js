@@ -47,12 +47,8 @@
     },
     clarity(verb, analytics, marketing) {
       let call = w.clarity;
-      if (!call || call.cmw) call = w.clarity = function (name, words) {
-        (call.q = call.q || []).push(arguments);
-        // A site's own word, too, would outlive the visitor's choice.
-        if (/^consent/.test(name) && words != said.words) call('consentv2', said.words)
-      };
-      call('consentv2', said.words = { ad_Storage: marketing, analytics_Storage: analytics })
+      if (!call || call.cmw) call = w.clarity = function () { (call.q = call.q || []).push(arguments) };
+      call('consentv2', { ad_Storage: marketing, analytics_Storage: analytics })
     },
     // Meta's snippet does nothing where its function is there already: wait for it, and go before what it queued.
     meta(verb, analytics, marketing) {
