@@ -200,7 +200,7 @@ class ConsentJobs:
             return self._site
         return before
 
-    def _now(self, revision: str) -> Site:
+    def _now(self, revision: str = "") -> Site:
         """Return the site that an answer of this revision is judged by, with its learned services."""
         site = self._asked(revision)
         if not site.grows:
