@@ -118,10 +118,10 @@ def test_opened_boxes_are_in_view_on_small_screens(page: Page, size: tuple[int, 
     for (layout, position), lang in product(LAYOUTS, ("el", "ar")):
         show(page, Look(layout, position, lang), size)
         page.click("summary")
-        seen = page.evaluate(OPENED)
-        assert (seen, words.is_visible()) == ([True] * 4, False), (layout, lang)
+        expect(words).to_be_hidden()
+        assert page.evaluate(OPENED) == [True] * 4, (layout, lang)
         page.click("summary")
-        assert words.is_visible()
+        expect(words).to_be_visible()
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])

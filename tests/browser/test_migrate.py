@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Browser
+from playwright.sync_api import expect
 
 from consent_mw import ConsentMiddleware
 from consent_mw.cookies.migrating import TOOLS
@@ -168,6 +169,6 @@ def test_the_choice_made_with_the_real_tool_holds(
         else:
             page.wait_for_load_state("load")
             assert [hit.host for hit in lane.hits(since) if hit.host == "www.googletagmanager.com"] == []
-        assert not page.locator("[data-cmw-banner]").is_visible()
+        expect(page.locator("[data-cmw-banner]")).to_be_hidden()
     finally:
         context.close()

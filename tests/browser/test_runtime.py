@@ -505,7 +505,7 @@ def test_only_what_is_granted_is_released(page: Page, site: Site) -> None:
     assert "p { background: url(t.gif), url(about:invalid#cmw=u#u.gif) }" == page.inner_html(
         "style:not([data-cmw-style])"
     )
-    assert "about:invalid#cmw=u#u2.gif 1x, t2.gif 2x" == page.get_attribute("img", "srcset")
+    expect(page.locator("img")).to_have_attribute("srcset", "about:invalid#cmw=u#u2.gif 1x, t2.gif 2x")
     expect(page.locator("html")).to_have_attribute("data-cmw-state", "partial")
 
 
@@ -739,7 +739,7 @@ def test_a_failed_choice_is_sent_as_a_form(page: Page, site: Site) -> None:
     held(page, add(site, ""))
     accept(page)
     page.wait_for_url("**/_cmw/choice")
-    assert "try again" == page.title()
+    expect(page).to_have_title("try again")
     assert [{"back": ["/"], "action": ["accept-all"]}] * 2 == site.forms
 
 
@@ -769,7 +769,7 @@ def test_two_presses_are_one_choice(page: Page, site: Site) -> None:
 def test_the_choice_is_announced_and_can_be_reopened(page: Page, site: Site) -> None:
     """After the choice a status says so, the reopen control shows, and focus is on it, as the banner is gone."""
     held(page, add(site, "<p>page</p>"))
-    assert not page.locator("[data-cmw-reopen]").is_visible()
+    expect(page.locator("[data-cmw-reopen]")).to_be_hidden()
     page.focus("[value=accept-all]")
     page.keyboard.press("Enter")
     expect(page.locator("[role=status]")).to_have_text("Your choice is saved.")

@@ -168,7 +168,7 @@ def test_the_kept_page_becomes_that_of_who_looks_at_it(lane: Lane, visitor: Visi
         True,
         0,
     ]
-    assert page.locator("html").get_attribute("data-cmw-state") == "accept"
+    expect(page.locator("html")).to_have_attribute("data-cmw-state", "accept")
 
     answer(context, ("action", "save"), ("service", "hotjar"))
     assert open_page(lane, page) == [HOTJAR, "/_cmw/state"]
@@ -176,7 +176,7 @@ def test_the_kept_page_becomes_that_of_who_looks_at_it(lane: Lane, visitor: Visi
     answer(context, ("action", "withdraw"))
     assert open_page(lane, page) == []
     assert page.evaluate("painted") == 0
-    assert page.locator("html").get_attribute("data-cmw-state") == "withdraw"
+    expect(page.locator("html")).to_have_attribute("data-cmw-state", "withdraw")
 
 
 @pytest.mark.parametrize("action", ["reject-all", "accept-all"])
