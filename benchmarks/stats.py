@@ -69,16 +69,16 @@ class Read:
     page: tuple[float, float]
 
 
-def fill(url: str, answers: int, today: int) -> tuple[int, int]:
-    """Fill a store with three years, and return how many answers and how many published runs it has."""
-    daily = answers / DAYS / _ANSWERED
+def fill(url: str, answers: int, today: int, days: int = DAYS) -> tuple[int, int]:
+    """Fill a store with the days before today; return how many answers and how many published runs it has."""
+    daily = answers / days / _ANSWERED
     times = max(1, round(daily / _MADE))
     store = open_records(url)
     counted = 0
-    days = demo.visits(
-        today - DAYS, today - 1, purposes=_PURPOSES, languages=("en", "de", "fr"), daily=round(daily / times)
+    made = demo.visits(
+        today - days, today - 1, purposes=_PURPOSES, languages=("en", "de", "fr"), daily=round(daily / times)
     )
-    for day in days:
+    for day in made:
         several = {count: number * times for count, number in day.items()}
         counted += _answers(several.items())
         store.add_counts(several)

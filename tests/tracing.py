@@ -1,6 +1,6 @@
 """
 Which tests are traced for coverage: all, save that of functions that do the same with hundreds of pages only the first
-cases are.
+cases are, and long ones over what shorter ones reach are not.
 
 Tracing more than doubles the time of a test. In the rooms that are named here the cases of a function go much the same
 ways through the code, so each process traces a few of them and runs the rest without. What the figures call covered
@@ -20,11 +20,21 @@ TRACED = 5
 ROOMS = (
     "tests/browser/",
     "tests/catalogue/test_catalogue.py",
+    "tests/corpus/",
     "tests/edges/test_contract.py",
     "tests/edges/servers/",
     "tests/field/",
     "tests/house/",
     "tests/notice/test_languages.py",
+)
+#: Long tests that go ways which others in their rooms go, too: memory, sizes, and referees over every vector.
+UNTRACED = (
+    "tests/edges/test_validators.py::test_what_a_wsgi_server_gets_keeps_to_the_protocol",
+    "tests/edges/test_validators.py::test_what_an_asgi_server_gets_keeps_to_the_protocol",
+    "tests/proof/test_export.py::test_memory_does_not_grow_with_the_ledger",
+    "tests/proof/test_sealing.py::test_memory_does_not_grow_with_the_ledger",
+    "tests/stats/test_claim.py",
+    "tests/stats/test_whole.py::test_figures_do_not_grow_with_answers",
 )
 
 
@@ -40,7 +50,7 @@ class FirstCases:
         function = item.nodeid.partition("[")[0]
         self._run[function] += 1
         coverage = sys.modules.get("coverage")
-        rest = self._run[function] > TRACED and function.startswith(ROOMS)
+        rest = function.startswith(UNTRACED) or (self._run[function] > TRACED and function.startswith(ROOMS))
         tracer = coverage.Coverage.current() if coverage is not None and rest else None
         if tracer is None:
             return (yield)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -93,10 +94,37 @@ def test_the_first_cases_of_a_test_function_are_traced(tmp_path: Path) -> None:
     assert returns == [f"return {way}" for way in ways[tracing.TRACED :]]
 
 
-@pytest.mark.parametrize("path", [*sharing.WAITING, *sharing.COMPUTING, *sharing.CUT, *tracing.ROOMS])
-def test_what_the_rules_name_exists(path: str) -> None:
-    """A file that was renamed would lose its place in the queue, or be traced in full, and nobody would see it."""
+#: What Playwright tells of a page as it is now, be it the page before the last click.
+AT_ONCE = re.compile(
+    r"\bassert\b.*\.(?:is_(?:checked|disabled|editable|enabled|hidden|visible)"
+    r"|get_attribute|inner_text|input_value|text_content)\("
+)
+
+
+def test_no_test_looks_at_a_page_without_waiting() -> None:
+    """A click returns before what follows from it is there: ``expect()`` waits for it, ``assert`` does not."""
+    assert AT_ONCE.search('    assert page.locator("h1").is_visible()')
+    rooms = [room for room in (ROOT / "tests").iterdir() if room.name != "npm"]
+    files = [path for room in rooms for path in ([room] if room.suffix == ".py" else room.rglob("*.py"))]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if AT_ONCE.search(line)
+    ]
+    assert found == []
+
+
+RULES = (*sharing.WAITING, *sharing.COMPUTING, *sharing.CUT, *tracing.ROOMS, *tracing.UNTRACED)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_the_rules_name_exists(name: str) -> None:
+    """What was renamed would lose its place in the queue, or be traced in full, and nobody would see it."""
+    path, _, function = name.partition("::")
     assert (ROOT / path).exists()
+    assert not function or f"def {function}(" in (ROOT / path).read_text(encoding="utf-8")
 
 
 def test_the_visits_of_a_batch_stay_together() -> None:

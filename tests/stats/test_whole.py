@@ -14,6 +14,8 @@ from consent_mw.records import open_records
 from tests.stats.memory import MemoryCounters
 
 DAY = 20_500
+#: Days of the long run: more than a year.
+LONG = 400
 VISIT = RequestHead(
     "GET", "https", "shop.example", "/", "", (("user-agent", "Firefox/128.0"), ("sec-fetch-site", "none"))
 )
@@ -56,7 +58,7 @@ def test_figures_do_not_grow_with_answers(tmp_path_factory: pytest.TempPathFacto
     sizes = []
     for answers in (1_000_000, 100_000_000):
         url = f"sqlite:///{tmp_path_factory.mktemp('store')}/consent.db"
-        counted, runs = benchmark.fill(url, answers, DAY)
+        counted, runs = benchmark.fill(url, answers, DAY, LONG)
         store = open_records(url)
         cells = sum(len(run.cells) for run in store.figures(0, DAY))
         store.close()
