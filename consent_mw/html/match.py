@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from collections.abc import Container
 from collections.abc import Iterable
 from functools import cached_property
 from functools import lru_cache
@@ -30,11 +31,13 @@ from consent_mw.html.tokens import Syntax
 from consent_mw.html.tokens import matters_by_name
 from consent_mw.html.tokens import syntax_for
 from consent_mw.html.tokens import trie
+from consent_mw.html.urls import RENTED
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import data_url
 from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import resolve
+from consent_mw.html.urls import site_of
 
 #: What is kept of hosts that were looked up, in bytes; when it is full it is emptied.
 _CACHED_HOSTS = 2_097_152
@@ -170,8 +173,11 @@ class Matcher:
 
     def __init__(self, services: Iterable[Service], known: Iterable[Service] = ()) -> None:
         base = {service.id: service for service in known}
-        by_id = base | {service.id: service for service in services}
+        declared = {service.id: service for service in services}
+        by_id = base | declared
         self.services = by_id
+        #: What the owner names is held on the vendor's own site as well.
+        self._declared = frozenset(declared if base else ())
         shared = tuple((id_, service.hosts) for id_, service in base.items())
         if any(by_id[id_].hosts != hosts for id_, hosts in shared):
             shared = ()  # the owner describes a known service with other hosts
@@ -324,8 +330,8 @@ class Matcher:
         Return the services that a request for ``url`` goes to.
 
         A bare host rule does not apply to the page's own host: a vendor's own
-        site is not a third party to itself. Neither are the other hosts of a
-        service to which that site belongs, where it follows nobody.
+        site is not a third party to itself. Where a service follows nobody,
+        neither are its other hosts, nor those on the page's own domain.
         """
         if self._any_path is not None and self._any_path.search(url.rest) and (found := self._on_paths(url.rest)):
             return found
@@ -333,7 +339,7 @@ class Matcher:
         ids: list[str] = []
         own = url.host == page_host
         rules = self._rules_of(url.host)
-        theirs = self._of_site(page_host) if rules and not own else ()
+        theirs = self._own_of(url.host, page_host, rules) if rules and page_host and not own else ()
         for prefix, id_ in rules:
             if len(prefix) < longest:
                 break
@@ -342,11 +348,12 @@ class Matcher:
                 ids.append(id_)
         return tuple(ids)
 
-    def _of_site(self, page_host: str) -> Ids:
-        """Return the services, none that measures among them, to which the whole host of the page belongs."""
-        rules = self._rules_of(page_host) if page_host else ()
-        services = [self.services[id_] for prefix, id_ in rules if not prefix]
-        return tuple(one.id for one in services if not one.tracker and _FOLLOWS_NOBODY.issuperset(one.purposes))
+    def _own_of(self, host: str, page_host: str, rules: list[tuple[str, str]]) -> Container[str]:
+        """Return the services, none that follows anybody among them, that are the page's own where it asks ``host``."""
+        if site_of(host) != site_of(page_host) or RENTED.search(host):
+            rules = [rule for rule in self._rules_of(page_host) if not rule[0]]
+        services = [self.services[id_] for _, id_ in rules if id_ not in self._declared]
+        return [one.id for one in services if not one.tracker and _FOLLOWS_NOBODY.issuperset(one.purposes)]
 
     def url(self, url: str, base: Url = _NO_PAGE, page: Url | None = None) -> Ids:
         """

@@ -38,6 +38,7 @@ from collections.abc import Set
 from typing import NamedTuple
 
 from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.html.urls import RENTED
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import site_of
@@ -175,14 +176,6 @@ _HOST_STEM = re.compile(
 _VENDORS_ENDING = re.compile(
     r"\.(?:io|ai|co|ly|so|to|im|cc|biz|xyz|online|site|live|cloud|tech|space|pro|click|media)\Z"
 )
-#: Where anybody may rent a host: what stands there may be the site's own as well.
-_RENTED = re.compile(
-    r"\.(?:cloudfront\.net|amazonaws\.com|herokuapp\.com|azureedge\.net|azurewebsites\.net|windows\.net|akamaized\.net"
-    r"|akamaihd\.net|googleapis\.com|appspot\.com|fastly\.net|kxcdn\.com|b-cdn\.net|netdna-cdn\.com|netdna-ssl\.com"
-    r"|rackcdn\.com|digitaloceanspaces\.com|edgesuite\.net|github\.io|netlify\.app|vercel\.app|pages\.dev|web\.app"
-    r"|cdn77\.org|cachefly\.net|hwcdn\.net|llnwd\.net|edgecastcdn\.net|footprint\.net|insnw\.net|azurefd\.net|msecnd\.net"
-    r"|lswcdn\.net|r2\.dev|workers\.dev|firebaseapp\.com|onrender\.com|cloudfunctions\.net|run\.app|wpengine\.com)\Z"
-)
 #: What the names of libraries' and applications' files have in them.
 _LIBRARY_NAME = re.compile(
     r"jquery|bootstrap|modernizr|html5|shiv|respond|polyfill|require|angular|react|vue|lodash|underscore|mootools"
@@ -260,8 +253,7 @@ def element_of(
         return StrangeElement(is_seen=not is_pixel, judged=is_pixel, is_pixel=is_pixel, is_unsized=is_unsized)
     if name in (b"iframe", b"frame", b"object", b"embed"):
         return StrangeElement(judged=True, is_frame=True)
-    asynchronous = not attributes.isdisjoint({b"async", b"defer"})
-    return StrangeElement(judged=name == b"script", is_async=asynchronous)
+    return StrangeElement(judged=name == b"script", is_async=b"async" in attributes)
 
 
 class Opinion(NamedTuple):
@@ -368,7 +360,7 @@ SIGNS: tuple[Sign, ...] = (
     Sign("the element runs when it comes (async)", 2, lambda address: "async" if address.is_async else "", weak=True),
     Sign("a word of signing in", -4, _any_word(_SIGN_IN)),
     Sign("a word of paying, or of proving to be a person", -4, _serves_visitor),
-    Sign("a host that anybody may rent", -2, _in_host(_RENTED)),
+    Sign("a host that anybody may rent", -2, _in_host(RENTED)),
     Sign("in the path, a word of libraries and applications", -2, _one_of(_LIBRARY, "path_words")),
     Sign("a file named after a library or an application", -1, lambda address: _library_file(address.path)),
     Sign("in the path, a version or a hash of its content", -2, _matches(_HASHED_FILE)),
@@ -492,7 +484,7 @@ class Delivery:
             return UNKNOWN_SERVICE
         # The domain of a pixel may turn out to bring what is seen: what is asked about is this host alone.
         # Neighbours on a rented host's domain have nothing to do with each other.
-        alone = bool(_RENTED.search(url.host)) or (
+        alone = bool(RENTED.search(url.host)) or (
             element.is_pixel and (is_own or stranger_id(domain) not in self.reasons)
         )
         whose = url.host if alone else domain

@@ -342,6 +342,14 @@ def data_url(rest: str) -> DataUrl:
 #: Labels under a country code that are themselves open for registration; a full list is not worth its size here:
 #: to take two sites for one only makes an unknown pixel stay, known services are matched by name.
 SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "gob", "gouv", "edu", "ac", "or", "ne", "go", "ltd", "plc"})
+#: Where anybody may rent a host: what stands there may be the site's own as well, and neighbours are strangers.
+RENTED = re.compile(
+    r"\.(?:cloudfront\.net|amazonaws\.com|herokuapp\.com|azureedge\.net|azurewebsites\.net|windows\.net|akamaized\.net"
+    r"|akamaihd\.net|googleapis\.com|appspot\.com|fastly\.net|kxcdn\.com|b-cdn\.net|netdna-cdn\.com|netdna-ssl\.com"
+    r"|rackcdn\.com|digitaloceanspaces\.com|edgesuite\.net|github\.io|netlify\.app|vercel\.app|pages\.dev|web\.app"
+    r"|cdn77\.org|cachefly\.net|hwcdn\.net|llnwd\.net|edgecastcdn\.net|footprint\.net|insnw\.net|azurefd\.net|msecnd\.net"
+    r"|lswcdn\.net|r2\.dev|workers\.dev|firebaseapp\.com|onrender\.com|cloudfunctions\.net|run\.app|wpengine\.com)\Z"
+)
 
 
 def public_suffix_length(labels: list[str]) -> int:

@@ -114,6 +114,23 @@ def test_a_vendor_s_delivery_is_no_third_party_to_its_own_site() -> None:
     assert matcher.url("https://countercdn.example/a.js", page) == ("counter",)
 
 
+def test_a_vendor_s_widget_is_no_third_party_on_its_own_domain() -> None:
+    """
+    A frame of the page's own domain stays; a counter's is held there, and so is what the owner declares.
+
+    Where anybody may rent a host, neighbours are strangers.
+    """
+    widget = Service("widget", "widget", "Ltd", ("embeds",), hosts=("api.blogs.example", "widget.herokuapp.com"))
+    counter = Service("counter", "counter", "Ltd", ("analytics",), hosts=("stats.blogs.example",))
+    page, address = Url("https", "a.blogs.example", "/"), "https://api.blogs.example/connect/"
+    matcher = Matcher([widget, counter])
+    assert matcher.url(address, page) == ()
+    assert matcher.url(address, PAGE) == ("widget",)
+    assert matcher.url("https://stats.blogs.example/", page) == ("counter",)
+    assert Matcher([widget], known=[widget]).url(address, page) == ("widget",)
+    assert matcher.url("https://widget.herokuapp.com/", Url("https", "shop.herokuapp.com", "/")) == ("widget",)
+
+
 def test_what_is_known_of_a_host() -> None:
     """A host is known where some rule names it or a domain above it."""
     assert MATCHER.knows("a.t.example")

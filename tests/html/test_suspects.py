@@ -56,6 +56,7 @@ LEFT = {
     "style sheet": "<link rel=stylesheet href=https://pixel.unknown.test/a.css>",
     "picture": "<img src=https://track.unknown.test/a.jpg width=300 height=200>",
     "no sign": "<script async data-website-id=1 src=https://widget.unknown.test/widget.js></script>",
+    "weak, deferred": "<script defer src=https://widget.unknown.test/loader.js></script>",
     "hashed, async": "<script async src=https://unknown.test/static/main.0a1b2c3d.js></script>",
     "rented host": "<script async src=https://d111111abcdef8.cloudfront.net/shop.js></script>",
     "paying": "<script async src=https://js.unknownpay.test/v2/elements.js></script>",
