@@ -4,7 +4,8 @@ Measure in Chromium what saved pages of real sites still request before a choice
     python -m tools.judged_pages visit OUT.jsonl [--every N] [--from K]
     python -m tools.judged_pages sum OUT.jsonl...
 
-``visit`` loads each page with JavaScript on and off: bare, with ``unknown = "pixels"``, with ``unknown = "suspects"``
+``visit`` loads each page with JavaScript on and off: bare (always, since the other visits wait for what it asked for;
+icons of a tab are asked for last), with ``unknown = "pixels"``, with ``unknown = "suspects"``
 on a site that was never seen before ("fresh"), and on the same site after the page was sent ten times ("ten"). Each
 page is a separate site. The requests are written as one line of JSON per visit.
 
@@ -216,7 +217,9 @@ def main() -> None:
     if corpus is None:
         parser.error("the corpus is absent: set CONSENT_MW_CORPUS")
     if given.command == "visit":
-        visit(given.out, saved_pages()[given.first :: given.every], tuple(given.steps.split(",")))
+        wanted = {"bare", *given.steps.split(",")}
+        steps = tuple(step for step in STEPS if step in wanted)
+        visit(given.out, saved_pages()[given.first :: given.every], steps)
     else:
         rows = [json.loads(line) for file in given.files for line in file.open(encoding="utf-8")]
         told(rows, Labels(corpus / "labels.csv"))
