@@ -127,6 +127,8 @@ _CACHE_BUSTERS = _words(
     cb rnd rand random ord cachebuster cachebust nocache ts timestamp r
     """
 )
+#: Keys that say which site an application serves: shops give such addresses to what their owners install.
+_SITE_KEYS = _words("shop store site domain")
 #: What says in a host or a path that a request is about who is signed in.
 _SIGN_IN = _words("login logon signin sso oauth oauth2 auth account accounts session")
 #: What says that somebody pays, or proves to be a person: held, that would stop what a visitor came for.
@@ -216,6 +218,8 @@ class StrangeAddress(NamedTuple):
     host_words: frozenset[str]
     path_words: frozenset[str]
     keys: frozenset[str]
+    #: A key of the query whose value is a whole host; or nothing.
+    names_site: str = ""
     #: Of the element: it runs when it comes.
     is_async: bool = False
 
@@ -366,6 +370,7 @@ SIGNS: tuple[Sign, ...] = (
     Sign("in the path, a version or a hash of its content", -2, _matches(_HASHED_FILE)),
     Sign("in the path, the version of a package", -2, _matches(_PACKAGE_VERSION)),
     Sign("in the path, four folders or more", -1, _matches(_DEEP)),
+    Sign("in the query, the site that it serves", -2, lambda address: address.names_site),
     Sign("in the query, a version", -1, _one_of(_VERSIONS, "keys")),
     Sign("in the host, a word of delivery", -1, _one_of(_DELIVERY, "host_words")),
 )
@@ -384,6 +389,7 @@ def address_of(url: Url, *, is_async: bool = False) -> StrangeAddress:
         frozenset(_WORDS.findall(name)),
         frozenset(_WORDS.findall(path[:400])),
         frozenset(key for key, _, value in pairs if not _HOST_VALUE.match(value)),
+        next((key for key, _, value in pairs if key in _SITE_KEYS and _HOST_VALUE.match(value)), ""),
         is_async,
     )
 

@@ -56,6 +56,7 @@ LEFT = {
     "style sheet": "<link rel=stylesheet href=https://pixel.unknown.test/a.css>",
     "picture": "<img src=https://track.unknown.test/a.jpg width=300 height=200>",
     "no sign": "<script async data-website-id=1 src=https://widget.unknown.test/widget.js></script>",
+    "a shop's application": "<script async src=https://app.unknown.test/js/script?shop=a.shops.example></script>",
     "weak, deferred": "<script defer src=https://widget.unknown.test/loader.js></script>",
     "hashed, async": "<script async src=https://unknown.test/static/main.0a1b2c3d.js></script>",
     "rented host": "<script async src=https://d111111abcdef8.cloudfront.net/shop.js></script>",
@@ -184,7 +185,7 @@ def test_every_sign_can_be_found() -> None:
             ("pixel.adserver.example", "/tag/track/ads/123456/t.js?id=1&cb=2&v=3"),
             ("sdk.tags.cdn.analyticsx.example", "/jquery/login/sdk/event-tracker-1.2.3.min.js"),
             ("d1a.cloudfront.net", "/a/b/c/pay/app@1.2/jquery.js"),
-            ("widget.vendor.io", "/a1b2c3d4"),
+            ("widget.vendor.io", "/a1b2c3d4?shop=a.shops.example"),
         ]
     ]
     assert [sign.says for sign in SIGNS if not any(map(sign.found, addresses))] == []
