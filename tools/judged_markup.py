@@ -3,10 +3,11 @@ Judge what is held in the markup of saved pages, by labels that others gave; no 
 
     python -m tools.judged_markup [--worst N]
 
-Each page is read once by a site that was never seen before, and once more by the same site. An address that an
-element names is judged by ``labels.csv`` of the corpus, as :mod:`tools.judged_pages` does. It tells by halves of the
-pages how many addresses of trackers are left and how many harmless ones are held, and with ``--worst`` by which
-service or suspect, and on which host. What held code would have loaded is not in it.
+Each page is read with the catalogue alone ("catalogue"), then by a site that was never seen before ("fresh"), and by
+the same site after ten views ("ten"). An address that an element names is judged by ``labels.csv`` of the corpus, as
+:mod:`tools.judged_pages` does. It tells by halves of the pages how many addresses of trackers are left and how many
+harmless ones are held, and with ``--worst`` by which service or suspect, and on which host. What held code would have
+loaded is not in it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from consent_mw import config
@@ -22,6 +24,7 @@ from consent_mw.core.decide import decide
 from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Signals
 from consent_mw.engine.prepared import Prepared
+from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.nested import held_in
 from consent_mw.html.places import Places
@@ -35,7 +38,9 @@ from tools.judged_pages import Labels
 from tools.judged_pages import half
 from tools.judged_pages import without_chance
 
-STEPS = ("fresh", "again")
+STEPS = ("catalogue", "fresh", "ten")
+#: Views of a page before the last step.
+VIEWS_BEFORE = 10
 
 
 class Judged(NamedTuple):
@@ -58,18 +63,25 @@ def judged(pages: Iterable[SavedPage], labels: Labels) -> list[Judged]:
     for page in pages:
         policy = Prepared(site, known, assets).hold_policy(nobody, "/_cmw", Places(()))
         for step in STEPS:
-            seen: list[tuple[Url, str, bool]] = []
-
-            def saw(url: Url, _: str, service: str, held: bool, seen: list[tuple[Url, str, bool]] = seen) -> None:
-                seen.append((url, service, held))
-
-            rewriter = Rewriter(Holder(policy.watched(saw), page.address, document=held_in, charset="utf-8"))
-            rewriter.feed(page.body)
-            rewriter.finish()
+            if step == "catalogue":
+                seen = _seen(replace(policy, unknown="allow"), page)
+            else:
+                for _ in range(VIEWS_BEFORE if step == "ten" else 1):
+                    seen = _seen(policy, page)
             for url, service, held in seen:
                 label = labels.of(page.id, page.host, without_chance(f"{url.scheme}://{url.host}{url.rest}"))
                 rows.append(Judged(step, half(page.id), page.id, label, url.host, service, held))
     return rows
+
+
+def _seen(policy: HoldPolicy, page: SavedPage) -> list[tuple[Url, str, bool]]:
+    """Read a page, and return the addresses that it names, each with its service and whether it was held."""
+    seen: list[tuple[Url, str, bool]] = []
+    watched = policy.watched(lambda url, _, service, held: seen.append((url, service, held)))
+    rewriter = Rewriter(Holder(watched, page.address, document=held_in, charset="utf-8"))
+    rewriter.feed(page.body)
+    rewriter.finish()
+    return seen
 
 
 def told(rows: list[Judged], worst: int) -> None:
@@ -81,9 +93,9 @@ def told(rows: list[Judged], worst: int) -> None:
                 f"{label} {what} {found[label, held]}/{found[label, True] + found[label, False]}"
                 for label, what, held in (("tracker", "left", False), ("third", "held", True), ("embed", "held", True))
             ]
-            print(f"{step:6} {part:7}", "  ".join(sums))
+            print(f"{step:9} {part:7}", "  ".join(sums))
     for label, held in (("third", True), ("tracker", False)):
-        hosts = Counter((row.service, row.host) for row in rows if row[0] == "again" and row[3::3] == (label, held))
+        hosts = Counter((row.service, row.host) for row in rows if row[0] == STEPS[-1] and row[3::3] == (label, held))
         for (service, host), number in hosts.most_common(worst):
             print(label, "held" if held else "left", number, host, service)
 
