@@ -39,9 +39,12 @@ _OF_THE_HEAD = frozenset({b"html", b"head", b"link", b"base", b"meta"})
 _IN_CONTENT = re.compile(rb"charset[ \t\n\r\f]*=[ \t\n\r\f]*[\"']?([^\"' \t\n\r\f;]*)", re.I)
 
 #: What a response without a type must begin with to be shown as HTML. The standard wants an end of the name
-#: (https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type), Chromium does not.
+#: (https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type), Chromium does not; the second
+#: line is Firefox's, for which any declaration and any instruction but XML's are HTML.
 _SNIFFED = re.compile(
-    rb"[ \t\n\r\f]*<(?:!doctype html|html|head|script|iframe|h1|div|font|table|[abp]|style|title|br|!--)", re.I
+    rb"[ \t\n\r\f]*<(?:html|head|script|iframe|h1|div|font|table|[abp]|style|title|br"
+    rb"|!|\?(?!(?-i:xml))|(?:body|frameset|img|link|base|applet|meta|center|form|isindex|h[2-6]|pre)[ >])",
+    re.I,
 )
 #: The same for XML; "<svg" and "<rss" without a declaration are what some browsers look for besides.
 _SNIFFED_XML = re.compile(rb"[ \t\n\r\f]*<(?:\?xml|svg[ \t\n\r\f/>]|rss[ >]|feed[ >])")

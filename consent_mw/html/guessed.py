@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import Protocol
 from typing import TypeVar
 
+from consent_mw.html.labels import decode
+
 
 class HasCharset(Protocol):
     """What reads bytes in a charset."""
@@ -66,7 +68,7 @@ def readings(raw: bytes, charset: str) -> list[str]:
     if not may_hide_a_host(raw):
         return [raw.decode("utf-8", "replace")]
     codecs = ("utf-8", charset) if charset else CHARSETS
-    return list(dict.fromkeys(raw.decode(codec, "replace") for codec in codecs))
+    return list(dict.fromkeys(decode(raw, codec) for codec in codecs))
 
 
 def encoded(text: str, charset: str) -> bytes:

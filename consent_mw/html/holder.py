@@ -46,6 +46,7 @@ from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
 from consent_mw.html.hold_policy import TagPlan
+from consent_mw.html.labels import decode
 from consent_mw.html.labels import text_codec_of
 from consent_mw.html.loaders import loaded_by
 from consent_mw.html.suspects import STRANGER
@@ -163,7 +164,7 @@ class Holder:
 
     def text(self, raw: bytes) -> str:
         """Decode an attribute's value, character references too."""
-        return unescape_attribute(raw.decode(self.charset or "utf-8", "replace").replace("\0", "\ufffd"))
+        return unescape_attribute(decode(raw, self.charset or "utf-8").replace("\0", "\ufffd"))
 
     # -- what each kind of value leads to
 
@@ -204,11 +205,18 @@ class Holder:
         ids = [id_ for value in values for id_ in self.css_url(value)]
         return tuple(dict.fromkeys(ids))
 
-    def css_url(self, value: bytes, depth: int = 0) -> Ids:
-        """Return what a URL of a style sheet, ``depth`` ``data:`` URLs deep, leads to, less what is allowed."""
+    def css_url(self, value: bytes, depth: int = 0, charset: str | None = None) -> Ids:
+        """
+        Return what a URL of a style sheet leads to, less what is allowed.
+
+        Args:
+            depth: How many ``data:`` URLs deep the sheet is.
+            charset: Its Python codec, empty for any; None for the page's.
+        """
         if self._is_local(value):
             return self.not_allowed(self._matcher.path(value))
-        ids = dict.fromkeys(i for t in readings(value, self.charset) for i in self._css_target(css.unescape(t), depth))
+        texts = readings(value, self.charset if charset is None else charset)
+        ids = dict.fromkeys(id_ for text in texts for id_ in self._css_target(css.unescape(text), depth))
         return self.not_allowed(tuple(ids))
 
     def _css_target(self, text: str, depth: int) -> Ids:
@@ -229,15 +237,19 @@ class Holder:
             return ()
         if depth >= _MOST_NESTED:
             return self.not_allowed((UNKNOWN_SERVICE,))
-        texts = [(data.body, wide) for wide in self.wide]
-        if codec := text_codec_of(data.charset):
-            texts.append((data.body.decode(codec, "replace").encode("utf-8", "replace"), css.PLAIN))
-        # Where browsers do not know the label they read the bytes as if there were none.
+        own = text_codec_of(data.charset)
+        # Without one of its own (or with a label that browsers do not know) the charset may come from the element, from
+        # the sheet itself or from what is around it: https://drafts.csswg.org/css-syntax/#determine-the-fallback-encoding
+        charset = self.charset if own or data.body.isascii() else ""
+        wides = css.READINGS.get(charset, (css.PLAIN,)) if css.AMBIGUOUS.search(data.body) else (css.PLAIN,)
+        texts = [(text, wide) for text in data.texts() for wide in wides]
+        if own:
+            texts.append((decode(data.body, own).encode("utf-8", "replace"), css.PLAIN))
         try:
             values = [value for text, wide in texts for value in css.urls(text, wide)]
         except RefusedMarkup:
             return self.not_allowed((UNKNOWN_SERVICE,))
-        ids = [id_ for value in dict.fromkeys(values) for id_ in self.css_url(value, depth + 1)]
+        ids = [id_ for value in dict.fromkeys(values) for id_ in self.css_url(value, depth + 1, charset)]
         return tuple(dict.fromkeys(ids))
 
     def third_party(self, url: Url | None) -> bool:

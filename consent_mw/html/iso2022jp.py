@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from consent_mw.html import jis
+
 ASCII = b"\x1b(B"
 _ROMAN = b"\x1b(J"
 _KATAKANA = b"\x1b(I"
@@ -92,7 +94,12 @@ class Decoder:
             return Piece(_UNKNOWN, source[:1])
         if not 0x21 <= source[1] <= 0x7E:
             return Piece(_UNKNOWN, source)
-        return Piece(bytes(byte | 0x80 for byte in source).decode("euc_jp", "replace").encode(), source)
+        return Piece(jis.pair(*source).encode(), source)
+
+
+def decoded(data: bytes) -> bytes:
+    """Return what ``data`` says as a whole, in UTF-8."""
+    return b"".join([piece.decoded for piece in Decoder().decode(data, final=True)])
 
 
 class SourceBytes:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 
+from consent_mw.html.jis import decode_euc_jp
+
 #: A parameter of a media type, https://mimesniff.spec.whatwg.org/#parse-a-mime-type: a quoted value without its end
 #: goes on to the end, and what is behind its end is ignored.
 _PARAMETER = re.compile(r";[\t\n\r ]*([^;=]*)(?:=(?:\"((?:[^\"\\]|\\.|\\\Z)*)(?:\"[^;]*)?|([^;]*)))?", re.DOTALL)
@@ -84,6 +86,11 @@ def text_codec_of(label: str) -> str:
     if label in UTF_16_LE | UTF_16_BE:
         return "utf-16-le" if label in UTF_16_LE else "utf-16-be"
     return codec_of(label)
+
+
+def decode(raw: bytes, codec: str) -> str:
+    """Return what ``raw`` says in a Python codec of this module, as a browser reads it; never raises."""
+    return decode_euc_jp(raw) if codec == "euc_jp" else raw.decode(codec, "replace")
 
 
 def charset_parameter(media_type: str) -> str:

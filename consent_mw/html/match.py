@@ -379,7 +379,8 @@ class Matcher:
             data = data_url(target.rest)
             if data.is_xml or data.kind == "text/html":
                 return self._code.anywhere(data.body, page.host)
-            return () if data.is_media else self.code(data.body, page)
+            texts = () if data.is_media else data.texts()
+            return tuple(dict.fromkeys(id_ for text in texts for id_ in self.code(text, page)))
         return ()
 
     # -- code

@@ -20,6 +20,7 @@ from html.entities import html5 as _NAMED
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from consent_mw.html import iso2022jp
 from consent_mw.html.labels import charset_parameter
 from consent_mw.html.labels import plain_label
 
@@ -33,6 +34,8 @@ _EDGE = "".join(map(chr, range(0x21)))
 #: RFC 1035, section 2.3.4: what is longer is no host, and no browser can ask it for anything.
 LONGEST_HOST = 253
 LONGEST_LABEL = 63
+#: Digits of the greatest number in an IPv4 address, written in octal.
+_LONGEST_NUMBER = 11
 #: A host of 253 bytes is made of no more code points than this once those are gone that UTS 46 ignores: one byte of
 #: Punycode stands for one code point at least, and Unicode composes four at most.
 _LONGEST_MAPPED = 4 * LONGEST_HOST
@@ -150,12 +153,12 @@ def ascii_host(host: str) -> str:
     if not host.isascii():
         host = _punycode(_mapped(host))
     host, given = host.lower().rstrip("."), host
+    # https://url.spec.whatwg.org/#ends-in-a-number-checker; a number may be longer than any label, by its zeros.
+    if host.rpartition(".")[2][:1].isdigit() and not given.endswith(".."):
+        host = _ipv4(host)
     if len(host) > LONGEST_LABEL and (len(host) > LONGEST_HOST or max(map(len, host.split("."))) > LONGEST_LABEL):
         return ""
-    if host[:1] == "[":
-        return _ipv6(host)
-    # https://url.spec.whatwg.org/#ends-in-a-number-checker
-    return _ipv4(host) if host.rpartition(".")[2][:1].isdigit() and not given.endswith("..") else host
+    return _ipv6(host) if host[:1] == "[" else host
 
 
 def _mapped(host: str) -> str:
@@ -207,17 +210,24 @@ def _ipv4(host: str) -> str:
     Returns:
         What is no address, as it is: a browser asks for nothing then.
     """
+    parts = host.split(".")
+    if len(parts) > 4:
+        return host
     numbers: list[int] = []
-    for part in host.split("."):
+    for part in parts:
         hexadecimal = part[:2] == "0x"
         digits = part[2:] if hexadecimal else part
         base = 16 if hexadecimal else 8 if len(part) > 1 and part[0] == "0" else 10
+        if not digits.isalnum():
+            numbers.append(0 if hexadecimal and not digits else -1)
+            continue
+        digits = digits.lstrip("0")
         try:
-            numbers.append(int(digits, base) if digits.isalnum() else 0 if hexadecimal and not digits else -1)
+            numbers.append(int(digits or "0", base) if len(digits) <= _LONGEST_NUMBER else -1)
         except ValueError:
             return host
     *first, last = numbers
-    if len(numbers) > 4 or any(not 0 <= number < 256 for number in first) or not 0 <= last < 256 ** (5 - len(numbers)):
+    if any(not 0 <= number < 256 for number in first) or not 0 <= last < 256 ** (5 - len(numbers)):
         return host
     value = last + sum(number << (8 * (3 - place)) for place, number in enumerate(first))
     return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
@@ -317,6 +327,21 @@ class DataUrl(NamedTuple):
     def is_media(self) -> bool:
         """Whether it is a picture, a font, a sound or a film, from which nothing else is fetched."""
         return self.kind.startswith(("image/", "font/", "video/", "audio/")) and not self.is_xml
+
+    def texts(self) -> list[bytes]:
+        """
+        Return what it may say as a style sheet or a script, in bytes that agree with ASCII.
+
+        The charset of either may come from the element, from the text itself or from the page, so its bytes decide:
+        ASCII in UTF-16 has a NUL in each character, and ISO-2022-JP differs from ASCII by its escapes alone.
+        """
+        texts = [self.body]
+        if b"\0" in self.body:
+            wide = (self.body.decode(codec, "replace") for codec in ("utf-16-le", "utf-16-be"))
+            texts += [text.encode("utf-8", "replace") for text in wide]
+        if b"\x1b" in self.body:
+            texts.append(iso2022jp.decoded(self.body))
+        return texts
 
 
 def data_url(rest: str) -> DataUrl:

@@ -218,7 +218,10 @@ SNIFFED = {
     "text": (b"text <html>", False),
     "another tag": (b"<video>", False),
     "binary": (b"\x89PNG\r\n", False),
-    "empty": (b"", False),
+    "a picture, as Firefox alone knows it": (b"", True),
+    "a declaration": (b"<!x>", True),
+    "an instruction": (b"<?x>", True),
+    "an instruction of XML": (b"<?xml?>", False),
     "too much white space": (b" " * 2000 + b"<html>", False),
     "short": (b"<p>", True),
 }

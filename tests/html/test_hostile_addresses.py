@@ -251,7 +251,18 @@ def test_hosts_are_those_of_another_parser(parts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.1", "0x7f.1", "2130706433", "017700000001", "0x7F000001", "127.0x0.0.1", "\uff11\uff12\uff17.1"]
+    "host",
+    [
+        "127.1",
+        "0x7f.1",
+        "2130706433",
+        "017700000001",
+        "0x7F000001",
+        "127.0x0.0.1",
+        "\uff11\uff12\uff17.1",
+        "0" * 99 + "177.1",
+        "0x" + "0" * 300 + "7f.1",
+    ],
 )
 def test_addresses_of_ipv4_have_one_form(host: str) -> None:
     """https://url.spec.whatwg.org/#concept-ipv4-parser"""
