@@ -1,5 +1,6 @@
 """
-Response heads: how to handle a response, and the headers of a page that may differ between visitors.
+Response heads: how to handle a response, and the headers of a page that may differ between visitors. Long because
+every header that names an address is handled here.
 
 PASS sends the application's body unchanged, REWRITE holds what must be held in it, and REFUSE sends an error page
 instead, because the body is HTML that cannot be read.
@@ -64,7 +65,10 @@ _XHTML = frozenset({"application/xhtml+xml"})
 _XML = XML_TYPES
 #: Types for which a browser sniffs the content, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
+#: The type as the laxest browser reads it.
 _ESSENCE = re.compile(r"\s*([^\s;(]*)")
+#: What the standard takes for a type (https://mimesniff.spec.whatwg.org/#parse-a-mime-type).
+_VALID = re.compile(r"[\t\n\r ]*[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+[\t\n\r ]*(?:;|\Z)", re.ASCII)
 #: A series of documents, each of which replaces the previous one. Firefox shows HTML in it.
 _SEVERAL = "multipart/x-mixed-replace"
 
@@ -97,11 +101,19 @@ _KEPT_DIRECTIVES = frozenset({"no-store", "no-transform", "private", "no-cache",
 _OF_BROWSERS = frozenset({"immutable", "stale-while-revalidate"})
 #: The request headers on which a page for one visitor depends.
 _ON_THE_VISITOR = ("Cookie", "Sec-GPC", "Accept-Language")
-#: One link (https://httpwg.org/specs/rfc8288.html#header), with any text before it that browsers ignore.
-_LINK = re.compile(r"[^<]*+<([^>]*+)>((?:[^,\"]|\"(?:[^\"\\]|\\.|(?!))*+\"|(?!))*+)(?:,|\Z)")
+#: One link (https://httpwg.org/specs/rfc8288.html#header), with any text before it that browsers ignore. Parsers differ
+#: about a quote inside a value, so a link with one does not match.
+_LINK = re.compile(
+    r"[^<]*+<([^>]*+)>((?:[^,\"=]|=[ \t]*+(?:\"(?:[^\"\\]|\\.|(?!))*+\"[ \t]*+(?=[;,]|\Z))?|(?!))*+)(?:,|\Z)", re.DOTALL
+)
+_IN_BRACKETS = re.compile(r"<([^>]*+)")
+_BETWEEN_MARKS = re.compile(r"[\s<>\",;=]+")
 _LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
 #: Headers that name reporting endpoints.
-_ENDPOINTS = frozenset(["reporting-endpoints", "report-to", "nel", "expect-ct", "x-xss-protection"])
+_ENDPOINTS = frozenset(
+    ["reporting-endpoints", "report-to", "nel", "expect-ct", "x-xss-protection"]
+    + ["public-key-pins", "public-key-pins-report-only"]
+)
 _POLICIES = frozenset(["content-security-policy", "content-security-policy-report-only"])
 _NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules", "alt-svc"}
 #: Headers in which something may be held.
@@ -144,10 +156,11 @@ def _types(values: Sequence[str]) -> list[tuple[str, str]]:
     Return the essence of each media type that a browser may use, and the type as it is written.
 
     ``*/*`` is ignored if there is another type: https://fetch.spec.whatwg.org/#concept-header-extract-mime-type
+    So is an invalid type, unless a lax browser shows it as a page.
     """
     parts = [part for value in values for part in value.split(",")]
     types = [(_ESSENCE.match(part).group(1).lower(), part) for part in parts]  # type: ignore[union-attr]
-    types = [one for one in types if "/" in one[0]]
+    types = [one for one in types if _VALID.match(one[1]) or one[0] in _HTML or _is_xml(one[0])]
     return [one for one in types if one[0] != "*/*"] or types
 
 
@@ -397,21 +410,20 @@ def without_held(
 ) -> Headers:
     """Return the headers without links, refreshes, cookies and reporting endpoints that are held."""
     kept: Headers = []
+    refreshes = [value for name, value in headers if name.lower() == "refresh" and not holds_refresh(value)]
+    # A browser reads several as one: https://fetch.spec.whatwg.org/#concept-header-list-get
+    if len(refreshes) > 1 and holds_refresh(", ".join(refreshes)):
+        refreshes = []
     for name, value in headers:
         lower = name.lower()
         if lower == "set-cookie" and holds_cookie(name_of_pair(value)):
             continue
-        if lower == "refresh" and holds_refresh(value):
+        if lower == "refresh" and value not in refreshes:
             continue
         if lower == "link":
-            links = [
-                match.group().strip(" \t,")
-                for match in _in_turn(_LINK, value)
-                if not _link_is_held(match.group(1), match.group(2), holds_url)
-            ]
-            if not links:
+            value = _less_links(value, holds_url)
+            if not value:
                 continue
-            value = ", ".join(links)
         if lower in _POLICIES:
             value = without_reports(value, holds_url)
             if not value.strip(" \t;,"):
@@ -426,6 +438,14 @@ def without_held(
             continue
         kept.append((name, value))
     return kept
+
+
+def _less_links(value: str, holds_url: Callable[[str], bool]) -> str:
+    """Return Link without the links that are held; if it names any, also without what parsers read differently."""
+    if not any(map(holds_url, (*_IN_BRACKETS.findall(value), *_BETWEEN_MARKS.split(value)))):
+        return value
+    links = [m for m in _in_turn(_LINK, value) if not _link_is_held(m.group(1), m.group(2), holds_url)]
+    return ", ".join(match.group().strip(" \t,") for match in links)
 
 
 def _in_turn(pattern: re.Pattern[str], value: str) -> Iterator[re.Match[str]]:

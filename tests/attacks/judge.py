@@ -48,6 +48,7 @@ _DRAWN = ("fill", "mask", "filter", "cursor", "clip-path", "to", "values")
 _SPACE = " \t\n\r\f"
 _BY_LINK = frozenset(
     {"stylesheet", "next", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload"}
+    | {"compression-dictionary"}
 )
 
 
@@ -57,6 +58,18 @@ class Response(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+
+
+class Around(NamedTuple):
+    """What a document or a style sheet stands in."""
+
+    depth: int = 0
+    #: Python's name of the charset of what is around, which a style sheet or script without one takes over.
+    charset: str = "utf-8"
+
+    def within(self, charset: str) -> Around:
+        """Return the same for what stands in it."""
+        return Around(self.depth + 1, charset)
 
 
 #: The types of JavaScript (MIME Sniffing, section 4.6), and what else runs.
@@ -75,7 +88,7 @@ def asked(response: Response, decoded_as: str = "") -> set[str]:
     Args:
         decoded_as: The charset by which a browser reads the body, where no header says it.
     """
-    found = {f"header {name}" for name, url in _in_headers(response.headers) if _is_held(url, PAGE)}
+    found = {f"header {name}" for name, url in _in_headers(_joined_too(response.headers)) if _is_held(url, PAGE)}
     if response.status != 200:
         return found
     given = ",".join(value for name, value in response.headers if name.lower() == "content-type")
@@ -93,12 +106,12 @@ def _in_body(body: bytes, kind: str, decoded_as: str) -> set[str]:
         return {what for what, url, base in _in_xml(body) if _is_held(url, base)}
     if essence.startswith("multipart/"):
         documents = body.split(b"Content-Type: text/html\r\n\r\n")[1:]
-        return {what for document in documents for what in _in_html(document.decode(), 0)}
+        return {what for document in documents for what in _in_html(document.decode(), Around())}
     if essence == "text/plain":
         return set()
     charset = decoded_as or charset_of(kind) or "utf-8"
     text = body.removeprefix(b"\xef\xbb\xbf").decode(charset, "replace")
-    return set(_in_html(text, 0))
+    return set(_in_html(text, Around(charset=charset)))
 
 
 def _is_held(url: str, base: str) -> bool:
@@ -110,7 +123,7 @@ def _is_held(url: str, base: str) -> bool:
     return found.protocol in ("http:", "https:") and (host == HOST or host.endswith("." + HOST))
 
 
-def _in_html(text: str, depth: int) -> Iterator[str]:
+def _in_html(text: str, around: Around) -> Iterator[str]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     for parser in PARSERS.values():
         for scripting in (True, False):
@@ -118,28 +131,30 @@ def _in_html(text: str, depth: int) -> Iterator[str]:
             for element in parser(text, scripting):
                 if element.name == "base" and not base and "href" in element.attributes:
                     base = _joined(element.attributes["href"], PAGE)
-                yield from _of(element, base or PAGE, depth)
+                yield from _of(element, base or PAGE, around)
 
 
-def _of(element: Parsed, base: str, depth: int) -> Iterator[str]:
+def _of(element: Parsed, base: str, around: Around) -> Iterator[str]:
     space, name, given, text = element
+    # What an element says of a charset counts before that of the page.
+    told = Around(around.depth, _codec(given.get("charset", "")) or around.charset)
     for key in _LINKS.get((space, name), ()):
         if key in given and (name != "input" or given.get("type") == "image"):
-            yield from _of_link(f"{name} {key}", given[key], base, depth, frame=name in _FRAMES)
+            yield from _of_link(f"{name} {key}", given[key], base, told, frame=name in _FRAMES)
     if name == "link" and _BY_LINK & set(given.get("rel", "").lower().split()):
-        yield from _of_link("link href", given.get("href", ""), base, depth, frame=False)
+        yield from _of_link("link href", given.get("href", ""), base, told, frame=False)
     for key in ("srcset", "imagesrcset"):
         urls = [part.split()[0] for part in given.get(key, "").split(",") if part.split()]
         yield from (f"{name} {key}" for url in urls if _is_held(url, base))
     if name == "meta" and given.get("http-equiv", "").lower() == "refresh":
         yield from (["meta refresh"] if _is_held(refreshed(given.get("content", "")), base) else [])
-    if "srcdoc" in given and depth < 4:
-        yield from _in_html(given["srcdoc"], depth + 1)
+    if "srcdoc" in given and around.depth < 4:
+        yield from _in_html(given["srcdoc"], around.within("utf-8"))
     if name == "style" and space != "math":
-        yield from _of_sheet("style", text, base, depth)
+        yield from _of_sheet("style", text, base, around)
     for key in ("style", *(_DRAWN if space == "svg" else ())):
         if key in given:
-            yield from _of_sheet(f"{name} {key}", given[key], base, depth)
+            yield from _of_sheet(f"{name} {key}", given[key], base, around)
     if name == "script" and space != "math" and "src" not in given and CALL in text and _runs(given):
         yield "script text"
 
@@ -154,22 +169,29 @@ def _runs(given: Mapping[str, str]) -> bool:
     return kind.lower() in _SCRIPT_TYPES
 
 
-def _of_link(what: str, url: str, base: str, depth: int, *, frame: bool) -> Iterator[str]:
+def _of_link(what: str, url: str, base: str, around: Around, *, frame: bool) -> Iterator[str]:
     if url.strip(_SPACE)[:5].lower() != "data:":
         yield from ([what] if _is_held(url, base) else [])
-    elif depth < 4:
+    elif around.depth < 4:
         kind, charset, body = _data(url.strip(_SPACE))
         if kind.endswith("xml") or kind == "text/xsl":
             yield from (f"{what} data: {inner}" for inner, link, _ in _in_xml(body) if _is_held(link, base))
         elif kind == "text/html":
-            yield from (_in_html(body.decode(charset or "utf-8", "replace"), depth + 1) if frame else ())
+            inner = around.within(charset or "utf-8")
+            yield from (_in_html(body.decode(inner.charset, "replace"), inner) if frame else ())
+        elif what == "script src":
+            yield from ([f"{what} data:"] if CALL in body.decode(charset or around.charset, "replace") else [])
         elif not frame:
-            yield from _of_sheet(f"{what} data:", body.decode(charset or "utf-8", "replace"), base, depth + 1)
+            # https://drafts.csswg.org/css-syntax/#determine-the-fallback-encoding
+            said = re.match(rb'@charset "([^"]*)";', body)
+            charset = charset or (_codec(said.group(1).decode("latin-1")) if said else "") or around.charset
+            inner = around.within(charset)
+            yield from _of_sheet(f"{what} data:", body.decode(charset, "replace"), base, inner)
 
 
-def _of_sheet(what: str, text: str, base: str, depth: int) -> Iterator[str]:
+def _of_sheet(what: str, text: str, base: str, around: Around) -> Iterator[str]:
     for url in _urls(tinycss2.parse_component_value_list(text)):
-        yield from _of_link(what, url, base, depth, frame=False)
+        yield from _of_link(what, url, base, around, frame=False)
 
 
 def _urls(nodes: Iterable[tinycss2.ast.Node]) -> Iterator[str]:
@@ -214,13 +236,22 @@ def _in_xml(body: bytes) -> list[tuple[str, str, str]]:
     return found
 
 
+def _joined_too(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers, and what Fetch makes of those that come more than once ("get a value")."""
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(name.lower(), []).append(value)
+    return [*headers, *((name, ", ".join(all_)) for name, all_ in values.items() if len(all_) > 1)]
+
+
 def _in_headers(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for name, value in headers:
         lower = name.lower()
         if lower == "link":
             for url, rest in re.findall(r"<([^>]*)>([^<]*)", value):
-                found = re.search(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", rest, re.I)
-                if found and _BY_LINK & set((found.group(1) or found.group(2)).lower().split()):
+                rels = re.findall(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", rest, re.I)
+                # Where quotes are read in two ways any of several may be the first.
+                if _BY_LINK & {word for both in rels for part in both for word in part.lower().split()}:
                     yield lower, url
                     yield from ((lower, part.split()[0]) for part in re.findall(r"imagesrcset=\"([^\"]*)", rest))
         elif lower == "refresh":
@@ -248,6 +279,10 @@ def charset_of(media_type: str) -> str:
     media_type = re.sub(r";(?!\s*charset)[^;=]*=\"[^\"]*\"", "", media_type, flags=re.I)
     found = re.search(r";\s*charset=(\"(?:[^\"\\]|\\.)*\"?|[^;]*)", media_type, re.I)
     label = re.sub(r"\\(.)", r"\1", found.group(1).strip('"')) if found else ""
+    return _codec(label)
+
+
+def _codec(label: str) -> str:
     known = webencodings.lookup(label)
     return str(known.codec_info.name) if known else ""
 

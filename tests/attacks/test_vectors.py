@@ -11,12 +11,15 @@ import pytest
 
 from consent_mw import ConsentMiddleware
 from consent_mw.errors import RefusedMarkup
+from tests.attacks import second_reading
+from tests.attacks import vectors
 from tests.attacks.judge import CALL
 from tests.attacks.judge import HOST
 from tests.attacks.judge import Response
 from tests.attacks.judge import asked
-from tests.attacks.vectors import VECTORS
 from tests.attacks.vectors import Vector
+
+VECTORS = {**vectors.VECTORS, **second_reading.VECTORS}
 
 
 class App:

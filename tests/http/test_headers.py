@@ -279,10 +279,12 @@ LINKS = {
     '<https://t.example/1>; title="; rel=x"; rel=preload': None,
     "<https://t.example/1>; rel=preload; rel=canonical": None,
     '</a>; rel=preload; as=image; imagesrcset="/a 1x, https://t.example/1 2x"': None,
-    "not a link": None,
-    '</a>; rel=icon, </b>; x="': "</a>; rel=icon",
-    '</b>; x="\\", <https://tracker.example/a>; rel=preload': None,
-    "none, </a>; rel=icon,, </b>; rel=icon": "none, </a>; rel=icon, </b>; rel=icon",
+    "not a link": "not a link",
+    '</a>; rel=icon, </b>; x="': '</a>; rel=icon, </b>; x="',
+    '</b>; x="\\", <https://t.example/a>; rel=preload': None,
+    '</a>; rel=icon, </b>; x=a", <https://t.example/1>; rel=preload; y="': "</a>; rel=icon",
+    '</b>; x=a"; rel=y"; title=z': '</b>; x=a"; rel=y"; title=z',
+    "none, </a>; rel=icon,, </b>; rel=icon": "none, </a>; rel=icon,, </b>; rel=icon",
 }
 
 
