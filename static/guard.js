@@ -113,7 +113,7 @@
   const element = Element.prototype;
   patch(element, 'setAttribute', (el, [key, value]) => hold(el, key, value));
   patch(element, 'setAttributeNS', (el, [, key, value]) => hold(el, key, value));
-  patch(element, 'setAttributeNode', (el, [{ name, value }]) => hold(el, name, value));
+  patch(element, 'setAttributeNode setAttributeNodeNS', (el, [{ name, value }]) => hold(el, name, value));
   patch(Attr.prototype, 'value', ({ ownerElement, name }, args) => args.length && hold(ownerElement, name, args[0]));
   patch(element, 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
   [element, ShadowRoot.prototype, Document.prototype, Range.prototype, DOMParser.prototype, Document].forEach(owner => {
@@ -126,14 +126,14 @@
     if (asks(args[index].url || args[index])) args[index] = dead || 'about:invalid';
   };
   const names = text => quick.test(unescape(text));
-  patch(win, 'fetch EventSource Worker SharedWorker', fail(0));
+  patch(win, 'fetch EventSource Worker SharedWorker Audio', fail(0));
   // A worker is out of our hands, so the code in its address is read.
   patch(win, 'Worker SharedWorker', fail(0, '', names));
   patch(win.Worklet?.prototype, 'addModule', fail(0));
   // Whose a map of attributes is, or the address of an SVG element, cannot be told: it is tried again.
   const again = [];
   const later = (that, [value], key) => look(value.value || value) && again.push([that, key, value]);
-  patch(NamedNodeMap.prototype, 'setNamedItem', later);
+  patch(NamedNodeMap.prototype, 'setNamedItem setNamedItemNS', later);
   patch(SVGAnimatedString.prototype, 'baseVal', later);
   patch(win, 'fetchLater', (that, [to]) => look(to.url || to) && { activated: false });
   patch(win, 'FontFace', fail(1, 'url(about:invalid)', names));

@@ -150,6 +150,8 @@ ASKED = frozenset(
         "button.gif",
         "named.gif",
         "node.gif",
+        "apart.gif",
+        "apart2.gif",
         "unsafe.gif",
         "parsed.gif",
     ]

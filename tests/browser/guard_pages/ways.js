@@ -185,6 +185,19 @@ function rarities() {
     image.setAttributeNode(source);
     add(image);
   });
+  attempt('named apart', () => {
+    const [image, source] = [document.createElement('img'), document.createAttributeNS(null, 'src')];
+    source.value = held('apart.gif');
+    image.attributes.setNamedItemNS(source);
+    add(image);
+  });
+  attempt('node apart', () => {
+    const [image, source] = [document.createElement('img'), document.createAttributeNS(null, 'src')];
+    source.value = held('apart2.gif');
+    image.setAttributeNodeNS(source);
+    add(image);
+  });
+  attempt('audio', () => new Audio(held('constructed.mp3')).load());
   attempt('font', () => new FontFace('Held', 'url(' + held('font.woff2') + ')').load().catch(() => note('font', 'failed')));
   const box = document.createElement('div');
   add(box);
