@@ -19,7 +19,7 @@ from consent_mw.core.days import DAY_SECONDS
 K = 10
 
 #: Seconds after midnight UTC at which yesterday is closed; later counts belong to the day on which they arrive.
-#: Readers treat a day as closed half an hour after its end, so whatever is on its way to the store has arrived by then.
+#: Readers treat a day as closed half an hour after its end: by then, late counts have reached the store.
 GRACE = 1500.0
 
 #: The table that has one row: its value is empty.
@@ -40,14 +40,14 @@ REVISION = "revision"
 #: Values are hosts that a Content-Security-Policy blocked, as reported by browsers; the only outcome is BLOCKED.
 CSP = "csp"
 
-#: What the site's own pages load (:mod:`consent_mw.stats.inventory`). Values are registrable domains, names of cookies
-#: behind :data:`COOKIE`, or empty. The outcome of the empty value is PAGES, for those that were looked at. Else it is a
-#: kind of element, the id of a service or ``-``, and HELD or LEFT, with spaces between them; or :data:`AT` and the part
-#: of the site where it was seen first. It is about pages and not about visits, so its cells may be smaller than K.
+#: What the site's own pages load (:mod:`consent_mw.stats.inventory`). Values are registrable domains, cookie names with
+#: the prefix :data:`COOKIE`, or empty. The outcome of the empty value is PAGES, which counts the inspected pages. Any
+#: other outcome is a kind of element, the id of a service or ``-`` and HELD or LEFT, separated by spaces; or :data:`AT`
+#: and the part of the site where it was first seen. It is about pages, not visits, so a cell may be smaller than K.
 LOADS = "loads"
-#: What the value of a cookie begins with.
+#: Prefix of the value of a cookie.
 COOKIE = "="
-#: What the outcome begins with that says where something was seen.
+#: Prefix of the outcome that names the part of the site.
 AT = "at "
 
 #: Tables whose rows divide the visits of :data:`TOTAL`.
@@ -65,9 +65,9 @@ WITHDRAW = "withdraw"
 GPC = "gpc"
 #: Reports of blocked requests.
 BLOCKED = "blocked"
-#: Pages that were looked at.
+#: Pages that were inspected.
 PAGES = "pages"
-#: What became of something that a page loads.
+#: Whether a resource of a page was held or left alone.
 HELD = "held"
 LEFT = "left"
 
@@ -84,9 +84,9 @@ class BannerShown(NamedTuple):
 
     Args:
         language: Its language tag.
-        variant: Its form, as ``bar``.
+        variant: Its form, such as ``bar``.
         gpc: Whether the opt-out signal was present.
-        revision: The revision of the notice, whose changes are marked in the figures; empty for none.
+        revision: The revision of the notice, whose changes are marked in the figures; empty if there is none.
     """
 
     language: str
@@ -126,7 +126,7 @@ def booked(waiting: Mapping[Count, int], now: float) -> dict[Count, int]:
     found: dict[Count, int] = {}
     for count, number in waiting.items():
         current, length = (monday, 7) if count.table == ISP else (today, 1)
-        # A day in the future means that the clock was set back since.
+        # A day in the future means that the clock has been set back.
         late = count.day > current or now >= (count.day + length) * DAY_SECONDS + GRACE
         key = replace(count, day=current) if late else count
         found[key] = found.get(key, 0) + number
@@ -138,10 +138,10 @@ class Figures:
     """
     One published table: the cells of a run of whole days, each at least K.
 
-    Runs of a table never overlap, so that none can be subtracted from another.
+    Runs of a table never overlap, so one cannot be subtracted from another.
 
     Args:
-        table: As stats.py names what it publishes.
+        table: Its name in :mod:`consent_mw.stats`.
         first: The first day of the run.
         last: The last day of the run.
         cells: By value and outcome.

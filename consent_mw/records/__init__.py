@@ -107,8 +107,8 @@ class Ledger(Protocol):
         """
         Erase the entries of a receipt, and return how many there were.
 
-        Each sealed one leaves a tombstone: an entry with Act.ERASE, its own random receipt, the ``day``, and ``about``.
-            The tombstone is sealed like any other entry.
+        Each sealed entry leaves a tombstone: an entry with Act.ERASE, its own random receipt, the ``day``, and
+        ``about``. The tombstone is sealed like any other entry.
         """
         ...
 
@@ -117,11 +117,11 @@ class Ledger(Protocol):
         ...
 
     def clock(self) -> float | None:
-        """Return the seconds since 1970-01-01 UTC by the store's own clock; None if it is embedded and has none."""
+        """Return the seconds since 1970-01-01 UTC by the store's own clock; None if it has no clock."""
         ...
 
     def purge(self, before: int) -> int:
-        """Drop the entries and leaves of seals dated before that day, keep the seals; return the number of entries."""
+        """Drop the entries and leaves of seals dated before that day, keep the seals; return the entries' number."""
         ...
 
     def canonical(self, number: int) -> Canonical | None:

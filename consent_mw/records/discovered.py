@@ -1,8 +1,8 @@
 """
 Discovered services: those that a site finds in its own pages.
 
-A service that this process saw counts at once. Storing it, and reading what other processes stored, happens in the
-background, so that no page waits for the store.
+A service takes effect in this process as soon as it is seen. It is stored in the background, where the services that
+other processes stored are also read, so that no page waits for the store.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Learning:
         records: The store that all processes of the site share.
         catalogue: The services that can be discovered.
         today: Whole days since 1970-01-01 UTC.
-        adopt: Hears the ids that other processes have learned.
+        adopt: Called with the ids that other processes have learned.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Learning:
         self._version = -1
         self._written: frozenset[str] = frozenset()
         self._waiting: dict[str, None] = {}
-        #: The services seen last that were not new: most pages of a site contain the same ones.
+        #: The last set of services that was not new: most pages of a site contain the same set.
         self._nothing_new: frozenset[str] = frozenset()
 
     @property
@@ -58,7 +58,7 @@ class Learning:
         return tuple(self._catalogue[name] for name in sorted(known) if name in self._catalogue)
 
     def saw(self, ids: Iterable[str]) -> bool:
-        """Note the services held on a page; return whether one of them is new to this process."""
+        """Record the services held on a page; return whether one of them is new to this process."""
         seen = frozenset(ids)
         if seen <= self._nothing_new:
             return False
@@ -72,7 +72,7 @@ class Learning:
 
     def share(self) -> None:
         """
-        Store what this process saw, and read what others stored.
+        Store the services that this process saw, and read those that other processes stored.
 
         Raises:
             RecordsError: if the store fails; the rest is stored the next time.

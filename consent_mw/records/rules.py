@@ -16,7 +16,7 @@ def check(entry: Entry, site: str) -> None:
     Refuse an entry that must not enter the ledger of ``site``.
 
     Raises:
-        RecordsError: if it is neither a grant nor the end of one, has no receipt or whole day, or is another site's.
+        RecordsError: if it is neither a grant nor the end of one, lacks a receipt or a whole day, or has another site.
     """
     if entry.act not in GRANTS | ENDS:
         raise RecordsError(f"The ledger takes grants and their ends, not {entry.act.value!r}.")
@@ -29,5 +29,5 @@ def check(entry: Entry, site: str) -> None:
 
 
 def tombstone(site: str, day: int, seal: int, place: int) -> Entry:
-    """Return the tombstone of an entry at ``place`` in ``seal``; it contains nothing of the erased receipt."""
+    """Return the tombstone of an entry at ``place`` in ``seal``; it contains no data of the erased receipt."""
     return Entry(site, secrets.token_urlsafe(16), Act.ERASE, day, about=f"{seal}/{place}")

@@ -1,9 +1,9 @@
 """
-The common part of stores that speak SQL: every statement, and how rows are read and written.
+The common part of the SQL stores: every statement, and how rows are read and written.
 
 A store provides a schema with these tables, and three ways to borrow a :class:`Session`: for reading, for one change,
 and for a transaction. The statements use only SQL that both SQLite 3.24 and PostgreSQL support, with ``?`` as the
-placeholder. Long because every statement of the stores that speak SQL is here.
+placeholder. Long because every statement of the SQL stores is here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Row = tuple[Value, ...]
 
 #: Entries per page, so that no query stays open while the caller processes them.
 PAGE = 1000
-#: Seals whose entries one query looks through: up to 250,000 entries.
+#: Seals whose entries one query scans: up to 250,000 entries.
 SEALS = 50
 #: Seals that are purged in one transaction: up to 25,000 entries.
 PURGE = 5
@@ -67,16 +67,16 @@ class Session(Protocol):
         ...
 
     def change(self, statement: str, *values: Value) -> int:
-        """Run a statement and return how many rows it changed."""
+        """Run a statement and return the number of rows changed."""
         ...
 
     def change_all(self, statement: str, rows: Iterable[Sequence[Value]]) -> int:
-        """Run a statement with each of the rows and return how many rows they changed together."""
+        """Run a statement once for each of the rows, and return the total number of rows changed."""
         ...
 
 
 class Undo(Exception):
-    """Raised inside a transaction to end it with nothing changed."""
+    """Raised inside a transaction to roll it back."""
 
 
 class SqlRecords(ABC):
@@ -85,11 +85,11 @@ class SqlRecords(ABC):
     def __init__(self, site: str) -> None:
         self.site = site
 
-    # -- what a store provides
+    # -- implemented by each store
 
     @abstractmethod
     def _reading(self, *, slow: bool = False) -> AbstractContextManager[Session]:
-        """Lend a session for reading, without a transaction; a page waits for it unless it is ``slow``."""
+        """Lend a session for reading, without a transaction; ``slow`` if no page waits for it."""
 
     @abstractmethod
     def _writing(self) -> AbstractContextManager[Session]:
@@ -98,7 +98,7 @@ class SqlRecords(ABC):
     @abstractmethod
     def _transaction(self, *, alone: bool) -> AbstractContextManager[Session]:
         """
-        Lend a session that is one durable transaction; an exception inside ends it with nothing changed.
+        Lend a session that is one durable transaction; an exception inside rolls it back.
 
         At most one transaction with ``alone`` runs at a time for a site, across all processes.
         """
@@ -130,7 +130,7 @@ class SqlRecords(ABC):
         return self._pages(query)
 
     def _pages(self, query: str) -> Iterator[Kept]:
-        """Yield the entries of a query that goes on after a receipt and step."""
+        """Yield the entries of a query that continues after a given receipt and step."""
         receipt: Value = ""
         step: Value = 0
         while True:
@@ -163,7 +163,7 @@ class SqlRecords(ABC):
 
     def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
         """Return up to ``limit`` unsealed entries by receipt; none of ``day`` or the day after it."""
-        # By receipt, which is random: a table's own order is that of arrival.
+        # By receipt, which is random: a table's natural order is the order of arrival.
         query = (
             f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal IS NULL AND (day < ? OR day > ?) "  # noqa: S608
             "ORDER BY receipt, step LIMIT ?"
@@ -247,11 +247,11 @@ class SqlRecords(ABC):
         return int(due or 0), int(sealed or 0)
 
     def clock(self) -> float | None:
-        """Return None: an embedded store has no clock of its own."""
+        """Return None: an embedded store does not have its own clock."""
         return None
 
     def canonical(self, number: int) -> Canonical | None:
-        """Return None: rows of a file are read as quickly one by one."""
+        """Return None: for a file, this is not faster than reading the rows one by one."""
         return None
 
     def loose(self, last: int) -> Iterator[Kept]:
@@ -264,13 +264,13 @@ class SqlRecords(ABC):
         outside = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal > ? ORDER BY seal, place LIMIT ?"  # noqa: S608
         before = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal < ? ORDER BY seal, place LIMIT ?"  # noqa: S608
         with self._reading(slow=True) as session:
-            # The first of them is a finding, or belongs to a seal that was made meanwhile.
+            # The first of them is a finding, or belongs to a seal that was added meanwhile.
             rows = session.rows(before, self.site, 1, PAGE) + session.rows(outside, self.site, last, PAGE)
         for row in rows:
             yield self._kept(row)
 
     def tombstones(self, first: int = 1) -> Iterator[Kept]:
-        """Yield the tombstones that wait, or are in seals from number ``first`` on."""
+        """Yield the tombstones that are in no seal, or in seals from number ``first`` on."""
         query = (
             f"SELECT {_ENTRY}, step FROM ledger WHERE site = ? AND seal IS NULL AND act = '{Act.ERASE.value}' "  # noqa: S608
             "AND (receipt, step) > (?, ?) ORDER BY receipt, step LIMIT ?"
@@ -292,7 +292,7 @@ class SqlRecords(ABC):
         return iter(())
 
     def faults(self) -> list[str]:
-        """Return nothing: an embedded store has no settings that others change."""
+        """Return an empty list: nobody else can change the settings of an embedded store."""
         return []
 
     def purge(self, before: int) -> int:
@@ -465,7 +465,7 @@ def _ids(ids: frozenset[str]) -> str:
 # The same few sets occur again and again: verification reads every entry.
 @lru_cache(maxsize=1024)
 def _set(text: str) -> frozenset[str]:
-    """Return the ids in a row; a malformed value is kept as it is, so that verification can report the entry."""
+    """Return the ids in a row; keep a malformed value as it is, so that verification can report the entry."""
     try:
         ids = json.loads(text)
     except (ValueError, RecursionError):
@@ -475,7 +475,8 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(ids)
 
 
-#: A report reads thousands of runs: without what :func:`json.loads` does around it, that takes two thirds of the time.
+#: A report reads thousands of runs. Calling the decoder directly saves the overhead of :func:`json.loads`, which is a
+#: third of the time.
 _DECODER = json.JSONDecoder()
 
 
@@ -488,7 +489,7 @@ def _cells(text: str, names: dict[tuple[str, str], tuple[str, str]]) -> dict[tup
     cells = {}
     found, end = _DECODER.raw_decode(text)
     if end != len(text):
-        found = json.loads(text)  # it says what is wrong, or allows for the white space
+        found = json.loads(text)  # it reports the error, or accepts the white space
     for value, outcome, number in found:
         name = value, outcome
         cells[names.setdefault(name, name)] = number
@@ -496,7 +497,7 @@ def _cells(text: str, names: dict[tuple[str, str], tuple[str, str]]) -> dict[tup
 
 
 def _int(value: Value) -> int:
-    """Return a number in a row; raise RecordsError if it was replaced by something else."""
+    """Return a number in a row; raise RecordsError if something replaced it."""
     if not isinstance(value, int):
         raise ValueError(f"{value!r} stands where a number belongs")
     return value

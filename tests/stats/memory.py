@@ -42,5 +42,5 @@ class MemoryCounters:
         return True
 
     def figures(self, first: int, last: int) -> list[Figures]:
-        """Return the published runs that have a day between the two, by table and first day."""
+        """Return the published runs that overlap these days, by table and first day."""
         return [run for _, run in sorted(self.kept.items()) if run.first <= last and run.last >= first]

@@ -3,19 +3,19 @@ Records in PostgreSQL 12 or newer, for sites on several machines; needs psycopg 
 
 Each entry is one auto-committed INSERT, so that no append waits for another. It is durable when the call
 returns: ``synchronous_commit`` is switched on for the session if it is off, and a server with ``fsync = off`` is
-    refused. The tables are in their own schema, ``consent_mw``, so that they can be in the application's database.
-    Several sites can share them.
+refused. The tables are in their own schema, ``consent_mw``, so they can be in the application's database. Several sites
+can share them.
 
 An operation that a visitor waits for fails after at most :data:`WAIT` seconds, even if the server is frozen.
 
 Poolers. PgBouncer in transaction mode may run each transaction in another session of the server, and what one client
-sets in a session stays there for the next. Such a pooler is recognised: it greets with a process number of its own,
-not with that of the backend that answers. Then every operation is a transaction that begins with SET LOCAL, nothing is
-prepared under a name, and no lock outlives its transaction. An append then takes three round trips instead of one.
+sets in a session is still set for the next. A pooler gives itself away by its greeting, which contains its own process
+number instead of that of the backend. Behind a pooler every operation is a transaction that begins with SET LOCAL, no
+prepared statement has a name, and no lock outlives its transaction. An append takes three round trips instead of one.
 
-Limits: An erased row leaves its table at once, and the disk when PostgreSQL overwrites it: after the next vacuum, and
-    when the write-ahead log is recycled. Backups and replicas are the owner's responsibility. A failover to a replica
-    that nobody waited for loses the last grants; :meth:`PostgresRecords.faults` names such a server.
+Limits: an erased row leaves its table at once, and the disk when PostgreSQL overwrites it: after the next vacuum, and
+when the write-ahead log is recycled. Backups and replicas are the owner's responsibility. A failover to an asynchronous
+replica loses the last grants; :meth:`PostgresRecords.faults` names such a server.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ __all__ = ["PostgresRecords", "migrate"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Seconds that a visitor may wait for the server.
+#: Seconds that an operation may take while a visitor waits for it.
 WAIT = 0.4
-#: Seconds without a sign of life after which sealing, publishing and reading the whole ledger give up; also the timeout
+#: Seconds of silence after which sealing, publishing and reading the whole ledger give up; also the timeout
 #: at start-up.
 SLOW_WAIT = 3.0
-#: The same for what reads thousands of rows at once, and nobody waits for.
+#: The same for queries that read thousands of rows at once, and that no visitor waits for.
 BULK_WAIT = 60.0
 START_WAIT = 5.0
 
@@ -66,23 +66,24 @@ MIGRATIONS = (
     "2026-11-29-postgres-3-waiting.sql",
 )
 
-#: No statement runs in the server for long after we have stopped waiting. Every query uses an index: without
-#: statistics, the planner would read and sort a large ledger for each page of it.
+#: The timeouts keep a statement from running on in the server for long after its caller gave up. Every query has to use
+#: an index: without statistics, the planner would scan and sort a large ledger for each page of it.
 _SESSION: LiteralString = (
     "SET enable_bitmapscan = off; SET enable_seqscan = off; "
     "SET search_path = consent_mw; SET statement_timeout = '5s'; SET lock_timeout = '3s'; "
     "SET idle_in_transaction_session_timeout = '10s'"
 )
 _BEGIN: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED"
-#: The same in a session that others use, too: the settings end with the transaction.
+#: The same in a session that a pooler shares among clients: the settings end with the transaction.
 _BEGIN_SHARED: LiteralString = f"{_BEGIN}; {_SESSION.replace('SET ', 'SET LOCAL ')}"
-#: Values of synchronous_commit that acknowledge a commit before the disk, or a replica that is waited for, has it.
+#: Values of synchronous_commit that acknowledge a commit before it is on the disk, or on a synchronous replica.
 _EARLY = frozenset({"off", "local"})
 _WAIT_FOR_DISK: LiteralString = "SET synchronous_commit = on"
 
 
-#: The canonical bytes of the entries of a seal (:attr:`consent_mw.core.seal.Entry.canonical`), a line for each: JSON
-#: holds no bare line feed. A row whose lists are not written as we write them gives another line, and is read alone.
+#: The canonical bytes of the entries of a seal (:attr:`consent_mw.core.seal.Entry.canonical`), one line each: JSON
+#: contains no bare line feed. A row whose lists are formatted differently than we do gives a line that does not match
+#: its leaf; verification then reads the rows one by one.
 _CANONICAL = f"""
 SELECT string_agg(
     '{{"about":' || to_json(about) || ',"act":' || to_json(act) || ',"day":' || day || ',"format":"{ENTRY_FORMAT}"'
@@ -139,7 +140,7 @@ class PostgresRecords(SqlRecords):
             yield _Session(link)
 
     def canonical(self, number: int) -> Canonical | None:
-        """Return the entries of a seal as one text that the server puts together: an eighth of the time of rows."""
+        """Return the entries of a seal, joined to one text by the server: an eighth of the time of reading the rows."""
         with self._database.lend(BULK_WAIT, patient=True, transaction=True) as link:
             link.execute("SET LOCAL statement_timeout = 0")
             ((joined, size, first, last, places, notices),) = _Session(link).rows(_CANONICAL, self.site, number)
@@ -148,7 +149,7 @@ class PostgresRecords(SqlRecords):
         return Canonical(joined.encode().split(b"\n"), frozenset(str(notices).split(" ")) - {""})
 
     def faults(self) -> list[str]:
-        """Return what can lose acknowledged grants: replicas that nobody waits for, one of which may take over."""
+        """Return the risk of losing acknowledged grants: asynchronous replicas, one of which may take over."""
         query = (
             "SELECT current_setting('fsync'), current_setting('synchronous_standby_names'), "
             "(SELECT count(*) FROM pg_stat_replication WHERE coalesce(state, 'streaming') = 'streaming')"
@@ -156,7 +157,7 @@ class PostgresRecords(SqlRecords):
         with self._database.lend(WAIT) as link:
             ((fsync, names, replicas),) = link.execute(query).fetchall()
         if fsync != "on":
-            self._database.drop()  # each new connection finds it out, and is refused
+            self._database.drop()  # each new connection detects it and is refused
             return [_forgets(self._database.name)]
         self._database.check_version()
         if names or not replicas:
@@ -218,7 +219,7 @@ class _Database:
         self.name = f"{params.get('host') or 'local'}/{params.get('dbname') or params.get('user') or ''}"
         self._pool = Pool(params, self._set_up)
         self._closed = False
-        #: The error for every further call, once the tables are those of a newer version.
+        #: The error for every further call, once a newer version has migrated the tables.
         self._newer = ""
 
     @contextmanager
@@ -239,7 +240,7 @@ class _Database:
 
     @contextmanager
     def lend_bare(self, wait: float, *, patient: bool = False) -> Iterator[PooledConnection]:
-        """Lend a connection for what cannot be in a transaction; behind a pooler it has none of our settings."""
+        """Lend a connection for statements that cannot be in a transaction; behind a pooler it lacks our settings."""
         if self._closed:
             raise RecordsError(f"The records in {self.name} are closed.")
         if self._newer:
@@ -256,7 +257,7 @@ class _Database:
         self._pool.close()
 
     def drop(self) -> None:
-        """Close the idle connections, so that the server is looked at again."""
+        """Close the idle connections, so that the server is checked again."""
         self._pool.drop()
 
     def check_version(self) -> None:
@@ -306,8 +307,8 @@ class _Database:
 
     def _missing(self, link: PooledConnection) -> list[str]:
         """Return the steps that the database does not have."""
-        # Read in the catalogue itself: a name is looked up in a cache, which hears of others' tables only when a
-        # transaction begins or locks a table, and so would not know what was made while we waited for our lock.
+        # Read the system catalogue: names are resolved through a cache, which learns of new tables only when a
+        # transaction begins or locks a table. It would miss tables that were created while we waited for our lock.
         if not _found(link, "pg_tables WHERE schemaname = 'consent_mw' AND tablename = 'steps'"):
             return list(MIGRATIONS)
         taken = {name for (name,) in link.execute("SELECT name FROM steps")}

@@ -1,5 +1,5 @@
 """
-The connections of one process to PostgreSQL: few, shared by threads, and none can hang forever.
+The connection pool of one process for PostgreSQL: few connections, shared by threads, and none can hang forever.
 
 The server's own limits, such as ``statement_timeout``, do not help while the server itself is frozen, and libpq gives a
 new connection at least two seconds. So each connection here has a deadline after which it stops waiting for its socket.
@@ -59,9 +59,9 @@ class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
     #: seconds.
     until = float("inf")
     grace = 0.0
-    #: Whether a pooler stands in between, and may give each transaction another session of the server.
+    #: Whether there is a pooler in between, which may run each transaction in another session of the server.
     shared = False
-    #: What begins a transaction.
+    #: The statements that begin a transaction.
     begin: LiteralString = "BEGIN"
 
     def wait(self, gen: PQGen[RV], interval: float | None = None, timeout: float | None = None) -> RV:
@@ -101,7 +101,7 @@ class _ProcessPool:
         self.permits = BoundedSemaphore(MOST)
         self.opening = BoundedSemaphore(OPENING)
         self.idle: deque[PooledConnection] = deque()
-        # A pool that nobody closed takes its connections along, instead of leaving them to the server's time limits.
+        # Close the connections of a pool that is garbage-collected, instead of leaving them to the server's timeouts.
         weakref.finalize(self, _close, self.idle, self.process)
 
 
@@ -162,7 +162,7 @@ class Pool:
             link.close()
 
     def _own(self) -> _ProcessPool:
-        """Return the state of this process; a forked one starts anew and leaves its parent's connections alone."""
+        """Return the state of this process; after a fork it is empty, and the parent's connections are left alone."""
         if self._state.process != os.getpid():
             _abandoned.extend(self._state.idle)
             self._state = _ProcessPool()
@@ -205,7 +205,7 @@ class Pool:
 
 
 def _close(idle: deque[PooledConnection], process: int) -> None:
-    """Close connections in the process that opened them: a forked one shares their sockets."""
+    """Close connections, but only in the process that opened them: a forked process shares their sockets."""
     while process == os.getpid() and (link := _take(idle)):
         link.close()
 

@@ -1,46 +1,41 @@
 """
-Records in Redis: one server, a master that Sentinel names, or a Cluster. Long because it is every method of a store.
+Records in Redis: one server, a master behind Sentinel, or a Cluster. Long because it has every method of a store.
 
-How an address is written stands in :mod:`consent_mw.records.redis.address`, how the server is
-found and what happens in a failover in :mod:`consent_mw.records.redis.link`.
+:mod:`consent_mw.records.redis.address` documents the addresses, :mod:`consent_mw.records.redis.link` how the server is
+found and what happens in a failover.
 
-**Keys.** Each begins with ``{cmw:SITE}:``, so that a Cluster keeps them
-together. "Sorted" is a sorted set whose members all have the score 0 and so
-stand by their bytes: like this, and unlike in a hash or set of few members,
-no order of arrival remains. KEY is ``RECEIPT NUL STEP NUL``. Nothing is finer
-than a day.
+**Keys.** Each key begins with ``{cmw:SITE}:``, so that a Cluster keeps them on one node. "Sorted" is a sorted set whose
+members all have the score 0, so that they are ordered by their bytes. This hides the order of arrival, which a small
+hash or set would preserve. KEY is ``RECEIPT NUL STEP NUL``. No time is finer than a day.
 
 =================  ======  ===========================================================================================
-``schema``         string  the version of all this
-``index``          sorted  KEY, followed by ``SEAL/PLACE`` where the entry stands, or nothing while it waits
-``waiting``        sorted  KEY, followed by the entry as a JSON array: what is not sealed yet
+``schema``         string  the version of this layout
+``index``          sorted  KEY, followed by the entry's ``SEAL/PLACE``, or by nothing if it is not sealed yet
+``waiting``        sorted  KEY, followed by the entry as a JSON array; only entries that are not sealed yet
 ``sealed:N``       hash    place in seal N: KEY, followed by the entry
 ``head``           string  the number of the last seal
 ``seals``          hash    number: day, size, root, previous, signature as a JSON array
-``leaves``         hash    number: the leaves one after the other; gone when the seal was purged
-``kept``           zset    number of each seal that was not purged yet, by its day
-``erased``         string  there when something was erased since the server last rewrote its append-only file
+``leaves``         hash    number: the concatenated leaves; removed when the seal is purged
+``kept``           zset    number of each seal that is not purged yet, by its day
+``erased``         string  exists if anything was erased since the server last rewrote its append-only file
 ``notices``        hash    digest: the document, compressed by zlib
 ``counts``         zset    day, table, value, outcome as a JSON array, by the raw counter
-``tables``         set     names of the tables of which something was published
+``tables``         set     names of the tables with published figures
 ``figures:TABLE``  zset    first day, last day and cells of a run, by the first day
 ``learned``        hash    service: day
 =================  ======  ===========================================================================================
 
-**Durability.** The server must have its append-only file on, and must not evict
-keys, or it is refused. With ``appendfsync always`` an entry is on the disk before it is
-acknowledged, and survives ``kill -9`` of the server and a power cut. With
-``everysec`` a power cut costs up to two seconds of entries; and so does
-``kill -9`` while the disk is slow or full, since Redis then answers before it
-has written. A single server with that setting is refused; where replicas
-confirm each write a warning says it at the start.
+**Durability.** A server is refused if its append-only file is off, or if it evicts keys. With ``appendfsync always`` an
+entry is on the disk before it is acknowledged, and survives ``kill -9`` of the server and a power failure. With
+``everysec`` a power failure loses up to two seconds of entries. So does ``kill -9`` while the disk is slow or full,
+since Redis then answers before it has written. A single server with ``everysec`` is refused; if replicas confirm each
+write, there is a warning at start-up.
 
-What was erased is out of reach at once, and leaves the append-only file when the server
-rewrites it; :meth:`RedisRecords.purge`, which the site runs every day, asks for that.
-The files of replicas, and copies made by others, are their owner's to clear.
+Erased entries cannot be read any more at once, but they stay in the append-only file until the server rewrites it.
+:meth:`RedisRecords.purge`, which the site runs every day, requests that. The files of replicas and other copies are the
+owner's responsibility.
 
-Limits: Redis 6.2 or newer. A Cluster that is moving the site's slot to another
-node takes nothing until that is done.
+Limits: Redis 6.2 or newer. While a Cluster moves the site's slot to another node, every write fails.
 """
 
 from __future__ import annotations
@@ -84,20 +79,20 @@ _log = logging.getLogger("consent_mw")
 
 @dataclass(frozen=True, slots=True)
 class SchemaStep:
-    """What makes the next version of one; it may be interrupted and repeated."""
+    """A migration to the next version of the layout; it may be interrupted and repeated."""
 
     name: str
     run: Callable[[RedisLink, keys.Keys], None]
 
 
-#: The version of what is kept, and the steps to it: the first makes version 2 of version 1.
+#: The version of the layout, and the migration steps: the first turns version 1 into version 2.
 VERSION = 1
 MIGRATIONS: tuple[SchemaStep, ...] = ()
 
-#: Entries that are read at once, and seals, which have up to 5,000 leaves each.
+#: Number of entries that are read at once, and of seals, which have up to 5,000 leaves each.
 PAGE = 500
 SEALS = 10
-#: How often something that another process is moving is looked for anew.
+#: How often to look again for an entry that another process is moving.
 TRIES = 5
 
 
@@ -106,7 +101,7 @@ class RedisRecords:
     The records of one site in Redis; threads and forked processes may share it.
 
     Raises:
-        ConfigError: the address is wrong, or the server does not keep what it acknowledges.
+        ConfigError: the address is wrong, or the server can lose acknowledged writes.
         RecordsError: the server does not answer, or holds records of another version.
     """
 
@@ -141,7 +136,7 @@ class RedisRecords:
         return (kept for _, kept in self._walk() if kept)
 
     def canonical(self, number: int) -> Canonical | None:
-        """Return None: the server does not put entries into this form."""
+        """Return None: the server cannot produce this form."""
         return None
 
     def loose(self, last: int) -> Iterator[Kept]:
@@ -149,7 +144,7 @@ class RedisRecords:
         return (kept for kept in self.entries() if kept.seal is None or not 1 <= kept.seal <= last)
 
     def tombstones(self, first: int = 1) -> Iterator[Kept]:
-        """Yield the tombstones that wait, or are in seals from number ``first`` on."""
+        """Yield the tombstones that are in no seal, or in seals from number ``first`` on."""
         stones = (kept for kept in self.entries() if kept.entry.act is Act.ERASE)
         return (kept for kept in stones if kept.seal is None or kept.seal >= first)
 
@@ -167,24 +162,24 @@ class RedisRecords:
             yield from found
             if len(page) < PAGE:
                 return
-            after = b"(" + keys.split(page[-1])[0] + b"\xff"  # also behind it where it is sealed meanwhile
+            after = b"(" + keys.split(page[-1])[0] + b"\xff"  # skips the entry even if it is sealed meanwhile
 
     def keep_notice(self, digest: str, document: bytes) -> None:
-        """Keep the document durably under the hash that addresses it."""
+        """Store the document durably under its hash."""
         with self._using() as link:
-            # Every process brings every notice at its start: nearly all are there.
+            # Every process stores every notice when it starts: nearly all exist already, and need no write.
             if not link.read("HEXISTS", self._keys.notices, digest.encode()):
                 names = (self._keys.notices, self._keys.schema)
                 link.script(scripts.KEEP_NOTICE, names, (digest.encode(), zlib.compress(document, 9)), repeat=True)
 
     def notice(self, digest: str) -> bytes | None:
-        """Return the document that the hash addresses, or None."""
+        """Return the document with that hash, or None."""
         with self._using() as link:
             found = link.read("HGET", self._keys.notices, digest.encode())
             return None if found is None else zlib.decompress(found)
 
     def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
-        """Return up to ``limit`` entries that wait for a seal, by receipt; none of ``day`` or the day after it."""
+        """Return up to ``limit`` unsealed entries by receipt; none of ``day`` or the day after it."""
         found: list[Entry] = []
         after = b"-"
         while len(found) < limit:
@@ -199,7 +194,7 @@ class RedisRecords:
         return found
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
-        """Keep a seal and move its entries into it, or return False with nothing changed."""
+        """Store a seal and move its entries into it, or return False with nothing changed."""
         if any(entry.site != self.site for entry in entries):
             return False
         with self._using() as link:
@@ -237,7 +232,7 @@ class RedisRecords:
                 return None
             if found := self._seals(link, [int(head)]):
                 return found[0]
-            # Somebody cut the chain short: what is left of it shall be seen.
+            # Somebody cut the chain short: show the rest of it.
             left = [int(number) for number in link.read("HKEYS", self._keys.seals, slow=True)]
             return self._seals(link, [max(left)])[0] if left else None
 
@@ -254,13 +249,13 @@ class RedisRecords:
             return found
 
     def sealed(self, number: int) -> list[Kept]:
-        """Return the entries that say they stand in that seal, by place."""
+        """Return the entries that claim to be in that seal, by place."""
         with self._using() as link:
             found = link.read("HGETALL", self._keys.sealed(number), slow=True)
             there = sorted((int(place), kept) for place, kept in _pairs(found))
             if not there:
                 return []
-            # One that its receipt does not lead to is as good as gone.
+            # An entry that is not in the index counts as missing.
             members = [keys.split(kept)[0] + f"{number}/{place}".encode() for place, kept in there]
             scores = link.read("ZMSCORE", self._keys.index, *members, slow=True)
             return [
@@ -292,7 +287,7 @@ class RedisRecords:
             raise RecordsError("The records of this receipt are changing all the time: try again.")
 
     def due(self, before: int) -> tuple[int, int]:
-        """Return how many entries stand in seals dated before that day, and in all seals that were not purged."""
+        """Return the number of entries in seals dated before that day, and in all seals that were not purged."""
         names = self._keys
         due = sealed = 0
         with self._using() as link:
@@ -306,13 +301,13 @@ class RedisRecords:
         return due, sealed
 
     def clock(self) -> float | None:
-        """Return the time of the server that keeps the site."""
+        """Return the time of the server that has the site's records."""
         with self._using() as link:
             seconds, micros = link.script(scripts.CLOCK, (self._keys.schema,), (), repeat=True, confirm=False)
             return int(seconds) + int(micros) / 1_000_000
 
     def faults(self) -> list[str]:
-        """Return what is wrong with the server's settings; one that loses grants takes none until that is mended."""
+        """Return the problems of the server's settings; if it can lose grants, it gets none until that is corrected."""
         try:
             with store_errors(self._address):
                 return self._link.look_again()
@@ -320,7 +315,7 @@ class RedisRecords:
             return [str(error)]
 
     def purge(self, before: int) -> int:
-        """Drop the entries and leaves of seals dated before that day, a seal at a time; return the entries' number."""
+        """Drop the entries and leaves of seals dated before that day, seal by seal; return the number of entries."""
         names = self._keys
         dropped = 0
         with self._using() as link:
@@ -336,7 +331,7 @@ class RedisRecords:
 
     def add_counts(self, counts: Mapping[Count, int]) -> None:
         """Add to the raw counters, all or nothing."""
-        # Not confirmed by a replica: a caller that is told of an error counts again, and these were not lost.
+        # Without waiting for a replica: after an error the caller adds the counts again, but they were not lost.
         args = [part for count, number in counts.items() if number for part in (keys.count_name(count), number)]
         with self._using() as link:
             if args:
@@ -350,7 +345,7 @@ class RedisRecords:
             return {count: number for count, number in pairs if count.day < before}
 
     def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
-        """Keep the figures and forget the raw counters spent, or return False with nothing changed."""
+        """Store the figures and delete the spent raw counters, or return False with nothing changed."""
         runs = sorted(figures, key=lambda run: (run.table, run.first))
         if any(a.table == b.table and a.last >= b.first for a, b in zip(runs, runs[1:], strict=False)):
             return False
@@ -366,13 +361,13 @@ class RedisRecords:
             return bool(link.script(scripts.PUBLISH, names, args, slow=True))
 
     def figures(self, first: int, last: int) -> list[Figures]:
-        """Return the published runs that have a day between the two, by table and first day."""
+        """Return the published runs that overlap these days, by table and first day."""
         with self._using() as link:
             tables = sorted(table.decode() for table in link.read("SMEMBERS", self._keys.tables, slow=True))
             asked: list[tuple[str | int, ...]] = []
             for table in tables:
                 name = self._keys.figures(table)
-                # Only the last run that begins before the first day can reach into it.
+                # Of the runs that begin before the first day, only the last one can overlap it.
                 asked.append(("ZREVRANGEBYSCORE", name, f"({first}", "-inf", "LIMIT", 0, 1))
                 asked.append(("ZRANGEBYSCORE", name, first, last))
             answers = link.read_all(asked, slow=True) if asked else []
@@ -383,7 +378,7 @@ class RedisRecords:
             ]
             return [run for run in found if run.last >= first]
 
-    # -- what was learned
+    # -- learned services
 
     def learned(self) -> frozenset[str]:
         """Return the ids of the services that any process has learned."""
@@ -391,7 +386,7 @@ class RedisRecords:
             return frozenset(name.decode() for name in link.read("HKEYS", self._keys.learned))
 
     def learn(self, service_id: str, day: int) -> bool:
-        """Note that a service occurs on the site; return True where that is new."""
+        """Record that a service occurs on the site; return True if that is new."""
         with self._using() as link:
             return bool(link.write("HSETNX", self._keys.learned, service_id.encode(), day))
 
@@ -401,7 +396,7 @@ class RedisRecords:
             return int(link.read("HLEN", self._keys.learned))
 
     def close(self) -> None:
-        """Let go of the server; further calls raise RecordsError."""
+        """Disconnect; further calls raise RecordsError."""
         self._closed = True
         self._link.close()
 
@@ -409,7 +404,7 @@ class RedisRecords:
 
     @contextmanager
     def _using(self) -> Iterator[RedisLink]:
-        """Lend the link, and turn whatever fails into RecordsError."""
+        """Lend the link, and turn any failure into RecordsError."""
         if self._closed:
             raise RecordsError(f"The records in {self._address.shown} are closed.")
         try:
@@ -419,13 +414,13 @@ class RedisRecords:
             raise RecordsError(f"{error.problem.what} {error.problem.remedy}") from None
 
     def _members(self, link: RedisLink, receipt: str) -> list[bytes]:
-        """Return where the entries of a receipt stand, by step."""
+        """Return the index members of a receipt, by step."""
         head = receipt.encode() + b"\0"
         found: list[bytes] = link.read("ZRANGEBYLEX", self._keys.index, b"[" + head, b"(" + head + b"\xff")
         return found
 
     def _entries(self, link: RedisLink, members: Sequence[bytes]) -> list[tuple[bytes, Kept | None]]:
-        """Return what stands at each of the members of the index; None where nothing does."""
+        """Return each member of the index with its entry, or with None if the entry is gone."""
         found: dict[bytes, tuple[bytes, Kept | None]] = {}
         left = list(members)
         for _ in range(TRIES):
@@ -448,14 +443,14 @@ class RedisRecords:
                     missing.append(key)
             if not missing:
                 break
-            # Sealed or erased since the index was read, or taken away behind our back.
+            # Sealed or erased since the index was read, or removed by somebody else.
             spans = [("ZRANGEBYLEX", self._keys.index, b"[" + key, b"(" + key + b"\xff") for key in missing]
             left = [member for answer in link.read_all(spans, slow=True) for member in answer]
         found.update({keys.split(member)[0]: (member, None) for member in left if keys.split(member)[0] not in found})
         return [found[key] for member in members if (key := keys.split(member)[0]) in found]
 
     def _seals(self, link: RedisLink, numbers: Sequence[int]) -> list[Seal]:
-        """Return those of the seals that are there."""
+        """Return those of the seals that exist."""
         texts, leaves = link.read_all(
             [("HMGET", self._keys.seals, *numbers), ("HMGET", self._keys.leaves, *numbers)], slow=True
         )
@@ -466,7 +461,7 @@ class RedisRecords:
         ]
 
     def _wipe(self, link: RedisLink) -> None:
-        """Ask the server to write its append-only file anew, without what was erased."""
+        """Ask the server to rewrite its append-only file, without the erased entries."""
         try:
             link.write("BGREWRITEAOF")
         except RedisError as error:
@@ -477,13 +472,13 @@ class RedisRecords:
 
 def migrate(url: str, *, site: str = "site") -> list[str]:
     """
-    Bring the records of a site up to date, and return the names of the steps that were taken.
+    Migrate the records of a site, and return the names of the steps taken.
 
-    May be interrupted, repeated, and run by two processes.
+    It may be interrupted, repeated, and run by two processes at once.
 
     Raises:
         ConfigError: as :class:`RedisRecords` does.
-        RecordsError: the server does not answer, or the records are those of a newer version.
+        RecordsError: the server does not answer, or the records belong to a newer version.
     """
     address = read(url)
     names = keys.Keys(site)

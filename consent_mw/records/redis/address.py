@@ -4,8 +4,8 @@ The address of a Redis store, parsed once, at start-up.
 ==============================================================  =====================================================
 ``redis://[user:pass@]host[:port][/DB]``                        one server
 ``rediss://…``                                                  the same, over TLS
-``redis+sentinel://[user:pass@]host[:port],…/SERVICE[/DB]``     the master that these Sentinels name (port 26379)
-``redis+cluster://[user:pass@]host[:port],…``                   the node of a Cluster that holds the site (port 6379)
+``redis+sentinel://[user:pass@]host[:port],…/SERVICE[/DB]``     the master behind these Sentinels (port 26379)
+``redis+cluster://[user:pass@]host[:port],…``                   the node of a Cluster with the site (port 6379)
 ==============================================================  =====================================================
 
 Options follow after ``?``:
@@ -20,7 +20,7 @@ Options follow after ``?``:
 ``ca``, ``cert``, ``key``
     Paths of PEM files for TLS: the trusted authorities, our certificate and its key.
 ``sentinel_user``, ``sentinel_password``
-    For Sentinels with a password of their own.
+    For Sentinels that have their own password.
 
 User, password and options are percent-encoded, as in any URL.
 """
@@ -51,7 +51,7 @@ _OPTIONS = frozenset({"replicas", "timeout", "tls", "ca", "cert", "key", "sentin
 
 
 class Topology(Enum):
-    """How the server that holds the site is found."""
+    """How the server with the site's records is found."""
 
     ONE = "redis"
     SENTINEL = "redis+sentinel"
@@ -61,7 +61,7 @@ class Topology(Enum):
 @dataclass(frozen=True, slots=True)
 class Address:
     """
-    Where a store is.
+    The address of a store.
 
     Args:
         places: The server, the Sentinels, or some nodes of the Cluster.

@@ -1,4 +1,4 @@
-"""Whether a Redis server is fit to keep records, and clear errors if it is not."""
+"""Checks whether a Redis server is fit to keep records, with clear errors if it is not."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _log = logging.getLogger("consent_mw")
 
 @contextmanager
 def store_errors(address: Address) -> Iterator[None]:
-    """Turn an error into one that names the store, and nothing that was to be kept from view."""
+    """Turn an error into one that names the store and reveals no secrets."""
     try:
         yield
     except RedisError as error:
-        # Not chained: what redis-py says may hold what was sent.
+        # Not chained: the message of redis-py may contain the arguments of the command.
         raise RecordsError(f"The records in {address.shown} cannot be used: {reason(error, address)}.") from None
     except UnicodeEncodeError as error:
         raise RecordsError(f"The records in {address.shown} cannot hold this text: {error.reason}.") from error
@@ -39,7 +39,7 @@ def store_errors(address: Address) -> Iterator[None]:
 
 
 def link_to(address: Address, names: Keys, version: int | None) -> RedisLink:
-    """Return a link that looks at each server it finds; no version means any."""
+    """Return a link that checks each server it finds; if ``version`` is None, any version will do."""
     warned: list[bool] = []
 
     def look(run: Callable[..., list[Any]]) -> list[str]:
@@ -64,7 +64,7 @@ def link_to(address: Address, names: Keys, version: int | None) -> RedisLink:
 
 
 def fit(run: Callable[..., list[Any]]) -> None:
-    """Raise Unfit where the server forgets what it was given, or notes when it got it."""
+    """Raise Unfit if the server can lose acknowledged writes, or records their times."""
     (answer,) = run(("INFO",))
     lines = (line.partition(":") for line in answer.decode().splitlines())
     info = {name: value for name, _, value in lines}
@@ -83,7 +83,7 @@ def fit(run: Callable[..., list[Any]]) -> None:
 
 
 def _setting(run: Callable[..., list[Any]], name: str) -> str:
-    """Return a setting of the server; empty where it has none of the name, or does not tell."""
+    """Return a setting of the server; empty if it does not exist or the server does not reveal it."""
     try:
         (answer,) = run(("CONFIG", "GET", name))
     except ResponseError:
@@ -92,7 +92,7 @@ def _setting(run: Callable[..., list[Any]], name: str) -> str:
 
 
 def _same_version(run: Callable[..., list[Any]], names: Keys, address: Address, version: int) -> None:
-    """Raise where the records are of another version; an empty store gets this one."""
+    """Raise if the records belong to another version; give an empty store this version."""
     (found,) = run(("GET", names.schema))
     if found is None:
         _, found = run(("SET", names.schema, version, "NX"), ("GET", names.schema))

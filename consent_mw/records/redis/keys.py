@@ -19,7 +19,7 @@ class Keys:
     """The names of a site's keys; the part in braces puts them all in one slot of a Cluster."""
 
     def __init__(self, site: str) -> None:
-        # Quoted, so that a site's name cannot close the braces or run into the next part.
+        # Quoted, so that a site's name cannot contain the closing brace or the separator.
         self.prefix = f"{{cmw:{quote(site, safe='')}}}:"
         self.schema = self.prefix + "schema"
         self.index = self.prefix + "index"

@@ -13,8 +13,8 @@ changes nothing when it arrives twice.
 **Failover.** With Sentinel, or a Cluster that has replicas, a write counts as done only after a replica confirmed it
 (``WAIT``). So it is on the replica that gets promoted when the master dies: the only one, or the one that has read
 furthest, which Sentinel and the Cluster prefer. (Sentinel looks at ``replica-priority`` first: give all replicas the
-same.) A deposed master that does not know it yet has no replica left to confirm anything, so it takes no write of
-ours. The price: without a replica nothing is acknowledged, and the spool takes the grants; ``?replicas=0`` is the
+same value.) A deposed master that does not know it yet has no replica left to confirm anything, so none of its writes
+count. The price: without a replica no write is acknowledged, and the grants go to the spool; ``?replicas=0`` is the
 alternative. With ``?replicas=2`` an entry survives the loss of two machines.
 """
 
@@ -113,12 +113,12 @@ class RedisLink:
         self._check = check
         self._process = os.getpid()
         self._node: Node | None = None
-        #: Whom to ask for the server; the one that knew it last comes first.
+        #: The machines to ask for the server; the one that answered last comes first.
         self._ask: tuple[Place, ...] = address.places
-        #: The master that a Sentinel named last, and the number of replicas that must confirm a write.
+        #: The last master that a Sentinel named, and the number of replicas that must confirm a write.
         self._named: tuple[Place, int] | None = None
 
-    # -- talking
+    # -- commands
 
     def read(self, *command: Value, slow: bool = False) -> Any:
         """Run a read-only command, and return its raw answer."""
@@ -160,7 +160,7 @@ class RedisLink:
             )
             try:
                 answers = _run(client, [("EVALSHA", script.digest, len(keys), *keys, *args), *wait])
-            except NoScriptError:  # a server that was restarted, or is new
+            except NoScriptError:  # the server was restarted, or is new
                 answers = _run(client, [("EVAL", script.text, len(keys), *keys, *args), *wait])
             if wait and answers[1] < node.replicas:
                 raise _Unconfirmed(f"{answers[1]} of {node.replicas} replicas confirmed a write in time")
@@ -183,7 +183,7 @@ class RedisLink:
         Check the server again, since its settings may have changed, and return warnings.
 
         Raises:
-            Unfit: it must not hold records any more; every call fails until that is mended.
+            Unfit: it must not hold records any more; every call fails until its settings are corrected.
         """
 
         def check(node: Node) -> list[str]:
@@ -236,7 +236,7 @@ class RedisLink:
             self._node = None
             node.close()
 
-    # -- finding
+    # -- finding the server
 
     def _found(self) -> Node:
         """Find the server and check it."""
@@ -269,7 +269,7 @@ class RedisLink:
         return self._named
 
     def _asked(self, question: Callable[[redis.Redis, Place], tuple[Place, int]]) -> tuple[Place, int]:
-        """Ask one after the other until one answers."""
+        """Ask the machines one after the other until one answers."""
         limit = self.address.timeout
         until = time.monotonic() + limit
         why = "nobody was asked"

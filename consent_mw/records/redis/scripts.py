@@ -1,8 +1,8 @@
 """
-The Lua scripts. A script runs atomically, but what it has done is not rolled back if it fails.
+The Lua scripts. A script runs atomically, but its changes are not rolled back if it fails.
 
 So each script checks everything before it changes anything. :mod:`consent_mw.records.redis` lists the keys. Every key
-that a script touches is passed to it, so that a Cluster that is moving the site's slot refuses the whole script.
+that a script touches is passed to it, so that a Cluster that is moving the site's slot refuses the script as a whole.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ return 1
 
 # KEYS index, waiting, erased, then sealed:N for each entry that is sealed.
 # ARGV receipt (with its NUL), number of entries, then for each entry: its key, its seal and place, which of KEYS
-# contains it (0: it waits), its place there, and the key and document of its tombstone.
+# contains it (0: it is not sealed), its place there, and the key and document of its tombstone.
 ERASE = _script(r"""
 local receipt, number = ARGV[1], tonumber(ARGV[2])
 if redis.call('ZLEXCOUNT', KEYS[1], '[' .. receipt, '(' .. receipt .. '\255') ~= number then return -1 end
@@ -148,8 +148,8 @@ return 1
 
 # KEYS counts, tables, then figures:TABLE of each table.
 # ARGV number of figures, then for each: which of KEYS, table, first day, last day, document; then name and number of
-# the counts that they use up, alternating. Figures of a table must not overlap: it is enough to check the last ones
-# that begin before the end of the new ones.
+# the counts that they use up, alternating. Figures of a table must not overlap: it is enough to check the last run that
+# begins before the end of the new one.
 PUBLISH = _script(r"""
 local spent = 2 + 5 * tonumber(ARGV[1])
 for at = 2, spent - 1, 5 do

@@ -35,8 +35,8 @@ breaker: after a failure it lets one probe through at a time and fails all other
 (:mod:`consent_mw.records.spool.breaker`).
 
 **Counts.** Adding them twice would count twice, so they are the one thing that is not sent until it is acknowledged:
-they leave the spool first, and are put back if the store fails. Whoever is killed in between loses them. What waited
-past the end of its day is counted on the day on which it is sent.
+they leave the spool first, and are put back if the store fails. A process that is killed in between loses them. Counts
+whose day has ended in the meantime are added to the day on which they are sent.
 
 **What bypasses the spool.** Sealing, verifying and exports use only the store: spooled entries are not in the ledger
 yet, and not proved yet.
@@ -85,7 +85,7 @@ _log = logging.getLogger("consent_mw")
 PATIENCE = 0.025
 #: Seconds after which an erasure is repeated: until then a call that timed out may still be on its way.
 SETTLED = 60.0
-#: Seconds between two looks whether a late call is over.
+#: Seconds between two checks whether a late call has finished.
 _PERIOD = 0.01
 #: Later than any day.
 _FOREVER = 2**31 - 1
@@ -133,9 +133,9 @@ class SpooledRecords:
             self._spool.close()
             raise
         except RecordsError:
-            pass  # the breaker has logged it; the site starts without the store
+            pass  # the breaker has logged the error; the site starts without the store
 
-    # -- the ledger, for visitors
+    # -- the ledger: calls that a visitor waits for
 
     def append(self, entry: Entry) -> None:
         """Append an entry to the remote store, or to the spool; it is durable when this returns."""
@@ -200,7 +200,7 @@ class SpooledRecords:
         else:
             waited = bool(steps)
         if waited:
-            # A replay in another process, or a call that was given up, may still send them.
+            # A replay in another process, or an abandoned call, may still send them.
             self._spool.forget(receipt, day)
         return len(steps)
 
@@ -252,7 +252,7 @@ class SpooledRecords:
         return replay.sent
 
     def _erase_there(self) -> None:
-        """Erase in the store, twice, what was erased here: a call that timed out may arrive in between."""
+        """Erase in the store, twice, the receipts erased here: a call that timed out may arrive in between."""
         now = time.monotonic()
         for entry in self._spool.to_erase():
             first = self._erased.setdefault(entry.receipt, now)
@@ -314,7 +314,7 @@ class SpooledRecords:
         return self._ask(lambda remote: remote.sealed(number))
 
     def due(self, before: int) -> tuple[int, int]:
-        """Return how many sealed entries of the remote store are dated before that day, and how many there are."""
+        """Return the number of the remote store's entries in seals dated before that day, and in all seals."""
         return self._ask(lambda remote: remote.due(before))
 
     def clock(self) -> float | None:
@@ -338,7 +338,7 @@ class SpooledRecords:
         yield from self._ask(lambda remote: remote.dangling())
 
     def faults(self) -> list[str]:
-        """Return what is wrong with the settings of the remote store."""
+        """Return the problems of the remote store's settings."""
         return self._ask(lambda remote: remote.faults())
 
     def purge(self, before: int) -> int:
@@ -366,10 +366,10 @@ class SpooledRecords:
         """Return the published runs of the remote store."""
         return self._ask(lambda remote: remote.figures(first, last))
 
-    # -- learned services: pages need them, so if the store is slow the last answer is used
+    # -- learned services: pages need them, so the last answer is used while the store is slow
 
     def learned(self) -> frozenset[str]:
-        """Return the ids of the services that any process has learned, as far as is known here."""
+        """Return the ids of the services that any process has learned, as far as this process knows."""
         try:
             self._learned = self._soon(lambda remote: remote.learned())
         except RecordsError:
@@ -378,11 +378,11 @@ class SpooledRecords:
         return self._learned
 
     def learn(self, service_id: str, day: int) -> bool:
-        """Note in the remote store that a service occurs on the site."""
+        """Record in the remote store that a service occurs on the site."""
         return self._soon(lambda remote: remote.learn(service_id, day))
 
     def version(self) -> int:
-        """Return a number that changes when something is learned, as far as is known here."""
+        """Return a number that changes when something is learned, as far as this process knows."""
         try:
             self._version = self._soon(lambda remote: remote.version())
         except RecordsError:
@@ -411,7 +411,7 @@ class SpooledRecords:
 
     def within(self, seconds: float, what: Callable[[Records], T]) -> T:
         """
-        Call the remote store as :meth:`_soon` does, and wait so many seconds, for earlier calls that are late as well.
+        Call the remote store as :meth:`_soon` does, but wait up to ``seconds``, including for earlier late calls.
 
         Raises:
             RecordsError: if the store fails, is known to be down, or does not answer in time.

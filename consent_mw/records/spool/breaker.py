@@ -1,5 +1,5 @@
 """
-A circuit breaker: stops callers from waiting for a store that does not answer.
+A circuit breaker: keeps callers from waiting for a store that does not answer.
 
 A :class:`Breaker` is closed while the store works. A failure opens it: during a cool-down every call fails immediately.
 After the cool-down one call may try while the others still fail. A success closes the breaker; each further failure
@@ -8,7 +8,7 @@ doubles the cool-down, up to a limit.
 A frozen store fails only when its own timeout ends. So :meth:`Breaker.soon` runs the call in its own thread and waits
 only a few hundredths of a second. While such a call is pending, it starts no other.
 
-Limits: each process has its own state; a forked process starts with that of its parent.
+Limits: each process has its own state; a forked process inherits that of its parent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Breaker", "Unavailable"]
 
 T = TypeVar("T")
 
-#: Cool-down in seconds after the first failure, and at most.
+#: The first cool-down, and the longest, in seconds.
 PAUSE = 1.0
 LONGEST_PAUSE = 4.0
 #: Most threads of a process that wait for the store.
@@ -71,7 +71,7 @@ class Breaker:
 
         Raises:
             Unavailable: if the breaker is open and ``what`` was not called.
-            RecordsError: ``what`` failed, with whatever error that is not ours.
+            RecordsError: ``what`` failed, with any kind of error.
         """
         state = self._mine()
         trying = self._enter(state)
@@ -84,7 +84,7 @@ class Breaker:
         Raises:
             Unavailable: if the breaker is open, an earlier call is late, or this one is; a late call goes on in its
                 thread.
-            RecordsError: ``what`` failed, with whatever error that is not ours.
+            RecordsError: ``what`` failed, with any kind of error.
         """
         state = self._mine()
         if state.late:
@@ -99,7 +99,7 @@ class Breaker:
         return attempt.result()
 
     def _mine(self) -> _BreakerState:
-        """Return the state of this process: a fork inherits the cool-down, but not locks and threads."""
+        """Return the state of this process: a forked process inherits the cool-down, but not locks and threads."""
         state = self._state
         if state.process != os.getpid():
             state = self._state = _BreakerState(state.pause, state.until)

@@ -2,7 +2,7 @@
 The spool's file: a local ledger of entries that the remote store has not accepted yet.
 
 It is a ledger like any other: it gives the same guarantees, and if the store never comes back, the same tools can read
-    it. An entry with Act.ERASE is not a tombstone here: it marks a receipt that must be erased in the store, too.
+it. An entry with Act.ERASE is not a tombstone here: it marks a receipt that must be erased in the store, too.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class SpoolFile(SqliteRecords):
         """Remove the traces of deleted rows from the file, as far as possible."""
         self._wipe()
 
-    # -- one at a time
+    # -- mutual exclusion
 
     @contextmanager
     def alone(self) -> Iterator[bool]:

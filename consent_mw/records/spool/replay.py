@@ -1,4 +1,4 @@
-"""One pass over the spool: what waits is sent to the store, and dropped once the store has it."""
+"""One pass over the spool: sends its content to the store, and drops what the store has accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Replay"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Accepted entries are dropped from the spool in batches of this size, so at most this many are sent again.
+#: Accepted entries are dropped from the spool in batches of this size, so at most this many are sent twice.
 BATCH = 100
 #: Seconds after which a refused entry is sent again, and the number of refusals that end a replay: with so many, the
 #: store is at fault.
@@ -30,7 +30,7 @@ class Replay:
 
     Args:
         answers: Tells whether the store answers.
-        refused: When something that the store refused may be sent again, on the monotonic clock; kept between passes.
+        refused: The monotonic times at which refused items may be sent again; kept between passes.
     """
 
     def __init__(

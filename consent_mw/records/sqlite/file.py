@@ -40,7 +40,7 @@ WAIT = 2.0
 #: Seconds that start-up waits while other processes create the file and write to it.
 START_WAIT = 30.0
 #: Seconds for which SQLite itself waits before we retry. Its own back-off grows to 100 ms and then rarely hits the
-#: short gaps between the transactions of busy writers: next to two of them, a third would starve.
+#: short gaps between the transactions of busy writers: two of them would starve a third.
 TRY = 0.002
 #: Seconds that a page waits to read; in WAL mode this is rare.
 READ_WAIT = 0.25
@@ -52,11 +52,11 @@ class _Foreign(RecordsError):
 
 class SqliteFile:
     """
-    The database in the file ``path``, made where it is missing; one of an older version is brought up to date.
+    The database in the file ``path``; it is created if it is missing, and migrated if it has an older version.
 
-    A class of its own for each kind of file says which application id its header has, so that a file of another
-    program is not written into; the schema, step by step (a file's user_version counts the steps that it has); which
-    setting names it; and what is in it, for errors.
+    Each kind of file has a subclass that defines the application id in its header, so that the file of another program
+    is not overwritten; the steps of its schema (a file's user_version counts the steps that it has); the setting with
+    its path; and a name for its content, for error messages.
 
     Args:
         site: Bound to ``:site`` in the steps of the schema.
@@ -74,7 +74,7 @@ class SqliteFile:
     def __init__(self, path: str, *, site: str = "site") -> None:
         self.path = os.path.abspath(path)
         self.site = site
-        #: Steps of the schema that the file lacked when it was opened.
+        #: The migration steps that the file lacked when it was opened.
         self.taken: list[str] = []
         self._closed = False
         self._writer = _Slot(self, WAIT)
@@ -103,7 +103,7 @@ class SqliteFile:
 
     @contextmanager
     def _changing(self) -> Iterator[SqliteSession]:
-        """Lend a session that is one transaction; an exception inside ends it with nothing changed."""
+        """Lend a session that is one transaction; an exception inside rolls it back."""
         with self._using(self._writer) as connection:
             # A file has only one writer at a time anyway. Any failure closes the connection, which rolls back.
             _run(connection, WAIT, "BEGIN IMMEDIATE")
@@ -168,7 +168,7 @@ class SqliteFile:
             raise ConfigError([Problem(where, f"{path} is a folder, not a file.", remedy)])
         if not os.path.isdir(folder):
             raise ConfigError([Problem(where, f"The folder {folder} is missing.", remedy)])
-        # SQLite creates two more files beside the database, so the folder must be writable even if the file exists.
+        # SQLite creates two more files next to the database, so the folder must be writable even if the file exists.
         for place in (folder, path):
             if os.path.exists(place) and not os.access(place, os.W_OK):
                 raise ConfigError([Problem(where, f"{place} cannot be written by this process.", remedy)])
@@ -218,7 +218,7 @@ class SqliteFile:
                 raise
 
     def _foreign(self, connection: sqlite3.Connection) -> bool:
-        """Return whether the file has tables, but none of ours."""
+        """Return whether the file has tables, but not ours."""
         # In this order, since another process may create the tables and set the application id in between.
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -278,7 +278,7 @@ class _Slot:
 
 
 def _run(connection: sqlite3.Connection, wait: float, statement: str, *values: Value) -> sqlite3.Cursor:
-    """Run one statement, and retry for ``wait`` seconds while others hold a lock."""
+    """Run one statement, and retry for ``wait`` seconds while other connections hold a lock."""
     until = time.monotonic() + wait
     while True:
         try:

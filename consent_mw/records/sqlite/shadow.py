@@ -1,8 +1,8 @@
 """
-What would be done to the pages of a site that is only watched (``mode = "report"``), in a file of its own.
+The file of shadow mode (``mode = "report"``): the changes that would be made to the pages of a site.
 
-Counts by page and by what would be done; nothing in it is about a visitor. Several processes add to one file. How
-many pages and lines it takes is bounded: what would be beyond is not added.
+It contains counts by page and change, and nothing about visitors. Several processes add to one file. The number of
+pages and changes is limited; further ones are not added.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from consent_mw.records.sqlite.file import SqliteFile
 
 __all__ = ["MOST_CHANGES", "ShadowChange", "ShadowFile", "ShadowPage"]
 
-#: Pages of a site, and lines of all of them, that are kept.
+#: The most pages of a site, and the most changes in all of them.
 MOST_PAGES, MOST_CHANGES = 1_000, 20_000
 
-#: What is known is counted on; what is new is taken while there is room.
+#: A known page or change is always counted; a new one is added only up to the limit.
 _ADD_PAGE = """
 INSERT INTO shadow_page (site, page, views, since)
 SELECT ?1, ?2, ?3, ?4
@@ -40,13 +40,13 @@ ON CONFLICT (site, page, verb, services, what) DO UPDATE SET views = views + exc
 @dataclass(frozen=True, slots=True)
 class ShadowChange:
     """
-    One thing that would be done to a page.
+    One change that would be made to a page.
 
     Args:
-        page: Its path, with a star for what tells pages of one kind apart.
-        verb: ``hold`` (a tag or an address in it), ``drop`` (a field of the head) or ``refuse`` (the page).
-        services: The ids of the services that it waits for.
-        what: The element and where it leads, or the field's name, or the reason.
+        page: Its path, with a star for each part that differs between pages of one kind.
+        verb: ``hold`` (a tag or an address in it), ``drop`` (a header field) or ``refuse`` (the page).
+        services: The ids of the services whose consent it waits for.
+        what: The element and its address, or the field's name, or the reason.
     """
 
     page: str
@@ -57,7 +57,7 @@ class ShadowChange:
 
 @dataclass
 class ShadowPage:
-    """A page, how often it was seen, and what would be done to it: with a line of it, and in how many views."""
+    """A page and its number of views; each change with its line in the page and the number of views that had it."""
 
     page: str
     views: int
@@ -67,7 +67,7 @@ class ShadowPage:
 
 
 class ShadowFile(SqliteFile):
-    """What is kept for ``site`` in the file ``path``."""
+    """The shadow-mode counts of ``site`` in the file ``path``."""
 
     APPLICATION_ID = 0x636D7772  # "cmwr"
     MIGRATIONS = ("2026-11-29-shadow.sql",)
@@ -76,11 +76,11 @@ class ShadowFile(SqliteFile):
 
     def add(self, views: Mapping[str, int], changes: Mapping[ShadowChange, tuple[int, int]], day: int) -> None:
         """
-        Add what was seen.
+        Add to the counts.
 
         Args:
             views: How often each page was seen.
-            changes: For each change its line in the page, and in how many views it was seen.
+            changes: For each change its line in the page, and the number of views that had it.
             day: Whole days since 1970-01-01 UTC.
 
         Raises:
@@ -97,7 +97,7 @@ class ShadowFile(SqliteFile):
 
     def pages(self) -> list[ShadowPage]:
         """
-        Return the pages, the most seen first.
+        Return the pages, the one with the most views first.
 
         Raises:
             RecordsError: The file cannot be read.
@@ -118,14 +118,14 @@ class ShadowFile(SqliteFile):
         return sorted(found.values(), key=lambda one: (-one.views, one.page))
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Delete the counts of the site."""
         with self._changing() as session:
             session.change("DELETE FROM shadow_change WHERE site = ?", self.site)
             session.change("DELETE FROM shadow_page WHERE site = ?", self.site)
 
 
 def ids_of(pages: Iterable[ShadowPage]) -> list[str]:
-    """Return the ids of the services that anything waits for, each once."""
+    """Return the ids of the services in any change, each once."""
     return sorted({id_ for page in pages for change, _, _ in page.changes for id_ in change.services})
 
 
