@@ -1,9 +1,9 @@
 """
-Reads an owner's configuration, ``consent.toml`` or a mapping of the same form, into a
+Reads the owner's configuration, ``consent.toml`` or a mapping of the same form, into a
 :class:`~consent_mw.core.model.Site`.
 
 :func:`load` reads everything before it reports: it lists all problems at once, each with its place and its remedy, and
-a configuration with problems has no effect. docs/settings.md describes each setting; ``SETTINGS`` lists them.
+a configuration with problems is not used at all. docs/settings.md describes each setting; ``SETTINGS`` lists them.
 
 Limits: settings do not change while the process runs. :func:`consent_mw.cookies.keys.load_keys` reads the keys.
 """
@@ -69,7 +69,7 @@ _TOP = (
     *("changes", "texts"),
 )
 
-#: Keys that recognise a service. Next to `use` they add to the catalogue's: replacing them could let the tag through.
+#: Keys that recognise a service. With `use` they add to the catalogue's values: replacing these could let a tag by.
 _SIGNS = ("hosts", "paths", "inline", "elements", "cookies", "storage")
 
 
@@ -85,7 +85,7 @@ def load(
     Args:
         source: The path of a TOML file, a mapping of the same form, or None for the defaults.
         catalogue: The services that ``use`` may name; None for the built-in ones.
-        environ: The environment variables, for the signing keys; None for those of the process.
+        environ: The environment variables with the signing keys; None for those of the process.
 
     Raises:
         ConfigError: with every mistake in ``source``.
@@ -110,7 +110,7 @@ def _read(file: str) -> tuple[ConfigReader, Mapping[str, object]]:
     try:
         with open(file, "rb") as stream:
             raw = stream.read()
-        text = raw.decode("utf-8-sig")  # editors on Windows put a byte order mark first
+        text = raw.decode("utf-8-sig")  # editors on Windows may write a byte order mark
         return ConfigReader(file, toml_lines(text)), tomllib.loads(text)
     except FileNotFoundError:
         problem = Problem(file, "There is no such file.", "Correct the path, or leave it out to use the defaults.")
@@ -166,7 +166,7 @@ def _site(
         what = f"This is {checks.kind(given)}, not a list of tables."
         reader.add_problem(("services",), what, "Write [[services]] above each.")
         given = []
-    if catalogue is None:  # reading it takes time that a site without services need not spend
+    if catalogue is None:  # loaded only if needed: a site without services saves the time
         catalogue = load_catalogue() if given or site.catalogue or len(purposes) > len(PURPOSES) else {}
     site = _definitions(reader, site, folder, catalogue)
     catalogue = joined(site.definitions, catalogue)
@@ -218,7 +218,7 @@ def _definitions(reader: ConfigReader, site: Site, folder: str, catalogue: Mappi
 
 
 def _fits_caching(reader: ConfigReader, site: Site) -> None:
-    """Refuse settings that need another page after a choice if there is one page for everybody."""
+    """Refuse settings that change the page after a choice if a shared cache serves one page to everybody."""
     if site.caching != "shared":
         return
     if site.release == "reload":
@@ -249,7 +249,7 @@ def _dated(
 
 
 def _stores(reader: ConfigReader, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
-    """Return the site with absolute paths of its files; record stores that cannot be shared."""
+    """Return the site with absolute file paths; record a problem for a store that cannot be shared."""
     scheme, _, rest = site.records.partition("://")
     kind, mark, file = site.isp.partition(":")
     if mark:
@@ -356,7 +356,7 @@ def _used(
         if isinstance(added, tuple):
             values[sign] = tuple(dict.fromkeys((*getattr(base, sign), *added)))
     if NECESSARY not in values.get("purposes", (NECESSARY,)):
-        # The catalogue's basis applies to a necessary service; one that the owner wants held rests on consent.
+        # The catalogue's basis is for a necessary service; if the owner wants it held, its basis is consent.
         values.setdefault("lawful_basis", "consent")
     return replace(base, **values)
 
@@ -369,7 +369,7 @@ def _own(
     catalogue: Mapping[str, Service],
     purposes: Mapping[str, Purpose],
 ) -> Service | None:
-    """Return a service that the owner describes in full."""
+    """Return a service that the owner defines completely."""
     for key in ("id", "vendor", "purposes"):
         if key not in table:
             remedy = f"Add {key} = …, or take a service from the catalogue with use = …."
@@ -423,12 +423,12 @@ def _check_trackers(
                 reader.add_problem((*path, sign, number), what, remedy)
 
 
-# -- the owner's own words
+# -- the owner's texts
 
 
 def _texts(reader: ConfigReader, given: object) -> Mapping[str, Mapping[str, str]]:
-    """Return the texts that replace built-in ones, by canonical language tag and key."""
-    from consent_mw.notice import wording  # a site that keeps the built-in texts need not read them here
+    """Return the texts that replace built-in texts, by canonical language tag and key."""
+    from consent_mw.notice import wording  # loaded only if needed: a site without its own texts saves the time
 
     found: dict[str, Mapping[str, str]] = {}
     for tag, table in reader.pairs(("texts",), given):
@@ -464,7 +464,7 @@ def _leaves(reader: ConfigReader, path: Path, table: object) -> Iterator[tuple[P
 
 
 def _check_places(reader: ConfigReader, path: Path, text: str, wanted: frozenset[str], spare: frozenset[str]) -> None:
-    """Record placeholders that the text lacks, and those that are never filled in."""
+    """Record placeholders that the text lacks, and those that nothing fills in."""
     own = frozenset(re.findall(r"\{(\w+)\}", text))
     if not text.strip():
         reader.add_problem(path, "The text is empty.", "Write a text, or leave the key out for the built-in one.")

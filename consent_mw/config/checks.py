@@ -55,7 +55,7 @@ Check = Callable[[object], object]
 
 
 def kind(value: object) -> str:
-    """Return an owner's name for the type of a value, such as "a number"."""
+    """Return a readable name for the type of a value, such as "a number"."""
     kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (bool, "true or false"),
         ((int, float), "a number"),

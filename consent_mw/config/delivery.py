@@ -10,7 +10,7 @@ from consent_mw.core.model import ReportDelivery
 
 
 def read_delivery(reader: ConfigReader, given: object) -> ReportDelivery:
-    """Return where reports go; record every mistake, what is missing beside something else among them."""
+    """Return where reports go; record every mistake, including settings that lack a counterpart."""
     found = ReportDelivery(**reader.table(("report",), given, REPORT))
     if found.to and not found.sender:
         reader.add_problem(("report",), "The mail has no sender.", 'Add sender = "consent@example.org".')

@@ -1,8 +1,8 @@
 """
 ``[hosts]``: separate sites for some of the hosts that one application serves.
 
-Each has its own configuration, a file or a table, and is as independent as if it had its own middleware: its services,
-its notice, its records and the signatures of its cookies. All of them are read when the site starts.
+Each site has its own configuration, a file or a table. It is as independent as if it had its own middleware, with its
+own services, notice, records and cookie signatures. All configurations are read at start-up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the notice looks, and what the owner adds to it: theme, place, links, and the control that reopens it."""
+"""Reads the look of the notice and the owner's additions: theme, position, links, and the control that reopens it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from consent_mw.notice.escaping import TEXT_LINK
 
 __all__ = ["check_links", "check_look", "read_links", "read_theme"]
 
-#: The notice stays short, and on a phone: an imprint, terms, and two more.
+#: Few, so that the notice stays short, even on a phone: an imprint, terms, and two more.
 MOST_LINKS = 4
 
 
 def check_look(reader: ConfigReader, site: Site) -> None:
-    """Record settings of the notice's look that do not go together."""
+    """Record settings of the notice's look that contradict each other."""
     if site.position and site.position not in POSITIONS[site.layout]:
         known = ", ".join(POSITIONS[site.layout]) or "none, it is in the middle"
         what = f"The layout {site.layout!r} has no position {site.position!r}."
@@ -41,7 +41,7 @@ def check_look(reader: ConfigReader, site: Site) -> None:
 
 
 def read_theme(reader: ConfigReader, given: object) -> Theme:
-    """Return the owner's look."""
+    """Return the owner's theme."""
     parts: Any = dict(given) if isinstance(given, Mapping) else given
     dark: Any = parts.pop("dark", {}) if isinstance(parts, dict) else {}
     dark = dict(dark) if isinstance(dark, Mapping) else dark
@@ -67,7 +67,7 @@ def read_theme(reader: ConfigReader, given: object) -> Theme:
 
 
 def _check_scheme(reader: ConfigReader, made: Theme) -> None:
-    """Record a selector without its scheme, a scheme without its selector, and colours that nobody would see."""
+    """Record a selector without its scheme, a scheme without its selector, and dark colours that are never used."""
     if made.scheme == "selector" and not made.dark_selector:
         what = "Nothing says when your pages are dark."
         remedy = 'Add dark_selector with the mark of your dark pages, such as dark_selector = "html.dark".'
@@ -102,7 +102,7 @@ def read_links(reader: ConfigReader, given: object, language: str) -> tuple[Link
 
 
 def check_links(reader: ConfigReader, path: Path, text: str, key: str) -> None:
-    """Record links in a text, ``[words](address)``, that stand where none can be or that lead nowhere."""
+    """Record links, ``[words](address)``, in a text that does not support them, or with an invalid address."""
     for words, address in re.findall(TEXT_LINK, text):
         if not LINKED_TEXTS.fullmatch(key):
             remedy = "Links work in banner.text, banner.promise, page.intro, policy.intro and descriptions of purposes."

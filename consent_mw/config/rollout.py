@@ -1,7 +1,7 @@
 """
-How a site begins: watched only, for a share of its visitors, in the place of another tool.
+Reads the settings of a rollout: shadow mode, a share of the visitors, and the migration from another consent tool.
 
-And how another question begins: at a moment that is the same for all machines (decision 0043).
+Also reads the time at which a changed question takes effect, on all machines at once (decision 0043).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from consent_mw.errors import ConfigError
 
 __all__ = ["as_it_was", "asked_before", "fitting"]
 
-#: What two questions of one site have to agree on: with another value a machine could not read the cookies that the
-#: other question left, would keep them under another name, or would write the proof somewhere else.
+#: Settings in which the configurations before and after a change have to agree. Otherwise a machine could not read the
+#: cookies set under the other one, would use another name for them, or would store the proof elsewhere.
 _SAME = (
     "id", "name", "mount", "records", "spool", "keys_env", "cookie_domain", "allow_insecure_http", "trusted_proxies",
     "caching", "mode",
@@ -28,10 +28,10 @@ _SAME = (
 
 def fitting(reader: ConfigReader, site: Site, folder: str) -> Site:
     """
-    Return the site with the absolute place of its report, noting settings that do not go together.
+    Return the site with the absolute path of its report; record settings that contradict each other.
 
     Args:
-        folder: What paths in the configuration are relative to.
+        folder: The folder that relative paths refer to.
     """
     if site.live_share and site.mode != "report":
         what = f'A share of {site.live_share} % has a meaning with mode = "report" alone.'
@@ -52,7 +52,7 @@ def fitting(reader: ConfigReader, site: Site, folder: str) -> Site:
 
 
 def as_it_was(reader: ConfigReader, tables: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the tables of the configuration before, without a time of its own: changes do not queue up."""
+    """Return the tables of the previous configuration; refuse a ``takes_effect`` in it: changes cannot be queued."""
     own = tables.get("site")
     if not isinstance(own, Mapping) or not {"takes_effect", "until_then"} & own.keys():
         return tables
@@ -63,10 +63,10 @@ def as_it_was(reader: ConfigReader, tables: Mapping[str, object]) -> Mapping[str
 
 def asked_before(reader: ConfigReader, site: Site, file: str, load: Callable[[str], Site]) -> Site | None:
     """
-    Return the site as it asks until ``takes_effect``; None if that is over, or nothing was said of it.
+    Return the site with the question that it asks until ``takes_effect``; None if that is over or not set.
 
     Args:
-        file: The path of the configuration that counts until then; empty for none.
+        file: The path of the configuration that applies until then; empty if there is none.
         load: Loads a configuration.
     """
     if bool(site.takes_effect) != bool(file):
@@ -76,7 +76,7 @@ def asked_before(reader: ConfigReader, site: Site, file: str, load: Callable[[st
             what = "It says what is asked until the question changes, and not when that is."
         reader.add_problem(("site", at), what, f"Add {missing}, or leave both out.")
     if not site.takes_effect or not file or (site.takes_effect <= time.time() and not os.path.exists(file)):
-        return None  # once it is over, the file may go
+        return None  # after that time, the file may be deleted
     place = ("site", "until_then")
     try:
         before = load(file)

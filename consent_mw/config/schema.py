@@ -52,17 +52,17 @@ ID = service_rules.ID
 REMOTE_STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
 
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: An address that a link may have: of the web, or a path on the site.
+#: A valid address of a link: an http(s) URL, or a path on the site.
 ADDRESS = re.compile(r"https?://[^\s/?#\"'<>\\]+(?:[/?#][^\s\"'<>\\]*)?|/(?![/\\])[^\s\"'<>\\]*", re.IGNORECASE)
 _MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
 _OWN_PATH = re.compile(r"/(?![/\\])[^\s\"'<>\\]*")
 _HASH = re.compile(r"(?:scrypt:\d+:\d+:\d+|pbkdf2:\w+(?::\d+)?)\$[^$\s]+\$[0-9a-f]+")
 _TOKEN = re.compile(r"[0-9a-f]{64}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
-#: A host of a mail server: a name, or an address of IPv4 or IPv6.
+#: The host of a mail server: a name, or an IPv4 or IPv6 address.
 _DOMAIN_OR_LOCAL = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f]*:[0-9a-f:.]+")
 _PLACE = re.compile(r"(?:[A-Za-z0-9.*-]+)?/[^\s?#]*")
-#: A host, or ``*`` and the end of one, as ``[hosts]`` names it.
+#: A host, or ``*.`` and a domain, as in ``[hosts]``.
 HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 #: Selects html or body by a class, an id or an attribute.
@@ -103,7 +103,7 @@ def _records(value: object) -> object:
     scheme, mark, rest = text.partition("://")
     example = 'Write "sqlite:///consent.db" beside this file, or "sqlite:////var/lib/site/consent.db".'
     if scheme in REMOTE_STORES and mark:
-        # The address may hold a password: it is never shown.
+        # The address may contain a password: it is never shown.
         try:
             reachable = bool(urlsplit(text).netloc.rpartition("@")[2]) or scheme in ("postgresql", "postgres")
         except ValueError:
@@ -124,7 +124,7 @@ def _records(value: object) -> object:
 
 
 def _hidden(form: re.Pattern[str], what: str, remedy: str) -> checks.Check:
-    """Return a check of the form of a secret, which no message may show."""
+    """Return a check of the form of a secret; the messages do not contain its value."""
 
     def check(value: object) -> object:
         if not form.fullmatch(checks.text(value)):
@@ -164,7 +164,7 @@ def _function(value: object) -> object:
         found: object = import_module(module)
         for name in names.split("."):
             found = getattr(found, name)
-    except Exception as error:  # whatever the owner's module raises
+    except Exception as error:  # the owner's module may raise anything
         raise checks.ValueProblem(f"{text!r} cannot be imported: {type(error).__name__}: {error}.", remedy) from None
     if not callable(found):
         raise checks.ValueProblem(f"{text!r} is {checks.kind(found)}, not a function.", "Name a function.")
@@ -172,7 +172,7 @@ def _function(value: object) -> object:
 
 
 def _plain(found: Callable[..., object]) -> object:
-    """Refuse a coroutine function: it would never be awaited, and the coroutine it returns is always true."""
+    """Refuse a coroutine function: nobody would await the coroutine that it returns, which is always true."""
     if iscoroutinefunction(found) or iscoroutinefunction(type(found).__call__):
         remedy = "Give a plain function. It is called in a thread, and may pass on work that has to be awaited."
         raise checks.ValueProblem("This is a coroutine function, which would never be awaited.", remedy)
@@ -184,7 +184,7 @@ def _on_this_machine(host: str) -> bool:
 
 
 def _smtp(value: object) -> object:
-    """Return the address of a mail server; one with a password in it is not shown."""
+    """Return the address of a mail server; messages do not show it if it contains a password."""
     text = checks.text(value)
     remedy = 'Write "smtp+starttls://user@mail.example.org:587", or "smtp://localhost" for a server on this machine.'
     try:
@@ -205,7 +205,7 @@ def _smtp(value: object) -> object:
 
 
 def _webhook(value: object) -> object:
-    """Return the address of a webhook, which no message may show."""
+    """Return the address of a webhook; messages do not contain it."""
     text = checks.text(value)
     try:
         parts = urlsplit(text)
@@ -282,9 +282,9 @@ POSITIONS: Mapping[str, tuple[str, ...]] = {
     "corner": ("bottom-start", "bottom-end", "top-start", "top-end"),
     "dialog": (),
 }
-#: Where the control that opens the choices again may stand.
+#: Positions of the control that reopens the choices.
 REOPEN_POSITIONS = ("bottom-start", "bottom-end", "middle-start", "middle-end", "top-start", "top-end")
-#: What may be drawn on it; a path names the owner's picture.
+#: Its icons; a path names the owner's picture.
 REOPEN_ICONS = ("switch", "cookie", "shield", "none")
 #: The colours of a theme: the names of the custom properties without ``--cmw-``.
 COLOURS = ("paper", "ink", "soft", "line", "edge", "fill", "main", "over", "on", "focus")
@@ -348,7 +348,7 @@ STATS: Mapping[str, checks.Check] = {
 }
 _colour = checks.shape(_COLOUR, "a colour", "Write it as #rrggbb.")
 _picture = checks.shape(_OWN_PATH, "a path on this site", "Write the path of your own picture: /static/logo.svg.")
-#: What ``[theme.dark]`` takes, and ``[theme]`` as well.
+#: Settings of both ``[theme.dark]`` and ``[theme]``.
 DARK_THEME: Mapping[str, checks.Check] = {"brand": _colour, **dict.fromkeys(COLOURS, _colour), "logo": _picture}
 THEME: Mapping[str, checks.Check] = {
     **DARK_THEME,

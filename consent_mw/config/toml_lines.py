@@ -33,7 +33,7 @@ _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
 
 
 class _Lost(Exception):
-    """The text is not what the scanner takes it for: the lines found so far must do."""
+    """The text is not what the scanner expects: the lines found so far have to do."""
 
 
 class _Scanner:
@@ -50,7 +50,7 @@ class _Scanner:
         self.lines.setdefault(path, bisect_right(self.starts, self.at))
 
     def skip(self, pattern: re.Pattern[str]) -> str:
-        """Step over what ``pattern`` matches here and return it."""
+        """Step over the match of ``pattern`` at this point, and return it."""
         found = pattern.match(self.text, self.at)
         if found is None:
             raise _Lost
@@ -58,7 +58,7 @@ class _Scanner:
         return found.group()
 
     def sees(self, mark: str) -> bool:
-        """Step over ``mark`` if it stands here."""
+        """Step over ``mark`` if it comes next; return whether it did."""
         if not self.text.startswith(mark, self.at):
             return False
         self.at += len(mark)
@@ -94,7 +94,7 @@ class _Scanner:
         return path
 
     def entered(self, path: Path) -> Path:
-        """Return the path of the latest item where ``path`` is an array of tables."""
+        """Return ``path``, with the index of the latest item if it is an array of tables."""
         return (*path, self.items[path]) if path in self.items else path
 
     def keys(self) -> list[str]:
@@ -149,7 +149,7 @@ class _Scanner:
 
 
 def _unquote(quoted: str) -> str:
-    """Return the key that a quoted key stands for."""
+    """Return the value of a quoted key."""
     inside = quoted[1:-1]
     if quoted[0] == "'":
         return inside
@@ -170,8 +170,7 @@ def toml_lines(text: str) -> Mapping[Path, int]:
     """
     Return the line, from 1, of every key and array item in ``text``.
 
-    A text that the standard parser refuses gives the lines up to some point
-    before the mistake; nothing is raised.
+    For a text that the standard parser refuses, return the lines up to some point before the mistake; raise nothing.
     """
     scanner = _Scanner(text.replace("\r\n", "\n"))
     with suppress(_Lost, RecursionError):

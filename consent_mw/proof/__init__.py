@@ -1,1 +1,1 @@
-"""What the ledger proves."""
+"""Proof from the ledger: seals, verification, receipts, exports, retention and the results of audits."""

@@ -1,10 +1,10 @@
 """
-Results of audits, kept beside the ledger.
+Stored results of audits, next to the ledger.
 
-A result states what was open on a day, the hash of the evidence, and the head of the chain of seals at that time; it is
-signed with the site's keys. So nobody without the keys can change it or date it before that seal. Results are stored as
-documents, which every store has, under names that are made of their week and a number: the newest is found with a few
-look-ups, and no store needs a table for them.
+A result states the open findings of a day, the hash of the evidence, and the head of the chain of seals at that time.
+It is signed with the site's keys, so nobody without the keys can change it or date it before that seal. Results are
+stored as documents, which every store supports, under names made of the week and a number. So the newest result is
+found with a few look-ups, and no store needs a table for results.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from consent_mw.records import Ledger
 __all__ = ["WEEKS", "AuditResult", "keep_result", "last_result", "results"]
 
 FORMAT = "consent_mw.audit.v1"
-#: Weeks back that are looked at.
+#: Number of past weeks that are searched.
 WEEKS = 26
-#: Results of one week.
+#: The most results of one week.
 _MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
     """
-    What an audit found.
+    The result of an audit.
 
     Args:
         site: The site's id.
         day: Whole days since 1970-01-01 UTC.
-        target: What was audited.
-        pages: How many pages were read.
-        errors: How many findings were open, and were errors.
+        target: The audited address or application.
+        pages: Number of pages that were read.
+        errors: Number of open findings that are errors.
         warnings: The same for warnings.
-        accepted: How many findings the owner had accepted.
-        before: How many elements loaded before a choice without consent_mw; None if that was not looked at.
-        now: How many of them load with it.
+        accepted: Number of findings that the owner had accepted.
+        before: Number of elements that load before a choice without consent_mw; None if that was not checked.
+        now: Number of those that still load with it.
         evidence: The SHA-256 of the evidence's manifest, in hexadecimal digits; empty without evidence.
         seal: The number of the newest seal then; 0 if there was none.
         head: The hash of that seal.
@@ -65,7 +65,7 @@ class AuditResult:
 
     @property
     def open(self) -> int:
-        """How many findings were open."""
+        """The number of open findings."""
         return self.errors + self.warnings
 
 
@@ -74,7 +74,7 @@ def keep_result(records: Ledger, result: AuditResult, keys: Sequence[str]) -> Au
     Store a result, signed with the newest key, and return it with the head of the chain.
 
     Raises:
-        RecordsError: if the store fails, or has a week's results already.
+        RecordsError: if the store fails, or this week already has the most results.
     """
     seal = records.last_seal()
     result = replace(result, seal=seal.number if seal else 0, head=seal.hash.hex() if seal else "")

@@ -1,8 +1,8 @@
 """
 Consent records in the structure of ISO/IEC TS 27560:2023, as JSON-LD with the Data Privacy Vocabulary (DPV 2).
 
-There is one record per receipt: its grant, and what ended it. The question comes from the stored notice that the grant
-refers to; if the notice is lost, from the site's current configuration. Unknown facts are marked as unknown
+There is one record per receipt: its grant, and the end of the grant. The question comes from the stored notice that the
+grant refers to, or, if the notice is lost, from the site's current configuration. Unknown facts are marked as unknown
 (``dpv:UnknownApplicability``), never guessed.
 
 The terms are defined at https://w3id.org/dpv and in the guide to 27560, https://w3id.org/dpv/guides/consent-27560.
@@ -81,7 +81,7 @@ def jsonld(records: Ledger, site: Site, jurisdictions: Sequence[str] = ()) -> It
 
     Args:
         site: The site's current configuration.
-        jurisdictions: Country codes (ISO 3166-1 alpha-2) of the laws that apply; no setting has them.
+        jurisdictions: Country codes (ISO 3166-1 alpha-2) of the laws that apply; there is no setting for them.
     """
     now = _notice_of(site)
 
@@ -113,7 +113,7 @@ def _record(acts: Sequence[Entry], notice: _Notice, jurisdictions: Sequence[str]
         "dct:created": created,
         **({"dct:modified": _day(acts[-1])} if len(acts) > 1 else {}),
         "dct:language": first.language or site["languages"][0],  # language
-        # pii principal id: the random id of the receipt is all that is known about a person
+        # pii principal id: nothing is known about a person but the random id of the receipt
         "dpv:hasDataSubject": {"@type": "dpv:DataSubject", "dct:identifier": first.receipt},
         "dpv:hasNotice": _notices(first, site),  # privacy notice
         "dpv:hasLegalBasis": "dpv:Consent",
@@ -148,7 +148,7 @@ def _status(entry: Entry, days: int) -> dict[str, object]:
 
 
 def _processes(entry: Entry, notice: _Notice) -> list[dict[str, object]]:
-    """Return every service that was offered, with the answer."""
+    """Return every offered service with the answer."""
     offered = [service for service in notice["services"] if service["purposes"] != [NECESSARY]]
     known = {service["id"] for service in offered}
     # Only the id is known of a granted service that the notice does not contain.
@@ -177,7 +177,7 @@ def _process(
     """Return one service as a process for these purposes."""
     stored = [*service.get("cookies", ()), *service.get("storage", ())]
     country, vendor, days = service.get("country"), service.get("vendor"), service.get("retention_days", 0)
-    personal: list[object] = ["pd:IPAddress"]  # every host that is asked for a file learns the address
+    personal: list[object] = ["pd:IPAddress"]  # every host that serves a file sees the address
     if stored:
         personal.append("pd:Tracking")
     return {

@@ -2,10 +2,10 @@
 Exports of the ledger: CSV for spreadsheets, JSON Lines for programs, ISO/IEC TS 27560 records for authorities.
 
 Each function yields text while it reads the ledger, so memory does not grow with the ledger. Entries are ordered by
-receipt and step, which reveals nothing about the order in which people came.
+receipt and step, which reveals nothing about the order of arrival.
 
-A CSV cell that a spreadsheet would read as a formula is prefixed with an apostrophe, as OWASP's "CSV Injection"
-advises. JSON contains the plain text.
+A CSV cell that a spreadsheet would read as a formula gets an apostrophe in front, as OWASP's "CSV Injection" advises.
+JSON contains the unchanged text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a verification of a ledger says: its findings, its numbers, and where the next one may go on."""
+"""The result of verifying a ledger: the finding, the numbers, and the checkpoint from which the next run continues."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FindingKind(Enum):
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    The first change that was found.
+    The first change that a verification found.
 
     Args:
         what: A description, in one sentence.
@@ -64,10 +64,10 @@ class Verification:
     The result of a verification. With a finding, the numbers are those up to it.
 
     Args:
-        finding: None if nothing was changed since it was sealed.
+        finding: None if nothing was changed after it was sealed.
         seals: Number of seals that were checked.
         entries: Number of intact entries in them.
-        erased: Number of entries that were erased on request, and left a tombstone.
+        erased: Number of entries that were erased on request and left a tombstone.
         purged: Number of entries that were dropped when their retention was over.
         waiting: Number of entries that are not sealed yet, and prove nothing yet.
         head: The hash of the last seal, in hex; empty without seals. Record it elsewhere to detect later that the
@@ -106,7 +106,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class VerificationRules:
-    """What a verification goes by; the arguments of :func:`verify`."""
+    """The arguments of :func:`verify` that every part of a verification needs."""
 
     site: str
     keys: tuple[str, ...]
@@ -117,7 +117,7 @@ class VerificationRules:
 
 @dataclass
 class ChainPart:
-    """What was found in a part of the chain."""
+    """The result for a part of the chain."""
 
     end: Checkpoint
     finding: Finding | None = None
@@ -125,9 +125,9 @@ class ChainPart:
     erased: int = 0
     purged: int = 0
     noted: bool = False
-    #: Places without their entry that no tombstone has to explain any more.
+    #: Empty places that are accounted for: by a tombstone, or because a tombstone may have been purged.
     excused: set[tuple[int, int]] = field(default_factory=set)
-    #: For each notice an entry that refers to it, or the number of a seal with one.
+    #: For each notice an entry that refers to it, or the number of a seal that has such an entry.
     shown: dict[str, Kept | int] = field(default_factory=dict)
 
     def add(self, other: ChainPart) -> None:

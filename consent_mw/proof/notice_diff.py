@@ -1,10 +1,10 @@
 """
-What differs between two notices, as people ask for it: which words, purposes, services and facts about the site.
+The differences between two notices in readable form: words, purposes, services and facts about the site.
 
-Two documents are flattened to places with one value each and compared place by place. Purposes and services are named
-by their ids, so that a new one in the middle is one addition and not a change of all that follow. Parts that are made
-of the others, such as the markup of the banner, and parts that nobody reads, such as the digests of scripts, are told
-in one line each, without their text.
+Each document is flattened to places with one value each, and the places are compared. Purposes and services are named
+by their ids, so that inserting one is a single addition instead of a change to all that follow. Parts that derive from
+others, such as the markup of the banner, and parts that nobody reads, such as the digests of scripts, are reported in
+one line each, without their text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 __all__ = ["NoticeDifference", "differences"]
 
-#: What is told without its text: made from other parts, or not for reading.
+#: Parts that are reported without their text: they derive from other parts, or nobody reads them.
 _OPAQUE = frozenset({"styles", "runtime", "release", "banner", "banner_gpc", "reopen", "reopen_gpc"})
 
 
@@ -27,8 +27,8 @@ class NoticeDifference:
 
     Args:
         place: Names with `` / `` between them, such as ``services / matomo / country``.
-        before: The value there; None if the first notice has no such place, or if its text is not told.
-        after: The same of the second.
+        before: The value there; None if the first notice has no such place, or if its text is not reported.
+        after: The same for the second notice.
         verb: ``added``, ``removed`` or ``changed``.
     """
 
@@ -55,7 +55,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Not
 def _whole(
     found: list[NoticeDifference], first: Mapping[tuple[str, ...], str], second: Mapping[tuple[str, ...], str]
 ) -> list[NoticeDifference]:
-    """Replace the places of a purpose, service or language that only one notice has by one difference."""
+    """Merge the differences of a purpose, service or language that is in only one of the notices into one."""
     groups = [{path[:2] for path in side if path[0] in _GROUPS} for side in (first, second)]
     alone = {
         " / ".join(group): verb
@@ -69,12 +69,12 @@ def _whole(
     )
 
 
-#: Parts whose second name is that of something whole.
+#: Parts whose second name identifies a purpose, a service or a language.
 _GROUPS = frozenset({"purposes", "services", "languages"})
 
 
 def _places(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the places of a value with their texts."""
+    """Yield the places inside a value, each with its text."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _places(inner, (*path, str(key)))

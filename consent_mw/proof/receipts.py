@@ -15,7 +15,7 @@ The steps of :func:`verify_receipt`; the numbers are repeated in the code:
 (6) If keys are given, one of them signed each seal and the document.
 
 Limits: without the site's keys, a document proves that it matches its seals, but not that the seals are the site's.
-That takes a check with ``--ledger``, or a hash that was recorded elsewhere.
+For that, check with ``--ledger``, or against a hash that was recorded elsewhere.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ LARGEST = 1_048_576
 _FORMAT = "consent_mw.receipt.v1"
 _CONTEXT = "consent_mw.receipt.v1"
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
-#: A proof is as long as the tree is deep.
+#: The longest proof: its length is the depth of the tree.
 _DEEPEST = 64
 _LARGEST_NUMBER = 2**53
 _MOST_ENTRIES = 64
@@ -80,7 +80,7 @@ _WAITS = "This entry waits for its seal, which is made when its day is over (UTC
 
 
 class ReceiptError(ConsentError):
-    """A file is not a receipt that can be verified; the message names the place."""
+    """A file is not a valid receipt; the message names the place of the error."""
 
 
 class ReceiptState(Enum):
@@ -138,7 +138,7 @@ class ReceiptVerdict:
         return tuple(filter(None, (self.what, *(verdict.what for verdict in self.entries))))
 
 
-# -- making
+# -- creating a receipt
 
 
 def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[str, ...] = ()) -> bytes | None:
@@ -149,8 +149,8 @@ def receipt_document(records: Ledger, receipt: str, *, site: Site, keys: tuple[s
 
     Args:
         site: The site that the ledger belongs to, with its controller.
-        keys: Oldest first; the last one signs the document, so that the site recognises its own receipts. Without keys
-            it is not signed.
+        keys: Oldest first; the last one signs the document, so that the site recognises its own receipts. If there are
+            none, it is not signed.
 
     Raises:
         RecordsError: the store fails.
@@ -213,7 +213,7 @@ def _signed_part(document: Mapping[str, object]) -> bytes:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).digest()
 
 
-# -- verifying
+# -- verifying a receipt
 
 
 def verify_receipt(document: bytes, keys: tuple[str, ...] = ()) -> ReceiptVerdict:

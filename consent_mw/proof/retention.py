@@ -1,14 +1,14 @@
 """
 Purging and publishing when a clock may be wrong.
 
-Theory of operation. Two things cannot be undone: a purge, and publishing figures. Both depend on today's date, and a
-machine whose clock is months ahead would drop a ledger that other machines still need. So neither trusts the clock of
-one machine:
+Theory of operation. Purging entries and publishing figures cannot be undone. Both depend on today's date, and a machine
+whose clock is months ahead would drop a ledger that other machines still need. So neither trusts the clock of a single
+machine:
 
 (1) A store on another machine has its own clock. If it differs from ours by more than ten minutes, nothing is deleted
     or published. Either clock may be the wrong one; the owner has to correct it.
-(2) No seal can be dated later than today. If one is, and the store has no clock that confirms ours, nothing is deleted
-    until the owner has checked. (Publishing goes on: with a clock that is behind, less is published, not more.)
+(2) No seal should be dated later than today. If one is, and the store has no clock that confirms ours, nothing is
+    deleted until the owner has checked. (Publishing continues: a clock that is behind publishes less, not more.)
 (3) At most a tenth of the sealed entries is dropped at once. A running site drops a few thousandths a day. If more is
     due, nothing is dropped until the owner confirms it: the clock may be wrong in a way that (1) and (2) do not
     detect, or the setting ``record_days`` was lowered, which is worth a second look.
@@ -74,7 +74,7 @@ class Purgeable(Clocked, Protocol):
     """The part of :class:`consent_mw.records.Ledger` that a purge needs."""
 
     def due(self, before: int) -> tuple[int, int]:
-        """Return how many sealed entries are dated before that day, and how many there are."""
+        """Return the number of entries in seals dated before that day, and in all seals."""
         ...
 
     def purge(self, before: int) -> int:
@@ -90,7 +90,7 @@ def clock_difference(records: Clocked, now: float) -> float | None:
 
 def check_clocks(records: Clocked, now: float) -> None:
     """
-    Raise if the clocks disagree.
+    Compare the clocks of this machine and of the store.
 
     Args:
         now: Seconds since 1970-01-01 UTC by the clock of this machine.

@@ -1,14 +1,14 @@
 """
 Sealing the new entries of a ledger.
 
-Theory of operation. A seal covers whole days. The number of a seal tells when it was made, and so when its entries
-came: with a seal a minute, a copy of the ledger would tell the order of nearly all visitors, and nearly the time of
-day. So a running site seals an entry once its day is over. Then a seal tells of an entry what the entry says itself,
-its day. Within a seal the entries are in the order of their hashes; the seals of one day divide its entries by receipt,
-which is random.
+Theory of operation. A seal covers whole days. Its number reveals when it was made, and so when its entries arrived.
+With one seal per minute, a copy of the ledger would reveal the order of nearly all visitors, and almost their time of
+day. So a running site seals an entry only after its day is over. Then a seal reveals no more about an entry than the
+entry itself: its day. Within a seal, entries are ordered by their hashes. If a day has several seals, they divide its
+entries by receipt, which is random.
 
-What is left: an entry that reached the store days late, from the spool of a machine that was away, is in a seal of its
-own, which tells that it was late. And until its day is over, an entry is not proved.
+Limits: an entry that reaches the store days late, from the spool of a machine that was offline, is in a separate seal,
+which reveals that it was late. And until its day is over, an entry is not proved.
 
 Any process may seal at any time. If two race for the next link of the chain, the loser changes nothing and finds the
 entries sealed. :mod:`consent_mw.proof.verifying` documents :func:`verify`.
@@ -31,7 +31,7 @@ from consent_mw.records import Ledger
 
 __all__ = ["MOST", "Finding", "FindingKind", "Verification", "seal_new", "verify"]
 
-#: Most entries under one seal.
+#: The most entries in one seal.
 MOST = 5_000
 
 
@@ -43,8 +43,8 @@ def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int, w
         site: The site's id.
         keys: Oldest first; the last one signs.
         today: Whole days since 1970-01-01 UTC.
-        whole_days: Whether to leave today's entries for tomorrow, and those of tomorrow, which machines write whose
-            clocks are a little ahead.
+        whole_days: Whether to leave out today's entries, and tomorrow's, which come from machines whose clocks are a
+            little ahead.
 
     Raises:
         RecordsError: if the store fails.

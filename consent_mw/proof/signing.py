@@ -14,13 +14,13 @@ from consent_mw.core.signing import signer
 
 __all__ = ["is_signed", "key_name", "sign"]
 
-# Domain separation: the same keys sign seals and cookies, and neither may pass as the other.
+# Domain separation: the same keys sign seals and cookies, and one must not be accepted as the other.
 _CONTEXT = "consent_mw.seal.v1"
 _NAME_CONTEXT = "consent_mw.seal.key.v1"
 
 
 def sign(seal: Seal, keys: tuple[str, ...]) -> str:
-    """Return the signature of the seal by the newest key, which is the last."""
+    """Return the seal's signature by the newest key, which is the last one."""
     return f"{key_name(keys[-1])}.{signer(keys, _CONTEXT).get_signature(seal.hash).decode('ascii')}"
 
 

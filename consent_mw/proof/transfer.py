@@ -1,12 +1,12 @@
 """
 Copying a ledger: backups, restores, and moves from one store to another.
 
-A copy has the same chain: every seal with its signature, every entry in its place, tombstones included. So
+A copy has the same chain: every seal with its signature, and every entry in its place, including tombstones. So
 ``ledger verify`` reports the same for both, and receipts stay valid. Notices, counters, published figures and learned
 services are copied too.
 
-Limits: the parts are read one after the other, so stop the site, or the last minute may be missing. Copying into Redis
-is not possible: it fills places in order, so the places of erased entries would be lost.
+Limits: the parts are read one after the other, so stop the site first, or the last minute may be missing. Copying into
+Redis is not possible: it fills places in order, so the places of erased entries would be lost.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from consent_mw.records import Records
 
 __all__ = ["Copied", "backup_file", "copy_records", "erase_again", "tombstones"]
 
-#: Later than any day, within what every store can hold.
+#: Later than any day, but still within the range of every store.
 _FOREVER = 2**31 - 1
 #: Number of seals that are read at once; with its leaves each is up to half a megabyte.
 _BATCH = 16
@@ -54,7 +54,7 @@ class Copied:
 
 def copy_records(source: Records, target: Records, *, today: int) -> Copied:
     """
-    Copy everything of a site into an empty store.
+    Copy all records of a site into an empty store.
 
     Args:
         today: Whole days since 1970-01-01 UTC, the date of learned services.

@@ -13,16 +13,16 @@ The steps of :func:`verify`; the numbers are repeated in the code:
 (5) Each place holds the entry that belongs to its leaf, or there is a tombstone for it.
 (6) No entry refers to a seal that does not exist, no tombstone to an entry that is still there, and no index of the
     store to an entry that is gone.
-(7) If the owner recorded a head of the chain, it is still in it. A chain that was cut short passes all other steps.
+(7) If the owner recorded a head, the chain still contains it. A chain that was cut short passes all other steps.
 (8) If asked for, each notice that an entry refers to exists and is unaltered.
 
-Each entry is read once: the walk over the seals reads those in them, and the store yields the rest. A large ledger is
-verified by several processes, each of which takes a part of the chain (:func:`verify_in_parallel`), or from a
-:class:`Checkpoint`, the last seal that was verified before.
+Each entry is read once: the walk over the seals reads the sealed entries, and the store yields the rest. A large
+ledger is verified by several processes, each of which takes a part of the chain (:func:`verify_in_parallel`), or only
+from a :class:`Checkpoint`, the last seal of an earlier verification.
 
-Limits: an entry is proved once it is sealed, not before. From a checkpoint on, a change to what was verified before is
-not found, except to the seal itself. Entries that are written or erased while this runs are read again before they
-count as a finding. Today's date is that of the machine that verifies.
+Limits: an entry is proved once it is sealed, not before. A verification from a checkpoint does not find changes to
+earlier parts of the chain, except to the checkpoint's seal itself. Entries that are written or erased while this runs
+are read again before they count as a finding. Today's date comes from the clock of the verifying machine.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def verify(
         record_days: Days for which entries must be kept after they were sealed.
         head: The hash of a seal that was recorded earlier, in hex.
         notices: Whether to check the notices too.
-        since: The seal to go on from: it must be in the chain, and only what comes after it is checked.
+        since: The seal to continue from: it must be in the chain, and only the part after it is checked.
 
     Raises:
         RecordsError: the store fails.
@@ -135,7 +135,7 @@ class _Found(Exception):
 
 
 def _verify_part(url: str, rules: VerificationRules, since: Checkpoint, last: int) -> ChainPart:
-    """Verify the seals after ``since`` up to number ``last``; in a process of its own."""
+    """Verify the seals after ``since`` up to number ``last``; runs in a worker process."""
     with closing(open_records(url, site=rules.site)) as records:
         walk = _Walk(records, rules, since)
         try:
@@ -189,7 +189,7 @@ class _Walk:
     # -- the chain
 
     def resume(self) -> None:
-        """Find the seal that was verified last."""
+        """Check that the checkpoint's seal is still in the chain."""
         if not self.since.seal:
             return
         with _readable(FindingKind.SEAL, f"Seal {self.since.seal} cannot be read: it was changed."):
@@ -218,10 +218,10 @@ class _Walk:
                 self.part.noted = self.part.noted or seal.hash.hex() == self.rules.head
 
     def in_parts(self, pool: Executor, url: str, jobs: int) -> None:
-        """Check the chain in parts, each of which begins with the stored hash of the seal before it."""
+        """Check the chain in parts, each of which starts from the stored hash of the previous seal."""
         newest = self.records.last_seal()
         seals = max(newest.number if newest else 0, self.last) - self.last
-        # Several for each process, so that a slow one does not leave the others without work.
+        # Several parts per process, so that a slow one does not leave the other processes without work.
         size = -(-seals // (4 * jobs)) or 1
         parts = []
         for first in range(self.last, self.last + seals, size):
@@ -232,7 +232,7 @@ class _Walk:
             self.part.add(part.result())
             if self.part.finding is not None:
                 raise _Found(**{one.name: getattr(self.part.finding, one.name) for one in fields(Finding)})
-        self.chain(_NEVER)  # what was sealed meanwhile
+        self.chain(_NEVER)  # seals that were added meanwhile
 
     def link(self, seal: Seal) -> None:
         """Check a seal itself, and its link to the previous one."""
@@ -293,7 +293,7 @@ class _Walk:
         return merkle_root(listed) == seal.root
 
     def note(self, rows: list[Kept]) -> None:
-        """Note which notices entries refer to."""
+        """Record the notices that entries refer to."""
         shown = self.part.shown
         for row in rows:
             if row.entry.notice not in shown:
@@ -342,7 +342,7 @@ class _Walk:
             self.astray(there[0], f"Seal {number} has {seal.size} places, but no place {nowhere}.")
 
     def absent(self, seal: Seal, place: int, leaf: bytes, over: bool) -> None:
-        """Judge an empty place."""
+        """Decide whether an empty place is allowed."""
         number = seal.number
         if over:
             self.part.purged += 1
@@ -356,7 +356,7 @@ class _Walk:
                 now = f"at {row.seal}/{row.place}" if row.seal is not None else "among the unsealed entries"
                 what = f"The entry that was sealed at {number}/{place} is now {now}."
                 raise _Found(FindingKind.MOVED, what, number, place, row.entry.receipt)
-        # A later seal can only have an earlier date if a clock went back; the tombstone may have been purged with it.
+        # A later seal has an earlier date only if a clock was set back; the tombstone may have been purged with it.
         if any(other.leaves is None for other in _seals(self.records, number + 1)):
             self.part.erased += 1
             self.part.excused.add((number, place))
@@ -386,7 +386,7 @@ class _Walk:
     def is_erased(self, number: int, place: int) -> bool:
         """Return whether there is a tombstone for the entry at that place."""
         if self.tombstones is None or (number, place) not in self.tombstones:
-            # Read them again, too: the entry may have been erased meanwhile.
+            # Read the tombstones again, too: the entry may have been erased meanwhile.
             self.tombstones = {about for row in self.stones() if (about := _about(row)) is not None}
         return (number, place) in self.tombstones
 
@@ -396,11 +396,11 @@ class _Walk:
             yield from self.records.tombstones(self.since.seal + 1)
 
     def every(self) -> Iterator[Kept]:
-        """Yield every entry, whatever place it claims."""
+        """Yield every entry, including those that claim a wrong place."""
         with _readable(FindingKind.EDITED, "An entry cannot be read: it was changed."):
             yield from self.records.entries()
 
-    # -- entries outside of the chain
+    # -- entries outside the chain
 
     def rest(self) -> None:
         """Check the entries that are in no seal, and the tombstones (6)."""
@@ -472,7 +472,7 @@ def _seals(records: Ledger, first: int = 1) -> Iterator[Seal]:
 
 
 def _about(row: Kept) -> tuple[int, int] | None:
-    """Return the seal and place that a tombstone refers to, or None if the entry is no tombstone."""
+    """Return the seal and place that a tombstone refers to, or None if the entry is not a tombstone."""
     number, slash, place = row.entry.about.partition("/")
     if row.entry.act is not Act.ERASE or not (slash and _plain(number) and _plain(place)):
         return None
