@@ -17,7 +17,7 @@ from setuptools import Extension
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-_FILE = "consent_mw/catalogue/prepared.json"
+_FILE = "consent_mw/catalogue/prepared.bin"
 
 
 class BuildWithCatalogue(build_py):

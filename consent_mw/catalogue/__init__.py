@@ -100,6 +100,10 @@ _Check = Callable[[str], tuple[str, str] | None]
 SERVICES = "services"
 
 
+#: The modules that say in which form services are packed, besides those of this folder.
+_PACKED_BY = ("core/model.py", "core/packed.py", "html/code.py", "html/service_index.py", "html/urls.py")
+
+
 def load() -> Mapping[str, Service]:
     """
     Return the built-in services by id, in the order of the files' names and the entries in them.
@@ -124,7 +128,9 @@ def prepare(folder: Path) -> None:
     """
     sources = read_sources(folder)
     services = parse_sources(sources)
-    (folder / prepared.FILE).write_bytes(prepared.dump(services.values(), prepared.digest(sources)))
+    file = folder / prepared.FILE
+    file.unlink(missing_ok=True)  # a process that has mapped it keeps what it has
+    file.write_bytes(prepared.dump(services.values(), prepared.digest(sources)))
 
 
 @cache
@@ -135,26 +141,23 @@ def _loaded() -> tuple[Mapping[str, Service], str]:
     made_from = prepared.digest(sources)
     kept = prepared.kept_at(__file__)
     for file in (folder / prepared.FILE, kept):
-        try:
-            content = file.read_bytes() if file is not None else b""
-        except OSError:
-            continue
-        if (services := prepared.read(content, made_from)) is not None:
+        if file is not None and (services := prepared.open_file(file, made_from)) is not None:
             return services, made_from
-    services = parse_sources(sources)
-    if kept is not None:
-        prepared.keep(kept, prepared.dump(services.values(), made_from))
-    return services, made_from
+    content = prepared.dump(parse_sources(sources).values(), made_from)
+    if kept is not None and prepared.keep(kept, content):
+        services = prepared.open_file(kept, made_from)
+    return services or prepared.read(content), made_from
 
 
 def read_sources(folder: Path) -> Mapping[str, bytes]:
-    """Return, by name, the files that the catalogue is made from: the TOML files, and the code that checks them."""
+    """Return, by name, what the catalogue is made from: TOML files, and the code that checks and packs them."""
     sources: dict[str, bytes] = {}
+    names = [(name, f"{folder.parent}/{name}") for name in _PACKED_BY]
     for place, ending in ((str(folder), ".py"), (f"{folder}/{SERVICES}", ".toml")):
-        for name in sorted(os.listdir(place)):
-            if name.endswith(ending):
-                with open(f"{place}/{name}", "rb") as file:  # a Path for each would take as long as the reading
-                    sources[name] = file.read()
+        names += [(name, f"{place}/{name}") for name in os.listdir(place) if name.endswith(ending)]
+    for name, path in sorted(names):
+        with open(path, "rb") as file:  # a Path for each would take as long as the reading
+            sources[name] = file.read()
     return sources
 
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
-from types import MappingProxyType
 
 from consent_mw import catalogue
 from consent_mw.core.model import Service
 from consent_mw.errors import CatalogueError
 from consent_mw.errors import Problem
+from consent_mw.html.service_index import WithOwn
 
 __all__ = ["built_in_texts", "joined", "read_folder", "texts_of"]
 
@@ -91,4 +91,4 @@ def joined(definitions: Iterable[Service], base: Mapping[str, Service] | None = 
     """
     built_in = catalogue.load() if base is None else base
     own = {service.id: service for service in definitions}
-    return MappingProxyType({**built_in, **own}) if own else built_in
+    return WithOwn(built_in, own) if own else built_in

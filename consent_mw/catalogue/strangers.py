@@ -10,6 +10,8 @@ from types import MappingProxyType
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
+from consent_mw.html.service_index import ServiceIndex
+from consent_mw.html.service_index import parts_of
 from consent_mw.html.suspects import file_of_stranger
 from consent_mw.html.suspects import host_of_stranger
 
@@ -27,10 +29,17 @@ class WithStrangers(Mapping[str, Service]):
     Args:
         known: The catalogue.
         described: Hosts that are no strangers any more, and addresses of files that are none.
+        index: Services whose hosts are no strangers either.
     """
 
-    def __init__(self, known: Mapping[str, Service], described: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, Service],
+        described: frozenset[str] = frozenset(),
+        index: ServiceIndex | None = None,
+    ) -> None:
         self._known = known
+        self._index = index
         self._described = described
         self._described_files = frozenset(address.rpartition("/")[2].lower() for address in described if "/" in address)
 
@@ -43,6 +52,8 @@ class WithStrangers(Mapping[str, Service]):
         labels = host.split(".")
         above = {".".join(labels[at:]) for at in range(len(labels))}
         if not self._described.isdisjoint(above) or name in self._described_files:
+            raise KeyError(id_)
+        if self._index is not None and any(map(self._index.has_host, above)):
             raise KeyError(id_)
         if name:
             return Service(id_, name, name, ("marketing",), tracker=True, suspected=True, description=_DESCRIPTION)
@@ -72,7 +83,8 @@ def learnable(site: Site, known: Mapping[str, Service]) -> WithStrangers:
     Args:
         known: The catalogue.
     """
-    services = [*known.values(), *site.services]
+    index, own = parts_of(known)
+    services = [*own.values(), *site.services]
     hosts = frozenset(host for service in services for host in service.hosts if "/" not in host)
     taught = known if site.learning else {id_: known[id_] for id_ in {UNKNOWN_SERVICE} & known.keys() - site.by_id}
-    return WithStrangers(taught, hosts.union(site.allow_hosts))
+    return WithStrangers(taught, hosts.union(site.allow_hosts), index)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -48,12 +49,21 @@ class MountedPages:
     """
 
     def __init__(self, site: Site, context: WebContext) -> None:
-        from consent_mw.web import create_app  # imported late: it needs Flask; the edges do not
-
         self._mount = site.mount
         self._proxies = site.trusted_proxies
         self._context = context
-        self._app: WSGIApplication = create_app(context).wsgi_app
+        self._making = Lock()
+        self._made: WSGIApplication | None = None
+
+    @property
+    def _app(self) -> WSGIApplication:
+        """The application, made when one of its pages is asked for: many workers never answer one."""
+        with self._making:
+            if self._made is None:
+                from consent_mw.web import create_app  # here, since it brings Flask, and takes a tenth of a second
+
+                self._made = create_app(self._context).wsgi_app
+            return self._made
 
     def owns(self, path: str, script_name: str) -> bool:
         """Return whether a request for ``path`` (without the script name) is for one of our pages."""

@@ -81,11 +81,7 @@ class Policing:
         self.reports = site.csp_reports
         self._matcher = matcher
         #: Needed only if sources are removed from the site's own policies.
-        self._rules = (
-            [(_Pattern(rule), service.id) for service in matcher.services.values() for rule in service.hosts]
-            if self.tightens
-            else []
-        )
+        self._rules = [(_Pattern(rule), id_) for rule, id_ in matcher.host_rules()] if self.tightens else []
         self._known: BoundedCache[tuple[str, str, frozenset[str]], bool] = BoundedCache(_KEPT_SOURCES, _KEPT_SIZE)
         self._warned: set[str] = set()
 

@@ -33,6 +33,7 @@ from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
+from consent_mw.html.service_index import parts_of
 from consent_mw.html.suspects import Delivery
 from consent_mw.html.suspects import file_of_stranger
 from consent_mw.html.suspects import host_of_stranger
@@ -66,12 +67,13 @@ class Prepared:
 
     def __init__(self, site: Site, known: Mapping[str, Service], assets: Assets) -> None:
         self.assets = assets
-        matcher = Matcher(site.services, known=known.values())
+        index, own = parts_of(known)
+        matcher = Matcher(site.services, known)
         # Compiled at start-up, not by the first visitor. Discoveries are compiled in a background task.
         _ = matcher.syntax_with(Places(site.optional).marks)
         self.prepare_places = matcher.prepare_places
         self.policing = Policing(site, matcher)
-        catalogued = catalogue.digest() if known is catalogue.load() else sorted(known.items())
+        catalogued = (catalogue.digest() if index is catalogue.load() else sorted(index or ()), sorted(own.items()))
         setting = (site.unknown, site.allow_hosts, site.release, site.csp)
         held_by = (_version(), catalogued, sorted(site.by_id.items()), setting)
         #: The hosts that the site's pages show to be its own delivery.
@@ -86,9 +88,7 @@ class Prepared:
         self._site = site
         self._known = known
         self._matcher = matcher
-        self._necessary = frozenset(service.id for service in matcher.services.values() if service.necessary) | {
-            NECESSARY
-        }
+        self._necessary = matcher.necessary | {NECESSARY}
         self._policies: BoundedCache[tuple[object, ...], HoldPolicy] = BoundedCache(
             _KEPT_POLICIES, _KEPT_POLICIES * 8192, measure=lambda policy: size_of(policy.allowed)
         )

@@ -43,9 +43,10 @@ from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
+from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.model import Service
@@ -143,6 +144,8 @@ _SETTING = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*) ?= ?(?:[{\[\"']|\(?(?:wi
 _ROOT = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*)")
 _CALLED = re.compile(r"([A-Za-z_$][\w$]*)(?:\.[\w$]+)*(?:\(|\.push\Z)|send_to\b")
 _PARENTHESES = re.compile(rb"[()]")
+#: The purposes of services that are there to be seen.
+_SHOWN = frozenset({"embeds", "preferences"})
 #: Words that stand in calls and in the lines around them, and are no code of the site's own.
 _COMMON_WORDS = frozenset(
     b"arguments catch const Date document else e false function globalThis if js let new null push return self strict"
@@ -170,7 +173,7 @@ _NOTHING = Code()
 class Signature:
     """Code that marks a script: white space may stand between its tokens, and any quote stands for any other."""
 
-    __slots__ = ("_compiled", "_text", "beginning", "call", "id", "is_setting", "root", "words")
+    __slots__ = ("_compiled", "_text", "beginning", "call", "id", "is_setting", "root", "text", "words")
 
     def __init__(self, text: str, service: str) -> None:
         pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
@@ -178,6 +181,7 @@ class Signature:
         # That no name goes on there is looked at behind the first piece: a search begins with a text then, and is fast.
         boundary = f"(?<![A-Za-z0-9_$]{first})" if re.match(r"[A-Za-z0-9_$]", text) else ""
         self.id = service
+        self.text = text
         self._text = r"\s*+".join([first + boundary, *more]).encode()
         self._compiled: re.Pattern[bytes] | None = None
         #: Words that stand whole in every script with this signature.
@@ -204,6 +208,58 @@ class Signature:
 def _signature(text: str, service: str) -> Signature:
     """Return a signature; the sites of a process share those of the catalogue, with what they have compiled."""
     return Signature(text, service)
+
+
+class SignatureTables(NamedTuple):
+    """Signatures by what is looked for to find them."""
+
+    by_word: dict[bytes, list[Signature]]
+    #: Signatures whose last word tells most and may go on, by its first letters.
+    by_beginning: dict[bytes, list[Signature]]
+    #: Those that have to be tried in each script.
+    rest: list[Signature]
+
+
+def indexed(signatures: list[Signature]) -> SignatureTables:
+    """Return signatures, each by its rarest word, or by the beginning of its last one where that says more."""
+    tables = SignatureTables({}, {}, [])
+    occurrences = Counter(word for signature in signatures for word in signature.words)
+    for signature in signatures:
+        word = min(signature.words, key=lambda each: (occurrences[each], -len(each), each), default=b"")
+        begins = len(signature.beginning) >= _FIRST
+        if word and not (begins and occurrences[word] > _COMMON):
+            tables.by_word.setdefault(word, []).append(signature)
+        elif begins:
+            tables.by_beginning.setdefault(signature.beginning[:_FIRST], []).append(signature)
+        else:
+            tables.rest.append(signature)
+    return tables
+
+
+class SignatureSource(Protocol):
+    """Signatures that are made when a script has what they are found by: those of a catalogue."""
+
+    @property
+    def words(self) -> frozenset[bytes]:
+        """The words by which signatures are found."""
+        ...
+
+    @property
+    def beginnings(self) -> frozenset[bytes]:
+        """The first letters by which the others are found."""
+        ...
+
+    def signatures_with(self, word: bytes) -> list[tuple[str, str]]:
+        """Return the signatures under a word, with the ids of their services."""
+        ...
+
+    def signatures_beginning(self, letters: bytes) -> list[tuple[str, str]]:
+        """Return the signatures under the first letters of a word, likewise."""
+        ...
+
+    def signatures_without_words(self) -> list[tuple[str, str]]:
+        """Return the signatures that have to be tried in each script, likewise."""
+        ...
 
 
 class _Script:
@@ -279,71 +335,73 @@ def _from_base64(text: bytes, place: int) -> bytes:
         return b""
 
 
-class _Index:
-    """Where to look for signatures; does not change once it is made."""
-
-    def __init__(self, signatures: Sequence[Signature]) -> None:
-        self.words_of: dict[bytes, list[Signature]] = {}
-        #: Signatures whose last word tells most and may go on, by its first letters.
-        self.beginning_with: dict[bytes, list[Signature]] = {}
-        self.no_words: list[Signature] = []
-        occurrences = Counter(word for signature in signatures for word in signature.words)
-        for signature in signatures:
-            self._add(signature, occurrences)
-        self.words = frozenset(self.words_of)
-
-    def _add(self, signature: Signature, occurrences: Counter[bytes]) -> None:
-        """Index a signature by its rarest word, or by the beginning of its last one where that says more."""
-        word = min(signature.words, key=lambda each: (occurrences[each], -len(each), each), default=b"")
-        begins = len(signature.beginning) >= _FIRST
-        if word and not (begins and occurrences[word] > _COMMON):
-            self.words_of.setdefault(word, []).append(signature)
-        elif begins:
-            self.beginning_with.setdefault(signature.beginning[:_FIRST], []).append(signature)
-        else:
-            self.no_words.append(signature)
-
-
-@lru_cache(maxsize=4)
-def _index_of(signatures: tuple[tuple[str, str], ...]) -> _Index:
-    """Return the index of these texts, each with its service; sites with the same signatures share it."""
-    return _Index([_signature(text, service) for text, service in signatures])
-
-
 class CodeMatcher:
     """
     The signatures of a set of services.
 
     Args:
         services: By id.
+        own: Those of them that do not come from ``source``, by id.
         resolved: Returns the services that a request goes to, given the page's host.
         begun: The same for an address that goes on in a variable.
+        source: Has the signatures of the others; None where there are none.
     """
 
     def __init__(
         self,
-        services: Iterable[Service],
+        services: Mapping[str, Service],
+        own: Mapping[str, Service],
         resolved: Callable[[Url, str], Ids],
         begun: Callable[[str, str], Ids],
+        source: SignatureSource | None = None,
     ) -> None:
-        services = list(services)
+        self._services = services
+        self._own = own
+        self._source = source
         self._resolved = resolved
         self._begun = begun
-        #: Services that are there to be seen: films, maps, pictures.
-        self._shown = frozenset(
-            service.id
-            for service in services
-            if not service.tracker and {"embeds", "preferences"}.issuperset(service.purposes)
-        )
-        #: The globals that stand in for a held service.
-        self._queues = {
-            service.id: frozenset(re.split(r"[.(\[]", name)[0].encode() for name in service.queue)
-            for service in services
-            if service.queue
-        }
-        self._index = _index_of(tuple((text, service.id) for service in services for text in service.inline))
+        #: What was found so far, and all of the owner's; the rest is made from the source when a script asks for it.
+        self._found = indexed([_signature(text, service.id) for service in own.values() for text in service.inline])
+        self._own_found = self._found
+        self._words = frozenset(self._found.by_word)
+        self._beginnings = frozenset(self._found.by_beginning)
+        if source is not None:
+            self._words |= source.words
+            self._beginnings |= source.beginnings
+            self._found = SignatureTables({}, {}, self._made(source.signatures_without_words()) + self._found.rest)
         self._cache: dict[bytes | tuple[bytes, str], Code] = {}
         self._room = _CACHED_CODE
+
+    def _made(self, pairs: Iterable[tuple[str, str]]) -> list[Signature]:
+        """Return the signatures of services that the owner's do not replace."""
+        return [_signature(text, id_) for text, id_ in pairs if id_ not in self._own]
+
+    def _with_word(self, word: bytes) -> list[Signature]:
+        found = self._found.by_word.get(word)
+        if found is None:
+            found = self._own_found.by_word.get(word, [])
+            if self._source is not None:
+                found = self._made(self._source.signatures_with(word)) + found
+            self._found.by_word[word] = found
+        return found
+
+    def _beginning_with(self, letters: bytes) -> list[Signature]:
+        found = self._found.by_beginning.get(letters)
+        if found is None:
+            found = self._own_found.by_beginning.get(letters, [])
+            if self._source is not None:
+                found = self._made(self._source.signatures_beginning(letters)) + found
+            self._found.by_beginning[letters] = found
+        return found
+
+    def _is_shown(self, id_: str) -> bool:
+        """Whether a service is there to be seen: films, maps, pictures."""
+        service = self._services[id_]
+        return not service.tracker and _SHOWN.issuperset(service.purposes)
+
+    def _queues_of(self, id_: str) -> frozenset[bytes]:
+        """Return the globals that stand in for a held service."""
+        return frozenset(re.split(r"[.(\[]", name)[0].encode() for name in self._services[id_].queue)
 
     def match(self, text: bytes, host: str, *, own: bool) -> Code:
         """
@@ -399,13 +457,13 @@ class CodeMatcher:
         """Yield the signatures that occur, with their places."""
         words = script.words()
         # Sets are quick to ask; the patterns are tried where all of a signature's words occur.
-        index = self._index
-        tried = {signature: None for word in words & index.words for signature in index.words_of[word]}
-        beginnings = index.beginning_with
+        tried = {signature: None for word in words & self._words for signature in self._with_word(word)}
+        beginnings = self._beginnings
         for word in words:
-            if (found := beginnings.get(word[:_FIRST])) is not None:
+            if word[:_FIRST] in beginnings:
+                found = self._beginning_with(word[:_FIRST])
                 tried |= {signature: None for signature in found if word.startswith(signature.beginning)}
-        for signature in (*index.no_words, *tried):
+        for signature in (*self._found.rest, *tried):
             if not signature.words <= words:
                 continue
             if places := [found.start() for found in signature.pattern.finditer(script.text)]:
@@ -475,7 +533,7 @@ class CodeMatcher:
         loads: set[str] = set()
         for address in addresses if asking else ():
             if (asks or is_asked_for(address.place)) and not reading.is_dead(address.place):
-                loads.update(id_ for id_ in address.ids if id_ not in self._shown or self._is_loaded(reading, address))
+                loads.update(id_ for id_ in address.ids if not self._is_shown(id_) or self._is_loaded(reading, address))
         ids, calls = set(loads), set[str]()
         brings = asks and any(reading.is_code(found.start()) for found in _BRINGS.finditer(script.text))
         by_service: dict[str, list[Signature]] = {}
@@ -485,7 +543,7 @@ class CodeMatcher:
             if any(reading.counts(place) if asks else in_code(place) or is_asked_for(place) for place in places):
                 by_service.setdefault(signature.id, []).append(signature)
         for id_, found in by_service.items():
-            queues = self._queues.get(id_, frozenset())
+            queues = self._queues_of(id_)
             if id_ in loads or brings or not all(self._is_used(signature, queues) for signature in found):
                 ids.add(id_)
                 continue

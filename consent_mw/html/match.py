@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable
 from collections.abc import Container
 from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import cached_property
-from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -25,15 +26,17 @@ from consent_mw.html.code import Code
 from consent_mw.html.code import CodeMatcher
 from consent_mw.html.code import Ids
 from consent_mw.html.places import Places
+from consent_mw.html.service_index import Pairs
+from consent_mw.html.service_index import WithOwn
+from consent_mw.html.service_index import parts_of
+from consent_mw.html.service_index import split_host_rule
 from consent_mw.html.tag_ids import TagIds
 from consent_mw.html.tag_ids import prefix_of
 from consent_mw.html.tokens import Syntax
 from consent_mw.html.tokens import matters_by_name
 from consent_mw.html.tokens import syntax_for
-from consent_mw.html.tokens import trie
 from consent_mw.html.urls import RENTED
 from consent_mw.html.urls import Url
-from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import data_url
 from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import resolve
@@ -54,6 +57,8 @@ _ELEMENT_NAME = re.compile(r"[a-z][a-z0-9:-]*")
 _CONDITION = re.compile(r"\[([a-z][a-z0-9_:-]*)(?:([*~]?=)([^\]]*))?\]")
 #: What the letters of a shape stand for: a capital letter, a digit, a hexadecimal digit.
 _SHAPES = {"A": "[A-Z]", "9": "[0-9]", "h": "[0-9a-fA-F]"}
+#: Path rules are looked for by so many of their first characters.
+_BEGINNING = 5
 
 
 #: The purposes of services that are no third parties to their vendor's own site.
@@ -130,78 +135,47 @@ class PathRule(NamedTuple):
         return False
 
 
-#: The id and the host rules of some services.
-HostRules = tuple[tuple[str, tuple[str, ...]], ...]
-
-
-class HostIndex:
-    """The host rules of some services; does not change once it is made."""
-
-    def __init__(self, services: HostRules) -> None:
-        #: The (path prefix, service) pairs by host, and by the name before any public suffix.
-        self.exact: dict[str, list[tuple[str, str]]] = {}
-        self.any_suffix: dict[str, list[tuple[str, str]]] = {}
-        for id_, rules in services:
-            for rule in rules:
-                host, slash, path = rule.partition("/")
-                if host.endswith(".*"):
-                    self.any_suffix.setdefault(host[:-2], []).append((slash + path, id_))
-                else:
-                    self.exact.setdefault(ascii_host(host), []).append((slash + path, id_))
-
-
-@lru_cache(maxsize=2)
-def _shared_index(services: HostRules) -> HostIndex:
-    """Return the index of the catalogue, which has ten thousand hosts; the sites of a process share it."""
-    return HostIndex(services)
-
-
-@lru_cache(maxsize=4)
-def _any_of(paths: tuple[str, ...]) -> re.Pattern[str]:
-    """Return a pattern for what at least one of the paths begins with."""
-    return re.compile(trie(paths, re.escape))
-
-
 class Matcher:
     """
     The compiled rules of a set of services.
 
     Args:
         services: Later ones replace earlier ones of the same id.
-        known: Services that come before these, and that other matchers of the process have, too: the catalogue.
+        known: Services that come before these: the catalogue, whose rules need not be compiled.
     """
 
-    def __init__(self, services: Iterable[Service], known: Iterable[Service] = ()) -> None:
-        base = {service.id: service for service in known}
+    def __init__(self, services: Iterable[Service], known: Mapping[str, Service] | None = None) -> None:
         declared = {service.id: service for service in services}
-        by_id = base | declared
-        self.services = by_id
+        index, defined = parts_of(known or {})
+        own = {**defined, **declared}
+        self.services: Mapping[str, Service] = own if index is None else WithOwn(index, own)
         #: What the owner names is held on the vendor's own site as well.
-        self._declared = frozenset(declared if base else ())
-        shared = tuple((id_, service.hosts) for id_, service in base.items())
-        if any(by_id[id_].hosts != hosts for id_, hosts in shared):
-            shared = ()  # the owner describes a known service with other hosts
-        own = tuple((id_, service.hosts) for id_, service in by_id.items() if not shared or id_ not in base)
-        self._hosts = (*((_shared_index(shared),) if shared else ()), *((HostIndex(own),) if own else ()))
+        self._declared = frozenset(declared if known else ())
+        self._own = own
+        self._index = index
+        self._exact: dict[str, Pairs] = {}
+        self._any_suffix: dict[str, Pairs] = {}
         self.elements: dict[bytes, list[ElementRule]] = {}
-        paths: list[tuple[str, str]] = []
-        tag_ids: list[tuple[str, str]] = []
-        tag_texts: list[str] = []
-        cookies: list[tuple[str, str]] = []
-        for service in by_id.values():
-            for element in service.elements:
-                rule = ElementRule(element, service.id)
-                self.elements.setdefault(rule.name, []).append(rule)
-            paths += [(path, service.id) for path in service.paths if path.startswith("/")]
-            tag_ids += [(path[1:], service.id) for path in service.paths if path.startswith("?")]
-            # In the address of a preload too, with the id in its query or its path.
-            tag_texts += [t for path in service.paths if path.startswith("?") for t in (path, "/" + prefix_of(path))]
-            cookies += [(cookie, service.id) for cookie in service.cookies]
-        self._paths = [(path, PathRule(path, id_)) for path, id_ in paths]
-        #: What at least one path rule begins with; whether it fits has to be seen.
-        self._any_path = _any_of(tuple(path for path, _ in paths)) if paths else None
-        self._cookies = Globs(cookies)
-        self._tags = TagIds(tag_ids)
+        for service in own.values():
+            for text in service.hosts:
+                host, prefix, wild = split_host_rule(text)
+                (self._any_suffix if wild else self._exact).setdefault(host, []).append((prefix, service.id))
+        for text, id_ in self._rules("elements"):
+            rule = ElementRule(text, id_)
+            self.elements.setdefault(rule.name, []).append(rule)
+        self._cookies = Globs((cookie, service.id) for service in own.values() for cookie in service.cookies)
+        rules = self._rules("paths")
+        paths = [(path, id_) for path, id_ in rules if path.startswith("/")]
+        self._paths = [PathRule(path, id_) for path, id_ in paths]
+        #: Path rules by what they begin with, and how long such a beginning is.
+        self._begun_paths: dict[str, list[str]] = {}
+        for path, _ in paths:
+            self._begun_paths.setdefault(path[:_BEGINNING], []).append(path)
+        self._beginnings = sorted(set(map(len, self._begun_paths)))
+        tags = [text for text, _ in rules if text.startswith("?")]
+        self._tags = TagIds([(text[1:], id_) for text, id_ in rules if text.startswith("?")])
+        # In the address of a preload too, with the id in its query or its path.
+        tag_texts = [text for tag in tags for text in (tag, "/" + prefix_of(tag))]
         self._path_texts = [path for path, _ in paths] + tag_texts
         self._folders = frozenset(path[: at + 1] for path, _ in paths for at, c in enumerate(path) if c == "/" and at)
         #: What of a rule stands before its query, and the last part of that.
@@ -209,9 +183,33 @@ class Matcher:
         self._file_names = frozenset(path.rpartition("/")[2] for path in self._files)
         self._longest_folder = max(map(len, self._folders), default=0)
         self._compiling = Lock()
-        self._host_cache: dict[str, list[tuple[str, str]]] = {}
+        self._host_cache: dict[str, Pairs] = {}
         self._host_room = _CACHED_HOSTS
-        self._code = CodeMatcher(by_id.values(), self.resolved, self._begun)
+        self._code = CodeMatcher(self.services, own, self.resolved, self._begun, index)
+
+    def _rules(self, field: str) -> Pairs:
+        """Return all rules of one kind with the ids of their services, in the order of the services."""
+        index = self._index
+        own = [(text, service.id) for service in self._own.values() for text in getattr(service, field)]
+        if index is None:
+            return own
+        found = [(position, text, id_) for text, id_, position in index.rules(field) if id_ not in self._own]
+        if own:
+            found += [(index.position(id_), text, id_) for text, id_ in own]
+            found.sort(key=lambda rule: rule[0])
+        return [(text, id_) for _, text, id_ in found]
+
+    @property
+    def necessary(self) -> frozenset[str]:
+        """The ids of the services that run without consent."""
+        known = frozenset() if self._index is None else self._index.necessary.difference(self._own)
+        return known.union(service.id for service in self._own.values() if service.necessary)
+
+    def host_rules(self) -> Iterator[tuple[str, str]]:
+        """Yield all rules for hosts with the ids of their services."""
+        if self._index is not None:
+            yield from ((rule, id_) for rule, id_ in self._index.host_rules() if id_ not in self._own)
+        yield from ((rule, service.id) for service in self._own.values() for rule in service.hosts)
 
     @cached_property
     def syntax(self) -> Syntax:
@@ -242,11 +240,26 @@ class Matcher:
 
     @cached_property
     def _marks_of_places(self) -> tuple[tuple[str, str], ...]:
-        return Places(self.services.values()).marks
+        ids = dict.fromkeys(id_ for _, id_ in self._rules("places"))
+        return Places(self.services[id_] for id_ in ids).marks
 
     # -- URLs
 
-    def _rules_of(self, host: str) -> list[tuple[str, str]]:
+    def _merged(self, own: Pairs, known: Pairs) -> Pairs:
+        """Return rules of the site and of the catalogue, in the order of their services."""
+        found = [rule for rule in known if rule[1] not in self._own] if self._own else known
+        if not own or not found or self._index is None:
+            return own or found
+        position = self._index.position
+        return sorted([*found, *own], key=lambda rule: position(rule[1]))
+
+    def _rules_on(self, labels: list[str], suffix: int) -> Pairs:
+        """Return the rules for one host, without those for hosts that it is below."""
+        host, stem, index = ".".join(labels), ".".join(labels[:-suffix]), self._index
+        here = self._merged(self._exact.get(host, []), [] if index is None else index.on_host(host))
+        return here + self._merged(self._any_suffix.get(stem, []), [] if index is None else index.on_any_suffix(stem))
+
+    def _rules_of(self, host: str) -> Pairs:
         """Return the (path prefix, service) pairs for ``host``, longest prefix first; a sub-domain's own rule wins."""
         rules = self._host_cache.get(host)
         if rules is None:
@@ -255,9 +268,7 @@ class Matcher:
             labels = host.split(".")
             suffix = public_suffix_length(labels)
             for start in range(len(labels)):
-                host_here, name_here = ".".join(labels[start:]), ".".join(labels[start:-suffix])
-                here = [rule for index in self._hosts for rule in index.exact.get(host_here, ())]
-                here += [rule for index in self._hosts for rule in index.any_suffix.get(name_here, ())]
+                here = self._rules_on(labels[start:], suffix)
                 rules += [rule for rule in here if rule[0] not in taken]
                 taken.update(prefix for prefix, _ in here)
             rules.sort(key=lambda rule: -len(rule[0]))
@@ -275,7 +286,19 @@ class Matcher:
     @property
     def has_paths(self) -> bool:
         """Whether there are path rules, which apply to every host."""
-        return self._any_path is not None
+        return bool(self._paths)
+
+    def _may_fit(self, text: str) -> bool:
+        """Whether a path rule begins somewhere in ``text``; whether it fits has to be seen."""
+        begun = self._begun_paths
+        at = text.find("/")
+        while at >= 0:
+            for length in self._beginnings:
+                paths = begun.get(text[at : at + length])
+                if paths is not None and any(text.startswith(path, at) for path in paths):
+                    return True
+            at = text.find("/", at + 1)
+        return False
 
     def begins_in(self, path: str) -> bool:
         """Whether a path rule can begin in the folder of ``path``, so that what is relative to it may complete one."""
@@ -295,10 +318,10 @@ class Matcher:
         Args:
             base: Path and query of the page.
         """
-        if self._any_path is None:
+        if not self._paths:
             return False
         path = base.partition("?")[0]
-        if "\\" in base or _DOTTED.search(path) or self._any_path.search(base):
+        if "\\" in base or _DOTTED.search(path) or self._may_fit(base):
             return True
         if path.rpartition("/")[2] in self._file_names and path.endswith(self._files):
             return True
@@ -306,16 +329,16 @@ class Matcher:
 
     def path(self, raw: bytes) -> Ids:
         """Return the services whose path rules fit a plain raw path, relative or not."""
-        if self._any_path is None:
+        if not self._paths:
             return ()
         text = raw.decode("latin-1")
         if text[:1] != "/":
             text = "/" + text
-        return self._on_paths(text.partition("#")[0]) if self._any_path.search(text) else ()
+        return self._on_paths(text.partition("#")[0]) if self._may_fit(text) else ()
 
     def _on_paths(self, text: str) -> Ids:
         """Return the services whose path rules fit a path with its query."""
-        return tuple(dict.fromkeys([rule.id for path, rule in self._paths if path in text and rule.fits(text)]))
+        return tuple(dict.fromkeys([rule.id for rule in self._paths if rule.path in text and rule.fits(text)]))
 
     def tag(self, address: str) -> Ids:
         """
@@ -333,7 +356,7 @@ class Matcher:
         site is not a third party to itself. Where a service follows nobody,
         neither are its other hosts, nor those on the page's own domain.
         """
-        if self._any_path is not None and self._any_path.search(url.rest) and (found := self._on_paths(url.rest)):
+        if self._may_fit(url.rest) and (found := self._on_paths(url.rest)):
             return found
         longest = -1
         ids: list[str] = []
@@ -417,4 +440,6 @@ class Matcher:
 
     def cookie(self, name: str) -> Ids:
         """Return the services that set a cookie called ``name``."""
-        return tuple(self._cookies.values(name))
+        index = self._index
+        known = [] if index is None else [id_ for id_ in index.cookie(name) if id_ not in self._own]
+        return tuple(dict.fromkeys([*known, *self._cookies.values(name)]))

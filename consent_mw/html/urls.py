@@ -382,6 +382,17 @@ def public_suffix_length(labels: list[str]) -> int:
     return 2 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in SECOND_LEVEL else 1
 
 
+def without_suffix(host: str) -> str:
+    """Return a host, or a rule ``name.*`` for hosts, without its public suffix."""
+    labels = host.split(".")
+    return ".".join(labels[: -1 if labels[-1] == "*" else -public_suffix_length(labels)])
+
+
+def registrable_name(host: str) -> str:
+    """Return the label before the public suffix of a host, or of a rule for hosts; hosts with others never overlap."""
+    return without_suffix(host).rpartition(".")[2]
+
+
 def site_of(host: str) -> str:
     """Return the registrable domain of ``host``, near enough to tell first from third parties."""
     labels = host.split(".")

@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 import zlib
 from bisect import bisect_right
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,8 +29,10 @@ from typing import NamedTuple
 from consent_mw.catalogue.definitions import joined
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
+from consent_mw.html.service_index import parts_of
 from consent_mw.html.urls import ascii_host
-from consent_mw.html.urls import public_suffix_length
+from consent_mw.html.urls import registrable_name
+from consent_mw.html.urls import without_suffix
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.page_facts import FirstPage
@@ -114,12 +117,18 @@ class _Rule(NamedTuple):
     @property
     def order(self) -> tuple[int, int, bool, str, str]:
         """The sort key by precedence: the longest path first, then the more specific subdomain."""
-        return -len(self.path), -len(_stem(self.host).split(".")), self.host.endswith("*"), self.host, self.path
+        return (
+            -len(self.path),
+            -len(without_suffix(self.host).split(".")),
+            self.host.endswith("*"),
+            self.host,
+            self.path,
+        )
 
     @property
     def family(self) -> str:
         """The registrable name: rules with different ones never overlap."""
-        return _stem(self.host).rpartition(".")[2]
+        return registrable_name(self.host)
 
     def meets(self, other: _Rule) -> bool:
         """Whether a URL may match both."""
@@ -143,24 +152,20 @@ class _Rule(NamedTuple):
 def _within(host: str, other: str) -> bool:
     """Whether ``host`` is ``other`` or below it; ``name.*`` may be any of the hosts that it stands for."""
     if host.endswith("*") or other.endswith("*"):
-        host, other = _stem(host), _stem(other)
+        host, other = without_suffix(host), without_suffix(other)
     return f".{host}".endswith(f".{other}")
 
 
-def _stem(host: str) -> str:
-    """Return the host without its public suffix."""
-    labels = host.split(".")
-    return ".".join(labels[: -1 if labels[-1] == "*" else -public_suffix_length(labels)])
-
-
 def _rules(service: Service, ids: _Ids) -> Iterator[_Rule]:
-    for text in dict.fromkeys(_VARIED_FOLDER.sub(rf"\1/{_ANY_FOLDER}/", text) for text in service.hosts):
+    # Rules for URL parameters of scripts apply only on the server.
+    yield from _read((*service.hosts, *(path for path in service.paths if path.startswith("/"))), ids)
+
+
+def _read(texts: Iterable[str], ids: _Ids) -> Iterator[_Rule]:
+    """Yield the rules that the catalogue writes so, each once."""
+    for text in dict.fromkeys(_VARIED_FOLDER.sub(rf"\1/{_ANY_FOLDER}/", text) for text in texts):
         host, slash, path = text.partition("/")
         yield _Rule(host if host.endswith("*") else ascii_host(host), slash + path, ids)
-    for path in service.paths:
-        if not path.startswith("/"):
-            continue  # rules for URL parameters of scripts apply only on the server
-        yield _Rule("", path, ids)
 
 
 def _merged(rules: Iterable[_Rule]) -> list[_Rule]:
@@ -226,7 +231,7 @@ def host_list(
     services: Iterable[Service],
     allowed: frozenset[str],
     common: Iterable[Service] = (),
-    needed: Iterable[Service] = (),
+    needed: Callable[[str], Iterable[_Rule]] = lambda family: (),
 ) -> str:
     """
     Return the list for the guard; empty if nothing is held.
@@ -235,7 +240,8 @@ def host_list(
         services: The declared services.
         allowed: The ids of the services that may run.
         common: Undeclared trackers that are held too, up to the size limit, each with one host.
-        needed: Undeclared services that may run, if they are on the host of a held one or on its subdomains.
+        needed: Returns the rules of undeclared services that may run, by family; those count that are on the host of
+            a held one or on its subdomains.
     """
     running: list[_Rule] = []
     held: list[_Rule] = []
@@ -263,11 +269,11 @@ def host_list(
     running = [
         rule for rule in running if not rule.host or any(rule.meets(other) for other in families.get(rule.family, ()))
     ]
-    for service in needed:
+    for family, others in families.items():
         running += [
             rule
-            for rule in _rules(service, frozenset())
-            if any(rule.meets(other) and _within(rule.host, other.host) for other in families.get(rule.family, ()))
+            for rule in needed(family)
+            if any(rule.meets(other) and _within(rule.host, other.host) for other in others)
         ]
     return _groups([*held, *running])
 
@@ -282,7 +288,7 @@ class GuardCode:
     """
 
     def __init__(self, site: Site, assets: Assets) -> None:
-        known = joined(site.definitions)
+        self._index, self._definitions = parts_of(joined(site.definitions))
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
         self._asked = frozenset(service.id for service in site.optional)
@@ -290,17 +296,37 @@ class GuardCode:
         # The key of a page that caches keep is known to who reads it.
         self._key_only = not site.guard and site.caching != "private"
         self._site = site
-        self._needed = [service for service in known.values() if service.necessary and service.id not in site.by_id]
+        self._own = {**self._definitions, **site.by_id}
+        self._own_needed = [one for one in self._definitions.values() if one.necessary and one.id not in site.by_id]
         self._necessary = frozenset(service.id for service in site.services if service.necessary)
-        owners = {host: service for service in known.values() for host in service.hosts}
         self._common = [
             # A site that learns may discover them in this very page, and ask about them there.
-            replace(owners[host], id=owners[host].id if site.learning else UNASKED, hosts=(host,), paths=())
-            for host in COMMON
-            if host in owners and owners[host].id not in site.by_id  # an owner's entry may have other hosts
+            replace(owner, id=owner.id if site.learning else UNASKED, hosts=(host,), paths=())
+            for host, owner in ((host, self._owner(host)) for host in COMMON)
+            if owner is not None and owner.id not in site.by_id  # an owner's entry may have other hosts
         ]
         self._managers = [service for service in site.optional if service.manager and service.id in self._asked]
         self._lists: dict[frozenset[str], str] = {}
+
+    def _owner(self, rule: str) -> Service | None:
+        """Return the service of a rule for a host; None where there is none."""
+        for service in self._definitions.values():
+            if rule in service.hosts:
+                return service
+        if self._index is None:
+            return None
+        host, slash, path = rule.partition("/")
+        found = (id_ for prefix, id_ in self._index.on_host(host) if prefix == slash + path)
+        ids = [id_ for id_ in found if id_ not in self._definitions]
+        return self._index[ids[-1]] if ids else None
+
+    def _needed(self, family: str) -> Iterator[_Rule]:
+        """Yield the rules of undeclared necessary services under a registrable name."""
+        if self._index is not None:
+            near = self._index.necessary_near(family)
+            yield from _read((rule for rule, id_ in near if id_ not in self._own), frozenset())
+        for service in self._own_needed:
+            yield from (rule for rule in _rules(service, frozenset()) if rule.family == family)
 
     def hosts(self, granted: frozenset[str], purposes: frozenset[str] | None = None) -> str:
         """

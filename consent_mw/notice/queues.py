@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping
+from functools import cached_property
 
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.model import Service
@@ -55,9 +56,12 @@ class QueueCode:
         self._kept: BoundedCache[tuple[tuple[str, ...], frozenset[str], str], tuple[str, str]] = BoundedCache(
             _KEPT, _KEPT_SIZE
         )
-        #: Ids of services that have each kind of globals.
-        self.example = tuple(
-            next((service.id for service in services.values() if any(map(kind, service.queue))), "")
+
+    @cached_property
+    def example(self) -> tuple[str, ...]:
+        """The ids of services that have each kind of globals."""
+        return tuple(
+            next((service.id for service in self._services.values() if any(map(kind, service.queue))), "")
             for kind in (_is_library, lambda path: not _is_library(path))
         )
 

@@ -60,32 +60,41 @@ def kept(copy: Path) -> Path:
     return copy / "consent_mw/catalogue/__pycache__" / prepared.FILE
 
 
+def opened(folder: Path, content: bytes, made_from: str) -> object:
+    """Return what a start makes of a prepared file with this content."""
+    file = folder / prepared.FILE
+    file.write_bytes(content)
+    return prepared.open_file(file, made_from)
+
+
 def test_what_is_read_is_what_was_written() -> None:
     """Each service of the catalogue comes back with the same values of the same types, in the same order."""
     parsed = catalogue.parse_sources(catalogue.read_sources(FOLDER))
-    read = prepared.read(prepared.dump(parsed.values(), "x"), "x")
-    assert read is not None
+    read = prepared.read(prepared.dump(parsed.values(), "x"))
     assert (list(read), repr(list(read.values()))) == (list(parsed), repr(list(parsed.values())))
 
 
-def test_a_file_made_from_something_else_does_not_count() -> None:
+def test_a_file_made_from_something_else_does_not_count(tmp_path: Path) -> None:
     """A prepared file of another catalogue, or of another format, is none."""
     content = prepared.dump((), "x")
-    assert (prepared.read(content, "y"), prepared.read(content.replace(b" 1 ", b" 2 ", 1), "x")) == (None, None)
+    assert opened(tmp_path, content, "x") is not None
+    other = content.replace(b" 2 ", b" 3 ", 1)
+    assert (opened(tmp_path, content, "y"), opened(tmp_path, other, "x")) == (None, None)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"consent_mw", b"\xff\n[]"])
-def test_a_foreign_file_does_not_count(content: bytes) -> None:
+def test_a_foreign_file_does_not_count(tmp_path: Path, content: bytes) -> None:
     """What is no prepared file is none."""
-    assert prepared.read(content, "x") is None
+    assert opened(tmp_path, content, "x") is None
 
 
-def test_a_damaged_file_does_not_count() -> None:
+def test_a_damaged_file_does_not_count(tmp_path: Path) -> None:
     """A prepared file that was cut anywhere, or in which a byte changed, is none."""
-    content = prepared.dump(list(catalogue.load().values())[:3], "x")
-    cut = [prepared.read(content[:end], "x") for end in range(len(content))]
+    content = prepared.dump(list(catalogue.load().values())[:1], "x")
+    cut = [opened(tmp_path, content[:end], "x") for end in range(0, len(content), 7)]
     changed = [
-        prepared.read(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], "x") for at in range(len(content))
+        opened(tmp_path, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], "x")
+        for at in range(0, len(content), 7)
     ]
     assert set(map(type, [*cut, *changed])) == {type(None)}
 

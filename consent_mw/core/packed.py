@@ -1,0 +1,118 @@
+"""
+Mappings from texts to texts in one run of bytes, which is read without being unpacked.
+
+A process that needs a few of ten thousand entries maps the file into memory, and pays for these few; what it maps it
+shares with all others.
+
+Theory of operation
+-------------------
+
+Each table is a hash table. Its slots are numbers of four bytes: 0 for none, otherwise one more than the offset of an
+entry. An entry is looked for from the slot of its key's CRC-32 onwards until an empty slot; at most half of the slots
+are taken. Before the slots stand the entries, in the order in which they were given: the lengths of key and value, the
+key, and the value. Numbers are little-endian. A directory at the beginning says where each table is.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from zlib import crc32
+
+__all__ = ["Packed", "PackedTable", "pack"]
+
+_NUMBER = struct.Struct("<I")
+_LENGTHS = struct.Struct("<II")
+
+
+def pack(tables: Mapping[str, Mapping[str, str]]) -> bytes:
+    """Return these tables, by name, in one run of bytes for :class:`Packed`."""
+    body = bytearray()
+    directory: dict[str, tuple[int, int, int, int]] = {}
+    for name, table in tables.items():
+        first = len(body)
+        count = 2 << len(table).bit_length()
+        slots = [0] * count
+        for key, value in table.items():
+            raw, content = key.encode(), value.encode()
+            slot = crc32(raw) % count
+            while slots[slot]:
+                slot = (slot + 1) % count
+            slots[slot] = len(body) + 1
+            body += _LENGTHS.pack(len(raw), len(content)) + raw + content
+        directory[name] = first, len(body), count, len(table)
+        body += struct.pack(f"<{count}I", *slots)
+    head = json.dumps(directory, separators=(",", ":")).encode()
+    return _NUMBER.pack(len(head)) + head + bytes(body)
+
+
+class PackedTable:
+    """
+    One of the tables.
+
+    Args:
+        body: The entries and slots of all tables.
+        first: The offset of its first entry.
+        slots: The offset of its first slot, where its entries end.
+        count: How many slots there are.
+        length: How many entries there are.
+    """
+
+    __slots__ = ("_body", "_count", "_first", "_length", "_slots")
+
+    def __init__(self, body: memoryview, first: int, slots: int, count: int, length: int) -> None:
+        self._body = body
+        self._first = first
+        self._slots = slots
+        self._count = count
+        self._length = length
+
+    def __len__(self) -> int:
+        """Return how many entries there are."""
+        return self._length
+
+    def get(self, key: str) -> str | None:
+        """Return the value of a key; None where there is none."""
+        body, raw = self._body, key.encode("utf-8", "surrogatepass")
+        slot = crc32(raw) % self._count
+        while entry := _NUMBER.unpack_from(body, self._slots + 4 * slot)[0]:
+            length, size = _LENGTHS.unpack_from(body, entry - 1)
+            at = entry + 7
+            if length == len(raw) and body[at : at + length] == raw:
+                return str(body[at + length : at + length + size], "utf-8")
+            slot = (slot + 1) % self._count
+        return None
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is an entry for a key."""
+        return self.get(key) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the keys, in the order in which they were given."""
+        at = self._first
+        while at < self._slots:
+            length, size = _LENGTHS.unpack_from(self._body, at)
+            at += 8
+            yield str(self._body[at : at + length], "utf-8")
+            at += length + size
+
+
+class Packed:
+    """
+    The tables in a run of bytes that :func:`pack` made.
+
+    Args:
+        content: The bytes; a mapped file will do, and stays open.
+    """
+
+    def __init__(self, content: memoryview) -> None:
+        end = 4 + int(_NUMBER.unpack_from(content)[0])
+        directory: Mapping[str, Iterable[int]] = json.loads(bytes(content[4:end]))
+        self._tables = {name: PackedTable(content[end:], *where) for name, where in directory.items()}
+
+    def __getitem__(self, name: str) -> PackedTable:
+        """Return a table by its name."""
+        return self._tables[name]

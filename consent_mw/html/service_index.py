@@ -1,0 +1,314 @@
+"""
+Services and their rules, prepared so that a site makes only those that it meets.
+
+The catalogue has thousands of services with ten thousand hosts. To make objects of them takes a tenth of a second and
+ten megabytes in every worker, and a site's pages have to do with a few dozen. So the fields and the rules of all of
+them are packed when the catalogue is prepared (:mod:`consent_mw.core.packed`); a :class:`ServiceIndex` reads from that
+what is asked for. :class:`~consent_mw.html.match.Matcher` puts the services of the site beside it.
+
+=============  ===========================  ===========================================================================
+table          key                          value, in lines
+=============  ===========================  ===========================================================================
+services       id                           its position, and its fields as JSON
+hosts          a host                       pairs: what a path begins with, id
+wildcards      what stands before ``.*``    likewise
+cookies        the name of a cookie         ids
+globs          a glob up to its first star  pairs: glob, id
+words          a word of scripts            pairs: signature, id
+beginnings     three letters of a word      pairs: signature, id
+necessary      a registrable name           pairs: host rule, id; path rules under the empty name
+lists          the name of a list           triples: rule, id, position; or words
+=============  ===========================  ===========================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+
+from consent_mw.core.globs import fits
+from consent_mw.core.model import Service
+from consent_mw.core.packed import Packed
+from consent_mw.core.packed import PackedTable
+from consent_mw.core.packed import pack
+from consent_mw.html.code import Signature
+from consent_mw.html.code import indexed
+from consent_mw.html.urls import ascii_host
+from consent_mw.html.urls import registrable_name
+
+__all__ = ["ServiceIndex", "WithOwn", "pack_services", "parts_of"]
+
+_FIELDS = Service.__slots__
+_PLAIN = Service("", "", "", ())
+_TUPLES = frozenset(field for field in _FIELDS if isinstance(getattr(_PLAIN, field), tuple))
+_MAPPINGS = frozenset(field for field in _FIELDS if isinstance(getattr(_PLAIN, field), MappingProxyType))
+#: Services that are kept once they were made.
+_KEPT = 1024
+
+Pairs = list[tuple[str, str]]
+
+
+def pack_services(services: Iterable[Service]) -> bytes:
+    """Return services and their rules, in their order, for a :class:`ServiceIndex`."""
+    services = list(services)
+    hosts: dict[str, Pairs] = {}
+    wildcards: dict[str, Pairs] = {}
+    cookies: dict[str, list[str]] = {}
+    globs: dict[str, Pairs] = {}
+    necessary: dict[str, Pairs] = {}
+    lists: dict[str, list[tuple[str, ...]]] = {name: [] for name in ("paths", "elements", "places", "necessary")}
+    for position, service in enumerate(services):
+        for rule in service.hosts:
+            host, prefix, wild = split_host_rule(rule)
+            (wildcards if wild else hosts).setdefault(host, []).append((prefix, service.id))
+        for cookie in service.cookies:
+            beginning, star, _ = cookie.partition("*")
+            if star:
+                globs.setdefault(beginning, []).append((cookie, service.id))
+            else:
+                cookies.setdefault(cookie, []).append(service.id)
+        if service.necessary:
+            lists["necessary"].append((service.id,))
+            for rule in (*service.hosts, *(path for path in service.paths if path.startswith("/"))):
+                necessary.setdefault(registrable_name(rule.partition("/")[0]), []).append((rule, service.id))
+        for name in ("paths", "elements", "places"):
+            lists[name] += [(text, service.id, str(position)) for text in getattr(service, name)]
+    signatures = [Signature(text, service.id) for service in services for text in service.inline]
+    code = indexed(signatures)
+    lists["words"] = [(word.decode(),) for word in code.by_word]
+    lists["beginnings"] = [(word.decode(),) for word in code.by_beginning]
+    lists["no words"] = [(one.text, one.id) for one in code.rest]
+    lists["lengths"] = [(str(length),) for length in sorted({len(beginning) for beginning in globs})]
+    return pack(
+        {
+            "services": {service.id: f"{at}\n{_row(service)}" for at, service in enumerate(services)},
+            "hosts": _lines(hosts),
+            "wildcards": _lines(wildcards),
+            "cookies": {name: "\n".join(ids) for name, ids in cookies.items()},
+            "globs": _lines(globs),
+            "words": {word.decode(): _signature_lines(found) for word, found in code.by_word.items()},
+            "beginnings": {word.decode(): _signature_lines(found) for word, found in code.by_beginning.items()},
+            "necessary": _lines(necessary),
+            "lists": _lines(lists),
+        }
+    )
+
+
+def split_host_rule(rule: str) -> tuple[str, str, bool]:
+    """Return the host of a rule, what a path begins with, and whether any public suffix follows the host."""
+    host, slash, path = rule.partition("/")
+    wild = host.endswith(".*")
+    return host[:-2] if wild else ascii_host(host), slash + path, wild
+
+
+def _lines(table: Mapping[str, Iterable[Iterable[str]]]) -> dict[str, str]:
+    return {key: "\n".join(text for row in rows for text in row) for key, rows in table.items()}
+
+
+def _signature_lines(signatures: Iterable[Signature]) -> str:
+    return "\n".join(text for one in signatures for text in (one.text, one.id))
+
+
+def _row(service: Service) -> str:
+    """Return the fields of a service that are not as in a plain one."""
+    values = {field: getattr(service, field) for field in _FIELDS if getattr(service, field) != getattr(_PLAIN, field)}
+    plain = {field: dict(value) if field in _MAPPINGS else value for field, value in values.items()}
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+
+
+class ServiceIndex(Mapping[str, Service]):
+    """
+    Services by id, each made when it is asked for, and their rules by what they are looked up by.
+
+    Args:
+        content: What :func:`pack_services` made; a mapped file will do.
+    """
+
+    def __init__(self, content: memoryview) -> None:
+        packed = Packed(content)
+        self._services = packed["services"]
+        self._lists = packed["lists"]
+        self._hosts = packed["hosts"]
+        self._wildcards = packed["wildcards"]
+        self._cookies = packed["cookies"]
+        self._globs = packed["globs"]
+        self._words = packed["words"]
+        self._beginnings = packed["beginnings"]
+        self._necessary = packed["necessary"]
+        self._made: dict[str, Service] = {}
+
+    # -- the services
+
+    def __getitem__(self, id_: str) -> Service:
+        """Return the service with an id."""
+        service = self._made.get(id_)
+        if service is None:
+            service = self._make(id_)
+            if len(self._made) >= _KEPT:
+                self._made.clear()
+            service = self._made.setdefault(id_, service)
+        return service
+
+    def __contains__(self, id_: object) -> bool:
+        """Whether a service has the id."""
+        return isinstance(id_, str) and id_ in self._services
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the ids, in the services' order."""
+        return iter(self._services)
+
+    def __len__(self) -> int:
+        """Return how many services there are."""
+        return len(self._services)
+
+    def _make(self, id_: str) -> Service:
+        entry = self._services.get(id_)
+        if entry is None:
+            raise KeyError(id_)
+        fields = json.loads(entry.partition("\n")[2])
+        for field, value in fields.items():
+            if field in _TUPLES:
+                fields[field] = tuple(value)
+            elif field in _MAPPINGS:
+                fields[field] = MappingProxyType(value)
+        return Service(**fields)
+
+    def position(self, id_: str) -> int:
+        """Return the place of a service in their order; of another one, the place behind all."""
+        entry = self._services.get(id_)
+        return len(self) if entry is None else int(entry.partition("\n")[0])
+
+    # -- their rules
+
+    def on_host(self, host: str) -> Pairs:
+        """Return what paths begin with, and the ids of services, of the rules for a host (lower-case ASCII)."""
+        return _pairs(self._hosts, host)
+
+    def on_any_suffix(self, host: str) -> Pairs:
+        """Return the same of the rules for a host before any public suffix."""
+        return _pairs(self._wildcards, host)
+
+    def has_host(self, host: str) -> bool:
+        """Whether a rule is for all of a host."""
+        return any(not prefix for prefix, _ in self.on_host(host))
+
+    def host_rules(self) -> Iterator[tuple[str, str]]:
+        """Yield all rules for hosts, as the catalogue has them, with the id of their service."""
+        for table, star in ((self._hosts, ""), (self._wildcards, ".*")):
+            for host in table:
+                for prefix, id_ in _pairs(table, host):
+                    yield f"{host}{star}{prefix}", id_
+
+    def rules(self, name: str) -> list[tuple[str, str, int]]:
+        """Return all ``paths``, ``elements`` or ``places``: the rule, the service's id, and its position."""
+        lines = self._list(name)
+        return list(zip(lines[::3], lines[1::3], map(int, lines[2::3]), strict=True))
+
+    def cookie(self, name: str) -> list[str]:
+        """Return the ids of the services that set a cookie of that name."""
+        found = (self._cookies.get(name) or "").split("\n")
+        for length in self._lengths:
+            if length > len(name):
+                break
+            found += [id_ for glob, id_ in _pairs(self._globs, name[:length]) if fits(glob, name)]
+        return list(filter(None, found))
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return [int(length) for length in self._list("lengths")]
+
+    @cached_property
+    def necessary(self) -> frozenset[str]:
+        """The ids of the services that run without consent."""
+        return frozenset(self._list("necessary"))
+
+    def necessary_near(self, name: str) -> Pairs:
+        """
+        Return the rules of necessary services under a registrable name (``google`` of ``google.com``), with their ids.
+
+        Args:
+            name: What :func:`~consent_mw.html.urls.registrable_name` returns; empty for the rules for paths on any
+                host.
+        """
+        return _pairs(self._necessary, name)
+
+    # -- the signatures of code; what a key means, consent_mw.html.code knows
+
+    @cached_property
+    def words(self) -> frozenset[bytes]:
+        """The words by which signatures are found."""
+        return frozenset(word.encode() for word in self._list("words"))
+
+    @cached_property
+    def beginnings(self) -> frozenset[bytes]:
+        """The first letters by which the others are found."""
+        return frozenset(word.encode() for word in self._list("beginnings"))
+
+    def signatures_with(self, word: bytes) -> Pairs:
+        """Return the signatures under a word, with the ids of their services."""
+        return _pairs(self._words, word.decode())
+
+    def signatures_beginning(self, letters: bytes) -> Pairs:
+        """Return the signatures under the first letters of a word, likewise."""
+        return _pairs(self._beginnings, letters.decode())
+
+    def signatures_without_words(self) -> Pairs:
+        """Return the signatures that have to be tried in each script, likewise."""
+        return _pairs(self._lists, "no words")
+
+    def _list(self, name: str) -> list[str]:
+        text = self._lists.get(name)
+        return text.split("\n") if text else []
+
+
+def _pairs(table: PackedTable, key: str) -> Pairs:
+    text = table.get(key)
+    if text is None or not text:
+        return []
+    lines = text.split("\n")
+    return list(zip(lines[::2], lines[1::2], strict=True))
+
+
+class WithOwn(Mapping[str, Service]):
+    """
+    Services of an owner's own beside others; one of the same id takes the place of the other.
+
+    Args:
+        base: The others.
+        own: The owner's, by id.
+    """
+
+    def __init__(self, base: Mapping[str, Service], own: Mapping[str, Service]) -> None:
+        self.base = base
+        self.own = own
+
+    def __getitem__(self, id_: str) -> Service:
+        """Return the service with an id."""
+        service = self.own.get(id_)
+        return self.base[id_] if service is None else service
+
+    def __contains__(self, id_: object) -> bool:
+        """Whether a service has the id."""
+        return id_ in self.own or id_ in self.base
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the ids, those of the base first."""
+        yield from self.base
+        yield from (id_ for id_ in self.own if id_ not in self.base)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return sum(1 for _ in self)
+
+
+def parts_of(known: Mapping[str, Service]) -> tuple[ServiceIndex | None, Mapping[str, Service]]:
+    """Return the index that services come from, None where they come from none, and those that stand beside it."""
+    if isinstance(known, ServiceIndex):
+        return known, {}
+    if isinstance(known, WithOwn) and isinstance(known.base, ServiceIndex):
+        return known.base, known.own
+    return None, known
