@@ -70,6 +70,7 @@ from consent_mw.on_change import OptOuts
 from consent_mw.records import Records
 from consent_mw.records import open_records
 from consent_mw.records.discovered import Learning
+from consent_mw.web.context import SiteContext
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -112,8 +113,6 @@ class Engine:
         receipt: Callable[[], str] = lambda: secrets.token_urlsafe(16),
         lookup: IspLookup | None = None,
     ) -> None:
-        from consent_mw.web.context import SiteContext  # imported late: it needs Flask; the edges do not
-
         #: The longest time, in seconds, that a request waits until other processes know a discovered service.
         self.patience = 0.03
         self.records = records

@@ -60,7 +60,7 @@ class MountedPages:
         """The application, made when one of its pages is asked for: many workers never answer one."""
         with self._making:
             if self._made is None:
-                from consent_mw.web import create_app  # here, since it brings Flask, and takes a tenth of a second
+                from consent_mw.web.app import create_app  # here, since it brings Flask, and takes a tenth of a second
 
                 self._made = create_app(self._context).wsgi_app
             return self._made

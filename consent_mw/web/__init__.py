@@ -1,8 +1,5 @@
-"""The pages under the mount: choice, preferences, placeholders; see :mod:`consent_mw.web.app`."""
+"""
+The pages under the mount: choice, preferences, placeholders; see :mod:`consent_mw.web.app`.
 
-from __future__ import annotations
-
-from consent_mw.web.app import create_app
-from consent_mw.web.context import WebContext
-
-__all__ = ["WebContext", "create_app"]
+Nothing is imported here: a site starts without its pages, and makes them when one is asked for.
+"""

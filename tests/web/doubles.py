@@ -34,7 +34,7 @@ from consent_mw.http.request import RequestHead
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.records.sqlite import SqliteRecords
-from consent_mw.web import create_app
+from consent_mw.web.app import create_app
 
 KEY = "0123456789abcdef0123456789abcdef"
 ASSETS = Assets()

@@ -17,7 +17,7 @@ from werkzeug.serving import make_server
 
 from consent_mw.core.model import Record
 from consent_mw.http.request import RequestHead
-from consent_mw.web import create_app
+from consent_mw.web.app import create_app
 from tests.web.doubles import MOUNT
 from tests.web.doubles import FakeContext
 

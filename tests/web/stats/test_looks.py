@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from consent_mw.core.counts import Figures
 from consent_mw.notice.assets import root
 from consent_mw.stats.texts import TEXTS
-from consent_mw.web import create_app
+from consent_mw.web.app import create_app
 from demo_site.servers import Server
 from tests.web.doubles import MOUNT
 from tests.web.doubles import SITE

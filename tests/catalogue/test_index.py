@@ -1,0 +1,94 @@
+"""The packed catalogue answers like the rules of all its services, compiled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from consent_mw import catalogue
+from consent_mw.catalogue.strangers import learnable
+from consent_mw.core.model import Service
+from consent_mw.core.model import Site
+from consent_mw.html.match import Matcher
+from consent_mw.html.service_index import WithOwn
+from consent_mw.html.service_index import parts_of
+from consent_mw.html.suspects import stranger_id
+from consent_mw.html.urls import Url
+
+KNOWN = catalogue.load()
+INDEX = parts_of(KNOWN)[0]
+SERVICES = list(KNOWN.values())
+#: What an owner declares: a service of the catalogue with another host and code, one made necessary, and a new one.
+OWN = {
+    "hotjar": replace(
+        KNOWN["hotjar"], hosts=("hotjar.com", "facebook.net"), inline=("hotJarOwn(",), cookies=("_own*",)
+    ),
+    "youtube": replace(KNOWN["youtube"], purposes=("necessary",)),
+    "counter": Service("counter", "Counter", "Ltd", ("analytics",), ("google-analytics.com",), ("/countme/now.js",)),
+}
+
+
+@pytest.fixture(scope="module", params=[{}, OWN], ids=["alone", "beside the owner's"])
+def both(request: pytest.FixtureRequest) -> tuple[Matcher, Matcher]:
+    """Return a matcher that has compiled all rules, and one over the index."""
+    own: dict[str, Service] = request.param
+    return Matcher([*SERVICES, *own.values()]), Matcher(own.values(), INDEX)
+
+
+def test_the_catalogue_is_an_index() -> None:
+    """What a process loads is packed, so that it makes few services."""
+    assert INDEX is KNOWN
+
+
+def test_every_address_leads_to_the_same_services(both: tuple[Matcher, Matcher]) -> None:
+    """Each host and path of a rule, and a host below it, belongs to the same services in the same order."""
+    addresses = [
+        Url("https", before + host.replace(".*", ".co.uk"), slash + path or "/")
+        for service in [*SERVICES, *OWN.values()]
+        for rule in service.hosts
+        for host, slash, path in [rule.partition("/")]
+        for before in ("", "sub.")
+    ]
+    addresses += [Url("https", "shop.example", f"/x{path}?a") for one in SERVICES for path in one.paths]
+    compiled, packed = both
+    different = [url for url in addresses if compiled.resolved(url, "a.example") != packed.resolved(url, "a.example")]
+    assert different == []
+
+
+def test_every_signature_marks_the_same_services(both: tuple[Matcher, Matcher]) -> None:
+    """Code with each signature in it belongs to the same services."""
+    compiled, packed = both
+    codes = [text.encode() for service in [*SERVICES, *OWN.values()] for text in service.inline]
+    assert [code for code in codes if compiled.code(code) != packed.code(code)] == []
+
+
+def test_every_cookie_belongs_to_the_same_services(both: tuple[Matcher, Matcher]) -> None:
+    """The name of each cookie belongs to the same services."""
+    compiled, packed = both
+    names = [name.replace("*", "x") for service in [*SERVICES, *OWN.values()] for name in service.cookies]
+    assert [name for name in names if {*compiled.cookie(name)} != {*packed.cookie(name)}] == []
+
+
+def test_the_rest_is_the_same(both: tuple[Matcher, Matcher]) -> None:
+    """Services, their order, what is necessary, what stops the scanner, and all host rules are the same."""
+    compiled, packed = both
+    assert list(compiled.services.items()) == list(packed.services.items())
+    assert compiled.necessary == packed.necessary
+    assert compiled.syntax.tables() == packed.syntax.tables()
+    assert sorted(compiled.host_rules()) == sorted(packed.host_rules())
+    assert compiled._marks_of_places == packed._marks_of_places
+
+
+def test_a_described_host_is_no_stranger() -> None:
+    """A stranger that the catalogue has come to describe is none, and any other is one."""
+    taught = learnable(Site(), KNOWN)
+    assert (stranger_id("www.hotjar.com") in taught, stranger_id("stats.unheard.example") in taught) == (False, True)
+
+
+def test_an_owners_entry_takes_the_place_of_the_catalogues() -> None:
+    """Of two entries of one id the owner's counts, at the place of the other."""
+    joined = WithOwn(KNOWN, OWN)
+    assert joined["hotjar"] is OWN["hotjar"]
+    assert list(joined) == [*KNOWN, "counter"]
+    assert len(joined) == len(KNOWN) + 1
