@@ -11,13 +11,12 @@ from consent_mw.catalogue.strangers import learnable
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.html.match import Matcher
+from consent_mw.html.service_index import ServiceIndex
 from consent_mw.html.service_index import WithOwn
-from consent_mw.html.service_index import parts_of
 from consent_mw.html.suspects import stranger_id
 from consent_mw.html.urls import Url
 
 KNOWN = catalogue.load()
-INDEX = parts_of(KNOWN)[0]
 SERVICES = list(KNOWN.values())
 #: What an owner declares: a service of the catalogue with another host and code, one made necessary, and a new one.
 OWN = {
@@ -33,12 +32,12 @@ OWN = {
 def both(request: pytest.FixtureRequest) -> tuple[Matcher, Matcher]:
     """Return a matcher that has compiled all rules, and one over the index."""
     own: dict[str, Service] = request.param
-    return Matcher([*SERVICES, *own.values()]), Matcher(own.values(), INDEX)
+    return Matcher(own.values(), dict(KNOWN)), Matcher(own.values(), KNOWN)
 
 
 def test_the_catalogue_is_an_index() -> None:
     """What a process loads is packed, so that it makes few services."""
-    assert INDEX is KNOWN
+    assert isinstance(KNOWN, ServiceIndex)
 
 
 def test_every_address_leads_to_the_same_services(both: tuple[Matcher, Matcher]) -> None:

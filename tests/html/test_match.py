@@ -127,7 +127,7 @@ def test_a_vendor_s_widget_is_no_third_party_on_its_own_domain() -> None:
     assert matcher.url(address, page) == ()
     assert matcher.url(address, PAGE) == ("widget",)
     assert matcher.url("https://stats.blogs.example/", page) == ("counter",)
-    assert Matcher([widget], known=[widget]).url(address, page) == ("widget",)
+    assert Matcher([widget], known={"widget": widget}).url(address, page) == ("widget",)
     assert matcher.url("https://widget.herokuapp.com/", Url("https", "shop.herokuapp.com", "/")) == ("widget",)
 
 
