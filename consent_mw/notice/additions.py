@@ -1,8 +1,8 @@
 """
-What an owner may add to the notice: a logo, links, a second way to refuse, the names of the services, another icon.
+Optional parts of the notice: a logo, links, a second way to refuse, the names of the services, another icon.
 
-A site that adds nothing gets no byte of it. Each addition has its own style sheet, named here, which goes only to the
-sites that need it.
+A site that uses none of them pays no bytes for them. Each addition has its own style sheet, which is included only for
+the sites that need it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def sheets(site: Site) -> list[str]:
 
 
 def logo(site: Site) -> str:
-    """Return the owner's picture, and the one for dark backgrounds; the browser fetches only the one that it shows."""
+    """Return the logo and its variant for dark backgrounds; the browser fetches only the one that it shows."""
     theme = site.theme
     light, dark = theme.logo, theme.dark_logo or theme.logo
     if theme.scheme in ("light", "dark") or light == dark:
@@ -51,7 +51,9 @@ def link_items(site: Site, lang: str) -> str:
 
 def dismissal(site: Site, hidden: str, say: Mapping[str, str]) -> str:
     """
-    Return the second way to refuse, a form of its own: Enter in a box of the other form must not refuse.
+    Return the second way to refuse.
+
+    It is a separate form, so that pressing Enter in a checkbox of the main form does not refuse.
 
     Args:
         site: The site.
@@ -69,7 +71,7 @@ def dismissal(site: Site, hidden: str, say: Mapping[str, str]) -> str:
 
 
 def service_names(site: Site, purpose: Purpose) -> str:
-    """Return the services of a purpose by name, each with its provider where the name does not say it."""
+    """Return the names of a purpose's services, each with its provider unless the name contains it."""
     if not site.show_services:
         return ""
     names = (
@@ -82,14 +84,14 @@ def service_names(site: Site, purpose: Purpose) -> str:
 
 
 def control_icon(site: Site) -> str:
-    """Return the owner's picture on the control that opens the choices again; its words name it."""
+    """Return the owner's picture for the control that reopens the choice; the control's text is its accessible name."""
     return f'<img src="{escape(site.reopen_icon)}" alt=""/>' if site.reopen_icon.startswith("/") else ""
 
 
 def text_with_links(site: Site, text: str) -> str:
-    """Return a text of the notice in HTML, with the links that an owner wrote into it."""
+    """Return a text of the notice as HTML, with the owner's links in it."""
     found = linked(text)
-    # In one box, since the parts of a text would be boxes of their own in a grid.
+    # Wrapped in one element: in a grid, each part of the text would otherwise become a grid item.
     return f"<span>{found}</span>" if "<a " in found else str(found)
 
 

@@ -2,7 +2,7 @@
 The static files: scripts, style sheets, and the texts in each language.
 
 They are in ``static/`` at the top of the project, and in the wheel as ``consent_mw.static``. Each is read once, at
-start-up, and served under a name that contains a hash of its content, so that caches may keep it for ever.
+start-up, and served under a name that contains a hash of its content, so that caches can keep it forever.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ FALLBACK_LANGUAGE = "en"
 #: Eight hex digits distinguish the versions of a file; this is not a security measure.
 _HASH_DIGITS = 8
 
-#: Style sheets that share a page with the owner's, and must look the same everywhere: all but those of our own pages.
+#: Style sheets of our own pages. All others share a page with the owner's style sheets, so they are protected.
 _IN_OWN_PAGES = frozenset({"dashboard.css", "pages.css"})
 
-#: The folder of the built scripts, which ``tools/build_scripts.py`` makes from their sources.
+#: The folder of the scripts that ``tools/build_scripts.py`` builds.
 _BUILT = "built"
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -55,13 +55,13 @@ def root() -> Traversable:
     Return the folder of static files.
 
     Raises:
-        ConsentError: if there is none.
+        ConsentError: if the folder is missing.
     """
     package = files("consent_mw")
     packed = package / "static"
     if packed.is_dir():
         return packed
-    # In a bare checkout the folder is beside the package. Require setup.cfg as proof of our checkout, since a stray
+    # In a bare checkout the folder is next to the package. Require setup.cfg as proof of our checkout, since a stray
     # site-packages/static must never be served.
     checkout = Path(str(package)).parent
     if (checkout / "setup.cfg").is_file() and (checkout / "static").is_dir():
@@ -71,13 +71,13 @@ def root() -> Traversable:
 
 def compact_css(text: str) -> str:
     """
-    Return the style sheet without comments and needless space.
+    Return the style sheet without comments and unnecessary whitespace.
 
-    Our own sheets only: no text in quotes may hold a brace or a semicolon.
+    Only for our own sheets: quoted text in them must not contain a brace or a semicolon.
     """
     text = _COMMENT.sub("", text)
     text = _AROUND.sub(r"\1", " ".join(text.split()))
-    # A colon followed by a space opens a value; before a pseudo-class there is none.
+    # Whitespace follows the colon before a value, but never the colon before a pseudo-class.
     return _AFTER_COLON.sub(":", text).replace(";}", "}").strip()
 
 
@@ -102,7 +102,7 @@ class Assets:
     The static files, read once.
 
     Args:
-        folder: Another folder than the shipped one, for tests.
+        folder: A folder to use instead of the shipped one, for tests.
     """
 
     def __init__(self, folder: Traversable | None = None) -> None:
@@ -120,7 +120,7 @@ class Assets:
             self._by_path[path] = entry.name
 
     def _entries(self) -> Iterator[Traversable]:
-        """Yield the files that are served: style sheets and pictures of the folder, and the built scripts."""
+        """Yield the files to serve: the folder's style sheets and pictures, and the built scripts."""
         for folder, scripts in ((self._folder, False), (self._folder / _BUILT, True)):
             for entry in folder.iterdir() if folder.is_dir() else ():
                 dot, ending = entry.name.rpartition(".")[1:]
@@ -140,7 +140,7 @@ class Assets:
         Return the content of the file, as it is served.
 
         Raises:
-            ConsentError: There is no such file.
+            ConsentError: if there is no such file.
         """
         return self._content[self._known(name)]
 
@@ -149,7 +149,7 @@ class Assets:
         Return the file's path under the mount, with its hash: ``assets/runtime.3f2a91c0.js``.
 
         Raises:
-            ConsentError: There is no such file.
+            ConsentError: if there is no such file.
         """
         return self._paths[self._known(name)]
 
@@ -167,7 +167,7 @@ class Assets:
         return f"assets/{made}"
 
     def find(self, path: str) -> tuple[bytes, str] | None:
-        """Return content and content type of what :meth:`path` called ``path``, or None."""
+        """Return the content and content type of the file whose :meth:`path` is ``path``, or None."""
         name = self._by_path.get(path)
         if name is None:
             return None
@@ -178,7 +178,7 @@ class Assets:
         Return the file's integrity metadata (Subresource Integrity), for example ``sha384-...``.
 
         Raises:
-            ConsentError: There is no such file.
+            ConsentError: if there is no such file.
         """
         return "sha384-" + base64.b64encode(hashlib.sha384(self.read(name)).digest()).decode()
 
@@ -230,10 +230,10 @@ class Texts(Mapping[str, Mapping[str, str]]):
 
     def own(self, tag: str) -> Mapping[str, str]:
         """
-        Return the texts that the language has itself, without those of CLDR.
+        Return the language's own texts, without fallbacks and CLDR data.
 
         Raises:
-            KeyError: there is no such language.
+            KeyError: if there is no such language.
         """
         if tag not in self._own:
             if tag not in self._tags:
@@ -242,7 +242,7 @@ class Texts(Mapping[str, Mapping[str, str]]):
         return self._own[tag]
 
     def locale(self, tag: str) -> Mapping[str, str]:
-        """Return the CLDR data of the language; empty if there are none."""
+        """Return the CLDR data of the language; empty if there is none."""
         if tag not in self._locales:
             file = self._folder / "locale" / f"{tag}.json"
             if not _IS_TAG.fullmatch(tag) or not file.is_file():
@@ -251,7 +251,7 @@ class Texts(Mapping[str, Mapping[str, str]]):
         return self._locales[tag]
 
     def kinds(self, tag: str) -> Mapping[str, str]:
-        """Return a sentence for each kind of service in the language; empty if there are none."""
+        """Return the language's description of each kind of service; empty if it has none."""
         if tag not in self._kinds:
             file = self._folder / "kinds" / f"{tag}.json"
             if not _IS_TAG.fullmatch(tag) or not file.is_file():

@@ -1,16 +1,15 @@
 """
 The markup inserted first in ``<body>``: the banner, the control that reopens the choice, and the runtime.
 
-Everything is a complete form that works without JavaScript. If the page is not known to be UTF-8, the markup is pure
+The banner is a complete form that works without JavaScript. If the page is not known to be UTF-8, the markup is pure
 ASCII (with numeric references), so it fits any ASCII-compatible charset. It is well-formed XML, so it fits an XHTML
 page too.
 
-The markup for a site, a language and a visitor's state is built once and cached; a request only fills in its URL and
-its nonce.
+The markup for a site, a language and a visitor's state is built once and cached. A request only fills in slots, such as
+its URL and its nonce.
 
-Limits: an inline script cannot be written portably into an XHTML page, so
-such a page links to the runtime; a page whose policy forbids inline code
-(``Page.inline`` false) links to the style sheets as well.
+Limits: an inline script cannot be written portably into an XHTML page, so such a page links to the runtime. A page
+whose policy forbids inline code (``NoticePage.inline`` is false) links to the style sheets as well.
 """
 
 from __future__ import annotations
@@ -47,10 +46,10 @@ from consent_mw.notice.wording import purpose_label
 from consent_mw.notice.wording import service_description
 from consent_mw.notice.wording import wording
 
-#: The state of a visitor without a choice; otherwise the state is the name of an Action.
+#: The state of a visitor without a choice; otherwise the state is the value of an Action.
 UNDECIDED = "none"
 
-# The facts about the site and its services in a notice document: everything that a visitor can read.
+# The attributes of the site and its services that a notice document records: everything that a visitor can read.
 _SITE_FACTS = (
     "id",
     "name",
@@ -81,15 +80,15 @@ _SERVICE_FACTS = (
     "policy",
     "opt_out",
 )
-# Texts that do not affect what is agreed to; of the countries' names, only those that occur are kept.
+# Texts that do not affect what the visitor agrees to. Of the names of countries, only those that occur are kept.
 _OTHERS = ("country.", "date", "digits", "error.", "list.", "month.", "plural.", "policy.", "receipt.", "stats.")
 
-# escape() never returns U+0001, so a name between two of them is always a slot, never somebody's text.
+# escape() removes U+0001, so a name between two of them is always a slot and never text from outside.
 _SLOT = re.compile(r"\x01(\w+)\x01")
 
 
 def state_of(decision: Decision) -> str:
-    """Return the state that scripts and style sheets may read: ``accept``, ``partial``, ``reject``, ... or ``none``."""
+    """Return the visitor's state for scripts and style sheets: ``accept``, ``partial``, ``reject``, ... or ``none``."""
     return decision.record.action.value if decision.record is not None else UNDECIDED
 
 
@@ -107,13 +106,13 @@ class NoticePage:
         inline: Whether the page's policy allows inline code.
         xml: Whether it is an XHTML page.
         linked: Whether the page's policy allows our linked scripts.
-        loads: Whether it allows our scripts to load others, and to create code from text.
+        loads: Whether it allows our scripts to load other scripts, and to create code from text.
         closed: Whether the page's policy excludes services that may be granted later, so that a grant needs a reload.
         shared: Whether caches serve the page to everybody.
         key: The key in the marks of the page (:attr:`consent_mw.html.rewriter.Rewriter.key`), or empty.
         news: Why a visitor who has chosen before is asked again (:mod:`consent_mw.notice.reasked`), or empty.
         utf8: Whether the page is known to be UTF-8; otherwise only ASCII is inserted.
-        take: True where the visitor granted something with another tool that is taken over.
+        take: Whether the visitor granted something in another consent tool whose choices are taken over.
     """
 
     decision: Decision
@@ -135,7 +134,7 @@ class NoticePage:
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """The facts, apart from the site, that the markup of an insertion depends on."""
+    """The facts besides the site that determine the markup of an insertion."""
 
     lang: str
     prompt: bool
@@ -146,7 +145,7 @@ class _Variant:
     linked: bool
     loads: bool
     closed: bool
-    #: Vendors are told of the choice at the beginning of the page.
+    #: Whether code at the start of the page tells vendors the choice.
     told: bool
     shared: bool
     utf8: bool
@@ -154,7 +153,7 @@ class _Variant:
 
 class Notice:
     """
-    The notice of one site; it can be shared by threads.
+    The notice of one site; it can be shared between threads.
 
     Args:
         site: The current site; a site that has learned a service needs a new notice.
@@ -168,7 +167,7 @@ class Notice:
         self.guard = GuardCode(site, assets)
         self._signals = SignalCode(site, assets)
         self._sheets = sheets_of(site, assets, {tag: direction(tag) for tag in self.languages})
-        # Every process registers them at start-up: any process may be asked for a file that another one linked to.
+        # Every process registers them at start-up, since it may have to serve a file that another process linked to.
         self._linked = {prompt: assets.keep("look.css", self.style(prompt).encode()) for prompt in (True, False)}
         self._pages = assets.read("pages.css").decode() + compact_css(page_rules(site.theme))
         #: The path, below the mount, of the style sheet for the pages under the mount.
@@ -180,7 +179,7 @@ class Notice:
         self._runtime_at = assets.keep("runtime.js", self._runtime)
 
     def insertion(self, page: NoticePage) -> bytes:
-        """Return the markup to insert first in the body; empty if the site asks for nothing."""
+        """Return the markup to insert first in the body; empty if no service of the site needs consent."""
         if not self.site.optional:
             return b""
         decision = page.decision
@@ -206,7 +205,7 @@ class Notice:
         marks = f'data-cmw-key="{escape(page.key)}" ' if page.key else ""
         filled[b"key"] = _bytes(marks + ('data-cmw-take="1" ' if page.take else ""), page.utf8)
         granted = ",".join(sorted(decision.granted | decision.purposes))
-        # Without the attributes nobody has chosen, and only what is necessary may run.
+        # Without the attributes the visitor has not chosen, and only necessary services may run.
         attribute = "" if granted == NECESSARY else f'data-cmw-granted="{escape(granted)}" '
         filled[b"granted"] = _bytes(attribute, page.utf8)
         state = state_of(decision)
@@ -216,25 +215,25 @@ class Notice:
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
 
     def banner(self, page: NoticePage) -> str:
-        """Return only the banner, for a page in which the choice is reopened; all text in it is escaped."""
+        """Return only the banner, for a page in which the visitor reopens the choice; all text in it is escaped."""
         slots = {"root": page.root, "back": page.back, "query": self._query(page.back, page.lang), "news": ""}
         markup = self._banner(page.lang, page.decision.gpc, again=page.decision.record is not None)
         return _SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)
 
     @property
     def control_look(self) -> str:
-        """What the control's style sheet has beyond the built-in one, which scripts bring; empty for most sites."""
+        """The control's rules in addition to the built-in ones, which scripts contain; empty for most sites."""
         return control_look(self.site, self._assets)
 
     def control(self, page: NoticePage) -> str:
-        """Return what opens the choices again, for a page whose notice has been answered; any text is escaped."""
+        """Return the control that reopens the choice, for a page whose banner was answered; all text is escaped."""
         if self.site.reopen != "button":
             return ""
         slots = {"root": page.root, "query": self._query(page.back, page.lang)}
         return _SLOT.sub(lambda slot: escape(slots[slot[1]]), self._reopen(page.lang, page.decision.gpc))
 
     def head(self, page: NoticePage) -> bytes:
-        """Return the markup to insert first in the head, where it runs before everything else."""
+        """Return the markup to insert first in the head, so that it runs before everything else."""
         return self.guard.markup(page) + self._signals.markup(page)
 
     def style(self, prompt: bool) -> str:
@@ -252,12 +251,13 @@ class Notice:
     @property
     def document(self) -> bytes:
         """
-        The notice document, from which the notice can be shown again later: canonical JSON with everything that
-            visitors see, in every language.
+        The notice document: canonical JSON with everything that visitors see, in every language.
+
+        The notice can be shown again from it later.
 
         It contains the markup and the style sheets as they are sent (the markup as for the page ``/``), with and
         without an opt-out signal, the texts of the banner and the preferences, the purposes, the services, the
-        controller, and the revision. The same configuration gives the same bytes.
+        controller, and the revision. The same configuration always produces the same bytes.
         """
         if not self._document:
             self._document = json.dumps(
@@ -338,7 +338,7 @@ class Notice:
         return urlencode(fields, safe="/")
 
     def _markup(self, variant: _Variant) -> str:
-        # Nobody sees the control before a choice, and what it takes to be seen comes with that.
+        # Visitors do not see the control before they choose, and the response to the choice contains what it needs.
         first = variant.prompt and variant.inline and not (variant.shared or variant.gpc)
         reopening = self.site.reopen == "button" and not first
         nonce = ' nonce="\x01nonce\x01"' if variant.nonced else ""
@@ -354,7 +354,7 @@ class Notice:
                 'data-cmw-runtime="" data-cmw-root="\x01root\x01" \x01state\x01',
                 "\x01key\x01",
                 "\x01granted\x01",
-                # Without this attribute the runtime sends the choice and reloads the page.
+                # Without this attribute, the runtime sends the choice and reloads the page.
                 f'data-cmw-more="{self._assets.path("release.js")}"' if variant.loads else "",
                 f' data-cmw-shared="{self.site.revision[:8]}"' if variant.shared else "",
                 "" if variant.told or variant.prompt else self._signals.attributes,
@@ -365,7 +365,7 @@ class Notice:
         if (variant.prompt or not variant.linked) and variant.inline and not variant.xml:
             script = f"<script {settings}>{self._runtime.decode()}</script>"
         elif not variant.linked:
-            script = ""  # then the banner is only a form
+            script = ""  # the banner works as a form
         else:
             source = f"\x01root\x01/{self._runtime_at}"
             # The runtime must run when the page has been parsed, so "async" may be too late. On shared pages it removes
@@ -377,8 +377,8 @@ class Notice:
     def _banner(self, lang: str, gpc: bool, *, shared: bool = False, again: bool = False) -> str:
         say = wording(lang, self.site)
         mark = everybody.marks(self.site, shared=shared)
-        # The signal answers for marketing: the banner does not ask again, but the preferences page can still turn it
-        # on.
+        # The opt-out signal already answers for marketing, so the banner does not ask about it. The preferences page
+        # can still turn it on.
         purposes = [purpose for purpose in self._purposes if not (gpc and purpose.id == MARKETING)]
         chips = "".join(f"<li{mark(one.id)}>{escape(purpose_label(one, lang, self.site))}</li>" for one in purposes)
         rows = "".join(self._row(purpose, lang, mark(purpose.id), at) for at, purpose in enumerate(purposes, 1))
@@ -391,12 +391,12 @@ class Notice:
         return "".join(
             [
                 '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" '
-                # Search engines should quote the page, not the notice.
+                # Keep the notice out of the snippets of search engines.
                 'data-nosnippet="" '
                 f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}"',
                 f' data-cmw-position="{position_of(self.site)}"' if self.site.layout == "corner" else "",
                 f"{mark('')}>",
-                # Where a choice is made anew, a refusal is no way to go on without one.
+                # When a choice is changed, closing the banner must not refuse everything.
                 "" if again else additions.dismissal(self.site, fields, say),
                 f'<form class="cmw-form" method="post" action="\x01root\x01/choice">{fields}',
                 f'<input type="hidden" name="shown" value="{shown}"/>' if (shown := self.site.suspects_digest) else "",
@@ -447,7 +447,7 @@ class Notice:
         return additions.text_with_links(self.site, text)
 
     def _counted(self, say: Mapping[str, str]) -> str:
-        """Return the remark that answers are counted, with the link to object."""
+        """Return the remark that answers are counted, with a link for objecting to it."""
         if self.site.counters == "off":
             return ""
         return (
@@ -457,7 +457,7 @@ class Notice:
 
     def _row(self, purpose: Purpose, lang: str, mark: str, number: int) -> str:
         note = self._text(purpose_description(purpose, lang, self.site))
-        # The whole row takes a click, but the name of the box is that of the purpose alone.
+        # The whole row is clickable, but the accessible name of the checkbox is only that of the purpose.
         return (
             f'<li{mark}><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}" '
             f'aria-labelledby="cmw-{number}" aria-describedby="cmw-{number}0"/>'
@@ -478,7 +478,7 @@ class Notice:
         label = escape(say["action.open"])
         status = f'<p class="cmw-signal" role="status">{escape(say["gpc.short"])}</p>'
         status = everybody.under_signal(status, gpc, shared)
-        # What shows the words of an icon is the browser's own, and so is what dismisses it (WCAG 2.2, 1.4.13).
+        # The browser shows and dismisses its own tooltip, so WCAG 2.2, 1.4.13 does not apply to it.
         tip = "" if self.site.reopen_label == "always" else f' title="{label}"'
         return (
             f'<section class="cmw-ui cmw-reopen" data-cmw-reopen="" data-nosnippet="" aria-label="{label}" '

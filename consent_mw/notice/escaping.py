@@ -1,5 +1,5 @@
 """
-The only functions that turn text into HTML.
+The functions that turn text into HTML; no other code does.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ __all__ = ["LINKED_TEXTS", "TEXT_LINK", "escape", "linked", "quoted"]
 
 #: A link in an owner's text: ``[words](address)``.
 TEXT_LINK = re.compile(r"\[([^\[\]]+)\]\(([^\s()<>]+)\)")
-#: The keys of the texts that may have links; each stands in a paragraph.
+#: The keys of the texts that may contain links; each is shown in a paragraph.
 LINKED_TEXTS = re.compile(r"banner\.(?:text|promise)|(?:page|policy)\.intro|purpose\.[\w-]+\.(?:description|profiles)")
-#: Where a link may lead: to the web, or to a path on the site. Nothing else runs or opens.
+#: The targets that a link may have: a web address, or a path on the site. Other schemes could run code.
 _LEADS = re.compile(r"https?://|/(?![/\\])", re.IGNORECASE)
 
 # Characters that HTML and XML 1.0 do not allow, not even as references.
@@ -23,7 +23,7 @@ _UNPRINTABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(0xD
 
 
 def escape(text: str) -> str:
-    """Return the text for use in HTML or XML content and quoted attribute values; the only function that does so."""
+    """Escape a text for HTML or XML content and quoted attribute values; no other function does so."""
     return str(_escape(text.translate(_UNPRINTABLE)))
 
 
@@ -33,7 +33,7 @@ def quoted(text: str) -> str:
 
 
 def linked(text: str) -> Markup:
-    """Return the text as :func:`escape` does, with the links in it: ``[words](address)``."""
+    """Escape a text like :func:`escape`, and turn ``[words](address)`` in it into links."""
     parts, end = [], 0
     for link in TEXT_LINK.finditer(text):
         if _LEADS.match(link[2]):

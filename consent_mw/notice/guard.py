@@ -3,16 +3,16 @@ The guard in a page: code that holds tags and requests created by scripts at run
 
 The code is identical in every page (``static/guard.js``), so that a policy can allow its hash; the list is in an
 attribute. It contains the declared services that the visitor has not granted, followed by hosts of common undeclared
-trackers, up to a size limit: every page pays for the list.
+trackers, up to a size limit, since the list adds to the size of every page.
 
 The list consists of groups ``ids=pattern``, separated by spaces. The guard tries them in order on ``host/path?query``;
 the first pattern that matches determines the services that must all be granted. No ids mean that the URL may load: a
-granted service may have its path on the host of one that is not. ``-`` marks services that no visitor is asked about; a
-site that learns lists their ids instead, since the page may teach them. A pattern is a regular expression in which a
-dot is literal; it matches from the start of a label.
+granted service may use a path on the host of one that is not granted. ``-`` marks services that no visitor is asked
+about. A site in learning mode lists their ids instead, since it may discover them in the page. A pattern is a regular
+expression in which a dot is literal; it matches from the start of a label.
 
-The result is that of :class:`consent_mw.html.match.Matcher` for the same rules, except that if path rules of two
-services match one URL, only the first counts.
+The guard decides as :class:`consent_mw.html.match.Matcher` does for the same rules, with one exception: if path rules
+of two services match a URL, only the first applies.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ __all__ = ["CODE", "COMMON", "NO_HOSTS", "UNASKED", "GuardCode", "host_list"]
 #: The file with the code of the guard.
 CODE = "guard.js"
 
-#: The most bytes, compressed, up to which undeclared hosts are added to the list.
+#: The compressed size of the list, in bytes, up to which undeclared hosts are added.
 BUDGET = 280
 #: The placeholder for services that no visitor is asked about.
 UNASKED = "-"
-#: A list that holds no address: the guard then only keeps the key of the page out of what scripts insert.
+#: A list that matches no URL: the guard then only removes the page's key from markup that scripts insert.
 NO_HOSTS = "=(?!)"
-#: Distinct sets of grants for which the list is cached; a full cache is emptied.
+#: The most sets of grants for which the list is cached; a full cache is cleared.
 _KEPT = 64
 
 #: The catalogue's rules for trackers that sites' own scripts load most often, most frequent first.
@@ -95,10 +95,10 @@ COMMON = (
     "adsrvr.org",
 )
 
-#: The pattern for the ".*" of "name.*". To save bytes it takes a little more than SECOND_LEVEL in html/urls.py: any two
-#: to four letters that begin like one of those.
+#: The pattern for the ".*" of "name.*". To save bytes it is slightly wider than SECOND_LEVEL in html/urls.py: it
+#: accepts any two to four characters that start like one of those labels.
 _SUFFIX = r"(\.[acegolnp]\w{1,3}\.[^./]{2}|\.[^./]+)"
-#: Folders for languages and versions become one pattern: ``host/de_DE/sdk``, ``host/en_US/sdk`` and so on.
+#: Folders for languages and versions are merged into one pattern: ``host/de_DE/sdk``, ``host/en_US/sdk`` and so on.
 _VARIED_FOLDER = re.compile(r"^([^/]+)/(?:[a-z]{2,3}_[A-Z]{2}|v\d+\.\d+)/")
 _ANY_FOLDER = "\0"
 _SPECIAL = re.compile(r"[\\^$*+?()\[\]{}|]")
@@ -127,16 +127,16 @@ class _Rule(NamedTuple):
 
     @property
     def family(self) -> str:
-        """The registrable name: rules with different ones never overlap."""
+        """The registrable name; rules with different ones never overlap."""
         return registrable_name(self.host)
 
     def meets(self, other: _Rule) -> bool:
-        """Whether a URL may match both."""
+        """Whether a URL can match both rules."""
         paths = self.path.startswith(other.path) or other.path.startswith(self.path)
         return paths and (_within(self.host, other.host) or _within(other.host, self.host))
 
     def covered(self, other: _Rule) -> bool:
-        """Whether ``other`` matches every URL that this one does; a site's own host needs a rule with a path."""
+        """Whether ``other`` matches every URL that this rule matches; a site's own host needs a rule with a path."""
         path = self.path.startswith(other.path) and (bool(other.path) or not self.path)
         return path and "*" not in self.host + other.host and _within(self.host, other.host)
 
@@ -150,7 +150,7 @@ class _Rule(NamedTuple):
 
 
 def _within(host: str, other: str) -> bool:
-    """Whether ``host`` is ``other`` or below it; ``name.*`` may be any of the hosts that it stands for."""
+    """Whether ``host`` is ``other`` or a subdomain of it; ``name.*`` may be any host that it matches."""
     if host.endswith("*") or other.endswith("*"):
         host, other = without_suffix(host), without_suffix(other)
     return f".{host}".endswith(f".{other}")
@@ -169,12 +169,12 @@ def _read(texts: Iterable[str], ids: _Ids) -> Iterator[_Rule]:
 
 
 def _merged(rules: Iterable[_Rule]) -> list[_Rule]:
-    """Return one rule for each host and path: all services of an address must be granted."""
+    """Return one rule for each host and path, which requires all of its services to be granted."""
     ids: dict[tuple[str, str], _Ids] = {}
     for host, path, wanted in rules:
         ids[host, path] = ids.get((host, path), frozenset()) | wanted
     merged = [_Rule(host, path, wanted) for (host, path), wanted in ids.items()]
-    # On one level both "name.com" and "name.*" count.
+    # "name.com" and "name.*" have the same precedence, so both apply.
     stars = [(re.compile(re.escape(rule.host[:-2]) + _SUFFIX), rule) for rule in merged if rule.host.endswith("*")]
     return [
         rule._replace(
@@ -205,7 +205,7 @@ def _groups(rules: Iterable[_Rule]) -> str:
     families: dict[str, list[_Rule]] = {}
     merged = _merged(rules)
     on_every_host = [rule.path for rule in merged if not rule.host and not _ENDS_WORD.search(rule.path)]
-    # By precedence, path rules first. On a site's own host only rules with a path count, so they are separate.
+    # By precedence, path rules first. On a site's own host only rules with a path apply, so they are separate.
     groups: dict[tuple[int, _Ids, bool], list[_Rule]] = {}
     for rule in merged:
         if any(path in rule.path for path in on_every_host if rule.host):
@@ -245,7 +245,7 @@ def host_list(
     """
     running: list[_Rule] = []
     held: list[_Rule] = []
-    # A vendor's names repeat, and compress best side by side.
+    # Names of one vendor are similar, and compress best next to each other.
     for service in sorted(services, key=lambda service: (service.vendor, service.id)):
         if service.id in allowed:
             running += _rules(service, frozenset())
@@ -280,7 +280,7 @@ def host_list(
 
 class GuardCode:
     """
-    The guard for a site's pages; created once and shared by threads.
+    The guard for a site's pages; created once and shared between threads.
 
     Args:
         site: The current site; a site that has learned a service needs a new one.
@@ -293,17 +293,17 @@ class GuardCode:
         self._code = assets.read(CODE).decode("ascii")
         self._asked = frozenset(service.id for service in site.optional)
         self._guards = site.guard
-        # The key of a page that caches keep is known to who reads it.
+        # Anyone who reads a cached page knows its key.
         self._key_only = not site.guard and site.caching != "private"
         self._site = site
         self._own = {**self._definitions, **site.by_id}
         self._own_needed = [one for one in self._definitions.values() if one.necessary and one.id not in site.by_id]
         self._necessary = frozenset(service.id for service in site.services if service.necessary)
         self._common = [
-            # A site that learns may discover them in this very page, and ask about them there.
+            # A site in learning mode may discover them in this page, and ask about them in it.
             replace(owner, id=owner.id if site.learning else UNASKED, hosts=(host,), paths=())
             for host, owner in ((host, self._owner(host)) for host in COMMON)
-            if owner is not None and owner.id not in site.by_id  # an owner's entry may have other hosts
+            if owner is not None and owner.id not in site.by_id  # the owner's entry may have different hosts
         ]
         self._managers = [service for service in site.optional if service.manager and service.id in self._asked]
         self._lists: dict[frozenset[str], str] = {}
@@ -330,10 +330,14 @@ class GuardCode:
 
     def hosts(self, granted: frozenset[str], purposes: frozenset[str] | None = None) -> str:
         """
-        Return the host list for a visitor with these grants; empty if nothing is left to hold.
+        Return the host list for a visitor with these grants; empty if nothing needs to be held.
 
-        A tag manager that runs for only some of its purposes (``purposes`` are granted) is not granted as a whole: it
-        may not load undeclared services.
+        A tag manager that runs for only some of its purposes is not fully granted: it must not load undeclared
+        services.
+
+        Args:
+            granted: The ids of the granted services.
+            purposes: The granted purposes; None if managers with a grant are fully granted.
         """
         granted &= self._asked
         partly = purposes is not None and any(
@@ -358,7 +362,7 @@ class GuardCode:
         It is empty if everything may run, or if the page's policy allows neither inline nor linked scripts.
         """
         hosts = self.hosts(page.decision.granted, page.decision.purposes)
-        # Visitors who have chosen view more pages: for them the code is a cached file, so that pages stay small.
+        # A visitor who has chosen will view more pages, so the code comes from a cached file and pages stay small.
         inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
         if not hosts or not (inline or page.linked):
             return b""

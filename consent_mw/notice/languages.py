@@ -8,13 +8,13 @@ from types import MappingProxyType
 
 __all__ = ["ALIASES", "canonical", "nearest"]
 
-#: Aliases, in lower case: tags, with or without further subtags, of languages that have texts under another tag.
+#: Tags in lower case, also as prefixes of longer ones, whose texts are under another tag.
 ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "in": "id",
         "iw": "he",
         "mo": "ro",
-        # One written Norwegian rather than English for those who prefer the other.
+        # Readers of Nynorsk get Bokmål rather than English.
         "nn": "nb",
         "no": "nb",
         "pt-pt": "pt",
@@ -35,12 +35,12 @@ def canonical(tag: str) -> str:
         alias = ALIASES.get("-".join(parts[:length]))
         if alias:
             return alias
-    # RFC 5646 section 2.1.1: scripts have a capital, regions are capitals.
+    # RFC 5646 section 2.1.1: scripts are in title case, regions in upper case.
     spelt = (part.upper() if len(part) == 2 else part.title() if len(part) == 4 else part for part in parts[1:])
     return "-".join((parts[0], *spelt))
 
 
 def nearest(tag: str, known: Container[str]) -> str:
-    """Return the first known of: the tag itself, its canonical form, its primary language; else an empty string."""
+    """Return the first known one of the tag, its canonical form and its primary language; else an empty string."""
     plain = canonical(tag)
     return next((one for one in (tag, plain, plain.partition("-")[0]) if one in known), "")

@@ -14,8 +14,8 @@ def offered(site: Site) -> tuple[Purpose, ...]:
     """
     Return the purposes that a visitor is asked about, in the site's order.
 
-    These are the purposes of services that need consent, and those that the owner configured: elements of a page may be
-        marked with a purpose that has no service.
+    These are the purposes of services that need consent, and those that the owner configured, since elements of a page
+    may be marked with a purpose that has no service.
     """
     used = {purpose for service in site.optional for purpose in service.purposes} - {NECESSARY}
     known = {purpose.id for purpose in site.purposes}

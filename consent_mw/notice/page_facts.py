@@ -1,5 +1,5 @@
 """
-The facts about a page that scripts at the top of its head need.
+The facts about a page that determine the scripts at the top of its head.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["FirstPage"]
 
 
 class FirstPage(Protocol):
-    """What the guard and the signals must know of a page; see :class:`consent_mw.notice.banner.Page`."""
+    """The facts about a page for the guard and the signals; see :class:`consent_mw.notice.banner.NoticePage`."""
 
     @property
     def decision(self) -> Decision:
@@ -28,16 +28,16 @@ class FirstPage(Protocol):
 
     @property
     def inline(self) -> bool:
-        """False where the page's policy forbids inline code."""
+        """Whether the page's policy allows inline code."""
 
     @property
     def linked(self) -> bool:
-        """False where it forbids our scripts to be linked to."""
+        """Whether the page's policy allows our linked scripts."""
 
     @property
     def lang(self) -> str:
-        """The language of the notice in it."""
+        """The language of the notice in the page."""
 
     @property
     def xml(self) -> bool:
-        """True for an XHTML page."""
+        """Whether it is an XHTML page."""

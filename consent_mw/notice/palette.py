@@ -1,11 +1,11 @@
 """
-The colours of a look, derived from one brand colour and, if the owner sets one, a background.
+Derives the colours of a theme from one brand colour and, if the owner sets one, a background.
 
-A colour keeps its hue. Only its lightness changes, and only as far as the contrast with its neighbours demands (WCAG
-2.2, success criteria 1.4.3 and 1.4.11). Lightness is that of OKLCH (CSS Color Module Level 4, section 9.4), in which
-equal steps look equal; a colour that screens cannot show loses chroma, not hue.
+A colour keeps its hue. Only its lightness changes, and only as far as the contrast with adjoining colours requires
+(WCAG 2.2, success criteria 1.4.3 and 1.4.11). Lightness is that of OKLCH (CSS Color Module Level 4, section 9.4), in
+which equal steps look equal. A colour outside the sRGB gamut loses chroma, not hue.
 
-Every colour can be reached: against any background black or white has a contrast of at least 4.58:1.
+A solution always exists: on any background, black or white has a contrast of at least 4.58:1.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from collections.abc import Mapping
 TEXT = 4.5
 SHAPE = 3.0
 
-#: The contrast that body text gets where the owner does not choose its colour.
+#: The contrast of body text unless the owner sets its colour.
 _COMFORT = 7.0
-#: Text on the buttons, in the order of preference: the first that can be read is taken.
+#: Text colours for the buttons in order of preference; the first with enough contrast is used.
 _ON = ("#ffffff", "#141821", "#000000")
 _INKS = ("#171a21", "#f2f4f8", "#000000", "#ffffff")
-#: Steps of lightness from black to white, and how many of them a button changes under the pointer.
+#: The number of lightness steps from black to white, and how many of them a hovered button changes by.
 _STEPS = 100
 _HOVER = 7
 
@@ -45,12 +45,12 @@ def contrast(one: str, other: str) -> float:
 
 def derived(brand: str, own: Mapping[str, str], built_in: Mapping[str, str]) -> dict[str, str]:
     """
-    Return the colours that follow from the brand colour and the owner's other ones.
+    Return all colours of a theme, derived from the brand colour and the owner's other colours.
 
     Args:
         brand: The brand colour, ``#rrggbb``.
-        own: The owner's colours, ``#rrggbb`` by name; they stay as they are, and the others are fitted to them.
-        built_in: The built-in colours, which remain where neither the brand nor a background of the owner's rules.
+        own: The owner's colours, ``#rrggbb`` by name; they are kept, and the others adapt to them.
+        built_in: The built-in colours, for those that depend neither on the brand nor on the owner's background.
     """
     found = {**built_in, **own}
     if "paper" in own:
@@ -68,7 +68,7 @@ def derived(brand: str, own: Mapping[str, str], built_in: Mapping[str, str]) -> 
 
 
 def _hovered(main: str, on: str) -> Iterator[str]:
-    """Yield what a button may look like under the pointer, the best first: further from its text, and not much."""
+    """Yield colours for a hovered button, the best first: those with more contrast to its text, and large steps."""
     lightness, chroma, hue = _oklch(main)
     away = -1 if luminance(on) > luminance(main) else 1
     for step in range(_HOVER, 0, -1):
@@ -77,7 +77,7 @@ def _hovered(main: str, on: str) -> Iterator[str]:
 
 
 def _neutrals(paper: str, own: Mapping[str, str]) -> dict[str, str]:
-    """Return the colours without the brand's hue, for a background."""
+    """Return the neutral colours that suit a background."""
     comfortable = [ink for ink in _INKS if contrast(ink, paper) >= _COMFORT]
     ink = own.get("ink") or (comfortable or sorted(_INKS, key=lambda each: -contrast(each, paper)))[0]
     shades = (_mixed(paper, ink, share) for share in (0.05, 0.03, 0.01))
@@ -99,7 +99,7 @@ def _neutrals(paper: str, own: Mapping[str, str]) -> dict[str, str]:
 
 
 def _nearest(colour: str, fits: Callable[[str], bool]) -> str:
-    """Return the colour, or the shade of it nearest in lightness that fits; the colour itself if none does."""
+    """Return the colour or its nearest shade in lightness that fits; the colour itself if none does."""
     if fits(colour):
         return colour
     lightness, chroma, hue = _oklch(colour)
@@ -112,7 +112,7 @@ def _nearest(colour: str, fits: Callable[[str], bool]) -> str:
 
 
 def _mixed(one: str, other: str, share: float) -> str:
-    """Return the colour that lies between two, so much of the way to the second."""
+    """Return the mixture of two colours; ``share`` is the share of the second, 0 to 1."""
     pairs = ((int(one[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
@@ -124,7 +124,7 @@ def _linear(colour: str) -> tuple[float, float, float]:
 
 
 def _oklch(colour: str) -> _Lch:
-    """Return lightness, chroma and hue (in radians) of a colour; CSS Color Module Level 4, section 18 has the sums."""
+    """Return lightness, chroma and hue (in radians) of a colour (CSS Color Module Level 4, section 18)."""
     red, green, blue = _linear(colour)
     long = math.cbrt(0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue)
     medium = math.cbrt(0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue)
@@ -136,7 +136,7 @@ def _oklch(colour: str) -> _Lch:
 
 
 def _hex(lch: _Lch) -> str:
-    """Return a colour as ``#rrggbb``, with as much of its chroma as sRGB has at that lightness."""
+    """Return a colour as ``#rrggbb``, with its chroma reduced to fit sRGB at that lightness."""
     lightness, chroma, hue = lch
     low, high = 0.0, 1.0
     if _in_gamut(_rgb(lightness, chroma, hue)):
@@ -155,7 +155,7 @@ def _in_gamut(levels: tuple[float, float, float]) -> bool:
 
 
 def _rgb(lightness: float, chroma: float, hue: float) -> tuple[float, float, float]:
-    """Return the linear sRGB levels of a colour, which may lie outside of 0 to 1."""
+    """Return the linear sRGB levels of a colour, which can be outside the range 0 to 1."""
     a, b = chroma * math.cos(hue), chroma * math.sin(hue)
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3

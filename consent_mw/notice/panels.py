@@ -1,5 +1,5 @@
 """
-Panels: a frame of ours in place of an embed that a held script would create.
+Panels: our frames in place of embeds that a held script would create.
 
 A held frame shows the page under ``/placeholder/`` itself. A calendar, a form or a custom element has no frame, so one
 is inserted where the embed would be (:mod:`consent_mw.html.places`). Like every placeholder it works without
@@ -34,7 +34,7 @@ _HEIGHTS = {
     "reviews": 200,
 }
 _LIKELY = 240
-#: The height that a page states is clamped to these bounds.
+#: Bounds of the height that a page specifies.
 _LEAST, _MOST = 64, 1000
 
 

@@ -1,8 +1,8 @@
 """
 Plural forms by the rules of CLDR (Unicode Technical Standard 35, part 3).
 
-Limits: whole numbers from 0 on. What is counted here has no fractions, so
-the operands for their digits (v, w, f, t) and exponents (c, e) are all 0.
+Limits: only whole numbers from 0 up. They have no fraction and no exponent, so the operands for fraction digits (v, w,
+f, t) and exponents (c, e) are 0.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from functools import cache
 
 __all__ = ["FORMS", "OTHER", "form_of", "holds", "needed", "stands_alone"]
 
-#: All plural categories of CLDR, in its order.
+#: All plural categories of CLDR, in CLDR's order.
 FORMS = ("zero", "one", "two", "few", "many", "other")
-#: The form if no rule holds; it has no rule itself.
+#: The form if no rule holds; it has no rule of its own.
 OTHER = "other"
 
 _RELATION = re.compile(r"([nivwftce])(?: % (\d+))? (!?=) (\d+(?:\.\.\d+)?(?:,\d+(?:\.\.\d+)?)*)")
-# The rules of our languages look at no more than the last two digits of what is not a round million.
+# Except for whole millions, the rules of our languages depend only on the last two digits.
 _SAMPLE = range(1001)
 
 
@@ -48,7 +48,7 @@ def holds(rule: str, number: int) -> bool:
 
 
 def needed(rules: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the forms that whole numbers take, in the order of ``FORMS``."""
+    """Return the forms that whole numbers have, in the order of ``FORMS``."""
     reached = {form_of(rules, number) for number in _SAMPLE}
     return tuple(form for form in FORMS if form in reached)
 
@@ -63,7 +63,7 @@ _Relation = tuple[bool, int, bool, tuple[tuple[int, int], ...]]
 
 @cache
 def _parsed(rule: str) -> tuple[tuple[_Relation, ...], ...]:
-    """Parse a rule into relations: all of one inner list must hold."""
+    """Parse a rule into alternatives; each is a list of relations that must all hold."""
     return tuple(tuple(_relation(part) for part in one.split(" and ")) for one in rule.split(" or "))
 
 

@@ -6,8 +6,8 @@ to call (``dataLayer``, ``fbq``). Without these the site's own scripts fail. So 
 has such globals, a small script is inserted that defines them and queues the calls (``static/queue.js``); nothing is
 sent. When the service is granted, ``static/replay.js`` passes on the queued calls.
 
-A library (``google.maps``) has too many members to name. ``static/library.js`` stands in for all that is below such a
-global, and release.js does over with the real one what was done with it (``static/libraries.js``).
+A library (``google.maps``) has too many members to list. ``static/library.js`` replaces everything below such a global
+and records its use, which release.js repeats with the real library (``static/libraries.js``).
 
 The code is identical in every page, so that a policy can allow its hash; the globals are listed in an attribute. A page
 without such a service contains none of this.
@@ -32,7 +32,7 @@ __all__ = ["CODE", "QueueCode"]
 
 #: The file that defines the globals.
 CODE = "queue.js"
-#: The file that stands in for libraries, and what their paths end with in the catalogue.
+#: The file with the stand-in for libraries, and the suffix of their paths in the catalogue.
 LIBRARY = "library.js"
 _ALL_BELOW = ".*"
 #: Limits of the cache of attributes, in scripts and bytes.
@@ -42,7 +42,7 @@ _KEPT_SIZE = 262_144
 
 class QueueCode:
     """
-    The code before held scripts in a site's pages; created once and shared by threads.
+    The code before held scripts in a site's pages; created once and shared between threads.
 
     Args:
         services: All services that may be held, by id.
@@ -52,7 +52,7 @@ class QueueCode:
     def __init__(self, services: Mapping[str, Service], assets: Assets) -> None:
         self._files = {name: (assets.path(name), assets.read(name).decode("ascii")) for name in (CODE, LIBRARY)}
         self._services = services
-        #: Worth caching: a site's pages share their snippets, and many visitors make the same choice.
+        #: A cache pays off: a site's pages share their snippets, and many visitors make the same choice.
         self._kept: BoundedCache[tuple[tuple[str, ...], frozenset[str], str], tuple[str, str]] = BoundedCache(
             _KEPT, _KEPT_SIZE
         )
@@ -70,16 +70,16 @@ class QueueCode:
         Return the scripts to insert before a held one; empty if it has no globals.
 
         Args:
-            page: The page it stands in.
+            page: The page that contains it.
             ids: The services that the script is held for.
             code: The text of the script.
         """
         words, libraries = self._told(tuple(ids), page.decision.granted, code)
-        # The held script looks for the queue next to it.
+        # The script of the queue must come last: the held script looks for it next to itself.
         return self._script(page, LIBRARY, "library", libraries) + self._script(page, CODE, "queue", words)
 
     def _script(self, page: FirstPage, file: str, attribute: str, words: str) -> bytes:
-        # Visitors who have chosen view more pages: for them the code is a cached file, so that pages stay small.
+        # A visitor who has chosen will view more pages, so the code comes from a cached file and pages stay small.
         inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
         if not words or not (inline or page.linked):
             return b""
@@ -90,7 +90,7 @@ class QueueCode:
         if inline:
             script = f"<script {attributes}>{code}</script>"
         else:
-            # It blocks the parser, so that it runs before what follows.
+            # It blocks the parser, so it runs before the scripts after it.
             script = f"<script {attributes} src={quoted(f'{page.root}/{path}')}></script>"
         return script.encode("ascii", "xmlcharrefreplace")
 
@@ -121,7 +121,7 @@ def _value(ids: Iterable[str], words: Iterable[str]) -> str:
 
 
 def _renamed(paths: Iterable[str], code: str) -> Iterable[str]:
-    """Yield what stands for the globals of a snippet that a site has given another name."""
+    """Yield the global of a snippet whose name the site has changed."""
     lists = [path for path in paths if path.endswith("[]") and "." not in path]
     functions = [path for path in paths if path.endswith("()") and "." not in path]
     name = renamed_in(code, [path[:-2] for path in (*lists, *functions)]) if lists or functions else ""

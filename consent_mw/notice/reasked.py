@@ -1,7 +1,7 @@
 """
 The line that explains why a visitor is asked again: what has changed since the choice, or how old the choice is.
 
-It only appears for a choice that this site signed, which contains its day.
+It only appears if the visitor has a choice signed by this site, whose day is therefore known.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from consent_mw.notice.wording import fill
 from consent_mw.notice.wording import localised
 from consent_mw.notice.wording import wording
 
-#: Most changes in the line, latest first; the declaration lists all.
+#: The most changes in the line, latest first; the declaration lists all of them.
 MOST = 3
 
 
@@ -39,9 +39,9 @@ def news(site: Site, decision: Decision, found: Record | NoRecord, lang: str, to
     if decision.reason is Reason.EXPIRED:
         return fill(say["changed.expired"], date=chosen)
     if decision.reason is Reason.CHOSEN:
-        # Pages taught a suspect, which the owner's list of changes does not mention.
+        # The site has learned a suspect from its pages, which the owner's list of changes does not contain.
         return fill(say["changed.plain"], date=chosen)
-    # A change on the same day may have come after the choice, and the revision shows that one did.
+    # Include changes on the day of the choice: they may be later than it, and the new revision proves a later change.
     since = [change for change in site.changes if found.day <= change.day <= today]
     if not since:
         return fill(say["changed.plain"], date=chosen)

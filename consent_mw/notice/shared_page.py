@@ -1,13 +1,13 @@
 """
-The differences of a page that caches serve to everybody (``caching = "shared"``).
+How a page that caches serve to everybody differs (``caching = "shared"``).
 
-It is made as for a visitor who has not decided and sends no signal. Before the first paint the runtime, which then
-includes ``static/shared.js``, adapts it to the actual visitor. Markup that depends on an opt-out signal has
+The page is rendered for a visitor who has not chosen and sends no signal. Before the first paint the runtime, which
+then includes ``static/shared.js``, adapts it to the actual visitor. Markup that depends on an opt-out signal has
 ``data-cmw-gpc``: under the signal a template with it is opened, and any other element is removed.
 
-A parser may pause between the banner and the script behind it, and the browser may paint meanwhile. So the style sheet
-(``static/shared.css``) keeps the banner out of sight until the script has run or, where no script runs, until the mark
-behind the script has arrived.
+A parser may pause between the banner and the script after it, and the browser may paint meanwhile. So the style sheet
+(``static/shared.css``) hides the banner until the script has run or, if scripts are disabled, until the mark after the
+script has arrived.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from consent_mw.notice.assets import Assets
 
 _MARK = ' data-cmw-gpc=""'
 
-#: Stands behind the script of the notice. A template is allowed wherever a script is.
+#: The mark after the script of the notice. A template is allowed wherever a script is.
 _END = '<template data-cmw-end=""></template>'
 
 
 def runtime_of(site: Site, assets: Assets) -> bytes:
     """Return the runtime in the form that the site's pages need."""
-    if site.migrate_from:  # pages are for one visitor then
+    if site.migrate_from:  # such pages are never shared
         return assets.read("taking.js")
     return assets.read("shared.js" if site.caching == "shared" else "runtime.js")
 
 
 def end(site: Site) -> str:
-    """Return what stands behind the script of a page with the banner; the site's style sheet waits for it."""
+    """Return the mark after the script of a page with the banner, which the site's style sheet waits for."""
     return _END if site.caching == "shared" else ""
 
 
 def marks(site: Site, *, shared: bool) -> Callable[[str], str]:
-    """Return the mark for purposes that the signal answers, and (under an empty name) for the banner."""
+    """Return a function from a purpose to the mark if the signal answers for it; an empty name means the banner."""
     answered = {MARKETING} if shared else set()
     if shared and all(service.opted_out for service in site.optional):
         answered.add("")
@@ -45,7 +45,7 @@ def marks(site: Site, *, shared: bool) -> Callable[[str], str]:
 
 
 def under_signal(markup: str, gpc: bool, shared: bool) -> str:
-    """Return markup that stands in a page under the signal alone; where the runtime finds that out, it waits for it."""
+    """Return markup that is shown only under the signal; on a shared page, in a template that the runtime opens."""
     if shared:
         return f"<template{_MARK}>{markup}</template>"
     return markup if gpc else ""

@@ -1,11 +1,11 @@
 """
-The theme of the notice: built-in and owner's colours and shape, and the check of their contrast.
+The theme of the notice: the built-in and the owner's colours and shape, and the check of their contrast.
 
-:func:`problems` measures every pair of adjoining colours (WCAG 2.2, success criteria 1.4.3 and 1.4.11); :func:`rules`
+:func:`problems` measures every pair of adjoining colours (WCAG 2.2, success criteria 1.4.3 and 1.4.11). :func:`rules`
 writes the theme as custom properties. The accept and reject buttons share all of them, so that no theme can make them
 differ.
 
-Limits: the owner's own style sheets are not considered here; the notice is protected against them
+Limits: the owner's style sheets are not considered here. The notice is protected against them
 (:func:`consent_mw.notice.assets.armour_css`).
 """
 
@@ -63,7 +63,7 @@ DARK: Mapping[str, str] = MappingProxyType(
 )
 #: The background of the pages under the mount and the colour of their links, light and dark, without a theme.
 _PAGE = (("#f4f6f9", "#274690"), ("#101217", "#a9c4ff"))
-#: The icons that are drawn; any other value of ``site.reopen_icon`` is the path of a picture.
+#: The built-in icons; any other value of ``site.reopen_icon`` is the path of a picture.
 REOPEN_ICONS = ("switch", "cookie", "shield", "none")
 #: The distance of the control from the edge, in CSS pixels, unless the owner sets one.
 REOPEN_OFFSET = 14
@@ -105,10 +105,10 @@ PAIRS = (
 
 def colours(theme: Theme, *, dark: bool = False) -> dict[str, str]:
     """
-    Return every colour of the look as ``#rrggbb``, by name.
+    Return every colour of the theme as ``#rrggbb``, by name.
 
-    With a brand colour, those that the owner does not set are derived from it. Otherwise an owner's ``main`` without an
-    ``over`` stays as it is under the pointer: the built-in one is of another hue.
+    If there is a brand colour, the colours that the owner does not set are derived from it. Otherwise, if the owner
+    sets ``main`` but not ``over``, buttons do not change on hover, since the built-in ``over`` has another hue.
     """
     built_in, given = (DARK, theme.dark) if dark else (LIGHT, theme.light)
     own = {name: _long(colour) for name, colour in given.items()}
@@ -127,13 +127,13 @@ def problems(theme: Theme) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield the pairs whose contrast is too low: the path of a setting, the problem, and the remedy."""
     for dark in (False, True):
         if theme.scheme == ("light" if dark else "dark"):
-            continue  # nobody sees it
+            continue  # this variant is never shown
         own = theme.dark if dark else theme.light
         used = colours(theme, dark=dark)
         table: tuple[str, ...] = ("theme", "dark") if dark else ("theme",)
         for pair, ratio in ratios(theme, dark=dark):
-            # The built-in colours fit together, so one of the two is the owner's; a colour derived from main is
-            # reported there.
+            # The built-in colours have enough contrast with each other, so one of the two is the owner's. A problem of
+            # a colour derived from main is reported for main.
             if ratio >= pair.least or not {pair.front, pair.back} & set(own):
                 continue
             wrong, other = (pair.front, pair.back) if pair.front in own else (pair.back, pair.front)
@@ -181,10 +181,10 @@ def rules(theme: Theme, sheets: str = "") -> str:
 
 def page_rules(theme: Theme) -> str:
     """
-    Return the theme as a style sheet for the pages under the mount, to follow their own; empty for the built-in theme.
+    Return the theme as a style sheet for the pages under the mount, to append to theirs; empty for the built-in theme.
 
-    The pages have their own background and link colours, which might not fit the owner's. They are replaced by those of
-    the notice, whose contrast was measured.
+    The pages have their own background and link colours, which might not suit the owner's. They are replaced by those
+    of the notice, whose contrast was measured.
     """
     coloured = theme.light or theme.dark or theme.brand or theme.dark_brand
     forced = theme.scheme in ("light", "dark")
@@ -196,7 +196,7 @@ def page_rules(theme: Theme) -> str:
         ground, link = ("var(--paper)", "var(--ink)") if coloured else _PAGE[dark]
         properties = "".join(f"--{name}: {colour}; " for name, colour in used.items())
         rule = f":root {{ {properties}--ground: {ground}; --link: {link}; color-scheme: {_scheme(theme, dark)} }}"
-        # A scheme for everybody also overrides what the pages have for visitors who prefer dark.
+        # A fixed scheme also overrides the pages' rules for visitors who prefer dark.
         text += f"@media (prefers-color-scheme: dark) {{ {rule} }}" if dark and not forced else rule
     return (
         text + " .plain:hover { color: var(--ink) }" + (f" body {{ font-family: {theme.font} }}" if theme.font else "")
@@ -227,7 +227,7 @@ def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[
         common += armour_css(".cmw-ui:lang(ja) { word-break: auto-phrase }")
     names = ["banner.css", f"layout-{site.layout}.css", *(["top.css"] if position_of(site).startswith("top") else [])]
     names += ["shared.css"] if site.caching == "shared" else []
-    # What an owner adds brings its own rules, so that nobody else's page carries them.
+    # Each addition has its own rules, so that other sites do not pay for them.
     names += additions.sheets(site)
     banner = common + "".join(assets.read(name).decode() for name in names)
     if site.theme.dark_logo and site.theme.scheme in ("auto", "selector"):
@@ -245,7 +245,7 @@ def sheets_of(site: Site, assets: Assets, languages: Mapping[str, str]) -> dict[
 
 
 def control_look(site: Site, assets: Assets) -> str:
-    """Return the rules for the control that opens the choices again, where the owner wants it otherwise than built."""
+    """Return the rules for the control that reopens the choice, if the owner's settings differ from the defaults."""
     block, _, inline = site.reopen_position.partition("-")
     icon = site.reopen_icon if site.reopen_icon in REOPEN_ICONS else "picture"
     found = ""
@@ -262,14 +262,14 @@ def control_look(site: Site, assets: Assets) -> str:
 
 
 def _when_dark(theme: Theme, *own: str) -> str:
-    """Return rules that apply where the notice is dark: each begins with a selector of something in the notice."""
+    """Return rules for the dark notice; each of them starts with a selector of an element in the notice."""
     if theme.scheme == "selector":
         return "".join(f"{theme.dark_selector} {rule}" for rule in own)
     return f"@media (prefers-color-scheme: dark){{{''.join(own)}}}"
 
 
 def _brand(theme: Theme, dark: bool) -> str:
-    """Return the brand colour, or an empty string."""
+    """Return the brand colour of the light or dark theme, or an empty string."""
     return (theme.dark_brand if dark else "") or theme.brand
 
 
@@ -286,7 +286,7 @@ def _rule(palette: Mapping[str, str], shape: Mapping[str, str], used: set[str] |
 
 
 def _long(colour: str) -> str:
-    """Return ``#rrggbb`` in lower case, for ``#rgb`` too."""
+    """Return a colour, which may be ``#rgb``, as ``#rrggbb`` in lower case."""
     digits = colour[1:].lower()
     return "#" + (digits if len(digits) == 6 else "".join(digit * 2 for digit in digits))
 

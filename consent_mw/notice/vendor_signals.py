@@ -1,15 +1,17 @@
 """
 Signals to vendors: tell a tag that may run what the visitor chose, through its vendor's interface.
 
-A held tag needs no signal, since it does not run. So a signal is only sent if a tag may run: if one of the services
-that listen to it is granted. The code is identical in every page (``static/signals.js``), so that a policy can allow
+A held tag needs no signal, since it does not run. So a signal is sent only if one of the services that listen to it is
+granted. The code is identical in every page (``static/signals.js``), so that a policy can allow
 its hash; attributes contain what varies.
 
 Purposes and their names in Google's consent mode, version 2:
-``analytics``: analytics_storage; ``marketing``: ad_storage, ad_user_data and
-ad_personalization; ``preferences``: functionality_storage and
-personalization_storage. A service that is granted by itself counts for the
-purposes that it has, for its own vendor; a tag manager does not.
+
+* ``analytics``: analytics_storage
+* ``marketing``: ad_storage, ad_user_data and ad_personalization
+* ``preferences``: functionality_storage and personalization_storage
+
+A grant of a single service counts as a grant of its purposes to its own vendor, unless it is a tag manager.
 
 Limits: no vendor has a signal for ``embeds`` or for an owner's own purposes. Renamed queues (``dataLayer``) are not
 supported.
@@ -42,7 +44,7 @@ _PURPOSES = ("analytics", "marketing", "preferences")
 
 class SignalCode:
     """
-    The code that sends signals from a site's pages; created once and shared by threads.
+    The code that sends signals from a site's pages; created once and shared between threads.
 
     Args:
         site: The current site; a site that has learned a service needs a new one.
@@ -57,11 +59,11 @@ class SignalCode:
         self.settings = _settings(site)
 
     def wanted(self, decision: Decision) -> bool:
-        """Return whether a tag that listens may run in this visitor's pages."""
+        """Return whether a tag that listens to a signal may run in this visitor's pages."""
         return not self._ids.isdisjoint(decision.granted)
 
     def markup(self, page: FirstPage) -> bytes:
-        """Return the script to insert first in the head; empty if no tag that listens may run."""
+        """Return the script to insert first in the head; empty if no tag that listens to a signal may run."""
         decision = page.decision
         if not self.wanted(decision):
             return b""
@@ -83,9 +85,9 @@ class SignalCode:
     @property
     def attributes(self) -> str:
         """
-        What goes on the script element of the runtime, which loads the code when something is granted; or nothing.
+        Attributes for the script element of the runtime, which loads the code after a grant; or an empty string.
 
-        It is not needed if :meth:`markup` has inserted the code into the page.
+        They are not needed if :meth:`markup` has inserted the code into the page.
         """
         if not self.settings:
             return ""
@@ -96,8 +98,8 @@ def _settings(site: Site) -> str:
     """
     Return the settings for the code.
 
-    For each vendor these lists of ids: the services that listen; the purposes and services that mean statistics,
-        marketing and preferences; and for Google the options that are on.
+    For each vendor, they are lists of ids: the services that listen; then, for statistics, for marketing and for
+    preferences, the purposes and services any of which allows it; and for Google the options that are on.
     """
     plan: dict[str, list[list[str]]] = {}
     for family in SIGNALS:
@@ -114,5 +116,5 @@ def _listening(site: Site, family: str) -> list[Service]:
 
 
 def _meaning(purpose: str, listening: Iterable[Service]) -> list[str]:
-    """Return the ids any of which, if granted, allows the vendor that purpose."""
+    """Return the ids of the purpose and of services; a grant of any of them allows the vendor that purpose."""
     return [purpose, *(one.id for one in listening if purpose in one.purposes and not one.manager)]

@@ -1,8 +1,8 @@
 """
-The words of the notice and the pages in the visitor's language, and which language that is.
+The texts of the notice and the pages, and the choice of the visitor's language.
 
 The built-in texts come from :mod:`consent_mw.notice.assets`; the owner's texts under ``[texts.LANG]`` take precedence.
-A text that is in neither is taken from English.
+A text that neither has is taken from English.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from consent_mw.notice.languages import nearest
 #: Languages written from right to left, by primary subtag.
 RIGHT_TO_LEFT = frozenset({"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
 
-#: Most characters of an Accept-Language header that are read; browsers send under 200.
+#: How many characters of an Accept-Language header are read; browsers send fewer than 200.
 _LANGUAGE_HEADER_LIMIT = 1000
 
 #: Keys of CLDR data that are not texts.
@@ -35,7 +35,7 @@ _RULES = ("digits", "plural.")
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _ASCII_DIGITS = "0123456789"
-#: Kinds of services that know visitors again on other sites.
+#: Kinds of services that recognise visitors on other sites.
 _PROFILING = frozenset(
     {
         *("ad-server", "ad-exchange", "ad-network", "ad-measurement", "retargeting", "data-platform"),
@@ -44,7 +44,7 @@ _PROFILING = frozenset(
 )
 
 
-# -- which language
+# -- choice of the language
 
 
 def direction(lang: str) -> str:
@@ -53,7 +53,7 @@ def direction(lang: str) -> str:
 
 
 def offered_languages(site: Site) -> tuple[str, ...]:
-    """Return those of ``site.languages`` that have texts, built-in or the owner's; else English."""
+    """Return those of ``site.languages`` that have built-in texts or the owner's; English if there are none."""
     known = [tag for tag in site.languages if nearest(tag, texts()) or nearest(tag, site.texts)]
     return tuple(known) or (FALLBACK_LANGUAGE,)
 
@@ -62,8 +62,8 @@ def choose_language(site: Site, accept_language: str, page_lang: str = "") -> st
     """
     Return the language of the notice, one of ``site.languages``.
 
-    The page's own language comes first, since a notice in another language than the page looks out of place; then the
-    browser's preference; then the first language of the site.
+    The page's own language comes first, since a notice in a language other than the page's looks out of place. The
+    browser's preference is second, and the first language of the site third.
     """
     languages = offered_languages(site)
     if len(languages) == 1:
@@ -80,7 +80,7 @@ def page_language(site: Site, page_lang: str) -> str:
 
 
 def _asked(accept_language: str) -> Iterable[tuple[str, float]]:
-    """Return the languages in a header, each with its quality (RFC 9110, section 12.5.4)."""
+    """Parse an Accept-Language header into languages and their quality (RFC 9110, section 12.5.4)."""
     from werkzeug.datastructures import LanguageAccept
     from werkzeug.http import parse_accept_header
 
@@ -100,13 +100,13 @@ def _best(languages: tuple[str, ...], asked: Iterable[tuple[str, float]]) -> str
 
 
 def localised(text: Mapping[str, str], lang: str) -> str:
-    """Return the text in the language, in its primary language, in English, or in any; empty if there is none."""
+    """Return the text in the language, its primary language, English, or any language; empty if there is none."""
     tag = nearest(lang, text) or nearest(FALLBACK_LANGUAGE, text)
     return text[tag] if tag else next(iter(text.values()), "")
 
 
 def notes_within(site: Site, first: int, last: int, lang: str) -> list[tuple[int, str]]:
-    """Return what the owner noted for the days from ``first`` to ``last``, in the language."""
+    """Return the owner's notes for the days from ``first`` to ``last``, in the language."""
     return [(note.day, localised(note.text, lang)) for note in site.annotations if first <= note.day <= last]
 
 
@@ -125,8 +125,8 @@ def service_description(service: Service, lang: str) -> tuple[str, str]:
     """
     Return the description of a service, and the language of that text if it is not ``lang``, else an empty string.
 
-    The owner's or the catalogue's description is used if it is in the language; else that of the service's kind, which
-    every built-in language has; else the description in another language.
+    The owner's or the catalogue's description is preferred if it is in the language. Otherwise the description of the
+    service's kind is used, which every built-in language has, or else the description in another language.
     """
     if nearest(lang, service.description):
         return localised(service.description, lang), ""
@@ -154,9 +154,9 @@ def purpose_label(purpose: Purpose, lang: str, site: Site | None = None) -> str:
 
 def purpose_description(purpose: Purpose, lang: str, site: Site | None = None) -> str:
     """
-    Return what the purpose means, in one sentence, or an empty text.
+    Return the description of the purpose, in one sentence, or an empty string.
 
-    Marketing says that visitors are profiled across sites where one of the site's services does that.
+    That of marketing mentions profiling across sites if one of the site's services does that.
     """
     say = wording(lang, site)
     usual = say.get(f"purpose.{purpose.id}.description", "")
@@ -171,7 +171,7 @@ def purpose_description(purpose: Purpose, lang: str, site: Site | None = None) -
 
 
 def fill(text: str, /, **values: str) -> str:
-    """Fill in the placeholders of a text; one without a value stays."""
+    """Fill in the placeholders of a text; one without a value is kept."""
     return _PLACE.sub(lambda place: values.get(place[1], place[0]), text)
 
 
@@ -182,7 +182,7 @@ def numeral(say: Mapping[str, str], number: int) -> str:
 
 
 def dated(say: Mapping[str, str], day: int) -> str:
-    """Return the day, counted from 1970-01-01, as one writes it in the language; its number if it has no date."""
+    """Return the date of a day, counted from 1970-01-01, in the language's format; its number if it has no date."""
     found = calendar(day)
     if found is None:
         return numeral(say, day)
@@ -196,18 +196,19 @@ def dated(say: Mapping[str, str], day: int) -> str:
 
 
 def counted(say: Mapping[str, str], key: str, number: int) -> str:
-    """Return the text for so many of something: ``key.one``, ``key.few``, ... with the number in its place."""
+    """Return the plural form of a text for the number (``key.one``, ``key.few``, ...), with the number filled in."""
     form = plurals.form_of(_plural_rules(say), number)
     text = say.get(f"{key}.{form}") or say[f"{key}.{plurals.OTHER}"]
     return fill(text, count=numeral(say, number))
 
 
 def listed(say: Mapping[str, str], items: Iterable[str]) -> str:
-    """Return the items as a sentence lists them: ``a, b and c``."""
+    """Join the items as in a sentence: ``a, b and c``."""
     parts: Sequence[str] = list(items)
     if len(parts) < 3:
         return _pair(say["list.two"], *parts) if len(parts) == 2 else "".join(parts)
-    # Unicode Technical Standard 35, part 2, section 11: from the end, since only that pattern differs in most.
+    # Unicode Technical Standard 35, part 2, section 11. Start at the end, since in most languages only that pattern
+    # differs.
     text = _pair(say["list.end"], parts[-2], parts[-1])
     for part in reversed(parts[1:-2]):
         text = _pair(say["list.middle"], part, text)
@@ -215,13 +216,13 @@ def listed(say: Mapping[str, str], items: Iterable[str]) -> str:
 
 
 def _of_the_owner(site: Site, lang: str) -> Mapping[str, str]:
-    """Return what the owner wrote; what is meant for ``pt`` is not for ``pt-BR`` where that has texts of its own."""
+    """Return the owner's texts; those for ``pt`` are not used for ``pt-BR`` if ``pt-BR`` has built-in texts."""
     plain = canonical(lang)
     return site.texts.get(plain) or site.texts.get(nearest(lang, texts()) or plain.partition("-")[0]) or {}
 
 
 def _locale(lang: str) -> Mapping[str, str]:
-    """Return what CLDR says of the language, whether it has texts or not; of English where we do not know."""
+    """Return the CLDR data of the language, even if it has no texts; that of English if it has no data."""
     plain = canonical(lang)
     known = texts()
     return known.locale(plain) or known.locale(plain.partition("-")[0]) or known.locale(FALLBACK_LANGUAGE)
@@ -235,23 +236,23 @@ def _plural_rules(say: Mapping[str, str]) -> dict[str, str]:
     return {form: say[f"plural.{form}"] for form in plurals.FORMS if f"plural.{form}" in say}
 
 
-# -- what an owner may write, and what is lacking
+# -- texts for translators, and missing texts
 
 
 def places(text: str) -> frozenset[str]:
-    """Return the names in braces, whose places a translation has to keep."""
+    """Return the names of the placeholders, which a translation must keep."""
     return frozenset(_PLACE.findall(text))
 
 
 def every_text(lang: str) -> Mapping[str, str]:
-    """Return each text that the language can have, by key, in words that have the places which it must keep."""
+    """Return every text that the language can have, by key, with the placeholders that a translation must keep."""
     return MappingProxyType(
         sentences(lang) | {key: text for key, text in _locale(lang).items() if not key.startswith(_RULES)}
     )
 
 
 def sentences(lang: str) -> dict[str, str]:
-    """Return the English text of each key that a translator writes, in the plural forms of the language."""
+    """Return the English text of each key to translate, with the plural forms of the language."""
     forms = plural_forms(lang)
     found = {}
     for key, text in texts().own(FALLBACK_LANGUAGE).items():
@@ -269,7 +270,7 @@ def plural_forms(lang: str) -> tuple[str, ...]:
 
 
 def may_omit(lang: str, key: str) -> frozenset[str]:
-    """Return the places that a text need not keep: the form for a single number need not name it."""
+    """Return the placeholders that a text can omit: a form for only one number need not contain the number."""
     base, _, form = key.rpartition(".")
     alone = base in _plural_keys() and plurals.stands_alone(_plural_rules(_locale(lang)), form)
     return frozenset({"count"}) if alone else frozenset()
@@ -277,7 +278,7 @@ def may_omit(lang: str, key: str) -> frozenset[str]:
 
 @cache
 def _plural_keys() -> frozenset[str]:
-    """Return the keys that have a text for each plural form, without the form."""
+    """Return the keys with plural forms, without the suffix for the form."""
     english = texts().own(FALLBACK_LANGUAGE)
     others = (key.removesuffix(f".{plurals.OTHER}") for key in english if key.endswith(f".{plurals.OTHER}"))
     return frozenset(key for key in others if f"{key}.one" in english)
@@ -285,11 +286,10 @@ def _plural_keys() -> frozenset[str]:
 
 def missing_texts(site: Site) -> Mapping[str, tuple[str, ...]]:
     """
-    Return what falls back to another language, by language of the site; only languages that lack something.
+    Return the keys of missing texts by language of the site; languages that are complete are left out.
 
-    A key of the built-in texts stands for itself; ``purposes.ID.label``,
-    ``purposes.ID.description`` and ``services.ID.description`` for what the
-    owner or the catalogue wrote in other languages only.
+    Built-in texts are listed by key. ``purposes.ID.label``, ``purposes.ID.description`` and
+    ``services.ID.description`` are texts that the owner or the catalogue has only in other languages.
     """
     lacking = {tag: tuple(_missing(site, tag)) for tag in site.languages}
     return MappingProxyType({tag: keys for tag, keys in lacking.items() if keys})
