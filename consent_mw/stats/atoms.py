@@ -1,8 +1,8 @@
 """
-Atoms of publication: the runs of the table "answers". Every other table is cut to fit them.
+Atoms of publication: the runs of the table "answers". The runs of all other tables consist of whole atoms.
 
 A run is as short as its cells allow: it grows day by day until each cell is at least K. An empty cell counts as small,
-since it reveals that everybody did the same.
+since it reveals something about every visit of the run.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from consent_mw.stats.schemes import UNANSWERED
 
 #: Days after which a run is published with merged columns.
 PATIENCE = 28
-#: Outcomes that the atoms are made of.
+#: The outcomes that atoms are made from.
 OUTCOMES = (ASKED, *ANSWERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A raw counter, and the day at whose end it is complete."""
+    """A raw counter, and the day after which it is complete."""
 
     day: int
     count: Count
@@ -41,7 +41,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class PublicationStep:
-    """Figures to publish together, and the raw counters that they use up."""
+    """Figures to publish together, and the raw counters that they replace."""
 
     figures: tuple[Figures, ...]
     spent: Mapping[Count, int]
@@ -63,7 +63,7 @@ class Atom:
         return cls(run.first, run.last, tuple(cells), cells)
 
     def tells(self, column: str) -> int:
-        """Return the number in a column that follows from its scheme."""
+        """Return the number for a column, as far as it follows from the scheme; else 0."""
         return sum(self.cells[name] for name in schemes.parts(self.scheme, column) or ())
 
 
@@ -82,7 +82,7 @@ def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Publi
     Yield the runs that can be published, in order.
 
     Args:
-        rows: The unpublished counts of OUTCOMES, by day; those older than ``head`` came late and join the first run.
+        rows: The unpublished counts of OUTCOMES, by day; late ones, from before ``head``, join the first run.
         head: The last published day, or -1.
         closed: The last day that is complete.
     """
@@ -95,7 +95,7 @@ def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Publi
             while at < len(rows) and rows[at].day <= day:
                 sums[rows[at].count.outcome] += rows[at].number
                 at += 1
-            # A run that extends beyond its week ends with a week, so that weekly tables can end there too.
+            # A run that extends beyond its first week ends on a Sunday, so that weekly tables can end there too.
             if day > sunday(start) and day != sunday(day):
                 continue
             cells = _cells(sums, SCHEMES if day - start + 1 >= PATIENCE else SCHEMES[:1])
@@ -109,9 +109,9 @@ def new_atoms(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Publi
 
 
 def _cells(sums: Mapping[str, int], allowed: Iterable[tuple[str, ...]]) -> dict[str, int] | None:
-    """Return the cells of the finest scheme that leaves none small, or None."""
+    """Return the cells of the finest scheme that has no small cell, or None."""
     found = {name: sums[name] for name in ANSWERS}
-    # An answer to a banner of the day before counts on this day, but was asked on that one.
+    # An answer after midnight counts for its own day, but the visit was asked the day before.
     found[UNANSWERED] = max(0, sums[ASKED] - sum(found.values()))
     for scheme in allowed:
         cells = {column: sum(found[way] for way in schemes.ways(column)) for column in scheme}
@@ -124,10 +124,10 @@ def with_marks(
     steps: Iterable[PublicationStep], rows: Sequence[Counted], known: frozenset[str]
 ) -> Iterator[PublicationStep]:
     """
-    Add to each run the new revisions of the notice, each once K visits were asked with it.
+    Add to each run the revisions of the notice that were first shown to K visits in it.
 
     Args:
-        steps: Of :func:`new_atoms`.
+        steps: The result of :func:`new_atoms`.
         rows: The unpublished counts of table "revision", by day.
         known: The revisions that already have a mark.
     """
@@ -139,7 +139,7 @@ def with_marks(
             seen.setdefault(rows[at].count.value, {})[rows[at].count] = rows[at].number
             at += 1
         fresh = sorted(value for value in seen.keys() - known if sum(seen[value].values()) >= K)
-        # The revision at the start of counting is not a change. The number of visits is not part of the mark.
+        # The revision at the start of counting is not a change. The mark does not contain the number of visits.
         cells = {(value, schemes.SINCE if known else schemes.START): K for value in fresh}
         known |= frozenset(fresh)
         marks = (Figures(schemes.REVISION_TABLE, run.first, run.last, cells),) if cells else ()

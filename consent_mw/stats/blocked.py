@@ -1,8 +1,8 @@
 """
-Hosts that policies blocked: the only table that is not about visits.
+Hosts that policies blocked: the only published table that is not about visits.
 
-The reports of a host are added up until there are at least K. Then they are published under the day on which that
-number was reached. Those that stay below K for :data:`~consent_mw.stats.atoms.PATIENCE` days are dropped.
+The reports of a host are added up until there are at least K. Then they are published for the day on which K was
+reached. Those that stay below K for :data:`~consent_mw.stats.atoms.PATIENCE` days are dropped.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def blocked_runs(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Pu
 
 
 def by_host(figures: Iterable[Figures]) -> list[tuple[str, int, int]]:
-    """Return hosts with their number of reports and the day of the last, most reported first."""
+    """Return hosts with their number of reports and the day of the last report, most reported first."""
     found: dict[str, tuple[int, int]] = {}
     for run in figures:
         if run.table != CSP:

@@ -1,8 +1,8 @@
 """
 Synthetic visits for a demonstration, counted and published like real ones.
 
-The week has a rhythm, the site grows a little, phones answer differently from desktops, and past the middle the
-notice changes and fewer visitors accept.
+Visits vary by weekday, the site grows slightly, and phones answer differently from desktops. After the middle of the
+period the notice changes, and fewer visitors accept.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def visits(
     Args:
         first: The first day, as whole days since 1970-01-01 UTC.
         last: The last day.
-        purposes: Ids of those that the banner asks for.
+        purposes: The ids of the purposes that the banner asks for.
         languages: Languages of the banner, most common first.
         daily: Approximate visits per day.
-        seed: The same seed gives the same visits.
+        seed: The same seed produces the same visits.
     """
     chance = random.Random(seed)  # noqa: S311  (nothing here is secret)
     days = last - first + 1
@@ -120,7 +120,7 @@ def _day(
                 found.update(Count(day, c.PURPOSE, purpose, outcome) for purpose in purposes)
             elif outcome == c.PARTIAL and len(purposes) > 1:
                 found.update(Count(day, c.PURPOSE, purpose, outcome) for purpose in _part(purposes, chance))
-    # Not the hash of a notice; it only has to look like one.
+    # A placeholder that looks like the hash of a notice.
     revision = sha256(b"after" if changed else b"before").hexdigest()[:12]
     found[Count(day, c.REVISION, revision, c.ASKED)] += number
     found[Count(day, c.TOTAL, "", c.SHOWN)] += int(number * chance.uniform(2.1, 2.6))

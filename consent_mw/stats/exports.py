@@ -1,4 +1,4 @@
-"""A report as JSON and CSV: the same figures as on the pages, for machines."""
+"""Exports of a report as JSON and CSV, with the same figures as the pages."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def as_json(
     Return the report as JSON data: days as YYYY-MM-DD, rates from 0 to 1, changes in percentage points.
 
     Args:
-        report: What to return.
+        report: The report.
         labels: Names of purposes by id, as they read within a sentence.
-        notes: What the owner noted for a day of the period.
+        notes: The owner's notes, each with its day.
     """
     return {
         "format": FORMAT,

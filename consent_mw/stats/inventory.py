@@ -1,19 +1,19 @@
 """
-The inventory: what the site's pages were seen to load, by whom, what for, and since when.
+The inventory: the domains and cookies observed in the site's pages, with service, purpose, and first and last day.
 
 Theory of operation
 -------------------
 
-Processes count what they see (:mod:`consent_mw.engine.sightings`) like all else, by day, into the records that they
-share. These counts are about pages and not about people, so they are not published as figures: they stay counts, and
-:func:`condense` keeps them small. Of each thing two days are kept, the first and the last on which it was seen, and the
-number of all days between stands with the last. So years take no more room than two days.
+Processes add their observations (:mod:`consent_mw.engine.sightings`) to the shared raw counters, by day. These counts
+are about pages, not about people, so they are not published as figures but remain raw counters. :func:`condense` limits
+their number: for each item only the first and the last day remain, and the last one includes the counts of the days
+between. So years take no more space than two days.
 
-Whatever was not seen for :data:`KEPT` days is forgotten, and of more than :data:`MOST` things those that were seen last
-the longest ago. Of where a thing was seen only the first place is kept.
+Items that were not seen for :data:`KEPT` days are deleted. If there are more than :data:`MOST` rows, the least recently
+seen items are deleted first. Of the places where an item was seen, only the first is kept.
 
-:func:`inventory` puts the rows together, and says what is thought of each thing by the site as it is configured now.
-What policies stopped in browsers joins in, as far as it was published.
+:func:`inventory` combines the rows, and determines how the site's current configuration classifies each item. Hosts
+that policies blocked in browsers are included if their reports were published.
 """
 
 from __future__ import annotations
@@ -55,66 +55,66 @@ __all__ = [
     "read",
 ]
 
-#: A thing that was not seen for so many days, on a site whose pages were looked at, is gone.
+#: An item is gone if it was not seen in this many days before the site's latest observation.
 GONE_AFTER = 14
-#: Days for which a thing counts as new where nobody says otherwise.
+#: The default number of days for which an item counts as new.
 NEW = 7
-#: Days after which a thing that was not seen again is forgotten.
+#: Days after which an item that was not seen again is deleted.
 KEPT = 400
-#: The most rows of things that are kept.
+#: The most rows that are kept.
 MOST = 4096
 
-#: What may be thought of a thing.
+#: The classes of items.
 STANDINGS = ("declared", "allowed", "known", "suspected", "own", "unknown")
 
-#: Later than any day, within what every store can hold.
+#: A number later than any day that every store can represent.
 _FOREVER = 2**31 - 1
-#: Kinds of elements that bring what a visitor sees.
+#: Kinds of elements that determine the page's appearance.
 _SEEN = frozenset({"style", "picture", "font"})
-#: The kind of what browsers reported, and of code that stands in pages.
+#: The kind of hosts that browsers reported as blocked.
 _REPORTED = "report"
 
 
 class InventoryStore(Protocol):
-    """What the inventory asks of :class:`consent_mw.records.Counters`."""
+    """The part of :class:`consent_mw.records.Counters` that the inventory uses."""
 
     def add_counts(self, counts: Mapping[Count, int]) -> None:
         """Add to the raw counters, all or nothing."""
         ...
 
     def counts(self, before: int) -> dict[Count, int]:
-        """Return the raw counters of days before that one."""
+        """Return the raw counters of earlier days."""
         ...
 
     def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
-        """Forget raw counters, if they are what ``spent`` says."""
+        """Delete the raw counters in ``spent``, if none of them has changed."""
         ...
 
     def figures(self, first: int, last: int) -> list[Figures]:
-        """Return the published runs that have a day between the two."""
+        """Return the published runs that overlap the days from ``first`` to ``last``."""
         ...
 
 
 @dataclass(slots=True)
 class Loaded:
     """
-    One domain, cookie, or code in the pages, with all that is known of it.
+    An item: a domain, a cookie, or code in the pages.
 
     Args:
-        domain: The registrable domain; empty for cookies, and for code that stands in pages.
-        cookie: The name of a cookie, with ``*`` for what differs; or empty.
-        services: Ids of the services that it is known for.
+        domain: The registrable domain; empty for cookies and for code in the pages.
+        cookie: The name of a cookie, with ``*`` for its variable part; or empty.
+        services: The ids of the services that it belongs to.
     """
 
     domain: str
     cookie: str = ""
     services: set[str] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
-    #: Pages that were looked at and had it.
+    #: The number of examined pages that contained it.
     pages: int = 0
     first: int = _FOREVER
     last: int = 0
-    #: The part of the site where it was seen first: the first folder of a path.
+    #: The part of the site where it was first seen: the first folder of the path.
     where: str = ""
     held: bool = False
     left: bool = False
@@ -125,36 +125,36 @@ class Loaded:
 
     @property
     def name(self) -> str:
-        """What to call it: its domain, the cookie, or the services of code that has no domain."""
+        """Its display name: the domain, the cookie, or the services of code without a domain."""
         return self.domain or self.cookie or ", ".join(sorted(self.services))
 
     @property
     def state(self) -> str:
-        """What became of it: ``held``, ``runs``, or ``held for some``."""
+        """Whether it was held: ``held``, ``runs``, or ``held for some``."""
         return "runs" if not self.held else "held for some" if self.left else "held"
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What was seen, by name, and on how many pages that were looked at."""
+    """The items by name, and the number of examined pages."""
 
     loaded: tuple[Loaded, ...]
     pages: int
 
     def new(self, since: int) -> list[Loaded]:
-        """Return what was seen for the first time on that day or later."""
+        """Return the items that were first seen on that day or later."""
         return [entry for entry in self.loaded if entry.first >= since]
 
 
 def condense(store: InventoryStore, today: int) -> int:
     """
-    Keep of each thing its first day and its last, and return how many rows went.
+    Reduce each item to its first and last day, and return the number of deleted rows.
 
-    Any process may do it at any time: a store takes only what nobody has changed meanwhile. A process that dies
-    between its two steps loses numbers of pages, and nothing else.
+    Any process may call this at any time, since the store refuses if a row was changed meanwhile. If a process dies
+    between the two steps, only numbers of pages are lost.
 
     Args:
-        today: Whole days since 1970-01-01 UTC; rows of today and yesterday are still being added to, and stay.
+        today: Whole days since 1970-01-01 UTC; rows of today and yesterday may still grow, and are kept.
 
     Raises:
         RecordsError: if the store fails.
@@ -197,7 +197,7 @@ def read(store: InventoryStore, today: int, site: Site, known: Mapping[str, Serv
 
     Args:
         today: Whole days since 1970-01-01 UTC.
-        known: The catalogue, strangers among it.
+        known: The catalogue, including suspected services.
 
     Raises:
         RecordsError: if the store fails.
@@ -209,12 +209,12 @@ def inventory(
     raw: Mapping[Count, int], figures: Iterable[Figures], site: Site, known: Mapping[str, Service]
 ) -> Inventory:
     """
-    Return what was loaded.
+    Return the inventory.
 
     Args:
-        raw: The counts.
-        figures: What was published.
-        known: The catalogue, strangers among it.
+        raw: The raw counters.
+        figures: The published figures.
+        known: The catalogue, including suspected services.
     """
     found: dict[str, Loaded] = {}
     numbers: dict[tuple[str, str], int] = {}
@@ -233,7 +233,7 @@ def inventory(
             continue
         cell = (entry.name, count.outcome)
         numbers[cell] = numbers.get(cell, 0) + number
-        # A page may have several kinds of a domain: the most frequent one says on how many pages it is at least.
+        # A page may load several kinds of elements from a domain, so the most frequent kind is a lower bound.
         entry.pages = max(entry.pages, numbers[cell])
     for run in figures:
         for host, _ in run.cells if run.table == CSP else ():
@@ -249,7 +249,7 @@ def inventory(
 
 
 def _entry(found: dict[str, Loaded], count: Count) -> Loaded:
-    """Return the entry that a row belongs to, with what the row's outcome says of it."""
+    """Return the entry that a row belongs to, updated from the row's outcome."""
     kind, _, rest = count.outcome.partition(" ")
     service, _, what = rest.partition(" ")
     is_place = count.outcome.startswith(AT)
@@ -265,7 +265,7 @@ def _entry(found: dict[str, Loaded], count: Count) -> Loaded:
 
 
 def _judge(entry: Loaded, site: Site, known: Mapping[str, Service]) -> None:
-    """Say what is thought of an entry."""
+    """Classify an entry by the site's configuration and the catalogue."""
     described = [site.by_id[id_] for id_ in sorted(entry.services) if id_ in site.by_id]
     declared = [service for service in described if not service.suspected]
     others = [known[id_] for id_ in sorted(entry.services) if id_ not in site.by_id and id_ in known]
@@ -285,10 +285,10 @@ def _judge(entry: Loaded, site: Site, known: Mapping[str, Service]) -> None:
 
 def as_json(found: Inventory, newest: int) -> dict[str, object]:
     """
-    Return the inventory as what ``json.dumps`` takes, days as YYYY-MM-DD.
+    Return the inventory as JSON data, with days as YYYY-MM-DD.
 
     Args:
-        newest: The first day of what counts as new.
+        newest: Items first seen on this day or later count as new.
     """
     rows = [
         {
@@ -314,7 +314,7 @@ def as_json(found: Inventory, newest: int) -> dict[str, object]:
 
 
 def lines_to_paste(entry: Loaded, site: Site, known: Mapping[str, Service]) -> str:
-    """Return the lines of ``consent.toml`` that declare what is known, or that let a suspect through."""
+    """Return the lines for ``consent.toml`` that declare a known service or allow a suspected host."""
     if entry.standing == "known":
         ids = [
             id_

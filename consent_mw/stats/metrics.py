@@ -1,14 +1,15 @@
 """
-The figures for Prometheus, in its text format; needs the extra ``metrics``.
+The figures in the text format of Prometheus; needs the extra ``metrics``.
 
-All are gauges over one period, made from published figures: a counter that goes up by one with each answer would reveal
-to a scraper when a visitor answered. For the same reason no metric contains the number of records that are unsealed,
-spooled or appended, or the number of the last seal: on a quiet site each of these changes with a single person. The
-only metrics about the running site are whether its store answers, and the age of the newest figures; neither depends on
-a visit.
+All of them are gauges for one period, computed from published figures. A counter that increases with each answer would
+reveal to a scraper when a visitor answered. For the same reason no metric contains the number of records that are
+unsealed, spooled or appended, or the number of the last seal: on a quiet site each of these changes with a single
+person. The only metrics about the running site are whether its store answers, and the age of the newest figures.
+Neither depends on a visit.
 
-The state of a process is no figure either: what waits is counted in powers of ten, and only while something is wrong.
-The inventory is no figure, and has an address of its own: numbers of domains, which change with what pages load.
+The metrics of a process are not figures: the number of waiting items is rounded to a power of ten, and is reported only
+while something is wrong. The inventory is not made from figures either, and has its own URL: it counts domains, and
+changes with what pages load.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from consent_mw.stats.schemes import SINGLES
 __all__ = ["as_metrics", "inventory_metrics", "process_metrics"]
 
 _DAY = 86_400
-#: The columns that divide the visits; sums of them are left to the user.
+#: The columns that partition the visits; users can add them up themselves.
 _OUTCOMES = ("accept", "partial", "reject", "unanswered", *SINGLES)
 
 
@@ -87,7 +88,7 @@ def process_metrics(values: Mapping[str, tuple[str, float | None]]) -> tuple[str
     Return the metrics of a running process and their content type.
 
     Args:
-        values: For each name a sentence and the value; None leaves it out.
+        values: Description and value by name; a value of None omits the metric.
 
     Raises:
         ImportError: if ``prometheus_client`` is not installed.
@@ -109,11 +110,11 @@ def inventory_metrics(things: Inventory, newest: int) -> tuple[str, str]:
     Return the metrics of the inventory and their content type.
 
     Args:
-        things: What the site's pages load.
-        newest: The first day of what counts as new.
+        things: The inventory.
+        newest: Domains first seen on this day or later count as new.
 
     Raises:
-        ImportError: ``prometheus_client`` is not installed.
+        ImportError: if ``prometheus_client`` is not installed.
     """
     from prometheus_client import CONTENT_TYPE_LATEST  # the extra "metrics"
     from prometheus_client import CollectorRegistry

@@ -1,8 +1,8 @@
 """
-Tables cut from the atoms: dimensions, purposes, and single numbers.
+Tables that partition the atoms: dimensions, purposes, and single numbers.
 
-Their runs end where an atom ends. The row "other" is the atoms' number minus the named rows. So the rows of each run
-add up to what was published for the same days, and subtracting the two gives only sums of their cells.
+Their runs consist of whole atoms. The row "other" is the atoms' number minus the named rows. So the rows of each run
+add up to what was published for the same days, and subtracting one from the other yields only sums of published cells.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ _NEARLY_ALL = 0.99
 #: The share of full acceptances that must include a purpose for it to count as offered on all days.
 _OLD = 0.9
 
-#: Known dependencies between rows of two tables: visits in the first row are also in one of the others. Safari runs on
-#: Apple's systems, in-app browsers on phones, and some browsers send the opt-out signal by default. Visits in the
-#: others but not in the first would follow by subtraction.
+#: Known dependencies between rows of two tables: every visit in the first row is also in one of the other rows. Safari
+#: runs on Apple's systems, in-app browsers run on phones, and some browsers send the opt-out signal by default. The
+#: number of visits in the other rows but not in the first could be computed by subtraction.
 _WITHIN = (
     (BROWSER, OS, {"safari": ("ios", "macos"), "samsung-internet": ("android",), "in-app": ("ios", "android")}),
     (BROWSER, SIGNAL, {"brave": ("gpc",), "duckduckgo": ("gpc",)}),
@@ -69,31 +69,31 @@ _Rows = dict[str, dict[str, int]]
 
 
 def _due(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> list[Atom]:
-    """Return the atoms that are left for a table: from its first count on, after its last run."""
-    # Counts by provider are dated on the first day of their week, and complete after the last.
+    """Return the atoms that a table has yet to use: those after its last run, starting at its first count."""
+    # Counts by provider have the first day of their week as date, and are complete after its last day.
     first = min((row.count.day for row in rows), default=0)
     return [atom for atom in atoms if atom.first > head and atom.last >= first] if rows else []
 
 
-# -- numbers that stand alone
+# -- single numbers
 
 
 def beside_runs(
     atoms: Sequence[Atom], rows: Mapping[str, Sequence[Counted]], heads: Mapping[str, int]
 ) -> Iterator[PublicationStep]:
     """
-    Yield the runs of the numbers that stand alone: each at least K, and page views K more than the visits among them.
+    Yield the runs of single numbers; each is at least K, and page views exceed the visits by at least K.
 
     Args:
-        atoms: All of them, by day.
-        rows: What is left of each number's counts, by day.
-        heads: The last day of each that was published, or -1.
+        atoms: All atoms, by day.
+        rows: The unpublished counts of each number, by day.
+        heads: The last published day of each number, or -1.
     """
     numbers = [_Single(name, rows[name], _due(atoms, rows[name], heads[name])) for name in rows]
     newest = max(heads.values(), default=-1)
     for atom in atoms:
         told = [each for each in numbers if each.add(atom)]
-        # A late number is not added to a run that was already published.
+        # A number that is complete only later is not added to a published run.
         if told and atom.first > newest:
             cells = {("" if each.first == atom.first else str(each.first), each.name): each.number for each in told}
             used = {count: number for each in told for count, number in spent(each.taken).items()}
@@ -103,7 +103,7 @@ def beside_runs(
 
 
 class _Single:
-    """The running sum of one stand-alone number."""
+    """The running sum of one single number."""
 
     def __init__(self, name: str, rows: Sequence[Counted], atoms: Sequence[Atom]) -> None:
         self.name = name
@@ -113,7 +113,7 @@ class _Single:
         self.begin()
 
     def begin(self) -> None:
-        """Start after the published runs."""
+        """Start again after a published run."""
         self.first = -1
         self.number = 0
         self.taken: list[Counted] = []
@@ -136,7 +136,7 @@ class _Single:
 
 
 def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> Iterator[PublicationStep]:
-    """Yield the runs of all purposes: they share their days, and a purpose with a small cell is left out of one."""
+    """Yield the runs of all purposes: they cover the same days; a purpose with a small cell is left out of a run."""
     begin = at = 0
     run: list[Atom] = []
     sums: dict[str, dict[str, int]] = {}
@@ -158,7 +158,7 @@ def purpose_runs(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> I
 
 
 def _whole(run: Sequence[Atom]) -> dict[str, int]:
-    """Return the finest columns that all atoms of a run have."""
+    """Return the sums of the finest columns that all atoms of a run have."""
     scheme = schemes.joined(atom.scheme for atom in run)
     return {column: sum(atom.tells(column) for atom in run) for column in scheme}
 
@@ -169,7 +169,7 @@ def _is_new(whole: Mapping[str, int], row: Mapping[str, int]) -> bool:
 
 
 def _named_purposes(whole: Mapping[str, int], sums: Mapping[str, Mapping[str, int]]) -> _Rows:
-    """Return the cells of each purpose that has no small one."""
+    """Return the cells of each purpose without a small cell."""
     found = {purpose: _purpose_cells(whole, row[ACCEPT], row[PARTIAL]) for purpose, row in sums.items()}
     named = {purpose: row for purpose, row in found.items() if min(row.values()) >= K}
     if ACCEPT in whole and len(named) == len(sums) > 2:
@@ -183,7 +183,7 @@ def _named_purposes(whole: Mapping[str, int], sums: Mapping[str, Mapping[str, in
 
 
 def _purpose_cells(whole: Mapping[str, int], accepted: int, partly: int) -> dict[str, int]:
-    """Split the column that holds the grants into those with the purpose and those without."""
+    """Split the column with the grants into grants with and without the purpose."""
     cells = {column: number for column, number in whole.items() if column != UNANSWERED}
     if ACCEPT in whole:
         # Accepting everything includes each purpose.
@@ -199,9 +199,10 @@ def dimension_runs(
     atoms: Sequence[Atom], rows: Mapping[str, Sequence[Counted]], head: int
 ) -> Iterator[PublicationStep]:
     """
-    Yield the runs of all dimensions: they share their days, and end with a week.
+    Yield the runs of all dimensions: they cover the same days, and end on a Sunday.
 
-    A run ends when little of any table is without a name, or after PATIENCE days with what can be named by then.
+    A run ends when few visits in each table are in unnamed rows, or after PATIENCE days with the rows that can be named
+    by then.
     """
     merged = sorted((row for table in rows.values() for row in table), key=lambda row: row.day)
     begin = at = 0
@@ -233,7 +234,7 @@ def _add(sums: dict[str, _Rows], count: Count, number: int) -> None:
 
 
 def _named_dimensions(run: Sequence[Atom], sums: Mapping[str, _Rows], days: int) -> dict[str, _Rows]:
-    """Return the rows of each table that counted anything."""
+    """Return the rows of each table, without those that would reveal a small cell together with another table."""
     joint = schemes.joined(atom.scheme for atom in run)
     hidden: dict[str, set[str]] = {name: set() for name in sums}
     tables = {name: _table(run, joint, rows, days, frozenset()) for name, rows in sums.items()}
@@ -251,10 +252,10 @@ def _table(
     days: int,
     hidden: frozenset[str],
 ) -> _Rows:
-    """Return the rows in the finest scheme in which any can be named; if none can, everything is OTHER."""
+    """Return the rows in the finest scheme in which a row can be named; if there is none, everything is OTHER."""
     if any(row[ASKED] or row[REJECT] for row in values.values()):
         possible = [each for each in _DIMENSION_SCHEMES if schemes.coarser(each[0], joint)]
-        # The finest scheme needs no waiting.
+        # The finest possible scheme may be used at once.
         allowed = [scheme for at, (scheme, patience) in enumerate(possible) if at == 0 or days >= patience]
     else:
         # This table counts only visits that granted something.
@@ -266,7 +267,7 @@ def _table(
 def _named(
     run: Sequence[Atom], scheme: Sequence[str], values: Mapping[str, Mapping[str, int]], hidden: frozenset[str]
 ) -> _Rows:
-    """Name the rows whose cells are all K or more, as long as the rest has none that is small."""
+    """Return the rows whose cells are all at least K, as far as the rest has no small cell either."""
     rest = {column: sum(atom.tells(column) for atom in run) for column in scheme}
     named: _Rows = {}
     for value, row in values.items():
@@ -275,8 +276,8 @@ def _named(
             named[value] = cells
     for cells in named.values():
         _take(rest, cells, -1)
-    # The rest must be empty or large enough; otherwise the smallest named row joins it. A row that is hidden for what
-    # it would reveal must not be alone in the rest.
+    # The rest must be empty or large enough; otherwise the smallest named row joins it. A hidden row must not be the
+    # only one in the rest, since the rest would reveal it.
     while named and (
         (any(rest.values()) and min(rest.values()) < K) or (hidden and len(values.keys() - named.keys()) < 2)
     ):
@@ -321,9 +322,9 @@ def _telling(tables: Mapping[str, _Rows]) -> tuple[str, str] | None:
 
 def _between(inner: _Rows, rows: Sequence[str], outer: _Rows, names: set[str]) -> str | None:
     """
-    Return the smallest of the rows and names, where those in the names and not in the rows are few in any column.
+    Return the smallest of the rows if, in any column, fewer than K visits are in ``names`` but not in ``rows``.
 
-    A name without a row of its own is somewhere in OTHER.
+    A name without its own row is part of OTHER.
     """
     named = sorted(names & outer.keys())
     around = [*named, *([OTHER] if len(named) < len(names) and OTHER in outer else [])]
@@ -343,7 +344,7 @@ def _sum(row: Mapping[str, int], column: str) -> int | None:
 
 
 def _good(name: str, table: _Rows, values: Mapping[str, Mapping[str, int]]) -> bool:
-    """Return whether waiting for more days would hardly name more rows."""
+    """Return whether a table is good enough: waiting for more days would hardly name more rows."""
     whole = sum(sum(row.values()) for row in table.values())
     unnamed = sum(table.get(OTHER, {}).values())
     if unnamed <= _UNNAMED * whole or (name == ISP and len(table) > 1):

@@ -1,4 +1,4 @@
-"""The periods that can be shown, as whole days since 1970-01-01 UTC."""
+"""The periods that users can choose, as whole days since 1970-01-01 UTC."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from consent_mw.core import days
 from consent_mw.core.days import iso
 
-#: The longest period in days, which bounds what is read.
+#: The longest period in days, which limits how much is read.
 LONGEST = 3660
 
 
 class PeriodError(ValueError):
-    """A period that is not valid; the message says what to write instead."""
+    """The period is invalid; the message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ DEFAULT = PRESETS[1]
 
 def day_of(text: str) -> int:
     """
-    Return the day that ``YYYY-MM-DD`` names.
+    Parse a date in the form ``YYYY-MM-DD``.
 
     Raises:
         PeriodError: if it is not a date.
@@ -53,8 +53,8 @@ def chosen(today: int, *, preset: str = "", first: str = "", last: str = "") -> 
 
     Args:
         today: The current day. Periods end the day before, since today is not complete.
-        preset: The id of one of PRESETS; or, as in ``30d`` and ``6w``, any number of days or weeks.
-        first: The first day as ``YYYY-MM-DD``; it wins over ``preset``.
+        preset: The id of one of PRESETS, or any number of days or weeks, such as ``30d`` or ``6w``.
+        first: The first day as ``YYYY-MM-DD``; it takes precedence over ``preset``.
         last: The last day; yesterday if it is empty.
 
     Raises:

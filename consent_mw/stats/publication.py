@@ -4,42 +4,41 @@ Publication: turns raw counts of complete days into figures that never change, w
 Theory of operation
 -------------------
 
-**The claim.** No sequence of questions to the pages, exports, metrics and commands, at any times, tells a number from
-1 to K - 1 about a group of people, and no subtraction of answers does either. K is 10.
+**The claim.** No sequence of queries to the pages, exports, metrics and commands, at any times, reveals a number from 1
+to K - 1 about a group of people, and neither does subtracting answers from each other. K is 10.
 
-**Why cells cannot be suppressed on request.** Two periods that differ by one day give that day by subtraction. The
-same period asked twice, with a late count between, gives the late count. So raw counts are never shown. They are
-*published* once, as runs of days that never change, and each answer is a sum of whole runs.
+**Why suppressing small cells per query is not enough.** Two periods that differ by one day reveal that day by
+subtraction. Querying the same period twice, before and after a late count, reveals the late count. So raw counts are
+never shown. They are *published* once, as runs of days that never change, and each answer is a sum of whole runs.
 
 **Atoms.** The runs of the table "answers" come first (:mod:`consent_mw.stats.atoms`). A run starts after the previous
 one and grows day by day until each of its cells (accepted, partly accepted, rejected, unanswered) is at least K. An
-empty cell counts as small: everybody did the same, and saying so tells about each of them. A quiet site would wait
-forever, so after PATIENCE days cells are merged instead: first partial into accepted, then all that granted nothing,
-and so on (:mod:`consent_mw.stats.schemes`).
+empty cell counts as small: it says something about every visit of the run. A quiet site would wait forever, so after
+PATIENCE days cells are merged instead: first partly accepted with accepted, then all without a grant, and so on
+(:mod:`consent_mw.stats.schemes`).
 
-**Partitions.** Every other table is cut from whole atoms (:mod:`consent_mw.stats.partitions`). Its rows, such as
-browsers, share out the columns of those atoms. What has no row of its own is in the row "other", *computed* as the
-atom's number minus the named rows. So the rows of each run add up to the atoms, and subtracting one table from
-another gives a sum of published cells, never a new small one. "Other" must itself be empty or at least K in each
-column; if it is not, another row joins it.
+**Partitions.** The runs of every other table consist of whole atoms (:mod:`consent_mw.stats.partitions`). Its rows,
+such as browsers, divide the columns of those atoms. Everything without its own row is in the row "other", *computed* as
+the atoms' number minus the named rows. So the rows of each run add up to the atoms, and subtracting one table from
+another yields a sum of published cells, never a new small one. "Other" must itself be empty or at least K in each
+column; if it is not, another row is merged into it.
 
-**Tables that say the same thing.** Rows of different tables usually vary independently, and that is what makes the
-claim hold. A few pairs do not: Safari and Apple's systems, the signal and browsers that send it by default, purposes
-that are each other's complement. Such tables share their runs, and the differences between their rows must be at
-least K as well.
+**Dependent tables.** Rows of different tables usually vary independently, and the claim relies on that. A few pairs do
+not: Safari and Apple's systems, the signal and browsers that send it by default, purposes that are each other's
+complement. Such tables have the same runs, and the differences between their rows must be at least K as well.
 
 **Order.** A day may be published once it is complete: its last counts arrive within half an hour after midnight UTC
-(:data:`CLOSES`). Later counts belong to the next run; published figures are never corrected.
+(:data:`CLOSES`). Later counts are added to the next run; published figures are never corrected.
 
 **Concurrency.** :func:`plan` is a pure function of the raw counts and the published runs. Any process may call
-:func:`publish_due` at any time. The store takes a step only if its runs overlap none that are kept and the raw counts
-are still what the plan was made of. Of two processes one succeeds; the other plans anew.
+:func:`publish_due` at any time. The store accepts a step only if its runs do not overlap stored ones and the raw
+counts have not changed since the plan. Of two processes one succeeds, and the other plans again.
 
-**What it does not promise.** The length of a run reveals that some cell was small the day before. Somebody who makes K
-- 1 of K visits learns the last one. Noise would help against the second, but then figures would never add up.
+**Limits.** The length of a run reveals that a cell was still small the day before. Someone who makes K - 1 of K visits
+learns the outcome of the remaining one. Noise would prevent the second, but then figures would never add up.
 
-``docs/decisions/0008-published-figures.md`` has the argument in full. A test plays an adversary that combines all
-answers by linear algebra and looks for small cells.
+``docs/decisions/0008-published-figures.md`` has the full argument. A test acts as an adversary that combines all
+answers by linear algebra and searches for small cells.
 """
 
 from __future__ import annotations
@@ -74,27 +73,27 @@ __all__ = ["CLOSES", "plan", "publish_due"]
 
 #: Seconds after midnight UTC at which the previous day is complete: its last counts have arrived by then.
 CLOSES = 1800
-#: Figures per transaction: enough to be quick, few enough not to block other writers.
+#: Figures per transaction: enough to be fast, few enough not to block other writers.
 BATCH = 250
-#: Most attempts to plan again after another process was faster.
+#: The most attempts, after which another process may have been faster each time.
 TRIES = 5
-#: Later than any day, within what every store can hold.
+#: A number later than any day that every store can represent.
 _FOREVER = 2**31 - 1
 
 
 class PublicationStore(Protocol):
-    """What publication asks of :class:`consent_mw.records.PublicationStore`."""
+    """The part of :class:`consent_mw.records.PublicationStore` that publication uses."""
 
     def counts(self, before: int) -> dict[Count, int]:
-        """Return the raw counters of days before that one that were not published yet."""
+        """Return the unpublished raw counters of earlier days."""
         ...
 
     def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
-        """Store the figures and delete the raw counters they were made from, all or nothing."""
+        """Store the figures and delete the raw counters that they were made from, all or nothing."""
         ...
 
     def figures(self, first: int, last: int) -> list[Figures]:
-        """Return the published runs that have a day between the two."""
+        """Return the published runs that overlap the days from ``first`` to ``last``."""
         ...
 
 
@@ -102,12 +101,12 @@ def publish_due(counters: PublicationStore, *, today: int, seconds_into_day: int
     """
     Publish every run that is complete, and return the number of runs.
 
-    Any process may call this at any time; of two that do, the store takes the runs of one.
+    Any process may call this at any time; if two do at once, the store accepts the runs of one of them.
 
     Args:
         counters: The store.
         today: Today, in whole days since 1970-01-01 UTC; it is never published itself.
-        seconds_into_day: Seconds since midnight UTC. Yesterday is published only once it is complete; None says it is.
+        seconds_into_day: Seconds since midnight UTC. Yesterday is published only once it is complete; None means it is.
 
     Raises:
         RecordsError: if the store fails.
@@ -115,7 +114,7 @@ def publish_due(counters: PublicationStore, *, today: int, seconds_into_day: int
     closed = today - 1 if seconds_into_day is None or seconds_into_day >= CLOSES else today - 2
     done = 0
     for _ in range(TRIES):
-        # The inventory is about pages: its counts stay what they are.
+        # The inventory is about pages, so its counts are not published.
         raw = {count: number for count, number in counters.counts(closed + 1).items() if count.table != LOADS}
         if not raw:
             return done
@@ -129,7 +128,7 @@ def publish_due(counters: PublicationStore, *, today: int, seconds_into_day: int
 
 
 def _batches(steps: Iterable[PublicationStep]) -> Iterator[PublicationStep]:
-    """Join steps into longer ones, in order."""
+    """Combine steps into larger ones, in order."""
     figures: list[Figures] = []
     spent: dict[Count, int] = {}
     for step in steps:
@@ -147,7 +146,7 @@ def plan(raw: Mapping[Count, int], published: Iterable[Figures], closed: int) ->
     Return the steps of a publication, in order.
 
     Args:
-        raw: The unpublished counts; those of days after ``closed`` are skipped.
+        raw: The unpublished counts; later days than ``closed`` are skipped.
         published: All published runs.
         closed: The last complete day.
     """
@@ -183,10 +182,10 @@ def plan(raw: Mapping[Count, int], published: Iterable[Figures], closed: int) ->
 
 
 def _by_table(raw: Mapping[Count, int], closed: int) -> dict[str, list[Counted]]:
-    """Return the counts of complete days by table, by the day at whose end they are complete."""
+    """Return the counts of complete days by table, sorted by the day after which they are complete."""
     rows: dict[str, list[Counted]] = {}
     for count, number in raw.items():
-        # Counts by ISP are dated on the Monday of their week.
+        # Counts by ISP have the Monday of their week as date.
         day = count.day + 6 if count.table == ISP else count.day
         if day <= closed:
             rows.setdefault(count.table, []).append(Counted(day, count, number))

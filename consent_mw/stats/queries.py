@@ -1,11 +1,11 @@
 """
-What the published figures say about a period: the one answer behind pages, JSON, CSV, terminal and cron.
+Evaluates the published figures of a period, for pages, JSON, CSV, terminal and cron.
 
-Everything is a sum of whole published runs, so no question reveals anything beyond the figures. A run belongs to the
-period that contains its last day. Adjacent periods thus share out the runs, and each answer says which days it
-covers.
+Everything is a sum of whole published runs, so no query reveals anything beyond the figures. A run belongs to the
+period that contains its last day. So every run belongs to exactly one of several adjacent periods, and each answer
+states which days it covers.
 
-Three years are some four thousand runs. They are first summed per scheme, and each scheme is evaluated once.
+Three years have about four thousand runs. They are first summed per scheme, and each scheme is evaluated once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from consent_mw.stats.schemes import WITHOUT
 
 #: Approximate number of points that a chart can show.
 POINTS = 120
-#: Days of one point, the smallest that keeps a chart under POINTS.
+#: Days per point; the smallest width that keeps a chart within POINTS is used.
 _WIDTHS = (1, 7, 14, 28, 56, 112)
 
 
@@ -61,7 +61,7 @@ def first_needed(first: int, last: int) -> int:
 
 def report(figures: Iterable[Figures], *, first: int, last: int, revisions: Iterable[Mark] = ()) -> Report:
     """
-    Return the report on the days from ``first`` to ``last``.
+    Return the report for the days from ``first`` to ``last``.
 
     Args:
         figures: The figures from :func:`first_needed` to ``last``; others are ignored.
@@ -95,7 +95,7 @@ def report(figures: Iterable[Figures], *, first: int, last: int, revisions: Iter
 
 
 class _Runs:
-    """The figures by table, in order of days."""
+    """The figures by table, sorted by their last day."""
 
     def __init__(self, figures: Iterable[Figures], start: int, last: int) -> None:
         self._tables: dict[str, list[Figures]] = {}
@@ -112,11 +112,11 @@ class _Runs:
         self._days = {name: [run.last for run in runs] for name, runs in self._tables.items()}
         answers = self._tables.get(schemes.ANSWERS_TABLE, [])
         self._first = answers[0].first if answers else 0
-        # The columns of every scheme divide all visits.
+        # The columns of every scheme partition all visits.
         self._asked = [0, *accumulate(sum(run.cells.values()) for run in answers)]
 
     def between(self, name: str, first: int, last: int) -> list[Figures]:
-        """Return the runs of a table whose last day lies between the two."""
+        """Return the runs of a table whose last day is from ``first`` to ``last``."""
         days = self._days.get(name, [])
         return self._tables.get(name, [])[bisect_left(days, first) : bisect_right(days, last)]
 
@@ -139,7 +139,7 @@ class _Group:
         self.days = run.last - run.first + 1
         self.first, self.last = run.first, run.last
         self.size = 1
-        #: The sum of the last days, for numbers that begin before their run.
+        #: The sum of the last days, for numbers that start later than their run.
         self.ends = run.last
 
     def add(self, run: Figures, asked: int | None) -> None:
@@ -156,7 +156,7 @@ _Keys = tuple[tuple[str, str], ...]
 
 
 def _grouped(runs: Iterable[Figures], asked: Callable[[Figures], int | None] | None = None) -> dict[_Keys, _Group]:
-    """Add runs up, those with the same cells together; ``asked`` says how many visits a run is about."""
+    """Sum up runs that have the same cells; ``asked`` returns the number of visits asked in a run."""
     found: dict[_Keys, _Group] = {}
     for run in runs:
         keys = tuple(run.cells)
@@ -211,7 +211,7 @@ def _span(runs: Sequence[Figures]) -> Span | None:
 
 
 def _period(runs: _Runs, first: int, last: int, width: int = 0) -> Period:
-    """Sum a period up; with ``width`` 0 without the time lines of its purposes."""
+    """Sum up a period; a ``width`` of 0 omits the time lines of its purposes."""
     own = runs.between(schemes.ANSWERS_TABLE, first, last)
     answers = _Answers(_grouped(own))
     return Period(
@@ -241,7 +241,7 @@ def _beside(groups: Mapping[_Keys, _Group]) -> dict[str, Total]:
 
 
 class _Shares:
-    """How many granted a purpose, of all who answered and of all who were asked, in runs in a row."""
+    """Sums over consecutive runs: grants of a purpose, the visits that answered, and the visits that were asked."""
 
     __slots__ = ("answers", "asked", "days", "first", "granted", "last", "seen", "sure")
 
@@ -250,7 +250,7 @@ class _Shares:
         self.first = -1
 
     def add(self, group: _Group, granted: int, answers: int, asked: int | None) -> None:
-        """Add runs; ``answers`` is None if they do not have them."""
+        """Add runs; ``answers`` is 0 if they do not have that number."""
         self.granted += granted
         self.days += group.days
         self.first = group.first if self.first < 0 else min(self.first, group.first)
@@ -270,11 +270,11 @@ class _Shares:
 
 @lru_cache(maxsize=256)
 def _layout(keys: _Keys) -> tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]:
-    """Return for each purpose in which places those stand who granted it, and in which all who answered."""
+    """Return for each purpose the positions of the cells with its grants, and of the cells with all answers."""
     found = []
     for purpose in dict.fromkeys(purpose for purpose, _ in keys):
         places = {column: at for at, (each, column) in enumerate(keys) if each == purpose}
-        # Grants of a purpose are in a column named after the one that was split; accepting everything grants it.
+        # Grants of a purpose are in the column that was split into it and WITHOUT. Full acceptances grant it, too.
         granted = tuple(at for column, at in places.items() if column == ACCEPT or column + WITHOUT in places)
         whole = schemes.parts(tuple(column for column in places if not column.endswith(WITHOUT)), ANSWERED)
         found.append((purpose, granted, tuple(places.values()) if whole else ()))
@@ -305,7 +305,7 @@ def _purposes(runs: _Runs, own: Sequence[Figures], width: int) -> Iterator[Purpo
 
 
 def _buckets(runs: Sequence[Figures], width: int) -> Iterator[list[Figures]]:
-    """Yield runs in a row whose last days lie in the same ``width`` days, counted from a Monday."""
+    """Yield groups of consecutive runs whose last days are in the same ``width`` days, counted from a Monday."""
     bucket: list[Figures] = []
     for run in runs:
         if bucket and (run.last + 3) // width != (bucket[0].last + 3) // width:
@@ -333,7 +333,7 @@ def _point(bucket: Sequence[Figures]) -> Point:
 
 
 def _table(name: str, runs: Sequence[Figures]) -> Table:
-    """Sum a dimension up: each column over the runs that tell it, the same ones for every row."""
+    """Sum up a dimension: each column over the runs that have it, which are the same for every row."""
     found: dict[tuple[str, ...], dict[str, dict[str, int]]] = {}
     days: dict[str, int] = {}
     for keys, group in _grouped(runs).items():
@@ -370,7 +370,7 @@ def _table(name: str, runs: Sequence[Figures]) -> Table:
 
 
 def _row_rate(found: Mapping[tuple[str, ...], Mapping[str, Mapping[str, int]]], value: str, of: str) -> Rate | None:
-    """Return the share of a row that granted something, over the runs that tell it."""
+    """Return the share of a row's visits that granted something, over the runs that have both numbers."""
     count = whole = 0
     for scheme, rows in found.items():
         if value in rows:

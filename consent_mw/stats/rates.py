@@ -29,7 +29,7 @@ class Rate:
 @dataclass(frozen=True, slots=True)
 class RateChange:
     """
-    How much a share changed, in points of a hundred, with the 95% interval by Newcombe's hybrid score.
+    The change of a share in percentage points, with its 95% interval by Newcombe's hybrid score.
 
     Args:
         points: After minus before.
@@ -47,7 +47,11 @@ class RateChange:
 
 
 def wilson(count: int, of: int) -> Rate | None:
-    """Return the rate of ``count`` in ``of`` (E. B. Wilson 1927), or None of nothing."""
+    """Return the rate of ``count`` in ``of`` (E. B. Wilson 1927); None if ``of`` is 0.
+
+    Raises:
+        ValueError: if ``count`` is not between 0 and ``of``.
+    """
     if of <= 0:
         return None
     if not 0 <= count <= of:
@@ -56,7 +60,7 @@ def wilson(count: int, of: int) -> Rate | None:
     weight = Z * Z / of
     middle = (share + weight / 2) / (1 + weight)
     reach = Z * sqrt(share * (1 - share) / of + weight / (4 * of)) / (1 + weight)
-    # At the ends the formula is exact; floating point would be slightly off.
+    # At the ends the exact values are known; floating point would be slightly off.
     low = 0.0 if count == 0 else max(0.0, middle - reach)
     high = 1.0 if count == of else min(1.0, middle + reach)
     return Rate(count, of, share, low, high)

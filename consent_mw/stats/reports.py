@@ -1,4 +1,4 @@
-"""The content of a report: values only, made by :mod:`consent_mw.stats.queries`."""
+"""The data of a report, which :mod:`consent_mw.stats.queries` computes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from consent_mw.stats.rates import RateChange
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whole published runs: the first and the last day, and how many days the runs have (gaps are left out)."""
+    """The extent of published runs: the first and the last day, and the number of days without gaps."""
 
     first: int
     last: int
@@ -20,7 +20,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A sum over the runs that tell it; ``days`` is fewer than the period's where some had to be merged."""
+    """A sum over the runs that have the column; ``days`` is smaller than the period's if some runs were merged."""
 
     count: int
     days: int
@@ -29,12 +29,12 @@ class Total:
 @dataclass(frozen=True, slots=True)
 class PurposeShare:
     """
-    How many of those who answered granted a purpose.
+    The share of grants of a purpose.
 
     Args:
-        answers: Of all answers; None where none was published.
+        answers: Of all answers; None if none were published.
         visits: Of all visits that were asked.
-        line: The rate of answers over time.
+        line: The shares over time.
     """
 
     id: str
@@ -48,12 +48,12 @@ class PurposeShare:
 @dataclass(frozen=True, slots=True)
 class Point:
     """
-    One point of a time line: one run, or some of them in a row.
+    One point of a time line: one run, or several consecutive ones.
 
     Args:
-        totals: What all its runs tell, by column.
-        answers: The share of answers that granted something; of a purpose, that granted it.
-        visits: The same of all visits that were asked.
+        totals: The sums of the columns that all its runs have.
+        answers: The share of answers that granted something; for a purpose, the share that granted it.
+        visits: The same share of all visits that were asked.
         reached: The share of visits that answered at all.
     """
 
@@ -71,10 +71,10 @@ class Row:
     One row of a table.
 
     Args:
-        value: What the row stands for; OTHER are all that are too rare to be named, UNKNOWN those nobody knows.
-        counts: By column of the table.
-        share: Of all in the table's widest column, 0 to 1.
-        days: In how many days' runs the value had a row of its own; in others it is part of OTHER.
+        value: The value of the dimension; OTHER for all that are too rare for their own row, UNKNOWN if it is unknown.
+        counts: The counts by column of the table.
+        share: The share of the table's widest column, 0 to 1.
+        days: Days of the runs in which the value had its own row; in other runs it is part of OTHER.
     """
 
     value: str
@@ -88,10 +88,10 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Table:
     """
-    One dimension; empty ``rows`` where nothing could be published.
+    One dimension; ``rows`` is empty if nothing could be published.
 
     Args:
-        columns: What all runs tell, the widest first.
+        columns: The columns that any run has, the widest first.
         totals: The sums of the rows.
     """
 
@@ -104,7 +104,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A change of the notice: the first and last day of the run in which the new revision came up."""
+    """A change of the notice: the first and last day of the run in which the new revision appeared."""
 
     first: int
     last: int
@@ -119,11 +119,11 @@ class Period:
     Args:
         first: As chosen.
         last: As chosen.
-        covered: What was published of it; None where nothing was.
-        totals: By column (``asked``, ``accept``, …, ``shown``, ``gpc``, ``withdraw``); absent where nothing tells it.
+        covered: The published part; None if nothing was published.
+        totals: By column (``asked``, ``accept``, …, ``shown``, ``gpc``, ``withdraw``); columns without data are absent.
         answers: The share of answers that granted something.
         accepted: The share of answers that granted everything.
-        visits: The share of visits asked that granted something: who did not answer did not grant.
+        visits: The share of visits asked that granted something; visits without an answer did not grant.
         reached: The share of visits asked that answered at all.
     """
 
@@ -140,7 +140,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """A rate from a change of the notice to the period's end, and for as long before; purpose empty for any grant."""
+    """A rate since a change of the notice, and for as many days before it; ``purpose`` is empty for any grant."""
 
     mark: Mark
     purpose: str
@@ -151,19 +151,19 @@ class Since:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything the pages show: the period chosen, the one of the same length before it, and what changed."""
+    """Everything that the pages show: the chosen period, the previous one of the same length, and the changes."""
 
     period: Period
     before: Period
     answers: RateChange | None
     visits: RateChange | None
     reached: RateChange | None
-    #: Days of one point of the time line; 1 where each run has its own.
+    #: Days per point of the time line; 1 if each run has its own point.
     width: int
     line: tuple[Point, ...]
-    #: The same line of the period before, on its own days.
+    #: The same line for the previous period, with its own days.
     line_before: tuple[Point, ...]
     tables: tuple[Table, ...]
     marks: tuple[Mark, ...]
-    #: By purpose id, and "" for any grant: the rate since the last change of the notice.
+    #: The rate since the last change of the notice by purpose id; "" means any grant.
     since: Mapping[str, Since]

@@ -1,9 +1,9 @@
 """
-Schemes: the meaning of the columns of a published table, and what can be derived from them.
+Schemes: the columns of a published table, and which numbers follow from them.
 
-Every visit that was asked ended in one of four ways: everything was accepted, a part of it, nothing, or there was no
-answer. A scheme is a set of columns that divides these among them. Columns are merged if some are too small to be
-shown. A number can be derived from a scheme if it is a sum of its columns.
+Every visit that was asked has one of four outcomes: everything accepted, partly accepted, rejected, or no answer. A
+scheme is a set of columns that partitions the outcomes. Columns are merged if some are too small to be shown. A number
+follows from a scheme if it is a sum of the scheme's columns.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from consent_mw.core.counts import REVISION
 from consent_mw.core.counts import SHOWN
 from consent_mw.core.counts import WITHDRAW
 
-#: Names of published tables; each of DIMENSIONS is one too.
+#: Names of published tables, in addition to DIMENSIONS.
 ANSWERS_TABLE = "answers"
 REVISION_TABLE = REVISION
-#: Its rows are purposes; they share their runs.
+#: Its rows are purposes, which have the same runs.
 PURPOSE_TABLE = "purpose"
-#: Numbers that stand alone. A number's value is empty, or the first day it is about where the run begins later.
+#: Single numbers. A number's value is empty, or its first day if that differs from the run's.
 BESIDE_TABLE = "beside"
 SINGLES = (SHOWN, GPC, WITHDRAW)
 
-#: Columns beside those that are counted: asked and not answered, accept and partial, reject and unanswered, any answer.
+#: Derived columns: asked but not answered, accept or partial, reject or unanswered, any answer.
 UNANSWERED = "unanswered"
 GRANTED = "granted"
 UNGRANTED = "ungranted"
 ANSWERED = "answered"
-#: Added to the name of a column of a purpose: those in it who did not grant that purpose.
+#: The suffix of a purpose's column for visits in that column that did not grant the purpose.
 WITHOUT = "_without"
-#: The columns of table REVISION_TABLE: a revision that came, and the one that was there when counting began.
+#: The columns of REVISION_TABLE: a new revision, and the one in use when counting started.
 SINCE = "since"
 START = "start"
 

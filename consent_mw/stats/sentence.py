@@ -1,8 +1,8 @@
 """
-Rates, changes and the summary sentence of a report, in any language, with no more precision than the figures have.
+Formats rates, changes and the summary sentence of a report in any language, with only significant digits.
 
-:func:`sentence` is the one place that puts figures into a sentence. Pages call it with their language; terminals and
-JSON with English, through :func:`plain_sentence`.
+:func:`sentence` is the only place that puts figures into a sentence. Pages call it with their language. Terminals and
+JSON use English, through :func:`plain_sentence`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from consent_mw.stats.words import Words
 
 #: The purpose that the sentence is about, if it was published.
 _FIRST_PURPOSE = "analytics"
-#: Width of an interval, in points, above which the sentence needs a warning.
+#: Width of an interval, in percentage points, above which the sentence needs a warning.
 _WIDE = 20.0
 #: Width of an interval below which a decimal is significant.
 _NARROW = 0.04
@@ -49,7 +49,7 @@ def points(words: Words, count: float) -> str:
 
 
 def length(words: Words, days: int) -> str:
-    """Return a name for the previous period of so many days, in whole weeks or years if it has them."""
+    """Return a name for the previous period of that length, in whole weeks or years if possible."""
     if days == _THREE_YEARS:
         return words.say("length.years", n=3)
     if days > 7 and days % 7 == 0:
@@ -65,7 +65,7 @@ def direction(change: RateChange) -> str:
 
 
 def moved(words: Words, change: RateChange | None, days: int) -> tuple[str, str] | None:
-    """Return the direction of a change against the previous period and its text; None if there is no change to tell."""
+    """Return the direction of a change from the previous period, and its text; None if there is no previous rate."""
     if change is None:
         return None
     way = direction(change)
@@ -74,10 +74,10 @@ def moved(words: Words, change: RateChange | None, days: int) -> tuple[str, str]
 
 def sentence(words: Words, report: Report, labels: Mapping[str, str]) -> str:
     """
-    Return the period in one plain sentence, such as "62% of answers accept statistics, down 4 points since 3 May".
+    Summarise the period in one plain sentence, such as "62% of answers accept statistics, down 4 points since 3 May".
 
     Args:
-        labels: Names of purposes, by id, as they read within a sentence.
+        labels: Names of purposes by id, as used within a sentence.
     """
     period = report.period
     if period.covered is None:
@@ -105,14 +105,14 @@ def sentence(words: Words, report: Report, labels: Mapping[str, str]) -> str:
 
 
 def date_of(words: Words, day: int, beside: int) -> str:
-    """Return the day; with its year if the day ``beside`` is in another one."""
+    """Return the day, with its year if the day ``beside`` is in another year."""
     with_year = words.day(day, long=True)
     year = words.day(beside).rpartition(" ")[2]
     return words.day(day, long=True, year=not with_year.endswith(year))
 
 
 def plain_sentence(report: Report, labels: Mapping[str, str] | None = None) -> str:
-    """Return the sentence in English, as one types it."""
+    """Return the sentence in English, with ordinary spaces."""
     return plain(
         sentence(ENGLISH, report, {purpose.id: label(purpose.id, labels) for purpose in report.period.purposes})
     )

@@ -1,4 +1,4 @@
-"""A report as text for a terminal: the figures of the pages, with bars that fit the width."""
+"""Renders a report as text for a terminal: the figures of the pages, with bars that fit the width."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from consent_mw.stats.words import ENGLISH
 
 __all__ = ["TerminalStyle", "draw"]
 
-#: Lines of the chart, and the widest it gets, in columns.
+#: Height of the chart in lines, and its maximum width in columns.
 HEIGHT = 6
 WIDEST = 100
-#: Rows of a table that are printed; the rest is in the JSON and CSV.
+#: The most rows of a table that are printed; JSON and CSV have all of them.
 ROWS = 10
 
-#: Columns, in the words of the page (``c.…``).
+#: Columns, whose texts are those of the page (``c.…``).
 _OUTCOMES = ("accept", "partial", "granted", "reject", "unanswered", "ungranted")
 _SINGLES = ("gpc", "withdraw", "shown")
 
@@ -45,12 +45,12 @@ def _plain(text: str, _style: str) -> str:
 @dataclass(frozen=True, slots=True)
 class TerminalStyle:
     """
-    How a report is drawn.
+    How to render a report.
 
     Args:
-        width: Columns of the terminal.
-        ascii: Whether nothing but ASCII can be shown.
-        styled: Gives a text one of the styles ``strong``, ``faint``, ``good``, ``bad`` and ``bar``.
+        width: The width of the terminal in columns.
+        ascii: Whether only ASCII can be shown.
+        styled: Applies a style to a text: ``strong``, ``faint``, ``good``, ``bad`` or ``bar``.
     """
 
     width: int = 80
@@ -58,7 +58,7 @@ class TerminalStyle:
     styled: Callable[[str, str], str] = _plain
 
     def bar(self, share: float, width: int) -> str:
-        """Return a bar for a share, ``width`` columns with the blanks behind it."""
+        """Return a bar for a share, padded with blanks to ``width`` columns."""
         share = min(1.0, max(0.0, share))
         if self.ascii:
             return ("#" * round(share * width)).ljust(width)
@@ -67,7 +67,7 @@ class TerminalStyle:
         return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)
 
     def text(self, text: str) -> str:
-        """Return the text with nothing in it that cannot be shown."""
+        """Return the text with characters replaced that cannot be shown."""
         return text.replace("–", "-").replace("·", "-").encode("ascii", "replace").decode() if self.ascii else text
 
 
@@ -83,11 +83,11 @@ def draw(
     Return the report as text.
 
     Args:
-        report: What to draw.
-        look: How.
-        name: Of the site.
-        labels: Names of purposes by id, as they read within a sentence.
-        notes: What the owner noted for a day of the period.
+        report: The report.
+        look: How to render it.
+        name: The name of the site.
+        labels: Names of purposes by id, as used within a sentence.
+        notes: The owner's notes, each with its day.
     """
     blocks = [_head(report, look, name, labels)]
     if notes:
@@ -130,12 +130,12 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 
 def _chart(report: Report, look: TerminalStyle) -> list[str]:
-    """Draw the share of answers that grant something, one column or more for each point."""
+    """Draw the share of answers that granted something, with one or more columns per point."""
     line = [point for point in report.line if point.answers]
     room = min(look.width, WIDEST) - 7
     if len(line) < 2 or room < 10:
         return []
-    while len(line) > room:  # narrower than there are points: only every other one fits
+    while len(line) > room:  # more points than columns: use every other point
         line = line[::2]
     wide = max(1, min(4, room // len(line)))
     gap = 1 if wide > 2 and not look.ascii else 0
@@ -265,7 +265,7 @@ def _footnote(report: Report, look: TerminalStyle) -> Iterator[str]:
 
 
 def _say(key: str, **values: str) -> str:
-    """Return a text of the page, as one types it."""
+    """Return a text of the page, with ordinary spaces."""
     return plain(ENGLISH.say(key, **values))
 
 

@@ -1,4 +1,4 @@
-"""The texts of the owner's pages, by language; long because every sentence stands here once for each of them."""
+"""The texts of the owner's pages, by language; long because it contains every text in each language."""
 
 from __future__ import annotations
 
@@ -692,5 +692,5 @@ _FR = {
     "away": "Les chiffres ne peuvent pas être lus pour le moment. Veuillez réessayer dans un instant.",
 }
 
-#: By language tag and key; ``{name}`` stands for a value. What a language lacks is taken from English.
+#: By language tag and key; ``{name}`` stands for a value. Texts that a language lacks are taken from English.
 TEXTS: Mapping[str, Mapping[str, str]] = {"en": _EN, "de": _DE, "fr": _FR}

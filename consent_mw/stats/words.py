@@ -1,5 +1,5 @@
 """
-Numbers, dates and sentences about the figures, as a language writes them.
+Formats numbers, dates and sentences about the figures in a language.
 
 The texts are in :mod:`consent_mw.stats.texts`. A text that a language lacks is taken from English.
 """
@@ -34,19 +34,19 @@ class Words:
         self.long_months = self.say("months.long").split()
 
     def has(self, key: str) -> bool:
-        """Return whether there is such a text."""
+        """Return whether the text exists."""
         return key in self._texts
 
     def say(self, key: str, **values: object) -> str:
-        """Return the text with the values in place of their names in braces."""
+        """Return the text with its placeholders filled in."""
         return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), self._texts[key])
 
     def count(self, key: str, number: int, **values: object) -> str:
-        """Return the text for a number of things: the form for one, or for several."""
+        """Return the singular or plural form of a text for the number."""
         return self.say(f"{key}.one" if number == 1 else key, n=self.number(number), **values)
 
     def number(self, value: float, digits: int = 0) -> str:
-        """Return a number with separated thousands."""
+        """Return a number with thousands separators."""
         text = f"{abs(value):,.{digits}f}"
         swapped = text.replace(",", "\0").replace(".", self.say("decimal")).replace("\0", self.say("thousands"))
         minus = value < 0 and any(digit in "123456789" for digit in text)
