@@ -1,4 +1,4 @@
-"""A ledger in a SQLite file that tests write into, seal, and tamper with behind its back."""
+"""A ledger in an SQLite file that tests write into, seal, and tamper with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from consent_mw.records import open_records
 SITE = "shop"
 KEYS = ("an old key of thirty-two letters!", "a new key of thirty-two letters!!")
 RECORD_DAYS = 30
-#: The hash of the notice that entries name.
+#: The hash of the notice that entries refer to.
 NOTICE = "a" * 64
 
 
@@ -43,11 +43,11 @@ class Book:
         self.today = today
         self.receipts: list[str] = []
         self.made = 0
-        #: The latest day on which something was purged: by an earlier date that came too early.
+        #: The latest day of a purge: verified with an earlier date, it would count as too early.
         self.purged = today
 
     def entry(self, receipt: str, act: Act = Act.PARTIAL) -> Entry:
-        """Return an entry of today."""
+        """Return an entry dated today."""
         return Entry(
             site=SITE,
             receipt=receipt,
@@ -61,14 +61,14 @@ class Book:
         )
 
     def grant(self, count: int = 1) -> None:
-        """Append so many grants."""
+        """Append ``count`` grants."""
         for _ in range(count):
             self.made += 1
             self.receipts.append(f"receipt-{self.made}")
             self.store.append(self.entry(self.receipts[-1]))
 
     def end(self, at: int) -> None:
-        """Withdraw one of the receipts."""
+        """Append a withdrawal of one of the receipts."""
         if self.receipts:
             self.store.append(self.entry(self.receipts[at % len(self.receipts)], Act.WITHDRAW))
 
@@ -78,25 +78,25 @@ class Book:
             self.store.erase(self.receipts.pop(at % len(self.receipts)), self.today)
 
     def seal(self) -> int:
-        """Seal what waits."""
+        """Seal the unsealed entries."""
         return seal_new(self.store, site=SITE, keys=KEYS, today=self.today)
 
     def purge(self) -> None:
-        """Purge as a site does that is in use: the day shows in the chain."""
+        """Purge as an active site does: the chain also gets a seal of that day."""
         self.grant()
         self.seal()
         self.store.purge(self.today - RECORD_DAYS)
         self.purged = max(self.purged, self.today)
 
     def filled(self, *sizes: int) -> Book:
-        """Seal so many grants in so many seals."""
+        """Add one seal of each size."""
         for size in sizes:
             self.grant(size)
             self.seal()
         return self
 
     def verify(self, keys: tuple[str, ...] = KEYS, head: str = "", *, notices: bool = False) -> Verification:
-        """Verify the ledger as it is now, by no earlier date than that of a purge."""
+        """Verify the ledger as it is now; the date is not before the latest purge."""
         return verify(
             self.store,
             site=SITE,
@@ -116,7 +116,7 @@ class Book:
         return self.store.seals(1, 100_000)
 
     def tamper(self, statement: str, *values: object) -> int:
-        """Change the file as somebody would who has no key, and return the number of rows changed."""
+        """Change the file as an attacker without keys would, and return the number of rows changed."""
         connection = sqlite3.connect(self.path, isolation_level=None)
         try:
             return connection.execute(statement, values).rowcount
@@ -124,12 +124,12 @@ class Book:
             connection.close()
 
     def put(self, entry: Entry, seal: int | None, place: int | None) -> None:
-        """Write an entry that says it stands in a place."""
+        """Write an entry that claims a place."""
         self.store.append(entry)
         self.tamper("UPDATE ledger SET seal = ?, place = ? WHERE receipt = ?", seal, place, entry.receipt)
 
     def move(self, kept: Kept, seal: int | None, place: int | None) -> None:
-        """Let an entry say that it stands somewhere else."""
+        """Let an entry claim another place."""
         self.tamper(
             "UPDATE ledger SET seal = ?, place = ? WHERE receipt = ? AND step = ?",
             seal,
@@ -140,7 +140,7 @@ class Book:
 
 
 def edited(entry: Entry) -> list[tuple[str, object]]:
-    """Return a column and another value for each thing that an entry says."""
+    """Return each column of an entry with another value."""
     other = {
         "receipt": f"{entry.receipt}-x",
         "day": entry.day + 1,
@@ -156,7 +156,7 @@ def edited(entry: Entry) -> list[tuple[str, object]]:
     return list(other.items())
 
 
-#: How the parts of a seal are written in the file, and what else could stand there.
+#: The columns of a seal in the file, each with a function that returns another value.
 SEAL_EDITS: dict[str, Callable[[Seal], object]] = {
     "day": lambda seal: seal.day - 1,
     "size": lambda seal: seal.size + 1,
@@ -172,7 +172,7 @@ def copy_of(entry: Entry, receipt: str) -> Entry:
 
 
 def some(test: Callable[..., None]) -> Callable[..., None]:
-    """Run a property on some real files."""
+    """Check a property on a few real files."""
     ready = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])(test)
     marked: Callable[..., None] = pytest.mark.slow(ready)
     return marked
@@ -180,7 +180,7 @@ def some(test: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def ledger(steps: list[tuple[str, int]]) -> Iterator[Book]:
-    """Lend a ledger that went through the steps."""
+    """Lend a ledger after performing the steps on it."""
     with tempfile.TemporaryDirectory() as folder:
         book = Book(Path(folder))
         try:
@@ -204,7 +204,7 @@ def ledger(steps: list[tuple[str, int]]) -> Iterator[Book]:
 
 
 def step(*names: str, least: int = 0, most: int = 1000) -> st.SearchStrategy[tuple[str, int]]:
-    """Return steps of these names."""
+    """Return a strategy for steps of these names."""
     return st.tuples(st.sampled_from(names), st.integers(least, most))
 
 
@@ -212,17 +212,17 @@ quiet = st.lists(step("grant", "grant", "end", "seal", "seal"), min_size=2, max_
 lively = st.lists(
     step("grant", "grant", "end", "seal", "seal", "erase", "purge") | step("day", least=-25, most=40), max_size=25
 )
-#: At least two seals, with something in them.
+#: At least two seals with entries.
 sealed = quiet.map(lambda steps: [("grant", 3), ("seal", 0), *steps, ("grant", 2), ("seal", 0)])
 
 
 def found(result: Verification) -> Finding:
-    """Return what was found."""
+    """Return the finding."""
     assert result.finding is not None, "nothing was found"
     return result.finding
 
 
 def told(result: Verification) -> tuple[FindingKind, int | None, int | None, str]:
-    """Return what was found, and where."""
+    """Return the kind and the place of the finding."""
     finding = found(result)
     return finding.kind, finding.seal, finding.place, finding.receipt

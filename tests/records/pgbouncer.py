@@ -40,7 +40,7 @@ def program() -> str | None:
 
 class PgBouncer:
     """
-    A pooler; its folder is the server's, which is removed with the server.
+    A pooler; it uses the server's folder, which is removed with the server.
 
     Args:
         sessions: Sessions of the server that all clients share.
@@ -84,6 +84,6 @@ class PgBouncer:
                 return
 
     def stop(self) -> None:
-        """End it, with every connection."""
+        """Stop it and close every connection."""
         self._process.kill()
         self._process.wait()

@@ -1,4 +1,4 @@
-"""A way to a server that a test can cut: what goes through it is real, and cutting it takes no time."""
+"""A proxy to a real server that a test can cut off in no time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 
 
 class Proxy:
-    """Passes bytes on between a loopback port of its own and another, until it is cut."""
+    """Forwards bytes between its own loopback port and another, until it is cut."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -20,8 +20,8 @@ class Proxy:
         self._accept()
 
     def cut(self) -> None:
-        """Refuse new connections and end those that there are."""
-        # A listener that is shut down, not just closed, lets its port go at once.
+        """Refuse new connections and close the existing ones."""
+        # Shutting the listener down before closing it frees its port at once.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -32,7 +32,7 @@ class Proxy:
                     one.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
-        """Take connections again, on the same port."""
+        """Accept connections again, on the same port."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._accept()
 
@@ -48,7 +48,7 @@ class Proxy:
                 return
             try:
                 far = socket.create_connection(("127.0.0.1", self._target))
-            except OSError:  # whoever is asked for is away: so is the way there
+            except OSError:  # the server is unreachable, so drop the client's connection too
                 near.close()
                 continue
             with self._lock:

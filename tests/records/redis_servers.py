@@ -1,8 +1,7 @@
 """
-Real Redis servers for the tests, on free ports of loopback: one, a Cluster of three, a master with Sentinels.
+Real Redis servers for the tests, on free loopback ports: one server, a Cluster of three, a master with Sentinels.
 
-Each writes into a folder of its own, with its append-only file on. The Cluster's masters have a
-replica each where that is asked for.
+Each server has its own folder and its append-only file on. The Cluster's masters have a replica each on request.
 """
 
 from __future__ import annotations
@@ -33,23 +32,23 @@ from consent_mw.records.redis.keys import Keys
 
 SERVICE = "consent"
 SLOTS = 16384
-#: The time limits of a store, in seconds, for tests of anything else than time limits, and for those of faults: the
-#: machine may be busy.
+#: The timeouts of a store, in seconds: a long one for most tests, since the machine may be busy, and a short one for
+#: tests of failures.
 PATIENT = 10
 QUICK = 1
-#: A Cluster's own port is its port plus this.
+#: The port of a node's cluster bus is its port plus this.
 BUS = 10000
 
 
 def program() -> str | None:
-    """Return the path of redis-server, or None where there is none."""
+    """Return the path of redis-server, or None if it is not installed."""
     return shutil.which("redis-server")
 
 
 def free_port() -> int:
-    """Return a port that nobody uses, nor the one that a node of a Cluster would use beside it."""
+    """Return a free port for which the port of the cluster bus is free too."""
     while True:
-        # Below those that the kernel hands out: a server that is started again finds its port free.
+        # Below the kernel's ephemeral ports, so that the port is still free when a server is restarted.
         port = random.randrange(10_000, 22_000)
         with closing(socket.socket()) as one, closing(socket.socket()) as other:
             try:
@@ -61,7 +60,7 @@ def free_port() -> int:
 
 
 def wait_until(what: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until ``what`` is true; errors of Redis, and of a store there, count as not yet."""
+    """Wait until ``what`` is true; errors of Redis and of a store count as false."""
     until = time.monotonic() + seconds
     last: object = None
     while time.monotonic() < until:
@@ -76,7 +75,7 @@ def wait_until(what: Callable[[], object], seconds: float = 30) -> None:
 
 class Server:
     """
-    One redis-server; it can be killed, frozen and started again with what it wrote.
+    One redis-server; it can be killed, frozen, and restarted with its data.
 
     Args:
         settings: Lines of ``redis.conf``, by their first word.
@@ -93,14 +92,14 @@ class Server:
         lines = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(folder)}
         if not mode:
             lines |= {"appendonly": "yes", "appendfsync": "always", "save": '""', "repl-diskless-sync-delay": "0"}
-        # Sentinel and replicas write their own lines into it.
+        # Sentinel and replicas add their own lines to it.
         text = "".join(f"{name} {value}\n" for name, value in (lines | (settings or {})).items())
         (folder / "redis.conf").write_text(text)
         self.start()
 
     @property
     def place(self) -> str:
-        """The address, as it stands in a URL."""
+        """The host and port, as in a URL."""
         return f"127.0.0.1:{self.port}"
 
     def client(self, **options: Any) -> redis.Redis:
@@ -109,13 +108,13 @@ class Server:
         return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0), **options)
 
     def ask(self, *command: str | int | bytes) -> Any:
-        """Run a command and return the answer as it came."""
+        """Run a command and return the raw answer."""
         with self.client() as client:
             client.response_callbacks.clear()
             return client.execute_command(*command)
 
     def start(self) -> None:
-        """Start the server, on its port and with what it wrote before; wait until it answers."""
+        """Start the server with its port and data, and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             command = ["redis-server", str(self.folder / "redis.conf"), *([self._mode] if self._mode else [])]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
@@ -128,12 +127,12 @@ class Server:
         self._process.wait()
 
     def freeze(self) -> None:
-        """Let the server hang: its port stays open, and nobody answers."""
+        """Suspend the server: its port stays open, but it does not answer."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let the server go on."""
+        """Resume the server."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
@@ -149,12 +148,12 @@ class Server:
 
 class Deployment:
     """
-    Servers that hold one store, and the address of it.
+    The servers of one store, and its address.
 
     Args:
         kind: The scheme of its address.
-        servers: Those that hold records.
-        sentinels: Those that watch them.
+        servers: The servers that store records.
+        sentinels: The Sentinels that watch them.
     """
 
     def __init__(self, kind: str, url: str, servers: Sequence[Server], sentinels: Sequence[Server] = ()) -> None:
@@ -165,16 +164,16 @@ class Deployment:
 
     @property
     def patient(self) -> str:
-        """The address, with a time limit that is never over."""
+        """The address, with a timeout that is never reached."""
         return f"{self.url}?timeout={PATIENT}"
 
     @property
     def quick(self) -> str:
-        """The address, with a time limit that a server may exceed."""
+        """The address, with a timeout that a server may exceed."""
         return f"{self.url}?timeout={QUICK}"
 
     def master(self, site: str = "site") -> Server:
-        """Return the server that holds the records of a site now."""
+        """Return the server that currently has the records of a site."""
         if self.kind == "redis":
             return self.servers[0]
         if self.kind == "redis+sentinel":
@@ -188,12 +187,12 @@ class Deployment:
         raise AssertionError(f"nobody owns slot {slot}")
 
     def replicas(self, master: Server) -> list[Server]:
-        """Return the servers that follow ``master``."""
+        """Return the replicas of ``master``."""
         roles = [(server, server.ask("ROLE")) for server in self.servers if server is not master]
         return [server for server, role in roles if role[0] == b"slave" and role[2] == master.port]
 
     def empty(self) -> None:
-        """Throw everything away that the store holds."""
+        """Delete all data of the store."""
         for server in self.servers:
             if server.ask("ROLE")[0] == b"master":
                 server.ask("FLUSHALL")
@@ -204,7 +203,7 @@ class Deployment:
 
 @contextmanager
 def _farm() -> Iterator[Callable[..., Server]]:
-    """Lend what starts a server; all are killed at the end, and what they wrote is removed."""
+    """Lend a function that starts a server; at the end, kill all servers and remove their files."""
     if program() is None:
         raise FileNotFoundError("redis-server is not on this machine")
     folder = Path(tempfile.mkdtemp(prefix="cmw-redis-", dir="/tmp"))
@@ -267,13 +266,13 @@ def sentinel(
 
 @contextmanager
 def cluster(*, replicas: int = 0, settings: dict[str, str] | None = None) -> Iterator[Deployment]:
-    """Start a Cluster of three masters, each with so many replicas."""
+    """Start a Cluster of three masters, each with ``replicas`` replicas."""
     with _farm() as start:
         own = {
             "cluster-enabled": "yes",
             "cluster-node-timeout": "1000",
             "cluster-require-full-coverage": "no",
-            # Redis waits before it trusts a replica that was just connected.
+            # Redis does not promote a replica that was connected only recently.
             "cluster-replica-validity-factor": "0",
             **(settings or {}),
         }
@@ -295,7 +294,7 @@ def cluster(*, replicas: int = 0, settings: dict[str, str] | None = None) -> Ite
 
 
 class Shared:
-    """The servers of a kind for many tests, each of which gets an empty store."""
+    """The servers of one kind, shared by many tests, each of which gets an empty store."""
 
     def __init__(self, start: Callable[[], AbstractContextManager[Deployment]]) -> None:
         self._stack = ExitStack()
@@ -307,11 +306,11 @@ class Shared:
         return self.deployment.patient
 
     def stop(self) -> None:
-        """End the servers, and remove what they wrote."""
+        """Stop the servers and remove their files."""
         self._stack.close()
 
 
-#: What starts the servers of each kind; FileNotFoundError where redis-server is missing.
+#: The function that starts the servers of each kind; it raises FileNotFoundError if redis-server is missing.
 SERVERS: dict[str, Callable[[], Shared]] = {
     "redis": lambda: Shared(standalone),
     "redis+sentinel": lambda: Shared(sentinel),

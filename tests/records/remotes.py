@@ -1,4 +1,4 @@
-"""Stores on "another machine" that a test can take away, freeze and fill, for what must hold meanwhile."""
+"""Stores on "another machine" that a test can disconnect, freeze and fill, to check what still works."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from tests.records.redis_servers import Shared
 from tests.records.servers import Postgres
 
 KINDS = ("sqlite", "postgres", "redis")
-#: Those that can refuse one entry and take the next.
+#: Kinds of stores that can refuse one entry and accept the next.
 PICKY = ("sqlite", "postgres")
 
 
 class Remote(Protocol):
-    """A store that a test can take away and give back."""
+    """A store that a test can disconnect and reconnect."""
 
     url: str
 
     def down(self) -> None:
-        """Take it away: whoever asks fails."""
+        """Disconnect it: every call fails."""
 
     def up(self) -> None:
-        """Give it back, with what it has acknowledged."""
+        """Reconnect it, with everything that it has acknowledged."""
 
     def freeze(self) -> None:
-        """Let it hang: whoever asks waits."""
+        """Suspend it: every call waits."""
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
 
     def refuse(self, receipt: str) -> None:
-        """Let it refuse entries whose receipt is like that (``%`` stands for any text)."""
+        """Refuse entries whose receipt matches the pattern (``%`` stands for any text)."""
 
     def take(self) -> None:
-        """Let it take everything again."""
+        """Accept every entry again."""
 
 
 class SqliteRemote:
-    """A SQLite file that is moved away, or kept busy by another program."""
+    """An SQLite file that is moved away, or locked by another program."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "remote.db"
@@ -89,7 +89,7 @@ class SqliteRemote:
 
 
 class PostgresRemote:
-    """A PostgreSQL server that is cut off, or stopped where it is; killing it takes seconds."""
+    """A PostgreSQL server that is cut off or suspended; killing it would take seconds."""
 
     def __init__(self, server: Postgres) -> None:
         self._url = server.fresh()
@@ -116,7 +116,7 @@ class PostgresRemote:
 
 
 class RedisRemote:
-    """A redis-server that is killed, stopped where it is, or has no memory left."""
+    """A redis-server that is killed, suspended, or out of memory."""
 
     def __init__(self, server: Shared) -> None:
         self.url = server.fresh()
@@ -135,7 +135,7 @@ class RedisRemote:
 
 @contextmanager
 def remote_of(kind: str, folder: Path, server: Callable[[str], object]) -> Iterator[Remote]:
-    """Lend an empty store of that kind, and leave its server as it was."""
+    """Lend an empty store of that kind, and restore its server afterwards."""
     if kind == "sqlite":
         yield SqliteRemote(folder)
         return

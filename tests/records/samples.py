@@ -1,4 +1,4 @@
-"""Entries, seals and counts to fill a store with, and processes that use it at once."""
+"""Sample entries, seals and counts for a store, and helpers for concurrent use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY = 20_779
 
 
 def a_grant(receipt: str = "r" * 22, **fields: object) -> Entry:
-    """Return a grant with every field filled."""
+    """Return a grant with a value in every field."""
     entry = Entry(
         site=SITE,
         receipt=receipt,
@@ -38,12 +38,12 @@ def a_grant(receipt: str = "r" * 22, **fields: object) -> Entry:
 
 
 def its_end(entry: Entry, act: Act = Act.WITHDRAW) -> Entry:
-    """Return what ends a grant."""
+    """Return the entry that ends a grant."""
     return replace(entry, act=act, purposes=frozenset(), services=frozenset())
 
 
 def next_seal(store: Records, entries: Sequence[Entry], day: int = DAY, site: str = SITE) -> Seal:
-    """Return the seal over the entries that the chain of the store would take next."""
+    """Return the next seal of the store's chain, over the entries."""
     last = store.last_seal()
     leaves = tuple(entry.leaf for entry in entries)
     return Seal(
@@ -59,7 +59,7 @@ def next_seal(store: Records, entries: Sequence[Entry], day: int = DAY, site: st
 
 
 def seal_all(store: Records, day: int = DAY, site: str = SITE) -> Seal:
-    """Seal whatever waits, and return the seal."""
+    """Seal all unsealed entries, and return the seal."""
     entries = in_order(store.unsealed(10_000))
     seal = next_seal(store, entries, day, site)
     assert store.add_seal(seal, entries)
@@ -67,7 +67,7 @@ def seal_all(store: Records, day: int = DAY, site: str = SITE) -> Seal:
 
 
 def in_processes(count: int, work: Callable[..., None], *arguments: object) -> list[int | None]:
-    """Call ``work(number, *arguments)`` in that many forked processes at once, and return how they ended."""
+    """Call ``work(number, *arguments)`` in ``count`` forked processes at once, and return their exit codes."""
     forking = multiprocessing.get_context("fork")
     gate = forking.Barrier(count)
     children = [forking.Process(target=_together, args=(gate, work, number, *arguments)) for number in range(count)]
@@ -79,7 +79,7 @@ def in_processes(count: int, work: Callable[..., None], *arguments: object) -> l
 
 
 def run_together(work: list[Callable[[], None]]) -> None:
-    """Call each in a thread of its own."""
+    """Call each function in its own thread."""
     threads = [threading.Thread(target=one) for one in work]
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests: private, on a free loopback port, durable as an owner's would be."""
+"""A real PostgreSQL server for the tests: private, on a free loopback port, with the usual durability."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import Any
 
 import psycopg
 
-#: Whom the server runs as where the tests run as root, which it refuses to be.
+#: The user for the server if the tests run as root, as which the server refuses to run.
 UNPRIVILEGED = ("postgres", "nobody")
 
-#: Debian keeps the programs of each version apart; "14" sorts after "9".
+#: Debian has a folder for each version; "14" sorts after "9".
 _BINARIES = "/usr/lib/postgresql/*/bin"
 
 
@@ -34,7 +34,7 @@ def binaries() -> Path | None:
 
 
 def free_port() -> int:
-    """Return a port on loopback that nobody uses."""
+    """Return a free loopback port."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -42,11 +42,11 @@ def free_port() -> int:
 
 class Postgres:
     """
-    One server in a folder of its own under /tmp; ``stop`` removes everything.
+    One server in its own folder under /tmp; ``stop`` removes everything.
 
     Args:
-        follows: The server that it is a replica of; None for a new server.
-        settings: What is not as usual, as in ``postgresql.conf``.
+        follows: The primary server if this is a replica; None for a new server.
+        settings: Additional settings, as in ``postgresql.conf``.
     """
 
     def __init__(self, follows: Postgres | None = None, **settings: str) -> None:
@@ -55,7 +55,7 @@ class Postgres:
             raise FileNotFoundError("PostgreSQL's initdb is not on this machine")
         self._programs = programs
         self._settings = settings
-        # Not pytest's own folder: that is closed to the user whom the server runs as.
+        # Not pytest's folder: the server's user has no access to it.
         self.folder = Path(tempfile.mkdtemp(prefix="cmw-pg-", dir="/tmp"))
         self._user = unprivileged() if os.geteuid() == 0 else None
         if self._user is not None:
@@ -74,7 +74,7 @@ class Postgres:
         return f"postgresql://consent@127.0.0.1:{self.port}/{database}"
 
     def fresh(self) -> str:
-        """Return the address of an empty database: always the same, which is much faster than another one each time."""
+        """Return the address of an empty database: always the same one, which is much faster than creating another."""
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> %s"
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(query, (connection.info.backend_pid,))
@@ -84,7 +84,7 @@ class Postgres:
         return self.url()
 
     def start(self) -> None:
-        """Start the server and wait until it takes connections."""
+        """Start the server and wait until it accepts connections."""
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -110,7 +110,7 @@ class Postgres:
                 return
 
     def set(self, name: str, value: str, *, running: bool = True) -> None:
-        """Change a setting of postgresql.conf; a running server takes it up before this returns."""
+        """Change a setting of postgresql.conf; a running server applies it before this returns."""
         with (self.folder / "data" / "postgresql.auto.conf").open("a", encoding="ascii") as file:
             file.write(f"{name} = {value}\n")
         if not running:
@@ -127,38 +127,38 @@ class Postgres:
         raise AssertionError(f"{name} did not become {value}")
 
     def replica(self) -> Postgres:
-        """Start and return a replica, which follows this server asynchronously until it is told to wait for it."""
+        """Start and return a replica; it is asynchronous until this server is configured to wait for it."""
         return Postgres(follows=self)
 
     def promote(self) -> None:
-        """Let a replica take over."""
+        """Promote this replica."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute("SELECT pg_promote()")
 
     def kill(self) -> None:
-        """Kill every process of the server at once, as a power cut would."""
+        """Kill every process of the server at once, like a power failure."""
         assert self._process is not None
         children = self._children()
         self._signal(signal.SIGKILL)
         self._process.wait()
-        # The next start refuses as long as a dying process holds the shared memory.
+        # The server cannot be started again until every dying process has released the shared memory.
         until = time.monotonic() + 30
         while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < until:
             time.sleep(0.02)
 
     def freeze(self) -> None:
-        """Stop every process of the server where it is."""
+        """Suspend every process of the server."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let the server go on."""
+        """Resume the server."""
         self._signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End the server and remove what it wrote."""
+        """Stop the server and remove its files."""
         if self._process is not None and self._process.poll() is None:
             self.thaw()
-            self._process.send_signal(signal.SIGQUIT)  # "immediate shutdown": nothing needs to be written any more
+            self._process.send_signal(signal.SIGQUIT)  # "immediate shutdown": nothing has to be written any more
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
@@ -171,10 +171,10 @@ class Postgres:
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
-                continue  # a session that has just ended
+                continue  # the session has just ended
 
     def _children(self) -> list[int]:
-        """Return the processes that the server has started; each has a session of its own."""
+        """Return the processes that the server has started; each has its own session."""
         assert self._process is not None
         found = []
         for status in Path("/proc").glob("[0-9]*/stat"):
@@ -199,7 +199,7 @@ class Postgres:
             raise AssertionError(f"{program} failed: {done.stderr}")
 
     def _as_user(self) -> dict[str, Any]:
-        """Return what makes a program run as the unprivileged user, in a session of its own."""
+        """Return the arguments of Popen to run a program as the unprivileged user, in a new session."""
         plain = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
         options: dict[str, Any] = {"start_new_session": True, "env": {**plain, "LC_ALL": "C"}}
         if self._user is not None:

@@ -1,4 +1,4 @@
-"""Every store of records, opened for a test: on real servers, which the tests start and stop."""
+"""Fixtures that open every store of records, on real servers that the tests start and stop."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from tests.records.servers import Postgres
 
 
 class Server(Protocol):
-    """A server that the tests have started."""
+    """A server started by the tests."""
 
     def fresh(self) -> str:
         """Return the address of an empty store."""
         ...
 
     def stop(self) -> None:
-        """End it, and remove what it wrote."""
+        """Stop it and remove its files."""
         ...
 
 
-#: What starts the server of each kind; FileNotFoundError where its programs are not on this machine.
+#: The function that starts the server of each kind; it raises FileNotFoundError if the programs are not installed.
 SERVERS: dict[str, Callable[[], Server]] = {"postgres": Postgres, **redis_servers.SERVERS}
 KINDS = ("sqlite", *SERVERS)
 
 
-#: Files whose every test needs a server, beside those in the folder ``redis``.
+#: Files in which every test needs a server, in addition to those in the folder ``redis``.
 _OF_SERVERS = ("test_postgres", "test_pooler")
 
 
@@ -46,7 +46,7 @@ def is_of_servers(path: Path) -> bool:
 
 
 def mark_slow(folder: Path, items: list[pytest.Item]) -> None:
-    """Mark the tests below ``folder`` that need a server as slow: starting one takes longer than the inner loop may."""
+    """Mark the tests below ``folder`` that need a server as slow: starting one takes too long for a quick run."""
     start = f"{folder}{os.sep}"
     for item in items:
         if not str(item.path).startswith(start):
@@ -60,7 +60,7 @@ def mark_slow(folder: Path, items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Callable[[str], Server]]:
-    """Return what gives the server of a kind: one for all tests of this process, started for the first of them."""
+    """Return a function that returns the server of a kind, which is started on first use and shared in this process."""
     started: dict[str, Server] = {}
 
     def of(kind: str) -> Server:
@@ -78,7 +78,7 @@ def server() -> Iterator[Callable[[str], Server]]:
 
 @pytest.fixture(autouse=True)
 def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let PostgreSQL take its time on a loaded machine, save where a test is about how long it may."""
+    """Extend PostgreSQL's time limit for loaded machines, except in the tests of its server."""
     if "url" in request.fixturenames and not is_of_servers(request.path):
         from consent_mw.records import postgres
 
@@ -93,7 +93,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, server: Callable[[str], 
 
 @pytest.fixture
 def opened(url: str) -> Iterator[Callable[..., Records]]:
-    """Return what opens the store once more, as another process or for another site; all are closed at the end."""
+    """Return a function that opens the store again, as another process or for another site; all are closed at the end."""
     stores: list[Records] = []
 
     def another(site: str = SITE) -> Records:

@@ -1,5 +1,5 @@
 """
-What the proxy says in the name of a foreign host: small, fitting, and never from the network.
+The proxy's responses on behalf of foreign hosts: small, of the right kind, and never from the network.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7
 
 _HTML = b"<!doctype html><title>foreign</title><p>foreign</p>"
 
-#: By the request's own word for what it wants (Fetch Standard, Sec-Fetch-Dest).
+#: By the destination of the request (Fetch Standard, Sec-Fetch-Dest).
 _BY_DEST: dict[str, tuple[str, bytes]] = {
     "audio": ("audio/mpeg", b""),
     "document": ("text/html; charset=utf-8", _HTML),
@@ -32,7 +32,7 @@ _BY_DEST: dict[str, tuple[str, bytes]] = {
     "video": ("video/mp4", b""),
 }
 
-#: Where a browser sends no Sec-Fetch-Dest (plain http), the name has to do.
+#: Browsers do not send Sec-Fetch-Dest over plain http; then the file name decides.
 _BY_EXTENSION: dict[str, str] = {
     "css": "style",
     "gif": "image",
@@ -50,7 +50,7 @@ _BY_EXTENSION: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response as the proxy sends it; no store may keep it, so that a second visit asks again."""
+    """One response of the proxy; it is not cacheable, so that a second visit requests it again."""
 
     status: int = 200
     content_type: str = "text/plain; charset=utf-8"
@@ -59,7 +59,7 @@ class Answer:
 
 
 def fitting(hit: Hit) -> Answer:
-    """Return an empty but valid resource of the kind that ``hit`` asks for, readable across origins."""
+    """Return an empty but valid resource of the kind that ``hit`` requests, readable across origins."""
     dest = hit.dest
     if dest not in _BY_DEST:
         name = hit.path.partition("?")[0].rpartition("/")[2]
@@ -74,7 +74,7 @@ def failing(hit: Hit) -> Answer:
 
 
 def _cors(hit: Hit) -> tuple[tuple[str, str], ...]:
-    """Let the page read the answer whatever the mode of the request was."""
+    """Return the headers that let the page read the response in any request mode."""
     return (
         ("Access-Control-Allow-Origin", hit.origin or "*"),
         ("Access-Control-Allow-Credentials", "true"),

@@ -1,15 +1,12 @@
 """
-Programs that answer notices for their users, run in a page as their browsers run them.
+Tools that answer consent notices for their users, run in a page as their browsers run them.
 
-*autoconsent* is the real content script of its package, in the page before
-anything else; :func:`autoconsent` adds the part that its browser plays: it
-hands over rules and settings, evaluates what the script asks for, and starts
-the self-test. *Consent-O-Matic* has no package, so :func:`consent_o_matic` is
-a driver of our own that takes the actions of a rule file one by one as its
-documentation describes them; it stops at one that it does not know.
+*autoconsent* is the real content script of its package, loaded before everything else. :func:`autoconsent` adds the
+browser's part: it passes rules and settings to the script, evaluates the expressions that the script sends, and starts
+the self-test. *Consent-O-Matic* has no package, so :func:`consent_o_matic` is our own driver. It performs the actions
+of a rule file one by one, as their documentation describes, and stops at an unknown action.
 
-Both write what they did into an object of the page, which :func:`done` and
-:func:`told` read.
+Both record their results in an object of the page, which :func:`done` and :func:`told` read.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
 PACKAGE = "@duckduckgo/autoconsent"
 INTEROP = Path(__file__).resolve().parents[3] / "docs" / "interop"
 
-#: One attempt by rules at once, one by heuristics half a second later.
+#: One attempt by rules immediately, and one by heuristics half a second later.
 _ATTEMPTS = 1
 
 _BROWSER = """(() => {
@@ -118,24 +115,24 @@ _OVER = """() => {
 
 
 def own_rule() -> Mapping[str, object]:
-    """Return the rule for autoconsent that stands in the documentation."""
+    """Return the rule for autoconsent from our documentation."""
     rule: Mapping[str, object] = json.loads((INTEROP / "autoconsent.json").read_text(encoding="utf-8"))
     return rule
 
 
 def upstream_rules() -> list[Mapping[str, object]]:
-    """Return autoconsent's own rules that are not bound to the addresses of other sites."""
+    """Return autoconsent's built-in rules that are not limited to certain sites."""
     bundle = json.loads(npm_packages.text(f"{PACKAGE}/rules/rules.json"))["autoconsent"]
     return [rule for rule in bundle if not rule.get("runContext", {}).get("urlPattern")]
 
 
 def autoconsent(action: str, *, rules: Sequence[Mapping[str, object]], heuristics: str = "off") -> str:
     """
-    Return autoconsent and its browser as a script to run first in every page.
+    Return a script to run first in every page: autoconsent and the browser's part.
 
     Args:
         action: ``optOut`` or ``optIn``.
-        rules: What it knows notices by.
+        rules: The rules by which it detects notices.
         heuristics: ``off``, ``reject``, ``tier1`` or ``tier2``.
     """
     config = {
@@ -150,7 +147,7 @@ def autoconsent(action: str, *, rules: Sequence[Mapping[str, object]], heuristic
         "prehideTimeout": 2000,
         "enableHeuristicDetection": heuristics != "off",
         "heuristicMode": heuristics,
-        # The default limit of 100 ms is for a browser with a core of its own.
+        # The default limit of 100 ms assumes an idle processor.
         "heuristicPopupSearchTimeout": 5000,
     }
     browser = _BROWSER.replace("RULES", json.dumps(list(rules))).replace("CONFIG", json.dumps(config))
@@ -158,19 +155,19 @@ def autoconsent(action: str, *, rules: Sequence[Mapping[str, object]], heuristic
 
 
 def consent_o_matic(wanted: str) -> str:
-    """Return a driver of the documentation's rule as a script; ``wanted`` holds the letters that its user allows."""
+    """Return a script that runs the documentation's rule; ``wanted`` has the category letters that its user allows."""
     rule = (INTEROP / "consent-o-matic.json").read_text(encoding="utf-8")
     letters = {letter: letter in wanted for letter in "DABEFX"}
     return _DRIVER.replace("RULE", rule).replace("WANTED", json.dumps(letters))
 
 
 def done(page: Page) -> None:
-    """Wait until the program has answered the notice and tested that, or has given up."""
+    """Wait until the tool has answered the notice and tested the result, or has given up."""
     page.wait_for_function(_OVER)
 
 
 def told(page: Page) -> tuple[str, list[str], bool | None]:
-    """Return how it ended, which notices were found, and what the program's own test said."""
+    """Return the final state, the notices found, and the result of the tool's self-test."""
     ended, found, test = page.evaluate(
         "() => { const state = window.cmwAutomation.state;"
         " return [state.lifecycle, state.detectedCmps || [], state.selfTest ?? null]; }"

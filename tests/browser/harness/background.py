@@ -1,11 +1,9 @@
 """
-What a browser asks for on its own account, page or no page, although everything that can be switched off is.
+Requests that a browser makes by itself, without a page, although everything that can be switched off is.
 
-The list is explicit and short on purpose: a host here is not counted against
-a page, so nothing that a page could load may stand here. Names under
-``.invalid`` cannot exist (RFC 6761, section 6.4); the flags of chromium.py
-send Chromium's remaining errands there. Firefox and WebKitGTK, as they
-are started here, ask for nothing.
+The list is explicit and short on purpose: hosts in it are not counted against a page, so it must not contain a host
+that a page could load from. Names under ``.invalid`` cannot exist (RFC 6761, section 6.4); the flags of chromium.py
+direct Chromium's remaining background requests to them. Firefox and WebKitGTK, as started here, make none.
 """
 
 from __future__ import annotations
@@ -17,12 +15,12 @@ from tests.browser.harness.proxy import Hit
 HOSTS = frozenset(
     {
         "update.invalid",  # the component updater's first check, which Playwright's flags do not stop
-        "accounts.invalid",  # the list of accounts that are signed in, asked for once at the start
-        "autofill.invalid",  # what a form's fields mean, asked for where a page has a form
+        "accounts.invalid",  # the list of signed-in accounts, requested once at start-up
+        "autofill.invalid",  # the meaning of form fields, requested for a page with a form
     }
 )
 
 
 def without_background(hits: Iterable[Hit]) -> list[Hit]:
-    """Return the hits that a page, not the browser itself, is answerable for."""
+    """Return the hits that a page caused, without the browser's background requests."""
     return [hit for hit in hits if hit.host not in HOSTS]

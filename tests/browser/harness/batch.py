@@ -1,5 +1,5 @@
 """
-Work that is done side by side ahead of the tests that ask for it.
+Work that is done concurrently, ahead of the tests that need it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ V = TypeVar("V")
 
 class Batch(Generic[K, V]):
     """
-    Results of ``work(key)``, computed when the first of ``size`` neighbours in ``keys`` is asked for.
+    Results of ``work(key)``, computed in batches of ``size`` neighbours in ``keys`` when one of them is requested.
 
-    Browsers wait more than they compute, so that ``width`` visits at once
-    take little longer than one. A worker that runs only some of the tests
-    does only the batches that these are in.
+    Browsers wait more than they compute, so ``width`` visits at once take little longer than one. A worker that runs
+    only some of the tests computes only their batches.
     """
 
     def __init__(self, keys: Sequence[K], work: Callable[[K], V], *, size: int = 24, width: int = 6) -> None:
@@ -31,7 +30,7 @@ class Batch(Generic[K, V]):
         self._done: dict[K, V] = {}
 
     def __getitem__(self, key: K) -> V:
-        """Return the result for ``key``, or raise what its work raised: a failure is the key's own, and is not kept."""
+        """Return the result for ``key``, or raise its exception: a failure concerns only its key, and is not cached."""
         if key in self._done:
             return self._done[key]
         group = [key, *(other for other in self._groups[self._place[key]] if other not in self._done and other != key)]

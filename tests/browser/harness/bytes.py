@@ -1,5 +1,5 @@
 """
-A site called without a browser: one request in, head and body out.
+Calls a site without a browser: one request in, head and body out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a WSGI application answered."""
+    """The response of a WSGI application."""
 
     status: str
     headers: tuple[tuple[str, str], ...]
@@ -25,7 +25,7 @@ class Response:
 
 
 def get(app: WSGIApplication, url: str, **headers: str) -> Response:
-    """Ask ``app`` for ``url``; ``headers`` are environ keys such as ``HTTP_COOKIE``."""
+    """Request ``url`` from ``app``; ``headers`` are environ keys such as ``HTTP_COOKIE``."""
     parts = urlsplit(url)
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": "GET",
@@ -66,6 +66,6 @@ def get(app: WSGIApplication, url: str, **headers: str) -> Response:
 
 
 def is_inserted_into(page: bytes, body: bytes) -> bool:
-    """Return whether ``page`` is left when the right bytes are taken out of ``body``."""
+    """Return whether ``body`` is ``page`` with bytes inserted."""
     rest = iter(body)
     return all(byte in rest for byte in page)

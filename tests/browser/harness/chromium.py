@@ -31,28 +31,28 @@ PACKAGES = "chromium chromium-headless-shell"
 
 T = TypeVar("T")
 
-#: The name of a browser that people use.
+#: The User-Agent of an ordinary desktop browser.
 PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 
 
-#: Chromium heeds only the last such list, so this one stands for Playwright's too, as far as that matters here.
+#: Chromium only respects the last list of this flag, so this one also contains the necessary parts of Playwright's.
 FEATURES_OFF = (
-    # Errands of the browser's own.
+    # The browser's background requests.
     "AimEnabled",
     "MediaRouter",
     "NetworkTimeServiceQuerying",
     "OptimizationHints",
     "PreconnectToSearch",
-    # A page over plain http stays what it is.
+    # Keep pages on plain http.
     "HttpsFirstBalancedModeAutoEnable",
     "HttpsUpgrades",
-    # Every window would start a renderer or two for an address bar that nobody sees.
+    # Save the renderers that each window starts for its invisible address bar.
     "WebUIOmniboxAimPopup",
     "WebUIOmniboxFullPopup",
     "WebUIOmniboxPopup",
-    # The pages of a test are all on this machine, whatever address they seem to have.
+    # All pages of a test come from this machine, whatever their addresses are.
     "LocalNetworkAccessChecks",
-    # What Playwright itself relies on.
+    # Playwright relies on these.
     "AvoidUnnecessaryBeforeUnloadCheckSync",
     "DestroyProfileOnBrowserClose",
     "PaintHolding",
@@ -60,30 +60,30 @@ FEATURES_OFF = (
 
 
 def flags() -> list[str]:
-    """Return the flags beside Playwright's own, which already switch off most traffic of the browser's own."""
+    """Return the flags in addition to Playwright's, which already switch off most of the background traffic."""
     found = [
-        # What the browser itself sends, such as reports, is to come from a person, not from a "HeadlessChrome".
+        # The browser's own requests, such as reports, must not come from a "HeadlessChrome".
         f"--user-agent={PERSON}",
-        # Nothing may be looked up outside the proxy, whatever a page tries.
+        # Prevent every DNS query, whatever a page tries.
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost",
         "--disable-quic",
-        # The proxy's certificates are nobody's; without this every connection is made twice.
+        # The proxy's certificates are not trusted; without this flag every connection is made twice.
         "--ignore-certificate-errors",
         f"--disable-features={','.join(FEATURES_OFF)}",
-        # What Chromium still asks for at its start goes to names that do not exist (see background.py).
+        # Direct the remaining requests at start-up to names that do not exist (see background.py).
         "--component-updater=url-source=http://update.invalid/",
         "--gaia-url=https://accounts.invalid",
         "--autofill-server-url=https://autofill.invalid/",
     ]
     if os.geteuid() == 0:
-        # Chromium refuses to run its sandbox as root, which is what a container is.
+        # Chromium refuses to run its sandbox as root, as in a container.
         found.append("--no-sandbox")
     return found
 
 
-#: The browser itself first: Debian's wrapper in /usr/bin adds flags, --disable-pings among them: less would be seen.
+#: The real binary first: Debian's wrapper in /usr/bin adds flags such as --disable-pings, which hide requests.
 CANDIDATES = ["/usr/lib/chromium/chromium", "/usr/bin/chromium", "chromium", "chromium-browser"]
-#: The same engine without windows, profiles and extensions: it takes a third less processor time for a page.
+#: The same engine without windows, profiles and extensions: a page takes a third less processor time.
 SHELLS = ["/usr/lib/chromium/chromium-headless-shell", "chromium-headless-shell"]
 
 
@@ -92,7 +92,7 @@ def find(*, whole: bool = False) -> str:
     Return the path of a browser; skip (or fail in CI) if there is none.
 
     Args:
-        whole: Whether it must be the browser that people use, with extensions, profiles and preconnects.
+        whole: Whether it must be the full browser, with extensions, profiles and preconnects.
     """
     path = executable(VARIABLE, *([] if whole else SHELLS), *CANDIDATES)
     return path if path is not None else missing("Chromium", VARIABLE, PACKAGES)
@@ -110,13 +110,13 @@ class ChromiumSession:
     def open(self, url: str) -> None:
         """See :class:`~tests.browser.harness.engines.Session`."""
         self._arrive(url)
-        # A page that sends the visitor on at once (meta refresh) interrupts its own load; the log is what counts.
+        # A page that redirects at once (meta refresh) interrupts its own load; only the log matters.
         with contextlib.suppress(Error):
             self._engine.run(self._page.wait_for_load_state("load", timeout=PATIENCE * 1000))
         self._lane.settle(self._quiet)
 
     def _arrive(self, url: str) -> None:
-        """Put the document at ``url`` in place; where the last page crosses that by leaving itself, in a new tab."""
+        """Navigate to ``url``; if the last page interrupts this by navigating itself, use a new tab."""
         for last in (False, True):
             try:
                 self._engine.run(self._page.goto(url, wait_until="commit", timeout=PATIENCE * 1000))
@@ -154,7 +154,7 @@ class ChromiumSession:
 
 
 class _Loop:
-    """Playwright on an event loop and thread of its own, so that any number of threads can use it."""
+    """Playwright with its own event loop and thread, so that any number of threads can use it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -167,7 +167,7 @@ class _Loop:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE * 2)
 
     def close(self) -> None:
-        """End Playwright and the thread."""
+        """Stop Playwright and the thread."""
         self.run(self.playwright.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
@@ -175,12 +175,12 @@ class _Loop:
 
 
 class Chromium(_Loop):
-    """One browser process; every session is a context of its own in it (as "incognito" windows are)."""
+    """One browser process; each session is a separate context in it, like an "incognito" window."""
 
     name = "chromium"
 
     def __init__(self, path: str, background: Lane) -> None:
-        """Start ``path``; what the browser asks for outside any page goes to ``background``."""
+        """Start ``path``; requests of the browser outside any page go to ``background``."""
         super().__init__()
         self._browser: Browser = self.run(
             self.playwright.chromium.launch(
@@ -204,17 +204,17 @@ class Chromium(_Loop):
             self.run(context.close())
 
     def close(self) -> None:
-        """End the browser, Playwright and the thread."""
+        """Stop the browser, Playwright and the thread."""
         self.run(self._browser.close())
         super().close()
 
 
 class ChromiumProfile(_Loop):
     """
-    Chromium with an ordinary profile, a process for each session.
+    Chromium with an ordinary profile and one process per session.
 
-    Slower, but only here does Chromium act on ``preconnect``: its preloading
-    is off in the contexts of :class:`Chromium`.
+    This is slower, but only here does Chromium act on ``preconnect``: preloading is off in the contexts of
+    :class:`Chromium`.
     """
 
     name = "chromium-profile"
@@ -238,7 +238,7 @@ class ChromiumProfile(_Loop):
                 )
             )
             try:
-                # Preconnects are made after the load, by the browser process, when it gets to it.
+                # The browser process makes preconnects some time after the load.
                 yield ChromiumSession(self, lane, self.run(context.new_page()), quiet=0.75)
             finally:
                 self.run(context.close())

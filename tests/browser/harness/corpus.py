@@ -1,5 +1,5 @@
 """
-Where the cases are: those of the project beside the tests, and those of the test corpus where there is one.
+Locates the cases: the project's own next to the tests, and those of the test corpus if there is one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def find_corpus() -> Path | None:
 
 
 def corpus() -> Path:
-    """Return the folder of the test corpus; skip where there is none."""
+    """Return the folder of the test corpus; skip the test if there is none."""
     found = find_corpus()
     if found is None:
         pytest.skip("test corpus absent: set CONSENT_MW_CORPUS to the folder that holds traps/traps.json")

@@ -1,5 +1,5 @@
 """
-The one interface behind which the browsers stand, and what all of them need.
+The common interface of the browsers, and their shared helpers.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import pytest
 from tests.browser.harness.proxy import Hit
 from tests.browser.harness.proxy import Lane
 
-#: Seconds for one page or one click; a busy machine is slow, a hung browser is for ever.
+#: Timeout in seconds for one page or one click; long, since the machine may be busy.
 PATIENCE = 30.0
 #: Buttons that send a visitor's answer to the server.
 _ANSWERS = re.compile(r"""(?:value|data-cmw-action)="?(?:accept-all|reject-all|save|withdraw)\b""")
 
 
 class BrowserError(Exception):
-    """A browser did not do what it was told; the message says what and why."""
+    """A browser did not do its task; the message says what and why."""
 
 
 class Session(Protocol):
-    """One fresh profile with one page, scripts on or off, behind one lane."""
+    """A fresh profile with one page, scripts on or off, that uses one lane."""
 
     def open(self, url: str) -> None:
         """Go to ``url`` and wait for its load event and for the lane to settle."""
@@ -38,14 +38,14 @@ class Session(Protocol):
         """Click the first element that matches the CSS ``selector`` and wait for the lane to settle."""
 
     def html(self) -> str:
-        """Return the document as it stands now, serialised."""
+        """Return the current document, serialised."""
 
 
 def heard(lane: Lane, selector: str, since: int) -> None:
     """
-    Wait until the server has heard of a click on ``selector``, where that is a button with which a visitor answers.
+    Wait until the server has received the answer, if ``selector`` is a button with which a visitor answers.
 
-    A busy browser sends the answer long after the click, when the lane seems to have settled already.
+    A busy browser may send the answer long after the click, when the lane seems to have settled already.
 
     Raises:
         BrowserError: The answer was never sent.
@@ -65,10 +65,10 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """How reports call it."""
+        """Its name in reports."""
 
     def session(self, lane: Lane, scripts: bool) -> AbstractContextManager[Session]:
-        """Start a fresh profile behind ``lane``."""
+        """Start a fresh profile that uses ``lane``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ Step = Open | Click
 
 
 def visit(engine: Engine, lane: Lane, scripts: bool, steps: Sequence[Step]) -> list[int]:
-    """Do ``steps`` in one fresh profile; return where the lane's log stood before each step, and its end."""
+    """Do ``steps`` in one fresh profile; return the log positions before each step and at the end."""
     marks = []
     with engine.session(lane, scripts) as session:
         for step in steps:
@@ -118,7 +118,7 @@ def executable(variable: str, *candidates: str) -> str | None:
 
 
 def missing(what: str, variable: str, packages: str) -> NoReturn:
-    """Skip, or fail where CI wants every browser, saying how to get ``what``."""
+    """Skip the test, or fail it with CI=true; the message says how to get ``what``."""
     reason = f"{what} is absent: apt-get install -y --no-install-recommends {packages} (or name it in {variable})"
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)

@@ -29,7 +29,7 @@ PACKAGES = "firefox-esr"
 
 Pref = bool | int | str
 
-#: Everything that Firefox asks for on its own account, switched off or sent to a name that does not exist.
+#: Firefox's background requests: switched off, or sent to a name that does not exist.
 QUIET: dict[str, Pref] = {
     "app.normandy.enabled": False,
     "app.update.auto": False,
@@ -93,19 +93,19 @@ QUIET: dict[str, Pref] = {
     "webapprt.app_update_interval": 86_400_000,
 }
 
-#: What the measurement itself needs.
+#: Settings that the measurement needs.
 NEEDED: dict[str, Pref] = {
-    # Marionette's own set would switch speculative connections off, which are just what must be seen.
+    # Marionette's recommended settings would switch off speculative connections, which must be seen.
     "remote.prefs.recommended": False,
     "browser.dom.window.dump.enabled": False,
     "browser.tabs.warnOnClose": False,
     "browser.warnOnQuit": False,
     "datareporting.policy.firstRunURL": "",
     "dom.disable_beforeunload": True,
-    # The built-in pins and the list of https-only hosts name large vendors; the proxy's certificate is not theirs.
+    # Firefox pins certificates of large vendors; the proxy's certificates would not pass.
     "security.cert_pinning.enforcement_level": 0,
     "toolkit.startup.max_resumed_crashes": -1,
-    # Some of the tags are on lists that Firefox may carry; nothing may be kept back but by consent_mw.
+    # Firefox's lists contain some of the tags; only consent_mw should hold them.
     "privacy.trackingprotection.enabled": False,
     "privacy.trackingprotection.cryptomining.enabled": False,
     "privacy.trackingprotection.fingerprinting.enabled": False,
@@ -115,7 +115,7 @@ NEEDED: dict[str, Pref] = {
 
 
 def find() -> str:
-    """Return the path of the browser; skip (or fail in CI) where there is none."""
+    """Return the path of the browser; skip (or fail in CI) if there is none."""
     path = executable(VARIABLE, "/usr/bin/firefox-esr", "firefox-esr", "firefox")
     return path if path is not None else missing("Firefox", VARIABLE, PACKAGES)
 
@@ -145,7 +145,7 @@ class FirefoxSession:
         try:
             self._client.command("WebDriver:ElementClick", {"id": self._find(selector)})
         finally:
-            # A click may have taken the frame away, or the whole page.
+            # The click may have removed the frame or replaced the page.
             self._client.command("WebDriver:SwitchToFrame", {"id": None})
         self._lane.settle()
 
@@ -161,7 +161,7 @@ class FirefoxSession:
 
 
 class Firefox:
-    """Firefox as it can be started."""
+    """The Firefox engine."""
 
     name = "firefox"
 
@@ -204,7 +204,7 @@ class Firefox:
                 **os.environ,
                 "HOME": home,
                 "MOZ_CRASHREPORTER_DISABLE": "1",
-                # A release build takes the address of its settings server (see QUIET) from the profile only with this.
+                # Without this a release build ignores the settings server of the profile (see QUIET).
                 "MOZ_REMOTE_SETTINGS_DEVTOOLS": "1",
             }
             with running(command, environ) as process, contextlib.closing(_connect(process, port)) as client:

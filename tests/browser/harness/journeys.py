@@ -1,5 +1,5 @@
 """
-A visitor's way through a wrapped page: seen before a choice, accepted, withdrawn, seen again.
+A visitor's way through a wrapped page: a first visit, accepting, withdrawing, and another visit.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Enough = Callable[[list[Hit]], bool]
 @dataclass(frozen=True, slots=True)
 class Journey:
     """
-    What was asked for on the way, the browser's own errands left out.
+    The requests on the way, without the browser's background requests.
 
     Args:
-        before: On the first visit, no choice made.
-        accepted: From the click on "accept all" on.
+        before: On the first visit, before a choice.
+        accepted: After the click on "accept all".
         withdrawn: On the visit after the withdrawal.
         errors: Tracebacks of the site, if it failed.
     """
@@ -41,10 +41,10 @@ class Journey:
 
 def from_page(hits: list[Hit], url: str) -> Hits:
     """
-    Return ``hits`` from the last request for the page at ``url`` on, the browser's own errands left out.
+    Return ``hits`` from the last request for the page at ``url`` on, without background requests.
 
     Raises:
-        BrowserError: The page was never asked for, so that no silence of the log would mean anything.
+        BrowserError: The page was never requested, so an empty log would prove nothing.
     """
     starts = [at for at, hit in enumerate(hits) if hit.url == url and hit.dest in ("document", "")]
     if not starts:
@@ -53,7 +53,7 @@ def from_page(hits: list[Hit], url: str) -> Hits:
 
 
 def look(session: Session, lane: Lane, url: str, enough: Enough) -> Hits:
-    """Visit ``url`` and return what it asked for; wait longer while that is not ``enough``."""
+    """Visit ``url`` and return its requests; keep waiting until they are ``enough``."""
     mark = lane.mark()
     session.open(url)
     lane.wait_for(enough, since=mark)
@@ -65,8 +65,8 @@ def travel(session: Session, lane: Lane, url: str, *, choose: bool, enough: Enou
     Go the whole way at ``url``.
 
     Args:
-        choose: Whether there is something to choose; without it only the first visit is made.
-        enough: Whether what was asked for after accepting is all that is expected.
+        choose: Whether there is anything to choose; if not, only the first visit is made.
+        enough: Whether the requests after accepting are all that is expected.
     """
     before = look(session, lane, url, lambda hits: True)
     if not choose:

@@ -1,8 +1,8 @@
 """
-Pages with the notice in one of its looks, for tests of how it looks and how it is used.
+Pages with the notice in one of its looks, for tests of appearance and usability.
 
-A page is set as content, so that a browser goes through dozens of looks
-without a server. Its own words are links and a field, which can have the focus.
+A page is set as content, so that a browser goes through dozens of looks without a server. The page itself has links
+and a field, which can have the focus.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PLACES = (
     ("dialog", ""),
 )
 LAYOUTS = (("bar", "bottom"), ("corner", "bottom-start"), ("dialog", ""))
-#: Of the sizes that are tried: a small phone, and a desktop.
+#: Window sizes: a small phone, and a desktop.
 SMALL, LARGE = (320, 640), (1280, 800)
 #: A desktop of 1280 by 1024 at 400 %.
 ZOOMED = (320, 256)
@@ -52,7 +52,7 @@ class Look:
 
 
 def document(look: Look | None, *, css: str = "", paragraphs: int = 30) -> str:
-    """Return a page of the shop with the notice in that look; without a notice where None."""
+    """Return a page of the shop with the notice in that look, or without a notice if it is None."""
     inserted, lang = "", "en"
     if look is not None:
         lang = look.lang
@@ -75,5 +75,5 @@ def show(page: Page, look: Look | None, size: tuple[int, int] = LARGE, **words: 
 
 
 def fresh_page(browser: Browser) -> Page:
-    """Return a page in a context of its own; close the context after use."""
+    """Return a page in a new context; close the context after use."""
     return browser.new_context().new_page()

@@ -1,9 +1,8 @@
 """
-A client for Firefox's Marionette port, as small as the tests need it.
+A minimal client for Firefox's Marionette port.
 
-A message is its length in ASCII digits, a colon, and JSON: commands are
-``[0, id, name, parameters]``, replies ``[1, id, error, result]`` (Mozilla's
-"Marionette protocol" page in the Firefox source documentation).
+A message is its length in ASCII digits, a colon, and JSON: commands are ``[0, id, name, parameters]``, replies
+``[1, id, error, result]`` (Mozilla's "Marionette protocol" page in the Firefox source documentation).
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from collections.abc import Mapping
 from tests.browser.harness.engines import PATIENCE
 from tests.browser.harness.engines import BrowserError
 
-#: The key that WebDriver gives an element reference under.
+#: WebDriver's key of an element reference.
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
 class Marionette:
-    """One connection; commands go one after the other."""
+    """One connection; commands are sent one at a time."""
 
     def __init__(self, port: int) -> None:
         """Connect to ``port`` on loopback and read the greeting."""
@@ -52,7 +51,7 @@ class Marionette:
         return result.get("value") if isinstance(result, dict) and set(result) == {"value"} else result
 
     def close(self) -> None:
-        """Close the connection; Firefox itself goes on."""
+        """Close the connection; Firefox keeps running."""
         self._reader.close()
         self._socket.close()
 

@@ -1,5 +1,5 @@
 """
-Sessions that are used again: starting one costs more than a visit.
+Reusable sessions: starting one takes longer than a visit.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from tests.browser.harness.proxy import Proxy
 
 class Pool:
     """
-    Sessions of one engine, each with its own lane, lent out one user at a time.
+    Sessions of one engine, each with its own lane, lent to one user at a time.
 
-    Only visits that leave nothing behind may share a session: no choice made,
-    or a first-party host of their own (cookies and storage are kept by host).
-    The page of the last user stays until the next one opens theirs, so what
-    was asked for before that belongs to nobody: see ``from_page``.
+    Only visits that leave no state behind may share a session: they make no choice, or have their own first-party host
+    (cookies and storage are per host). The page of the previous user stays until the next one opens a page, so ignore
+    the requests before that: see ``from_page``.
     """
 
     def __init__(self, engine: Engine, proxy: Proxy, answer: Callable[[Hit], Answer] = fitting) -> None:
@@ -56,5 +55,5 @@ class Pool:
             self._free[scripts].append(lent)
 
     def close(self) -> None:
-        """End all sessions."""
+        """Close all sessions."""
         self._stack.close()

@@ -1,5 +1,5 @@
 """
-Programs that the harness starts: find a port for them, and never leave one behind.
+Starts the programs of the harness: finds a port for them, and never leaves one running.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str], environ: Mapping[str, str] | None = None, pass_fds: Sequence[int] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``command`` without a voice; end it on the way out, by force after ten seconds."""
+    """Run ``command`` without output; stop it on exit, by force after ten seconds."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

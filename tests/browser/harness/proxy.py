@@ -1,15 +1,12 @@
 """
-A forward proxy on loopback that answers every host itself and writes down each request and each connection.
+A forward proxy on loopback that answers for every host and records each request and each connection.
 
-One :class:`Proxy` per test session holds the certificate authority; a
-:class:`Lane` is one listening port with its own log, so that visits that run
-side by side cannot be mixed up. Hosts of the page's own are answered by a
-WSGI application called in this process; all others by an ``answer`` function.
-Nothing here ever opens a connection: what is not answered is not reachable.
+One :class:`Proxy` per test session has the certificate authority. A :class:`Lane` is one listening port with its own
+log, so that concurrent visits cannot be mixed up. A WSGI application in this process answers for first-party hosts, and
+an ``answer`` function for all others. The proxy never opens a connection, so nothing else is reachable.
 
-A CONNECT is logged before TLS starts, so a ``preconnect`` is seen although no
-request follows. A name that is only looked up (``dns-prefetch``) cannot be
-seen: behind a proxy no browser asks a resolver.
+A CONNECT is logged before TLS starts, so a ``preconnect`` is seen although no request follows. A mere DNS lookup
+(``dns-prefetch``) cannot be seen: browsers behind a proxy do not query DNS.
 """
 
 from __future__ import annotations
@@ -53,7 +50,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One request, or with ``method`` CONNECT one connection (its ``path`` is empty)."""
+    """One request, or, if ``method`` is CONNECT, one connection (its ``path`` is empty)."""
 
     method: str
     scheme: str
@@ -67,7 +64,7 @@ class Hit:
 
     @property
     def url(self) -> str:
-        """The address as the browser wrote it, default port left out."""
+        """The address as the browser wrote it, without a default port."""
         port = "" if _DEFAULT_PORTS.get(self.scheme) == self.port else f":{self.port}"
         return f"{self.scheme}://{self.host}{port}{self.path}"
 
@@ -84,7 +81,7 @@ class Proxy:
         self._lock = threading.Lock()
 
     def context(self, host: str) -> ssl.SSLContext:
-        """Return a TLS context with a certificate for ``host``, made at its first use."""
+        """Return a TLS context with a certificate for ``host``; it is made on first use."""
         with self._lock:
             if host not in self._contexts:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -98,7 +95,7 @@ class Proxy:
         own: Mapping[str, WSGIApplication] | None = None,
         answer: Callable[[Hit], Answer] = fitting,
     ) -> Lane:
-        """Open a lane that answers the hosts of ``own`` with their applications and the rest with ``answer``."""
+        """Open a lane in which applications answer for the hosts of ``own``, and ``answer`` for all others."""
         return Lane(self, dict(own or {}), answer)
 
 
@@ -130,16 +127,16 @@ class Lane:
 
     @property
     def address(self) -> str:
-        """Where a browser finds this proxy."""
+        """The address of this lane as a proxy."""
         return f"http://127.0.0.1:{self.port}"
 
     def serve(self, host: str, app: WSGIApplication) -> None:
-        """Answer ``host`` with ``app`` from now on."""
+        """Let ``app`` answer for ``host`` from now on."""
         with self._changed:
             self._own = {**self._own, host: app}
 
     def forget(self) -> None:
-        """Empty the log and answer no host of a page's own any more."""
+        """Empty the log and remove the first-party hosts."""
         with self._changed:
             self._hits.clear()
             self._errors.clear()
@@ -151,16 +148,16 @@ class Lane:
             return self._hits[since:]
 
     def mark(self) -> int:
-        """Return the present end of the log."""
+        """Return the current end of the log."""
         with self._changed:
             return len(self._hits)
 
     def foreign(self, since: int = 0) -> list[Hit]:
-        """Return what was asked of hosts that are not the page's own."""
+        """Return the hits of hosts that are not first-party."""
         return [hit for hit in self.hits(since) if hit.host not in self._own]
 
     def urls(self, since: int = 0) -> list[str]:
-        """Return the addresses requested, connections left out."""
+        """Return the requested addresses, without connections."""
         return [hit.url for hit in self.hits(since) if hit.method != "CONNECT"]
 
     @property
@@ -171,7 +168,7 @@ class Lane:
 
     def settle(self, quiet: float = 0.25, limit: float = 20.0) -> None:
         """
-        Wait until nothing is being answered and nothing was asked for ``quiet`` seconds, counted from now.
+        Wait until no request is in progress and none arrived for ``quiet`` seconds, counted from now.
 
         Raises:
             TimeoutError: After ``limit`` seconds.
@@ -188,7 +185,7 @@ class Lane:
                 self._changed.wait(limit if self._busy else quiet - idle)
 
     def wait_for(self, done: Callable[[list[Hit]], bool], since: int = 0, limit: float = 60.0) -> bool:
-        """Wait until ``done`` is true of the log from ``since`` on, at most ``limit`` seconds; return its last word."""
+        """Wait at most ``limit`` seconds until ``done(log[since:])`` is true; return its last result."""
         start = time.monotonic()
         with self._changed:
             while not (found := done(self._hits[since:])):
@@ -199,7 +196,7 @@ class Lane:
             return found
 
     def close(self) -> None:
-        """Stop listening, cut what is open and wait for the threads."""
+        """Stop listening, abort open connections and wait for the threads."""
         with self._changed:
             if self._closed:
                 return
@@ -234,7 +231,7 @@ class Lane:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            # A browser that goes away mid-sentence is no error.
+            # A browser that disconnects in the middle of a request is not an error.
             with contextlib.suppress(OSError, ValueError, HTTPException):
                 self._converse(connection, None)
         finally:
@@ -244,7 +241,7 @@ class Lane:
             connection.close()
 
     def _converse(self, connection: socket.socket, tunnel: tuple[str, int] | None) -> None:
-        """Answer the requests on ``connection``; ``tunnel`` is the host and port of the CONNECT around it."""
+        """Answer the requests on ``connection``; ``tunnel`` is the host and port of its CONNECT."""
         with connection.makefile("rb") as reader:
             while True:
                 line = reader.readline(_LINE_LIMIT).decode("latin-1").strip()
@@ -265,7 +262,7 @@ class Lane:
                     self._reply(connection, hit, headers, body)
 
     def _tunnel(self, connection: socket.socket, host: str, port: int) -> None:
-        """Take the TLS of a CONNECT off and talk HTTP inside it."""
+        """Terminate the TLS of a CONNECT and serve HTTP inside it."""
         inner = self._proxy.context(host).wrap_socket(connection, server_side=True)
         with self._changed:
             self._connections.discard(connection)
@@ -314,7 +311,7 @@ class Lane:
         except Exception:
             with self._changed:
                 self._errors.append(f"{hit}\n{traceback.format_exc()}")
-            # The head may be out already: to cut the connection is what a real server does then.
+            # The head may have been sent already: like a real server, abort the connection.
             raise ConnectionAbortedError from None
 
 
@@ -356,7 +353,7 @@ def _environ(hit: Hit, headers: HTTPMessage, body: bytes) -> WSGIEnvironment:
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": hit.method,
         "SCRIPT_NAME": "",
-        # PEP 3333: the path's bytes, unquoted, as latin-1 text.
+        # PEP 3333: the unquoted bytes of the path, decoded as latin-1.
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query,
         "SERVER_NAME": hit.host,
@@ -386,7 +383,7 @@ Fields = Iterable[tuple[str, str]]
 
 
 def _call(app: WSGIApplication, environ: WSGIEnvironment, send: Callable[[str, Fields, Iterable[bytes]], None]) -> None:
-    """Run ``app`` once; what it wrote through ``write()`` goes out before what it returned."""
+    """Run ``app`` once; data from ``write()`` is sent before the returned data."""
     said: list[tuple[str, list[tuple[str, str]]]] = []
     written: list[bytes] = []
 
@@ -399,7 +396,7 @@ def _call(app: WSGIApplication, environ: WSGIEnvironment, send: Callable[[str, F
     result = app(environ, start_response)
     try:
         chunks = iter(result)
-        # The head may come with the first chunk of a generator, so that one is taken before the head is sent.
+        # A generator may call start_response with its first chunk, so read that chunk before sending the head.
         first = next(chunks, b"")
         status, headers = said[-1]
         send(status, headers, _chain(written, first, chunks))
@@ -416,7 +413,7 @@ def _chain(written: Iterable[bytes], first: bytes, rest: Iterable[bytes]) -> Ite
 
 
 def _send(connection: socket.socket, method: str, status: str, headers: Fields, body: Iterable[bytes]) -> None:
-    """Send one response, chunked unless it says its length; the connection stays open for the next request."""
+    """Send one response, chunked unless it has a length; keep the connection open for the next request."""
     fields = list(headers)
     code = int(status[:3])
     empty = method == "HEAD" or code < 200 or code in (204, 304)

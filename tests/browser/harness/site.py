@@ -1,5 +1,5 @@
 """
-First-party sites to visit: one page, and small answers for what it asks of its own host.
+First-party sites to visit: one page, and small answers to its other requests.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _BODIES: dict[str, tuple[str, bytes]] = {
 
 class PageSite:
     """
-    A WSGI application with one page at ``/`` (or several) and a small answer for everything else.
+    A WSGI application with a page at ``/``, optionally more pages, and a small answer to every other request.
 
     Args:
         page: The bytes of the page at ``/``.
         content_type: Its Content-Type.
-        chunk: Deliver it in pieces of this many bytes; 0 for one piece.
-        errors: Answer everything else with 404 instead.
-        others: More pages by path, sent as ``text/html; charset=utf-8``.
+        chunk: The size of the pieces it is sent in, in bytes; 0 for one piece.
+        errors: Whether to answer every other request with 404.
+        others: More pages, by path, sent as ``text/html; charset=utf-8``.
     """
 
     def __init__(

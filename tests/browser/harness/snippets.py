@@ -1,5 +1,5 @@
 """
-Pages with one vendor's install code each, and one page with all of them.
+Pages that each contain one vendor's install code, and one page with all of them.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from tests.browser.harness.corpus import OWN_PAGES
 from tests.browser.harness.corpus import find_corpus
 from tests.browser.harness.proxy import Hit
 
-#: What becomes of a category before a choice, with no configuration at all.
+#: Categories that are left alone or held before a choice, without any configuration.
 KEPT = frozenset({"functional", "security-functional"})
 HELD = frozenset({"analytics", "advertising", "tag-manager", "video", "maps", "chat", "social"})
 
 _HEAD = re.compile(r"<title>[^<]*</title>\s*(.*?)\s*</head>", re.DOTALL)
 _BODY = re.compile(r"</h1>\s*(.*?)\s*<p>end</p>", re.DOTALL)
 
-#: What a browser asks a page's own host for besides what the page says.
+#: First-party paths that browsers request in addition to those in the page.
 _ALWAYS = ("/favicon.ico", "/_cmw/", "/.well-known/")
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """One page and what is known of it; targets are foreign hosts, or ``SAME-ORIGIN`` for paths of the page's own."""
+    """One page and the facts about it; targets are foreign hosts, or ``SAME-ORIGIN`` for first-party paths."""
 
     name: str
     category: str
     source: str
     page: bytes
     hosts: frozenset[str]
-    #: Targets by scripts on and off, as a browser asks for them on the page as it is.
+    #: Targets that a browser requests for the unprotected page, by scripts on and off.
     requested: dict[bool, frozenset[str]]
 
     def __str__(self) -> str:
@@ -42,11 +42,11 @@ class Snippet:
 
     @property
     def first_party(self) -> str:
-        """A host of its own, so that pages can share a browser's profile."""
+        """The page's own host, so that pages can share a browser profile."""
         return f"{self}.site.example"
 
     def targets(self, hits: Iterable[Hit]) -> frozenset[str]:
-        """Return what ``hits`` went to, connections included."""
+        """Return the targets of ``hits``, including connections."""
         found = set()
         for hit in hits:
             if hit.host != self.first_party:
@@ -73,13 +73,13 @@ def load(folder: Path, source: str) -> list[Snippet]:
 
 
 def snippets() -> list[Snippet]:
-    """Return the project's own pages and, where there is a corpus, those of the corpus."""
+    """Return the project's own pages, and those of the corpus if there is one."""
     found = find_corpus()
     return load(OWN_PAGES, "own") + (load(found / "snippets", "corpus") if found is not None else [])
 
 
 def combined(pages: Iterable[Snippet]) -> bytes:
-    """Return one page with what is in the heads and the bodies of ``pages``, lazy loading first: it must be in view."""
+    """Return one page with the heads and bodies of ``pages``, lazy elements first, so that they are in view."""
     heads, bodies = [], []
     for snippet in sorted(pages, key=lambda snippet: b'loading="lazy"' not in snippet.page):
         text = snippet.page.decode()

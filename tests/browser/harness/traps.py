@@ -1,8 +1,8 @@
 """
-Trap cases: small documents in which a careless rewriter leaks or breaks something, with what a browser does to them.
+Trap cases: small documents in which a careless rewriter leaks or breaks something, with the requests of browsers.
 
-The form of ``traps.json`` is told by its own ``fields``. In each case one
-tracker must be held and everything else must stay.
+``traps.json`` documents its format in ``fields``. In each case one tracker must be held, and everything else must
+stay.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.browser.harness.proxy import Hit
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """One case; ``fetch`` and ``must_stay`` are by scripts on and off."""
+    """One case; ``fetch`` and ``must_stay`` are for scripts on and off."""
 
     name: str
     group: str
@@ -48,7 +48,7 @@ class Trap:
         return urlsplit(self.page_url).hostname or ""
 
     def tracked(self, hits: Iterable[Hit]) -> list[str]:
-        """Return the requests and connections in ``hits`` that must not be there."""
+        """Return the requests and connections in ``hits`` that must not occur."""
         wanted = {urldefrag(url).url for url in self.must_not_fetch}
         return [str(hit) for hit in hits if hit.host.rstrip(".") == self.tracker_host or hit.url in wanted]
 
@@ -60,7 +60,7 @@ def load(path: Path) -> list[Trap]:
 
 
 def traps() -> list[Trap]:
-    """Return the project's own cases and, where there is a corpus, those of the corpus."""
+    """Return the project's own cases, and those of the corpus if there is one."""
     found = find_corpus()
     return load(OWN_TRAPS) + (load(found / "traps" / "traps.json") if found is not None else [])
 
@@ -85,5 +85,5 @@ def _trap(case: dict[str, Any], document: dict[str, Any]) -> Trap:
 
 
 def _urls(urls: Iterable[str]) -> frozenset[str]:
-    """A request has no fragment."""
+    """Return the addresses without fragments, as in requests."""
     return frozenset(urldefrag(url).url for url in urls)

@@ -30,9 +30,9 @@ PACKAGES = "webkit2gtk-driver xvfb"
 
 
 def find() -> tuple[str, str, str]:
-    """Return the paths of driver, browser and X server; skip (or fail in CI) where one is absent."""
+    """Return the paths of driver, browser and X server; skip (or fail in CI) if one is missing."""
     driver = executable(DRIVER_VARIABLE, "/usr/bin/WebKitWebDriver", "WebKitWebDriver")
-    # Debian keeps MiniBrowser beside the library, under the architecture's own folder.
+    # Debian keeps MiniBrowser next to the library, in the folder of the architecture.
     places = sorted(Path("/usr/lib").glob("*/webkit*gtk-*/MiniBrowser"), reverse=True)
     browser = executable(BROWSER_VARIABLE, *map(str, places), "MiniBrowser")
     server = executable("CONSENT_MW_XVFB", "/usr/bin/Xvfb", "Xvfb")
@@ -66,7 +66,7 @@ class WebKitSession:
 
 
 class WebKit:
-    """WebKitGTK as it can be started."""
+    """The WebKitGTK engine."""
 
     name = "webkit"
 
@@ -96,7 +96,7 @@ class WebKit:
 
 
 def _environ(display: str, home: str) -> dict[str, str]:
-    """Return an environment in which WebKit writes below ``home`` only."""
+    """Return an environment in which WebKit only writes below ``home``."""
     return {
         **os.environ,
         "DISPLAY": display,
@@ -106,7 +106,7 @@ def _environ(display: str, home: str) -> dict[str, str]:
         "XDG_CACHE_HOME": f"{home}/cache",
         "XDG_CONFIG_HOME": f"{home}/config",
         "XDG_DATA_HOME": f"{home}/data",
-        # No session bus, no accessibility bus, no graphics card: none is there in a container.
+        # A container has no session bus, accessibility bus or graphics card.
         "DBUS_SESSION_BUS_ADDRESS": "disabled:",
         "LIBGL_ALWAYS_SOFTWARE": "1",
         "NO_AT_BRIDGE": "1",

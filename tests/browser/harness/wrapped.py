@@ -1,5 +1,5 @@
 """
-The middleware as an owner would put it around a site.
+The middleware as an owner would wrap a site with it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ class Wrapped:
     """
     The middleware around a site whose pages change from visit to visit.
 
-    It is made once, as a server makes it; ``around(site)`` is the same
-    middleware with ``site`` behind it.
+    It is created once, as in a server; ``around(site)`` is the same middleware around another ``site``.
 
     Args:
-        folder: Where the records are kept.
-        config: More of the configuration.
+        folder: The folder for the records.
+        config: Additional configuration.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, object] | None = None) -> None:
@@ -36,7 +35,7 @@ class Wrapped:
             self._middleware = ConsentMiddleware(_dispatch, {"site": settings, **(config or {})})
 
     def around(self, site: WSGIApplication) -> WSGIApplication:
-        """Return the middleware with ``site`` behind it."""
+        """Return the middleware around ``site``."""
 
         def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             return self._middleware({**environ, _SITE: site}, start_response)
@@ -45,8 +44,8 @@ class Wrapped:
 
 
 _SITE = "tests.site"
-#: Werkzeug compiles the routes of our pages, and CPython 3.11's compiler counts its depth across threads: two that
-#: compile at once may both fail with "recursion depth mismatch".
+#: Werkzeug compiles the routes of our pages, and CPython 3.11's compiler counts its depth across threads: two threads
+#: that compile at the same time may both fail with "recursion depth mismatch".
 _ONE_AT_A_TIME = threading.Lock()
 
 

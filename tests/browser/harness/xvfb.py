@@ -1,5 +1,5 @@
 """
-A screen in memory for a browser that cannot do without one.
+A virtual screen for a browser that needs one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tests.browser.harness.engines import BrowserError
 from tests.browser.harness.processes import running
 
-#: Xvfb picks a free display number itself and writes it to this descriptor.
+#: Xvfb chooses a free display number and writes it to this descriptor.
 _FLAGS = ["-screen", "0", "1280x1024x24", "-nolisten", "tcp", "-noreset"]
 
 
