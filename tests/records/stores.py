@@ -93,7 +93,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, server: Callable[[str], 
 
 @pytest.fixture
 def opened(url: str) -> Iterator[Callable[..., Records]]:
-    """Return a function that opens the store again, as another process or for another site; all are closed at the end."""
+    """Return a function that opens the store again, as another process or for another site; close all at the end."""
     stores: list[Records] = []
 
     def another(site: str = SITE) -> Records:

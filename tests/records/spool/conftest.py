@@ -1,4 +1,4 @@
-"""Records with a spool, beside a remote store of each kind that a test can take away."""
+"""Fixtures for records with a spool, with a remote store of each kind that a test can disconnect."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from tests.records.spool.helpers import Opened
 
 @pytest.fixture(params=KINDS)
 def remote(request: pytest.FixtureRequest, tmp_path: Path, server: Callable[[str], object]) -> Iterator[Remote]:
-    """Return an empty store on "another machine" of each kind, which a test can take away and give back."""
+    """Return an empty store on "another machine" of each kind, which a test can disconnect and reconnect."""
     with remote_of(request.param, tmp_path, server) as found:
         yield found
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return where the spool of this test is."""
+    """Return the path of the test's spool."""
     return tmp_path / "spool.db"
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test wait for a breaker."""
+    """Shorten the cool-down, so that no test waits for a breaker."""
     monkeypatch.setattr(breaker, "PAUSE", 0.01)
     monkeypatch.setattr(breaker, "LONGEST_PAUSE", 0.01)
 
 
 @pytest.fixture
 def opened(remote: Remote, file: Path) -> Iterator[Opened]:
-    """Return what opens the records once more, as another process would; all are closed at the end."""
+    """Return a function that opens the records again, as another process would; close all at the end."""
     stores: list[SpooledRecords] = []
 
     def another(patience: float = PATIENT) -> SpooledRecords:
@@ -54,5 +54,5 @@ def opened(remote: Remote, file: Path) -> Iterator[Opened]:
 
 @pytest.fixture
 def store(opened: Opened) -> SpooledRecords:
-    """Return records whose remote store is there."""
+    """Return records whose remote store is reachable."""
     return opened()

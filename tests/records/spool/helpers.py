@@ -1,4 +1,4 @@
-"""What the tests of the spool share: an entry, and ways to look into a store and a spool."""
+"""Helpers for the tests of the spool: sample entries, and the contents of a store and a spool."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ GRANT = Entry(
     notice="f" * 64,
 )
 END = replace(GRANT, act=Act.WITHDRAW, day=20_780)
-#: Long enough that only what hangs is cut off.
+#: Long enough that it only stops a call that hangs.
 PATIENT = 30.0
 
 Opened = Callable[..., SpooledRecords]
 
 
 def grants(count: int) -> list[Entry]:
-    """Return grants with receipts of their own."""
+    """Return grants with different receipts."""
     return [replace(GRANT, receipt=f"receipt-{number:05}") for number in range(count)]
 
 
 def there(remote: Remote) -> list[Entry]:
-    """Return what the remote store holds, by receipt and step."""
+    """Return the entries of the remote store, by receipt and step."""
     with closing(open_records(remote.url)) as records:
         return [kept.entry for kept in records.entries()]
 
 
 def here(file: Path) -> list[tuple[str, str]]:
-    """Return receipt and act of what is in the spool, as another program would read it."""
+    """Return receipt and act of each spooled entry, as another program would read them."""
     with closing(sqlite3.connect(file)) as connection:
         return connection.execute("SELECT receipt, act FROM ledger ORDER BY receipt, step").fetchall()
 
 
 def replayed(store: SpooledRecords) -> int:
-    """Replay until the breaker lets it through, and return how many entries went."""
+    """Replay until the breaker lets it through, and return the number of entries sent."""
     until = time.monotonic() + PATIENT
     sent = store.replay()
     while not store._breaker.closed:
@@ -65,5 +65,5 @@ def replayed(store: SpooledRecords) -> int:
 
 
 def bytes_of(file: Path) -> bytes:
-    """Return all that the spool has left on the disk."""
+    """Return the bytes of all the spool's files."""
     return b"".join(path.read_bytes() for path in sorted(file.parent.glob(f"{file.name}*")))
