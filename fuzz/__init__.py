@@ -1,10 +1,10 @@
 """
-Coverage-guided fuzzing of everything that strangers can write: pages, style sheets, addresses, cookies, headers.
+Coverage-guided fuzzing of all untrusted input: pages, style sheets, addresses, cookies, headers.
 
-``make fuzz MINUTES=10`` shares that time among all targets; ``python -m fuzz TARGET --minutes 10`` runs one. A run that
-finds something fails, and writes it to ``fuzz/findings/TARGET-…``. Once it is mended, move it to the folder
-``fuzz/regressions/TARGET``: the tests try it again each time.
+``make fuzz MINUTES=10`` divides that time among all targets; ``python -m fuzz TARGET --minutes 10`` runs one. If there
+is a finding, the run fails and writes the input to ``fuzz/findings/TARGET-…``. After fixing the bug, move that file to
+``fuzz/regressions/TARGET``: the tests run those inputs every time.
 """
 
-#: Every target, as :mod:`fuzz.targets` knows them.
+#: The names of the targets in :mod:`fuzz.targets`.
 NAMES = ("page", "raw", "scan", "css", "address", "cookie", "headers", "settings")

@@ -14,12 +14,12 @@ from fuzz import NAMES
 
 HERE = Path(__file__).resolve().parent
 FINDINGS = HERE / "findings"
-#: Bytes of one input: pages of the grammar become some twenty times as long.
+#: The longest input in bytes; a page of the grammar is about twenty times as long.
 LONGEST = 512
 
 
 def keeping(name: str, target: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """Return ``target``, which keeps the input of what it finds: libFuzzer does so for crashes of its own alone."""
+    """Wrap ``target`` so that it saves the input of a finding; libFuzzer itself does so only for crashes."""
 
     def kept(data: bytes) -> None:
         try:
@@ -32,11 +32,11 @@ def keeping(name: str, target: Callable[[bytes], None]) -> Callable[[bytes], Non
 
 
 def run(name: str, seconds: int) -> None:
-    """Fuzz one target until the time is over, or until it finds something; never returns."""
+    """Fuzz one target until the time is over or there is a finding; never returns."""
     import atheris  # type: ignore[import-untyped]
 
     with atheris.instrument_imports(include=["consent_mw"]):
-        from fuzz import targets  # here, so that what it imports is watched
+        from fuzz import targets  # imported here, so that coverage of its imports is recorded
 
     FINDINGS.mkdir(exist_ok=True)
     corpus = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
@@ -51,7 +51,7 @@ def run(name: str, seconds: int) -> None:
 
 
 def main() -> int:
-    """Run what the command line names; the exit status is 1 if anything was found."""
+    """Run the targets on the command line; the exit status is 1 if there was a finding."""
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Fuzz what strangers can write.")
     parser.add_argument("target", choices=["all", *NAMES])
     parser.add_argument("--minutes", type=float, default=10.0, help="for all targets together (10)")

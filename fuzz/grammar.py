@@ -1,13 +1,13 @@
 """
-Pages from bytes: each byte chooses a piece of markup, so that small changes of the input are small changes of the page.
+Turns bytes into pages: each byte selects a piece of markup, so small changes of the input change little of the page.
 
 A plain mutation of HTML rarely reaches the insertion modes in which the standard drops, moves or reopens tags. So the
-pieces are what the sections of "tree construction" speak of, and a byte above the pieces stands for itself.
+pieces are the tags that the sections of "tree construction" mention, tags of a held host, and some text.
 """
 
 from __future__ import annotations
 
-#: Everything held is addressed to this host, or runs this call.
+#: Everything that must be held has an address on this host, or contains the call ``trackNow(``.
 T = b"//tracker.example/"
 
 _TREE = b"""
@@ -43,6 +43,6 @@ PIECES = (*_TREE, *_HELD, *_TEXT)
 
 
 def page(data: bytes) -> bytes:
-    """Return the page that the bytes stand for: linear in their number."""
+    """Return the page for the bytes; its length is linear in theirs."""
     count = len(PIECES)
     return b"".join(PIECES[byte % count].replace(b"\x20", b" ") for byte in data)

@@ -1,17 +1,17 @@
 """
-What is fuzzed, and what must hold: each target takes bytes and raises AssertionError on a finding.
+The fuzz targets and their oracles: each target takes bytes and raises AssertionError on a finding.
 
 ====================  ====================================================================================
 target                oracle
 ====================  ====================================================================================
-``page``              insertions only; the same bytes at any chunking; nothing that two parsers which
-                      follow the standard see fetched or run is left, unless the page is refused
-``raw``               the same for bytes without a grammar, less the parsers
+``page``              insertions only; the same bytes at any chunking; two parsers that follow the
+                      standard find nothing that is fetched or run, unless the page is refused
+``raw``               the same for arbitrary bytes, but without the parsers
 ``scan``              the scanner in C stops where the patterns stop, at each tag and in any bytes
-``css``               tinycss2 finds no address of a held host in what we defused
+``css``               tinycss2 finds no address of a held host in the defused sheet
 ``address``           ada-url and our resolver agree about the host of an address
-``cookie``            reading never raises; what was not signed is no choice
-``headers``           judging never raises; what passes names no held host in Link or Refresh
+``cookie``            reading never raises; an unsigned cookie is never a choice
+``headers``           judging never raises
 ``settings``          reading raises nothing but ConfigError
 ====================  ====================================================================================
 """
@@ -45,13 +45,13 @@ Target = Callable[[bytes], None]
 
 _KEYS = ("a key for fuzzing that is long enough", "another key for fuzzing that is long enough")
 _JAR = CookieJar(Site(), _KEYS)
-#: Not justhtml, which lets an end tag inside HTML content close the SVG element around it, as no browser does.
+#: Without justhtml: unlike browsers, it lets an end tag inside HTML content close the surrounding SVG element.
 _JUDGES = ("lexbor", "html5ever")
 _PAGE = urls.Url("https", "shop.example", "/")
 
 
 def _cuts(data: bytes, size: int) -> list[int]:
-    """Return places to cut a page of ``size`` bytes at, which the input chooses."""
+    """Return the places at which to cut a page of ``size`` bytes; the input determines them."""
     return sorted({byte * 7 % size for byte in data[:8]}) if size else []
 
 
@@ -72,7 +72,7 @@ def raw(data: bytes) -> None:
 
 
 def page(data: bytes) -> None:
-    """Rewrite a page of the grammar."""
+    """Rewrite the page that the grammar makes of the bytes."""
     made = grammar.page(data)
     raw(made)
     out = _rewritten(made, [])
@@ -84,7 +84,7 @@ def page(data: bytes) -> None:
 
 
 def scan(data: bytes) -> None:
-    """Pass over bytes as they are, and over markup that they stand for."""
+    """Scan the bytes as they are, and the markup generated from them."""
     for text in (data, scanning.markup(data)):
         scanning.check(text, scanning.tags_in(text))
 
@@ -116,9 +116,9 @@ def address(data: bytes) -> None:
     try:
         theirs = ada_url.URL(text, base="https://shop.example/")
     except ValueError:
-        return  # no browser asks for it, whatever we make of it
+        return  # not a URL: browsers do not request it
     if max(map(len, theirs.hostname.split("."))) > urls.LONGEST_LABEL:
-        return  # no name server is asked for it
+        return  # not a valid DNS name: browsers do not look it up
     if theirs.protocol in ("http:", "https:", "ws:", "wss:"):
         assert ours.host.strip(".") == theirs.hostname.strip("[]."), (
             f"{text!r}: {ours.host!r} is {theirs.hostname!r} to browsers"
@@ -163,7 +163,7 @@ TARGETS: Mapping[str, Target] = {
     "settings": settings,
 }
 
-#: Inputs to begin with: a little of what each target is about.
+#: Initial inputs: a few typical ones for each target.
 SEEDS: Mapping[str, tuple[bytes, ...]] = {
     "page": (bytes(range(0, 40)), bytes(range(90, 130)), bytes([0, 118, 119, 3, 60, 118])),
     "raw": (b"<!doctype html><img src=//tracker.example/1>", b"<svg><style>@import '//tracker.example/'</style></svg>"),

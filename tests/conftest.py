@@ -1,7 +1,7 @@
 """
-What holds for every test: loopback only, no skipping on a build machine, no surprises from the environment.
+Rules for every test: loopback only, no skips on a build machine, no influence of the environment.
 
-Fixtures of one part live in the ``conftest.py`` of that part's folder.
+Fixtures of one part are in the ``conftest.py`` of that part's folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pytest
 from tests import sharing
 from tests.tracing import FirstCases
 
-# Nothing of a browser is imported here: most tests need none, and a machine may have none.
+# Browser modules are not imported here: most tests need no browser, and the machine may not have one.
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from xdist.remote import Producer
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from tests.browser.harness.proxy import Proxy
 
-#: A clone on a build machine has no copy of the shared test material; its tests have own vectors beside them.
+#: A clone on a build machine has no copy of the shared test material; the project's own cases run anyway.
 ALLOWED_SKIPS = ("test corpus absent",)
 
-# No deadline: how fast a loaded machine runs is not a property of the code. A build tries the same examples each time,
-# so that it fails for what was changed; new ones are looked for by developers' runs and by ``make fuzz``.
+# No deadline: the speed of a loaded machine is not a property of the code. A build tries the same examples each time,
+# so that only a change makes it fail; developers' runs and ``make fuzz`` search for new ones.
 hypothesis.settings.register_profile(
     "consent_mw",
     deadline=None,
@@ -46,7 +46,7 @@ hypothesis.settings.load_profile("consent_mw")
 
 
 def is_loopback(address: object) -> bool:
-    """Return whether ``address``, as ``socket.connect`` takes it, stays on this machine."""
+    """Return whether ``address``, an argument of ``socket.connect``, is on this machine."""
     if not isinstance(address, tuple):
         return True  # a Unix socket is a path
     host = str(address[0])
@@ -59,7 +59,7 @@ def is_loopback(address: object) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Restore SIGINT: background jobs of a shell ignore it, and servers that a test starts would inherit that."""
+    """Restore SIGINT: a shell's background jobs ignore it, and the servers of the tests would inherit that."""
     config.pluginmanager.register(FirstCases())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -67,25 +67,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
-    """Share the tests out as ``tests/sharing.py`` says."""
+    """Distribute the tests as described in ``tests/sharing.py``."""
     return sharing.scheduler(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the tests into the order in which several processes share them."""
+    """Sort the tests into the order in which the processes take them."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: sharing.place_of(item.nodeid))
 
 
 def pytest_collection_finish() -> None:
-    """Keep what was collected out of every later search for garbage: each process holds all the tests, to the end."""
+    """Exclude the collected tests from garbage collection: each process keeps all of them to the end."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def loopback_only() -> Iterator[None]:
-    """Let no test of this process reach for the network, so that the suite passes (and means the same) offline."""
+    """Refuse connections to the network, so that the suite passes (and means the same) offline."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
 
     def guarded_connect(self: socket.socket, address: tuple[str, int]) -> None:
@@ -117,8 +117,8 @@ def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
     """
     Hide the event loop of Playwright from a test that uses no browser.
 
-    Playwright's synchronous API keeps a loop running in this thread for as long as the browser is open. asyncio sees
-    it and refuses to run another.
+    Playwright's synchronous API keeps a loop running in this thread as long as the browser is open. asyncio detects it
+    and refuses to run another.
     """
     if "chromium" in request.fixturenames:
         yield
@@ -131,7 +131,7 @@ def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def proxy() -> Proxy:
-    """The certificate authority and maker of lanes."""
+    """The proxy, which has the certificate authority and opens lanes."""
     from tests.browser.harness.proxy import Proxy
 
     return Proxy()
@@ -139,7 +139,7 @@ def proxy() -> Proxy:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """A plain Playwright browser whose every context reaches loopback only, unless it is given a lane as proxy."""
+    """A plain Playwright browser; its contexts only reach loopback, unless they use a lane as their proxy."""
     from playwright.sync_api import expect
     from playwright.sync_api import sync_playwright
 
@@ -155,7 +155,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def forbidden_skip(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Return the reason of a skip that CI=true does not allow, or an empty text."""
+    """Return the reason of a skip that CI=true does not allow, or an empty string."""
     if os.environ.get("CI") != "true" or not report.skipped or hasattr(report, "wasxfail"):
         return ""
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -168,7 +168,7 @@ def pytest_runtest_makereport(
     item: pytest.Item,
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make a skipped test a failed one where nothing may be skipped."""
+    """Turn a skipped test into a failure if skips are not allowed."""
     report = yield
     if reason := forbidden_skip(report):
         report.outcome = "failed"
@@ -180,7 +180,7 @@ def pytest_runtest_makereport(
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Make a module that skips itself a failed one where nothing may be skipped."""
+    """Turn a skipped module into a failure if skips are not allowed."""
     report = yield
     if reason := forbidden_skip(report):
         report.outcome = "failed"

@@ -3,8 +3,8 @@ Files of the packages that ``.ci/npm`` installs from ``tests/npm/package-lock.js
 
     npm_packages.text("axe-core/axe.min.js")
 
-skips the test that asks where the package is not there. Measurements, which
-are no tests, ask :func:`find` and leave their rows out.
+skips the calling test if the package is missing. Measurements, which are not tests, use :func:`find` and leave out
+their rows.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ FOLDER = Path(__file__).resolve().parent / "npm" / "node_modules"
 
 
 def find(name: str) -> Path | None:
-    """Return where a file of a package is, or None: ``axe-core/axe.min.js``, ``@picocss/pico/css/pico.css``."""
+    """Return the path of a file of a package, or None: ``axe-core/axe.min.js``, ``@picocss/pico/css/pico.css``."""
     path = FOLDER / name
     return path if path.is_file() else None
 
 
 def file(name: str) -> Path:
-    """Return where a file of a package is; skip the test without it."""
+    """Return the path of a file of a package; skip the test if it is missing."""
     path = find(name)
     if path is None:
         import pytest
@@ -32,10 +32,10 @@ def file(name: str) -> Path:
 
 
 def text(name: str) -> str:
-    """Return the text of a file of a package; skip the test without it."""
+    """Return the text of a file of a package; skip the test if it is missing."""
     return file(name).read_text(encoding="utf-8")
 
 
 def version(package: str) -> str:
-    """Return which version of a package is installed; skip the test without it."""
+    """Return the installed version of a package; skip the test if it is missing."""
     return str(json.loads(text(f"{package}/package.json"))["version"])

@@ -1,4 +1,4 @@
-"""Coroutines of tests, run where no loop runs yet: Playwright's plain interface keeps one in the main thread."""
+"""Runs coroutines in a separate thread, since Playwright's synchronous API keeps a loop running in the main thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 def run(what: Awaitable[_T]) -> _T:
-    """Run to its end in a loop of its own, in a thread of its own, and return the result."""
+    """Run an awaitable to its end in a new loop and thread, and return the result."""
 
     async def awaited() -> _T:
         return await what

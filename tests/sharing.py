@@ -1,11 +1,11 @@
 """
-How the processes of a run share the tests: what belongs together stays together, and all have work to the end.
+Distributes the tests among processes: related tests stay together, and every process has work to the end.
 
-The tests of a group run in one process, one after the other, so that what they share is made once. A group is a file;
-the files that need the servers of the stores are one group, and a long file of visits is cut into several. The groups
-stand in a queue: first those that wait for browsers and servers, last those that compute, in the middle the many that
-take moments. One process in four takes from the end and the others from the front, so that the processor is seldom
-idle, and all come to their end at about the same time.
+The tests of a group run in one process, one after the other, so that shared fixtures are made once. A group is a file,
+with two exceptions: the files that need the servers of the stores form one group, and a long file of visits is split
+into several. The groups form a queue: first those that wait for browsers and servers, then the many short ones, and
+last those that compute. One process in four takes groups from the end and the others take them from the front. So the
+processor is rarely idle, and all processes finish at about the same time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
     from xdist.workermanage import WorkerController
 
-#: What waits for other programs, in the order in which it is begun: files and folders. A wrong place costs only time.
+#: Files and folders that wait for other programs, in the order in which they start. A wrong place only costs time.
 WAITING = (
     "tests/audit/test_browser.py",
     "tests/faults/test_store.py",
@@ -48,7 +48,7 @@ WAITING = (
     "tests/house/test_soak.py",
     "tests/notice/test_built_scripts.py",
 )
-#: What computes for long, the longest last.
+#: Files and folders that compute for a long time, the longest last.
 COMPUTING = (
     "tests/notice/test_languages.py",
     "tests/edges/test_validators.py",
@@ -59,19 +59,19 @@ COMPUTING = (
 )
 #: Files that need the servers of the stores, which take seconds to start.
 STORES = tuple(start for start in WAITING if start.startswith(("tests/records/", "tests/proof/")))
-#: Files of so many visits that they are cut.
+#: Files with so many visits that they are split.
 CUT = (
     "tests/browser/test_engines.py",
     "tests/browser/test_snippets.py",
     "tests/browser/test_traps.py",
     "tests/field/test_field.py",
 )
-#: The most tests of one function in a piece of such a file, as many as the visits of a batch (see harness/batch.py).
+#: The most tests of one function in a piece of such a file: the number of visits of a batch (see harness/batch.py).
 MOST = 24
 
 
 def place_of(name: str) -> int:
-    """Return where in the queue the tests of a file stand, by its path or by the name of a test."""
+    """Return the place of a file's tests in the queue, by its path or by the name of a test."""
     for place, start in enumerate(WAITING):
         if name.startswith(start):
             return place
@@ -85,8 +85,8 @@ def groups_of(names: Iterable[str]) -> Mapping[str, str]:
     """
     Return the group of each test.
 
-    A new piece of a file that is cut begins where a function comes again that others have followed: the tests of a
-    batch of visits stand side by side.
+    In a file that is split, a new piece begins when a function recurs after another one: the tests of a batch of visits
+    are adjacent.
     """
     found = {}
     pieces: dict[str, int] = {}
@@ -111,8 +111,8 @@ def groups_of(names: Iterable[str]) -> Mapping[str, str]:
 
 
 def scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Return what hands the groups out."""
-    from xdist.scheduler import LoadScopeScheduling  # here, since tests run without xdist, too
+    """Return the scheduler that distributes the groups."""
+    from xdist.scheduler import LoadScopeScheduling  # imported here, since tests also run without xdist
 
     class FromBothEnds(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         groups: Mapping[str, str] = {}

@@ -1,10 +1,9 @@
 """
-Which tests are traced for coverage: all, save that of functions that do the same with hundreds of pages only the first
-cases are, and long ones over what shorter ones reach are not.
+Limits which tests are traced for coverage, because tracing more than doubles the time of a test.
 
-Tracing more than doubles the time of a test. In the rooms that are named here the cases of a function go much the same
-ways through the code, so each process traces a few of them and runs the rest without. What the figures call covered
-has been run; a line that only a later case reaches counts as missing.
+All tests are traced, with two exceptions. In the rooms listed here, the cases of a test function take nearly the same
+paths through the code, so each process traces only the first few. Long tests of code that shorter ones cover are not
+traced. So a line that counts as covered has been run, but a line that only a later case reaches counts as missing.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Generator
 
 import pytest
 
-#: How many cases of a test function in these rooms are traced in a process.
+#: Number of cases of a test function in these rooms that each process traces.
 TRACED = 5
 ROOMS = (
     "tests/browser/",
@@ -27,7 +26,7 @@ ROOMS = (
     "tests/house/",
     "tests/notice/test_languages.py",
 )
-#: Long tests that go ways which others in their rooms go, too: memory, sizes, and referees over every vector.
+#: Long tests of paths that others in their rooms cover too: memory, sizes, and validators over every vector.
 UNTRACED = (
     "tests/edges/test_validators.py::test_what_a_wsgi_server_gets_keeps_to_the_protocol",
     "tests/edges/test_validators.py::test_what_an_asgi_server_gets_keeps_to_the_protocol",
@@ -39,7 +38,7 @@ UNTRACED = (
 
 
 class FirstCases:
-    """The plugin that ends the tracing for a test and takes it up again."""
+    """The plugin that suspends tracing during a test."""
 
     def __init__(self) -> None:
         self._run: Counter[str] = Counter()

@@ -1,5 +1,5 @@
 """
-What a response makes a browser ask for, as parsers say that share nothing with the product.
+Tells what a response makes a browser request, by parsers that share no code with the product.
 
 Documents are read by lexbor, html5ever and justhtml, XML by expat, style sheets by tinycss2, addresses by ada-url,
 labels of charsets by webencodings.
@@ -25,7 +25,7 @@ from tests.html.parsers import PARSERS
 from tests.html.parsers import Parsed
 
 PAGE = "https://shop.example/blog/post"
-#: Everything held is on this host or below, or runs this call.
+#: Everything that must be held is on this host or a subdomain, or runs this call.
 HOST, CALL = "tracker.example", "trackNow("
 
 _LINKS = {
@@ -53,7 +53,7 @@ _BY_LINK = frozenset(
 
 
 class Response(NamedTuple):
-    """What went out."""
+    """A response as it was sent."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -61,18 +61,18 @@ class Response(NamedTuple):
 
 
 class Around(NamedTuple):
-    """What a document or a style sheet stands in."""
+    """The context of a document or a style sheet."""
 
     depth: int = 0
-    #: Python's name of the charset of what is around, which a style sheet or script without one takes over.
+    #: Python's name of the surrounding charset, which a style sheet or script without its own charset inherits.
     charset: str = "utf-8"
 
     def within(self, charset: str) -> Around:
-        """Return the same for what stands in it."""
+        """Return the context of an embedded document."""
         return Around(self.depth + 1, charset)
 
 
-#: The types of JavaScript (MIME Sniffing, section 4.6), and what else runs.
+#: The types of JavaScript (MIME Sniffing, section 4.6), and the other types that run.
 _SCRIPT_TYPES = {
     "module",
     *("application/ecmascript", "application/javascript", "application/x-ecmascript", "application/x-javascript"),
@@ -83,10 +83,10 @@ _SCRIPT_TYPES = {
 
 def asked(response: Response, decoded_as: str = "") -> set[str]:
     """
-    Return what some browser would ask the tracker for, or run of its code.
+    Return where some browser would send a request to the tracker, or run its code.
 
     Args:
-        decoded_as: The charset by which a browser reads the body, where no header says it.
+        decoded_as: The charset with which a browser decodes the body, if no header states it.
     """
     found = {f"header {name}" for name, url in _in_headers(_joined_too(response.headers)) if _is_held(url, PAGE)}
     if response.status != 200:
@@ -94,13 +94,13 @@ def asked(response: Response, decoded_as: str = "") -> set[str]:
     given = ",".join(value for name, value in response.headers if name.lower() == "content-type")
     kinds = [part.strip() for part in given.split(",") if part.partition(";")[0].strip() != "*/*"] or [given]
     for kind in kinds:
-        # What any of several types makes of it counts: browsers differ.
+        # If there are several types, consider each: browsers differ.
         found |= _in_body(response.body, kind, decoded_as)
     return found
 
 
 def _in_body(body: bytes, kind: str, decoded_as: str) -> set[str]:
-    """Return what a browser asks for that takes the body for ``kind``."""
+    """Return the requests of a browser that treats the body as ``kind``."""
     essence = kind.partition(";")[0].strip().lower()
     if essence.endswith("xml"):
         return {what for what, url, base in _in_xml(body) if _is_held(url, base)}
@@ -136,7 +136,7 @@ def _in_html(text: str, around: Around) -> Iterator[str]:
 
 def _of(element: Parsed, base: str, around: Around) -> Iterator[str]:
     space, name, given, text = element
-    # What an element says of a charset counts before that of the page.
+    # The charset of an element precedes that of the page.
     told = Around(around.depth, _codec(given.get("charset", "")) or around.charset)
     for key in _LINKS.get((space, name), ()):
         if key in given and (name != "input" or given.get("type") == "image"):
@@ -224,20 +224,20 @@ def _in_xml(body: bytes) -> list[tuple[str, str, str]]:
         if target == "xml-stylesheet":
             found.extend((target, one or other, PAGE) for one, other in hrefs)
             if "xsl" in text and any(f"{one}{other}".startswith("#") for one, other in hrefs):
-                # A style sheet in the page, which may make anything of it.
+                # The style sheet is in the page, and may transform it into anything.
                 found.extend(
                     (target, url, PAGE) for url in re.findall(r"https:[^<\"']*", body.decode("utf-8", "replace"))
                 )
 
     parser = expat.ParserCreate(namespace_separator="|")
     parser.StartElementHandler, parser.ProcessingInstructionHandler = start, instruction
-    with suppress(expat.ExpatError):  # what stands before an error was asked for
+    with suppress(expat.ExpatError):  # browsers request what comes before an error
         parser.Parse(body, True)
     return found
 
 
 def _joined_too(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the headers, and what Fetch makes of those that come more than once ("get a value")."""
+    """Return the headers, and the combined values of repeated ones (Fetch, "get a value")."""
     values: dict[str, list[str]] = {}
     for name, value in headers:
         values.setdefault(name.lower(), []).append(value)
@@ -250,7 +250,7 @@ def _in_headers(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         if lower == "link":
             for url, rest in re.findall(r"<([^>]*)>([^<]*)", value):
                 rels = re.findall(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", rest, re.I)
-                # Where quotes are read in two ways any of several may be the first.
+                # Parsers differ about quotes, so any of several rels may be the first.
                 if _BY_LINK & {word for both in rels for part in both for word in part.lower().split()}:
                     yield lower, url
                     yield from ((lower, part.split()[0]) for part in re.findall(r"imagesrcset=\"([^\"]*)", rest))
@@ -268,7 +268,7 @@ def _in_headers(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def refreshed(text: str) -> str:
-    """Return where a refresh goes (https://html.spec.whatwg.org/#shared-declarative-refresh-steps)."""
+    """Return the target of a refresh (https://html.spec.whatwg.org/#shared-declarative-refresh-steps)."""
     found = re.match(r"\s*[0-9.]+\s*[;,]?\s*(?:url\s*=\s*)?(.*)", text, re.I | re.DOTALL)
     rest = found.group(1) if found else ""
     return rest[1:].partition(rest[0])[0] if rest[:1] in ("'", '"') else rest

@@ -1,7 +1,7 @@
 """
-What a second reading of the standards beside our code found, and what held at once; each with its section.
+Vectors from a second reading of the standards, including those that were held from the start; each with its section.
 
-A vector is a response that makes some browser ask the tracker for something, or run its code, if it goes out as it is.
+A vector is a response that makes some browser request something from the tracker, or run its code, if it is sent as is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Nothing that the vectors ask of the tracker leaves, through the middleware, whole and in pieces."""
+"""No vector makes a request to the tracker through the middleware, whole or in pieces."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class App:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[App, ConsentMiddleware]:
-    """Return an application and the same behind the middleware."""
+    """Return an application, without and with the middleware."""
     app = App()
     folder: Path = tmp_path_factory.mktemp("attacks")
     service = {
@@ -61,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[App, ConsentMiddlewa
 
 
 def answer(app: Any) -> Response:
-    """Return what ``app`` answers to a visitor who has not decided."""
+    """Return the response of ``app`` to a visitor who has not decided."""
     environ = {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
@@ -86,7 +86,7 @@ def answer(app: Any) -> Response:
         for piece in body:
             data += piece
     except RefusedMarkup:
-        pass  # the response broke off: what went out counts
+        pass  # the response broke off: judge the part that was sent
     finally:
         getattr(body, "close", lambda: None)()
     return Response(*head[-1], data)
@@ -94,7 +94,7 @@ def answer(app: Any) -> Response:
 
 @pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
 def test_nothing_of_the_tracker_is_left(vector: Vector, site: tuple[App, ConsentMiddleware]) -> None:
-    """As it is some browser asks the tracker; behind the middleware none does, however the page is cut."""
+    """Without the middleware some browser makes a request to the tracker; with it none does, at any chunking."""
     app, wrapped = site
     app.vector, app.pieces = vector, [vector.page]
     assert vector.section

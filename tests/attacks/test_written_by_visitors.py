@@ -1,10 +1,10 @@
 """
-What visitors write into a page, as it leaves the server: no mark of ours, no form that grants.
+Markup written by visitors must leave the server without our marks and without forms that grant consent.
 
-Nor is an answer remembered that holds for other bytes only.
+Also, a cached result must not be used for a page to which it does not apply.
 
-Each vector is sent whole and in pieces, and names the section by which it could matter. What it looks like in a
-browser is tried in ``tests/browser/test_gadgets.py``.
+Each vector is sent whole and in pieces, and names the section of the standard that makes it dangerous.
+``tests/browser/test_gadgets.py`` tries them in a browser.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SIZES = (1, 3, 7)
 
 
 def behind(folder: Path) -> tuple[App, ConsentMiddleware]:
-    """Return an application and the same behind the middleware; nothing is known of any page yet."""
+    """Return an application, without and with a new middleware, whose caches are empty."""
     app = App()
     service = {"id": "t", "name": "T", "vendor": "T", "purposes": ["analytics"], "hosts": [HOST, "shop.example/stats/"]}
     about = {"name": "S", "controller": "S", "allow_insecure_http": True, "records": f"sqlite:///{folder}/r.db"}
@@ -44,14 +44,14 @@ def behind(folder: Path) -> tuple[App, ConsentMiddleware]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[App, ConsentMiddleware]:
-    """Return a site for all pages of which nothing may depend on another."""
+    """Return a site that all vectors share; its pages must not influence each other."""
     return behind(tmp_path_factory.mktemp("visitors"))
 
 
 def bodies(
     site: tuple[App, ConsentMiddleware], page: str | bytes, kind: str = _HTML, **environ: str
 ) -> Iterator[bytes]:
-    """Yield what goes out of a page, whole and in pieces."""
+    """Yield the sent bodies of a page, whole and in pieces."""
     app, wrapped = site
     data = page if isinstance(page, bytes) else page.encode()
     app.vector = Vector("", data, kind)
@@ -91,7 +91,7 @@ MARKED = {
 
 @pytest.mark.parametrize("markup", MARKED.values(), ids=MARKED)
 def test_no_name_of_ours_is_a_visitors(markup: str, site: tuple[App, ConsentMiddleware]) -> None:
-    """Names like ours get the prefix once more, so that none of them means anything to our runtime."""
+    """Names with our prefix get it a second time, so that our runtime ignores them."""
     for body in bodies(site, _DOC + markup):
         found = list(visitors(body))
         assert found
@@ -117,14 +117,14 @@ FORMS = {
 
 
 def leads_to_us(element: Parsed, base: str) -> bool:
-    """Return whether an element makes a browser send something to the pages of ours."""
+    """Return whether an element makes a browser send something to our pages."""
     given = [element.attributes[key] for key in ("action", "formaction") if key in element.attributes]
     return any(unquote(ada_url.URL(address, base).pathname).startswith("/_cmw/") for address in given)
 
 
 @pytest.mark.parametrize("markup", FORMS.values(), ids=FORMS)
 def test_no_form_leads_to_us(markup: str, site: tuple[App, ConsentMiddleware]) -> None:
-    """What would send a visitor's click to our pages has lost its address."""
+    """A form or button that would send a visitor's click to our pages loses its address."""
     base = "https://shop.example/_cmw/" if "<base" in markup else PAGE
     assert any(leads_to_us(element, base) for element in visitors((_DOC + markup).encode()))
     for body in bodies(site, _DOC + markup):
@@ -134,18 +134,18 @@ def test_no_form_leads_to_us(markup: str, site: tuple[App, ConsentMiddleware]) -
 
 
 def test_a_document_in_an_attribute_does_not_lead_to_us(site: tuple[App, ConsentMiddleware]) -> None:
-    """A frame that shows such a form waits (html#attr-iframe-srcdoc)."""
+    """A frame with such a form is held (html#attr-iframe-srcdoc)."""
     page = f"{_DOC}<iframe id=g srcdoc='<form method=post action=/_cmw/choice>{_SEND}</form>'></iframe>"
     for body in bodies(site, page):
         assert body
         assert {"srcdoc" in element.attributes for element in visitors(body)} == {False}
 
 
-# -- what was found out for another page
+# -- results that were cached for another page
 
 
 class Asked(NamedTuple):
-    """A page, and what its request says."""
+    """A page and its request."""
 
     page: str | bytes
     kind: str = _HTML
@@ -155,7 +155,7 @@ class Asked(NamedTuple):
 _RELATIVE = f"{_DOC}<img id=g src=stats/a.gif>"
 _SOFT = _DOC.encode() + b"<img id=g src=https://track\xader.example/a.gif>"
 _MASK = "<a id=g mask=url(https://tracker.example/x)>x</a>"
-#: Two pages: one in which nothing has to be held, and one with the same bytes in which something has.
+#: Pairs of pages with the same bytes or elements: only in the second one something has to be held.
 REMEMBERED = {
     "another path (url#concept-basic-url-parser)": (
         Asked(_RELATIVE, environ={"PATH_INFO": "/blog/post"}),
@@ -181,7 +181,7 @@ REMEMBERED = {
 @pytest.mark.parametrize("pair", REMEMBERED.values(), ids=REMEMBERED)
 @pytest.mark.parametrize("turned", [False, True], ids=["the harmless one first", "the other first"])
 def test_no_answer_is_that_for_another_page(pair: tuple[Asked, Asked], turned: bool, tmp_path: Path) -> None:
-    """What was found out about the same bytes elsewhere changes nothing, in either order and at any chunking."""
+    """Results cached for the same bytes elsewhere change nothing, in either order and at any chunking."""
     site = behind(tmp_path)
     for asked in (*reversed(pair), *pair) if turned else (*pair, *pair):
         for body in bodies(site, asked.page, asked.kind, **asked.environ):

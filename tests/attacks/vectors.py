@@ -1,7 +1,7 @@
 """
-Ways past the holds that a reader of the standards finds, each with the section that it comes from.
+Attempts to bypass the holds, found by reading the standards; each with its section.
 
-A vector is a response that makes some browser ask the tracker for something, or run its code, if it goes out as it is.
+A vector is a response that makes some browser request something from the tracker, or run its code, if it is sent as is.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _XHTML = '<html xmlns="http://www.w3.org/1999/xhtml"><body>%s</body></html>'
 
 
 class Vector(NamedTuple):
-    """A response, and where the standards say what browsers do with it."""
+    """A response, and the section of a standard that defines how browsers treat it."""
 
     section: str
     page: bytes
     content_type: str | None = _HTML
     headers: tuple[tuple[str, str], ...] = ()
-    #: How a browser decodes it, where no header says so.
+    #: The charset with which a browser decodes it, if no header states it.
     decoded_as: str = ""
 
 
@@ -268,7 +268,7 @@ HEADERS = {
     "network errors": _head("network-error-logging", "NEL", '{"report_to":"https://tracker.example/x"}'),
 }
 
-#: Markup that is hidden from who reads this as HTML, and none from who reads it as XML.
+#: The tracker is in a comment if this is read as HTML, but not if it is read as XML.
 _HIDDEN_IN_HTML = (_XHTML % f"<![CDATA[ > <!-- ]]>{_IMG[:-1]}/><![CDATA[ --> ]]>").encode()
 _PARTS = f"--b\r\nContent-Type: text/html\r\n\r\n{_DOC}{_IMG}\r\n--b--\r\n".encode()
 TYPES = {

@@ -1,9 +1,9 @@
 """
-A field case: a small site in a folder, the settings it is wrapped with, and what a visitor does there.
+A field case: a folder with a small site, its settings, and the steps of a visitor.
 
 ``case.toml`` has a ``title`` (what a user would expect, in one sentence), a ``kind``, optionally ``config`` (settings
-as in consent.toml), ``[[responses]]`` (what the site answers at a path), ``[answers]`` (files that answer for foreign
-addresses), and ``[[steps]]``, each with one verb and what is expected after it. The other files of the folder are the
+as in consent.toml), ``[[responses]]`` (the site's responses by path), ``[answers]`` (files that are served for foreign
+addresses), and ``[[steps]]``, each with one verb and the expectations after it. The other files of the folder are the
 site: ``page.html`` is ``/``. :mod:`tests.field.steps` and :mod:`tests.field.expectations` know the verbs and the
 expectations; a word that they do not know is an error when the case is read.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-#: Content types by the endings of a site's files.
+#: Content types by file name extension.
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".htm": "text/html",
@@ -54,7 +54,7 @@ class Case:
         Read a case.
 
         Raises:
-            ValueError: if it has a key that nobody knows.
+            ValueError: if it has an unknown key.
         """
         told = tomllib.loads((folder / "case.toml").read_text(encoding="utf-8"))
         if unknown := set(told) - KEYS:
@@ -68,7 +68,7 @@ class Case:
 
     @property
     def needs(self) -> list[tuple[str, str]]:
-        """What the case needs: pairs of ``npm``, ``python`` or ``program``, and a name."""
+        """The requirements of the case: pairs of ``npm``, ``python`` or ``program``, and a name."""
         return [(need.partition(":")[0], need.partition(":")[2]) for need in self.told.get("needs", [])]
 
     def file(self, path: str) -> bytes | None:
@@ -81,7 +81,7 @@ class Case:
 
     @cached_property
     def texts(self) -> str:
-        """All that the case says: a host that is not in it is none that its pages ask for."""
+        """All texts of the case: its pages cannot request a host that is not in them."""
         return "\n".join(path.read_text(errors="replace") for path in self.folder.iterdir() if path.is_file())
 
     def module(self, name: str) -> ModuleType:
@@ -96,6 +96,6 @@ class Case:
 
 
 def numbers(size: int) -> bytes:
-    """Return about ``size`` bytes of numbers with commas between, as a page with its data inline has them."""
+    """Return about ``size`` bytes of comma-separated numbers, like inline data of a page."""
     text = ",".join(f"{i * 6151 % 999_983}" for i in range(size // 7 + 1))
     return text[:size].rpartition(",")[0].encode()

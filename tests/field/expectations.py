@@ -1,4 +1,4 @@
-"""What a field case expects after a step: each returns what is wrong, nothing where all is as expected."""
+"""The expectations of a field case after a step: each function returns the problems, or an empty list."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ CONSENT = (Path(__file__).parent / "consent.js").read_text(encoding="utf-8")
 MISPLACED = (Path(__file__).parent / "misplaced.js").read_text(encoding="utf-8")
 _BANNER = "[data-cmw-banner]:visible"
 _WAY_BACK = f"{_BANNER}, [data-cmw-action=open]:visible"
-#: Milliseconds between two looks at a page that has not done yet what is expected.
+#: Milliseconds between two looks at a page that is not yet as expected.
 _LOOK_AGAIN = 100
 
 
 @dataclass(frozen=True)
 class Before:
-    """What was kept when the step began."""
+    """The records and counts when the step began."""
 
     rows: int
     counts: Mapping[str, int]
@@ -32,7 +32,7 @@ class Before:
 
 def problems(stage: Stage, expect: Mapping[str, Any], before: Before) -> list[str]:
     """
-    Return what is not as expected, once it is clear: what has to happen may take a while.
+    Return the expectations that are not met; wait for them, since they may take a while.
 
     Raises:
         ValueError: if an expectation is not known.

@@ -1,4 +1,4 @@
-"""The site of a case behind the middleware, on a private port, and a client that is no browser."""
+"""The site of a case behind the middleware, on a private port, and an HTTP client that is not a browser."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 _SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 15_6 like Mac OS X) AppleWebKit/605.1.15 Version/15.6 Mobile Safari/604.1"
 _PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
-#: What sends the request of a step ``get``, by its headers.
+#: The kinds of clients in a step ``get``, with their headers.
 CLIENTS: Mapping[str, Mapping[str, str]] = {
     "browser": {
         "User-Agent": CHROME,
@@ -62,10 +62,10 @@ CLIENTS: Mapping[str, Mapping[str, str]] = {
 
 class _Handler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def handle(self) -> None:
-        """Answer; a browser that went away is no error."""
+        """Answer; ignore a browser that disconnects."""
         with contextlib.suppress(ConnectionError):
             super().handle()
 
@@ -75,11 +75,11 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a browser that went away is no error."""
+        """Log nothing: a browser that disconnects is not an error."""
 
 
 class Log(logging.Handler):
-    """Keeps what the product says."""
+    """Collects the log lines of the product."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -97,7 +97,7 @@ class FieldSite:
     Args:
         case: The case.
         work: An empty folder for its records.
-        modules: A folder ``node_modules``, which ``/npm/`` leads into.
+        modules: A folder ``node_modules``, served under ``/npm/``.
     """
 
     def __init__(self, case: Case, work: Path, modules: Path) -> None:
@@ -118,14 +118,14 @@ class FieldSite:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def close(self) -> None:
-        """Stop serving, and let go of the records."""
+        """Stop serving, and close the records."""
         self._server.shutdown()
         self._server.server_close()
         self.product.close()
         logging.getLogger("consent_mw").removeHandler(self.log)
 
     def bare(self, method: str, path: str) -> Answer:
-        """Return what the site itself answers."""
+        """Return the response of the bare site."""
         for told in self._case.told.get("responses", []):
             if told["path"] == path and told.get("method", method) == method:
                 return self._told(told)
@@ -162,7 +162,7 @@ class FieldSite:
     def fetch(
         self, method: str, path: str, headers: Mapping[str, str], body: str | None = None
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Send a request that no browser sends, and return the response."""
+        """Send a request without a browser, and return the response."""
         connection = http.client.HTTPConnection("127.0.0.1", self._server.server_port, timeout=30)
         host = urlsplit(self.base).netloc
         with contextlib.closing(connection):
@@ -171,7 +171,7 @@ class FieldSite:
             return response.status, response.getheaders(), response.read()
 
     def learn(self, paths: Iterable[str]) -> None:
-        """Let a site without declared services meet what its pages load, as its first visitors would have it do."""
+        """Let a site without declared services discover what its pages load, as its first visitors would."""
         for path in paths:
             self.fetch("GET", path, CLIENTS["browser"])
         self.product.engine.settle()
@@ -179,7 +179,7 @@ class FieldSite:
             self.fetch("GET", path, CLIENTS["browser"])
 
     def kept(self) -> tuple[int, dict[str, int]]:
-        """Return how many rows the ledger has, and what was counted so far."""
+        """Return the number of entries in the ledger, and the counts so far."""
         self.product.engine.tally.flush()
         if not self._store.exists():
             return 0, {}

@@ -1,4 +1,4 @@
-"""What a visitor does in a field case: one verb a step."""
+"""The steps of a visitor in a field case: each has one verb."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.field.site import FieldSite
 from tests.field.visitor import PATIENCE
 from tests.field.visitor import Visitor
 
-#: See the file.
+#: The script in offers.js, which documents itself.
 OFFERS = (Path(__file__).parent / "offers.js").read_text(encoding="utf-8")
-#: Where answers are sent.
+#: The address to which answers are sent.
 _CHOICE = re.compile(r"/_cmw/choice(?:\?|$)")
-#: Milliseconds between the two clicks of somebody who double-clicks everything.
+#: Milliseconds between the two clicks of a double click.
 _BETWEEN_CLICKS = 150
 #: Milliseconds between two looks at the cookies.
 _LOOK_AGAIN = 50
@@ -47,13 +47,13 @@ class Stage:
 
     @property
     def there(self) -> Visitor:
-        """The visitor, who comes when first needed."""
+        """The visitor; created when first needed."""
         if self.visitor is None:
             self.visitor = Visitor(self.browser, self.case, self.site, self.lane)
         return self.visitor
 
     def close(self) -> None:
-        """Let the visitor go."""
+        """Close the visitor's browser context."""
         if self.visitor is not None:
             self.visitor.context.close()
 
@@ -63,7 +63,7 @@ def verb_of(step: Mapping[str, Any]) -> str:
     Return the verb of a step.
 
     Raises:
-        ValueError: if there is not exactly one, or a word is not known.
+        ValueError: if there is not exactly one, or a word is unknown.
     """
     verbs = [word for word in step if word not in _MORE]
     if len(verbs) != 1 or verbs[0] not in _VERBS:
@@ -72,7 +72,7 @@ def verb_of(step: Mapping[str, Any]) -> str:
 
 
 def act(stage: Stage, step: Mapping[str, Any]) -> None:
-    """Do what a step says, and wait until the page has done what follows by itself."""
+    """Perform a step, and wait until the page has settled."""
     verb = verb_of(step)
     if verb == "get":
         _get(stage, step)
@@ -84,7 +84,7 @@ def act(stage: Stage, step: Mapping[str, Any]) -> None:
     _VERBS[verb](stage, step)
     visitor.settle()
     if wait := step.get("wait", stage.case.told.get("wait", 0)):
-        visitor.page.wait_for_timeout(wait)  # the page's own timer, which the case names
+        visitor.page.wait_for_timeout(wait)  # for a timer of the page; the case states its length
 
 
 def _get(stage: Stage, step: Mapping[str, Any]) -> None:
@@ -146,7 +146,7 @@ def _click(stage: Stage, step: Mapping[str, Any]) -> None:
 
 
 def _double_click(stage: Stage, step: Mapping[str, Any]) -> None:
-    """Click twice in one place, as a finger does: whatever has moved there meanwhile gets the second click."""
+    """Click twice at the same coordinates: the second click goes to whatever element is there by then."""
     page = stage.there.page
     box = _place(stage, step).locator(step["double_click"]).first.bounding_box()
     assert box is not None

@@ -1,7 +1,7 @@
 """
-Pages and requests as real sites have them, played in Chromium: who says no keeps a working site, and nothing leaves.
+Pages and requests of real sites, run in Chromium: a visitor who refuses keeps a working site, and nothing leaves.
 
-Our own cases are in ``cases/``; with the shared test material at hand its cases are played, too.
+Our own cases are in ``cases/``. If the shared test material is available, its cases run too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.field.steps import act
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-#: What a program that is a case says where it cannot run here.
+#: The exit status of a case that is a program, if it cannot run here.
 CANNOT_RUN = 77
 
 
@@ -40,7 +40,7 @@ def shared() -> Path | None:
 
 
 def cases() -> Iterator[Case]:
-    """Yield every case that is here, our own first."""
+    """Yield every available case, our own first."""
     for folder in filter(None, [HERE / "cases", shared()]):
         yield from (Case.read(path.parent) for path in sorted(folder.glob("*/case.toml")))
 
@@ -50,7 +50,7 @@ PROGRAMS = [case for case in CASES if "script" in case.told]
 
 
 def need(case: Case) -> None:
-    """Skip the test of a case that needs what is not on this machine."""
+    """Skip the test of a case whose requirements are missing on this machine."""
     for kind, name in case.needs:
         if kind == "npm" and not (npm_packages.FOLDER / name).is_dir():
             pytest.skip(f"no {name} under tests/npm: run .ci/npm (it needs npm)")
@@ -63,7 +63,7 @@ def need(case: Case) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("case", [case for case in CASES if "script" not in case.told], ids=lambda case: case.name)
 def test_the_case_goes_as_a_user_would_expect(case: Case, chromium: Browser, proxy: Proxy, tmp_path: Path) -> None:
-    """After each step of the case everything is as its ``expect`` says."""
+    """After each step of the case its expectations are met."""
     need(case)
     with contextlib.ExitStack() as stack:
         lane = stack.enter_context(proxy.lane())
@@ -89,7 +89,7 @@ def test_the_case_goes_as_a_user_would_expect(case: Case, chromium: Browser, pro
 @pytest.mark.slow
 @pytest.mark.parametrize("case", PROGRAMS, ids=lambda case: case.name)
 def test_the_program_ends_well(case: Case, tmp_path: Path) -> None:
-    """A case that is a program ends with 0."""
+    """A case that is a program exits with 0."""
     need(case)
     done = subprocess.run(
         [sys.executable, str(case.folder / case.told["script"])],

@@ -1,4 +1,4 @@
-"""A visitor's browser in a field case: it notes whom the page asks, and answers for everybody but the site."""
+"""A visitor's browser in a field case: it records the page's requests, and answers for every host but the site."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.field.site import CHROME
 from tests.field.site import FieldSite
 
 _VENDORS = (Path(__file__).parent / "vendors.js").read_text(encoding="utf-8")
-#: Which stand-in of vendors.js answers for an address.
+#: The stand-in of vendors.js for each kind of address.
 _STAND_INS = (
     (r"/gtm\.js\?|[?&]id=GTM-", "layer('gtm', 'dataLayer')"),
     (r"/gtag/js|[?&]id=(?:G|AW|GT|DC)-", "layer('gtag', 'dataLayer')"),
@@ -50,7 +50,7 @@ _PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c
 _OPEN_TO_ALL = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 _OURS = re.compile(r"(?:__Host-|__Secure-)?cmw(?:-[0-9]+)?")
 
-#: Milliseconds that a click or a page may take, on a machine that does much else.
+#: Timeout in milliseconds of a click or a page; long, since the machine may be busy.
 PATIENCE = 15_000
 
 
@@ -72,7 +72,7 @@ class Visitor:
     One browser context with one page.
 
     Args:
-        lane: The proxy's port that this visitor's foreign requests go to, past everything that Playwright sees.
+        lane: The proxy's lane for this visitor; it also sees foreign requests that Playwright does not.
     """
 
     def __init__(self, browser: Browser, case: Case, site: FieldSite, lane: Lane) -> None:
@@ -99,7 +99,7 @@ class Visitor:
         self.context.route(lambda url: not url.startswith(site.base), self._answer)
         self.context.on("request", self._note)
         self.page = self.context.new_page()
-        # A browser without windows names itself in sec-ch-ua, and programs are not counted.
+        # A headless browser says so in sec-ch-ua, and automated clients are not counted.
         self.context.new_cdp_session(self.page).send("Emulation.setUserAgentOverride", _PERSON)
         self.page.on("pageerror", lambda error: self.errors.append(str(error).partition("\n")[0]))
 
@@ -112,12 +112,12 @@ class Visitor:
         self.context.close()
 
     def begin(self) -> None:
-        """Forget what happened before this step."""
+        """Clear the records of earlier steps."""
         for noted in (self.foreign, self.own, self.posts, self.errors):
             noted.clear()
 
     def asked(self) -> list[str]:
-        """Return the foreign addresses that were asked for since the step began, connections among them."""
+        """Return the foreign addresses requested since the step began, including connections."""
         hits = self._lane.hits()
         for hit in hits[self._hits :]:
             known = any(urlsplit(url).hostname == hit.host for url in self.foreign)
@@ -127,14 +127,14 @@ class Visitor:
         return self.foreign
 
     def settle(self) -> None:
-        """Wait until the page has done what it does by itself: it is loaded, and for half a second nobody was asked."""
+        """Wait until the page has settled: it is loaded, and made no request for half a second."""
         try:
             self.page.wait_for_load_state("networkidle", timeout=PATIENCE)
         except Error:
             self.page.wait_for_load_state("load")
 
     def answered(self) -> bool:
-        """Whether a choice is kept."""
+        """Return whether the choice is stored in a cookie."""
         return any(_OURS.fullmatch(cookie.get("name", "")) for cookie in self.context.cookies())
 
     def _note(self, request: Request) -> None:
