@@ -6,13 +6,13 @@ GET /                 preferences: every purpose and service with its switch
 POST /choice          the choice
 POST /once            one view of an embed: :mod:`consent_mw.web.placeholder`
 POST /counting        whether to be counted; independent of the choice
-GET /receipt          what is kept about the choice: :mod:`consent_mw.web.receipt`
+GET /receipt          the stored data about the choice: :mod:`consent_mw.web.receipt`
 GET /policy           the declaration of cookies: :mod:`consent_mw.web.declaration`
 GET /stats            the owner's pages: :mod:`consent_mw.web.stats.views`
 GET /placeholder/ids  the placeholder of a held embed
-GET /assets/name      static files under names that hold their hash
+GET /assets/name      static files under names with their hash
 POST /csp             reports of policies: :mod:`consent_mw.web.csp_reports`
-GET /notice           the notice as JSON, for a page that opens the choices again
+GET /notice           the notice as JSON, for a page that reopens the choice
 GET /state            the state as JSON, for pages that come back from a cache
 GET /health           whether a grant would be recorded: :mod:`consent_mw.web.health`
 ====================  ========================================================
@@ -23,14 +23,14 @@ has been granted.
 (1) The form must be ``application/x-www-form-urlencoded`` and at most 16 KiB (415, 413).
 (2) A form from another site is refused. If the browser does not state the origin, a grant is refused and a refusal is
     honoured (403).
-(3) An unknown action is an error (400). Unknown ids are dropped. For ``migrate`` the other tool's cookie in the
-    request says what is granted; the ledger gets where it came from in the place of a notice, and nothing is counted.
-    A grant from a notice that asked another question, before this one took effect, grants nothing: its page is shown
-    again, and asks (409 for a script).
+(3) An unknown action is an error (400). Unknown ids are dropped. For ``migrate``, the other tool's cookie in the
+    request determines what is granted. The ledger then records that source instead of a notice, and nothing is counted.
+    A grant from an outdated notice, which asked another question, grants nothing: its page is shown again with the
+    current notice (409 for a script).
 (4) The choice becomes a record. It gets a random receipt id only if something was granted.
 (5) A grant needs a cookie (403) and a durable ledger entry (503), and its client must be within its limit (429). The
     notice is stored first. A grant that is replaced or withdrawn is ended in the ledger; if that fails, the refusal
-    stands all the same. Then the answer is counted.
+    is honoured anyway. Then the answer is counted.
 (6) The cookie is set.
 (7) Cookies of services that must not run are expired.
 (8) The answer is a 303 to a path of this site, or JSON if the request asks for it.
@@ -147,13 +147,13 @@ def create_app(context: WebContext) -> Flask:
             record = replace(record, day=min(taken.day, record.day))
         cookie = cookie_of(context, visit, record)
         proof.record(visit, record, visit.receipt, taken)  # (5)
-        if taken is None:  # it was given, and perhaps counted, elsewhere
+        if taken is None:  # a choice that is taken over was made elsewhere
             count(context, visit, chosen)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
         if wants_json():
             saved = wording(visit.lang, visit.site)["banner.saved"]
             state = _state(context, decision, visit, visit.back(form.back))
-            # The list of the guard in a page that is made now: one that taught the site something has another.
+            # The current list for the guard. A page from which the site has learned a service has an older one.
             held = {"hosts": context.notice().guard.hosts(frozenset())} if visit.site.learning else {}
             answer = jsonify({**state, "saved": saved, **held})
         else:
@@ -231,19 +231,19 @@ def create_app(context: WebContext) -> Flask:
         headers["X-Content-Type-Options"] = "nosniff"
         page = answer.mimetype == "text/html"
         if page or (request.endpoint or "").startswith("stats"):
-            # A placeholder is made to stand in a page of the same site. Everything else asks for a click, and nobody
-            # may cover that with a frame.
+            # A placeholder is shown in a frame of the same site. All other pages ask for clicks, so framing is
+            # forbidden to prevent clickjacking.
             framed = request.endpoint == "placeholder"
             pictures = "img-src 'self'; " if context.site().theme.logo else ""
             policy = _POLICY.format(pictures=pictures) + ("'self'" if framed else "'none'")
             headers.setdefault("Content-Security-Policy", policy)
             if not framed or "frame-ancestors" in headers["Content-Security-Policy"]:
                 headers.setdefault("X-Frame-Options", "SAMEORIGIN" if framed else "DENY")
-            # With no referrer at all, browsers would call the origin of our own forms null.
+            # Without any referrer, browsers would send "Origin: null" with our own forms.
             headers["Referrer-Policy"] = "same-origin"
             headers["X-Robots-Tag"] = "noindex"
         if page:
-            # A page that isolates itself shows only frames that agree to be isolated.
+            # A cross-origin isolated page loads only frames that have this header, too.
             headers["Cross-Origin-Embedder-Policy"] = "require-corp"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return answer
@@ -258,7 +258,7 @@ def create_app(context: WebContext) -> Flask:
 
 
 def _outdated(back: str) -> Response:
-    """Return the answer to a grant from a notice that asked something else: the page asks what counts now."""
+    """Return the answer to a grant from an outdated notice: the page is shown again, with the current one."""
     if wants_json():
         raise Refused(409)
     answer = Response(status=303)
@@ -276,7 +276,7 @@ def _record(context: WebContext, site: Site, chosen: Choice, gpc: bool) -> Recor
         purposes=chosen.purposes,
         services=chosen.services,
         receipt=context.receipt() if granting else "",
-        # Only a grant needs to know of the signal; a refusal is the same for everyone.
+        # Only a grant records the signal; a refusal is the same for everyone.
         gpc=gpc and granting,
     )
 
@@ -289,9 +289,9 @@ def _state(context: WebContext, decision: Decision, visit: Visit, back: str) -> 
         "state": state_of(decision),
         "granted": sorted(decision.granted),
         "purposes": sorted(decision.purposes),
-        # What tells vendors of the choice; pages that wait for one need not carry it.
+        # The code that tells vendors the choice; a page without a choice does not contain it.
         **({"signals": signals} if signals and decision.granted else {}),
-        # What opens the choices again; a page that asks for one has none.
+        # The control that reopens the choice; a page with the banner does not contain it.
         **({"control": control} if control else {}),
         **({"look": notice.control_look} if control and notice.control_look else {}),
     }

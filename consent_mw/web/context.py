@@ -33,7 +33,7 @@ class Cookies(Protocol):
         ...
 
     def set_cookie(self, record: Record, head: RequestHead) -> str:
-        """Return the Set-Cookie value that keeps ``record``, or raise :class:`consent_mw.errors.ConsentError`."""
+        """Return the Set-Cookie value that stores ``record``, or raise :class:`consent_mw.errors.ConsentError`."""
         ...
 
     def readable(self, head: RequestHead) -> str | None:
@@ -45,7 +45,7 @@ class Cookies(Protocol):
         ...
 
     def name(self, head: RequestHead) -> str | None:
-        """Return the name of the choice cookie for this host alone, or None if no cookie may be set."""
+        """Return the name of the choice cookie for this host only, or None if no cookie may be set."""
         ...
 
     def names(self, head: RequestHead) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ class Cookies(Protocol):
         ...
 
     def leftovers(self, head: RequestHead) -> list[str]:
-        """Return Set-Cookie values that delete cookies beside a choice that subdomains share."""
+        """Return Set-Cookie values that delete choices of a single host, if subdomains share the choice."""
         ...
 
 
@@ -86,13 +86,13 @@ class Counting(Protocol):
 
         Args:
             head: The request that brought the report.
-            hosts: Each once.
+            hosts: The hosts, without duplicates.
         """
         ...
 
 
 class WebContext(Protocol):
-    """Everything that the pages need; none of it is created by them."""
+    """Everything that the pages need and do not create themselves."""
 
     @property
     def records(self) -> Records:
@@ -101,7 +101,7 @@ class WebContext(Protocol):
 
     @property
     def cookies(self) -> Cookies:
-        """What signs and reads the choice."""
+        """Signs and reads the cookies of a choice."""
         ...
 
     @property
@@ -149,7 +149,7 @@ class CurrentSite(Protocol):
 
     @property
     def site(self) -> Site:
-        """What is configured, and was learned."""
+        """The configured site, with the services that it has learned."""
         ...
 
     @property
@@ -159,7 +159,7 @@ class CurrentSite(Protocol):
 
     @property
     def cookies(self) -> Cookies:
-        """What signs and reads the choice."""
+        """Signs and reads the cookies of a choice."""
         ...
 
 
@@ -169,15 +169,15 @@ class SiteContext:
     The context of a running site.
 
     Args:
-        records: Where grants and withdrawals are proved.
+        records: The store of the ledger and the published figures.
         counting: Counts the answers.
         assets: The static files.
         once: Shows an embed for one view of a page.
-        signing_keys: Oldest first.
-        live: Gives the site as it is now.
-        today: Gives whole days since 1970-01-01 UTC.
-        clock: Gives seconds since 1970-01-01 UTC.
-        receipt: Makes a new random receipt id.
+        signing_keys: The signing keys, oldest first.
+        live: Returns the state of the current site.
+        today: Returns whole days since 1970-01-01 UTC.
+        clock: Returns seconds since 1970-01-01 UTC.
+        receipt: Returns a new random receipt id.
     """
 
     records: Records
@@ -192,7 +192,7 @@ class SiteContext:
 
     @property
     def cookies(self) -> Cookies:
-        """What signs and reads the choice."""
+        """Signs and reads the cookies of a choice."""
         return self.live().cookies
 
     def keys(self) -> tuple[str, ...]:
@@ -200,7 +200,7 @@ class SiteContext:
         return self.signing_keys
 
     def site(self) -> Site:
-        """Return the site as it is now."""
+        """Return the current site."""
         return self.live().site
 
     def notice(self) -> Notice:

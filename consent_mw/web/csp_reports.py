@@ -8,8 +8,8 @@ API, sent in batches.
   names it: a subdomain that was made for one visitor must not be stored.
 - Reports from other sites are refused. Services that the visitor granted are skipped, since a page loaded before the
   grant goes on reporting them.
-- The size of a body, its reports, the reports of one client and the hosts of a day are bounded. Anybody can post
-  reports: they show where to look and measure nothing.
+- The size of a body, its reports, the reports of one client and the hosts of a day are limited. Anyone can post
+  reports, so the counts are hints and not measurements.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from consent_mw.web.visit import Refused
 from consent_mw.web.visit import remote
 from consent_mw.web.visit import visit_of
 
-#: Bytes of a body; a batch of reports is longer than a form.
+#: The largest body, in bytes; a batch of reports is longer than a form.
 REPORT_LIMIT = 65_536
-#: Bodies that one client may post in an hour.
+#: The most bodies that one client may post in an hour.
 REPORTS_AN_HOUR = 600
-#: Reports of one body that are looked at.
+#: The most reports of one body that are read.
 _MOST_REPORTS = 50
-#: Of hosts that are counted: characters, and labels, of which a site's name has two or three.
+#: The longest hosts that are counted, in characters and in labels; a site's name has two or three labels.
 _LONGEST = 100
 
 _REPORT = "application/csp-report"
@@ -55,7 +55,7 @@ _NOWHERE = Url("", "", "")
 
 
 def register(app: Flask, context: WebContext) -> None:
-    """Add the address to the application; it answers 404 unless the site asks for reports."""
+    """Add the route to the application; it answers 404 unless the site asks for reports."""
     named: set[str] = set()
     limit = ClientLimit()
 
@@ -103,7 +103,7 @@ def blocked_hosts(body: bytes) -> set[str]:
 
 
 def _addresses(found: object) -> Iterator[str]:
-    """Yield the blocked address of each report, or a keyword such as ``inline``."""
+    """Yield the blocked URL of each report, or a keyword such as ``inline``."""
     reports = found[:_MOST_REPORTS] if isinstance(found, list) else [found]
     for report in reports:
         if not isinstance(report, Mapping):

@@ -1,16 +1,16 @@
 """
-The declaration of services and cookies, made from the configuration and the catalogue, for visitors to read.
+The declaration of services and cookies for visitors, generated from the configuration and the catalogue.
 
 ====================  ============================================================
 GET /policy           a page of ours
-GET /policy?embed     the same as a piece of HTML without head and style, for a page of
-                      the owner's own; ``level=3`` says with which headings it begins
+GET /policy?embed     the same as an HTML fragment without head and styles, for the owner's
+                      own page; ``level=3`` sets the level of its first headings
 GET /gpc.json         that the site honours Global Privacy Control; the engine also
                       answers for it at ``/.well-known/gpc.json``
 ====================  ============================================================
 
-It says what is known and nothing else: if a country or a retention period is not stated anywhere, it says that. It is
-the same for every visitor.
+It contains only known facts: if a country or a retention period is unknown, it says so. It is the same for every
+visitor.
 
 :func:`policy_html` makes the fragment for templates. Its ids begin with ``cmw-policy-``, and it has no styles.
 """
@@ -124,9 +124,9 @@ class Declaration:
     The values of one site's declaration in one language, as its template shows them.
 
     Args:
-        site: As it is now.
+        site: The current site.
         lang: One of the site's languages.
-        today: Whole days since 1970-01-01 UTC; changes of later days are not told yet.
+        today: Whole days since 1970-01-01 UTC; later changes are not shown yet.
     """
 
     def __init__(self, site: Site, lang: str, today: int) -> None:
@@ -145,8 +145,8 @@ class Declaration:
 
     def _part(self, view: PurposeView) -> PurposeSection:
         using = [service for service in self.site.services if view.id in service.purposes]
-        # What is held rests on consent, even where no service has the purpose; what runs without consent does not,
-        # whatever nobody wrote down.
+        # The legal basis of services that are held is consent, even if no service has the purpose. For services that
+        # run without consent it is never consent, even if no other basis is configured.
         bases = ["consent"]
         if view.id == NECESSARY:
             bases = list(dict.fromkeys(one.lawful_basis for one in using if one.lawful_basis != "consent"))
@@ -181,7 +181,7 @@ class Declaration:
         yield from (fact for fact in facts if fact.href)
 
     def _other(self, text: Mapping[str, str]) -> str:
-        """Return the language of a shown text if it differs from the page's; else an empty text."""
+        """Return the language of a shown text if it differs from the page's; else an empty string."""
         tag = nearest(self._pages.lang, text)
         return "" if tag or not text else nearest("en", text) or next(iter(text))
 
@@ -214,7 +214,7 @@ class Declaration:
         return any(MARKETING in service.purposes for service in self.site.optional)
 
     def providers(self) -> tuple[Fact, ...]:
-        """Return the opt-outs that providers offer themselves, each address once."""
+        """Return the opt-outs that providers offer themselves, each URL once."""
         found: dict[str, list[str]] = {}
         for service in self.site.optional:
             if href(service.opt_out):
@@ -222,7 +222,7 @@ class Declaration:
         return tuple(Fact("", self._pages.join(names), address) for address, names in found.items())
 
     def changes(self) -> tuple[Changed, ...]:
-        """Return the changes of the past, latest first."""
+        """Return the past changes, latest first."""
         past = sorted((one for one in self.site.changes if one.day <= self._today), key=lambda one: -one.day)
         return tuple(
             Changed(
@@ -240,12 +240,12 @@ def policy_html(site: Site, lang: str, *, root: str, today: int, level: int = 2,
     Return the declaration as an HTML fragment for any page.
 
     Args:
-        site: As it is now.
+        site: The current site.
         lang: One of the site's languages.
         root: The mount's full path, for example ``/_cmw``.
         today: Whole days since 1970-01-01 UTC.
-        level: Of the first headings, 1 to 4; there are two levels below them.
-        query: What links to our other pages carry along.
+        level: The level of the first headings, 1 to 4; there are two levels below them.
+        query: The query of links to our other pages.
     """
     pages = Declaration(site, lang, today)
     text = (

@@ -30,13 +30,13 @@ from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.offer import covered
 from consent_mw.notice.offer import offered
 
-#: Bytes of a form. A hundred services with long names fill a quarter of it.
+#: The largest form, in bytes. A hundred services with long names need a quarter of it.
 FORM_LIMIT = 16 * 1024
 
-#: Most fields of a form; no form of ours has as many within FORM_LIMIT.
+#: The most fields of a form; our forms always have fewer within FORM_LIMIT.
 _FIELD_LIMIT = 2000
 
-#: Most characters of a path to go back to; browsers and servers agree on this limit for addresses.
+#: The longest path to go back to, in characters; a limit for URLs that browsers and servers have in common.
 _BACK_LIMIT = 2000
 
 #: Paths under the mount that only accept forms.
@@ -60,14 +60,14 @@ class RequestedAction(Enum):
 @dataclass(frozen=True, slots=True)
 class PostedForm:
     """
-    The fields of a posted form, whichever it is.
+    The fields of any of our forms.
 
     Args:
         asked: The action; None if it is missing or unknown.
-        purposes: The purposes that are ticked.
-        services: The services that are ticked.
+        purposes: The ticked purposes.
+        services: The ticked services.
         back: Where to go afterwards.
-        lang: The language that was read.
+        lang: The language of the page with the form.
         counted: ``yes`` or ``no``: whether the visitor wants to be counted.
         held: The signed choice whose record should be erased.
         once: Services whose embeds should be shown for one page view.
@@ -136,12 +136,11 @@ def origin_of(head: RequestHead) -> Origin:
     """
     Return where the request comes from.
 
-    Sec-Fetch-Site cannot be written by a page's script (Fetch Metadata
-    Request Headers, section 2), so it is believed first; Origin comes second.
-    ``same-site`` is foreign: another subdomain may be in other hands.
+    A page's script cannot set Sec-Fetch-Site (Fetch Metadata Request Headers, section 2), so it takes precedence over
+    Origin. ``same-site`` counts as foreign, since another subdomain may belong to someone else.
 
-    ``Origin: null`` says that the browser does not want to tell (Fetch, section 3.1): a page with
-    ``Referrer-Policy: no-referrer`` sends it with its own forms. That is as much as no Origin at all.
+    ``Origin: null`` means that the browser conceals the origin (Fetch, section 3.1): a page with
+    ``Referrer-Policy: no-referrer`` sends it with its own forms. It counts as a missing Origin.
     """
     sites = head.all("sec-fetch-site")
     if sites:
@@ -167,13 +166,12 @@ def choice_of(site: Site, form: PostedForm, *, gpc: bool, granted_before: bool) 
     """
     Return the visitor's choice, or None if the form has no known action.
 
-    ``save`` grants the ticked services, all services each of whose purposes
-    is ticked, and tag managers one of whose purposes is; a purpose is granted
-    when it is ticked, or when all its services are. Under an opt-out signal (``gpc``) "accept all" leaves
-    marketing out, while an explicit tick is the visitor's own word.
+    ``save`` grants the ticked services, services whose purposes are all ticked, and tag managers with a ticked purpose.
+    A purpose is granted if it is ticked, or if all its services are granted. Under an opt-out signal (``gpc``), "accept
+    all" leaves marketing out, but an explicit tick is the visitor's own decision.
 
-    The tick of a purpose grants no suspect that the notice could not name, because the site learned of it since:
-    "accept all" alone says that much.
+    A ticked purpose does not grant suspects that the site learned after the notice was shown, since the notice did not
+    name them. "Accept all" does.
     """
     if form.asked is None:
         return None
@@ -202,8 +200,8 @@ def complete_purposes(site: Site, services: Iterable[str]) -> frozenset[str]:
     """
     Return the offered purposes that have services, all of which are among ``services``.
 
-    A purpose that a tag manager serves is granted by its own tick alone: that the manager runs says nothing of all
-    that it could load for it.
+    A purpose with a tag manager is granted only by its own tick: a grant of the manager does not cover everything that
+    the manager could load for that purpose.
     """
     granted = frozenset(services)
     users = {purpose.id: users_of(site, purpose.id) for purpose in offered(site)}
@@ -228,8 +226,7 @@ def to_expire(site: Site, granted: frozenset[str], seen: Sequence[str]) -> tuple
     """
     Return the cookie names to remove after a choice, and the services that they belong to.
 
-    A name that a running service uses too stays: several services of one
-    vendor share cookies.
+    A name that a running service uses too is kept, since services of one vendor may share cookies.
     """
     running = [service for service in site.services if service.necessary or service.id in granted]
     stopped = [service for service in site.optional if service.id not in granted]
@@ -251,9 +248,8 @@ def safe_back(text: str, root: str, home: str) -> str:
     """
     Return the path to go back to, or ``home`` if ``text`` is not a path of this site.
 
-    A browser takes ``//host``, ``/\\host`` and what follows a stripped tab or
-    newline for another host (URL Standard, section 4.4), so none of them
-    passes. A path that only accepts forms cannot be opened, so it is not a valid target.
+    Browsers interpret ``//host``, ``/\\host`` and the same with tabs or newlines as another host (URL Standard, section
+    4.4), so these are refused. A path that only accepts forms cannot be opened, so it is refused, too.
 
     Args:
         text: The path in the form or link.

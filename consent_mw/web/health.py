@@ -13,9 +13,9 @@ JSON in both cases:
 ``problems``   one sentence for each thing that is wrong, with the remedy
 =============  =======================================================================================
 
-Anybody may request it, so it contains no machine names, files or error messages, and no counts: on a quiet site, each
-growing number would reveal a single visitor. ``consent-mw spool status`` has the numbers. The store is queried at most
-every two seconds, however often somebody asks.
+Anyone may request it, so it contains no machine names, files or error messages. It contains no counts either: on a
+quiet site, a growing number would reveal a single visitor. ``consent-mw spool status`` has the numbers. The store is
+queried at most every two seconds, no matter how many requests there are.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ T = TypeVar("T")
 
 #: Seconds for which an answer is cached.
 KEPT = 2.0
-#: Seconds that a look waits for a store on another machine. A store that is frozen answers none of the questions, and
-#: the limits of its client would add up; one that takes as long as this is of no use to visitors either.
+#: Seconds that a check waits for a store on another machine. If the store hangs, the timeouts of its client would add
+#: up over several queries. A store that is slower than this is useless for visitors, too.
 PATIENCE = 1.0
-#: Seconds that the next looks wait, as long as it does not answer: a worker that waits serves no pages.
+#: Seconds that the next checks wait while the store does not answer: a worker that waits serves no pages.
 SHORT_PATIENCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """
-    What the owner's monitoring reads of one process and its store.
+    The state of one process and its store, for the owner's monitoring.
 
     Args:
         ready: Whether a grant would be recorded.
@@ -78,7 +78,7 @@ class Measured:
 
 class _StoreSeen(NamedTuple):
     """
-    What a look finds in a store that answers.
+    The findings of a check on a store that answers.
 
     Args:
         ahead: Seconds by which this machine's clock is ahead of the store's; None if the store has none.
@@ -91,10 +91,10 @@ class _StoreSeen(NamedTuple):
 
 class Health:
     """
-    The health of one process; threads may share it.
+    The health of one process; can be shared between threads.
 
     Args:
-        monotonic: Seconds that only go forward.
+        monotonic: A monotonic clock, in seconds.
     """
 
     def __init__(self, context: WebContext, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -103,7 +103,7 @@ class Health:
         self._lock = threading.Lock()
         self._asked = -KEPT
         self._answer: dict[str, object] = {}
-        #: What the last look found in the store; None while it does not answer.
+        #: The findings of the last check; None while the store does not answer.
         self._seen: _StoreSeen | None = None
 
     def report(self) -> dict[str, object]:
@@ -176,7 +176,7 @@ class Health:
         }
 
     def _ask(self, what: Callable[[Records], T]) -> T:
-        """Ask the store, and wait a bounded time for one on another machine."""
+        """Query the store, with a time limit if it is on another machine."""
         records = self._context.records
         if not isinstance(records, SpooledRecords):
             return what(records)
@@ -204,7 +204,7 @@ class Health:
 
 
 def register(app: Flask, context: WebContext) -> None:
-    """Add the address to the application."""
+    """Add the route to the application."""
     health = Health(context)
 
     @app.get("/health")

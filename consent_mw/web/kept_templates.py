@@ -1,9 +1,9 @@
 """
-The templates of our pages, compiled once for an installation and not by the first visitor of each process.
+Caches the compiled templates of our pages, so that an installation compiles them once and not in each process.
 
-To compile the templates of the figures takes as long as to show three years of them. What comes out is kept where
-Python keeps the bytecode of this package, for this version of Python and of Jinja, as long as the template is the
-same. Where that folder cannot be written to, each process compiles for itself.
+Compiling the templates of the figures takes as long as showing three years of figures. The result is stored next to
+this package's bytecode, by version of Python, version of Jinja and content of the template. If the folder is not
+writable, each process compiles the templates itself.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["keep_compiled"]
 
 def keep_compiled(environment: Environment, name: str) -> None:
     """
-    Let an environment keep what it compiles; where Python keeps nothing, do nothing.
+    Let an environment cache its compiled templates, if Python caches bytecode.
 
     Args:
-        name: Tells apart environments that compile the same templates with other settings.
+        name: Distinguishes environments that compile the same templates with different settings.
     """
     try:
         folder = Path(cache_from_source(__file__)).parent
@@ -34,12 +34,12 @@ def keep_compiled(environment: Environment, name: str) -> None:
 
 
 class _Kept(FileSystemBytecodeCache):
-    """Files that may be missing, damaged or impossible to write: then the template is compiled."""
+    """A cache whose files may be missing, damaged or not writable: then the template is compiled."""
 
     def load_bytecode(self, bucket: Bucket) -> None:
         try:
             super().load_bytecode(bucket)
-        except Exception:  # whatever stands in the file: jinja reads parts of it as a pickle, and says anything
+        except Exception:  # a damaged file: Jinja unpickles parts of it, which may raise anything
             bucket.reset()
 
     def dump_bytecode(self, bucket: Bucket) -> None:

@@ -1,13 +1,13 @@
 """
-Rate limits per client: for grants in the ledger and reports in the counts.
+Rate limits per client, for grants and for reports of policies.
 
-Theory of operation. Anybody can post grants with a script, and each is a row that is kept for years. So each IP address
+Theory of operation. Anyone can post grants with a script, and each is a row that is kept for years. So each IP address
 has a token bucket: a grant takes one token, and the bucket refills in an hour. A grant without a token is refused, as
-if the store had failed: the earlier choice stays, and refusals and withdrawals always count.
+if the store had failed: the earlier choice remains, and refusals and withdrawals are always accepted.
 
 Limits: the buckets are in the memory of one process, so several workers together allow a multiple, and a restart
 refills them. Only keyed hashes of addresses are kept, with a key that lives as long as the process. IPv6 clients are
-distinguished by the first 56 bits, which providers assign to a household. A client with many addresses is limited for
+distinguished by the first 56 bits, which providers assign to a household. A client with many addresses has a bucket for
 each of them.
 
 Behind a proxy that ``trusted_proxies`` does not include, all visitors have the proxy's address. If that is a private
@@ -39,20 +39,20 @@ WINDOW = 3600.0
 #: Limits of the cache of buckets, in clients and bytes; beyond these the least recently active client is dropped.
 _CLIENTS = 20_000
 _CLIENT_BYTES = 8_000_000
-#: Factor for the bucket of an undeclared proxy, which serves many visitors.
+#: The factor for the bucket of an undeclared proxy, which serves many visitors.
 _PROXY = 10
 #: Bits of an IPv6 address that distinguish clients.
 _PREFIX = 56
-#: Most characters of an address that are read.
+#: The longest address that is read, in characters.
 _LONGEST = 64
 
 
 class ClientLimit:
     """
-    One bucket of tokens for each client; threads may share it.
+    One bucket of tokens for each client; can be shared between threads.
 
     Args:
-        clock: Seconds that only go forward.
+        clock: A monotonic clock, in seconds.
         key: The key for the hashes of addresses.
     """
 
@@ -60,7 +60,7 @@ class ClientLimit:
         self._clock = clock
         self._key = key or secrets.token_bytes(32)
         self._lock = threading.Lock()
-        #: By client: the tokens that were left, and when.
+        #: By client: the remaining tokens, and the time of that state.
         self._left: BoundedCache[bytes, tuple[float, float]] = BoundedCache(_CLIENTS, _CLIENT_BYTES)
         self._warned = -WINDOW
 
@@ -73,7 +73,7 @@ class ClientLimit:
             head: The request; its ``X-Forwarded-For`` is read.
             proxies: The setting ``trusted_proxies``.
             an_hour: Tokens of a full bucket; 0 for no limit.
-            what: What is counted, for the log.
+            what: What is limited, for the log.
         """
         if not an_hour:
             return True
@@ -117,7 +117,7 @@ def clients_of(remote: str, head: RequestHead, proxies: int) -> list[tuple[str, 
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address that a server or proxy wrote, without brackets, port and zone."""
+    """Parse an address from a server or proxy, which may have brackets, a port and a zone."""
     host = text.strip(" \t\"'")[:_LONGEST]
     if host.startswith("["):
         host = host[1:].partition("]")[0]
@@ -133,12 +133,12 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _is_private(text: str) -> bool:
     address = _parsed(text)
     if address is None:
-        return not text.strip()  # a socket of the machine has no address
+        return not text.strip()  # the peer of a Unix socket has no address
     return any(address in network for network in _PRIVATE if network.version == address.version)
 
 
 def _network(text: str) -> str:
-    """Return the text that stands for an address and its neighbours."""
+    """Return the text that identifies the network of an address."""
     address = _parsed(text)
     if address is None:
         return text.strip()[:_LONGEST]
@@ -147,7 +147,7 @@ def _network(text: str) -> str:
     return hex(int(address) >> (128 - _PREFIX))
 
 
-#: Networks in which proxies of an owner stand (RFC 1918, RFC 4193, RFC 6598, and the machine itself).
+#: Networks of an owner's own proxies (RFC 1918, RFC 4193, RFC 6598, and the machine itself).
 _PRIVATE = tuple(
     map(
         ipaddress.ip_network,

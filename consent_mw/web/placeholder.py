@@ -45,7 +45,7 @@ _GLYPHS = {
 
 
 def register(app: Flask, context: WebContext) -> None:
-    """Add the addresses to the application."""
+    """Add the routes to the application."""
 
     @app.get("/placeholder/<ids>")
     def placeholder(ids: str) -> Response:
@@ -56,7 +56,7 @@ def register(app: Flask, context: WebContext) -> None:
         asked_by = visit.head.header("sec-fetch-site")
         stranger = asked_by in ("cross-site", "same-site")
         if stranger:
-            # In an unknown page nobody may be tricked into a click, so the panel only states what is missing.
+            # Another site could trick visitors into a click, so the panel there only states what is missing.
             view = replace(view, allow="")
         back = visit.back(_referring_path(visit.head))
         body = render_template(
@@ -69,8 +69,8 @@ def register(app: Flask, context: WebContext) -> None:
             glyph=_GLYPHS.get(view.kind, "box"),
         )
         answer = Response(body)
-        # The page around it, which is ours, may itself be framed by another site, or sandboxed: there a frame-ancestors
-        # policy would replace this page with a browser's error page.
+        # The site's page around the frame may itself be framed by another site, or sandboxed. A frame-ancestors policy
+        # would then replace the placeholder with the browser's error page.
         known = stranger or asked_by == "same-origin"
         answer.headers["Content-Security-Policy"] = _POLICY if known else _POLICY + _OWN_FRAME
         answer.headers["Vary"] = "Sec-Fetch-Site"
@@ -97,7 +97,7 @@ def _way(site: Site) -> str:
     """
     Return how an embed can be shown once: by a script in the page, by a form, or by either.
 
-    A cached page cannot differ for one view, and a page's own policy cannot be widened while the page is open.
+    A cached page cannot be different for one view, and the policy of an open page cannot be relaxed.
     """
     if site.caching != "private":
         return "" if site.csp in ("tighten", "enforce") else "script"

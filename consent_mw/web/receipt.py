@@ -1,20 +1,20 @@
 """
-The visitor's own record: see, download, check and erase it. Works without scripts, with nothing but the cookie.
+The visitor's own record: view, download, verify and erase it. The pages need no scripts and only the cookie.
 
 ============================  ===================================================
-GET /receipt                  what is kept, for how long, and what can be done
+GET /receipt                  the stored data, how long they are kept, and the actions
 GET /receipt/download         the receipt as a file, with its proof
 GET /receipt/notice           the notice that was answered, in words
 GET /receipt/notice/shown     the same as it was shown, for a frame; nothing works in it
-GET /receipt/notice/document  the kept document, byte for byte
+GET /receipt/notice/document  the stored document, byte for byte
 POST /receipt/erase           withdraws the choice and erases its record
 ============================  ===================================================
 
-Erasing always withdraws. If the store fails, the choice is withdrawn all the same, the answer is a 503, and its form
-carries the signed choice from the cookie, so that the visitor can try again. Afterwards the cookie is that of a
+Erasing always withdraws the choice. If the store fails, the choice is withdrawn anyway, the answer is a 503, and its
+form contains the signed choice from the cookie, so that the visitor can try again. Afterwards the cookie is that of a
 refusal, which is the same for everybody on that day.
 
-The pages show what the ledger holds. If the store does not answer, they show what the cookie holds, and say so.
+The pages show the entry in the ledger. If the store does not answer, they show the content of the cookie, and say so.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger("consent_mw.web")
 
-#: Policy of the notice as it was shown: its own style sheet, and nothing else that a page can do.
+#: The policy for the notice as it was shown: only its own style sheet is allowed.
 _INERT = "sandbox; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'"
-#: Policy of the page around it.
+#: The policy for the page around it.
 _AROUND = (
     "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -79,14 +79,14 @@ _AROUND = (
 @dataclass(frozen=True, slots=True)
 class ReceiptView:
     """
-    What is kept under one receipt.
+    The stored data of one receipt.
 
     Args:
         number: The receipt id.
         note: A remark above the facts, or empty.
         facts: What was granted, and when.
         state: ``sealed`` or ``waiting``; empty if the ledger has no entry or does not answer.
-        until: The date of its purge, in words; empty if ``state`` is.
+        until: The date of its purge, as text; empty if ``state`` is empty.
     """
 
     number: str
@@ -106,7 +106,7 @@ class ShownNotice:
         lang: Its language.
         purposes: Names and descriptions of the purposes it asked for.
         services: Names, vendors and descriptions of the services that needed consent.
-        page: The banner and its style sheet, as a page of its own.
+        page: The banner and its style sheet, as a separate page.
         document: The stored bytes.
     """
 
@@ -143,7 +143,7 @@ def register(app: Flask, context: WebContext) -> None:
 
     @app.get("/receipt/download")
     def download() -> Response:
-        from consent_mw.proof.receipts import receipt_document  # only who asks for a receipt needs it
+        from consent_mw.proof.receipts import receipt_document  # needed only for receipts
 
         visit = _visit(context)
         if not visit.receipt:
@@ -188,7 +188,7 @@ def register(app: Flask, context: WebContext) -> None:
         visit = visit_of(context)
         form = posted(visit)
         visit = visit.in_language(form.lang)
-        # The cookie's receipt, and the one that the page showed, if another choice was made since.
+        # The receipt in the cookie, and the one that the page showed, if the visitor has chosen again since.
         receipts = {visit.receipt, _receipt_in(context, visit, form.held)} - {""}
         if not receipts:
             return redirect(f"{visit.root}/receipt", 303)
@@ -239,17 +239,17 @@ def _asked(ask: Callable[[], T]) -> T:
         raise Refused(503, "error.away") from error
 
 
-# -- what the cookie holds
+# -- the cookie
 
 
 def _held(context: WebContext, visit: Visit) -> str:
-    """Return the signed choice in the cookie, if it has a receipt; else an empty text."""
+    """Return the signed choice in the cookie, if it has a receipt; else an empty string."""
     held = [request.cookies[name] for name in context.cookies.names(visit.head) if name in request.cookies]
     return held[0] if held and visit.receipt else ""
 
 
 def _receipt_in(context: WebContext, visit: Visit, held: str) -> str:
-    """Return the receipt in a signed choice that a form sent; an empty text if the signature is not ours."""
+    """Return the receipt in a signed choice from a form; an empty string if the signature is invalid."""
     name = context.cookies.name(visit.head)
     if not name or not held:
         return ""
@@ -263,11 +263,11 @@ def _why_nothing(visit: Visit) -> str:
     return "withdrawn" if visit.found.action is Action.WITHDRAW else "refused"
 
 
-# -- what the ledger holds
+# -- the ledger
 
 
 def _view(context: WebContext, visit: Visit, pages: Pages, notice: str) -> ReceiptView | None:
-    """Return what is stored under the visitor's receipt, or None; ``notice`` is the address of its notice."""
+    """Return the stored data of the visitor's receipt, or None; ``notice`` is the URL of its notice."""
     found = visit.found
     if not isinstance(found, Record) or not found.receipt:
         return None
@@ -313,10 +313,10 @@ def _facts(pages: Pages, entry: Entry, notice: str) -> list[Fact]:
 
 def _granted(context: WebContext, visit: Visit) -> Entry:
     """
-    Return the grant under the visitor's receipt.
+    Return the grant with the visitor's receipt.
 
     Raises:
-        Refused: if there is no receipt, no grant under it, or the store fails.
+        Refused: if there is no receipt, no grant with it, or the store fails.
     """
     if not visit.receipt:
         raise Refused(404, "error.receipt")
@@ -352,7 +352,7 @@ def _read_notice(document: bytes, entry: Entry) -> ShownNotice:
     lang = entry.language
     banner = kept["languages"][lang]["banner_gpc" if entry.gpc else "banner"]
     style = kept["styles"]["banner.css"]
-    # A link that works would only replace the frame.
+    # Disable links, which would only replace the content of the frame.
     page = (
         f'<!doctype html><html lang="{escape(lang)}" dir="{direction(lang)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -31,12 +31,12 @@ _OUTCOMES = {
 
 
 class Proof:
-    """Writes choices into the ledger; threads may share it."""
+    """Writes choices into the ledger; can be shared between threads."""
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
         self._limit = ClientLimit()
-        #: Notices that this process has stored, by digest, with the day on which it did.
+        #: Notices that this process has stored, by digest, with the day of storing.
         self._kept: dict[str, int] = {}
 
     def record(self, visit: Visit, record: Record, old: str, taken: TakenChoice | None = None) -> None:
@@ -45,10 +45,10 @@ class Proof:
 
         Args:
             old: The receipt that the record replaces or withdraws, or empty.
-            taken: What was taken over from another tool; None for an answer to our notice.
+            taken: The choice that was taken over from another tool; None for an answer to our notice.
 
         Raises:
-            Refused: if the grant could not be recorded, or its client sent too many; then it does not count.
+            Refused: if the grant could not be recorded, or its client sent too many; the grant then has no effect.
         """
         if record.receipt:
             site = visit.site
@@ -70,7 +70,7 @@ class Proof:
         if taken is not None:
             digest = hashlib.sha256(document_of(taken)).hexdigest()
         if self._kept.get(digest) != today:
-            # Again each day: a store that was restored from a backup may lack it.
+            # Store it again each day: a store that was restored from a backup may lack it.
             self._context.records.keep_notice(digest, notice.document if taken is None else document_of(taken))
             self._kept = {**self._kept, digest: today}
         self._context.records.append(
@@ -89,7 +89,7 @@ class Proof:
         )
 
     def end(self, visit: Visit, receipt: str, act: Act) -> None:
-        """Append the end of a receipt. A store that fails does not keep it from ending."""
+        """Append the end of a receipt. The receipt ends even if the store fails."""
         try:
             self._context.records.append(
                 Entry(
@@ -115,7 +115,7 @@ class Proof:
 
 
 def loggable(error: Exception) -> str:
-    """Return the part of an error that may be logged: other people's messages may contain a receipt."""
+    """Return the part of an error that may be logged; messages of other libraries may contain a receipt."""
     return str(error) if isinstance(error, RecordsError) else type(error).__name__
 
 

@@ -1,5 +1,5 @@
 """
-Values for the templates, made from the site and the decision. Texts are not escaped yet.
+Values for the templates, computed from the site and the decision. Texts are not escaped yet.
 
 The templates escape everything (autoescape), with the same function as :func:`consent_mw.notice.banner.escape`.
 """
@@ -40,9 +40,9 @@ from consent_mw.web.form import users_of
 
 _MAIL = re.compile(r"[^\s@:\"<>]+@[^\s@/:]+\.[^\s@/:]+")
 
-#: Most ids in one placeholder; no element is held for more.
+#: The most ids in one placeholder; no element is held for more services.
 _PLACEHOLDER_LIMIT = 8
-#: Most purposes that the style sheet of the pages can distinguish.
+#: The most purposes that the style sheet of the pages can distinguish.
 _TOLD_APART = 12
 
 
@@ -71,8 +71,8 @@ class ServiceView:
     by_purpose: bool
     #: True for a tag manager: it runs as soon as one of its purposes is granted.
     manager: bool
-    #: The classes by which the sheet shows "included" in place of the switch, where the purposes' switches say so:
-    #: ``any2`` for the second purpose, or ``every every1 every2`` for a service that needs both.
+    #: The classes by which the style sheet shows "included" instead of the switch if the switches of the purposes
+    #: include the service: ``any2`` for the second purpose, or ``every every1 every2`` for a service that needs both.
     included: str
 
 
@@ -122,9 +122,9 @@ class PlaceholderView:
     services: tuple[str, ...] = ()
     #: The ids that the embed is held for, joined by commas.
     ids: str = ""
-    #: The kind of the first service, which says what picture fits; empty where it is not known.
+    #: The kind of the first service, which determines the picture; empty if it is unknown.
     kind: str = ""
-    #: Address of a picture of the owner's; or empty.
+    #: The URL of the owner's picture, or empty.
     poster: str = ""
 
 
@@ -133,9 +133,9 @@ class Pages:
     The values for the pages of one request.
 
     Args:
-        site: The site as it is now.
+        site: The current site.
         decision: The decision for this visitor.
-        found: The choice in the cookie, which may no longer count.
+        found: The choice in the cookie, which may no longer be valid.
         lang: The language of the pages.
     """
 
@@ -178,7 +178,7 @@ class Pages:
         return self.fill("page.granted", list=self.join(on)) if on else self.say["page.rejected"]
 
     def date(self, day: int) -> str:
-        """Return a day, counted from 1970-01-01, as the language writes dates."""
+        """Return a day, counted from 1970-01-01, in the date format of the language."""
         return dated(self.say, day)
 
     def number(self, number: int) -> str:
@@ -201,7 +201,7 @@ class Pages:
         return self.join(sorted(names, key=str.casefold))
 
     def counting(self) -> CountingView | None:
-        """Return what is counted; None if nothing is."""
+        """Return what is counted; None if nothing is counted."""
         if self.site.counters == "off" or not self.site.optional:
             return None
         by = ["browser", "system", *(["provider"] if self.site.isp != "off" else []), "language"]
@@ -268,7 +268,7 @@ class Pages:
         needed = [numbers.get(id, 0) for id in service.purposes]
         if len(needed) == 1 or service.manager:
             return " ".join(f"any{number}" for number in needed if 0 < number <= _TOLD_APART)
-        # Where one of them has no switch that the sheet knows, the service keeps its own.
+        # If the style sheet does not know the switch of one of them, the service keeps its own switch.
         known = all(0 < number <= _TOLD_APART for number in needed)
         return " ".join(["every", *(f"every{number}" for number in needed)]) if known else ""
 
@@ -306,11 +306,10 @@ class Pages:
 
     def placeholder(self, ids: str, catalogue: Callable[[], Mapping[str, Service]]) -> PlaceholderView | None:
         """
-        Return what stands for an embed held for these services, or None where an id means nothing.
+        Return the placeholder of an embed that is held for these services, or None if an id is unknown.
 
-        The button grants them on top of what is granted now. A service that
-        the site does not declare has a name but no button. An author's mark
-        may name a purpose.
+        The button grants them in addition to the current grants. A service that the site does not declare has a name
+        but no button. An id may also be a purpose, from an author's mark.
         """
         wanted = list(dict.fromkeys(ids.split(",")))[:_PLACEHOLDER_LIMIT]
         whole = WHOLE in wanted
@@ -318,7 +317,7 @@ class Pages:
         marked = {id for id in wanted if id in self._labels and id not in self.site.by_id}
         known = [
             self.site.by_id.get(id)
-            or WithStrangers(catalogue()).get(id)  # the catalogue is only read for what is not declared
+            or WithStrangers(catalogue()).get(id)  # reads the catalogue only for undeclared services
             for id in wanted
             if id != UNKNOWN_SERVICE and id not in marked
         ]
@@ -347,7 +346,7 @@ class Pages:
         )
 
     def embeds(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """Return the ids, sorted, if visitors are asked about each of them; else nothing."""
+        """Return the sorted ids if visitors are asked about each of them; else an empty tuple."""
         wanted = tuple(sorted(ids))
         offered_now = {service.id for service in self.site.optional} | self._labels.keys() | {WHOLE}
         return wanted if offered_now.issuperset(wanted) else ()

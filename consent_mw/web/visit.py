@@ -43,13 +43,13 @@ from consent_mw.web.values import Pages
 logger = logging.getLogger("consent_mw.web")
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
-#: Where the first sentence of a text ends: a full stop of any script, and what separates it from the next one.
+#: The end of a text's first sentence: a full stop in any script, and the separator after it.
 _SENTENCE_END = re.compile(r"(?<=[.\u0589\u06d4\u0964])\s|(?<=\u3002)(?=.)|[.\u3002\u0964\u06d4]\Z")
 
-#: Seconds after which what a store could not do may be tried again.
+#: Seconds after which a request that failed because of the store may be tried again.
 RETRY_AFTER = "10"
 
-#: The text of each status that says why nothing was done.
+#: The text for each status, which explains why nothing was done.
 ERROR_TEXTS = {
     400: "error.action",
     403: "error.origin",
@@ -65,7 +65,7 @@ ERROR_TEXTS = {
 
 
 class Refused(Exception):
-    """A step failed. Holds the status of the answer and the key of the text that explains it."""
+    """A step failed. Contains the status of the answer and the key of the text that explains it."""
 
     def __init__(self, status: int, key: str = "") -> None:
         super().__init__(status)
@@ -130,7 +130,7 @@ def posted(visit: Visit) -> PostedForm:
     Return the posted form of a request that may change something.
 
     Raises:
-        Refused: if it isn't a form, comes from another site, or would grant something without stating its origin.
+        Refused: if it is not a form, comes from another site, or would grant something without stating its origin.
         RequestEntityTooLarge: if it is longer than FORM_LIMIT.
     """
     if request.mimetype != _FORM_TYPE:
@@ -139,8 +139,8 @@ def posted(visit: Visit) -> PostedForm:
     origin = origin_of(visit.head)
     if origin is Origin.FOREIGN or (origin is Origin.UNTOLD and grants(form)):
         raise Refused(403)
-    # A library of the page that sends what an attribute in its markup says asks in the mode "cors". Our runtime does
-    # not, and a form navigates (Fetch Metadata, section 2.3).
+    # Injected markup could make a library of the page post a grant. Such requests have the mode "cors" (Fetch
+    # Metadata, section 2.3). Our runtime uses another mode, and forms navigate.
     if "cors" in visit.head.all("sec-fetch-mode") and grants(form):
         raise Refused(403)
     return form
@@ -148,10 +148,10 @@ def posted(visit: Visit) -> PostedForm:
 
 def cookie_of(context: WebContext, visit: Visit, record: Record) -> str:
     """
-    Return the Set-Cookie value that keeps the choice. Call it before anything is recorded: it may refuse.
+    Return the Set-Cookie value that stores the choice. Call this before recording anything, since it may refuse.
 
     Raises:
-        Refused: if no choice can be kept, because the site is served over plain http.
+        Refused: if no choice can be stored, because the site is served over plain http.
     """
     if context.cookies.name(visit.head) is None:
         logger.warning(
@@ -179,7 +179,7 @@ def settle(context: WebContext, answer: Response, visit: Visit, cookie: str, dec
 
 
 def put_right(context: WebContext, answer: Response, visit: Visit) -> None:
-    """Do what a cached page cannot: expire held cookies, and correct the readable cookie."""
+    """Do what a cached page cannot do: expire held cookies, and correct the readable cookie."""
     if visit.site.caching == "private":
         return
     _expire(answer, visit, visit.decision)
@@ -232,7 +232,7 @@ def failure(context: WebContext, status: int, key: str) -> Response:
         answer = jsonify({"error": text})
         answer.status_code = status
         return answer
-    # Tabs, histories and screen readers tell pages by their titles.
+    # The title identifies the page in tabs, histories and screen readers.
     gist = _SENTENCE_END.split(text, maxsplit=1)[0].rstrip(".\u3002\u0964\u06d4")
     body = render_template("message.html", **frame(context, visit, visit.home), text=text, gist=gist)
     return Response(body, status=status)

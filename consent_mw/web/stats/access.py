@@ -2,7 +2,7 @@
 Access to the consent rates. Nobody has access until the owner configures it.
 
 Any one of the methods in :class:`~consent_mw.core.model.StatsAccess` is enough. They are tried in this order; the
-numbers are repeated in the code. Malformed credentials are no credentials.
+numbers are repeated in the code. Malformed credentials count as missing.
 
 (1) The bearer token, for JSON, CSV and metrics only. It is stored as a SHA-256
     hash: a token of 256 random bits needs no slow hash.
@@ -14,8 +14,8 @@ numbers are repeated in the code. Malformed credentials are no credentials.
     grants access: an exception does not, nor does the coroutine of a check
     that was written for an asynchronous server.
 
-Password guesses are throttled per process and for all clients together, so that no IP address is stored. An
-attacker who keeps guessing can keep the owner from logging in; existing sessions, the token and the check still work.
+Password guesses are throttled per process and for all clients together, so that no IP address is stored. An attacker
+who keeps guessing can prevent the owner from logging in; existing sessions, the token and the check still work.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Throttle:
             # Counted before the password is checked, so that parallel guesses are not cheaper.
             self._tried += 1
             self._last = now
-            # The exponent is bounded, too: a million guesses would make a huge number.
+            # Limit the exponent, too: a million guesses would otherwise produce a huge number.
             over = min(self._tried - FREE_ATTEMPTS, 10)
             self._open = now + min(2**over, LONGEST_WAIT) if over >= 0 else now
             return 0
@@ -110,8 +110,8 @@ class EndedSessions:
     """
     The sessions that owners logged out of.
 
-    The end of a session is a document in the store, kept under its hash like any other: every process finds it there,
-    and no store needs a table for it. The document contains the hash of the cookie, which grants no access.
+    The end of a session is stored as a document under its hash, like a notice: every process finds it there, and no
+    store needs a table for it. The document contains the hash of the cookie, which grants no access.
     """
 
     def __init__(self, documents: Callable[[], Documents] | None) -> None:
@@ -151,8 +151,8 @@ class Gate:
     Args:
         keys: Returns the signing keys, oldest first.
         now: Seconds since 1970, for the age of sessions.
-        throttle: Delays guesses.
-        documents: Returns the store that keeps ended sessions for all processes; None keeps them in this process.
+        throttle: Delays password guesses.
+        documents: Returns the store of ended sessions for all processes; None keeps them in this process.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Gate:
 
     def admits(self, site: Site, environ: Mapping[str, object], *, session: str, token: str | None) -> bool:
         """
-        Return whether this request may see the figures; no request makes it raise anything else than below.
+        Return whether this request may see the figures; no other errors are raised.
 
         Args:
             environ: The WSGI environ, for the host site's own check.
@@ -206,7 +206,7 @@ class Gate:
         End a session for good; anything that is not one of our sessions is ignored.
 
         Raises:
-            RecordsError: if other processes cannot be told.
+            RecordsError: if the end cannot be stored for other processes.
         """
         if self._is_signed(site, session):
             self._ended.add(session)
@@ -227,7 +227,7 @@ class Gate:
             return False
         try:
             return self._signer(site).unsign(cookie, max_age=SESSION_SECONDS) == _SESSION
-        except BadSignature:  # too old, too new, of another password, or never ours
+        except BadSignature:  # expired, from the future, for another password, or not ours
             return False
 
     @staticmethod
@@ -236,12 +236,12 @@ class Gate:
             return False
         try:
             answer: object = site.stats.check(environ)
-        except Exception as error:  # the host site's own code: whatever goes wrong in it is a no
-            # Its message may quote the request, which goes into no log.
+        except Exception as error:  # an error in the host site's code means no access
+            # Its message may quote the request, so it is not logged.
             logger.error("the check of the statistics failed with %s, so nobody is let in", type(error).__name__)
             return False
         if not isinstance(answer, bool):
-            close = getattr(answer, "close", None)  # a coroutine that is never awaited would complain later
+            close = getattr(answer, "close", None)  # avoids a warning about a coroutine that was never awaited
             if callable(close):
                 close()
             kind = type(answer).__name__

@@ -6,13 +6,11 @@ text: positions are percentages of the plot, text sizes and line widths are not.
 So there is no ``viewBox``, except around curves, which are stretched. The plot
 is the content box of the ``svg`` element; tick labels are in its padding.
 
-Colours, dashes and patterns are CSS classes and the fills of
-``stats_patterns.html``, so that dark screens, forced colours and paper get
-their own. A table beside each chart repeats everything that it shows. In a
+Colours, dashes and patterns come from CSS classes and the fills of ``stats_patterns.html``, so that dark screens,
+forced colours and paper have their own. A table next to each chart repeats everything that the chart shows. In a
 right-to-left language, time and bars start at the right.
 
-Nothing here raises, whatever the numbers: values that are not finite are left
-out, and values out of bounds are drawn at the edge.
+No numbers raise errors: values that are not finite are left out, and values out of range are drawn at the edge.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from itertools import pairwise
 
 from consent_mw.notice.escaping import escape
 
-#: Runs that take this share of the chart's width get a dot, and a line across their days if there are several.
+#: Runs of this share of the chart's width get a dot, and a line across their days if they have several.
 _WIDE = 0.04
 #: Flags of revisions that are closer than this share of the width are stacked.
 _FLAG = 0.075
@@ -61,12 +59,12 @@ class Tick:
 @dataclass(frozen=True, slots=True)
 class Frame:
     """
-    What the charts over time have in common.
+    The common parts of charts over time.
 
     Args:
-        id: Of the element; unique in the page.
-        title: What is shown.
-        description: The chart in one sentence, for people who do not see it.
+        id: The id of the element; unique in the page.
+        title: The title.
+        description: The chart in one sentence, for people who cannot see it.
         first: The first day of the chart.
         last: The last day.
         ticks: The labels of the time axis.
@@ -159,7 +157,7 @@ def count_scale(values: Iterable[float]) -> Scale:
     magnitude = 10.0 ** math.floor(math.log10(highest / 4)) if highest >= 4 else 1.0
     step = next(size * magnitude for size in (1, 2, 2.5, 5, 10) if size * magnitude * 4 >= highest * (1 - 1e-9))
     if magnitude == 1.0 and step == 2.5:
-        step = 5.0  # half a visit is no tick
+        step = 5.0  # ticks are whole visits
     return Scale(0, step * max(1, math.ceil(highest / step - 1e-9)), step)
 
 
@@ -177,9 +175,9 @@ def time_line(
 
     Args:
         runs: In chronological order; a run without a rate is a gap.
-        labels: Of the scale's ticks.
-        beside: Another rate to compare with, drawn as a thin line without a band.
-        before: The same rate of the period before, moved to the days of the chart; drawn likewise.
+        labels: The labels of the scale's ticks.
+        beside: Another rate for comparison, drawn as a thin line without a band.
+        before: The same rate in the previous period, moved to the days of the chart; drawn likewise.
     """
     known = [run for run in runs if run.rate is not None and _finite(run.rate)]
     tiers = _tiers(frame, flags)
@@ -216,9 +214,9 @@ def stacks(frame: Frame, runs: Sequence[Run], series: Sequence[str], labels: Seq
     Return stacked bars over time, each as wide as its days.
 
     Args:
-        runs: With one part for each series. The height is the count per day, so that the area is the count.
+        runs: Runs with one part for each series. The height is the count per day, so the area is the count.
         series: Names of the parts, the lowest first; each name is a CSS class and a pattern.
-        labels: Of the scale's ticks.
+        labels: The labels of the scale's ticks.
     """
     body = [*_waiting(frame), *_value_axis(frame, scale, labels), *_time_axis(frame)]
     for run in runs:
@@ -241,7 +239,7 @@ def bar(id: str, title: str, interval: Interval, *, overall: float | None = None
     Return a rate as a bar, with its interval as whiskers.
 
     Args:
-        overall: The rate of all visitors, drawn as a line to compare with.
+        overall: The rate of all visitors, drawn as a line for comparison.
     """
 
     def x(value: float) -> float:
@@ -251,7 +249,7 @@ def bar(id: str, title: str, interval: Interval, *, overall: float | None = None
     body = [_rect("track", 0, 0.28, 1, 0.44), _rect("fill", min(x(0), x(share)), 0.28, share, 0.44)]
     if overall is not None and math.isfinite(overall):
         body.append(_rule("overall", x(overall), x(overall), 0, 1))
-    # The interval inside the bar is cut out of it; the rest is drawn beside it.
+    # The part of the interval inside the bar is cut out of the bar; the rest is drawn outside.
     middle = min(max(share, low), high) if low <= high else share
     body += [_rule("inner", x(low), x(middle), 0.5, 0.5), _rule("inner", x(low), x(low), 0.28, 0.72)]
     body += [_rule("outer", x(middle), x(high), 0.5, 0.5), _rule("outer", x(high), x(high), 0.2, 0.8)]
@@ -259,7 +257,7 @@ def bar(id: str, title: str, interval: Interval, *, overall: float | None = None
 
 
 def shares(id: str, title: str, parts: Sequence[tuple[str, float]], *, rtl: bool = False) -> str:
-    """Return one bar that is divided among named parts, in their order; an empty one if all parts are zero."""
+    """Return one bar that is divided into named parts, in order; an empty bar if all parts are zero."""
     sizes = [(name, max(0.0, size)) for name, size in parts if math.isfinite(size)]
     total = sum(size for _, size in sizes)
     body, done = [], 0.0
@@ -282,7 +280,7 @@ def _waiting(frame: Frame) -> list[str]:
 
 
 def _value_axis(frame: Frame, scale: Scale, labels: Sequence[str]) -> list[str]:
-    # The labels end where the plot begins, on the side where reading starts: "end" follows the writing direction.
+    # The labels end at the start of the plot, in the writing direction, which "end" follows.
     side = 'x="100%" dx="8"' if frame.rtl else 'x="0" dx="-8"'
     found = []
     for number, (value, label) in enumerate(zip(scale.ticks, labels, strict=True)):
@@ -318,7 +316,7 @@ def _pieces(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _path(frame: Frame, scale: Scale, piece: Sequence[Run], which: str) -> list[tuple[float, float]]:
-    """Return the points of one edge: through the middle of every run, and level from there to both ends."""
+    """Return the points of one edge: through the middle of every run, and horizontal at both ends."""
     values = [(run, getattr(run.rate, which)) for run in piece]
     points = [(frame.x((run.first + run.last + 1) / 2), scale.y(value)) for run, value in values]
     start = (frame.x(piece[0].first), points[0][1])
@@ -367,7 +365,7 @@ def _tiers(frame: Frame, flags: Sequence[Flag]) -> list[int]:
 def _flag(frame: Frame, flag: Flag, tier: int) -> str:
     x, up = _part(frame.x(flag.day)), -(12 + 22 * tier)
     look = "flag own" if flag.own else "flag"
-    # A note of the owner is told apart by its shape, too.
+    # The owner's notes differ by shape as well.
     box = f'<circle cx="{x}" cy="{up}" r="10"/>'
     if flag.own:
         box = f'<rect x="{x}" y="{up}" width="20" height="20" rx="4" transform="translate(-10 -10)"/>'

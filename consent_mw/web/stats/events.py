@@ -1,4 +1,4 @@
-"""What happened on the days of a time line: changes of the notice, and the notes of the owner, numbered by day."""
+"""The events of a time line: changes of the notice and the owner's notes, numbered by day."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class TimeLineEvent:
     One event of the period.
 
     Args:
-        flag: As it stands in the chart.
-        text: The event in words, as the list below the chart has it.
-        revision: Of the notice that came up; empty for a note of the owner.
+        flag: The flag in the chart.
+        text: The text of the event in the list below the chart.
+        revision: The new revision of the notice; empty for a note of the owner.
     """
 
     flag: Flag
@@ -28,7 +28,7 @@ class TimeLineEvent:
 
 
 def events(site: Site, report: Report, words: PageWords) -> tuple[TimeLineEvent, ...]:
-    """Return the events of the period, numbered in order of days."""
+    """Return the events of the period, numbered by day."""
     period = report.period
     found: list[tuple[int, str, str, str]] = []
     for mark in report.marks:

@@ -1,8 +1,8 @@
 """
-The way of a visit from the notice to a grant, as a card: shown, asked, answered, accepted.
+The funnel card, with the steps of a visit from the notice to a grant: shown, asked, answered, accepted.
 
-Each step is a published count, so the card tells nothing that the rest of the page does not. That a visitor opened the
-choices is no step: browsers tell nobody, and a request that told us would be sent before the visitor has chosen.
+Each step is a published count, so the card reveals nothing that the rest of the page does not. Opening the choices is
+not a step: counting it would need a request before the visitor has chosen.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def funnel(report: Report, words: PageWords, note: str) -> Card:
     Return the card; it has no entries if the first step or all others are unknown.
 
     Args:
-        note: How often the notice was shown.
+        note: A text that says how often the notice was shown.
     """
     rates = {"answered": report.period.reached, "granted": report.period.visits}
     whole = next((rate.of for rate in rates.values() if rate), 0)

@@ -1,4 +1,4 @@
-"""The values that the template of the figures page gets, and the choice and names of table rows and columns."""
+"""The values for the template of the figures page, and the selection and names of table rows and columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from consent_mw.web.stats.words import PageWords
 
 #: Rows of a table that are shown until the owner asks for all of them.
 ROWS = 8
-#: The order of the tables; the optional ones are left out if they have a single row, which says nothing.
+#: The order of the tables; the optional ones are left out if they have only one row, which says nothing.
 TABLES = (BROWSER, OS, ISP, LANGUAGE, SIGNAL, VARIANT)
 OPTIONAL = frozenset({SIGNAL, VARIANT})
 
@@ -99,10 +99,10 @@ class LegendEntry:
 @dataclass(frozen=True, slots=True)
 class Card:
     """
-    Rates side by side.
+    Rates next to each other.
 
     Args:
-        note: What the rates are, or why there are none; empty if the heading says so.
+        note: What the rates are, or why there are none; empty if the heading says it.
         total: The number of rows, if not all of them are shown.
         focused: Whether the owner asked for all rows.
     """

@@ -1,4 +1,4 @@
-"""A report as the figures page shows it: texts and charts, ready for the template. No figure is calculated here."""
+"""A report as the figures page shows it: texts and charts for the template. No figures are calculated here."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ _LEADING_GAP = 0.25
 
 class ReportView:
     """
-    What the page shows.
+    The content of the page.
 
     Args:
         line: The purpose whose rate the time line shows; empty for any grant.
-        focus: The table that is shown whole, or empty.
+        focus: The table that is shown with all rows, or empty.
     """
 
     def __init__(self, site: Site, report: Report, words: PageWords, *, line: str = "", focus: str = "") -> None:
@@ -250,12 +250,12 @@ class ReportView:
         return Chart(words.say("line"), Markup(picture), tuple(legend), data, told)  # noqa: S704 (charts.py escapes)
 
     def _line_before(self) -> list[Point]:
-        """Return the line of the period before, moved to the days of this one."""
+        """Return the line of the previous period, moved to the days of this one."""
         report = self._report
         first, later = report.period.first, report.period.first - report.before.first
         own = (purpose.line for purpose in report.before.purposes if purpose.id == self.line)
         line = next(own, ()) if self.line else report.line_before
-        # A run that begins before its period stands for the days inside.
+        # A run that starts before its period is shown from the period's first day.
         return [replace(point, first=max(point.first + later, first), last=point.last + later) for point in line]
 
     def _rate_at(self, line: Sequence[Point], day: float) -> str:
@@ -292,8 +292,8 @@ class ReportView:
 
     def _frame(self, id: str, shown: Sequence[Point], title: str, description: str) -> Frame:
         period = self._report.period
-        # A run belongs to the period in which it ends, so the first one may begin before it. If the figures begin late
-        # in a long period, the chart begins there too: otherwise they would be squeezed into its end.
+        # A run belongs to the period in which it ends, so the first one may start earlier. If the figures start late in
+        # a long period, the chart starts there too: otherwise they would be squeezed into its end.
         first = min((point.first for point in shown), default=period.first)
         if period.first < first <= period.first + (period.last + 1 - period.first) * _LEADING_GAP:
             first = period.first
@@ -405,7 +405,7 @@ class ReportView:
         """The rates by dimension."""
         by_name = {table.name: table for table in self._report.tables}
         found = [by_name[name] for name in TABLES if name in by_name]
-        # Rows without a name say nothing, and neither does a single row of an optional dimension.
+        # Unnamed rows say nothing, and neither does a single row of an optional dimension.
         return tuple(
             self._card(table)
             for table in found
@@ -471,7 +471,7 @@ class ReportView:
         self, id: str, found: Sequence[tuple[str, Rate | None, bool]], overall: float | None
     ) -> tuple[CardRow, ...]:
         words = self._words
-        # The same number of decimals for all, so that they align as a column.
+        # Use the same number of decimals for all, so that they align as a column.
         decimals = min((digits(rate) for _, rate, _ in found if rate), default=0)
         entries = []
         for number, (name, rate, rest) in enumerate(found):

@@ -2,23 +2,23 @@
 The owner's pages of consent rates. :mod:`consent_mw.web.stats.access` decides who may see them.
 
 =========================  ===================================================
-GET /stats                 the page, or the way in
+GET /stats                 the page, or the login
 GET /stats.json            the same figures as JSON
 GET /stats/TABLE.csv       one table of them as CSV
 GET /stats/inventory       what the site's pages load
 GET /metrics               the newest figures for Prometheus
 GET /metrics/inventory     numbers of the inventory, likewise
-GET /metrics/health        the state of this process and its store, likewise; also while the store is away
+GET /metrics/health        the state of this process and its store, likewise; also if the store is down
 POST /stats/login          the password
 POST /stats/logout         ends the session
 =========================  ===================================================
 
-All but the last two take ``period`` (``7d``, ``4w``, ``12w``, ``52w``, ``3y``,
-or any number of days and weeks) or ``from`` and ``to`` as dates; the page also
-``table`` and ``purpose``, which it shows more of, and ``lang``.
+All but the last two accept ``period`` (``7d``, ``4w``, ``12w``, ``52w``, ``3y``, or any number of days or weeks) or
+``from`` and ``to`` as dates. The page also accepts ``table`` and ``purpose``, of which it then shows more, and
+``lang``.
 
-Everything shown comes from one :class:`~consent_mw.stats.Report`, which is made of published figures alone. Until the
-owner configures a way in, the addresses answer 404.
+Everything shown comes from one :class:`~consent_mw.stats.Report`, which contains only published figures. Until the
+owner configures access, all paths answer 404.
 """
 
 from __future__ import annotations
@@ -82,16 +82,16 @@ logger = logging.getLogger("consent_mw.web")
 _PATHS = ("/stats", "/stats.json", "/metrics", "/metrics/inventory", "/metrics/health")
 _RETRY_AFTER = "10"
 
-#: Seconds that a report is kept: an owner who goes from chart to chart reads the store once.
+#: Seconds for which a report is cached: an owner who opens several charts reads the store once.
 _KEPT_SECONDS = 60
-#: Reports that are kept, of several owners with several periods, and bytes of one that covers ten years.
+#: The most cached reports, for several owners and periods, and the bytes of one that covers ten years.
 _KEPT_REPORTS = 8
 _REPORT_SIZE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a request asks to see; made of the query, and written back as one."""
+    """The selection in a request: read from the query, and written as a query again."""
 
     period: str = ""
     first: str = ""
@@ -102,29 +102,29 @@ class Selection:
 
     @classmethod
     def asked(cls) -> Selection:
-        """Return what the current request asks for; texts of any length and content."""
+        """Return the selection of the current request, whose query may contain anything."""
         names = ("period", "from", "to", "table", "purpose", "lang")
         values = [request.args.get(name, "")[:100] for name in names]
         found = cls(*values)
         return replace(
             found,
-            period={"1y": "52w"}.get(found.period, found.period),  # what people write
+            period={"1y": "52w"}.get(found.period, found.period),  # a common synonym
             table=found.table if found.table in TABLES else "",
             lang=found.lang if found.lang in TEXTS else "",
         )
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Return the fields that say something, as a query has them."""
+        """Return the fields that are not empty, as in a query."""
         names = ("period", "from", "to", "table", "purpose", "lang")
         values = (self.period, self.first, self.last, self.table, self.purpose, self.lang)
         return [(name, value) for name, value in zip(names, values, strict=True) if value]
 
     def rest(self) -> list[tuple[str, str]]:
-        """Return the fields beside the days."""
+        """Return the fields other than the days."""
         return [(name, value) for name, value in self.pairs() if name not in {"period", "from", "to"}]
 
     def query(self) -> str:
-        """Return it as the query of an address, with its mark, or nothing."""
+        """Return the selection as a query with the question mark, or an empty string."""
         pairs = self.pairs()
         return "?" + urlencode(pairs) if pairs else ""
 
@@ -138,7 +138,7 @@ def register(app: Flask, context: WebContext, *, gate: Gate | None = None) -> No
     Add the owner's pages to the application of the pages under the mount.
 
     Args:
-        gate: Another one than that of the real clock, for tests.
+        gate: A gate to use instead of one with the real clock, for tests.
     """
     _Stats(context, gate or Gate(context.keys, documents=lambda: context.records)).register(app)
 
@@ -151,7 +151,7 @@ class _Stats:
         self._gate = gate
         self._health = Health(context)
         self._so_far: tuple[float, int | None] = (-_KEPT_SECONDS - 1.0, None)
-        # Published figures never change, so a report stays true.
+        # Published figures never change, so a cached report stays correct.
         self._reports: BoundedCache[tuple[int, int], tuple[float, Report]] = BoundedCache(
             _KEPT_REPORTS, _KEPT_REPORTS * _REPORT_SIZE, measure=lambda kept: 1000 * len(kept[1].line) + 50_000
         )
@@ -419,7 +419,7 @@ class _Stats:
     # -- figures
 
     def _report(self, first: int, last: int) -> Report:
-        """Return the report of these days, which may be a minute old; raises RecordsError."""
+        """Return the report for these days, which may be a minute old; raises RecordsError."""
         now = time.monotonic()
         kept = self._reports.get((first, last))
         if kept is not None and now - kept[0] <= _KEPT_SECONDS:
@@ -430,7 +430,7 @@ class _Stats:
         return found
 
     def _today(self, site: Site) -> int | None:
-        """Return how many visits of today are told so far; the counters are read once a minute. Raises RecordsError."""
+        """Return a lower bound of today's visits; reads the counters at most once a minute. Raises RecordsError."""
         now, today = time.monotonic(), self._context.today()
         if now - self._so_far[0] > _KEPT_SECONDS:
             counts = self._context.records.counts(today + 1)
@@ -438,7 +438,7 @@ class _Stats:
         return self._so_far[1]
 
     def _for_machines(self) -> Report | Response:
-        """Return the report of the chosen days, or the answer that says why not."""
+        """Return the report for the chosen days, or an error response."""
         try:
             if not self._admitted(self._context.site(), machine=True):
                 answer = jsonify({"error": "Log in, or send the token: Authorization: Bearer TOKEN."})
@@ -476,7 +476,7 @@ class _Stats:
         keys = {name: f"get.{name}" if words.has(f"get.{name}") else f"t.{name}" for name in TABLES}
         return [(name, words.say(keys[name])) for name in TABLES if name in filled]
 
-    # -- what every template needs
+    # -- values for every template
 
     def _frame(self, site: Site, words: PageWords, asked: Selection) -> dict[str, object]:
         return {

@@ -13,7 +13,7 @@ from consent_mw.stats.texts import TEXTS
 from consent_mw.stats.words import Words
 from consent_mw.web.stats.charts import Tick
 
-#: Characters of an Accept-Language header that are read; browsers send under 200.
+#: How many characters of an Accept-Language header are read; browsers send fewer than 200.
 _HEADER_LIMIT = 1000
 
 
