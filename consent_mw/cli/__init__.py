@@ -1,9 +1,10 @@
 """
 The command line: ``consent-mw``, also as ``python -m consent_mw``.
 
-Each command's module is imported only when the command runs, so that ``--help`` and completion are quick. Exit codes:
-0 for success, 1 if a check found something, 2 if the command could not run because of a mistake in the command or the
-configuration, or because the store does not work.
+Each command's module is imported only when the command runs, so that ``--help`` and completion are fast.
+
+Exit codes: 0 for success, 1 if a check found something, 2 if the command could not run because of a mistake in the
+command or the configuration, or because the store does not work.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = ["FOUND", "UNABLE", "CommandInfo", "Owner", "cli", "clean", "main"]
 FOUND = 1
 UNABLE = 2
 
-#: The file that is read by default.
+#: The default configuration file.
 DEFAULT_CONFIG = "consent.toml"
 
 
@@ -52,7 +53,7 @@ _AUDIT = "consent_mw.cli.audit"
 _LEDGER = "consent_mw.cli.ledger"
 _STATS = "consent_mw.cli.stats"
 
-#: Every command, in the order of the list.
+#: All commands, in the order of the list.
 COMMANDS = {
     "check": CommandInfo("consent_mw.cli.check", "check", "Check an installation: configuration, keys, store, site."),
     "audit": CommandInfo(_AUDIT, "audit", "Show what a site loads before, after and against a choice."),
@@ -80,7 +81,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """A group that imports a command when it is used."""
+    """A group that imports a command on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -114,7 +115,7 @@ class Owner:
     @cached_property
     def site(self) -> Site:
         """
-        The site that is configured.
+        The configured site.
 
         Raises:
             ConfigError: with every mistake in the configuration.
@@ -125,10 +126,10 @@ class Owner:
 
     def site_for(self, app: object) -> Site:
         """
-        Return the configuration to look at an application with: the one that was named, or else its own.
+        Return the configuration for examining an application: the one given by option, or else the application's own.
 
         Args:
-            app: An application that consent_mw may be around.
+            app: An application, which may be wrapped by consent_mw.
 
         Raises:
             ConfigError: with every mistake in the configuration.
@@ -154,7 +155,7 @@ class Owner:
     @contextmanager
     def records(self, *, make: bool = False) -> Iterator[Records]:
         """
-        Open the records for the length of the block.
+        Open the records for the duration of the block.
 
         Args:
             make: Whether to create a missing store; otherwise a wrong path would look like an empty ledger.
@@ -211,7 +212,7 @@ def main(args: Sequence[str] | None = None, *, owner: Owner | None = None) -> in
     """
     logger = logging.getLogger("consent_mw")
     level = logger.level
-    # A server's log lines are not part of a command's output. Errors are printed below.
+    # Log lines for servers do not belong in a command's output. Errors are printed below.
     logger.setLevel(logging.CRITICAL)
     try:
         return _run(args, owner)
@@ -239,7 +240,7 @@ def _run(args: Sequence[str] | None, owner: Owner | None) -> int:
         click.echo(clean(str(error)), err=True)
         return UNABLE
     except BrokenPipeError:
-        # Nobody reads the output any more. Without this, Python would report the broken pipe again at exit.
+        # The reader has closed the pipe. Without this, Python would report the broken pipe again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNABLE
     return code if isinstance(code, int) else 0

@@ -1,4 +1,4 @@
-"""``consent-mw audit`` and ``consent-mw init``: what a site loads, and a first configuration from that."""
+"""``consent-mw audit`` and ``consent-mw init``: report what a site loads, and write a first configuration from it."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from consent_mw.audit.targets import Bounds
     from consent_mw.core.model import Site
 
-#: Stands for the site itself, without consent_mw.
+#: The value of --before for the application itself, without consent_mw.
 _ITSELF = "itself"
 _FORMATS = ("text", "json", "html", "sarif", "junit")
 
 
 @contextmanager
 def _opened(name: str, bounds: Bounds) -> Iterator[AuditTarget]:
-    """Open what a command line names."""
+    """Open the target that the command line names."""
     from consent_mw.audit.targets import open_target
 
     target = open_target(name, bounds)
@@ -55,7 +55,7 @@ def _opened(name: str, bounds: Bounds) -> Iterator[AuditTarget]:
 
 
 def _begin(name: str, target: AuditTarget, more: tuple[str, ...]) -> list[str]:
-    """Return the paths to begin with."""
+    """Return the paths to start with."""
     from consent_mw.audit.routes import every_route
     from consent_mw.audit.targets import AppTarget
 
@@ -74,7 +74,7 @@ def _walk(target: AuditTarget, reader: Reader, paths: list[str], limits: Limits,
 
 
 def _limited(command: Any) -> Any:
-    """Add the options that bound a visit."""
+    """Add the options that limit a visit."""
     options = (
         click.option("--pages", type=click.IntRange(1, 5_000), default=50, show_default=True, help="Pages to read."),
         click.option(
@@ -197,7 +197,7 @@ def audit(owner: Owner, /, target: str, form: str, output: Path | None, **given:
 
 
 class _Look:
-    """Looks at one site after the other in the same way."""
+    """Audits several sites in the same way."""
 
     def __init__(self, site: Site, limits: Limits, today: date, given: Mapping[str, Any]) -> None:
         from consent_mw.audit.aliases import Aliases
@@ -210,7 +210,7 @@ class _Look:
         self._given = given
 
     def at(self, name: str, target: AuditTarget, paths: list[str]) -> tuple[AuditReport, LiveWalk | None]:
-        """Return the report on a site, and what a browser saw of it."""
+        """Return the report on a site, and the observations of a browser, if one is used."""
         from consent_mw.audit.browser_findings import add_browser
         from consent_mw.audit.findings import report_of
         from consent_mw.audit.passes import UNTOUCHED
@@ -225,7 +225,7 @@ class _Look:
         return report, live
 
     def compare(self, report: AuditReport, target: AuditTarget, name: str) -> None:
-        """Add to a report what the same pages reach without consent_mw."""
+        """Add to a report which third parties the same pages reach without consent_mw."""
         from consent_mw.audit.findings import reached
         from consent_mw.audit.passes import UNTOUCHED
         from consent_mw.audit.targets import AppTarget
@@ -249,13 +249,13 @@ class _Look:
         if not before.looked:
             raise Unable(f"No page could be read without consent_mw, at {clean(before.target)}.")
         report.before = reached(before)
-        # What the application brings was seen there.
+        # A service that the application loads itself was seen there.
         unseen = {finding.service for finding in before.findings if finding.kind == "never-seen"}
         report.findings = [one for one in report.findings if one.kind != "never-seen" or one.service in unseen]
 
 
 def _browse(target: AuditTarget, paths: list[str], given: Mapping[str, Any]) -> LiveWalk:
-    """Look at pages in a browser."""
+    """Visit pages in a browser."""
     from consent_mw.audit.browser import LivePlan
     from consent_mw.audit.browser import browse
     from consent_mw.audit.browser_page import LiveBounds
@@ -275,7 +275,7 @@ def _browse(target: AuditTarget, paths: list[str], given: Mapping[str, Any]) -> 
 
 
 def _state_of(file: Path) -> dict[str, Any]:
-    """Return the cookies and the storage of a file that Playwright saved."""
+    """Return the cookies and the storage from a file saved by Playwright."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         for one in found["cookies"]:
@@ -291,7 +291,7 @@ def _state_of(file: Path) -> dict[str, Any]:
 
 
 def cookies_for(target: str, state: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the cookies of a storage state that belong to the host of an address; all for an application."""
+    """Return the cookies of a storage state for the host of a URL; all of them for an application."""
     host = urlsplit(target).hostname if target.startswith(("http://", "https://")) else None
     found = []
     for one in state["cookies"]:
@@ -315,7 +315,7 @@ def _keep_evidence(report: AuditReport, live: LiveWalk | None, folder: Path) -> 
 
 
 def _record(owner: Owner, site: Site, report: AuditReport, today: date, digest: str) -> None:
-    """Keep a result beside the ledger."""
+    """Store a result next to the ledger."""
     from consent_mw.audit.findings import reached
     from consent_mw.proof.audits import AuditResult
     from consent_mw.proof.audits import keep_result
@@ -341,7 +341,7 @@ def _record(owner: Owner, site: Site, report: AuditReport, today: date, digest: 
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[int, str], None]]:
-    """Show in one line of the terminal what is being looked at; leave no trace of it."""
+    """Show the progress in one line of the terminal, and remove the line at the end."""
     shows = not quiet and sys.stderr.isatty()
 
     def told(count: int, what: str) -> None:
@@ -360,7 +360,7 @@ def _today() -> date:
 
 
 def _coloured(text: str) -> str:
-    """Return a report for a terminal: what is wrong is red, what is fine green; control characters are shown."""
+    """Return a report for a terminal: problems in red, successes in green, control characters escaped."""
     lines = []
     for line in text.splitlines():
         shown = clean(line)

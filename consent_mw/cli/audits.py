@@ -1,4 +1,4 @@
-"""``consent-mw ledger audits``: the results of audits that are kept beside the ledger."""
+"""``consent-mw ledger audits``: the results of audits that are stored next to the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``consent-mw stats blocked``: the hosts that the site's policies blocked, as browsers reported."""
+"""``consent-mw stats blocked``: the hosts that the site's policies blocked, according to browsers."""
 
 from __future__ import annotations
 

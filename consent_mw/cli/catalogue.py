@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"https?://[^\s\"'<>()]+|(?<=[\"'])//[^\s\"'<>()]+", re.IGNORECASE)
 #: A host without a scheme, optionally with a path.
 _BARE_HOST = re.compile(r"(?://)?(?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:/?]\S*)?", re.IGNORECASE)
-#: The fields that `show` prints, in this order.
+#: The fields that `show` prints, in order.
 _FACTS = [
     "name",
     "vendor",
@@ -112,7 +112,7 @@ def catalogue() -> None:
 
 
 def _known(owner: Owner) -> Mapping[str, Service]:
-    """Return every service that the site knows: the built-in ones, and those in its owner's folder."""
+    """Return every service that the site knows: the built-in ones, and those in the owner's folder."""
     from consent_mw.catalogue.definitions import joined
     from consent_mw.core.model import UNKNOWN_SERVICE
 
@@ -327,7 +327,7 @@ def _written(owner: Owner, id_: str) -> tuple[str, Mapping[str, object]]:
 
     folder = owner.site.catalogue
     texts = {**built_in_texts(), **(texts_of(Path(folder), folder) if folder else {})}
-    # An owner's files come last, and the last definition counts. Only files that contain the id are parsed.
+    # The owner's files come last, and the last definition applies. Only files that contain the id are parsed.
     for file, text in reversed(texts.items()):
         if id_ in text:
             for entry in tomllib.loads(text).get("services", ()):
@@ -371,7 +371,7 @@ def _row(service: Service) -> dict[str, object]:
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print rows in columns under a heading; long cells are cut, so that each row is one line."""
+    """Print rows in columns under a heading; long cells are truncated, so that each row is one line."""
     cut = [tuple(text if len(text) <= 36 else text[:35] + "…" for text in map(clean, row)) for row in rows]
     widths = [max(len(row[column]) for row in (head, *cut)) for column in range(len(head))]
     for number, row in enumerate((head, *cut)):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consent_mw.audit.targets import AuditTarget
     from consent_mw.core.model import Site
 
-#: Most disputed services of a kind that are listed in a line.
+#: The most disputed services of a kind to list in a line.
 _NAMED = 3
 
 
@@ -85,7 +85,7 @@ def check(owner: Owner, target: str | None, path: str, links: bool, production: 
 
 
 def _about_all(site: Site) -> Iterator[Advice]:
-    """Yield the advice on a site, and on the sites of single hosts in it."""
+    """Yield the advice on a site, and on its sites for single hosts."""
     from consent_mw.audit import installation
 
     for one in (site, *(inner for _, inner in site.hosts)):
@@ -96,7 +96,7 @@ def _about_all(site: Site) -> Iterator[Advice]:
 
 @contextmanager
 def _opened(target: str | None) -> Iterator[AuditTarget | None]:
-    """Open the site, if one is named."""
+    """Open the site, if there is a target."""
     from consent_mw.audit.targets import Bounds
     from consent_mw.audit.targets import open_target
 
@@ -109,7 +109,7 @@ def _opened(target: str | None) -> Iterator[AuditTarget | None]:
 
 
 def _page(target: str, path: str) -> str:
-    """Return the path of the page to look at."""
+    """Return the path of the page to examine."""
     if path and not path.startswith("/"):
         raise click.BadParameter(f"{path!r} does not begin with a slash.", param_hint="'--path'")
     if not path and target.startswith(("http://", "https://")):
@@ -118,7 +118,7 @@ def _page(target: str, path: str) -> str:
 
 
 def _about_target(target: AuditTarget, path: str, site: Site, *, links: bool) -> Iterator[Advice]:
-    """Yield the advice on a site that answers."""
+    """Yield the advice on a running site."""
     from consent_mw.audit.installation import about_layers
     from consent_mw.audit.installed_site import about_site
     from consent_mw.audit.pages import Reader
@@ -156,7 +156,7 @@ def _list(tag: str, keys: tuple[str, ...]) -> None:
     lacking = set(keys)
     built_in = sentences(tag)
     if lacking.issuperset(built_in):
-        # One line instead of two hundred.
+        # Print one line instead of two hundred.
         click.echo(f"[{tag}] has no texts, so it is not offered; write them under [texts.{tag}]")
         keys = tuple(key for key in keys if key not in built_in)
     else:

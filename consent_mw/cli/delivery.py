@@ -1,8 +1,8 @@
 """
 Sends a report: as a mail over SMTP, or as JSON to a webhook.
 
-The addresses were checked when the configuration was read. The address of a webhook is often a secret by itself, and
-so no message shows more of it than its host; redirects are not followed.
+The addresses were checked when the configuration was read. The URL of a webhook is often a secret, so messages contain
+only its host. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from consent_mw.core.model import ReportDelivery
 
 __all__ = ["call", "mail", "send"]
 
-#: Seconds that a server has for each answer.
+#: The time limit for each answer of a server, in seconds.
 TIMEOUT = 20.0
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 def mail(settings: ReportDelivery, subject: str, lines: Sequence[str]) -> EmailMessage:
-    """Return a mail with these lines, to everybody in the settings."""
+    """Return a mail with these lines to all recipients in the settings."""
     message = EmailMessage(policy=SMTP)
     message["Subject"] = subject
     message["From"] = settings.sender
     message["To"] = ", ".join(settings.to)
     message["Message-ID"] = make_msgid(domain=settings.sender.rpartition("@")[2])
-    # A program wrote it, and nobody's holiday reply is wanted (RFC 3834).
+    # Suppress automatic replies (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n".join(lines) + "\n", cte="quoted-printable")
     return message
@@ -53,7 +53,7 @@ def send(settings: ReportDelivery, message: EmailMessage, environ: Mapping[str, 
     Send the mail.
 
     Raises:
-        Unable: if there is no password, or the server does not take the mail.
+        Unable: if there is no password, or the server does not accept the mail.
     """
     parts = urlsplit(settings.smtp)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
@@ -81,7 +81,7 @@ def send(settings: ReportDelivery, message: EmailMessage, environ: Mapping[str, 
 
 
 class _Stay(HTTPRedirectHandler):
-    """Follows no redirect: the report goes where the owner said, or nowhere."""
+    """Follows no redirects: the report goes only to the configured URL."""
 
     def redirect_request(self, *_request: Any) -> None:
         """Return no request to follow."""
@@ -92,7 +92,7 @@ def call(address: str, document: Mapping[str, object]) -> None:
     Post the document as JSON.
 
     Raises:
-        Unable: if the webhook does not take it.
+        Unable: if the webhook does not accept it.
     """
     body = json.dumps(document).encode()
     headers = {"Content-Type": "application/json", "User-Agent": "consent-mw"}

@@ -1,4 +1,4 @@
-"""``consent-mw inventory``: what the site's pages were seen to load."""
+"""``consent-mw inventory``: what the site's pages load, as observed in responses."""
 
 from __future__ import annotations
 

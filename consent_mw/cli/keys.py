@@ -1,5 +1,7 @@
 """
-The commands for signing keys. A key is rotated in two rounds, so that no machine sees a signature it cannot verify.
+The commands for signing keys.
+
+A key is rotated in two rounds, so that no machine sees a signature that it cannot verify.
 
 Keys are listed oldest first; the last one signs, and all of them verify. ``add`` inserts a new key before the last, so
 that it verifies everywhere before it signs anywhere. Once every machine has it, ``promote`` moves it to the end. Once
@@ -107,7 +109,7 @@ def _names(known: Sequence[str]) -> list[str]:
 
 
 def _named(known: Sequence[str], name: str) -> str:
-    """Return the key of that name."""
+    """Return the key with that name."""
     found = [key for key, one in zip(known, _names(known), strict=True) if one == name]
     if not found:
         raise Unable(f"There is no key {name}: consent-mw keys list shows their names.")

@@ -129,7 +129,7 @@ def verify(
         click.echo(f"  Intact before that: {found.seals:,} seals, {found.entries:,} entries.")
         return FOUND
     if not found.head:
-        # There is nothing to verify yet, so make no claim about it.
+        # There is nothing to verify yet, so do not claim that it is valid.
         title(f"Ledger of {site.id}: {'nothing is sealed yet' if found.waiting else 'empty'}")
         if found.waiting:
             click.echo(f"  Waiting for the first seal: {count(found.waiting, 'entry', 'entries')}.")
@@ -154,7 +154,7 @@ def verify(
 
 
 def _checkpoint(file: str, site: str) -> Checkpoint | None:
-    """Return the seal up to which a former verification came."""
+    """Return the last seal of an earlier verification."""
     from consent_mw.proof.verifying import Checkpoint
 
     if not file or not os.path.exists(file):

@@ -1,4 +1,4 @@
-"""The commands for notices: which were agreed to, when and in which language, one exactly, and what differs."""
+"""The commands for notices: list those that were agreed to, show one exactly, and compare two."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["notice"]
 
-#: The fewest characters of a hash that stand for it.
+#: The minimum length of an abbreviated hash.
 _SHORTEST = 8
 
 
@@ -169,7 +169,7 @@ def diff_notices(owner: Owner, before: str, after: str, language: str, as_json: 
 
 
 def _current(owner: Owner) -> dict[str, Any]:
-    """Return the document of the notice that the configuration makes."""
+    """Return the document of the notice for the current configuration."""
     from consent_mw.notice.assets import Assets
     from consent_mw.notice.banner import Notice
 
@@ -178,7 +178,7 @@ def _current(owner: Owner) -> dict[str, Any]:
 
 
 def _document(store: Records, name: str) -> dict[str, Any]:
-    """Return the notice with that hash, or the one whose hash begins so; raises Unable if it is not exactly one."""
+    """Return the notice with that hash or abbreviated hash; raises Unable if there is not exactly one."""
     digest = name.lower()
     if len(digest) != 64:
         entries = store.entries() if len(digest) >= _SHORTEST else iter(())

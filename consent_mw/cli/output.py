@@ -1,4 +1,4 @@
-"""The building blocks of a command's output: titles, tables, numbers, JSON, and files that are written atomically."""
+"""Building blocks for the output of commands: titles, tables, numbers, JSON, and atomically written files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def table(rows: Iterable[tuple[str, str, str] | None]) -> None:
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun."""
+    """Return a number with its noun in singular or plural."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 

@@ -1,7 +1,7 @@
 """
 ``consent-mw preview``: every layout, position, language, colour scheme and state of the notice, side by side.
 
-Each picture is a real page with the site's real notice, in its own frame. Nothing is fetched and no choice is stored:
+Each variant is a real page with the site's real notice, in its own frame. Nothing is fetched and no choice is stored:
 the buttons of a preview do nothing, and the notice's scripts are left out.
 """
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from consent_mw.core.model import Site
     from consent_mw.notice.banner import Notice
 
-#: The services that a site without services shows: one for each purpose.
+#: The services for the preview of a site without services: one for each purpose.
 _SAMPLES = ("google-analytics", "meta-pixel", "youtube")
-#: The change that a site without changes shows in the state ``changed``.
+#: The change for the state ``changed`` of a site without changes.
 _SAMPLE_CHANGE = "We now use Matomo in place of Google Analytics."
 
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
@@ -57,7 +57,7 @@ STATES = {
     "decided-gpc": "Decided, with the signal",
 }
 SCHEMES = {"light": "Light", "dark": "Dark"}
-#: Widths of the window, each with its height.
+#: The widths of the window, each with its height.
 WIDTHS = {320: 640, 768: 800, 1280: 800}
 
 
@@ -188,7 +188,7 @@ show();
 
 @dataclass(frozen=True, slots=True)
 class PreviewLook:
-    """One picture of the preview, at any width."""
+    """One variant in the preview, at any width."""
 
     layout: str
     position: str
@@ -198,7 +198,7 @@ class PreviewLook:
 
     @property
     def file(self) -> str:
-        """The name of its page."""
+        """The file name of its page."""
         return f"{self.layout}.{self.position}.{self.lang}.{self.scheme}.{self.state}.html"
 
 
@@ -208,7 +208,7 @@ class Gallery:
 
     Args:
         site: The site whose notice is shown.
-        languages: The languages that are shown; empty for those of the site.
+        languages: The languages to show; empty for those of the site.
         today: Whole days since 1970-01-01 UTC; changes up to this day are shown.
     """
 
@@ -233,12 +233,12 @@ class Gallery:
         return (own, *(place for place in places if place != own))
 
     def looks(self) -> Iterator[PreviewLook]:
-        """Yield every picture."""
+        """Yield every variant."""
         for (layout, position), lang, scheme, state in product(self.places, self.languages, SCHEMES, STATES):
             yield PreviewLook(layout, position, lang, scheme, state)
 
     def find(self, file: str) -> PreviewLook | None:
-        """Return the look whose page is called ``file``, or None."""
+        """Return the look whose page has the name ``file``, or None."""
         parts = file.removesuffix(".html").split(".")
         look = PreviewLook(*parts) if len(parts) == 5 and file.endswith(".html") else None
         if look is None or look.lang not in self.languages or look.scheme not in SCHEMES or look.state not in STATES:
@@ -263,7 +263,7 @@ class Gallery:
         return sample_page(look.lang, look.scheme, markup)
 
     def index(self) -> str:
-        """Return the page that shows them side by side."""
+        """Return the page that shows all looks side by side."""
         return index_page(self, STATES, SCHEMES, WIDTHS)
 
     def _notice(self, look: PreviewLook) -> Notice:
@@ -275,7 +275,7 @@ class Gallery:
         if place not in self._notices:
             position = look.position if look.layout != "dialog" else ""
             changes = self.site.changes or (Change(self._today, {"en": _SAMPLE_CHANGE}),)
-            # A frame has no mark of the owner's pages: it shows what the mark would bring.
+            # The owner's dark selector does not match in a frame, so it is replaced by the media query.
             theme = self.site.theme
             theme = replace(theme, scheme="auto") if theme.scheme == "selector" else theme
             site = replace(
@@ -369,7 +369,7 @@ def _ratios(gallery: Gallery) -> str:
 
 
 def _swatch(pair: Pair, used: Mapping[str, str]) -> str:
-    """Return a sample of two colours: words, or a shape without any."""
+    """Return a sample of two colours: text, or a shape without text."""
     front, back = used[pair.front], used[pair.back]
     if pair.least == TEXT:
         return f'<span style="color:{front};background:{back}">Aa</span>'
@@ -396,7 +396,7 @@ def application(gallery: Gallery) -> Callable[[WSGIEnvironment, StartResponse], 
 
 
 def write(gallery: Gallery, folder: Path) -> int:
-    """Write all pages into the folder, which is made if need be; return how many looks there are."""
+    """Write all pages into the folder, which is created if necessary, and return the number of looks."""
     looks = folder / "looks"
     looks.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(gallery.index(), encoding="utf-8")

@@ -1,7 +1,8 @@
 """
-The command ``report``: consent rates against the period before, in a few lines; for cron, by mail, or to a webhook.
+The command ``report``: compares consent rates with the previous period, for cron, by mail, or to a webhook.
 
-Everything it tells is published, so nothing in a mail counts fewer than :data:`~consent_mw.core.counts.K` visits.
+A report contains only published figures, so no number in it is about fewer than :data:`~consent_mw.core.counts.K`
+visits.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ if TYPE_CHECKING:
     from consent_mw.stats.rates import Rate
     from consent_mw.stats.rates import RateChange
 
-#: The most that rounding can add to a difference, in percentage points.
+#: The maximum rounding error of a difference, in percentage points.
 _HAIR = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
     """
-    What a report says.
+    The content of a report.
 
     Args:
         sentence: The period in one sentence.
         changes: The rates, with their changes.
-        drops: The changes that are larger than allowed; None if nothing was asked about them.
+        drops: The drops that are larger than allowed; None if no limit was given.
     """
 
     sentence: str
@@ -48,11 +49,11 @@ class _Told:
 
     @property
     def compared(self) -> bool:
-        """Whether any rate can be compared with the period before."""
+        """Whether any rate can be compared with the previous period."""
         return any(moved for *_, moved in self.changes)
 
     def lines(self, points: float | None) -> list[str]:
-        """Return the report as lines: the sentence, and what was asked about drops of more than ``points``."""
+        """Return the report as lines: the sentence, then any drops of more than ``points``."""
         found = [self.sentence]
         for name, moved in self.drops or ():
             what = f"{name} fell by {-moved.points:.1f} points ({-moved.high:.1f} to {-moved.low:.1f})."
@@ -64,7 +65,7 @@ class _Told:
         return found
 
     def document(self) -> dict[str, object]:
-        """Return the report for programs."""
+        """Return the report as JSON data."""
         dropped = {name for name, _ in self.drops or ()}
         rates = [
             {
@@ -119,7 +120,7 @@ def report(owner: Owner, since: str, points: float | None, as_json: bool, as_mai
 
 
 def _deliver(owner: Owner, found: Report, told: _Told, points: float | None, *, send: bool) -> None:
-    """Write the mail to standard output, or send it and call the webhook."""
+    """Print the mail, or send it and call the webhook."""
     from consent_mw.cli import delivery
     from consent_mw.stats.sentence import plain
     from consent_mw.stats.words import ENGLISH

@@ -1,4 +1,4 @@
-"""``consent-mw shadow``: what the middleware would change in the pages of a site in report mode."""
+"""``consent-mw shadow``: show what the middleware would change in the pages of a site in report mode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from consent_mw.core.model import Service
     from consent_mw.records.sqlite.shadow import ShadowPage
 
-#: The sign before each line, as in a diff: ``-`` for what is removed, ``!`` for a page that is not sent at all.
+#: The sign before each line, as in a diff: ``-`` if something is removed, ``!`` if a page is refused.
 _SIGNS = {"hold": "-", "drop": "-", "refuse": "!"}
 
 

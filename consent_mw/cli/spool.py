@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from consent_mw.records.spool import SpooledRecords
     from consent_mw.records.spool import SpoolStatus
 
-#: Seconds that a replay waits for the store, which may just be coming back.
+#: Seconds that a replay waits for the store, which may be starting up.
 PATIENCE = 20.0
 
 
@@ -103,7 +103,7 @@ def _opened(owner: Owner, file: str) -> Iterator[SpooledRecords]:
 
 
 def _replay(owner: Owner, file: str) -> int:
-    """Replay a spool file, and report what is left."""
+    """Replay a spool file, and print how many entries remain."""
     sent = 0
     with _opened(owner, file) as records:
         until = time.monotonic() + PATIENCE

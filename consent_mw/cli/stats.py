@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from consent_mw.records import Records
     from consent_mw.stats import Report
 
-#: Minimum length of a password: the pages can be attacked by guessing, though slowly.
+#: The minimum length of a password, since attackers can guess, though slowly.
 SHORTEST = 12
-#: Most days of synthetic visits.
+#: The most days of synthetic visits.
 MOST_DAYS = 1096
 
 _STYLES: Mapping[str, Callable[[str], str]] = {
@@ -160,7 +160,7 @@ def demo_data(owner: Owner, days: int, visits: int, seed: int, force: bool) -> i
         kept = store.figures(0, today)
         if (kept or store.counts(today + 2)) and not force:
             raise Unable("The store already has counts, and synthetic ones could not be separated: use an empty one.")
-        # Start on a Monday, so that there is a whole week for the tables that are published by the week.
+        # Start on a Monday, so that weekly tables have a whole first week.
         first = max([today - days - (today - days + 3) % 7, *(run.last + 1 for run in kept)])
         counted = 0
         made = demo.visits(
@@ -183,11 +183,11 @@ def demo_data(owner: Owner, days: int, visits: int, seed: int, force: bool) -> i
     return 0
 
 
-# -- for all of them
+# -- shared helpers
 
 
 def report_of(owner: Owner, store: Records, since: str, first: str, last: str) -> Report:
-    """Return the report of the chosen days; raises an error of usage for days that cannot be read."""
+    """Return the report for the chosen days; raises a usage error if the days are invalid."""
     from consent_mw import stats as figures
 
     try:
@@ -198,7 +198,7 @@ def report_of(owner: Owner, store: Records, since: str, first: str, last: str) -
 
 
 def labels_of(owner: Owner) -> dict[str, str]:
-    """Return the owner's names of purposes, in the form they have within a sentence."""
+    """Return the owner's names of purposes, in the form for use within a sentence."""
     return {
         purpose.id: clean(name[:1].lower() + name[1:])
         for purpose in owner.site.purposes
@@ -217,14 +217,14 @@ def _drawn(owner: Owner, found: Report, labels: Mapping[str, str]) -> str:
 
 
 def _notes(owner: Owner, found: Report) -> list[tuple[int, str]]:
-    """Return what the owner noted for days of the period."""
+    """Return the owner's notes for days of the period."""
     from consent_mw.notice.wording import notes_within
 
     return [(day, clean(text)) for day, text in notes_within(owner.site, found.period.first, found.period.last, "en")]
 
 
 def _shows(text: str) -> bool:
-    """Return whether the output's encoding can show the text."""
+    """Return whether the encoding of the output can represent the text."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except (LookupError, UnicodeError):
