@@ -1,6 +1,13 @@
-// consent_mw guard: what scripts of the page create towards hosts of held services is held until they are granted.
-// First in head, before anything can run, in every page where something is held: every byte of it counts.
-// What is not on its list passes straight through, and no error in here reaches the page.
+// consent_mw guard: holds what the page's scripts load from hosts of services that are not granted. It runs first in
+// head, in every page in which something is held, so every byte counts.
+//
+// The browser's setters, methods and constructors that start a load are wrapped. If an address is on the list:
+// - an element does not get the attribute. The value is kept here, under a random mark that the element gets, and set
+//   when its services are granted;
+// - a request (fetch, XMLHttpRequest, a socket) goes to an address that fails without leaving the browser;
+// - markup (innerHTML, document.write) loses the attribute before it is parsed.
+// Everything else passes unchanged, and no error in here reaches the page. The guard keeps a site's own code from
+// loading trackers; it does not stop code that wants to get around it.
 (() => {
   const win = window;
   const doc = document;
@@ -8,27 +15,28 @@
   win.cmwGuard = true;
   const each = (words, work) => words.split(' ').forEach(work);
 
-  // ---- whose an address is ----
+  // ---- the services of an address ----
 
-  // "id,id=pattern id=pattern ...", see notice/guard.py. The first pattern that fits decides; no id: it may load.
+  // The list: "id,id=pattern id=pattern ...", see notice/guard.py. The first pattern that matches decides. If it has no
+  // ids, the address may load.
   const rules = [];
-  // What marks of the server's carry is no secret to who read the page before: no script brings it in.
+  // Someone who has read the page from a cache knows the keys in it, so scripts must not insert markup with a key.
   let any = 'cmw-key';
   each(doc.currentScript.getAttribute('data-cmw-hosts'), rule => {
     const [ids, pattern] = rule.replace(/\./g, '\\.').split(/=(.*)/);
     rules.push([ids.split(','), new RegExp(`^([^/]*\\.)?(${pattern})`)]);
     any += '|' + pattern.replace(/\[\^]\*/g, '').replace(/\//g, '/?');
   });
-  // Markup without any of these is not looked at any closer.
+  // Markup that does not match this is not examined further.
   const quick = new RegExp(any, 'i');
   const anchor = doc.createElement('a');
-  // Return a service that must be granted first.
+  // Return the id of a service that must be granted before the address may load, or undefined.
   const look = address => {
     anchor.href = address;
     const text = (anchor.hostname + anchor.pathname + anchor.search).replace(/\.*\//, '/');
     const [[id]] = rules.find(([, pattern]) => {
       const found = pattern.exec(text);
-      // A site is no third party to itself.
+      // The site's own host is not a third party.
       return found && found[0] != location.hostname + '/';
     }) || [[]];
     return id;
@@ -40,7 +48,8 @@
   const LOADING = 'src srcset srcdoc data poster href';
   const owners = [];
   const kept = [];
-  // What was kept from elements, by a mark that markup from elsewhere cannot have and copies share.
+  // The values that were withheld from elements, by their marks. Copies of an element share its mark, and a visitor's
+  // markup cannot guess one.
   const records = { __proto__: null };
   const held = el => records[el.getAttribute?.(MARK)];
   const mark = (el, key, value) => {
@@ -52,7 +61,7 @@
     if (id) el.setAttribute(MARK, id);
     return value;
   };
-  // Keep a value from the element, and tell whether that was done.
+  // Withhold a value from the element if its address is held. Return whether it was withheld.
   const hold = (el, key, value) => {
     key = key.toLowerCase().replace('xlink:', '');
     if (key == 'data-cmw-key') return true;
@@ -65,28 +74,29 @@
     if (held(el)) mark(el, key);
   };
   const markup = (that, args) => args.forEach((value, index) => {
-    // What marks of the server's carry is no secret to who read the page before, so no script brings it in.
+    // Disable the keys, see above, and withhold addresses.
     if (quick.test(value)) args[index] = ('' + value).replace(/cmw-key/gi, 0).replace(
       /<(script(?![^>]* src)|style|textarea)[^]*?<\/\1|<([a-z][^\s/>]*)(?:[^>"']|"[^"]*"|'[^']*')*>/gi,
       (tag, raw, kind) => {
         const el = doc.createElement(kind);
         const made = tag.replace(/([^\s=>"'/]+)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)/g, (whole, key, value) =>
           (hold(el, key, value.replace(/^["']|["']$/g, '').replace(/&amp;/g, '&')) ? kept.pop() && '' : whole));
-        // Without quotes, which would end a value that this stands in after all.
+        // No quotes: if this is inside an attribute value after all, a quote would end it.
         return held(el) ? made.replace(kind, `$& ${MARK}=${el.getAttribute(MARK)} `) : tag;
       });
   });
 
-  // ---- the ways to load ----
+  // ---- what starts a load ----
 
-  // Ask first; what comes back stands for the result. A proxy keeps name, length, prototype and the text "native code".
+  // Wrap functions and accessors so that `ask` runs first. If it returns something truthy, that is the result, and the
+  // original is not called. A proxy keeps the name, length, prototype and "native code" text of the original.
   const patch = (owner, names, ask) => owner && each(names, key => {
     const descriptor = Object.getOwnPropertyDescriptor(owner, key);
     const first = (that, args) => {
       try {
         return ask(that, args, key);
       } catch {
-        // The page gets what it would get without us.
+        // Go on as if the guard were not there.
       }
     };
     for (const part in descriptor) {
@@ -121,16 +131,17 @@
     patch(owner, keys.join(' '), markup);
   });
 
-  // Of these addresses the browser itself makes a network error: no page may use that port.
+  // Replace a held address with one for which the browser itself reports a network error: about:invalid, or a blocked
+  // port for sockets.
   const fail = (index, dead, asks = look) => (that, args) => {
     if (asks(args[index].url || args[index])) args[index] = dead || 'about:invalid';
   };
   const names = text => quick.test(unescape(text));
   patch(win, 'fetch EventSource Worker SharedWorker Audio', fail(0));
-  // A worker is out of our hands, so the code in its address is read.
+  // Requests of a worker cannot be intercepted, so search code in its address (a data: URL) for listed hosts.
   patch(win, 'Worker SharedWorker', fail(0, '', names));
   patch(win.Worklet?.prototype, 'addModule', fail(0));
-  // Whose a map of attributes is, or the address of an SVG element, cannot be told: it is tried again.
+  // An attribute map or an SVGAnimatedString does not reveal its element: drop the call, and repeat it after a grant.
   const again = [];
   const later = (that, [value], key) => look(value.value || value) && again.push([that, key, value]);
   patch(NamedNodeMap.prototype, 'setNamedItem setNamedItemNS', later);
@@ -139,24 +150,24 @@
   patch(win, 'FontFace', fail(1, 'url(about:invalid)', names));
   patch(XMLHttpRequest.prototype, 'open', fail(1));
   patch(win, 'WebSocket', fail(0, 'wss://h:9'));
-  // Told that it failed, a page would try another way.
+  // Return true: if told that it failed, a page would send the data in another way.
   patch(Navigator.prototype, 'sendBeacon', (that, [address]) => !!look(address));
 
   // ---- until the release ----
 
-  // An empty frame tells that it has loaded, and an empty object that it has not.
+  // A frame without its address fires load, and an object without its address fires error. Hide these events.
   each('load error', type => doc.addEventListener(type, told => {
     if (held(told.target)) told.stopImmediatePropagation();
   }, true));
   doc.addEventListener('cmw:change', ({ detail: news }) => {
     if (news.reload) return;
-    // Who accepted all has no guard in the next page, so this one holds nothing from now on.
+    // Pages of a visitor who has accepted everything have no guard, so this one holds nothing from now on.
     rules.forEach(rule => { rule[0] = rule[0].filter(id => !news.granted.includes(id) && news.state != 'accept'); });
     again.splice(0).forEach(([that, key, value]) => { if (value.value) that[key](value); else that[key] = value; });
     new Set([...kept.splice(0), ...doc.querySelectorAll(`[${MARK}]`)]).forEach(el => {
       const record = held(el) || {};
       for (const key of Object.keys(record)) el.setAttribute(key, record[key]);
-      // A film that found no source does not look again by itself.
+      // A media element that found no source does not look for a new one by itself.
       if (record.src) el.parentNode?.load?.();
     });
   });

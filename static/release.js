@@ -1,6 +1,18 @@
-// consent_mw, the second half of the runtime: sends the choice, says what follows from it, and gives held tags back in
-// document order, as a browser that parses the page would run them. runtime.js loads it when it is first needed.
-// This file is long because its parts share the state of one release.
+// consent_mw release: the second half of the runtime, which runtime.js loads when it is first needed. It sends the
+// visitor's choice, applies the answer to the page, and releases held elements. This file is long because its parts
+// share the state of one release.
+//
+// The server holds an element by renaming its attributes (src becomes data-cmw-src) and by changing the type of a
+// script to text/plain, so the browser parses it without loading or running anything. A release walks these elements in
+// document order and restores each one whose services are all granted. Scripts run in the order in which the parser
+// would have run them: an inline or blocking script ends before the next element, deferred scripts follow at the end,
+// and async scripts are not waited for. Three things that a script could use during parsing are emulated:
+// - document.write: the text is parsed in an inert document, and the nodes are copied to the script's place;
+// - listeners for DOMContentLoaded, load and the like: they are collected and called at the end of the release;
+// - calls to a vendor's globals before the release: they were recorded, and are replayed (replay.js, libraries.js).
+//
+// Markup in the page may have been written by a visitor. So only elements that the server held in the original page are
+// released, and each only once.
 Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   'use strict';
   const win = window;
@@ -15,7 +27,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   const allowsAll = ids => ids.split(',').every(allows);
   const pause = ms => new Promise(done => setTimeout(done, ms));
   const report = error => { setTimeout(() => { throw error; }); };
-  // What an answer does not say must not come from a prototype that somebody wrote to.
+  // Without a prototype: a missing member must not be read from a polluted Object.prototype.
   const said = async answer => ({ __proto__: null, ...await answer.json() });
   const attempt = work => {
     try {
@@ -32,7 +44,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     node.setAttribute('role', 'status');
     node.style.cssText = 'position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)';
     doc.body.append(node);
-    // A live region speaks of what changes in it, so it has to stand there first.
+    // Screen readers announce changes of a live region, so it must be in the page before it gets its text.
     setTimeout(() => { node.textContent = text; }, 100);
   };
 
@@ -55,12 +67,12 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     }
     const more = kit.on.size > before.length;
     const detail = { granted, purposes, state };
-    // The first page of a site that learns was made before the site knew what it loads: its guard would hold some of
-    // that by the wrong name.
+    // If the site learns its services from its pages, this page may have been rendered before they were known. Its
+    // guard would then hold some of them under a wrong id, so the page has to be reloaded.
     const guard = doc.querySelector('[data-cmw-hosts]');
     const old = more && state !== 'accept' && (setting('state') || 'none') === 'none' &&
       answer.hosts && guard && guard.getAttribute('data-cmw-hosts') !== answer.hosts;
-    // What has run cannot be taken back within the page, and whose choice is gone is asked anew.
+    // Code that has run can only be undone by a reload. A visitor whose choice is gone must be asked again.
     detail.reload = state === 'none' || before.some(id => !allows(id)) || old ||
       (more && setting('release') === 'reload');
     if (signals !== 0) signals = answer.signals || signals;
@@ -70,7 +82,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     }
     if (more && !detail.reload) queues.begin();
     if (more && signals && !detail.reload) {
-      // Vendors that listen to signals must find them before any tag of theirs runs.
+      // Consent signals must be in place before a vendor's tag runs.
       const { path, plan } = signals;
       signals = 0;
       await kit.load(path, plan).catch(() => { detail.reload = true; });
@@ -85,7 +97,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     if (worn.has(style)) return;
     worn.add(style);
     try {
-      // A policy of the page does not stop a sheet that a script makes.
+      // The page's CSP does not apply to constructed style sheets.
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(style);
       doc.adoptedStyleSheets = [...doc.adoptedStyleSheets, sheet];
@@ -98,7 +110,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   };
   const move = () => wear('(motion.css)');
 
-  // What opens the choices again nobody sees before the first notice is gone, so it comes with the answer.
+  // Insert the control that reopens the choices. It is invisible while the first notice is there, so the answer to the
+  // choice contains it instead of the page.
   const bring = (markup, look = '') => {
     if (!markup || kit.ours.some(el => el.matches('[data-cmw-reopen]'))) return;
     wear('(reopen.css)' + look);
@@ -112,7 +125,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     else doc.body.prepend(control);
   };
 
-  // Libraries that put another page into this one have none of ours in it, or copies that they kept.
+  // Some libraries replace the body with that of another page, which has no elements of ours, or cached copies of them.
+  // Put the current ones back.
   kit.putBack = keep => {
     if (!doc.body || kit.ours.some(el => el.isConnected)) return;
     doc.querySelectorAll('[data-cmw-banner],[data-cmw-reopen]').forEach(el => el.remove());
@@ -120,7 +134,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     keep();
   };
 
-  // Half of a double click is not meant for what the other half has brought there.
+  // Return whether this is the second half of a double click whose first half brought the button to this place: then
+  // it was not meant for the button.
   const stray = button => {
     const [now, former] = kit.clicks;
     return former && now.detail && button.contains(now.target) && !button.contains(former.target) &&
@@ -143,7 +158,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       if (!answer.granted) throw answer;
       chosen(answer);
     } catch (error) {
-      // Blocked, or no network.
+      // fetch throws a TypeError if the request is blocked or there is no network.
       throw error instanceof TypeError ? new Event('error') : error;
     } finally {
       form.removeAttribute('aria-busy');
@@ -161,7 +176,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     if (first) first.focus();
     return !banner.hidden;
   };
-  // The notice as the server makes it for this visitor, with what is granted ticked.
+  // Insert the notice as the server renders it for this visitor, with granted purposes ticked.
   const fetched = async () => {
     const answer = await fetch(at('/notice' + here()), {
       cache: 'no-store', headers: { Accept: 'application/json' },
@@ -185,7 +200,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     if (!kit.find()) await fetched();
     if (!show()) throw 0;
   };
-  // The details are a layer that one can leave without an answer, and so is a notice that was opened again.
+  // Handle Escape: close a reopened notice, or the details of the first one, without a choice.
   kit.leave = within => {
     const banner = kit.find();
     if (!banner || !banner.contains(within)) return;
@@ -220,7 +235,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       bring(control, look);
     }
   };
-  // Where a blocker has taken the notice away, the choices can still be opened.
+  // If a content blocker has hidden the notice, offer the control that opens the choices.
   kit.control = () => { if (kit.state === 'none') fetchControl(); };
   kit.check = async () => {
     const answer = await asked();
@@ -232,21 +247,22 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // ---- what is held ----
 
-  // A script or stylesheet that never answers delays the others for so long, in milliseconds.
+  // The longest wait for a script or style sheet, in milliseconds.
   const LIMIT = 10000;
   const XHTML = 'http://www.w3.org/1999/xhtml';
-  // Names that the page itself chose like ours have the prefix once more, and stay as they are.
+  // Our prefix of a held attribute. Attributes of the page that already had the prefix got it a second time on the
+  // server; they do not match, and stay as they are.
   const PREFIX = /^([\w-]+:)?data-cmw-(?!held$|key$|data-cmw-)(?=.)/;
   const MARKER = /about:invalid#cmw=([^#]*)#/g;
-  // What guard.js holds it gives back itself.
+  // Elements that guard.js holds are excluded: it releases them itself.
   const HELD = kit.held + ':not([data-cmw-guard]),style';
   const JAVASCRIPT = /^((application|text)\/(x-)?(java|ecma)script|text\/(javascript1\.[0-5]|jscript|livescript))$/;
-  // These act on being inserted, or would leave their placeholder in the session's history.
+  // Elements that take effect when they are inserted, or that would add their placeholder to the session history.
   const REINSERTED = /^(iframe|embed|object|meta|link|frame)$/;
 
-  // Only what the server sent is given back, each element once. What came later may be a visitor's, even if it has the
-  // marks of something in this page: a page that a cache keeps is no secret. So is what stands in the page twice with
-  // different content.
+  // Only elements that the server sent are released, each once. An element that was inserted later may be a visitor's,
+  // even if it has a valid key, since the keys of a page in a shared cache are not secret. For the same reason a key
+  // that occurs twice in the page with different content is not trusted.
   let known;
   const given = new WeakSet();
   const content = el => [...el.attributes].filter(({ name }) => PREFIX.test(name) || name === 'data-cmw-held')
@@ -275,12 +291,12 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     }
   };
 
-  // Give the attributes of one element back, to itself or to its copy; tell whether it loads anew.
+  // Restore the held attributes of an element, on itself or on its copy. Return whether it loads something again.
   const restore = (from, to) => {
     let loads = false;
     const slept = retyped(from);
     const attributes = [...from.attributes];
-    // Handlers and srcset before src, or an image might load twice, or before anyone listens.
+    // Set handlers and srcset before src: otherwise an image may load twice, or before its handlers are set.
     if (to === from) attributes.sort((a, b) => /src$/.test(a.name) - /src$/.test(b.name));
     attributes.forEach(attribute => {
       const { name, value } = attribute;
@@ -288,7 +304,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       if (plain !== name) {
         if (to === from) from.removeAttributeNode(attribute);
         attempt(() => set(to, plain, value, attribute.namespaceURI));
-        // The page's own loader passed over it when it came into view, and will not come again.
+        // A lazy-loading library skipped the element when it came into view, and will not look at it again. So set src.
         const frame = to.localName === 'iframe';
         const lazy = (/^data-.*src$/.test(plain) && (frame || to.localName === 'img')) ||
           (frame && /^data-/.test(plain) && /^\s*(https?:)?\/\//i.test(value));
@@ -299,7 +315,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       } else if (/^data-cmw-(held|key)$/.test(name) || (name === 'type' && slept)) {
         if (to === from) from.removeAttributeNode(attribute);
       } else if (to !== from) {
-        // A parser takes names that setAttribute refuses.
+        // The parser accepts attribute names that setAttribute rejects.
         to.setAttributeNode(attribute.cloneNode());
       }
     });
@@ -317,8 +333,9 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     if (el.localName === 'style' && unmark(el.textContent) !== el.textContent) el.textContent = unmark(el.textContent);
   };
 
-  // Under 'strict-dynamic' a policy takes what a script inserts, but of what stands in the page only what has its
-  // nonce: a copy of ours must not pass where the original would not have.
+  // A CSP with 'strict-dynamic' allows every script that a script inserts, but only those in the markup that have the
+  // nonce. Our copy must not run if the policy would have blocked the original. To detect such a policy, insert a
+  // script without a nonce and see whether it runs.
   let strict;
   const barred = el => {
     if (!own || !own.nonce || el.nonce === own.nonce) return false;
@@ -338,8 +355,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   const ADDRESS = /^(data-cmw-(src|href|xlink:href)|xlink:data-cmw-href)$/;
   const asleep = el => retyped(el) || [...el.attributes].some(({ name }) => ADDRESS.test(name));
 
-  // How a script runs: inline, block, async, defer, or not at all; see
-  // https://html.spec.whatwg.org/#prepare-the-script-element
+  // Return an attribute's value from before it was held.
   const get = (el, name) => {
     const value = el.getAttribute('data-cmw-' + name);
     return value === null ? el.getAttribute(name) : value;
@@ -347,6 +363,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   const asks = el => (el.namespaceURI === XHTML
     ? get(el, 'src')
     : get(el, 'href') || get(el, 'xlink:href') || el.getAttribute('xlink:data-cmw-href'));
+  // Return how a script runs: inline, block, async, defer, or '' for not at all. See
+  // https://html.spec.whatwg.org/#prepare-the-script-element
   const kind = el => {
     let type = retyped(el) ? el.getAttribute('data-cmw-type') : get(el, 'type');
     if (type === null) type = el.getAttribute('language') ? 'text/' + el.getAttribute('language') : '';
@@ -365,7 +383,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     el.addEventListener('error', done);
     setTimeout(done, LIMIT);
   });
-  // What a load event would wait for.
+  // The number of loads that would delay the page's load event.
   let loading = 0;
   const delay = el => {
     loading++;
@@ -376,18 +394,18 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // (libraries.js)
 
-  // A script that did not run can be copied into one that will.
+  // Return a copy of a held script that runs when it is inserted; the parsed element itself may not run any more.
   const revive = el => {
     const script = doc.createElementNS(el.namespaceURI, el.localName);
     restore(el, script);
     if (el.nonce) script.nonce = el.nonce;
-    // Not made by the parser, it would be async without this.
+    // Scripts that are not created by the parser are async by default.
     if ('async' in script) script.async = el.hasAttribute('async');
     if (el.textContent) script.textContent = trust('Script', el.textContent);
     return script;
   };
 
-  // An inline module does not tell when it has run, but one behind it can.
+  // Wait until a deferred script has run. An inline module fires no load event, so run another one after it.
   const ran = async last => {
     if (last.src) return settled(last);
     const after = doc.createElement('script');
@@ -403,7 +421,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     after.remove();
   };
 
-  // Where the text that a script writes belongs; external async and deferred scripts may not write, as ever.
+  // The place in the page where document.write of each script inserts text. As in a page that is being parsed, external
+  // async and deferred scripts cannot write.
   const places = new WeakMap();
   let latest;
   const run = (el, how) => {
@@ -423,9 +442,14 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // ---- document.write ----
 
-  // Elements that are handed over whole, with what stands in them.
+  // After parsing, the browser's own document.write would replace the page. Ours works like the parser: written text is
+  // parsed up to the end of the next script, the new nodes are copied into the page, and the script runs there. Parsing
+  // continues when it has finished, with the text that it wrote itself before the rest. The text is parsed by the
+  // browser in an inert document with the same ancestor elements, in which nothing loads or runs.
+
+  // Elements that are copied together with their content.
   const WHOLE = /^(script|style|textarea|title|iframe|xmp|noembed|noframes|noscript|template)$/;
-  // Text; a comment; a tag; a bogus comment; a sign that begins nothing.
+  // In this order: text, a comment, a tag, a bogus comment, a "<" that starts none of these.
   const TOKEN = new RegExp([
     '[^<]+',
     '<!-{2}(?:-?>|[^]*?--!?>)',
@@ -434,7 +458,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     '<(?![!?/a-z]|$)',
   ].join('|'), 'giy');
 
-  // Return how much of the text is complete, up to the end of the first script in it.
+  // Return the length of the complete tokens at the start of the text, up to the end of its first script.
   const complete = text => {
     let end = 0;
     TOKEN.lastIndex = 0;
@@ -451,19 +475,19 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     return end;
   };
 
-  // Parse in a document where nothing loads or runs, and copy each new node into the page behind the script.
+  // Return a stream that parses text in an inert document and copies each new node into the page after the script.
   const openStream = place => {
     const inert = doc.implementation.createHTMLDocument('');
     const twins = new Map();
     const seen = new Map();
-    // Text still to be parsed, where the running script's text goes in it, and the script that parsing waits for.
+    // The text that is not parsed yet, the offset where new text is inserted, and the script that parsing waits for.
     let text = '';
     let at = 0;
     let waiting = null;
 
     let anchor = place.script;
     if (!anchor.parentNode) {
-      // Scripts like to remove themselves.
+      // The script has removed itself, as many do.
       anchor = doc.createTextNode('');
       place.parent.insertBefore(anchor, place.next && place.next.parentNode === place.parent ? place.next : null);
     }
@@ -482,7 +506,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       const deep = WHOLE.test(node.localName) && node.localName !== 'noscript';
       const twin = how ? revive(node) : doc.importNode(node, deep);
       if (!how && node.localName === 'script' && barred(node)) twin.type = 'text/plain';
-      // With scripts on, noscript holds text.
+      // If scripts are enabled, the content of noscript is text.
       if (node.localName === 'noscript') twin.textContent = node.innerHTML;
       twins.set(node, twin);
       let before = node.previousSibling;
@@ -528,7 +552,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     return {
       write: (more, script) => {
         if (waiting && waiting.script === script) {
-          // What the awaited script writes comes before what has been waiting for it.
+          // Text that the awaited script writes goes before the text that waits for it.
           waiting = null;
           at = 0;
         }
@@ -546,7 +570,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     if (stream) await stream.idle();
   };
 
-  // After parsing, the browser's own document.write would wipe the page.
+  // Replace document.write and its relatives.
   const divert = () => {
     if (doc.contentType !== 'text/html') return;
     const write = (texts, end) => {
@@ -564,16 +588,21 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // ---- events that have passed ----
 
-  // Whether the load event has come, and whether its listeners are through.
+  // Released code may wait for an event that fired before the release: DOMContentLoaded, readystatechange, load or
+  // pageshow. So during a release, addEventListener of the window and the document is replaced, and listeners for these
+  // events are collected. At the end each of them is called with a new event, and registered with the browser. The
+  // on... handlers of the page are set aside meanwhile.
+
+  // Whether the load event has fired, and whether its listeners have run.
   let fired = doc.readyState === 'complete';
   let loaded = fired;
-  // Listeners that released code adds while a pass goes on.
+  // The listeners that were added during a pass; null outside of one.
   let kept = null;
   let undoing = [];
   const HANDLERS = [[doc, 'readystatechange'], [win, 'load'], [win, 'pageshow']];
   const former = new Map();
 
-  // A handler that has been called must not be found, chained and called again.
+  // Set aside handlers that have already run: released code that wraps the previous handler would run them again.
   const hush = () => HANDLERS.forEach(([target, type]) => {
     if (former.has(type)) return;
     former.set(type, target['on' + type]);
@@ -581,7 +610,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   });
   const note = () => HANDLERS.forEach(([target, type]) => {
     if (!former.has(type) || !target['on' + type] || kept.some(one => one.type === type && !one.listener)) return;
-    // A handler takes the place of the one before it.
+    // A handler keeps the position of the one that it replaces.
     kept[former.get(type) ? 'unshift' : 'push']({ target, type });
   });
 
@@ -600,7 +629,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
           note();
           if (!kept.some(same(type, listener, capture))) kept.push({ target, type, listener, capture, options, names });
         }
-        // Capturing on the window, it also hears of what loads from now on.
+        // A capturing listener also gets the load events of elements from now on, so register it right away, too.
         if (!ours || capture) addEventListener.apply(this || target, arguments);
       },
       removeEventListener(type, listener, options) {
@@ -612,7 +641,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       const inherited = !Object.prototype.hasOwnProperty.call(target, name);
       target[name] = mine[name];
       undoing.push(() => {
-        // Somebody may have wrapped ours: then it stays, and only passes on.
+        // If other code has wrapped our function, it has to stay; without a pass it only forwards calls.
         if (target[name] !== mine[name]) return;
         if (inherited) delete target[name];
         else target[name] = names[name];
@@ -624,7 +653,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     note();
     const ready = type === 'DOMContentLoaded';
     const past = ready || fired;
-    // The one event that travels: capture on the window, the document, then the window.
+    // DOMContentLoaded propagates: capturing listeners of the window run first, then the document's, then the window's.
     const rank = one => (!ready || one.target === doc ? 1 : one.capture ? 0 : 2);
     kept.filter(one => one.type === type).sort((a, b) => rank(a) - rank(b)).forEach(one => {
       const { target, listener, options, names } = one;
@@ -632,7 +661,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       one.gone = true;
       if (options && options.signal && options.signal.aborted) return;
       const once = past && options && options.once;
-      // From here on it is the browser's; it may be due again.
+      // Register it with the browser, since some of these events can fire again.
       if (listener) (once ? names.removeEventListener : names.addEventListener).call(target, type, listener, options);
       if (!past) return;
       const event = type === 'pageshow' ? new PageTransitionEvent(type) : new Event(type, { bubbles: ready });
@@ -645,7 +674,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     });
   };
 
-  // Scripts that released scripts add keep the load event waiting too.
+  // Scripts that released scripts insert delay the load event, too.
   const watch = new MutationObserver(changes => changes.forEach(change => change.addedNodes.forEach(node => {
     if (node.localName === 'script' && node.src) delay(node);
   })));
@@ -675,7 +704,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // ---- the release ----
 
-  // Restored handlers of what has loaded long ago are called once.
+  // If an element loaded or failed before its handlers were restored, call the matching one.
   const missed = el => {
     const image = el.localName === 'img';
     const handler = image && el.complete && !el.naturalWidth ? 'onerror' : 'onload';
@@ -683,7 +712,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     setTimeout(() => { if (el[handler]) el[handler](new Event(handler.slice(2))); });
   };
 
-  // A custom element that was kept from coming to life under its name, which it gets now.
+  // The server renames a held custom element, so that it is not upgraded. Replace it with one that has its real name.
   const RENAMED = /^cmw-(?=.*-)/;
   const named = el => {
     const real = doc.createElement(el.localName.replace(RENAMED, ''));
@@ -691,7 +720,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     real.append(...el.childNodes);
     el.replaceWith(real);
   };
-  // What stood in the place of embeds goes before any script looks for the place.
+  // Remove the panels that were shown in place of embeds, before a script looks for that place.
   const clearPanels = elements => elements.forEach(el => {
     if (el.matches('[data-cmw-panel]') && known.has(el) && allowsAll(el.getAttribute('data-cmw-held'))) el.remove();
   });
@@ -703,14 +732,14 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     const next = el.nextSibling;
     const again = REINSERTED.test(el.localName) && el.isConnected &&
       [...el.attributes].some(({ name }) => PREFIX.test(name) && !/^data-cmw-on/.test(name));
-    // Who pressed a button in its placeholder is still there.
+    // The visitor may have pressed a button in its placeholder, so it may have the focus.
     const within = doc.activeElement === el;
     if (again) el.remove();
     const loads = restore(el, el);
     if (again) parent.insertBefore(el, next);
     if (again && within) el.focus({ preventScroll: true });
     const media = el.localName === 'source' && el.closest('audio,video');
-    // A media element that found nothing to play does not look again by itself (NETWORK_EMPTY, NETWORK_NO_SOURCE).
+    // A media element without a source (NETWORK_EMPTY, NETWORK_NO_SOURCE) does not look for a new one by itself.
     if (media && media.networkState % 3 === 0) media.load();
     if (!loads) missed(el);
     return loads;
@@ -718,6 +747,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   const blocksScripts = el => el.localName === 'link' && /stylesheet/i.test(el.rel) && !/alternate/i.test(el.rel) &&
     matchMedia(el.media).matches;
 
+  // Release everything that is granted, in document order.
   const pass = async () => {
     const deferred = [];
     const sheets = [];
@@ -755,7 +785,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     const running = [];
     for (const el of deferred) {
       if (!el.isConnected) continue;
-      // Not every browser keeps inline modules in the order of the others.
+      // Some browsers do not run inline modules in order with external ones.
       if (asks(el) === null) await Promise.all(running);
       running.push(ran(run(el)));
     }
@@ -773,7 +803,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   }, true);
 
   let queue = kit.parsed.then(() => pause());
-  // Give back what is granted, or do otherwise where the page is not known well enough for that.
+  // Queue a pass. If it is not known which elements the server sent, call `otherwise` instead.
   kit.release = otherwise => {
     queue = queue.then(async () => {
       known = await parsed;
@@ -781,14 +811,15 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     }).catch(report);
   };
 
-  // What a script makes of an embed cannot be told from the rest of its service, which runs until the page is left.
+  // Grant services until the visitor leaves the page. This is how an embed that a script creates is shown once: it
+  // cannot be separated from the rest of its service.
   const lend = ids => {
     queues.begin();
     ids.forEach(id => kit.on.add(id));
     doc.dispatchEvent(new CustomEvent('cmw:change', { detail: { granted: [...kit.on], purposes: [], state: kit.state } }));
     kit.release(() => location.reload());
   };
-  // Give one embed back, whatever is granted, and nothing else of its service.
+  // Release the one embed whose placeholder sent the message, without a grant and without the rest of its service.
   kit.once = async ({ isTrusted, origin, source }) => {
     const frame = isTrusted && origin === location.origin && source.frameElement;
     const all = await parsed;
@@ -798,7 +829,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       return;
     }
     const mark = frame.getAttribute('data-consent');
-    // What is marked so passes the guard; for this one load.
+    // The guard lets elements with this mark load. It is set for this one load.
     frame.setAttribute('data-consent', 'necessary');
     giveBack(frame);
     if (mark === null) frame.removeAttribute('data-consent');

@@ -1,29 +1,32 @@
-// consent_mw runtime: what must be at hand in every page. It knows which parts of the page are ours, takes a click on
-// them, and stays in touch with the other tabs of the site. What follows is in release.js, which comes when it is
-// needed. Without either the banner is a plain form and held tags stay held.
-// It stands in the page of who has not decided, so every byte of it counts.
+// consent_mw runtime: the part that every page needs at once. It finds our elements in the page, takes over clicks and
+// submissions in them, notes which elements the server holds, and exchanges notifications with the site's other tabs.
+// It loads release.js when there is more to do: a choice, a reopened notice, a change in another tab. Without scripts
+// the banner is a plain form, and held elements stay held.
 //
-// Markup in a page may be a visitor's. Ours is told from it by what such markup cannot do: it cannot run this script
-// (so its attributes, and the elements before it, are the server's), and it cannot know the key of the response.
+// Pages of visitors who have not decided contain this script inline, so every byte counts.
+//
+// Markup in the page may have been written by a visitor, and must not pass for ours. Such markup cannot run this
+// script, so the script's attributes and the elements directly before it are the server's. And it cannot know the key
+// of the response, which the marks of held elements contain.
 (() => {
   const doc = document;
-  // Elements whose name is that of a property stand before it.
+  // An element named currentScript would shadow the property of the document, so use the getter of the prototype.
   const own = Reflect.get(Document.prototype, 'currentScript', doc);
-  // An element of that name is not ours.
+  // Run only once. An element with the id consentMw also makes this a global, but a frozen object is ours.
   if (window.consentMw && Object.isFrozen(consentMw)) return;
 
   const setting = name => own.getAttribute('data-cmw-' + name) || '';
-  // Against the page's address: a base element must not lead us elsewhere.
+  // Resolved against the page's address, since a base element could send our requests elsewhere.
   const root = new URL(setting('root'), location.href);
   const at = path => root + path;
   const walk = (top, work) => top.querySelectorAll('*').forEach(el => {
     work(el);
-    // What an element named "meta" has for content is text.
+    // Shadow roots and templates. The content of a meta element is a string.
     [el.shadowRoot, el.content].forEach(inner => inner?.nodeType && walk(inner, work));
   });
   const listen = (type, work) => addEventListener(type, work, true);
 
-  // What release.js gets: the state, which it changes, what it cannot find out by itself, and what both need.
+  // The interface to release.js: the state, which it changes, and values and functions that both halves use.
   const kit = {};
   kit.own = own;
   kit.setting = setting;
@@ -34,7 +37,7 @@
   doc.documentElement.setAttribute('data-cmw-state', kit.state);
   kit.allows = id => id == 'necessary' || kit.on.has(id);
 
-  // ---- what is ours ----
+  // ---- our elements ----
 
   kit.ours = [];
   for (let el = own; (el = el.previousElementSibling) && el.matches('[data-cmw-banner],[data-cmw-reopen],[data-cmw-style]');) {
@@ -43,15 +46,15 @@
   const find = kit.find = () => kit.ours.find(el => el.matches('[data-cmw-banner]'));
   const ours = el => kit.ours.some(one => one.contains(el));
 
-  // Libraries that put another page into this one have none of ours in it: the banner and the control stay.
+  // Some libraries replace the body with that of another page, without the banner and the control. Put them back then.
   const keeper = new MutationObserver(() => {
     if (kit.ours[0] && !kit.ours.some(el => el.isConnected)) use(() => kit.putBack(keep));
   });
   const keep = () => [doc.documentElement, doc.body].forEach(el => keeper.observe(el, { childList: true }));
   keep();
 
-  // Only what the server sent may become code again: what is held in the page when it has been parsed. Nothing is known
-  // where we came too late.
+  // Only elements that the server sent may be released: those that are held at the end of parsing. If this script runs
+  // after that, nothing is known of them.
   kit.held = setting('key') ? `[data-cmw-key^="${setting('key')}."]` : '[data-cmw-held]';
   kit.parsed = new Promise(done => {
     if (performance.timing.domContentLoadedEventStart) done();
@@ -64,7 +67,7 @@
 
   // ---- the second half ----
 
-  // The one text that our Trusted Types policy takes, and only now: whoever gets hold of it can do nothing with it.
+  // Our Trusted Types policy accepts only the text that we are about to use. So it is of no use to other code.
   let text;
   let policy;
   const same = value => (value == text ? value : null);
@@ -79,7 +82,7 @@
     const script = doc.createElement('script');
     script.nonce = own.nonce;
     script.dataset.cmwSignals = plan;
-    // What it brought is taken at once, so that nobody else gets hold of the state.
+    // The script leaves a function on its element. Call it at once, before other code can find it.
     script.onload = () => done(script.cmw?.(kit));
     script.onerror = fail;
     script.src = kit.trust('ScriptURL', at('/' + path));
@@ -88,22 +91,23 @@
   });
   let second;
   const more = () => {
-    // Without it the page's policy lets nothing be loaded, and a choice ends in another page.
+    // The attribute is missing if the page's CSP forbids loading the second half. A choice navigates then.
     second ||= (setting('more') ? kit.load(setting('more')) : Promise.reject(0));
     return second;
   };
   const use = work => more().then(work, () => {});
 
-  // A page that comes back from the cache or was rendered ahead, and one in another tab, may be older than the choice.
+  // Ask the server for the current state. A page in another tab, from the back/forward cache or prerendered may be
+  // older than the choice.
   const check = () => more().then(() => kit.check()).catch(() => navigator.onLine && location.reload());
-  // All that tabs tell each other is that something changed; what holds, each asks for itself. A page with an open
-  // channel may not be kept in the back/forward cache.
+  // Tabs only tell each other that something changed, and each asks the server for the state. An open channel may keep
+  // the page out of the back/forward cache, so it is closed when the page is left.
   const wake = () => {
     try {
       kit.tabs = new BroadcastChannel('cmw');
       kit.tabs.onmessage = check;
     } catch {
-      // Not in every browser, nor where nothing may be stored.
+      // Not supported, or storage is blocked.
     }
   };
   const back = () => {
@@ -114,13 +118,14 @@
   listen('pagehide', () => kit.tabs?.close());
   listen('prerenderingchange', check);
   wake();
-  // Our own pages have no scripts that could tell; a reload tells nothing, or two tabs might wake each other for ever.
+  // Our own pages have no script that could notify other tabs, so the page that the visitor returns to does. A reload
+  // must not, or two tabs could reload each other for ever.
   if (kit.tabs && !performance.navigation.type && doc.referrer.includes(at('/'))) kit.tabs.postMessage(0);
 
   // ---- what a visitor does ----
 
-  // The end of the page is kept free for the banner, and no more than it needs. Where a blocker keeps it from being
-  // seen nothing is, and the choices can be opened.
+  // Reserve the space that the banner needs at the end of the page. If a content blocker hides the banner, reserve
+  // none, and offer the control that opens the choices.
   const banner = find();
   const alone = () => use(() => kit.control());
   if (banner) new ResizeObserver(() => {
@@ -139,24 +144,24 @@
     event.preventDefault();
     event.stopImmediatePropagation();
   };
-  // First of all listeners, so that no library sends our forms, or somebody's form to us, in its own way.
+  // Runs before all other listeners, so that no library sends one of our forms, or another form to our paths, itself.
   let sending;
   const submitted = event => {
     const form = event.target;
     const button = event.submitter;
     if (!ours(form)) {
-      // The names of a form's fields stand before its own properties.
+      // Fields of a form can shadow its properties and methods.
       const to = button?.getAttribute('formaction') || own.getAttribute.call(form, 'action') || '';
-      // Nothing in a page grants but what is ours: by no name of the host, and by no way of writing the path.
+      // Only our forms may submit to our paths. The host is ignored, since a site has several, and escapes are decoded.
       return unescape(new URL(to, own.baseURI)).includes(root.pathname + '/') && stop(event);
     }
     if (kit.plain) return event.stopImmediatePropagation();
     stop(event);
     if (!button || sending) return;
     sending = more().then(() => kit.send(form, button)).catch(error => {
-      // Blocked, or no network: nothing was granted, and the page need not be lost for saying that it stays so.
+      // The request was blocked, or there is no network. A refusal changes nothing, so it is no reason to navigate.
       if (error.type && button.value == 'reject-all') find().hidden = true;
-      // The browser's own way, from now on; while a form is being sent it sends no second one.
+      // Submit natively from now on. Not at once: a browser ignores a submission inside the event of another one.
       else setTimeout(() => {
         kit.plain = true;
         form.setAttribute('action', at('/choice'));
@@ -165,7 +170,7 @@
     }).then(() => { sending = 0; });
   };
   listen('submit', submitted);
-  // Out here nothing is heard of a submission in a shadow tree, but of what a visitor does there before.
+  // A submit event does not leave its shadow tree, but the click or key before it does: listen inside from then on.
   const inside = event => event.composedPath().forEach(part => part.host && part.addEventListener('submit', submitted, true));
 
   kit.clicks = [];
@@ -183,7 +188,7 @@
     if (event.key == 'Escape' && ours(event.target)) use(() => kit.leave(event.target));
   });
 
-  // The placeholder of an embed asks for it to be loaded once: that one element is given back, and nothing recorded.
+  // The placeholder of an embed asks to load it once. Only that element is released, and nothing is recorded.
   listen('message', event => {
     if (event.data == 'cmw:once') use(() => kit.once(event));
   });
