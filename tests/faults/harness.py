@@ -30,7 +30,7 @@ from tests.faults import load
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEYS = ("k" * 40,)
 SITE = "shop"
-#: Seconds that anything may take on a machine that does other things too.
+#: Timeout in seconds for each step; long, since the machine may be busy.
 PATIENT = 60.0
 #: Seconds that a fault may add to the time of a page.
 ADDED = 0.05

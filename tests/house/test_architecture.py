@@ -1,4 +1,4 @@
-"""The shape of the package: which part may import which, what stays out of the core, how long a file may be."""
+"""The structure of the package: permitted imports, the purity of the core, and the length of files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "consent_mw"
 LONGEST_FILE = 500
 
-#: The floors of the house, the lowest first. A room may import the floors below it, and itself.
+#: The layers, the lowest first. A part may import itself and the layers below it.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "core", "public_suffix"}),
     frozenset({"html"}),
@@ -28,14 +28,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"django"}),
 )
 
-#: Rooms that ask nobody for time, chance, files or sockets: bytes and values in, bytes and values out.
+#: Parts without access to time, randomness, files or sockets: bytes and values in, bytes and values out.
 PURE_ROOMS = ("core", "html", "http")
 
-#: The modules that stand loose in the root: public import paths, and what belongs to no room.
+#: The modules in the root: public import paths, and those that every part needs.
 LOOSE = frozenset({"__init__", "__main__", "asgi", "errors", "flask", "jobs", "on_change", "public_suffix", "wsgi"})
 
-#: What the pure rooms may use: nothing that reads a file, a socket, or chance. ``datetime`` and ``itsdangerous`` could
-#: read a clock; the calls that do are among IMPURE_CALLS and IMPURE_METHODS.
+#: The modules that the pure parts may import: none that reads files, sockets or random numbers. ``datetime`` and
+#: ``itsdangerous`` can read a clock; IMPURE_METHODS contains their calls that do.
 PURE = frozenset(
     {
         "__future__",
@@ -76,16 +76,16 @@ PURE = frozenset(
     }
 )
 
-#: Public names that an edge has in common with another: frozen, and told apart by where they are imported from.
+#: Public class names that two edges share: frozen, and distinguished by their import paths.
 PUBLIC_TWICE = frozenset({"ConsentMiddleware"})
 
-#: Calls that ask the world something, whatever module they came from.
+#: Built-in functions with side effects or access to the outside.
 IMPURE_CALLS = frozenset({"open", "input", "print", "eval", "exec", "compile", "breakpoint", "__import__"})
 
 #: Methods that read a clock.
 IMPURE_METHODS = frozenset({"now", "today", "utcnow", "get_timestamp"})
 
-#: Each is used by some site only, or is heavy: it is imported by the code that needs it.
+#: Libraries that only some sites use, or that are heavy: the code that needs them imports them.
 ON_DEMAND = (
     "flask",
     "werkzeug",
@@ -111,12 +111,12 @@ def sources(folder: Path) -> list[Path]:
 
 
 def name(path: Path) -> str:
-    """Return the path as it reads in a test id."""
+    """Return the path for a test id."""
     return path.relative_to(ROOT).as_posix()
 
 
 def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk the tree without what stands under ``if TYPE_CHECKING:``, which never runs."""
+    """Walk the tree without the blocks under ``if TYPE_CHECKING:``, which never run."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
             for other in node.orelse:
@@ -128,7 +128,7 @@ def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def imports(path: Path) -> set[str]:
-    """Return the modules that ``path`` imports anywhere, functions included."""
+    """Return the modules that ``path`` imports anywhere, including in functions."""
     found: set[str] = set()
     for node in runtime_nodes(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -136,7 +136,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name(path)}:{node.lineno}: a relative import"
             module = node.module or ""
-            # "from consent_mw import config" imports a part, "from consent_mw.config import load" a name of one.
+            # "from consent_mw import config" imports a part, "from consent_mw.config import load" a name from a part.
             found.update(f"{module}.{alias.name}" for alias in node.names if module == "consent_mw")
             found.add(module)
     return found
@@ -150,7 +150,7 @@ def layer(part: str) -> int:
 
 
 def part_of(module: str) -> str:
-    """Return the part of the package that ``module`` belongs to, or an empty text for another package."""
+    """Return the part of the package that ``module`` belongs to, or an empty string for another package."""
     head, _, rest = module.partition(".")
     return rest.partition(".")[0] if head == "consent_mw" else ""
 
@@ -180,14 +180,14 @@ def test_an_upward_import_would_be_seen() -> None:
 
 @pytest.mark.parametrize("path", CORE, ids=name)
 def test_a_pure_room_imports_pure_modules_only(path: Path) -> None:
-    """A pure room imports pure rooms, the error tree, and modules that cannot reach the world; nothing else."""
+    """A pure part imports only pure parts, the errors, and modules without access to the outside."""
     own = {module for module in imports(path) if part_of(module) in {*PURE_ROOMS, "errors"}}
     assert sorted(imports(path) - own - PURE - {"consent_mw"}) == []
 
 
 @pytest.mark.parametrize("path", CORE, ids=name)
 def test_a_pure_room_asks_nobody_for_time_chance_or_files(path: Path) -> None:
-    """A pure room calls no function that opens, prints, or runs text: such things are arguments."""
+    """A pure part calls no function that opens a file, prints, runs text or reads a clock."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     assert [f"line {node.lineno}" for node in calls if ast.unparse(node.func) in IMPURE_CALLS] == []
@@ -198,7 +198,7 @@ def test_a_pure_room_asks_nobody_for_time_chance_or_files(path: Path) -> None:
 
 
 def cycles(graph: dict[str, set[str]]) -> list[str]:
-    """Return the modules that import each other in a circle: those left when all that import no other are taken out."""
+    """Return the modules in import cycles: those left after repeatedly removing modules that import no other."""
     left = {module: set(imported) for module, imported in graph.items()}
     while free := [module for module, imported in left.items() if not imported & left.keys()]:
         for module in free:
@@ -210,7 +210,7 @@ def cycles(graph: dict[str, set[str]]) -> list[str]:
 
 
 def at_import(path: Path, known: Set[str]) -> set[str]:
-    """Return the modules among ``known`` that are imported when ``path`` is."""
+    """Return the modules among ``known`` that are imported when ``path`` is imported."""
     found: set[str] = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom):
@@ -232,12 +232,12 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 
 def test_no_other_module_stands_loose_in_the_root() -> None:
-    """What has a subject has a room; the root holds public import paths and what everybody needs."""
+    """Every other module is in a part; the root only has public import paths and modules that every part needs."""
     assert {path.stem for path in PACKAGE.glob("*.py")} == LOOSE
 
 
 def test_each_class_name_is_given_once() -> None:
-    """No two classes of the package have one name: a reader who searches for it finds it."""
+    """No two classes of the package have the same name, so that a search finds the right one."""
     places: dict[str, list[str]] = {}
     for path in sources(PACKAGE):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -249,7 +249,7 @@ def test_each_class_name_is_given_once() -> None:
 
 @pytest.mark.parametrize("path", PARTS, ids=name)
 def test_nobody_imports_the_demo_or_the_tests(path: Path) -> None:
-    """The product does not lean on what stands beside it in the tree."""
+    """The product does not depend on other folders of the repository."""
     outside = {"demo_site", "benchmarks", "tests"}
     assert {module.partition(".")[0] for module in imports(path)} & outside == set()
 
@@ -263,25 +263,25 @@ def test_nobody_imports_the_demo_or_the_tests(path: Path) -> None:
     ids=name,
 )
 def test_a_long_file_says_why(path: Path) -> None:
-    """A file over 500 lines gives the reason within its first lines."""
+    """A file over 500 lines states the reason in its first lines."""
     lines = path.read_text(encoding="utf-8").splitlines()
     head = "\n".join(lines[:15]).lower()
     assert len(lines) <= LONGEST_FILE or "long because" in head, f"{len(lines)} lines; say 'long because …' at the top"
 
 
-#: What a request for a page goes through, from the edge to what is inserted.
+#: The code that handles a request for a page, from the edge to the insertions.
 REQUEST_PATH = [
     path
     for part in ("wsgi.py", "asgi.py", "flask.py", "django", "engine", "core", "html", "http", "notice", "cookies")
     for path in ([PACKAGE / part] if part.endswith(".py") else sources(PACKAGE / part))
 ] + [PACKAGE / "counting" / "tally.py"]
 MOST_PARAMETERS = 5
-#: Not of the request path: what composes an engine at start-up.
+#: Not part of the request path: the construction of an engine at start-up.
 BESIDE_THE_PATH = frozenset({"Engine.__init__", "Tally.__init__"})
 
 
 def parameters(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, int]]:
-    """Yield the functions of a module and how many parameters each takes, ``self`` and ``cls`` apart."""
+    """Yield the functions of a module with their numbers of parameters, without ``self`` and ``cls``."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             given = node.args
@@ -295,19 +295,19 @@ def parameters(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, int]]:
 
 @pytest.mark.parametrize("path", REQUEST_PATH, ids=name)
 def test_no_function_of_the_request_path_takes_many_parameters(path: Path) -> None:
-    """What belongs together travels as one object, so that a page can be followed through the code."""
+    """Related values are passed as one object, so that a reader can follow a page through the code."""
     found = dict(parameters(ast.parse(path.read_text(encoding="utf-8"))))
     assert {key: count for key, count in found.items() if count > MOST_PARAMETERS and key not in BESIDE_THE_PATH} == {}
 
 
 def test_many_parameters_would_be_seen() -> None:
-    """The check counts every kind of parameter, in methods and in functions within functions."""
+    """The check counts every kind of parameter, in methods and in nested functions."""
     text = "class A:\n def b(self, c, /, d, *e, f, **g):\n  def h(i): pass"
     assert dict(parameters(ast.parse(text))) == {"A.b": 5, "A.b.h": 1}
 
 
 def test_importing_the_package_brings_no_optional_library() -> None:
-    """All public names together load none of the libraries that only some sites or some requests need."""
+    """Importing all public names loads none of the libraries that only some sites or requests need."""
     program = "import sys; from consent_mw import *; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -1,4 +1,4 @@
-"""The way of a page, a choice and a record in docs/architecture.md names files and functions that exist."""
+"""The files and functions that docs/architecture.md names for a page, a choice and a record exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = sorted(set(re.findall(r"`((?:consent_mw|static|tests)/[\w/]+\.\w+)`", PA
 
 
 def names_in(file: Path) -> set[str]:
-    """Return the names of the functions and classes of a file, those of methods as ``Class.method``."""
+    """Return the names of the functions and classes of a file, with methods as ``Class.method``."""
     found: set[str] = set()
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -29,18 +29,18 @@ def names_in(file: Path) -> set[str]:
 
 @pytest.mark.parametrize(("file", "name"), STEPS, ids=lambda text: text)
 def test_a_step_leads_to_code(file: str, name: str) -> None:
-    """The function or class of a step is in the file that the step names."""
+    """The function or class that a step names is in the file that it names."""
     assert name in names_in(ROOT / file)
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_that_is_named_exists(file: str) -> None:
-    """A file of the page is there."""
+    """A file that the page names exists."""
     assert (ROOT / file).is_file()
 
 
 def test_each_numbered_step_that_follows_code_names_it() -> None:
-    """The three ways have at least eight, seven and five steps with code to look at."""
+    """The three sections have at least eight, seven and five steps that name code."""
     parts = [
         PAGE.partition(f"## One {thing}\n")[2].partition("\n## ")[0] for thing in ("page view", "choice", "record")
     ]

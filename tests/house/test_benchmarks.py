@@ -1,4 +1,4 @@
-"""The measurements compare like with like: every engine does the same work on the same page."""
+"""The benchmarks are fair: every engine does the same work on the same page."""
 
 from __future__ import annotations
 
@@ -37,38 +37,38 @@ def matcher() -> Matcher:
 
 @pytest.mark.parametrize("name", WORKING)
 def test_each_engine_holds_every_tracker(name: str, matcher: Matcher) -> None:
-    """Each engine finds the ten trackers of a made page: otherwise its row would compare another task."""
+    """Each engine finds the ten trackers of a generated page: otherwise its row would be about another task."""
     assert speed.ENGINES[name](matcher)(make_page(20_000))[1] == TRACKERS
 
 
 @pytest.mark.parametrize("name", WORKING)
 def test_each_engine_puts_the_banner_first_in_body(name: str, matcher: Matcher) -> None:
-    """Each engine inserts the banner right behind the start tag of body."""
+    """Each engine inserts the banner right after the start tag of body."""
     page, _ = speed.ENGINES[name](matcher)(make_page(20_000))
     assert page.partition(b'<body class="page">')[2].lstrip().startswith(BANNER[:20])
 
 
 def test_a_made_page_is_the_same_each_time() -> None:
-    """A size and a seed give the same bytes in every run, about as many as asked for."""
+    """A size and a seed give the same bytes in every run, and about the requested number."""
     assert make_page(20_000) == make_page(20_000)
     assert abs(len(make_page(200_000)) - 200_000) < 2_000
 
 
 def test_the_endless_page_comes_in_even_chunks() -> None:
-    """The long page is cut into chunks of the size asked for, with its end as the last one."""
+    """The long page is split into chunks of the requested size, followed by its end."""
     chunks = list(endless_page(1_000_000, 10_000))
     assert {len(chunk) for chunk in chunks[:-1]} == {10_000}
     assert (len(chunks), chunks[-1]) == (101, b"</body></html>\n")
 
 
 def test_a_folder_without_pages_is_an_error(tmp_path: Path) -> None:
-    """A folder that holds no page is named, instead of a table without a row."""
+    """A folder without pages is reported, instead of a table without rows."""
     with pytest.raises(FileNotFoundError, match="no .html or .htm file"):
         read_pages(tmp_path)
 
 
 def test_a_row_says_when_the_work_was_not_the_same(tmp_path: Path) -> None:
-    """An engine that held another number, or gave up on a page, is marked so in its row."""
+    """The row of an engine that held another number, or gave up on a page, says so."""
     (tmp_path / "one.html").write_bytes(make_page(6_000))
     page_set = read_pages(tmp_path)
     fewer = speed.Result(page_set, WORKING[0], held=TRACKERS - 1)
@@ -78,7 +78,7 @@ def test_a_row_says_when_the_work_was_not_the_same(tmp_path: Path) -> None:
 
 
 def test_the_tables_take_their_place_in_the_document(tmp_path: Path) -> None:
-    """Between the marks stand the new tables, and around them the text as it was."""
+    """The new tables are between the marks, and the text around them is unchanged."""
     document = tmp_path / "page.md"
     document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
     report.write(document, report.table(("a", "b"), [("x", "1.5"), ("yy", "20.25")]))
@@ -87,7 +87,7 @@ def test_the_tables_take_their_place_in_the_document(tmp_path: Path) -> None:
 
 
 def test_a_document_without_the_marks_is_left_alone(tmp_path: Path) -> None:
-    """Tables are written into no document that has no place for them."""
+    """Tables are not written into a document without the marks."""
     document = tmp_path / "page.md"
     document.write_text("text\n", encoding="utf-8")
     with pytest.raises(ValueError, match="are missing"):
@@ -97,7 +97,7 @@ def test_a_document_without_the_marks_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setup", visitor_app.SETUPS.values(), ids=lambda setup: setup.name)
 def test_each_notice_stands_in_the_same_page(setup: visitor_app.Setup) -> None:
-    """What a visitor reads is the same in every page that is compared: only the head and its tag differ."""
+    """The body is the same in every compared page: only the head and its tag differ."""
     assert (
         visitor_app.page(setup).partition(b"</head>")[2] == visitor_app.page(visitor_app.BARE).partition(b"</head>")[2]
     )
@@ -105,7 +105,7 @@ def test_each_notice_stands_in_the_same_page(setup: visitor_app.Setup) -> None:
 
 @pytest.mark.slow
 def test_both_sites_of_an_edge_give_the_same_answers() -> None:
-    """The wrapped site differs from the bare one by what is held and by the banner, and not in what is no page."""
+    """Pages of the wrapped site differ from the bare one by the held tags and the banner; other responses do not."""
     (edge,) = edges.measure(2, ["wsgi"])
     sizes = {answer.page: answer.size for answer in edge.answers}
     assert sizes["/json"][0] == sizes["/json"][1]
@@ -113,7 +113,7 @@ def test_both_sites_of_an_edge_give_the_same_answers() -> None:
 
 
 def test_a_row_that_got_worse_fails_the_quick_run() -> None:
-    """15 % less of what was stored is named, and so is a row that nobody stored; what got better is not."""
+    """A row 15 % below the stored one is reported, and so is one without a stored value; a better one is not."""
     stored = {"wsgi /text undecided": 0.60, "wsgi /json undecided": 0.98}
     assert kept.worse({"wsgi /text undecided": 0.52, "wsgi /json undecided": 0.99}, stored) == []
     assert kept.worse({"wsgi /text undecided": 0.50, "wsgi /json undecided": 0.98}, stored) == [
@@ -123,12 +123,12 @@ def test_a_row_that_got_worse_fails_the_quick_run() -> None:
 
 
 def test_the_stored_ratios_are_those_of_the_quick_run() -> None:
-    """Every row that it measures can be compared."""
+    """Every measured row has a stored value."""
     assert json.loads(kept.STORED.read_text(encoding="utf-8")).keys() == {" ".join(row) for row in kept.QUICK}
 
 
 def test_what_a_site_keeps_is_the_median_of_ratios() -> None:
-    """One slow moment in one half of a round says nothing."""
+    """A slow moment in one half of a round does not change the result."""
     rates = ((100.0, 60.0), (100.0, 70.0), (100.0, 10.0))
     one = kept.Kept(("wsgi", "/text", "undecided"), rates, ((1.0, 2.0), (1.0, 2.5), (1.0, 9.0)))
     assert (one.requests, one.work) == (0.6, 0.4)
@@ -137,7 +137,7 @@ def test_what_a_site_keeps_is_the_median_of_ratios() -> None:
 
 
 def test_a_row_that_looks_worse_once_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy moment fails nothing; a row that stays worse does, and only such rows are measured again."""
+    """A busy moment does not fail the run, but a row that stays worse does; only such rows are measured again."""
     stored = json.loads(kept.STORED.read_text(encoding="utf-8"))
     asked: list[int] = []
 
@@ -157,7 +157,7 @@ def test_a_row_that_looks_worse_once_is_measured_again(monkeypatch: pytest.Monke
 
 
 def test_more_instructions_fail_the_quick_run() -> None:
-    """A scan fails at 15 % more than what is stored, and with another compiler at 60 % more."""
+    """A scan fails at 15 % more than the stored count, or at 60 % more with another compiler."""
     stored = {"skip": 10.0, "walk": 10.0}
     assert instructions.worse({"skip": 11.4, "walk": 9.0}, stored, same_compiler=True) == []
     assert len(instructions.worse({"skip": 11.6, "walk": 9.0}, stored, same_compiler=True)) == 1
@@ -167,20 +167,20 @@ def test_more_instructions_fail_the_quick_run() -> None:
 
 
 def test_the_stored_instructions_are_those_that_are_counted() -> None:
-    """For each kind that is counted there is a number to compare with."""
+    """Each counted kind has a stored number to compare with."""
     stored = json.loads(instructions.STORED.read_text(encoding="utf-8"))
     assert set(stored["counts"]) == set(instructions.KINDS)
 
 
 def test_catalogues_of_any_size_hold_the_same() -> None:
-    """A page is held alike with few services and with many: otherwise their times would not compare."""
+    """Few services and many hold the same on a page: otherwise their times could not be compared."""
     page = make_page(20_000)
     found = [ours(Matcher(scaling.some_services(count)))(page)[1] for count in (800, 6_000)]
     assert found == [TRACKERS, TRACKERS]
 
 
 def test_a_page_in_process_has_a_notice_and_what_was_chosen() -> None:
-    """The site that is timed asks who has not chosen, and takes a choice."""
+    """The timed site shows a notice to a visitor who has not chosen, and accepts a choice."""
     with in_process.running_site() as site:
         page = make_page(20_000)
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""The demo: the farm counts what it plays, the shop carries real tags, and one command starts and stops both."""
+"""The demo: the farm counts requests to the vendors it plays, the shop has real tags, and one command starts both."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PIXEL = "/tr/?id=1&ev=PageView&dl=http%3A%2F%2Flocalhost%3A8000%2Fsoftware%2Ftru
 
 @pytest.fixture
 def farm() -> Farm:
-    """Return a farm that nothing has hit."""
+    """Return a farm without hits."""
     return Farm()
 
 
@@ -78,7 +78,7 @@ def board(farm: Farm) -> str:
     ],
 )
 def test_a_hit_counts_for_the_vendor_it_reached(farm: Farm, host: str, path: str, vendor: str) -> None:
-    """One loader serves three products of Google: the id in its query tells whose hit it is."""
+    """One loader serves three products of Google: the id in its query determines which one is counted."""
     hit(farm, host, path)
     assert farm.counts == {vendor: 1}
 
@@ -90,14 +90,14 @@ def test_any_method_is_a_hit(farm: Farm) -> None:
 
 
 def test_the_farms_own_page_is_no_hit(farm: Farm) -> None:
-    """Looking at the farm changes no counter, under its name and under a plain address."""
+    """Opening the farm's page changes no counter, under its name or a plain address."""
     board(farm)
     Client(farm).get("/", base_url="http://127.0.0.1:8001")
     assert farm.counts == {}
 
 
 def test_a_hit_tells_what_the_vendor_learned(farm: Farm) -> None:
-    """The page, the visitor's number and the event are read out of the request."""
+    """The page, the visitor's number and the event are extracted from the request."""
     hit(farm, "www.facebook.com", PIXEL)
     assert farm.hits[0].told == (
         ("page", "/software/true-tone"),
@@ -107,7 +107,7 @@ def test_a_hit_tells_what_the_vendor_learned(farm: Farm) -> None:
 
 
 def test_the_board_shows_each_count(farm: Farm) -> None:
-    """The page carries the number of hits of every vendor, and zero where there is none."""
+    """The page shows the number of hits of every vendor, or zero."""
     for _ in range(3):
         hit(farm, "www.facebook.com", PIXEL)
     shown = dict(re.findall(r'data-vendor="([a-z-]+)" data-count="(\d+)"', board(farm)))
@@ -115,7 +115,7 @@ def test_the_board_shows_each_count(farm: Farm) -> None:
 
 
 def test_the_necessary_vendor_is_left_out_of_the_sum(farm: Farm) -> None:
-    """A payment form that loads is nothing the visitor was asked about."""
+    """A payment form needs no consent, so it is not in the sum."""
     hit(farm, "js.stripe.com", "/v3/")
     assert 'data-vendor="all" data-count="0"' in board(farm)
 
@@ -127,13 +127,13 @@ def test_the_board_escapes_what_it_was_sent(farm: Farm) -> None:
 
 
 def test_a_vendor_script_takes_nothing_but_an_id(farm: Farm) -> None:
-    """The id of a loader's address is put into the script only where it is a plain one."""
+    """The id of a loader's address is only put into the script if it is well-formed."""
     script = hit(farm, "www.googletagmanager.com", '/gtag/js?id=G-1";alert(1);"')
     assert (b"alert" in script, b'var tag = "";' in script) == (False, True)
 
 
 def test_a_vendor_script_leads_to_stand_ins_only(farm: Farm) -> None:
-    """No script of the farm names an address outside this machine."""
+    """No script of the farm contains an address outside this machine."""
     bodies = b"".join(
         hit(farm, host, path)
         for host, path in (
@@ -151,14 +151,14 @@ def test_a_vendor_script_leads_to_stand_ins_only(farm: Farm) -> None:
 
 
 def test_reset_forgets_every_hit(farm: Farm) -> None:
-    """The button leaves a bare field."""
+    """The button removes every hit."""
     hit(farm, "www.facebook.com", PIXEL)
     answer = Client(farm).post("/reset", base_url=address("farm", FARM_PORT))
     assert (answer.status_code, farm.counts, farm.hits) == (303, {}, ())
 
 
 def test_the_farm_keeps_a_bounded_number_of_hits(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counters go on, but only the latest hits are kept."""
+    """Counters keep growing, but only the latest hits are kept."""
     monkeypatch.setattr(farm_module, "HITS_KEPT", 3)
     small = Farm()
     for number in range(5):
@@ -167,7 +167,7 @@ def test_the_farm_keeps_a_bounded_number_of_hits(farm: Farm, monkeypatch: pytest
 
 
 def test_a_hit_reaches_an_open_page_at_once(farm: Farm) -> None:
-    """The live connection sends the board as it is, then again when a hit changes it."""
+    """The live connection sends the current board, and again when a hit changes it."""
     with Server(farm) as server, urlopen(f"http://127.0.0.1:{server.port}/live", timeout=20) as live:
         read = ""
         while 'data-vendor="meta-pixel" data-count="0"' not in read:
@@ -193,7 +193,7 @@ def test_a_hit_reaches_an_open_page_at_once(farm: Farm) -> None:
     ],
 )
 def test_a_host_header_names_the_vendor_that_is_played(header: str, host: str) -> None:
-    """Everything under .localhost is a vendor, save the farm itself."""
+    """Every host under .localhost is a vendor, except the farm itself."""
     assert played_host(header) == host
 
 
@@ -202,19 +202,19 @@ def test_a_host_header_names_the_vendor_that_is_played(header: str, host: str) -
 
 @pytest.mark.parametrize("path", ["/", "/basket", "/journal/one-lamp-five-faces", "/privacy", *PRODUCTS])
 def test_every_page_answers(shop: FlaskClient, path: str) -> None:
-    """Each page of the shop is there."""
+    """Each page of the shop answers with 200."""
     answer = shop.get(path if path.startswith("/") else f"/software/{path}")
     assert answer.status_code == 200
 
 
 def test_an_unknown_page_says_so(shop: FlaskClient) -> None:
-    """An address that is none gets 404 in the shop's own look."""
+    """An unknown address gets 404 in the shop's design."""
     answer = shop.get("/software/nothing")
     assert (answer.status_code, "This frame is blank" in answer.text) == (404, True)
 
 
 def test_an_order_goes_from_the_basket_to_thanks(shop: FlaskClient) -> None:
-    """Basket, check-out and thanks follow each other without any script."""
+    """Basket, check-out and thanks work in sequence without scripts."""
     shop.post("/basket", data={"slug": "true-tone"})
     shop.post("/basket", data={"slug": "second-lamp", "quantity": "2"})
     total = PRODUCTS["true-tone"].price + 2 * PRODUCTS["second-lamp"].price
@@ -228,14 +228,14 @@ def test_an_order_goes_from_the_basket_to_thanks(shop: FlaskClient) -> None:
 
 
 def test_a_basket_ignores_what_the_shop_does_not_sell(shop: FlaskClient) -> None:
-    """A made-up product is refused, and a quantity stays between nought and nine."""
+    """An unknown product is refused, and a quantity stays between zero and nine."""
     refused = shop.post("/basket", data={"slug": "camera"}).status_code
     shop.post("/basket", data={"slug": "true-tone", "quantity": "400"})
     assert (refused, f"£{9 * PRODUCTS['true-tone'].price}" in shop.get("/basket").text) == (404, True)
 
 
 def test_the_shop_carries_the_tags_of_every_vendor(shop: FlaskClient) -> None:
-    """Taken together, the pages name every vendor that the farm shows."""
+    """Together, the pages contain every vendor that the farm shows."""
     shop.post("/basket", data={"slug": "true-tone"})
     text = "".join(shop.get(path).text for path in ("/", "/checkout", "/journal/one-lamp-five-faces"))
     text += shop.post("/checkout", follow_redirects=True).text
@@ -245,7 +245,7 @@ def test_the_shop_carries_the_tags_of_every_vendor(shop: FlaskClient) -> None:
 
 
 def test_the_shop_names_no_address_outside_this_machine(shop: FlaskClient) -> None:
-    """Without consent_mw, too, a browser in the shop reaches nobody but the farm."""
+    """Even without consent_mw, a browser in the shop only connects to the farm."""
     shop.post("/basket", data={"slug": "true-tone"})
     text = "".join(shop.get(path).text for path in ("/", "/checkout", "/journal/one-lamp-five-faces", "/privacy"))
     hosts = set(re.findall(r"""(?<=["'])(?:https?:)?//([\w.:-]+)""", text)) - {"www.w3.org"}
@@ -271,13 +271,13 @@ def test_the_settings_cover_every_vendor_of_the_farm() -> None:
 
 
 def test_a_taken_port_gives_the_next_one() -> None:
-    """The demo starts although somebody already listens on the port it would like."""
+    """The demo starts even if its preferred port is taken."""
     with Server(Farm()) as first, serve_near(Farm(), first.port) as second:
         assert second.port > first.port
 
 
 def test_a_closed_server_gives_its_port_back() -> None:
-    """Nothing listens any more once a server is closed."""
+    """Once a server is closed, its port is free."""
     with Server(Farm()) as server:
         port = server.port
     with socket.socket() as free:
@@ -288,7 +288,7 @@ def test_a_closed_server_gives_its_port_back() -> None:
 
 @contextmanager
 def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """See to it that a test that fails does not wait for a program that nobody stops."""
+    """Stop the program at the end, so that a failing test does not wait for it."""
     try:
         yield
     finally:
@@ -297,7 +297,7 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 @pytest.mark.parametrize("options", [[], ["--bare"]], ids=["held", "bare"])
 def test_the_command_prints_the_addresses_and_stops_on_ctrl_c(options: list[str], tmp_path: Path) -> None:
-    """``python -m demo_site`` serves both, says where, and leaves nothing behind when interrupted."""
+    """``python -m demo_site`` serves both, prints their addresses, and leaves no process when interrupted."""
     command = [sys.executable, "-m", "demo_site", "--shop", "0", "--farm", "0", *options]
     with (
         subprocess.Popen(

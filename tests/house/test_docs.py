@@ -1,9 +1,9 @@
 """
-What the documents say is true: their code runs, their links lead somewhere, their commands exist.
+The documents are correct: their code runs, their links have targets, and their commands exist.
 
-Fenced blocks are taken by their language. ``python`` blocks of one document run in order and share their names, in
-an empty folder; ``toml`` blocks that are a configuration load without a problem; ``json`` blocks parse; in ``sh``
-blocks every ``make`` target exists. A block under the line ``<!-- not run: reason -->`` is left alone.
+The language of a fenced block decides its check. ``python`` blocks of one document run in order and share their names,
+in an empty folder. ``toml`` blocks that are a configuration load without a problem. ``json`` blocks parse. In ``sh``
+blocks every ``make`` target exists. A block under the line ``<!-- not run: reason -->`` is skipped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HEADING = re.compile(r"^#{1,6}\s+(?P<text>.+?)\s*#*$")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: where its first line stands, and whether the author asked to leave it alone."""
+    """A fenced block: its first line number, and whether the author wants it skipped."""
 
     document: Path
     line: int
@@ -42,7 +42,7 @@ class Block:
 
 
 def name(path: Path) -> str:
-    """Return the path as it reads in a test id."""
+    """Return the path for a test id."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -68,7 +68,7 @@ def blocks(document: Path) -> Iterator[Block]:
 
 
 def prose(document: Path) -> str:
-    """Return the document without its fenced blocks and inline code, where links are not links."""
+    """Return the document without fenced blocks and inline code, which cannot contain links."""
     kept, inside = [], False
     for line in document.read_text(encoding="utf-8").splitlines():
         if _FENCE.match(line):
@@ -79,7 +79,7 @@ def prose(document: Path) -> str:
 
 
 def anchors(document: Path) -> set[str]:
-    """Return the anchors that the headings of a document make, as the usual renderers spell them."""
+    """Return the anchors of a document's headings, as common renderers spell them."""
     found: set[str] = set()
     inside = False
     for line in document.read_text(encoding="utf-8").splitlines():
@@ -95,7 +95,7 @@ def anchors(document: Path) -> set[str]:
 
 
 def problem(document: Path, target: str) -> str:
-    """Return what is wrong with a link, or an empty text. Other sites are not visited."""
+    """Return the problem of a link, or an empty string. Other sites are not visited."""
     if re.match(r"[a-z][a-z0-9+.-]*:", target):
         return "" if target.startswith(("https://", "mailto:", "http://localhost", "http://127.")) else "not https"
     path, _, anchor = target.partition("#")
@@ -111,7 +111,7 @@ def problem(document: Path, target: str) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_links_lead_somewhere(document: Path) -> None:
-    """Every relative link and image names a file that exists, and a heading of it where it names one."""
+    """The file of every relative link and image exists, and so does the heading if there is one."""
     text = prose(document)
     targets = [match["target"] for pattern in (_LINK, _HTML_LINK) for match in pattern.finditer(text)]
     assert [f"{target}: {what}" for target in targets if (what := problem(document, target))] == []
@@ -123,7 +123,7 @@ def test_python_code_runs(document: Path, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "documentation"}
     for block in blocks(document):
-        # Configuration that a later block loads by its name is written where that block looks.
+        # Write the configuration to the file that a later block loads.
         if block.language == "toml" and is_config(block.text):
             (tmp_path / "consent.toml").write_text(block.text, encoding="utf-8")
         if block.language != "python" or not block.run:
@@ -134,7 +134,7 @@ def test_python_code_runs(document: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def is_config(text: str) -> bool:
-    """Return whether a TOML block is meant as a consent.toml."""
+    """Return whether a TOML block is a consent.toml."""
     return bool({"site", "services", "purposes"} & set(tomllib.loads(text)))
 
 
@@ -164,7 +164,7 @@ def test_make_targets_exist(document: Path) -> None:
 
 
 def test_a_broken_link_would_be_seen() -> None:
-    """The check of links notices a missing file, a missing heading, and a way out of the repository."""
+    """The check of links detects a missing file, a missing heading, and a path outside the repository."""
     document = ROOT / "CONTRIBUTING.md"
     targets = ["nowhere.md", "#nowhere", "../../etc/passwd", "http://example.com/", "SECURITY.md#compatibility"]
     answers = [problem(document, target) for target in targets]
@@ -172,7 +172,7 @@ def test_a_broken_link_would_be_seen() -> None:
 
 
 def test_blocks_are_read_with_their_place_and_language(tmp_path: Path) -> None:
-    """A fenced block has the number of its first line, its language, and the author's wish not to run it."""
+    """Each fenced block is read with its first line number, its language, and the mark that it is not run."""
     document = tmp_path / "page.md"
     document.write_text("# A\n\n```python\nx = 1\n```\n<!-- not run: a sketch -->\n\n```toml\n[site]\n```\n")
     found = [(block.line, block.language, block.text, block.run) for block in blocks(document)]

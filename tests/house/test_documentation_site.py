@@ -1,4 +1,4 @@
-"""The documentation as a site: it builds strictly, and each version has its place."""
+"""The documentation site: it builds in strict mode, and each version has its folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def build(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Return a copy of what the site is built from."""
+    """Return a copy of the site's sources."""
     for name in SITE_FILES:
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
     return tmp_path
@@ -47,14 +47,14 @@ def test_the_site_builds_strictly(copy: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("link", ["nowhere.md", "settings.md#no-such-heading"])
 def test_a_broken_link_stops_the_build(copy: Path, link: str) -> None:
-    """The build fails for a page or a heading that is not there."""
+    """The build fails for a missing page or heading."""
     with (copy / "docs" / "faq.md").open("a", encoding="utf-8") as page:
         page.write(f"\n[broken]({link})\n")
     assert build(copy).returncode != 0
 
 
 def test_the_newest_release_is_what_readers_get(tmp_path: Path) -> None:
-    """Versions are listed the newest first, and the start page leads to the newest release."""
+    """The newest version is listed first, and the start page redirects to the newest release."""
     built, folder = tmp_path / "built", tmp_path / "site"
     built.mkdir()
     folder.mkdir()
@@ -67,6 +67,6 @@ def test_the_newest_release_is_what_readers_get(tmp_path: Path) -> None:
 
 
 def test_what_is_no_version_is_refused(tmp_path: Path) -> None:
-    """Neither a branch nor a path can become a folder of the site."""
+    """A branch or a path cannot become a folder of the site."""
     with pytest.raises(ValueError, match="publish main, or a release"):
         publish(tmp_path, tmp_path, "../v1.0.0")

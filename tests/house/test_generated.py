@@ -1,4 +1,4 @@
-"""Every file that a program writes is as that program would write it now."""
+"""Every generated file is up to date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GENERATORS = re.findall(r"tools\.\w+", re.findall(r"^GENERATORS := (.*)$", (ROOT
 
 
 def check(program: str) -> subprocess.CompletedProcess[str]:
-    """Ask a generator whether its files are up to date."""
+    """Run a generator with ``--check``."""
     command = [sys.executable, "-m", program, "--check"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
@@ -29,6 +29,6 @@ def test_what_is_generated_is_up_to_date(program: str) -> None:
 
 
 def test_every_program_with_a_check_is_asked() -> None:
-    """A generator in tools/ that knows ``--check`` is in the list of ``make generated-check``."""
+    """Every generator in tools/ that supports ``--check`` is in the list of ``make generated-check``."""
     knowing = {f"tools.{path.stem}" for path in (ROOT / "tools").glob("*.py") if '"--check"' in path.read_text()}
     assert knowing == set(GENERATORS)

@@ -1,4 +1,4 @@
-"""What an import brings: a program that needs one name of the package does not pay for the rest."""
+"""The cost of an import: a program that needs one name of the package does not load the rest."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pytest
 
 import consent_mw
 
-#: What takes the time of an import, and is needed by a running site alone.
+#: Modules that take long to import, and that only a running site needs.
 _HEAVY = ("asyncio", "consent_mw.engine", "consent_mw.html", "consent_mw.records", "flask", "sqlite3")
 
 
 @pytest.mark.parametrize("name", ["ConsentMiddleware", "ConsentASGIMiddleware", "Decision", "ConsentError"])
 def test_a_name_brings_no_running_site(name: str) -> None:
-    """The reader, the records and the engine come with the first site that is made."""
+    """The reader, the records and the engine are loaded with the first site."""
     code = f"import sys; from consent_mw import {name}; print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert not {module for module in said.split() if module in _HEAVY or module.startswith("consent_mw.html.")}
 
 
 def test_every_public_name_is_there() -> None:
-    """Also to those who look for them without knowing them."""
+    """Every public name can be accessed, and ``dir()`` lists it."""
     for name in consent_mw.__all__:
         assert getattr(consent_mw, name).__name__ == name
     assert set(consent_mw.__all__) <= set(dir(consent_mw))

@@ -1,5 +1,5 @@
 """
-Lists hide and block what many notices are called, so nothing of ours in a page has a name of that kind.
+Filter lists hide and block common names of notices, so our names in a page are not of that kind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SELECTORS = re.compile(r"[.#]([A-Za-z][\w-]*)(?=[^{}]*\{)")
 
 
 def inserted(layout: str, *, prompt: bool, inline: bool) -> str:
-    """Return what a page is given."""
+    """Return the markup that is inserted into a page."""
     site = config.load({"site": {"layout": layout, "name": "Shop"}, "services": [{"use": "google-analytics"}]})
     decision = Decision(frozenset(), frozenset(), prompt=prompt, reason=Reason.ABSENT, gpc=False)
     page = NoticePage(decision=decision, lang="en", nonce="", back="/", root=site.mount, inline=inline)
@@ -40,7 +40,7 @@ def test_every_name_in_a_page_begins_with_ours(layout: str, prompt: bool, inline
     outside = re.sub(r"(<(script|style)[^>]*>).*?(?=</\2>)", r"\1", markup, flags=re.DOTALL)
     names = {name for value in _NAMES.findall(outside) for name in value.split()} | set(_SELECTORS.findall(style))
     assert {name for name in names if not name.startswith("cmw-")} == set()
-    # Search engines look for one name of theirs: what stands in such an element is not quoted.
+    # Exception: search engines do not quote the content of an element with data-nosnippet.
     assert {name for name in _DATA.findall(outside) if not name.startswith("data-cmw-")} == {"data-nosnippet"}
     assert {address for address in _ADDRESSES.findall(outside) if not address.startswith("/_cmw/")} == set()
     assert len(names) > (10 if prompt else 0)

@@ -1,8 +1,8 @@
 """
-What is installed is what stands in the tree.
+An installation contains the files of the source tree.
 
-setuptools drops a file without a word when its package or its extension is
-not listed in ``setup.cfg``; these tests build the real thing and look.
+setuptools silently drops a file if its package or its extension is not listed in ``setup.cfg``. So these tests build
+and install the real package.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from consent_mw.catalogue import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: The scanner in C is source in the source archive only, and a library in the wheels of single platforms only.
+#: The source of the scanner in C is only in the source archive, its library only in wheels of one platform.
 COMPILED = (".c", ".so", ".pyd")
 SCANNER = "consent_mw/html/_scan.c"
 
-#: Read inside the installation: imports every module, reads every asset, and says where it all came from.
+#: Runs inside the installation: imports every module, reads every asset, and reports their paths.
 PROBE = """
 import importlib, importlib.metadata, importlib.resources, json, pathlib, pkgutil
 import consent_mw
@@ -52,7 +52,7 @@ print(json.dumps({
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
-    """Run a program of ours and return what it printed; show its errors if it fails."""
+    """Run a program and return its output; show its errors if it fails."""
     texts = [str(part) for part in command]
     variables = {**os.environ, **environment}
     done = subprocess.run(texts, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300)
@@ -61,7 +61,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
 
 
 def tree() -> dict[str, Path]:
-    """Return every file that belongs into an installation, by its name there."""
+    """Return every file that an installation should contain, by its name there."""
     found: dict[str, Path] = {}
     for folder, target in (("consent_mw", "consent_mw"), ("static", "consent_mw/static")):
         for path in (ROOT / folder).rglob("*"):
@@ -74,7 +74,7 @@ def tree() -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy what a build needs, so that no build folder of the tree can lend a file."""
+    """Copy the files that a build needs, so that it cannot take files from build folders of the tree."""
     target = tmp_path_factory.mktemp("source")
     for folder in ("consent_mw", "static"):
         shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "*.so"))
@@ -85,7 +85,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel for every platform, without a network."""
+    """Build the platform-independent wheel, offline."""
     target = tmp_path_factory.mktemp("wheel")
     command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, copy)
     run(*command, cwd=target, CONSENT_MW_PURE="1")
@@ -94,14 +94,14 @@ def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel in a fresh venv and return its interpreter; the sources are out of reach."""
+    """Install the wheel in a fresh venv and return its interpreter; the sources are not importable."""
     home = tmp_path_factory.mktemp("venv") / "venv"
     run(sys.executable, "-m", "venv", "--without-pip", home, cwd=home.parent)
     python = home / "bin" / "python"
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
     run(*pip, "install", "-q", "--no-index", "--no-deps", wheel, cwd=home.parent)
-    # The required libraries are lent by the venv of the tests. A path alone: its own .pth files, and so an editable
-    # installation of the sources, stay out of sight.
+    # The required libraries come from the venv of the tests. Only its path is added: its .pth files, and with them an
+    # editable installation of the sources, are not processed.
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=home.parent).strip())
     (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     return python
@@ -109,7 +109,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def probed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """Look at the installation from inside."""
+    """Run the probe inside the installation."""
     printed = run(installed, "-I", "-c", PROBE, cwd=tmp_path_factory.mktemp("elsewhere"))
     answer: dict[str, object] = json.loads(printed)
     return answer
@@ -117,7 +117,7 @@ def probed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 @pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_tree(wheel: Path) -> None:
-    """No file of the tree is missing in the wheel, and one alone is there besides: the catalogue as it is read."""
+    """The wheel has every file of the tree, and only one more: the prepared catalogue."""
     assert wheel.name.endswith("-py3-none-any.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert sorted(names) == sorted([*tree(), "consent_mw/catalogue/prepared.bin"])
@@ -125,7 +125,7 @@ def test_the_wheel_holds_every_file_of_the_tree(wheel: Path) -> None:
 
 @pytest.mark.slow
 def test_the_prepared_catalogue_of_the_wheel_counts(wheel: Path, tmp_path: Path) -> None:
-    """The wheel's prepared catalogue was made from its own files, so that an installation parses none of them."""
+    """The wheel's prepared catalogue matches its files, so an installation does not parse any of them."""
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             archive.extract(name, tmp_path)
@@ -136,7 +136,7 @@ def test_the_prepared_catalogue_of_the_wheel_counts(wheel: Path, tmp_path: Path)
 
 @pytest.mark.slow
 def test_the_wheel_holds_the_bytes_of_the_tree(wheel: Path) -> None:
-    """Each file in the wheel has the bytes that it has in the tree."""
+    """Each file in the wheel has the same bytes as in the tree."""
     archive = zipfile.ZipFile(wheel)
     differ = [name for name, path in tree().items() if archive.read(name) != path.read_bytes()]
     assert differ == []
@@ -144,7 +144,7 @@ def test_the_wheel_holds_the_bytes_of_the_tree(wheel: Path) -> None:
 
 @pytest.mark.slow
 def test_the_source_archive_holds_every_file_too(copy: Path, tmp_path: Path) -> None:
-    """A wheel can be made from the source archive: the same files are in it, and what the scanner is made of."""
+    """A wheel can be built from the source archive: it has the same files, and the source of the scanner."""
     run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, copy, cwd=tmp_path)
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -155,8 +155,8 @@ def test_the_source_archive_holds_every_file_too(copy: Path, tmp_path: Path) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["", "a-compiler-that-is-not-there"], ids=["with what is here", "without one"])
 def test_a_build_needs_no_compiler(copy: Path, tmp_path: Path, compiler: str) -> None:
-    """An installation has the scanner in C where it could be compiled, and is whole where it could not."""
-    shutil.rmtree(copy / "build", ignore_errors=True)  # setuptools packs what another build left there
+    """An installation has the scanner in C if it could be compiled, and is complete otherwise."""
+    shutil.rmtree(copy / "build", ignore_errors=True)  # setuptools would pack the files of an earlier build
     command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, copy)
     run(*command, cwd=tmp_path, CONSENT_MW_PURE="0", **({"CC": compiler} if compiler else {}))
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
@@ -179,7 +179,7 @@ def can_compile(folder: Path) -> bool:
 
 @pytest.mark.slow
 def test_the_installation_stands_alone(installed: Path, probed: dict[str, object]) -> None:
-    """Code and assets of an installation come from the installation, not from a checkout near by."""
+    """Code and assets of an installation come from the installation, not from a checkout."""
     home = str(installed.parent.parent)
     assert str(probed["home"]).startswith(home)
     assert str(probed["asset_home"]).startswith(home)
@@ -200,7 +200,7 @@ def test_every_installed_module_can_be_imported(probed: dict[str, object]) -> No
 
 @pytest.mark.slow
 def test_every_installed_asset_can_be_read(probed: dict[str, object]) -> None:
-    """Each file of static/ is read from the installation with its whole length."""
+    """Each file of static/ can be read from the installation, at full length."""
     prefix = "consent_mw/static/"
     wanted = {
         name.removeprefix(prefix): path.stat().st_size for name, path in tree().items() if name.startswith(prefix)
@@ -210,20 +210,20 @@ def test_every_installed_asset_can_be_read(probed: dict[str, object]) -> None:
 
 @pytest.mark.slow
 def test_the_installation_is_typed_and_knows_its_version(probed: dict[str, object]) -> None:
-    """Type checkers find ``py.typed``, and the version is the one of pyproject.toml."""
+    """Type checkers find ``py.typed``, and the version is that of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert (probed["typed"], probed["version"]) == (True, project["version"])
 
 
 def test_every_folder_with_code_is_a_listed_package() -> None:
-    """A new folder of modules is not forgotten in setup.cfg, where the list of packages is explicit."""
+    """Every folder of modules is in the explicit list of packages in setup.cfg."""
     listed = (ROOT / "setup.cfg").read_text(encoding="utf-8").split("packages =")[1].split("package_dir")[0].split()
     folders = {name.rpartition("/")[0].replace("/", ".") for name in tree() if name.endswith(".py")}
     assert sorted(folders | {"consent_mw.static"}) == sorted(listed)
 
 
 def test_the_changelog_has_a_section_for_the_version() -> None:
-    """The version of pyproject.toml, or work towards it, has its place in the changelog."""
+    """The changelog has a section for the version of pyproject.toml, or for unreleased changes."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## [{project['version']}]" in text

@@ -1,4 +1,4 @@
-"""The names that others build on: a change here is a change of the public interface, and must be meant."""
+"""The public names: a change here is a change of the public interface, and must be intended."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_package_exports_exactly_the_public_names() -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_each_public_name_can_be_imported(name: str) -> None:
-    """Each public name is an attribute of the package, however late it is loaded."""
+    """Each public name is an attribute of the package, even if it is loaded lazily."""
     assert getattr(consent_mw, name) is not None
 
 
@@ -56,7 +56,7 @@ def test_the_default_mount_is_the_documented_one() -> None:
 
 @pytest.mark.parametrize("name", ["cmw:change", "consentMw", "data-cmw-held", "data-cmw-state"])
 def test_the_runtime_keeps_the_names_that_pages_use(name: str) -> None:
-    """The event, the object and the attributes that a page's own scripts rely on are in the runtime."""
+    """The runtime has the event, the object and the attributes that site scripts rely on."""
     text = (STATIC / "runtime.js").read_text(encoding="utf-8")
     # The runtime may reach data-cmw-state through dataset or by its prefix.
     dataset = name.removeprefix("data-").title().replace("-", "")

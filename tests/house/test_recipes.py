@@ -1,4 +1,4 @@
-"""The recipes for production: what can run here runs, and the rest fits what the project offers."""
+"""The recipes for production: they run if possible here, and otherwise match the project."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from consent_mw.web.stats import views
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "recipes"
 KEYS = {"CONSENT_KEYS": "k" * 40}
-#: Seconds that anything may take on a machine that does other things too.
+#: Timeout in seconds for each step; long, since the machine may be busy.
 PATIENT = 60.0
 
 
@@ -40,12 +40,12 @@ def parsed(name: str) -> list[Any]:
 
 
 def options(command: list[str]) -> list[str]:
-    """Return the options of a command of gunicorn that say nothing of the place where it runs."""
+    """Return the options of a gunicorn command that do not depend on where it runs."""
     return [word for word in command[1:] if not word.startswith(("--bind", "--worker-tmp-dir"))]
 
 
 def test_the_configuration_is_valid() -> None:
-    """It has no mistake, and names the spool that the volumes hold."""
+    """It has no mistake, and its spool is on the volumes."""
     site = config.load(RECIPES / "consent.toml", environ=KEYS)
     assert (site.spool, site.trusted_proxies, [one.id for one in site.services]) == (
         "/data/consent-spool.db",
@@ -55,21 +55,21 @@ def test_the_configuration_is_valid() -> None:
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    """No setting of it is unknown to systemd."""
+    """systemd knows all of its settings."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is absent")
     text = (RECIPES / "shop.service").read_text("utf-8")
-    # The program and the user are those of a machine that is set up.
+    # The program and the user do not exist here.
     text = re.sub(r"(?m)^(?:User|Group)=.*\n", "", text).replace("/srv/shop/venv/bin/gunicorn", "/bin/true")
     (tmp_path / "shop.service").write_text(text, "utf-8")
     command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "shop.service")]
     found = subprocess.run(command, capture_output=True, text=True, timeout=PATIENT)
-    # It looks at the units of the machine, too: only what it says of ours counts.
+    # It also checks the units of this machine: only messages about our unit count.
     assert [line for line in found.stderr.splitlines() if "shop.service" in line] == []
 
 
 def test_the_command_of_the_unit_serves_a_site_and_ends_in_good_order(tmp_path: Path) -> None:
-    """A page and the health check are answered, and SIGTERM ends it with 0."""
+    """It serves a page and the health check, and exits with 0 on SIGTERM."""
     program, *words = shlex.split(unit()["ExecStart"])
     assert program.endswith("/gunicorn")
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -89,7 +89,7 @@ def test_the_command_of_the_unit_serves_a_site_and_ends_in_good_order(tmp_path: 
                 stderr=log,
             )
     try:
-        # The socket listens already: a request waits until the site is up.
+        # The socket is already listening: a request waits until the site is up.
         for path, part in (("/", b"data-cmw-held"), ("/_cmw/health", b'"ready":true')):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENT) as answer:
                 assert part in answer.read().replace(b": ", b":")
@@ -102,7 +102,7 @@ def test_the_command_of_the_unit_serves_a_site_and_ends_in_good_order(tmp_path: 
 
 
 def test_the_image_is_served_like_the_unit_and_not_by_root() -> None:
-    """Both run gunicorn alike, and the health check asks an address that exists."""
+    """Both run gunicorn with the same options, and the address of the health check exists."""
     lines = (RECIPES / "Dockerfile").read_text("utf-8").splitlines()
     (command,) = (json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith("CMD "))
     assert options(command) == options(shlex.split(unit()["ExecStart"]))
@@ -111,7 +111,7 @@ def test_the_image_is_served_like_the_unit_and_not_by_root() -> None:
 
 
 def test_the_machines_of_compose_write_to_their_own_spool_alone() -> None:
-    """Their root file systems are read-only, and no two share a spool."""
+    """Their root file systems are read-only, and each has its own spool."""
     (compose,) = parsed("compose.yaml")
     sites = [found for name, found in compose["services"].items() if name.startswith("site-")]
     assert [(one["read_only"], one["cap_drop"]) for one in sites] == [(True, ["ALL"])] * 2
@@ -121,7 +121,7 @@ def test_the_machines_of_compose_write_to_their_own_spool_alone() -> None:
 
 
 def test_nginx_accepts_its_recipe(tmp_path: Path) -> None:
-    """Its machines are those of compose."""
+    """Its upstream machines are those of compose."""
     text = (RECIPES / "nginx.conf").read_text("utf-8")
     (compose,) = parsed("compose.yaml")
     servers = re.findall(r"server (site-\d+):8000;", text)
@@ -138,7 +138,7 @@ def test_nginx_accepts_its_recipe(tmp_path: Path) -> None:
 
 
 def test_pods_run_without_root_and_are_not_restarted_for_a_store() -> None:
-    """Ready asks the health check; alive does not, since pages are served whatever the store does."""
+    """The readiness probe uses the health check; the liveness probe does not: a site works without a store."""
     _, found = parsed("kubernetes.yaml")
     pod = found["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -153,7 +153,7 @@ def test_pods_run_without_root_and_are_not_restarted_for_a_store() -> None:
 
 
 def test_alerts_ask_for_metrics_that_exist() -> None:
-    """Each name in an expression is one that a process reports."""
+    """A process exports every metric in the expressions."""
     (alerts,) = parsed("alerts.yaml")
     asked = {name for group in alerts["groups"] for rule in group["rules"] for name in _names(rule["expr"])}
     source = Path(str(views.__file__)).read_text("utf-8")
@@ -166,7 +166,7 @@ def _names(expression: str) -> list[str]:
 
 
 def test_the_check_list_names_every_recipe() -> None:
-    """Nothing in the folder is missing on the page, and the page names nothing that is not there."""
+    """The page lists every file in the folder, and no other."""
     page = (ROOT / "docs" / "production.md").read_text("utf-8")
     named = set(re.findall(r"`([\w.]+)`", page.partition("## Check-list")[0])) - {"shop"}
     assert {path.name for path in RECIPES.iterdir()} == {name for name in named if "." in name or name == "Dockerfile"}

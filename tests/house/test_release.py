@@ -1,4 +1,4 @@
-"""What stands before a release: the tag, the version and the changelog agree."""
+"""The check before a release: the tag, the version and the changelog agree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHANGELOG = "# Changelog\n\n## [1.2.3] - 2026-11-29\n"
 
 
 def test_a_release_whose_parts_agree_passes() -> None:
-    """Nothing is wrong where the tag, the version and a dated entry agree."""
+    """There is no problem if the tag, the version and a dated entry agree."""
     assert problems("v1.2.3", PROJECT, CHANGELOG) == []
 
 
@@ -25,6 +25,6 @@ def test_a_release_whose_parts_agree_passes() -> None:
     ],
 )
 def test_a_release_whose_parts_differ_is_refused(tag: str, changelog: str, remedy: str) -> None:
-    """A difference is named with its remedy."""
+    """A difference is reported with its remedy."""
     (problem,) = problems(tag, PROJECT, changelog)
     assert remedy in problem

@@ -1,4 +1,4 @@
-"""The soak: a short one finds nothing, and what it would find it tells."""
+"""The soak test: a short run finds nothing, and growth is reported."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def run(
     ],
 )
 def test_what_has_grown_is_told(found: soak.Soak, told: list[str]) -> None:
-    """Memory within its bound, caches that have filled, and pools of a short run are no growth; the rest is."""
+    """Memory within its limit, filled caches, and pools in a short run do not count as growth; the rest does."""
     assert soak.problems(found) == told
 
 
 @pytest.mark.slow
 def test_a_short_soak_leaves_nothing_behind(capsys: pytest.CaptureFixture[str]) -> None:
-    """Some seconds of every kind of visitor, on WSGI and ASGI, end with what they began with."""
+    """A few seconds of every kind of visitor, on WSGI and ASGI, leave no resources behind."""
     assert soak.main(["--minutes", "0.3", "--rate", "10"]) == 0, capsys.readouterr().out
     shown = capsys.readouterr().out
     assert [name in shown for name in ("gunicorn, before", "gunicorn, after", "uvicorn, after")] == [True] * 3

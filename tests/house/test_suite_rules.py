@@ -1,4 +1,4 @@
-"""The rules that hold for every test are themselves kept."""
+"""The rules for every test are enforced."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def report(reason: str) -> pytest.TestReport:
-    """Return the report of a test that skipped itself."""
+    """Return the report of a skipped test."""
     return pytest.TestReport(
         nodeid="a test",
         location=("file", 1, "a test"),
@@ -32,7 +32,7 @@ def report(reason: str) -> pytest.TestReport:
 
 
 def test_a_skip_is_a_failure_where_nothing_may_be_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With CI=true a missing browser is named as the reason of a failure."""
+    """With CI=true a skip because of a missing browser is a failure with that reason."""
     monkeypatch.setenv("CI", "true")
     assert conftest.forbidden_skip(report("chromium is absent")) == "chromium is absent"
 
@@ -44,14 +44,14 @@ def test_a_skip_is_a_skip_on_a_developer_s_machine(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_shared_corpus_may_be_absent_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copy of the shared test material is the one thing that a build machine need not have."""
+    """The copy of the shared test material is the only thing that may be missing on a build machine."""
     monkeypatch.setenv("CI", "true")
     assert conftest.forbidden_skip(report("test corpus absent: set CONSENT_MW_CORPUS to its folder")) == ""
 
 
 @pytest.mark.parametrize("address", [("192.0.2.1", 443), ("tracker.example", 443), ("2001:db8::1", 443, 0, 0)])
 def test_a_connection_to_the_network_is_refused(address: tuple[str | int, ...]) -> None:
-    """A test that reaches for the network fails at once, whatever the network would answer."""
+    """A test that connects to the network fails at once, whether or not the network is reachable."""
     family = socket.AF_INET6 if len(address) > 2 else socket.AF_INET
     with socket.socket(family) as client, pytest.raises(AssertionError, match="only loopback is allowed"):
         client.connect(address)
@@ -59,12 +59,12 @@ def test_a_connection_to_the_network_is_refused(address: tuple[str | int, ...]) 
 
 @pytest.mark.parametrize("address", [("127.0.0.1", 80), ("::1", 80), ("localhost", 80), ("a.localhost", 80), "/run/x"])
 def test_loopback_is_open(address: object) -> None:
-    """Addresses of this machine are let through."""
+    """Connections to this machine are allowed."""
     assert conftest.is_loopback(address)
 
 
 def test_the_first_cases_of_a_test_function_are_traced(tmp_path: Path) -> None:
-    """What they run is in the figures of coverage; so is the next test, and what only later cases run is not."""
+    """Coverage includes the code of the first cases and of the next test, but not code that only later cases run."""
     room = tmp_path / tracing.ROOMS[0]
     room.mkdir(parents=True)
     ways = range(tracing.TRACED + 3)
@@ -94,7 +94,7 @@ def test_the_first_cases_of_a_test_function_are_traced(tmp_path: Path) -> None:
     assert returns == [f"return {way}" for way in ways[tracing.TRACED :]]
 
 
-#: What Playwright tells of a page as it is now, be it the page before the last click.
+#: Playwright methods that return the current state of a page, possibly from before the last click.
 AT_ONCE = re.compile(
     r"\bassert\b.*\.(?:is_(?:checked|disabled|editable|enabled|hidden|visible)"
     r"|get_attribute|inner_text|input_value|text_content)\("
@@ -102,7 +102,7 @@ AT_ONCE = re.compile(
 
 
 def test_no_test_looks_at_a_page_without_waiting() -> None:
-    """A click returns before what follows from it is there: ``expect()`` waits for it, ``assert`` does not."""
+    """A click returns before its effects are visible: ``expect()`` waits for them, ``assert`` does not."""
     assert AT_ONCE.search('    assert page.locator("h1").is_visible()')
     rooms = [room for room in (ROOT / "tests").iterdir() if room.name != "npm"]
     files = [path for room in rooms for path in ([room] if room.suffix == ".py" else room.rglob("*.py"))]
@@ -121,14 +121,14 @@ RULES = (*sharing.WAITING, *sharing.COMPUTING, *sharing.CUT, *tracing.ROOMS, *tr
 
 @pytest.mark.parametrize("name", RULES)
 def test_what_the_rules_name_exists(name: str) -> None:
-    """What was renamed would lose its place in the queue, or be traced in full, and nobody would see it."""
+    """A renamed test would lose its place in the queue, or be traced in full, without anybody noticing."""
     path, _, function = name.partition("::")
     assert (ROOT / path).exists()
     assert not function or f"def {function}(" in (ROOT / path).read_text(encoding="utf-8")
 
 
 def test_the_visits_of_a_batch_stay_together() -> None:
-    """A long file is cut where a function comes again, or has had as many tests as a batch has visits."""
+    """A long file is split when a function recurs, or has had as many tests as a batch has visits."""
     file = "tests/browser/test_traps.py"
     bare = [f"{file}::test_bare[{number}]" for number in range(2 * sharing.MOST)]
     held = [
@@ -142,7 +142,7 @@ def test_the_visits_of_a_batch_stay_together() -> None:
 
 
 def test_a_file_is_one_group_and_the_stores_are_another() -> None:
-    """What a file or the stores' servers make once is made in one process."""
+    """Fixtures that are shared in a file, or by the stores' tests, are made in only one process."""
     names = ["tests/web/test_form.py::a[1]", "tests/web/test_form.py::b", "tests/records/test_ledger.py::a"]
     groups = sharing.groups_of([*names, "tests/proof/test_proof.py::a[redis]"])
     assert [*groups.values()] == ["tests/web/test_form.py"] * 2 + ["stores"] * 2

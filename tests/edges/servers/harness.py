@@ -29,7 +29,7 @@ from tests.edges.servers.sites import PICTURE
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 KEY = "k" * 40
-#: Seconds that anything may take on a machine that does other things too.
+#: Timeout in seconds for each step; long, since the machine may be busy.
 PATIENT = 60.0
 APACHE = Path("/usr/sbin/apache2")
 MODULES = Path("/usr/lib/apache2/modules")
