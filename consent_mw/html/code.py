@@ -1,37 +1,36 @@
 """
-Which services a script belongs to: by signatures in its code, and by the URLs that it loads.
+Finds the services that a script belongs to: by signatures in its code, and by the URLs that it loads.
 
 Long because finding matches and judging them use the same patterns.
 
 Theory of operation
 -------------------
 
-What is looked for is cheap to exclude: the words of a script are a set, and a signature is tried only where all of
-its words occur in that set. Most scripts have neither a signature nor a held address, and that is the end of it.
+It is cheap to rule matches out: the words of a script are a set, and a signature is tried only if the set contains all
+of its words. Most scripts contain neither a signature nor a held address, and need no further work.
 
-A match counts only if the script could run or load it, and for that :mod:`consent_mw.html.javascript` tells code
-from data.
+A match counts only if the script could run it or load it. To decide that, :mod:`consent_mw.html.javascript`
+distinguishes code from data.
 
-1. *Data is not code.* A script that fetches, inserts and navigates nothing itself can only be held for signatures in
-   its code. What its strings, templates, comments and regular expressions contain is data: application state,
-   documentation, a message for the console. The scripts that use that data are judged themselves.
+1. *Data is not code.* A script that does not itself fetch, insert or navigate can only be held for signatures in its
+   code. Its strings, templates, comments and regular expressions are data: application state, documentation, a message
+   for the console. The scripts that use that data are judged separately.
 2. *A script that makes requests* may insert its strings as code and load the URLs in them, so matches in strings
-   count, too. Those in comments, regular expressions and messages for
-   the console never do. A script whose only requests go to URLs that it
-   holds as single strings (``import('/app.js')``, ``fetch('/api', {...})``) makes these requests and no others.
+   count, too. Matches in comments, regular expressions and messages for the console never count. A script that requests
+   only URLs which it contains as single strings (``import('/app.js')``, ``fetch('/api', {...})``) makes these requests
+   and no others.
 3. *Visible embeds* (videos, maps, posts: services that are not trackers) often appear as data in application state.
-   Their URL counts only where the code around it loads it: writes it into the page, sets it as a source, assigns it or
-   calls with it. The guard in the page holds the rest when it happens.
+   Their URL counts only if the surrounding code loads it: writes it into the page, sets it as a source, assigns it or
+   passes it to a call. The guard in the page holds the rest at run time.
 4. *A call is not the service.* A site's own code that also calls ``fbq(...)`` sends nothing while the script that
-   brings ``fbq`` is held and a queue stands in its place. So such a script is not held for the call: the service is
-   named under :attr:`Code.calls`, and the caller decides by whether the service's own script was held earlier in the
-   page. If the script first checks that the function exists, it is not named at all. The same goes for settings that
-   a script only leaves for the service (``xSettings = {...}``, ``_q = window._q || []``).
+   defines ``fbq`` is held and a queue replaces it. So such a script is not held for the call: the service is listed in
+   :attr:`Code.calls`, and the caller decides by whether the service's own script was held earlier in the page. If the
+   script first checks that the function exists, the service is not listed at all. The same applies to settings that a
+   script only leaves for the service (``xSettings = {...}``, ``_q = window._q || []``).
+5. *Scripts decode what they have encoded.* A ``data:`` URL in a script, and a string in a call of ``atob`` or the like,
+   is decoded and examined, and its matches count at its position. Strings that are joined by ``+`` are read as one.
 
-5. *What a script has encoded it decodes.* A ``data:`` URL in a script, and a text in a call of ``atob`` or the like, is
-   read as what it stands for, and counts where it stands. Pieces of strings that ``+`` joins are taken for one.
-
-Where the lexer is unsure, everything is taken for code, as if the script made requests.
+If the lexer is unsure, everything is treated as code, as if the script made requests.
 """
 
 from __future__ import annotations
@@ -56,21 +55,21 @@ from consent_mw.html.urls import ascii_host
 
 Ids = tuple[str, ...]
 
-#: Answers to scripts are kept, so many bytes of them; longer scripts are looked at each time.
+#: The size of the cache of answers, and the longest script that is cached, in bytes.
 _CACHED_CODE = 4_194_304
 _CACHED_SCRIPT = 65_536
-#: What an entry takes besides the script itself, in bytes.
+#: The assumed size of an entry without the script itself, in bytes.
 _ENTRY = 300
-#: Length of the prefix by which signatures are indexed that have no word, or only common ones.
+#: The length of the prefix by which a signature is indexed if it has no word, or only common ones.
 _FIRST = 3
-#: A word that more signatures have tells too little.
+#: A word in more signatures than this is common.
 _COMMON = 6
-#: Words are collected so many bytes at a time; the overlap is longer than any word that matters.
+#: Words are collected from windows of so many bytes; the overlap is longer than any word in a signature.
 _WINDOW = 1_048_576
 _OVERLAP = 256
-#: A longer script is never nothing but calls.
+#: A longer script is assumed to have code of its own besides calls.
 _MOST_CALLS = 65_536
-#: How far before an address is looked for what loads it.
+#: How many bytes before an address are searched for the code that loads it.
 _BEFORE = 120
 
 _WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
@@ -81,28 +80,28 @@ _ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-
 _URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
 _SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
 _FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
-#: A host alone in quotes, or with a path behind it: code joins a scheme, "//" or a sub-domain to it.
+#: A quoted host, alone or with a path, to which code adds a scheme, "//" or a subdomain.
 _QUOTED_HOST = re.compile(rb"[\"'`]\.?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
 _NAVIGATES = rb"|\blocation\b|\bopen\s*\(|\.href\s*=(?!=)"
 _FETCHES = (
     rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
     rb"|(?:inner|outer)HTML|\bnew\s+Image\b|\.src\b|\[\s*[\"']src[\"']\s*\]|\.setAttribute\b|\.write(?:ln)?\s*\("
     rb"|\b(?:fetch|eval|Function)\s*\(|\bimport\b|\bfrom\s*[\"']|\b(?:Shared)?Worker\s*\(|\.addModule\s*\("
-    # Next.js loads what is put on this list.
+    # Next.js loads the scripts in this list.
     rb"|\b__next_s\b"
     rb"|(?:[lL]oad|cript|quire|nject)[\w$]{0,20}\s*\(\s*[\"'`]|\.(?:ajax|load|get|post|html|append|prepend|before|after)\s*\("
 )
-#: Code that asks for something by itself, puts markup into the page, or makes code of text.
+#: Code that makes a request, inserts markup into the page, evaluates text as code, or navigates.
 _ASKS = re.compile(_FETCHES + _NAVIGATES)
-#: The same for what runs only when a visitor does something: to go elsewhere then is the visitor's wish.
+#: The same for code that runs only on an action of the visitor, who then intends to navigate.
 _ASKS_BY_ITSELF = re.compile(_FETCHES)
-#: Code that brings other code, as the vendors' own snippets do.
+#: Code that loads other code, as vendors' snippets do.
 _BRINGS = re.compile(
     rb"createElement\s*\(\s*(?![\"'`](?!(?:script|img|iframe|link|image)\b))|\bnew\s+Image\b|getScript|importScripts"
     rb"|\.write(?:ln)?\s*\(|sendBeacon|\b(?:import|eval|Function)\s*\("
 )
 _LITERAL = rb"(?:\"[^\"\\\r\n]*+\"|'[^'\\\r\n]*+'|`[^`\\$]*+`)"
-#: Code that asks for one address, or shows one piece of markup, and says which.
+#: Code that requests one address or inserts one piece of markup, given as a single string.
 _ASKS_FOR = re.compile(
     rb"(?:\b(?:fetch|(?:Shared)?Worker|addModule)\s*\(|\.addModule\s*\(|\bimport\s*\(?|\bimport\b[\w$\s{},*]{1,400}?\bfrom\b|\bfrom|\.innerHTML\s*=)\s*("
     + _LITERAL
@@ -112,9 +111,9 @@ _META = re.compile(rb"import\s*\.\s*meta\b")
 _LOADS = re.compile(
     r"\.(?:m?js|css)\b|/(?:js|css|sdk|embed|player|widgets?|iframe|loader|api)\b|\Z(?<=/)|_api\b|\Aapi\.", re.I
 )
-#: How deep encoded texts in encoded texts are read.
+#: The most levels of encoding within encoding that are decoded.
 _MOST_ENCODED = 3
-#: The beginning of a ``data:`` URL that is no picture, font, sound or film; drawings are documents.
+#: The start of a ``data:`` URL that is not an image, font, audio or video; SVG counts as a document.
 _DATA = re.compile(
     rb"data:(?!image/(?!svg)|font/|audio/|video/)((?:[a-z]+/[\w.+-]++)?(?:;[^,\"'`\s]{0,100}+)?),", re.IGNORECASE
 )
@@ -122,7 +121,7 @@ _DECODERS = (b"atob", b"unescape", b"decodeURI")
 _DECODES = re.compile(rb"\b(atob|unescape|decodeURI(?:Component)?)\s*\(\s*[\"'`]")
 _JOINED = re.compile(rb"[\"'`]\s*\+\s*[\"'`]")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/=_\-]++|%[0-9a-fA-F]{2}|[\"'`]\s*+\+\s*+[\"'`]|(?!))*+")
-#: Code before a string that becomes an address, or markup of the page.
+#: Code before a string that becomes the address of a source; below, before one that becomes markup of the page.
 _SETS_SOURCE = re.compile(
     rb"(?:\.src|\[[\"']src[\"']\])\s*=[^;,{}]*\Z"
     rb"|setAttribute\s*\(\s*[\"'](?:src|href|data)[\"']\s*,\s*\Z"
@@ -136,17 +135,17 @@ _USES_BEFORE = re.compile(
     rb"(?:[=(+?]|\b(?:return|import|from)|(?:\bdocument|[\"'`](?:script|iframe|link)[\"'`])\s*,"
     rb"(?:\s*[\"'`][\w-]{0,40}[\"'`]\s*,){0,3})\s*\Z"
 )
-#: Code before a string that only a developer reads.
+#: Code before a string that is a message for developers.
 _TELLS = re.compile(rb"\b(?:console\s*\.\s*[a-z]+|new\s+[A-Z][A-Za-z]*Error)\s*\(\s*\Z")
 _SCHEME_IN_STRING = re.compile(rb"[\"'`](?:https?:)?\Z", re.I)
-#: Code that only leaves something for a service to find: ``name =``, ``name = window.name``.
+#: Code that only leaves settings for a service: ``name =``, ``name = window.name``.
 _SETTING = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*) ?= ?(?:[{\[\"']|\(?(?:window\.)?\1\b.*)?\Z")
 _ROOT = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*)")
 _CALLED = re.compile(r"([A-Za-z_$][\w$]*)(?:\.[\w$]+)*(?:\(|\.push\Z)|send_to\b")
 _PARENTHESES = re.compile(rb"[()]")
-#: The purposes of services that are there to be seen.
+#: The purposes of visible services.
 _SHOWN = frozenset({"embeds", "preferences"})
-#: Words that stand in calls and in the lines around them, and are no code of the site's own.
+#: Words in and around calls that do not count as the site's own code.
 _COMMON_WORDS = frozenset(
     b"arguments catch const Date document else e false function globalThis if js let new null push return self strict"
     b" this top true try typeof undefined use var void window".split()
@@ -154,16 +153,16 @@ _COMMON_WORDS = frozenset(
 
 
 class Code(NamedTuple):
-    """What a script has to do with services."""
+    """The services in a script."""
 
-    #: What it loads, sets up, or carries in a way that may run.
+    #: Services that it loads, sets up, or contains in a way that may run.
     ids: Ids = ()
-    #: Services that it only calls, besides its own code: nothing is sent while a queue stands in for the service.
+    #: Services that its own code only calls: nothing is sent while a queue replaces the service.
     calls: Ids = ()
 
     @property
     def all(self) -> Ids:
-        """Both."""
+        """The ids of both kinds, sorted."""
         return tuple(sorted({*self.ids, *self.calls}))
 
 
@@ -171,34 +170,34 @@ _NOTHING = Code()
 
 
 class Signature:
-    """Code that marks a script: white space may stand between its tokens, and any quote stands for any other."""
+    """Code that identifies a script: white space between its tokens and the kind of its quotes do not matter."""
 
     __slots__ = ("_compiled", "_text", "beginning", "call", "id", "is_setting", "root", "text", "words")
 
     def __init__(self, text: str, service: str) -> None:
         pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
         first, *more = ["[\"'`]" if piece in _QUOTES else re.escape(piece) for piece in pieces]
-        # That no name goes on there is looked at behind the first piece: a search begins with a text then, and is fast.
+        # The word boundary is checked after the first piece, because a pattern that starts with a literal is fast.
         boundary = f"(?<![A-Za-z0-9_$]{first})" if re.match(r"[A-Za-z0-9_$]", text) else ""
         self.id = service
         self.text = text
         self._text = r"\s*+".join([first + boundary, *more]).encode()
         self._compiled: re.Pattern[bytes] | None = None
-        #: Words that stand whole in every script with this signature.
+        #: Whole words in every script with this signature.
         self.words = frozenset(piece.encode() for piece in pieces[:-1] if _WORD.fullmatch(piece))
-        #: What some word of such a script begins with: the last piece may go on.
+        #: The prefix of another word in such a script: the last piece may be the start of a longer word.
         self.beginning = pieces[-1].encode() if _WORD.fullmatch(pieces[-1]) else b""
         called = _CALLED.match(text)
-        #: The global that it calls; empty for an argument such as ``send_to``, None if it is not a call.
+        #: The global that the code calls; empty for an argument such as ``send_to``, None if it is not a call.
         self.call = None if called is None else (called.group(1) or "").encode()
-        #: Whether it leaves settings, and the global that they stand in, or that it begins with.
+        #: Whether the code only leaves settings. ``root`` is the global at its start.
         self.is_setting = _SETTING.match(text) is not None
         root = _ROOT.match(text)
         self.root = root.group(1).encode() if root else b""
 
     @property
     def pattern(self) -> re.Pattern[bytes]:
-        """The pattern, compiled when first needed: a site meets few of a thousand, and each takes a millisecond."""
+        """The pattern, compiled on first use: a site needs few of a thousand, and each takes a millisecond."""
         if self._compiled is None:
             self._compiled = re.compile(self._text)
         return self._compiled
@@ -206,22 +205,22 @@ class Signature:
 
 @lru_cache(maxsize=4096)
 def _signature(text: str, service: str) -> Signature:
-    """Return a signature; the sites of a process share those of the catalogue, with what they have compiled."""
+    """Return a signature; the sites of a process share the catalogue's signatures and their compiled patterns."""
     return Signature(text, service)
 
 
 class SignatureTables(NamedTuple):
-    """Signatures by what is looked for to find them."""
+    """Signatures, indexed by word or prefix."""
 
     by_word: dict[bytes, list[Signature]]
-    #: Signatures whose last word tells most and may go on, by its first letters.
+    #: Signatures whose last word is the most specific but may continue, by its first letters.
     by_beginning: dict[bytes, list[Signature]]
-    #: Those that have to be tried in each script.
+    #: Signatures that have to be tried in each script.
     rest: list[Signature]
 
 
 def indexed(signatures: list[Signature]) -> SignatureTables:
-    """Return signatures, each by its rarest word, or by the beginning of its last one where that says more."""
+    """Return an index of signatures, each by its rarest word, or by the prefix of its last word if that is rarer."""
     tables = SignatureTables({}, {}, [])
     occurrences = Counter(word for signature in signatures for word in signature.words)
     for signature in signatures:
@@ -237,33 +236,33 @@ def indexed(signatures: list[Signature]) -> SignatureTables:
 
 
 class SignatureSource(Protocol):
-    """Signatures that are made when a script has what they are found by: those of a catalogue."""
+    """The signatures of a catalogue, which are created when a script contains their word or prefix."""
 
     @property
     def words(self) -> frozenset[bytes]:
-        """The words by which signatures are found."""
+        """The words that signatures are indexed by."""
         ...
 
     @property
     def beginnings(self) -> frozenset[bytes]:
-        """The first letters by which the others are found."""
+        """The prefixes that the other signatures are indexed by."""
         ...
 
     def signatures_with(self, word: bytes) -> list[tuple[str, str]]:
-        """Return the signatures under a word, with the ids of their services."""
+        """Return the signatures that are indexed by a word, with the ids of their services."""
         ...
 
     def signatures_beginning(self, letters: bytes) -> list[tuple[str, str]]:
-        """Return the signatures under the first letters of a word, likewise."""
+        """Return the signatures that are indexed by a prefix, with the ids of their services."""
         ...
 
     def signatures_without_words(self) -> list[tuple[str, str]]:
-        """Return the signatures that have to be tried in each script, likewise."""
+        """Return the signatures that have to be tried in each script, with the ids of their services."""
         ...
 
 
 class _Script:
-    """One script, its escapes decoded, and where in its own bytes each place of it is."""
+    """A script with its escapes decoded, and a map from positions in the decoded text to its raw bytes."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
@@ -278,12 +277,12 @@ class _Script:
                 self._lost.append(lost)
 
     def raw_place(self, place: int) -> int:
-        """Return where in the raw bytes the text's ``place`` is."""
+        """Return the position in the raw bytes of a ``place`` in the decoded text."""
         index = bisect_right(self._behind, place)
         return place + (self._lost[index - 1] if index else 0)
 
     def words(self) -> set[bytes]:
-        """Return all words, and perhaps some pieces of words."""
+        """Return all words; parts of words may be among them."""
         text = self.text
         if len(text) <= _WINDOW:
             return set(_IDENTIFIER.findall(text))
@@ -294,11 +293,11 @@ class _Script:
 
 
 class _Address(NamedTuple):
-    """An address in a script that leads to services."""
+    """An address in a script that belongs to services."""
 
     place: int
     ids: Ids
-    #: Its host and path, or empty for a host alone.
+    #: Its host and path; empty for a quoted host or an encoded text.
     where: str
 
 
@@ -308,7 +307,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def _encoded(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield what a script has encoded, each with the place where it begins."""
+    """Yield the encoded texts in a script, decoded, each with its position."""
     escapes = len(text) if b"%" in text else -1
     if b"data:" in text.lower():
         for found in _DATA.finditer(text):
@@ -321,12 +320,12 @@ def _encoded(text: bytes) -> Iterator[tuple[int, bytes]]:
         else:
             escapes = min(escapes, found.start())
     if 0 <= escapes < len(text):
-        # One URL may be joined of many strings, so all that follows is decoded together.
+        # A URL may be joined from many strings, so the whole rest of the script is decoded together.
         yield escapes, unquote_to_bytes(_JOINED.sub(b"", text[escapes:]))
 
 
 def _from_base64(text: bytes, place: int) -> bytes:
-    """Return what the base64 at ``place`` stands for, as far as it goes (https://infra.spec.whatwg.org/#forgiving-base64)."""
+    """Decode the base64 at ``place``, as far as it is valid (https://infra.spec.whatwg.org/#forgiving-base64)."""
     digits = _BASE64.match(text, place).group()  # type: ignore[union-attr]
     digits = unquote_to_bytes(_JOINED.sub(b"", digits)).rstrip(b"=")
     try:
@@ -340,11 +339,11 @@ class CodeMatcher:
     The signatures of a set of services.
 
     Args:
-        services: By id.
-        own: Those of them that do not come from ``source``, by id.
-        resolved: Returns the services that a request goes to, given the page's host.
-        begun: The same for an address that goes on in a variable.
-        source: Has the signatures of the others; None where there are none.
+        services: The services by id.
+        own: The services among them that do not come from ``source``, by id.
+        resolved: Returns the services that a request reaches, given the page's host.
+        begun: Returns the services that an address may reach of which only the start is known.
+        source: The signatures of the other services; None if there are none.
     """
 
     def __init__(
@@ -360,7 +359,7 @@ class CodeMatcher:
         self._source = source
         self._resolved = resolved
         self._begun = begun
-        #: What was found so far, and all of the owner's; the rest is made from the source when a script asks for it.
+        #: The signatures used so far, and all of the owner's; others are created from the source when first needed.
         self._found = indexed([_signature(text, service.id) for service in own.values() for text in service.inline])
         self._own_found = self._found
         self._words = frozenset(self._found.by_word)
@@ -373,7 +372,7 @@ class CodeMatcher:
         self._room = _CACHED_CODE
 
     def _made(self, pairs: Iterable[tuple[str, str]]) -> list[Signature]:
-        """Return the signatures of services that the owner's do not replace."""
+        """Return the signatures, except those of services that the owner replaces."""
         return [_signature(text, id_) for text, id_ in pairs if id_ not in self._own]
 
     def _with_word(self, word: bytes) -> list[Signature]:
@@ -395,20 +394,20 @@ class CodeMatcher:
         return found
 
     def _is_shown(self, id_: str) -> bool:
-        """Whether a service is there to be seen: films, maps, pictures."""
+        """Whether a service is a visible embed: videos, maps, pictures."""
         service = self._services[id_]
         return not service.tracker and _SHOWN.issuperset(service.purposes)
 
     def _queues_of(self, id_: str) -> frozenset[bytes]:
-        """Return the globals that stand in for a held service."""
+        """Return the globals that queues replace while the service is held."""
         return frozenset(re.split(r"[.(\[]", name)[0].encode() for name in self._services[id_].queue)
 
     def match(self, text: bytes, host: str, *, own: bool) -> Code:
         """
-        Return what the script ``text`` of a page on ``host`` has to do with services.
+        Return the services that the script ``text`` of a page on ``host`` loads or calls.
 
         Args:
-            own: Some rule names the page's host, so that the answer is for this host alone.
+            own: A rule matches the page's host, so the answer is valid for this host only.
         """
         key = (text, host) if own else text
         known = self._cache.get(key)
@@ -427,7 +426,7 @@ class CodeMatcher:
         Return the services whose addresses an event handler loads.
 
         Args:
-            by_visitor: The event is something that a visitor does, who may well want to go elsewhere.
+            by_visitor: The event is an action of the visitor, who may intend to navigate; so navigation does not count.
         """
         script = _Script(text)
         if not (_ASKS_BY_ITSELF if by_visitor else _ASKS).search(script.text):
@@ -437,10 +436,10 @@ class CodeMatcher:
 
     def anywhere(self, text: bytes, host: str, depth: int = 0) -> Ids:
         """
-        Return the services of which a signature or an address is anywhere in ``text``: markup with code in it.
+        Return the services with a signature or an address anywhere in ``text``, such as markup with code in it.
 
         Args:
-            depth: In how many encoded texts it stood.
+            depth: The number of encodings around the text.
         """
         script = _Script(text)
         marked = {signature.id for signature, _ in self._signatures(script)}
@@ -448,15 +447,15 @@ class CodeMatcher:
         return tuple(sorted(marked | {id_ for address in found for id_ in address.ids}))
 
     def addresses(self, text: bytes, host: str) -> Ids:
-        """Return the services that the absolute addresses in ``text`` lead to, whatever it is."""
+        """Return the services that the absolute addresses in ``text`` reach, in any syntax."""
         return tuple(sorted({id_ for address in self._addresses(_Script(text).text, host) for id_ in address.ids}))
 
-    # -- what is in a script
+    # -- finding matches
 
     def _signatures(self, script: _Script) -> Iterator[tuple[Signature, list[int]]]:
-        """Yield the signatures that occur, with their places."""
+        """Yield the signatures in a script, with their positions."""
         words = script.words()
-        # Sets are quick to ask; the patterns are tried where all of a signature's words occur.
+        # Set look-ups are cheap; a pattern is tried only if all words of its signature occur.
         tried = {signature: None for word in words & self._words for signature in self._with_word(word)}
         beginnings = self._beginnings
         for word in words:
@@ -470,7 +469,7 @@ class CodeMatcher:
                 yield signature, places
 
     def _addresses(self, text: bytes, host: str, depth: int = 0) -> Iterator[_Address]:
-        """Yield the addresses that lead to services, and the encoded texts with something of services in them."""
+        """Yield the addresses that reach services, and the encoded texts that contain something of a service."""
         if depth < _MOST_ENCODED:
             for place, decoded in _encoded(text):
                 if ids := self.anywhere(decoded, host, depth + 1):
@@ -487,25 +486,25 @@ class CodeMatcher:
                 yield _Address(found.start(), ids, name + path)
 
     def _leads_to(self, name: str, rest: str, host: str) -> Ids:
-        """Match an address written in code, where the path may go on in a variable behind it."""
+        """Return the services of an address in code, whose path may continue in a variable."""
         ids = self._resolved(Url("https", name, rest), host)
         if not ids and "?" not in rest:
-            # The query comes later.
+            # The query may be appended at run time.
             ids = self._resolved(Url("https", name, rest + "?"), host)
         if ids or name == host:
             return ids
-        # 'https://host/' + more: what is written is the beginning of a held prefix.
+        # 'https://host/' + more: the string may be the start of a rule's path prefix.
         return self._begun(name, rest)
 
     def _hosts(self, text: bytes, host: str) -> Iterator[_Address]:
-        """Yield the hosts alone in quotes that lead to services."""
+        """Yield the quoted hosts that belong to services."""
         for found in _QUOTED_HOST.finditer(text):
             name, rest = found.groups(b"")
             ids = self._resolved(Url("https", name.decode(), (rest or b"/").decode("latin-1")), host)
             if ids:
                 yield _Address(found.start(1), ids, "")
 
-    # -- which matches count
+    # -- judging matches
 
     def _match(self, script: _Script, host: str) -> Code:
         signatures = list(self._signatures(script))
@@ -520,7 +519,7 @@ class CodeMatcher:
             return _NOTHING
         reading = _Reading(script, [*asking, *(place for _, places in signatures for place in places)])
         asking = [place for place in asking if reading.is_code(place) and not _META.match(script.text, place)]
-        # What each of them asks for, as far as it is one string that stands there.
+        # The single string that each of them requests, if it is one.
         asked = [_ASKS_FOR.match(script.text, place) for place in asking] if reading.is_sure else [None] * len(asking)
         asks = None in asked
         named = [found.span(1) for found in asked if found]
@@ -538,7 +537,7 @@ class CodeMatcher:
         brings = asks and any(reading.is_code(found.start()) for found in _BRINGS.finditer(script.text))
         by_service: dict[str, list[Signature]] = {}
         for signature, places in signatures:
-            # A name may be a text of its own, as in window['name']; a call is none.
+            # A name may be a whole string, as in window['name']; a call may not.
             in_code = reading.is_code if signature.call else reading.is_code_or_quoted
             if any(reading.counts(place) if asks else in_code(place) or is_asked_for(place) for place in places):
                 by_service.setdefault(signature.id, []).append(signature)
@@ -557,12 +556,12 @@ class CodeMatcher:
 
     @staticmethod
     def _is_used(signature: Signature, queues: frozenset[bytes]) -> bool:
-        """Whether a signature calls a service or leaves something for it, so that its own script alone brings it."""
+        """Whether a signature only uses a service (a call, settings, a queue), so that another script must load it."""
         return signature.call is not None or signature.is_setting or signature.root in queues
 
     @staticmethod
     def _is_loaded(reading: _Reading, address: _Address) -> bool:
-        """Whether the code around the address of something that is shown makes it load."""
+        """Whether the code around the address of a visible embed loads it."""
         before, first = reading.before(address.place)
         if _WRITES.search(before):
             return True
@@ -574,7 +573,7 @@ class CodeMatcher:
 
     @staticmethod
     def _has_own_code(script: _Script, reading: _Reading, roots: set[bytes]) -> bool:
-        """Whether a script does more than to call what ``roots`` name."""
+        """Whether a script has code besides calls of the globals in ``roots``."""
         if len(script.raw) > _MOST_CALLS:
             return True
         code = reading.code()
@@ -596,7 +595,7 @@ class CodeMatcher:
 
 
 def _asks_whether(text: bytes, roots: Iterable[bytes]) -> bool:
-    """Whether a script asks first if what it calls is there."""
+    """Whether a script checks that the globals which it calls exist."""
     names = b"(?:" + b"|".join(map(re.escape, sorted(roots))) + rb")(?![\w$])"
     held_by = rb"(?:window|self|globalThis|top)\s*\.\s*"
     return bool(
@@ -617,7 +616,7 @@ class _Reading:
     Classifies positions in a script as code or data, using the lexer.
 
     Args:
-        places: Those of the text that will be asked about.
+        places: The positions in the decoded text that will be queried.
     """
 
     def __init__(self, script: _Script, places: Iterable[int]) -> None:
@@ -633,18 +632,18 @@ class _Reading:
         return self._code is not None
 
     def is_code(self, place: int) -> bool:
-        """Whether code stands there, as far as one can be sure."""
+        """Whether a position is code; True if the lexer is unsure."""
         return self._code is None or self._script.raw_place(place) in self._code
 
     def is_code_or_quoted(self, place: int) -> bool:
-        """Whether code stands there, or what a string of the code begins with."""
+        """Whether a position is code, or the start of a string in code."""
         if self.is_code(place):
             return True
         before = place - 1
         return before >= 0 and self._script.text[before:place] in (b'"', b"'", b"`") and self.is_code(before)
 
     def counts(self, place: int) -> bool:
-        """Whether what stands there may run or be loaded by a script that asks."""
+        """Whether a script that makes requests may run or load what is at a position."""
         return self.is_code(place) or not self.is_dead(place)
 
     def _intervals(self) -> tuple[list[int], list[int]]:
@@ -654,13 +653,13 @@ class _Reading:
         return self._data
 
     def _around(self, place: int) -> tuple[int, int]:
-        """Return where the string, comment or the like around a raw place begins and ends; (-1, -1) where none is."""
+        """Return start and end of the string, comment or the like around a raw position; (-1, -1) if there is none."""
         starts, ends = self._intervals()
         index = bisect_right(starts, place) - 1
         return (starts[index], ends[index]) if index >= 0 and place < ends[index] else (-1, -1)
 
     def is_dead(self, place: int) -> bool:
-        """Whether a comment, a regular expression or a message for the console is there."""
+        """Whether a position is in a comment, a regular expression or a message for the console."""
         raw = self._script.raw
         start, _ = self._around(self._script.raw_place(place))
         if start < 0:
@@ -668,18 +667,18 @@ class _Reading:
         return raw[start : start + 1] == b"/" or _TELLS.search(raw, max(0, start - _BEFORE), start) is not None
 
     def before(self, place: int) -> tuple[bytes, bool]:
-        """Return the code before the string around ``place``, and whether that begins with the address there."""
+        """Return the code before the string around ``place``, and whether the string starts with the address there."""
         raw, at = self._script.raw, self._script.raw_place(place)
         start, _ = self._around(at)
         if start < 0:
-            # Not sure: the string begins where its quote seems to.
+            # The lexer is unsure: assume that the nearest quote starts the string.
             quote = _SCHEME_IN_STRING.search(raw, max(0, at - 8), at)
             start = quote.start() if quote else at
         first = start < at and _SCHEME_IN_STRING.fullmatch(raw[start:at].replace(b"\\", b"")) is not None
         return raw[max(0, start - _BEFORE) : start], first
 
     def code(self) -> bytes:
-        """Return the script without what is data."""
+        """Return the script without its data."""
         kept: list[bytes] = []
         at = 0
         for start, end in zip(*self._intervals(), strict=True):

@@ -1,13 +1,13 @@
 """
-URLs in style sheets and style attributes, by the tokens of CSS Syntax 3.
+Finds URLs in style sheets and style attributes, by the tokens of CSS Syntax 3.
 
-A style sheet fetches by ``url(...)`` and by the strings of ``@import``,
-``image-set()``, ``src()`` and ``url()``, by way of custom properties too.
-Strings of attribute selectors and of ``content`` fetch nothing and are passed
-over; every other string is looked at. The scanner streams: it says how far it got.
+A style sheet fetches the URLs in ``url(...)`` and in the strings of ``@import``,
+``image-set()``, ``src()`` and ``url()``, also through custom properties. Strings
+in attribute selectors and in ``content`` fetch nothing and are skipped; every
+other string is examined. The scanner streams: it returns how far it got.
 
-In Shift_JIS, GBK and Big5 a backslash may be half of a character, which decides
-where a string ends; ``wide`` says how the bytes are to be read.
+In Shift_JIS, GBK and Big5 a backslash byte may be the second half of a character,
+which decides where a string ends; ``wide`` is the encoding to read the bytes in.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import NamedTuple
 from consent_mw.errors import RefusedMarkup
 
 _WS = rb"[ \t\r\n\f]"
-#: What may end the digits of an escape: one white space, and CR LF is one
+#: The optional white space after the digits of an escape, of which CR LF counts as one
 #: (https://drafts.csswg.org/css-syntax/#consume-escaped-code-point).
 _END_OF_HEX = rb"(?:\r\n|[ \t\r\n\f])?"
 _HEX = rb"\\[0-9a-fA-F]{1,6}+" + _END_OF_HEX
 
-#: How bytes may be read: each by itself, as Shift_JIS, as GBK, as Big5.
+#: The ways to read bytes: each as a character, as Shift_JIS, as GBK, as Big5.
 PLAIN = ""
 SHIFT_JIS = "shift_jis"
 GBK = "gbk"
 BIG5 = "big5"
-#: First bytes with which a backslash is no character, and stands for itself
+#: Lead bytes that do not form a character with a backslash, so that the backslash is read by itself
 #: (https://encoding.spec.whatwg.org/#shift_jis-decoder, the last step of "lead").
 _NO_BACKSLASH = {SHIFT_JIS: rb"\x82\x85\x86\x88\xeb\xec\xef\xfc", BIG5: rb"\x81-\x86"}
 _PAIRS = {
@@ -38,20 +38,20 @@ _PAIRS = {
     GBK: rb"[\x81-\xfe][\x40-\x7e\x80-\xff]",
     BIG5: rb"(?![%b]\\)[\x81-\xfe][\x40-\x7e\x80-\xff]" % _NO_BACKSLASH[BIG5],
 }
-#: What a codec's bytes may be read as; those of an undeclared charset in all ways.
+#: The ways to read the bytes of a codec; an undeclared charset is read in all of them.
 READINGS = {"": (PLAIN, SHIFT_JIS, GBK, BIG5), "cp932": (SHIFT_JIS,), "gb18030": (GBK,), "big5hkscs": (BIG5,)}
-#: Bytes that the readings differ about.
+#: Bytes on which the readings differ.
 AMBIGUOUS = re.compile(rb"[\x81-\xfe]\\")
 
-#: A comment, a string (with what tells that it fetches nothing), "url(" with any letter escaped, or what has no
-#: meaning of its own: an escape or a run of two-byte characters.
+#: A comment, a string (with a prefix that shows that it fetches nothing), "url(" with any letter escaped, or something
+#: without a meaning of its own: an escape or a run of two-byte characters.
 _ANCHOR = (
     rb"/\*|(?:=|[;{ \t\r\n\f][cC][oO][nN][tT][eE][nN][tT]%(w)s{0,8}+:)%(w)s{0,8}+[\"']|[\"']"
     rb"|(?:[uU]|\\[uU]|\\0{0,4}[57]5%(e)s)(?:[rR]|\\[rR]|\\0{0,4}[57]2%(e)s)(?:[lL]|\\[lL]|\\0{0,4}[46][cC]%(e)s)\(%(w)s*+"
     rb"|\\(?:%(pair)s|[^\n\r\f])|(?:%(pair)s|(?!))++"
 )
-#: The beginning of an anchor at the end of a chunk; an escaped "url(" is at most 28 bytes long, white
-#: space apart, and the escape before it nine.
+#: How many bytes at the end of a chunk may be the start of an anchor: an escaped "url(" is at most 28 bytes long
+#: without white space, and an escape before it nine.
 _ANCHOR_SIZE = 48
 
 
@@ -59,18 +59,18 @@ class _Syntax(NamedTuple):
     """The patterns of one way to read bytes."""
 
     anchor: re.Pattern[bytes]
-    #: What is left of a string, by its quote.
+    #: The rest of a string, by its quote.
     string: dict[int, re.Pattern[bytes]]
     url: re.Pattern[bytes]
-    #: What is left of a URL that is none, https://drafts.csswg.org/css-syntax/#consume-remnants-of-bad-url
+    #: The rest of an invalid URL, https://drafts.csswg.org/css-syntax/#consume-remnants-of-bad-url
     bad_url: re.Pattern[bytes]
 
 
 def _syntax(wide: str) -> _Syntax:
     pair = _PAIRS[wide]
-    # The first half of a character is not taken before the second is there.
+    # The first half of a character does not match before the second half has arrived.
     half, other = (rb"\x81-\xfe", rb"|[\x81-\xfe](?=.)") if wide else (b"", b"")
-    # The last branch of each group: see tokens.
+    # For the last branch of each group, see tokens.
     return _Syntax(
         re.compile(_ANCHOR % {b"w": _WS, b"e": _END_OF_HEX, b"pair": pair}, re.DOTALL),
         {
@@ -90,9 +90,9 @@ def _syntax(wide: str) -> _Syntax:
 
 _SYNTAX = {wide: _syntax(wide) for wide in _PAIRS}
 _QUOTES = frozenset(b"\"'")
-#: Up to the first byte that makes a difference between the text of an unquoted URL and the arguments of a function.
+#: Everything up to the first byte that distinguishes an unquoted URL from the arguments of a function.
 _PLAIN_ARGUMENT = re.compile(rb"(?:[^)\"'\\(/]|/(?!\*)|(?!))*+")
-#: Bytes of a name (https://drafts.csswg.org/css-syntax/#ident-code-point), and what begins a token that has one.
+#: Bytes of a name (https://drafts.csswg.org/css-syntax/#ident-code-point), and those that start a token with a name.
 _NAME = frozenset(b"-_#@\0" + bytes(range(0x30, 0x3A)) + bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B)))
 _ESCAPE_BEFORE = re.compile(rb"\\(?:[0-9a-fA-F]{1,6}(?:\r\n|[ \t\r\n\f])?|[^\n\r\f0-9a-fA-F])\Z", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\r\n\f])?|(\r\n|[\n\r\f])|(.))", re.DOTALL)
@@ -112,7 +112,7 @@ def unescape(text: str) -> str:
 
 
 class Part(NamedTuple):
-    """``data[start:end]``, not copied."""
+    """A view of ``data[start:end]`` without a copy."""
 
     data: bytes | bytearray
     start: int
@@ -127,10 +127,10 @@ def scan(
     wide: str = PLAIN,
 ) -> tuple[int, bool]:
     """
-    Call ``visit(offset, raw)`` for each URL of ``part``, escapes and all.
+    Call ``visit(offset, raw)`` for each URL of ``part``, with its escapes still encoded.
 
     Args:
-        part: Of a style sheet. Offsets count from the beginning of its data.
+        part: A part of a style sheet. Offsets count from the start of its data.
         final: Whether the style sheet ends at ``end``; otherwise a token that
             touches the end is left for the next call.
 
@@ -157,7 +157,7 @@ def scan(
             quote = data[after]
             after += 1
         if not bracket and (first == 0x5C or first > 0x7F):
-            # An escape, or text of which a byte looks like something else.
+            # An escape, or a two-byte character with a byte that looks like something else.
             if not final and after > end - _ANCHOR_SIZE:
                 # It may turn out to be a letter of "url(".
                 return min(at, max(position, end - _ANCHOR_SIZE)), False
@@ -179,12 +179,12 @@ def scan(
 
 
 def _is_bracket(data: bytes | bytearray, at: int, after: int) -> bool:
-    """Whether an anchor is "url(": it begins with a letter, or with more of an escape than one character."""
+    """Whether an anchor is "url(": it starts with a letter, or with an escape that is followed by more."""
     return data[at] in b"uU" or (data[at] == 0x5C and after > at + 3)
 
 
 def _is_other_function(data: bytes | bytearray, at: int, after: int, end: int) -> bool:
-    """Whether "url(" at ``at`` ends the name of another function ("x-url("), with arguments that no URL has."""
+    """Whether "url(" at ``at`` is the end of another function's name ("x-url("), with arguments that are not a URL."""
     if _joined(data, at) == at:
         return False
     first = _PLAIN_ARGUMENT.match(data, after, end).end()  # type: ignore[union-attr]
@@ -192,7 +192,7 @@ def _is_other_function(data: bytes | bytearray, at: int, after: int, end: int) -
 
 
 def _joined(data: bytes | bytearray, at: int) -> int:
-    """Return where what stands before ``at`` begins, if it is one name with what stands there; otherwise ``at``."""
+    """Return the start of the character or escape before ``at`` if a name continues from it; otherwise ``at``."""
     if at == 0:
         return at
     escape = _ESCAPE_BEFORE.search(data, max(0, at - 9), at)
@@ -207,28 +207,28 @@ def _joined(data: bytes | bytearray, at: int) -> int:
 
 
 def _is_cut(data: bytes | bytearray, stop: int, end: int) -> bool:
-    """Whether a token that got as far as ``stop`` goes on at ``end``, which may cut an escape or a character."""
+    """Whether a token that was read up to ``stop`` may continue after ``end``, which can cut an escape or character."""
     return stop >= end or (stop == end - 1 and (data[stop] == 0x5C or data[stop] > 0x80))
 
 
 def _stop(pattern: re.Pattern[bytes], data: bytes | bytearray, start: int, end: int) -> int:
-    """Return where a match of ``pattern`` at ``start`` stops; the patterns match the empty string at least."""
+    """Return the end of a match of ``pattern`` at ``start``; the patterns also match the empty string."""
     found = pattern.match(data, start, end)
     return found.end() if found else start
 
 
 def terminator(data: bytes | bytearray, start: int, end: int, wide: str = PLAIN) -> bytes:
     """
-    Return what ends the string or URL that a scan stopped before: a quote, or ``)`` for an unquoted URL.
+    Return the terminator of the string or URL at which a scan stopped: a quote, or ``)`` for an unquoted URL.
 
     Raises:
-        RefusedMarkup: where it is the argument of another function, which may hold strings.
+        RefusedMarkup: it is the argument of another function, which may contain strings.
     """
     for found in _SYNTAX[wide].anchor.finditer(data, start, end):
         at, after = found.span()
         bracket = _is_bracket(data, at, after)
         if not bracket and (data[at] == 0x5C or data[at] > 0x7F):
-            continue  # the name that it goes on
+            continue  # part of the name before "url("
         last = data[after] if bracket and after < end else data[after - 1]
         if last in _QUOTES:
             return bytes([last])
@@ -241,14 +241,14 @@ def terminator(data: bytes | bytearray, start: int, end: int, wide: str = PLAIN)
 def rest_of_token(
     data: bytes | bytearray, start: int, end: int, ends_with: bytes, wide: str = PLAIN
 ) -> tuple[int, bool]:
-    """Return how far a token is read that goes on at ``start``, and whether it ends there."""
+    """Return the end of a token that continues at ``start``, and whether it is complete."""
     syntax = _SYNTAX[wide]
     stop = _stop(syntax.string.get(ends_with[0], syntax.bad_url), data, start, end)
     return stop, not _is_cut(data, stop, end)
 
 
 def urls(text: bytes, wide: str = PLAIN) -> list[bytes]:
-    """Return the raw URLs of a whole style sheet or of a declaration list."""
+    """Return the raw URLs of a complete style sheet or declaration list."""
     found: list[bytes] = []
     scan(Part(text, 0, len(text)), lambda _, raw: found.append(raw), final=True, wide=wide)
     return found

@@ -1,13 +1,13 @@
 """
-What a held script would define for code elsewhere in the page to call.
+The functions and objects that a held script would define for other code in the page.
 
 Some sites put a tracker's whole snippet into a function in one script, and
 call it from another one. If the first script is held, the call fails, or is
-lost where the caller first asks if the function exists. :func:`defined_in`
-finds such functions, so that a call can be noted until the script may run.
+lost if the caller first checks that the function exists. :func:`defined_in`
+finds such functions, so that calls can be queued until the script may run.
 
 A vendor's snippet takes the name of its global as an argument, and some sites
-choose another one. :func:`renamed_in` finds it.
+choose another name. :func:`renamed_in` finds it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from consent_mw.html.javascript import Lexer
 
 __all__ = ["defined_in", "renamed_in"]
 
-#: A longer script is an application of its own.
+#: A longer script is an application, not a snippet.
 _LONGEST = 65_536
 _MOST = 12
 
 _NAME = r"[A-Za-z_$][\w$]*+"
 _INPUTS = r"[^()]{0,400}+"
-#: What opens and closes blocks, and what is said of the function that it stands in.
+#: The tokens that open and close blocks, and those that tell something about the enclosing function.
 _TOKEN = re.compile(
     rf"""(?P<close>\}})
       | (?<![\w$.])(?:
@@ -48,10 +48,10 @@ _TOKEN = re.compile(
       | (?>(?P<arrow>=>\s*+)?) \{{""",
     re.VERBOSE | re.ASCII,
 )
-#: What has a block of its own and looks like a method.
+#: Statements with a block that look like methods.
 _STATEMENTS = frozenset(["catch", "for", "if", "switch", "while", "with"])
 _THE_WINDOW = re.compile(r"(?:window|self|globalThis)\.")
-#: Objects of the browser and of libraries, its handlers, and what is no global.
+#: Names that are not globals of a script: objects and event handlers of the browser, libraries, prototypes.
 _NO_GLOBAL = re.compile(
     r"(?:document|navigator|location|history|console|module|exports|this|super|jQuery|\$|Object|Array|String|window|self"
     r"|globalThis)(?:\.|\Z)|(?:.*\.)?on[a-z]+\Z|.*\b(?:prototype|__proto__|constructor)\b",
@@ -61,13 +61,13 @@ _NO_GLOBAL = re.compile(
 #: The arguments with which a snippet calls its own function: ``})(window, document, 'script', 'myLayer')``.
 _ARGUMENTS = re.compile(r"\}\s*\)?\s*\(((?:[^()'\"]|'[^'\n]*'|\"[^\"\n]*\"){1,400})\)")
 _QUOTED_NAME = re.compile(r"""(['"])([A-Za-z_$][\w$]*)\1""", re.ASCII)
-#: Names of elements, and of objects that browsers have.
+#: Names of elements and of browser objects.
 _NO_QUEUE = frozenset({"script", "head", "body", "use", "text"})
 
 
 def renamed_in(code: str, roots: Collection[str]) -> str:
     """
-    Return the global that a snippet makes in place of those it is known for; empty where it makes one of these.
+    Return the global that a snippet creates instead of its usual ones; empty if it creates one of these.
 
     Args:
         roots: The names that it is known for.
@@ -81,30 +81,30 @@ def renamed_in(code: str, roots: Collection[str]) -> str:
 
 @dataclass(slots=True)
 class _Block:
-    """A block of code and, if it is the body of a function, what is known of that."""
+    """A block of code and, if it is the body of a function, the facts about that function."""
 
-    #: Where the function can be found from the window; empty where that is nowhere.
+    #: The path of the function from the window; empty if it cannot be reached from there.
     path: str = ""
     is_function: bool = False
     has_inputs: bool = False
     gives_promise: bool = False
     gives_value: bool = False
     leaves: bool = False
-    #: The path of the object or class whose functions stand in the block.
+    #: The path of the object or class whose functions the block contains.
     owner: str = ""
     is_class: bool = False
 
 
 def defined_in(code: str) -> tuple[str, ...]:
     """
-    Return the global functions that a classic script defines, in the words of ``static/queue.js``.
+    Return the global functions and objects that a classic script defines, in the notation of ``static/queue.js``.
 
-    A function has a plus sign before its path; one without parameters has a question mark: it sets something up, and
-    is called once at most. One that gives a promise is named with the methods of that. An object has braces behind its
-    path: other code may add to settings.
+    A function has a plus sign before its path. A function without parameters has a question mark instead: it sets
+    something up, and its call is replayed at most once. A function that returns a promise is listed with the methods of
+    the promise. An object, to which other code may add settings, has braces after its path.
 
-    Left out is what nothing can stand in for: functions that give another value, and those that take the visitor
-    elsewhere. Where such a call fails, the browser follows the link or sends the form by itself.
+    Functions that no queue can replace are left out: those that return other values, and those that navigate. If such a
+    call fails, the browser itself follows the link or submits the form.
     """
     raw = code.encode()
     if len(raw) > _LONGEST or "{" not in code or Lexer(raw).code_among(()) is None:
@@ -124,7 +124,7 @@ def defined_in(code: str) -> tuple[str, ...]:
 
 
 def _without_data(raw: bytes) -> str:
-    """Return a script without its texts, comments and patterns."""
+    """Return a script with empty strings in place of its strings, comments and regular expressions."""
     kept: list[bytes] = []
     at = 0
     for start, end in Lexer(raw).data():
@@ -134,7 +134,7 @@ def _without_data(raw: bytes) -> str:
 
 
 def _functions(code: str) -> Iterator[_Block]:
-    """Yield the functions and objects that can be found from the window, as they end."""
+    """Yield the functions and objects that can be reached from the window, in the order in which they end."""
     blocks: list[_Block] = []
     functions: list[_Block] = []
     for token in _TOKEN.finditer(code):
@@ -184,6 +184,6 @@ def _function(path: str, inputs: str | None, is_async: str | None) -> _Block:
 
 
 def _global(path: str, outermost: bool) -> str:
-    """Return where from the window something is that a script assigns to; empty where it cannot be found there."""
+    """Return the path from the window of an assignment's target; empty if it cannot be reached from there."""
     name = _THE_WINDOW.sub("", path, count=1) if _THE_WINDOW.match(path) else path if outermost else ""
     return "" if _NO_GLOBAL.match(name) else name

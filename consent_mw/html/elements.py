@@ -1,8 +1,8 @@
 """
-Elements and their attributes: which lead out, and how; what runs; what is only a pixel.
+Elements and attributes: which contain addresses, and how; which scripts run; which images are tracking pixels.
 
-The tables follow the HTML and SVG standards, obsolete attributes that some
-browser still fetches included.
+The tables follow the HTML and SVG standards, including obsolete attributes
+that some browser still fetches.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from consent_mw.html.tokens import LAZY_BY_CLASS
 
 SPACES = " \t\n\r\f"
 
-#: Decodes an attribute's value, character references too.
+#: Decodes an attribute's value, including character references.
 Text = Callable[[bytes], str]
 
-#: Links that fetch or connect; any other relation is only a statement.
+#: Link relations that make the browser fetch or connect; others are only statements.
 FETCHING_LINKS = frozenset(
     [
         "stylesheet",
-        # Firefox fetches the next page ahead.
+        # Firefox prefetches the next page.
         "next",
         "icon",
         "apple-touch-icon",
@@ -48,23 +48,22 @@ FETCHING_LINKS = frozenset(
     ]
 )
 
-#: The image types that are registered (https://www.iana.org/assignments/media-types), and those that browsers know
-#: besides.
+#: The registered image types (https://www.iana.org/assignments/media-types), and others that browsers know.
 _IMAGE_TYPES = frozenset(
     b"aces apng avci avcs avif bmp cgm dicom-rle dpx emf fits g3fax gif heic heic-sequence heif heif-sequence hej2k"
     b" hsj2 icon ico ief j2c j2k jaii jais jls jp2 jpe jpeg jpg jph jphc jpm jpx jxl jxr jxra jxrs jxs jxsc jxsi jxss"
     b" ktx ktx2 naplps pict pjpeg png pwg-raster svg svg+xml t38 tif tiff tiff-fx webp wmf xbm".split()
 )
-#: Beginnings of types that anybody may use.
+#: Prefixes of types that anybody may use without registration.
 _UNREGISTERED = ("x-", "x.", "vnd.", "prs.")
 
-#: How each attribute of an element leads out: a URL, that of a document, a list of URLs, a srcset, a refresh, a
-#: document itself, values of an animation.
+#: The attributes of each element that contain addresses, with their syntax: a URL, the URL of a document ("page"), a
+#: list of URLs, a srcset, a refresh, a document itself, or values of an animation.
 LEADS_OUT: dict[bytes, dict[bytes, str]] = {
     b"script": {b"src": "url", b"href": "url", b"xlink:href": "url", b"attributionsrc": "urls"},
     b"img": {b"src": "url", b"srcset": "srcset", b"lowsrc": "url", b"dynsrc": "url", b"attributionsrc": "urls"},
     b"iframe": {b"src": "page", b"srcdoc": "document"},
-    # Chromium knows "code" by an old plug-in.
+    # Chromium supports "code", which an old plug-in used.
     b"embed": {b"src": "page", b"code": "page"},
     b"object": {b"data": "page", b"archive": "urls"},
     b"video": {b"src": "url", b"poster": "url"},
@@ -81,23 +80,23 @@ LEADS_OUT: dict[bytes, dict[bytes, str]] = {
 }
 LEADS_OUT[b"model"] = {b"src": "url", b"environmentmap": "url", b"poster": "url"}
 LEADS_OUT[b"template"] = {b"src": "page", b"patchsrc": "page", b"shadowrootadoptedstylesheets": "urls"}
-#: Attributes of custom elements, whose own code fetches what they name; ``href`` is where a button of a library leads.
+#: Attributes of custom elements, whose code fetches the addresses in them; not ``href``, which libraries use for links.
 _CUSTOM = dict.fromkeys(
     b"src url poster data-src data-url video-src video-url audio-src audio-url media-src media-url embed-src"
     b" embed-url iframe-src frame-src image-src img-src script-src script-url".split(),
     "url",
 )
-#: Those of them that name what such an element is there to show.
+#: Those of them that contain the address of what the element shows.
 SHOWN_BY_ELEMENT = tuple(
     b"src url data-src data-url video-src video-url embed-src embed-url iframe-src frame-src".split()
 )
-#: Attributes from which popular loaders take the address when an element comes into view; the group is for lists.
+#: Attributes from which lazy loaders take the address when an element comes into view; the groups match srcset lists.
 LAZY = re.compile(
     rb"data-(?:[a-z0-9]+-){0,3}?(?:src(set)?|lazy|lazyload|lazysrc|cfsrc|ezsrc|original|echo|bg|background|url|iframe|poster)"
     rb"|(?:nitro-)?lazy-src(set)?"
 )
 LAZY_ELEMENTS = frozenset({b"img", b"iframe", b"source", b"video", b"audio", b"embed", b"object", b"script"})
-#: On any other element loaders make a background of what these name.
+#: Attributes on any other element from which loaders take the address of a background image.
 _BACKGROUNDS = frozenset(name.encode() for name in LAZY_BACKGROUNDS)
 _BACKGROUNDS_BY_CLASS = frozenset(name.encode() for name in LAZY_BY_CLASS)
 LEADS_OUT[b"image"] = {**LEADS_OUT[b"img"], b"href": "url", b"xlink:href": "url"}
@@ -109,22 +108,22 @@ _PRESENTATION = dict.fromkeys(
 _FOREIGN = {
     **_PRESENTATION,
     **dict.fromkeys(b"href xlink:href".split(), "url"),
-    # What an animation sets may be a link or a property, https://svgwg.org/specs/animations/#ValueAttributes
+    # An animation can set a link or a property, https://svgwg.org/specs/animations/#ValueAttributes
     **dict.fromkeys(b"to from by values".split(), "animated"),
 }
 
-#: Handlers of what a visitor does on purpose: where these lead to, the visitor wants to go.
+#: Handlers of deliberate actions: where they navigate to, the visitor intends to go.
 VISITORS_EVENTS = frozenset(
     b"onclick ondblclick onauxclick oncontextmenu onmousedown onmouseup onpointerdown onpointerup ontouchstart"
     b" ontouchend onkeydown onkeypress onkeyup onsubmit onchange oninput onreset oninvalid ondrop ontoggle".split()
 )
 
-#: Types that no browser runs, by what the scripts are called that do: optimisers, Partytown, compilers in the page.
+#: Script types that browsers do not run but scripts in the page do: optimisers, Partytown, compilers.
 _TURNED = re.compile(
     r"script|partytown|lazy|delay|defer|rocket|speed|block|psajs|phast|screx|babel|jsx|nitro|perfmatters|idle|interact"
     r"|(?<![a-z])js(?![a-z])"
 )
-#: Templates, shaders and records, whatever else their name says.
+#: Script types that are data: templates, shaders, records. They take precedence over the types above.
 _DATA_TYPE = re.compile(
     r"vbs|json|templ|tmpl|shader|handlebars|mustache|markdown|yaml|csv|x-mathjax|application/vnd|\Atext/plain"
 )
@@ -133,7 +132,7 @@ _HIDDEN_STYLE = re.compile(r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*hi
 _TINY_STYLE = re.compile(r"(?<![\w-])(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I)
 _ONE_PIXEL = re.compile(r"\s*[01](?:\.0*)?(?:px)?\s*\Z", re.I)
 _TEN_PIXELS = re.compile(r"\s*[1-9][0-9]")
-#: A picture without transparency is there to be seen; of PNG and GIF one cannot say.
+#: A picture in a format for photographs is meant to be seen; PNG and GIF may be pixels.
 _PHOTOGRAPH = re.compile(r"[^?#]*\.(?:jpe?g|webp|avif)(?:[?#]|\s*\Z)", re.I)
 
 _BRINGS: Mapping[bytes, str] = {
@@ -146,12 +145,12 @@ _PLAIN_START = re.compile(rb"\s*(?:https?:)?//[a-z0-9.\-]+[/?#]")
 
 
 class Attribute(NamedTuple):
-    """One attribute of a tag as it stands in the bytes."""
+    """One attribute of a tag, with its position in the tag's bytes."""
 
     start: int
     end: int
     raw: bytes
-    #: Where the value begins in the tag; -1 where there is none.
+    #: The offset of the value in the tag; -1 if there is no value.
     value_at: int
 
 
@@ -160,7 +159,7 @@ Attributes = dict[bytes, list[Attribute]]
 
 
 def attributes(tag: bytes, name_end: int, *, xml: bool = False) -> Attributes:
-    """Return the attributes of a complete ``tag`` by lower-case name; the first of several counts."""
+    """Return the attributes of a complete ``tag`` by name, lower-case in HTML; the first of several counts."""
     found: dict[bytes, list[Attribute]] = {}
     for match in ATTRIBUTE.finditer(tag, name_end, len(tag)):
         name = match.group(1)
@@ -175,29 +174,29 @@ def attributes(tag: bytes, name_end: int, *, xml: bool = False) -> Attributes:
 
 class Tag(NamedTuple):
     """
-    A start tag, and what the scanner knows of the place where it stands.
+    A start tag, with what the scanner knows about its context.
 
-    ``Tag.read(...)`` makes one from its bytes.
+    ``Tag.read(...)`` creates one from its bytes.
     """
 
-    #: The element's name: lower case, in XML as it is written but without its prefix.
+    #: The element's name: lower-case, in XML as written but without its prefix.
     name: bytes
     #: The tag itself, from "<" to ">".
     raw: bytes
-    #: Offset in ``raw`` behind the name as it is written.
+    #: Offset in ``raw`` of the end of the name as written.
     name_end: int
     attributes: Attributes
-    #: The element is one of SVG or MathML.
+    #: The element belongs to SVG or MathML.
     foreign: bool = False
-    #: It is markup only where scripts are off.
+    #: The element is inside noscript: it is markup only if scripts are disabled.
     in_noscript: bool = False
-    #: What must be held of an inline script's content; None for other elements.
+    #: The ids for which the content of an inline script must be held; None for other elements.
     code: tuple[str, ...] | None = None
-    #: ``raw`` has one attribute only; the element's other attributes were settled before.
+    #: ``raw`` has only one attribute; the element's other attributes have been processed.
     late: bool = False
-    #: The value of that attribute is cut: what cannot be told from its beginning is held.
+    #: The value of that attribute is cut off: it is held unless its start shows that it is harmless.
     cut: bool = False
-    #: The element may be left out of the page where held elements are.
+    #: The element may be removed from the page if held elements are removed.
     removable: bool = True
 
     @classmethod
@@ -211,11 +210,11 @@ class Tag(NamedTuple):
         in_noscript: bool = False,
     ) -> Tag:
         """
-        Return the start tag ``raw``, attributes parsed.
+        Return the start tag ``raw`` with its attributes parsed.
 
         Args:
-            name: The element's name, lower case and without a prefix.
-            xml: Whether the rules of XML stand: names keep their case and may have a prefix.
+            name: The element's name, lower-case and without a prefix.
+            xml: Whether XML rules apply: names keep their case and may have a prefix.
         """
         name_end = len(_NAME_IN_TAG.match(raw).group()) if xml else 1 + len(name)  # type: ignore[union-attr]
         return cls(
@@ -233,13 +232,13 @@ _NAME_IN_TAG = re.compile(rb"</?[^ \t\n\r\f/>]*+")
 
 def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
     """
-    Return what a script is: ``classic``, ``module``, empty for data, or what names addresses in JSON:
-    ``importmap``, ``speculationrules``, ``webbundle``. ``deferred`` is data to a browser that a script of the page
-    turns into code: optimisers delay scripts so, and Partytown takes them to a worker.
+    Return the kind of a script: ``classic``, ``module``, empty for data, or a JSON format with addresses:
+    ``importmap``, ``speculationrules``, ``webbundle``. ``deferred`` is data for the browser that another script turns
+    into code: optimisers delay scripts this way, and Partytown moves them to a worker.
 
     https://html.spec.whatwg.org/#prepare-the-script-element
     """
-    # Chromium strips white space of all Unicode, not ASCII's alone.
+    # Chromium strips all Unicode white space, not only ASCII.
     if b"type" in found:
         kind = text(found[b"type"][0].raw).strip().lower()
         if not found[b"type"][0].raw:
@@ -249,25 +248,25 @@ def executes(found: Attributes, text: Text, *, foreign: bool = False) -> str:
     else:
         kind = "text/javascript"
     if kind.encode("ascii", "replace") in JAVASCRIPT_TYPES:
-        # Every browser that is still in use knows modules, and so leaves these out; SVG has no such attribute.
+        # All current browsers support modules, so they skip nomodule scripts; in SVG the attribute has no effect.
         return "" if b"nomodule" in found and not foreign else "classic"
     if kind in ("module", "speculationrules", "importmap", "webbundle"):
         return kind
     if kind.partition(";")[0].rstrip().encode("ascii", "replace") in JAVASCRIPT_TYPES:
-        return ""  # a parameter keeps a browser from running it, and no loader writes one
+        return ""  # browsers do not run a type with a parameter, and loaders do not use one
     if b"type" not in found or _DATA_TYPE.search(kind):
         return ""
-    # Data has no address: who gives it one means code, whatever the type is called.
+    # Data has no address: a script with an address is code, whatever its type.
     has_address = b"src" in found or any(map(LAZY.fullmatch, found))
     return "deferred" if has_address or _TURNED.search(kind) else ""
 
 
 def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
     """
-    Whether an image is there to be fetched, not to be seen.
+    Whether an image is a tracking pixel: it is fetched, but not meant to be seen.
 
     A stated size counts most: a slide show hides large pictures until their
-    turn, and pages with lazy loading repeat theirs in noscript.
+    turn, and pages with lazy loading repeat their pictures in noscript.
     """
     sides = [text(found[side][0].raw) for side in (b"width", b"height") if side in found]
     style = text(found[b"style"][0].raw) if b"style" in found else ""
@@ -284,7 +283,7 @@ def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
 
 
 def _is_no_image(value: str) -> bool:
-    """Whether a picture's source has an image type that nobody registered, which every browser passes over."""
+    """Whether a picture's source has an unregistered image type, so that every browser skips it."""
     essence = value.partition(";")[0].strip(SPACES).lower()
     kind = essence.removeprefix("image/")
     return (
@@ -293,7 +292,7 @@ def _is_no_image(value: str) -> bool:
 
 
 def what_of(name: bytes, found: Attributes, text: Text) -> str:
-    """Return in a word what an element brings: ``script``, ``frame``, ``picture``, ``pixel``, ``style``, ..."""
+    """Return one word for what an element loads: ``script``, ``frame``, ``picture``, ``pixel``, ``style``, ..."""
     if name in (b"img", b"image", b"source", b"input"):
         return "pixel" if name == b"img" and is_pixel(found, False, text) else "picture"
     if name == b"link":
@@ -303,7 +302,7 @@ def what_of(name: bytes, found: Attributes, text: Text) -> str:
 
 
 def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[bytes, str]:
-    """Return the attributes of this element that lead out, or none where the element does not use them."""
+    """Return the attributes of this element that contain addresses; none if the element does not use them."""
     if name == b"link":
         rels = text(found[b"rel"][0].raw).lower().split() if b"rel" in found else []
         if not FETCHING_LINKS.intersection(rels):
@@ -330,7 +329,7 @@ def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[
 
 
 def _of_foreign(name: bytes) -> Mapping[bytes, str]:
-    """Return the attributes by which an element of a drawing leads out; its links are for visitors to follow."""
+    """Return the attributes of an SVG or MathML element that contain addresses, except a link for visitors."""
     return {**(_PRESENTATION if name == b"a" else _FOREIGN), **LEADS_OUT.get(name, {})}
 
 
@@ -340,7 +339,7 @@ _HARMLESS_DATA = re.compile(
 
 
 def any_kinds(name: bytes, foreign: bool) -> Mapping[bytes, str]:
-    """Return the attributes by which an element may lead out, whatever its others say."""
+    """Return the attributes of an element that may contain addresses, whatever its other attributes are."""
     if name.startswith(b"amp-"):
         return AMP
     if b"-" in name and not foreign:
@@ -349,16 +348,16 @@ def any_kinds(name: bytes, foreign: bool) -> Mapping[bytes, str]:
 
 
 def told_by_beginning(kind: str, raw: bytes) -> bool:
-    """Whether a value of which only the beginning is there can be judged by it."""
+    """Whether the start of a value that is cut off is enough to judge it."""
     return kind in ("url", "page") and (_HARMLESS_DATA.match(raw) is not None or _PLAIN_START.match(raw) is not None)
 
 
-#: Elements that are left out whole where held elements are removed; of others only the attributes go.
+#: Elements that are removed whole if held elements are removed; other elements lose only the attributes.
 LEFT_OUT = frozenset(b"script iframe img image link meta embed source track frame bgsound".split())
 
 
 def self_closing(found: re.Match[bytes]) -> bool:
-    """Whether a tag (of the pattern TAG) ends in a slash that is not part of an unquoted value."""
+    """Whether a tag (a match of TAG) ends in a slash that is not part of an unquoted value."""
     tag = found.group()
     if tag[-2:-1] != b"/":
         return False
@@ -367,26 +366,26 @@ def self_closing(found: re.Match[bytes]) -> bool:
 
 
 _HANDLER = re.compile(rb"[oO][nN].")
-#: Classes by which loaders find the pictures that they fetch, and a picture that only keeps the place.
+#: Classes by which lazy loaders find their pictures.
 _LOADERS_CLASS = re.compile(rb"lazy|lozad|unveil|defer|progressive|async", re.I)
 _ABSOLUTE = re.compile(rb"[ \t\n\r\f]*(?:https?:)?//", re.I)
 _STAND_IN = re.compile(rb"[ \t\n\f\r]*(?:data:|about:|\Z)", re.I)
 
 
 def _waits_for_loader(name: bytes, found: Attributes) -> bool:
-    """Whether an element shows nothing of its own yet, or has the class of a loader: else ``data-src`` is only data."""
+    """Whether an element shows nothing yet, or has the class of a lazy loader; otherwise ``data-src`` is only data."""
     if name != b"img" or _has_loaders_class(found) or b"loading" in found:
         return True
     return b"src" not in found or _STAND_IN.match(found[b"src"][0].raw) is not None
 
 
 def _has_loaders_class(found: Attributes) -> bool:
-    """Whether an element's class, or UIkit's attribute, tells a loader to fetch what it names."""
+    """Whether an element has the class of a lazy loader, or UIkit's attribute."""
     return b"uk-img" in found or any(_LOADERS_CLASS.search(value.raw) for value in found.get(b"class", ()))
 
 
 def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
-    """Return how an attribute that no standard names leads out, or one that any element may have."""
+    """Return the syntax of an address in a non-standard attribute or an event handler; empty if there is none."""
     if _HANDLER.match(key):
         return "handler"
     if (
@@ -396,7 +395,7 @@ def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
     ):
         return "srcset" if any(lazy.groups()) else "page" if name == b"iframe" else "url"
     if name == b"iframe" and key.startswith(b"data-") and _is_empty(found):
-        # A frame that shows nothing waits for somebody to give it an address, whatever that is called until then.
+        # An empty frame waits for a script to set its address, whatever the attribute is called until then.
         return "document" if key == b"data-srcdoc" else "page" if _ABSOLUTE.match(found[key][0].raw) else ""
     if key in _BACKGROUNDS or (key in _BACKGROUNDS_BY_CLASS and _has_loaders_class(found)):
         return "background"
@@ -404,5 +403,5 @@ def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
 
 
 def _is_empty(frame: Attributes) -> bool:
-    """Whether a frame has no document of its own yet."""
+    """Whether a frame has no document yet."""
     return b"srcdoc" not in frame and (b"src" not in frame or _STAND_IN.match(frame[b"src"][0].raw) is not None)

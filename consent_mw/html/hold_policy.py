@@ -1,9 +1,9 @@
 """
-What holds for a decision on every page, and what was answered to pieces of pages before.
+The hold policy of a decision, which is the same on every page, and its cache of answers for pieces of pages.
 
-The pages of a site share most of their tags, scripts and style sheets: an
-answer is kept by the bytes it was given for. How much is kept is bounded over
-all policies of an engine, since visitors choose hosts, paths and grants.
+The pages of a site share most of their tags, scripts and style sheets, so
+answers are cached by the bytes that they are for. The cache is bounded over all
+policies of an engine, because visitors choose hosts, paths and grants.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from consent_mw.html.suspects import Delivery
 from consent_mw.html.tokens import Syntax
 from consent_mw.html.urls import Url
 
-#: How much is kept over all pages, in units of some kilobyte; when it is reached all is forgotten.
+#: The size of the cache over all pages, in units of about a kilobyte; when it is exceeded, all is dropped.
 _KEPT = 4096
 _UNIT = 512
-#: The longest piece of a page to which the answer is kept, in bytes.
+#: The longest piece of a page whose answer is cached, in bytes.
 _KEPT_SIZE = 16_384
-#: What an edit counts for, in bytes.
+#: The assumed size of an edit, in bytes.
 _EDIT = 128
-#: Pages are told apart by their addresses, which a visitor may invent: so many, and none that is longer.
+#: Limits for the addresses of pages, which visitors can make up: how many, and their length.
 _KEPT_CONTEXTS = 64
 _LONGEST_CONTEXT = 2048
 
 Edit = tuple[int, int, bytes]
 
-#: Stands in the edits for what only a response knows: the key that tells its marks from those of a visitor's markup.
-#: No page gets it as it is, so that plans can be kept for other responses.
+#: A placeholder in edits for the response's key, which distinguishes our marks from forged ones in user content.
+#: It is replaced before anything is sent, so that plans can be reused for other responses.
 KEY = b"\0"
-#: What every attribute of ours begins with.
+#: The prefix of all our attributes.
 PREFIX = b"data-cmw-"
 
 
@@ -47,25 +47,25 @@ class TagPlan(NamedTuple):
 
     edits: tuple[Edit, ...]
     held: Ids
-    #: Leave the whole element out of the page (``release = "reload"`` only).
+    #: Remove the whole element from the page (``release = "reload"`` only).
     remove: bool = False
-    #: The services whose embed stands here once a script has made it.
+    #: The services whose embed a script would create here.
     panel: Ids = ()
-    #: How high that will be, in CSS pixels; 0 where the page does not say.
+    #: The height of that embed in CSS pixels; 0 if the page does not state it.
     height: int = 0
-    #: The element is one of the page's own making, which must not come to life under its name.
+    #: The element is a custom element, which is renamed so that its code does not start.
     rename: bool = False
 
 
 class Edits(NamedTuple):
-    """What to do with a piece of a page: edits relative to where it begins, and the ids of what they hold."""
+    """What to do with a piece of a page: edits relative to its start, and the ids of the services that they hold."""
 
     edits: tuple[Edit, ...]
     held: frozenset[str]
 
 
 class Memory:
-    """What was answered to pieces of pages with the same surroundings."""
+    """A cache of answers for pieces of pages with the same context."""
 
     __slots__ = ("_budget", "foreign_plans", "generation", "mode_plans", "pieces", "plans", "script_plans", "scripts")
 
@@ -74,18 +74,18 @@ class Memory:
         self.generation = budget.generation
         #: Plans of start tags in HTML content.
         self.plans: dict[bytes, TagPlan | None] = {}
-        #: Plans of those that change how what follows is read, and so are never passed over.
+        #: Plans of start tags that change how the following markup is read, and so are never skipped.
         self.mode_plans: dict[bytes, TagPlan | None] = {}
         #: Plans of start tags in SVG and MathML.
         self.foreign_plans: dict[bytes, TagPlan | None] = {}
-        #: What a script's start tag makes of it, and whether it has a src.
+        #: The kind of a script, and whether it has a src, by its start tag.
         self.scripts: dict[bytes, tuple[str, bool]] = {}
         self.script_plans: dict[tuple[bytes, Ids], TagPlan | None] = {}
-        #: Edits in whole scripts, in style sheets and in the content of noscript elements, by their bytes.
+        #: Edits in whole scripts, style sheets and contents of noscript elements, by their bytes.
         self.pieces: dict[bytes, Edits] = {}
 
     def room_for(self, piece: bytes, edits: int = 0) -> bool:
-        """Whether an answer to ``piece``, of so many edits, may be kept; makes room where there is none."""
+        """Reserve space for an answer with so many edits, emptying the cache if it is full; False if it is too long."""
         if len(piece) > _KEPT_SIZE or edits > _KEPT_SIZE // _EDIT:
             return False
         self._budget.kept += 1 + (len(piece) + _EDIT * edits) // _UNIT
@@ -106,7 +106,7 @@ class Memory:
 
 @dataclass(slots=True)
 class Budget:
-    """How many answers are kept by all policies together; memories of an old generation are dropped."""
+    """The size of the cached answers of all policies together; memories of an older generation are dropped."""
 
     kept: int = 0
     generation: int = 0
@@ -115,17 +115,17 @@ class Budget:
 @dataclass(frozen=True)
 class HoldPolicy:
     """
-    What holds for a decision, whatever the page.
+    What to hold for a decision, on any page.
 
     Args:
-        allowed: Ids of services and purposes that may run: those granted and those necessary.
-        unknown: ``hold``, ``suspects``, ``pixels`` or ``allow``: what becomes of third parties that no service names.
-        remove: Leave held elements out instead of making them inert.
+        allowed: Ids of the services and purposes that may run: granted or necessary.
+        unknown: ``hold``, ``suspects``, ``pixels`` or ``allow``: how to treat third parties that no service describes.
+        remove: Remove held elements instead of making them inert.
         placeholder: Path of the placeholder pages, ending with a slash; empty for none.
-        hold_back: The most bytes of one construct that are kept back.
-        once: Ids whose visible embeds, and nothing else of theirs, the visitor asked to see in this page.
-        places: Where the embeds stand that scripts make.
-        allow_hosts: Hosts, with all below them, that are no third parties; a path after one must begin so.
+        hold_back: The most bytes of one construct that are buffered.
+        once: Ids of the services whose visible embeds, and nothing else, the visitor asked to see in this page.
+        places: The places of embeds that scripts create.
+        allow_hosts: Hosts that may run, with their subdomains; after a host, the prefix of the path may follow.
     """
 
     matcher: Matcher
@@ -137,15 +137,16 @@ class HoldPolicy:
     once: frozenset[str] = frozenset()
     places: Places = field(default_factory=Places, compare=False, repr=False)
     allow_hosts: tuple[str, ...] = ()
-    #: Hears of what a page loads of third parties: address, kind of element, id of the service or nothing, held or not.
+    #: Called for all that a page loads from third parties, with the address, the kind of element, the id of the service
+    #: (or an empty string), and whether it is held.
     watch: Callable[[Url, str, str, bool], object] | None = field(default=None, compare=False, repr=False)
-    #: What the site's own pages show of its delivery; shared by the policies of a site.
+    #: What has been learned about the site's delivery; shared by the policies of a site.
     delivery: Delivery = field(default_factory=Delivery, compare=False, repr=False)
     budget: Budget = field(default_factory=Budget, compare=False, repr=False)
     memories: dict[tuple[Url, Url | None, str, int], Memory] = field(default_factory=dict, compare=False, repr=False)
 
     def allows(self, url: Url) -> bool:
-        """Whether the owner lets all of this host run that no service names."""
+        """Whether the owner allows everything from this address that belongs to no service."""
         for rule in self.allow_hosts:
             host, slash, path = rule.partition("/")
             if f".{url.host}".endswith(f".{host}") and url.rest.startswith(slash + path):
@@ -153,31 +154,31 @@ class HoldPolicy:
         return False
 
     def watched(self, watch: Callable[[Url, str, str, bool], object]) -> HoldPolicy:
-        """Return the same for one page of which ``watch`` hears all; it remembers nothing of other pages."""
+        """Return this policy for one page that ``watch`` observes, without the cached answers for other pages."""
         return replace(self, watch=watch, memories={}, budget=Budget())
 
     @cached_property
     def syntax(self) -> Syntax:
-        """What the tokenizer must stop at."""
+        """The markup at which the tokenizer must stop."""
         return self.matcher.syntax_with(self.places.marks) if self.places.marks else self.matcher.syntax
 
     @property
     def longest_script(self) -> int:
         """
-        The most bytes of an inline script that are kept back.
+        The most bytes of an inline script that are buffered.
 
-        Pages carry whole libraries and data sets in scripts. What one is can be said when all of it was seen; a tag
-        has no need of so much.
+        Pages contain whole libraries and data sets in scripts, and a script can be judged only when it is complete.
+        Tags need less.
         """
         return 16 * self.hold_back
 
     def memory(self, page: Url, base: Url | None, charset: str) -> Memory:
         """
-        Return what is remembered of pages like this one.
+        Return the cached answers for pages like this one.
 
         Args:
-            page: The page's address; without its path where that changes nothing.
-            base: What its base element says, or None.
+            page: The page's address; without its path if the answers do not depend on that.
+            base: The address in its base element, or None.
         """
         key = (page, base, charset, self.delivery.version)
         if len(page.rest) + (len(base.rest) if base else 0) > _LONGEST_CONTEXT:

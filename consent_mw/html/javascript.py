@@ -4,27 +4,27 @@ Which bytes of a script are code, and which are data: strings, templates, commen
 Theory of operation
 -------------------
 
-A script that says ``"fbq('init')"`` in a text does something else than one that calls ``fbq('init')``. Telling them
-apart takes the lexical grammar of ECMAScript (https://tc39.es/ecma262/#sec-ecmascript-language-lexical-grammar) and
-nothing of its syntax, but for one thing: whether a slash divides or begins a regular expression depends on what
-stands before it.
+A script that contains the string ``"fbq('init')"`` differs from one that calls ``fbq('init')``. Telling them apart
+takes the lexical grammar of ECMAScript (https://tc39.es/ecma262/#sec-ecmascript-language-lexical-grammar) but not its
+syntax, with one exception: whether a slash divides or starts a regular expression depends on the preceding token.
 
-Nobody wants the tokens. A matcher has a few places in a text, mostly none, and asks of each whether it is code. So
-the lexer runs over the text once, past all the places together, and three patterns do the work at the speed of C:
+No caller needs the tokens. A matcher has a few positions in a text, mostly none, and asks whether each one is code. So
+the lexer scans the text once for all positions, and three patterns do the work at the speed of C:
 
-- ``_RUN`` passes over code without a slash or a back quote, whole strings included. Most state that servers write
-  into pages is one run.
-- ``_TEMPLATE`` passes over the text of a template up to its end or to ``${``, behind which is code again. What is
-  open is a stack: a brace of code, or a template to return to. While a template is open runs stop at braces as well.
-- ``_REGEX`` passes over a regular expression, in which a class (``[/]``) may hold a slash.
+- ``_RUN`` matches code without slashes and back quotes, including whole strings. Most of the state that servers embed
+  in pages is one run.
+- ``_TEMPLATE`` matches the text of a template up to its end or to ``${``, where code resumes. A stack records the open
+  constructs: a brace in code, or a template to return to. While a template is open, runs stop at braces as well.
+- ``_REGEX`` matches a regular expression, in which a class (``[/]``) may contain a slash.
 
-A slash begins a regular expression unless what stands before it ends an operand: a name that is no keyword, a
-number, a string, ``)``, ``]``, ``++`` or ``--``. Two cases need syntax and are guessed: behind ``)`` it divides
-(though ``if (a) /b/.test(c)`` exists), and behind ``}`` it begins an expression (though ``({}) / 2`` could be
-written). A wrong guess nearly always ends in a string that its line does not close. Where that happens, or any other
-construct has no end, the lexer says that nothing is sure, and whoever asks takes everything for code: doubt holds.
+A slash starts a regular expression unless the preceding token ends an operand: a name that is not a keyword, a
+number, a string, ``)``, ``]``, ``++`` or ``--``. Two cases depend on syntax and are guessed: after ``)`` a slash
+divides (although ``if (a) /b/.test(c)`` is possible), and after ``}`` it starts a regular expression (although
+``({}) / 2`` is possible). A wrong guess nearly always leads to a string that is not closed on its line. If that
+happens, or any other construct is not closed, the lexer reports that it is unsure, and the caller treats everything as
+code: when in doubt, hold.
 
-Every byte is passed a bounded number of times, so the whole is linear in the length of the text.
+Every byte is scanned a bounded number of times, so the running time is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 
-#: Quoted strings end in their line; a backslash takes the next character with it, a line break too.
+#: A quoted string ends on its line; a backslash escapes the next character, including a line break.
 _DOUBLE = rb"\"(?:[^\"\\\n\r]++|\\(?:\r\n|.)|(?!))*+\""
 _SINGLE = rb"'(?:[^'\\\n\r]++|\\(?:\r\n|.)|(?!))*+'"
-#: What may begin a comment of HTML (https://tc39.es/ecma262/#sec-html-like-comments) is left to the loop.
+#: The possible start of an HTML-like comment (https://tc39.es/ecma262/#sec-html-like-comments) is left to the loop.
 _PLAIN = rb"[^\"'`/<\-%b]++|<(?!!--)|-(?!->)"
 _RUN = re.compile(rb"(?:" + _PLAIN.replace(b"%b", b"") + rb"|" + _DOUBLE + rb"|" + _SINGLE + rb"|(?!))*+", re.DOTALL)
-#: The same inside a template's code, where braces count.
+#: The same for code inside a template, where braces count.
 _RUN_INSIDE = re.compile(
     rb"(?:" + _PLAIN.replace(b"%b", b"{}") + rb"|" + _DOUBLE + rb"|" + _SINGLE + rb"|(?!))*+", re.DOTALL
 )
-#: Code alone, without strings and braces.
+#: Code without strings and braces.
 _CODE = re.compile(rb"(?:[^\"'`/<\-{}]++|<(?!!--)|-(?!->)|(?!))*+")
 _DOUBLE_QUOTED, _SINGLE_QUOTED = re.compile(_DOUBLE, re.DOTALL), re.compile(_SINGLE, re.DOTALL)
 _TEMPLATE = re.compile(rb"(?:[^`\\$]++|\\.|\$(?!\{)|(?!))*+(`|\$\{)", re.DOTALL)
@@ -52,36 +52,36 @@ _REGEX = re.compile(
 )
 _LINE_END = re.compile(rb"[\n\r]|\xe2\x80[\xa8\xa9]|\Z")
 _LAST_WORD = re.compile(rb"(?<![A-Za-z0-9_$.])[a-z]+\Z")
-#: Keywords behind which an operand follows, so that a slash begins one.
+#: Keywords before an operand: a slash after them starts a regular expression.
 _BEFORE_OPERAND = frozenset(b"await case delete do else in instanceof new of return throw typeof void yield".split())
 _ENDS_OPERAND = re.compile(rb"[A-Za-z0-9_$)\]\"'`\x80-\xff]\Z")
 _SPACES = b" \t\n\r\v\f"
-#: How far back is looked for what stands before something.
+#: How many bytes to look back for the preceding token.
 _LOOK_BACK = 64
 
 
 class Lexer:
     """
-    Tells code from data.
+    Distinguishes code from data in a script.
 
     Args:
-        text: The script, in any encoding that keeps ASCII.
+        text: The script, in any ASCII-compatible encoding.
     """
 
     def __init__(self, text: bytes) -> None:
         self._text = text
-        #: Open constructs around the position: a brace of code, or a template.
+        #: Open constructs around the position: a brace in code, or a template.
         self._open: list[bytes] = []
-        #: What was passed ends an operand, so that a slash divides.
+        #: The last token ends an operand, so a slash divides.
         self._operand = False
         self._sure = True
 
     def code_among(self, places: Iterable[int]) -> set[int] | None:
         """
-        Return those of ``places`` at which code stands: a token of its own begins, or a name goes on.
+        Return those ``places`` that are code: the start of a token, or inside a name.
 
         Returns:
-            None where some construct of the script has no end, so that nothing is sure.
+            None if a construct in the script is not closed, so that nothing is certain.
         """
         text, size = self._text, len(self._text)
         code: set[int] = set()
@@ -92,7 +92,7 @@ class Lexer:
             run = _RUN_INSIDE if self._open else _RUN
             end = run.match(text, at).end()  # type: ignore[union-attr]
             while place < end:
-                # Up to here the run passes over whole strings only: it stops short of a place inside one.
+                # Limited to this position, the run matches whole strings only: it stops before a string around it.
                 at = run.match(text, at, place).end()  # type: ignore[union-attr]
                 if at == place:
                     code.add(place)
@@ -106,7 +106,7 @@ class Lexer:
             at = end
             if at < size:
                 end = self._construct(at)
-                # What is a comment of HTML in a script is code in a module.
+                # An HTML-like comment in a classic script is code in a module.
                 markup = text[at : at + 1] in (b"<", b"-")
                 while place < end:
                     if place == at or markup:
@@ -116,7 +116,7 @@ class Lexer:
         return code if self._sure and not self._open else None
 
     def data(self) -> Iterator[tuple[int, int]]:
-        """Yield where strings, templates, comments and regular expressions begin and end, as far as all is sure."""
+        """Yield start and end of each string, template, comment and regular expression, until something is unsure."""
         text, size = self._text, len(self._text)
         at = 0
         while at < size and self._sure:
@@ -132,7 +132,7 @@ class Lexer:
                 at = end
 
     def _construct(self, at: int) -> int:
-        """Take what stands at ``at``, over which no run passes, and return its end."""
+        """Consume the construct at ``at``, which runs do not match, and return its end."""
         text = self._text
         first = text[at : at + 1]
         operand, self._operand = self._operand, False
@@ -156,7 +156,7 @@ class Lexer:
         found = (_DOUBLE_QUOTED if quote == b'"' else _SINGLE_QUOTED).match(self._text, at)
         self._operand = True
         if found is None:
-            # Its line ends before it does: this is no string, or something before it was no expression.
+            # Not closed on its line: either this is not a string, or an earlier slash was guessed wrong.
             self._sure = False
             return at + 1
         return found.end()
@@ -193,12 +193,12 @@ class Lexer:
         return found.end()
 
     def _begins_line(self, at: int) -> bool:
-        """Whether white space and comments alone stand before ``at`` in its line, as far as a look back tells."""
+        """Whether only white space or a comment precedes ``at`` on its line, within the bytes that are looked back."""
         before = self._text[max(0, at - _LOOK_BACK) : at].rstrip(b" \t")
         return not before or before[-1:] in (b"\n", b"\r") or before.endswith(b"*/")
 
     def _ends_operand(self, start: int, end: int) -> bool:
-        """Whether the run from ``start`` to ``end`` ends an operand; white space changes nothing."""
+        """Whether the run from ``start`` to ``end`` ends an operand; white space does not change that."""
         tail = self._text[max(start, end - _LOOK_BACK) : end].rstrip(_SPACES)
         if not tail:
             return self._operand if end - start <= _LOOK_BACK else False

@@ -1,9 +1,9 @@
 """
-Which service a URL, a piece of code, an element or a cookie belongs to.
+Finds the service that a URL, a piece of code, an element or a cookie belongs to.
 
-A :class:`Matcher` is compiled once from the catalogue and the declared
-services; after that a request only looks up. It knows nothing of consent:
-it names services, and :mod:`consent_mw.html.rewriter` decides what to hold.
+A :class:`Matcher` is created once from the catalogue and the declared services;
+after that a request only does look-ups. It knows nothing about consent: it
+returns services, and :mod:`consent_mw.html.rewriter` decides what to hold.
 """
 
 from __future__ import annotations
@@ -42,41 +42,41 @@ from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import resolve
 from consent_mw.html.urls import site_of
 
-#: What is kept of hosts that were looked up, in bytes; when it is full it is emptied.
+#: The size of the cache of hosts, in bytes; when it is full, it is emptied.
 _CACHED_HOSTS = 2_097_152
-#: What an entry takes besides the host itself, in bytes.
+#: The assumed size of an entry without the host itself, in bytes.
 _ENTRY = 300
 
 _NO_PAGE = Url("https", "", "/")
 
-#: A dot segment, or what may become one.
+#: A dot segment, or something that may become one.
 _DOTTED = re.compile(r"/\.|%2e", re.I)
 _SLASH = re.compile("/")
 _RULE_END = re.compile(r"[A-Za-z0-9]\Z")
 _ELEMENT_NAME = re.compile(r"[a-z][a-z0-9:-]*")
 _CONDITION = re.compile(r"\[([a-z][a-z0-9_:-]*)(?:([*~]?=)([^\]]*))?\]")
-#: What the letters of a shape stand for: a capital letter, a digit, a hexadecimal digit.
+#: The placeholders in a shape: a capital letter, a digit, a hexadecimal digit.
 _SHAPES = {"A": "[A-Z]", "9": "[0-9]", "h": "[0-9a-fA-F]"}
-#: Path rules are looked for by so many of their first characters.
+#: How many of their first characters are used to look up path rules.
 _BEGINNING = 5
 
 
-#: The purposes of services that are no third parties to their vendor's own site.
+#: The purposes of services that do not track, and so are not third parties to their vendor's own site.
 _FOLLOWS_NOBODY = frozenset({"necessary", "preferences", "embeds"})
 
 
 def _shape(text: str) -> str:
-    """Return the pattern of a shape."""
+    """Return the regular expression for a shape."""
     return "".join(_SHAPES.get(char) or re.escape(char) for char in text)
 
 
 class ElementRule:
     """
-    ``name[attr=value]`` of a service, for markup that a library turns into requests.
+    A rule ``name[attr=value]`` of a service, for markup that a library turns into requests.
 
-    There may be several conditions, and all must hold: ``[attr]`` that it is there, ``[attr=value]`` what it says,
-    ``[attr*=part]`` what it has in it, ``[attr~=hhhh-AA99]`` what shape it has: a hexadecimal digit for each h, a
-    capital letter for each A, a digit for each 9.
+    There may be several conditions, and all must hold: ``[attr]``: the attribute exists, ``[attr=value]``: it has that
+    value, ``[attr*=part]``: its value contains a part, ``[attr~=hhhh-AA99]``: its value has a shape, with a hexadecimal
+    digit for each h, a capital letter for each A, and a digit for each 9.
     """
 
     __slots__ = ("attribute", "conditions", "id", "name")
@@ -89,12 +89,12 @@ class ElementRule:
             (attribute.encode(), operator, _shape(value) if operator == "~=" else value.strip("\"'"))
             for attribute, operator, value in _CONDITION.findall(text)
         )
-        #: The attribute of the first condition, or nothing.
+        #: The attribute of the first condition, or empty.
         self.attribute = self.conditions[0][0] if self.conditions else b""
 
     @property
     def mark(self) -> tuple[str, str] | None:
-        """The attribute of the first condition and what its value must have in it; None where there is none."""
+        """The attribute of the first condition and a part that its value must contain; None without a condition."""
         if not self.conditions:
             return None
         attribute, operator, text = self.conditions[0]
@@ -102,10 +102,10 @@ class ElementRule:
 
     def fits(self, value_of: Callable[[bytes], str | None]) -> bool:
         """
-        Return whether an element of that name is meant.
+        Return whether an element of that name meets the conditions.
 
         Args:
-            value_of: Returns the value of an attribute, or None where there is none.
+            value_of: Returns the value of an attribute, or None if it is missing.
         """
         for attribute, operator, wanted in self.conditions:
             value = value_of(attribute)
@@ -117,13 +117,13 @@ class ElementRule:
 
 
 class PathRule(NamedTuple):
-    """A path of a service's own, on whatever host: ``/gtm.js``."""
+    """A path that identifies a service on any host: ``/gtm.js``."""
 
     path: str
     id: str
 
     def fits(self, text: str) -> bool:
-        """Return whether the path stands in ``text``, whole if it ends in a letter or digit."""
+        """Return whether ``text`` contains the path; a path that ends in a letter or digit must not continue there."""
         at = text.find(self.path)
         if not _RULE_END.search(self.path):
             return at >= 0
@@ -140,8 +140,8 @@ class Matcher:
     The compiled rules of a set of services.
 
     Args:
-        services: Later ones replace earlier ones of the same id.
-        known: Services that come before these: the catalogue, whose rules need not be compiled.
+        services: The services; a later one replaces an earlier one with the same id.
+        known: Further services that precede these: the catalogue, whose rules are already indexed.
     """
 
     def __init__(self, services: Iterable[Service], known: Mapping[str, Service] | None = None) -> None:
@@ -149,7 +149,7 @@ class Matcher:
         index, defined = parts_of(known or {})
         own = {**defined, **declared}
         self.services: Mapping[str, Service] = own if index is None else WithOwn(index, own)
-        #: What the owner names is held on the vendor's own site as well.
+        #: Services that the owner declares are held even on the vendor's own site.
         self._declared = frozenset(declared if known else ())
         self._own = own
         self._index = index
@@ -167,18 +167,18 @@ class Matcher:
         rules = self._rules("paths")
         paths = [(path, id_) for path, id_ in rules if path.startswith("/")]
         self._paths = [PathRule(path, id_) for path, id_ in paths]
-        #: Path rules by what they begin with, and how long such a beginning is.
+        #: Path rules by their first characters, and the lengths of these keys.
         self._begun_paths: dict[str, list[str]] = {}
         for path, _ in paths:
             self._begun_paths.setdefault(path[:_BEGINNING], []).append(path)
         self._beginnings = sorted(set(map(len, self._begun_paths)))
         tags = [text for text, _ in rules if text.startswith("?")]
         self._tags = TagIds([(text[1:], id_) for text, id_ in rules if text.startswith("?")])
-        # In the address of a preload too, with the id in its query or its path.
+        # A preload has the id in its address, too: in the query or in the path.
         tag_texts = [text for tag in tags for text in (tag, "/" + prefix_of(tag))]
         self._path_texts = [path for path, _ in paths] + tag_texts
         self._folders = frozenset(path[: at + 1] for path, _ in paths for at, c in enumerate(path) if c == "/" and at)
-        #: What of a rule stands before its query, and the last part of that.
+        #: The path rules with a query, without that query; and their file names.
         self._files = tuple(path.partition("?")[0] for path, _ in paths if "?" in path)
         self._file_names = frozenset(path.rpartition("/")[2] for path in self._files)
         self._longest_folder = max(map(len, self._folders), default=0)
@@ -213,20 +213,23 @@ class Matcher:
 
     @cached_property
     def syntax(self) -> Syntax:
-        """What the tokenizer must stop at for these rules."""
+        """The markup at which the tokenizer must stop for these rules."""
         return self.syntax_with(())
 
     def syntax_with(self, marks: tuple[tuple[str, str], ...]) -> Syntax:
         """
-        Return the same for a tokenizer that stops at these attributes of HTML too, where a value has the text in it.
+        Return the syntax for a tokenizer that also stops at these attributes if their value contains the text.
 
-        To compile patterns takes a quarter of a second, and a site learns by and by which services it has. So without
-        the scanner in C there is one syntax for the embeds of all services: it stops more often than it has to.
+        Compiling the patterns takes a quarter of a second, and a site may learn its services one by one. So without the
+        scanner in C there is one syntax for the embeds of all services, which stops more often than necessary.
+
+        Args:
+            marks: Pairs of attribute and text.
         """
         if scan.Scanner is None and marks:
             marks = tuple(sorted({*self._marks_of_places, *marks}))
         rules = [rule for rules in self.elements.values() for rule in rules]
-        # Pages are full of div elements: one matters only with the attribute that a rule asks for.
+        # Pages are full of div elements: the tokenizer stops only at those with the attribute of a rule.
         own = {(rule.attribute.decode(), "") for rule in rules if not rule.name}
         own |= {rule.mark for rule in rules if rule.name and rule.mark and not matters_by_name(rule.name.decode())}
         names = {rule.name.decode() for rule in rules if rule.name and not rule.mark}
@@ -234,7 +237,7 @@ class Matcher:
             return syntax_for(tuple(sorted(names)), tuple(self._path_texts), tuple(sorted(own)), marks)
 
     def prepare_places(self) -> None:
-        """Compile what finds the embeds of any service, if that takes long; a request that needs it waits."""
+        """Compile the syntax for the embeds of all services, if that is slow; a request that needs it waits."""
         if scan.Scanner is None:
             self.syntax_with(self._marks_of_places)
 
@@ -246,7 +249,7 @@ class Matcher:
     # -- URLs
 
     def _merged(self, own: Pairs, known: Pairs) -> Pairs:
-        """Return rules of the site and of the catalogue, in the order of their services."""
+        """Return the rules of the site and of the catalogue, in the order of their services."""
         found = [rule for rule in known if rule[1] not in self._own] if self._own else known
         if not own or not found or self._index is None:
             return own or found
@@ -254,13 +257,13 @@ class Matcher:
         return sorted([*found, *own], key=lambda rule: position(rule[1]))
 
     def _rules_on(self, labels: list[str], suffix: int) -> Pairs:
-        """Return the rules for one host, without those for hosts that it is below."""
+        """Return the rules for exactly this host, without the rules for its parent domains."""
         host, stem, index = ".".join(labels), ".".join(labels[:-suffix]), self._index
         here = self._merged(self._exact.get(host, []), [] if index is None else index.on_host(host))
         return here + self._merged(self._any_suffix.get(stem, []), [] if index is None else index.on_any_suffix(stem))
 
     def _rules_of(self, host: str) -> Pairs:
-        """Return the (path prefix, service) pairs for ``host``, longest prefix first; a sub-domain's own rule wins."""
+        """Return the (path prefix, service) pairs for ``host``, longest prefix first; a subdomain's own rule wins."""
         rules = self._host_cache.get(host)
         if rules is None:
             rules = []
@@ -280,7 +283,7 @@ class Matcher:
         return rules
 
     def knows(self, host: str) -> bool:
-        """Whether any rule names ``host`` (lower-case ASCII)."""
+        """Whether there is a rule for ``host`` (lower-case ASCII)."""
         return bool(self._rules_of(host))
 
     @property
@@ -289,7 +292,7 @@ class Matcher:
         return bool(self._paths)
 
     def _may_fit(self, text: str) -> bool:
-        """Whether a path rule begins somewhere in ``text``; whether it fits has to be seen."""
+        """Whether ``text`` contains the path of a rule; :meth:`PathRule.fits` decides whether the rule matches."""
         begun = self._begun_paths
         at = text.find("/")
         while at >= 0:
@@ -301,7 +304,7 @@ class Matcher:
         return False
 
     def begins_in(self, path: str) -> bool:
-        """Whether a path rule can begin in the folder of ``path``, so that what is relative to it may complete one."""
+        """Whether a path rule can start in the folder of ``path``, so that a relative reference may complete it."""
         if not self._folders:
             return False
         folder = path.partition("?")[0].rpartition("/")[0] + "/"
@@ -310,10 +313,10 @@ class Matcher:
 
     def depends_on(self, base: str) -> bool:
         """
-        Whether path rules may say something else of one reference than they would if it were relative to another page.
+        Whether path rules may treat a relative reference on this page differently than on other pages.
 
-        That is so where a rule stands in ``base`` itself, or can begin in one of the folders that dot segments lead
-        to, or in the file that a query is added to.
+        That is the case if ``base`` itself contains the path of a rule, or if a rule can start in one of the folders
+        that dot segments lead to, or in the file to which a reference adds a query.
 
         Args:
             base: Path and query of the page.
@@ -328,7 +331,7 @@ class Matcher:
         return any(self.begins_in(path[: found.end()]) for found in _SLASH.finditer(path))
 
     def path(self, raw: bytes) -> Ids:
-        """Return the services whose path rules fit a plain raw path, relative or not."""
+        """Return the services whose path rules match a raw path without a host, relative or not."""
         if not self._paths:
             return ()
         text = raw.decode("latin-1")
@@ -337,24 +340,25 @@ class Matcher:
         return self._on_paths(text.partition("#")[0]) if self._may_fit(text) else ()
 
     def _on_paths(self, text: str) -> Ids:
-        """Return the services whose path rules fit a path with its query."""
+        """Return the services whose path rules match a path with its query."""
         return tuple(dict.fromkeys([rule.id for rule in self._paths if rule.path in text and rule.fits(text)]))
 
     def tag(self, address: str) -> Ids:
         """
-        Return the services whose tag a script's address asks for, by the tag's id in it, whatever host and path.
+        Return the services whose tag a script's address requests, by the tag's id, on any host and path.
 
-        Gateways serve vendors' tags from a path of the site's own, and pass their parameters on.
+        Gateways serve vendors' tags from a path on the site, and pass the parameters on.
         """
         return self._tags.in_address(address)
 
     def resolved(self, url: Url, page_host: str = "") -> Ids:
         """
-        Return the services that a request for ``url`` goes to.
+        Return the services that a request for ``url`` reaches.
 
-        A bare host rule does not apply to the page's own host: a vendor's own
-        site is not a third party to itself. Where a service follows nobody,
-        neither are its other hosts, nor those on the page's own domain.
+        A host rule without a path does not apply to the page's own host: a
+        vendor's own site is not a third party to itself. For a service that
+        does not track, the same is true of the service's other hosts, and of
+        hosts on the page's own domain.
         """
         if self._may_fit(url.rest) and (found := self._on_paths(url.rest)):
             return found
@@ -372,7 +376,7 @@ class Matcher:
         return tuple(ids)
 
     def _own_of(self, host: str, page_host: str, rules: list[tuple[str, str]]) -> Container[str]:
-        """Return the services, none that follows anybody among them, that are the page's own where it asks ``host``."""
+        """Return the services that do not track and are first-party if a page on ``page_host`` requests ``host``."""
         if site_of(host) != site_of(page_host) or RENTED.search(host):
             rules = [rule for rule in self._rules_of(page_host) if not rule[0]]
         services = [self.services[id_] for _, id_ in rules if id_ not in self._declared]
@@ -380,21 +384,21 @@ class Matcher:
 
     def url(self, url: str, base: Url = _NO_PAGE, page: Url | None = None) -> Ids:
         """
-        Return the services that a request for ``url`` goes to.
+        Return the services that a request for ``url`` reaches.
 
         Args:
-            url: A reference with its character references decoded.
-            base: What it is relative to.
-            page: The page it stands in, where a base element set another base.
+            url: A URL reference with its character references decoded.
+            base: The base address.
+            page: The address of the page, if a base element set another base.
         """
         return self.target(resolve(url, base), page or base)
 
     def target(self, target: Url, page: Url) -> Ids:
-        """Return the services that a request for the resolved ``target`` goes to."""
+        """Return the services that a request for the resolved ``target`` reaches."""
         if target.host:
             return self.resolved(target, page.host)
         if target.scheme == "javascript":
-            # A string that the code ends with becomes a document,
+            # If the code evaluates to a string, that becomes a document,
             # https://html.spec.whatwg.org/#the-javascript:-url-special-case
             code = unquote_to_bytes(target.rest)
             return tuple(sorted({*self.code(code, page), *self._code.anywhere(code, page.host)}))
@@ -409,17 +413,17 @@ class Matcher:
     # -- code
 
     def script(self, text: bytes, base: Url = _NO_PAGE) -> Code:
-        """Return what the script ``text`` has to do with services."""
+        """Return the services that the script ``text`` loads or calls."""
         found = self._code.match(text, base.host, own=self.knows(base.host))
         tags = () if found.ids else self._tags.loaded_by(text)
         return Code(tags, found.calls) if tags else found
 
     def code(self, text: bytes, base: Url = _NO_PAGE) -> Ids:
-        """Return all services that the script ``text`` has to do with."""
+        """Return all services that the script ``text`` loads or calls."""
         return self.script(text, base).all
 
     def addresses(self, text: bytes, base: Url = _NO_PAGE) -> Ids:
-        """Return the services that the absolute addresses in ``text`` lead to, whatever it is."""
+        """Return the services that the absolute addresses in ``text`` reach, in any syntax."""
         return self._code.addresses(text, base.host)
 
     def handler(self, text: bytes, base: Url, *, by_visitor: bool) -> Ids:
@@ -427,12 +431,12 @@ class Matcher:
         Return the services whose addresses an event handler loads.
 
         Args:
-            by_visitor: The event is something that a visitor does, who may well want to go elsewhere.
+            by_visitor: The event is an action of the visitor, who may intend to navigate; so navigation does not count.
         """
         return self._code.handler(text, base.host, by_visitor=by_visitor)
 
     def _begun(self, host: str, rest: str) -> Ids:
-        """Return the services with a rule for ``host`` whose path begins with ``rest``."""
+        """Return the services with a rule for ``host`` whose path starts with ``rest``."""
         begun = (id_ for prefix, id_ in self._rules_of(host) if len(rest) > 1 and prefix.startswith(rest))
         return tuple(dict.fromkeys(begun))
 

@@ -1,8 +1,8 @@
 """
-Documents inside a page: an iframe's srcdoc, and what a ``data:`` URL holds.
+Documents inside a page: an iframe's srcdoc, and the document in a ``data:`` URL.
 
-They are read as pages of their own, by the rules of their type and in their charset. Nothing is inserted into them:
-where something in one must be held, the attribute that it stands in is.
+They are read like separate pages, by the rules of their type and in their charset. Nothing is inserted into them: if
+something in one must be held, the whole attribute that contains it is held.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _XML_ENCODING = re.compile(rb"<\?xml[^>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]+
 
 def held_in(document: DataUrl, holder: Holder) -> Ids:
     """
-    Return the ids of what would be held in a document inside an attribute.
+    Return the ids of the services that would be held in a document inside an attribute.
 
     Args:
-        holder: That of the page around it.
+        holder: The holder of the page around it.
     """
     xml = document.is_xml
     rewriters: list[Rewriter] = []
@@ -42,6 +42,6 @@ def held_in(document: DataUrl, holder: Holder) -> Ids:
         stream.feed(document.body)
         stream.finish()
     except RefusedMarkup:
-        # Here one attribute is held and not the whole page refused.
+        # Hold this attribute instead of refusing the whole page.
         return (UNKNOWN_SERVICE,)
     return tuple(sorted({id_ for made in rewriters for id_ in made.held}))

@@ -1,9 +1,9 @@
 """
-Where in a page the embeds of services stand that come as scripts.
+Finds the places in a page where embeds would appear that are loaded by scripts.
 
-A frame that is held shows a panel in its own place. A calendar, a form or a wall of comments has no frame until its
-script runs: what shows the place is the element that the script fills (``.calendly-inline-widget``), or the script
-itself, where it writes beside itself (``script: hbspt.forms.create(``). The catalogue names these.
+A held frame is replaced by a panel in the same place. A calendar, a form or a comment section has no frame until its
+script runs. Its place is the element that the script fills (``.calendly-inline-widget``), or the script itself if the
+embed appears next to it (``script: hbspt.forms.create(``). The catalogue lists these places.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _PART = re.compile(r"([.#])([\w-]+)|\[([a-z][a-z0-9:_-]*)(?:(\*?=)([^\]]*))?\]")
 _CODE = "script: "
 
-#: Returns the value of an attribute, or None where there is none.
+#: Returns the value of an attribute, or None if it is missing.
 ValueOf = Callable[[bytes], str | None]
 
 
@@ -33,7 +33,7 @@ class PlaceRule(NamedTuple):
     id: str
 
     def fits(self, value_of: ValueOf) -> bool:
-        """Return whether an element of that name is meant."""
+        """Return whether an element of that name meets the conditions."""
         for attribute, operator, wanted in self.conditions:
             value = value_of(attribute)
             if value is None:
@@ -47,17 +47,17 @@ class PlaceRule(NamedTuple):
 
 class Places:
     """
-    The places of a set of services; made once for a site.
+    The places of a set of services; created once per site.
 
     Args:
-        services: Those that visitors are asked about.
+        services: The services that visitors are asked about.
     """
 
     def __init__(self, services: Iterable[Service] = ()) -> None:
         self._rules: list[PlaceRule] = []
         self._codes: list[tuple[str, str]] = []
         self.ids = frozenset(self._read(services))
-        #: What a tokenizer must stop at: the attribute of a rule's first condition, and what must be in its value.
+        #: Where the tokenizer must stop: the attribute of a rule's first condition, and a part of its value.
         first = [rule.conditions[0] for rule in self._rules if _is_hidden(rule)]
         self.marks = tuple(sorted({(attribute.decode(), text) for attribute, _, text in first}))
 
@@ -80,21 +80,21 @@ class Places:
                 self._rules.append(PlaceRule(name.group().encode() if name else b"", conditions, service.id))
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Whether there are any places."""
         return bool(self._rules or self._codes)
 
     def of_element(self, name: bytes, value_of: ValueOf) -> Ids:
-        """Return the services whose embeds stand where an element is, by its name and attributes."""
+        """Return the services whose embeds appear in an element, by its name and attributes."""
         found = [rule.id for rule in self._rules if rule.name in (b"", name) and rule.fits(value_of)]
         return tuple(dict.fromkeys(found))
 
     def of_script(self, value_of: ValueOf, code: bytes) -> Ids:
-        """Return the services whose embeds stand where a script is, by its attributes and its text."""
+        """Return the services whose embeds appear at a script, by its attributes and its text."""
         found = [rule.id for rule in self._rules if rule.name == b"script" and rule.fits(value_of)]
         text = code.decode("utf-8", "replace") if self._codes else ""
         return tuple(dict.fromkeys([*found, *(id_ for part, id_ in self._codes if part in text)]))
 
 
 def _is_hidden(rule: PlaceRule) -> bool:
-    """Whether the tokenizer would pass over what a rule means: it stops at scripts and custom elements anyway."""
+    """Whether the tokenizer would skip the elements of a rule: it stops at scripts and custom elements anyway."""
     return rule.name != b"script" and b"-" not in rule.name and bool(rule.conditions)

@@ -1,8 +1,8 @@
 """
-What the fields of a service look like, and when two rules can match the same thing.
+The syntax of a service's fields, and whether two rules can match the same thing.
 
-The catalogue and the configuration are checked by these shapes. :mod:`consent_mw.html.match` says what a rule matches;
-this module may be stricter, but never laxer.
+The catalogue and the configuration are validated with these patterns. :mod:`consent_mw.html.match` decides what a rule
+matches; this module may be stricter, but never laxer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from consent_mw.html.urls import ascii_host
 
 ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-#: A language tag, BCP 47 as far as web pages use it.
+#: A language tag: the subset of BCP 47 that web pages use.
 LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 #: A country, by ISO 3166-1 alpha-2.
 COUNTRY = re.compile(r"[A-Z]{2}")
@@ -24,9 +24,9 @@ _ATTRIBUTE = r"\[[a-z][a-z0-9:_-]*(?:\*?=[^\]\s\"']+)?\]"
 _CONDITION = r"\[[a-z][a-z0-9:_-]*(?:[*~]?=[^\]\s\"']+)?\]"
 ELEMENT = re.compile(rf"[a-z][a-z0-9:-]*(?:{_CONDITION})*|(?:{_CONDITION})+")
 _PLACE = rf"(?:[.#][A-Za-z_][\w-]*|{_ATTRIBUTE})"
-#: Where an embed stands: a simple selector of CSS, or a piece of an inline script.
+#: The place of an embed: a simple CSS selector, or a piece of an inline script.
 PLACE = re.compile(rf"(?:[a-z][a-z0-9-]*)?{_PLACE}+|[a-z][a-z0-9]*-[a-z0-9-]+|script: \S[^\r\n]+\S", re.A)
-# RFC 6265 section 4.1.1: a cookie's name is a token of RFC 2616, of which `*` is a character anyhow.
+# RFC 6265 section 4.1.1: a cookie's name is a token of RFC 2616, which may contain `*` anyway.
 COOKIE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -39,8 +39,8 @@ def host_rule(text: str) -> tuple[str, str, str]:
     Return ``host`` or ``host/path`` as the matcher compares it.
 
     Returns:
-        The rule, the host in lower case and in Punycode, and two empty texts; or, for a text that is no rule, an
-        empty text, what is wrong, and the remedy.
+        The rule with its host in lower case and Punycode, and two empty strings. If the text is not a rule: an empty
+        string, the problem, and the remedy.
     """
     scheme, mark, rest = text.rpartition("//")
     if mark and (not scheme or scheme.endswith(":")):
@@ -51,7 +51,7 @@ def host_rule(text: str) -> tuple[str, str, str]:
     name, colon, port = host.rpartition(":")
     if colon and port.isdecimal():
         return "", "names a port.", f"Write {name!r}: every port is meant."
-    # A browser knows shorter ways to write an address; a rule is written in full.
+    # Browsers accept shorter forms of an IP address; a rule needs the full form.
     short = host.rpartition(".")[2].isdecimal() and not _is_ip(host)
     host = "" if short else ascii_host(host)
     if len(host) > 253 or not (_HOST.fullmatch(host) or host == "localhost" or _is_ip(host)):
@@ -70,12 +70,12 @@ def _is_ip(host: str) -> bool:
 
 
 def is_too_wide(pattern: str) -> bool:
-    """Return whether a name pattern would match the names of other services too: nothing but stars and separators."""
+    """Return whether a pattern has only stars and separators, and so would match the names of other services, too."""
     return not pattern.strip("*_-.")
 
 
 def hosts_meet(one: str, other: str) -> bool:
-    """Return whether some address matches both host rules."""
+    """Return whether an address can match both host rules."""
     one_host, one_slash, one_path = one.partition("/")
     other_host, other_slash, other_path = other.partition("/")
     if not paths_meet(one_slash + one_path, other_slash + other_path):
@@ -85,7 +85,7 @@ def hosts_meet(one: str, other: str) -> bool:
 
 
 def _stems(host: str, wild: bool) -> tuple[str, ...]:
-    """Return what ``host`` is compared by: where wildcards are about, what may stand before a public suffix."""
+    """Return the forms in which ``host`` is compared: with wildcards, the parts that may precede a public suffix."""
     if not wild:
         return (host,)
     if host.endswith(".*"):
@@ -96,28 +96,28 @@ def _stems(host: str, wild: bool) -> tuple[str, ...]:
 
 
 def _related(one: str, other: str) -> bool:
-    """Return whether one is the other, or a subdomain of it."""
+    """Return whether the hosts are equal, or one is a subdomain of the other."""
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
 def paths_meet(one: str, other: str) -> bool:
-    """Return whether one path rule begins with the other."""
+    """Return whether one path rule is a prefix of the other."""
     return one.startswith(other) or other.startswith(one)
 
 
 def signatures_meet(one: str, other: str) -> bool:
-    """Return whether code that one signature marks is marked by the other as well."""
+    """Return whether all code that one of the signatures matches is also matched by the other."""
     one, other = _plain(one), _plain(other)
     return _inside(one, other) or _inside(other, one)
 
 
 def _plain(signature: str) -> str:
-    """Return the signature as it is compared: without white space, and any quote the same."""
+    """Return the signature in the form that is compared: without white space, and with equal quotes."""
     return re.sub("[\"'`]", '"', re.sub(r"\s+", "", signature))
 
 
 def _inside(short: str, long: str) -> bool:
-    """Return whether ``short`` occurs in ``long`` where a name does not go on before it."""
+    """Return whether ``short`` occurs in ``long``, and not as the end of a longer name."""
     starts = (found.start() for found in re.finditer(f"(?={re.escape(short)})", long))
     boundary = bool(_IDENTIFIER.match(short))
     return any(not (boundary and at and _IDENTIFIER.match(long[at - 1])) for at in starts)

@@ -1,32 +1,33 @@
 """
-An opinion about strangers: whether a third party that nobody described looks like a tracker.
+Judges strangers: whether an unknown third party looks like a tracker.
 
-Long because the table of signs stands beside what reads it.
+Long because the table of signs and the code that reads it belong together.
 
 Theory of operation
 -------------------
 
-No catalogue knows them all. What trackers have in common is known well enough to tell most of them apart from the
-scripts that a site is made of: what their hosts and files are called, that they carry an account in their address,
-and that they bring nothing that a visitor sees.
+No catalogue is complete. A *stranger* is a third party that neither the catalogue nor the site describes. Trackers have
+enough in common to distinguish most of them from the scripts that a site needs: the names of their hosts and files, an
+account in the address, and that they deliver nothing visible.
 
-:data:`SIGNS` is the table: each sign says where it looks, for what, and how many points it gives. An address with
-:data:`ENOUGH` points or more is a suspect. All words are looked up in sets, so that an address costs microseconds.
+:data:`SIGNS` is the table: each sign says where it looks, what it looks for, and how many points it gives. An address
+with :data:`ENOUGH` points or more is a suspect. All words are looked up in sets, so an address costs microseconds.
 
-The strongest sign is not in the address. A domain that also brings style sheets, fonts or pictures to this site's
-pages, or that is named like the site, belongs to how the site is delivered, and is no suspect however its files are
-called. :class:`Delivery` remembers that: domains and kinds, no pages and no visitors. It is bounded, and what it
-knows only grows, so an opinion can change once, from suspect to the site's own.
+The strongest sign is not in the address. A domain that also delivers style sheets, fonts or pictures to this site's
+pages, or whose name resembles the site's, is part of the site's delivery, and not a suspect whatever its files are
+called. :class:`Delivery` remembers such domains and hosts, but neither pages nor visitors. It is bounded and only
+grows, so a judgement can change once, from suspect to the site's own.
 
-A fresh process knows nothing yet. It may hold a few scripts of the site's own on the first pages, until a style sheet
-or a picture of the same domain was seen; mostly that is in the same page, further up. The other way round, to let
-strangers run until enough is known, would cost visitors what cannot be taken back.
+A new process knows nothing yet. It may hold a few of the site's own scripts on the first pages, until it has seen a
+style sheet or a picture from the same domain, usually earlier in the same page. The opposite, to let strangers run
+until enough is known, would cause harm that cannot be undone.
 
-Trackers are delivered by the site's own domains, too. There, only the name of the file counts, and only one that says
-nothing else: :func:`tracker_file`. Such a file is held under its name, so that nothing else of the domain is.
+The site's own domains deliver trackers, too. For them only the name of the file counts, and only if it is
+unambiguous: :func:`tracker_file`. Such a file is held under its name, so that nothing else from the domain is held.
 
-An address that cites a host which the catalogue knows (``www.google-analytics.com.proxy.example``, an archive with the
-address in its path) says nothing about its own host by that: the cited name is left out before words are looked for.
+An address may contain a host that the catalogue knows (``www.google-analytics.com.proxy.example``, or an archive with
+the original address in its path). That says nothing about its own host, so the cited name is removed before the words
+are looked up.
 """
 
 from __future__ import annotations
@@ -43,27 +44,27 @@ from consent_mw.html.urls import Url
 from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import site_of
 
-#: An address with so many points is a suspect.
+#: The points that make an address a suspect.
 ENOUGH = 4
-#: Signs that prove nothing one by one count where they have so many points together.
+#: Weak signs count if they add up to so many points.
 _ADDED_UP = 3
-#: The points of a domain that brings nothing which belongs to how the site is delivered.
+#: The points of a domain that is not part of the site's delivery.
 ALONE = 3
-#: The most strangers that visitors are asked about by name; others are held as one.
+#: The most strangers that visitors are asked about by name; further ones are held as one unknown service.
 _MOST_STRANGERS = 40
-#: The most domains that are remembered; what comes then is judged by its address alone.
+#: The most domains that are remembered; further ones are judged by their addresses alone.
 _MOST_DOMAINS = 2048
-#: Names of a site that are shorter prove nothing.
+#: Shorter names are not compared with the site's name.
 _SHORTEST_NAME = 4
-#: Longer names of files are made by machines.
+#: Longer file names are generated, so they prove nothing.
 _LONGEST_FILE = 40
-#: Cited names that are shorter may be a part of another name by chance.
+#: Shorter names may occur in another name by chance, so they do not count as cited.
 _SHORTEST_CITED = 8
 _FILE_NAME = re.compile(r"[a-z0-9.]{4,40}")
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 
-#: What the ids of strangers begin with; their domain follows, or the name of their file.
+#: Prefixes of the ids of strangers; the domain or the name of the file follows.
 STRANGER = "host-"
 STRANGE_FILE = "file-"
 
@@ -127,15 +128,16 @@ _CACHE_BUSTERS = _words(
     cb rnd rand random ord cachebuster cachebust nocache ts timestamp r
     """
 )
-#: Keys that say which site an application serves: shops give such addresses to what their owners install.
+#: Keys that name the site which an application serves: shop platforms add them to the addresses of installed apps.
 _SITE_KEYS = _words("shop store site domain")
-#: What says in a host or a path that a request is about who is signed in.
+#: Words in a host or a path of a request that is about signing in.
 _SIGN_IN = _words("login logon signin sso oauth oauth2 auth account accounts session")
-#: What says that somebody pays, or proves to be a person: held, that would stop what a visitor came for.
+#: Signs of payments and of proofs that the visitor is human: holding these would stop visitors from doing what they
+#: came for.
 _SERVES_VISITOR = re.compile(
     r"pay(?!b|c)|checkout|captcha|wallet|banking|billing|donat|\b3ds|\bcard|fraud|turnstile|challenge"
 )
-#: The whole name of a file that tells of a tracker: products, and what such code does.
+#: File names of trackers, matched as a whole: products, and descriptions of what such code does.
 _TRACKER_FILE = re.compile(
     r"(?:comscore|streamsense|webtrends|omniture|sitecatalyst|appmeasurement|chartbeat|piwik|matomo|webtrekk|etracker"
     r"|econda|coremetrics|eluminate|quantcast|gemius|krux|bluekai|demdex|mixpanel|snowplow|parsely|tealium|ensighten"
@@ -145,40 +147,41 @@ _TRACKER_FILE = re.compile(
     r"|(?:ad|ga|event|click|page|pageview|user|visit|visitor|web|site|scroll|link|conversion|outbound)s?"
     r"(?:track|tracker|tracking|counter|stats?|pixels?|beacon|logger|metrics?))"
 )
-#: What a name may have besides: versions, builds, and words that say nothing.
+#: The parts of a file name. Numbers and the words below, such as versions and builds, say nothing.
 _NAME_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _SAYS_NOTHING = _words(
     "js min prod production latest bundle v init load loader config custom client main lib base all async web my the"
     " google adobe ga fb facebook new core common wrapper script tag tags sdk module plugin"
 )
-#: Query keys by which a file of the site's own says its version.
+#: Query keys for the version of one of the site's own files.
 _VERSIONS = frozenset({"v", "ver", "version", "rev", "hash", "h", "build"})
 _ACCOUNT_IN_PATH = re.compile(r"/(?:[0-9]{5,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:[/.?-]|\Z)")
-#: A folder or a file whose whole name is letters and digits mixed, and no word.
+#: A folder or a file whose whole name is a mix of letters and digits without a word in it.
 _MIXED_NAME = re.compile(
     r"/(?=[a-z_-]{0,4}[0-9]|[0-9a-f]{20})(?=[0-9]*[a-z])(?![0-9a-z_-]*[a-z]{5})[a-z0-9_-]{6,40}(?=/|\.(?:min\.)?js\b|\?|\Z)"
 )
-#: What names of trackers are made of, in the middle of a word, too.
+#: Stems in the names of trackers, also in the middle of a word.
 _STEM = re.compile(
     r"track|analytic|pixel|advert|ads?serv|pagead|metri[ck]|retarget|beacon|clickst|conver[st]|counter|visitor"
-    # Names that end in "ads", but no uploads, leads, heads, threads and roads.
+    # Names that end in "ads", except uploads, leads, heads, threads and roads.
     r"|(?<![lhr][oe])(?<!rea)ads(?=\.)"
 )
-#: The same in hosts, where vendors' names stand. Learned from one half of the catalogue's hosts and tried on the other.
+#: The same for hosts, which contain vendors' names. Derived from one half of the catalogue's hosts and tested on the
+#: other half.
 _HOST_STEM = re.compile(
     r"track|analyt|lytics|pixel|advert|click|affili|metric|beacon|counter|visit|traffic|rtb|yield|insight|optimi"
     r"|audience|conver[st]|retarg|target|trk|mkt|marketing|push|bidd|sponsor|moneti|promo|popup|popunder|engage|measure"
     r"|attribut|retent|recomm|revenue|personal|visual|webtr|sniff|cashback|coupon|banner"
     r"|(?:count|stats?|leads?|hits?|bid|[sd]sp)(?=[.0-9-])"
-    # Names that begin with "ad", but no address, adobe, admin, advance, adventure, adviser, adult and the like.
+    # Names that start with "ad", except address, adobe, admin, advance, adventure, adviser, adult and the like.
     r"|(?:^|[.-])ad(?!ob|y|min|dr|dto|dc|dth|dev|van|ven|vis|vic|a[cp]|idas|ult|just)[a-z0-9]"
     r"|(?<![lhr][oe])(?<!rea)(?<!i)ads(?=[.-]|serv|sys|tat|[0-9]|r|m)|(?<![oe])[a-z]adv?(?=[.-])(?<![oe]ad)"
 )
-#: Top-level domains that young vendors like and sites seldom deliver from.
+#: Top-level domains that young vendors prefer, and from which sites are seldom delivered.
 _VENDORS_ENDING = re.compile(
     r"\.(?:io|ai|co|ly|so|to|im|cc|biz|xyz|online|site|live|cloud|tech|space|pro|click|media)\Z"
 )
-#: What the names of libraries' and applications' files have in them.
+#: Parts of the file names of libraries and applications.
 _LIBRARY_NAME = re.compile(
     r"jquery|bootstrap|modernizr|html5|shiv|respond|polyfill|require|angular|react|vue|lodash|underscore|mootools"
     r"|prototype|swfobject|mathjax|fancybox|slick|owl|swiper|lightbox|isotope|masonry|moment|popper|font|core|common|global"
@@ -186,54 +189,54 @@ _LIBRARY_NAME = re.compile(
 )
 _DEEP = re.compile(r"(?:/[^/?]+){4}")
 _PACKAGE_VERSION = re.compile(r"@[0-9]")
-#: A whole host, as the value of a key: it names a site, and no account.
+#: A value that is a whole host: it names a site, not an account.
 _HOST_VALUE = re.compile(r"(?:[a-z]+(?:%3a|:)(?:%2f|/){2})?[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?:(?:%2f|/).*)?\Z")
-#: A picture that pages repeat in noscript for their lazy loading has a name, and carries nothing.
+#: A picture that a page repeats in noscript because of lazy loading has a name and no query.
 _NAMED_PICTURE = re.compile(r"[^?]*/[^/?]{4,}\.(?:png|svg)\Z")
-#: A picture that is a file. Scripts on servers that answer with one are called otherwise.
+#: A picture that is a file. Server-side scripts that respond with a picture have other names.
 _PICTURE_FILE = re.compile(r"\.(?:gif|png|jpe?g|svg|webp|avif|ico|bmp)\Z", re.I)
 _SHORT_FILE = re.compile(r"/[a-z]{1,3}[0-9]?\.js(?:\?|\Z)")
 _HASHED_FILE = re.compile(r"[.\-_~][0-9a-f]{8,}(?:\.min)?\.js|[0-9]+\.[0-9]+(?:\.[0-9]+)?(?:[./-]|\.min|\.js)")
 
 
 class Sign(NamedTuple):
-    """One line of the table."""
+    """One row of the table."""
 
-    #: What is said of an address that has it.
+    #: The description of the sign, for reports.
     says: str
     points: int
-    #: Returns what of the address shows it, or nothing.
+    #: Returns the part of the address that shows the sign, or an empty string.
     found: Callable[[StrangeAddress], str]
-    #: One such sign proves nothing without another.
+    #: Such a sign proves nothing alone.
     weak: bool = False
 
 
 class StrangeAddress(NamedTuple):
-    """An address of a third party, and the element that names it, as the signs look at them."""
+    """The address of a third party with a fact about its element, prepared for the signs."""
 
     host: str
     path: str
     query: str
-    #: The words of the host without its public suffix, and those of the path.
+    #: The words of the host without its public suffix, and the words of the path.
     host_words: frozenset[str]
     path_words: frozenset[str]
     keys: frozenset[str]
-    #: A key of the query whose value is a whole host; or nothing.
+    #: A key of the query that names the site, with a whole host as its value; or empty.
     names_site: str = ""
-    #: Of the element: it runs when it comes.
+    #: The element is an async script.
     is_async: bool = False
 
 
 class StrangeElement(NamedTuple):
-    """What an opinion needs to know of the element that names an address."""
+    """The facts about an element that its judgement depends on."""
 
-    #: It brings something that a visitor sees: a style sheet, a font, a picture.
+    #: It loads something visible: a style sheet, a font, a picture.
     is_seen: bool = False
-    #: It is of a kind that is judged at all: a script, a frame, a picture that nobody sees.
+    #: It is of a kind that is judged at all: a script, a frame, an invisible picture.
     judged: bool = False
     is_frame: bool = False
     is_pixel: bool = False
-    #: A pixel only because a noscript has it, without a size.
+    #: It counts as a pixel only because it is in a noscript element and has no size.
     is_unsized: bool = False
     is_async: bool = False
 
@@ -242,13 +245,13 @@ def element_of(
     name: bytes, attributes: Set[bytes], rel: str, *, is_pixel: bool, is_unsized: bool = False
 ) -> StrangeElement:
     """
-    Return what an opinion needs to know of an element.
+    Return the facts about an element that its judgement depends on.
 
     Args:
         attributes: The names of its attributes.
-        rel: Of a link, in lower case.
-        is_pixel: A picture that nobody sees.
-        is_unsized: It is taken for one only because a noscript has it and no size is stated.
+        rel: The rel attribute of a link, in lower case.
+        is_pixel: It is an invisible picture.
+        is_unsized: It counts as one only because it is in a noscript element and has no size.
     """
     if name == b"link":
         words = rel.split()
@@ -261,16 +264,16 @@ def element_of(
 
 
 class Opinion(NamedTuple):
-    """What is thought of an address, and why."""
+    """The judgement of an address, with reasons."""
 
     points: int
     reasons: tuple[str, ...]
-    #: A sign that counts is in the address itself.
+    #: The address has a positive sign that is not weak.
     is_marked: bool
 
 
 def _one_of(words: frozenset[str], where: str) -> Callable[[StrangeAddress], str]:
-    """Return what finds one of ``words`` in a field of an address."""
+    """Return a function that finds one of ``words`` in a field of an address."""
 
     def found(address: StrangeAddress) -> str:
         field: frozenset[str] = getattr(address, where)
@@ -280,12 +283,12 @@ def _one_of(words: frozenset[str], where: str) -> Callable[[StrangeAddress], str
 
 
 def _any_word(words: frozenset[str]) -> Callable[[StrangeAddress], str]:
-    """Return what finds one of ``words`` in the host or the path of an address."""
+    """Return a function that finds one of ``words`` in the host or the path of an address."""
     return lambda address: min((address.host_words | address.path_words) & words, default="")
 
 
 def _in_host(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
-    """Return what finds a pattern in the host of an address."""
+    """Return a function that finds a pattern in the host of an address."""
 
     def found(address: StrangeAddress) -> str:
         match = pattern.search(address.host)
@@ -295,7 +298,7 @@ def _in_host(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
-    """Return what finds a pattern in the path and query of an address."""
+    """Return a function that finds a pattern in an address's path, with "?" at its end if there is a query."""
 
     def found(address: StrangeAddress) -> str:
         match = pattern.search(address.path + ("?" if address.query else ""))
@@ -306,10 +309,10 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
 
 def tracker_file(path: str) -> str:
     """
-    Return the name of a script file that tells of a tracker and of nothing else, or nothing.
+    Return the file name of a script if it unambiguously names a tracker, or an empty string.
 
     Args:
-        path: In the case that the page gives it.
+        path: The path as the page has it, in its original case.
     """
     name = path.rpartition("/")[2]
     if not name.lower().endswith(".js") or len(name) > _LONGEST_FILE:
@@ -327,18 +330,18 @@ def _file(address: StrangeAddress) -> str:
 
 
 def _no_code_file(path: str) -> str:
-    """Return the last name of a path that is not a file of code."""
+    """Return the last segment of a path unless it names a script file."""
     return "" if path.endswith((".js", ".mjs")) else path.rpartition("/")[2] or "/"
 
 
 def _library_file(path: str) -> str:
-    """Return the last name of a path if it is that of a library's or an application's script."""
+    """Return the last segment of a path if it names the script of a library or an application."""
     name = path.partition("?")[0].rpartition("/")[2]
     return name if name.endswith(".js") and _LIBRARY_NAME.search(name, 0, len(name) - 3) else ""
 
 
 def _serves_visitor(address: StrangeAddress) -> str:
-    """Return what of an address says that a visitor pays or proves to be a person."""
+    """Return the part of an address that is about payment or about proving to be human."""
     match = _SERVES_VISITOR.search(address.host + address.path)
     return match.group() if match else ""
 
@@ -377,7 +380,7 @@ SIGNS: tuple[Sign, ...] = (
 
 
 def address_of(url: Url, *, is_async: bool = False) -> StrangeAddress:
-    """Return what the signs look at."""
+    """Return an address prepared for the signs."""
     labels = url.host.split(".")
     name = ".".join(labels[: -public_suffix_length(labels)])
     path, _, query = url.rest.lower().partition("?")
@@ -395,7 +398,7 @@ def address_of(url: Url, *, is_async: bool = False) -> StrangeAddress:
 
 
 def opinion(address: StrangeAddress) -> Opinion:
-    """Return what is thought of an address by the table."""
+    """Return the judgement of an address by the table."""
     points = 0
     reasons = []
     marked = False
@@ -410,28 +413,28 @@ def opinion(address: StrangeAddress) -> Opinion:
 
 class Delivery:
     """
-    Which domains are part of how a site is delivered, as its own pages show.
+    The domains that are part of a site's delivery, learned from its pages.
 
-    Threads share it without a lock: what two of them add at once costs a second look at most.
+    Threads share it without a lock: a race costs at most a repeated judgement.
 
     Args:
-        own: Domains that the owner says are the site's own.
+        own: Domains that the owner declares as the site's own.
     """
 
     def __init__(self, own: frozenset[str] = frozenset()) -> None:
         self._own = set(own)
-        #: The hosts among them that bring what is seen.
+        #: The hosts that deliver visible content.
         self._hosts: set[str] = set()
-        #: Changes when something that was held is held no longer, so that answers that were kept can be told from new
-        #: ones. Whatever else is learned changes no answer.
+        #: Changes when a domain that was held no longer is, which invalidates cached answers. Nothing else that is
+        #: learned changes an answer.
         self.version = 0
-        #: Why each stranger is held, by its id.
+        #: The reason why each stranger is held, by id.
         self.reasons: dict[str, str] = {}
-        #: What of its address lets it run, as a line of ``allow_hosts``.
+        #: The entry of ``allow_hosts`` that would let each stranger run, by id.
         self.addresses: dict[str, str] = {}
 
     def saw(self, host: str) -> None:
-        """Note that a style sheet, a font or a picture that is seen comes from ``host``."""
+        """Record that a style sheet, a font or a visible picture comes from ``host``."""
         if len(self._hosts) < _MOST_DOMAINS:
             self._hosts.add(host)
         domain = site_of(host)
@@ -441,17 +444,17 @@ class Delivery:
         self.version += stranger_id(host) in self.reasons or len(self.reasons) >= _MOST_STRANGERS
 
     def is_own(self, host: str, page_host: str) -> bool:
-        """Whether ``host`` is part of the site that the page on ``page_host`` belongs to."""
+        """Whether ``host`` is part of the site of the page on ``page_host``."""
         domain = site_of(host)
         return domain in self._own or _named_alike(domain, site_of(page_host))
 
     def judge(self, element: StrangeElement, url: Url, page_host: str, knows: Callable[[str], bool]) -> str:
         """
-        Return the id under which a stranger is held, or nothing where it is not; learn from what it brings.
+        Return the id under which a stranger is held, or an empty string if it is not held; learn from its element.
 
         Args:
-            url: An address on another site that no rule names.
-            knows: Whether the catalogue has a rule for a host.
+            url: An address on another site that no rule matches.
+            knows: Returns whether the catalogue has a rule for a host.
         """
         if element.is_seen:
             self.saw(url.host)
@@ -477,7 +480,7 @@ class Delivery:
             why = "a picture that nobody sees"
         else:
             found = opinion(address)
-            # That it is alone says nothing of an address without any sign.
+            # The points for delivering nothing else count only for an address with signs of its own.
             if not _is_enough(found):
                 return ""
             found = opinion(without_cited(address, knows))
@@ -486,10 +489,10 @@ class Delivery:
             why = "; ".join([*found.reasons, "brings nothing else to this site's pages"])
         domain = site_of(url.host)
         if url.host in self._hosts:
-            # The very host brings what is seen: asked about by name, that would be held with it.
+            # This host also delivers visible content, which a service of its own name would hold, too.
             return UNKNOWN_SERVICE
-        # The domain of a pixel may turn out to bring what is seen: what is asked about is this host alone.
-        # Neighbours on a rented host's domain have nothing to do with each other.
+        # The domain of a pixel may turn out to deliver visible content, so only this host is held.
+        # The tenants of a hosting provider's domain are unrelated to each other.
         alone = bool(RENTED.search(url.host)) or (
             element.is_pixel and (is_own or stranger_id(domain) not in self.reasons)
         )
@@ -497,12 +500,12 @@ class Delivery:
         return self._held(_host_id(whose), why, whose)
 
     def adopt(self, ids: Iterable[str]) -> None:
-        """Take up strangers that visitors are asked about already: other processes named them."""
+        """Add strangers that visitors are already asked about because other processes found them."""
         for id_ in ids:
             self.reasons.setdefault(id_, "")
 
     def _held(self, id_: str, why: str, address: str) -> str:
-        """Return the id of a stranger, or of all that are not asked about by name; remember why it is held."""
+        """Record why a stranger is held; return its id, or that of the unknown service if too many have names."""
         if not self.reasons.get(id_):
             if id_ not in self.reasons and len(self.reasons) >= _MOST_STRANGERS:
                 return UNKNOWN_SERVICE
@@ -512,15 +515,16 @@ class Delivery:
 
 
 def _is_enough(found: Opinion) -> bool:
-    """Whether what is thought of an address that is alone makes it a suspect; weak signs count where they add up."""
+    """Whether an address on a domain outside the site's delivery is a suspect; weak signs count if they add up."""
     return found.points + ALONE >= ENOUGH and (found.is_marked or found.points >= _ADDED_UP)
 
 
 def _tells(element: StrangeElement, url: Url) -> bool:
     """
-    Whether a picture that nobody sees, of a domain that delivers the site, tells somebody something.
+    Whether an invisible picture from the site's own delivery transmits something.
 
-    A spacer is a file and carries nothing. What is stated to be invisible and carries something is a pixel.
+    A spacer is a file and has no query. A picture that its own markup makes invisible, and that has a query or is not
+    named like a picture file, is a tracking pixel.
     """
     path, _, query = url.rest.partition("?")
     return not element.is_unsized and (bool(query) or not _PICTURE_FILE.search(path))
@@ -528,10 +532,10 @@ def _tells(element: StrangeElement, url: Url) -> bool:
 
 def without_cited(address: StrangeAddress, knows: Callable[[str], bool]) -> StrangeAddress:
     """
-    Return an address without the known hosts that it cites: in the middle of its own host, or as a folder of its path.
+    Return an address without the known hosts that it cites inside its own host or as folders of its path.
 
     Args:
-        knows: Whether the catalogue has a rule for a host.
+        knows: Returns whether the catalogue has a rule for a host.
     """
     host, path = address.host, address.path
     ends = [at for at, char in enumerate(host + ".") if char == "."][1:]
@@ -557,14 +561,14 @@ def without_cited(address: StrangeAddress, knows: Callable[[str], bool]) -> Stra
 
 
 def _named_alike(domain: str, site: str) -> bool:
-    """Whether a domain is named like a site: ``shopcdn.example`` and ``shop.example``."""
+    """Whether the names of two domains resemble each other: ``shopcdn.example`` and ``shop.example``."""
     one, other = (re.sub(r"[^a-z0-9]", "", name.partition(".")[0]) for name in (domain, site))
     short, long = sorted((one, other), key=len)
     return len(short) >= _SHORTEST_NAME and short in long
 
 
 def stranger_id(host: str) -> str:
-    """Return the id under which a stranger is held: that of its registrable domain."""
+    """Return the id under which a stranger is held, made from its registrable domain."""
     return _host_id(site_of(host))
 
 
@@ -579,13 +583,13 @@ def _file_id(name: str) -> str:
 
 
 def file_of_stranger(id_: str) -> str:
-    """Return the name of the file of a stranger's id; empty for other ids."""
+    """Return the file name in a stranger's id; empty for other ids."""
     name = id_.removeprefix(STRANGE_FILE).replace("-", ".")
     return name if id_.startswith(STRANGE_FILE) and name.endswith(".js") and _FILE_NAME.fullmatch(name) else ""
 
 
 def host_of_stranger(id_: str) -> str:
-    """Return the domain, or the single host, of a stranger's id; empty for other ids."""
+    """Return the domain or the single host in a stranger's id; empty for other ids."""
     if not id_.startswith(STRANGER):
         return ""
     name = id_.removeprefix(STRANGER).replace("--", "\0").replace("-", ".").replace("\0", "-")

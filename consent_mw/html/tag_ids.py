@@ -1,9 +1,9 @@
 """
-The ids of vendors' tags, by which a tag is known wherever it is served from.
+The ids of vendors' tags, which identify a tag wherever it is served from.
 
-Gateways serve ``gtag/js?id=G-ABCDE12345`` from a path of the site's own. The path says nothing, but the id is passed
-on: in the query under some name, as a folder or a file name (``/metrics/G-ABCDE12345/``), or in base64 with its key. A
-loader that stands in the page has the id in its code.
+Gateways serve ``gtag/js?id=G-ABCDE12345`` from a path on the site. The path reveals nothing, but the id is still there:
+in the query under some name, as a folder or a file name (``/metrics/G-ABCDE12345/``), or in base64 with its key. A
+loader in the page has the id in its code.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from urllib.parse import unquote_to_bytes
 
 __all__ = ["TagIds", "prefix_of"]
 
-#: What stands behind the beginning of a tag's id under its own key: "G-" and ten letters.
+#: The rest of a tag's id after its prefix "G-", under the usual key.
 _UNDER_ITS_KEY = rb"[A-Z0-9]{5,14}(?![A-Za-z0-9_-])"
-#: The same elsewhere, where the number of a product may stand: letters and digits, or digits alone.
+#: The same elsewhere, where it could be a product number: letters and digits together, or nine digits or more.
 _ANYWHERE = rb"(?:(?=[A-Z]{0,12}[0-9])(?=[0-9]{0,12}[A-Z])[A-Z0-9]{%d,12}|[0-9]{9,12})(?![A-Za-z0-9_-])"
 _LEAST, _LEAST_BEHIND_A_LETTER = 6, 10
-#: "id=" in base64, and what follows.
+#: "id=" in base64, and the rest.
 _ENCODED = re.compile(rb"aWQ9[A-Za-z0-9+/_%=-]{6,80}")
-#: A loader is short. What is longer is the site's own code.
+#: A loader is short. Longer scripts are the site's own code.
 _LONGEST_LOADER = 2048
 _SETS_SOURCE = re.compile(
     rb"\.src\s{0,9}=(?!=)\s{0,9}(?:(\"[^\"\\\r\n]*+\"|'[^'\\\r\n]*+'|`[^`\\$]*+`)\s{0,9}(?=[;,)}\r\n]))?"
@@ -30,7 +30,7 @@ _SETS_SOURCE = re.compile(
 
 
 def prefix_of(rule: str) -> str:
-    """Return the beginning of the ids that ``?id=G-`` names."""
+    """Return the prefix of the ids that a rule such as ``?id=G-`` describes."""
     return rule.partition("=")[2]
 
 
@@ -39,7 +39,7 @@ class TagIds:
     Finds the ids of tags.
 
     Args:
-        rules: Key and beginning (``id=G-``), and the service.
+        rules: Pairs of key and prefix (``id=G-``), and the id of the service.
     """
 
     def __init__(self, rules: Iterable[tuple[str, str]]) -> None:
@@ -54,9 +54,9 @@ class TagIds:
 
     def in_address(self, address: str) -> tuple[str, ...]:
         """
-        Return the services of which an id stands in an address, relative or not.
+        Return the services of the tag ids in an address, relative or not.
 
-        The folder of the page that a relative one is in says nothing: it may have the number of a product in it.
+        A relative address is not resolved first: the folder of the page may contain a product number.
         """
         if not self._rules or ("-" not in address and "aWQ9" not in address):
             return ()
@@ -64,14 +64,14 @@ class TagIds:
         return tuple(dict.fromkeys(id_ for rule, _, id_ in self._rules if rule.search(text)))
 
     def loaded_by(self, code: bytes) -> tuple[str, ...]:
-        """Return the services of which an id stands in a short script that loads another one by it."""
+        """Return the services of the tag ids in a short script that loads another script."""
         if len(code) > _LONGEST_LOADER or b"createElement" not in code or b"cript" not in code:
             return ()
         text = _decoded(code)
         found = tuple(dict.fromkeys(id_ for _, rule, id_ in self._rules if rule.search(text)))
         if not found:
             return ()
-        # What it loads may stand there whole, and be something else.
+        # If all addresses that it loads are complete strings without a tag id, it loads something else.
         sources = [match.group(1) for match in _SETS_SOURCE.finditer(text)]
         others = sources and all(
             one is not None and not self.in_address(one[1:-1].decode("latin-1")) for one in sources
@@ -80,7 +80,7 @@ class TagIds:
 
 
 def _decoded(text: bytes) -> bytes:
-    """Return a text, with what is in base64 in it as queries behind it."""
+    """Return a text followed by its decoded base64 parts, as queries."""
     found = [text]
     for match in _ENCODED.finditer(text):
         digits = unquote_to_bytes(match.group()).rstrip(b"=").replace(b"-", b"+").replace(b"_", b"/")

@@ -1,12 +1,12 @@
 """
-Where what the rewriter holds stands in the page.
+Locates the holds in a page.
 
-A :class:`WatchedRewriter` rewrites as ever, and tells a :class:`HoldWatch` of each hold: for which services, in which
-line and column, and how the application wrote it. It reads this from what goes out: the rewriter says where it
-inserted something (:attr:`Rewriter.trace`), and whatever holds carries a mark with the ids. So nothing has to be kept
-in step with how a tag is held, and a page that nobody watches costs nothing more.
+A :class:`WatchedRewriter` rewrites like any other, and reports each hold to a :class:`HoldWatch`: the services, the
+line and column, and the markup as the application wrote it. It derives this from the output: the rewriter records where
+it inserted something (:attr:`Rewriter.trace`), and every hold carries a mark with the ids. So this code does not depend
+on how a tag is held, and a page without a watch costs nothing.
 
-What is kept is bounded by ``most``; what comes after is counted.
+At most ``most`` holds are recorded; further ones are counted.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from consent_mw.html.rewriter import Rewriter
 
 __all__ = ["HoldWatch", "SeenHold", "WatchedRewriter"]
 
-#: How a hold says for which services it stands: on an element, or in an address.
+#: The mark of a hold with the ids of its services: on an element, or in an address.
 _HELD = re.compile(rb"data-cmw-held=(?:\"([^\"]*)\"|([^\s\"'>]+))|about:invalid#cmw=([^#]*)#")
 _NAME = re.compile(rb"<([A-Za-z][^\s/>]*)")
 _WHITE = re.compile(r"\s+")
-#: Characters of markup that are shown.
+#: How many characters of markup are shown.
 _SHOWN = 160
-#: Bytes before a hold inside a style sheet that are shown.
+#: How many bytes before a hold in a style sheet are shown.
 _BEFORE = 60
 
 
 @dataclass(frozen=True, slots=True)
 class SeenHold:
     """
-    Something that is held.
+    A hold in a page.
 
     Args:
-        ids: The services that it waits for.
-        element: The name of the element in lower case; ``header`` for a field of the response's head.
-        markup: How it begins as the application wrote it, in one line.
-        line: Where it stands in the page, from 1; 0 for a header.
-        column: The character of that line, from 1; 0 for a header.
+        ids: The services that need consent.
+        element: The name of the element in lower case; ``header`` for a response header.
+        markup: The start of the markup as the application wrote it, on one line.
+        line: The line in the page, from 1; 0 for a header.
+        column: The character in that line, from 1; 0 for a header.
     """
 
     ids: tuple[str, ...]
@@ -51,29 +51,29 @@ class SeenHold:
 
 class HoldWatch:
     """
-    Hears of the holds in one page.
+    Records the holds in one page.
 
     Args:
-        most: How many are kept.
+        most: The most holds to record.
     """
 
     def __init__(self, most: int = 200) -> None:
-        #: What was held, in the order of the page.
+        #: The holds, in the order of the page.
         self.holds: list[SeenHold] = []
-        #: How many more there were.
+        #: How many further holds there were.
         self.more = 0
         self._most = most
         self._line = 1
-        #: What the current line began with, as far as it was sent before.
+        #: The part of the current line that was sent in earlier chunks.
         self._begun = b""
 
     def read(self, out: bytes, inserted: list[tuple[int, int]], charset: str) -> None:
         """
-        Take the next bytes that go out.
+        Read the next bytes of the output.
 
         Args:
             inserted: Offsets in ``out`` and lengths of what the application did not write.
-            charset: The Python codec of the page; empty where none is known.
+            charset: The Python codec of the page; empty if it is not known.
         """
         if not inserted:
             self._pass(out)
@@ -103,7 +103,7 @@ class HoldWatch:
         element = named[1].decode("ascii", "replace").lower() if named else ""
         end = start + 4 * _SHOWN
         if b">" in page[start:position]:
-            # Inside a style sheet: show where it stands, not the element that is far above.
+            # Inside a style sheet: show the surroundings, not the element far above.
             start = max(position - _BEFORE, page.rfind(b"\n", 0, position) + 1, start)
         elif element != "script" or b"src" in page[position : page.find(b">", position)].lower():
             end = page.find(b">", position) + 1 or end
@@ -119,17 +119,17 @@ class HoldWatch:
         lines = page.count(b"\n")
         self._line += lines
         rest = page[page.rfind(b"\n") + 1 :] if lines else self._begun + page
-        # A page in one line: columns are counted as far as anybody would look.
+        # A page may be one long line: columns are counted up to a limit.
         self._begun = rest[:65_536]
 
 
 class WatchedRewriter(Rewriter):
-    """A rewriter that tells of what it holds, to the :class:`HoldWatch` in ``watch``."""
+    """A rewriter that reports its holds to the :class:`HoldWatch` in ``watch``."""
 
     watch: HoldWatch | None = None
 
     def feed(self, chunk: bytes, pieces: list[Piece] | None = None) -> bytes:
-        """Take the next bytes of the page and return what can be sent on."""
+        """Process the next bytes of the page and return the bytes that can be sent."""
         self.trace, sent = [], self._sent
         return self._told(super().feed(chunk, pieces), sent)
 
