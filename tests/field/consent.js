@@ -1,4 +1,5 @@
-// type: how a type of Google's consent mode ends, as Google's code reads the layer: an update wins over a default.
+// type => the final state of a type of Google's consent mode, as Google's code reads the layer: updates override
+// defaults.
 (type) => {
   let standard, updated;
   for (const item of window.dataLayer ?? []) {

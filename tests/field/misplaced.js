@@ -1,11 +1,11 @@
-// selector: what is wrong with the place of these controls of the banner: outside the window, cut, covered, or over text.
+// selector => the problems with the position of these banner controls: outside the window, cut off, covered, over text.
 (selector) => {
   const banner = document.querySelector("[data-cmw-banner]");
   if (!banner) return ["there is no banner"];
   const shown = (element) => element.getClientRects().length > 0 && getComputedStyle(element).visibility === "visible";
   const controls = [...banner.querySelectorAll(selector)].filter(shown);
   const wrong = controls.length < 3 ? [`only ${controls.length} controls are shown`] : [];
-  // The part of a box that its scrolling ancestors and the window leave visible.
+  // The part of a box that is visible inside its scrolling ancestors and the window.
   const visible = (box, element) => {
     const part = { left: Math.max(box.left, 0), top: Math.max(box.top, 0),
                    right: Math.min(box.right, innerWidth), bottom: Math.min(box.bottom, innerHeight) };
@@ -17,7 +17,7 @@
     }
     return part;
   };
-  // The ancestor inside the banner that paints a background behind a control: text scrolls away below it as a whole.
+  // The ancestor in the banner that paints a background behind a control: text may scroll away beneath all of it.
   const barOf = (control) => {
     for (let at = control.parentElement; at && at !== banner; at = at.parentElement) {
       if (!/, 0\)$|transparent/.test(getComputedStyle(at).backgroundColor)) return at;

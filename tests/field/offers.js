@@ -1,5 +1,5 @@
-// [selector, press]: whether something inside the elements offers to load what is missing there: in the page, in shadow
-// trees, and in frames of our own. With `press` the control that loads it once is pressed.
+// [selector, press] => whether the elements contain a control that loads the held content: in the page, in shadow
+// trees, and in our frames. With `press`, the control that loads it once is pressed.
 ([selector, press]) => {
   const shown = (element) => {
     const { width, height } = element.getBoundingClientRect();

@@ -1,5 +1,5 @@
-// Stand-ins for vendors' scripts. Each takes over the queue that the vendor's snippet leaves in a page, in order, and
-// stands where it stood, as the real one does. Whatever reaches a vendor is a line in `window.got`.
+// Stand-ins for vendors' scripts. Like the real script, each processes the queue that the vendor's snippet left in the
+// page, in order, and replaces it. Every call that reaches a vendor is a line in `window.got`.
 (() => {
   const got = (window.got ??= []);
   const text = (value) => {
@@ -33,7 +33,7 @@
         return length;
       };
     },
-    // Meta: a function with `queue` and `callMethod`. What comes before `init` is lost.
+    // Meta: a function with `queue` and `callMethod`. Calls before `init` are lost.
     pixel(name) {
       const pixel = (window[name] ??= (...values) => pixel.callMethod(...values));
       let ready = false;
@@ -43,7 +43,7 @@
       };
       for (const values of (pixel.queue ?? []).splice(0)) pixel.callMethod(...values);
     },
-    // A function that keeps its calls in one of its own properties.
+    // A function that stores its calls in one of its properties.
     calls(name, property) {
       const waiting = window[name]?.[property] ?? [];
       const real = (...values) => say(name, values);
@@ -58,7 +58,7 @@
       window[name] = { push: (...items) => items.forEach(take) };
       Array.from(waiting).forEach(take);
     },
-    // A list of words: each command begins with one of a few.
+    // A flat list of words, in which certain words begin a command.
     words(name) {
       const begins = new Set(["event", "consent", "set", "pageLoad"]);
       const take = (items) => {
@@ -73,7 +73,7 @@
       window[name] = { push: (...items) => take(items) };
       take(Array.from(waiting));
     },
-    // A list of [method, ...values], whose methods become real ones.
+    // A list of [method, ...values]; afterwards the methods can be called directly.
     methods(name) {
       const waiting = Array.from(window[name] ?? []);
       window[name] = new Proxy({}, { get: (_, method) => (...values) => say(name, [method, ...values]) });

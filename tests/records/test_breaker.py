@@ -1,4 +1,4 @@
-"""What stands before a store: who is let through, who fails at once, and who goes on without the others."""
+"""The circuit breaker of a store: which calls it admits, which fail at once, and which are abandoned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONG = 60.0
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -29,7 +29,7 @@ class Clock:
 
 
 class Store:
-    """Something to call: counts calls, and fails while it is down."""
+    """A fake store: counts calls, and fails while it is down."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -44,31 +44,31 @@ class Store:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return a clock that stands still."""
+    """Return a stopped clock."""
     return Clock()
 
 
 @pytest.fixture
 def changes() -> list[str]:
-    """Return what the breaker told of its changes."""
+    """Return the changes that the breaker reported."""
     return []
 
 
 @pytest.fixture
 def tried(clock: Clock, changes: list[str]) -> Breaker:
-    """Return a breaker that goes by the clock."""
+    """Return a breaker that uses the clock."""
     return Breaker(lambda error: changes.append(str(error)), clock=clock)
 
 
 def fails(call: Callable[[], object], error: type[Exception] = RecordsError) -> None:
-    """Expect the call to fail with just that error."""
+    """Expect the call to fail with exactly that error."""
     with pytest.raises(RecordsError) as caught:
         call()
     assert type(caught.value) is error
 
 
 def test_after_a_failure_nothing_is_called_for_a_while(tried: Breaker, clock: Clock) -> None:
-    """A store that is down is left alone, and its callers fail at once."""
+    """A store that is down is not called, and callers fail at once."""
     store = Store()
     fails(lambda: tried.call(store))
     clock.now += breaker.PAUSE * 0.9
@@ -78,7 +78,7 @@ def test_after_a_failure_nothing_is_called_for_a_while(tried: Breaker, clock: Cl
 
 
 def test_the_while_doubles_up_to_a_bound(tried: Breaker, clock: Clock) -> None:
-    """The longer a store is away the more seldom it is asked, and never more seldom than the bound."""
+    """The longer a store is down, the less often it is tried, down to a limit."""
     store = Store()
     fails(lambda: tried.call(store))
     pauses = []
@@ -96,7 +96,7 @@ def test_the_while_doubles_up_to_a_bound(tried: Breaker, clock: Clock) -> None:
 
 
 def test_a_call_that_succeeds_lets_everybody_in(tried: Breaker, clock: Clock) -> None:
-    """Once the store is back nothing is left of the pauses."""
+    """Once the store is back, every call is admitted."""
     store = Store()
     fails(lambda: tried.call(store))
     clock.now += breaker.PAUSE
@@ -105,7 +105,7 @@ def test_a_call_that_succeeds_lets_everybody_in(tried: Breaker, clock: Clock) ->
 
 
 def test_one_at_a_time_may_try(tried: Breaker, clock: Clock) -> None:
-    """While one caller finds out whether the store is back, the others fail at once."""
+    """While one caller probes whether the store is back, the others fail at once."""
     store = Store()
     fails(lambda: tried.call(store))
     clock.now += breaker.PAUSE
@@ -119,7 +119,7 @@ def test_one_at_a_time_may_try(tried: Breaker, clock: Clock) -> None:
 
 
 def test_changes_are_told_once(tried: Breaker, clock: Clock, changes: list[str]) -> None:
-    """The log hears that a store went and that it came, however many asked in between."""
+    """One change is reported when a store goes down and one when it returns, however many calls are in between."""
     store = Store()
     for _ in range(5):
         with pytest.raises(RecordsError):
@@ -132,7 +132,7 @@ def test_changes_are_told_once(tried: Breaker, clock: Clock, changes: list[str])
 
 
 def test_an_error_that_is_not_ours_is_one_of_the_store(tried: Breaker) -> None:
-    """Whatever a store's library raises reaches nobody but as RecordsError, and without its text."""
+    """Any exception of a store's library reaches the caller as a RecordsError, without its text."""
 
     def fail() -> None:
         raise OSError("redis://:secret@host")
@@ -142,7 +142,7 @@ def test_an_error_that_is_not_ours_is_one_of_the_store(tried: Breaker) -> None:
 
 
 def test_an_owners_mistake_stays_one(tried: Breaker) -> None:
-    """A ConfigError goes through as it is."""
+    """A ConfigError is passed on unchanged."""
 
     def fail() -> None:
         raise ConfigError([])
@@ -152,7 +152,7 @@ def test_an_owners_mistake_stays_one(tried: Breaker) -> None:
 
 
 def test_an_interrupted_try_leaves_room_for_the_next(tried: Breaker, clock: Clock) -> None:
-    """Who was stopped while finding out says nothing about the store."""
+    """A probe that is interrupted does not count as a result."""
     store = Store()
     fails(lambda: tried.call(store))
     clock.now += breaker.PAUSE
@@ -167,7 +167,7 @@ def test_an_interrupted_try_leaves_room_for_the_next(tried: Breaker, clock: Cloc
 
 
 class Slow:
-    """Something to call that answers when a test lets it."""
+    """A fake store that answers when the test lets it."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -182,7 +182,7 @@ class Slow:
 
 
 def settled(tried: Breaker) -> None:
-    """Wait until no call is out any more."""
+    """Wait until no call is pending."""
     for _ in range(2000):
         if not tried._state.late:
             return
@@ -191,7 +191,7 @@ def settled(tried: Breaker) -> None:
 
 
 def test_a_late_call_is_left_behind_and_still_happens(tried: Breaker) -> None:
-    """Its caller goes on after a moment; what it asked for is done all the same."""
+    """Its caller continues after a moment; the call is completed anyway."""
     slow = Slow()
     fails(lambda: tried.soon(slow, 0.01), Unavailable)
     slow.go.set()
@@ -200,7 +200,7 @@ def test_a_late_call_is_left_behind_and_still_happens(tried: Breaker) -> None:
 
 
 def test_nobody_waits_while_a_call_is_late(tried: Breaker) -> None:
-    """One caller found the store slow: the next ones do not try, and none of them waits."""
+    """After one caller found the store slow, the next ones fail at once."""
     slow = Slow()
     fails(lambda: tried.soon(slow, 0.01), Unavailable)
     fails(lambda: tried.soon(slow, LONG), Unavailable)
@@ -210,7 +210,7 @@ def test_nobody_waits_while_a_call_is_late(tried: Breaker) -> None:
 
 
 def test_a_late_call_that_fails_opens(tried: Breaker, changes: list[str]) -> None:
-    """What nobody waited for still says that the store is down."""
+    """The failure of an abandoned call still opens the breaker."""
     begin = threading.Event()
 
     def fail() -> None:
@@ -224,13 +224,13 @@ def test_a_late_call_that_fails_opens(tried: Breaker, changes: list[str]) -> Non
 
 
 def test_idle_threads_are_used_again(tried: Breaker) -> None:
-    """A site that records for days makes no thread for each grant."""
+    """A site does not start a new thread for each grant."""
     threads = {tried.soon(threading.current_thread, LONG) for _ in range(50)}
     assert len(threads) <= 2
 
 
 def test_no_more_threads_than_the_bound_wait(tried: Breaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Callers beyond the bound fail at once."""
+    """Callers beyond the limit fail at once."""
     monkeypatch.setattr(breaker, "THREADS", 1)
     inside: list[type[Exception]] = []
 
@@ -244,7 +244,7 @@ def test_no_more_threads_than_the_bound_wait(tried: Breaker, monkeypatch: pytest
 
 
 def _exit_by_state(tried: Breaker) -> None:
-    """Exit with 7 where the child knows what the parent knew, and 8 where it can call in threads of its own."""
+    """Exit with 7 if the child has the parent's state, or 8 if it can make calls in its own threads."""
     if not tried.closed:
         sys.exit(7)
     sys.exit(8 if tried.soon(lambda: "answer", LONG) == "answer" else 1)
@@ -252,7 +252,7 @@ def _exit_by_state(tried: Breaker) -> None:
 
 @pytest.mark.parametrize(("down", "expected"), [(True, 7), (False, 8)])
 def test_a_forked_process_knows_what_its_parent_knew(tried: Breaker, down: bool, expected: int) -> None:
-    """A worker does not find out again that the store is down, and uses no thread of its parent."""
+    """A worker inherits that the store is down, and does not use its parent's threads."""
     store = Store()
     store.down = down
     if down:

@@ -1,4 +1,4 @@
-"""What every store promises of its counters."""
+"""What every store guarantees about its counters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _numbers = itertools.count()
 
 
 def run(first: int, last: int, table: str = "answers") -> Figures:
-    """Return figures of a run of days."""
+    """Return the figures of a run of days."""
     return Figures(table, first, last, {("", ACCEPT): 12, ("", REJECT): 34})
 
 
@@ -48,7 +48,7 @@ def test_nothing_is_counted_at_first(store: Records) -> None:
 
 
 def test_counts_add_up(store: Records) -> None:
-    """Each flush adds to what is there, counter by counter."""
+    """Each flush adds to the existing counters."""
     store.add_counts({ALL: 3, FIREFOX: 2})
     store.add_counts({ALL: 4, NONE: 1})
     store.add_counts({})
@@ -56,20 +56,20 @@ def test_counts_add_up(store: Records) -> None:
 
 
 def test_counts_of_a_day_that_goes_on_are_left_out(store: Records) -> None:
-    """Only days before the one that is named are told."""
+    """Only days before the given one are returned."""
     store.add_counts({ALL: 3, LATER: 1})
     assert (store.counts(DAY), store.counts(DAY + 1), len(store.counts(DAY + 2))) == ({}, {ALL: 3}, 2)
 
 
 def test_counts_can_be_forgotten_without_figures(store: Records) -> None:
-    """What stays too few to be published is spent by itself."""
+    """Counters that stay too small for publication are deleted without figures."""
     store.add_counts({ALL: 3, NONE: 2})
     assert store.publish([], {NONE: 2})
     assert (store.counts(DAY + 1), store.figures(0, DAY)) == ({ALL: 3}, [])
 
 
 def test_counts_stay(opened: Callable[..., Records]) -> None:
-    """A new start finds the counters of the last one."""
+    """The counters are still there after a restart."""
     one = opened()
     one.add_counts({ALL: 3})
     one.close()
@@ -77,7 +77,7 @@ def test_counts_stay(opened: Callable[..., Records]) -> None:
 
 
 def test_a_flush_that_fails_adds_nothing(store: Records) -> None:
-    """One counter that cannot be kept keeps the others of its flush out too, so that it may be repeated."""
+    """If one counter of a flush cannot be stored, none is, so the flush can be repeated."""
     store.add_counts({ALL: 1})
     with pytest.raises(RecordsError):
         store.add_counts({ALL: 1, FIREFOX: 2**80, NONE: 1})
@@ -85,7 +85,7 @@ def test_a_flush_that_fails_adds_nothing(store: Records) -> None:
 
 
 def test_large_counts_are_kept(store: Records) -> None:
-    """Ten million answers and more are no trouble."""
+    """Counts of ten million and more are exact."""
     store.add_counts({ALL: 2**40})
     store.add_counts({ALL: 2**40})
     assert store.counts(DAY + 1) == {ALL: 2**41}
@@ -94,7 +94,7 @@ def test_large_counts_are_kept(store: Records) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(value=st.text(), table=st.text(), outcome=st.text())
 def test_any_text_is_counted_or_refused(store: Records, value: str, table: str, outcome: str) -> None:
-    """No name of a counter breaks the store, or is taken for another."""
+    """No name of a counter breaks the store or is confused with another."""
     day = next(_numbers)
     count = Count(day, table, value, outcome)
     try:
@@ -123,14 +123,14 @@ def test_processes_count_together(url: str, store: Records) -> None:
 
 
 def test_publication_turns_counters_into_figures(store: Records) -> None:
-    """The figures are kept as they are, what they were made of is forgotten, and the rest stays."""
+    """The figures are stored unchanged, their raw counters are deleted, and the other counters stay."""
     store.add_counts({ALL: 12, NONE: 34, FIREFOX: 2})
     assert store.publish([run(DAY, DAY)], {ALL: 12, NONE: 34})
     assert (store.figures(DAY, DAY), store.counts(DAY + 1)) == ([run(DAY, DAY)], {FIREFOX: 2})
 
 
 def test_figures_stay(opened: Callable[..., Records]) -> None:
-    """A new start finds the figures of the last one."""
+    """The figures are still there after a restart."""
     one = opened()
     one.publish([run(DAY, DAY)], {})
     one.close()
@@ -139,7 +139,7 @@ def test_figures_stay(opened: Callable[..., Records]) -> None:
 
 @pytest.mark.parametrize(("first", "last"), [(3, 7), (2, 3), (7, 9), (4, 5), (1, 9), (7, 7), (3, 3)])
 def test_an_overlapping_run_is_refused(store: Records, first: int, last: int) -> None:
-    """Two runs of a table that share a day could be taken from each other: nothing of the second is kept."""
+    """Two runs of a table with a common day could be subtracted: the second one is not stored."""
     store.publish([run(3, 7)], {})
     store.add_counts({ALL: 5})
     assert not store.publish([run(20, 21), run(first, last)], {ALL: 5})
@@ -147,13 +147,13 @@ def test_an_overlapping_run_is_refused(store: Records, first: int, last: int) ->
 
 
 def test_runs_that_come_together_must_not_overlap_either(store: Records) -> None:
-    """One publication with the same day twice in a table is refused as a whole."""
+    """A publication that has the same day twice in a table is refused as a whole."""
     assert not store.publish([run(3, 7), run(7, 8)], {})
     assert store.figures(0, 99) == []
 
 
 def test_runs_may_touch_and_tables_may_share_days(store: Records) -> None:
-    """The next day is another run's, and another table has runs of its own."""
+    """A run may start on the next day, and each table has its own runs."""
     assert store.publish([run(3, 7)], {})
     assert store.publish([run(8, 8), run(1, 2), run(3, 7, "browser")], {})
     assert store.figures(0, 99) == [run(1, 2), run(3, 7), run(8, 8), run(3, 7, "browser")]
@@ -161,21 +161,21 @@ def test_runs_may_touch_and_tables_may_share_days(store: Records) -> None:
 
 @pytest.mark.parametrize("spent", [{ALL: 4}, {ALL: 6}, {ALL: 5, NONE: 1}, {ALL: 0}])
 def test_counters_that_are_not_as_read_are_not_published(store: Records, spent: dict[Count, int]) -> None:
-    """Where somebody has counted since, or published already, nothing changes."""
+    """If the counters have changed or were published meanwhile, nothing changes."""
     store.add_counts({ALL: 5})
     assert not store.publish([run(DAY, DAY)], spent)
     assert (store.figures(0, DAY), store.counts(DAY + 1)) == ([], {ALL: 5})
 
 
 def test_a_counter_that_never_counted_is_spent_as_nothing(store: Records) -> None:
-    """A caller may name counters that are not there, with 0."""
+    """A caller may pass a counter that does not exist, as 0."""
     store.add_counts({ALL: 5})
     assert store.publish([run(DAY, DAY)], {ALL: 5, NONE: 0})
     assert store.counts(DAY + 1) == {}
 
 
 def test_a_counter_starts_again_after_its_publication(store: Records) -> None:
-    """What is counted afterwards has nothing to do with what was spent."""
+    """Later counts start from zero."""
     store.add_counts({ALL: 5})
     store.publish([run(DAY, DAY)], {ALL: 5})
     store.add_counts({ALL: 1})
@@ -183,7 +183,7 @@ def test_a_counter_starts_again_after_its_publication(store: Records) -> None:
 
 
 def test_figures_are_those_of_runs_with_a_day_in_the_range(store: Records) -> None:
-    """A run counts that begins before the range or ends after it; the order is table, then first day."""
+    """Runs that begin before the range or end after it are included; they are sorted by table and first day."""
     runs = [run(1, 3), run(4, 4), run(5, 20)]
     store.publish(list(reversed(runs)), {})
     store.publish([run(2, 2, "Z"), run(2, 2, "")], {})
@@ -197,7 +197,7 @@ def test_figures_are_those_of_runs_with_a_day_in_the_range(store: Records) -> No
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.dictionaries(st.tuples(st.text(), st.text()), st.integers(0, 2**62), max_size=4), st.text())
 def test_any_cells_are_kept_or_refused(store: Records, cells: dict[tuple[str, str], int], table: str) -> None:
-    """Figures come back cell by cell, whatever their names are."""
+    """Figures with any cell names come back unchanged."""
     day = next(_numbers)
     figures = Figures(table, day, day, cells)
     try:
@@ -209,7 +209,7 @@ def test_any_cells_are_kept_or_refused(store: Records, cells: dict[tuple[str, st
 
 
 def test_a_race_to_publish_has_one_winner(opened: Callable[..., Records]) -> None:
-    """Of processes that made the same figures of the same counters, one is told that they are kept."""
+    """If several processes publish the same figures from the same counters, exactly one succeeds."""
     stores = [opened() for _ in range(4)]
     stores[0].add_counts({ALL: 12})
     gate = threading.Barrier(len(stores))
@@ -239,7 +239,7 @@ def _count_or_publish(number: int, url: str) -> None:
 
 
 def test_what_is_counted_meanwhile_is_not_lost(url: str, store: Records) -> None:
-    """While one process publishes again and again, others count: each answer is in one place."""
+    """While one process publishes repeatedly, others count: each answer is counted exactly once."""
     assert in_processes(3, _count_or_publish, url) == [0] * 3
     published = sum(sum(figures.cells.values()) for figures in store.figures(0, 99))
     assert published + sum(store.counts(DAY + 1).values()) == 80
@@ -249,7 +249,7 @@ def test_what_is_counted_meanwhile_is_not_lost(url: str, store: Records) -> None
 
 
 def test_sites_do_not_see_each_other(opened: Callable[..., Records]) -> None:
-    """Two sites share a store: the same counters and runs mean different things to them."""
+    """Two sites in one store have separate counters and runs."""
     one, other = opened("one"), opened("other")
     one.add_counts({ALL: 5})
     one.publish([run(1, 2)], {})
@@ -261,7 +261,7 @@ def test_sites_do_not_see_each_other(opened: Callable[..., Records]) -> None:
 
 
 def test_a_closed_store_says_so(opened: Callable[..., Records]) -> None:
-    """Use after close is an error of the store's own kind."""
+    """Use after close raises RecordsError."""
     store = opened()
     store.close()
     for use in (

@@ -1,4 +1,4 @@
-"""What every store promises of the services that a site without a configuration has seen."""
+"""What every store guarantees about discovered services."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tests.records.samples import run_together
 
 
 def test_nothing_is_learned_at_first(store: Records) -> None:
-    """An empty store has seen no service."""
+    """An empty store has no services."""
     assert store.learned() == frozenset()
 
 
 def test_a_service_is_learned_once(store: Records) -> None:
-    """The first to see a service is told so, and nobody after."""
+    """Only the first caller is told that a service is new."""
     assert [store.learn("ga", 1), store.learn("ga", 2), store.learn("youtube", 2)] == [True, False, True]
     assert store.learned() == {"ga", "youtube"}
 
 
 def test_what_one_process_learns_the_others_know(opened: Callable[..., Records]) -> None:
-    """Learned services are shared, and the version tells the others to look."""
+    """Learned services are shared, and the version tells other processes to read them."""
     one, other = opened(), opened()
     before = other.version()
     one.learn("ga", 1)
@@ -37,7 +37,7 @@ def test_what_one_process_learns_the_others_know(opened: Callable[..., Records])
 
 
 def test_the_version_stays_while_nothing_is_learned(store: Records, grant: Entry) -> None:
-    """A grant does not make every process read the learned services again."""
+    """A grant does not make processes read the learned services again."""
     store.learn("ga", 1)
     before = store.version()
     store.append(grant)
@@ -46,7 +46,7 @@ def test_the_version_stays_while_nothing_is_learned(store: Records, grant: Entry
 
 
 def test_what_is_learned_stays(opened: Callable[..., Records]) -> None:
-    """A new start finds what the last one knew."""
+    """Learned services are still there after a restart."""
     one = opened()
     one.learn("ga", 1)
     one.close()
@@ -54,7 +54,7 @@ def test_what_is_learned_stays(opened: Callable[..., Records]) -> None:
 
 
 def test_sites_learn_for_themselves(opened: Callable[..., Records]) -> None:
-    """What one site has seen is not on the other one."""
+    """Sites in one store have separate services."""
     one, other = opened("one"), opened("other")
     before = other.version()
     one.learn("ga", 1)
@@ -64,7 +64,7 @@ def test_sites_learn_for_themselves(opened: Callable[..., Records]) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.text())
 def test_any_text_is_learned_or_refused(store: Records, text: str) -> None:
-    """No id breaks the store: it is kept as it is, or RecordsError."""
+    """No id breaks the store: it is stored unchanged, or refused with RecordsError."""
     known = store.learned()
     try:
         store.learn(text, 1)
@@ -75,7 +75,7 @@ def test_any_text_is_learned_or_refused(store: Records, text: str) -> None:
 
 
 def test_threads_learn_together(store: Records) -> None:
-    """Many threads learn the same at once, and each service is told to be new to one of them."""
+    """If many threads learn the same services at once, exactly one is told that each is new."""
     news: list[object] = []
 
     def work() -> None:
@@ -94,14 +94,14 @@ def _learn_in_child(number: int, store: Records) -> None:
 
 
 def test_forked_processes_learn_together(store: Records) -> None:
-    """A store that was opened before the fork knows afterwards what its children have learned."""
+    """A store opened before a fork sees what its children have learned."""
     store.learn("parent", 1)
     assert in_processes(3, _learn_in_child, store) == [0, 0, 0]
     assert store.learned() == {"parent", "shared", "child0", "child1", "child2"}
 
 
 def test_a_closed_store_says_so(opened: Callable[..., Records]) -> None:
-    """Use after close is an error of the store's own kind."""
+    """Use after close raises RecordsError."""
     store = opened()
     store.close()
     for use in (store.learned, store.version, lambda: store.learn("x", 1)):

@@ -1,4 +1,4 @@
-"""What every store promises of its ledger."""
+"""What every store guarantees about its ledger."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.records.samples import its_end
 from tests.records.samples import run_together
 from tests.records.samples import seal_all
 
-#: One store takes the examples of a whole test: each uses names of its own.
+#: The examples of a test share one store, so each uses different names.
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 _numbers = itertools.count()
 
@@ -36,14 +36,14 @@ _numbers = itertools.count()
 
 @pytest.mark.parametrize("act", [Act.ACCEPT, Act.PARTIAL, Act.WITHDRAW, Act.REPLACE])
 def test_an_entry_comes_back_as_it_was(store: Records, grant: Entry, act: Act) -> None:
-    """Grants and ends keep every field, and wait for a seal."""
+    """Grants and ends keep every field, and are not sealed yet."""
     entry = replace(grant, act=act)
     store.append(entry)
     assert store.history(grant.receipt) == [Kept(entry)]
 
 
 def test_what_was_appended_stays(opened: Callable[..., Records], grant: Entry) -> None:
-    """A new start finds the entries of the last one."""
+    """The entries are still there after a restart."""
     one = opened()
     one.append(grant)
     one.close()
@@ -51,21 +51,21 @@ def test_what_was_appended_stays(opened: Callable[..., Records], grant: Entry) -
 
 
 def test_an_entry_is_written_once(store: Records, grant: Entry) -> None:
-    """A writer that never heard the answer may try again, as often as it likes."""
+    """A writer that got no answer may retry as often as it likes."""
     for _ in range(3):
         store.append(grant)
     assert store.history(grant.receipt) == [Kept(grant)]
 
 
 def test_the_first_of_a_key_stays(store: Records, grant: Entry) -> None:
-    """A second grant under the same receipt changes nothing of the first."""
+    """A second grant under the same receipt does not change the first."""
     store.append(grant)
     store.append(replace(grant, act=Act.ACCEPT, day=DAY + 1))
     assert store.history(grant.receipt) == [Kept(grant)]
 
 
 def test_a_sealed_entry_is_not_written_again(store: Records, grant: Entry) -> None:
-    """A late repetition neither takes the entry out of its seal nor makes it wait again."""
+    """A late retry does not change the seal of the entry."""
     store.append(grant)
     seal_all(store)
     store.append(grant)
@@ -74,7 +74,7 @@ def test_a_sealed_entry_is_not_written_again(store: Records, grant: Entry) -> No
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_history_goes_by_step(store: Records, grant: Entry, backwards: bool) -> None:
-    """The grant stands before its end, in whatever order they came, and among those of others."""
+    """The grant precedes its end, whatever the order of arrival, also among entries of other receipts."""
     both = [grant, its_end(grant)]
     for entry in reversed(both) if backwards else both:
         store.append(entry)
@@ -83,40 +83,40 @@ def test_a_history_goes_by_step(store: Records, grant: Entry, backwards: bool) -
 
 
 def test_an_unknown_receipt_has_no_history(store: Records, grant: Entry) -> None:
-    """Nothing is made up for a receipt that nobody was given, or an empty one."""
+    """An unknown or empty receipt has no entries."""
     store.append(grant)
     assert [store.history(receipt) for receipt in ("unknown", "", grant.receipt[:-1])] == [[], [], []]
 
 
 def test_an_entry_without_a_receipt_is_refused(store: Records, grant: Entry) -> None:
-    """What could never be found again must not be acknowledged."""
+    """An entry that could never be found again must not be acknowledged."""
     with pytest.raises(RecordsError, match="needs a receipt"):
         store.append(replace(grant, receipt=""))
     assert list(store.entries()) == []
 
 
 def test_only_grants_and_their_ends_are_taken(store: Records, grant: Entry) -> None:
-    """A tombstone is made by an erasure and by nothing else."""
+    """Only an erasure creates a tombstone."""
     with pytest.raises(RecordsError, match="grants and their ends"):
         store.append(replace(grant, act=Act.ERASE))
     assert list(store.entries()) == []
 
 
 def test_a_time_finer_than_a_day_is_refused(store: Records, grant: Entry) -> None:
-    """Even a caller's mistake cannot put a fraction of a day into the ledger."""
+    """Even by mistake, a caller cannot write a fraction of a day into the ledger."""
     with pytest.raises(RecordsError, match="whole days"):
         store.append(replace(grant, day=20_779.5))  # type: ignore[arg-type]
     assert list(store.entries()) == []
 
 
 def test_an_entry_of_another_site_is_refused(store: Records, grant: Entry) -> None:
-    """A store is bound to its site: an entry would not come back as it was."""
+    """A store is bound to its site: another site's entry would come back changed."""
     with pytest.raises(RecordsError, match="of the site 'site', not of 'elsewhere'"):
         store.append(replace(grant, site="elsewhere"))
 
 
 def test_entries_go_by_receipt_and_step(store: Records) -> None:
-    """An export says nothing of the order in which people came."""
+    """An export does not reveal the order of arrival."""
     grants = [a_grant(receipt) for receipt in ("m", "z", "a", "É", "aa", "B", "😀", "\uffff")]
     every = [*grants, *map(its_end, grants)]
     for entry in every:
@@ -125,7 +125,7 @@ def test_entries_go_by_receipt_and_step(store: Records) -> None:
 
 
 def test_many_entries_come_once_each(store: Records) -> None:
-    """More entries than a store reads at once are all there, and none twice."""
+    """More entries than a store reads at once all come, each once."""
     every = {f"{number:04}" for number in range(1_105)}
     for receipt in every:
         store.append(a_grant(receipt))
@@ -133,7 +133,7 @@ def test_many_entries_come_once_each(store: Records) -> None:
 
 
 def test_a_slow_reader_is_in_nobodys_way(store: Records) -> None:
-    """While somebody reads the entries one by one, others are added and erased."""
+    """While one caller reads the entries one by one, entries can be added and erased."""
     for receipt in "abc":
         store.append(a_grant(receipt))
     reader = store.entries()
@@ -153,7 +153,7 @@ def test_a_slow_reader_is_in_nobodys_way(store: Records) -> None:
 def test_any_text_is_kept_or_refused(
     store: Records, receipt: str, texts: tuple[str, ...], ids: tuple[frozenset[str], ...], day: int
 ) -> None:
-    """No entry breaks the store: it comes back as it is, or was refused and is not there at all."""
+    """No entry breaks the store: it comes back unchanged, or is refused and not stored."""
     revision, language, notice = texts
     purposes, services = ids
     receipt = f"{next(_numbers)}-{receipt}"
@@ -171,7 +171,7 @@ def test_any_text_is_kept_or_refused(
 
 
 def test_a_notice_is_kept_under_its_hash(store: Records) -> None:
-    """The document comes back byte for byte; another hash leads to none."""
+    """The document comes back byte for byte; another hash gives None."""
     document = b'{"de":"\xc3\xa4"}' * 5_000
     store.keep_notice("a" * 64, document)
     store.keep_notice("a" * 64, document)
@@ -179,7 +179,7 @@ def test_a_notice_is_kept_under_its_hash(store: Records) -> None:
 
 
 def test_a_notice_stays(opened: Callable[..., Records]) -> None:
-    """A new start finds the notices of the last one."""
+    """The notices are still there after a restart."""
     one = opened()
     one.keep_notice("a" * 64, b"shown")
     one.close()
@@ -189,17 +189,17 @@ def test_a_notice_stays(opened: Callable[..., Records]) -> None:
 @shared
 @given(st.binary(max_size=2_000))
 def test_any_bytes_are_a_notice(store: Records, document: bytes) -> None:
-    """Nothing in a document is taken for more than bytes."""
+    """Documents may contain any bytes."""
     digest = f"{next(_numbers):064}"
     store.keep_notice(digest, document)
     assert store.notice(digest) == document
 
 
-# -- several at once
+# -- concurrency
 
 
 def test_sites_do_not_see_each_other(opened: Callable[..., Records], grant: Entry) -> None:
-    """Two sites share a store: the same receipts, seals and hashes mean different things to them."""
+    """Two sites in one store have separate receipts, seals and hashes."""
     one, other = opened("one"), opened("other")
     mine = replace(grant, site="one")
     one.append(mine)
@@ -216,7 +216,7 @@ def test_sites_do_not_see_each_other(opened: Callable[..., Records], grant: Entr
 
 
 def test_a_closed_store_says_so(opened: Callable[..., Records], grant: Entry) -> None:
-    """Use after close is an error of the store's own kind; closing twice is none."""
+    """Use after close raises RecordsError; closing twice does not."""
     store = opened()
     store.close()
     store.close()
@@ -238,7 +238,7 @@ def test_a_closed_store_says_so(opened: Callable[..., Records], grant: Entry) ->
 
 
 def test_threads_share_a_store(store: Records) -> None:
-    """Many threads append and read at once, and nothing fails or is lost."""
+    """Many threads append and read concurrently, and nothing fails or is lost."""
     errors: list[Exception] = []
 
     def work(number: int) -> None:
@@ -260,7 +260,7 @@ def _append_in_child(number: int, store: Records) -> None:
 
 
 def test_a_store_survives_a_fork(store: Records, grant: Entry) -> None:
-    """A server that opens and uses the store before it forks has workers that can use it, and may go on itself."""
+    """If a server opens and uses the store before it forks, its workers can use it, and so can the server."""
     store.append(grant)
     assert in_processes(3, _append_in_child, store) == [0, 0, 0]
     store.append(its_end(grant))
@@ -276,7 +276,7 @@ def _append_much(number: int, url: str) -> None:
 
 
 def test_many_processes_append_at_once(url: str, store: Records) -> None:
-    """Four processes append their own entries and the same ones: each is there exactly once."""
+    """Four processes append both different and identical entries: each is stored exactly once."""
     assert in_processes(4, _append_much, url) == [0] * 4
     keys = [(kept.entry.receipt, kept.entry.step) for kept in store.entries()]
     own = {(f"{number}-{turn}", step) for number in range(4) for turn in range(50) for step in (0, 1)}

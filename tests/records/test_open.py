@@ -1,4 +1,4 @@
-"""Which store an address names, and what is said of one that names none."""
+"""Choosing the store by its address, and the errors for invalid addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from consent_mw.records import open_records
 @pytest.mark.parametrize("use", [open_records, migrate_records])
 @pytest.mark.parametrize("url", ["mysql://secret@h", "sqlite://x", "sqlite:///", "secret", ""])
 def test_another_address_is_told_without_showing_it(url: str, use: type) -> None:
-    """What is no store of this version is an error that names the setting, and shows no password."""
+    """An address of an unknown store is an error that names the setting and shows no password."""
     with pytest.raises(ConfigError) as caught:
         use(url)
     assert [found.where for found in caught.value.problems] == ["site.records"]
@@ -24,7 +24,7 @@ def test_another_address_is_told_without_showing_it(url: str, use: type) -> None
 
 @pytest.mark.parametrize("use", [open_records, migrate_records])
 def test_a_missing_library_is_told(use: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PostgreSQL needs psycopg: who has it not is told what to run."""
+    """Without psycopg, the error for PostgreSQL says what to run."""
     monkeypatch.delitem(sys.modules, "consent_mw.records.postgres", raising=False)
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigError, match="pip install") as caught:
@@ -33,6 +33,6 @@ def test_a_missing_library_is_told(use: type, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_migrating_a_missing_file_makes_it(tmp_path: Path) -> None:
-    """Every step is named that was taken, and a second time there is none to take."""
+    """Every step taken is reported; a second run takes none."""
     url = f"sqlite:///{tmp_path}/c.db"
     assert [len(migrate_records(url)), migrate_records(url)] == [2, []]

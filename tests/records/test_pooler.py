@@ -38,7 +38,7 @@ KEYS = ("k" * 40,)
 
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let PostgreSQL take its time on a loaded machine: none of these tests is about how long it may."""
+    """Extend PostgreSQL's time limit for loaded machines; these tests are not about it."""
     for limit in ("WAIT", "SLOW_WAIT", "START_WAIT"):
         monkeypatch.setattr(postgres, limit, 60.0)
 
@@ -85,7 +85,7 @@ def test_everything_works_in_transactions_that_share_sessions(pooler: PgBouncer)
 
 
 def test_nothing_is_left_in_sessions_that_others_use(pooler: PgBouncer) -> None:
-    """No setting, no prepared statement and no lock outlives its transaction."""
+    """Settings, prepared statements and locks do not outlive their transaction."""
     with closing(open_records(pooler.url)) as records:
         for number in range(20):
             records.append(a_grant(f"{number}"))
@@ -102,7 +102,7 @@ def test_nothing_is_left_in_sessions_that_others_use(pooler: PgBouncer) -> None:
 
 
 def test_a_transaction_that_fails_behind_a_pooler_leaves_nothing(pooler: PgBouncer) -> None:
-    """A seal that comes second changes nothing, and the next caller finds a session that works."""
+    """The second of two seals changes nothing, and the next caller gets a working session."""
     with closing(open_records(pooler.url)) as records:
         records.append(a_grant("a"))
         assert seal_new(records, site="site", keys=KEYS, today=DAY) == 1
@@ -116,7 +116,7 @@ def test_a_transaction_that_fails_behind_a_pooler_leaves_nothing(pooler: PgBounc
 
 
 def test_replicas_that_nobody_waits_for_are_named_and_a_promoted_one_goes_on(own: Postgres) -> None:
-    """What a failover can lose is told; with a server that waits nothing is, and the replica has every grant."""
+    """The risk of a failover is reported; with synchronous replication it is not, and the replica has every grant."""
     url = own.fresh()
     follower = own.replica()
     try:
@@ -142,7 +142,7 @@ def test_replicas_that_nobody_waits_for_are_named_and_a_promoted_one_goes_on(own
 
 
 def test_a_server_that_stops_syncing_is_found_while_it_runs(own: Postgres) -> None:
-    """A connection that was made before is not used on: grants go to the spool until it is mended."""
+    """Existing connections are not used any more: grants go to the spool until the setting is corrected."""
     with closing(open_records(own.fresh())) as records:
         records.append(a_grant("before"))
         own.set("fsync", "off")
@@ -157,7 +157,7 @@ def test_a_server_that_stops_syncing_is_found_while_it_runs(own: Postgres) -> No
 
 
 def test_a_schema_that_becomes_newer_stops_an_older_process(own: Postgres) -> None:
-    """It writes no more into tables that it does not know, and says one thing only."""
+    """It stops writing into tables that it does not know, and every call raises the same error."""
     url = own.fresh()
     with closing(open_records(url)) as records:
         records.append(a_grant("before"))

@@ -1,4 +1,4 @@
-"""What holds for PostgreSQL: faults lose nothing that was acknowledged and hold nobody up; versions are told apart."""
+"""PostgreSQL: faults neither lose acknowledged data nor block callers, and schema versions are detected."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(binaries() is None, reason="PostgreSQL's initdb 
 
 @pytest.fixture
 def url(server: Callable[[str], Postgres]) -> str:
-    """Return the address of an empty database: of this kind only."""
+    """Return the address of an empty PostgreSQL database."""
     return server("postgres").fresh()
 
 
@@ -57,20 +57,20 @@ def own() -> Iterator[Postgres]:
 
 
 def rows(url: str, query: str) -> list[tuple[object, ...]]:
-    """Return rows as another program would read them, or change them."""
+    """Run a query as another program would, and return its rows."""
     with psycopg.connect(url, autocommit=True, options="-c search_path=consent_mw,public") as connection:
         cursor = connection.execute(query.encode())
         return cursor.fetchall() if cursor.description else []
 
 
 def sessions(url: str) -> list[int]:
-    """Return the processes of the server that work for stores of this database."""
+    """Return the server's processes that serve stores of this database."""
     query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'consent_mw' AND datname = current_database()"
     return [int(str(pid)) for (pid,) in rows(url, query)]
 
 
 def idle(store: Records) -> list[postgres_pool.PooledConnection]:
-    """Return the connections that wait in the store for the next caller."""
+    """Return the store's idle connections."""
     return list(store._database._pool._state.idle)  # type: ignore[attr-defined]
 
 
@@ -78,7 +78,7 @@ def idle(store: Records) -> list[postgres_pool.PooledConnection]:
 
 
 def bounded(call: Callable[[], object]) -> str:
-    """Return what the store says of a failure; it must come soon, with room for a loaded machine."""
+    """Return the store's error message; it must come soon, with some allowance for a loaded machine."""
     began = time.monotonic()
     with pytest.raises(RecordsError) as caught:
         call()
@@ -88,7 +88,7 @@ def bounded(call: Callable[[], object]) -> str:
 
 @pytest.mark.slow
 def test_a_frozen_server_holds_nobody_up(own: Postgres) -> None:
-    """Open connections, new ones and a store with neither fail soon, and go on when the server does."""
+    """Open connections, new ones and a store without any fail soon, and work again when the server does."""
     store = open_records(own.fresh())
     store.append(a_grant("before"))
     own.freeze()
@@ -106,7 +106,7 @@ def test_a_frozen_server_holds_nobody_up(own: Postgres) -> None:
 
 @pytest.mark.slow
 def test_a_store_goes_on_after_a_restart(own: Postgres) -> None:
-    """A server that was killed is told at once; when it is back the same store has all that was acknowledged."""
+    """A killed server fails calls at once; when it is back, the same store has all acknowledged entries."""
     store = open_records(own.fresh())
     store.append(a_grant("before"))
     own.kill()
@@ -134,7 +134,7 @@ for number in range(1_000_000):
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", ["writers", "server"])
 def test_an_acknowledged_grant_survives_kill_9(own: Postgres, killed: str) -> None:
-    """Writers, or the server, are killed in the midst of their work: every receipt that was given is there, once."""
+    """Writers or the server are killed during writes: every acknowledged receipt is there, once."""
     url = own.fresh()
     command = [sys.executable, "-c", _APPENDER, url]
     pipe = subprocess.PIPE
@@ -162,7 +162,7 @@ def test_an_acknowledged_grant_survives_kill_9(own: Postgres, killed: str) -> No
 
 
 def test_a_server_that_forgets_is_refused() -> None:
-    """Without fsync an acknowledged grant is gone after a power cut: the start names the setting."""
+    """Without fsync an acknowledged grant may be lost in a power failure: start-up fails and names the setting."""
     forgetful = Postgres(fsync="off")
     try:
         with pytest.raises(ConfigError, match="runs with fsync = off") as caught:
@@ -173,7 +173,7 @@ def test_a_server_that_forgets_is_refused() -> None:
 
 
 def test_a_commit_waits_for_the_disk(url: str) -> None:
-    """Where the database says that commits need not wait, those of the ledger do all the same."""
+    """If the database is configured for asynchronous commits, those of the ledger still wait for the disk."""
     name = url.rpartition("/")[2]
     rows(url, f"ALTER DATABASE {name} SET synchronous_commit = off")
     assert rows(url, "SHOW synchronous_commit") == [("off",)]
@@ -184,7 +184,7 @@ def test_a_commit_waits_for_the_disk(url: str) -> None:
 
 
 def test_a_connection_that_the_server_ended_is_replaced(store: Records, url: str) -> None:
-    """An administrator, or a proxy, may end idle connections: nobody notices."""
+    """If an administrator or a proxy ends idle connections, callers do not notice."""
     store.append(a_grant("before"))
     for pid in sessions(url):
         rows(url, f"SELECT pg_terminate_backend({pid})")
@@ -195,7 +195,7 @@ def test_a_connection_that_the_server_ended_is_replaced(store: Records, url: str
 
 
 def test_what_goes_wrong_is_told_without_its_row(store: Records, url: str) -> None:
-    """PostgreSQL adds the row to what it says: neither the message nor a traceback shows the receipt."""
+    """PostgreSQL's messages contain the row, but neither our message nor a traceback shows the receipt."""
     rows(url, "ALTER TABLE ledger ADD CHECK (language <> 'de')")
     with pytest.raises(RecordsError, match="violates check constraint") as caught:
         store.append(a_grant("canary"))
@@ -204,11 +204,11 @@ def test_what_goes_wrong_is_told_without_its_row(store: Records, url: str) -> No
     store.append(a_grant("other", language="en"))
 
 
-# -- waiting for each other
+# -- contention
 
 
 def test_a_grant_does_not_wait_for_a_seal(store: Records, url: str) -> None:
-    """While a transaction seals, others append, and those that wait for the seal are told in time."""
+    """During a sealing transaction others can append, and those that wait for the seal fail in time."""
     store.append(a_grant("sealed"))
     other = postgres.PostgresRecords(url)
     with store._transaction(alone=True) as session:  # type: ignore[attr-defined]
@@ -220,7 +220,7 @@ def test_a_grant_does_not_wait_for_a_seal(store: Records, url: str) -> None:
 
 
 def test_one_site_is_sealed_at_a_time(store: Records, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second seal of the same site waits, for a bounded time; another site does not."""
+    """A second seal of the same site waits, with a time limit; another site does not."""
     store.append(a_grant("a"))
     waiting = store.unsealed(1)
     seal = next_seal(store, waiting)
@@ -237,7 +237,7 @@ def test_one_site_is_sealed_at_a_time(store: Records, url: str, monkeypatch: pyt
 
 
 def test_a_process_has_few_connections(store: Records, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More callers than connections wait for one, for a bounded time."""
+    """If there are more callers than connections, they wait, with a time limit."""
     monkeypatch.setattr(postgres, "WAIT", 0.1)
     lent = [store._reading() for _ in range(postgres_pool.MOST)]  # type: ignore[attr-defined]
     for one in lent:
@@ -252,7 +252,7 @@ def test_a_process_has_few_connections(store: Records, url: str, monkeypatch: py
 
 
 def test_a_store_that_nobody_closed_leaves_no_connection(store: Records, url: str) -> None:
-    """Its connections end with it, and nothing is left open for the collector to complain of."""
+    """Its connections are closed with it, without a ResourceWarning."""
     dropped = postgres.PostgresRecords(url)
     dropped.last_seal()
     (link,) = idle(dropped)
@@ -262,7 +262,7 @@ def test_a_store_that_nobody_closed_leaves_no_connection(store: Records, url: st
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Records, url: str) -> None:
-    """Its connection is closed, so that no later caller finds itself in the midst of it."""
+    """Its connection is closed, so that no later caller continues in it."""
     with pytest.raises(ZeroDivisionError), store._transaction(alone=True) as session:  # type: ignore[attr-defined]
         session.change("INSERT INTO learned (site, service, day) VALUES (?, ?, ?)", "site", "ga", 1)
         _ = 1 / 0
@@ -274,7 +274,7 @@ def test_a_transaction_that_fails_leaves_nothing(store: Records, url: str) -> No
 
 @pytest.mark.parametrize("used", [False, True])
 def test_a_closed_store_has_no_connection(store: Records, url: str, used: bool) -> None:
-    """Closing lets go of the server, also where another thread is just using it."""
+    """Closing disconnects, even if another thread is using the store."""
     store.append(a_grant("a"))
     assert len(sessions(url)) == 1
     with store._reading() if used else nullcontext():  # type: ignore[attr-defined]
@@ -286,7 +286,7 @@ def test_a_closed_store_has_no_connection(store: Records, url: str, used: bool) 
 
 
 def test_a_connection_that_comes_late_is_for_the_next_caller(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server far away may take longer to connect to than a visitor waits: that is lost time only once."""
+    """If connecting takes longer than a visitor waits, the connection is kept for the next caller."""
     store = open_records(url)
     store._database._pool.drop()  # type: ignore[attr-defined]
     monkeypatch.setattr(postgres, "WAIT", 0.1)
@@ -318,7 +318,7 @@ def _exit_unless_apart(number: int, store: Records, parents: int) -> None:
 
 
 def test_no_connection_is_carried_across_a_fork(store: Records) -> None:
-    """Parent and children talk to the server each for themselves."""
+    """Parent and children use separate connections."""
     assert in_processes(2, _exit_unless_apart, store, _session_of(store)) == [0, 0]
 
 
@@ -332,7 +332,7 @@ def test_a_fork_that_python_was_not_told_of_gets_its_own_connection(
         assert _session_of(store) != before
     (inherited,) = postgres_pool._abandoned[-1:]
     assert not inherited.closed
-    # What was opened as another process is now itself such a connection.
+    # The connection opened as another process is now one of another process too.
     store.close()
     while postgres_pool._abandoned:
         postgres_pool._abandoned.pop().close()
@@ -342,7 +342,7 @@ def test_a_fork_that_python_was_not_told_of_gets_its_own_connection(
 
 
 def test_the_tables_are_in_a_schema_of_their_own(url: str) -> None:
-    """The application's database may be used: a table of the same name is not touched."""
+    """The application's database can be used: its table of the same name is not touched."""
     rows(url, "CREATE TABLE public.ledger (x INTEGER)")
     store = open_records(url)
     store.append(a_grant("a"))
@@ -352,7 +352,7 @@ def test_the_tables_are_in_a_schema_of_their_own(url: str) -> None:
 
 
 def test_a_schema_that_an_administrator_made_is_used(url: str) -> None:
-    """Who may not make a schema gets an empty one."""
+    """A user without the right to create a schema can use an empty one."""
     rows(url, "CREATE SCHEMA consent_mw")
     store = open_records(url)
     assert store.learn("ga", 1)
@@ -365,13 +365,13 @@ def _open(number: int, url: str) -> None:
 
 
 def test_processes_that_start_together_make_one_schema(url: str) -> None:
-    """Several first starts at once neither fail nor make the tables twice."""
+    """Several simultaneous first starts do not fail, and create the tables once."""
     assert in_processes(5, _open, url) == [0] * 5
     assert rows(url, "SELECT count(*) FROM ledger") == [(5,)]
 
 
 def test_an_older_schema_is_migrated_by_the_command(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A running site does not change tables that others use: it says what to run, and that keeps the data."""
+    """A site does not change existing tables at start-up: it says what to run, and the migration keeps the data."""
     with monkeypatch.context() as patch:
         patch.setattr(postgres, "MIGRATIONS", postgres.MIGRATIONS[:1])
         old = open_records(url)
@@ -403,7 +403,7 @@ def test_a_migration_that_fails_leaves_the_old_schema(url: str, monkeypatch: pyt
 
 
 def test_migrating_an_empty_database_makes_the_schema(url: str) -> None:
-    """The command may come before the first start."""
+    """The command may run before the first start."""
     assert migrate_records(url) == list(postgres.MIGRATIONS)
     open_records(url).close()
 
@@ -418,7 +418,7 @@ def test_a_newer_schema_is_told(url: str, use: Callable[[str], object]) -> None:
 
 
 def test_sealing_leaves_no_order_of_arrival(store: Records, url: str) -> None:
-    """Rows lie on the disk in the order of their seal, written by one transaction."""
+    """Rows are on the disk in the order of their seal, written by one transaction."""
     for number in range(300):
         store.append(a_grant(f"{number:03}"))
     expected = [entry.receipt for entry in in_order(store.unsealed(1_000))]
@@ -429,7 +429,7 @@ def test_sealing_leaves_no_order_of_arrival(store: Records, url: str) -> None:
 
 
 def test_reading_follows_an_index_from_the_start(store: Records, url: str) -> None:
-    """A server that has no statistics yet would sort a large ledger for each page of it."""
+    """Without statistics, the planner would otherwise sort a large ledger for each page of it."""
     queries = [
         "SELECT act FROM ledger WHERE site = 'site' AND (receipt, step) > ('a', 0) ORDER BY receipt, step LIMIT 999",
         "SELECT receipt FROM ledger WHERE site = 'site' AND seal IS NULL ORDER BY receipt, step LIMIT 9",
@@ -444,7 +444,7 @@ def test_reading_follows_an_index_from_the_start(store: Records, url: str) -> No
     assert [plan for plan in plans if "Sort" in plan or "Seq Scan" in plan or "Index" not in plan] == []
 
 
-# -- what cannot be a store
+# -- invalid stores
 
 
 def test_the_short_scheme_is_the_same(url: str) -> None:
@@ -472,7 +472,7 @@ def test_an_address_that_cannot_be_read_is_told_without_showing_it(rest: str) ->
 
 
 def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
-    """Nobody listens: the message says where, and not with which password."""
+    """If nothing listens, the message contains the address, but not the password."""
     url = f"postgresql://user:secret@127.0.0.1:{free_port()}/shop"
     with pytest.raises(RecordsError, match=r"The records in 127\.0\.0\.1/shop cannot be used: .*refused") as caught:
         open_records(url)
@@ -480,6 +480,6 @@ def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
 
 
 def test_a_database_that_is_not_there_is_told(url: str) -> None:
-    """What the server says reaches the owner."""
+    """The owner sees the server's message."""
     with pytest.raises(RecordsError, match='database "missing" does not exist'):
         open_records(url.rpartition("/")[0] + "/missing")

@@ -1,4 +1,4 @@
-"""What the tables of the stores that speak SQL can hold, read from the databases themselves."""
+"""The columns of the SQL stores, read from the databases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from consent_mw.records import open_records
 from tests.records.stores import Server
 
-#: By table: the columns, in order, and the types that PostgreSQL and SQLite have for them.
+#: By table: the columns in order, and their types in PostgreSQL and SQLite.
 Columns = dict[str, dict[str, str]]
 
 
@@ -40,12 +40,12 @@ def columns(request: pytest.FixtureRequest, tmp_path: Path, server: Callable[[st
             every = connection.execute(query.encode()).fetchall()
     for table, column, kind in every:
         found.setdefault(table, {})[column] = kind
-    found.pop("steps", None)  # of the schema itself
+    found.pop("steps", None)  # the table of migration steps
     return found
 
 
 def test_the_columns_are_these(columns: Columns) -> None:
-    """A new one has to be argued for: none is about a device or a person."""
+    """A new column needs a reason: none is about a device or a person."""
     assert {table: list(names) for table, names in columns.items()} == {
         "counts": ["site", "day", "dimension", "value", "outcome", "total"],
         "figures": ["site", "name", "first_day", "last_day", "cells"],
@@ -72,7 +72,7 @@ def test_the_columns_are_these(columns: Columns) -> None:
 
 
 def test_no_row_has_two_dimensions(columns: Columns) -> None:
-    """Browser, OS and ISP are values of one column, so that no row can hold two of them, nor one beside a receipt."""
+    """Browser, OS and ISP are values of one column, so that no row can contain two of them, or one with a receipt."""
     dimensions = {"browser", "os", "isp", "dimension", "user_agent", "address", "ip"}
     for table, names in columns.items():
         assert len(dimensions & set(names)) <= 1, table
@@ -88,7 +88,7 @@ def test_no_time_is_finer_than_a_day(columns: Columns) -> None:
 
 
 def test_ledger_and_counters_share_no_key(columns: Columns) -> None:
-    """But for the site and the day nothing in one could lead to the other."""
+    """Apart from the site and the day, no column could link them."""
     ledger = set(columns["ledger"]) | set(columns["seals"])
     counters = set(columns["counts"]) | set(columns["figures"])
     assert ledger & counters == {"site", "day"}

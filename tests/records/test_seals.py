@@ -1,4 +1,4 @@
-"""What every store promises of seals, and of what is erased and purged under them."""
+"""What every store guarantees about seals, erasure and purging."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.records.samples import seal_all
 
 
 def test_new_entries_wait_for_a_seal(store: Records) -> None:
-    """Everything waits, up to as many as were asked for."""
+    """All new entries are unsealed; up to the limit are returned."""
     every = {a_grant(receipt) for receipt in "abcde"}
     for entry in every:
         store.append(entry)
@@ -36,7 +36,7 @@ def test_new_entries_wait_for_a_seal(store: Records) -> None:
 
 
 def test_a_seal_is_kept_as_it_is(store: Records, grant: Entry) -> None:
-    """Each field of a seal comes back, with its leaves in order; before the first there is none."""
+    """Each field of a seal comes back, with its leaves in order; at first there is no seal."""
     assert store.last_seal() is None
     for receipt in "abc":
         store.append(a_grant(receipt))
@@ -45,7 +45,7 @@ def test_a_seal_is_kept_as_it_is(store: Records, grant: Entry) -> None:
 
 
 def test_sealed_entries_say_where_they_stand(store: Records) -> None:
-    """Each entry has the number of its seal and its place there, and waits no longer."""
+    """Each entry has the number of its seal and its place, and is not unsealed any more."""
     for receipt in "abc":
         store.append(a_grant(receipt))
     waiting = in_order(store.unsealed(10))
@@ -56,7 +56,7 @@ def test_sealed_entries_say_where_they_stand(store: Records) -> None:
 
 
 def test_seals_come_in_order_from_any_number(store: Records) -> None:
-    """A reader takes up the chain where it likes, as far as it likes."""
+    """A reader can start at any seal and read any number of them."""
     chain = []
     for number in range(12):
         store.append(a_grant(f"{number}"))
@@ -68,7 +68,7 @@ def test_seals_come_in_order_from_any_number(store: Records) -> None:
 
 
 def test_a_seal_that_is_not_the_next_is_refused(store: Records) -> None:
-    """A number that is taken, and one that leaves a gap, change nothing."""
+    """A number that is taken or leaves a gap changes nothing."""
     store.append(a_grant("a"))
     first = seal_all(store)
     store.append(a_grant("b"))
@@ -80,7 +80,7 @@ def test_a_seal_that_is_not_the_next_is_refused(store: Records) -> None:
 
 
 def test_a_seal_over_an_erased_entry_is_refused(store: Records) -> None:
-    """What was erased while the seal was made is in no seal; the others go on waiting."""
+    """An entry that was erased while the seal was made is in no seal; the others stay unsealed."""
     for receipt in "abc":
         store.append(a_grant(receipt))
     waiting = in_order(store.unsealed(10))
@@ -91,7 +91,7 @@ def test_a_seal_over_an_erased_entry_is_refused(store: Records) -> None:
 
 
 def test_an_entry_is_sealed_once(store: Records) -> None:
-    """A seal over what stands in another one is refused as a whole."""
+    """A seal over an entry that is already sealed is refused as a whole."""
     store.append(a_grant("a"))
     seal_all(store)
     store.append(a_grant("b"))
@@ -112,7 +112,7 @@ def _seal_at_once(number: int, url: str, won: str) -> None:
 def test_of_processes_that_seal_at_once_one_wins(
     url: str, opened: Callable[..., Records], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Each time the chain grows by one seal, whoever tries, and every entry stands in just one."""
+    """Each process that succeeds adds one seal to the chain, and every entry is in exactly one."""
     store, sealed = opened(), 0
     for turn in range(3):
         for number in range(20):
@@ -120,7 +120,7 @@ def test_of_processes_that_seal_at_once_one_wins(
         won = tmp_path_factory.mktemp("won")
         assert in_processes(4, _seal_at_once, url, str(won)) == [0] * 4
         winners = len(list(won.iterdir()))
-        # One that comes after the others finds nothing to seal and may seal that.
+        # A process that is late may find no entries, and may add an empty seal.
         sealed += winners
         assert winners >= 1
     sizes = [seal.size for seal in store.seals()]
@@ -130,7 +130,7 @@ def test_of_processes_that_seal_at_once_one_wins(
 
 
 def test_a_race_for_a_seal_has_one_winner(opened: Callable[..., Records]) -> None:
-    """Of many that made the same next seal, one is told that it is kept."""
+    """If many callers add the same next seal, exactly one succeeds."""
     stores = [opened() for _ in range(4)]
     for number in range(50):
         stores[0].append(a_grant(f"{number}"))
@@ -155,7 +155,7 @@ def test_a_race_for_a_seal_has_one_winner(opened: Callable[..., Records]) -> Non
 
 
 def test_what_waits_is_erased_without_a_trace(store: Records, grant: Entry) -> None:
-    """An entry that no seal covers just goes; how many there were is told."""
+    """An unsealed entry is deleted; the number of entries is returned."""
     other = a_grant("other")
     for entry in (grant, its_end(grant), other):
         store.append(entry)
@@ -164,7 +164,7 @@ def test_what_waits_is_erased_without_a_trace(store: Records, grant: Entry) -> N
 
 
 def test_what_is_sealed_leaves_a_tombstone(store: Records, grant: Entry) -> None:
-    """Each sealed entry of the receipt leaves one, with its place, a day and an id that leads nowhere."""
+    """Each sealed entry of the receipt leaves one, with its place, a day and a random id."""
     for entry in (grant, its_end(grant), a_grant("other")):
         store.append(entry)
     seal_all(store)
@@ -178,7 +178,7 @@ def test_what_is_sealed_leaves_a_tombstone(store: Records, grant: Entry) -> None
 
 
 def test_only_the_sealed_part_of_a_receipt_leaves_a_tombstone(store: Records, grant: Entry) -> None:
-    """A grant that was sealed and an end that waits are both gone; one tombstone is left."""
+    """A sealed grant and its unsealed end are both gone; one tombstone is left."""
     store.append(grant)
     seal_all(store)
     store.append(its_end(grant))
@@ -187,7 +187,7 @@ def test_only_the_sealed_part_of_a_receipt_leaves_a_tombstone(store: Records, gr
 
 
 def test_a_tombstone_is_sealed_like_any_other(store: Records, grant: Entry) -> None:
-    """The next seal covers it, so that an erasure cannot be made up afterwards."""
+    """The next seal covers it, so that an erasure cannot be faked later."""
     store.append(grant)
     seal_all(store)
     store.erase(grant.receipt, DAY)
@@ -196,7 +196,7 @@ def test_a_tombstone_is_sealed_like_any_other(store: Records, grant: Entry) -> N
 
 
 def test_a_tombstone_is_not_erased(store: Records, grant: Entry) -> None:
-    """Its id is nobody's receipt."""
+    """Its id cannot be erased like a receipt."""
     store.append(grant)
     seal_all(store)
     store.erase(grant.receipt, DAY)
@@ -205,7 +205,7 @@ def test_a_tombstone_is_not_erased(store: Records, grant: Entry) -> None:
 
 
 def test_an_unknown_receipt_is_no_entry_to_erase(store: Records, grant: Entry) -> None:
-    """Nothing happens to anybody else's entries, however often it is asked."""
+    """Repeated erasure of an unknown receipt does not affect other entries."""
     store.append(grant)
     assert [store.erase("unknown", DAY), store.erase("", DAY), store.erase("%", DAY)] == [0, 0, 0]
     store.erase(grant.receipt, DAY)
@@ -213,7 +213,7 @@ def test_an_unknown_receipt_is_no_entry_to_erase(store: Records, grant: Entry) -
 
 
 def test_retention_takes_entries_and_leaves_and_keeps_seals(store: Records) -> None:
-    """What was sealed before the day goes, with its leaves; the chain of seals stays as it was."""
+    """Entries sealed before the day are dropped, with the leaves; the chain of seals is unchanged."""
     for day in (DAY, DAY + 1, DAY + 2):
         for number in range(3):
             store.append(a_grant(f"{day}-{number}", day=day))
@@ -228,13 +228,13 @@ def test_retention_takes_entries_and_leaves_and_keeps_seals(store: Records) -> N
 
 
 def test_retention_leaves_what_waits(store: Records) -> None:
-    """An entry that no seal covers stays, however old it says it is."""
+    """An unsealed entry stays, however old it is."""
     store.append(a_grant(day=1))
     assert (store.purge(DAY), store.unsealed(10)) == (0, [a_grant(day=1)])
 
 
 def test_retention_goes_through_many_seals(store: Records) -> None:
-    """More seals than a store purges at once are all done."""
+    """More seals than a store purges at once are all purged."""
     for number in range(30):
         store.append(a_grant(f"{number}"))
         seal_all(store)
@@ -243,14 +243,14 @@ def test_retention_goes_through_many_seals(store: Records) -> None:
 
 
 def test_a_receipt_that_retention_took_is_unknown(store: Records, grant: Entry) -> None:
-    """Neither its history nor its erasure finds anything."""
+    """Its history is empty, and erasing it finds nothing."""
     store.append(grant)
     seal_all(store)
     store.purge(DAY + 1)
     assert (store.history(grant.receipt), store.erase(grant.receipt, DAY), store.unsealed(10)) == ([], 0, [])
 
 
-# -- all of it at once
+# -- everything at once
 
 
 def _append_or_seal(number: int, url: str) -> None:
@@ -266,7 +266,7 @@ def _append_or_seal(number: int, url: str) -> None:
 
 
 def test_sealing_loses_nothing_of_what_goes_on(url: str, store: Records) -> None:
-    """While one process seals and one erases, others append: each entry stands in one seal, or waits, or is erased."""
+    """While one process seals and one erases, others append: each entry is in one seal, unsealed, or erased."""
     assert in_processes(4, _append_or_seal, url) == [0] * 4
     entries = [kept for kept in store.entries() if kept.entry.act is not Act.ERASE]
     receipts = {kept.entry.receipt for kept in entries}

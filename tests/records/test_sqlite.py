@@ -1,4 +1,4 @@
-"""What holds for the SQLite file: what it keeps, and that faults lose nothing which was acknowledged."""
+"""The SQLite file: its content, and that faults lose no acknowledged data."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """Return the address of an empty store: of this kind only."""
+    """Return the address of an empty SQLite store."""
     return f"sqlite:///{tmp_path}/consent.db"
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return where the store of this test is."""
+    """Return the path of the test's store."""
     return tmp_path / "consent.db"
 
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing wait for seconds."""
+    """Shorten the waiting times."""
     monkeypatch.setattr(sqlite_file, "WAIT", 0.05)
     monkeypatch.setattr(sqlite_file, "READ_WAIT", 0.05)
 
@@ -63,11 +63,11 @@ def rows(file: Path, query: str = "SELECT * FROM ledger ORDER BY receipt, step")
         return connection.execute(query).fetchall()
 
 
-# -- what is kept
+# -- content
 
 
 def test_a_grant_is_one_row(store: Records, grant: Entry, file: Path) -> None:
-    """An auditor needs nothing of ours to read the ledger: plain texts and numbers, and lists in JSON."""
+    """An auditor can read the ledger without our code: plain texts and numbers, and lists in JSON."""
     store.append(grant)
     seal_all(store)
     assert rows(file) == [
@@ -91,7 +91,7 @@ def test_a_grant_is_one_row(store: Records, grant: Entry, file: Path) -> None:
 
 
 def test_no_table_keeps_an_order_of_arrival(store: Records, file: Path) -> None:
-    """There is no rowid that would say who came before whom."""
+    """There is no rowid that would reveal the order of arrival."""
     tables = rows(file, "SELECT name, sql FROM sqlite_master WHERE type = 'table'")
     assert len(tables) == 6
     for table, definition in tables:
@@ -101,7 +101,7 @@ def test_no_table_keeps_an_order_of_arrival(store: Records, file: Path) -> None:
 
 
 def test_the_file_is_durable_and_clean(store: Records, file: Path) -> None:
-    """Commits reach the disk before they return, readers do not wait for writers, and what is erased is gone."""
+    """Commits reach the disk before they return, readers do not wait for writers, and erased data is overwritten."""
     assert isinstance(store, sqlite.SqliteRecords)
     connection = store._writer.connection()
     settings = [
@@ -111,7 +111,7 @@ def test_the_file_is_durable_and_clean(store: Records, file: Path) -> None:
 
 
 def everything(file: Path) -> bytes:
-    """Return every byte that the store has on the disk: the file, and the log beside it."""
+    """Return the bytes of all the store's files: the database and its log."""
     return b"".join(path.read_bytes() for path in sorted(file.parent.glob(f"{file.name}*")))
 
 
@@ -140,7 +140,7 @@ def test_what_retention_took_is_gone_from_the_disk(store: Records, file: Path) -
 def test_what_is_erased_while_somebody_reads_is_told(
     store: Records, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A reader of an older state keeps the log in place: the erasure counts, and the log says what is left."""
+    """A reader of an older snapshot prevents truncating the log: the erasure succeeds, and a warning is logged."""
     monkeypatch.setattr(sqlite, "WAIT", 0.05)
     store.append(a_grant("canary"))
     with closing(sqlite3.connect(file, isolation_level=None)) as reader:
@@ -157,7 +157,7 @@ def test_what_is_erased_while_somebody_reads_is_told(
 def test_an_erasure_counts_where_the_log_cannot_be_emptied(
     store: Records, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What fails after the rows are gone is told to the owner, and not to the person as a failure."""
+    """A failure after the rows are deleted is logged for the owner, and is not an error for the visitor."""
     store.append(a_grant("canary"))
     erased = store._transaction  # type: ignore[attr-defined]
 
@@ -177,7 +177,7 @@ def test_an_erasure_counts_where_the_log_cannot_be_emptied(
 
 
 def old_file(file: Path, entries: list[tuple[str, int, int, str]], learned: str = "ga") -> None:
-    """Make a file as the first version did: of (receipt, step, day, action)."""
+    """Create a file of the first version from (receipt, step, day, action)."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript((ROOT / "consent_mw/records/2026-11-22-ledger.sql").read_text(encoding="utf-8"))
@@ -192,7 +192,7 @@ def old_file(file: Path, entries: list[tuple[str, int, int, str]], learned: str 
 
 
 def test_an_old_file_is_taken_over(url: str, file: Path) -> None:
-    """Grants and withdrawals of the first version are there with every field, and wait for their first seal."""
+    """Grants and withdrawals of the first version keep every field, and are not sealed yet."""
     old_file(file, [("a", 0, 3, "partial"), ("a", 1, 4, "withdraw"), ("b", 0, 3, "accept")])
     store = open_records(url, site="shop")
     granted = Entry(
@@ -215,12 +215,12 @@ def test_an_old_file_is_taken_over(url: str, file: Path) -> None:
 
 
 def acts(store: Records, receipt: str) -> list[tuple[Act, int]]:
-    """Return what is said of a receipt, with the days."""
+    """Return the acts of a receipt, with their days."""
     return [(kept.entry.act, kept.entry.day) for kept in store.history(receipt)]
 
 
 def test_an_old_receipt_that_ended_twice_ended_once(url: str, file: Path) -> None:
-    """The first withdrawal is the one that counted; one whose grant is gone stays."""
+    """The first withdrawal counts; a withdrawal without its grant stays."""
     old_file(file, [("a", 0, 3, "accept"), ("a", 1, 4, "withdraw"), ("a", 2, 5, "withdraw"), ("w", 0, 6, "withdraw")])
     store = open_records(url)
     assert acts(store, "a") == [(Act.ACCEPT, 3), (Act.WITHDRAW, 4)]
@@ -229,7 +229,7 @@ def test_an_old_receipt_that_ended_twice_ended_once(url: str, file: Path) -> Non
 
 
 def test_an_old_receipt_with_several_grants_keeps_them_all(url: str, file: Path) -> None:
-    """The last grant keeps the receipt, those before it have names of their own beside it."""
+    """The last grant keeps the receipt; earlier ones get other receipts."""
     history = [(0, "partial"), (1, "withdraw"), (2, "accept"), (3, "partial"), (4, "withdraw")]
     old_file(file, [("a", step, step + 3, action) for step, action in history])
     store = open_records(url)
@@ -240,7 +240,7 @@ def test_an_old_receipt_with_several_grants_keeps_them_all(url: str, file: Path)
 
 
 def test_an_old_file_is_migrated_once(url: str, file: Path) -> None:
-    """The command tells the one step that was missing; the file then opens as any other."""
+    """The command reports the one missing step; the file then opens like any other."""
     old_file(file, [("a", 0, 3, "accept")])
     assert migrate_records(url, site="shop") == ["2026-11-22-seals-and-counters.sql"]
     assert migrate_records(url, site="shop") == []
@@ -248,7 +248,7 @@ def test_an_old_file_is_migrated_once(url: str, file: Path) -> None:
 
 
 def test_a_migration_that_fails_leaves_the_old_file(url: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All steps or none: the first version could go on with the file."""
+    """All steps or none: the first version could still use the file."""
     old_file(file, [("a", 0, 3, "accept")])
     before = rows(file, "SELECT name, sql FROM sqlite_master ORDER BY name")
     broken = "consent_mw.records.sqlite.file.script"
@@ -276,7 +276,7 @@ for number in range(1_000_000):
 
 @pytest.fixture
 def appender(url: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Return what starts a process that appends grants for ever and prints each receipt once it is acknowledged."""
+    """Return a function that starts a process which keeps appending grants and prints each acknowledged receipt."""
     started: list[subprocess.Popen[str]] = []
 
     def start(name: str, before: str = "") -> subprocess.Popen[str]:
@@ -292,7 +292,7 @@ def appender(url: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def acknowledged(process: subprocess.Popen[str], count: int | None = None) -> list[str]:
-    """Return ``count`` receipts that the process was given, or all until its end; whole lines only."""
+    """Return ``count`` receipts that the process printed, or all until its end; whole lines only."""
     assert process.stdout is not None
     lines = [line.strip() for line in itertools.islice(process.stdout, count) if line.endswith("\n")]
     if count is not None and len(lines) < count:
@@ -304,7 +304,7 @@ def acknowledged(process: subprocess.Popen[str], count: int | None = None) -> li
 def test_an_acknowledged_grant_survives_kill_9(
     url: str, file: Path, count: int, appender: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    """Two writers are killed in the midst of their work: every receipt they were given is there, once."""
+    """Two writers are killed during writes: every acknowledged receipt is there, once."""
     writers = [appender(name) for name in ("one", "two")]
     receipts = [acknowledged(writer, count) for writer in writers]
     for writer in writers:
@@ -321,7 +321,7 @@ def test_an_acknowledged_grant_survives_kill_9(
 
 
 def test_a_full_disk_refuses_the_grant(file: Path, appender: Callable[..., subprocess.Popen[str]]) -> None:
-    """Where a write fails the grant is refused, and what was acknowledged before stays."""
+    """If a write fails, the grant is refused, and earlier acknowledged grants stay."""
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
     writer = appender("one", limit)
@@ -335,7 +335,7 @@ def test_a_full_disk_refuses_the_grant(file: Path, appender: Callable[..., subpr
 def test_a_busy_file_refuses_the_grant_and_serves_the_page(
     opened: Callable[[], Records], grant: Entry, file: Path
 ) -> None:
-    """While another process holds the file, a grant fails within the bound, and reading goes on."""
+    """While another process holds the lock, a grant fails within the time limit, and reading works."""
     store = opened()
     store.learn("ga", 1)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
@@ -350,7 +350,7 @@ def test_a_busy_file_refuses_the_grant_and_serves_the_page(
 
 @pytest.mark.usefixtures("short_waits")
 def test_a_busy_process_refuses_the_grant(opened: Callable[[], Records], grant: Entry) -> None:
-    """Threads queue for the writer no longer than the bound."""
+    """Threads wait for the writer no longer than the time limit."""
     store = opened()
     assert isinstance(store, sqlite.SqliteRecords)
     with store._writer.lock, pytest.raises(RecordsError, match="busy"):
@@ -360,7 +360,7 @@ def test_a_busy_process_refuses_the_grant(opened: Callable[[], Records], grant: 
 def test_a_file_that_was_taken_away_is_made_again(
     store: Records, grant: Entry, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Grants do not go on into a deleted file: the next one is where the setting says, and the log tells."""
+    """Grants are not written into a deleted file: the file is created again, and that is logged."""
     store.append(grant)
     for path in file.parent.iterdir():
         path.unlink()
@@ -370,12 +370,12 @@ def test_a_file_that_was_taken_away_is_made_again(
 
 
 def _exit_by_connections(store: sqlite.SqliteRecords) -> None:
-    """Exit with the number of connections that came across the fork."""
+    """Exit with the number of connections that survived the fork."""
     sys.exit(sum(slot._connection is not None for slot in (store._writer, store._reader)))
 
 
 def test_no_connection_is_carried_across_a_fork(store: Records, grant: Entry) -> None:
-    """Both connections are closed before the process forks, and come back when they are needed."""
+    """Both connections are closed before a fork, and reopened when needed."""
     assert isinstance(store, sqlite.SqliteRecords)
     store.append(grant)
     store.learned()
@@ -405,13 +405,13 @@ def test_a_fork_that_python_was_not_told_of_gets_its_own_connection(
 def test_processes_that_start_together_make_one_file(
     file: Path, appender: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    """Several first starts at once neither fail nor make the schema twice."""
+    """Several simultaneous first starts do not fail, and create the schema once."""
     writers = [appender(f"w{number}") for number in range(5)]
     firsts = [acknowledged(writer, 1)[0] for writer in writers]
     assert {receipt for (receipt,) in rows(file, "SELECT receipt FROM ledger")} >= set(firsts)
 
 
-# -- what cannot be a store
+# -- invalid stores
 
 
 def told(path: Path) -> str:
@@ -425,29 +425,29 @@ def told(path: Path) -> str:
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
-    """No folder is made for an owner who mistyped one."""
+    """A missing folder is an error, since the owner may have mistyped it."""
     assert told(tmp_path / "missing" / "c.db") == f"The folder {tmp_path / 'missing'} is missing."
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
-    """A path that names a folder is told."""
+    """A path of a folder is an error."""
     assert told(tmp_path) == f"{tmp_path} is a folder, not a file."
 
 
 @pytest.mark.parametrize("refused", ["folder", "file"])
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read-only folder or file is told at start-up, not at the first grant."""
+    """A read-only folder or file is an error at start-up, not at the first grant."""
     file = tmp_path / "c.db"
     file.touch()
     place = tmp_path if refused == "folder" else file
-    # Who runs the tests may be root, whom no mode refuses: the operating system's answer is given instead.
+    # The tests may run as root, who can write anywhere, so fake the refusal of the operating system.
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != place)
     assert told(file) == f"{place} cannot be written by this process."
 
 
 def test_a_database_of_another_program_is_told(file: Path) -> None:
-    """The application's own database is not written into by mistake."""
+    """The application's own database is not used by mistake."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE users (name)")
     assert told(file) == f"{file} is a database of another program."
@@ -455,7 +455,7 @@ def test_a_database_of_another_program_is_told(file: Path) -> None:
 
 
 def test_a_file_that_is_no_database_is_told(file: Path) -> None:
-    """Something else in the place of the file is an error of the store, and is left as it is."""
+    """A file that is not a database raises RecordsError, and is not changed."""
     file.write_text("important notes " * 100, encoding="utf-8")
     with pytest.raises(RecordsError, match=re.escape(f"The records in {file} cannot be used: file is not a database.")):
         open_records(f"sqlite:///{file}")
@@ -463,7 +463,7 @@ def test_a_file_that_is_no_database_is_told(file: Path) -> None:
 
 
 def test_a_file_of_a_newer_version_is_told(store: Records, file: Path) -> None:
-    """An older program does not write into a schema that it does not know."""
+    """An older program does not write into an unknown schema."""
     store.close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(f"PRAGMA user_version = {len(sqlite.SqliteRecords.MIGRATIONS) + 1}")
@@ -472,7 +472,7 @@ def test_a_file_of_a_newer_version_is_told(store: Records, file: Path) -> None:
 
 
 def test_a_file_that_becomes_newer_stops_an_older_process(store: Records, file: Path) -> None:
-    """It is found while the process runs, and nothing more is written in a schema that it does not know."""
+    """A newer version is detected while the process runs, and nothing more is written into the unknown schema."""
     store.append(a_grant("before"))
     assert store.faults() == []
     with closing(sqlite3.connect(file)) as connection:
@@ -483,7 +483,7 @@ def test_a_file_that_becomes_newer_stops_an_older_process(store: Records, file: 
 
 
 def test_a_path_with_odd_characters_is_taken_literally(tmp_path: Path, grant: Entry) -> None:
-    """Spaces, percent signs and question marks in a folder's name mean themselves."""
+    """Spaces, percent signs and question marks in a folder's name are literal."""
     folder = tmp_path / "a b%20?x=#ü"
     folder.mkdir()
     store = open_records(f"sqlite:///{folder}/c.db")
