@@ -1,10 +1,10 @@
-// A part of release.js: does over with a library what library.js noted with its stand-in.
+// A part of release.js: repeats the operations that library.js recorded, on the real library.
 const libraries = (() => {
   const all = () => win[Symbol.for('cmw.library')] || { roots: [], real: new WeakMap() };
   const granted = root => root.ids.some(allowsAll);
   const parentOf = root => root.keys.reduce((at, key) => (at || 0)[key], win);
   const current = root => (parentOf(root) || 0)[root.key];
-  // Put what is real in the place of stand-ins, in plain objects and lists, too.
+  // Replace stand-ins with the real objects, in plain objects and lists, too.
   const swap = (value, depth = 4) => {
     const { real } = all();
     if (real.has(Object(value))) return real.get(value);
@@ -24,7 +24,7 @@ const libraries = (() => {
     attempt(() => {
       if (what === 'get') {
         result = now == null ? undefined : now[rest[0]];
-        // What is waited for and no promise is there already.
+        // The page awaits something that is not a promise: it is available already.
         if (rest[0] === 'then' && result === undefined) result = go => go(now);
       } else if (what === 'set') {
         if (now != null) now[rest[0]] = swap(rest[1]);
@@ -37,7 +37,7 @@ const libraries = (() => {
   const replay = root => {
     const now = current(root);
     if (root.done || !now || now === root.mine) return;
-    // Libraries that come in pieces are there when the first thing that was asked for is.
+    // A library that loads in parts is ready when it has the first member that the page used.
     const [first] = root.steps;
     if (first && first[1] === 'get' && now[first[3]] === undefined && Date.now() < root.until) return;
     root.done = true;
@@ -49,7 +49,7 @@ const libraries = (() => {
       root.steps = [];
       root.refused = true;
     }),
-    // Make room for a script that is about to run, and look until the library is there.
+    // Remove the stand-ins before a script runs, and poll until the library exists.
     open: el => {
       const ids = (el.getAttribute('data-cmw-held') || '').split(',');
       const due = all().roots.filter(root => !root.done && granted(root) && root.ids.some(some => some.split(',').some(id => ids.includes(id))));

@@ -1,16 +1,20 @@
-// consent_mw library: stands in for the library of a held service (google.maps, YT), so that the site's own code can use
-// it. It stands before the held script. What is done with it (members read and set, calls, objects made) is noted in
-// order, and each result is a stand-in again. release.js does all that over with the library itself when the service is
-// granted; from then on the stand-ins pass on to what they stood for.
-// The attribute names the services, then where the library is: "google-maps google.maps".
+// consent_mw library: a stand-in for the library of a held service (google.maps, YT), so that the site's own code can
+// use it. It is inserted before the held script.
+//
+// Each stand-in is a proxy. It records every operation in order (reading and setting members, calls, construction), and
+// each result is another stand-in. When the service is granted, libraries.js repeats the operations on the real
+// library. From then on each stand-in forwards to the real object.
+//
+// The attribute data-cmw-library contains the ids of the services, then the paths of the library: "google-maps
+// google.maps".
 (() => {
   const w = window;
   const own = Reflect.get(Document.prototype, 'currentScript', document);
   const name = Symbol.for('cmw.library');
-  // By stand-in, what it stands for, once that is known; and by service, what was noted: [what, stand-in, ...].
+  // real: the real object of each stand-in, once known. roots: the libraries, each with its recorded operations.
   const all = w[name] = w[name] || { real: new WeakMap(), roots: [] };
   const { real } = all;
-  // Code that waits in a loop for an end must find one.
+  // The most operations that are recorded; then results are undefined, so that a loop over members ends.
   const MOST = 2000;
 
   const stand = root => {
@@ -21,7 +25,7 @@
       root.steps.push([made, ...step]);
       return made;
     };
-    // Called, made new and given a prototype, as functions are.
+    // A function, so that the proxy can be called and constructed, and has a prototype.
     const target = function () {};
     const it = new Proxy(target, {
       get(_, key) {

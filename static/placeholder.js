@@ -1,10 +1,12 @@
-// The placeholder of a held embed: what its two buttons do without loading the page anew. Without it they are a form.
+// The placeholder of a held embed: lets its two buttons work without a reload of the page. Without this script they
+// submit a form.
 (() => {
   'use strict';
   const frame = window.frameElement;
   if (!frame) return;
   if (!frame.hasAttribute('data-cmw-held') && frame.src !== location.href) {
-    // The page has its embed back, and the browser came here only since it was here before (Firefox, on a reload).
+    // The embed is not held any more, but on a reload Firefox restores the frame's former address. Insert the frame
+    // again, so that it loads its own address.
     frame.parentNode.insertBefore(frame, frame.nextSibling);
     return;
   }
@@ -13,7 +15,7 @@
   const fields = form.elements;
   const ids = fields.once ? fields.once.value.split(',').filter(id => id !== '-') : [];
   const once = form.querySelector('[value=once]');
-  // In a page that stands in somebody else's, a browser keeps no choice: it is made in a page of its own.
+  // If the page is itself framed by another site, browsers do not store a choice. Offer a link to a new tab instead.
   let elsewhere = false;
   try {
     elsewhere = top.location.origin !== location.origin;
@@ -26,10 +28,10 @@
   }
   const way = form.dataset.way;
   if (once) once.hidden = false;
-  // The page may not say in its requests where it is.
+  // The page's referrer policy may keep its address from the server.
   fields.back.value = parent.location.pathname + parent.location.search;
 
-  // A frame may run scripts and still not send forms: then the browser does nothing at all.
+  // In a sandbox that allows scripts but not forms, the browser ignores this.
   const send = button => form.requestSubmit(button);
   const renew = () => parent.location.reload();
 
@@ -39,7 +41,7 @@
     event.preventDefault();
     if (button === once) {
       parent.postMessage('cmw:once', location.origin);
-      // The page takes this frame away when it has done what was asked.
+      // If the page can load the embed, it removes this frame before the time is up. Otherwise use the form.
       if (way === 'either') setTimeout(send, 3000, button);
       return;
     }

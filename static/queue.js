@@ -1,25 +1,32 @@
-// consent_mw queues: what the snippet of a held service would leave for the site's own code to call.
-// It stands before each held script whose service has such globals (the field `queue` of the catalogue) and takes the
-// place of what that script would have made there: lists that can be pushed to, functions that can be called. Calls
-// are noted and nothing is sent. release.js hands them to the vendor's code when the service is granted, and forgets
-// them when it is refused.
-// The attribute names the services, then the globals: "meta-pixel fbq", "matomo _paq[]", "x a=track,people.set". What
-// a call gives back has methods too: "x a=user().rename". One that begins with "+" is a function of the site's own,
-// which a held script would have defined; with "?", one that is called once at most. "x{}" is an object for settings.
+// consent_mw queue: defines the globals of a held service (fbq, dataLayer), so that the site's own code can call them.
+//
+// A vendor's snippet defines a list or a function for the site to call, and loads the vendor's code. This script is
+// inserted before a held snippet whose service has such globals (the field `queue` of the catalogue), and defines them
+// in its place. Calls are recorded, and nothing is sent. When the service is granted, replay.js passes the calls on to
+// the vendor's code. When it is refused, they are dropped.
+//
+// The attribute data-cmw-queue contains the ids of the services, then the globals, separated by spaces:
+//   fbq                  a function
+//   _paq[]               a list
+//   x{}                  an object for settings
+//   x=track,people.set   methods of x
+//   x=user().rename      a method of the result of x.user()
+//   +name                a function of the site's own, which the held script would have defined
+//   ?name                the same, but only its first call is recorded
 (() => {
   const w = window;
   const own = Reflect.get(Document.prototype, 'currentScript', document);
   const name = Symbol.for('cmw.queue');
-  // What is noted in the order of the calls, and between the calls where each held script stands. All of it may take
-  // 100 kB, of which a call takes 99 bytes at least. A call is [stub, arguments, size, then, ...]: what was called on
-  // what it gave back, as pairs of a path and arguments.
+  // The recorded calls in order, and among them this script element for the position of each held script. A call is
+  // [stub, arguments, size, then, ...], where each `then` is a call on its result, as a pair of path and arguments. The
+  // limit for all calls is 100 kB, where each call counts as at least 99 bytes.
   const q = w[name] = w[name] || { calls: [own], stubs: {}, room: 1e5 };
   if (q.calls[0] != own) q.calls.push(own);
-  // Return the bytes that a call takes, or nothing where there is no room.
+  // Reserve room for a call. Return its size in bytes, or undefined if there is not enough room.
   const take = (key, args) => {
     let size = 999;
     try {
-      // Code that waits for the tracker before it goes on must not wait for ever.
+      // Call completion callbacks soon: code that waits for the tracker must not wait for ever.
       const finish = (at, name) => {
         if (at && (at[name] || 0).call) {
           setTimeout(at[name]);
@@ -33,7 +40,7 @@
       }
       size = 99 + JSON.stringify([...args]).length;
     } catch (error) {
-      // It has no text, or cannot be changed.
+      // The arguments cannot be serialized or changed.
     }
     if (q.room >= size) {
       q.room -= size;
@@ -45,7 +52,7 @@
     if (size) q.calls.push(stub.noted = [stub, args, size]);
     return (size || stub.once) && stub.noted;
   };
-  // What a call gives back, with the methods that are known of it.
+  // Return the stand-in for the result of a call, with the methods that the attribute lists.
   const given = (stub, entry = []) => {
     const made = entry.made = {};
     stub.then.forEach(path => {
@@ -88,7 +95,7 @@
         const push = array.push;
         stub.from = array.length;
         stub.push = function () {
-          // At the release what the site pushes waits until the vendor's snippet begins.
+          // During a release, items are only recorded until the vendor's snippet starts.
           return stub.open || (note(stub, arguments) && !stub.cut) ? push.apply(array, arguments) : array.length;
         };
         Object.defineProperty(array, 'push', { value: stub.push, configurable: true, writable: true });

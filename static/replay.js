@@ -1,21 +1,21 @@
-// A part of release.js: hands what queue.js noted over to the vendor's code.
+// A part of release.js: passes the calls that queue.js recorded on to the vendor's code.
 //
-// Before a held script runs, the stubs of its services are taken away, since snippets like `if (f.fbq) return` do
-// nothing where theirs seems to be there. What was noted above the script goes to the vendor before it runs, what was
-// noted below it afterwards, each by the vendor's own interface: so the order is that of a page without us. While a
-// script of another address is on its way, its stubs are there for everybody but that script.
+// Before a held script runs, the stubs of its services are removed, since snippets such as `if (f.fbq) return` do
+// nothing if their global exists. Calls that were recorded above the script are replayed before it runs, those below it
+// afterwards, each through the vendor's own interface. So their order is that of a page without us. While an external
+// script is loading, its stubs remain visible to every script except that one.
 const queues = (() => {
   const queue = () => win[Symbol.for('cmw.queue')] || { calls: [], stubs: {} };
   const stubs = () => Object.values(queue().stubs);
   const granted = stub => stub.ids.some(allowsAll);
   const parentOf = stub => stub.keys.reduce((at, key) => (at || 0)[key], win);
   const current = stub => (parentOf(stub) || 0)[stub.key];
-  // What the vendor's code, or the site's, has put there.
+  // Return whether the vendor's code, or the site's, has replaced the stub; for a list, whether it can be pushed to.
   const real = stub => {
     const now = current(stub);
     return stub.list ? (now || 0).push : typeof now === 'function' && now !== stub.mine;
   };
-  // What calls gave back before and after the release.
+  // The real results of calls, by the stand-ins that they returned before the release.
   const results = new WeakMap();
   const call = (stub, args, make) => {
     const parent = parentOf(stub);
@@ -24,10 +24,10 @@ const queues = (() => {
     if (stub.list) return now.push(...given);
     return make ? new now(...given) : now.apply(parent, given);
   };
-  // Call one that was noted, then what was called on what it gave back.
+  // Replay one recorded call, then the calls on its result.
   const again = entry => {
     const [stub, args, , ...then] = entry;
-    // A snippet in a function of the site's own does nothing where its vendor's globals seem to be there.
+    // A function of the site's own may contain a snippet, which does nothing if the vendor's globals exist.
     if (stub.site) stubs().filter(one => !one.site && one.ids.some(id => stub.ids.includes(id))).forEach(take);
     const result = call(stub, args, entry.maker);
     entry.live = (path, more) => {
@@ -51,8 +51,9 @@ const queues = (() => {
     value, configurable: true, enumerable: true, writable: true,
   });
   const isObject = stub => !stub.list && typeof stub.mine === 'object';
-  // What the site added to settings belongs to those that the script makes. A constant or a class of it is no property
-  // of the window, where calls are looked for.
+  // After an inline script has run, copy what the site added to a settings object into the object that the script
+  // created. A global that the script declared with const, let or class is not a property of the window, where replay
+  // looks for it, so create that property.
   const adopt = due => {
     const { calls } = queue();
     due.forEach(stub => {
@@ -67,7 +68,7 @@ const queues = (() => {
       script.remove();
     });
   };
-  // Where a stub begins: a function of the window, or an object there that has nothing in it but stubs.
+  // Remove a stub, and the objects on its path that are empty then.
   const take = stub => {
     if (stub.list) return;
     const parent = parentOf(stub);
@@ -75,7 +76,7 @@ const queues = (() => {
       stub.root = win[stub.keys[0]];
       const { set } = Object.getOwnPropertyDescriptor(parent, stub.key);
       delete parent[stub.key];
-      // What tells vendors of the choice (signals.js) waits for what the vendor puts there.
+      // Keep the setter of signals.js, which waits for the vendor's function.
       if (set) Object.defineProperty(parent, stub.key, { configurable: true, get() {}, set });
     }
     for (let depth = stub.keys.length; depth > 0; depth--) {
@@ -85,7 +86,8 @@ const queues = (() => {
       if (value) delete at[stub.keys[depth - 1]];
     }
   };
-  // An object that the vendor's code has put there has all that it will have.
+  // Put a stub back. Do not add it to an object that the vendor's code has created, which is complete; `made` contains
+  // the objects that were created here.
   const made = new WeakSet();
   const put = stub => {
     const root = win[stub.keys[0]];
@@ -96,8 +98,8 @@ const queues = (() => {
     }, win);
     at[stub.key] = stub.mine;
   };
-  // Hide the stubs from one script until it has run; not those that the site's own code has added something to, which
-  // that script will look for.
+  // Hide the stubs from one script until it has run; return a function that undoes it. A function to which the site's
+  // own code has added something stays visible, since the script will look for it.
   const veil = (script, due) => {
     const roots = new Set(due.filter(stub => !stub.list).map(stub => stub.keys[0] || stub.key));
     due.forEach(put);
@@ -118,7 +120,8 @@ const queues = (() => {
     });
   };
 
-  // Hand over what was noted, up to the place of a script, as far as somebody is there to take it.
+  // Replay the calls of these stubs, up to the position of a script. A stub that has not been replaced keeps its calls
+  // from there on.
   let passing = false;
   const replay = (due, place) => {
     const { calls } = queue();
@@ -139,13 +142,13 @@ const queues = (() => {
   };
 
   return {
-    // The lists are without what was noted: what tells vendors of the choice goes in before all else.
+    // Take the recorded items out of the lists, so that consent signals become the first items.
     begin: () => stubs().filter(stub => stub.list && granted(stub) && !stub.cut).forEach(stub => {
       stub.cut = true;
       const noted = new Set(queue().calls.flatMap(one => (one[0] === stub ? [...one[1]] : [])));
       if (!stub.open) stub.mine.splice(stub.from, Infinity, ...stub.mine.slice(stub.from).filter(item => !noted.has(item)));
     }),
-    // Forget what was noted for services that were refused.
+    // Drop the recorded calls of services that were refused.
     drop: () => {
       const all = queue();
       all.calls = all.calls.filter(one => {
@@ -155,7 +158,7 @@ const queues = (() => {
       });
       stubs().filter(stub => stub.list && !granted(stub) && !stub.cut).forEach(stub => stub.mine.splice(stub.from));
     },
-    // Make room for a script that is about to run; the answer, called with what runs, is told when it has run.
+    // Prepare for a script that is about to run. Call the returned function with the running copy.
     open: el => {
       const ids = (el.getAttribute('data-cmw-held') || '').split(',');
       const due = stubs().filter(stub => !stub.live && stub.ids.some(some => some.split(',').some(id => ids.includes(id))));
@@ -166,7 +169,8 @@ const queues = (() => {
       return (script, inline) => {
         if (inline) {
           adopt(due);
-          // Until such a function is called, that is what the page would be without us.
+          // A function of the site's own may define the globals later. Until it is called they do not exist, as in a
+          // page without us.
           return due.some(stub => stub.site) || due.forEach(put);
         }
         const reveal = script.type === 'module' ? () => {} : veil(script, due);

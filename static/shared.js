@@ -1,8 +1,8 @@
-// A part of runtime.js, which has a place for it: sites where caches keep one page for everybody get both as one. Such a
-// page is that of somebody who has not decided. What the cookie says that scripts can read takes the banner away before it is painted;
-// what may run the server says, since anybody can write that cookie.
+// A part of runtime.js, for sites whose caches serve one page to everybody (`caching = "shared"`). That page is made as
+// for a visitor who has not decided. A cookie that scripts can read removes the banner before the first paint. But only
+// the server says what may run, since any script can write that cookie.
 if (setting('shared')) {
-  // What a page made for this visitor alone would say about the signal.
+  // Apply what the page would contain if it were made for a visitor who sends the signal.
   if (navigator.globalPrivacyControl) {
     doc.querySelectorAll('[data-cmw-gpc]').forEach(el => {
       if (el.content) el.replaceWith(el.content);
@@ -17,7 +17,7 @@ if (setting('shared')) {
     if (shown) shown.remove();
   } else if (told) {
     if (shown) shown.hidden = true;
-    // Where a choice can only be followed in another page there is no such page: it would be this one again.
+    // If a choice only takes effect in the next page, do not ask the server: the next page would be this one again.
     const ask = () => (setting('release') ? Promise.resolve() : more().then(() => kit.check()).catch(() => {}))
       .then(() => {
         if (shown && kit.state === 'none') shown.hidden = false;

@@ -1,33 +1,34 @@
-// consent_mw signals: tells vendors' tags what the visitor chose, by the vendors' own interfaces, before those tags
-// run and again whenever that changes. It stands first in head where such a tag may run, and comes with the release
-// where something is granted in the page.
-// The plan has, by vendor, the ids that let it begin, those that stand for statistics, marketing and preferences, and
-// Google's options.
+// consent_mw signals: tells vendors' tags through the vendors' own interfaces what the visitor chose, before they run
+// and whenever the choice changes. It is the first script in head if such a tag may run, and release.js loads it if one
+// is granted in the page. The plan (data-cmw-signals) contains lists of ids for each vendor: those of which one must be
+// granted before any signal is sent, and those that count as statistics, as marketing and as preferences. For Google it
+// also contains options.
 (() => {
   const w = window;
   const d = document;
   const own = Reflect.get(Document.prototype, 'currentScript', d);
   const on = own.dataset.cmwOn;
   const plan = JSON.parse(own.dataset.cmwSignals);
-  // What was said, by vendor, and the lists that are watched.
+  // The last signal to each vendor, and the names of the lists that are watched.
   const said = {};
   const push = (vendor, verb, name, ...items) => {
     const list = w[name] = w[name] || [];
-    // What comes first goes past a queue of ours (queue.js), which would hold it back.
+    // The first signal bypasses the push of queue.js, which would withhold it.
     (verb > 'u' ? list.push : [].push).apply(list, items);
     if (said[name]) return;
     said[name] = 1;
     const next = list.push;
     list.push = function (one) {
       const length = next.apply(this, arguments);
-      // A site's own default would outlive the visitor's choice: say that once more.
+      // A default that the site's code sets would override the visitor's choice: send the choice again.
       if ((one && one[0] === 'consent' ? one : arguments)[1] === 'default') {
         tellers[vendor]('update', ...said[vendor].split(','));
       }
       return length;
     };
   };
-  // What tells a vendor, given the verb and a word on each of the three purposes.
+  // The function that sends a signal to each vendor. Its arguments are the verb, and "granted" or "denied" for each of
+  // the three purposes.
   const tellers = {
     google(verb, analytics, marketing, preferences) {
       function gtag() { push('google', verb, 'dataLayer', arguments) }
@@ -50,9 +51,10 @@
       if (!call || call.cmw) call = w.clarity = function () { (call.q = call.q || []).push(arguments) };
       call('consentv2', { ad_Storage: marketing, analytics_Storage: analytics })
     },
-    // Meta's snippet does nothing where its function is there already: wait for it, and go before what it queued.
+    // Meta's snippet does nothing if its function exists. So wait until it defines it, and put the signal before the
+    // calls that it has queued.
     meta(verb, analytics, marketing) {
-      // Of the two words, "granted" and "denied", one comes after the letter e.
+      // True for "granted", false for "denied".
       said.fbq = marketing > 'e' ? 'grant' : 'revoke';
       const tell = call => call('consent', said.fbq);
       const now = w.fbq;
@@ -60,8 +62,8 @@
         Object.defineProperty(w, 'fbq', { value: call, writable: true, configurable: true });
         Promise.resolve().then(() => {
           const { queue } = call;
-          // A site's own word to the queue, like a default, would outlive the visitor's. Where a queue of ours stood,
-          // the pixel takes a grant for granted.
+          // A consent call that the site queued would override the visitor's choice, so change it. If queue.js had
+          // defined the function, the pixel needs no signal for a grant.
           if (!queue) return tell(call);
           queue.map(args => args[0] == 'consent' && (args[1] = said.fbq));
           now && said.fbq < 'h' || tell(function () { queue.unshift(arguments) })
