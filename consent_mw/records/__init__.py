@@ -137,7 +137,7 @@ class Ledger(Protocol):
         ...
 
     def dangling(self) -> Iterator[str]:
-        """Yield receipts that the store's own index leads to, though their entries are gone."""
+        """Yield receipts that are in the store's index although their entries are gone."""
         ...
 
     def faults(self) -> list[str]:

@@ -149,7 +149,7 @@ class RedisRecords:
         return (kept for kept in stones if kept.seal is None or kept.seal >= first)
 
     def dangling(self) -> Iterator[str]:
-        """Yield receipts that the index leads to, though their entries are gone."""
+        """Yield receipts that are in the index although their entries are gone."""
         return (member.partition(b"\0")[0].decode(errors="replace") for member, kept in self._walk() if not kept)
 
     def _walk(self) -> Iterator[tuple[bytes, Kept | None]]:

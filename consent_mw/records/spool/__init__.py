@@ -334,7 +334,7 @@ class SpooledRecords:
         yield from self._ask(lambda remote: remote.tombstones(first))
 
     def dangling(self) -> Iterator[str]:
-        """Yield receipts that the remote store's index leads to, though their entries are gone."""
+        """Yield receipts that are in the remote store's index although their entries are gone."""
         yield from self._ask(lambda remote: remote.dangling())
 
     def faults(self) -> list[str]:
@@ -423,7 +423,7 @@ class SpooledRecords:
         return _checked(lambda: self._breaker.soon(lambda: what(self._store()), left))
 
     def _soon(self, what: Callable[[Records], T]) -> T:
-        """Call the remote store and wait briefly; a call that takes longer goes on, but its result is dropped."""
+        """Call the remote store and wait briefly; a longer call continues, but its result is dropped."""
         return _checked(lambda: self._breaker.soon(lambda: what(self._store()), self._patience))
 
     def _tell(self, error: Exception | None) -> None:
@@ -446,7 +446,7 @@ class SpooledRecords:
         try:
             entries = [kept.entry for kept in self._spool.history(receipt)]
         except RecordsError as error:
-            _log.error("%s", error)  # go on with the remote store
+            _log.error("%s", error)  # continue with the remote store
             return [], False
         return [entry for entry in entries if entry.act is not Act.ERASE], any(e.act is Act.ERASE for e in entries)
 

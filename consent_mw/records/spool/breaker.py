@@ -36,7 +36,7 @@ THREADS = 32
 
 
 class Unavailable(RecordsError):
-    """The store was not called, or did not answer in time; then it may or may not have done the work."""
+    """The store was not called, or did not answer in time and may or may not have done the work."""
 
 
 class Breaker:

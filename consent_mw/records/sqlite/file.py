@@ -255,7 +255,7 @@ class _Slot:
         self._process = 0
 
     def connection(self) -> sqlite3.Connection:
-        """Return the connection; reopen it if the file was replaced: SQLite would go on writing to the old one."""
+        """Return the connection; reopen it if the file was replaced: SQLite would keep writing to the old one."""
         if self._connection is not None and self._process != os.getpid():
             _abandoned.append(self._connection)
             self._connection = None

@@ -1,4 +1,4 @@
-"""How the address of a store in Redis is read, and that no message shows a password."""
+"""Parsing the address of a Redis store, without passwords in any message."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ needs_redis = pytest.mark.skipif(redis_servers.program() is None, reason="redis-
 def test_an_address_says_where_the_store_is(
     url: str, places: object, database: int, service: str, replicas: int | None
 ) -> None:
-    """Hosts, ports and their defaults, the database, the service and the confirmations are read."""
+    """Hosts, ports with their defaults, the database, the service and the confirmations are parsed."""
     found = read(url)
     assert (found.places, found.database, found.service, found.replicas) == (places, database, service, replicas)
 
 
 def test_the_time_limit_is_the_owner_s() -> None:
-    """A server far away may have more time, which visitors wait for."""
+    """The timeout option allows more time for a distant server."""
     assert (read("redis://h").timeout, read("redis://h?timeout=1.5").timeout) == (0.3, 1.5)
 
 
 def test_user_and_password_are_decoded() -> None:
-    """What is percent-encoded in the address is meant as it was before."""
+    """Percent-encoded characters in user and password are decoded."""
     found = read(f"redis+sentinel://o%40ner:{ENCODED}@h/m?sentinel_user=s&sentinel_password={ENCODED}")
     assert (found.user, found.password) == ("o@ner", PASSWORD)
     assert (found.sentinel_user, found.sentinel_password) == ("s", PASSWORD)
@@ -67,7 +67,7 @@ def test_user_and_password_are_decoded() -> None:
     ],
 )
 def test_an_address_says_whether_tls_is_spoken(url: str, tls: bool, ca: str) -> None:
-    """A scheme of its own, or an option, asks for TLS."""
+    """The scheme ``rediss`` or an option turns TLS on."""
     assert (read(url).tls, read(url).ca) == (tls, ca)
 
 
@@ -93,7 +93,7 @@ def test_an_address_says_whether_tls_is_spoken(url: str, tls: bool, ca: str) -> 
     ],
 )
 def test_what_is_no_address_is_told_without_its_password(url: str, what: str) -> None:
-    """The owner reads what is wrong and what to write, and a log that everyone reads shows no secret."""
+    """The error says what is wrong and what to write, and contains no secret."""
     with pytest.raises(ConfigError, match=what) as caught:
         open_records(url)
     assert [problem.where for problem in caught.value.problems] == ["site.records"]
@@ -102,7 +102,7 @@ def test_what_is_no_address_is_told_without_its_password(url: str, what: str) ->
 
 @pytest.fixture
 def guarded() -> Iterator[Server]:
-    """Start a server that only the user ``owner`` may use."""
+    """Start a server that only the user ``owner`` can use."""
     settings = {"user default": "off", "user owner": f">{PASSWORD} on ~* &* +@all"}
     with redis_servers.standalone(settings) as started:
         yield started.servers[0]
@@ -110,7 +110,7 @@ def guarded() -> Iterator[Server]:
 
 @needs_redis
 def test_a_password_is_used(guarded: Server) -> None:
-    """With the user and password of the address the store works."""
+    """The store works with the user and password of the address."""
     with closing(open_records(f"redis://owner:{ENCODED}@{guarded.place}")) as store:
         store.append(a_grant())
         assert len(store.history(a_grant().receipt)) == 1
@@ -119,7 +119,7 @@ def test_a_password_is_used(guarded: Server) -> None:
 @needs_redis
 @pytest.mark.parametrize("account", ["owner:wrong-9f2c@", ":wrong-9f2c@", ""])
 def test_a_wrong_password_is_told_and_not_shown(guarded: Server, account: str) -> None:
-    """The owner reads that the server refuses; the password stands nowhere."""
+    """The error says that the server refuses, without the password."""
     with pytest.raises(RecordsError, match="refuses the user or the password") as caught:
         open_records(f"redis://{account}{guarded.place}")
     assert "9f2c" not in "".join(traceback.format_exception(caught.value))
@@ -127,7 +127,7 @@ def test_a_wrong_password_is_told_and_not_shown(guarded: Server, account: str) -
 
 @needs_redis
 def test_a_server_that_repeats_the_password_is_not_quoted() -> None:
-    """A server without AUTH answers with what it was sent: none of it is passed on."""
+    """A server without AUTH repeats its input in its error, which is not passed on."""
     with redis_servers.standalone({"rename-command": 'AUTH ""'}) as started:
         place = started.servers[0].place
         with pytest.raises(RecordsError, match=f"redis://{place} cannot be used") as caught:
@@ -138,8 +138,8 @@ def test_a_server_that_repeats_the_password_is_not_quoted() -> None:
 
 @needs_redis
 def test_a_server_that_repeats_a_receipt_is_not_quoted() -> None:
-    """A server that does not know a command answers with what it was sent: no receipt is passed on."""
-    receipt = "".join(["receipt", "of", "somebody"])  # so that it does not stand in a traceback as a literal
+    """A server repeats the arguments of an unknown command, but no receipt is passed on."""
+    receipt = "".join(["receipt", "of", "somebody"])  # not a literal, which would be in the traceback
     with redis_servers.standalone({"rename-command": 'ZRANGEBYLEX ""'}) as started:
         store = open_records(started.url)
         with closing(store), pytest.raises(RecordsError, match="unknown command") as caught:
@@ -149,7 +149,7 @@ def test_a_server_that_repeats_a_receipt_is_not_quoted() -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> dict[str, str]:
-    """Return the settings of a server that speaks TLS, with a certificate of its own for loopback."""
+    """Return the settings of a TLS server with its own certificate for loopback."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     names = ["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1"]
     made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out", str(cert)]
@@ -165,7 +165,7 @@ def certificate(tmp_path: Path) -> dict[str, str]:
 
 @needs_redis
 def test_tls_is_spoken_to_who_can_be_trusted(certificate: dict[str, str]) -> None:
-    """``rediss://`` works where the certificate is the one of ``ca``, and refuses any other."""
+    """``rediss://`` works with a certificate of ``ca``, and refuses any other."""
     with redis_servers.standalone(certificate):
         url = f"rediss://127.0.0.1:{certificate['tls-port']}/0?timeout={redis_servers.PATIENT}"
         with closing(open_records(f"{url}&ca={certificate['tls-cert-file']}")) as store:

@@ -1,4 +1,4 @@
-"""Which Redis may keep records, and what the owner of another one reads."""
+"""Requirements of a Redis server for records, and the errors for unsuitable ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(redis_servers.program() is None, reason="redis-s
 
 
 def refused(settings: dict[str, str]) -> str:
-    """Return what the owner of a server with these settings reads."""
+    """Return the error for a server with these settings."""
     with redis_servers.standalone(settings) as started, pytest.raises(ConfigError) as caught:
         open_records(started.url)
     (problem,) = caught.value.problems
@@ -36,23 +36,23 @@ def refused(settings: dict[str, str]) -> str:
 
 
 def test_a_server_without_an_append_only_file_is_refused() -> None:
-    """What would be gone when Redis stops is never acknowledged; the owner reads what to set."""
+    """A server that would lose its data when it stops is refused; the error says what to set."""
     assert re.search(r'append-only file is off.*"appendonly yes"', refused({"appendonly": "no"}))
 
 
 def test_a_server_that_evicts_records_is_refused() -> None:
-    """A cache that drops keys when it is full is no ledger."""
+    """A cache that drops keys when it is full cannot be a ledger."""
     settings = {"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}
     assert re.search(r'throws records away.*"maxmemory-policy noeviction"', refused(settings))
 
 
 def test_a_server_that_notes_the_second_is_refused() -> None:
-    """Time stamps in the append-only file would stand beside receipts."""
+    """The append-only file must not contain time stamps of receipts."""
     assert re.search(r'notes the second.*"aof-timestamp-enabled no"', refused({"aof-timestamp-enabled": "yes"}))
 
 
 def test_a_node_of_a_cluster_is_told_from_a_server() -> None:
-    """The address of a single server does not do for a Cluster, and the owner reads which one does."""
+    """The address of a single server is refused for a Cluster; the error says what to write."""
     with redis_servers.cluster() as started:
         others = [node for node in started.servers if node is not started.master()]
         with pytest.raises(ConfigError, match=r"redis\+cluster://"):
@@ -60,20 +60,20 @@ def test_a_node_of_a_cluster_is_told_from_a_server() -> None:
 
 
 def test_a_server_is_told_from_a_cluster() -> None:
-    """The address of a Cluster does not do for a single server."""
+    """The address of a Cluster is refused for a single server."""
     with redis_servers.standalone() as started, pytest.raises(ConfigError, match="is not a node of a Cluster"):
         open_records(f"redis+cluster://{started.servers[0].place}")
 
 
 def test_a_replica_is_refused() -> None:
-    """Records go to a master."""
+    """Records need a master."""
     with redis_servers.sentinel() as started, pytest.raises(ConfigError, match="is a replica"):
         open_records(f"redis://{started.servers[1].place}")
 
 
 @pytest.mark.parametrize("fsync", ["everysec", "no"])
 def test_a_server_that_answers_before_it_writes_is_refused(fsync: str) -> None:
-    """Killed in the wrong moment it would lose grants that visitors were told of; a single server must write first."""
+    """If killed at the wrong moment it would lose acknowledged grants; a single server must write first."""
     with (
         redis_servers.standalone({"appendfsync": fsync}) as started,
         pytest.raises(ConfigError, match="appendfsync always"),
@@ -83,7 +83,7 @@ def test_a_server_that_answers_before_it_writes_is_refused(fsync: str) -> None:
 
 @pytest.mark.parametrize(("fsync", "warned"), [("always", False), ("everysec", True)])
 def test_what_a_power_cut_may_cost_is_said(fsync: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """An owner whose servers answer once a replica has heard, and write later, reads so, once."""
+    """If servers answer after a replica confirms but before the disk write, one warning is logged."""
     caplog.set_level(logging.WARNING, "consent_mw")
     with redis_servers.sentinel() as started:
         for server in started.servers:
@@ -94,14 +94,14 @@ def test_what_a_power_cut_may_cost_is_said(fsync: str, warned: bool, caplog: pyt
 
 
 def test_a_server_that_is_not_there_is_told() -> None:
-    """A store that cannot be reached at the start is an error with its address."""
+    """A store that is unreachable at start-up is an error with its address."""
     place = f"127.0.0.1:{redis_servers.free_port()}"
     with pytest.raises(RecordsError, match=f"redis://{place}/0 cannot be used"):
         open_records(f"redis://{place}/0")
 
 
 def test_a_server_that_keeps_its_settings_to_itself_is_taken(caplog: pytest.LogCaptureFixture) -> None:
-    """Where CONFIG is not allowed, as with many providers, what can be seen otherwise has to do."""
+    """If CONFIG is not allowed, as with many providers, the other checks have to suffice."""
     caplog.set_level(logging.WARNING, "consent_mw")
     with redis_servers.standalone({"rename-command": 'CONFIG ""'}) as started:
         with closing(open_records(started.patient)) as store:
@@ -110,13 +110,13 @@ def test_a_server_that_keeps_its_settings_to_itself_is_taken(caplog: pytest.LogC
 
 
 def test_a_server_that_is_refused_is_not_migrated() -> None:
-    """The command for the migration asks for the same server as the site."""
+    """The migration command has the same requirements as the site."""
     with redis_servers.standalone({"appendonly": "no"}) as started, pytest.raises(ConfigError, match="is off"):
         migrate_records(started.url)
 
 
 def test_a_server_that_may_not_clear_its_file_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Retention works where BGREWRITEAOF is not allowed; the log says what is still in the file, each time."""
+    """Retention works without the right to BGREWRITEAOF; each time, a warning about the file is logged."""
     caplog.set_level(logging.WARNING, "consent_mw")
     with (
         redis_servers.standalone({"rename-command": 'BGREWRITEAOF ""'}) as started,
@@ -129,7 +129,7 @@ def test_a_server_that_may_not_clear_its_file_is_told(caplog: pytest.LogCaptureF
 
 
 def test_a_server_that_is_too_old_is_refused() -> None:
-    """A Redis that lacks commands of ours is told by its version."""
+    """A Redis that lacks necessary commands is recognised by its version."""
 
     def answer(*commands: object) -> list[bytes]:
         return [b"# Server\r\nredis_version:6.0.16\r\naof_enabled:1\r\n"]
@@ -150,7 +150,7 @@ def test_a_server_that_is_too_old_is_refused() -> None:
     ],
 )
 def test_a_setting_that_changes_is_found_while_the_site_runs(name: str, worse: str, better: str) -> None:
-    """A server that began to forget or to evict takes no more grants, until its owner has mended it."""
+    """A server that starts to lose or evict data gets no more grants until its owner corrects the setting."""
     with (
         redis_servers.standalone({"maxmemory": "100mb"}) as started,
         closing(open_records(started.patient, site=SITE)) as store,
@@ -168,7 +168,7 @@ def test_a_setting_that_changes_is_found_while_the_site_runs(name: str, worse: s
 
 
 def test_an_index_that_leads_nowhere_is_a_finding() -> None:
-    """Somebody took an entry away and left what its receipt leads to: no seal and no page of the ledger shows that."""
+    """An index member without its entry is found, although no seal and no page of the ledger shows it."""
     with redis_servers.standalone() as started, closing(open_records(started.patient, site=SITE)) as store:
         store.append(a_grant("kept"))
         store.append(a_grant("taken"))

@@ -1,4 +1,4 @@
-"""What holds in a Cluster: a site is on one node, and follows it when it is moved, lost or replaced."""
+"""Redis Cluster: a site is on one node, and the store follows it when it is moved, lost or replaced."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.records.samples import seal_all
 
 pytestmark = pytest.mark.skipif(redis_servers.program() is None, reason="redis-server is not on this machine")
 
-#: Seconds within which a call with the time limit QUICK must end, whatever the nodes do.
+#: Seconds within which a call with the timeout QUICK must end in any case.
 BOUND = 4.0
 
 
@@ -47,7 +47,7 @@ def store(cluster: Deployment) -> Iterator[RedisRecords]:
 
 
 def seconds(what: Callable[[], object]) -> float:
-    """Return how long it took until ``what`` failed with the store's own error."""
+    """Return the seconds until ``what`` failed with RecordsError."""
     start = time.monotonic()
     with pytest.raises(RecordsError):
         what()
@@ -72,7 +72,7 @@ def slot_of(node: Server) -> int:
 
 
 def move_begins(source: Server, target: Server) -> list[bytes]:
-    """Begin to move the site to another node, and return its keys."""
+    """Start to move the site to another node, and return its keys."""
     slot = slot_of(source)
     target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.ask("CLUSTER", "MYID"))
     source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.ask("CLUSTER", "MYID"))
@@ -85,13 +85,13 @@ def move(source: Server, target: Server, keys: list[bytes]) -> None:
 
 
 def move_ends(cluster: Deployment, target: Server) -> None:
-    """Tell every node who has the site now."""
+    """Tell every node which one has the site now."""
     for node in (target, *cluster.servers):
         node.ask("CLUSTER", "SETSLOT", slot_of(target), "NODE", target.ask("CLUSTER", "MYID"))
 
 
 def test_all_keys_of_a_site_are_on_one_node(cluster: Deployment, store: RedisRecords) -> None:
-    """Sites share a hash tag each, and are spread over the nodes."""
+    """Each site has its own hash tag, and sites are spread over the nodes."""
     store.append(a_grant())
     seal_all(store)
     assert {node.ask("DBSIZE") > 0 for node in cluster.servers if node is not cluster.master(SITE)} == {False}
@@ -106,7 +106,7 @@ def other_site(cluster: Deployment) -> str:
 
 @pytest.mark.parametrize("fault", ["freeze", "kill"])
 def test_a_lost_node_takes_only_its_own_sites(cluster: Deployment, store: RedisRecords, fault: str) -> None:
-    """Sites on a node that is gone are told so in time, the others go on; when it is back, so are its sites."""
+    """Sites on a lost node fail in time, and the others work; when the node is back, so are its sites."""
     name = other_site(cluster)
     with closing(open_records(cluster.quick, site=name)) as other:
         lost = cluster.master(SITE)
@@ -114,7 +114,7 @@ def test_a_lost_node_takes_only_its_own_sites(cluster: Deployment, store: RedisR
             opened.append(a_grant("before", site=site))
         {"freeze": lost.freeze, "kill": lost.kill}[fault]()
         took = []
-        until = time.monotonic() + 2.5  # beyond the time after which the Cluster gives the node up
+        until = time.monotonic() + 2.5  # longer than the Cluster's node timeout
         number = 0
         while time.monotonic() < until:
             number += 1
@@ -122,7 +122,7 @@ def test_a_lost_node_takes_only_its_own_sites(cluster: Deployment, store: RedisR
             begun = time.monotonic()
             other.append(a_grant(f"{number}", site=name))
             took.append(time.monotonic() - begun)
-        # A process that starts now finds its site, whoever is asked first.
+        # A process that starts now finds its site, whichever node it asks first.
         begun = time.monotonic()
         open_records(cluster.quick, site=name).close()
         took.append(time.monotonic() - begun)
@@ -133,7 +133,7 @@ def test_a_lost_node_takes_only_its_own_sites(cluster: Deployment, store: RedisR
 
 
 def test_a_cluster_that_is_frozen_costs_no_more_than_its_bound(cluster: Deployment, store: RedisRecords) -> None:
-    """With every node frozen, a call fails in time, with a connection and without."""
+    """With every node frozen, a call fails in time, with or without a connection."""
     store.append(a_grant())
     for node in cluster.servers:
         node.freeze()
@@ -145,7 +145,7 @@ def test_a_cluster_that_is_frozen_costs_no_more_than_its_bound(cluster: Deployme
 
 
 def test_a_site_that_was_moved_is_followed(cluster: Deployment, store: RedisRecords) -> None:
-    """After the slot went to another node the same store goes on there, with no error for anybody."""
+    """After the slot has moved to another node, the same store continues there without an error."""
     store.append(a_grant("before"))
     seal_all(store)
     source = cluster.master(SITE)
@@ -158,7 +158,7 @@ def test_a_site_that_was_moved_is_followed(cluster: Deployment, store: RedisReco
 
 
 def test_half_a_move_loses_nothing_and_doubles_nothing(cluster: Deployment, store: RedisRecords) -> None:
-    """While some keys are here and some there, a call does all it should or fails and does nothing."""
+    """While the keys are split between nodes, a call does everything, or fails and does nothing."""
     taken: list[str] = []
     failed: list[str] = []
 
@@ -176,7 +176,7 @@ def test_half_a_move_loses_nothing_and_doubles_nothing(cluster: Deployment, stor
 
     store.keep_notice("n", b"document")
     use("before")
-    store.append(a_grant("waits"))  # so that every key is there which an entry touches
+    store.append(a_grant("waits"))  # so that every key exists that an entry touches
     taken.append("waits")
     source = cluster.master(SITE)
     target = next(node for node in cluster.servers if node is not source)
@@ -197,7 +197,7 @@ def test_half_a_move_loses_nothing_and_doubles_nothing(cluster: Deployment, stor
 
 @pytest.mark.slow
 def test_a_replica_that_takes_over_has_all_that_was_acknowledged() -> None:
-    """Each node has a replica: the master is killed, and every acknowledged entry is on the one that follows."""
+    """Each node has a replica: after the master is killed, every acknowledged entry is on its successor."""
     with redis_servers.cluster(replicas=1) as started, closing(RedisRecords(started.quick, site=SITE)) as store:
         old = started.master(SITE)
         (replica,) = started.replicas(old)
@@ -217,7 +217,7 @@ def test_a_replica_that_takes_over_has_all_that_was_acknowledged() -> None:
 
         wait_until(taken_over)
         assert [kept.entry.receipt for kept in store.entries()] == acknowledged
-        # Nobody could confirm another entry: it does not count before the old master is back, as a replica.
+        # No replica could confirm another entry until the old master is back as a replica.
         with pytest.raises(RecordsError, match="0 of 1 replicas"):
             store.append(a_grant("alone"))
         old.start()
@@ -226,19 +226,19 @@ def test_a_replica_that_takes_over_has_all_that_was_acknowledged() -> None:
 
 
 def test_a_cluster_s_own_client_sees_the_same(cluster: Deployment, store: RedisRecords) -> None:
-    """redis-py's client for a Cluster, which knows nothing of us, finds the site where we put it."""
+    """redis-py's Cluster client finds the site's keys where we wrote them."""
     store.append(a_grant())
     with closing(redis.RedisCluster(host="127.0.0.1", port=cluster.servers[0].port)) as client:
         assert client.zcard(Keys(SITE).waiting) == 1
 
 
 def test_a_slot_that_nobody_owns_is_told(cluster: Deployment, store: RedisRecords) -> None:
-    """Where the Cluster has no node for a site, its owner reads so."""
+    """If the Cluster has no node for a site, the error says so."""
     slot = slot_of(cluster.servers[0])
 
     def told() -> bool:
         for node in cluster.servers:
-            with suppress(redis.ResponseError):  # it has given the slot up already
+            with suppress(redis.ResponseError):  # it has already given up the slot
                 node.ask("CLUSTER", "DELSLOTS", slot)
         try:
             store.append(a_grant())
@@ -246,4 +246,4 @@ def test_a_slot_that_nobody_owns_is_told(cluster: Deployment, store: RedisRecord
             return f"no node owns slot {slot}" in str(error)
         return False
 
-    wait_until(told)  # the nodes tell each other of the owner for a moment
+    wait_until(told)  # it takes a moment until every node knows

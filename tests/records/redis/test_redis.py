@@ -1,4 +1,4 @@
-"""What holds for one Redis server: which may keep records, what they look like there, and that faults lose nothing."""
+"""A single Redis server: the content of its keys, and that faults lose no acknowledged data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from tests.records.samples import seal_all
 pytestmark = pytest.mark.skipif(redis_servers.program() is None, reason="redis-server is not on this machine")
 
 KEYS = Keys(SITE)
-#: Seconds within which a call must end, whatever the server does: a few tenths on a machine that has time.
+#: Seconds within which a call must end in any case; on an idle machine it takes a few tenths.
 BOUND = 1.5
 
 
@@ -69,11 +69,11 @@ def store(deployment: Deployment) -> Iterator[RedisRecords]:
         yield opened
 
 
-# -- what it keeps
+# -- content
 
 
 def dump(server: Server) -> dict[str, object]:
-    """Return everything that the server holds, in the order in which it holds it."""
+    """Return all data of the server, in its order."""
     reading: dict[bytes, tuple[str | int, ...]] = {
         b"string": ("GET",),
         b"hash": ("HGETALL",),
@@ -88,7 +88,7 @@ def dump(server: Server) -> dict[str, object]:
 
 
 def fill(store: RedisRecords, receipts: list[str]) -> None:
-    """Do everything once that leaves something in the store."""
+    """Perform every operation that stores something."""
     for receipt in receipts:
         store.append(a_grant(receipt))
     store.append(its_end(a_grant(receipts[0])))
@@ -103,7 +103,7 @@ def fill(store: RedisRecords, receipts: list[str]) -> None:
 
 
 def test_the_keys_are_those_that_are_documented(server: Server, store: RedisRecords) -> None:
-    """Everything is under the site's own hash tag, in keys of the kinds that the module lists."""
+    """All keys have the site's hash tag, and are of the types that the module documents."""
     fill(store, ["one", "two", "three"])
     listed = dict(re.findall(r"^``([\w:]+?)(?::[A-Z]+)?``\s\s+(\w+)", store_module.__doc__ or "", re.MULTILINE))
     kinds = {name: "zset" if kind == "sorted" else kind for name, kind in listed.items()}
@@ -123,7 +123,7 @@ def test_nothing_is_finer_than_a_day(server: Server, store: RedisRecords) -> Non
 
 
 def test_no_order_of_arrival_is_kept(deployment: Deployment, server: Server, store: RedisRecords) -> None:
-    """Whoever came first: entries that wait, and those that are sealed, stand just the same."""
+    """Unsealed and sealed entries are stored the same, whatever their order of arrival."""
     receipts = [f"{number:03}{'r' * 19}" for number in range(60)]
     pictures = []
     for _ in range(2):
@@ -141,8 +141,8 @@ def test_no_order_of_arrival_is_kept(deployment: Deployment, server: Server, sto
 
 
 def test_what_was_erased_leaves_the_disk() -> None:
-    """After an erasure and the daily purge, no file of the server holds the receipt."""
-    # Readable for this test: otherwise the file is compressed when it is rewritten.
+    """After an erasure and the daily purge, no file of the server contains the receipt."""
+    # Without compression, so that this test can read the rewritten file.
     with redis_servers.standalone({"aof-use-rdb-preamble": "no"}) as started:
         server = started.servers[0]
 
@@ -161,13 +161,13 @@ def test_what_was_erased_leaves_the_disk() -> None:
 
 
 def test_a_seal_over_five_thousand_entries_is_kept() -> None:
-    """The largest seal there is goes through one script, and comes back whole."""
+    """The largest possible seal is stored by one script, and comes back complete."""
     entries = in_order([a_grant(f"{number:022}") for number in range(5000)])
     with (
         redis_servers.standalone() as started,
         closing(RedisRecords(started.patient, site=SITE)) as store,
     ):
-        with ThreadPoolExecutor(16) as writers:  # which share what the disk takes its time for
+        with ThreadPoolExecutor(16) as writers:  # which share the disk syncs
             list(writers.map(store.append, entries))
         seal = next_seal(store, entries)
         assert store.add_seal(seal, entries)
@@ -176,7 +176,7 @@ def test_a_seal_over_five_thousand_entries_is_kept() -> None:
 
 
 def test_an_entry_is_never_out_of_sight(deployment: Deployment, store: RedisRecords) -> None:
-    """Who reads a receipt while it is sealed finds it, waiting or sealed, and nothing is listed twice."""
+    """A reader finds a receipt while it is being sealed, and no entry is listed twice."""
     seen: list[int] = []
     done = threading.Event()
 
@@ -203,7 +203,7 @@ def test_an_entry_is_never_out_of_sight(deployment: Deployment, store: RedisReco
 
 
 def test_an_erasure_finds_what_is_sealed_meanwhile(store: RedisRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry that is sealed between the look and the erasure is erased where it stands then."""
+    """An entry that is sealed during its erasure is erased at its new place."""
     store.append(a_grant())
     script = RedisLink.script
     sealed: list[int] = []
@@ -221,7 +221,7 @@ def test_an_erasure_finds_what_is_sealed_meanwhile(store: RedisRecords, monkeypa
 
 
 def test_a_receipt_with_a_separator_in_it_is_refused(store: RedisRecords) -> None:
-    """NUL ends a receipt in a key: one that holds it could pass for another."""
+    """NUL ends a receipt in a key, so a receipt that contains it could be taken for another."""
     with pytest.raises(RecordsError, match="NUL"):
         store.append(a_grant("r\x000"))
 
@@ -232,7 +232,7 @@ def test_no_site_can_name_a_key_of_another() -> None:
 
 
 def test_a_seal_over_an_entry_twice_or_of_another_site_is_refused(store: RedisRecords) -> None:
-    """Each entry of a seal is one of the site's own, and has one place."""
+    """Each entry of a seal belongs to the site, and has one place."""
     store.append(a_grant())
     for entries in ([a_grant(), a_grant()], [a_grant(site="other")]):
         assert not store.add_seal(next_seal(store, entries), entries)
@@ -243,7 +243,7 @@ def test_a_seal_over_an_entry_twice_or_of_another_site_is_refused(store: RedisRe
 
 
 def test_an_entry_that_its_receipt_does_not_lead_to_is_found(server: Server, store: RedisRecords) -> None:
-    """Taken out of the index, an entry is gone for its person, and verification says so."""
+    """An entry that was removed from the index is missing in the history, and verification reports it."""
     store.append(a_grant())
     seal_new(store, site=SITE, keys=("k",), today=DAY)
     server.ask("ZREM", KEYS.index, a_grant().receipt.encode() + b"\x000\x001/0")
@@ -252,7 +252,7 @@ def test_an_entry_that_its_receipt_does_not_lead_to_is_found(server: Server, sto
 
 
 def test_an_entry_that_was_edited_is_found(server: Server, store: RedisRecords) -> None:
-    """Who changes a sealed entry in Redis is found out."""
+    """A change to a sealed entry is found."""
     store.append(a_grant())
     seal_new(store, site=SITE, keys=("k",), today=DAY)
     kept = server.ask("HGET", KEYS.sealed(1), 0)
@@ -262,7 +262,7 @@ def test_an_entry_that_was_edited_is_found(server: Server, store: RedisRecords) 
 
 
 def test_a_chain_that_was_cut_is_read_as_far_as_it_goes(server: Server, store: RedisRecords) -> None:
-    """Without its last seal the chain still shows what is left, and takes no other in its place."""
+    """Without its last seal, the rest of the chain can be read, and no other seal can take its place."""
     store.append(a_grant("one"))
     first = seal_all(store)
     store.append(a_grant("two"))
@@ -274,7 +274,7 @@ def test_a_chain_that_was_cut_is_read_as_far_as_it_goes(server: Server, store: R
 
 
 def test_nonsense_is_an_error_of_the_store(server: Server, store: RedisRecords) -> None:
-    """What is no entry any more is told as such, and not what it is."""
+    """A damaged entry raises RecordsError, whose message does not contain it."""
     store.append(a_grant())
     seal_all(store)
     server.ask("HSET", KEYS.sealed(1), 0, a_grant().receipt.encode() + b"\x000\x00[nonsense]")
@@ -283,7 +283,7 @@ def test_nonsense_is_an_error_of_the_store(server: Server, store: RedisRecords) 
 
 
 def test_a_key_of_another_kind_is_an_error_of_the_store(server: Server, store: RedisRecords) -> None:
-    """Another program's value under one of our keys is told."""
+    """A value of another program under one of our keys raises RecordsError."""
     server.ask("SET", KEYS.learned, "x")
     with pytest.raises(RecordsError, match="wrong kind of value"):
         store.learned()
@@ -293,7 +293,7 @@ def test_a_key_of_another_kind_is_an_error_of_the_store(server: Server, store: R
 
 
 def test_records_of_a_newer_version_are_refused(server: Server, store: RedisRecords) -> None:
-    """A version that does not know the records leaves them alone, also where it is asked to migrate them."""
+    """An older program does not change newer records, not even in a migration."""
     server.ask("SET", KEYS.schema, store_module.VERSION + 1)
     for use in (open_records, migrate_records):
         with pytest.raises(RecordsError, match="newer version"):
@@ -303,7 +303,7 @@ def test_records_of_a_newer_version_are_refused(server: Server, store: RedisReco
 def test_older_records_wait_for_the_command(
     server: Server, store: RedisRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Records of an older version are refused until they were migrated, step by step and once."""
+    """Records of an older version are refused until they are migrated, step by step and once."""
     store.append(a_grant())
 
     def rename(link: RedisLink, keys: Keys) -> None:
@@ -321,7 +321,7 @@ def test_older_records_wait_for_the_command(
 
 
 def test_an_empty_server_needs_no_migration(server: Server) -> None:
-    """A new store has the version it is made with."""
+    """A new store has the current version."""
     assert migrate_records(f"redis://{server.place}/0") == []
 
 
@@ -330,7 +330,7 @@ def test_an_empty_server_needs_no_migration(server: Server) -> None:
 
 @pytest.mark.slow
 def test_a_killed_server_has_all_that_it_acknowledged(deployment: Deployment, server: Server) -> None:
-    """``kill -9`` during appends, again and again: each acknowledged entry is there once, in the same open store."""
+    """``kill -9`` during appends, repeatedly: the same open store then has each acknowledged entry once."""
     acknowledged: list[str] = []
     done = threading.Event()
 
@@ -363,7 +363,7 @@ def test_a_killed_server_has_all_that_it_acknowledged(deployment: Deployment, se
 
 
 def seconds(what: Callable[[], object]) -> float:
-    """Return how long it took until ``what`` failed with the store's own error."""
+    """Return the seconds until ``what`` failed with RecordsError."""
     start = time.monotonic()
     with pytest.raises(RecordsError):
         what()
@@ -397,7 +397,7 @@ def uses(store: RedisRecords) -> dict[str, Callable[[], object]]:
 
 @pytest.mark.parametrize("fault", ["freeze", "kill"])
 def test_no_call_waits_for_a_server_that_is_gone(deployment: Deployment, server: Server, fault: str) -> None:
-    """With the server frozen or dead, each method fails within its bound; afterwards the same store works again."""
+    """With the server frozen or dead, each method fails in time; afterwards the same store works again."""
     with closing(RedisRecords(deployment.patient, site=SITE)) as other:
         other.append(a_grant())
     with closing(RedisRecords(deployment.url, site=SITE)) as store:
@@ -410,7 +410,7 @@ def test_no_call_waits_for_a_server_that_is_gone(deployment: Deployment, server:
 
 
 def test_a_store_outlives_a_restart_without_an_error(server: Server, store: RedisRecords) -> None:
-    """Connections that died while nobody used them are made anew, and nobody is told."""
+    """Idle connections that died are replaced without an error."""
     store.append(a_grant())
     server.kill()
     server.start()

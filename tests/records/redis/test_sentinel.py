@@ -1,4 +1,4 @@
-"""What holds where Sentinel names the master: nothing acknowledged is lost when another one takes over."""
+"""Redis with Sentinel: no acknowledged data is lost in a failover."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.records.samples import a_grant
 
 pytestmark = pytest.mark.skipif(redis_servers.program() is None, reason="redis-server is not on this machine")
 
-#: Seconds within which a call with the time limit QUICK must end, whatever the servers do.
+#: Seconds within which a call with the timeout QUICK must end in any case.
 BOUND = 4.0
 
 
@@ -44,7 +44,7 @@ def store(pair: Deployment) -> Iterator[RedisRecords]:
 
 
 def seconds(what: Callable[[], object], error: str) -> float:
-    """Return how long it took until ``what`` failed with the store's own error."""
+    """Return the seconds until ``what`` failed with RecordsError."""
     start = time.monotonic()
     with pytest.raises(RecordsError, match=error):
         what()
@@ -64,12 +64,12 @@ def append_at_last(store: RedisRecords, receipt: str) -> None:
 
 
 def receipts_in(server: Server) -> list[bytes]:
-    """Return the receipts that a server holds."""
+    """Return the receipts that a server has."""
     return [member.split(b"\0")[0] for member in server.ask("ZRANGEBYLEX", Keys(SITE).index, "-", "+")]
 
 
 def test_an_acknowledged_entry_is_on_the_replica(pair: Deployment, store: RedisRecords) -> None:
-    """When ``append`` returns, the replica has the entry already: nobody waits for it here."""
+    """When ``append`` returns, the replica already has the entry."""
     master, replica = pair.servers
     for number in range(50):
         append_at_last(store, f"{number}")
@@ -78,7 +78,7 @@ def test_an_acknowledged_entry_is_on_the_replica(pair: Deployment, store: RedisR
 
 
 def test_what_no_replica_confirms_is_not_acknowledged(pair: Deployment, store: RedisRecords) -> None:
-    """With its replica frozen a master takes an entry, but it does not count, also when it is sent again."""
+    """With its replica frozen, a master accepts an entry, but the call fails, also when it is repeated."""
     replica = pair.servers[1]
     append_at_last(store, "before")
     replica.freeze()
@@ -99,7 +99,7 @@ def test_an_owner_may_do_without_replicas(pair: Deployment) -> None:
 
 @pytest.mark.slow
 def test_a_failover_during_load_loses_nothing() -> None:
-    """The master is killed while threads append: each acknowledged entry is on the new one, once."""
+    """The master is killed while threads append: the new one has each acknowledged entry once."""
     with redis_servers.sentinel(replicas=2, sentinels=3) as started:
         old = started.master()
         acknowledged: list[str] = []
@@ -140,7 +140,7 @@ def test_a_failover_during_load_loses_nothing() -> None:
 
 @pytest.mark.slow
 def test_a_deposed_master_takes_nothing() -> None:
-    """A master that was frozen, and wakes up when another has taken over, acknowledges nothing on an old connection."""
+    """A frozen master that resumes after a failover acknowledges nothing on an old connection."""
     with redis_servers.sentinel(replicas=2) as started, closing(RedisRecords(started.quick, site=SITE)) as store:
         old = started.master()
         append_at_last(store, "before")
@@ -156,7 +156,7 @@ def test_a_deposed_master_takes_nothing() -> None:
 
 @pytest.mark.slow
 def test_the_old_master_comes_back_as_a_replica(pair: Deployment, store: RedisRecords) -> None:
-    """Of two servers one is lost: entries count again once it is back and follows the other, with all there was."""
+    """After losing one of two servers, entries are acknowledged again once it is back as a replica, with all data."""
     old, new = pair.servers
     append_at_last(store, "before")
     old.kill()
@@ -170,7 +170,7 @@ def test_the_old_master_comes_back_as_a_replica(pair: Deployment, store: RedisRe
 
 
 def test_a_frozen_master_costs_no_more_than_its_bound(pair: Deployment, store: RedisRecords) -> None:
-    """A call to a frozen master fails in time, with a connection and without."""
+    """A call to a frozen master fails in time, with or without a connection."""
     pair.servers[0].freeze()
     took = [seconds(lambda: store.append(a_grant()), "cannot be used") for _ in range(2)]
     pair.servers[0].thaw()
@@ -178,7 +178,7 @@ def test_a_frozen_master_costs_no_more_than_its_bound(pair: Deployment, store: R
 
 
 def test_sentinels_are_asked_one_after_the_other() -> None:
-    """With one Sentinel frozen and one dead, the third still leads to the master."""
+    """With one Sentinel frozen and one dead, the third still names the master."""
     with redis_servers.sentinel(sentinels=3) as started:
         started.sentinels[0].freeze()
         started.sentinels[1].kill()
@@ -191,11 +191,11 @@ def test_sentinels_are_asked_one_after_the_other() -> None:
 
 @pytest.mark.parametrize("fault", ["freeze", "kill"])
 def test_without_sentinels_the_known_master_is_used(pair: Deployment, store: RedisRecords, fault: str) -> None:
-    """Sentinels that are gone take nothing from who knows the master; who does not is told in time."""
+    """Without Sentinels, a store that knows the master works, and one that does not fails in time."""
     watcher, master = pair.sentinels[0], pair.master()
     {"freeze": watcher.freeze, "kill": watcher.kill}[fault]()
     append_at_last(store, "while-nobody-watches")
-    # A store that was not answered in time looks for its server again.
+    # After a timeout, a store looks for its server again.
     master.freeze()
     with pytest.raises(RecordsError):
         store.append(a_grant("unanswered"))
@@ -208,19 +208,19 @@ def test_without_sentinels_the_known_master_is_used(pair: Deployment, store: Red
 
 
 def test_a_name_that_no_sentinel_knows_is_told(pair: Deployment) -> None:
-    """A wrong name of the master is shown to the owner."""
+    """The error for an unknown master shows its name."""
     with pytest.raises(RecordsError, match="knows no master 'other'"):
         open_records(pair.url.replace("/consent/", "/other/"))
 
 
 def test_a_server_is_no_sentinel(pair: Deployment) -> None:
-    """The address of a server in the place of a Sentinel is told."""
+    """The address of a server instead of a Sentinel is an error."""
     with pytest.raises((RecordsError, ConfigError), match="no Sentinel says where the records are"):
         open_records(f"redis+sentinel://{pair.servers[0].place}/consent")
 
 
 def test_passwords_of_servers_and_sentinels_are_used() -> None:
-    """Each has its own, and neither is shown when it is wrong."""
+    """Each has its own password, and the errors show neither."""
     settings = {"requirepass": "records-9f2c", "masterauth": "records-9f2c"}
     with redis_servers.sentinel(settings=settings, watching={"requirepass": "watch-9f2c"}) as started:
         url = started.patient.replace("://", "://:records-9f2c@")

@@ -1,4 +1,4 @@
-"""What holds for records on another machine with a spool beside them: nothing acknowledged is lost or doubled."""
+"""Records on another machine with a local spool: no acknowledged data is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 
 def test_a_grant_goes_to_the_remote_store(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """While that can be reached the spool stays empty."""
+    """While the store is reachable, the spool stays empty."""
     store.append(GRANT)
     assert (there(remote), here(file), store.replay()) == ([GRANT], [], 0)
 
 
 def test_a_grant_waits_in_the_spool_and_is_sent_on(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """While the remote store is away a grant is acknowledged, and is there exactly once when that is back."""
+    """While the store is unreachable, grants are acknowledged; once it is back, it has each exactly once."""
     remote.down()
     store.append(GRANT)
     assert (here(file), store.waiting(), store.replay()) == ([(GRANT.receipt, "partial")], 1, 0)
@@ -57,7 +57,7 @@ def test_a_grant_waits_in_the_spool_and_is_sent_on(store: SpooledRecords, remote
 
 
 def test_nothing_of_what_was_sent_on_stays_on_the_disk(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """Neither the spool nor its write-ahead log remembers a receipt that the remote store has."""
+    """Once the store has a receipt, the spool and its write-ahead log do not contain it any more."""
     remote.down()
     store.append(GRANT)
     assert GRANT.receipt.encode() in bytes_of(file)
@@ -67,7 +67,7 @@ def test_nothing_of_what_was_sent_on_stays_on_the_disk(store: SpooledRecords, re
 
 
 def test_what_waits_survives_the_process(remote: Remote, opened: Opened) -> None:
-    """Another process, started later and while the remote store is still away, sees it and sends it on."""
+    """A process that starts later, with the store still unreachable, sees the entry and sends it."""
     first = opened()
     remote.down()
     first.append(GRANT)
@@ -80,7 +80,7 @@ def test_what_waits_survives_the_process(remote: Remote, opened: Opened) -> None
 
 
 def test_a_remote_store_that_is_away_at_start_up_does_not_stop_the_site(remote: Remote, opened: Opened) -> None:
-    """The site starts without it, takes grants, and finds it later."""
+    """The site starts without the store, accepts grants, and connects to it later."""
     remote.down()
     store = opened()
     store.append(GRANT)
@@ -91,7 +91,7 @@ def test_a_remote_store_that_is_away_at_start_up_does_not_stop_the_site(remote: 
 
 
 def test_an_owners_mistake_is_told_at_start_up(file: Path) -> None:
-    """An address that cannot be a store's, and a spool that cannot be one, stop the start."""
+    """An invalid address of the store or the spool prevents the start."""
     with pytest.raises(ConfigError, match=r"site\.records"):
         SpooledRecords(lambda: open_records("carrier-pigeon://loft"), str(file))
     with pytest.raises(ConfigError, match=r"site\.spool.* The folder .* is missing.* setting spool"):
@@ -99,7 +99,7 @@ def test_an_owners_mistake_is_told_at_start_up(file: Path) -> None:
 
 
 def test_with_neither_a_grant_is_refused(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """A grant that is kept nowhere is not acknowledged."""
+    """A grant that is stored nowhere is not acknowledged."""
     remote.down()
     replace_by_folder(file)
     with pytest.raises(RecordsError, match="Neither the records nor the spool"):
@@ -111,7 +111,7 @@ def test_with_neither_a_grant_is_refused(store: SpooledRecords, remote: Remote, 
 def test_a_spool_that_fails_keeps_nobody_from_the_remote_store(
     store: SpooledRecords, remote: Remote, file: Path
 ) -> None:
-    """With the spool gone, everything still works as long as the remote store does."""
+    """Without the spool, everything works as long as the remote store does."""
     replace_by_folder(file)
     store.append(GRANT)
     store.append(END)
@@ -119,7 +119,7 @@ def test_a_spool_that_fails_keeps_nobody_from_the_remote_store(
 
 
 def replace_by_folder(file: Path) -> None:
-    """Put something in the place of the spool that no process can open as a file."""
+    """Replace the spool by a folder, which no process can open as a file."""
     for path in file.parent.glob(f"{file.name}*"):
         path.unlink()
     file.mkdir()
@@ -129,7 +129,7 @@ def replace_by_folder(file: Path) -> None:
 def test_what_no_ledger_takes_the_spool_does_not_take(
     store: SpooledRecords, remote: Remote, file: Path, wrong: Entry
 ) -> None:
-    """An entry that could never be sent on is refused at once."""
+    """An entry that no store would accept is refused at once."""
     remote.down()
     with pytest.raises(RecordsError):
         store.append(wrong)
@@ -140,7 +140,7 @@ def test_what_no_ledger_takes_the_spool_does_not_take(
 
 
 def test_replay_repeats_nothing(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """An entry that the remote store has already, because an answer was lost, is in it once all the same."""
+    """If the store already has an entry because its answer was lost, a replay does not duplicate it."""
     store.append(GRANT)
     store._spool.append(GRANT)
     store._spool.append(END)
@@ -149,7 +149,7 @@ def test_replay_repeats_nothing(store: SpooledRecords, remote: Remote, file: Pat
 
 
 def test_notices_are_sent_on_before_what_names_them(store: SpooledRecords, remote: Remote) -> None:
-    """A notice waits like a grant, can be read meanwhile, and is in the remote store afterwards."""
+    """A notice is spooled like a grant, can be read meanwhile, and is in the remote store afterwards."""
     remote.down()
     store.keep_notice("f" * 64, b'{"notice":1}')
     store.append(GRANT)
@@ -174,7 +174,7 @@ print(store.replay(), flush=True)
 
 @pytest.fixture
 def replayer(remote: Remote, file: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Return what starts a process that replays the spool once, when it gets a line."""
+    """Return a function that starts a process which replays the spool once it gets a line."""
     started: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
@@ -200,7 +200,7 @@ def go(process: subprocess.Popen[str]) -> None:
 
 
 def spooled(store: SpooledRecords, remote: Remote, count: int) -> list[Entry]:
-    """Put grants into the spool while the remote store is away, and bring that back."""
+    """Put grants into the spool while the store is disconnected, and reconnect it."""
     remote.down()
     made = grants(count)
     for entry in made:
@@ -213,7 +213,7 @@ def spooled(store: SpooledRecords, remote: Remote, count: int) -> list[Entry]:
 def test_a_replay_that_is_killed_and_repeated_sends_everything_once(
     store: SpooledRecords, remote: Remote, file: Path, replayer: Callable[[], subprocess.Popen[str]]
 ) -> None:
-    """Killed in the middle, again and again: at the end every grant is in the remote store, exactly once."""
+    """A replay is killed repeatedly: in the end every grant is in the remote store, exactly once."""
     made = spooled(store, remote, 300)
     counts = []
     for _ in range(3):
@@ -235,7 +235,7 @@ def test_a_replay_that_is_killed_and_repeated_sends_everything_once(
 def test_two_processes_may_replay_at_once(
     store: SpooledRecords, remote: Remote, file: Path, replayer: Callable[[], subprocess.Popen[str]]
 ) -> None:
-    """Together they send everything, once; one of them leaves it to the other."""
+    """Together they send everything once; one of them leaves it to the other."""
     made = spooled(store, remote, 300)
     pair = [replayer(), replayer()]
     for process in pair:
@@ -246,7 +246,7 @@ def test_two_processes_may_replay_at_once(
 
 
 def test_grants_are_taken_while_another_process_replays(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """The lock of a replay keeps nobody out of the spool."""
+    """The lock of a replay does not block the spool."""
     remote.down()
     with store._spool.alone() as alone:
         store.append(GRANT)
@@ -257,7 +257,7 @@ def test_grants_are_taken_while_another_process_replays(store: SpooledRecords, r
 def test_one_refused_entry_does_not_hold_up_the_others(
     store: SpooledRecords, remote: Remote, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the remote store will not take stays in the spool and is told once; the rest is sent on."""
+    """An entry that the store refuses stays in the spool and is logged once; the rest is sent."""
     made = grants(4)
     remote.refuse(made[1].receipt)
     spooled(store, remote, 4)
@@ -273,7 +273,7 @@ def test_one_refused_entry_does_not_hold_up_the_others(
 def test_a_refused_entry_is_tried_again(
     store: SpooledRecords, remote: Remote, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once the reason is gone, and some time has passed, it is sent on too."""
+    """Once the reason is gone, and after some time, it is sent too."""
     monkeypatch.setattr(replay, "REFUSED_WAIT", 0.0)
     remote.refuse(GRANT.receipt)
     remote.down()
@@ -287,7 +287,7 @@ def test_a_refused_entry_is_tried_again(
 def test_a_store_that_refuses_everything_ends_the_replay(
     store: SpooledRecords, remote: Remote, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk over there is not asked thousands of times, and nothing is lost."""
+    """A store with a full disk is not called thousands of times, and nothing is lost."""
     monkeypatch.setattr(replay, "REFUSALS", 3)
     made = spooled(store, remote, 10)
     remote.refuse("receipt-%")

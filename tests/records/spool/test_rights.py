@@ -1,4 +1,4 @@
-"""What people and their site may ask of records with a spool, with and without the remote store; and nobody waits."""
+"""Rights of visitors and the site's operations with a spool, with and without the remote store, without waiting."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from tests.records.spool.helpers import here
 from tests.records.spool.helpers import replayed
 from tests.records.spool.helpers import there
 
-# -- what people may ask for
+# -- rights of visitors
 
 
 def test_an_end_comes_after_its_grant(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """What ends a grant that waits goes into the spool as well, even when the remote store is back."""
+    """The end of a spooled grant goes into the spool too, even if the remote store is back."""
     remote.down()
     store.append(GRANT)
     remote.up()
@@ -48,7 +48,7 @@ def test_an_end_comes_after_its_grant(store: SpooledRecords, remote: Remote, fil
 
 
 def test_a_withdrawal_of_what_is_over_there_waits(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """Withdrawing works without the remote store, and is recorded there in the end."""
+    """A withdrawal works without the remote store, and is recorded there in the end."""
     store.append(GRANT)
     remote.down()
     store.append(END)
@@ -59,7 +59,7 @@ def test_a_withdrawal_of_what_is_over_there_waits(store: SpooledRecords, remote:
 
 
 def test_the_history_is_found_wherever_it_is(store: SpooledRecords, remote: Remote) -> None:
-    """The grant over there, and its end in the spool."""
+    """The history combines a grant in the remote store and its end in the spool."""
     store.append(GRANT)
     store._spool.append(END)
     store._spool.append(GRANT)
@@ -67,7 +67,7 @@ def test_the_history_is_found_wherever_it_is(store: SpooledRecords, remote: Remo
 
 
 def test_a_history_that_may_be_over_there_cannot_be_told(store: SpooledRecords, remote: Remote) -> None:
-    """Without the remote store nobody says that nothing is held."""
+    """Without the remote store, an empty history is not reported."""
     store.append(GRANT)
     remote.down()
     with pytest.raises(RecordsError):
@@ -75,7 +75,7 @@ def test_a_history_that_may_be_over_there_cannot_be_told(store: SpooledRecords, 
 
 
 def test_what_waits_can_be_erased_without_the_remote_store(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """The entries are gone from the spool and its files, nothing is held any more, and nothing is sent on."""
+    """The entries are gone from the spool and its files, and are not sent."""
     remote.down()
     store.append(GRANT)
     store.append(END)
@@ -87,7 +87,7 @@ def test_what_waits_can_be_erased_without_the_remote_store(store: SpooledRecords
 
 
 def test_what_is_over_there_is_not_erased_without_it(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """Nobody is told that something was erased that was not; its end stays too."""
+    """An erasure that is not possible fails, and the end of the grant stays too."""
     store.append(GRANT)
     remote.down()
     store.append(END)
@@ -97,7 +97,7 @@ def test_what_is_over_there_is_not_erased_without_it(store: SpooledRecords, remo
 
 
 def test_erasing_takes_what_is_here_and_there(store: SpooledRecords, remote: Remote) -> None:
-    """A grant over there and its end in the spool are both gone, and counted."""
+    """A grant in the remote store and its end in the spool are both erased, and counted."""
     store.append(GRANT)
     remote.down()
     store.append(END)
@@ -121,7 +121,7 @@ def erased(store: SpooledRecords) -> int:
 def test_what_was_on_its_way_when_it_was_erased_is_erased_there(
     store: SpooledRecords, remote: Remote, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call that was given up may write the entry after it was erased: it does not stay."""
+    """If an abandoned call writes the entry after its erasure, the entry is erased again."""
     remote.down()
     store.append(GRANT)
     store.erase(GRANT.receipt, 20_781)
@@ -139,7 +139,7 @@ def test_what_was_on_its_way_when_it_was_erased_is_erased_there(
 
 
 def test_retention_reaches_the_spool(store: SpooledRecords, remote: Remote, file: Path) -> None:
-    """What could not be sent on for so long is dropped with the rest."""
+    """Expired entries in the spool are dropped too."""
     store._spool.append(GRANT)
     store._spool.append(replace(END, day=GRANT.day + 9))
     assert (store.purge(GRANT.day + 1), here(file)) == (1, [(GRANT.receipt, "withdraw")])
@@ -149,7 +149,7 @@ def test_retention_reaches_the_spool(store: SpooledRecords, remote: Remote, file
 
 
 def test_the_rest_is_that_of_the_remote_store(store: SpooledRecords, remote: Remote) -> None:
-    """Seals, counters and what was learned are over there and nowhere else."""
+    """Seals, counters and learned services are only in the remote store."""
     store.append(GRANT)
     store.add_counts({Count(1, "", "", "shown"): 3})
     assert store.learn("ga", 1)
@@ -161,7 +161,7 @@ def test_the_rest_is_that_of_the_remote_store(store: SpooledRecords, remote: Rem
 
 
 def test_what_was_learned_is_known_without_the_remote_store(store: SpooledRecords, remote: Remote) -> None:
-    """Pages go by what was known last."""
+    """Pages use the last known services."""
     store.learn("ga", 1)
     known = store.version(), store.learned()
     remote.down()
@@ -171,7 +171,7 @@ def test_what_was_learned_is_known_without_the_remote_store(store: SpooledRecord
 
 
 def test_counts_wait_for_the_remote_store(store: SpooledRecords, remote: Remote, opened: Opened) -> None:
-    """They outlive their process, are added once by the next one, and count on a day that is still open."""
+    """They survive their process, the next one adds them once, and they count on a day that is still open."""
     shown, today = Count(1, "", "", "shown"), int(time.time() // 86_400)
     remote.down()
     store.add_counts({shown: 3})
@@ -197,7 +197,7 @@ def test_counts_that_the_remote_store_refuses_stay(store: SpooledRecords, remote
 
 
 def test_what_was_never_known_is_not_made_up(remote: Remote, opened: Opened) -> None:
-    """A process that has never reached the store does not say that nothing was learned."""
+    """A process that has never reached the store does not report an empty set."""
     remote.down()
     store = opened()
     with pytest.raises(RecordsError):
@@ -206,15 +206,15 @@ def test_what_was_never_known_is_not_made_up(remote: Remote, opened: Opened) -> 
         store.version()
 
 
-# -- nobody waits
+# -- no waiting
 
 
 @pytest.mark.slow
 def test_nobody_waits_for_a_store_that_is_frozen(remote: Remote, opened: Opened, file: Path) -> None:
-    """Grants go into the spool and pages go on within a moment, from the first one on, and all is there in the end."""
+    """From the first one on, grants go into the spool and pages work at once; in the end the store has everything."""
     store = opened(patience=0.025)
     until = time.monotonic() + PATIENT
-    while time.monotonic() < until:  # a loaded machine may take longer than a visitor waits
+    while time.monotonic() < until:  # on a loaded machine it may take longer than a visitor waits
         with suppress(RecordsError):
             store.learn("ga", 1)
             store.version()
@@ -228,7 +228,7 @@ def test_nobody_waits_for_a_store_that_is_frozen(remote: Remote, opened: Opened,
         store.version()
         taken.append(time.monotonic() - begin)
     remote.thaw()
-    # Generous, for a loaded machine: what waits for the store waits for seconds.
+    # Generous, for a loaded machine: waiting for the store would take seconds.
     assert max(taken) < 1.0
     assert sorted(taken)[len(taken) // 2] < 0.05
     until = time.monotonic() + PATIENT
@@ -238,7 +238,7 @@ def test_nobody_waits_for_a_store_that_is_frozen(remote: Remote, opened: Opened,
 
 
 def test_going_and_coming_is_told_once(store: SpooledRecords, remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
-    """Two lines for one outage, and none of them names a receipt."""
+    """One outage gives two log lines, without receipts."""
     caplog.set_level(logging.DEBUG)
     remote.down()
     for entry in grants(20):
@@ -252,7 +252,7 @@ def test_going_and_coming_is_told_once(store: SpooledRecords, remote: Remote, ca
 
 
 def test_a_store_can_be_given_open(remote: Remote, file: Path) -> None:
-    """The remote store may be an open one instead of what opens it."""
+    """The remote store can be passed as an open store instead of a function."""
     records: Records = SpooledRecords(open_records(remote.url), str(file), patience=PATIENT)
     records.append(GRANT)
     records.close()
