@@ -1,12 +1,15 @@
 """
-Charsets: from the bytes that the app sent to bytes that the rewriter can read, and back.
+Charsets: converts the application's bytes into bytes that the rewriter can read, and back.
 
-ASCII-compatible pages pass byte for byte, whatever they say they are. UTF-16
-is transcoded to UTF-8 and back. Of ISO-2022-JP the rewriter reads a decoded
-copy (:mod:`consent_mw.html.iso2022jp`); what it inserts goes into the
-original. A byte order mark counts before the header, the header before the
-page's own declaration, as in a browser
-(https://html.spec.whatwg.org/#determining-the-character-encoding).
+The rewriter reads ASCII-compatible bytes. Pages in such charsets pass through unchanged, whichever charset they
+declare. UTF-16 is transcoded to UTF-8 and back. For ISO-2022-JP the rewriter reads a decoded copy
+(:mod:`consent_mw.html.iso2022jp`), and its insertions go into the original bytes. As in a browser
+(https://html.spec.whatwg.org/#determining-the-character-encoding), a byte order mark takes precedence over the header,
+and the header over the page's own declaration.
+
+:class:`PageStream` looks at the first bytes of a page and chooses one of these ways. A page without a declared charset
+passes as ASCII-compatible until an escape sequence shows that it may be ISO-2022-JP. If the page does not clearly
+declare that, it is refused.
 """
 
 from __future__ import annotations
@@ -31,37 +34,38 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16le"), (codecs
 
 _ESCAPE = re.compile(rb"\x1b(?:\([BJI]|\$[@B])")
 _ESCAPE_TAIL = re.compile(rb"\x1b[($]?\Z")
-#: How far a browser looks for a declaration before it starts, https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding
+#: The bytes in which browsers look for a declaration,
+#: https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding
 _PRESCAN = 1024
-#: What may stand before a declaration that all browsers find: nothing that one of them reads as text.
+#: What may precede a declaration that all browsers find: nothing that any of them reads as text.
 _BEFORE_META = re.compile(rb"(?:[ \t\n\r\f]++|<!doctype[^>]*+>|<!--[^->]*+-->|(?!))*+", re.I)
 _OF_THE_HEAD = frozenset({b"html", b"head", b"link", b"base", b"meta"})
 _IN_CONTENT = re.compile(rb"charset[ \t\n\r\f]*=[ \t\n\r\f]*[\"']?([^\"' \t\n\r\f;]*)", re.I)
 
-#: What a response without a type must begin with to be shown as HTML. The standard wants an end of the name
-#: (https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type), Chromium does not; the second
-#: line is Firefox's, for which any declaration and any instruction but XML's are HTML.
+#: The beginning of a response without a type that browsers show as HTML. The standard requires an end of the name
+#: (https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type), but Chromium does not. The
+#: second line is Firefox's: it takes any declaration, and any processing instruction other than XML's, for HTML.
 _SNIFFED = re.compile(
     rb"[ \t\n\r\f]*<(?:html|head|script|iframe|h1|div|font|table|[abp]|style|title|br"
     rb"|!|\?(?!(?-i:xml))|(?:body|frameset|img|link|base|applet|meta|center|form|isindex|h[2-6]|pre)[ >])",
     re.I,
 )
-#: The same for XML; "<svg" and "<rss" without a declaration are what some browsers look for besides.
+#: The same for XML; some browsers also look for "<svg", "<rss" and "<feed" without an XML declaration.
 _SNIFFED_XML = re.compile(rb"[ \t\n\r\f]*<(?:\?xml|svg[ \t\n\r\f/>]|rss[ >]|feed[ >])")
 _WHITE = b" \t\n\r\f"
-#: White space and the longest name; no browser looks further than the resource header.
+#: The bytes after white space that decide, and the bytes of a response in which browsers look (its resource header).
 _SNIFF_NAME = 14
 _SNIFF_SIZE = 1445
-#: "<?x" in UTF-16 without a mark, which browsers may tell from the bytes.
+#: "<?x" in UTF-16 without a byte order mark, which browsers may recognise.
 _WIDE_XML = (b"<\0?\0x\0", b"\0<\0?\0x")
 
 
 def _declared(start: bytes) -> str:
     """
-    Return the label of a charset that the beginning of a page declares, or empty where browsers may differ.
+    Return the label of the charset that the beginning of a page declares; empty if browsers may disagree.
 
-    Browsers look for it in their own ways (the standard's passes over comments and knows no raw text, others' are
-    parsers), so only what is plain to all of them counts.
+    Browsers search in different ways: the standard's prescan skips comments and ignores raw text, others use a parser.
+    Only a declaration that all of them find counts.
     """
     position = 0
     while True:
@@ -85,7 +89,7 @@ def _declared(start: bytes) -> str:
 
 
 class _Utf16:
-    """Reads UTF-16 as UTF-8, which the rewriter knows, and writes it back; lone surrogates survive."""
+    """Transcodes UTF-16 to UTF-8 for the rewriter, and back; lone surrogates survive."""
 
     def __init__(self, rewriter: Rewriter, codec: str) -> None:
         self._rewriter = rewriter
@@ -106,7 +110,7 @@ class _Utf16:
 
 
 class _Iso2022Jp:
-    """Reads ISO-2022-JP as UTF-8, and sends the page's own bytes."""
+    """Decodes ISO-2022-JP to UTF-8 for the rewriter, and sends the page's own bytes."""
 
     def __init__(self, rewriter: Rewriter) -> None:
         self._rewriter = rewriter
@@ -123,7 +127,7 @@ class _Iso2022Jp:
 
 
 class _Undeclared:
-    """Passes a page that may yet turn out to be ISO-2022-JP, by its own declaration or by a browser's guess."""
+    """Passes a page that may still turn out to be ISO-2022-JP, by its own declaration or by a browser's guess."""
 
     def __init__(self, rewriter: Rewriter) -> None:
         self._rewriter = rewriter
@@ -140,7 +144,7 @@ class _Undeclared:
         data = self._tail + chunk
         found = _ESCAPE.search(data)
         if found:
-            # Only what stands before it counts, however the page is cut.
+            # Only the bytes before the escape count, so that chunks make no difference.
             self._remember(data[: found.start()])
             if _declared(self._start) not in ISO_2022_JP:
                 raise RefusedMarkup(
@@ -167,16 +171,16 @@ class _Undeclared:
 
 class PageStream:
     """
-    Rewrites one page, whatever its charset.
+    Rewrites one page in any charset.
 
     Args:
         label: The charset of the Content-Type header, or empty.
-        rewriter: Makes the rewriter for a Python codec.
-        sniff: The response has no type: leave it alone unless a browser would take it for HTML.
-        document: It is to be shown as a document: without a type no XML passes.
+        rewriter: Creates the rewriter for a Python codec.
+        sniff: Whether the response has no type: then it is left alone unless a browser would take it for HTML.
+        document: Whether it is shown as a document: then XML without a type is refused.
 
     Raises:
-        RefusedMarkup: where the page cannot be read safely.
+        RefusedMarkup: if the page cannot be read safely.
     """
 
     def __init__(
@@ -190,7 +194,7 @@ class PageStream:
         self._stream: Rewriter | _Utf16 | _Iso2022Jp | _Undeclared | None = None
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes of the body and return what can be sent on."""
+        """Take the next bytes of the body and return what can be sent."""
         if self._start is not None:
             self._start += chunk
             return b"" if self._undecided(self._start) else self._begin()
@@ -202,7 +206,7 @@ class PageStream:
         return out if self._stream is None else out + self._stream.finish()
 
     def _undecided(self, start: bytes) -> bool:
-        """Whether more bytes must be seen to tell how to read the page."""
+        """Return whether more bytes are needed to decide how to read the page."""
         if len(start) < 3 or (not codec_of(self._label) and any(wide.startswith(start) for wide in _WIDE_XML)):
             return True
         return self._sniff and len(start) < _SNIFF_SIZE and len(start.lstrip(_WHITE)) < _SNIFF_NAME
@@ -225,5 +229,5 @@ class PageStream:
             raise RefusedMarkup("the page is in UTF-16 but does not say so", "Content-Type: ...; charset=utf-16")
         else:
             self._stream = _Undeclared(self._make(""))
-        # The mark is no text of the body: it stays in front of all that is inserted.
+        # The byte order mark is not part of the text: it stays before all insertions.
         return mark + self._stream.feed(start[len(mark) :])

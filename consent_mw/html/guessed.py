@@ -1,8 +1,10 @@
 """
-What a page without a charset may say: browsers guess, each in its own way, and a meta element may come late.
+Reads the hosts of a page without a declared charset in every charset that a browser may guess.
 
-Only hosts are looked at in every charset. The rest of an address decides
-nothing that a byte beyond ASCII could hide.
+Browsers guess in different ways, and a meta element may come late. A byte beyond ASCII may be another character in each
+charset, and some characters map to ASCII in a host. So such hosts are decoded in all charsets, and something is held if
+any of them leads to a held service. Only hosts need this: no rule depends on bytes beyond ASCII in the rest of an
+address.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from consent_mw.html.labels import decode
 
 
 class HasCharset(Protocol):
-    """What reads bytes in a charset."""
+    """An object that reads bytes in a charset."""
 
     charset: str
 
 
 Reader = TypeVar("Reader", bound=HasCharset)
 
-#: ASCII-compatible charsets of https://encoding.spec.whatwg.org/#names-and-labels, in the words of Python.
+#: The ASCII-compatible charsets of https://encoding.spec.whatwg.org/#names-and-labels, as Python codecs.
 CHARSETS = (
     *(
         "utf-8",
@@ -54,17 +56,17 @@ CHARSETS = (
     *(f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
 )
 
-#: A byte beyond ASCII where a host may stand: behind two slashes or a scheme.
+#: A byte beyond ASCII where a host may be: after two slashes, a scheme, or a character reference that may hide them.
 _IN_A_HOST = re.compile(rb"(?:[/\\][\t\n\r]*+[/\\]|[a-zA-Z]:|&)[^/\\?#]*?[\x80-\xff]")
 
 
 def may_hide_a_host(raw: bytes) -> bool:
-    """Whether the charset may decide which host a tag or an address names."""
+    """Return whether the charset may decide which host a tag or an address contains."""
     return not raw.isascii() and _IN_A_HOST.search(raw) is not None
 
 
 def readings(raw: bytes, charset: str) -> list[str]:
-    """Return what ``raw`` says as UTF-8 and in its charset, or in all where it has none; each text once."""
+    """Return ``raw`` decoded as UTF-8 and in its charset, or in all charsets if it has none; each text once."""
     if not may_hide_a_host(raw):
         return [raw.decode("utf-8", "replace")]
     codecs = ("utf-8", charset) if charset else CHARSETS
@@ -72,12 +74,12 @@ def readings(raw: bytes, charset: str) -> list[str]:
 
 
 def encoded(text: str, charset: str) -> bytes:
-    """Return the bytes that say ``text`` in the charset of a page; what it does not have is a character reference."""
+    """Encode ``text`` in the charset of a page, with character references for characters that it lacks."""
     return text.encode(charset or "utf-8", "xmlcharrefreplace")
 
 
 def in_each(reader: Reader) -> Iterator[Reader]:
-    """Yield a reader for each charset that a browser may guess."""
+    """Yield a copy of a reader for each charset that a browser may guess."""
     for charset in CHARSETS:
         twin = object.__new__(type(reader))
         vars(twin).update(vars(reader))

@@ -1,9 +1,20 @@
 """
-What to insert into one tag so that it cannot fetch, run or connect.
+Decides what to insert into a tag so that it cannot fetch, run or connect.
 
-A :class:`Holder` answers for one page and one decision, with a :class:`TagPlan`: insertions at offsets in the tag, or
-None where the tag stays as it is. See DESIGN, "How a tag is held": disarm, retype, swap. Long because every kind of
-attribute is settled here.
+A :class:`Holder` is for one page and one decision of the visitor. For each tag it returns a :class:`TagPlan` with the
+insertions, or None if the tag stays as it is. Long because every kind of attribute is handled here.
+
+Theory of operation. The kind of each attribute (:mod:`consent_mw.html.elements`) says how to read its value: an
+address, a list of addresses, CSS, a document, code. The matcher (:mod:`consent_mw.html.match`) maps each address to
+services. If one of these is not allowed, the tag is held in one of three ways:
+
+- *disarm*: a prefix before the attribute's name (``data-cmw-src``), so that the browser ignores the attribute;
+- *retype*: a script is given ``type=text/plain`` as well, so that it does not run;
+- *swap*: an iframe that shows an embed is given the address of a placeholder page.
+
+Nothing of the tag is lost, so the runtime can restore it when the visitor consents. With ``HoldPolicy.remove``
+attributes and elements are left out instead. Plans depend only on the bytes of the tag and on the key of the memory
+(:mod:`consent_mw.html.hold_policy`), so they are remembered.
 """
 
 from __future__ import annotations
@@ -65,23 +76,23 @@ from consent_mw.html.values import candidates
 from consent_mw.html.values import refresh
 from consent_mw.html.values import texts_in_json
 
-#: srcdoc within srcdoc within ...: deeper ones are held whole.
+#: The most documents nested in attributes (srcdoc within srcdoc); deeper ones are held as a whole.
 _MOST_NESTED = 4
 
-#: Elements whose address may be a vendor's tag behind a gateway.
+#: Elements whose address may be that of a vendor's tag, served through a gateway.
 _LOADS_CODE = frozenset({b"script", b"iframe", b"link"})
 
-#: Stands for a construct that is longer than what may be kept back: no choice releases it.
+#: The id for which a construct is held that is too long to keep back; no choice releases it.
 TOO_LONG = "too-long"
 
-#: Attributes of a frame that is swapped: its address, and what would keep our own page in it from working.
+#: Attributes that name a frame; and those disarmed in a swapped one: its address, and what would block our page in it.
 _NAMES_OF_A_FRAME = frozenset({b"title", b"aria-label", b"aria-labelledby"})
 _OF_THE_FRAME = frozenset({b"src", b"sandbox", b"csp", b"credentialless"})
 
 _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
-#: An address that leads to the same place from each page of a site.
+#: An address that leads to the same place from every page of a site.
 _FROM_ROOT = re.compile(r"[\x00-\x20]*+(?:[a-zA-Z][a-zA-Z0-9+.\-]*+:)?[/\\]")
-#: A dot segment may stand in the middle of what a path rule names.
+#: A dot segment, which may hide a path that a rule names.
 _DOT_SEGMENT = re.compile(rb"(?:\A|/)(?:\.|%2[eE])")
 _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*+)?)\Z")
 _STYLED_HEIGHT = re.compile(r"(?<![\w-])height\s*:\s*(\d{1,4}(?:\.\d+)?px)", re.I)
@@ -94,13 +105,14 @@ class Holder:
     Plans the tags of one page.
 
     Args:
-        page: Where the page is.
-        charset: The Python codec of the page's bytes; empty where none is declared.
-        xml: Whether XML's rules stand (XHTML): quoted attributes, case-sensitive names, no duplicates.
+        policy: The decision and the rules.
+        page: The address of the page.
+        charset: The Python codec of the page's bytes; empty if none is declared.
+        xml: Whether the rules of XML apply (XHTML): quoted attributes, case-sensitive names, no duplicates.
         document: Returns the ids held in a document inside this one (an iframe's srcdoc).
     """
 
-    #: Where a refresh goes.
+    #: Returns the target of a refresh.
     refresh = staticmethod(refresh)
 
     def __init__(
@@ -120,38 +132,39 @@ class Holder:
         self._page_site = site_of(page.host)
         self.depth = 0
         self.base = page
-        #: The address of a form that leads to our own pages or not by the page's path: nothing is remembered then.
+        #: A form's address that leads to our own pages only from some folders: then nothing more is remembered.
         self._of_path: list[bytes] = []
         self._read_as(charset, xml=xml)
-        #: What the import maps of the page send to a held address.
+        #: Specifiers that the page's import maps resolve to a held address, with the ids.
         self.specifiers: dict[str, Ids] = {}
 
     def _read_as(self, charset: str, *, xml: bool) -> None:
-        """Settle what follows from the base URL and from how the document is read."""
+        """Set what depends on the base URL and on how the document is read."""
         self.charset = charset
-        #: How the bytes of a style sheet may have to be read.
+        #: The ways in which the bytes of a style sheet may have to be read.
         self.wide = css.READINGS.get(charset, (css.PLAIN,))
         self.xml = xml
         page, base = self.page, self.base
-        # A plain relative URL needs no resolving where no rule names the page's own host or what its folder begins.
+        # A plain relative URL needs no resolving unless a rule names the page's own host or a path below its folder.
         self.passes_local = (
             base.host == page.host and not self._matcher.knows(page.host) and not self._matcher.begins_in(base.rest)
         )
-        # What a relative address leads to is mostly the same on all pages of a site, which then share their answers.
+        # Relative addresses mostly lead to the same services on all pages of a site, which then share the remembered
+        # plans.
         shared = self.passes_local and not self._matcher.depends_on(base.rest)
         self._place = (page._replace(rest=""), base._replace(rest=""), charset) if shared else (page, base, charset)
-        # Documents in attributes and XHTML are read by other rules, and too rare to remember.
+        # Documents in attributes and XHTML are read by other rules, and are too rare to be worth remembering.
         self.memory = Memory(Budget()) if xml or self.depth else self.policy.memory(*self._place)
 
     def with_base(self, base: Url) -> Holder:
-        """Return the same for a page whose first base element says ``base``."""
+        """Return a copy with another base URL, that of the page's first base element."""
         twin = copy.copy(self)
         twin.base = base
         twin._read_as(self.charset, xml=self.xml)
         return twin
 
     def nested(self, charset: str, *, xml: bool) -> Holder:
-        """Return the same for a document inside this one."""
+        """Return a copy for a document inside this one."""
         twin = copy.copy(self)
         twin.depth += 1
         twin._read_as(charset, xml=xml)
@@ -159,21 +172,21 @@ class Holder:
         return twin
 
     def room_for(self, piece: bytes, edits: int = 0) -> bool:
-        """Whether an answer to ``piece``, of so many edits, may be remembered."""
+        """Return whether a plan for ``piece`` with this number of edits may be remembered."""
         return not self._of_path and self.memory.room_for(piece, edits)
 
     def text(self, raw: bytes) -> str:
-        """Decode an attribute's value, character references too."""
+        """Decode an attribute's value, including its character references."""
         return unescape_attribute(decode(raw, self.charset or "utf-8").replace("\0", "\ufffd"))
 
-    # -- what each kind of value leads to
+    # -- the services that a value leads to, by kind
 
     def not_allowed(self, ids: Ids) -> Ids:
-        """Return those of ``ids`` that must be held; a thing of several services needs them all."""
+        """Return those of ``ids`` that are not allowed; what belongs to several services needs all of them."""
         return tuple(id_ for id_ in ids if id_ not in self._allowed)
 
     def url(self, raw: bytes) -> tuple[Ids, Url | None]:
-        """Return the services that a raw URL value leads to, and its target where it was worked out."""
+        """Return the services that a raw URL value leads to, and its target if it was resolved."""
         matcher = self._matcher
         if self._is_local(raw):
             return (matcher.path(raw) if matcher.has_paths else ()), None
@@ -186,11 +199,11 @@ class Holder:
         return matcher.target(target, self.page), target
 
     def _is_local(self, raw: bytes) -> bool:
-        """Whether a raw URL is plainly a path on the page's own host, of which path rules alone can say something."""
+        """Return whether a raw URL is plainly a path on the page's own host, to which only path rules can apply."""
         return self.passes_local and _LOCAL.match(raw) is not None and not _DOT_SEGMENT.search(raw)
 
     def css(self, raw: bytes) -> Ids:
-        """Return what the URLs of a declaration list lead to, less what is allowed."""
+        """Return the services that the URLs of a declaration list lead to, without those allowed."""
         if not _CSS_GATE.search(raw):
             return ()
         texts = [(self.text(raw).encode("utf-8", "replace"), css.PLAIN)]
@@ -200,18 +213,18 @@ class Holder:
         try:
             values = [value for text, wide in texts for value in css.urls(text, wide)]
         except RefusedMarkup:
-            # One attribute is held, not the whole page refused.
+            # Hold the attribute instead of refusing the whole page.
             return self.not_allowed((UNKNOWN_SERVICE,))
         ids = [id_ for value in values for id_ in self.css_url(value)]
         return tuple(dict.fromkeys(ids))
 
     def css_url(self, value: bytes, depth: int = 0, charset: str | None = None) -> Ids:
         """
-        Return what a URL of a style sheet leads to, less what is allowed.
+        Return the services that a URL of a style sheet leads to, without those allowed.
 
         Args:
-            depth: How many ``data:`` URLs deep the sheet is.
-            charset: Its Python codec, empty for any; None for the page's.
+            depth: The number of ``data:`` URLs that the sheet is nested in.
+            charset: Its Python codec; empty if it may be any, None for the page's.
         """
         if self._is_local(value):
             return self.not_allowed(self._matcher.path(value))
@@ -229,17 +242,17 @@ class Holder:
 
     def _sheet(self, data: DataUrl, depth: int) -> Ids:
         """
-        Return what a style sheet in a ``data:`` URL leads to, less what is allowed.
+        Return the services that a style sheet in a ``data:`` URL leads to, without those allowed.
 
-        What is imported or linked is a style sheet whatever its type says, unless that says picture or font.
+        Anything imported or linked may be a style sheet, whatever its type, except media such as pictures and fonts.
         """
         if data.is_media:
             return ()
         if depth >= _MOST_NESTED:
             return self.not_allowed((UNKNOWN_SERVICE,))
         own = text_codec_of(data.charset)
-        # Without one of its own (or with a label that browsers do not know) the charset may come from the element, from
-        # the sheet itself or from what is around it: https://drafts.csswg.org/css-syntax/#determine-the-fallback-encoding
+        # Without a charset that browsers know, it is that of the element, of an @charset rule or of the parent
+        # document: https://drafts.csswg.org/css-syntax/#determine-the-fallback-encoding
         charset = self.charset if own or data.body.isascii() else ""
         wides = css.READINGS.get(charset, (css.PLAIN,)) if css.AMBIGUOUS.search(data.body) else (css.PLAIN,)
         texts = [(text, wide) for text in data.texts() for wide in wides]
@@ -253,13 +266,13 @@ class Holder:
         return tuple(dict.fromkeys(ids))
 
     def third_party(self, url: Url | None) -> bool:
-        """Whether ``url`` is on another site than the page, and the owner does not allow it."""
+        """Return whether ``url`` is on another site than the page, and not allowed by the owner."""
         if url is None or not url.host or site_of(url.host) == self._page_site:
             return False
         return not self.policy.allow_hosts or not self.policy.allows(url)
 
     def script_code(self, text: bytes) -> Code:
-        """Return what a script has to do with services, less those allowed."""
+        """Return the services that a script loads and calls, without those allowed."""
         found = self._matcher.script(text, self.page)
         ids = self.not_allowed(found.ids)
         if not ids and self.policy.unknown == "suspects":
@@ -267,7 +280,7 @@ class Holder:
         return Code(ids, self.not_allowed(found.calls))
 
     def _strangers_loaded_by(self, text: bytes) -> Ids:
-        """Return the ids of the strangers that an inline snippet loads, less what is allowed."""
+        """Return the ids of unknown third parties that an inline snippet loads, without those allowed."""
         urls = [resolve(address, self.base) for address in loaded_by(text)]
         element = StrangeElement(judged=True, is_async=True)
         ids = [
@@ -278,14 +291,14 @@ class Holder:
         return self.not_allowed(tuple(dict.fromkeys(filter(None, ids))))
 
     def code(self, text: bytes) -> Ids:
-        """Return all services that a script has to do with, less those allowed."""
+        """Return all services that a script loads or calls, without those allowed."""
         return self.script_code(text).all
 
     def listed(self, content: bytes) -> Ids:
         """
-        Return what the addresses in the JSON of a script lead to, less what is allowed.
+        Return the services that the addresses in the JSON of a script lead to, without those allowed.
 
-        Speculation rules and web bundles: all their texts are taken for addresses.
+        This is for speculation rules and web bundles. Every string in them is taken for an address.
         """
         ids = dict.fromkeys(self._matcher.addresses(content, self.page))
         for text in texts_in_json(content):
@@ -293,13 +306,13 @@ class Holder:
         return self.not_allowed(tuple(ids))
 
     def _handler(self, raw: bytes, event: bytes) -> Ids:
-        """Return the services whose addresses an event handler loads, less those allowed."""
+        """Return the services whose addresses an event handler loads, without those allowed."""
         text = self.text(raw).encode("utf-8", "replace")
         by_visitor = event.lower() in VISITORS_EVENTS
         return self.not_allowed(self._matcher.handler(text, self.page, by_visitor=by_visitor))
 
     def _value(self, kind: str, raw: bytes) -> Ids:
-        """Return what must be held of a value, whatever the element."""
+        """Return the services for which a value of this kind is held, on any element."""
         if kind == "css":
             return self.css(raw)
         if kind == "document":
@@ -316,12 +329,12 @@ class Holder:
         return self._one(raw, document=kind == "page")
 
     def _tag(self, raw: bytes) -> Ids:
-        """Return the services whose tag an address asks for by the tag's id, less what is allowed."""
-        # Browsers leave out white space in an address.
+        """Return the services whose tag an address requests by the tag's id, without those allowed."""
+        # Browsers remove tabs and newlines from an address, and leading spaces.
         return self.not_allowed(self._matcher.tag(re.sub(r"[\t\n\r]+|\A[\x00-\x20]+", "", self.text(raw))))
 
     def link(self, raw: bytes) -> Ids:
-        """Return what must be held of a raw URL value that an element or an instruction names."""
+        """Return the services for which a raw URL value of an element or a processing instruction is held."""
         return self._one(raw)
 
     def _one(self, raw: bytes, *, document: bool = False) -> Ids:
@@ -334,10 +347,10 @@ class Holder:
 
     def _data(self, data: DataUrl, *, document: bool) -> Ids:
         """
-        Return what a ``data:`` URL that an element names leads to, less what is allowed.
+        Return the services that a ``data:`` URL of an element leads to, without those allowed.
 
         Args:
-            document: The element shows a document: any XML type makes one, and what cannot be read is held.
+            document: Whether the element shows a document: then any XML type is one, and an unreadable one is held.
         """
         if data.kind == "text/html" or (data.is_xml and (document or data.kind == "image/svg+xml")):
             ids = self._document(data, self) if self.depth < _MOST_NESTED else (UNKNOWN_SERVICE,)
@@ -347,7 +360,7 @@ class Holder:
     # -- elements
 
     def element_ids(self, name: bytes, found: Attributes) -> Ids:
-        """Return the services whose element rules this tag fits."""
+        """Return the services whose element rules match this tag, without those allowed."""
         rules = self._matcher.elements
         value_of = self._values(found)
         ids = [
@@ -358,7 +371,7 @@ class Holder:
         return self.not_allowed(tuple(ids))
 
     def mark(self, found: Attributes) -> Ids | None:
-        """Return what the author's mark says to hold; None where it says that the element stays."""
+        """Return the services for which the author's mark holds the element; None if the mark exempts it."""
         values = found.get(b"data-consent")
         if not values:
             return ()
@@ -368,7 +381,7 @@ class Holder:
         return self.not_allowed(tuple(name if name.replace("-", "").isalnum() else UNKNOWN_SERVICE for name in names))
 
     def script(self, tag: bytes) -> tuple[str, bool]:
-        """Return what the script with this start tag is (see :func:`executes`), and whether it has a src."""
+        """Return the kind of script with this start tag (see :func:`executes`), and whether it has a src."""
         memory = self.memory
         known = memory.scripts.get(tag)
         if known is None:
@@ -379,7 +392,7 @@ class Holder:
         return known
 
     def script_plan(self, tag: bytes, ids: Ids) -> TagPlan | None:
-        """Return what to do with a script's start tag, of whose content ``ids`` must be held."""
+        """Return the plan for a script's start tag whose content is held for ``ids``."""
         memory = self.memory
         key = (tag, ids)
         if key in memory.script_plans:
@@ -390,7 +403,7 @@ class Holder:
         return plan
 
     def plan(self, tag: Tag) -> TagPlan | None:
-        """Return what to do with a start tag; None where it stays as it is."""
+        """Return the plan for a start tag; None if it stays as it is."""
         if tag.name == b"image" and not tag.foreign:
             tag = tag._replace(name=b"img")  # https://html.spec.whatwg.org/#parsing-main-inbody, "image"
         plan = self._shown(tag, self._plan(tag))
@@ -403,16 +416,16 @@ class Holder:
         if not edits:
             return plan
         if grants and self.depth:
-            # Nothing can be inserted into a document in an attribute, so that is held.
+            # Nothing can be inserted into a document in an attribute, so the attribute is held.
             return TagPlan((), self.not_allowed((UNKNOWN_SERVICE, *(plan.held if plan else ()))))
         if plan is None:
             return TagPlan(tuple(edits), ())
-        # An attribute may be both; the first edit says enough.
+        # Two edits at one attribute are the same prefix, so one is enough.
         merged = {edit[0]: edit for edit in [*edits, *plan.edits]}
         return plan._replace(edits=tuple(sorted(merged.values(), key=lambda edit: edit[0])))
 
     def _tell(self, tag: Tag, plan: TagPlan | None) -> None:
-        """Tell what an element loads of third parties to who watches the page."""
+        """Report the addresses of third parties that an element loads to the watcher of the page."""
         watch, name, found = self.policy.watch, tag.name, tag.attributes
         kinds = kinds_of(name, found, tag.foreign, self.text)
         held = plan.held if plan is not None else ()
@@ -428,7 +441,7 @@ class Holder:
                     watch(url, what_of(name, found, self.text), ids[0] if ids else "", bool(held))
 
     def _shown(self, tag: Tag, plan: TagPlan | None) -> TagPlan | None:
-        """Return the plan with what a visitor finds in the place of an embed that a script would make."""
+        """Return the plan with a panel, if a script would create an embed in this element."""
         if tag.foreign or tag.late or tag.in_noscript or tag.name == b"script":
             return plan
         if plan is not None and (panel := self._own_element(tag) or self._shown_by_element(tag)):
@@ -445,8 +458,8 @@ class Holder:
         """
         Return the services, not allowed, whose custom element this is.
 
-        Its own code, which is the site's, would ask for a picture or a player as soon as it is there. AMP's are another
-        matter: a page with other elements would be no AMP page any more.
+        The element's code is served by the site, and would request a picture or a player at once. AMP elements are
+        excluded: a page in which they are renamed would no longer be a valid AMP page.
         """
         if b"-" not in tag.name or tag.name.startswith(b"amp-") or self.mark(tag.attributes) is None:
             return ()
@@ -455,7 +468,7 @@ class Holder:
         return self.not_allowed(tuple(dict.fromkeys(rule.id for rule in rules if rule.fits(values))))
 
     def _shown_by_element(self, tag: Tag) -> Ids:
-        """Return the services, not allowed, whose film or map a custom element shows by an address that it names."""
+        """Return the services, not allowed, whose video or map a custom element shows by one of its attributes."""
         if b"-" not in tag.name or tag.name.startswith(b"amp-") or self.mark(tag.attributes) is None:
             return ()
         services = self._matcher.services
@@ -467,7 +480,7 @@ class Holder:
         return lambda name: self.text(found[name][0].raw) if name in found else None
 
     def _height(self, found: Attributes) -> int:
-        """Return how high an element says that it or its content will be, in CSS pixels; 0 where it does not."""
+        """Return the height that an element states for itself or its content, in CSS pixels; 0 if it states none."""
         texts = [self.text(found[key][0].raw) for key in (b"height", b"data-height") if key in found]
         styled = _STYLED_HEIGHT.search(self.text(found[b"style"][0].raw)) if b"style" in found else None
         for text in [styled.group(1)] if styled else texts:
@@ -476,7 +489,7 @@ class Holder:
         return 0
 
     def script_panel(self, tag: bytes, code: bytes) -> Ids:
-        """Return the services, not allowed, whose embeds would stand where this script is."""
+        """Return the services, not allowed, whose embeds would appear in place of this script."""
         places = self.policy.places
         if not places:
             return ()
@@ -484,9 +497,9 @@ class Holder:
 
     @staticmethod
     def _feigned(tag: Tag) -> list[Edit]:
-        """Return edits that put names of ours, which the app's own page may not have, out of the way."""
-        # Names of ours in the app's own page, such as a comment that a sanitizer let through, must not be taken for
-        # holds and released as code: with another prefix they stay inert.
+        """Return edits that make our attribute names inert if they occur in the application's own page."""
+        # Such a name, for example in a visitor's comment that a sanitizer let through, must not be taken for a hold and
+        # released as code. With a second prefix it stays inert.
         return [
             (attribute.start, 0, PREFIX)
             for key, values in tag.attributes.items()
@@ -495,7 +508,7 @@ class Holder:
         ]
 
     def _grants(self, tag: Tag) -> list[Edit]:
-        """Return edits that disarm a form of the app's which leads to our own pages: nothing in a page grants."""
+        """Return edits that disarm an application's form if it submits to our pages: no page may grant consent."""
         names = {b"form": (b"action",), b"button": (b"formaction",), b"input": (b"formaction",)}.get(tag.name, ())
         edits = []
         for key in names:
@@ -504,10 +517,11 @@ class Holder:
                 target = resolve(text, self.base)
                 mount = self.policy.placeholder.removesuffix("placeholder/")
                 path = without_dots(re.sub("/+", "/", "/" + unquote(re.split("[?#]", target.rest)[0])))
-                # Behind a proxy the page may not know by which name it is asked for.
+                # Any host counts: behind a proxy the application may not know the page's public name.
                 if mount and target.host and path.startswith(mount):
                     edits.append((attribute.start, 0, PREFIX))
-                # From a page in another folder the same address may lead there, if it has the mount's own name in it.
+                # From a page in another folder the same relative address may lead there, if it contains the mount's
+                # name.
                 if mount and mount.split("/")[-2] in path and not _FROM_ROOT.match(text):
                     self._of_path[:] = [attribute.raw]
         return edits
@@ -522,7 +536,7 @@ class Holder:
         holds: dict[bytes, Ids] = {}
         inner: list[tuple[int, bytes]] = []
         for key, values in found.items():
-            # In XHTML any prefix may stand for XLink.
+            # In XHTML any prefix may be bound to XLink.
             plain = b"xlink:href" if self.xml and key.endswith(b":href") else key
             kind = kinds.get(plain) or ANYWHERE.get(key) or other_kind(name, key, found)
             if not kind:
@@ -553,7 +567,7 @@ class Holder:
                 holds[key] = ids
         if name == b"iframe" and b"srcdoc" in found and b"src" in found:
             if b"srcdoc" in holds:
-                # Without its srcdoc the iframe would load its src.
+                # With its srcdoc disarmed, the iframe would load its src.
                 holds.setdefault(b"src", holds[b"srcdoc"])
             else:
                 holds.pop(b"src", None)
@@ -567,7 +581,7 @@ class Holder:
         return self._edits(tag, holds, inner, held)
 
     def _undeclared(self, tag: Tag, raw: bytes) -> Ids:
-        """Return what must be held of an address that no service describes, by the element that asks for it."""
+        """Return the ids for which an address of no known service is held, judged by the element that requests it."""
         if self.policy.unknown == "suspects":
             return self._stranger(tag, raw)
         if self.policy.unknown != "pixels" or tag.name != b"img":
@@ -577,7 +591,7 @@ class Holder:
         return self.not_allowed((UNKNOWN_SERVICE,)) if pixel else ()
 
     def _stranger(self, tag: Tag, raw: bytes) -> Ids:
-        """Return the id of a third party that nobody described and that looks like a tracker, unless it is allowed."""
+        """Return the id of an unknown third party that looks like a tracker, unless it is allowed."""
         ids, target = self.url(raw)
         if ids or not self.third_party(target):
             return ()
@@ -590,7 +604,7 @@ class Holder:
         url = resolve(self.text(raw), self.base)
         id_ = self.policy.delivery.judge(element, url, self.page.host, self._matcher.knows)
         if version != self.policy.delivery.version and not (self.xml or self.depth):
-            # What was answered before rests on less than what is known now.
+            # More is known now, so earlier plans may be wrong: start with an empty memory.
             self.memory = self.policy.memory(*self._place)
         return self.not_allowed((id_,)) if id_ else ()
 
@@ -599,7 +613,7 @@ class Holder:
         return [id_ for _, text in inner for id_ in text[len(b"about:invalid#cmw=") : -1].decode().split(",")]
 
     def _srcset(self, tag: Tag, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
-        """Return the ids for which the whole list is held, or the insertions before its held candidates."""
+        """Return the ids for which the whole list is held, or else the insertions before each held candidate."""
         listed = candidates(self.text(attribute.raw))
         raws = [(start, encoded(url, self.charset)) for url, start in listed]
         verdicts = [(start, self._one(raw) or self._undeclared(tag, raw)) for start, raw in raws]
@@ -623,7 +637,7 @@ class Holder:
             opening += self._frame_title(found, held)
             disarmed.update(_OF_THE_FRAME & found.keys())
         for key in disarmed:
-            # All of the same name: with the first gone, the browser would take the second.
+            # Disarm all duplicates: without the first, the browser would use the second.
             for attribute in found[key]:
                 if self.policy.remove and key != b"type":
                     edits.append((attribute.start, attribute.end - attribute.start, b""))
@@ -638,7 +652,7 @@ class Holder:
         return TagPlan(tuple(edits), held)
 
     def _quoted(self, value: str) -> bytes:
-        """Quote a value where XML or its own characters need it; unquoted it cannot end a quote around it."""
+        """Quote a value if XML or its characters require it; without quotes it cannot end a quoted text around it."""
         plain = re.fullmatch(r"[A-Za-z0-9/_.,:~%-]+", value) is not None
         if plain and not self.xml:
             return value.encode()
@@ -646,13 +660,13 @@ class Holder:
         return b'"' + escaped.encode("ascii", "xmlcharrefreplace") + b'"'
 
     def _frame_title(self, found: Attributes, held: Ids) -> bytes:
-        """Return a title for a frame without a name: those of the services that it waits for (WCAG 2.2, 4.1.2)."""
+        """Return a title for a frame without a name: the names of the services it is held for (WCAG 2.2, 4.1.2)."""
         services = self._matcher.services
         names = [services[id_].name if id_ in services else host_of_stranger(id_) for id_ in held]
         title = ", ".join(dict.fromkeys(filter(None, names)))
         if not title or _NAMES_OF_A_FRAME & found.keys():
             return b""
-        # References, since a space would need quotes; the title may stay when the frame is given back.
+        # Character references, since a space would need quotes. The title may stay when the frame is restored.
         value = "".join(char if char.isascii() and char.isalnum() else f"&#{ord(char)};" for char in title).encode()
         return b' title="' + value + b'"' if self.xml else b" title=" + value
 
@@ -666,5 +680,5 @@ class Holder:
 
 
 def defuse(ids: Ids) -> bytes:
-    """Return what makes the URL behind it point nowhere; it says for which services it stands there."""
+    """Return the prefix that makes the URL after it lead nowhere, and that names the services it is held for."""
     return b"about:invalid#cmw=" + ",".join(ids).encode() + b"#"

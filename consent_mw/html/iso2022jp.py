@@ -1,11 +1,12 @@
 """
-ISO-2022-JP: the page as a browser decodes it, and its own bytes back with what was inserted.
+ISO-2022-JP: decodes a page as a browser does, and returns its own bytes with the insertions.
 
-Escape sequences switch between four sets of characters and yield no character
-of their own, so ``<im ESC ( B g>`` is an image. In its Roman set a backslash is
-a yen sign; two bytes of its main set may be a full-width letter, which a host
-maps to a plain one. So the scanner reads decoded text, and
-:class:`SourceBytes` gives back, for each piece of it, the bytes that it was.
+Theory of operation. Escape sequences switch between four character sets and are not characters themselves, so ``<im ESC
+( B g>`` is an image. In the Roman set a backslash is a yen sign. Two bytes of the main set may be a full-width letter,
+which a host maps to a plain one. So the bytes cannot be scanned as they are. :class:`Decoder` splits the page into
+pieces, each with its text and its source bytes. The rewriter reads the text, and :class:`SourceBytes` turns what it
+sends back into the source bytes. An insertion is in ASCII: if another set is active, escape sequences switch to ASCII
+before it and back to the set after it.
 
 https://encoding.spec.whatwg.org/#iso-2022-jp-decoder
 """
@@ -29,25 +30,25 @@ _UNKNOWN = "\ufffd".encode()
 
 
 class Piece(NamedTuple):
-    """Some bytes of the page, and what they say in UTF-8."""
+    """Some bytes of the page, with their text in UTF-8."""
 
     decoded: bytes
     source: bytes
-    #: The escape sequence that this is, or empty.
+    #: The escape sequence if the piece is one, or empty.
     escape: bytes = b""
 
 
 class Decoder:
-    """Decodes a page that comes in pieces."""
+    """Decodes a page that arrives in chunks."""
 
     def __init__(self) -> None:
         self._set = ASCII
         self._rest = b""
-        #: An escape sequence without a character since: another one is an error.
+        #: Whether the last piece was an escape sequence: a second one directly after it is an error.
         self._bare = False
 
     def decode(self, data: bytes, *, final: bool = False) -> list[Piece]:
-        """Return what ``data`` says, as far as it is complete."""
+        """Return the pieces of ``data`` that are complete."""
         data = self._rest + data
         pieces: list[Piece] = []
         at = 0
@@ -98,25 +99,25 @@ class Decoder:
 
 
 def decoded(data: bytes) -> bytes:
-    """Return what ``data`` says as a whole, in UTF-8."""
+    """Return the text of complete ``data`` in UTF-8."""
     return b"".join([piece.decoded for piece in Decoder().decode(data, final=True)])
 
 
 class SourceBytes:
-    """The page's own bytes, by how much decoded text they are; insertions stand in ASCII."""
+    """The page's own bytes, addressed by lengths of decoded text; insertions are in ASCII."""
 
     def __init__(self) -> None:
         self._pieces: deque[Piece] = deque()
         self._set = ASCII
-        #: The set that an insertion interrupted, which the next character needs again.
+        #: The set that was active before an insertion; the next character switches back to it.
         self._interrupted = b""
 
     def add(self, pieces: Iterable[Piece]) -> None:
-        """Take what follows."""
+        """Add the next pieces of the page."""
         self._pieces.extend(pieces)
 
     def take(self, count: int) -> bytes:
-        """Return the bytes of the next ``count`` bytes of decoded text."""
+        """Return the source bytes of the next ``count`` bytes of decoded text."""
         out = []
         while count > 0 and self._pieces:
             piece = self._pieces.popleft()
@@ -128,7 +129,7 @@ class SourceBytes:
         return b"".join(out)
 
     def drop(self, count: int) -> bytes:
-        """Leave out the next ``count`` bytes of decoded text, and return the escape sequences in them."""
+        """Skip the next ``count`` bytes of decoded text, and return the escape sequences in them."""
         out = []
         while count > 0 and self._pieces:
             piece = self._pieces.popleft()
@@ -141,7 +142,7 @@ class SourceBytes:
         return b"".join(out)
 
     def place(self, inserted: bytes) -> bytes:
-        """Return what to send for an insertion at this place."""
+        """Return the bytes to send for an insertion at this place."""
         if not inserted:
             return b""
         out = b""
@@ -153,11 +154,11 @@ class SourceBytes:
         return out + inserted
 
     def _fits(self, inserted: bytes) -> bool:
-        """Whether an insertion says the same in the set that stands here."""
+        """Return whether an insertion means the same in the active set as in ASCII."""
         return self._set == ASCII or (self._set == _ROMAN and not (b"\\" in inserted or b"~" in inserted))
 
     def rest(self) -> bytes:
-        """Return what is left at the end of the page."""
+        """Return the remaining bytes at the end of the page."""
         return b"".join([self._emit(piece) for piece in self._pieces])
 
     def _emit(self, piece: Piece) -> bytes:

@@ -1,8 +1,8 @@
 """
-JIS X 0208 as browsers have it: with the characters that NEC and Microsoft added, which Python's EUC-JP lacks.
+JIS X 0208 as browsers decode it: with the characters added by NEC and Microsoft, which Python's EUC-JP lacks.
 
-Some of them map to ASCII in a host (a Roman numeral ten to "x", a full-width hyphen to "-"). The table of the standard
-is that of Windows code page 932, so a pair is looked up there.
+They matter because some of them map to ASCII in a host: a Roman numeral ten to "x", a full-width hyphen to "-". The
+standard's table equals that of Windows code page 932, so a pair is decoded by Python's codec for that.
 
 https://encoding.spec.whatwg.org/#index-jis0208
 """
@@ -12,14 +12,14 @@ from __future__ import annotations
 import re
 
 _UNKNOWN = "\ufffd"
-#: ASCII, a half-width katakana, a character of JIS X 0208, one of JIS X 0212, or a byte that is an error.
+#: ASCII, a half-width katakana, a character of JIS X 0208, a character of JIS X 0212, or an invalid byte.
 _PIECE = re.compile(
     rb"([\x00-\x7f]+)|\x8e([\xa1-\xdf])|([\xa1-\xfe]{2})|(\x8f[\xa1-\xfe]{2})|[\x80-\xff]",
 )
 
 
 def pair(first: int, second: int) -> str:
-    """Return the character of two bytes from 0x21 to 0x7E; U+FFFD where there is none."""
+    """Return the character of two bytes from 0x21 to 0x7E; U+FFFD if there is none."""
     odd = first % 2
     lead = (first - 0x21) // 2 + (0x81 if first < 0x5F else 0xC1)
     trail = second + (0x1F if second < 0x60 else 0x20) if odd else second + 0x7E
@@ -28,7 +28,7 @@ def pair(first: int, second: int) -> str:
 
 
 def decode_euc_jp(raw: bytes) -> str:
-    """Return what ``raw`` says in EUC-JP (https://encoding.spec.whatwg.org/#euc-jp-decoder)."""
+    """Decode ``raw`` from EUC-JP (https://encoding.spec.whatwg.org/#euc-jp-decoder)."""
     if raw.isascii():
         return raw.decode("ascii")
     return "".join(map(_character, _PIECE.finditer(raw)))

@@ -1,9 +1,8 @@
 """
-The labels of charsets that browsers know, and Python's codec for each.
+The charset labels that browsers know, with Python's codec for each.
 
-Python knows other labels, and means other characters by some of these
-("us-ascii" is windows-1252 to a browser). A label that is not here is none:
-the browser goes on as if no charset were declared.
+Python's own labels do not do: it knows other ones, and decodes some of these differently ("us-ascii" is windows-1252 to
+a browser). A label that is not listed here counts as none: the browser goes on as if no charset were declared.
 
 https://encoding.spec.whatwg.org/#names-and-labels
 """
@@ -14,14 +13,14 @@ import re
 
 from consent_mw.html.jis import decode_euc_jp
 
-#: A parameter of a media type, https://mimesniff.spec.whatwg.org/#parse-a-mime-type: a quoted value without its end
-#: goes on to the end, and what is behind its end is ignored.
+#: A parameter of a media type, https://mimesniff.spec.whatwg.org/#parse-a-mime-type: a quoted value without a closing
+#: quote extends to the end of the text, and anything between the closing quote and the next ";" is ignored.
 _PARAMETER = re.compile(r";[\t\n\r ]*([^;=]*)(?:=(?:\"((?:[^\"\\]|\\.|\\\Z)*)(?:\"[^;]*)?|([^;]*)))?", re.DOTALL)
 
 UTF_16_LE = frozenset(["utf-16", "utf-16le", "unicode", "csunicode", "iso-10646-ucs-2", "ucs-2", "unicodefeff"])
 UTF_16_BE = frozenset({"utf-16be", "unicodefffe"})
 ISO_2022_JP = frozenset({"iso-2022-jp", "csiso2022jp"})
-#: A browser shows one replacement character for all of these.
+#: Labels of the replacement encoding: a browser shows one replacement character instead of the page.
 _REPLACEMENT = "replacement csiso2022kr hz-gb-2312 iso-2022-cn iso-2022-cn-ext iso-2022-kr"
 
 _ASCII_COMPATIBLE = {
@@ -55,7 +54,7 @@ _ASCII_COMPATIBLE = {
     "cp949": "cseuckr csksc56011987 euc-kr iso-ir-149 korean ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601"
     " windows-949",
 }
-#: Parts of ISO 8859 that have all four spellings, and the codec of each.
+#: Parts of ISO 8859 whose labels have four spellings, with the codec of each.
 _PARTS = {1: "cp1252", 9: "cp1254", **{part: f"iso8859-{part}" for part in range(2, 9)}}
 
 _CODECS = {label: codec for codec, labels in _ASCII_COMPATIBLE.items() for label in labels.split()}
@@ -68,18 +67,18 @@ for _page in range(1250, 1259):
 
 
 def plain_label(label: str) -> str:
-    """Return a label as it is looked up (https://encoding.spec.whatwg.org/#concept-encoding-get)."""
+    """Return a label in the form in which it is looked up (https://encoding.spec.whatwg.org/#concept-encoding-get)."""
     label = label.strip(" \t\n\r\f")
     return label.lower() if label.isascii() else ""
 
 
 def codec_of(label: str) -> str:
-    """Return the Python codec of an ASCII-compatible charset; empty where browsers do not know the label."""
+    """Return the Python codec of an ASCII-compatible charset; empty if browsers do not know the label."""
     return _CODECS.get(plain_label(label), "")
 
 
 def text_codec_of(label: str) -> str:
-    """Return the same of any charset, ASCII-compatible or not."""
+    """Return the Python codec of any charset; empty if browsers do not know the label."""
     label = plain_label(label)
     if label in ISO_2022_JP:
         return "iso2022_jp"
@@ -89,12 +88,12 @@ def text_codec_of(label: str) -> str:
 
 
 def decode(raw: bytes, codec: str) -> str:
-    """Return what ``raw`` says in a Python codec of this module, as a browser reads it; never raises."""
+    """Decode ``raw`` as a browser does, by a Python codec of this module; never raise."""
     return decode_euc_jp(raw) if codec == "euc_jp" else raw.decode(codec, "replace")
 
 
 def charset_parameter(media_type: str) -> str:
-    """Return the first charset parameter of a media type, or empty."""
+    """Return the first charset parameter of a media type, or an empty string."""
     for name, quoted, plain in _PARAMETER.findall(media_type):
         if name.lower() == "charset":
             return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) or plain.rstrip("\t\n\r ")

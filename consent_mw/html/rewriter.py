@@ -1,12 +1,18 @@
 """
-The streaming rewriter: bytes of a page in, the same bytes with the holds inserted out.
+The streaming rewriter: takes the bytes of a page and returns the same bytes with the holds inserted.
 
-``Rewriter(holder, ...).feed(chunk)`` returns what can be sent on;
-``finish()`` returns the rest. Any chunking gives the same bytes. What is kept
-back is the construct that the last chunk cut, never more than
-``HoldPolicy.hold_back`` bytes (1 MiB): a tag, an inline script, or one token
-of a style sheet. A script that is longer is held, a longer tag is held where
-its beginning does not prove it harmless. After an error the rewriter is dead.
+Theory of operation. ``feed(chunk)`` appends the chunk to a buffer and lets each
+:class:`~consent_mw.html.scanner.reading.Reading` read on as far as the bytes at hand allow. Readings note edits: an
+offset in the page, a number of bytes to leave out, and bytes to insert. The buffer is then sent up to the position of
+the hindmost reading, with the edits made, and forgotten. ``finish()`` returns the rest. The output does not depend on
+how the page is cut into chunks.
+
+Most pages have one reading. If browsers read a page in several ways, several readings are followed until they meet
+again, and the edits of all of them are made.
+
+Only the construct that the last chunk cut is kept back: a tag, an inline script, or one token of a style sheet. The
+limit is ``HoldPolicy.hold_back`` bytes (1 MiB), and ``HoldPolicy.longest_script`` for an inline script. A script beyond
+the limit is held; a tag beyond it is held unless its beginning proves it harmless. After an error the rewriter is dead.
 """
 
 from __future__ import annotations
@@ -27,17 +33,17 @@ from consent_mw.html.scanner.document import Queue
 from consent_mw.html.scanner.reading import Reading
 from consent_mw.html.scanner.surroundings import MOST_HISTORY
 
-#: How many readings of one page are followed at once; more is no page but an attack.
+#: The most readings of one page that are followed at once. Only an attack needs more.
 _MOST_READINGS = 8
 
 
 class Marks:
     """
-    Puts the key of one response into what is inserted, with a number that no other mark of it has.
+    Puts the key of a response into insertions, each time with a different number.
 
     Args:
-        key: Empty where nothing is released.
-        xml: The page is XHTML.
+        key: The response's key; empty if nothing is released.
+        xml: Whether the page is XHTML.
     """
 
     def __init__(self, key: str, *, xml: bool) -> None:
@@ -46,7 +52,7 @@ class Marks:
         self._count = 0
 
     def __call__(self, inserted: bytes) -> bytes:
-        """Return an insertion that has a place for the key with it."""
+        """Return an insertion with its placeholder replaced by the key."""
         if not self._key:
             return inserted.replace(KEY, b"")
         self._count += 1
@@ -56,18 +62,18 @@ class Marks:
 
 class Rewriter:
     """
-    Holds what must be held in one document.
+    Rewrites one document.
 
     Args:
         holder: The page, the decision and the rules.
-        insert: Gives the banner; None for a fragment.
-        first: Gives what runs before all else; None for a fragment.
-        undeclared: The page may name its charset in a meta element: ``first`` then stands behind that.
-        amend: Gives what to insert into a Content-Security-Policy that stands in the page; None to leave it alone.
+        insert: Returns the banner; None for a fragment.
+        first: Returns the code that runs before all other; None for a fragment.
+        undeclared: Whether the page may declare its charset in a meta element; ``first`` then follows that element.
+        amend: Returns what to insert into a Content-Security-Policy in the page; None to leave it alone.
 
     Raises:
         DeadRewriter: on use after the end or an error.
-        RefusedMarkup: where the page cannot be read safely.
+        RefusedMarkup: if the page cannot be read safely.
     """
 
     def __init__(
@@ -85,24 +91,24 @@ class Rewriter:
         self.undeclared = undeclared
         self.amend = amend
         self.policies: list[str] = []
-        #: Gives what to leave before a held script; None for a fragment.
+        #: Returns what to insert before a held script; None for a fragment.
         self.queue: Queue | None = None
-        #: Gives what stands for embeds that scripts make; None for nothing.
+        #: Returns the panel in place of an embed that a script would create; None for no panels.
         self.panel: Panel | None = None
-        #: What marks of ours carry, and nobody's text can know; empty where nothing is released.
+        #: A secret in our marks, which no text of the page can contain; empty if nothing is released.
         self.key = ""
         self._marks: Marks | None = None
-        #: The tag behind which an author asks for the banner; may be set while the page comes.
+        #: The tag after which the author asks for the banner; may be set while the page arrives.
         self.mark = b""
-        #: Ids of what was held.
+        #: The services for which something was held, by id.
         self.held: set[str] = set()
-        #: Offsets in the output and lengths of what was inserted, where ``trace`` is set.
+        #: If this is a list, the offset in the output and the length of each insertion.
         self.trace: list[tuple[int, int]] | None = None
-        #: The edits as they were made, in the page's own offsets, where this is set.
+        #: If this is a list, the edits that were made, at offsets of the page.
         self.record: list[Edit] | None = None
         self._buffer = bytearray()
         self._history = PassedBytes()
-        #: What is sent, where it is not what the readings read.
+        #: The bytes to send, if the readings read a decoded copy.
         self._source: SourceBytes | None = None
         self._origin = 0
         self._sent = 0
@@ -111,23 +117,23 @@ class Rewriter:
 
     def feed(self, chunk: bytes, pieces: list[Piece] | None = None) -> bytes:
         """
-        Take the next bytes of the page and return what can be sent on.
+        Take the next bytes of the page and return what can be sent.
 
         Args:
-            pieces: What ``chunk`` is made of, where it was decoded: the bytes of the pieces are sent.
+            pieces: The pieces of ``chunk`` if it was decoded; their source bytes are sent.
         """
         if pieces is not None:
             if self._source is None:
                 self._source = SourceBytes()
                 self._source.add([Piece(bytes(self._buffer), bytes(self._buffer))])
             self._source.add(pieces)
-        # Never more at once than may be kept back: what is too long is then the same however the page is cut.
+        # Read no more at once than may be kept back, so that what is too long does not depend on how the page is cut.
         room = self._room()
         if len(chunk) <= room:
             return self._run(chunk, final=False)
         out = []
         at = 0
-        view = memoryview(chunk)  # whose parts are no copies
+        view = memoryview(chunk)  # slicing it copies nothing
         while at < len(chunk):
             end = at + self._room()
             out.append(self._run(view[at:end], final=False))
@@ -161,10 +167,10 @@ class Rewriter:
 
     def _read(self, *, final: bool) -> None:
         """
-        Read on as far as the bytes at hand let.
+        Read on as far as the bytes at hand allow.
 
-        Several readings go on tag by tag, the hindmost first, so that two meet
-        where they can, and how many there are at once does not depend on how the page is cut.
+        Several readings move tag by tag, the hindmost first. So two of them meet wherever they can, and the number of
+        readings at any time does not depend on how the page is cut.
         """
         buffer, origin = self._buffer, self._origin
         while True:
@@ -180,29 +186,29 @@ class Rewriter:
                 break
 
     def fork(self, reading: Reading) -> None:
-        """Follow another reading of the page besides."""
+        """Follow one more reading of the page."""
         if len(self._readings) >= _MOST_READINGS:
             raise RefusedMarkup("the page's markup can be read in too many ways to hold anything in it safely")
         self._readings.append(reading)
 
     def since(self, offset: int, end: int) -> bytes:
-        """Return the bytes of the page from ``offset`` to ``end``, which some reading may still need."""
+        """Return the bytes of the page from ``offset`` to ``end``, which the trees of a reading still have to read."""
         return self._history.since(offset, end)
 
     def readings(self) -> int:
-        """Return how many readings are followed."""
+        """Return the number of readings."""
         return len(self._readings)
 
     def forget(self, count: int) -> None:
-        """Drop all readings but the first ``count``."""
+        """Keep only the first ``count`` readings."""
         del self._readings[count:]
 
     def follows(self, reading: Reading) -> bool:
-        """Whether this reading is followed."""
+        """Return whether this reading is followed."""
         return any(one is reading for one in self._readings)
 
     def _merge(self) -> None:
-        """Drop a reading that has come to where another one is."""
+        """Merge readings that will read the rest of the page alike."""
         kept: list[Reading] = []
         for reading in self._readings:
             twin = next((other for other in kept if other.agrees(reading)), None)
@@ -214,10 +220,10 @@ class Rewriter:
 
     def _reconciled(self, edits: list[Edit]) -> list[Edit]:
         """
-        Return the edits of several readings without a removal that another reading does not make.
+        Return the edits of several readings without the removals of a tag that another reading edits.
 
-        A removal of one tag gives way to the edits inside it: the other reading sees the same tag there and holds it,
-        too. What the readings do then does not depend on where in the page they met.
+        The other reading sees the same tag and holds it as well, so the edits inside it are enough. The output then
+        does not depend on where in the page the readings met.
         """
         kept = []
         for position, left_out, inserted in edits:
@@ -229,21 +235,21 @@ class Rewriter:
         return kept
 
     def _send(self, safe: int) -> bytes:
-        """Return the bytes up to ``safe`` with the edits made, and forget them."""
+        """Return the bytes up to ``safe`` with the edits made, and drop them from the buffer."""
         buffer, source = self._buffer, self._source
         edits = self._readings[0].cursor.edits
         if len(self._readings) > 1 or any(later[0] <= sooner[0] for sooner, later in pairwise(edits)):
             merged = [edit for reading in self._readings for edit in reading.cursor.edits]
             edits = self._reconciled(list(dict.fromkeys(sorted(merged, key=lambda edit: edit[0]))))
             if any(later[0] < sooner[0] + sooner[1] for sooner, later in pairwise(edits)):
-                # Without an element that another reading keeps, that reading may go on otherwise.
+                # If one reading removes an element that another keeps, the other may read what follows differently.
                 raise RefusedMarkup("the page's markup can be read in several ways, so nothing may be left out of it")
         limit = self._origin + safe
         parts: list[bytes | bytearray] = []
         at = 0
         for count, (position, left_out, inserted) in enumerate(edits):
             if position > limit or (left_out and position + left_out > limit):
-                # What is to be left out is kept back until all of it may go.
+                # Bytes to leave out are kept back until all of them can go at once.
                 safe = min(safe, position - self._origin)
                 later = set(edits[count:])
                 break
@@ -277,7 +283,7 @@ class Rewriter:
 
 
 class PassedBytes:
-    """The bytes of the page that a tree may have to read later; what no one needs is forgotten."""
+    """The bytes of the page that a tree may have to read later; those that no reading needs are dropped."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -292,7 +298,7 @@ class PassedBytes:
         return bytes(self._bytes[offset - self._origin : end - self._origin])
 
     def trim(self, readings: list[Reading]) -> None:
-        """Forget what no reading needs; where that is too little, let them read it now."""
+        """Above the limit, let the trees read what is stored, and drop the bytes that no reading needs any more."""
         if len(self._bytes) <= MOST_HISTORY:
             return
         for reading in readings:

@@ -1,10 +1,19 @@
 """
-A byte tokenizer for HTML: what ends where, by the states of the HTML Standard.
+A byte tokenizer for HTML: regular expressions that find where tags, comments and text end.
 
-The patterns work on any ASCII-compatible bytes and never backtrack over a
-repeat, so each is linear. :class:`Syntax` holds the two that depend on which
-element names matter; the rest are module constants. Long because the patterns of a page build on one another. See
-https://html.spec.whatwg.org/#tokenization.
+They follow the states of the HTML Standard (https://html.spec.whatwg.org/#tokenization). Long because the patterns of a
+page build on one another.
+
+Theory of operation. A tag *matters* if it may fetch, run or connect, or changes how the following bytes are read. All
+other markup only has to be passed over, and that is where the time goes. So :class:`Syntax` composes large patterns
+that pass over everything up to the next tag that matters; these depend on the elements and attributes that a site's
+rules name. The module constants are independent of rules: they match one tag, one attribute, or the text between two
+tags.
+
+The patterns work on any ASCII-compatible bytes. All repeats are possessive (``*+``), so none of them backtracks and
+each is linear. A match ends before a construct that is incomplete: the reading then waits for more bytes. ``_scan.c``
+does the work of :class:`Syntax` in C; the patterns here are its specification. :class:`ScriptEnd` and :class:`TagWatch`
+find an end over several chunks and remember how far they have searched.
 """
 
 from __future__ import annotations
@@ -26,17 +35,18 @@ def _either_case(text: str) -> str:
     return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else re.escape(c) for c in text)
 
 
-#: ASCII white space of HTML: not \\s, which has the vertical tab too.
+#: ASCII white space as HTML defines it; \\s would include the vertical tab.
 WS = rb"[ \t\n\r\f]"
 _NAME = rb"[^ \t\n\r\f/>]*+"
 
-#: An attribute's value behind "=": quoted, unquoted, or missing before ">".
+#: An attribute's value after "=": quoted, unquoted, or missing before ">".
 _VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\r\f\"'>][^ \t\n\r\f>]*+|(?=>))"
-#: A first "=" belongs to the name (before attribute name state). An "=" whose value does not end fails the whole tag.
+#: An initial "=" is part of the name (before attribute name state). If a value has no end, the whole tag fails to
+#: match.
 _NAME_AND_VALUE = rb"[^ \t\n\r\f/>=]*+(?:=\"[^\"]*+\"|[ \t\n\r\f]*+=[ \t\n\r\f]*+" + _VALUE + rb"|(?![ \t\n\r\f]*+=))"
 _ATTRIBUTE = rb"[^ \t\n\r\f/>]" + _NAME_AND_VALUE
-#: Until 3.11.5 Python does not step back out of a possessive group that fails halfway (CPython issue 106052); a last
-#: branch that fails at once makes it do so, and is quicker than an atomic group around a plain repeat.
+#: Before 3.11.5, Python does not step back out of a possessive group that fails halfway (CPython issue 106052). A last
+#: branch that always fails works around this, and is faster than an atomic group around a plain repeat.
 _BACK = rb"|(?!)"
 _ATTRIBUTES = rb"(?:[ \t\n\r\f/]++|" + _ATTRIBUTE + _BACK + rb")*+"
 
@@ -49,27 +59,27 @@ ATTRIBUTE = re.compile(
     rb"(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\r\f\"'>][^ \t\n\r\f>]*+)|(?=>)))?"
 )
 
-#: The same for a tag that goes on: a quoted value may lack its end.
+#: The same for an incomplete tag, in which the last quoted value may have no end.
 ATTRIBUTES_SO_FAR = re.compile(_ATTRIBUTES)
 OPEN_VALUE = re.compile(rb"([^ \t\n\r\f/>][^ \t\n\r\f/>=]*+)[ \t\n\r\f]*+=[ \t\n\r\f]*+([\"']?)")
 
 _COMMENT = rb"<!--(?:-?>|(?:[^-]++|-(?!-!?>)" + _BACK + rb")*+--!?>)"
-#: Bogus comments and doctypes end at the first ">", quotes or not.
+#: Bogus comments and doctypes end at the first ">", even inside quotes.
 _BOGUS = rb"<!(?!--)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>"
 _NO_TAG = rb"<(?=[^a-zA-Z!/?])"
-#: The same where "<![CDATA[" begins a section.
+#: The same in foreign content, in which "<![CDATA[" starts a section.
 _BOGUS_FOREIGN = rb"<!(?!--|\[CDATA\[)[^>]*+>|<\?[^>]*+>|</[^a-zA-Z>][^>]*+>|</>"
 
 COMMENT_END = re.compile(rb"--!?>")
 CDATA_START = b"<![CDATA["
 
-#: What stands between tags, besides text.
+#: Markup between tags, other than text.
 _BETWEEN = _COMMENT + rb"|" + _BOGUS
 
-#: Text, comments and what is read as one.
+#: Text, comments and bogus comments.
 NO_TAGS = re.compile(rb"(?:[^<]++|" + _COMMENT + rb"|" + _BOGUS + rb"|" + _NO_TAG + _BACK + rb")*+")
 
-#: Text, comments and CDATA sections of foreign content; of these, those without a ">" (see TextReader.cdata).
+#: Text, comments and CDATA sections in foreign content; only sections without a ">" (see TextReader.cdata).
 NO_TAGS_FOREIGN = re.compile(
     rb"(?:[^<]++|<!\[CDATA\[(?:[^\]>]++|\](?!\]>)"
     + _BACK
@@ -83,7 +93,7 @@ NO_TAGS_FOREIGN = re.compile(
     + rb")*+"
 )
 
-#: One piece of a page: text (1), the name of an end tag (2) or start tag (3), a DOCTYPE (4), or nothing that counts.
+#: One piece of a page: text (1), the name of an end tag (2) or start tag (3), a DOCTYPE (4), or a comment (no group).
 PIECE = re.compile(
     rb"([^<]++|<(?=[^a-zA-Z!/?]))|</([a-zA-Z]" + _NAME + rb")" + _ATTRIBUTES + rb">"
     rb"|<([a-zA-Z]"
@@ -96,16 +106,16 @@ PIECE = re.compile(
     + _BOGUS
 )
 
-#: The same in XML, where comments end otherwise, CDATA is text and processing instructions have an end of their own.
+#: As NO_TAGS, for XML: comments end only at "-->", CDATA is text, and processing instructions end at "?>".
 NO_TAGS_XML = re.compile(
     rb"(?:[^<]++|<!--(?:[^-]++|-(?!->)%(back)s)*+-->|<!\[CDATA\[(?:[^\]]++|\](?!\]>)%(back)s)*+\]\]>"
     rb"|<!DOCTYPE[^>\[]*+>|<\?(?!xml-stylesheet)(?:[^?]++|\?(?!>)%(back)s)*+\?>%(back)s)*+" % {b"back": _BACK}
 )
 
-#: What may stand before the body without opening it, tags apart.
+#: What may come before the body without opening it, apart from tags.
 BEFORE_BODY = re.compile(rb"(?:[ \t\n\r\f]++|" + _COMMENT + rb"|" + _BOGUS + _BACK + rb")*+")
 
-#: Takes a buffer and a position and returns where what can be passed over ends.
+#: Takes a buffer and a position; returns the position up to which everything can be passed over.
 Skip = Callable[[scan.Buffer, int], int]
 
 
@@ -133,11 +143,11 @@ JAVASCRIPT_TYPES = frozenset(
 #: Elements whose content is text up to their own end tag.
 RAW_TEXT = frozenset({b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"title", b"textarea"})
 
-#: Elements whose start tags change how what follows is read.
+#: Elements whose start tags change how the following bytes are read.
 CHANGES_MODE = RAW_TEXT | frozenset(
     b"script svg math noscript plaintext select frameset template base body col".split()
 )
-#: Elements that may stand before the body.
+#: Elements that may come before the body.
 BEFORE_THE_BODY = frozenset(
     b"html head title meta link base basefont bgsound script style noscript template noframes".split()
 )
@@ -154,7 +164,7 @@ VOID = frozenset(
     b"area base basefont bgsound br col embed frame hr img image input keygen link meta param source track wbr".split()
 )
 
-#: Drawing elements: they fetch nothing but through the attributes that FOREIGN_SENSITIVE names.
+#: Drawing elements: they fetch only through the attributes in _FOREIGN_SENSITIVE.
 _DRAWING = (
     "path g circle rect line polyline polygon ellipse defs stop lineargradient radialgradient text tspan symbol"
     " clippath mask pattern marker view metadata switch"
@@ -162,7 +172,7 @@ _DRAWING = (
 
 
 def trie(words: Iterable[str], letter: Callable[[str], str] = _either_case) -> str:
-    """Return a pattern for any of ``words``, branching letter by letter; of one that begins another, the shorter."""
+    """Return a pattern that matches any of ``words``, branching letter by letter."""
     tree: dict[str, dict[str, object]] = {}
     for word in words:
         node: dict[str, object] = tree  # type: ignore[assignment]
@@ -183,11 +193,11 @@ def trie(words: Iterable[str], letter: Callable[[str], str] = _either_case) -> s
 _NAME_ENDS = r"(?=[ \t\n\r\f=/>])"
 _IS = r"[ \t\n\r\f]*+=[ \t\n\r\f]*+"
 
-#: What a handler's code may have in it that names no address: no escape, no character reference, no byte that a
-#: charset may read otherwise, no "//", and no quote with the beginning of a host behind it.
+#: Code of an event handler that surely contains no address: it has no escape, no character reference, no byte that
+#: depends on the charset, no "//", and no quote followed by the beginning of a host.
 _NO_HOST = r"(?!\.?+[a-z0-9-]++\.)"
 _HANDLED = r"(?:[%s]++|/(?!/)|[%s]" + _NO_HOST + "|(?!))*+"
-#: Handlers that may name an address; the holder looks for nothing else in them (CodeMatcher.handler).
+#: Handlers that may contain an address; the holder looks only for addresses in them (CodeMatcher.handler).
 _HANDLER = (
     _either_case("on")
     + r"[a-zA-Z][^ \t\n\r\f/>=]*+"
@@ -200,8 +210,8 @@ _HANDLER = (
     + _HANDLED % (r"!#-%(-.0-=?-\[\]-_a-~", "\"'`")
     + r"[^ \t\n\r\f>])"
 )
-#: Names of attributes that may fetch or run something on any element. A style matters when a function, an escape
-#: or a character reference occurs in it.
+#: Attributes that may fetch or run something on any element. A style attribute matters if it contains a function, an
+#: escape or a character reference.
 _SENSITIVE_NAMES = ("background", "ping", "attributionsrc", "data-consent", "formaction")
 _SENSITIVE = (
     _HANDLER
@@ -216,11 +226,11 @@ _SENSITIVE = (
     + r"(?:\"[^\"(\\&]*+[(\\&]|'[^'(\\&]*+[(\\&]|(?![\"'])[^>(\\& \t\n\r\f]*+[(\\&])"
 )
 _LINKS = ("href", "xlink:href")
-#: The beginnings of presentation attributes that name another file.
+#: Prefixes of presentation attributes that may refer to another file.
 PAINTS = ("fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker")
-#: What makes a value matter in which "url(#...)" alone may stand, between two quotes or up to its end.
+#: A value that may refer to another file: it contains a function other than "url(#...)", an escape or a reference.
 _NAMES_FILE = r"[^%s(\\&]*+(?:[(]%s#[^%s(\\&]*+|(?!))*+[(\\&]"
-#: In drawings, besides: links, and presentation attributes that name another file.
+#: Sensitive attributes in drawings: also links, and presentation attributes that refer to another file.
 _FOREIGN_SENSITIVE = (
     _SENSITIVE
     + "|"
@@ -240,31 +250,31 @@ _FOREIGN_SENSITIVE = (
 )
 
 _FOREIGN_FIRSTS = "hxsmc"
-#: Beginnings of names that pages are full of, and no sensitive name begins with; they need no closer look.
+#: Prefixes of common attribute names with which no sensitive name begins; they are not examined further.
 _COMMON_NAMES = "alt|aria-|data-[abd-z]|decoding|height|id|loading|sizes|xmlns"
-#: What drawings are full of: values without a function lead nowhere.
+#: The most common attributes of drawings; without a function their values refer to nothing.
 _DRAWN_VALUE = rb"(?:d|class|(?:fill|stroke)[a-z-]*+)=\"[^\"(\\&]*+\""
 
-#: Elements at which the tokenizer stops: they fetch, run, change the tokenizer's state or the base URL.
+#: Elements that matter: they fetch, run, or change the tokenizer's state or the base URL.
 _SURFACED = (
     "script style svg math img image iframe input link meta base body noscript noembed noframes source title textarea"
     " track xmp plaintext object embed video audio frame frameset select bgsound template model form"
 )
-#: Those of the head that may be tame, and elements whose end tags change what follows.
+#: Elements of the head that may be tame (below), and elements whose end tags change how the rest is read.
 _TAME_IN_HEAD = frozenset({"html", "head", "meta", "link"})
 _ENDS = frozenset({"body", "noscript", "select", "template"})
-#: Custom elements fetch by code of their own.
+#: Custom elements, which may fetch by their own code.
 _CUSTOM = "[a-zA-Z][a-zA-Z0-9._]*+-"
-#: Those of them that are harmless while all their addresses lead to the page's own host.
+#: Elements that can be *tame*: harmless if all their addresses lead to the page's own host.
 _TAMEABLE = frozenset({"img", "source", "input", "link", "meta", "video", "audio", "track"})
 _TAME_ADDRESSES = ("src", "href", "poster", "data-src", "data-lazy-src", "data-original")
 _TAME_LISTS = ("srcset", "imagesrcset", "data-srcset", "data-lazy-srcset")
-#: Names of attributes that loaders take addresses from.
+#: Attributes from which lazy loaders take addresses.
 LAZY_WORDS = ("src", "lazy", "cfsrc", "ezsrc", "original", "echo", "bg", "background", "url", "iframe", "poster")
 LAZY_NAMES = ("lazy-s", "nitro-lazy-s")
 _LAZY = f"{_either_case('data-')}(?:[a-zA-Z0-9]+-){{0,3}}?{trie(LAZY_WORDS)}|{trie(LAZY_NAMES)}"
 _NEVER_TAME = ("http-equiv", "lowsrc", "dynsrc")
-#: Attributes of any element from which loaders take a background when it comes into view, ...
+#: Attributes of any element from which lazy loaders take a background when it comes into view, ...
 LAZY_BACKGROUNDS = (
     *("data-bg", "data-bgset", "data-bg-set", "data-bg-src", "data-bg-image", "data-bg-img", "data-bg-url"),
     *("data-bg-lazy", "data-bg-multi", "data-bg-hidpi", "data-bg-multi-hidpi", "data-background"),
@@ -273,20 +283,20 @@ LAZY_BACKGROUNDS = (
     *("data-lazy-style", "data-back", "data-back-webp", "data-flickity-bg-lazyload", "data-image-src"),
     *("data-parallax-image", "data-vc-parallax-image", "data-poster-url", "nitro-lazy-bg"),
 )
-#: ... and those from which they do so if its class says that it is lazy.
+#: ... and those from which they take one only if the element has a lazy-loading class.
 LAZY_BY_CLASS = ("data-src", "data-srcset", "data-original", "data-lazy", "data-lazy-src", "data-echo")
-#: What in their value leads to another host.
+#: The text in their values that may lead to another host.
 _LEADS_AWAY = "//"
 
 
-#: A text that a value can have in it in one way only, unless by character references or the escapes of a charset.
+#: A text that can be written in only one way, except by character references or the escapes of a charset.
 _PLAIN_TEXT = re.compile(r"[!#-%(-;=?-~]+")
-#: A value with one of these in it is not what it looks like.
+#: A value with one of these bytes may mean something else than it seems to.
 _UNCLEAR = "[&\\x1b]"
 
 
 def _texts_by_name(marks: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    """Return the texts of marks by the attribute's name; none where the attribute alone is a mark."""
+    """Return the texts of marks by attribute name; an empty tuple if the attribute counts whatever its value is."""
     texts: dict[str, set[str]] = {}
     for name, text in marks:
         texts.setdefault(name.lower(), set()).add(text)
@@ -297,7 +307,7 @@ def _texts_by_name(marks: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...
 
 
 def _marked(name: str, texts: tuple[str, ...]) -> str:
-    """Return the pattern of an attribute whose value has one of these texts in it, or is unclear."""
+    """Return the pattern of an attribute whose value contains one of these texts, or is unclear."""
     if not texts:
         return _either_case(name) + _NAME_ENDS
     any_of = f"(?:{trie(texts, re.escape)}|{_UNCLEAR})"
@@ -309,14 +319,14 @@ def _marked(name: str, texts: tuple[str, ...]) -> str:
 
 
 def _uncommon(names: Iterable[str], common: str = _COMMON_NAMES) -> str:
-    """Return the beginnings of names that need no closer look where these names need one."""
+    """Return the common prefixes without those with which one of ``names`` begins."""
     names = list(names)
     kept = [begins for begins in common.split("|") if not any(re.match(begins, name) for name in names)]
     return "|".join(kept) or "(?!)"
 
 
 def _flags(*groups: tuple[int, Iterable[str | bytes]]) -> dict[bytes, int]:
-    """Return all that is known of each name."""
+    """Return the flags of each name, combined over the groups."""
     flags: dict[bytes, int] = {}
     for flag, names in groups:
         for name in names:
@@ -326,28 +336,28 @@ def _flags(*groups: tuple[int, Iterable[str | bytes]]) -> dict[bytes, int]:
 
 
 def matters_by_name(name: str) -> bool:
-    """Whether an element matters whatever its attributes and the rules are."""
+    """Return whether an element matters whatever its attributes and the rules are."""
     return name in _SURFACED.split() or re.match(_CUSTOM, name) is not None
 
 
 def _any_mark(texts: dict[str, tuple[str, ...]]) -> str:
-    """Return what to add to a pattern of sensitive attributes for these marks."""
+    """Return the addition to a pattern of sensitive attributes for these marks."""
     return "".join(f"|{_marked(name, wanted)}" for name, wanted in texts.items())
 
 
 def _drawn_value(texts: dict[str, tuple[str, ...]]) -> bytes:
-    """Return the pattern of attributes that drawings are full of; none where a rule names one of them."""
+    """Return the pattern of the common attributes of drawings; empty if a rule names one of them."""
     named = any(name in ("d", "class") or name.startswith(("fill", "stroke")) for name in texts)
     return b"" if named else _DRAWN_VALUE
 
 
 class DrawingSyntax:
     """
-    What passes over parts of a drawing that can hold nothing.
+    Patterns that pass over the parts of a drawing that do not matter.
 
     Args:
         names: Element names to stop at.
-        marks: Attributes to stop at where their value has a text in it; with no text, always.
+        marks: Attributes to stop at if their value contains the text; an empty text means always.
     """
 
     def __init__(self, names: frozenset[str], marks: Iterable[tuple[str, str]]) -> None:
@@ -362,14 +372,15 @@ class DrawingSyntax:
             + rb")"
             rb"[a-zA-Z][a-zA-Z0-9:_-]*+=(?:\"[^\"]*+\"|'[^']*+'))" + _BACK + rb")*+[ \t\n\r\f]*+"
         )
-        #: A drawing element that can hold nothing: its tag (1: of what name), and where it has no more in it than text,
-        #: its end tag (3, or 2 for a slash). One that stays open matters for what its end tag closes. A group that is
-        #: captured must not stand in a possessive repeat (CPython loses its place), so each such element is a stop.
+        #: A drawing element that does not matter: its start tag (1: the name; 2: a slash that closes it) and, if it
+        #: contains only text, its end tag (3). One that stays open must be recorded for its end tag. CPython loses
+        #: track of a capturing group in a possessive repeat, so ``skip`` cannot include these and each of them is a
+        #: stop.
         self.drawn = re.compile(rb"<(" + drawing + rb")" + drawn + rb"(?:(/)>|>(?:[^<]*+(</\1>))?)")
-        #: The same as Syntax.skip in foreign content: text, CDATA sections, and drawing elements that close themselves.
+        #: The counterpart of Syntax.skip for foreign content: text, CDATA sections, and self-closing drawing elements.
         self.skip = re.compile(
             rb"(?:[^<]++|<" + drawing + drawn + rb"/>"
-            # One with a ">" in it is markup to those who only look ahead: see TextReader.cdata.
+            # A section with a ">" in it contains markup for a preload scanner: see TextReader.cdata.
             rb"|<!\[CDATA\[(?:[^\]>]++|\](?!\]>)" + _BACK + rb")*+\]\]>"
             rb"|" + _COMMENT + rb"|" + _BOGUS_FOREIGN + rb"|" + _NO_TAG + _BACK + rb")*+"
         )
@@ -377,19 +388,19 @@ class DrawingSyntax:
 
 @lru_cache(maxsize=16)
 def drawings_for(names: frozenset[str], marks: tuple[tuple[str, str], ...]) -> DrawingSyntax:
-    """Return what the drawings of a site need; where its embeds stand is of no matter there."""
+    """Return the patterns for the drawings of a site; marks for HTML elements (``html_marks``) do not affect them."""
     return DrawingSyntax(names, marks)
 
 
 class Syntax:
     """
-    What passes over markup that does not matter: patterns, and the scanner in C that does the same where it is there.
+    Passes over markup that does not matter: by the scanner in C if there is one, otherwise by patterns.
 
     Args:
-        names: Element names to stop at besides the built-in ones.
-        paths: Beginnings of paths ("/...") to stop at on the page's own host.
-        marks: Attributes to stop at where their value has a text in it; with no text, always.
-        html_marks: The same, for elements of HTML alone.
+        names: Element names to stop at in addition to the built-in ones.
+        paths: Prefixes of paths ("/...") to stop at on the page's own host.
+        marks: Attributes to stop at if their value contains the text; an empty text means always.
+        html_marks: The same for HTML elements only, not for drawings.
     """
 
     def __init__(
@@ -402,27 +413,27 @@ class Syntax:
         self._names = frozenset(name.lower() for name in names)
         marks = tuple(marks)
         self._texts = _texts_by_name([*marks, *html_marks])
-        #: What the elements of a drawing need, if it has to be looked at one by one.
+        #: The patterns for a drawing whose elements have to be examined one by one.
         self.drawings = drawings_for(self._names, marks)
         self._paths = tuple(sorted({path[1:] for path in paths}))
         named_by_rules = frozenset(self._texts)
         self._texts |= _texts_by_name(
             (name, _LEADS_AWAY) for name in (*LAZY_BACKGROUNDS, *LAZY_BY_CLASS) if name not in named_by_rules
         )
-        # An attribute that a rule names is looked at even where it is an address, and "/" is in every address.
+        # An address attribute that a rule names is never tame, and a rule for the path "/" applies to every address.
         tame = () if "" in self._paths else (*_TAME_ADDRESSES, *_TAME_LISTS)
         self._tame_names = frozenset(tame).difference(named_by_rules)
         extra = _any_mark(self._texts)
         self._sensitive = _SENSITIVE + extra
         self._foreign_sensitive = _FOREIGN_SENSITIVE + extra
         self._firsts = "obpadsf" + "".join(name[0] for name in self._texts)
-        #: The scanner in C; None where there is none.
+        #: The scanner in C; None if there is none.
         self.scanner: Scanner | None = None if scan.Scanner is None else scan.Scanner(*self.tables())
         #: Passes over text, comments, and tags that cannot matter in HTML content.
         self.skip: Skip
-        #: The same where relative URLs stay on the page's own host, and no rule but ``paths`` is for that.
+        #: The same if relative URLs stay on the page's own host and only rules in ``paths`` apply to it.
         self.skip_local: Skip
-        #: Passes over what stands before the body and does not matter, under the same conditions as skip_local.
+        #: Passes over what does not matter before the body, under the conditions of skip_local.
         self.skip_head: Skip
         if self.scanner is None:
             self.skip = end_of_match(self.skip_pattern)
@@ -433,7 +444,7 @@ class Syntax:
             self.skip_head = self.scanner.skip_head
 
     def tables(self) -> scan.Tables:
-        """Return what the scanner in C has to know: the words that the patterns are made of."""
+        """Return the tables of the scanner in C, from the same words as the patterns."""
         element, end_tag, attribute = scan.ElementFlag, scan.EndTagFlag, scan.AttributeFlag
         names = self._names
         return scan.Tables(
@@ -463,23 +474,23 @@ class Syntax:
             ),
         )
 
-    # -- the patterns that the scanner in C replaces; to compile them takes a tenth of a second
+    # -- the patterns that the scanner in C replaces; compiling them takes a tenth of a second
 
     @cached_property
     def skip_pattern(self) -> re.Pattern[bytes]:
-        """What :attr:`skip` passes over."""
+        """The pattern of :attr:`skip`."""
         return re.compile(rb"(?:" + self._passed + rb"|" + _BETWEEN + rb"|" + _NO_TAG + _BACK + rb")*+")
 
     @cached_property
     def skip_local_pattern(self) -> re.Pattern[bytes]:
-        """What :attr:`skip_local` passes over."""
+        """The pattern of :attr:`skip_local`."""
         tame = rb"<" + trie(sorted(_TAMEABLE - self._names)).encode() + rb"(?=[ \t\n\r\f/>])" + self._tame + rb">"
         rest = rb"|" + tame + rb"|" + self._icon() + rb"|" + _BETWEEN + rb"|" + _NO_TAG + _BACK
         return re.compile(rb"(?:" + self._passed + rest + rb")*+")
 
     @cached_property
     def skip_head_pattern(self) -> re.Pattern[bytes]:
-        """What :attr:`skip_head` passes over."""
+        """The pattern of :attr:`skip_head`."""
         in_head = trie(sorted(_TAME_IN_HEAD - self._names)).encode() + rb"(?=[ \t\n\r\f/>])"
         tags = rb"</[hH][eE][aA][dD]>|<" + in_head + self._tame + rb">"
         return re.compile(rb"(?:[ \t\n\r\f]++|" + tags + rb"|" + _BETWEEN + _BACK + rb")*+")
@@ -498,13 +509,14 @@ class Syntax:
     @staticmethod
     def _attributes(sensitive: str, firsts: str, common: str, instead: bytes = b"") -> bytes:
         """
-        Return the pattern of attributes of which none is sensitive; after a quoted value no space is needed.
+        Return the pattern of attributes none of which is sensitive; a quoted value may be followed directly by the
+        next.
 
         Args:
             sensitive: Pattern of the beginning of a sensitive attribute.
-            firsts: The letters that one may begin with; other names need not be looked at closer.
-            common: Beginnings of names that need no closer look.
-            instead: Another pattern that an attribute may have.
+            firsts: The first letters of sensitive names; other names are not examined further.
+            common: Prefixes of names that are not examined further.
+            instead: Pattern of attributes that are accepted even if ``sensitive`` matches.
         """
         free = "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in firsts)
         quick = f"(?:[{free}{free.upper()}]|{common})".encode() + _NAME_AND_VALUE
@@ -517,11 +529,10 @@ class Syntax:
     @cached_property
     def _tame(self) -> bytes:
         """
-        The pattern of attributes whose addresses are plainly paths on the page's own host.
+        The pattern of attributes whose addresses are plain paths on the page's own host.
 
-        Plainly: no colon, no backslash, no character reference, no control
-        character, no "//", no dot segment (which could hide one of ``paths``), and
-        nothing that ``paths`` name.
+        A plain path has no colon, no backslash, no character reference, no control character, no "//" and no dot
+        segment (which could hide one of ``paths``), and begins with none of ``paths``.
         """
         beginnings = trie(self._paths, re.escape)
         named = rf"|{beginnings}" if beginnings else ""
@@ -546,11 +557,11 @@ class Syntax:
 
     @property
     def _simple(self) -> list[str]:
-        """What a drawing may have in it that is passed over as a whole."""
+        """The elements that a drawing may contain and still be passed over as a whole."""
         return sorted(set(_DRAWING.split()) - self._names | {"use"})
 
     def _icon(self) -> bytes:
-        """Return the pattern of a whole drawing of simple elements, with no way out of it."""
+        """Return the pattern of a whole drawing that consists of simple elements only."""
         simple = trie(self._simple).encode() + rb"(?=[ \t\n\r\f/>])"
         firsts = self._firsts + _FOREIGN_FIRSTS
         values = self._attributes(self._foreign_sensitive, firsts, _uncommon(self._texts), _drawn_value(self._texts))
@@ -560,7 +571,7 @@ class Syntax:
         )
 
 
-#: In foreign content and XHTML the text of an element has markup in it; the first group is text that looks like it.
+#: Markup inside the text of an element in foreign content or XHTML. The first group is the text of a CDATA section.
 _CDATA = rb"<!\[CDATA\[((?:[^\]]++|\](?!\]>)" + _BACK + rb")*+)(?:\]\]>|\Z)"
 _TAG_IN_TEXT = rb"</?[a-zA-Z]" + _NAME + _ATTRIBUTES + rb">"
 _COMMENT_XML = rb"<!--(?:[^-]++|-(?!->)" + _BACK + rb")*+-->"
@@ -571,10 +582,10 @@ _TEXTS: dict[tuple[bytes, bool], tuple[re.Pattern[bytes], re.Pattern[bytes]]] = 
 
 
 def text_with_markup(name: bytes, *, xml: bool) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """Return what passes over the content of an element in foreign content or XHTML, and its end tag."""
+    """Return two patterns for an element in foreign content or XHTML: of its content, and of its end tag."""
     found = _TEXTS.get((name, xml))
     if found is None:
-        # Only names of RAW_TEXT, script and noscript come here, so this stays small.
+        # The cache stays small: the only names are those of RAW_TEXT, script and noscript.
         end = rb"</" + (rb"(?:[^ \t\n\r\f/>:]*+:)?" if xml else b"") + _either_case(name.decode()).encode()
         end += rb"(?=[ \t\n\r\f/>])"
         inside = _CDATA.replace(b"((?:", b"(?:(?:") + rb"|" + (_COMMENT_XML if xml else _COMMENT)
@@ -591,7 +602,7 @@ def syntax_for(
     marks: tuple[tuple[str, str], ...],
     html_marks: tuple[tuple[str, str], ...] = (),
 ) -> Syntax:
-    """Return the syntax for these rules; to compile its patterns takes a quarter of a second, and sites share them."""
+    """Return the syntax for these rules; cached, since compiling its patterns takes a quarter of a second."""
     return Syntax(names, paths, marks, html_marks)
 
 
@@ -599,10 +610,10 @@ _END_TAGS: dict[bytes, re.Pattern[bytes]] = {}
 
 
 def end_tag(name: bytes) -> re.Pattern[bytes]:
-    """Return the pattern of the beginning of the end tag that closes the raw text of ``name``."""
+    """Return the pattern of the beginning of the end tag that ends the raw text of ``name``."""
     pattern = _END_TAGS.get(name)
     if pattern is None:
-        # Only names of RAW_TEXT, script and noscript come here, so this stays small.
+        # The cache stays small: the only names are those of RAW_TEXT, script and noscript.
         pattern = re.compile(rb"</" + _either_case(name.decode()).encode() + rb"(?=[ \t\n\r\f/>])")
         _END_TAGS[name] = pattern
     return pattern
@@ -615,15 +626,15 @@ class ScriptEnd:
     """
     Finds the end tag of a script, through the escaped and double escaped states.
 
-    Remembers how far it looked, so that each byte is looked at once. Offsets
-    are relative to where the content begins.
+    It remembers how far it has searched, so that each byte is examined once. Offsets are relative to the start of the
+    content.
 
     https://html.spec.whatwg.org/#script-data-state
     """
 
     __slots__ = ("_escaped", "at")
 
-    #: A mark that is not complete at the end of a chunk: "</script" and what must follow.
+    #: The longest incomplete mark at the end of a chunk, in bytes: "</script" and the byte that must follow.
     _TAIL = 9
 
     def __init__(self) -> None:
@@ -631,7 +642,7 @@ class ScriptEnd:
         self._escaped = 0
 
     def copy(self) -> ScriptEnd:
-        """Return the same for another reader."""
+        """Return a copy for another reading."""
         twin = ScriptEnd()
         twin.at, twin._escaped = self.at, self._escaped
         return twin
@@ -645,7 +656,7 @@ class ScriptEnd:
             if mark == b"<!--":
                 if not self._escaped:
                     self._escaped = 1
-                # "<!-->" ends at once: its dashes count for the end too.
+                # The dashes of "<!-->" are also those of the end.
                 position = found.end() - 2
             elif mark == b"-->":
                 self._escaped = 0
@@ -675,9 +686,9 @@ _NOT_SPACE = re.compile(rb"[^ \t\n\r\f]")
 
 class TagWatch:
     """
-    Tells when a tag that was cut may be complete, looking at each byte a bounded number of times.
+    Tells when a tag that a chunk cut may be complete, examining each byte a bounded number of times.
 
-    Offsets are relative to where the tag begins.
+    Offsets are relative to the start of the tag.
     """
 
     __slots__ = ("_searched", "_wait", "attribute")
@@ -686,14 +697,14 @@ class TagWatch:
         self.reset()
 
     def reset(self) -> None:
-        """Begin with another tag."""
-        #: Where the attribute begins that was not complete; 0 while the element's name was not.
+        """Start with another tag."""
+        #: Where the first incomplete attribute starts; 0 while the element's name is incomplete.
         self.attribute = 0
         self._searched = 0
         self._wait: re.Pattern[bytes] | None = None
 
     def may_end(self, data: bytes | bytearray, start: int) -> bool:
-        """Whether the tag at ``start`` of ``data`` is worth another look."""
+        """Return whether the tag at ``start`` of ``data`` may be complete now."""
         size = len(data) - start
         if self._wait is not None and not self._wait.search(data, start + self._searched):
             self._searched = size
@@ -707,7 +718,7 @@ class TagWatch:
         self._searched = size
         while found := _NEXT_ATTRIBUTE.match(data, start + self.attribute):
             if _SPACES.match(data, found.end()).end() == len(data):  # type: ignore[union-attr]
-                # It may go on, with "=" behind white space too.
+                # The attribute may continue, even with "=" after white space.
                 self._wait = _END_OF_ATTRIBUTE if found.end() == len(data) else _NOT_SPACE
                 return False
             self.attribute = found.end() - start
