@@ -1,5 +1,5 @@
 """
-Where a reading of the page is: its position in the bytes at hand, and the edits it has made.
+The state that the parts of a reading share: its position in the buffer, its mode, and the edits not yet made.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from consent_mw.html.hold_policy import Edit
 
 
 class Mode(IntEnum):
-    """What the bytes at the position are part of."""
+    """The kind of construct that the bytes at the position are part of."""
 
     DATA = 0
     COMMENT = 1
@@ -30,11 +30,11 @@ class Mode(IntEnum):
 
 class Cursor:
     """
-    The one position that all parts of a reading share.
+    The position that all parts of a reading share.
 
     Args:
         hold_back: The most bytes of one construct that are kept back.
-        longest_script: The same for a script with its content.
+        longest_script: The same limit for a script with its content.
     """
 
     __slots__ = ("buffer", "edits", "final", "hold_back", "longest_script", "mode", "origin", "position")
@@ -42,25 +42,25 @@ class Cursor:
     def __init__(self, hold_back: int, longest_script: int) -> None:
         self.hold_back = hold_back
         self.longest_script = longest_script
-        #: The bytes at hand; all readings of a page look at the same.
+        #: The bytes at hand; all readings of a page share the buffer.
         self.buffer = bytearray()
-        #: Offset in the page at which the buffer begins.
+        #: Offset in the page at which the buffer starts.
         self.origin = 0
-        #: Offset in the buffer.
+        #: The position, as an offset in the buffer.
         self.position = 0
-        #: No more bytes will come.
+        #: Whether the page ends with the buffer.
         self.final = False
         self.mode = Mode.DATA
-        #: Edits not yet made, by offset in the page.
+        #: Edits not yet made, at offsets in the page.
         self.edits: list[Edit] = []
 
     @property
     def offset(self) -> int:
-        """Offset in the page."""
+        """The position, as an offset in the page."""
         return self.origin + self.position
 
     def copy(self) -> Cursor:
-        """Return another cursor at the same place, between tags and without edits."""
+        """Return another cursor at the same position, in mode DATA and without edits."""
         twin = Cursor(self.hold_back, self.longest_script)
         twin.buffer, twin.origin, twin.final, twin.position = self.buffer, self.origin, self.final, self.position
         return twin
@@ -75,16 +75,16 @@ class Cursor:
         self.edits += [(base + at, left_out, inserted) for at, left_out, inserted in edits]
 
     def is_too_long(self, start: int) -> bool:
-        """Whether what began at ``start`` is longer than what may be kept back."""
+        """Return whether the construct that starts at ``start`` is too long to keep back."""
         return self.room(start) <= 0
 
     def room(self, start: int | None = None) -> int:
-        """Return how many more bytes it takes for what began at ``start``, or the position, to be too long."""
+        """Return how many more bytes make the construct at ``start``, or at the position, too long to keep back."""
         most = self.longest_script if self.mode is Mode.SCRIPT else self.hold_back
         return most + 1 - len(self.buffer) + (self.position if start is None else start)
 
     def pass_until(self, end: bytes) -> bool:
-        """Pass on everything up to ``end``, then go on between tags; return False to wait for more."""
+        """Pass everything up to and including ``end``; return False to wait for more bytes."""
         at = self.buffer.find(end, self.position)
         if at < 0:
             self.position = max(self.position, len(self.buffer) - len(end) + 1)

@@ -1,10 +1,9 @@
 """
 Drawings and formulas in a page: SVG and MathML.
 
-Most drawings are closed by their own tags. For these the elements open inside
-them are enough to know, and are kept here. Where a tag reaches further, to
-what is open around the drawing or into HTML in an integration point, the
-reading turns to its :mod:`~consent_mw.html.scanner.surroundings`.
+Most drawings are self-contained: all their tags are closed inside. For these a list of the open elements from the root
+on is enough, and :class:`ForeignReader` keeps it. If a tag reaches further, to an element around the drawing or into
+HTML in an integration point, the reading turns to its :mod:`~consent_mw.html.scanner.surroundings`.
 
 https://html.spec.whatwg.org/#parsing-main-inforeign
 """
@@ -31,28 +30,28 @@ from consent_mw.html.tokens import MATH_ONLY
 from consent_mw.html.tokens import RAW_TEXT
 from consent_mw.html.tokens import TAG
 
-#: What those who only look ahead take for raw text in foreign content too.
+#: Elements whose content a preload scanner takes for raw text, even in foreign content.
 WITH_TEXT = RAW_TEXT | {b"script", b"noscript"}
 
 
 class DrawingOutcome(Enum):
-    """How reading in a drawing ended."""
+    """The result of reading in a drawing."""
 
-    #: Wait for more bytes.
+    #: More bytes are needed.
     WAIT = 0
-    #: Read on, in whatever mode the cursor is.
+    #: Read on, in the cursor's mode.
     GO_ON = 1
-    #: The tag at the position depends on what is open around the drawing.
+    #: The tag at the position depends on the open elements around the drawing.
     REACHES_OUT = 2
 
 
 class ForeignReader:
     """
-    Reads what stands in a drawing, while it is closed in itself.
+    Reads a drawing as long as it is self-contained.
 
     Args:
-        text: Settles scripts and style sheets.
-        partial: Takes an incomplete construct at a position; returns False to wait for more.
+        text: Handles scripts and style sheets.
+        partial: Handles an incomplete construct at a position; returns False to wait for more bytes.
     """
 
     def __init__(self, cursor: Cursor, document: Document, text: MarkedText, partial: Callable[[int], bool]) -> None:
@@ -62,11 +61,11 @@ class ForeignReader:
         self._partial = partial
         drawings = document.holder.policy.matcher.syntax.drawings
         self._skip = drawings.skip.match
-        #: Finds a tag of a drawing that can hold nothing, and the element where it ends at once.
+        #: Matches a drawing element's tag that does not matter, and the whole element if it contains only text.
         self._drawn = drawings.drawn.match
         #: The open elements from the drawing's root on.
         self.open: list[Element] = []
-        #: Offset in the page of a start tag that ends foreign content, which it must go on doing.
+        #: Offset in the page of a start tag that ends foreign content, and so must not be left out.
         self.breaks_out = -1
 
     def begin(self, token: TagToken) -> None:
@@ -110,7 +109,7 @@ class ForeignReader:
             open_.pop()
         else:
             place = len(open_) - 2
-            # Unclosed elements are closed with the one around them.
+            # The end tag also closes unclosed elements inside.
             while place >= 0 and open_[place].name != name:
                 place -= 1
             if place < 0:
@@ -141,7 +140,7 @@ class ForeignReader:
         return DrawingOutcome.GO_ON
 
     def settle(self, token: TagToken, found: re.Match[bytes]) -> bool:
-        """Hold what must be held in a start tag of foreign content; return False where its content is waited for."""
+        """Apply the plan of a start tag in foreign content; return False to wait for its content."""
         name = token.name
         if self._drawn(found.string, found.start()):
             return True

@@ -1,5 +1,11 @@
 """
-Tags that a chunk cut, and tags that are too long to keep back: those are settled attribute by attribute.
+Tags that a chunk cut, and tags that are too long to keep back.
+
+Theory of operation. A tag is normally planned as a whole, so one that is cut has to wait for its end. :class:`LongTag`
+watches it, so that its bytes are not searched again with every chunk. If the tag exceeds the limit, its complete
+attributes are planned as if the tag ended there, and the beginning is sent. Each later attribute is then planned alone.
+It can still be disarmed, since that takes an insertion before its name only. Of a value that is itself too long, the
+beginning decides. Whatever cannot be decided in this way is refused.
 """
 
 from __future__ import annotations
@@ -26,27 +32,27 @@ _END_OF_LONG = {b'"': re.compile(rb'"'), b"'": re.compile(rb"'"), b"": re.compil
 
 
 class LongTag:
-    """Waits for the end of a tag, and settles one whose end does not come in time."""
+    """Waits for the end of a tag, and handles a tag whose end does not come within the limit."""
 
     def __init__(self, cursor: Cursor, document: Document) -> None:
         self._cursor = cursor
         self._document = document
         self._watch: TagWatch | None = None
-        #: Offset in the page of the tag that is watched.
+        #: Offset in the page of the watched tag.
         self._watched = -1
-        #: The element that is too long.
+        #: The name of the element whose tag is too long.
         self.name = b""
-        #: Whether it is one of SVG, MathML or XML.
+        #: Whether it is an element of SVG, MathML or XML.
         self.foreign = False
         #: Whether the last byte between its attributes was a slash.
         self.slash = False
-        #: Names of the attributes that came, and the bytes of these.
+        #: The names of the attributes so far, and the bytes of the later ones.
         self._seen: set[bytes] = set()
         self._names = 0
         self._quote = b""
 
     def waits(self) -> bool:
-        """Whether the tag at the position was cut and cannot be complete yet."""
+        """Return whether the tag at the position was cut and cannot be complete yet."""
         cursor = self._cursor
         if self._watch is None or self._watched != cursor.offset:
             return False
@@ -69,16 +75,15 @@ class LongTag:
         return True
 
     def name_at(self, start: int) -> bytes:
-        """Return the name of the element whose tag begins at ``start``, in lower case where case does not count."""
+        """Return the name in the tag at ``start``; in lower case, except in XML."""
         name = bytes(_NAME.match(self._cursor.buffer, start).group(1))  # type: ignore[union-attr]
         return name if self._document.holder.xml else name.lower()
 
     def begin(self, start: int, *, foreign: bool) -> None:
         """
-        Settle the beginning of a start tag that is longer than what may be kept back.
+        Apply a plan to the beginning of a start tag that is too long to keep back.
 
-        The attributes that are there are settled as in any tag; those that
-        follow are, each by itself.
+        The complete attributes are planned together, as in any tag. Later ones are planned one by one.
         """
         cursor, document = self._cursor, self._document
         holder = document.holder
@@ -91,7 +96,7 @@ class LongTag:
         tag = Tag.read(name, raw, xml=holder.xml, foreign=foreign, in_noscript=document.in_noscript)
         tag = tag._replace(removable=False)
         if name == b"script" and executes(tag.attributes, holder.text) and b"src" not in tag.attributes:
-            # Its content is not waited for as well.
+            # Its content is not waited for, so it is held.
             tag = tag._replace(code=(TOO_LONG,))
         plan = holder.plan(tag)
         if plan is not None:
@@ -105,7 +110,7 @@ class LongTag:
         cursor.mode = Mode.LONG_TAG
 
     def value(self) -> bool:
-        """Pass the rest of a long attribute value on."""
+        """Pass the rest of a long attribute value."""
         cursor = self._cursor
         found = _END_OF_LONG[self._quote].search(cursor.buffer, cursor.position)
         if found is None:
@@ -116,7 +121,7 @@ class LongTag:
         return True
 
     def attributes(self) -> bool:
-        """Settle the attributes that follow, each by itself; the mode is DATA where the tag ends."""
+        """Plan the following attributes one by one; set the mode to DATA at the end of the tag."""
         cursor = self._cursor
         buffer = cursor.buffer
         while True:
@@ -141,7 +146,7 @@ class LongTag:
             cursor.position = end
 
     def _cut_attribute(self, position: int, opened: re.Match[bytes] | None) -> bool:
-        """Take an attribute whose end is not there; return False to wait for it."""
+        """Handle an attribute whose end has not arrived; return False to wait for it."""
         cursor = self._cursor
         if not cursor.is_too_long(position):
             return False
@@ -154,7 +159,7 @@ class LongTag:
         return True
 
     def _late_attribute(self, key: bytes, raw: bytes, *, cut: bool) -> None:
-        """Settle the attribute at the position; of a value that is cut, ``raw`` has the beginning."""
+        """Plan the attribute at the position; if its value is cut, ``raw`` has the beginning of it."""
         if key in self._seen:
             return
         self._seen.add(key)
@@ -168,7 +173,7 @@ class LongTag:
         if plan is None:
             return
         if holder.xml or key == b"data-consent":
-            # An attribute more than once is no XHTML, and what the author's mark is for is out already.
+            # XHTML forbids the duplicate attribute, and the attributes that the author's mark is about have been sent.
             raise RefusedMarkup("a tag is longer than hold_back", "hold_back")
         document.page.held.update(plan.held)
         held = b"data-cmw-held=" + ",".join(plan.held).encode() + KEY + b" " if plan.held else b""
@@ -176,9 +181,9 @@ class LongTag:
 
 
 def _is_whole(data: bytearray, found: re.Match[bytes], opened: re.Match[bytes] | None) -> bool:
-    """Whether an attribute of a tag that goes on ends where it seems to, of which ``opened`` is up to its value."""
+    """Return whether an attribute of an incomplete tag is complete; ``opened`` matches it up to its value."""
     if found.lastindex == 1:
-        # Its value may be cut, or still to come behind white space.
+        # Its value may be cut, or may still follow after white space.
         end = _SPACES.match(data, found.end()).end()  # type: ignore[union-attr]
         return end < len(data) and (opened is None or opened.end() <= found.end())
     return found.lastindex != 4 or found.end() < len(data)

@@ -1,9 +1,10 @@
 """
-Scripts and style sheets whose text is markup: those of SVG, MathML and XML.
+Scripts and style sheets whose text contains markup: those of SVG, MathML and XML.
 
-There a CDATA section and character references count inside them, comments and
-other elements are left out of their text, and only an end tag that is markup
-ends them.
+Outside HTML these elements have no raw text. Their content is parsed like any other: CDATA sections and character
+references are decoded, comments and tags are not part of the text, and an end tag inside a comment or CDATA section
+does not end the element. :class:`MarkedText` waits for the whole element, extracts the text together with the offset of
+each of its bytes in the source, and so can place its edits in the source.
 """
 
 from __future__ import annotations
@@ -26,34 +27,34 @@ from consent_mw.html.tokens import end_tag
 from consent_mw.html.tokens import text_with_markup
 from consent_mw.html.urls import decode_with_offsets
 
-#: Text that is longer is looked at again when it has doubled.
+#: Bytes of text above which it is examined again only after it has doubled.
 _LONG = 4096
-#: Scripts and style sheets in one another.
+#: The most scripts and style sheets nested in one another.
 _MOST_NESTED = 8
 
 
 class MarkedText:
-    """Settles an element whose text has markup in it, once its end is there."""
+    """Handles an element whose text contains markup, as soon as it is complete."""
 
     def __init__(self, cursor: Cursor, document: Document, forks: Forks) -> None:
         self._cursor = cursor
         self._document = document
         self._forks = forks
-        #: How long the element must be before its end is looked for again.
+        #: The length that the element must reach before its end is searched for again.
         self._again = 0
-        #: Offset in the page up to which the text of such an element goes, and how many others began in it.
+        #: Offset in the page at which the text of the last such element ends, and how many others started inside it.
         self._end = -1
         self._nested = 0
 
     def settle(self, name: bytes, found: re.Match[bytes]) -> bool:
         """
-        Hold what must be held in the text of an element, and of a script the start tag.
+        Defuse the URLs of a style sheet, or apply the plan of a script with this content.
 
         Args:
             found: The start tag.
 
         Returns:
-            False where the end is not there yet.
+            False if the end has not arrived yet.
         """
         cursor = self._cursor
         start, end = found.span()
@@ -67,7 +68,7 @@ class MarkedText:
         if not end_of_it.match(cursor.buffer, stop):
             too_long = cursor.is_too_long(start)
             if not cursor.final and not too_long:
-                # Not with every chunk, so that each byte is looked at a few times only.
+                # Do not search with every chunk, so that each byte is examined only a few times.
                 self._again = min(2 * (size - start), cursor.hold_back + 1) if size - start > _LONG else 0
                 return False
             stop = size
@@ -81,14 +82,14 @@ class MarkedText:
         elif name == b"script":
             self._settle_script(found, raw, too_long=too_long)
         if not xml:
-            # A browser that looks ahead for what to fetch sees the end of raw text in comments too.
+            # A preload scanner also ends raw text at an end tag in a comment.
             flat = ScriptEnd().find(raw, 0, final=True) if name == b"script" else _first(end_tag(name), raw)
             if flat >= 0:
                 self._forks.follow_flat(end + flat)
         return True
 
     def _count_nested(self, start: int, stop: int) -> None:
-        """Refuse elements in one another, or without an end, each of which would have to be read to the same end."""
+        """Refuse deeply nested elements and repeated ones without an end: each would be read to the same end."""
         self._nested = self._nested + 1 if start < self._end else 0
         self._end = max(self._end, stop)
         if self._nested > _MOST_NESTED:
@@ -107,7 +108,7 @@ class MarkedText:
                 self._document.before_script(before, found.start(), held, found.group(), code)
 
     def _text(self, raw: bytes) -> tuple[bytes, list[int]]:
-        """Return the text of an element with markup in it, and where in ``raw`` each byte of it began."""
+        """Return the text of an element that contains markup, and the offset in ``raw`` of each byte of the text."""
         text = bytearray()
         offsets: list[int] = []
         at = 0
@@ -121,7 +122,7 @@ class MarkedText:
         return bytes(text), offsets
 
     def _defuse(self, raw: bytes, offset: int) -> None:
-        """Defuse the URLs of a style sheet in which character references count."""
+        """Defuse the URLs of a style sheet in which character references are decoded."""
         holder = self._document.holder
         text, offsets = self._text(raw)
         places: dict[int, Ids] = {}

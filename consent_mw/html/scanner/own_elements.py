@@ -1,15 +1,15 @@
 """
-Custom elements that must not come to life: they get another name until their service is granted.
+Custom elements that must not run yet: they are renamed until their service is granted.
 
-Theory of operation. The code of ``<lite-youtube>`` is the site's own and runs; when the element enters the page, that
-code asks YouTube for a picture. No attribute can be held that would stop it. So the element is renamed, by a few bytes
-before its name, in the start tag and in the end tag.
+Theory of operation. The code of ``<lite-youtube>`` is served by the site, so it runs. When the element enters the page,
+that code requests a picture from YouTube, and no held attribute would prevent it. So the element is renamed, by a
+prefix before its name in the start tag and in the end tag.
 
-A page must go on meaning the same to a browser, for all that is held behind it. It does if every end tag goes on
-closing what it closed: the tags of a name are renamed in pairs, and only while no element of that name kept it. An end
-tag is found where nothing between could hide it: no text that is no markup, no comment, no element of the same name,
-and not further away than :data:`REACH`. Where it is not found, the element keeps its name, and its attributes are held
-like any other's.
+The rest of the page must still be parsed in the same way, since holds depend on it. It is if every end tag closes the
+same element as before. So the tags of a name are renamed in pairs, and only as long as every element of that name was
+renamed. An end tag is accepted only if nothing before it could hide it: no raw text, no comment, no element of the same
+name, and no more than :data:`REACH` bytes. If it is not found, the element keeps its name, and its attributes are held
+like those of any other element.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from consent_mw.html.tokens import TAG
 
 __all__ = ["PREFIX", "end_of"]
 
-#: What is put before the name.
+#: The prefix of a renamed element.
 PREFIX = b"cmw-"
-#: How far away an end tag may be, in bytes.
+#: The greatest distance of an end tag from the start tag, in bytes.
 REACH = 16_384
-#: What changes how the text behind it is read, or which end tags count.
+#: Elements that change how the following text is read, or which end tags count.
 _CHANGES_READING = RAW_TEXT | frozenset(
     b"script noscript plaintext select template frameset math foreignobject desc html body base".split()
 )
-#: Stands for an end tag that may still come.
+#: Result of a search if the end tag may still come.
 _MAY_COME = -2
 
 
 def end_of(cursor: Cursor, name: bytes, start: int, at: int) -> int | None:
     """
-    Return where the end tag of the custom element begins whose start tag is from ``start`` to ``at``.
+    Find the end tag of the custom element whose start tag is from ``start`` to ``at``.
 
     Returns:
-        An offset in the buffer; -1 where no end tag is found that surely closes it; None to wait for more bytes.
+        Its offset in the buffer; -1 if no end tag surely closes the element; None to wait for more bytes.
     """
     found = _search(cursor.buffer, name, at)
     if found != _MAY_COME:
