@@ -1,8 +1,18 @@
 """
-One reading of a page: finds the tags, asks what to hold in each, and notes the edits.
+One reading of a page: finds the tags, asks for the plan of each, and notes the edits.
 
-Long because the loop over HTML content, where ordinary pages spend their time,
-and what a tag then does to the reading stand together (docs/decisions/0014).
+Long because the loop over HTML content, in which ordinary pages spend their time, and the effects of a tag on the
+reading belong together (docs/decisions/0014).
+
+Theory of operation. ``run`` calls the reader of the cursor's mode until one needs more bytes. In mode DATA that is
+``_data``, which chooses among four ways to read: XML, a drawing, live, and plain HTML content. The last is ``_html``,
+the fast path: ``_pass`` jumps to the next tag that matters, a start tag gets its plan in ``_take_html``, and
+``_change_mode`` follows if the tag starts raw text, a drawing or the like. A tag that depends on the open elements goes
+through ``_go_live``: the trees catch up, and ``_live`` reads on tag by tag until ``_settle`` finds them calm.
+
+A reading is one of several when it forks. ``_noscript`` forks for browsers with scripts off, ``_divide`` for dialects
+of which the trees differ, ``follow_flat`` for the preload scanner, ``follow_style`` for ways to read a style sheet. The
+rewriter merges readings that agree (``agrees``, ``join``).
 """
 
 from __future__ import annotations
@@ -53,50 +63,50 @@ from consent_mw.html.tokens import TAG
 from consent_mw.html.tokens import end_tag
 from consent_mw.html.tokens import skip_before_body
 
-#: The longest beginning of a construct that says nothing yet: "<![CDATA[" and the comment "<!--->".
+#: The bytes that decide which construct begins: those of "<![CDATA[", which is longer than the comment "<!--->".
 _SHORT = 9
 _MAY_BE_POLICY = re.compile(rb"security|&", re.I)
-#: What means something else in select to an old parser, or may close it.
+#: Elements that an old parser drops in select, though they otherwise change how the rest is read, or that may close it.
 _DROPPED_IN_SELECT = frozenset(
     b"style title xmp iframe noembed noframes noscript plaintext svg math select template".split()
 )
-#: What begins raw text where it is not dropped.
+#: Elements that start raw text unless they are dropped.
 _BEGINS_TEXT = RAW_TEXT | {b"script", b"noscript", b"plaintext"}
-#: Elements that change how what follows is read: never passed over, even where they hold nothing.
+#: Elements that change how the rest is read: never handled piece by piece, even if nothing in them is held.
 _READ_WHOLE = RAW_TEXT | frozenset(b"script noscript body base font annotation-xml".split())
-#: Elements of which a select, frameset or template around them may make something else.
+#: Elements whose meaning may depend on a select, frameset or template around them.
 _MAY_DEPEND = _DROPPED_IN_SELECT | {b"frameset", b"col"}
-#: An end tag that is not complete: "</noscript" and what must follow.
+#: The longest incomplete end tag, in bytes: "</noscript" and the byte that must follow.
 _NOSCRIPT_TAIL = 11
 
 
 class Readings(Page, History, Protocol):
-    """What a reading needs of the rewriter, which follows them all."""
+    """What a reading needs of the rewriter, which follows all readings."""
 
     def fork(self, reading: Reading) -> None:
-        """Follow another reading besides."""
+        """Follow one more reading."""
 
     def readings(self) -> int:
-        """Return how many readings are followed."""
+        """Return the number of readings."""
 
     def forget(self, count: int) -> None:
-        """Drop all readings but the first ``count``."""
+        """Keep only the first ``count`` readings."""
 
     def follows(self, reading: Reading) -> bool:
-        """Whether this reading is followed."""
+        """Return whether this reading is followed."""
 
 
 class Reading:
     """
-    Reads the page on from where it is, as far as its bytes are there.
+    Reads the page from its position on, as far as the bytes have arrived.
 
     Args:
-        page: What the readings of a page share.
-        holder: What to hold in a tag.
+        page: The state shared by all readings.
+        holder: Plans the tags.
         primary: Whether this reading places the banner.
     """
 
-    #: What is open; None for a browser that looks ahead for what to fetch, and knows no foreign content.
+    #: The open elements; None for a flat reading, which follows the preload scanner.
     around: Surroundings | None
 
     def __init__(self, page: Readings, holder: Holder, *, primary: bool) -> None:
@@ -116,20 +126,20 @@ class Reading:
         self.long_tag = LongTag(cursor, document)
         self._xml = XmlReader(cursor, document, marked, self._partial) if document.holder.xml else None
         self._syntax = document.holder.policy.syntax
-        #: A select element may be open, in which an old parser drops most tags.
+        #: Whether a select element may be open, in which an old parser drops most tags.
         self._in_select = False
-        #: The content of a noscript element, read apart from the page around it.
+        #: Whether this reads the content of a noscript element, apart from the page around it.
         self._island = False
-        #: An island that cannot be read apart.
+        #: Whether such an island turned out to depend on the page around it.
         self._reaches_out = False
-        #: Stop after one tag, since another reading may come to the same place.
+        #: Whether to stop after each tag, since another reading may reach the same place.
         self._single = False
-        #: How far the end of a noscript element was looked for.
+        #: Offset in the page up to which the end of a noscript element was searched for.
         self._searched = -1
-        #: Who looks ahead from some place of this reading on, and in which other reading this one goes on.
+        #: The flat reading that was started from this one, and the reading into which this one was merged.
         self._flat: Reading | None = None
         self._joined: Reading | None = None
-        #: What reads on in each mode, in the order of the modes.
+        #: The reader of each mode, in the order of the modes.
         text, scripts = self.text, self.scripts
         self._steps = (
             self._data,
@@ -150,7 +160,7 @@ class Reading:
     # -- as one of several
 
     def copy(self) -> Reading:
-        """Return another reading that has come to the same place, without edits."""
+        """Return another reading at the same place, without edits."""
         twin = self._copy_flat()
         twin.around = None if self.around is None else self.around.copy()
         twin.foreign.open = self.foreign.open.copy()
@@ -173,9 +183,9 @@ class Reading:
 
     def follow_flat(self, position: int) -> None:
         """
-        Follow from ``position`` on who reads the page without knowing foreign content.
+        Follow a flat reading from ``position`` on.
 
-        One who went another way before goes on in that, and is not followed a second time until both ways meet.
+        If one started earlier is still being followed, there is no second one until the two readings have met.
         """
         if self.around is None or self._is_followed_flat():
             return
@@ -191,16 +201,16 @@ class Reading:
         return self._flat is not None
 
     def follow_style(self, searched: int, wide: str) -> None:
-        """Follow who reads the bytes of the style sheet at the position as ``wide``."""
+        """Follow a reading that takes the bytes of the style sheet at the position as ``wide``."""
         self.fork().text.begin_style(searched=searched, wide=wide)
 
     def pass_section(self, text: bytes) -> None:
-        """Take note of the text of a CDATA section."""
+        """Process the text of a CDATA section."""
         if self.around is not None and self.around.live:
             self.around.section(text)
 
     def agrees(self, other: Reading) -> bool:
-        """Whether ``other`` will read the rest of the page just as this one does."""
+        """Return whether ``other`` will read the rest of the page as this one does."""
         return (
             self.cursor.position == other.cursor.position
             and self._stands_as(other)
@@ -208,7 +218,7 @@ class Reading:
         )
 
     def _stands_as(self, other: Reading) -> bool:
-        """Whether both are in plain HTML content, in the same surroundings."""
+        """Return whether both are in plain HTML content with the same state."""
         return (
             self.cursor.mode is Mode.DATA is other.cursor.mode
             and self._is_plain
@@ -220,22 +230,22 @@ class Reading:
 
     @property
     def _is_plain(self) -> bool:
-        """Whether no tag depends on what is open, as far as it is plain HTML."""
+        """Whether this is plain HTML content, in which tags do not depend on the open elements."""
         return not self.foreign.open and (self.around is None or not self.around.live)
 
     @property
     def needs_from(self) -> int:
-        """Offset in the page from which its bytes may have to be read again."""
+        """Offset in the page from which on its bytes may have to be read again."""
         around = self.around
         return self.cursor.offset if around is None or around.live or self._xml is not None else around.offset
 
     def fold(self) -> None:
-        """Need less of what has been passed."""
+        """Let the trees catch up, so that fewer of the passed bytes are needed."""
         if self.around is not None and not self.around.live:
             self.around.fold(self.cursor.offset)
 
     def join(self, other: Reading) -> None:
-        """Go on in the place of ``other`` as well, which has come to the same place."""
+        """Take over from ``other``, which has reached the same place."""
         other._joined = self
         edits = self.cursor.edits
         edits += [edit for edit in other.cursor.edits if edit not in edits]
@@ -253,9 +263,9 @@ class Reading:
 
     def run(self, buffer: bytearray, origin: int, *, final: bool) -> None:
         """
-        Read on as far as ``buffer``, which begins at offset ``origin`` of the page, lets.
+        Read on as far as ``buffer``, which starts at offset ``origin`` of the page, allows.
 
-        Stops where another reading is followed besides from then on.
+        Stop as soon as another reading is added.
         """
         self._see(buffer, origin, final=final)
         steps, cursor, page = self._steps, self.cursor, self._page
@@ -266,7 +276,7 @@ class Reading:
         self._finish()
 
     def step(self, buffer: bytearray, origin: int, *, final: bool) -> bool:
-        """Read on by one tag or one piece of what is between tags; return False to wait for more."""
+        """Read one tag, or one piece between tags; return False to wait for more bytes."""
         self._see(buffer, origin, final=final)
         cursor = self.cursor
         self._single = True
@@ -281,20 +291,20 @@ class Reading:
         cursor.buffer, cursor.origin, cursor.final = buffer, origin, final
 
     def _finish(self) -> None:
-        """At the end of the page, take leave of it."""
+        """At the end of the page, make the insertions that are still due."""
         cursor, document = self.cursor, self.document
         if not cursor.final or self._reaches_out:
             return
         if document.before_head and cursor.mode is Mode.DATA:
             document.insert_first(len(cursor.buffer))
         document.finish()
-        # A tag without its ">" at the end of the file is none, and a comment hides all behind it.
+        # At the end of the file, a tag without ">" is not a tag, and an open comment hides the rest.
         cursor.position = len(cursor.buffer)
 
     def _data(self) -> bool:
-        """Read what is between tags, by the rules that hold here."""
+        """Read on in mode DATA, in the way that applies here."""
         if self.long_tag.waits():
-            # A tag that was cut is looked at again when it can be complete.
+            # A tag that was cut is examined again when it may be complete.
             return False
         if self._xml is not None:
             return self._xml.read()
@@ -308,7 +318,7 @@ class Reading:
         return self._html()
 
     def _html(self) -> bool:
-        """Read HTML content: the one loop that ordinary pages spend their time in."""
+        """Read plain HTML content: the loop in which ordinary pages spend their time."""
         cursor, document = self.cursor, self.document
         buffer = cursor.buffer
         size = len(buffer)
@@ -364,10 +374,10 @@ class Reading:
 
     def _pass(self, position: int, *, waiting: bool) -> int:
         """
-        Pass over what cannot matter and, with the scanner in C, over tags of which nothing new is to be said.
+        Pass over what cannot matter and, with the scanner in C, over tags whose plan is remembered.
 
         Args:
-            waiting: The body has not begun, and something waits for it.
+            waiting: Whether the body has not started, and something is to be inserted when it does.
         """
         cursor, document, page, syntax = self.cursor, self.document, self._page, self._syntax
         local = document.holder.passes_local
@@ -399,7 +409,7 @@ class Reading:
             document.template = max(0, document.template - 1)
 
     def _start_tag(self, found: re.Match[bytes]) -> bool:
-        """Take a start tag of plain HTML content; return False to wait for more bytes."""
+        """Handle a start tag in plain HTML content; return False to wait for more bytes."""
         cursor, document = self.cursor, self.document
         name = found.group(2).lower()
         start, end = found.span()
@@ -424,10 +434,10 @@ class Reading:
 
     def _take_html(self, name: bytes, found: re.Match[bytes], *, plain: bool) -> None:
         """
-        Hold what must be held in the start tag of an HTML element, no script, and go on behind it.
+        Apply the plan of the start tag of an HTML element other than a script, and go on after the tag.
 
         Args:
-            plain: It stands in plain HTML content, where what was answered to its bytes before holds again.
+            plain: Whether it is in plain HTML content, in which a remembered plan applies.
         """
         cursor, document = self.cursor, self.document
         start, end = found.span()
@@ -447,14 +457,14 @@ class Reading:
             document.take_policy(found.group(), start)
 
     def _waits_for_end(self, name: bytes, found: re.Match[bytes]) -> bool:
-        """Whether this is a custom element that may have to be renamed, whose end tag may still come."""
+        """Return whether this custom element may have to be renamed, and its end tag may still come."""
         document = self.document
         if b"-" not in name or name not in document.holder.policy.matcher.elements or name in document.named:
             return False
         return end_of(self.cursor, name, found.start(), found.end()) is None
 
     def _rename(self, name: bytes, found: re.Match[bytes]) -> None:
-        """Give a custom element another name, unless its end tag, or that of another one, would go astray."""
+        """Rename a custom element, unless its end tag or another one would then close the wrong element."""
         document, cursor = self.document, self.cursor
         end = -1 if name in document.named else end_of(cursor, name, found.start(), found.end())
         if end is None or end < 0:
@@ -481,7 +491,7 @@ class Reading:
         elif name == b"template":
             document.template += 1
         elif name == b"base":
-            # One in a template's content is in no document.
+            # A base element in a template is not part of the document.
             if not document.template:
                 document.take_base(found.group())
         elif name == b"body" and document.before_body and not document.template:
@@ -497,22 +507,22 @@ class Reading:
         if tag in plans:
             return plans[tag]
         plan = holder.plan(Tag.read(name, tag, foreign=name in (SVG, MATH)))
-        # Policies are looked at anew, since each page may need to add something else.
+        # Policies are not remembered, since each page may have to add something else to them.
         lasting = plan is not None or not (name == b"meta" and _MAY_BE_POLICY.search(tag))
         if lasting and holder.room_for(tag):
             plans[tag] = plan
         return plan
 
-    # -- where a tag depends on what is open
+    # -- tags that depend on the open elements
 
     def _depends(self, name: bytes) -> bool:
-        """Whether what this start tag is depends on what is open around plain HTML content."""
+        """Return whether the meaning of this start tag depends on the open elements."""
         if self._in_select and name in _DROPPED_IN_SELECT:
             return True
         return self.around is not None and (name == b"frameset" or (name == b"col" and self.document.template > 0))
 
     def _go_live(self) -> bool:
-        """Find out what is open around the tag at the position."""
+        """Let the trees catch up to the tag at the position, and read on live."""
         if self._island or self.around is None:
             self._reaches_out = True
             return False
@@ -522,7 +532,7 @@ class Reading:
         return True
 
     def _live(self, around: Surroundings) -> bool:
-        """Read on by one tag whose meaning depends on what is open."""
+        """Read one tag whose meaning depends on the open elements."""
         cursor, document = self.cursor, self.document
         buffer, position = cursor.buffer, cursor.position
         if document.before_head or (document.before_body and not document.template):
@@ -559,7 +569,7 @@ class Reading:
             twin._settle()
 
     def _live_start_tag(self, around: Surroundings, found: re.Match[bytes]) -> bool:
-        """Take a start tag; return False where its content must be waited for."""
+        """Handle a start tag; return False to wait for its content."""
         cursor, document = self.cursor, self.document
         name, raw = found.group(2).lower(), found.group()
         token = TagToken(name, raw, raw.endswith(b"/>") and self_closing(found))
@@ -580,7 +590,7 @@ class Reading:
         return True
 
     def _divide(self, around: Surroundings, groups: list[tuple[bytes, list[Follower]]]) -> list[tuple[Reading, bytes]]:
-        """Follow another reading for each group of trees that differs, and return them all with what they say."""
+        """Split off a reading for each further group of trees; return all readings, each with what the tag opened."""
         around.followers = groups[0][1]
         parts = [(self, groups[0][0])]
         for opened, followers in groups[1:]:
@@ -594,14 +604,14 @@ class Reading:
         return parts
 
     def _take(self, name: bytes, found: re.Match[bytes], opened: bytes, *, asked: bool) -> None:
-        """Go on behind a start tag that has opened an element in a namespace, or was dropped."""
+        """Apply the plan of a start tag and go on after it; ``opened`` is its element's namespace, or DROPPED."""
         cursor = self.cursor
         start, end = found.span()
         if asked or opened in (SVG, MATH) and name not in (SVG, MATH):
             cursor.position = end
         elif opened == DROPPED or (name == b"noscript" and opened == HTML):
             if name in _BEGINS_TEXT and opened == DROPPED:
-                # One who looks ahead for what to fetch drops nothing.
+                # The preload scanner does not drop it.
                 self.follow_flat(start)
             removable = name not in _BEGINS_TEXT
             plan = self.document.holder.plan(Tag.read(name, found.group())._replace(removable=removable))
@@ -621,13 +631,13 @@ class Reading:
             self._take_html(name, found, plain=False)
 
     def _settle(self) -> None:
-        """Leave the trees where they are once no tag depends on them."""
+        """Stop following the trees if no tag depends on them any more."""
         around = self.around
         if around is None:
             return
         self.document.template = len(around.tree.template_modes)
         if around.is_calm():
-            # In raw text a tree waits for the end tag, which it reads when it catches up.
+            # In raw text a tree waits for the end tag, which it reads when it next catches up.
             around.settle(self.cursor.offset)
             self._in_select = False
 
@@ -635,11 +645,10 @@ class Reading:
 
     def _noscript(self, start: int) -> None:
         """
-        Read what is text with scripts on and markup with scripts off.
+        Read the content of noscript: text with scripts on, markup with scripts off.
 
-        Mostly the markup ends where the text does, and one reading is
-        enough. Where it does not (an end tag in an attribute or a comment)
-        both are followed.
+        Usually both end at the same place, and one reading is enough. If they do not (an end tag is in an attribute or
+        a comment), both are followed.
         """
         cursor, around = self.cursor, self.around
         if self._island or (around is not None and not around.may_run_scripts(True)):
@@ -660,7 +669,7 @@ class Reading:
             around.restrict(scripting=True)
 
     def _noscript_is_there(self, start: int, end: int) -> bool:
-        """Whether the end of a noscript element is there, or will not be."""
+        """Return whether the end of a noscript element has arrived, or is no longer waited for."""
         cursor = self.cursor
         begin = max(end, self._searched - cursor.origin)
         self._searched = cursor.origin + len(cursor.buffer) - _NOSCRIPT_TAIL
@@ -671,11 +680,11 @@ class Reading:
         return False
 
     def _read_island(self, content: bytes, start: int) -> bool:
-        """Read the ``content`` of a noscript element, and return whether it is whole in itself."""
+        """Read the ``content`` of a noscript element as an island; return whether it is self-contained."""
         document, page = self.document, self._page
         memory = document.holder.memory
         common = not document.template
-        # The same bytes may stand in a script elsewhere: the mark tells which is meant.
+        # The prefix distinguishes the content from a script with the same bytes.
         key = b"<noscript>" + content
         known = memory.pieces.get(key) if common else None
         if known is None:
@@ -708,10 +717,10 @@ class Reading:
         document.apply(known, start)
         return True
 
-    # -- what is cut
+    # -- constructs that a chunk cut
 
     def _partial(self, position: int) -> bool:
-        """Take a construct that is not complete; return False to wait for more."""
+        """Handle an incomplete construct; return False to wait for more bytes."""
         cursor = self.cursor
         buffer = cursor.buffer
         xml = self._xml is not None
@@ -719,7 +728,7 @@ class Reading:
         head = bytes(buffer[position : position + _SHORT])
         cdata = (xml or self._in_foreign) and CDATA_START.startswith(head)
         if cursor.final and not (cdata and rest >= _SHORT):
-            # As at the end of any page: an unclosed comment hides what follows, an unclosed tag is no tag.
+            # The page ends here: an unclosed comment hides what follows, and an unclosed tag is not a tag.
             return False
         if rest < 7 and b"<!-->".startswith(head[:4]) or (cdata and rest < _SHORT) or rest < 2 or head == b"</":
             return False
@@ -744,11 +753,11 @@ class Reading:
 
     @property
     def _in_foreign(self) -> bool:
-        """Whether "<![CDATA[" begins a section here."""
+        """Whether "<![CDATA[" starts a section here."""
         return bool(self.foreign.open) or (self.around is not None and self.around.live and self.around.in_foreign)
 
     def _begin_long_tag(self, start: int) -> None:
-        """Settle the beginning of a tag that is too long, unless what it means depends on all of it."""
+        """Start on a tag that is too long, unless its meaning depends on all of it."""
         document = self.document
         name = self.long_tag.name_at(start)
         xml = self._xml is not None
@@ -771,7 +780,7 @@ class Reading:
         self.long_tag.begin(start, foreign=foreign or xml)
 
     def _long_tag(self) -> bool:
-        """Go on with a tag that is settled piece by piece, and behind it."""
+        """Continue a tag that is handled piece by piece; at its end, enter the mode of its content."""
         if not self.long_tag.attributes():
             return False
         tag, cursor = self.long_tag, self.cursor

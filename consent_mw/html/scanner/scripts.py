@@ -1,5 +1,13 @@
 """
-Scripts: what runs is held by its content or by its address, and import maps are remembered.
+Scripts: held by their address or by their content.
+
+Theory of operation. The start tag of an inline script can only be planned when its content is known. So mode SCRIPT
+keeps the tag back until the end tag has arrived, matches the content, and then applies the plan. A script with an
+address is planned at once, and its content is passed over in mode SCRIPT_TEXT. The end tag is found by
+:class:`~consent_mw.html.tokens.ScriptEnd`. A script whose bytes are remembered skips all of this.
+
+What was held earlier in the page matters too: a call of a held service's functions is answered by its queue, which
+sends nothing. An import map stays in the page, but scripts that import a held address by it are held.
 """
 
 from __future__ import annotations
@@ -22,22 +30,22 @@ _JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
 class ScriptReader:
-    """Settles the start tag of a script, when its content is there where that matters, and finds its end."""
+    """Applies the plan of a script, after waiting for its content if that matters, and finds its end."""
 
     def __init__(self, cursor: Cursor, document: Document, text: TextReader) -> None:
         self._cursor = cursor
         self._document = document
         self._text = text
-        #: While the end is looked for: what the script is, and the offset in the page at which its content begins.
+        #: The script in progress: its kind, and the offset in the page at which its content starts.
         self._kind = ""
         self._content = 0
         self._end = ScriptEnd()
-        #: What was held in the page before the script, and whether what becomes of it depends on that.
+        #: The ids held in the page before the script, and whether the script's plan depends on them.
         self._held_before: set[str] = set()
         self._calls = False
 
     def begin(self, found: re.Match[bytes]) -> None:
-        """Take the start tag of a script: one with content to look at waits for its end."""
+        """Handle the start tag of a script; if its content matters, wait for its end."""
         cursor, document = self._cursor, self._document
         page, holder, buffer = document.page, document.holder, cursor.buffer
         start, end = found.span()
@@ -70,12 +78,12 @@ class ScriptReader:
         page.held = held
 
     def _before_caller(self, before: int, start: int, tag: bytes, code: bytes) -> None:
-        """Leave a panel before a script that is not held, if it makes an embed of what was held before it."""
+        """Insert a panel before a script that is not held, if it creates an embed of a service held earlier."""
         if self._calls and not self._document.page.held and self._held_before:
             self._document.panel_before(before, start, self._document.holder.script_panel(tag, code), self._held_before)
 
     def pass_text(self, position: int) -> None:
-        """Pass the content that begins at ``position`` on; its start tag is settled."""
+        """Pass over the content that starts at ``position``; the start tag has been planned."""
         self._content = self._cursor.origin + position
         self._end = ScriptEnd()
         self._cursor.position = position
@@ -99,7 +107,7 @@ class ScriptReader:
         self.script_text()
 
     def script_text(self) -> bool:
-        """Pass the content of a script on, whose start tag is settled."""
+        """Pass over the content of a script whose start tag has been planned."""
         cursor = self._cursor
         content = self._content - cursor.origin
         end = self._end.find(cursor.buffer, content, final=cursor.final)
@@ -111,7 +119,7 @@ class ScriptReader:
         return True
 
     def script(self) -> bool:
-        """Look at the content of a script when it is there, and settle its start tag."""
+        """Plan a script as soon as its content has arrived; return False to wait for more bytes."""
         cursor, page = self._cursor, self._document.page
         before, start, begins = len(cursor.edits), cursor.position, self._content - cursor.origin
         held, page.held = page.held, set()
@@ -162,9 +170,9 @@ class ScriptReader:
         if self._kind in ("speculationrules", "webbundle"):
             return holder.listed(content)
         code = holder.script_code(content)
-        # One that is not held may still make an embed with what stands in for its service.
+        # A script that is not held may still create an embed, through the stand-in for its service.
         self._calls = bool(code.calls) or bool(holder.script_panel(b"<script>", content))
-        # A queue stands for what was held before, and a call of that sends nothing.
+        # A service that was held earlier has a queue, and calls to that send nothing.
         ids = (*code.ids, *(id_ for id_ in code.calls if id_ not in self._held_before))
         if document.mapped and not ids:
             for found in _IMPORTED.finditer(content):
@@ -177,7 +185,7 @@ class ScriptReader:
         return ids
 
     def _learn_map(self, content: bytes) -> None:
-        """Remember which names an import map sends to a held address: the map stays, what imports them is held."""
+        """Record the names that an import map resolves to held addresses: scripts that import these are held."""
         holder = self._document.holder
         for name, address in _JSON_PAIR.findall(content.decode("utf-8", "replace")):
             ids = holder.not_allowed(holder.policy.matcher.url(_json_text(address), holder.base, holder.page))
@@ -188,7 +196,7 @@ class ScriptReader:
 
 
 def _json_text(quoted: str) -> str:
-    """Return the text of a JSON string without its quotes, escapes decoded as far as they are right."""
+    """Return the text of a JSON string given without its quotes; unchanged if its escapes are invalid."""
     try:
         return str(json.loads(f'"{quoted}"', strict=False))
     except ValueError:

@@ -46,9 +46,9 @@ _DROPPING = frozenset({"in frameset", "after frameset", "after after frameset", 
 #: Modes that are not calm (see :meth:`Surroundings.is_calm`): in raw text the tree waits for the end tag.
 _NOT_CALM = _DROPPING | {"text"}
 _WHITE = b" \t\n\r\f"
-#: The beginning of a character reference that more bytes may go on with.
+#: The beginning of a character reference that may continue in the next bytes.
 OPEN_REFERENCE = re.compile(rb"&(?:#[0-9a-zA-Z]*|[a-zA-Z0-9]*)\Z")
-#: The longest number of a reference that is waited for; the longest name is shorter.
+#: The longest numeric reference that is waited for, in bytes; all names are shorter.
 LONGEST_REFERENCE = 256
 LONG_REFERENCE = re.compile(rb"&#[0-9a-zA-Z]{%d}" % (LONGEST_REFERENCE - 2))
 _DOCTYPE = re.compile(
@@ -85,14 +85,14 @@ class Follower:
         self.tree = tree
         self.offset = offset
         self.nested = nested
-        #: The element whose raw text is being passed, or what else has an end of its own.
+        #: The element whose raw text is being passed, or empty.
         self._raw = b""
         self._script = ScriptEnd()
-        #: A construct was too long to be kept until the tree reads it.
+        #: Whether a construct was too long to be kept until the tree could read it.
         self.lost = False
 
     def copy(self, **dialect: bool) -> Follower:
-        """Return the same for a dialect that is told apart from now on."""
+        """Return a copy for a narrower dialect."""
         twin = Follower(self.tree.copy(), self.offset, nested=self.nested)
         twin._raw, twin.lost = self._raw, self.lost
         twin._script = self._script.copy()
@@ -106,7 +106,7 @@ class Follower:
 
     @property
     def between_tags(self) -> bool:
-        """Whether what comes next is neither raw text nor the rest of a comment."""
+        """Whether the position is not in raw text."""
         return not self._raw
 
     def undetermined(self, name: bytes) -> str:
@@ -154,7 +154,7 @@ class Follower:
         return field
 
     def _take(self, found: re.Match[bytes]) -> str:
-        """Take one piece of the page, or return the part of the dialect that must be told before."""
+        """Process one piece of the page, or return the field of the dialect that must be determined first."""
         tree, kind = self.tree, found.lastindex
         begins = tree.mode == "initial"
         if begins:
@@ -180,7 +180,7 @@ class Follower:
         return ""
 
     def skip(self, offset: int) -> None:
-        """Give up what is not read before ``offset``."""
+        """Give up on the bytes before ``offset`` that have not been read."""
         if offset > self.offset:
             self.lost = True
             self.offset = offset
@@ -192,7 +192,7 @@ class Follower:
             self._script = ScriptEnd()
 
     def _pass_raw(self, data: bytes, position: int) -> int:
-        """Pass raw text on from ``position``, and return how far."""
+        """Pass over raw text from ``position``, and return the position reached."""
         name = self._raw
         if name == b"plaintext":
             return len(data)
@@ -217,20 +217,20 @@ class Surroundings:
 
     Args:
         history: The bytes of the page that have been passed.
-        nested: A document in an attribute, which may be read without quirks whatever it says.
+        nested: Whether this is a document in an attribute, which may have no quirks even without a DOCTYPE.
     """
 
     def __init__(self, history: History, followers: list[Follower] | None = None, *, nested: bool = False) -> None:
         self._history = history
         self._nested = nested
-        # Most pages never ask.
+        # Created on first use, since most pages never need a tree.
         self._followers = followers
-        #: The trees go along with the reading, tag by tag.
+        #: Whether the trees follow the reading tag by tag.
         self.live = False
 
     @property
     def followers(self) -> list[Follower]:
-        """The trees, each with how far it is."""
+        """The trees, each with its position."""
         if self._followers is None:
             self._followers = [Follower(new_tree(Dialect()), nested=self._nested)]
         return self._followers
@@ -240,17 +240,17 @@ class Surroundings:
         self._followers = followers
 
     def copy(self) -> Surroundings:
-        """Return the same for another reading."""
+        """Return a copy for another reading."""
         twin = Surroundings(self._history, [follower.copy() for follower in self.followers])
         twin.live = self.live
         return twin
 
     def may_run_scripts(self, scripting: bool) -> bool:
-        """Whether this stands for browsers with scripts on, or off."""
+        """Return whether this covers browsers with scripts on, or off."""
         return any(follower.tree.dialect.scripting in (None, scripting) for follower in self.followers)
 
     def restrict(self, *, scripting: bool) -> None:
-        """Stand only for browsers with scripts on, or off."""
+        """Cover only browsers with scripts on, or off."""
         for follower in self.followers:
             if follower.tree.dialect.scripting is None:
                 follower.tree.dialect = follower.tree.dialect._replace(scripting=scripting)
@@ -265,10 +265,10 @@ class Surroundings:
 
     def go_live(self, offset: int) -> None:
         """
-        Read the page up to the tag at ``offset``, and go along from there.
+        Let the trees read the page up to the tag at ``offset``, and follow it tag by tag from there.
 
         Raises:
-            RefusedMarkup: where the page up to there cannot be read like that.
+            RefusedMarkup: if the page up to ``offset`` is too long or too irregular to be read by a tree.
         """
         if self.live:
             return
@@ -288,7 +288,7 @@ class Surroundings:
         self.live = True
 
     def fold(self, end: int) -> None:
-        """Read what there is up to ``end``, so that less of the page must be kept; give up what is too long."""
+        """Read up to ``end``, so that fewer bytes of the page must be kept; give up on what is too long."""
         waiting, done = self.followers, []
         while waiting:
             follower = waiting.pop()
@@ -303,13 +303,13 @@ class Surroundings:
         self.followers = done
 
     def join(self, other: Surroundings) -> None:
-        """Stand for the dialects of ``other``, too, which has come to the same place."""
+        """Cover the dialects of ``other`` as well, which has reached the same place."""
         mine = [follower.tree.dialect for follower in self.followers]
-        # A tree is what its dialect makes of the bytes, so one for each dialect is enough.
+        # The state of a tree depends only on the bytes and its dialect, so one tree for each dialect is enough.
         self.followers += [one for one in other.followers if not any(_covers(d, one.tree.dialect) for d in mine)]
 
     def settle(self, offset: int) -> None:
-        """Stay at ``offset`` while what follows is plain HTML content."""
+        """Stop at ``offset``, since plain HTML content follows."""
         self.merge()
         self.live = False
         for follower in self.followers:
@@ -317,11 +317,11 @@ class Surroundings:
 
     @property
     def offset(self) -> int:
-        """How far in the page all trees are."""
+        """Offset in the page up to which all trees have read."""
         return min(follower.offset for follower in self.followers)
 
     def merge(self) -> None:
-        """Make one of trees that will read the rest of the page alike."""
+        """Merge trees that will read the rest of the page alike."""
         if len(self.followers) < 2:
             return
         kept: dict[Hashable, Follower] = {}
@@ -332,10 +332,10 @@ class Surroundings:
                 twin.tree.dialect = Dialect(*(a if a is b else None for a, b in zip(one, other, strict=True)))
         self.followers = list(kept.values())
 
-    # -- going along
+    # -- following tag by tag
 
     def determine(self, name: bytes) -> None:
-        """Tell dialects apart that this start tag makes matter."""
+        """Split the trees if this start tag makes a difference between dialects matter."""
         told: list[Follower] = []
         for follower in self.followers:
             field = follower.undetermined(name)
@@ -343,7 +343,7 @@ class Surroundings:
         self.followers = told
 
     def start_tag(self, token: TagToken) -> list[tuple[bytes, list[Follower]]]:
-        """Process a start tag, and return what it opens, with the trees that say so."""
+        """Process a start tag; return the trees in groups, each with the namespace of the element that is opened."""
         self.determine(token.name)
         noscript = token.name == b"noscript"
         return self._grouped(
@@ -351,7 +351,7 @@ class Surroundings:
         )
 
     def end_tag(self, name: bytes) -> list[tuple[bytes, list[Follower]]]:
-        """Process an end tag, and return the trees that still agree on what follows."""
+        """Process an end tag; return the trees in groups that agree on what follows."""
         token = TagToken(name)
 
         def process(tree: Tree) -> bytes:
@@ -361,7 +361,7 @@ class Surroundings:
         return self._grouped(process)
 
     def text(self, text: bytes) -> None:
-        """Process what is between two tags: text, comments and what is read as one."""
+        """Process the bytes between two tags: text, comments and bogus comments."""
         for follower in self.followers:
             tree = follower.tree
             position = 0
@@ -390,11 +390,11 @@ class Surroundings:
         return self.followers[0].tree.in_foreign
 
     def is_foreign(self, token: TagToken) -> bool:
-        """Whether a start tag opens an element of foreign content; the trees agree on where it stands."""
+        """Return whether a start tag opens a foreign element; the trees agree on the place."""
         return any(opens_foreign(follower.tree, token) for follower in self.followers)
 
     def is_calm(self) -> bool:
-        """Whether plain HTML content can follow without consulting the trees."""
+        """Return whether plain HTML content can be read without consulting the trees."""
         return all(_is_calm(follower.tree) for follower in self.followers)
 
     def _grouped(self, process: Callable[[Tree], bytes]) -> list[tuple[bytes, list[Follower]]]:
@@ -407,7 +407,7 @@ class Surroundings:
 
 
 def opens_foreign(tree: Tree, token: TagToken) -> bool:
-    """Whether a start tag opens an element of foreign content in foreign content."""
+    """Return whether a start tag in foreign content opens a foreign element."""
     return not tree.takes_as_html(token) and not breaks_out(token)
 
 
@@ -431,7 +431,7 @@ def _closes_itself(found: re.Match[bytes]) -> bool:
 
 
 def follow_text(tree: Tree, text: bytes, *, references: bool = True) -> None:
-    """Process a piece of text: white space, what is ignored, and the rest."""
+    """Process a piece of text: its white space, its NULs, and the rest."""
     rest = text.strip(_WHITE)
     if references and b"&" in rest:
         if LONG_REFERENCE.search(rest):
@@ -448,7 +448,7 @@ def follow_text(tree: Tree, text: bytes, *, references: bool = True) -> None:
 
 
 def quirks_of(tag: bytes) -> bool | None:
-    """Return whether a DOCTYPE means quirks; None where one would have to know the long list of the standard."""
+    """Return whether a DOCTYPE means quirks; None if only the long list in the standard would tell."""
     found = _DOCTYPE.fullmatch(tag)
     if found is None:
         return None

@@ -1,8 +1,12 @@
 """
-Comments, CDATA sections, raw text and style sheets: what is between tags, scripts apart.
+Comments, CDATA sections, raw text and style sheets: everything between tags except scripts.
 
-Each method reads on in its mode and returns whether the mode changed, so that
-there is more to read; otherwise it waits for more bytes.
+There is one method for each mode. It returns True when the mode has changed, so that the reading goes on in the new
+mode, and False to wait for more bytes.
+
+A style sheet is read as it arrives: :func:`consent_mw.html.css.scan` visits each complete token, and only the token
+that the chunk cut is kept back. If the whole element is at hand, as it usually is, its edits are remembered by its
+bytes. An URL or string that is too long to keep back is judged by its beginning.
 """
 
 from __future__ import annotations
@@ -18,61 +22,61 @@ from consent_mw.html.tokens import COMMENT_END
 from consent_mw.html.tokens import TAG
 from consent_mw.html.tokens import end_tag
 
-#: A style sheet's token that is longer is looked at again when it has doubled, not with every chunk.
+#: Bytes of a style sheet's token above which it is examined again only after it has doubled, not with every chunk.
 _LONG_TOKEN = 4096
 
-#: An end tag that is not complete: "</style" and what must follow.
+#: The longest incomplete end tag, in bytes: "</style" and the byte that must follow.
 _STYLE_TAIL = 8
 
 
 class Forks(Protocol):
-    """Follows other readings of the page besides this one."""
+    """Starts other readings of the page."""
 
     def follow_flat(self, position: int) -> None:
-        """Follow from ``position`` on who reads the page without knowing foreign content."""
+        """Follow a flat reading (the preload scanner's) from ``position`` on."""
 
     def pass_section(self, text: bytes) -> None:
-        """Take note of the text of a CDATA section."""
+        """Process the text of a CDATA section."""
 
     def follow_style(self, searched: int, wide: str) -> None:
-        """Follow who reads the bytes of the style sheet at the position as ``wide``."""
+        """Follow a reading that takes the bytes of the style sheet at the position as ``wide``."""
 
 
 class TextReader:
     """
-    Reads what is no markup, and defuses the URLs of style sheets.
+    Passes over what is not markup, and defuses the URLs of style sheets.
 
     Args:
-        forks: Where a browser that looks ahead reads on elsewhere.
+        forks: Starts other readings.
     """
 
     def __init__(self, cursor: Cursor, document: Document, forks: Forks) -> None:
         self._cursor = cursor
         self._document = document
         self._forks = forks
-        #: Raw text: the element it is in, and whether it is left out of the page.
+        #: The element of the raw text, and whether the text is left out of the page.
         self._name = b""
         self.leave_out = False
-        #: A CDATA section in which those who only look ahead have been followed already.
+        #: Whether a flat reading has already been started in this CDATA section.
         self._followed = False
-        #: Offset in the page at which the style sheet begins, and how far the search for its end tag got.
+        #: Offsets in the page: of the style sheet's start, and up to which its end tag was searched for.
         self._content = 0
         self._searched = 0
-        #: How long a token must be before it is looked at again.
+        #: The length that a token must reach before it is examined again.
         self._again = 0
-        #: How the bytes of the style sheet are read; None until it matters.
+        #: The way to read the bytes of the style sheet; None until it makes a difference.
         self._wide: str | None = None
-        #: What ends a token that was too long to keep back.
+        #: The terminator of a token that was too long to keep back.
         self._terminator = b""
 
     def begin_raw_text(self, name: bytes, *, leave_out: bool = False) -> None:
-        """Go on with the text of an element that ends at its own end tag only."""
+        """Enter the raw text of an element, which only its own end tag ends."""
         self._cursor.mode = Mode.RAW_TEXT
         self._name = name
         self.leave_out = leave_out or self.leave_out
 
     def comment(self) -> bool:
-        """Pass a comment on to its end."""
+        """Pass over the rest of a comment."""
         cursor = self._cursor
         found = COMMENT_END.search(cursor.buffer, cursor.position)
         if found is None:
@@ -83,15 +87,14 @@ class TextReader:
         return True
 
     def bogus(self) -> bool:
-        """Pass a bogus comment on, which ends at the first ">"."""
+        """Pass over the rest of a bogus comment, which ends at the first ">"."""
         return self._cursor.pass_until(b">")
 
     def cdata(self) -> bool:
         """
-        Pass a CDATA section on.
+        Pass over the rest of a CDATA section.
 
-        A browser that looks ahead for what to fetch knows no foreign content:
-        to it the section is a comment that ends at the first ">".
+        The preload scanner ignores foreign content: to it the section is a bogus comment, which ends at the first ">".
         """
         cursor = self._cursor
         if not self._followed and not self._document.holder.xml:
@@ -110,12 +113,12 @@ class TextReader:
         return ended
 
     def plaintext(self) -> bool:
-        """Pass everything on: nothing ends ``plaintext``."""
+        """Pass over everything: nothing ends ``plaintext``."""
         self._cursor.position = len(self._cursor.buffer)
         return False
 
     def raw_text(self) -> bool:
-        """Pass the text of an element on to its end tag."""
+        """Pass over the text of an element up to its end tag."""
         cursor = self._cursor
         buffer, name = cursor.buffer, self._name
         found = end_tag(name).search(buffer, cursor.position)
@@ -138,11 +141,11 @@ class TextReader:
 
     def begin_style(self, *, searched: int = 0, wide: str | None = None) -> None:
         """
-        Go on with the style sheet that begins at the position.
+        Enter the style sheet that starts at the position.
 
         Args:
             searched: Offset in the page up to which it has no end tag.
-            wide: How to read its bytes.
+            wide: The way to read its bytes; None if not determined.
         """
         self._cursor.mode = Mode.STYLE
         self._content = self._cursor.offset
@@ -158,7 +161,7 @@ class TextReader:
             return False
         wide = self._read_bytes_as(end)
         if closed and cursor.offset == self._content and self._wide is None:
-            # The whole style sheet is there, as it mostly is: it may be one that other pages have too.
+            # The style sheet is complete, as usual: other pages may have the same one, so its edits are remembered.
             self._whole_style(end, wide)
             return True
         cursor.position, in_comment = css.scan(
@@ -179,7 +182,7 @@ class TextReader:
         pending = end - cursor.position
         most = cursor.hold_back - _STYLE_TAIL
         if pending > most:
-            # What is at hand of the token decides; the rest of it passes.
+            # The bytes at hand decide about the token; the rest of it is passed over.
             css.scan(css.Part(cursor.buffer, cursor.position, end), self._defuse, final=True, wide=wide)
             self._terminator = css.terminator(cursor.buffer, cursor.position, end, wide)
             cursor.position = end
@@ -190,7 +193,7 @@ class TextReader:
         return False
 
     def style_comment(self) -> bool:
-        """Pass a comment of a style sheet on."""
+        """Pass over a comment in a style sheet."""
         cursor = self._cursor
         end, ends, closed = self._style_region()
         at = cursor.buffer.find(b"*/", cursor.position, end)
@@ -204,7 +207,7 @@ class TextReader:
         return closed
 
     def style_token(self) -> bool:
-        """Pass the rest of a string or URL on that was too long to keep back."""
+        """Pass over the rest of a string or URL that was too long to keep back."""
         cursor = self._cursor
         end, ends, closed = self._style_region()
         wide = self._read_bytes_as(end)
@@ -220,7 +223,7 @@ class TextReader:
         return closed
 
     def _style_region(self) -> tuple[int, bool, bool]:
-        """Return how far the style sheet is known to go, whether it ends there, and whether its end tag is there."""
+        """Return how far the style sheet is known to extend, whether it ends there, and whether by an end tag."""
         cursor = self._cursor
         searched = max(cursor.position, self._searched - cursor.origin)
         found = end_tag(b"style").search(cursor.buffer, searched)
@@ -232,7 +235,7 @@ class TextReader:
         return (size, True, False) if cursor.final else (searched, False, False)
 
     def _read_bytes_as(self, end: int) -> str:
-        """Return how to read the style sheet's bytes; where it cannot be told, follow the other ways besides."""
+        """Return the way to read the style sheet's bytes; for other possible ways, follow another reading each."""
         cursor = self._cursor
         first, *others = self._document.holder.wide
         if self._wide is None and others and css.AMBIGUOUS.search(cursor.buffer, cursor.position, end):

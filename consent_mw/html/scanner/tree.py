@@ -1,18 +1,15 @@
 """
-Which elements are open: the standard's tree construction, over names only.
+The open elements: the standard's tree construction, reduced to names.
 
-What a tag is can depend on all that is open around it: whether it begins raw
-text, opens an element of SVG, or is dropped; whether "<![CDATA[" begins a
-section. This follows https://html.spec.whatwg.org/multipage/parsing.html as it
-is written: a stack of open elements with namespaces, a list of active
-formatting elements, a form pointer, a stack of template insertion modes. It
-makes no nodes and keeps no text, so foster parenting, which only says where
-nodes go, has no part in it. The insertion modes are in
-:mod:`consent_mw.html.scanner.modes`, each under its own name.
+Theory of operation. The meaning of a tag can depend on all elements that are open: whether it starts raw text, opens an
+element of SVG, or is dropped, and whether "<![CDATA[" starts a section. :class:`Tree` follows
+https://html.spec.whatwg.org/multipage/parsing.html literally. It has a stack of open elements with namespaces, a list
+of active formatting elements, a form pointer, and a stack of template insertion modes. It creates no nodes and keeps no
+text. So there is no foster parenting, which only determines where nodes go. The insertion modes are in
+:mod:`consent_mw.html.scanner.modes`, under their names in the standard.
 
-Every walk over the stack is counted. A page may make as many steps as some
-constant times its tags; one that makes more is refused, so that no page costs
-more than linear time.
+Every walk over the stack is counted. The allowed number of steps is linear in the number of tags. A page that exceeds
+it is refused, so no page costs more than linear time.
 """
 
 from __future__ import annotations
@@ -32,10 +29,10 @@ from consent_mw.html.urls import unescape_attribute
 HTML = b"html"
 SVG = b"svg"
 MATH = b"math"
-#: In place of a namespace: the tag is ignored.
+#: Result instead of a namespace if the tag is ignored.
 DROPPED = b""
 
-#: Steps of walks over the stack that a page may make, and as many more for each of its tags.
+#: The steps of walks over the stack that a page may take: a fixed number, and so many for each of its tags.
 _STEPS = 100_000
 _STEPS_FOR_TAG = 64
 
@@ -51,7 +48,7 @@ SPECIAL = frozenset(
 )
 #: https://html.spec.whatwg.org/#has-an-element-in-scope
 SCOPE = frozenset(b"applet caption html table td th marquee object select template".split())
-#: Before select became a scope of its own.
+#: The same before select was added to it.
 OLD_SCOPE = SCOPE - {b"select"}
 LIST_ITEM = frozenset({b"ol", b"ul"})
 BUTTON = frozenset({b"button"})
@@ -63,34 +60,34 @@ _NOTHING: frozenset[bytes] = frozenset()
 
 
 class Dialect(NamedTuple):
-    """How a browser reads where browsers differ; None where the page has not made it matter yet."""
+    """The choices in which parsers may differ; None if the page has not made a choice matter yet."""
 
-    #: With scripts on, noscript is raw text.
+    #: Whether scripts are on: then noscript is raw text.
     scripting: bool | None = None
-    #: An old parser drops most tags in select.
+    #: Whether the parser is an old one, which drops most tags in select.
     old_select: bool | None = None
-    #: Without a doctype that says otherwise, a table does not close a paragraph.
+    #: Whether the page is in quirks mode, in which a table does not close a paragraph.
     quirks: bool | None = None
 
 
 class Given(NamedTuple):
-    """The attributes of a start tag, to be compared with those of another."""
+    """The attributes of a start tag, for comparison with those of another tag."""
 
-    #: Names and values, the same whatever is beyond ASCII.
+    #: Names and values, with each run of characters beyond ASCII replaced by the same character.
     text: str
-    #: Whether nothing is: then ``text`` says all.
+    #: Whether all of it is ASCII, so that ``text`` is complete.
     plain: bool
 
 
 class Element:
-    """An open element: no node, but one name on the stack; compared by identity."""
+    """An open element: an entry on the stack, not a node; compared by identity."""
 
     __slots__ = ("_given", "html_point", "math_point", "name", "namespace", "raw")
 
     def __init__(self, name: bytes, namespace: bytes = HTML, raw: bytes = b"") -> None:
         self.name = name
         self.namespace = namespace
-        #: Its start tag, where that can matter again.
+        #: Its start tag, if that may be needed again.
         self.raw = raw
         self._given: Given | None = None
         #: https://html.spec.whatwg.org/#mathml-text-integration-point
@@ -109,7 +106,7 @@ class Element:
 
     @property
     def given(self) -> Given:
-        """Its attributes; worked out once."""
+        """Its attributes; computed once."""
         if self._given is None:
             self._given = _given(self.raw, 1 + len(self.name))
         return self._given
@@ -123,7 +120,7 @@ class TagToken(NamedTuple):
     self_closing: bool = False
 
     def value(self, name: bytes) -> bytes:
-        """Return the value of an attribute, in lower case; empty where there is none."""
+        """Return the value of an attribute, in lower case; empty if there is none."""
         found = attributes(self.raw, 1 + len(self.name)).get(name)
         return found[0].raw.lower() if found else b""
 
@@ -133,7 +130,8 @@ class Tree:
     The state of tree construction.
 
     Args:
-        dialect: How a browser reads where browsers differ.
+        mode: The insertion mode.
+        dialect: The choices in which parsers may differ.
     """
 
     __slots__ = (
@@ -157,7 +155,7 @@ class Tree:
         self.tokens = 0
 
     def copy(self) -> Tree:
-        """Return the same state once more."""
+        """Return an independent copy."""
         twin = Tree(self.mode, self.dialect)
         twin.stack = self.stack.copy()
         twin.formatting = self.formatting.copy()
@@ -170,7 +168,7 @@ class Tree:
         return twin
 
     def state(self) -> tuple[object, ...]:
-        """Return what tells this state from others: two trees of equal state read the rest of a page alike."""
+        """Return a key for this state: two trees with equal keys read the rest of a page alike."""
         self.count(len(self.stack) + len(self.formatting))
         places = {id(element): place for place, element in enumerate(self.stack)}
         formatting = tuple(
@@ -185,7 +183,7 @@ class Tree:
         )  # fmt: skip
 
     def count(self, steps: int) -> None:
-        """Take note of work that depends on the depth of the stack."""
+        """Count work that depends on the depth of the stack; raise RefusedMarkup above the limit."""
         self.steps += steps
         if self.steps > _STEPS + _STEPS_FOR_TAG * self.tokens:
             raise RefusedMarkup("the page's elements are nested so that what its tags mean cannot be told in time")
@@ -199,11 +197,11 @@ class Tree:
 
     @property
     def in_foreign(self) -> bool:
-        """Whether the adjusted current node is not in the HTML namespace: there CDATA sections are."""
+        """Whether the adjusted current node is outside the HTML namespace, so that CDATA sections are recognised."""
         return bool(self.stack) and self.stack[-1].namespace != HTML
 
     def is_current(self, *names: bytes) -> bool:
-        """Whether the current node is an HTML element of one of these names."""
+        """Return whether the current node is an HTML element with one of these names."""
         current = self.stack[-1]
         return current.namespace == HTML and current.name in names
 
@@ -219,7 +217,7 @@ class Tree:
             self.stack.append(Element(token.name, namespace, token.raw))
 
     def find_in_scope(self, names: frozenset[bytes], more: frozenset[bytes] = _NOTHING) -> int:
-        """Return the place of the innermost HTML element of one of ``names`` in scope, or -1."""
+        """Return the index of the innermost HTML element in scope with one of ``names``, or -1."""
         scope = OLD_SCOPE if self.dialect.old_select else SCOPE
         return self._find(names, lambda node: node.name in scope or node.name in more, foreign=True)
 
@@ -240,7 +238,7 @@ class Tree:
         return self._find(frozenset(names), lambda node: node.name in TABLE_SCOPE, foreign=False) >= 0
 
     def in_select_scope(self) -> bool:
-        """Whether an old parser has a select element in select scope."""
+        """Return whether a select element is in select scope, in an old parser."""
         for node in reversed(self.stack):
             self.count(1)
             if node.namespace != HTML or node.name not in (b"optgroup", b"option"):
@@ -263,11 +261,11 @@ class Tree:
         return -1
 
     def has_template(self) -> bool:
-        """Whether a template element is open."""
+        """Return whether a template element is open."""
         return bool(self.template_modes)
 
     def pop_until(self, *names: bytes) -> None:
-        """Pop elements until an HTML element of one of ``names`` has been popped."""
+        """Pop elements until an HTML element with one of ``names`` has been popped."""
         stack = self.stack
         while stack:
             node = stack.pop()
@@ -286,7 +284,7 @@ class Tree:
             stack.pop()
 
     def close_p(self) -> None:
-        """Close a p element where one is in button scope."""
+        """Close a p element if one is in button scope."""
         if self.in_button_scope(b"p"):
             self.generate_implied_end_tags(b"p")
             self.pop_until(b"p")
@@ -294,7 +292,7 @@ class Tree:
     # -- the list of active formatting elements, https://html.spec.whatwg.org/#the-list-of-active-formatting-elements
 
     def push_formatting(self, element: Element) -> None:
-        """Push onto the list of active formatting elements, of equal ones no more than three."""
+        """Push onto the list of active formatting elements, which keeps no more than three equal ones."""
         self.formatting.append(element)
         alike = [
             place
@@ -308,12 +306,12 @@ class Tree:
             if len(same) > 3:
                 tags = {self.formatting[place].raw for place in same}  # type: ignore[union-attr]
                 if not given.plain and len(tags) > 1:
-                    # Different bytes may be one character, in one charset and not in another.
+                    # Different bytes may be the same character in one charset, but not in another.
                     raise RefusedMarkup("whether formatting elements of the page are alike depends on its charset")
                 del self.formatting[same[3]]
 
     def _last_marker(self) -> int:
-        """Return the place of the last marker, or -1."""
+        """Return the index of the last marker, or -1."""
         place = len(self.formatting) - 1
         while place >= 0 and self.formatting[place] is not None:
             place -= 1
@@ -321,7 +319,7 @@ class Tree:
         return place
 
     def find_formatting(self, name: bytes) -> Element | None:
-        """Return the last formatting element of this name behind the last marker."""
+        """Return the last formatting element with this name after the last marker."""
         for element in reversed(self.formatting):
             self.count(1)
             if element is None:
@@ -359,7 +357,7 @@ class Tree:
         Run the adoption agency algorithm, https://html.spec.whatwg.org/#adoption-agency-algorithm
 
         Returns:
-            False where the tag is to be taken as any other end tag.
+            False if the tag is to be processed as any other end tag.
         """
         stack, formatting = self.stack, self.formatting
         if self.is_current(name) and stack[-1] not in formatting:
@@ -386,7 +384,7 @@ class Tree:
         return True
 
     def has_in_scope(self, element: Element) -> bool:
-        """Whether this very element is in scope."""
+        """Return whether this particular element is in scope."""
         scope = OLD_SCOPE if self.dialect.old_select else SCOPE
         for node in reversed(self.stack):
             self.count(1)
@@ -397,13 +395,13 @@ class Tree:
         return False
 
     def _adopt_once(self, subject: Element, place: int, furthest: int) -> None:
-        """Take the nodes between a formatting element and its furthest block, and put it anew below that."""
+        """Drop or clone the nodes between a formatting element and its furthest block; clone the element below it."""
         stack, formatting = self.stack, self.formatting
         self.count(furthest - place + len(formatting) // 4)
         listed = {id(element): at for at, element in enumerate(formatting)}
         dropped: set[int] = set()
         kept: list[Element] = []
-        # In the list the new one takes the old one's place, or the one behind the first node that is made anew.
+        # In the list, the clone replaces the subject, or follows the first of the cloned nodes.
         behind: Element = subject
         for inner, node in enumerate(reversed(stack[place + 1 : furthest]), 1):
             at = listed.get(id(node), -1)
@@ -427,7 +425,7 @@ class Tree:
     # -- foreign content, https://html.spec.whatwg.org/#parsing-main-inforeign
 
     def takes_as_html(self, token: TagToken) -> bool:
-        """Whether the tree construction dispatcher hands a start tag to the insertion mode."""
+        """Return whether the tree construction dispatcher passes a start tag to the insertion mode."""
         if not self.stack or self.stack[-1].namespace == HTML:
             return True
         current = self.stack[-1]
@@ -438,13 +436,13 @@ class Tree:
         )
 
     def leave_foreign(self) -> None:
-        """Pop foreign elements up to HTML content."""
+        """Pop foreign elements until the current node is an HTML element or an integration point."""
         while self.stack[-1].namespace != HTML and not (self.stack[-1].html_point or self.stack[-1].math_point):
             self.stack.pop()
 
 
 def breaks_out(token: TagToken) -> bool:
-    """Whether a start tag ends foreign content."""
+    """Return whether a start tag ends foreign content."""
     if token.name in BREAKOUT:
         return True
     return token.name == b"font" and bool(_FONT_BREAKOUT & attributes(token.raw, 5).keys())
@@ -461,7 +459,7 @@ _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 
 
 def _given(tag: bytes, name_end: int) -> Given:
-    """Return what a start tag says of its attributes, references decoded and new lines made one."""
+    """Return the attributes of a start tag, with references decoded and newlines normalised."""
     parts = []
     for name, values in attributes(tag, name_end).items():
         value = values[0].raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\0", b"\xff")

@@ -1,5 +1,9 @@
 """
-XHTML and other XML: every tag counts, names keep their case, and there is no raw text.
+XHTML and other XML: every tag counts, names are case-sensitive, and there is no raw text.
+
+XML is simpler to read than HTML: no tag is dropped or implied, so the open elements do not matter. Two things are
+different. Entities that a DOCTYPE declares may contain markup, so such a page is refused, and nothing is sent before
+the first element. Style sheets may be linked by processing instructions, which are disarmed like attributes.
 """
 
 from __future__ import annotations
@@ -20,13 +24,13 @@ from consent_mw.html.tokens import TAG
 
 #: https://www.w3.org/TR/xml-stylesheet/#NT-PseudoAtt
 _PSEUDO_ATTRIBUTE = re.compile(rb"[ \t\r\n]([^ \t\r\n=\"'?]++)[ \t\r\n]*+=[ \t\r\n]*+(?:\"([^\"]*+)\"|'([^']*+)')")
-#: HTML's own elements whose href is no link of a drawing; anything else with an href in XML is taken for SVG.
+#: HTML elements with an href that is not an SVG link; any other element with an href in XML is taken for SVG.
 _PLAIN_LINKS = frozenset({b"area", b"base", b"link"})
-#: A style sheet that makes another page of this one (XSLT), and an address for one that stands in the page itself.
+#: A style sheet that transforms the page (XSLT), and an address of one inside the page itself.
 _COMPOSES = re.compile(rb"xsl|xml(?=[\"'])")
 _IN_PAGE = re.compile(rb"[\0- ]*(?:#|d[\t\n\r]*a[\t\n\r]*t[\t\n\r]*a[\t\n\r]*:)", re.I)
 _LONGEST_OPENING = len(b"<!DOCTYPE")
-#: A declaration: what begins so and is neither a comment nor a CDATA section.
+#: The start of a declaration: neither a comment nor a CDATA section.
 _DECLARES = re.compile(rb"<!(?![-\[]|\Z)")
 
 
@@ -35,7 +39,7 @@ class XmlReader:
     Reads the tags of a page by the rules of XML.
 
     Args:
-        partial: Takes an incomplete construct at a position; returns False to wait for more.
+        partial: Handles an incomplete construct at a position; returns False to wait for more bytes.
     """
 
     def __init__(self, cursor: Cursor, document: Document, text: MarkedText, partial: Callable[[int], bool]) -> None:
@@ -43,11 +47,11 @@ class XmlReader:
         self._document = document
         self._text = text
         self._partial = partial
-        #: Before the first element.
+        #: Whether the first element is still to come.
         self._in_prolog = True
 
     def read(self) -> bool:
-        """Read on between tags; return False to wait for more."""
+        """Read on in mode DATA; return False to wait for more bytes."""
         cursor = self._cursor
         while True:
             start = cursor.position
@@ -65,7 +69,7 @@ class XmlReader:
                 return self._wait(start) if self._in_prolog else True
 
     def _wait(self, start: int) -> bool:
-        """Wait for more; nothing goes out before the first tag, since the declarations may make the page unreadable."""
+        """Wait for more bytes; send nothing before the first tag, since declarations may make the page unreadable."""
         cursor = self._cursor
         if self._in_prolog and not cursor.final:
             if cursor.is_too_long(start):
@@ -75,7 +79,7 @@ class XmlReader:
         return False
 
     def _start_tag(self, found: re.Match[bytes]) -> bool:
-        """Take a start tag; return False where its content must be waited for."""
+        """Handle a start tag; return False to wait for its content."""
         cursor, document = self._cursor, self._document
         self._in_prolog = False
         start, end = found.span()
@@ -106,17 +110,17 @@ class XmlReader:
         return True
 
     def _no_tag(self, position: int) -> bool:
-        """Take what is no complete tag; return False to wait for more."""
+        """Handle a construct that is not a complete tag; return False to wait for more bytes."""
         cursor, document = self._cursor, self._document
         head = bytes(cursor.buffer[position : position + _LONGEST_OPENING])
         end = cursor.buffer.find(b"?>", position) if head.startswith(b"<?") else -1
         if end >= 0:
-            # NO_TAGS_XML stops at a style sheet's instruction.
+            # NO_TAGS_XML stops at xml-stylesheet instructions only.
             given = _PSEUDO_ATTRIBUTE.findall(cursor.buffer, position, end)
             addresses = [b"".join(value) for name, *value in given if name == b"href"]
             ids = [id_ for address in addresses for id_ in document.holder.link(address)]
             if not ids and _COMPOSES.search(cursor.buffer, position, end) and any(map(_IN_PAGE.match, addresses)):
-                # What an XSLT makes of the page cannot be told from the page.
+                # The result of an XSLT cannot be judged by the page.
                 ids = [*document.holder.not_allowed((UNKNOWN_SERVICE,))]
             if ids:
                 document.page.held.update(ids)
