@@ -1,12 +1,13 @@
 """
-Content-Security-Policy (https://www.w3.org/TR/CSP3/): what a policy says of what we put into a page, and what it lacks.
+Content-Security-Policy (https://www.w3.org/TR/CSP3/): whether a policy allows our own content, and how to edit it.
 
-A policy is never written anew. Functions return edits to its text: additions
-for what is ours (:func:`additions`), removals for what is held
-(:func:`removals`). What nobody but us asks for is all that an addition lets
-in: hashes of our own constant scripts and style sheets, and addresses under
-the mount. Where inline code is allowed nothing is added, since a hash
-would end that.
+Theory of operation. A site's policy is never rewritten. Functions return edits to its text: additions that allow what
+we put into the page (:func:`additions`), and removals of the sources of held services (:func:`removals`). An addition
+allows nothing else: it consists of hashes of our constant scripts and style sheets, and of addresses under the mount.
+If the policy allows all inline code, no hash is added, since browsers ignore 'unsafe-inline' next to a hash.
+
+A policy in a meta element can only be inserted into. With ``inserting`` the functions therefore leave nothing out: a
+held host is made unreachable by a prefix (:data:`NOWHERE`).
 """
 
 from __future__ import annotations
@@ -19,22 +20,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-#: Offset in the policy's text, characters left out, and what is put there.
+#: Offset in the policy's text, number of characters left out, and inserted text.
 Edit = tuple[int, int, str]
 
-#: The name of the policy by which the runtime makes code of what it gives back.
+#: The Trusted Types policy by which the runtime turns held code back into scripts.
 TRUSTED_TYPES = "consent-mw"
 
-#: What governs what, the first that is there counts: https://www.w3.org/TR/CSP3/#directive-fallback-list
+#: The directives that govern each kind of request; the first present one applies:
+#: https://www.w3.org/TR/CSP3/#directive-fallback-list
 SCRIPTS = ("script-src-elem", "script-src", "default-src")
 STYLES = ("style-src-elem", "style-src", "default-src")
 CONNECTIONS = ("connect-src", "default-src")
 FRAMES = ("frame-src", "child-src", "default-src")
 FORMS = ("form-action",)
-#: Directives that govern more than one of these.
+#: Directives that govern several of these kinds.
 _ELSEWHERE = frozenset({"default-src", "child-src"})
 
-#: Directives that list from where something is fetched.
+#: Directives that list sources from which something is fetched.
 FETCHING = frozenset(
     [
         *SCRIPTS,
@@ -54,7 +56,7 @@ FETCHING = frozenset(
     ]
 )
 
-# White space of HTML; str.split() would know more.
+# White space as HTML defines it; str.split() splits at more characters.
 _TOKEN = re.compile(r"[^ \t\n\r\f]+")
 _SPACES = " \t\n\r\f"
 _NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
@@ -64,15 +66,15 @@ _HOST = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<host>\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?)"
     r"(?::(?P<port>[0-9]+|\*))?(?P<path>/[^?#]*)?"
 )
-#: A host with its port as a source may name it; an address of IPv6 cannot be one.
+#: A host with its port, as a source can express it; an IPv6 address cannot be expressed.
 _NAMEABLE = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[0-9]+)?")
 _PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
-#: A host that does not exist (RFC 6761, section 6.4): what stands behind it is the path of nothing.
+#: A host that does not exist (RFC 6761, section 6.4): the host after it becomes part of its path.
 NOWHERE = "cmw.invalid/"
 
 
 class Token(NamedTuple):
-    """A part of a policy's text."""
+    """A word of a policy's text."""
 
     text: str
     start: int
@@ -80,7 +82,7 @@ class Token(NamedTuple):
 
 
 class Directive(NamedTuple):
-    """One directive of a policy: its values, and where it ends in the text."""
+    """One directive of a policy: its values, and its end in the text."""
 
     name: str
     values: tuple[Token, ...]
@@ -93,13 +95,13 @@ class Directive(NamedTuple):
 
 
 def parsed(text: str) -> dict[str, Directive]:
-    """Return the directives that count, by name: https://www.w3.org/TR/CSP3/#parse-serialized-policy"""
+    """Return the directives that browsers apply, by name: https://www.w3.org/TR/CSP3/#parse-serialized-policy"""
     found: dict[str, Directive] = {}
     at = 0
     for part in text.split(";"):
         tokens = [Token(match[0], at + match.start(), at + match.end()) for match in _TOKEN.finditer(part)]
         at += len(part) + 1
-        # One that is not ASCII is passed over, and of two with one name the second.
+        # Browsers ignore a directive that is not ASCII, and all but the first of a name.
         if tokens and part.isascii():
             name = tokens[0].text.lower()
             found.setdefault(name, Directive(name, tuple(tokens[1:]), tokens[-1].end))
@@ -117,7 +119,7 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 
 def policies_in(value: str) -> list[str]:
-    """Return the policies in the value of a header, with all white space: none can hold a comma."""
+    """Return the policies in the value of a header, white space included; a policy cannot contain a comma."""
     return value.split(",")
 
 
@@ -125,12 +127,12 @@ def policies_in(value: str) -> list[str]:
 
 
 def governing(policy: Mapping[str, Directive], names: Sequence[str]) -> Directive | None:
-    """Return the directive that counts, of those that fall back on each other."""
+    """Return the directive that applies, of several that fall back on each other; None if none is present."""
     return next((policy[name] for name in names if name in policy), None)
 
 
 def nonce_of(policy: Mapping[str, Directive]) -> str:
-    """Return the nonce by which scripts may run, or else style sheets; empty where there is none."""
+    """Return the nonce that allows scripts, or else style sheets; empty if there is none."""
     for names in (SCRIPTS, STYLES):
         directive = governing(policy, names)
         for value in directive.values if directive else ():
@@ -150,28 +152,28 @@ def _has(directive: Directive, keyword: str) -> bool:
 
 
 def allows_all_inline(directive: Directive, *, script: bool) -> bool:
-    """Whether anything inline may run: https://www.w3.org/TR/CSP3/#allow-all-inline"""
+    """Return whether any inline code is allowed: https://www.w3.org/TR/CSP3/#allow-all-inline"""
     strict = any(_NONCE.fullmatch(value.text) or _HASH.fullmatch(value.text) for value in directive.values)
     if strict or (script and _has(directive, "'strict-dynamic'")):
         return False
     return _has(directive, "'unsafe-inline'")
 
 
-# -- what is ours
+# -- our own content
 
 
 @dataclass(frozen=True, slots=True)
 class OwnContent:
     """
-    What we put into one page.
+    The content that we insert into one page.
 
     Args:
-        scheme: Of the page.
-        host: Of the page, with a port where it has one.
-        mount: The path under which our own pages are, ending with a slash.
+        scheme: The page's scheme.
+        host: The page's host, with the port if there is one.
+        mount: The path of our own pages, ending with a slash.
         scripts: Sources of our inline scripts: ``'sha256-...'``, with the quotes.
         styles: Sources of our inline style sheets.
-        nonce: What our elements carry, or empty.
+        nonce: The nonce of our elements, or empty.
     """
 
     scheme: str
@@ -183,7 +185,7 @@ class OwnContent:
 
     @property
     def address(self) -> str:
-        """The source that stands for all under the mount and nothing else; empty where no source can."""
+        """The source that matches exactly the addresses under the mount; empty if no source can."""
         host = self.host.lower()
         mount = self.mount
         plain = mount.isascii() and not re.search(r"[;,'\"?#%&<>\\]", mount) and not _TOKEN.sub("", mount)
@@ -191,12 +193,16 @@ class OwnContent:
 
 
 def _reaches(directive: Directive, own: OwnContent) -> bool:
-    """Whether the directive allows all under our mount, as far as its sources tell."""
+    """Return whether the directive allows all addresses under our mount, as far as its sources show."""
     return any(_source_reaches(value.text, own) for value in directive.values)
 
 
 def _source_reaches(source: str, own: OwnContent) -> bool:
-    """Whether a source matches all under our mount: https://www.w3.org/TR/CSP3/#match-url-to-source-expression"""
+    """
+    Return whether a source matches all addresses under our mount.
+
+    https://www.w3.org/TR/CSP3/#match-url-to-source-expression
+    """
     if source.lower() == "'self'" or source == "*":
         return True
     if found := _SCHEME.fullmatch(source):
@@ -219,33 +225,33 @@ def _source_reaches(source: str, own: OwnContent) -> bool:
 
 
 def _schemes_match(source: str, scheme: str) -> bool:
-    """Whether the scheme of a source stands for one of ours; it also does for the safer one."""
+    """Return whether the scheme of a source matches the page's; http also matches https."""
     source = source.lower()
     return source == scheme or (source == "http" and scheme == "https")
 
 
 class Terms(NamedTuple):
-    """What our part of a page can do under all of its policies, once they have been added to."""
+    """What our part of a page can do under all its policies, after the additions."""
 
-    #: What our elements must carry, or empty.
+    #: The nonce that our elements must have, or empty.
     nonce: str
-    #: Inline scripts and style sheets of ours are let in.
+    #: Whether our inline scripts and style sheets are allowed.
     inline: bool
-    #: A script of ours that the page links to is let in.
+    #: Whether a linked script of ours is allowed.
     linked: bool
-    #: A script of ours may insert another, give back what was held, and make code of text for that.
+    #: Whether our script may insert another one and restore held elements, including code from text.
     loads: bool
 
 
 def terms(policies: Iterable[str], own: OwnContent) -> Terms:
-    """Return what our part of a page can do under the policies, with their additions made."""
+    """Return what our part of a page can do under the policies after the additions."""
     linked = loads = True
     for text in policies:
         policy = parsed(text)
         directive = governing(policy, SCRIPTS)
         if directive is not None and not _has_nonce(directive, own.nonce):
-            # With 'strict-dynamic' a policy trusts whatever our script inserts: what it gives back must not pass where
-            # it would not have stood in the page, and only a nonce tells.
+            # Under 'strict-dynamic' everything that our script inserts is trusted. A restored script must not run if
+            # the policy would have blocked it in the page, and only a nonce shows whether it would.
             reaches = _reaches(directive, own) and not _has(directive, "'strict-dynamic'")
             linked = linked and reaches
             loads = loads and reaches
@@ -254,25 +260,25 @@ def terms(policies: Iterable[str], own: OwnContent) -> Terms:
 
 
 def refuses_type_policy(policy: Mapping[str, Directive]) -> bool:
-    """Whether the runtime may not make its Trusted Types policy: https://www.w3.org/TR/trusted-types/"""
+    """Return whether the runtime may not create its Trusted Types policy: https://www.w3.org/TR/trusted-types/"""
     names = policy.get("trusted-types")
     if names is None:
         return False
     return names.none or not any(value.text in ("*", TRUSTED_TYPES) for value in names.values)
 
 
-# -- what is added
+# -- additions
 
 
 def additions(text: str, own: OwnContent, *, inserting: bool = False) -> list[Edit]:
     """
-    Return the edits after which a policy lets in what we put into the page, and nothing else that it did not before.
+    Return the edits after which a policy also allows what we insert into the page, and nothing else.
 
     Args:
-        inserting: Leave nothing out: ``'none'`` beside another source means nothing, so it may stay.
+        inserting: Leave nothing out: ``'none'`` next to another source has no effect, so it may stay.
     """
     policy = parsed(text)
-    # More than one directive may end in the same place: the text of new ones is put there at once.
+    # New directives all go to the end of the policy, so their text is collected and inserted at once.
     edits: list[Edit] = []
     new: list[str] = []
 
@@ -285,8 +291,8 @@ def additions(text: str, own: OwnContent, *, inserting: bool = False) -> list[Ed
         if not lacking:
             return
         if directive.name in _ELSEWHERE:
-            # It governs more than this: a directive of its own, with the same sources, changes nothing else.
-            # Not script-src-elem and style-src-elem, which older browsers do not know.
+            # The directive governs other requests too. A more specific one, with the same sources, leaves these alone.
+            # It is not script-src-elem or style-src-elem, since older browsers ignore those.
             name = names[0].removesuffix("-elem")
             new.append(" ".join([name, *_copied(directive, names), *lacking]))
         elif directive.none and directive.values and not inserting:
@@ -314,26 +320,26 @@ def additions(text: str, own: OwnContent, *, inserting: bool = False) -> list[Ed
 
 
 def _copied(directive: Directive, names: Sequence[str]) -> list[str]:
-    """Return the sources of a directive for one that comes before it: the same is allowed as was."""
+    """Return the sources of a directive for a more specific one, which then allows the same as before."""
     if directive.none:
         return []
     values = [value.text for value in directive.values]
     if names in (SCRIPTS, STYLES):
         return values
-    # Keywords are about code.
+    # Other keywords only affect code.
     return [value for value in values if not value.startswith("'") or value.lower() == "'self'"]
 
 
-# -- what is taken out
+# -- removals
 
 
 def removals(text: str, held: Callable[[str], bool], *, inserting: bool = False) -> list[Edit]:
     """
-    Return the edits after which a policy does not allow the sources that are held.
+    Return the edits after which a policy no longer allows held sources.
 
     Args:
-        held: Whether a source, as it is written, stands for nothing but held services.
-        inserting: Leave nothing out: an address that leads nowhere is put before the host instead.
+        held: Returns whether a source, as written, matches held services only.
+        inserting: Leave nothing out: insert :data:`NOWHERE` before the host instead.
     """
     edits: list[Edit] = []
     at = 0
@@ -357,13 +363,13 @@ def removals(text: str, held: Callable[[str], bool], *, inserting: bool = False)
 
 def without_reports(text: str, held: Callable[[str], bool]) -> str:
     """
-    Return the policy without the addresses that it sends reports to and that are held.
+    Return the policy without held addresses in its report-uri directives.
 
     https://www.w3.org/TR/CSP3/#directive-report-uri
 
     Args:
-        text: A policy, or several in one header; nothing in one can hold a comma.
-        held: Whether what is at an address may not be asked for.
+        text: A policy, or several in one header.
+        held: Returns whether requests to an address are held.
     """
     return ",".join(
         edited(policy, _report_edits(policy, held)) if "report-uri" in policy.lower() else policy
@@ -388,7 +394,7 @@ def _report_edits(policy: str, held: Callable[[str], bool]) -> list[Edit]:
 
 
 def schemes_in(text: str) -> list[str]:
-    """Return the sources that let in the whole web, as far as a policy lets them count."""
+    """Return the sources that allow the whole web: a scheme without a host, unless 'strict-dynamic' disables it."""
     return [
         value.text
         for name, directive in parsed(text).items()
@@ -399,25 +405,25 @@ def schemes_in(text: str) -> list[str]:
 
 
 def host_at(source: str) -> int:
-    """Return where the host begins in a source that names one."""
+    """Return the offset of the host in a source that has one."""
     found = _HOST.fullmatch(source)
     return found.start("host") if found else 0
 
 
 def host_and_path(source: str) -> tuple[str, str] | None:
-    """Return the host of a source, lower case, with its ``*``, and its path; None where it names no host."""
+    """Return the host of a source, in lower case and with its ``*``, and its path; None if it has no host."""
     found = _HOST.fullmatch(source)
     return None if found is None else (found["host"].lower().rstrip("."), found["path"] or "")
 
 
-# -- a policy of our own
+# -- our own policy
 
 
 def built(sources: Iterable[str]) -> str:
     """
-    Return a policy that allows the page's own site and the sources, whatever the page does with them.
+    Return a policy that allows the page's own site and the sources, for any kind of request.
 
-    Code and styles in the page are left to the policies that the site has itself.
+    It allows all inline code and styles: restricting these is left to the site's own policies.
     """
     own = "'self' 'unsafe-inline' 'unsafe-eval' data: blob: filesystem: mediastream:"
     return " ".join(["default-src", own, *sources])
@@ -425,13 +431,13 @@ def built(sources: Iterable[str]) -> str:
 
 def reporting(text: str, address: str, group: str = "") -> list[Edit]:
     """
-    Return the edits after which browsers report what the policy stopped to ``address`` too.
+    Return the edits after which browsers also report violations to ``address``.
 
     Args:
-        group: What Reporting-Endpoints calls it; only for a policy that names none.
+        group: The name of this address in Reporting-Endpoints; only for a policy without an address for reports.
     """
     policy = parsed(text)
-    # Where report-to counts, report-uri does not, and of groups there can be one.
+    # Browsers that support report-to ignore report-uri, and a policy can have only one group.
     if not policy or "report-to" in policy:
         return []
     known = policy.get("report-uri")

@@ -1,9 +1,9 @@
 """
 Policies in the page itself: ``<meta http-equiv="Content-Security-Policy" content="...">``.
 
-What is added to one goes into the attribute's value, in the page's own
-quotes, as character references that mean the same in every charset. Nothing
-is taken out: see :mod:`consent_mw.html.csp`, "inserting".
+Additions go into the attribute's value, inside the page's own quotes. Single quotes in them become character
+references, and in an unquoted value spaces as well. Everything is ASCII, so it means the same in every charset. Nothing
+is left out: see ``inserting`` in :mod:`consent_mw.html.csp`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from consent_mw.html.elements import Attributes
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.urls import decode_with_offsets
 
-#: Returns the edits, all of them insertions, to the text of a policy.
+#: Returns the edits to the text of a policy, all of them insertions.
 Amend = Callable[[str], Iterable[TextEdit]]
 
 
 class MetaPolicy(NamedTuple):
-    """A policy that stands in a meta element, and what to insert into its tag."""
+    """A policy in a meta element, and the insertions into its tag."""
 
     text: str
     edits: tuple[Edit, ...]
@@ -30,13 +30,13 @@ class MetaPolicy(NamedTuple):
 
 def meta_policy(found: Attributes, tag: bytes, text: Callable[[bytes], str], amend: Amend) -> MetaPolicy | None:
     """
-    Return the policy of a meta element, or None where it has none.
+    Return the policy of a meta element, or None if it has none.
 
     Args:
         found: The attributes of the tag.
         tag: The tag itself.
         text: Decodes an attribute's value.
-        amend: What is to be inserted into a policy.
+        amend: Returns the insertions into a policy.
     """
     kind, content = found.get(b"http-equiv"), found.get(b"content")
     if not kind or not content or content[0].value_at < 0:
@@ -45,7 +45,7 @@ def meta_policy(found: Attributes, tag: bytes, text: Callable[[bytes], str], ame
     if text(kind[0].raw).lower() != "content-security-policy":
         return None
     value = content[0]
-    # Only ASCII counts in a policy, so it may be read byte by byte.
+    # Browsers ignore directives that are not ASCII, so the policy may be read byte by byte.
     decoded, offsets = decode_with_offsets(value.raw)
     policy = decoded.decode("latin-1")
     quoted = tag[value.value_at - 1 : value.value_at] in (b'"', b"'")

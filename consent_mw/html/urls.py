@@ -1,12 +1,13 @@
 """
-URLs as a browser would resolve them, as far as it takes to know where a request goes.
+Resolves URLs as a browser does, as far as needed to know where a request goes.
 
-Follows the parser of the URL Standard (https://url.spec.whatwg.org/#url-parsing)
-for what decides the host: white space and control characters, backslashes,
-missing slashes, user info, percent-encoded and internationalised hosts, and
-the many ways to write an IPv4 address. Unicode's table for hosts (UTS 46) is
-the library idna's. Nothing here raises on any input, and nothing costs more
-than the length of its input: no host is longer than 253 bytes.
+It follows the parser of the URL Standard (https://url.spec.whatwg.org/#url-parsing) in everything that decides the
+host: white space and control characters, backslashes, missing slashes, user info, percent-encoded and internationalised
+hosts, and the many ways to write an IPv4 address. Unicode's mapping for hosts (UTS 46) comes from the library idna.
+Paths are normalised only in their slashes and dot segments. The functions that decode character references are here
+as well.
+
+No function raises on any input, and the cost is linear in its length: a host is limited to 253 bytes.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ _AUTHORITY_END = re.compile(r"[/\\?#]")
 _TAB_OR_NEWLINE = re.compile("[\t\n\r]")
 _EDGE = "".join(map(chr, range(0x21)))
 
-#: RFC 1035, section 2.3.4: what is longer is no host, and no browser can ask it for anything.
+#: RFC 1035, section 2.3.4: a longer name is not a host, and a browser cannot connect to it.
 LONGEST_HOST = 253
 LONGEST_LABEL = 63
-#: Digits of the greatest number in an IPv4 address, written in octal.
+#: Digits of the largest number in an IPv4 address, written in octal.
 _LONGEST_NUMBER = 11
-#: A host of 253 bytes is made of no more code points than this once those are gone that UTS 46 ignores: one byte of
-#: Punycode stands for one code point at least, and Unicode composes four at most.
+#: The most code points, without those that UTS 46 ignores, that can make up a host of 253 bytes: each takes at
+#: least one byte of Punycode, and Unicode composes at most four into one.
 _LONGEST_MAPPED = 4 * LONGEST_HOST
-#: idna takes no more at once; composing (NFC) pieces and then the whole is composing the whole.
+#: idna is given at most this many code points at once. Composing (NFC) pieces and then the whole gives the same result.
 _PIECE = 256
 
 #: The longest name of a character reference, https://html.spec.whatwg.org/#named-character-references
@@ -57,11 +58,11 @@ _SPACES = " \t\n\r\f"
 
 
 class Url(NamedTuple):
-    """A resolved URL: ``host`` is lower-case ASCII without a trailing dot, empty where there is none."""
+    """A resolved URL: ``host`` is lower-case ASCII without a trailing dot, empty if there is none."""
 
     scheme: str
     host: str
-    #: Path and query, from the first slash on; for schemes without a host, all after the colon.
+    #: Path and query, from the first slash on; for schemes without a host, everything after the colon.
     rest: str
 
 
@@ -79,7 +80,7 @@ def _decode_reference(match: re.Match[str]) -> str:
         return _number(int(hexadecimal.lstrip("0")[:9] or "0", 16))
     if semicolon and (text := _NAMED.get(name + ";")):
         return text
-    # Some names stand without a semicolon, but not before "=" or a letter or digit in an attribute:
+    # Some names are valid without a semicolon, but in an attribute not before "=", a letter or a digit:
     # https://html.spec.whatwg.org/#named-character-reference-state
     if semicolon or following == "=":
         text = _NAMED.get(name) if following != "=" or semicolon else None
@@ -91,25 +92,26 @@ def _decode_reference(match: re.Match[str]) -> str:
 
 
 def _decode_in_text(match: re.Match[str]) -> tuple[str, int]:
-    """Return what a reference in a text stands for, and how many characters of the text it is."""
+    """Return the value of a reference in text, and the number of characters that it takes up."""
     name = match.group(3)
     if name is None or (name + ";" in _NAMED and match.group(4)):
         return _decode_reference(match), match.end() - match.start()
-    # In text a name without a semicolon ends where it must: https://html.spec.whatwg.org/#named-character-reference-state
+    # In text, the longest known name counts if there is no semicolon:
+    # https://html.spec.whatwg.org/#named-character-reference-state
     longest = min(len(name), _LONGEST_NAME)
     size = next((size for size in range(longest, 1, -1) if name[:size] in _NAMED), 0)
     return (_NAMED[name[:size]], 1 + size) if size else ("&", 1)
 
 
 def unescape_attribute(value: str) -> str:
-    """Decode the character references of an attribute's value."""
+    """Decode the character references in an attribute's value."""
     if "&" not in value:
         return value
     return _REFERENCE.sub(_decode_reference, value)
 
 
 def unescape_text(text: str) -> str:
-    """Decode the character references of a text."""
+    """Decode the character references in text."""
     parts = []
     at = 0
     for match in _REFERENCE.finditer(text):
@@ -120,7 +122,7 @@ def unescape_text(text: str) -> str:
 
 
 def decode_with_offsets(raw: bytes) -> tuple[bytes, list[int]]:
-    """Decode the character references of a text; return it with where in ``raw`` each byte of it began."""
+    """Decode the character references in text; return it with the offset in ``raw`` of each of its bytes."""
     out = bytearray()
     offsets: list[int] = []
     text = raw.decode("latin-1")
@@ -141,19 +143,19 @@ def decode_with_offsets(raw: bytes) -> tuple[bytes, list[int]]:
 
 def ascii_host(host: str) -> str:
     """
-    Return ``host`` as the browser would send it: percent-decoded, mapped, lower-case, in Punycode.
+    Return ``host`` as a browser sends it: percent-decoded, mapped, in lower case and Punycode.
 
     https://url.spec.whatwg.org/#concept-host-parser
 
     Returns:
-        An empty text for what is too long to be a host.
+        The host, or an empty string if it is too long to be one.
     """
     if "%" in host:
         host = unquote_to_bytes(host.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
     if not host.isascii():
         host = _punycode(_mapped(host))
     host, given = host.lower().rstrip("."), host
-    # https://url.spec.whatwg.org/#ends-in-a-number-checker; a number may be longer than any label, by its zeros.
+    # https://url.spec.whatwg.org/#ends-in-a-number-checker; leading zeros may make a number longer than any label.
     if host.rpartition(".")[2][:1].isdigit() and not given.endswith(".."):
         host = _ipv4(host)
     if len(host) > LONGEST_LABEL and (len(host) > LONGEST_HOST or max(map(len, host.split("."))) > LONGEST_LABEL):
@@ -162,8 +164,8 @@ def ascii_host(host: str) -> str:
 
 
 def _mapped(host: str) -> str:
-    """Return ``host`` as UTS 46 maps it (https://www.unicode.org/reports/tr46/#Processing); empty where too long."""
-    from idna import IDNAError  # its tables are of use to pages with such hosts only
+    """Map ``host`` by UTS 46 (https://www.unicode.org/reports/tr46/#Processing); return an empty string if too long."""
+    from idna import IDNAError  # imported here: only pages with such hosts need its tables
     from idna import uts46_remap
 
     pieces: list[str] = []
@@ -173,7 +175,7 @@ def _mapped(host: str) -> str:
         try:
             mapped = uts46_remap(piece, std3_rules=False)
         except IDNAError:
-            # A browser asks for no such host, unless it knows a newer Unicode: then each code point stands for itself.
+            # Browsers refuse such a host, unless they have a newer Unicode, which may map each code point to itself.
             mapped = piece
         size += len(mapped)
         if size > _LONGEST_MAPPED:
@@ -183,7 +185,7 @@ def _mapped(host: str) -> str:
 
 
 def _punycode(host: str) -> str:
-    """Return ``host`` with its labels in Punycode (RFC 3492); empty where one is too long."""
+    """Return ``host`` with its labels in Punycode (RFC 3492); empty if one is too long."""
     labels = host.split(".")
     if len(host) > LONGEST_HOST or any(len(label) > LONGEST_LABEL for label in labels):
         return ""
@@ -194,7 +196,7 @@ def _punycode(host: str) -> str:
 
 
 def _ipv6(host: str) -> str:
-    """Return an address in brackets in its one shortest form; what is none as it is."""
+    """Return a bracketed address in its shortest form; anything else unchanged."""
     try:
         return f"[{ipaddress.IPv6Address(host[1:].removesuffix(']')).compressed}]"
     except ValueError:
@@ -203,12 +205,12 @@ def _ipv6(host: str) -> str:
 
 def _ipv4(host: str) -> str:
     """
-    Return an IPv4 address, of whose numbers some may be octal, hexadecimal or left out, with its four numbers.
+    Return an IPv4 address in dotted decimal; its numbers may be octal, hexadecimal, or fewer than four.
 
     https://url.spec.whatwg.org/#concept-ipv4-parser
 
     Returns:
-        What is no address, as it is: a browser asks for nothing then.
+        The address; anything that is not one unchanged, since a browser does not connect to it.
     """
     parts = host.split(".")
     if len(parts) > 4:
@@ -234,7 +236,7 @@ def _ipv4(host: str) -> str:
 
 
 def _authority(text: str) -> tuple[str, str]:
-    """Split what follows the slashes of an authority into host and rest."""
+    """Split the text after the slashes of an authority into host and rest."""
     found = _AUTHORITY_END.search(text)
     end = found.start() if found else len(text)
     host, rest = text[:end], text[end:]
@@ -291,7 +293,7 @@ def resolve(text: str, base: Url) -> Url:
         if slashes >= 2 or scheme != base.scheme:
             host, rest = _authority(text.lstrip("/\\"))
             return Url(scheme, host, _rest(rest))
-        # "https:path" on an https page is relative: special relative or authority state.
+        # "https:path" on an https page is relative (special relative or authority state).
     elif len(text) > 1 and text[0] in "/\\" and text[1] in "/\\":
         host, rest = _authority(text.lstrip("/\\"))
         return Url(scheme, host, _rest(rest))
@@ -305,14 +307,14 @@ def resolve(text: str, base: Url) -> Url:
     return Url(base.scheme, base.host, _rest(path.rpartition("/")[0] + "/" + text))
 
 
-#: Types that are XML, beside all that end in "+xml"; the last is Chromium's.
+#: XML types, in addition to all that end in "+xml"; the last is Chromium's.
 XML_TYPES = frozenset({"text/xml", "application/xml", "text/xsl"})
 
 
 class DataUrl(NamedTuple):
-    """What a ``data:`` URL holds."""
+    """The content of a ``data:`` URL."""
 
-    #: The media type in lower case, without parameters; ``text/plain`` where none is given.
+    #: The media type in lower case, without parameters; ``text/plain`` if none is given.
     kind: str
     #: The label of its charset parameter, or empty.
     charset: str
@@ -325,15 +327,15 @@ class DataUrl(NamedTuple):
 
     @property
     def is_media(self) -> bool:
-        """Whether it is a picture, a font, a sound or a film, from which nothing else is fetched."""
+        """Whether it is a picture, a font, a sound or a video, from which nothing else is fetched."""
         return self.kind.startswith(("image/", "font/", "video/", "audio/")) and not self.is_xml
 
     def texts(self) -> list[bytes]:
         """
-        Return what it may say as a style sheet or a script, in bytes that agree with ASCII.
+        Return its possible texts as a style sheet or script, in bytes that are ASCII-compatible.
 
-        The charset of either may come from the element, from the text itself or from the page, so its bytes decide:
-        ASCII in UTF-16 has a NUL in each character, and ISO-2022-JP differs from ASCII by its escapes alone.
+        The charset may come from the element, from the text itself or from the page. So the bytes decide which charsets
+        are tried: ASCII in UTF-16 has a NUL in each character, and ISO-2022-JP can be recognised by its escapes.
         """
         texts = [self.body]
         if b"\0" in self.body:
@@ -346,7 +348,7 @@ class DataUrl(NamedTuple):
 
 def data_url(rest: str) -> DataUrl:
     """
-    Return what a ``data:`` URL holds, given what stands behind its colon.
+    Return the content of a ``data:`` URL, given the text after its colon.
 
     https://fetch.spec.whatwg.org/#data-url-processor
     """
@@ -355,7 +357,7 @@ def data_url(rest: str) -> DataUrl:
     if mark := _BASE64.search(head):
         head = head[: mark.start()]
         try:
-            # Where the number of letters is not right the browser has an error; what can be read is read.
+            # Browsers reject a wrong number of letters; decode as many as possible.
             letters = _NOT_BASE64.sub(b"", raw)
             raw = base64.b64decode(letters[: len(letters) - (len(letters) % 4 == 1)] + b"==")
         except binascii.Error:
@@ -364,10 +366,10 @@ def data_url(rest: str) -> DataUrl:
     return DataUrl(kind, plain_label(charset_parameter(head)), raw)
 
 
-#: Labels under a country code that are themselves open for registration; a full list is not worth its size here:
-#: to take two sites for one only makes an unknown pixel stay, known services are matched by name.
+#: Labels under a country code that are themselves open for registration. A full list is not worth its size: if two
+#: sites are taken for one, only an unknown pixel stays, since known services are matched by name.
 SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "gob", "gouv", "edu", "ac", "or", "ne", "go", "ltd", "plc"})
-#: Where anybody may rent a host: what stands there may be the site's own as well, and neighbours are strangers.
+#: Domains under which anybody can rent a host: such a host may be the site's own, and its neighbours are unrelated.
 RENTED = re.compile(
     r"\.(?:cloudfront\.net|amazonaws\.com|herokuapp\.com|azureedge\.net|azurewebsites\.net|windows\.net|akamaized\.net"
     r"|akamaihd\.net|googleapis\.com|appspot\.com|fastly\.net|kxcdn\.com|b-cdn\.net|netdna-cdn\.com|netdna-ssl\.com"
@@ -378,7 +380,7 @@ RENTED = re.compile(
 
 
 def public_suffix_length(labels: list[str]) -> int:
-    """Return how many of the last ``labels`` of a host are open for registration: one or two."""
+    """Return the number of labels in the host's public suffix: one or two."""
     return 2 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in SECOND_LEVEL else 1
 
 
@@ -394,7 +396,7 @@ def registrable_name(host: str) -> str:
 
 
 def site_of(host: str) -> str:
-    """Return the registrable domain of ``host``, near enough to tell first from third parties."""
+    """Return the registrable domain of ``host``, accurately enough to tell first from third parties."""
     labels = host.split(".")
     if labels[-1].isdigit():
         return host
