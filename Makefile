@@ -1,27 +1,27 @@
-# Everything a developer runs. On a fresh Debian only make and Python 3.11 are needed: the rest is set up on demand.
+# Everything that a developer runs. A fresh Debian needs only make and Python 3.11; the rest is installed on demand.
 #
-#   make demo       the shop and the tracker farm, on loopback; prints where
-#   make test       lint, types, every test with coverage; what .ci/run calls
-#   make test-fast  no browsers and nothing slow: for every few minutes
-#   make bench      the tables of docs/benchmarks.md, measured anew (PAGES=folder adds pages of your own)
-#   make bench-quick  in three minutes, what a site keeps of its speed; fails where that got 15 % worse (STORE=1 stores it)
+#   make demo       start the shop and the tracker farm on loopback, and print their addresses
+#   make test       lint, types, and all tests with coverage, as in .ci/run
+#   make test-fast  the tests without browsers and slow ones, to run every few minutes
+#   make bench      measure the tables of docs/benchmarks.md again (PAGES=folder adds your own pages)
+#   make bench-quick  measure the loss of speed in three minutes; fails if it got 15 % worse (STORE=1 stores the result)
 #   make lint       ruff and mypy only
-#   make fuzz       look for pages, style sheets, cookies and settings that break it (MINUTES=10, TARGET=all)
-#   make sanitize   the scanner in C under the address and undefined-behaviour sanitizers (MINUTES=10; needs gcc)
-#   make docs       the documentation as a site in build/site, strictly
-#   make generated  write every generated file anew; generated-check says which differ
-#   make dist       the wheel for every platform and the source archive in dist/ (TAG=v1.2.3 checks what is released)
-#   make format     let ruff repair what it can
-#   make clean      remove what the above made
+#   make fuzz       search for pages, style sheets, cookies and settings that cause a failure (MINUTES=10, TARGET=all)
+#   make sanitize   run the C scanner under the address and undefined-behaviour sanitizers (MINUTES=10; needs gcc)
+#   make docs       build the documentation in build/site, in strict mode
+#   make generated  write all generated files; generated-check reports those that are out of date
+#   make dist       build the pure Python wheel and the source archive in dist/ (TAG=v1.2.3 checks the release first)
+#   make format     fix lint and formatting with ruff
+#   make clean      remove everything that the above created
 #
-# PYTHON=python3.12 chooses the interpreter of a new .venv, DJANGO=4.2 its Django; WORKERS=2 the number of test processes.
+# PYTHON=python3.12 sets the interpreter of a new .venv, DJANGO=4.2 its Django, WORKERS=2 the number of test processes.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
 PYTHON ?=
-# One more than there are cores: tests wait for browsers and servers. tests/sharing.py shares them out.
+# One more than the number of cores, since tests wait for browsers and servers. tests/sharing.py distributes the tests.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PAGES ?=
 DJANGO ?=
@@ -31,14 +31,14 @@ TARGET ?= all
 STORE ?=
 BIN := .venv/bin
 PINS := requirements-dev.txt
-#: The stamps say for which pyproject.toml, setup.cfg, pins and scanner the installation was made.
+#: Stamp files: an installation is out of date if pyproject.toml, setup.cfg, the pins or the scanner are newer.
 PROJECT := .venv/.project-installed
 TOOLS := .venv/.tools-installed
-#: The parts whose failure would leak a tracker or lose a choice.
+#: The packages in which a mistake would leak a tracker or lose a choice.
 GATED := consent_mw/core/*,consent_mw/html/*,consent_mw/http/*,consent_mw/cookies/*,consent_mw/records/*,consent_mw/proof/*,consent_mw/web/*
 GATE := 95
 
-# Some containers forbid compiled files; tests start hundreds of programs, and each would compile the package anew.
+# Some containers set this, but tests start hundreds of processes, and each would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-fast tests collected lint format bench bench-quick packages npm docs fuzz sanitize generated generated-check dist clean
@@ -79,7 +79,7 @@ tests: $(TOOLS) packages npm
 	@echo "Gate: $(GATE) % of lines and branches where a mistake would leak a tracker or lose a choice."
 	$(BIN)/coverage report --include='$(GATED)' --fail-under=$(GATE)
 
-# Compiles all tests on a core that lint leaves free; what cannot be collected says so when the tests run.
+# Compile all tests while lint uses another core. Errors are ignored here, since the tests report them.
 collected: $(TOOLS)
 	@$(BIN)/python -m pytest --collect-only -q >/dev/null 2>&1 || true
 
@@ -106,7 +106,7 @@ fuzz: $(TOOLS)
 docs: $(TOOLS)
 	$(BIN)/zensical build --strict
 
-#: The programs that write a file of the repository; each knows --check.
+#: The programs that generate files in the repository. Each has the option --check.
 GENERATORS := tools.build_scripts tools.catalogue_page tools.decision_index tools.locale_data tools.state_table
 
 generated: $(TOOLS)

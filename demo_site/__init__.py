@@ -1,6 +1,6 @@
 """
-A demo shop for consent_mw, and a tracker farm that stands in for the vendors of its tags.
+A demo shop for consent_mw, and a tracker farm that plays the vendors of its tags.
 
-Start both with ``python -m demo_site``. Everything stays on this machine: ``HOST.localhost`` stands in for each
-vendor's host, and browsers resolve it to the loopback address themselves.
+Start both with ``python -m demo_site``. Nothing leaves this machine: each vendor's host is replaced with
+``HOST.localhost``, which browsers resolve to the loopback address.
 """

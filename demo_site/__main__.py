@@ -19,7 +19,7 @@ from demo_site.shop import make_visits
 
 SHOP_PORT = 8000
 FARM_PORT = 8001
-#: Days of synthetic visits for the consent rates.
+#: The number of days for which visits are generated, to fill the consent rates.
 MADE_UP_DAYS = 28
 
 
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
                 records = _records(options.records, stack)
                 make_visits(records, MADE_UP_DAYS)
                 shop = create_held_app(farm_server.port, records)
-                # Close it before its folder is removed.
+                # Close the store before its folder is removed.
                 stack.callback(shop.extensions["consent_mw"].close)
             shop_server = stack.enter_context(serve_near(shop, options.shop))
         except OSError as error:
@@ -65,7 +65,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _records(folder: Path | None, stack: ExitStack) -> Path:
-    """Return an existing folder for records: a new one that goes away at the end, unless one was named."""
+    """Return the folder for records: the given one, or a temporary one that is removed at the end."""
     if folder is None:
         return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="consent-demo-")))
     folder.mkdir(parents=True, exist_ok=True)

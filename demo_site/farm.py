@@ -1,9 +1,9 @@
 """
-The tracker farm: stands in for every vendor whose tag the shop has, and shows each hit that it receives.
+The tracker farm: plays every vendor whose tags the shop uses, and shows each hit that it receives.
 
-Under a vendor's stand-in host it answers like the vendor, with scripts that set cookies and send more hits. Under
-``farm.localhost`` (or any other name) it shows a counter for each vendor, live through server-sent events, or by
-reloading without JavaScript. Nothing is written to disk.
+Under a vendor's local host it answers like the vendor, with scripts that set cookies and send more hits. Under
+``farm.localhost`` (or any other name) it shows a counter for each vendor. The counters are updated by server-sent
+events or, without JavaScript, by reloading the page. Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ GIF = (
     b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
 
-#: The responses of each host, by path prefix; the default is an image.
+#: The template of the response, by host and path prefix; any other request gets an image.
 SCRIPTS = {
     ("www.googletagmanager.com", "/gtag/js"): "gtag.js",
     ("www.googletagmanager.com", "/gtm.js"): "gtm.js",
@@ -64,7 +64,7 @@ _TYPES = {"js": "text/javascript; charset=utf-8", "html": "text/html; charset=ut
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One request that reached the farm; ``told`` is what the vendor learned from it."""
+    """A request to the farm; ``told`` contains what the vendor learned from it."""
 
     at: float
     vendor: str
@@ -81,14 +81,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A vendor with its count, as the page shows it."""
+    """A vendor and its number of hits, as the page shows them."""
 
     vendor: Vendor
     count: int
 
     @property
     def sprouts(self) -> int:
-        """How many hits are drawn one by one."""
+        """The number of hits that are drawn individually."""
         return min(self.count, SPROUTS_SHOWN)
 
 
@@ -96,8 +96,8 @@ class Farm:
     """
     The farm as a WSGI application.
 
-    ``hits`` and ``counts`` may be read from any thread; ``close`` ends the
-    live connections so that a server can stop.
+    ``hits`` and ``counts`` may be read from any thread. ``close`` ends the live connections, so that the server can
+    stop.
     """
 
     def __init__(self) -> None:
@@ -250,7 +250,7 @@ def _timeline(hits: Iterable[Hit], now: float) -> list[int]:
 
 
 def _told(request: Request) -> tuple[tuple[str, str], ...]:
-    """Return what a vendor learns from a hit: the page, the visitor's number, the event."""
+    """Return what a vendor learns from a hit: the page, the visitor's id and the event."""
     page = request.args.get("dl") or request.args.get("url") or request.referrer or ""
     found = {
         "page": urlsplit(page).path if page else "",
@@ -261,5 +261,5 @@ def _told(request: Request) -> tuple[tuple[str, str], ...]:
 
 
 def _identifier(text: str) -> str:
-    """Return ``text`` if it is a plain id, otherwise "", so that it is safe in a script."""
+    """Return ``text`` if it is a plain id, which is safe inside a script, and otherwise an empty string."""
     return text if text and len(text) < 40 and all(c.isascii() and (c.isalnum() or c in "-_") for c in text) else ""

@@ -20,7 +20,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One thing in the shop."""
+    """A product of the shop."""
 
     slug: str
     name: str

@@ -1,10 +1,10 @@
 """
 Retake the screenshots in the documentation: ``python -m demo_site.screenshots``.
 
-``python -m tools.notice_pictures`` takes those of the notice in every look.
+The screenshots of the notice in every look are made by ``python -m tools.notice_pictures``.
 
-Needs Chromium and the ``audit`` extra (playwright); ``CONSENT_MW_CHROMIUM``
-names another browser than ``/usr/bin/chromium``.
+This needs Chromium and the ``audit`` extra (playwright). The default browser is ``/usr/bin/chromium``;
+``CONSENT_MW_CHROMIUM`` overrides it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from demo_site.shop import make_visits
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 WIDTH, HEIGHT = 1200, 750
-#: The owner's page shows its first charts, and a period that has one before it.
+#: The size of the window for the owner's page: its first charts fit in.
 RATES = ViewportSize(width=1280, height=1476)
 MADE_UP_DAYS = 140
-#: What the pictures of the notice go through.
+#: Languages and layouts in the pictures of the notice.
 LANGUAGES = ("en", "de", "ar", "ja")
 LAYOUTS = (("bar", "bottom"), ("corner", "bottom-end"), ("dialog", "center"))
 CONFIG = Path(__file__).resolve().parent / "consent.toml"
@@ -85,7 +85,7 @@ def _take(browser: Browser, shop: str, farm: str) -> None:
 
 
 def _take_looks(browser: Browser) -> None:
-    """Take the three layouts, light and dark, as the preview shows them."""
+    """Take the picture of the three layouts, light and dark, in the preview."""
     page = browser.new_page(viewport={"width": 1240, "height": 900}, color_scheme="light")
     with tempfile.TemporaryDirectory() as folder:
         write(Gallery(config.load(CONFIG), LANGUAGES[:1], today=0), Path(folder))

@@ -1,4 +1,4 @@
-"""Small loopback servers that start at once, log no requests and can be stopped."""
+"""Small loopback servers that start at once, do not log requests and can be stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PORTS_TO_TRY = 50
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """A handler that logs no requests; errors are still printed."""
+    """A handler that does not log requests; errors are still printed."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Do not log a request."""
@@ -43,7 +43,7 @@ class Server:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((LOOPBACK, port))
             listener.listen(128)
-            # Handed over as a descriptor: werkzeug ends the process when it finds a port taken.
+            # Pass the socket as a descriptor, since werkzeug exits the process if a port is in use.
             self._server = make_server(
                 LOOPBACK, port, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
             )
@@ -70,7 +70,7 @@ class Server:
 
 def serve_near(app: WSGIApplication, wanted: int) -> Server:
     """
-    Serve on ``wanted``, or on the next free port; 0 takes any.
+    Serve on port ``wanted`` or on the next free one; 0 means any port.
 
     Raises:
         OSError: if fifty ports in a row are in use.

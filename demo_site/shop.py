@@ -1,9 +1,8 @@
 """
-Portrait Shop: a small shop for photo software, with tags like those of real shops.
+Portrait Shop: a small shop for photo software, with the same tags as real shops.
 
-``create_app`` is the shop as its owner wrote it, with all tags active.
-``create_held_app`` is the same shop with consent_mw around it. The only
-difference between the two is one line.
+``create_app`` returns the shop as its owner wrote it, with all tags active. ``create_held_app`` returns the same shop
+wrapped in consent_mw, which takes one line.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ MOST_OF_ONE = 9
 
 
 def create_app(farm_port: int) -> Flask:
-    """Return the shop without consent_mw; its tags point at the farm on ``farm_port``."""
+    """Return the shop without consent_mw; its tags load from the farm on ``farm_port``."""
     app = Flask("demo_site.shop", template_folder=str(HERE / "templates" / "shop"), static_folder=str(HERE / "static"))
     app.config.update(SECRET_KEY=secrets.token_bytes(32), SESSION_COOKIE_NAME="portrait_shop")
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -107,7 +106,7 @@ def create_app(farm_port: int) -> Flask:
 
 def settings(records: Path) -> dict[str, object]:
     """
-    Return the settings of ``consent.toml``, with the records in a folder and the consent rates open to everybody.
+    Return the settings from ``consent.toml``, with records in the given folder and public consent rates.
 
     Args:
         records: An existing folder for the consent records and the signing key.
@@ -121,7 +120,7 @@ def settings(records: Path) -> dict[str, object]:
 
 def create_held_app(farm_port: int, records: Path) -> Flask:
     """
-    Return the shop inside consent_mw, set up by ``consent.toml``.
+    Return the shop wrapped in consent_mw, with the settings from ``consent.toml``.
 
     Args:
         farm_port: The port of the farm.

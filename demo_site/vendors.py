@@ -1,21 +1,21 @@
-"""The vendors whose tags the shop has, and the local addresses that stand in for their hosts."""
+"""The vendors whose tags the shop uses, and the local addresses that replace their hosts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Browsers resolve every name under it to the machine they run on.
+#: Browsers resolve every name with this suffix to their own machine.
 STAND_IN = ".localhost"
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
     """
-    A vendor that the farm stands in for.
+    A vendor that the farm plays.
 
     Args:
-        id: Its name in addresses and tests.
-        name: Its name for people.
+        id: Its id in addresses and tests.
+        name: Its displayed name.
         role: What it does for the shop, in a few words.
         hosts: ``host`` or ``host/path?query-prefix``; the longest match wins.
         necessary: Whether it runs without consent.
