@@ -1,10 +1,11 @@
 """
 Audit the demo and three real applications, bare and wrapped: ``python -m tools.audit_reports docs/audits docs/images``.
 
-Writes two reports of each into the first folder, and pictures of the demo's two into the second. The applications are
-what their packages make: a site built by MkDocs with its own setting for Google Analytics, Datasette and Flask-Admin
-with the scripts that their owners may add. Each is set up by ``consent-mw init`` from its own pages, and then audited
-as ``consent-mw audit --browser --before --accept`` does. No other host is reached.
+Writes two reports for each application into the first folder, and screenshots of the demo's two reports into the
+second. The real applications are used as their packages provide them: a site built by MkDocs with its setting for
+Google Analytics, and Datasette and Flask-Admin with scripts that an owner might add. Each is set up from its
+pages, as by ``consent-mw init``, and then audited, as by ``consent-mw audit --browser --before --accept``. No other
+host is contacted.
 
 Needs Chromium and the ``audit`` extra (playwright); ``CONSENT_MW_CHROMIUM`` names another browser.
 """
@@ -57,13 +58,13 @@ from consent_mw.audit.targets import is_asgi
 
 GTAG = "https://www.googletagmanager.com/gtag/js?id=G-AAAAA11111"
 HOTJAR = "https://static.hotjar.com/c/hotjar-1.js"
-#: The port that the demo's farm would have; nobody is there.
+#: The port of the demo's tracker farm, which does not run here.
 _FARM = 8001
 _WINDOW = {"width": 1000, "height": 760}
 
 
 class Audited(NamedTuple):
-    """An application as it is, and wrapped: what each report says."""
+    """The reports on an application, bare and wrapped, and its generated configuration."""
 
     bare: AuditReport
     wrapped: AuditReport
@@ -105,7 +106,7 @@ def mkdocs(folder: Path) -> Any:
 
 
 def datasette(folder: Path) -> Any:
-    """Return a Datasette of two prints, whose owner added Google Analytics to its pages."""
+    """Return a Datasette with two prints, to whose pages the owner has added Google Analytics."""
     from datasette.app import Datasette  # type: ignore[import-untyped]
 
     file = folder / "shop.db"
@@ -116,7 +117,7 @@ def datasette(folder: Path) -> Any:
 
 
 def flask_admin(folder: Path) -> Any:
-    """Return a Flask-Admin over a folder of files, whose owner added Hotjar to its pages."""
+    """Return a Flask-Admin for a folder of files, to whose pages the owner has added Hotjar."""
     from flask import Flask
     from flask_admin import Admin  # type: ignore[import-untyped]
     from flask_admin.contrib.fileadmin import FileAdmin  # type: ignore[import-untyped]
@@ -148,7 +149,7 @@ APPLICATIONS: Mapping[str, Callable[[Path], Any]] = {
 
 @contextmanager
 def wrapped(app: Any, described: Mapping[str, Any], folder: Path) -> Iterator[Any]:
-    """Put consent_mw around an application, with its records in a folder."""
+    """Wrap an application in consent_mw, with its records in a folder."""
     site = {**described.get("site", {}), "records": f"sqlite:///{folder}/consent.db"}
     kind = ConsentASGIMiddleware if is_asgi(app) else ConsentMiddleware
     held = kind(app if is_asgi(app) else getattr(app, "wsgi_app", app), {**described, "site": site})
@@ -160,11 +161,11 @@ def wrapped(app: Any, described: Mapping[str, Any], folder: Path) -> Iterator[An
 
 def audited(name: str, app: Any, folder: Path, today: date, chromium: str | None) -> Audited:
     """
-    Audit an application as it is, set it up by what was found, and audit it again.
+    Audit a bare application, configure consent_mw from the findings, and audit it again.
 
     Args:
-        folder: For its records.
-        chromium: The browser to use, empty for the one that is found; None for no browser.
+        folder: The folder for its records.
+        chromium: The path of the browser; empty to search for one, None to use none.
     """
     paths = ["/", *every_route(app)]
     reader = Reader(config.load({}))
@@ -192,7 +193,7 @@ def _look(
 
 
 async def _pictures(reports: Path, folder: Path, chromium: str) -> None:
-    """Take a picture of how each of the demo's reports begins."""
+    """Take a screenshot of the top of each of the demo's reports."""
     async with launched(APP_ORIGIN, (), chromium) as browser:
         page = await browser.new_page(viewport=_WINDOW, color_scheme="light")  # type: ignore[arg-type]
         for kind in ("bare", "wrapped"):
@@ -201,7 +202,7 @@ async def _pictures(reports: Path, folder: Path, chromium: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the reports and the pictures; return 1 if a wrapped application has an open finding."""
+    """Write the reports and the screenshots; return 1 if a wrapped application has an open finding."""
     parser = argparse.ArgumentParser(prog="python -m tools.audit_reports", description="Audit the demo and three apps.")
     parser.add_argument("folder", type=Path, help="for the reports")
     parser.add_argument("pictures", type=Path, help="for the pictures of the demo's reports")

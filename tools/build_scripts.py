@@ -1,13 +1,13 @@
 """
 Build the scripts for browsers: ``python -m tools.build_scripts``; with ``--check`` only compare.
 
-The sources are ``static/*.js``. The served files are ``static/built/*.js``, which terser makes from them: without
-comments, with short names. The output is committed, so neither a checkout nor an installation needs Node.js. The
-version of terser is pinned in ``tests/npm/package-lock.json`` and installed by ``.ci/npm``; the same version gives the
-same bytes.
+The sources are ``static/*.js``. From them terser produces the served files ``static/built/*.js``, without comments and
+with short names. The output is committed, so neither a checkout nor an installation needs Node.js. The version of
+terser is pinned in ``tests/npm/package-lock.json`` and installed by ``.ci/npm``; the same version produces the same
+bytes.
 
-A source may have places for parts: lines that read ``// (part.js)``. :data:`SCRIPTS` lists the parts of each script;
-other places stay empty. A string ``'(sheet.css)'`` is replaced by that style sheet, as pages get it.
+A source may include parts: lines of the form ``// (part.js)``. :data:`SCRIPTS` lists the parts of each script; other
+parts are left out. A string ``'(sheet.css)'`` is replaced by that style sheet in its served form.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ SCRIPTS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
-#: Inline copies take the charset of the page, so the output is ASCII.
+#: Inline copies have the charset of the page, so the output must be ASCII.
 _OPTIONS = (
     *("--ecma", "2020", "--toplevel", "--mangle"),
     *("--compress", "passes=3,ecma=2020"),
     *("--format", "ascii_only=true,inline_script=true,ecma=2020"),
 )
-#: What the two halves of the runtime hand each other goes by one letter: first visits carry the first half. Letters are
-#: given in this order.
+#: The names that the two halves of the runtime share. They are replaced by letters, in this order, since first visits
+#: download the first half.
 _KIT = """
     allows at check clicks control find held leave load on once open ours own parsed plain putBack release send setting
     state tabs trust walk watch
@@ -58,7 +58,7 @@ _KIT = """
 _SHORT = {name: chr(ord("a") + number) for number, name in enumerate(_KIT.split())}
 _OF_KIT = re.compile(r"\bkit\.(\w+)")
 _PLACE = re.compile(r"^[ \t]*// \(([\w-]+\.js)\)\n", re.MULTILINE)
-#: Where a script has the text of a style sheet, as pages get it.
+#: A string to replace by a style sheet in its served form.
 _SHEET = re.compile(r"'\(([\w-]+\.css)\)'")
 
 
@@ -85,7 +85,7 @@ def built(name: str) -> str:
     Return the script in its served form.
 
     Raises:
-        BuildError: terser is missing, or refuses the source.
+        BuildError: if terser is missing, or rejects the source.
     """
     if not TERSER.is_file():
         raise BuildError(f"terser is missing from {TERSER.parent.parent}: run .ci/npm (it needs npm)")
@@ -95,12 +95,12 @@ def built(name: str) -> str:
     )
     if done.returncode:
         raise BuildError(f"{name}: {done.stderr.strip()}")
-    # One keyword compresses better than two.
+    # Using one keyword compresses better than using two.
     return re.sub(r"\bconst\b", "let", done.stdout.strip()) + "\n"
 
 
 def stale() -> list[str]:
-    """Return the names of scripts whose built file is missing, outdated, or has no source any more."""
+    """Return the names of scripts whose built file is missing, outdated, or no longer has a source."""
     found = {path.name: path.read_text(encoding="ascii") for path in BUILT.glob("*")}
     return sorted({name for name in SCRIPTS if found.get(name) != built(name)} | (found.keys() - SCRIPTS.keys()))
 

@@ -19,7 +19,7 @@ from consent_mw.core.model import Service
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "catalogue.md"
 
-#: Why a page cannot do without the necessary services of a kind.
+#: Why a page needs the necessary services of a kind.
 ARGUMENTS = {
     "ab-testing": (
         "These decide which functions of an application are switched on. Without an answer the application may not "
@@ -51,7 +51,7 @@ ARGUMENTS = {
     "widget": "They show the options of a product, without which it cannot be ordered.",
 }
 
-#: What is said against each disputed group.
+#: The objections to each disputed group.
 OBJECTIONS = {
     "fonts from other hosts": (
         "Each visit tells the font's host an IP address. The Munich regional court awarded damages for Google Fonts "

@@ -3,7 +3,7 @@ Write docs/decisions/index.md: every decision with its title.
 
     python -m tools.decision_index [--check]
 
-With ``--check`` nothing is written, and the exit status is 1 where the file is not what would be written.
+With ``--check`` nothing is written, and the exit status is 1 if the file is out of date.
 """
 
 from __future__ import annotations

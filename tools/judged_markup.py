@@ -39,12 +39,12 @@ from tools.judged_pages import half
 from tools.judged_pages import without_chance
 
 STEPS = ("catalogue", "fresh", "ten")
-#: Views of a page before the last step.
+#: Page views up to the last step.
 VIEWS_BEFORE = 10
 
 
 class Judged(NamedTuple):
-    """An address that an element of a page names."""
+    """A URL in an element of a page."""
 
     step: str
     half: str
@@ -56,7 +56,7 @@ class Judged(NamedTuple):
 
 
 def judged(pages: Iterable[SavedPage], labels: Labels) -> list[Judged]:
-    """Return every address of a third party that the pages name, with its label."""
+    """Return every third-party URL in the pages, with its label."""
     site, known, assets = config.load({"site": {"name": "Judged"}}), joined(()), Assets()
     nobody = decide(site, NoRecord.ABSENT, Signals(), 0)
     rows: list[Judged] = []
@@ -75,7 +75,7 @@ def judged(pages: Iterable[SavedPage], labels: Labels) -> list[Judged]:
 
 
 def _seen(policy: HoldPolicy, page: SavedPage) -> list[tuple[Url, str, bool]]:
-    """Read a page, and return the addresses that it names, each with its service and whether it was held."""
+    """Read a page, and return its URLs, each with its service and whether it was held."""
     seen: list[tuple[Url, str, bool]] = []
     watched = policy.watched(lambda url, _, service, held: seen.append((url, service, held)))
     rewriter = Rewriter(Holder(watched, page.address, document=held_in, charset="utf-8"))
@@ -85,7 +85,7 @@ def _seen(policy: HoldPolicy, page: SavedPage) -> list[tuple[Url, str, bool]]:
 
 
 def told(rows: list[Judged], worst: int) -> None:
-    """Write the sums."""
+    """Print the totals."""
     for step in STEPS:
         for part in ("first", "second", "all"):
             found = Counter((row.label, row.held) for row in rows if row.step == step and part in ("all", row.half))
@@ -101,7 +101,7 @@ def told(rows: list[Judged], worst: int) -> None:
 
 
 def main() -> None:
-    """Read the command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worst", type=int, default=0)
     given = parser.parse_args()

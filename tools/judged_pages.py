@@ -51,21 +51,21 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 STEPS = ("bare", "pixels", "fresh", "ten")
-#: How many pages of a site are sent before the last step.
+#: How many pages of a site are served before the last step.
 PAGES_BEFORE = 10
-#: Visits side by side.
+#: The number of parallel visits.
 WIDTH = 2
-#: Runs of digits that scripts put into addresses so that no cache answers.
+#: Digits that scripts add to URLs to bypass caches.
 _CHANCE = re.compile(r"\d{5,}")
 
 
 def without_chance(url: str) -> str:
-    """Return an address with what differs from visit to visit, and the scheme, made the same."""
+    """Return a URL in a normalised form, without the scheme and without parts that differ from visit to visit."""
     return _CHANCE.sub("0", url.partition("#")[0].replace("https:", "http:", 1))
 
 
 class Visits:
-    """All visits to one page, written to a file as they end."""
+    """Makes the visits to pages, and writes each to a file when it ends."""
 
     def __init__(self, engine: Chromium, proxy: Proxy, out: Path, steps: tuple[str, ...]) -> None:
         self._engine = engine
@@ -99,7 +99,7 @@ class Visits:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _see(self, page: SavedPage, scripts: bool, site: WSGIApplication, wanted: frozenset[str]) -> frozenset[str]:
-        """Return the addresses that a visit asks for, the page's own left out."""
+        """Return the URLs that a visit requests, except the page's own."""
         with self._proxy.lane() as lane, self._engine.session(lane, scripts) as session:
             lane.serve(page.host, site)
             with suppress(TimeoutError):
@@ -110,7 +110,7 @@ class Visits:
 
 
 class Labels:
-    """What the labels say of addresses."""
+    """Looks up the labels of URLs."""
 
     def __init__(self, file: Path) -> None:
         self._by_url: dict[tuple[str, str], str] = {}
@@ -123,7 +123,7 @@ class Labels:
         self._by_host = {host: next(iter(labels)) for host, labels in hosts.items() if len(labels) == 1}
 
     def of(self, page: str, page_host: str, url: str) -> str:
-        """Return the label of an address: ``own`` for the site itself, ``unlabelled`` where nobody said anything."""
+        """Return the label of a URL: ``own`` for the site itself, ``unlabelled`` if it has none."""
         host = urlsplit(url).hostname or ""
         if site_of(host) == site_of(page_host):
             return "own"
@@ -131,12 +131,12 @@ class Labels:
 
 
 def half(page: str) -> str:
-    """Return which half a page belongs to: what is tuned looks at the first alone."""
+    """Return which half a page belongs to; only the first half is used for tuning."""
     return "first" if hashlib.sha256(page.encode()).digest()[0] % 2 == 0 else "second"
 
 
 def visit(out: Path, pages: Iterable[SavedPage], steps: tuple[str, ...]) -> None:
-    """Visit pages and write what they ask for; pages that are in the file already are left out."""
+    """Visit pages and write their requests to a file; pages that are already in the file are skipped."""
     done = {json.loads(line)["id"] for line in out.open(encoding="utf-8")} if out.exists() else set()
     proxy = Proxy()
     with proxy.lane() as lane:
@@ -151,7 +151,7 @@ def visit(out: Path, pages: Iterable[SavedPage], steps: tuple[str, ...]) -> None
 
 
 def told(rows: Iterable[Mapping[str, object]], labels: Labels) -> None:
-    """Write the sums."""
+    """Print the totals."""
     seen: dict[tuple[str, bool], dict[str, set[str]]] = defaultdict(dict)
     hosts: dict[str, str] = {}
     for row in rows:
@@ -202,7 +202,7 @@ def told(rows: Iterable[Mapping[str, object]], labels: Labels) -> None:
 
 
 def main() -> None:
-    """Read the command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     seeing = commands.add_parser("visit")

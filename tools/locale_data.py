@@ -1,10 +1,9 @@
 """
 Write the CLDR data of each language: ``python -m tools.locale_data``; with ``--check`` only compare.
 
-The files ``static/i18n/locale/TAG.json`` contain data that no translator should have to type: the names of countries,
-of months as used in dates, and of the language itself, the patterns of dates and lists, the plural rules, and the
-digits if they are not 0 to 9. Babel provides the data and is needed only here; the pinned version gives the same files
-every time.
+The files ``static/i18n/locale/TAG.json`` contain data that translators need not type: the names of countries, of months
+as used in dates, and of the language itself, the patterns of dates and lists, the plural rules, and the digits if they
+are not 0 to 9. Babel provides the data and is needed only here; the pinned version always produces the same files.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from consent_mw.notice import plurals
 
 FOLDER = Path(__file__).resolve().parent.parent / "static" / "i18n" / "locale"
 
-#: Every language that texts may be written in, and its name in CLDR. English here is written as in Britain.
+#: Every language that texts may be written in, and its name in CLDR. English is British English.
 LOCALES: Mapping[str, str] = MappingProxyType(
     {tag: tag for tag in (
         "ar", "bg", "bn", "ca", "cs", "cy", "da", "de", "el", "es", "et", "fa", "fi", "fr", "ga", "he", "hi", "hr",
@@ -33,10 +32,10 @@ LOCALES: Mapping[str, str] = MappingProxyType(
     | {"en": "en_GB", "pt": "pt_PT", "pt-BR": "pt_BR", "zh-Hans": "zh_Hans", "zh-Hant": "zh_Hant"}
 )  # fmt: skip
 
-#: What CLDR does not call a language in the way that a list of languages does.
+#: Names for a list of languages, where the name in CLDR is unsuitable.
 _NAMES = {"id": "Bahasa Indonesia", "pt-BR": "Português (Brasil)", "zh-Hans": "简体中文", "zh-Hant": "繁體中文"}
 
-#: Codes of two letters that are no countries: unions, a world without one, and those for tests.
+#: Two-letter codes that are not countries: unions, unknown regions, and codes for tests.
 _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 
 #: The first of the ten digits, by numbering system.
@@ -49,7 +48,7 @@ _DATE_PART = re.compile(r"'((?:[^']|'')*)'|(d{1,2}|M{1,4}|L{4}|y{1,4}|G)|([^a-zA
 
 
 def entries(tag: str) -> dict[str, str]:
-    """Return what CLDR says for the language, by the keys of our texts."""
+    """Return the CLDR data of the language, by the keys of our texts."""
     locale = Locale.parse(LOCALES[tag])
     name = _NAMES.get(tag) or str(locale.language_name)
     lists = locale.list_patterns["standard"]
@@ -68,7 +67,7 @@ def entries(tag: str) -> dict[str, str]:
 
 
 def date_pattern(pattern: str, era: str) -> str:
-    """Return a CLDR date pattern with our names of its fields: ``{day} {month} {year}``, ``{number}`` for the month."""
+    """Return a CLDR date pattern with our field names: ``{day} {month} {year}``, ``{number}`` for a numeric month."""
 
     def part(found: re.Match[str]) -> str:
         quoted, field, other, unknown = found.groups()
@@ -85,7 +84,7 @@ def date_pattern(pattern: str, era: str) -> str:
 
 
 def rules(locale: Locale) -> dict[str, str]:
-    """Return the plural rules that whole numbers need, as CLDR writes them."""
+    """Return the plural rules that whole numbers need, in CLDR's syntax."""
     every = {
         form: rule.replace(" not in ", " != ").replace(" in ", " = ").replace(" mod ", " % ")
         for form, rule in locale.plural_form.rules.items()
@@ -106,14 +105,14 @@ def document(tag: str) -> str:
 
 
 def outdated() -> list[str]:
-    """Return the names of the files that are not as they would be written, or belong to no language."""
+    """Return the names of the files that are out of date or missing, or belong to no language."""
     there = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
     wanted = {f"{tag}.json": document(tag) for tag in LOCALES}
     return sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
 
 
 def main(arguments: list[str]) -> int:
-    """Write the file of every language and remove those of languages that are gone, or only check."""
+    """Write the files of all languages and remove those of dropped languages, or only check."""
     names = outdated()
     if "--check" in arguments:
         for name in names:

@@ -1,9 +1,9 @@
 """
 Take a strip of pictures of the notice as it comes back: ``python -m tools.motion_strip FILE.jpg``.
 
-A visitor refuses and opens the choices again. The transition is stopped in its first frame and then set to each moment
-of the strip, so the pictures do not depend on how fast the machine is. With ``--reduced`` the visitor wants less
-motion; then there is nothing to stop, and that is what is checked.
+A visitor refuses and reopens the choice. The transition is paused in its first frame and then set to each moment of the
+strip, so the pictures do not depend on the speed of the machine. With ``--reduced`` the visitor prefers reduced motion;
+the tool then checks that there is no transition.
 
 Needs Chromium and the ``audit`` extra (playwright).
 """
@@ -27,11 +27,11 @@ from tests.browser.harness.engines import executable
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-#: Milliseconds after the first frame.
+#: The moments, in milliseconds after the first frame.
 MOMENTS = (0, 45, 90, 135, 180)
 SIZE = (390, 640)
 
-#: Stops what moves in the frame in which it begins; the promise tells how many transitions of the notice there are.
+#: Pauses transitions of the notice in their first frame; the promise resolves to their number.
 _STOP = """() => {
   let frames = 0;
   window.stopped = new Promise(done => {
@@ -52,7 +52,7 @@ _MOMENT = """async moment => {
 
 
 def pictures(page: Page, address: str) -> list[bytes]:
-    """Return the pictures of the notice that comes back; one if nothing moves."""
+    """Return the pictures of the notice as it comes back; a single one if nothing moves."""
     page.goto(address, wait_until="load")
     page.locator('[data-cmw-action="reject-all"]').click()
     page.locator("[data-cmw-reopen]").wait_for()

@@ -1,14 +1,13 @@
 """
 Take pictures of the notice in every look, and measure each: ``python -m tools.notice_pictures FOLDER``.
 
-The looks are every layout, light and dark, in six windows (phones upright and sideways, a tablet, a desktop), in
-languages that are short, long, read from the right or written without spaces, before the choices are opened, with
-them open, and opened again after a choice; on a site of a few services, on one of twenty-five, and on one whose owner
-added all that can be added.
+The looks combine every layout, light and dark; six windows (phones in portrait and landscape, a tablet, a desktop);
+languages with short and long texts, from right to left, and without spaces; the choices closed, open, and reopened
+after a choice; and a site with a few services, one with twenty-five, and one whose owner uses all additions.
 
-Each is measured in the browser (:data:`PROBLEMS`): buttons that are covered, cut or out of the window, words that run
-over each other. What is found is printed, and the exit status is 1. ``--measure`` measures and takes no picture;
-``--only=-ar-`` keeps the looks whose names have the text.
+Each look is measured in the browser (:data:`PROBLEMS`) to find buttons that are covered, cut off or outside the window,
+and overlapping text. Problems are printed, and the exit status is then 1. ``--measure`` measures without taking
+pictures; ``--only=-ar-`` keeps the looks whose names contain the text.
 
 Needs Chromium and the ``audit`` extra (playwright); ``CONSENT_MW_CHROMIUM`` names another browser.
 """
@@ -55,21 +54,21 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     ),
     "furnished": ("google-analytics", "matomo", "youtube"),
 }
-#: What the owner of the furnished site adds: a second way to refuse, by layout, and the rest.
+#: The additions of the furnished site: a second way to refuse, by layout, and the others.
 DISMISS = {"bar": "text", "corner": "cross", "dialog": "text"}
 FURNITURE: Mapping[str, object] = {
     "theme": {"brand": "#e4002b", "logo": "/logo.svg"},
     "links": [{"url": "/imprint", "label": {"en": "Imprint", "de": "Impressum"}}],
     "texts": {"en": {"banner.text": "We use cookies, as our [cookie page](/cookies) says, for:"}},
 }
-#: A logo that is in the page itself: nothing is fetched for a picture.
+#: A logo as a data URL, so that nothing is fetched.
 LOGO = (
     "data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 viewBox=%220 0 200 50%22%3E"
     "%3Crect width=%22200%22 height=%2250%22 rx=%228%22 fill=%22%23e4002b%22/%3E%3Ctext x=%2226%22 y=%2235%22 "
     "font-size=%2230%22 fill=%22white%22 font-family=%22sans-serif%22%3EPortrait%3C/text%3E%3C/svg%3E"
 )
 
-#: What is wrong with the notice in the page, as a list of sentences.
+#: Returns the problems of the notice in the page, as a list of sentences.
 PROBLEMS = """() => {
   const found = [], banner = document.querySelector('[data-cmw-banner]'), room = banner.getBoundingClientRect();
   const name = one => (one.textContent || one.title || one.value || one.localName).trim().slice(0, 24);
@@ -130,19 +129,19 @@ class MatrixLook:
 
     @property
     def name(self) -> str:
-        """What its picture is called."""
+        """The name of its picture."""
         size = "x".join(map(str, self.size))
         return f"{self.layout}-{self.scheme}-{size}-{self.lang}-{self.state}-{self.services}"
 
 
 def looks() -> Iterator[MatrixLook]:
-    """Yield every look there is."""
+    """Yield every look."""
     for parts in product(LAYOUTS, SCHEMES, SIZES, LANGUAGES, STATES, SERVICES):
         yield MatrixLook(*parts)
 
 
 def sample() -> tuple[MatrixLook, ...]:
-    """Return some of the looks, in which every two values of two different kinds meet once at least."""
+    """Return a sample of the looks in which every pair of values of two dimensions occurs at least once."""
     kinds = (LAYOUTS, SCHEMES, SIZES, LANGUAGES, STATES, tuple(SERVICES))
     missing = {
         (one, a, other, b)
@@ -203,7 +202,7 @@ def page_of(look: MatrixLook) -> str:
 
 
 def show(page: Page, look: MatrixLook) -> list[str]:
-    """Show the look in the page, and return what is wrong with it."""
+    """Show the look in the page, and return its problems."""
     page.set_viewport_size({"width": look.size[0], "height": look.size[1]})
     page.emulate_media(color_scheme="dark" if look.scheme == "dark" else "light")
     page.set_content(page_of(look))
@@ -227,7 +226,7 @@ def main() -> int:
     if wanted.folder:
         wanted.folder.mkdir(parents=True, exist_ok=True)
     path = os.environ.get("CONSENT_MW_CHROMIUM", "/usr/bin/chromium")
-    # The sandbox cannot be had as root, which is what a container runs as.
+    # The sandbox does not work as root, which is the user in a container.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     chosen = [look for look in looks() if wanted.only in look.name]
     wrong = 0

@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 SERVICES = [{"use": name} for name in ("google-analytics", "google-tag-manager", "meta-pixel", "youtube")]
 ANSWERS = {"undecided": "", "refused": "reject-all", "accepted": "accept-all"}
 PIECE = 7
-#: Our own scripts stand in script elements that have a mark of ours, or none of the page's.
+#: Script elements with our own scripts, which have one of our attributes.
 _SCRIPT = re.compile(rb"<script\b[^>]*\bdata-cmw[^>]*>.*?</script>", re.S)
 
 _KEY = re.compile(rb"(data-cmw-key=[\"']?)[0-9a-f]{16}")
 
 
 def pages(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield every page with its name."""
+    """Yield every page in a folder with its name."""
     for path in sorted(folder.rglob("*.html")):
         yield str(path.relative_to(folder)), path.read_bytes()
     for path in sorted(folder.rglob("traps.json")):
@@ -57,7 +57,7 @@ def pages(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 class Client:
-    """Asks a wrapped application, and keeps the cookies that it sets."""
+    """Sends requests to a wrapped application, and keeps its cookies."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -143,7 +143,7 @@ def write(out: Path, folders: Iterable[Path]) -> None:
 
 
 def compare(old: Path, new: Path) -> int:
-    """Name what differs."""
+    """Print the responses that differ, and return the exit status."""
     before, after = (json.loads(path.read_text(encoding="utf-8")) for path in (old, new))
     differ = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
     for name in sorted(differ):

@@ -24,7 +24,7 @@ _START = """<!doctype html>
 
 
 def age(name: str) -> tuple[int, ...]:
-    """Return what sorts releases by age, the newest last, after all that are none."""
+    """Return a sort key for releases: the newest last, after names that are not releases."""
     found = _RELEASE.fullmatch(name)
     return tuple(int(part) for part in found.groups()) if found else ()
 
@@ -34,7 +34,7 @@ def publish(built: Path, folder: Path, version: str) -> None:
     Add a version.
 
     Raises:
-        ValueError: if the version is neither ``main`` nor that of a release.
+        ValueError: if the version is neither ``main`` nor a release.
     """
     if version != "main" and not age(version):
         raise ValueError(f"{version!r} is no version: publish main, or a release such as v1.2.3.")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def problems(tag: str, project: str, changelog: str) -> list[str]:
     """
-    Return why the tag may not be released.
+    Return the reasons why the tag must not be released.
 
     Args:
         tag: The git tag.
@@ -33,7 +33,7 @@ def problems(tag: str, project: str, changelog: str) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Say what is wrong; the exit status is 1 if anything is."""
+    """Print the problems; the exit status is 1 if there are any."""
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2

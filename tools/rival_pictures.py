@@ -2,8 +2,8 @@
 Take pictures of our notice and of others' on one page, as one sheet: ``python -m tools.rival_pictures FILE.jpg``.
 
 The page, the texts and the three choices are those of the benchmark "What the visitor meets"
-(:mod:`benchmarks.visitor`), each set up as its documentation says. A row of the sheet is a notice, and a column a
-window. ``docs/benchmarks.md`` shows the sheet beside the figures.
+(:mod:`benchmarks.visitor`), with each tool set up according to its documentation. Each row of the sheet is a notice,
+and each column a window. ``docs/benchmarks.md`` shows the sheet next to the figures.
 
 Needs Chromium, the ``audit`` extra (playwright) and the packages of tests/npm (``.ci/npm``).
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 SIZES = ((320, 640), (568, 320), (768, 1024), (1440, 900))
-#: Height of a row of the sheet, in CSS pixels.
+#: The height of a row of the sheet, in CSS pixels.
 HEIGHT = 260
 _STYLE = (
     "body{margin:0;padding:20px;width:max-content;font:15px/1.4 sans-serif;background:#e9ecf1;color:#171a21}"
@@ -41,7 +41,7 @@ _STYLE = (
 
 
 def picture(browser: Browser, server: Server, setup: Setup, size: tuple[int, int]) -> bytes:
-    """Return the page with the notice in a window of that size, as a new visitor sees it."""
+    """Return a picture of the page with the notice in a window of that size, as a new visitor sees it."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]})
     try:
         page = context.new_page()
@@ -67,7 +67,7 @@ def sheet(browser: Browser, server: Server, *, png: bool = False) -> bytes:
 
 
 def main() -> int:
-    """Make the sheet; return the exit status."""
+    """Create the sheet; return the exit status."""
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(

@@ -44,7 +44,8 @@ def start(library: Path, seconds: float, seed: int) -> int:
     environment = {
         **os.environ,
         "LD_PRELOAD": asan.stdout.strip(),
-        # Python keeps what it allocates until it ends, and gives each buffer room of its own only by malloc.
+        # Python does not free everything at exit, so leaks are not reported. With malloc each buffer is a separate
+        # block.
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0",
         "PYTHONMALLOC": "malloc",
         "PYTHONPATH": str(ROOT),
@@ -56,7 +57,7 @@ def start(library: Path, seconds: float, seed: int) -> int:
 
 
 def load(library: Path) -> None:
-    """Load this build in the place of the one that may stand beside the source."""
+    """Load this build instead of one that may be next to the source."""
     loader = ExtensionFileLoader(_NAME, str(library))
     spec = spec_from_file_location(_NAME, library, loader=loader)
     assert spec is not None  # noqa: S101 -- a loader was given
@@ -66,16 +67,16 @@ def load(library: Path) -> None:
 
 def exactly(markup: bytes) -> memoryview:
     """
-    Return a copy in memory that ends where the markup ends, behind some text.
+    Return a copy whose buffer ends where the markup ends; some text precedes it.
 
-    Bytes and arrays have room behind them that may be read without a finding, and so has a small ctypes buffer.
+    Bytes, arrays and small ctypes buffers are followed by memory that can be read without a finding.
     """
     padded = b"text to be large" + b"." + markup
     return memoryview((ctypes.c_char * len(padded)).from_buffer_copy(padded)).cast("B")
 
 
 def scan_on(seconds: float, seed: int) -> tuple[int, int]:
-    """Scan until the time is over; return how many pages, and how many pages were rewritten."""
+    """Scan for the given time; return how many pages were scanned, and how many were rewritten."""
     from consent_mw.html import scan
     from fuzz import grammar
     from tests.html import markup_pieces
@@ -103,7 +104,7 @@ def scan_on(seconds: float, seed: int) -> tuple[int, int]:
 
 
 def main() -> int:
-    """Build, scan, and say what was tried."""
+    """Build, scan, and print what was tried."""
     parser = argparse.ArgumentParser(prog="python -m tools.sanitize_scan", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=1)

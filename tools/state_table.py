@@ -32,7 +32,7 @@ def table() -> str:
 
 
 def written(text: str) -> str:
-    """Return the page with the table as it is now."""
+    """Return the page with the current table."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
