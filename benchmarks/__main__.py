@@ -28,7 +28,7 @@ from benchmarks.pages import read_pages
 
 
 def progress(text: str) -> None:
-    """Tell the person who waits what is being measured."""
+    """Print what is being measured."""
     print(f"... {text}", file=sys.stderr, flush=True)
 
 
@@ -42,7 +42,7 @@ def measure_speed(folders: list[Path], rounds: int) -> str:
 
 
 def measure_memory(megabytes: int) -> str:
-    """Measure the memory of one long page and return the result in words."""
+    """Measure the memory for one long page and return the result as text."""
     progress(f"memory, {megabytes} MB")
     found = memory.measure(megabytes)
     verdict = "reached" if found.growth < memory.GOAL else "NOT reached"
@@ -81,7 +81,7 @@ def measure_in_process(rounds: int) -> str:
 
 
 def measure_instructions() -> str:
-    """Count the instructions of the scanner in C, and return the table."""
+    """Count the instructions of the scanner in C and return the table."""
     progress("instructions of the scanner in C")
     title = "### Instructions of the scanner in C\n\n"
     if lacking := instructions.missing():
@@ -91,7 +91,7 @@ def measure_instructions() -> str:
 
 
 def measure_starting() -> str:
-    """Measure how a worker starts, and return the table with the goals below it."""
+    """Measure the start of a worker, and return the table with the goals below it."""
     progress("start of a worker")
     bare, wrapped, imported = starting.measure()
     goals = "\n".join(f"- {line}" for line in starting.goals(bare, wrapped, imported))
@@ -103,7 +103,7 @@ def measure_starting() -> str:
 
 
 def measure_kept(rounds: int, seconds: float) -> str:
-    """Measure what the workers of a site still do, and return the table with the goals below it."""
+    """Measure how much of its throughput a wrapped site keeps, and return the table with the goals below it."""
     found = kept.measure(kept.ALL, rounds, seconds, progress)
     goals = "\n".join(f"- {line}" for line in kept.goals(found))
     return (
@@ -129,12 +129,12 @@ def measure_edges(requests: int) -> str:
 
 
 def measure_caching(requests: int) -> str:
-    """Measure caches before the site and return their table."""
+    """Measure caches in front of the site and return their table."""
     return caching.text(requests, progress)
 
 
 def measure_counters(rounds: int) -> str:
-    """Measure what counting adds to a page view and return its table, with the goal below it."""
+    """Measure the cost of counting per page view and return its table, with the goal below it."""
     progress(f"counters, {rounds} rounds")
     found = counters.measure(rounds)
     return (
@@ -145,7 +145,7 @@ def measure_counters(rounds: int) -> str:
 
 
 def measure_ledger(rounds: int, count: int) -> str:
-    """Measure what the ledger takes of a site's grants and return its table."""
+    """Measure the cost of the ledger per grant and return its table."""
     found = ledger.measure(rounds, count, progress)
     return (
         "### Grants per second\n\n"
@@ -167,7 +167,7 @@ def measure_stats(rounds: int) -> str:
 
 
 def measure_visitor(rounds: int) -> str:
-    """Measure what a notice costs its visitor, ours beside others, and return the table with the goals below it."""
+    """Measure the cost of notices for the visitor, ours and others, and return the table with the goals below it."""
     title = "### What the visitor meets\n\n"
     if lacking := visitor.missing():
         return f"{title}Not measured: {lacking} is not there.\n"
@@ -184,7 +184,7 @@ def measure_visitor(rounds: int) -> str:
 
 
 def measure_weight() -> str:
-    """Return what the notice adds to a page, part by part."""
+    """Return the bytes that the notice adds to a page, by part."""
     progress("bytes in the page")
     return (
         "### Bytes in the page\n\n"
@@ -193,7 +193,7 @@ def measure_weight() -> str:
     )
 
 
-#: The parts that can be measured alone, in the order in which they are shown.
+#: The parts that can be measured separately, in the order of the output.
 PARTS = (
     *("speed", "scaling", "instructions", "memory", "in-process", "starting", "kept", "edges"),
     *("caching", "counters", "ledger", "stats", "visitor", "weight"),

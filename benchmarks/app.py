@@ -1,9 +1,9 @@
 """
 The site whose responses are timed, bare and wrapped, with Flask (``make("wsgi", True)``) and with Starlette ("asgi").
 
-``/text`` answers a ready text of 50 KB, so that nearly all of its time is the server's and the layer's; ``/template``
-makes its 50 KB from a list, as most pages are made, with the time of day in it, so that no two are alike; ``/json`` is
-1 KB, ``/static-file`` one of 10 KB, and ``/stream`` a page of 500 KB in pieces.
+* ``/text`` returns a prepared page of 50 KB, so that nearly all of the time is spent in the server and in our layer.
+* ``/template`` renders its 50 KB from a list, like most pages, with the time of day, so that no two are identical.
+* ``/json`` returns 1 KB, ``/static-file`` a file of 10 KB, and ``/stream`` a page of 500 KB in pieces.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ITEMS = [
 
 
 def make(kind: str, wrapped: bool) -> Any:
-    """Return the site for a kind of server, bare or inside the middleware."""
+    """Return the site for a kind of server, bare or wrapped."""
     config = {"site": {"records": os.environ["BENCH_RECORDS"], "isp": "off"}} if wrapped else None
     if kind == "asgi":
         return ConsentASGIMiddleware(_starlette(), config) if wrapped else _starlette()

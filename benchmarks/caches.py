@@ -2,7 +2,7 @@
 Real caches in front of a site: nginx and Varnish on loopback ports, configured as in docs/caching.md, and a fast
 client.
 
-The configurations are read from the document itself, so that the ones that owners copy are tested here.
+The configurations are read from the document, so that the ones that owners copy are the ones tested.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ DOCUMENT = ROOT / "docs" / "caching.md"
 NGINX = "/usr/sbin/nginx"
 VARNISH = "/usr/sbin/varnishd"
 CACHES = ("nginx", "varnish")
-#: As a cache is set up: not told anything of us, or by the snippets of a mode.
+#: How a cache is set up: by default, or with the snippets for a mode.
 SETUPS = ("default", "shared", "class")
 HOST = "shop.example"
-#: Seconds that a server may take to start or to end on a machine that does other things too.
+#: Seconds for a server to start or stop on a busy machine.
 _PATIENT = 60.0
 _FENCE = re.compile(r"^```(nginx|vcl)\n# (.+)\n((?:.*\n)*?)```$", re.MULTILINE)
 _SITE = "127.0.0.1:8000"
-#: What a default nginx would keep: the key that it has by itself, and a lifetime for pages that say none.
+#: An ordinary cache in nginx: its default key, and a lifetime for pages that do not specify one.
 _DEFAULT_NGINX = "    proxy_pass http://127.0.0.1:8000;\n    proxy_cache site;\n    proxy_cache_valid 200 10m;\n"
 
 
 def missing(cache: str) -> str:
-    """Say why a cache cannot run here, or nothing."""
+    """Return why a cache cannot run here, or an empty string."""
     program = NGINX if cache == "nginx" else VARNISH
     return "" if os.access(program, os.X_OK) else f"{program} is absent"
 
@@ -49,13 +49,13 @@ def snippets() -> Mapping[tuple[str, str], str]:
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens."""
+    """Return an unused port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def nginx_config(setup: str, port: int, site: int, folder: Path, *, more: str = "") -> str:
-    """Return the configuration of an nginx; ``more`` goes into its location."""
+    """Return a configuration for nginx; ``more`` is added to its location."""
     known = snippets()
     if setup == "default":
         http = f"proxy_cache_path {folder}/cache levels=1:2 keys_zone=site:10m;\n"
@@ -78,7 +78,7 @@ def nginx_config(setup: str, port: int, site: int, folder: Path, *, more: str = 
 
 
 def varnish_config(setup: str, site: int) -> str:
-    """Return the configuration of a Varnish."""
+    """Return a configuration for Varnish."""
     if setup == "default":
         return f'vcl 4.1;\nbackend default {{ .host = "127.0.0.1"; .port = "{site}"; }}\n'
     return snippets()["vcl", setup].replace('"8000"', f'"{site}"')
@@ -86,7 +86,7 @@ def varnish_config(setup: str, site: int) -> str:
 
 @contextlib.contextmanager
 def cache(kind: str, setup: str, site: int, *, more: str = "") -> Iterator[int]:
-    """Run a cache before the site on port ``site`` and give its port; ``more`` goes into nginx's location."""
+    """Run a cache in front of the site on port ``site`` and yield its port; ``more`` is added to nginx's location."""
     port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="cmw-"))
     try:
@@ -105,7 +105,7 @@ def cache(kind: str, setup: str, site: int, *, more: str = "") -> Iterator[int]:
 
 @contextlib.contextmanager
 def site(app: str, folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
-    """Run an application under gunicorn in one process, with threads, and give its port."""
+    """Run an application under gunicorn in one process, with threads, and yield its port."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--workers=1", "--threads=4", "--no-control-socket", "--keep-alive=60"]
     command += [f"--worker-tmp-dir={folder}", f"--bind=127.0.0.1:{port}", app]
@@ -115,7 +115,7 @@ def site(app: str, folder: Path, environment: Mapping[str, str]) -> Iterator[int
 
 @contextlib.contextmanager
 def running(command: list[str], port: int, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Run a server from when it answers on its port."""
+    """Run a server, once it answers on its port."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -149,7 +149,7 @@ class Answer:
 
 
 class Client:
-    """One connection that is kept open; made for speed, it knows the two ways in which servers end a body."""
+    """One persistent connection; fast, and limited to bodies in chunks or with a content length."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -157,13 +157,13 @@ class Client:
         self._buffer = b""
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
     def get(self, path: str, headers: Mapping[str, str], method: str = "GET", body: bytes = b"") -> Answer:
-        """Ask for a path; a connection that the server has closed is made anew."""
+        """Send a request; reconnect if the server has closed the connection."""
         lines = {"Host": HOST, "X-Forwarded-Proto": "https", **headers}
         if body:
             lines["Content-Length"] = str(len(body))
@@ -176,7 +176,7 @@ class Client:
                 self.close()
                 if attempt == 2:
                     raise
-        raise AssertionError  # not reached
+        raise AssertionError  # unreachable
 
     def _ask(self, request: bytes, method: str) -> Answer:
         if self._socket is None:

@@ -1,5 +1,5 @@
 """
-Visitors with different choices behind real caches: pages that reach the wrong visitor, and the hit rate of the cache.
+Visitors with different choices behind real caches: pages served to the wrong visitor, and the hit rate of the cache.
 
 Several threads request random pages as random visitors, over shared connections. Each page is checked: services that
 the visitor did not grant must be held in it, and granted ones must not.
@@ -27,7 +27,7 @@ from benchmarks.caches import Client
 from benchmarks.caching_site import PAGES
 from benchmarks.caching_site import TAGS
 
-#: What stands behind the cache, and how the cache is set up for it.
+#: The site behind the cache, and the setup of the cache for it.
 WAYS = {"bare": "default", "private": "default", "shared": "shared", "class": "class"}
 _NAMES = {
     "bare": "the site alone",
@@ -42,7 +42,7 @@ _PAGE = {"Accept": "text/html", "Sec-Fetch-Dest": "document"}
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody with a choice: the headers of each request, and what was granted."""
+    """A visitor with a choice: the headers of each request, and the granted services."""
 
     name: str
     headers: Mapping[str, str]
@@ -50,7 +50,7 @@ class Visitor:
     state: str
 
     def fits(self, body: bytes) -> bool:
-        """Whether a page is one for this visitor."""
+        """Return whether a page is right for this visitor."""
         held = all((TAGS[id_] in body) == (id_ in self.granted) for id_ in TAGS)
         if self.state == "none":
             return held and b'data-cmw-state="' not in body
@@ -59,14 +59,14 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of the requests to one cache in one mode."""
+    """The result of the requests to one cache in one mode."""
 
     cache: str
     way: str
     requests: int
-    #: Pages that the site was asked for.
+    #: The number of pages that the site served.
     asked: int
-    #: Pages that were another visitor's.
+    #: The number of pages for another visitor.
     crossed: int
     seconds: float
 
@@ -77,7 +77,7 @@ class Result:
 
 
 def choose(port: int, fields: Sequence[tuple[str, str]], more: Mapping[str, str] | None = None) -> str:
-    """Make a choice by the banner's form, and return the Cookie header that keeps it."""
+    """Make a choice with the banner's form, and return the Cookie header that stores it."""
     client = Client(port)
     headers = {**_FORM, **(more or {})}
     answer = client.get("/_cmw/choice", headers, "POST", urlencode([*fields, ("back", "/")]).encode())
@@ -87,7 +87,7 @@ def choose(port: int, fields: Sequence[tuple[str, str]], more: Mapping[str, str]
 
 
 def visitors(port: int, way: str) -> list[Visitor]:
-    """Return visitors of different choices, who made them through the cache."""
+    """Return visitors with different choices, made through the cache."""
     if way == "bare":
         return [Visitor("anybody", _PAGE, frozenset(TAGS), "")]
     choices: dict[str, tuple[list[tuple[str, str]], set[str], str]] = {
@@ -107,14 +107,14 @@ def visitors(port: int, way: str) -> list[Visitor]:
     without_marketing = frozenset({"google-analytics", "hotjar"})
     found.append(Visitor("accepted, opted out", {**_PAGE, **signal, "Cookie": cookie}, without_marketing, "partial"))
     if way == "shared":
-        # Everybody gets the page of somebody who has not decided, and the runtime does the rest.
+        # Everybody gets the page for undecided visitors, and the runtime does the rest.
         found = [Visitor(one.name, one.headers, frozenset(), "none") for one in found]
     return found
 
 
 @contextmanager
 def behind(kind: str, way: str, *, setup: str = "", more: str = "", proxies: int = 0) -> Iterator[tuple[int, int]]:
-    """Run the site behind a cache that it trusts as so many proxies; give the ports of both: the cache, the site."""
+    """Run the site behind a cache, with ``proxies`` trusted proxies; yield the ports of the cache and of the site."""
     with tempfile.TemporaryDirectory(prefix="cmw-") as folder:
         environment = {
             "CACHING": way,
@@ -165,7 +165,7 @@ def run(kind: str, way: str, requests: int, *, setup: str = "", more: str = "", 
 
 
 def asked(site: int) -> int:
-    """Return how many pages the site was asked for so far."""
+    """Return how many pages the site has served."""
     client = Client(site)
     answer = client.get("/asked", {})
     client.close()
@@ -186,7 +186,7 @@ HEAD = ("cache", "behind it", "requests", "answered by the cache", "pages of som
 
 
 def rows(found: Sequence[Result]) -> list[tuple[str, ...]]:
-    """Return the lines of the table, as in :data:`HEAD`."""
+    """Return the rows of the table, with the columns of :data:`HEAD`."""
     return [
         (
             "nginx" if one.cache == "nginx" else "Varnish",
@@ -201,7 +201,7 @@ def rows(found: Sequence[Result]) -> list[tuple[str, ...]]:
 
 
 def text(requests: int, progress: Callable[[str], None] = lambda text: None) -> str:
-    """Measure and return the table in words."""
+    """Measure, and return the section with the table."""
     found = measure(requests, progress)
     crossed = sum(one.crossed for one in found)
     absent = "".join(f"- Not measured: {why}.\n" for why in filter(None, map(caches.missing, caches.CACHES)))

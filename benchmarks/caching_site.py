@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 PAGES = 20
-#: The tags of services of two purposes, as a site writes them; who granted one and not the other is told apart.
+#: Tags of services with two purposes, as a site writes them, so that partial choices get different pages.
 TAGS = {
     "google-analytics": b'<script async src="https://www.google-analytics.com/analytics.js"></script>',
     "hotjar": b'<script async src="https://static.hotjar.com/c/hotjar-1.js?sv=6"></script>',
@@ -26,13 +26,13 @@ _TEXT = b"<p>" + b"What a page of a shop may say of a portrait. " * 40 + b"</p>"
 
 
 def page(path: str) -> bytes:
-    """Return the page of a path as the application writes it."""
+    """Return the application's page for a path."""
     title = path.strip("/").encode("latin-1", "replace")
     return b"".join([b"<!doctype html><html lang=en><title>", title, b"</title><body>", *TAGS.values(), _TEXT * 4])
 
 
 def bare() -> WSGIApplication:
-    """Return the application; it counts how often it was asked for a page, and tells at ``/asked``."""
+    """Return the application, which counts page requests and returns their number at ``/asked``."""
     asked = itertools.count(1)
     seen = 0
 
@@ -57,7 +57,7 @@ def bare() -> WSGIApplication:
 
 
 def make() -> WSGIApplication:
-    """Return the site as the environment says: bare, or wrapped with one way of caching."""
+    """Return the site configured by the environment: bare, or wrapped with one mode of caching."""
     mode = os.environ["CACHING"]
     app = bare()
     if mode == "bare":

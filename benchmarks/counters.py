@@ -1,8 +1,8 @@
 """
 The cost of counting per page view, compared with the time of the page itself in this process.
 
-It is the CPU time of the thread that serves the page, as counted by the kernel. No visitor waits for name servers, so
-they are replaced by immediate answers.
+The cost is the CPU time of the thread that serves the page, as counted by the kernel. Visitors never wait for name
+servers, so these are replaced by immediate answers.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from consent_mw.engine import Engine
 from consent_mw.http.request import RequestHead
 from consent_mw.records import open_records
 
-#: What is aimed at for a page view without a new user-agent, in microseconds.
+#: The goal for a page view without a new user agent, in microseconds.
 GOAL = 20.0
 HEAD = ("event", "time, us", "share of a page of 50 KB")
-#: Fewer than may wait for a look-up at the same time, so that none is turned away.
+#: Fewer than the queue of lookups can hold, so that none is rejected.
 BATCH = 200
 PAGE = 50_000
 REMOTE = "73.22.11.5"
@@ -70,7 +70,7 @@ VISIT = RequestHead(
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What one kind of event costs, in microseconds; ``goal`` says whether the goal is meant for it."""
+    """The cost of one kind of event, in microseconds; ``goal`` says whether the goal applies to it."""
 
     event: str
     microseconds: float
@@ -79,21 +79,21 @@ class Added:
 
 
 class _Sink:
-    """A store that forgets: writing is not part of a page view."""
+    """A store that discards everything, since writing is not part of a page view."""
 
     def add_counts(self, counts: Mapping[Count, int]) -> None:
-        """Forget them."""
+        """Discard the counts."""
 
 
 class _AtOnce(PtrLookup):
-    """Look-ups that go through the queue and its threads, and are answered without a question to anybody."""
+    """Lookups that go through the queue and its threads, but are answered without a query."""
 
     def _resolve(self, address: str) -> str:
         return "isp.example"
 
 
 def changed(**headers: str) -> RequestHead:
-    """Return the visit with some headers of another value; ``_`` in a name stands for a hyphen."""
+    """Return the visit with other values for some headers; ``_`` in a name means a hyphen."""
     values = {name.replace("_", "-"): value for name, value in headers.items()}
     return replace(VISIT, headers=tuple((name, values.get(name, value)) for name, value in VISIT.headers))
 
@@ -118,7 +118,7 @@ def _show(tally: Tally, heads: Sequence[RequestHead]) -> Callable[[int], object]
 
 
 def _page(rounds: int) -> float:
-    """Return the microseconds of a page through the whole middleware, with nothing counted."""
+    """Return the microseconds for a page through the whole middleware, without counting."""
     page = make_page(PAGE)
     with tempfile.TemporaryDirectory() as folder:
         settings = {"records": f"sqlite:///{Path(folder)}/bench.db", "counters": "off"}
@@ -138,7 +138,7 @@ def _page(rounds: int) -> float:
 
 
 def measure(rounds: int = 25, *, chance: int = 7) -> list[Added]:
-    """Measure every kind of event; user-agents that are new are made with the seed ``chance``."""
+    """Measure every kind of event; ``chance`` is the seed for new user agents."""
     page = _page(max(3, rounds // 8))
     return [Added(event, value, page, goal) for event, value, goal in _events(rounds, random.Random(chance))]
 
@@ -152,7 +152,7 @@ def _events(rounds: int, chance: random.Random) -> list[tuple[str, float, bool]]
     strange = [changed(user_agent=f"Mozilla/5.0 (QNX; 7.1) StrangeKit/1.2 Own/{chance.random()}") for _ in range(BATCH)]
 
     def rest() -> None:
-        # The next batch begins with an empty queue, as each visitor of a site with time to spare does.
+        # Start the next batch with an empty queue, as on a site that is not overloaded.
         lookup.drain(60.0)
 
     def answer(number: int) -> None:
@@ -179,14 +179,14 @@ _PURPOSES = frozenset({"analytics", "embeds", "marketing", "preferences"})
 
 
 def rows(results: Sequence[Added]) -> list[list[str]]:
-    """Return the lines of the table."""
+    """Return the rows of the table."""
     return [
         [result.event, f"{result.microseconds:.1f}", f"{result.microseconds / result.page:.2%}"] for result in results
     ]
 
 
 def goals(results: Sequence[Added]) -> str:
-    """Say whether what is aimed at is reached."""
+    """Return whether the goal is reached, as text."""
     worst = max(result.microseconds for result in results if result.goal)
     verdict = "reached" if worst < GOAL else "NOT reached"
     return f"a page view without a new user-agent: at most {worst:.1f} us (goal: under {GOAL:.0f} us, {verdict})"

@@ -1,7 +1,7 @@
 """
 The same four responses on every supported framework, bare and wrapped: ``make("flask", True)``.
 
-``/json`` is 1 KB that no edge touches, ``/page`` 50 KB at once, ``/stream`` 500 KB in pieces, and ``/slow`` a page
+``/json`` is 1 KB that no edge modifies, ``/page`` 50 KB at once, ``/stream`` 500 KB in pieces, and ``/slow`` a page
 whose application waits between its two pieces.
 """
 
@@ -20,7 +20,7 @@ from benchmarks.pages import make_page
 from consent_mw import ConsentASGIMiddleware
 from consent_mw import ConsentMiddleware
 
-#: Seconds for which the slow application waits.
+#: Seconds that the slow application waits.
 PAUSE = 0.2
 _HTML = "text/html; charset=utf-8"
 _PIECE = 16_384
@@ -154,7 +154,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
 
 
 def django_answer(path: str, asynchronous: bool) -> Any:
-    """Return Django's response for a path, streamed in the way of its server."""
+    """Return Django's response for a path, streamed as its server requires."""
     from django.http import HttpResponse
     from django.http import StreamingHttpResponse
 

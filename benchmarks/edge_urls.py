@@ -1,4 +1,4 @@
-"""The URLs of the Django site that is measured."""
+"""The URLs of the measured Django site."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.edge_apps import django_answer
 
 
 def answer(request: Any, name: str) -> Any:
-    """Answer by the means of the server's interface."""
+    """Answer with the server's interface, WSGI or ASGI."""
     return django_answer(request.path, isinstance(request, ASGIRequest))
 
 

@@ -1,7 +1,7 @@
 """
 The overhead of the middleware on each edge, as a ratio, and its effect on the time to first byte of a slow page.
 
-As in :mod:`benchmarks.overhead` two servers of one worker run side by side, the same site bare and wrapped.
+As in :mod:`benchmarks.overhead`, two servers with one worker each run side by side: the same site bare and wrapped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from benchmarks import overhead
 from benchmarks.edge_apps import PAUSE
 from benchmarks.overhead import Overhead
 
-#: The edges, and gunicorn's worker for each.
+#: The edges, with gunicorn's worker for each.
 EDGES = {
     "wsgi": "sync",
     "flask": "sync",
@@ -24,14 +24,14 @@ EDGES = {
     "django-asgi": "asgi",
 }
 PATHS = ("/json", "/page", "/stream")
-#: Milliseconds that the first byte of a slow page may come later.
+#: The goal for the delay of the first byte of a slow page, in milliseconds.
 GOAL = 20.0
 _SLOW_REQUESTS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One edge: its answers, and when the first and the last byte of the slow page came; (bare, wrapped), in ms."""
+    """One edge: its answers, and the times of the slow page's first and last byte, in ms; (bare, wrapped)."""
 
     name: str
     answers: tuple[Overhead, ...]
@@ -66,12 +66,12 @@ FIRST_HEAD = ("edge", "first byte, ms: bare / wrapped", "last byte, ms: bare / w
 
 
 def rows(found: Sequence[Edge]) -> list[tuple[str, ...]]:
-    """Return the lines of the table, as in :data:`HEAD`."""
+    """Return the rows of the table, with the columns of :data:`HEAD`."""
     return overhead.rows([answer for edge in found for answer in edge.answers])
 
 
 def first_rows(found: Sequence[Edge]) -> list[tuple[str, ...]]:
-    """Return the lines of the table of the slow page, as in :data:`FIRST_HEAD`."""
+    """Return the rows of the table of the slow page, with the columns of :data:`FIRST_HEAD`."""
     return [
         (edge.name, f"{edge.first[0]:.1f} / {edge.first[1]:.1f}", f"{edge.last[0]:.1f} / {edge.last[1]:.1f}")
         for edge in found
@@ -79,7 +79,7 @@ def first_rows(found: Sequence[Edge]) -> list[tuple[str, ...]]:
 
 
 def goal(found: Sequence[Edge]) -> str:
-    """Say whether the first byte of a slow page comes when it did."""
+    """Return whether the first byte of a slow page is as early as without consent_mw, as text."""
     worst = max(edge.first[1] - edge.first[0] for edge in found)
     assert all(edge.last[1] >= PAUSE * 1000 for edge in found), "the slow application did not wait"
     verdict = "reached" if worst < GOAL else "NOT reached"

@@ -1,9 +1,9 @@
 """
-The engines that are compared: each does the work of :mod:`benchmarks.work` in the way that suits it best.
+The compared engines: each does the work of :mod:`benchmarks.work` in the way that suits it best.
 
-An engine takes a matcher once and then pages, and returns the new page and the number of held elements. html.parser and
-lolhtml rewrite the page piece by piece. BeautifulSoup and lxml build a tree and serialise it; no proxy could do that to
-somebody else's page, but people commonly use them.
+An engine gets a matcher once and then pages. For each page it returns the new page and the number of held elements.
+html.parser and lolhtml rewrite the page piece by piece. BeautifulSoup and lxml build a tree and serialise it, which is
+too invasive for other people's pages, but common.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from benchmarks.work import HANDLERS
 from benchmarks.work import Judge
 from consent_mw.html.match import Matcher
 
-#: A page in; the page out and the number of held elements.
+#: From a page to the new page and the number of held elements.
 Run = Callable[[bytes], tuple[bytes, int]]
 Engine = Callable[[Matcher], Run]
 
 
 class _Parser(HTMLParser):
-    """Writes every token as it stood, and edits the start tags that are held."""
+    """Writes every token unchanged, except for start tags that are held."""
 
     def __init__(self, judge: Judge) -> None:
         super().__init__(convert_charrefs=False)
@@ -97,7 +97,7 @@ def html_parser(matcher: Matcher) -> Run:
 
 
 class _Markup(PreformattedString):
-    """Markup that is written as it is: the banner need not be parsed."""
+    """Markup that is written unchanged, so that the banner need not be parsed."""
 
     PREFIX = ""
     SUFFIX = ""
@@ -163,7 +163,7 @@ _SELECTOR = ",".join(
 
 
 class _Elements:
-    """Edits attributes. The element is dead after the callback, and reading it then ends the process: keep nothing."""
+    """Edits attributes. Do not keep the element: reading it after the callback crashes the process."""
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
@@ -182,8 +182,8 @@ class _Scripts:
     """
     Judges inline scripts.
 
-    The start tag is gone by the time the code is known, so what is held is
-    emptied: this library cannot do more in one pass.
+    The start tag has already been written when the code is known, so a held script is emptied: this library cannot do
+    more in one pass.
     """
 
     def __init__(self, judge: Judge) -> None:
@@ -207,7 +207,7 @@ class _Scripts:
 
 
 class _Noscripts:
-    """Reads the inside of noscript, which is opaque text to this library, with a rewriter of its own."""
+    """Rewrites the content of noscript, which is opaque text to this library, with a separate rewriter."""
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
@@ -255,7 +255,7 @@ def python_lolhtml(matcher: Matcher) -> Run:
 
 
 def count_brackets(_matcher: Matcher) -> Run:
-    """How long it takes to look at every byte once, in C: no scanner of tags can be faster."""
+    """The time to examine every byte once, in C: a lower limit for scanners of tags."""
 
     def run(page: bytes) -> tuple[bytes, int]:
         page.count(b"<")
@@ -265,7 +265,7 @@ def count_brackets(_matcher: Matcher) -> Run:
 
 
 def copy_page(_matcher: Matcher) -> Run:
-    """How long it takes to write the page somewhere else."""
+    """The time to copy the page."""
 
     def run(page: bytes) -> tuple[bytes, int]:
         return bytes(bytearray(page)), 0

@@ -41,14 +41,14 @@ from tests.faults.harness import site
 from tests.records.proxy import Proxy
 
 HEAD = ("fault", "grants", "acknowledged", "pages", "median, ms", "99 %, ms", "health true after, s")
-#: Seconds of each fault, and seconds to come back from it.
+#: Seconds that each fault lasts, and seconds for recovery.
 BROKEN, MENDED = 6.0, 4.0
-#: Seconds that anything may take on a machine that does other things, too.
+#: The time limit for anything on a busy machine, in seconds.
 PATIENT = 90.0
 
 
 class Machine:
-    """One machine: a server, its spool, its way to the store, its visitors, and somebody who watches its health."""
+    """One machine: a server, its spool, its connection to the store, its visitors, and a monitor of its health."""
 
     def __init__(self, folder: Path, url: str, port: int) -> None:
         self.folder = folder
@@ -83,14 +83,14 @@ class Machine:
                 connection.close()
 
     def stop(self) -> tuple[list[Visit], list[Visit]]:
-        """Send the visitors away and end the server in good order; return what the visitors saw."""
+        """Stop the visitors, then the server gracefully; return the visits."""
         self._over.set()
         seen = self.grants.stop(), self.pages.stop()
         self.server.stop()
         return seen
 
     def kill(self) -> tuple[list[Visit], list[Visit]]:
-        """Cut the power: every process of the server is gone at once."""
+        """Kill every process of the server at once, as in a power failure; return the visits."""
         for pid in [self.server.process.pid, *self.server.workers()]:
             os.kill(pid, signal.SIGKILL)
         return self.stop()
@@ -99,13 +99,14 @@ class Machine:
 @dataclass
 class Fault:
     """
-    One thing that breaks.
+    One fault.
 
     Args:
-        name: For the table.
-        break_it: Breaks it.
-        mend: Mends it.
-        told: What health says while it is broken; empty if it says nothing.
+        name: The name for the table.
+        break_it: Causes the fault.
+        mend: Repairs it.
+        told: What health reports during the fault; empty if it reports nothing.
+        machines: The machines whose health reports it.
     """
 
     name: str
@@ -120,7 +121,7 @@ def _reads_as(machine: Machine, told: Mapping[str, object]) -> bool:
 
 
 def truth(fault: Fault, told: Mapping[str, object]) -> float:
-    """Return the seconds until health says so on each machine that is concerned."""
+    """Return the seconds until health reports this on each affected machine."""
     begin = time.monotonic()
     while not all(_reads_as(machine, told) for machine in fault.machines):
         if time.monotonic() - begin > PATIENT:
@@ -130,7 +131,7 @@ def truth(fault: Fault, told: Mapping[str, object]) -> float:
 
 
 def faults_of(kind: str, store: stores.Store, one: Machine, two: Machine) -> Iterator[Fault]:
-    """Yield the faults that break something without ending a machine."""
+    """Yield the faults in which no machine is lost."""
     both, away = (one, two), {"store": "down"}
     yield Fault("store killed", store.kill, store.start, away, both)
     yield Fault("store frozen", store.freeze, store.thaw, away, both)
@@ -158,7 +159,7 @@ def faults_of(kind: str, store: stores.Store, one: Machine, two: Machine) -> Ite
 
 
 def row(name: str, grants: list[Visit], pages: list[Visit], told: str) -> tuple[str, ...]:
-    """Return a line of the table."""
+    """Return a row of the table."""
     taken = sorted(visit.taken * 1000 for visit in pages if visit.status == 200)
     worst = taken[int(len(taken) * 0.99)] if taken else float("nan")
     middle = median(taken) if taken else float("nan")
@@ -167,7 +168,7 @@ def row(name: str, grants: list[Visit], pages: list[Visit], told: str) -> tuple[
 
 
 def measure(kind: str) -> Iterator[tuple[str, ...]]:
-    """Break one thing after the other, and yield the lines of the table."""
+    """Cause one fault after the other, and yield the rows of the table."""
     store = stores.KINDS[kind]()
     seen: list[Visit] = []
     try:
@@ -198,7 +199,7 @@ def measure(kind: str) -> Iterator[tuple[str, ...]]:
                 time.sleep(MENDED)
                 looked()
                 yield row(fault.name, *during, told)
-            # The store is away when a machine dies: what it had taken is in its spool alone.
+            # A machine dies while the store is down, so grants that it has acknowledged are only in its spool.
             store.kill()
             time.sleep(BROKEN / 2)
             grants, pages = one.kill()

@@ -52,7 +52,7 @@ HEAD = ("what", "result")
 
 
 def entries_of(number: int, days: int, total: int) -> list[Entry]:
-    """Return the entries of one seal, always the same; seals are spread evenly over the days before today."""
+    """Return the entries of one seal, which are always the same; seals are spread evenly over the days before today."""
     chance = random.Random(number)
     size = min(MOST, total - (number - 1) * MOST)
     day = TODAY - days + (number - 1) * MOST * days // total
@@ -64,7 +64,7 @@ def entries_of(number: int, days: int, total: int) -> list[Entry]:
 
 
 def chain(entries: int, days: int) -> Iterator[tuple[Seal, list[Entry]]]:
-    """Yield the seals of a ledger and what is in them."""
+    """Yield the seals of a ledger with their entries."""
     head = NO_SEAL
     for number in range(1, -(-entries // MOST) + 1):
         listed = entries_of(number, days, entries)
@@ -75,7 +75,7 @@ def chain(entries: int, days: int) -> Iterator[tuple[Seal, list[Entry]]]:
         yield seal, listed
 
 
-# -- stores, and how a ledger gets into them at once
+# -- stores, and how to load a ledger in bulk
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def postgres() -> Iterator[str]:
     from consent_mw.records import postgres as store
     from tests.records.servers import Postgres
 
-    store.WAIT = 30.0  # nobody waits for a page here, and the machine may have other work
+    store.WAIT = 30.0  # no page waits for this, and the machine may be busy
     server = Postgres(shared_buffers="512MB", max_wal_size="4GB", maintenance_work_mem="256MB")
     try:
         yield server.fresh()
@@ -93,7 +93,7 @@ def postgres() -> Iterator[str]:
 
 
 def load_postgres(url: str, entries: int, days: int) -> None:
-    """Load a ledger by COPY, and build the indexes afterwards."""
+    """Load a ledger with COPY, and create the indexes afterwards."""
     import psycopg
 
     open_records(url, site=SITE).close()
@@ -126,7 +126,7 @@ def load_postgres(url: str, entries: int, days: int) -> None:
 
 
 def size_of_postgres(url: str) -> str:
-    """Return what the ledger takes on the disk."""
+    """Return the size of the ledger on disk."""
     import psycopg
 
     query = "SELECT pg_total_relation_size('consent_mw.ledger'), pg_total_relation_size('consent_mw.seals')"
@@ -137,7 +137,7 @@ def size_of_postgres(url: str) -> str:
 
 @contextmanager
 def cluster() -> Iterator[str]:
-    """Start a Redis Cluster of three masters."""
+    """Start a Redis Cluster with three masters."""
     from tests.records import redis_servers
 
     with redis_servers.cluster() as started:
@@ -145,7 +145,7 @@ def cluster() -> Iterator[str]:
 
 
 def load_redis(url: str, entries: int, days: int) -> None:
-    """Load a ledger in the keys that the store uses."""
+    """Load a ledger into the keys that the store uses."""
     from consent_mw.records.redis import RedisRecords
     from consent_mw.records.redis import keys
 
@@ -171,7 +171,7 @@ def load_redis(url: str, entries: int, days: int) -> None:
 
 
 def size_of_redis(url: str) -> str:
-    """Return what the node of the site takes."""
+    """Return the memory of the node with the site."""
     from consent_mw.records.redis import RedisRecords
 
     with closing(RedisRecords(url, site=SITE)) as records:
@@ -186,18 +186,18 @@ STORES: dict[str, tuple[Callable[[], Any], Callable[[str, int, int], None], Call
 }
 
 
-# -- what is measured
+# -- the measurements
 
 
 def timed(work: Callable[[], T]) -> tuple[float, T]:
-    """Return the seconds that something takes, and what it returns."""
+    """Return the seconds that a function takes, and its result."""
     begin = time.perf_counter()
     result = work()
     return time.perf_counter() - begin, result
 
 
 def stalls(url: str, stop: threading.Event, found: list[float]) -> None:
-    """Ask the store for a receipt again and again, and note how long each answer takes."""
+    """Query the store for a receipt repeatedly, and record how long each answer takes."""
     with closing(open_records(url, site=SITE)) as records:
         while not stop.is_set():
             found.append(timed(lambda: records.history("nobody"))[0])
@@ -205,7 +205,7 @@ def stalls(url: str, stop: threading.Event, found: list[float]) -> None:
 
 
 def seal_everything(url: str) -> tuple[int, float]:
-    """Seal what waits; return how many entries, and the longest time that another client waited for an answer."""
+    """Seal all entries; return their number, and the longest time that another client waited for an answer."""
     stop, found = threading.Event(), list[float]()
     watching = threading.Thread(target=stalls, args=(url, stop, found))
     watching.start()
@@ -219,7 +219,7 @@ def seal_everything(url: str) -> tuple[int, float]:
 
 
 def measure(store: str, entries: int, days: int, progress: Callable[[str], None]) -> Iterator[tuple[str, str]]:
-    """Load a ledger, and yield what each thing takes."""
+    """Load a ledger, and yield the cost of each operation."""
     start, load, size = STORES[store]
     jobs = os.cpu_count() or 1
     with start() as url:

@@ -2,7 +2,7 @@
 The cost of hostile input: time for sizes n, 2n and 4n of each shape, and peak memory.
 
 ``python -m benchmarks.hostile`` prints the table. ``tests/attacks/test_costs.py`` tests the same shapes, with more
-tolerance for a busy machine.
+tolerance for busy machines.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ _T = b"//tracker.example/"
 
 
 class Shape(NamedTuple):
-    """Input that grows with n: some bytes, and what is done with them."""
+    """Input that grows with n: some bytes, and a function that processes them."""
 
     make: Callable[[int], bytes]
     run: Callable[[bytes], object]
 
 
 class Cost(NamedTuple):
-    """What a shape costs at n, 2n and 4n."""
+    """The cost of a shape at n, 2n and 4n."""
 
-    #: Bytes of 4n, processor time of each in seconds, and the most bytes of memory at once for 4n.
+    #: Bytes at 4n, processor times in seconds for n, 2n and 4n, and the peak memory at 4n in bytes.
     size: int
     seconds: list[float]
     peak: int
@@ -74,7 +74,7 @@ def _page(data: bytes) -> object:
 
 
 def _strange(data: bytes) -> object:
-    """Read a page by the default setting, which has an opinion about strangers."""
+    """Read a page with the default setting, which judges unknown third parties."""
     policy = HoldPolicy(Matcher((_SERVICE,)), frozenset(), unknown="suspects", delivery=Delivery())
     rewriter = Rewriter(Holder(policy, Url("https", "shop.example", "/"), document=held_in))
     return rewriter.feed(data) + rewriter.finish()
@@ -271,9 +271,9 @@ SHAPES: dict[str, Shape] = {
 
 def cost(shape: Shape, n: int, rounds: int) -> float:
     """
-    Return the least processor time for ``n``, in seconds; each round has a text that nothing remembers.
+    Return the least processor time for ``n``, in seconds; each round has a new text, which no cache contains.
 
-    The garbage collector waits: when it looks for cycles depends on what else is in memory.
+    Garbage collection is disabled, since its time depends on what else is in memory.
     """
     best = float("inf")
     for extra in range(rounds):
@@ -289,9 +289,9 @@ def cost(shape: Shape, n: int, rounds: int) -> float:
 
 
 def begin_at(shape: Shape, seconds: float, most: int) -> int:
-    """Return n that takes about ``seconds``, or makes ``most`` bytes."""
+    """Return an n that takes about ``seconds``, or produces up to ``most`` bytes."""
     n = 16
-    cost(shape, n, 1)  # what is compiled for the first input is no part of its cost
+    cost(shape, n, 1)  # warm up: compilation for the first input is not part of the cost
     while cost(shape, n, 1) < seconds and len(shape.make(2 * n)) <= most:
         n *= 2
     return n
@@ -302,9 +302,9 @@ def measure(shape: Shape, *, at_least: float = 0.02, most: int = 200_000, rounds
     Measure a shape.
 
     Args:
-        at_least: Seconds that n is to take.
-        most: Bytes of which n is to make no more.
-        rounds: The best of how many counts.
+        at_least: The minimum time for n, in seconds.
+        most: The maximum size of the input for n, in bytes; takes precedence.
+        rounds: How many times to measure; the best counts.
     """
     n = begin_at(shape, at_least, most)
     seconds = [cost(shape, n << double, rounds) for double in range(3)]
@@ -329,7 +329,7 @@ HEAD = ("shape", "bytes of 4n", "ms for n", "2n / n", "4n / 2n", "memory at 4n, 
 
 
 def rows() -> list[tuple[str, ...]]:
-    """Return a line of the table for each shape."""
+    """Return a row of the table for each shape."""
     lines: list[tuple[str, ...]] = []
     for name, shape in SHAPES.items():
         found = measure(shape)

@@ -1,9 +1,9 @@
 """
-What one page view costs inside a worker: the WSGI middleware is called directly, with no server around it.
+The cost of one page view inside a worker: the WSGI middleware is called directly, without a server.
 
 *Seen* is a page that this process has sent before, byte for byte. *Unseen* is another page of the same site: its head,
-its scripts and its trackers are known, its text, links, pictures and buttons are new. Time is the processor's, for a
-page of 50 KB; the application hands over ready bytes, so that nearly all of it is the layer's own.
+its scripts and its trackers are known; its text, links, pictures and buttons are new. Times are processor times for a
+page of 50 KB. The application returns prepared bytes, so nearly all of the time is spent in our layer.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 SIZE = 50_000
 _HTML = "text/html; charset=utf-8"
 VISITORS = {"undecided": "", "refused": "reject-all", "accepted": "accept-all"}
-#: Goals in microseconds: a page that was seen, and one that was not, with the scanner in C and without it.
+#: Goals in microseconds: a seen and an unseen page, with the scanner in C and without it.
 GOALS = {("c", "seen"): 150.0, ("c", "unseen"): 400.0, ("pure", "seen"): 700.0, ("pure", "unseen"): 700.0}
 _NAMES = {"c": "scanner in C", "pure": "pure Python"}
-#: Pages that teach the site what is on it, before anything is measured.
+#: Pages from which the site learns its services before the measurements.
 _LESSONS = 12
 _HEADERS = {
     "HTTP_HOST": "localhost",
@@ -57,7 +57,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Median microseconds of processor for a page."""
+    """Median processor times for a page, in microseconds."""
 
     scanner: str
     visitor: str
@@ -66,7 +66,7 @@ class Cost:
 
 
 class WrappedSite:
-    """One wrapped site that answers with whatever bytes it is told to."""
+    """One wrapped site, whose response body can be set."""
 
     def __init__(self, folder: Path) -> None:
         config = {"site": {"records": f"sqlite:///{folder / 'bench.db'}", "isp": "off"}}
@@ -79,7 +79,7 @@ class WrappedSite:
         return [self.answer]
 
     def call(self, cookie: str = "", path: str = "/list", body: bytes | None = None) -> tuple[bytes, list[str]]:
-        """Send a request through the middleware; return the page and the cookies that it sets."""
+        """Send a request through the middleware; return the body and the cookies that it sets."""
         cookies: list[str] = []
 
         def start(_: str, headers: list[tuple[str, str]], error: object = None) -> Callable[[bytes], object]:
@@ -93,7 +93,7 @@ class WrappedSite:
         return out, cookies
 
     def page(self, page: bytes, cookie: str, path: str = "/list") -> float:
-        """Return the processor time of a page, in seconds."""
+        """Return the processor time for a page, in seconds."""
         self.answer = page
         begun = time.thread_time()
         out, _ = self.call(cookie, path)
@@ -144,7 +144,7 @@ def _environ(cookie: str, path: str, body: bytes | None) -> dict[str, Any]:
 
 @contextmanager
 def running_site() -> Iterator[WrappedSite]:
-    """Run a wrapped site with records of its own."""
+    """Run a wrapped site with its own records."""
     with tempfile.TemporaryDirectory() as folder:
         site = WrappedSite(Path(folder))
         try:
@@ -154,7 +154,7 @@ def running_site() -> Iterator[WrappedSite]:
 
 
 def _costs(rounds: int) -> Iterator[dict[str, Any]]:
-    """Measure each kind of visitor, turn by turn."""
+    """Measure each kind of visitor, in turns."""
     with running_site() as site:
         for seed in range(_LESSONS):
             site.page(make_page(SIZE, seed=seed), "", f"/lesson/{seed}")
@@ -175,7 +175,7 @@ def _costs(rounds: int) -> Iterator[dict[str, Any]]:
 
 
 def measure(rounds: int) -> list[Cost]:
-    """Measure a process with the scanner in C, where it is built, and one without it."""
+    """Measure a process with the scanner in C, if it is built, and one without it."""
     found = []
     for scanner, pure in (("c", "0"), ("pure", "1")):
         environment = {**os.environ, "CONSENT_MW_PURE": pure}
@@ -192,12 +192,12 @@ HEAD = ("scanner", "visitor", "seen before, us", "not seen, us")
 
 
 def rows(found: Sequence[Cost]) -> list[tuple[str, ...]]:
-    """Return the lines of the table, as in :data:`HEAD`."""
+    """Return the rows of the table, with the columns of :data:`HEAD`."""
     return [(_NAMES[each.scanner], each.visitor, f"{each.seen:.0f}", f"{each.unseen:.0f}") for each in found]
 
 
 def goals(found: Sequence[Cost]) -> list[str]:
-    """Say for each goal what the slowest visitor's page takes."""
+    """Return a line for each goal, with the time of the slowest visitor's page."""
     lines = []
     for (scanner, kind), goal in GOALS.items():
         times = [each.seen if kind == "seen" else each.unseen for each in found if each.scanner == scanner]

@@ -1,9 +1,10 @@
 """
-The instructions that the scanner in C takes for a byte of a page, counted by callgrind.
+The instructions per byte of a page that the scanner in C executes, counted by callgrind.
 
-Times differ from machine to machine and from minute to minute; the number of instructions does not, as long as the
-compiler is the same. So it is kept beside the ratios of :mod:`benchmarks.kept` and compared with them. Another compiler
-makes another number of them, and is allowed more. Only what is in the scanner's own functions is counted.
+Times differ from machine to machine and from minute to minute. The number of instructions does not, as long as the
+compiler is the same. So it is stored in addition to the ratios of :mod:`benchmarks.kept`, and compared like them.
+Another compiler produces another number, so the tolerance for it is larger. Only the scanner's own functions are
+counted.
 """
 
 from __future__ import annotations
@@ -28,25 +29,25 @@ from consent_mw.html.tokens import TAG
 from consent_mw.html.tokens import Syntax
 
 SIZE = 50_000
-#: A scan of HTML content, the same where relative addresses are harmless, and a page that was read before.
+#: A scan of HTML content, the same if relative URLs are harmless, and a page that was read before.
 KINDS = ("skip", "skip_local", "walk")
 STORED = Path(__file__).parent / "instructions.json"
-#: How many times the stored number fails, with the same compiler and with another one.
+#: The factors of the stored number above which a run fails, with the same compiler and with another one.
 MOST, MOST_ELSEWHERE = 1.15, 1.6
-#: Rules of every kind; those of the catalogue would make the number change with it.
+#: Rules of every kind; with those of the catalogue the number would change with the catalogue.
 _RULES = (["widgetbot"], ["/gtm.js", "/collect", "/matomo/"], [("data-embed", "film")])
 HEAD = ("what", "instructions a byte")
 
 
 def missing() -> str:
-    """Return what is not there to count with, or nothing."""
+    """Return why counting is not possible, or an empty string."""
     if scan.Scanner is None:
         return "the scanner in C was not built"
     return "" if shutil.which("valgrind") else "valgrind is not installed"
 
 
 def compiler() -> str:
-    """Return the compiler and its major version, as far as its own text says it."""
+    """Return the compiler and its major version, if its output contains it."""
     command = (sysconfig.get_config_var("CC") or "cc").split()[:1]
     if not shutil.which(command[0]):
         return "unknown"
@@ -62,7 +63,7 @@ def _scan(kind: str) -> None:
     plans: dict[bytes, TagPlan | None] = {}
     pieces: dict[bytes, Edits] = {}
     if kind == "walk":
-        # As if each tag and script had been seen before.
+        # As if every tag and script had been seen before.
         plans = {found.group(): None for found in TAG.finditer(page) if not found.group(1)}
         pieces = {found.group(): Edits((), frozenset()) for found in re.finditer(rb"(?s)<script.*?(?=</script)", page)}
     at = 0
@@ -76,7 +77,7 @@ def _scan(kind: str) -> None:
 
 
 def measure() -> dict[str, float]:
-    """Count for each kind."""
+    """Count the instructions per byte for each kind."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
@@ -92,12 +93,12 @@ def measure() -> dict[str, float]:
 
 
 def rows(found: Mapping[str, float]) -> list[tuple[str, ...]]:
-    """Return the lines of the table, as in :data:`HEAD`."""
+    """Return the rows of the table, with the columns of :data:`HEAD`."""
     return [(kind, f"{number:.2f}") for kind, number in found.items()]
 
 
 def worse(found: Mapping[str, float], stored: Mapping[str, float], *, same_compiler: bool) -> list[str]:
-    """Return a line for each kind that takes too many instructions, or that is not stored."""
+    """Return a message for each kind that takes too many instructions, or that is not stored."""
     most = MOST if same_compiler else MOST_ELSEWHERE
     lines = [f"{kind}: nothing is stored to compare with; run with --store" for kind in found.keys() - stored.keys()]
     for kind in sorted(found.keys() & stored.keys()):
@@ -108,10 +109,10 @@ def worse(found: Mapping[str, float], stored: Mapping[str, float], *, same_compi
 
 def quick(progress: Callable[[str], None], *, store: bool = False) -> int:
     """
-    Compare with the stored numbers, print them, and return the exit status: 1 where one got too much worse.
+    Compare with the stored numbers, print them, and return the exit status: 1 if one has increased too much.
 
     Args:
-        store: Make what is counted the stored numbers instead.
+        store: Store the counted numbers instead.
     """
     if lacking := missing():
         print(f"instructions of the scanner in C: not counted, {lacking}")

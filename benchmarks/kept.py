@@ -1,11 +1,11 @@
 """
-What a site keeps of its requests per second inside the middleware, measured at its workers.
+How much of its throughput a site keeps inside the middleware, measured at its workers.
 
-The same site runs twice under gunicorn with two workers, bare and wrapped. Load goes to one and then to the other,
-round by round, so that a slow moment meets both; a round's ratio is made of its own two halves, and the median of the
-rounds counts. The load comes from wrk, or where that is not installed from a few threads here, which share the
-machine with the workers and so flatter the ratio. Beside it stands the processor time that the workers themselves used
-for a request, by the kernel's count: that ratio is the steadier one, and the one that :func:`quick` compares.
+The same site runs twice under gunicorn with two workers, bare and wrapped. Load alternates between them, round by
+round, so that a slow moment affects both. Each round has its own ratio, and the result is the median of the rounds. The
+load comes from wrk, or if that is not installed from threads in this process, which compete with the workers for the
+processor, so that the ratio looks better. The second ratio is that of the workers' own processor time per request, as
+counted by the kernel. It varies less, and is the one that :func:`quick` compares.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from benchmarks.overhead import Server
 from consent_mw.html import scan
 
 WORKERS = 2
-#: gunicorn's worker for each kind of server.
+#: gunicorn's worker for each kind of server interface.
 KINDS = {"wsgi": "sync", "asgi": "asgi"}
 PATHS = ("/text", "/template", "/json", "/static-file", "/stream")
 VISITORS = ("undecided", "refused", "accepted")
 _ACTIONS = {"refused": "reject-all", "accepted": "accept-all"}
-#: Connections that are open at once: two for each worker.
+#: The number of concurrent connections: two for each worker.
 _CONNECTIONS = 2 * WORKERS
-#: Kept requests per second that are wanted, for every visitor.
+#: Goals for the kept share of the requests per second, for every visitor.
 GOALS = {
     "/json": 0.98,
     "/static-file": 0.98,
     "/template": 0.95 if scan.Scanner else 0.85,
     "/text": 0.75 if scan.Scanner else 0.45,
 }
-#: What the last stored run kept, by row.
+#: The ratios of the last stored run, by row.
 STORED = Path(__file__).parent / "kept.json"
-#: A row that keeps less than this part of what it kept fails the quick run.
+#: The quick run fails if a row is below this share of its stored ratio.
 LEAST = 0.85
 
 #: Kind of server, path and visitor.
@@ -59,13 +59,13 @@ QUICK: tuple[Row, ...] = (
 )
 _QUICK_ROUNDS = 5
 _QUICK_SECONDS = 1.0
-#: How often rows that look worse are measured again before they count.
+#: How many times a row that looks worse is measured again.
 _MORE_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One row: requests per second and milliseconds of processor for a request, of each round; (bare, wrapped)."""
+    """One row: requests per second, and processor time per request in milliseconds, by round; (bare, wrapped)."""
 
     row: Row
     rates: tuple[tuple[float, float], ...]
@@ -73,17 +73,17 @@ class Kept:
 
     @property
     def requests(self) -> float:
-        """The part of the requests per second that is kept."""
+        """The kept share of the requests per second."""
         return median(wrapped / bare for bare, wrapped in self.rates)
 
     @property
     def work(self) -> float:
-        """The part of the worker's time that is still the site's own."""
+        """The share of the workers' time that is spent in the site itself."""
         return median(bare / wrapped for bare, wrapped in self.processor if wrapped)
 
 
 def generator() -> str:
-    """Say what makes the load."""
+    """Return a description of the load generator."""
     return f"load from {'wrk' if shutil.which('wrk') else 'Python'} over {_CONNECTIONS} connections"
 
 
@@ -105,7 +105,7 @@ def measure(rows: Sequence[Row], rounds: int, seconds: float, progress: Callable
 
 
 def _teach(server: Server) -> None:
-    """Show every worker what the pages hold, so that visitors are asked about all of it."""
+    """Let every worker see the services in the pages, so that visitors are asked about all of them."""
     for _ in range(2):
         for path in ("/text", "/template", "/stream"):
             for _ in range(10 * WORKERS):
@@ -136,7 +136,7 @@ def _measure(row: Row, pair: tuple[Server, Server], cookie: str, how: tuple[int,
 
 
 def _load(server: Server, path: str, cookie: str, seconds: float) -> tuple[int, float]:
-    """Load a server, and return how many requests it answered in how many seconds."""
+    """Load a server; return the number of answered requests and the seconds that they took."""
     headers = {"Accept": "text/html", "Accept-Encoding": "gzip, deflate, br", "Accept-Language": "en"}
     headers |= {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
     headers |= {"Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
@@ -157,7 +157,7 @@ def _load_by_wrk(url: str, headers: dict[str, str], seconds: float) -> tuple[int
 
 
 def _load_from_here(port: int, path: str, headers: dict[str, str], seconds: float) -> tuple[int, float]:
-    """Send requests over connections of their own, since sync workers keep none."""
+    """Send requests over separate connections, since sync workers do not keep connections open."""
     lines = [f"GET {path} HTTP/1.1", f"Host: localhost:{port}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
@@ -194,7 +194,7 @@ HEAD = (
 
 
 def rows(found: Sequence[Kept]) -> list[tuple[str, ...]]:
-    """Return the lines of the table, as in :data:`HEAD`."""
+    """Return the rows of the table, with the columns of :data:`HEAD`."""
     return [
         (
             one.row[1],
@@ -210,7 +210,7 @@ def rows(found: Sequence[Kept]) -> list[tuple[str, ...]]:
 
 
 def goals(found: Sequence[Kept]) -> list[str]:
-    """Say for each kind of answer whether enough is kept, by its worst row."""
+    """Return for each path whether the goal is reached in its worst row."""
     lines = []
     for path, goal in GOALS.items():
         worst = min((one for one in found if one.row[1] == path), key=lambda one: one.requests, default=None)
@@ -225,7 +225,7 @@ def goals(found: Sequence[Kept]) -> list[str]:
 
 
 def worse(found: dict[str, float], stored: dict[str, float]) -> list[str]:
-    """Return a line for each row that keeps too little of what it kept, or that is not stored."""
+    """Return a message for each row whose ratio fell too far, or that is not stored."""
     lines = [f"{row}: nothing is stored to compare with; run with --store" for row in found.keys() - stored.keys()]
     for row in sorted(found.keys() & stored.keys()):
         if found[row] < stored[row] * LEAST:
@@ -238,7 +238,7 @@ def _name(row: Row) -> str:
 
 
 def _quick_work(rows_: Sequence[Row], progress: Callable[[str], None]) -> dict[str, float]:
-    """Measure some rows, print them, and return the site's own part of each by its name."""
+    """Measure some rows, print them, and return the site's own share of the time by row name."""
     measured = measure(rows_, _QUICK_ROUNDS, _QUICK_SECONDS, progress)
     for one, line in zip(measured, rows(measured), strict=True):
         print(f"{_name(one.row):32} keeps {line[4]:>5} of requests a second; site's own part {line[6]:>5}", flush=True)
@@ -247,19 +247,19 @@ def _quick_work(rows_: Sequence[Row], progress: Callable[[str], None]) -> dict[s
 
 def quick(progress: Callable[[str], None], *, store: bool = False) -> int:
     """
-    Compare some rows with the stored ratios, print them, and return the exit status: 1 where one got 15 % worse.
+    Compare some rows with the stored ratios, print them, and return the exit status: 1 if one got 15 % worse.
 
-    Ratios and not times are compared, so that they are the same on any machine.
+    Ratios are compared rather than times, since they are similar on all machines.
 
     Args:
-        store: Make what is measured the stored ratios instead.
+        store: Store the measured ratios instead.
     """
     found = _quick_work(QUICK, progress)
     if store:
         STORED.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         return 0
     stored = json.loads(STORED.read_text(encoding="utf-8"))
-    # A machine that does other work for a moment makes a row look worse, never three times in a row.
+    # If the machine is briefly busy, a row looks worse, but not three times in a row.
     for _ in range(_MORE_TRIES):
         again = tuple(row for row in QUICK if worse({_name(row): found[_name(row)]}, stored))
         if not again:

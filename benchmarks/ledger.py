@@ -1,11 +1,10 @@
 """
 The cost of proving consent: acknowledged grants per second under gunicorn, compared with a view that stores nothing.
 
-Four sync workers serve the same site twice: once with a store, once with
-records that take everything and keep nothing, so that the difference is the
-ledger alone. Visitors come in two processes on the same machine and take their share of
-it. The raw rate is that of four processes which append and do nothing else.
-Rounds go to the sites in turn, so that a slow moment meets both.
+Four sync workers serve the same site twice: once with a store, and once with records that discard everything, so that
+the difference is the cost of the ledger. The visitors are two processes on the same machine, and use part of its
+processor. The raw rate is that of four processes that only append. Rounds alternate between the sites, so that a slow
+moment affects both.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SITE = "bench"
 KEY = "b" * 40
 WORKERS = 4
-#: Visitors: processes, and threads in each.
+#: The visitors: the number of processes, and of threads in each.
 VISITORS = (2, 4)
 TODAY = 20_779
 
@@ -51,14 +50,14 @@ TODAY = 20_779
 @dataclass(frozen=True, slots=True)
 class Rate:
     """
-    What one store does in a second.
+    What one store does per second.
 
     Args:
         grants: Grants acknowledged under gunicorn.
-        bare: The same view without a ledger.
-        raw: Appends of processes that do nothing else.
-        verified: Records that a verification walks over.
-        records: How many records it walked over.
+        bare: Answers of the same view without a ledger.
+        raw: Appends by processes that do nothing else.
+        verified: Records checked by a verification.
+        records: The total number of verified records.
     """
 
     store: str
@@ -73,7 +72,7 @@ class Rate:
 
 
 class Nothing:
-    """Records that take everything and keep nothing; for all but the ledger's visitors they are the ones inside."""
+    """Records that discard grants and notices; everything else is passed to the inner records."""
 
     def __init__(self, inner: Records) -> None:
         self._inner = inner
@@ -82,14 +81,14 @@ class Nothing:
         return getattr(self._inner, name)
 
     def append(self, entry: Entry) -> None:
-        """Take an entry."""
+        """Discard an entry."""
 
     def keep_notice(self, digest: str, document: bytes) -> None:
-        """Take a notice."""
+        """Discard a notice."""
 
 
 def make() -> ConsentMiddleware:
-    """Make the site that the environment describes, for gunicorn."""
+    """Return the site that the environment describes, for gunicorn."""
     from benchmarks.app import make
     from consent_mw import ConsentMiddleware
     from consent_mw.cookies.keys import load_keys
@@ -180,7 +179,7 @@ def _visit(port: int, count: int, threads: int, acknowledged: multiprocessing.Si
 
 
 def grants_per_second(port: int, count: int) -> float:
-    """Return how many grants the site acknowledges in a second, of ``count``."""
+    """Return how many grants the site acknowledges per second, measured over ``count`` grants."""
     processes, threads = VISITORS
     return _rate(count, processes, lambda queue: (_visit, (port, count // processes, threads, queue)))
 
@@ -196,7 +195,7 @@ def _append(url: str, count: int, done: multiprocessing.SimpleQueue[int]) -> Non
 
 
 def entry() -> Entry:
-    """Return a grant with a receipt of its own."""
+    """Return a grant with a new receipt."""
     return Entry(
         site=SITE,
         receipt=secrets.token_urlsafe(16),
@@ -211,7 +210,7 @@ def entry() -> Entry:
 
 
 def appends_per_second(url: str, count: int) -> float:
-    """Return how many entries as many processes as there are workers append in a second."""
+    """Return how many entries the processes append per second, with as many processes as workers."""
     return _rate(count, WORKERS, lambda queue: (_append, (url, count // WORKERS, queue)))
 
 
@@ -232,7 +231,7 @@ def _rate(count: int, processes: int, work: Callable[..., tuple[Callable[..., No
 
 
 def verification(url: str) -> tuple[float, int]:
-    """Seal what there is, and return how many records a verification walks over in a second, and in all."""
+    """Seal all entries, and return how many records a verification checks per second, and in total."""
     with closing(open_records(url, site=SITE)) as records:
         while seal_new(records, site=SITE, keys=(KEY,), today=TODAY):
             pass
@@ -243,13 +242,13 @@ def verification(url: str) -> tuple[float, int]:
     return found.entries / taken, found.entries
 
 
-# -- all of them
+# -- the comparison
 
 
 @contextmanager
 def stores(folder: Path) -> Iterator[dict[str, str]]:
-    """Start a server of each kind that is on this machine, and yield the addresses of empty stores by their names."""
-    from tests.faults.stores import KINDS  # the servers of the tests, as an owner would set them up
+    """Start each kind of server that is installed, and yield the URLs of empty stores by name."""
+    from tests.faults.stores import KINDS  # the tests' servers, set up as by an owner
 
     found = {"SQLite": f"sqlite:///{folder}/consent.db"}
     names = {"redis": "Redis, appendfsync always", "postgres": "PostgreSQL"}
@@ -265,7 +264,7 @@ def stores(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def measure(rounds: int, count: int, progress: Callable[[str], None]) -> list[Rate]:
-    """Measure ``rounds`` rounds of ``count`` grants for each store, site and for the store alone."""
+    """Measure ``rounds`` rounds of ``count`` grants for each store: with both sites, and with the store alone."""
     found = []
     with tempfile.TemporaryDirectory() as base, stores(Path(base)) as addresses:
         for number, (name, url) in enumerate(addresses.items()):
@@ -293,7 +292,7 @@ HEAD = ("store", "grants/s", "without a ledger", "ratio", "raw appends/s", "gran
 
 
 def rows(found: list[Rate]) -> list[tuple[str, ...]]:
-    """Return the lines of the table, as in :data:`HEAD`."""
+    """Return the rows of the table, with the columns of :data:`HEAD`."""
     return [
         (
             one.store,

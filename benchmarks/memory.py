@@ -21,14 +21,14 @@ from benchmarks.pages import endless_page
 from consent_mw import catalogue
 from consent_mw.html.match import Matcher
 
-#: What is aimed at, in megabytes.
+#: The goal, in megabytes.
 GOAL = 8.0
 CHUNK = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Sizes in megabytes: what went in and out, the peak while it did, and how much that is over the size before."""
+    """Sizes in megabytes: input and output, the peak during streaming, and its growth over the size before."""
 
     page: float
     written: float
@@ -39,7 +39,7 @@ class Memory:
 
 
 def _status(name: str) -> float:
-    """Return a size of this process that the kernel tells, in megabytes."""
+    """Return a size of this process from the kernel, in megabytes."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) / 1024
@@ -47,7 +47,7 @@ def _status(name: str) -> float:
 
 
 def _forget_peak() -> None:
-    """Begin a new peak: what starting up took for a moment would hide what streaming takes."""
+    """Reset the peak: that of start-up could hide that of streaming."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
@@ -74,7 +74,7 @@ def stream(megabytes: int) -> Memory:
 
 
 def measure(megabytes: int) -> Memory:
-    """Stream a page of ``megabytes`` in a new process, whose peak is nobody else's."""
+    """Stream a page of ``megabytes`` in a new process, so that the peak belongs to the streaming."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory", str(megabytes)],
         cwd=Path(__file__).resolve().parent.parent,

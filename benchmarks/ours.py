@@ -1,4 +1,4 @@
-"""consent_mw's own rewriter as an engine: the only module here that knows its interface."""
+"""consent_mw's rewriter as an engine; the only module here that depends on its interface."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ OURS_IN_C = "consent_mw (scanner in C)"
 
 
 def policy(matcher: Matcher) -> HoldPolicy:
-    """Return the policy for a visitor who has not chosen: what is necessary runs, all else is held."""
+    """Return the policy for a visitor who has not chosen: only necessary services run."""
     necessary = frozenset(service.id for service in matcher.services.values() if service.necessary)
     return HoldPolicy(matcher, allowed=necessary | {NECESSARY}, placeholder="/_cmw/placeholder/")
 
 
 def new_rewriter(rules: HoldPolicy) -> Rewriter:
-    """Return a rewriter for one page, which gets the banner."""
+    """Return a rewriter for one page, which inserts the banner."""
     return Rewriter(Holder(rules, PAGE, document=held_in), _insert)
 
 
@@ -36,17 +36,17 @@ def _insert(place: Place) -> bytes:
 
 
 def pure(matcher: Matcher) -> Run:
-    """Return the engine as it is where the scanner in C is not."""
+    """Return the engine without the scanner in C."""
     twin = Matcher(matcher.services.values())
     with patch.object(scan, "Scanner", None):
         syntax_for.cache_clear()
-        _ = twin.syntax  # it keeps what it was made with
+        _ = twin.syntax  # caches the syntax, which has no scanner
     syntax_for.cache_clear()
     return ours(twin)
 
 
 def ours(matcher: Matcher) -> Run:
-    """Return the engine; the policy, and so the plans of tags, lives as long as it, as in a server."""
+    """Return the engine; its policy, with the plans for tags, is kept across pages, as in a server."""
     return Run(policy(matcher))
 
 

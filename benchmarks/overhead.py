@@ -1,9 +1,8 @@
 """
 Two servers side by side, the same site bare and wrapped, under gunicorn on loopback.
 
-Requests go to them in turn, so that a slow moment meets both. The time is what
-a client waits, connecting included; the processor time is what the workers
-themselves used, by the kernel's count.
+Requests alternate between them, so that a slow moment affects both. The time is what a client waits, including the
+connection. The processor time is that of the workers, as counted by the kernel.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """Times of one kind of page for one kind of visitor, in milliseconds for a request; (bare, wrapped)."""
+    """Times for one kind of page and one kind of visitor, in milliseconds per request; (bare, wrapped)."""
 
     page: str
     visitor: str
@@ -41,13 +40,13 @@ class Overhead:
 
 class Server:
     """
-    A gunicorn on a loopback port of its own, with one worker unless the options say otherwise.
+    A gunicorn on its own loopback port, with one worker unless the options specify more.
 
     Args:
-        app: The application, as gunicorn names it.
-        folder: Where its log and its records go.
-        worker: gunicorn's kind of worker.
-        options: More of gunicorn's options.
+        app: The application, in gunicorn's syntax.
+        folder: The folder for its log and its records.
+        worker: The class of gunicorn's worker.
+        options: Further options of gunicorn.
     """
 
     def __init__(self, app: str, folder: Path, worker: str = "sync", options: Sequence[str] = ()) -> None:
@@ -78,7 +77,7 @@ class Server:
         headers: dict[str, str],
         body: str | None = None,
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        """Send one request over a connection of its own."""
+        """Send one request over a separate connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with contextlib.closing(connection):
             connection.request(method, path, body, {"Host": f"localhost:{self.port}", **headers})
@@ -94,7 +93,7 @@ class Server:
         return taken, body
 
     def first_byte(self, path: str) -> tuple[float, float]:
-        """Return after how many milliseconds the first byte of a body came, and the last."""
+        """Return the milliseconds until the first byte of the body, and until the last."""
         begin = time.perf_counter()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with contextlib.closing(connection):
@@ -115,7 +114,7 @@ class Server:
         return used * 1000 / _TICK
 
     def stop(self) -> None:
-        """End the server and its worker."""
+        """Stop the server and its workers."""
         self.process.terminate()
         try:
             self.process.wait(20)
@@ -139,7 +138,7 @@ def servers(
 
 
 def choose(server: Server, action: str) -> str:
-    """Make a choice as a browser does, and return the cookie that carries it."""
+    """Make a choice like a browser, and return the cookie that stores it."""
     origin = f"http://localhost:{server.port}"
     headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
     response, body = server.request("POST", "/_cmw/choice", headers, urlencode({"action": action, "back": "/text"}))
@@ -150,7 +149,7 @@ def choose(server: Server, action: str) -> str:
 
 
 def compare(pair: tuple[Server, Server], path: str, visitor: str, cookie: str, requests: int) -> Overhead:
-    """Time ``requests`` requests to each of two servers, in turn."""
+    """Time ``requests`` requests to each of two servers, alternating between them."""
     sizes = [len(server.get(path, cookie)[1]) for server in pair]
     before = [server.processor() for server in pair]
     waits: tuple[list[float], list[float]] = ([], [])
@@ -165,7 +164,7 @@ HEAD = ("page", "visitor", "bytes", "wait, ms: bare / wrapped", "ratio", "proces
 
 
 def rows(found: list[Overhead]) -> list[tuple[str, ...]]:
-    """Return the lines of the table, as in :data:`HEAD`."""
+    """Return the rows of the table, with the columns of :data:`HEAD`."""
     return [
         (
             one.page,

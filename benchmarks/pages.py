@@ -2,7 +2,7 @@
 Pages for the benchmarks: generated with a fixed seed, or read from a folder.
 
 A generated page resembles a shop or a news site: navigation, cards with responsive images and inline icons, tables,
-comments, structured data, own scripts, and ten trackers in the usual places.
+comments, structured data, its own scripts, and ten trackers in the usual places.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 SEED = 20_260_901
 
-#: (name, size in bytes) of the made pages.
+#: (name, size in bytes) of the generated pages.
 SIZES = (("20 KB", 20_000), ("200 KB", 200_000), ("2 MB", 2_000_000))
 
 _TEXT = (
@@ -29,7 +29,7 @@ _TEXT = (
 )
 WORDS = _TEXT.split()
 
-# Ten trackers, each typed here in the form in which its vendor has owners paste it, with dummy ids.
+# Ten trackers, each in the form of its vendor's instructions, with dummy ids.
 _IN_HEAD = (
     '<script async src="https://www.googletagmanager.com/gtag/js?id=G-AAAA111111"></script>',
     "<script>window.dataLayer = window.dataLayer || []; function gtag(){dataLayer.push(arguments);} "
@@ -58,7 +58,7 @@ TRACKERS = len(_IN_HEAD) + len(_IN_BODY)
 
 @dataclass(frozen=True, slots=True)
 class PageSet:
-    """Pages that are measured together; ``trackers`` is what was put into them, None where nobody counted."""
+    """Pages that are measured together; ``trackers`` is the number of trackers in them, None if unknown."""
 
     name: str
     pages: tuple[bytes, ...]
@@ -66,12 +66,12 @@ class PageSet:
 
     @property
     def size(self) -> int:
-        """The bytes of all pages."""
+        """The total size of the pages, in bytes."""
         return sum(map(len, self.pages))
 
 
 class _Writer:
-    """Writes one page; every choice comes from its own seeded generator."""
+    """Writes one page; every random choice comes from its own seeded generator."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -158,7 +158,7 @@ class _Writer:
 
 
 def make_page(size: int, seed: int = SEED) -> bytes:
-    """Return a page of about ``size`` bytes (within one block) that holds :data:`TRACKERS` trackers."""
+    """Return a page of about ``size`` bytes (within one block) with :data:`TRACKERS` trackers."""
     writer = _Writer(seed)
     start = writer.head() + "\n".join(_IN_HEAD) + '\n</head>\n<body class="page">\n' + writer.navigation() + "<main>\n"
     end = '</main>\n<footer>&copy; Portrait Shop</footer>\n<script src="/static/late.js"></script>\n</body>\n</html>\n'
@@ -168,7 +168,7 @@ def make_page(size: int, seed: int = SEED) -> bytes:
     while written < room:
         blocks.append(writer.block())
         written += len(blocks[-1])
-    # The trackers of the body are spread over it.
+    # Spread the trackers in the body over the page.
     for number, tracker in enumerate(_IN_BODY):
         blocks.insert((number + 1) * len(blocks) // (len(_IN_BODY) + 1), tracker + "\n")
     return (start + "".join(blocks) + end).encode()
@@ -176,10 +176,9 @@ def make_page(size: int, seed: int = SEED) -> bytes:
 
 def endless_page(total: int, chunk_size: int = 65_536) -> Iterator[bytes]:
     """
-    Yield one valid page of at least ``total`` bytes in chunks of ``chunk_size``, without making it in memory.
+    Yield one valid page of at least ``total`` bytes in chunks of ``chunk_size``, without building it in memory.
 
-    Its blocks repeat, with addresses and ids of their own each time, so that
-    a cache that grows with the page would show.
+    Its blocks repeat with new URLs and ids each time, to reveal any cache that grows with the page.
     """
     writer = _Writer(SEED)
     pattern = (
@@ -205,7 +204,7 @@ def endless_page(total: int, chunk_size: int = 65_536) -> Iterator[bytes]:
 
 
 def made_pages() -> Iterator[PageSet]:
-    """Make the pages of every size."""
+    """Yield the generated pages of every size."""
     for name, size in SIZES:
         yield PageSet(name, (make_page(size),), TRACKERS)
 
@@ -215,7 +214,7 @@ def read_pages(folder: Path) -> PageSet:
     Read every ``.html`` and ``.htm`` file under ``folder``.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: if there is none.
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".html", ".htm"} and path.is_file())
     if not files:

@@ -1,4 +1,4 @@
-"""The tables of a run as Markdown, and their place in ``docs/benchmarks.md``."""
+"""Formats the tables of a run as Markdown, and inserts them into ``docs/benchmarks.md``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ END = "<!-- measured: end -->"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table whose columns line up; columns without a letter are right-aligned."""
+    """Return a Markdown table with aligned columns; columns without letters are right-aligned."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in [head, *rows]]
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(head))]
     numeric = [
@@ -34,17 +34,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def machine() -> str:
-    """Say in a line what the figures were measured on; nothing that tells whose machine it was."""
+    """Return a line that describes the machine of the measurements, without identifying it."""
     implementation = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, {implementation}"
 
 
 def write(document: Path, measured: str) -> None:
     """
-    Put ``measured`` between the two marks of a document.
+    Insert ``measured`` between the two marks of a document.
 
     Raises:
-        ValueError: The marks are not there.
+        ValueError: if the marks are missing.
     """
     text = document.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)

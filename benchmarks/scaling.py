@@ -1,8 +1,8 @@
 """
-Whether the rewriter's time grows with the page's length in a straight line, and with the catalogue not at all.
+Whether the rewriter's time is linear in the length of the page, and independent of the size of the catalogue.
 
-Times are processor time of one process, the best of several rounds in turn, with the scanner in C where it was built
-and without it. *Again* is a page that was read before; *unseen* is another page of the same site.
+Times are processor times of one process, the best of several rounds, with the scanner in C, if it is built, and without
+it. *Again* is a page that was read before; *unseen* is another page of the same site.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from consent_mw.html.match import Matcher
 SIZES = (20_000, 200_000, 2_000_000, 20_000_000)
 SERVICES = (800, 2_000, 15_000)
 PAGE = 50_000
-#: How far the worst may be from the best.
+#: The goal for the ratio of the worst time to the best.
 GOAL = 1.10
 _ROUNDS = 7
 #: Longer pages get fewer rounds.
 _LONG = 500_000
-#: What the made pages hold, which has to be the same each time.
+#: The services in the generated pages, which every catalogue must contain.
 _HELD = frozenset({"facebook-plugins", "google-ads", "google-analytics", "google-tag-manager", "meta-pixel"})
-#: A sample lasts so long, in seconds.
+#: The duration of a sample, in seconds.
 _SAMPLE = 0.02
 
 ENGINES: dict[str, Callable[[Matcher], Run]] = {OURS: pure, **({OURS_IN_C: ours} if scan.Scanner else {})}
@@ -44,7 +44,7 @@ ENGINES: dict[str, Callable[[Matcher], Run]] = {OURS: pure, **({OURS_IN_C: ours}
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """Seconds for a page of a size, or against a number of services."""
+    """Seconds for a page of a given size, or with a given number of services."""
 
     engine: str
     amount: int
@@ -53,7 +53,7 @@ class Scaled:
 
 
 def _best(act: Callable[[], object], rounds: int) -> float:
-    """Return the shortest time of a call, each sample of several calls if they are short."""
+    """Return the shortest time of a call; each sample repeats short calls."""
     begun = time.process_time()
     act()
     count = max(1, round(_SAMPLE / max(time.process_time() - begun, 1e-6)))
@@ -67,7 +67,7 @@ def _best(act: Callable[[], object], rounds: int) -> float:
 
 
 def _unseen(run: Run, seed: int) -> float:
-    """Return the median time of pages of a site of which other pages were read."""
+    """Return the lower quartile of the times for new pages of a site, after other pages were read."""
     for number in range(8):
         run(make_page(PAGE, seed=seed + number))
     found = []
@@ -96,7 +96,7 @@ def by_size(progress: Callable[[str], None]) -> list[Scaled]:
 
 
 def some_services(count: int) -> list[Service]:
-    """Return so many services: those of the catalogue, and as many more like them as it takes."""
+    """Return that many services: those of the catalogue, then variants of them as needed."""
     known = sorted(catalogue.load().values(), key=lambda service: service.id not in _HELD)
     made = known[:count]
     for number in range(count - len(made)):
@@ -117,7 +117,7 @@ def some_services(count: int) -> list[Service]:
 
 
 def by_services(progress: Callable[[str], None]) -> list[Scaled]:
-    """Measure one page against catalogues of several sizes, in turn."""
+    """Measure one page with catalogues of several sizes, in turns."""
     page = make_page(PAGE)
     found = []
     for name, engine in ENGINES.items():
@@ -139,7 +139,7 @@ SERVICE_HEAD = ("engine", "services", "again, us", "unseen, us")
 
 
 def size_rows(found: Sequence[Scaled]) -> list[tuple[str, ...]]:
-    """Return the lines of the table of sizes, as in :data:`SIZE_HEAD`."""
+    """Return the rows of the table of sizes, with the columns of :data:`SIZE_HEAD`."""
     return [
         (one.engine, f"{one.amount / 1000:,.0f}", f"{one.again * 1e3:.2f}", f"{one.again / one.amount * 1e9:.2f}")
         for one in found
@@ -147,7 +147,7 @@ def size_rows(found: Sequence[Scaled]) -> list[tuple[str, ...]]:
 
 
 def service_rows(found: Sequence[Scaled]) -> list[tuple[str, ...]]:
-    """Return the lines of the table of services, as in :data:`SERVICE_HEAD`."""
+    """Return the rows of the table of services, with the columns of :data:`SERVICE_HEAD`."""
     return [(one.engine, f"{one.amount:,}", f"{one.again * 1e6:.0f}", f"{one.unseen * 1e6:.0f}") for one in found]
 
 
@@ -157,7 +157,7 @@ def _spread(times: Sequence[float]) -> str:
 
 
 def goals(sizes: Sequence[Scaled], services: Sequence[Scaled]) -> list[str]:
-    """Say for each engine how far the worst is from the best."""
+    """Return for each engine the ratio of the worst time to the best."""
     lines = []
     for name in dict.fromkeys(one.engine for one in sizes):
         mine = [one for one in sizes if one.engine == name]

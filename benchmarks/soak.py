@@ -1,8 +1,8 @@
 """
 A soak test with mixed traffic, which looks for leaks: ``python -m benchmarks.soak --minutes 30``.
 
-gunicorn and Uvicorn serve one site each, both wrapped. Visitors view pages, choose, withdraw, erase, send nonsense,
-read long streams and disconnect half-way; the application fails before and after its first byte. Memory, open files and
+gunicorn and Uvicorn each serve one wrapped site. Visitors view pages, choose, withdraw, erase, send invalid requests,
+read long streams and disconnect half-way. The application fails before and after its first byte. Memory, open files and
 threads of the server processes are sampled during the run, and measured before and after it without load. The run fails
 if they have grown, or if a response was wrong.
 """
@@ -35,7 +35,7 @@ from benchmarks import report
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: How each server is started; the port comes last.
+#: The command for each server; the port is appended.
 SERVERS = {
     "gunicorn": [
         "gunicorn",
@@ -56,10 +56,10 @@ SERVERS = {
         "--port=",
     ],
 }
-#: Megabytes that all serving processes together may have more at the end than after the first tenth of the run.
-#: Allocators and caches with a bound of their own move within that.
+#: Megabytes by which the memory of all serving processes together may grow from the quiet before the run to the quiet
+#: after it. Allocators and bounded caches vary within that.
 ALLOWED = 12.0
-#: Megabytes an hour by which the second half may rise, where it is long enough to tell.
+#: Megabytes per hour by which memory may rise in the second half, if the run is long enough to tell.
 RISE = 12.0
 _LONG_ENOUGH = 10.0
 _POOLS = 8
@@ -69,7 +69,7 @@ _SETTLE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the serving processes hold: minutes since the start, requests so far, megabytes, open files, threads."""
+    """The resources of the serving processes, minutes after the start and after so many requests; memory in MB."""
 
     minutes: float
     requests: int
@@ -80,7 +80,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Soak:
-    """A run: samples while it went on, those of the quiet before and after, and the answers that were wrong."""
+    """A run: the samples during it, those of the quiet before and after it, and the wrong answers."""
 
     server: str
     samples: list[Sample] = field(default_factory=list)
@@ -89,11 +89,11 @@ class Soak:
     wrong: Counter[str] = field(default_factory=Counter)
 
 
-# -- a server and what it holds
+# -- a server and its resources
 
 
 class Server:
-    """A server on a free loopback port, with a folder of its own."""
+    """A server on a free loopback port, with its own folder."""
 
     def __init__(self, name: str, folder: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -124,11 +124,11 @@ class Server:
         raise RuntimeError(f"the server did not come up: {Path(self.log.name).read_text(errors='replace')[-2000:]}")
 
     def serving(self) -> list[int]:
-        """Return the processes that serve: the children, or the process itself where there are none."""
+        """Return the serving processes: the children, or the process itself if it has none."""
         return _children(self.process.pid) or [self.process.pid]
 
     def sample(self, minutes: float, requests: int) -> Sample:
-        """Return what the serving processes hold now."""
+        """Return the current resources of the serving processes."""
         memory = files = threads = 0
         for process in self.serving():
             status = dict(
@@ -140,7 +140,7 @@ class Server:
         return Sample(minutes, requests, memory / 1024, files, threads)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server."""
         self.process.terminate()
         try:
             self.process.wait(30)
@@ -157,14 +157,14 @@ def _children(process: int) -> list[int]:
     return found
 
 
-# -- what visitors do
+# -- the visitors
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
 PAGE = {"Sec-Fetch-Dest": "document", "Accept": "text/html", "Accept-Encoding": "gzip"}
 
 
 class Visitor:
-    """A browser in small, with a cookie of its own."""
+    """A minimal browser, with its own cookie."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -181,7 +181,7 @@ class Visitor:
             return response.status, response.read(), response.headers
 
     def choose(self, action: str) -> int:
-        """Make a choice by the form, and keep its cookie."""
+        """Make a choice with the form, and keep its cookie."""
         status, _, headers = self.ask("POST", "/_cmw/choice", FORM, f"action={action}&back=/page")
         for value in headers.get_all("Set-Cookie") or []:
             if value.startswith("cmw="):
@@ -189,12 +189,12 @@ class Visitor:
         return status
 
     def leave(self, path: str, after: int) -> None:
-        """Ask for something, read that many bytes of it, and be gone without a word."""
+        """Send a request, read some bytes of the answer, and reset the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as stream:
             stream.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Dest: document\r\n\r\n".encode())
             if after:
                 stream.recv(after)
-            # A reset, as when the network goes away.
+            # Closing sends a reset, as after a network failure.
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -275,10 +275,10 @@ ACTS: dict[str, tuple[int, Act]] = {
 
 class Crowd:
     """
-    Visitors that come one after the other, several at once.
+    Several parallel sequences of visitors.
 
     Args:
-        rate: Visitors a second, all together; 0 for as many as there can be.
+        rate: Visitors per second in total; 0 for as many as possible.
     """
 
     def __init__(self, port: int, soak: Soak, *, visitors: int, rate: float, seed: int) -> None:
@@ -292,7 +292,7 @@ class Crowd:
 
     @contextlib.contextmanager
     def there(self) -> Iterator[None]:
-        """Let them come, and wait for the last to go."""
+        """Run the visitors during the block, and wait for the last one at its end."""
         for thread in self._threads:
             thread.start()
         try:
@@ -323,7 +323,7 @@ class Crowd:
 
 
 def soak(name: str, minutes: float, rate: float) -> Soak:
-    """Run one server under traffic for that long, the first tenth of it to warm up."""
+    """Run one server under load for that time, after a warm-up."""
     found = Soak(name)
     with tempfile.TemporaryDirectory(prefix="cmw-soak-") as folder:
         server = Server(name, Path(folder))
@@ -334,7 +334,7 @@ def soak(name: str, minutes: float, rate: float) -> Soak:
             def sample() -> Sample:
                 return server.sample((time.monotonic() - begun) / 60, found.acts.total())
 
-            # All threads that a server may start are started by a crowd at the beginning.
+            # First a crowd, so that the server starts all of its threads.
             with Crowd(server.port, found, visitors=12, rate=0, seed=1).there():
                 time.sleep(min(20.0, minutes * 6))
             with Crowd(server.port, found, visitors=_VISITORS, rate=rate, seed=100).there():
@@ -354,14 +354,14 @@ def soak(name: str, minutes: float, rate: float) -> Soak:
 
 
 def problems(found: Soak) -> list[str]:
-    """Return what is wrong with a run, in sentences; none where all is well."""
+    """Return the problems of a run, as sentences."""
     before, after = found.quiet
     told = [f"{count} x an unexpected answer: {name}" for name, count in found.wrong.items() if count]
     if after.memory - before.memory > ALLOWED:
         told.append(f"memory grew by {after.memory - before.memory:.1f} MB")
     if after.minutes >= _LONG_ENOUGH and rise(found.samples) > RISE:
         told.append(f"memory rises by {rise(found.samples):.1f} MB an hour")
-    # A short run may end before the servers' pools of threads, and each thread's way to the records, are complete.
+    # A short run may end before all threads of the servers' pools, with their connections to the records, exist.
     spare = 0 if after.minutes >= _LONG_ENOUGH else _POOLS
     for what in ("files", "threads"):
         more = getattr(after, what) - getattr(before, what)
@@ -371,7 +371,7 @@ def problems(found: Soak) -> list[str]:
 
 
 def rise(samples: Sequence[Sample]) -> float:
-    """Return by how many megabytes an hour the second half rises: the median slope between its two halves' samples."""
+    """Return the rise of memory in the second half, in megabytes per hour: the median slope between its two halves."""
     half = samples[len(samples) // 2 :]
     middle = len(half) // 2
     slopes = [
@@ -387,7 +387,7 @@ HEAD = ("server", "minute", "visits", "memory, MB", "open files", "threads")
 
 
 def rows(found: Soak, count: int = 10) -> list[tuple[str, ...]]:
-    """Return the lines of the table, as in :data:`HEAD`: the quiet before, some samples, the quiet after."""
+    """Return the rows of the table (:data:`HEAD`): the quiet before, some samples, the quiet after."""
     step = max(1, len(found.samples) // count)
     shown = [found.quiet[0], *found.samples[step - 1 :: step][:count], found.quiet[1]]
     lines: list[tuple[str, ...]] = []
@@ -399,7 +399,7 @@ def rows(found: Soak, count: int = 10) -> list[tuple[str, ...]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the soak, print its tables, and return 1 where something grew."""
+    """Run the soak, print its tables, and return 1 if there is a problem."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=30.0, help="how long, for each server (default: 30)")
     parser.add_argument("--rate", type=float, default=15.0, help="visitors a second and server (default: 15)")

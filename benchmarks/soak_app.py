@@ -1,7 +1,7 @@
 """
 The site of the soak, wrapped: pages, a long stream, events, JSON, and two ways to fail, on WSGI and on ASGI.
 
-``BENCH_RECORDS`` says where its records are.
+``BENCH_RECORDS`` is the URL of its records.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PAUSE = 0.05
 
 
 def told(old: Decision, new: Decision, receipt: str) -> None:
-    """Hear of a choice, and do nothing."""
+    """Receive a choice, and do nothing."""
 
 
 def settings() -> dict[str, object]:

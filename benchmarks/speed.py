@@ -1,10 +1,9 @@
 """
 Speed of the rewriter compared with other libraries: medians over rounds of every engine on every page.
 
-*Cold* is a page met for the first time: the matcher and the engine were made
-a moment before and have seen one line, so that no cache of theirs holds
-anything of it. *Warm* is the same
-page again. A live site is in between: its pages share most of their markup.
+*Cold* is a page seen for the first time: the matcher and the engine are new and have seen only one line, so that their
+caches contain nothing of it. *Warm* is the same page again. A live site is in between: its pages share most of their
+markup.
 """
 
 from __future__ import annotations
@@ -34,26 +33,26 @@ from consent_mw import catalogue
 from consent_mw.html import scan
 from consent_mw.html.match import Matcher
 
-#: A warm sample repeats the page until it took this long, in seconds: a single run is too short to be timed.
+#: The duration of a warm sample, in seconds, which repeats the page: a single run is too short to time.
 _SAMPLE = 0.05
-#: An engine that needs longer for one round, in seconds, gets fewer rounds.
+#: An engine that needs more than this for a round, in seconds, gets fewer rounds.
 _SLOW = 0.5
 
-#: Seen before any measured page, so that what an engine compiles at its first use counts as the start of the server.
+#: A page before the measured ones, so that what an engine compiles on first use is not counted.
 _OTHER_PAGE = (
     b"<!DOCTYPE html><title>t</title><style>p{color:red}</style><body><p id=a>t<script>var a</script><img src=a>"
 )
 
-#: What is aimed at: how many times the speed of html.parser and of lolhtml.
+#: The goals, as multiples of the speed of html.parser and of lolhtml.
 GOALS = {HTML_PARSER: 10.0, LOLHTML: 1 / 3}
 
-#: The scanner in C is compared where it was compiled.
+#: The compared engines, including the scanner in C if it is built.
 ENGINES: Mapping[str, Engine] = {OURS: pure, **({OURS_IN_C: ours} if scan.Scanner else {}), **PEERS, **LIMITS}
 
 
 @dataclass(slots=True)
 class Result:
-    """What one engine needed for one set of pages; times are seconds, of all rounds."""
+    """The result of one engine for one set of pages; times are in seconds, by round."""
 
     page_set: PageSet
     engine: str
@@ -65,11 +64,11 @@ class Result:
 
     @property
     def size(self) -> int:
-        """The bytes of the pages that the engine could do."""
+        """The total size of the pages that the engine can process, in bytes."""
         return sum(map(len, self.done))
 
     def speed(self, times: Sequence[float]) -> float:
-        """Return the speed in megabytes for each second."""
+        """Return the speed in megabytes per second."""
         return self.size / median(times) / 1e6 if times and self.size else 0.0
 
 
@@ -81,7 +80,7 @@ def _clock(run: Run, pages: Iterable[bytes]) -> float:
 
 
 def _try(result: Result, run: Run) -> None:
-    """See on which pages the engine does the work at all; some give up on markup that browsers accept."""
+    """Find the pages that the engine can process; some engines fail on markup that browsers accept."""
     for page in result.page_set.pages:
         try:
             _, held = run(page)
@@ -95,7 +94,7 @@ def _try(result: Result, run: Run) -> None:
 
 
 def measure(page_set: PageSet, rounds: int, progress: Callable[[str], None]) -> list[Result]:
-    """Run every engine on the pages, turn by turn, so that a slow moment of the machine meets all of them."""
+    """Run every engine on the pages, in turns, so that a slow moment of the machine affects all of them."""
     services = list(catalogue.load().values())
     results = [Result(page_set, name) for name in ENGINES]
     for result in results:
@@ -116,7 +115,7 @@ def measure(page_set: PageSet, rounds: int, progress: Callable[[str], None]) -> 
 
 
 def note(result: Result, wanted: int) -> str:
-    """Say where an engine did not do the same work as the others."""
+    """Return a note if an engine did not do the same work as the others."""
     notes = []
     if result.failures:
         kinds = ", ".join(sorted(set(result.failures)))
@@ -148,7 +147,7 @@ HEAD = (
 
 
 def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
-    """Return the lines of the table for one set of pages, as in :data:`HEAD`."""
+    """Return the rows of the table for one set of pages, with the columns of :data:`HEAD`."""
     by_name = {result.engine: result for result in results}
     wanted = results[0].page_set.trackers
     if wanted is None:
@@ -170,7 +169,7 @@ def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
 
 
 def goals(results: Sequence[Sequence[Result]]) -> list[str]:
-    """Say for each goal how the slowest set of pages compares, cold and warm."""
+    """Return a line for each goal, with the ratios of the slowest set of pages, cold and warm."""
     lines = []
     for name, goal in GOALS.items():
         found: dict[str, float] = {}

@@ -1,8 +1,8 @@
 """
-What a worker of a wrapped site takes before its first page, for that page, and of memory that it shares with nobody.
+The cost of starting a worker of a wrapped site: time until it is ready, time of its first page, and private memory.
 
-Each figure is from processes of their own, bare and wrapped in turn: processor time of the process, and the private
-memory that the kernel counts for it after some pages. The site is that of :mod:`benchmarks.app`, in Flask.
+Each figure comes from separate processes, bare and wrapped in turns: the processor time of the process, and its private
+memory after some pages, according to the kernel. The site is that of :mod:`benchmarks.app`, in Flask.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-#: Milliseconds beyond Flask's own, times of the tenth page, megabytes, and milliseconds to import.
+#: Goals: milliseconds more than the bare site, multiple of the tenth page's time, megabytes, milliseconds to import.
 START_GOAL, FIRST_GOAL, MEMORY_GOAL, IMPORT_GOAL = 150.0, 2.0, 8.0, 40.0
 _PROCESSES = 5
 _PAGES = 10
@@ -29,7 +29,7 @@ _PAGES = 10
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One process: milliseconds to be ready and for its first and its tenth page, and megabytes of its own."""
+    """One process: milliseconds until ready and for its first and its tenth page, and private megabytes."""
 
     ready: float
     first: float
@@ -38,13 +38,13 @@ class Start:
 
 
 def _private() -> float:
-    """Return the megabytes that no other process shares with this one."""
+    """Return the memory that this process shares with no other one, in megabytes."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
 def _get(application: Any) -> float:
-    """Ask for the template page as a server does, and return the milliseconds of processor."""
+    """Request the template page as a server does, and return the processor time in milliseconds."""
     environ = {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
@@ -74,7 +74,7 @@ def _get(application: Any) -> float:
 
 
 def _run(wrapped: bool) -> Start:
-    """Be one such process."""
+    """Measure this process."""
     from benchmarks import app
 
     application = app.make("wsgi", wrapped)
@@ -84,7 +84,7 @@ def _run(wrapped: bool) -> Start:
 
 
 def _import() -> float:
-    """Return the milliseconds of processor that an import takes beyond Python's own start."""
+    """Return the processor time of an import in milliseconds, without Python's own start."""
     used = []
     for code in ("pass", "from consent_mw import ConsentMiddleware"):
         command = [sys.executable, "-c", f"{code}; import time; print(time.process_time())"]
@@ -102,10 +102,10 @@ def measure() -> tuple[Start, Start, float]:
     found: dict[bool, list[Start]] = {False: [], True: []}
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "CONSENT_KEYS": secrets.token_urlsafe(32)}
-        # Modules are compiled when they are installed, not by each process.
+        # Let Python store bytecode: an installation compiles modules once, not in each process.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment["BENCH_RECORDS"] = f"sqlite:///{folder}/bench.db"
-        # The first pair of processes makes what an installation keeps.
+        # The first pair of processes fills the caches of the installation.
         for _ in range(_PROCESSES + 1):
             for wrapped in found:
                 command = [sys.executable, "-m", "benchmarks.starting", str(int(wrapped))]
@@ -128,7 +128,7 @@ HEAD = ("site", "ready, ms", "first page, ms", "tenth page, ms", "private memory
 
 
 def rows(bare: Start, wrapped: Start) -> list[tuple[str, ...]]:
-    """Return the lines of the table, as in :data:`HEAD`."""
+    """Return the rows of the table, with the columns of :data:`HEAD`."""
     return [
         (name, f"{one.ready:.0f}", f"{one.first:.1f}", f"{one.tenth:.1f}", f"{one.memory:.1f}")
         for name, one in (("bare", bare), ("wrapped", wrapped))
@@ -136,7 +136,7 @@ def rows(bare: Start, wrapped: Start) -> list[tuple[str, ...]]:
 
 
 def goals(bare: Start, wrapped: Start, imported: float) -> list[str]:
-    """Say what is reached of what is aimed at."""
+    """Return a line for each goal."""
     told = (
         ("start beyond the bare site's", wrapped.ready - bare.ready, START_GOAL, "ms of processor"),
         ("first page, times the tenth", wrapped.first / wrapped.tenth, FIRST_GOAL, ""),

@@ -1,9 +1,9 @@
 """
-The owner's page over three years, as answers grow: from the store's file to the report, and to the page.
+The owner's page for three years with a growing number of answers: from the store's file to the report and the page.
 
-Each report is read from a store that was opened just then. The first page is the first of a process, which reads all
-figures and loads what it needs for the page; the others come from one process, as on a running site. What is shown is
-time that somebody waits, and beside it the processor time of it, which a busy machine changes less.
+Each report is read from a newly opened store. The first page is the first one of a process, which reads all figures and
+imports what it needs. The later pages come from one process, as on a running site. The table shows the elapsed time and
+the processor time, which varies less on a busy machine.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from consent_mw.records import open_records
 from consent_mw.stats import demo
 from consent_mw.stats import publish_due
 
-#: What is aimed at for the first page of a process and for those after it, in milliseconds of processor.
+#: Goals for the first page of a process and for later ones, in milliseconds of processor time.
 FIRST_GOAL = 60.0
 GOAL = 30.0
-#: How much longer a page may take with ten times the answers.
+#: The factor by which a page may be slower with ten times the answers.
 FLAT = 1.2
-#: Processes that are started for the first page.
+#: The number of processes to start for the first page.
 _PROCESSES = 5
 HEAD = (
     "answers",
@@ -51,16 +51,16 @@ HEAD = (
 SIZES = (10_000, 1_000_000, 10_000_000)
 DAYS = 1096
 PERIOD = "3y"
-#: Visits on a day that are made up; larger sites are these several times over.
+#: The visits per day that are generated; for larger sites they are multiplied.
 _MADE = 400
 _PURPOSES = ("preferences", "analytics", "embeds", "marketing")
-#: About how many of the visits answer, of those on a day with the growth of three years.
+#: The approximate answers per visit, adjusted for the growth over three years.
 _ANSWERED = 0.58 * 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """How long a report and a page take, in milliseconds: (waited, processor)."""
+    """Times for a report and a page, in milliseconds: (elapsed, processor)."""
 
     answers: int
     runs: int
@@ -70,7 +70,7 @@ class Read:
 
 
 def fill(url: str, answers: int, today: int, days: int = DAYS) -> tuple[int, int]:
-    """Fill a store with the days before today; return how many answers and how many published runs it has."""
+    """Fill a store with the days before today; return its number of answers and of published runs."""
     daily = answers / days / _ANSWERED
     times = max(1, round(daily / _MADE))
     store = open_records(url)
@@ -92,7 +92,7 @@ def _answers(counts: Iterable[tuple[Count, int]]) -> int:
 
 
 def _timed(act: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Return the median milliseconds that ``act`` is waited for, and those of processor time."""
+    """Return the median elapsed time and processor time of ``act``, in milliseconds."""
     waited, worked = [], []
     for _ in range(rounds):
         begun, busy = time.perf_counter(), time.process_time()
@@ -118,7 +118,7 @@ def _site(url: str) -> Site:
 
 
 def _page(application: Any) -> None:
-    """Ask for the page as a server does."""
+    """Request the page as a server does."""
     status: list[str] = []
     environ = {
         "REQUEST_METHOD": "GET",
@@ -147,10 +147,10 @@ def _page(application: Any) -> None:
 
 
 def _first(url: str) -> tuple[float, float]:
-    """Return the median milliseconds of the first page of a process, and those of processor time."""
+    """Return the median elapsed time and processor time of a process's first page, in milliseconds."""
     command = [sys.executable, "-m", "benchmarks.stats", url]
     seen = []
-    # The first process of an installation compiles the templates for the others.
+    # Skip the first process, which compiles the templates for the others.
     for _ in range(_PROCESSES + 1):
         said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
         seen.append([float(part) for part in said.split()])
@@ -180,7 +180,7 @@ def measure(rounds: int = 15, sizes: Sequence[int] = SIZES) -> list[Read]:
             reports = _timed(lambda url=url: _report(url, today), rounds)  # type: ignore[misc]
             engine = Engine(_site(url), open_records(url), (secrets.token_urlsafe(32),))
             try:
-                _page(engine.web)  # the first one reads all of it
+                _page(engine.web)  # the first page reads all figures
                 pages = _timed(lambda engine=engine: _page(engine.web), rounds)  # type: ignore[misc]
             finally:
                 engine.close()
@@ -189,7 +189,7 @@ def measure(rounds: int = 15, sizes: Sequence[int] = SIZES) -> list[Read]:
 
 
 def rows(results: Sequence[Read]) -> list[list[str]]:
-    """Return the lines of the table."""
+    """Return the rows of the table."""
     return [
         [f"{each.answers:,}", f"{each.runs:,}", *(f"{value:.1f}" for value in (*each.report, *each.first, *each.page))]
         for each in results
@@ -197,7 +197,7 @@ def rows(results: Sequence[Read]) -> list[list[str]]:
 
 
 def goals(results: Sequence[Read]) -> list[str]:
-    """Say whether what is aimed at is reached."""
+    """Return a line for each goal."""
     lines = []
     for what, goal, times in (
         ("the first page of a process", FIRST_GOAL, [each.first[1] for each in results]),

@@ -1,15 +1,15 @@
 """
-What a notice costs the person who meets it: when it is seen, how fast its button answers, what it adds to a page.
+The cost of a notice for the visitor: when it appears, how fast its button responds, and how many bytes it adds.
 
-Chromium with its processor slowed four times, one page from one server on loopback, a browser window without history
-for each visit; bare, ours and the others take turns in every round, and the medians of the rounds are shown. The
-network has no delay here, so that files of a notice's own cost it only what they are to the processor.
+Each visit is a new window of Chromium, with the processor slowed down four times, and a page from a server on loopback.
+The bare page, ours and the others take turns in every round, and the medians of the rounds are shown. The network has
+no delay, so additional files of a notice only cost it processor time.
 
-- *Seen* is the first frame in which half of the notice lies in the window, at half of its opacity or more, counted
-  from the frame of the first contentful paint: 0 is the same frame. A script in the page looks in every frame.
+- *Seen* is the first frame in which half of the notice is in the window, with an opacity of at least a half, counted
+  from the frame of the first contentful paint: 0 is the same frame. A script in the page checks every frame.
 - *Answered* is the longest event of a real click on the button that accepts all, until the next paint, by the Event
-  Timing API (what INP is made of): in steps of 8 ms, and what takes less than 16 ms is told as 16.
-- *Bytes* are those of brotli 11: by how much the page grows, and each file that is asked for before a choice.
+  Timing API (on which INP is based). It counts in steps of 8 ms, and less than 16 ms is reported as 16.
+- *Bytes* are compressed with brotli 11: the growth of the page, and each file that is requested before a choice.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from playwright.sync_api import Request
 
-#: How many times slower the processor is made.
+#: The factor by which the processor is slowed down.
 SLOWER = 4
 
-#: The least that the Event Timing API tells, in milliseconds.
+#: The least duration that the Event Timing API reports, in milliseconds.
 LEAST = 16
 
-#: Goals: milliseconds until the click is answered, bytes for a visitor who has not decided, and for one who has.
+#: Goals: milliseconds until the click is answered; bytes for a visitor who has not chosen, and for one who has.
 ANSWER_GOAL = 50
 UNDECIDED_GOAL = 6000
 DECIDED_GOAL = 2000
 
-#: What a site of some size declares, for the bytes of its notice.
+#: The services of a medium-sized site, for the bytes of its notice.
 SERVICES = ("google-analytics", "meta-pixel", "youtube", "clarity")
 
 _WATCH = """(() => {
@@ -89,14 +89,14 @@ _WATCH = """(() => {
 })();
 """
 
-#: Whether the notice is there to be read, and whether it or what it opened is still there.
+#: Whether the notice is visible, and whether it and its dialogs have disappeared.
 SHOWN = "one => [...document.querySelectorAll(one)].some(el => el.checkVisibility({ opacityProperty: true }))"
 _GONE = "one => ![...document.querySelectorAll(one)].some(el => el.checkVisibility({ opacityProperty: true }))"
 
-#: Options of the server.
+#: Options for the server.
 SERVER = ("--threads=4", "--keep-alive=30")
 
-#: Two frames after which an event of the last click has been told of.
+#: Waits until the events of the last click have been reported.
 _SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 200))))"
 
 SPEED_HEAD = (
@@ -122,7 +122,7 @@ SIZE_HEAD = (
 
 @dataclass(slots=True)
 class Visits:
-    """What was seen of one setup, a value for each round; sizes are the same in all."""
+    """The measurements of one setup, with a value for each round; sizes are the same in all rounds."""
 
     setup: Setup
     paint: list[float] = field(default_factory=list)
@@ -130,18 +130,18 @@ class Visits:
     answer: list[float] = field(default_factory=list)
     shift: float = 0.0
     files: tuple[str, ...] = ()
-    #: By how much the page grows: undecided, refused, accepted.
+    #: The growth of the page in bytes: undecided, refused, accepted.
     grows: tuple[int, int, int] = (0, 0, 0)
     loaded: int = 0
     later_files: tuple[str, ...] = ()
     later_loaded: int = 0
     words: int = 0
-    #: Taps until everything is granted, until everything is refused, until statistics alone are granted; 0 if never.
+    #: The taps to grant everything, to refuse everything, and to grant only statistics; 0 if not possible.
     taps: tuple[int, int, int] = (0, 0, 0)
 
 
 def missing() -> str:
-    """Return what is not there to measure with, or an empty text."""
+    """Return why measuring is not possible, or an empty string."""
     if executable(chromium_driver.VARIABLE, *chromium_driver.CANDIDATES) is None:
         return "Chromium"
     if any(npm_packages.find(f"{setup.package}/package.json") is None for setup in OTHERS):
@@ -150,7 +150,7 @@ def missing() -> str:
 
 
 def weight(data: bytes) -> int:
-    """Return the bytes that brotli makes of ``data`` at its best."""
+    """Return the size of ``data`` after the best compression with brotli."""
     return len(brotli.compress(data, quality=11))
 
 
@@ -168,7 +168,7 @@ def measure(rounds: int, progress: Callable[[str], None]) -> list[Visits]:
             for number in range(rounds + 1):
                 progress(f"visitors, round {number} of {rounds}")
                 for visits in found:
-                    # The first round warms both up and is not counted.
+                    # The first round is a warm-up, and is discarded.
                     visit(browser, server, visits if number else Visits(visits.setup))
             for visits in found:
                 weigh(server, visits)
@@ -229,13 +229,13 @@ def visit(browser: Browser, server: Server, visits: Visits) -> None:
 
 
 def tap(browser: Browser, server: Server, visits: Visits) -> None:
-    """Read the notice, and tap each way through it as a new visitor until it is gone; a way that fails is an error."""
+    """Take each path through the notice as a new visitor until it disappears; raise an error if one fails."""
     setup, taps = visits.setup, []
     for way in ((setup.accept,), setup.reject, setup.choose):
         context = browser.new_context(viewport={"width": 390, "height": 844})
         try:
             page = context.new_page()
-            # Some listen to their buttons only a while after these are there to be seen.
+            # Some notices attach the listeners of their buttons only after these are visible.
             page.goto(f"http://localhost:{server.port}{PATHS[setup.name]}", wait_until="networkidle")
             page.wait_for_function(SHOWN, arg=setup.banner)
             visits.words = len(page.locator(setup.banner).first.inner_text().split())
@@ -250,13 +250,13 @@ def tap(browser: Browser, server: Server, visits: Visits) -> None:
 
 
 def files(asked: Sequence[str], origin: str, setup: Setup) -> list[str]:
-    """Return the files of a notice among the addresses that were asked for, each once."""
+    """Return the files of a notice among the requested URLs, each once."""
     paths = dict.fromkeys(url.removeprefix(origin) for url in asked if url.startswith(origin))
     return [path for path in paths if path not in {PATHS[setup.name], "/_cmw/choice"}]
 
 
 def weigh(server: Server, visits: Visits) -> None:
-    """Weigh what a setup adds to the bare page, before a choice and after it."""
+    """Measure the bytes that a setup adds to the bare page, before a choice and after it."""
     _, bare = server.get(PATHS[BARE.name], "")
     cookies = ["", "", ""]
     if visits.setup is OURS:
@@ -270,7 +270,7 @@ def weigh(server: Server, visits: Visits) -> None:
 
 
 def first_visit(lang: str, services: Sequence[str]) -> int:
-    """Return the bytes of all that a page gets for a new visitor, by themselves."""
+    """Return the compressed size of everything that is inserted for a new visitor."""
     settings = {"name": "Shop", "privacy_policy": "/privacy", "languages": [lang]}
     site = config.load({"site": settings, "services": [{"use": service} for service in services]})
     decision = Decision(frozenset(), frozenset(), prompt=True, reason=Reason.ABSENT, gpc=False)
@@ -280,7 +280,7 @@ def first_visit(lang: str, services: Sequence[str]) -> int:
 
 
 def chosen(server: Server, action: str) -> str:
-    """Return the cookie of a visitor who made this choice."""
+    """Return the cookie of a visitor who has made this choice."""
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Sec-Fetch-Site": "same-origin",
@@ -293,7 +293,7 @@ def chosen(server: Server, action: str) -> str:
 
 
 def name(setup: Setup) -> str:
-    """Return how the table calls a setup, with the version where it is a package."""
+    """Return the name of a setup in the table, with the version if it is a package."""
     return f"{setup.name} {npm_packages.version(setup.package)}" if setup.package else setup.name
 
 
@@ -348,7 +348,7 @@ def use_rows(found: Sequence[Visits]) -> list[list[str]]:
 
 
 def goals(found: Sequence[Visits]) -> list[str]:
-    """Return what was aimed for, and whether it was reached."""
+    """Return a line for each goal."""
     ours = next(visits for visits in found if visits.setup is OURS)
     first, refused, accepted = ours.grows
 

@@ -1,9 +1,9 @@
 """
-One page as a visitor meets it: bare, inside consent_mw, and with each of the others set up as its documentation says.
+One page for visitors: bare, wrapped in consent_mw, and with each of the other tools as in its documentation.
 
-All are served by one server on one host. The page has a Google tag, the files of the others come from the packages
-of ``tests/npm``, and what is configured is the same: one purpose to ask for, and a notice with the buttons to accept
-all, to reject all, and to choose.
+All variants are on one host. The page has a Google tag. The files of the other tools come from the packages of
+``tests/npm``. The configuration is the same for all: one purpose, and a notice with buttons to accept all, to reject
+all, and to choose.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CSS = (
     "h2{font-size:1.3rem;margin:2rem 0 .5rem}a{color:#1d3557}"
 )
 
-#: Where the files of the packages are.
+#: The folder with the files of the packages.
 FILES = "/npm/"
 
 TEXT = "We use cookies and similar technologies for statistics."
@@ -45,17 +45,17 @@ PLAIN_TAG = f'<script async src="{_LOADER}"></script>\n<script>{_CALLS}</script>
 @dataclass(frozen=True, slots=True)
 class Setup:
     """
-    How one of them stands in the page.
+    How one of the tools is set up in the page.
 
     Args:
-        name: As the table calls it; the version comes from the package.
+        name: Its name in the table; the version comes from the package.
         package: Its name on npm; empty for the bare page and for ours.
-        head: What its documentation puts into the head.
-        tag: The Google tag as its documentation wants it written.
-        banner: A selector of its notice.
-        accept: A selector of the button that accepts all.
-        reject: Selectors of what is tapped in turn to refuse everything.
-        choose: The same to grant statistics and nothing else; empty where the notice does not offer that.
+        head: The markup for the head, from its documentation.
+        tag: The Google tag in the form that its documentation requires.
+        banner: A selector for its notice.
+        accept: A selector for the button that accepts all.
+        reject: Selectors of the elements to tap in order to refuse everything.
+        choose: The same to grant only statistics; empty if the notice does not offer that.
     """
 
     name: str
@@ -84,8 +84,8 @@ OURS = Setup(
     ),
 )
 
-#: https://cookieconsent.orestbida.com/essential/getting-started.html, with the module's file from the package; a driven
-#: browser counts as a bot.
+#: https://cookieconsent.orestbida.com/essential/getting-started.html, with the module's file from the package. It
+#: treats an automated browser as a bot, so hiding from bots is off.
 ORESTBIDA = Setup(
     "cookieconsent (orestbida)",
     "vanilla-cookieconsent",
@@ -123,7 +123,7 @@ CookieConsent.run({{
     ),
 )
 
-#: https://www.osano.com/cookieconsent/documentation; to hold the tag is left to the site's own code.
+#: https://www.osano.com/cookieconsent/documentation; the site's own code has to hold the tag.
 OSANO = Setup(
     "cookieconsent (Osano)",
     "cookieconsent",
@@ -149,7 +149,7 @@ window.addEventListener('load', () => cookieconsent.initialise({{
     (".cc-window .cc-deny",),
 )
 
-#: https://github.com/klaro-org/klaro-js#readme, its configuration in the page instead of a file more.
+#: https://github.com/klaro-org/klaro-js#readme, with its configuration in the page instead of an additional file.
 KLARO = Setup(
     "klaro",
     "klaro",
@@ -206,7 +206,7 @@ PATHS = {setup.name: path for path, setup in SETUPS.items()}
 
 
 def page(setup: Setup) -> bytes:
-    """Return the page, 20 KB of text with a style sheet of its own, with one of them in it."""
+    """Return the page, 20 KB of text with its own style sheet, with one of the tools in it."""
     chance = random.Random(7)
 
     def words(count: int) -> str:
@@ -223,7 +223,7 @@ def page(setup: Setup) -> bytes:
 
 
 def make_site() -> WSGIApplication:
-    """Make the site; ours is wrapped around the whole of it and asked only for what is ours."""
+    """Return the site; requests for our variant go through consent_mw, all others do not."""
     pages = {path: page(setup) for path, setup in SETUPS.items()}
 
     def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

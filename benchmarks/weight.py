@@ -1,8 +1,8 @@
 """
-The bytes that the notice adds to a page, by part, for a visitor who has not decided and for two who have.
+The bytes that the notice adds to a page, by part, for a visitor who has not chosen and for two who have.
 
-Each part is compressed separately, and all of them together; the latter counts, since they share words. Files are those
-that a page requests once and that browsers then cache.
+The parts are compressed separately, and all of them together. The total is what matters, since the parts share words.
+Files are those that a page requests once and that browsers then cache.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
 
-#: What a site of some size declares.
+#: The services of a medium-sized site.
 SERVICES = ("google-analytics", "meta-pixel", "youtube", "clarity")
 VISITORS = ("undecided", "refused", "accepted")
 PARTS = ("banner and control", "style", "runtime", "guard and its list", "signals")
@@ -34,12 +34,12 @@ _OF = {b"data-cmw-runtime": "runtime", b"data-cmw-hosts": "guard and its list", 
 
 
 def weight(text: bytes) -> int:
-    """Return the bytes that brotli makes of it at its best."""
+    """Return the size after the best compression with brotli."""
     return len(brotli.compress(text, quality=11)) if text else 0
 
 
 def insertions(visitor: str, assets: Assets) -> bytes:
-    """Return all that goes into a page for one of VISITORS."""
+    """Return everything that is inserted into a page for one of VISITORS."""
     settings = {"name": "Shop", "privacy_policy": "/privacy", "languages": ["en"]}
     site = config.load({"site": settings, "services": [{"use": service} for service in SERVICES]})
     purposes = frozenset(purpose for service in site.optional for purpose in service.purposes)

@@ -1,10 +1,9 @@
 """
 The work that every engine does on a page, so that the benchmark compares engines, not tasks.
 
-Visit every tag; match the addresses of attributes that fetch, the code of
-handlers and inline scripts, and held addresses in styles, all with the one
-catalogue matcher; make what is held inert by an edit of attributes; put the
-banner first in body.
+An engine visits every tag. With the same catalogue matcher, it matches the URLs of attributes that fetch, the code of
+handlers and inline scripts, and URLs in styles. It makes held elements inert by editing attributes, and inserts the
+banner first in the body.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Iterable
 from consent_mw.html.match import Matcher
 from consent_mw.html.urls import Url
 
-#: About as large as a real one: a style, a text, a form with its buttons.
+#: A banner about as large as a real one: a style, a text, and a form with buttons.
 BANNER = (
     b'<div data-cmw-banner="1" lang="en" role="dialog" aria-label="Cookies"><style>'
     + b"".join(b".cmw-%d{color:#222;background:#fff;font:1rem/1.5 sans-serif}" % n for n in range(40))
@@ -28,7 +27,7 @@ BANNER = (
 
 PAGE = Url("https", "shop.example", "/list")
 
-#: Which attributes of which element fetch or connect.
+#: The attributes that fetch or connect, by element.
 FETCHING: dict[str, frozenset[str]] = {
     "a": frozenset({"ping"}),
     "area": frozenset({"ping"}),
@@ -51,7 +50,7 @@ FETCHING: dict[str, frozenset[str]] = {
     "use": frozenset({"href", "xlink:href"}),
     "video": frozenset({"src", "poster"}),
 }
-#: Handlers that owners write into markup; an engine that selects by attribute names lists these.
+#: Event handlers in markup, for engines that select by attribute names.
 HANDLERS = ("onclick", "onchange", "onerror", "onfocus", "oninput", "onload", "onmouseover", "onsubmit")
 
 _CSS_URL = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])([^"')]+)""", re.I)
@@ -61,7 +60,7 @@ Attributes = Iterable[tuple[str, str | None]]
 
 
 class Judge:
-    """Says what of an element is held; counts the elements."""
+    """Decides what to hold in an element, and counts held elements."""
 
     def __init__(self, matcher: Matcher) -> None:
         self.matcher = matcher
@@ -72,7 +71,7 @@ class Judge:
         Return the names of the attributes to hold, and count the element if there are any.
 
         Args:
-            raw: Character references in the values are not decoded yet.
+            raw: Whether character references in the values are not decoded yet.
         """
         fetching = FETCHING.get(tag, ())
         held: list[str] = []
@@ -99,7 +98,7 @@ class Judge:
         return held
 
     def css(self, text: str) -> bool:
-        """Return whether a style asks a held service for something."""
+        """Return whether a style loads something from a held service."""
         return any(self.matcher.url(url, PAGE) for url in _CSS_URL.findall(text))
 
     def script(self, kind: str | None, code: str) -> bool:
