@@ -1,38 +1,38 @@
 """
-One request and its response: the only state machine.
+The state machine of one request and its response.
 
 Theory of operation
 -------------------
 
-An exchange stands between an application and a server for the length of one response. It has three partners and
-knows none of their kinds. The *edge* (WSGI, ASGI, Django) translates: it makes a :class:`RequestHead`, hands over the
-application's head and body as they come, and sends what it gets back. It decides nothing, so that all edges behave
-alike. The *view* (:class:`View`, in a running site :class:`consent_mw.engine.page_view.PageView`) knows the visitor:
-what may run, what to insert, which cookies to hold. The *stream* (:class:`PageStream`, in a content coding inside
-:class:`CodedStream`) rewrites bytes; :mod:`consent_mw.http.page` puts it together. The exchange owns what is left:
-the order of events, and the rule that no raw page goes out after an error.
+An exchange sits between an application and a server for one response. It has three partners and does not depend on
+their types. The *edge* (WSGI, ASGI, Django) translates: it creates a :class:`RequestHead`, passes on the application's
+head and body as they arrive, and sends the results. It decides nothing, so all edges behave alike. The *view*
+(:class:`View`, in a running site :class:`consent_mw.engine.page_view.PageView`) knows the visitor: what may run, what
+to insert, which cookies to hold. The *stream* (:class:`PageStream`, wrapped in a :class:`CodedStream` if there is a
+content coding) rewrites bytes; :mod:`consent_mw.http.page` assembles it. The exchange is responsible for the rest: the
+order of events, and the rule that no raw page goes out after an error.
 
-An application answers with a head and, piece by piece, a body. The head decides (:func:`judge`): the body *passes* as
-the application's own bytes, is *rewritten* as it streams, or is *refused*, where it is HTML that nobody can read: an
-unknown coding, a part of a page. Nothing is asked of the view before that. A response that passes costs a look at its
-headers, and the view is asked only about those that name something: links, refreshes, cookies.
+An application responds with a head and then, in chunks, a body. The head determines (:func:`judge`) what happens to the
+body: it *passes* unchanged, is *rewritten* as it streams, or is *refused* because it is HTML that cannot be read: in an
+unknown coding, or only a part of a page. The view is not asked before that. A response that passes costs a check of its
+headers, and the view is asked only about headers with addresses or cookies: links, refreshes, Set-Cookie.
 
-Why a head has to wait. A page can turn out to be unreadable in its first bytes: it is not the gzip that its head says,
-or it switches charsets. As long as nothing was sent, an error page with another status can still take its place. So
-an edge feeds the first chunk before it sends the head. Once bytes are out, all that is left is to stop: what was sent
-was safe, and what follows would not be.
+Why a head has to wait. The first bytes of a page can prove it unreadable: it is not in the declared coding, or it
+switches charsets. While nothing has been sent, an error page with another status can still replace it. So an edge feeds
+the first chunk before it sends the head. After that the exchange can only stop: the bytes already sent were safe, but
+the rest would not be.
 
-Why errors end it. The rewriter is built to hold, and a page that it fails on may be the page that was made to fail
-it. Whatever is raised inside, the exchange closes: REFUSING while nothing is sent, else DEAD. Neither state has a way
-back to the page's bytes. The one thing that can undo a refusal is the application itself: it may start again with
-another head, as PEP 3333 lets it, as long as nothing was sent.
+Why errors end the exchange. The rewriter is meant to hold, and a page on which it fails may have been made to make it
+fail. After any exception inside, the exchange closes: REFUSING if nothing has been sent, otherwise DEAD. Neither state
+leads back to the page's bytes. Only the application can undo a refusal: it may start again with another head, as
+PEP 3333 allows, while nothing has been sent.
 
-States and events stand in :data:`consent_mw.http.states.TRANSITIONS`, a table that runs. Every event goes through
-:meth:`Exchange._move`, which looks up what follows, ignores what has no meaning any more (a body after the end), and
-raises :class:`MisusedExchange` on what no edge may do (a second head after bytes were sent). The table in
-docs/exchange.md is printed from it.
+:data:`consent_mw.http.states.TRANSITIONS` is the table of states and events that this code runs. Every event goes
+through :meth:`Exchange._move`, which looks up the next state, ignores events that no longer matter (a body after the
+end), and raises :class:`MisusedExchange` for events that an edge must not cause (a second head after bytes were sent).
+The table in docs/exchange.md is printed from it.
 
-Everything here is pure: no socket, clock, environ or scope. Time, chance and storage are the view's.
+Everything here is pure: no socket, clock, environ or scope. Time, randomness and storage belong to the view.
 """
 
 from __future__ import annotations
@@ -76,29 +76,29 @@ from consent_mw.http.validators import dated
 from consent_mw.http.validators import marked
 from consent_mw.http.view import View
 
-#: The event of a head, by what becomes of the body.
+#: The event of a head, by the handling of the body.
 _HEADS = {Handling.PASS: Event.PASS, Handling.REWRITE: Event.REWRITE, Handling.REFUSE: Event.REFUSE}
-#: The request's headers that are looked at before the application sees it.
+#: The request headers that are examined before the application sees the request.
 _CONDITIONS = FieldNames(CLOSED)
 _CODINGS = FieldNames(["accept-encoding"])
-#: What a request asks that is not conditional.
+#: The conditions of a request that is not conditional.
 _NOTHING = Conditions()
 
 
 class Exchange:
     """
-    One response on its way out.
+    The processing of one response.
 
     Args:
         head: The request.
-        view: What the site makes of it.
+        view: The visitor's view of the page.
     """
 
-    # How it begins stands here, since most responses pass and change little of it.
+    # The initial values are class attributes, because most responses pass and change few of them.
     state = ExchangeState.NEW
     status = 0
     reason = ""
-    #: How many bytes of body went out.
+    #: The number of bytes of the body that were sent.
     sent = 0
     _asked = _NOTHING
     _place_asked = False
@@ -116,16 +116,16 @@ class Exchange:
 
     @property
     def passes(self) -> bool:
-        """Whether the application's own body goes out as it is."""
+        """Whether the application's body goes out unchanged."""
         return self.state is ExchangeState.PASSING
 
     @property
     def decision(self) -> Decision:
-        """What the visitor allows; for the edge and for views."""
+        """The visitor's decision; for the edge and for views of the application."""
         return self.view.decision
 
     def request_changes(self) -> dict[str, str | None]:
-        """Return the request headers (lower case) that the app must see otherwise: with this value, or not at all."""
+        """Return the request headers (lower case) to change for the application: to this value, or None to remove."""
         head = self.head
         changes: dict[str, str | None] = {}
         if head.carries(_CONDITIONS):
@@ -134,7 +134,7 @@ class Exchange:
             changes |= conditions
         codings = head.all("accept-encoding") if head.carries(_CODINGS) else []
         if codings:
-            # Only what can be opened here is offered.
+            # Offer only codings that can be decoded here.
             offered = narrowed(", ".join(codings), self.view.coding_names)
             if not offered or [offered] != codings:
                 changes["accept-encoding"] = offered or None
@@ -146,19 +146,19 @@ class Exchange:
 
     def start(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> Handling:
         """
-        Take the head of the app's response; ``status``, ``reason`` and ``headers`` then hold what to send.
+        Process the head of the application's response, and set ``status``, ``reason`` and ``headers`` to what to send.
 
-        May be called again as long as nothing was sent.
+        It can be called again while nothing has been sent.
         """
         if self._asked is _NOTHING and not self.view.asked and passes(status, headers):
-            # Most responses are no pages: nobody needs to ask who the visitor is, or to read what the request says.
+            # Most responses are not pages: neither the visitor nor the request's headers matter.
             self._move(Event.PASS if not self.sent else Event.RESTART)
             self.status, self.reason, self.headers = status, reason, list(headers)
             self._body = None
             self._reported = False
             return Handling.PASS
-        # What answers OPTIONS is never shown, and a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch)
-        # is between the browser and the app.
+        # A response to OPTIONS is never shown, and a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch)
+        # is between the browser and the application.
         shown = self.head.method != "OPTIONS"
         page = wants_page(self.head)
         verdict = judge(status, headers, self.view.codings, document=page) if shown else Verdict(Handling.PASS)
@@ -172,7 +172,7 @@ class Exchange:
             if dependent:
                 self.headers = self.allowed(headers)
             if status == 304 and self._asked.about(headers):
-                # The page that the browser has is the one that it would get.
+                # The browser's copy is the page that it would get.
                 self.headers = self._adapted(self.view.caching.headers(self.headers)) + self._tags(headers)
             elif self._depends_on_choice() or (dependent and self._named.depend(headers)):
                 self.headers = for_some(self.headers)
@@ -183,7 +183,7 @@ class Exchange:
         return verdict.handling
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take a piece of the app's body and return what to send; never raises."""
+        """Process a chunk of the application's body and return the bytes to send; never raises."""
         if not self._move(Event.FEED):
             return b""
         if self.state is ExchangeState.PASSING:
@@ -209,64 +209,64 @@ class Exchange:
 
     def whole(self, chunk: bytes, *, last: bool = False) -> bytes | None:
         """
-        Rewrite a body that is all in one chunk, and set its new length; None where there may be more.
+        Rewrite a body that is complete in one chunk, and set its new length; return None if more may follow.
 
-        To be asked before anything was sent.
+        Call it before anything has been sent.
 
         Args:
-            last: Whether the app said that nothing follows; else the length that it announced decides.
+            last: Whether the application ended the body; otherwise its Content-Length decides.
         """
         complete = last or len(chunk) == self._length
         if self.state is not ExchangeState.REWRITING or self._received or not complete or not chunk:
             return None
         if self.head.method == "HEAD":
-            return None  # how long the page would be is not known
+            return None  # the length that the page would have is not known
         self._streaming = False
         out = self.feed(chunk)
         self.sent = 0
         rest = self.finish()
-        out = rest if self._body is None else out + rest  # refused at its end: then nothing of it goes out
+        out = rest if self._body is None else out + rest  # refused at its end: send only the error page
         self.sent = len(out)
         self.headers = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
         self.headers.append(("Content-Length", str(len(out))))
         return out
 
     def allowed(self, headers: Sequence[tuple[str, str]]) -> Headers:
-        """Return headers that go out before the response (early hints), less what is held."""
+        """Return headers that go out before the response (early hints), without what is held."""
         return self._named.less_held(headers)
 
     def trailers(self, headers: Sequence[tuple[str, str]]) -> Headers:
-        """Return fields that go out behind the body; digests of the app's own bytes do not fit another body."""
+        """Return the trailers; digests are left out if the body was rewritten."""
         if self.state is ExchangeState.PASSING:
             return self.allowed(headers)
         sent = self._body is not None and self.state is not ExchangeState.DEAD
         return of_other_bytes(self.allowed(headers)) if sent else []
 
     def outgoing(self) -> Headers:
-        """Return the headers to send, when they are sent."""
+        """Return the headers to send; called at the time when they are sent."""
         return self.headers
 
     def place(self) -> str:
-        """Return the markup that stands where an author wants the banner, and keep the banner until it comes."""
+        """Return the markup with which an author places the banner, and hold the banner back until it appears."""
         self._place_asked = True
         if self._body is not None:
             self._body.ask_place()
         return self.view.mark
 
     def holds(self, url: str) -> bool:
-        """Whether what is at ``url`` may not be fetched now."""
+        """Whether ``url`` must not be fetched now."""
         return self._named.holds_url(url)
 
     def abandon(self) -> None:
-        """Note that the app failed or the visitor left: what was kept back is not sent."""
+        """End the exchange because the application failed or the visitor left; buffered bytes are not sent."""
         self._report()
         self._move(Event.ABANDON)
 
-    # -- the parts
+    # -- internals
 
     def _move(self, event: Event) -> bool:
         """
-        Go to the state that follows from an event; return False where the event means nothing any more.
+        Change to the state that follows from an event; return False if the event is ignored.
 
         Raises:
             MisusedExchange: the event cannot happen in this state.
@@ -292,11 +292,11 @@ class Exchange:
             self._body.ask_place()
 
     def _adapted(self, headers: Headers) -> Headers:
-        """Return the headers of a page with policies that fit what is inserted; those of a fragment as they are."""
+        """Return the headers of a page with policies adapted to the insertions; those of a fragment unchanged."""
         return self.view.headers(headers) if is_document(self.head) else headers
 
     def _tags(self, headers: Sequence[tuple[str, str]]) -> Headers:
-        """Return the entity tag of the rewritten page, if the app gave one for its own, or a date."""
+        """Return the entity tag of the rewritten page, if the application sent a tag or a date for its own page."""
         given = {name.lower(): value for name, value in headers if name.lower() in ("etag", "last-modified")}
         tag = ""
         if "etag" in given:
@@ -308,11 +308,11 @@ class Exchange:
         return [("ETag", tag)] if tag else []
 
     def _depends_on_choice(self) -> bool:
-        """Whether the application asked what this visitor allows, and not what everybody does who gets the page."""
+        """Whether the application used this visitor's decision, and the page is not the same for everybody."""
         return self.view.asked and self.view.caching.scope is not Scope.ALL
 
     def _guarded(self, chunk: bytes | None) -> bytes:
-        """Rewrite; on any error send an error page, or nothing more where a part of the page is out already."""
+        """Rewrite a chunk; after an error send an error page, or nothing more if a part of the page has been sent."""
         if self._body is None:
             return b""
         try:
@@ -322,7 +322,7 @@ class Exchange:
             return self._body.feed(chunk, flush=True) if self._streaming else self._body.whole(chunk)
         except RefusedMarkup as error:
             self._stop(str(error), f"The setting is {error.setting}." if error.setting else "", None)
-        except Exception as error:  # fail closed: whatever it was, the raw page must not go out
+        except Exception as error:  # fail closed: the raw page must never go out
             self._stop("The page could not be read.", "This is a fault in consent_mw; the log has its trace.", error)
         return b""
 
@@ -353,5 +353,5 @@ class Exchange:
 
     @cached_property
     def _named(self) -> HeldHeaders:
-        """What is held of the addresses and cookies that headers name."""
+        """Finds and removes held addresses and cookies in headers."""
         return HeldHeaders(self.view, self._page)

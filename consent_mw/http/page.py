@@ -1,8 +1,8 @@
 """
-One page on its way through the rewriter: what is inserted where, in whichever coding and charset it comes.
+Rewrites the body of one page: decodes it, parses it in its charset, and inserts the view's markup at the right places.
 
-It begins when the head of the response is judged to be a page's. A page that turns out to have nothing in it gets
-nothing.
+It is created when the head of the response turns out to be that of a page. Nothing is inserted into a body that turns
+out to be empty.
 """
 
 from __future__ import annotations
@@ -44,46 +44,46 @@ from consent_mw.http.page_plans import drafted
 from consent_mw.http.pieces import Includes
 from consent_mw.http.request import RequestHead
 
-#: What a document of its own begins with, behind white space and comments; a part of a page begins with something else.
+#: The start of a whole document, after white space and comments; a part of a page starts with something else.
 _WHOLE = re.compile(
     rb"\s*+(?:<!--(?>.{0,500}?-->)\s*+|(?!))*+<(?:!doctype|html|head|body|title|meta|\?xml)\b", re.I | re.S
 )
-#: How headers name UTF-8; of its other labels some stand for something else in browsers.
+#: The labels of UTF-8 that count in headers; some of its other names mean something else in browsers.
 _UTF_8 = frozenset({"utf-8", "utf8"})
 
 
 def begins_page(body: bytes) -> bool:
-    """Whether a body begins as a document of its own does."""
+    """Whether a body starts like a whole document."""
     return _WHOLE.match(body) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class PageInsert:
-    """What is known where the banner can go: the response's headers, its syntax, and the place in it."""
+    """What the view is told about a place in the page: the response's headers, the page's syntax, and the place."""
 
     headers: tuple[tuple[str, str], ...]
     xml: bool
     place: Place
-    #: Whether the header says that the page is UTF-8, and it is read as that.
+    #: Whether the header declares the page as UTF-8, and it is parsed as UTF-8.
     utf8: bool = False
 
 
 class Inserting(Protocol):
-    """The part of :class:`consent_mw.http.view.View` that a page asks."""
+    """The part of :class:`consent_mw.http.view.View` that a page needs."""
 
     @property
     def watch(self) -> HoldWatch | None:
-        """What hears of each hold and its place, or None."""
+        """Records each hold with its place in the page, or None."""
         ...
 
     @property
     def plans(self) -> PagePlans | None:
-        """What was done to the site's pages before; None to read each."""
+        """The plans from earlier passes over the site's pages; None to parse each page."""
         ...
 
     @property
     def reading_policy(self) -> HoldPolicy:
-        """The same as :attr:`hold_policy`, for a pass that reads the page."""
+        """The hold policy for a pass that parses the page."""
         ...
 
     @property
@@ -93,58 +93,58 @@ class Inserting(Protocol):
 
     @property
     def codings(self) -> Mapping[str, Coding]:
-        """The content codings that can be opened and closed again."""
+        """The content codings that can be decoded and encoded."""
         ...
 
     @property
     def key(self) -> str:
-        """What marks of the page carry so that nobody else's markup is taken for ours; empty for nothing."""
+        """The key in our marks that distinguishes them from forged ones in the page; empty for none."""
         ...
 
     @property
     def mark(self) -> str:
-        """The tag by which an author may ask for the banner in another place than first in the body."""
+        """The tag with which an author places the banner elsewhere than at the start of the body."""
         ...
 
     @property
     def kind(self) -> Hashable | None:
-        """What all that the view inserts depends on, beside the page and :attr:`key`; None where that is not all."""
+        """What insertions depend on besides the page and :attr:`key`; None if they also depend on something else."""
         ...
 
     def around_key(self, question: str, place: PageInsert, *arguments: object) -> AroundKey | None:
-        """Return what stands around the key in an answer; None if other views of this kind may answer otherwise."""
+        """Return an answer as the pieces around the key; None if other views of this kind may answer differently."""
         ...
 
     def again(self, shown: object) -> None:
-        """Hear that the page shows what a view of this kind showed before."""
+        """Count that the page shows the same as an earlier view of this kind."""
         ...
 
     def banner(self, place: PageInsert) -> bytes:
-        """Return what goes where the banner can stand, or nothing (yet)."""
+        """Return what to insert at a possible place of the banner; empty for nothing (yet)."""
         ...
 
     def first(self, place: PageInsert) -> bytes:
-        """Return what goes first into the head of every document."""
+        """Return what to insert at the start of the head of every document."""
         ...
 
     def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
-        """Return what goes before a script of a document that is held for ``ids``, by its text."""
+        """Return what to insert before a script that is held for ``ids``, given its code."""
         ...
 
     def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
-        """Return what stands for embeds that a script would make."""
+        """Return the panel that replaces embeds of these services from a script, ``height`` CSS pixels high."""
         ...
 
     def meta_csp(self, text: str) -> Iterable[TextEdit]:
-        """Return what to insert into a Content-Security-Policy that stands in the page."""
+        """Return what to insert into a Content-Security-Policy in the page's markup."""
         ...
 
     def included(self) -> bool:
-        """Return whether other pages include what is at this address."""
+        """Return whether other pages include the response at this address as a part."""
         ...
 
     def includes(self, path: str) -> None:
-        """Hear that the page includes what is at ``path``."""
+        """Record that the page includes the response at ``path``."""
         ...
 
 
@@ -153,10 +153,10 @@ class PageBody:
     The body of one page.
 
     Args:
-        view: What the site makes of the visitor.
+        view: The visitor's view of the page.
         head: The request.
-        verdict: What the response's head says of the page.
-        headers: Of the response, as the application gave them.
+        verdict: The judgement of the response's head.
+        headers: The response headers as the application sent them.
     """
 
     def __init__(
@@ -172,25 +172,26 @@ class PageBody:
         self._place_asked = False
         self._rewriters: list[Rewriter] = []
         self._includes = Includes(head.path) if self._banner else None
-        #: Of a page that is all there: its parts that were named, what a plan held, and the pass that is written down.
+        #: For a page in one chunk: the paths that it includes, the ids that its plan holds, the recorder of its pass,
+        #: and the answers that the view has already given.
         self._named: list[str] = []
         self._held: frozenset[str] = frozenset()
         self._recorder: Recorder | None = None
         self._given: list[bytes] | None = None
         self._utf8 = False
         self._finished = False
-        #: Nothing but white space came yet.
+        #: Only white space has arrived so far.
         self._blank = True
-        #: It begins as a document does.
+        #: The body starts like a whole document.
         self._whole = False
         page = PageStream(verdict.charset, self._rewriter, sniff=verdict.sniff, document=verdict.document)
         stream: PageBody._Read | CodedStream = PageBody._Read(self, page)
-        for coding in verdict.codings:  # the last one applied is the first to be opened
+        for coding in verdict.codings:  # the coding that was applied last is decoded first
             stream = CodedStream(stream, view.codings[coding])
         self._stream = stream
 
     class _Read:
-        """Looks at the open page before it is rewritten."""
+        """Inspects the decoded page before it is rewritten."""
 
         def __init__(self, body: PageBody, inner: PageStream) -> None:
             self._body = body
@@ -204,7 +205,7 @@ class PageBody:
             return self._inner.finish()
 
     def feed(self, chunk: bytes, *, flush: bool) -> bytes:
-        """Take the next bytes of the body and return what can be sent; with ``flush`` as much as can be read."""
+        """Process the next bytes of the body and return the bytes to send; ``flush`` decodes as much as possible."""
         if isinstance(self._stream, CodedStream):
             return self._stream.feed(chunk, flush=flush)
         return self._stream.feed(chunk)
@@ -214,9 +215,9 @@ class PageBody:
         return b"" if self._finished else self._stream.finish()
 
     def whole(self, chunk: bytes) -> bytes:
-        """Take a body that is all there, and return all that can be sent of it; the rest is that of :meth:`finish`."""
+        """Process a body that is complete, and return the bytes that can be sent; :meth:`finish` returns the rest."""
         plans, verdict = self._view.plans, self._verdict
-        # What has no type may turn out to be no page; nothing is decided for it before that is known.
+        # A response without a type may turn out not to be a page, so plans are not used for it.
         readable = not (verdict.codings or verdict.sniff) and len(chunk) <= LONGEST
         if plans is None or not readable or self._view.watch is not None:
             return self.feed(chunk, flush=False)
@@ -259,7 +260,7 @@ class PageBody:
         return Marks(self._view.key, xml=self._verdict.xml)
 
     def _again(self, plan: PagePlan, inputs: PassInputs, plans: PagePlans) -> bytes | None:
-        """Do to the page what was done before; None where the view wants something else, with its answers kept."""
+        """Apply a plan to the page; if the view's answers do not fit it, keep them and return None."""
         self._blank, self._whole, self._utf8 = False, plan.whole, plan.utf8
         kind = None if self._nothing_read() else self._view.kind
         draft = None if kind is None else plans.draft(inputs, plan, kind)
@@ -293,7 +294,7 @@ class PageBody:
         self._finished = True
 
     def _drafted(self, plan: PagePlan, out: bytes) -> Draft:
-        """Return the page for all views of this kind; nothing of it if they have to be asked."""
+        """Return the draft of the page for all views of this kind, without pieces if each view has to be asked."""
         answers: list[AroundKey] = []
         for question in plan.questions or ():
             answer: AroundKey | None = AroundKey((b"",))
@@ -308,14 +309,14 @@ class PageBody:
         return draft if self._view.key.encode().join(draft.pieces) == out else Draft(plan)
 
     def ask_place(self) -> None:
-        """Keep the banner until the mark comes by which the author asks for it, or else the end."""
+        """Hold the banner back until the author's mark for it, or else the end of the page."""
         self._place_asked = True
         for rewriter in self._rewriters:
             rewriter.mark = self._view.mark.encode()
 
     @property
     def held(self) -> frozenset[str]:
-        """The ids of what was held until now."""
+        """The ids that have been held so far."""
         return self._held.union(*(rewriter.held for rewriter in self._rewriters))
 
     def _look(self, chunk: bytes) -> None:
@@ -328,12 +329,12 @@ class PageBody:
                 self._view.includes(path)
 
     def _nothing_read(self) -> bool:
-        """Whether there is no page of its own to put anything into."""
+        """Whether there is nothing to insert into: the body is blank, or a part that other pages include."""
         return self._blank or (not self._whole and self._view.included())
 
     def _give_banner(self, place: Place) -> bytes:
         if self._place_asked and not (place.asked or place.at_end):
-            return b""  # the place that the author asked for comes later, or else the end does
+            return b""  # the author's place comes later, or else the end of the page
         if self._nothing_read():
             return b""
         return self._view.banner(PageInsert(self._headers, self._verdict.xml, place, self._utf8))
@@ -374,5 +375,5 @@ class PageBody:
 
 
 def _nothing(_: Place) -> bytes:
-    """Put no banner into a document that gets none; the body's beginning is found all the same."""
+    """Insert no banner. With this callback the rewriter still finds the start of the body."""
     return b""

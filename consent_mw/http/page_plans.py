@@ -1,37 +1,37 @@
 """
-What was done to a page before, for the next visitor who gets the very same page.
+Records how a page was rewritten, and replays it for later visitors who get the same page.
 
 Theory of operation
 -------------------
 
-Most pages of a site do not change between two visits, and what is held in them does not depend on who visits, beside
-the decision. So a pass over a page can be written down: where something was inserted or left out, and what. The next
-time the same bytes come for the same decision, the same is done without reading them again.
+Most pages of a site do not change between two visits, and apart from the decision, what is held in them does not depend
+on the visitor. So a pass over a page can be recorded: the positions of insertions and deletions, and the inserted
+bytes. When the same bytes are served again for the same decision, the record is applied without parsing them again.
 
-Not all that is inserted is the same for everybody: the banner leads back to this page and carries this response's
-nonce and key. Such insertions come from the view, and a plan (:class:`PagePlan`) says only what the view was asked
-(:class:`Question`), in which order, and where its answers went. It is asked again for every response, so that it
-counts and learns as ever.
+Some insertions differ between responses: the banner links back to this page, and contains this response's nonce and
+key. Such insertions come from the view. A plan (:class:`PagePlan`) records only the questions to the view
+(:class:`Question`), their order, and the positions of the answers. The view is asked again for every response, so it
+still counts and learns.
 
-When a plan holds. A pass is a function of these alone, and all of them must be equal:
+When a plan is valid. A pass depends only on the following, and all of it must be equal:
 
-- the bytes of the page: compared, not hashed;
-- the hold policy, which is the decision's, by identity, and what was learned of the site's delivery;
+- the bytes of the page, which are compared, not hashed;
+- the hold policy of the decision, by identity, and what has been learned about the site's delivery;
 - the page's address, its declared charset and its syntax (:class:`PassInputs`);
-- what may be inserted at all, and the mark by which an author asks for the banner;
-- whether the view gave something for each question: a place that got nothing is looked for again.
+- what may be inserted at all, and the mark with which an author places the banner;
+- whether the view's answer to each question was empty: after an empty answer the rewriter tries a later place.
 
-The last is known only while the view is asked. Where it differs, a whole pass is made, which gets the answers that
-were given already (:class:`Recorder`): nobody is asked twice.
+The last is known only when the view is asked. If it differs, the page is parsed after all, and that pass gets the
+answers that the view has already given (:class:`Recorder`), so no question is asked twice.
 
-Most views want nothing else either than views before them, but for the key of the response. Such a view says what kind
-it is of, and what stands around the key in each of its answers. Then the whole page is cut once where the key stands
-(:class:`Draft`), and for the next view of that kind it is joined by its key; the view only counts.
+Most views insert the same as earlier views, except for the key of the response. Such a view states its kind, and
+returns each of its answers as the pieces around the key. Then the whole page is split once at the keys
+(:class:`Draft`). For the next view of that kind the pieces are joined with its key, and the view only counts.
 
-What is written down is tried at once: if the plan does not give the bytes that the pass gave, or lost an answer of
-the view, it is not kept. Neither are pages with a Content-Security-Policy of their own, pages in a content coding,
-without a type or in a charset that does not pass byte for byte, and those longer than :data:`LONGEST`. A page is
-written down when it is seen for the second time, so that those which differ each time cost a comparison.
+Each plan is verified at once: it is discarded if it does not reproduce the output of the pass, or if an answer of the
+view is missing from it. There are no plans for pages with a Content-Security-Policy in their markup, in a content
+coding, without a type, in a charset whose bytes are converted, or longer than :data:`LONGEST`. A page is recorded when
+it is seen for the second time, so a page that differs each time costs only a comparison.
 """
 
 from __future__ import annotations
@@ -53,53 +53,53 @@ from consent_mw.html.urls import Url
 
 __all__ = ["LONGEST", "AroundKey", "Draft", "PagePlan", "PagePlans", "PassInputs", "Question", "Recorder", "drafted"]
 
-#: Longer pages are read each time.
+#: The longest page with a plan, in bytes; longer pages are parsed each time.
 LONGEST = 262_144
-#: How many pages are remembered, and how many bytes of them, over all decisions.
+#: The most plans that are kept over all decisions, and the most bytes of them.
 _KEPT = 512
 _KEPT_SIZE = 2_097_152
-#: How many drafts are kept, and how many bytes of them.
+#: The most drafts that are kept, and the most bytes of them.
 _KEPT_DRAFTS = 256
 _KEPT_DRAFTS_SIZE = 4_194_304
-#: What an insertion and a question count for, in bytes.
+#: The assumed size of an insertion or a question, in bytes.
 _UNIT = 300
 
 
 class PassInputs(NamedTuple):
-    """All that a pass depends on beside the bytes of the page, its policy, and what the view gives."""
+    """All that a pass depends on besides the bytes of the page and the view's answers."""
 
     url: Url
     #: The charset that the response declares.
     charset: str
     xml: bool
     document: bool
-    #: Whether the banner, and what runs first, may be inserted.
+    #: Whether the banner, and the markup at the start of the head, may be inserted.
     banner: bool
     first: bool
     mark: bytes
-    #: What has been learned of the site's delivery.
+    #: The version of what has been learned about the site's delivery.
     version: int
-    #: The policy, by identity; the plan keeps it alive.
+    #: The identity of the policy; the plan keeps it alive.
     policy: int
 
 
 class Question(NamedTuple):
-    """What the view was asked: by which of the rewriter's callbacks, and with what."""
+    """A question to the view: the name of the rewriter's callback, and its arguments."""
 
     kind: str
     arguments: tuple[object, ...]
-    #: Whether it gave something.
+    #: Whether the answer was not empty.
     gave: bool
 
 
 class Answer(bytes):
-    """What the view gave, wherever a pass puts it: which answers of it these bytes are made of."""
+    """The bytes of the view's answers in an insertion; ``parts`` are the answers' numbers, and bytes between them."""
 
     parts: tuple[bytes | int, ...]
 
     @classmethod
     def of(cls, text: bytes, parts: tuple[bytes | int, ...]) -> Answer:
-        """Return the bytes of one answer, or of several together."""
+        """Return the bytes of one answer, or of several concatenated ones."""
         made = cls(text)
         made.parts = parts
         return made
@@ -117,13 +117,15 @@ class PagePlan(NamedTuple):
     What to do to a page.
 
     Args:
-        text: The page; None where it was only seen.
-        whole: Whether it begins as a document of its own does.
-        includes: The paths of what a server in front is told to put into it.
-        utf8: Whether it was read as UTF-8, and says so.
-        edits: Where something is inserted, how many bytes are left out there, and what is inserted: bytes, or the
-            numbers of answers with bytes between them.
-        held: The ids of what is held.
+        text: The page.
+        policy: The hold policy, which is kept alive because its identity is in the key.
+        whole: Whether the page starts like a whole document.
+        includes: The paths of the parts that a server in front inserts into the page.
+        utf8: Whether the page was declared and parsed as UTF-8.
+        questions: The questions to the view, in order; None if the page was seen but not recorded.
+        edits: The position of each edit, the number of bytes to leave out there, and the insertion: bytes, or a
+            sequence of bytes and numbers of answers.
+        held: The ids of the services that are held.
     """
 
     text: bytes
@@ -137,11 +139,11 @@ class PagePlan(NamedTuple):
 
     def made(self, answers: Sequence[bytes], keyed: Callable[[bytes], bytes]) -> bytes:
         """
-        Return the page with everything inserted.
+        Return the rewritten page.
 
         Args:
-            answers: What the view gave to the questions.
-            keyed: Puts the key of the response into an insertion that has a place for it.
+            answers: The view's answers to the questions.
+            keyed: Puts the key of the response into an insertion that has a placeholder for it.
         """
         text = self.text
         parts: list[bytes] = []
@@ -162,11 +164,11 @@ class PagePlan(NamedTuple):
 
 class AroundKey(NamedTuple):
     """
-    An answer of a view that is that of all views of its kind, but for the key of the response.
+    An answer that all views of a kind give, except for the key of the response.
 
     Args:
-        pieces: What stands around the key, wherever it stands.
-        shown: What the view wants to be told where the same is shown again, or None.
+        pieces: The pieces between the occurrences of the key.
+        shown: The argument for the ``again`` method of views that reuse the answer, or None.
     """
 
     pieces: tuple[bytes, ...]
@@ -178,9 +180,9 @@ class Draft(NamedTuple):
     A finished page without the key of the response.
 
     Args:
-        plan: The pass that it comes from; not a later one of an equal page.
-        pieces: What stands around the key, wherever it stands; nothing where each view has to be asked.
-        shown: What to tell the view.
+        plan: The plan that it was made from; a draft is not valid for a later plan of an equal page.
+        pieces: The pieces between the occurrences of the key; empty if each view has to be asked.
+        shown: The argument for the view's ``again`` method, or None.
     """
 
     plan: PagePlan
@@ -193,8 +195,8 @@ def drafted(plan: PagePlan, answers: Sequence[AroundKey], quote: bytes) -> Draft
     Return the draft of a page.
 
     Args:
-        answers: To the plan's questions.
-        quote: What stands around the values of attributes.
+        answers: The answers to the plan's questions.
+        quote: The quotation mark around attribute values; empty for none.
     """
     shown = next((answer.shown for answer in answers if answer.shown is not None), None)
     pieces: list[list[bytes]] = [[]]
@@ -226,7 +228,7 @@ def _draft_size(draft: Draft) -> int:
 
 
 def _size(plan: PagePlan) -> int:
-    """Return about how many bytes a plan takes."""
+    """Return the approximate size of a plan in bytes."""
     size = len(plan.text) + _UNIT * len(plan.edits)
     size += sum(len(inserted) for _, _, inserted in plan.edits if isinstance(inserted, bytes))
     for question in plan.questions or ():
@@ -245,16 +247,16 @@ class PagePlans:
 
     @property
     def size(self) -> int:
-        """Bytes that are kept now."""
+        """The number of bytes that are kept now."""
         return self._kept.size + self._drafts.size
 
     def get(self, inputs: PassInputs, text: bytes) -> PagePlan | None:
-        """Return what is known of a page; without questions where it was only seen."""
+        """Return the plan of a page; its questions are None if the page was seen but not recorded."""
         plan = self._kept.get(inputs)
         return plan if plan is not None and plan.text == text else None
 
     def see(self, inputs: PassInputs, text: bytes, policy: HoldPolicy) -> None:
-        """Remember that a page was seen, so that it is written down the next time."""
+        """Remember that a page was seen, so that it is recorded the next time."""
         self._kept.put(inputs, PagePlan(text, policy))
 
     def put(self, inputs: PassInputs, plan: PagePlan) -> None:
@@ -262,7 +264,7 @@ class PagePlans:
         self._kept.put(inputs, plan)
 
     def draft(self, inputs: PassInputs, plan: PagePlan, kind: Hashable) -> Draft | None:
-        """Return the draft of a page for views of a kind; None if there is none yet."""
+        """Return the draft of a page for views of a kind, or None."""
         draft = self._drafts.get((inputs, kind))
         return draft if draft is not None and draft.plan is plan else None
 
@@ -273,11 +275,11 @@ class PagePlans:
 
 class Recorder:
     """
-    Writes down one pass of a rewriter over a whole page.
+    Records one pass of a rewriter over a whole page.
 
     Args:
-        rewriter: With its callbacks set, before it is fed.
-        answers: What the view gave already, in order; it is not asked for that again.
+        rewriter: The rewriter, with its callbacks set, before it is fed.
+        answers: Answers that the view has already given, in order; these questions are not asked again.
     """
 
     def __init__(self, rewriter: Rewriter, answers: Iterable[bytes] = ()) -> None:
@@ -314,12 +316,12 @@ class Recorder:
 
     def plan(self, seen: PagePlan, out: bytes, keyed: Callable[[bytes], bytes]) -> PagePlan | None:
         """
-        Return what was written down; None where it does not give the same page.
+        Return the recorded plan; None if it does not reproduce the page.
 
         Args:
-            seen: The page, and what is known of it beside the pass.
-            out: What the pass gave.
-            keyed: As for :meth:`PagePlan.made`, from the beginning.
+            seen: A plan with the page and the facts that are not recorded.
+            out: The output of the pass.
+            keyed: As for :meth:`PagePlan.made`, with its numbering not yet started.
         """
         edits = tuple(
             (at, left_out, inserted.parts if isinstance(inserted, Answer) else bytes(inserted))

@@ -1,4 +1,4 @@
-"""What an exchange asks about the visitor and the page, one object for each page view."""
+"""The interface through which an exchange asks about the visitor and the page."""
 
 from __future__ import annotations
 
@@ -24,25 +24,24 @@ from consent_mw.http.page_plans import PagePlans
 
 class View(Protocol):
     """
-    What an exchange asks about the visitor and the page: one object for each page view.
+    The interface through which an exchange asks about the visitor and the page: one object for each page view.
 
-    Everything has a default, that of a site which inserts nothing and holds no cookie; only :attr:`hold_policy` and
-    :attr:`decision` have none. Each property is asked for at most when it is needed, so that a view may work it out
-    then.
+    Except for :attr:`hold_policy` and :attr:`decision`, everything has a default, which suits a site that inserts
+    nothing and holds no cookies. A property is read only when it is needed, so a view can compute it lazily.
     """
 
     #: Whether the application asked for the decision, so that its response may depend on it.
     asked: bool = False
-    #: What hears of each hold and its place in the page, or None.
+    #: Records each hold with its place in the page, or None.
     watch: HoldWatch | None = None
 
     @property
     def decision(self) -> Decision:
-        """What the visitor allows."""
+        """The visitor's decision."""
         ...
 
     def ask(self) -> Decision:
-        """Return the decision to the application."""
+        """Return the decision for the application."""
         return self.decision
 
     @property
@@ -52,17 +51,17 @@ class View(Protocol):
 
     @property
     def plans(self) -> PagePlans | None:
-        """What was done to the site's pages before; None to read each."""
+        """The plans from earlier passes over the site's pages; None to parse each page."""
         return None
 
     @property
     def reading_policy(self) -> HoldPolicy:
-        """The same as :attr:`hold_policy`, for a pass that reads the page; asked once a pass."""
+        """The hold policy for a pass that parses the page; read once per pass."""
         return self.hold_policy
 
     @property
     def undecided_policy(self) -> HoldPolicy:
-        """What may run for a visitor who granted nothing, to tell what depends on the choice."""
+        """What may run for a visitor who granted nothing; it shows what depends on the choice."""
         return self.hold_policy
 
     @property
@@ -72,7 +71,7 @@ class View(Protocol):
 
     @property
     def codings(self) -> Mapping[str, Coding]:
-        """The content codings that can be opened and closed again."""
+        """The content codings that can be decoded and encoded."""
         return BUILT_IN
 
     @property
@@ -82,84 +81,84 @@ class View(Protocol):
 
     @property
     def hides_cookies(self) -> bool:
-        """Whether cookies of what is held are kept from the app where a browser sends them."""
+        """Whether cookies of held services are removed from the request before the application sees it."""
         return False
 
     @property
     def mark(self) -> str:
-        """The tag by which an author may ask for the banner in another place than first in the body."""
+        """The tag with which an author places the banner elsewhere than at the start of the body."""
         return ""
 
     @property
     def key(self) -> str:
-        """What marks of the page carry so that nobody else's markup is taken for ours; empty for nothing."""
+        """The key in our marks that distinguishes them from forged ones in the page; empty for none."""
         return ""
 
     @property
     def kind(self) -> Hashable | None:
-        """What all that the view inserts depends on, beside the page and :attr:`key`; None where that is not all."""
+        """What insertions depend on besides the page and :attr:`key`; None if they also depend on something else."""
         return None
 
     def around_key(self, question: str, place: PageInsert, *arguments: object) -> AroundKey | None:
-        """Return what stands around the key in an answer; None if other views of this kind may answer otherwise."""
+        """Return an answer as the pieces around the key; None if other views of this kind may answer differently."""
         return None
 
     def again(self, shown: object) -> None:
-        """Hear that the page shows what a view of this kind showed before."""
+        """Count that the page shows the same as an earlier view of this kind."""
         return None
 
     def banner(self, place: PageInsert) -> bytes:
-        """Return what goes where the banner can stand, or nothing (yet)."""
+        """Return what to insert at a possible place of the banner; empty for nothing (yet)."""
         return b""
 
     def first(self, place: PageInsert) -> bytes:
-        """Return what goes first into the head of every document."""
+        """Return what to insert at the start of the head of every document."""
         return b""
 
     def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
-        """Return what goes before a script of a document that is held for ``ids``, by its text."""
+        """Return what to insert before a script that is held for ``ids``, given its code."""
         return b""
 
     def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
-        """Return what stands for embeds of these services that a script would make, ``height`` CSS pixels high."""
+        """Return the panel that replaces embeds of these services from a script, ``height`` CSS pixels high."""
         return b""
 
     def headers(self, headers: Headers) -> Headers:
-        """Return the headers of a rewritten page with policies that let in what is inserted."""
+        """Return the headers of a rewritten page with policies that allow the insertions."""
         return headers
 
     def meta_csp(self, text: str) -> Iterable[TextEdit]:
-        """Return what to insert into a Content-Security-Policy that stands in the page."""
+        """Return what to insert into a Content-Security-Policy in the page's markup."""
         return ()
 
     def included(self) -> bool:
-        """Return whether other pages include what is at this address."""
+        """Return whether other pages include the response at this address as a part."""
         return False
 
     def includes(self, path: str) -> None:
-        """Hear that the page includes what is at ``path``."""
+        """Record that the page includes the response at ``path``."""
         return None
 
     def holds_cookie(self, name: str) -> bool:
-        """Return whether a cookie belongs to something held."""
+        """Return whether a cookie belongs to a held service."""
         return False
 
     def could_hold_cookie(self, name: str) -> bool:
-        """Return whether a cookie belongs to something that waits for a choice."""
+        """Return whether a cookie belongs to a service that needs consent."""
         return False
 
     def cookies_set_right(self) -> Sequence[str]:
-        """Return Set-Cookie values for a page that no shared cache keeps: held services' cookies go, ours are right."""
+        """Return Set-Cookie values that delete held cookies and correct ours; not for pages in shared caches."""
         return ()
 
     def variant(self) -> str:
-        """Return letters and digits that change with all that the rewritten page depends on, beside the app's."""
+        """Return letters and digits that change with all that the rewriting of the page depends on."""
         return ""
 
     def held(self, ids: frozenset[str]) -> None:
-        """Hear what was held in the page, once."""
+        """Record what was held in the page; called once."""
         return None
 
     def failed(self, what: str, error: BaseException | None) -> None:
-        """Hear what went wrong, for the log; must not raise."""
+        """Log a failure; must not raise."""
         return None
