@@ -1,15 +1,15 @@
 """
-One page view: what one visitor may run in one page of the app, and what is inserted into it.
+One page view: what one visitor may run in one page of the application, and what is inserted into it.
 
-Long because there is one object for a view, and all that depends on who asks stands in it.
+Long because there is one object for a view, and it contains everything that depends on the visitor.
 
-A :class:`PageView` is made for every request and does nothing by itself. Its facts are the request and the site;
-what follows from them (the choice that the cookie holds, the decision, the hold policy, the language, the policies)
-is a cached property, worked out when somebody asks: the exchange, once the response is a page or names a cookie or an
-address, or a view of the application. So a response that passes costs nothing here.
+A :class:`PageView` is created for every request and does nothing by itself. It has the request and the site. What
+follows from them (the choice in the cookie, the decision, the hold policy, the language, the policies) are cached
+properties, computed on demand: by the exchange, once the response turns out to be a page or to have headers with
+cookies or addresses, or by a view of the application. So a response that passes costs nothing here.
 
-A page can teach the site something while it is being sent: then what follows for the banner is decided anew for the
-site as it is now, and what was promised in the page's head stays.
+A site can learn a service from a page that is already being sent. In that case the banner is made for the site as it is
+now, and what was sent in the page's head stays.
 """
 
 from __future__ import annotations
@@ -76,28 +76,28 @@ from consent_mw.on_change import OptOuts
 
 logger = logging.getLogger("consent_mw")
 
-#: An element that is nothing.
+#: An element without effect.
 _SEPARATOR = b"<template></template>"
-#: Length of a key in bytes, before it is written in hex.
+#: The length of a key in bytes, before it is encoded in hex.
 _KEY_LENGTH = 8
-#: What tells programs apart that ask for the same page; used within a keyed hash only.
+#: Request headers that distinguish clients of the same page; used only in a keyed hash.
 _PERSONAL = ("cookie", "authorization", "user-agent", "accept-language", "x-forwarded-for")
 
 
 @dataclass(frozen=True, slots=True)
 class SiteParts:
     """
-    What the page views of one site share.
+    The objects that the page views of one site share.
 
     Args:
-        growing: The site as it is, with what was learned.
-        prepared: What is made once and kept.
+        growing: The site with the services that it has learned.
+        prepared: Objects that are created once and kept.
         tally: Counts the banners shown.
-        sightings: Counts what some of the pages load.
-        once: Tells which embeds one view of a page shows.
-        opt_outs: Hears of signals that take away what was granted.
-        today: Gives whole days since 1970-01-01 UTC.
-        hurry_opt_outs: Has the site's own code told of them soon.
+        sightings: Counts what a sample of the pages loads.
+        once: Reads which embeds a single view of a page shows.
+        opt_outs: Records signals that revoke what was granted.
+        today: Returns the day as whole days since 1970-01-01 UTC.
+        hurry_opt_outs: Makes the site's own code be notified of such signals soon.
     """
 
     growing: GrowingSite
@@ -115,10 +115,10 @@ class PageView(View):
     One view of a page; used by one request at a time.
 
     Args:
-        parts: The site.
-        head: The request, as the visitor sent it.
-        root: The mount's full path.
-        remote: The address that the request came from; it is looked up for its ISP and never kept.
+        parts: The shared objects of the site.
+        head: The request as the visitor sent it.
+        root: The full path of the mount.
+        remote: The client's IP address; its ISP is looked up, and the address is never stored.
     """
 
     def __init__(self, parts: SiteParts, head: RequestHead, root: str, remote: str) -> None:
@@ -127,17 +127,17 @@ class PageView(View):
         self.remote = remote
         self._parts = parts
         self._base = parts.growing.configured
-        #: Whether the page began while the site had nothing to ask about, and may still teach it something.
+        #: Whether the page started without the guard because the site had nothing to ask about, but may still learn.
         self._unguarded = False
-        #: What the notice needs to know of each kind of place in the page.
+        #: The input of the notice for each kind of place in the page.
         self._pages: dict[tuple[object, ...], NoticePage] = {}
-        #: What the page loads, where this view is one of those that are looked at.
+        #: Records what the page loads, if this view is in the sample.
         self._sightings: PageSightings | None = None
-        #: The headers of the page, for the cookies in them, and those cookies that were held.
+        #: The headers of the page, for their cookies, and the names of the cookies that were held.
         self._set_cookies: Headers = []
         self._held_cookies: list[str] = []
 
-    # -- who asks, and what they have chosen
+    # -- the visitor and the choice
 
     @cached_property
     def site(self) -> LiveSite:
@@ -146,26 +146,26 @@ class PageView(View):
 
     @cached_property
     def choice(self) -> Record | NoRecord:
-        """What the request's cookie says, or why it says nothing."""
+        """The choice in the request's cookie, or the reason why there is none."""
         found = self.site.cookies.read(self.head)
         choice = migrating.refused_before(self.site.site, self.head, found, self._parts.today())
         if self._base.grows and isinstance(choice, Record):
             site = self.site.site
             if choice.revision != site.revision or not choice.services <= site.by_id.keys():
-                # Another process may have learned a service, and asked about it, since this one last looked.
+                # Another process may have learned a service, and asked about it, since this one last checked.
                 self.site = self._parts.growing.renewed()
         return choice
 
     @cached_property
     def takes(self) -> bool:
-        """Whether the visitor granted something with another tool that can be taken over."""
+        """Whether the visitor granted something with another consent tool that can be migrated."""
         if not self._base.migrate_from:
             return False
         return migrating.granted_before(self.site.site, self.head, self.choice, self._parts.today()) is not None
 
     @cached_property
     def own_decision(self) -> Decision:
-        """What holds for this visitor, whoever else the page is made for."""
+        """The decision of this visitor, even if the page is made for others, too."""
         choice, signals, today = self.choice, self.head.signals, self._parts.today()
         if self._parts.opt_outs.saw(self.site.site, choice, signals, today):
             self._parts.hurry_opt_outs()
@@ -173,12 +173,12 @@ class PageView(View):
 
     @cached_property
     def cookie_name(self) -> str | None:
-        """The name of a cookie of ours for this host alone, or None where none can be kept."""
+        """The name of our cookie, which is for this host only; None if no cookie can be stored."""
         return self.site.cookies.name(self.head)
 
     @cached_property
     def cache_plan(self) -> CachePlan:
-        """Who may keep the page, and the decision that it is made from."""
+        """Who may keep the page, and the decision that it is made for."""
         if self._base.caching == "private" or not wants_banner(self.head) or self.cookie_name is None:
             return CachePlan(self.own_decision)
         arrived = self.site.cookies.readable(self.head) if self._base.caching == "class" else None
@@ -186,11 +186,11 @@ class PageView(View):
 
     @cached_property
     def decision(self) -> Decision:
-        """What the page is made from: the visitor's own decision, or that of everybody who gets the page."""
+        """The decision that the page is made for: the visitor's own, or the one that is shared by all who get it."""
         return self.cache_plan.decision
 
     def ask(self) -> Decision:
-        """Return the decision to the application, whose response may depend on it from now on."""
+        """Return the decision for the application; from now on its response may depend on it."""
         cache, asking = cache_that_listens()
         if cache:
             warn_of(cache, asking)
@@ -205,7 +205,7 @@ class PageView(View):
 
     @cached_property
     def once(self) -> frozenset[str]:
-        """The services whose embeds this one view shows, which the visitor asked for by a click."""
+        """The services whose embeds are shown in this view only, because the visitor clicked to load them once."""
         if self.cookie_name is None or self.for_all:
             return frozenset()
         return self._parts.once.read(self.cookie_name, self.head, self.back)
@@ -217,7 +217,7 @@ class PageView(View):
 
     @cached_property
     def told(self) -> RequestHead:
-        """The request as far as the page may depend on it: nothing of the visitor where it is for everybody."""
+        """The part of the request that the page may depend on: without cookies and signals if it is for everybody."""
         if not self.for_all:
             return self.head
         headers = tuple(pair for pair in self.head.headers if pair[0] not in ("cookie", "sec-gpc"))
@@ -225,22 +225,22 @@ class PageView(View):
 
     @property
     def found(self) -> Record | NoRecord:
-        """The choice that the page is made from, or why there is none."""
+        """The choice that the page is made for, or the reason why there is none."""
         return NoRecord.ABSENT if self.for_all else self.decision.record or self.choice
 
     @cached_property
     def path(self) -> str:
-        """The path of the page, as the visitor sees it."""
+        """The path of the page as the visitor sees it."""
         return self.root.removesuffix(self._base.mount) + self.head.path
 
     @cached_property
     def back(self) -> str:
-        """Path and query of the page."""
+        """The path and query of the page, for links back to it."""
         return f"{self.path}?{self.head.query}" if self.head.query else self.path
 
     @property
     def quiet(self) -> bool:
-        """Whether the owner wants no notice here, so that nobody is asked and counted."""
+        """Whether the owner has turned the notice off here, so that visitors are neither asked nor counted."""
         return self._parts.prepared.quiet.hold(self.head.host, self.path)
 
     # -- what may run
@@ -252,14 +252,14 @@ class PageView(View):
 
     @property
     def reading_policy(self) -> HoldPolicy:
-        """The same for a pass that reads the page: some of them are looked at, for the inventory."""
+        """The hold policy for a pass that parses the page; for the inventory it records a sample of the pages."""
         if self._sightings is None:
             self._sightings = self._parts.sightings.look(self.path)
         return self.hold_policy if self._sightings is None else self.hold_policy.watched(self._sightings.loaded)
 
     @property
     def plans(self) -> PagePlans | None:
-        """What was done to the site's pages before; None for a view that the inventory has waited for."""
+        """The plans from earlier passes over the site's pages; None for a view that is due for the inventory."""
         return None if self._parts.sightings.due(self.path) else self._parts.prepared.plans
 
     @property
@@ -269,7 +269,7 @@ class PageView(View):
 
     @property
     def allowed(self) -> frozenset[str]:
-        """The ids of the services and purposes that may run, those of single embeds among them."""
+        """The ids of the services and purposes that may run, including embeds that are loaded once."""
         return self.hold_policy.allowed | self.once
 
     @property
@@ -279,7 +279,7 @@ class PageView(View):
 
     @property
     def codings(self) -> Mapping[str, Coding]:
-        """The content codings that can be opened here."""
+        """The content codings that can be decoded here."""
         return known_codings()
 
     @property
@@ -291,29 +291,29 @@ class PageView(View):
 
     @property
     def hides_cookies(self) -> bool:
-        """Whether cookies of what is held are kept from the app."""
+        """Whether cookies of held services are removed from the request before the application sees it."""
         return self._base.hide_cookies
 
     def holds_cookie(self, name: str) -> bool:
-        """Return whether a cookie belongs to something held."""
+        """Return whether a cookie belongs to a held service."""
         held = self._holds(name, lambda: self.decision.granted)
         if held:
             self._held_cookies.append(name)
         return held
 
     def could_hold_cookie(self, name: str) -> bool:
-        """Return whether a cookie belongs to something that waits for a choice."""
+        """Return whether a cookie belongs to a service that needs consent."""
         return self._holds(name, lambda: self.site.necessary)
 
     def _holds(self, name: str, granted: Callable[[], Set[str]]) -> bool:
         ids = self.site.services_of(name)
         if not ids or is_own(name):
             return False
-        # Services of one vendor may share a cookie: as long as one of them runs, it stays.
+        # Services of one vendor may share a cookie: it stays as long as one of them runs.
         return ids.isdisjoint(granted()) and not ids.isdisjoint(self.site.optional)
 
     def cookies_set_right(self) -> list[str]:
-        """Return Set-Cookie values that take held cookies away, and let the readable cookie say what holds."""
+        """Return Set-Cookie values that delete held services' cookies and correct the readable cookie."""
         cookies, own = self.site.cookies, self.own_decision
         name = self.cookie_name
         values = [self._parts.once.gone(name)] if self.once and name is not None else []
@@ -334,16 +334,16 @@ class PageView(View):
         return PagePolicies(self._parts.prepared.policing, self)
 
     def headers(self, headers: Headers) -> Headers:
-        """Return the headers of the page with policies that let in what is inserted."""
+        """Return the headers of the page with policies that allow the insertions."""
         self._set_cookies = headers
         return self.csp.adapt(headers)
 
     def meta_csp(self, text: str) -> list[Edit]:
-        """Return what to insert into a policy that stands in the page."""
+        """Return what to insert into a policy in the page's markup."""
         return self.csp.amend(text)
 
     def all_of_ours(self) -> bytes:
-        """Return what may be inserted into the page, all of it inline, or nothing."""
+        """Return all markup that may be inserted into the page, with all code inline; empty if nothing is."""
         now = self._parts.growing.now()
         if self.cookie_name is None or self.quiet:
             return b""
@@ -359,18 +359,18 @@ class PageView(View):
 
     @property
     def mark(self) -> str:
-        """The tag by which an author may ask for the banner in another place than first in the body."""
+        """The tag with which an author places the banner elsewhere than at the start of the body."""
         return f'<wbr data-cmw-place="{self._parts.growing.now().cookies.mark}">'
 
     @cached_property
     def key(self) -> str:
         """
-        What marks of ours carry in this response, so that the runtime knows what the server held.
+        The key in our marks in this response, by which the runtime recognises what the server held.
 
-        It is drawn at random for every response to a browser, so nobody knows it who writes a comment. In a page that
-        caches keep it is no secret to who reads the page: there the guard keeps it out of what scripts put in. A
-        program that says it is none gets the same key for the same request, since it may compare what it gets; it
-        releases nothing (docs/decisions/0041-random-keys.md).
+        It is random for every response to a browser, so somebody who posts a comment cannot know it. In a page that
+        caches keep, readers of the page can see the key: there the guard removes it from markup that scripts insert. A
+        client that is not a browser gets the same key for the same request, because it may compare responses; it runs
+        no scripts that release anything (docs/decisions/0041-random-keys.md).
         """
         if self._asked_by_browser:
             return token_hex(_KEY_LENGTH)
@@ -381,27 +381,27 @@ class PageView(View):
 
     @property
     def _asked_by_browser(self) -> bool:
-        """Whether the request may come from something that runs scripts: all browsers in use say one or the other."""
+        """Whether the request may come from a browser: all current browsers send one of these headers."""
         head = self.head
         return head.header("sec-fetch-mode") is not None or "Mozilla/" in (head.header("user-agent") or "")
 
     @cached_property
     def language(self) -> str:
-        """The language of the notice that the browser asks for; a page that names its own goes before it."""
+        """The language of the notice by the browser's preference; a language declared by the page takes precedence."""
         languages = self.site.languages
         if len(languages) == 1:
             return languages[0]
         return choose_language(self.site.site, self.head.header("accept-language") or "")
 
     def first(self, place: PageInsert) -> bytes:
-        """Return what runs before everything else in the page."""
+        """Return the markup that runs before everything else in the page."""
         if self._sightings is not None:
             self._sightings.begin()
             self._sightings.cookies(self._set_cookies, self._held_cookies, self._parts.prepared.services_of)
         now = self._parts.growing.now()
         page = self._page(now, place)
         if WHOLE in self.once:
-            # What an embed brings at run time may load in this one view.
+            # In this view, what an embed loads at run time may load, too.
             page = replace(page, decision=replace(page.decision, granted=page.decision.granted | self.once))
         markup = now.insertions.head(page)
         self._unguarded = self._base.learning and not now.site.optional
@@ -409,10 +409,10 @@ class PageView(View):
 
     def _learn(self, place: PageInsert, ids: frozenset[str]) -> bytes:
         """
-        Hear what is held on a site that learns, and return what should have run first.
+        Let the site learn from what is held, and return the guard if it is still missing from the page.
 
-        The first view that ever holds something began without the guard: it goes before what was held, so that
-        nothing behind it is without.
+        The first page on which the site ever holds something starts without the guard. So the guard is inserted before
+        the held element, and everything after it is guarded.
         """
         if ids and self._base.learning:
             self._parts.growing.saw(ids)
@@ -423,42 +423,42 @@ class PageView(View):
         return now.insertions.head(self._page(now, place))
 
     def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
-        """Return what a held script would have left for the site's own code to call."""
+        """Return the queues for what a held script would have defined for the site's own code to call."""
         guard = self._learn(place, frozenset(ids)) if self._unguarded else b""
         page = self._page(self._parts.growing.now(), place)
         return guard + self._parts.prepared.queues.markup(page, ids, code.decode("utf-8", "replace"))
 
     def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
-        """Return what stands for embeds of these services that a script would make."""
+        """Return the panel that replaces embeds of these services from a script, ``height`` CSS pixels high."""
         now = self._parts.growing.now()
         return panel(self._page(now, place), now.site.by_id, ids, height)
 
     def banner(self, place: PageInsert) -> bytes:
-        """Return the banner, or what opens the preferences again; nothing where nothing is held on the site."""
+        """Return the banner, or the control that reopens the preferences; empty if the site holds nothing."""
         parts = self._parts
         guard = self._learn(place, place.place.held)
         if self.quiet:
             return guard
         now = parts.growing.now()
         if self.cookie_name is None:
-            # Plain http elsewhere than on localhost: no answer could be kept, so nobody is asked and all stays held.
+            # Plain http, and not localhost: an answer could not be stored, so nobody is asked and all remains held.
             parts.prepared.warn_insecure()
             return guard
         page = self._page(now, place)
         self.again(self._shown(now, page))
         ours = now.insertions.body(page)
-        # What stands before them must not count among the parts that our runtime knows as ours.
+        # The separator keeps the page's preceding element from counting as a part of our notice.
         behind = place.place.asked or place.place.at_end
         return guard + (_SEPARATOR + ours if behind and ours else ours)
 
-    # -- what is inserted into a page that was sent before
+    # -- insertions that are shared by views of a kind
 
     @cached_property
     def kind(self) -> Hashable | None:
-        """What all that the view inserts depends on, beside the page and :attr:`key`; None where that is not all."""
+        """What insertions depend on besides the page and :attr:`key`; None if they also depend on something else."""
         now = self._parts.growing.now()
         teaches = self._base.learning and not now.site.optional
-        # Whoever asks may make up as many queries as there is room for.
+        # Pages with a query are excluded, because clients can make up any number of queries.
         if teaches or self.cookie_name is None or self.once or self.quiet or self.head.query or self.csp.demand:
             return None
         decision = self._decision_for(now)
@@ -479,7 +479,7 @@ class PageView(View):
         )
 
     def around_key(self, question: str, place: PageInsert, *arguments: object) -> AroundKey | None:
-        """Return what stands around the key in an answer; None if other views of this kind may answer otherwise."""
+        """Return an answer as the pieces around the key; None if other views of this kind may answer differently."""
         now, at = self._parts.growing.now(), place.place
         page = self._page(now, place)
         if page.nonce or at.policies or at.foreign_base or not page.key:
@@ -498,7 +498,7 @@ class PageView(View):
 
     @staticmethod
     def _shown(now: LiveSite, page: NoticePage) -> BannerShown | Signals | None:
-        """Return what is to be counted of a page: that its banner was shown, or that a signal answered."""
+        """Return the event to count for a page: a banner was shown, or a signal decided; None for neither."""
         decision = page.decision
         if decision.prompt:
             return BannerShown(page.lang, now.site.layout, decision.gpc, now.notice.digest[:12])
@@ -507,14 +507,14 @@ class PageView(View):
         return None
 
     def again(self, shown: object) -> None:
-        """Count what the page shows."""
+        """Count the event of a page."""
         if isinstance(shown, BannerShown):
             self._parts.tally.shown(self.told, self.remote, shown)
         elif isinstance(shown, Signals):
             self._parts.tally.signalled(self.told, self.remote)
 
     def variant(self) -> str:
-        """Return what the rewritten page depends on beside the app's own, as some hex digits."""
+        """Return 12 hex digits that change with all that the rewriting of the page depends on."""
         now, decision = self._parts.growing.now(), self.decision
         depends = (
             now.notice.digest,
@@ -536,9 +536,9 @@ class PageView(View):
         return hashlib.sha256(repr(depends).encode()).hexdigest()[:12]
 
     def _page(self, now: LiveSite, place: PageInsert) -> NoticePage:
-        """Return what the notice needs to know of the page, by what has been learned until now."""
+        """Return the input of the notice for a place in the page, given what the site has learned so far."""
         at = place.place
-        # Most places of a page are alike, and nothing else of it changes while it is sent.
+        # Most places in a page are alike, and the other inputs do not change while the page is sent.
         kind = (now, at.policies, at.foreign_base, at.lang, place.xml, place.utf8, self.csp.closed)
         page = self._pages.get(kind)
         if page is None:
@@ -570,31 +570,31 @@ class PageView(View):
         )
 
     def _decision_for(self, now: LiveSite) -> Decision:
-        """Return what the page is made from on the site as it is now, which may have learned since the request came."""
+        """Return the decision that the page is made for, on the site as it is now; it may have learned meanwhile."""
         if now is self.site:
             return self.decision
         return now.decide(self.found, self.told.signals, self._parts.today())
 
     def _news(self, now: LiveSite, decision: Decision, lang: str) -> str:
-        """Return why this visitor is asked again; nothing for a page that caches keep for others."""
+        """Return why this visitor is asked again; empty for a page that caches keep for others."""
         if not decision.prompt or self.caching.scope is not Scope.ONE:
             return ""
         return news(now.site, decision, self.found, lang, self._parts.today())
 
-    # -- parts of pages that a server in front puts together
+    # -- parts of pages that a server in front assembles
 
     def included(self) -> bool:
-        """Return whether other pages include what is at this address, as far as this process has seen."""
+        """Return whether other pages include the response at this address as a part, as far as this process knows."""
         return self._parts.prepared.included(self.head.path, self.path)
 
     def includes(self, path: str) -> None:
-        """Hear that the page includes what is at ``path``."""
+        """Record that the page includes the response at ``path``."""
         self._parts.prepared.note_included(path)
 
-    # -- what becomes of it
+    # -- the outcome
 
     def held(self, ids: frozenset[str]) -> None:
-        """Hear what was held in the page."""
+        """Record what was held in the page, and let the site learn from it."""
         self._parts.prepared.tell_of_strangers(ids)
         if self._sightings is not None:
             self._sightings.code(ids)
