@@ -2,9 +2,9 @@
 The service catalogue: signatures of trackers and embeds, as data.
 
 The folder beside this module has one TOML file per vendor family, each an array of ``[[services]]`` tables. Every host,
-cookie name and URL in them is a fact that was written down by hand. :func:`load` returns them all, from the form that
-:mod:`consent_mw.catalogue.prepared` caches; :func:`parse` parses other texts. A file that breaks the schema is an error
-at start-up that lists every problem, so that no partly read entry lets a tracker through.
+cookie name and URL in them is a fact that was written down by hand. :func:`load` returns all services, from the form
+that :mod:`consent_mw.catalogue.prepared` caches; :func:`parse` parses other texts. A file that breaks the schema is an
+error at start-up that lists every problem, so that no partly read entry lets a tracker through.
 
 Besides the fields of :class:`~consent_mw.core.model.Service` an entry has a ``snippet``: the code that owners paste,
 shortened and with sample ids. The tests use it to check that the entry holds its own tag. ``source`` is where the facts
@@ -78,13 +78,13 @@ _KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "cookie_days", "
 _SIGNS = ("hosts", "paths", "inline", "elements")
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# The last label has a letter, so that no IP address passes; `*` there stands for any public suffix.
+# The last label has a letter, so that IP addresses do not match; `*` in its place means any public suffix.
 _HOST = re.compile(rf"(?:{_LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])|\*)(?:/[!-~]*)?")
-#: "?id=G-" is the beginning of a tag's id in the query of a script's address, on any path.
+#: "?id=G-" is the prefix of a tag's id in the query of a script's address, on any path.
 _PATH = re.compile(r"/[!-~]{3,}|\?[A-Za-z_]+=[A-Z]+-")
 _INLINE = re.compile(r"\S(?:[^\r\n]*\S)?")
-#: What a snippet leaves: `_paq[]` is an array, `fbq()` a function, `mixpanel.{track,people.set}()` are methods, and
-#: `mixpanel.get_group().{set,union}()` are methods of what a call gives back.
+#: The globals that a snippet defines: `_paq[]` is an array, `fbq()` a function, `mixpanel.{track,people.set}()` are
+#: methods, and `mixpanel.get_group().{set,union}()` are methods of the result of a call.
 _NAME = r"[A-Za-z_$][\w$]*"
 _DOTTED = rf"{_NAME}(?:\.{_NAME})*"
 _SET = rf"\{{{_DOTTED}(?:,{_DOTTED})*\}}"
@@ -96,17 +96,17 @@ _ADDRESS = re.compile(r"https://[a-z0-9.-]+\.[a-z]{2,}(?::\d+)?(?:/[!-~]*)?")
 
 _Check = Callable[[str], tuple[str, str] | None]
 
-#: The folder, beside this file, of the files that describe the services.
+#: The folder with the TOML files, next to this module.
 SERVICES = "services"
 
 
-#: The modules that say in which form services are packed, besides those of this folder.
+#: The modules outside this folder that determine the format of packed services.
 _PACKED_BY = ("core/model.py", "core/packed.py", "html/code.py", "html/service_index.py", "html/urls.py")
 
 
 def load() -> Mapping[str, Service]:
     """
-    Return the built-in services by id, in the order of the files' names and the entries in them.
+    Return the built-in services by id, ordered by file name and by position in the file.
 
     Raises:
         CatalogueError: a file breaks the schema.
@@ -115,13 +115,13 @@ def load() -> Mapping[str, Service]:
 
 
 def digest() -> str:
-    """Return 64 hex digits that change with the catalogue's files and with what is made of them."""
+    """Return 64 hex digits that change with the catalogue's files and with the code that reads them."""
     return _loaded()[1]
 
 
 def prepare(folder: Path) -> None:
     """
-    Write the prepared form of the catalogue in ``folder`` beside it, for a wheel.
+    Write the prepared form of the catalogue in ``folder`` into the same folder, for a wheel.
 
     Raises:
         CatalogueError: a file breaks the schema.
@@ -129,13 +129,13 @@ def prepare(folder: Path) -> None:
     sources = read_sources(folder)
     services = parse_sources(sources)
     file = folder / prepared.FILE
-    file.unlink(missing_ok=True)  # a process that has mapped it keeps what it has
+    file.unlink(missing_ok=True)  # processes that have mapped the old file keep it
     file.write_bytes(prepared.dump(services.values(), prepared.digest(sources)))
 
 
 @cache
 def _loaded() -> tuple[Mapping[str, Service], str]:
-    """Return the services and the digest of what they were made from: prepared ones where there are any."""
+    """Return the services, from the prepared form if possible, and the digest of their sources."""
     folder = Path(__file__).parent
     sources = read_sources(folder)
     made_from = prepared.digest(sources)
@@ -150,19 +150,19 @@ def _loaded() -> tuple[Mapping[str, Service], str]:
 
 
 def read_sources(folder: Path) -> Mapping[str, bytes]:
-    """Return, by name, what the catalogue is made from: TOML files, and the code that checks and packs them."""
+    """Return the sources of the catalogue by name: the TOML files, and the code that checks and packs them."""
     sources: dict[str, bytes] = {}
     names = [(name, f"{folder.parent}/{name}") for name in _PACKED_BY]
     for place, ending in ((str(folder), ".py"), (f"{folder}/{SERVICES}", ".toml")):
         names += [(name, f"{place}/{name}") for name in os.listdir(place) if name.endswith(ending)]
     for name, path in sorted(names):
-        with open(path, "rb") as file:  # a Path for each would take as long as the reading
+        with open(path, "rb") as file:  # creating a Path for each takes as long as reading
             sources[name] = file.read()
     return sources
 
 
 def parse_sources(sources: Mapping[str, bytes]) -> Mapping[str, Service]:
-    """Return what :func:`parse` makes of the TOML files among the sources."""
+    """Parse the TOML files among the sources; see :func:`parse`."""
     return parse({name: content.decode() for name, content in sources.items() if name.endswith(".toml")})
 
 
@@ -207,8 +207,8 @@ def parse(texts: Mapping[str, str], *, beside: Iterable[Service] = ()) -> Mappin
 
 
 def _tables(file: str, text: str, problems: list[Problem]) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield each entry of one file with the place that errors name: the file and the id."""
-    import tomllib  # a start from the prepared form needs none
+    """Yield each entry of one file with its place for errors: the file and the id."""
+    import tomllib  # not needed at a start from the prepared form
 
     try:
         document: dict[str, object] = tomllib.loads(text)
@@ -292,7 +292,7 @@ def _check_list(where: str, key: str, value: object) -> Iterator[Problem]:
 
 
 def _check_description(where: str, value: object) -> Iterator[Problem]:
-    """Yield the problems of the texts a visitor reads."""
+    """Yield the problems of the descriptions for visitors."""
     if not isinstance(value, dict):
         yield Problem(where, "This is not a table of languages.", 'Write description.en = "One sentence.".')
         return
@@ -321,7 +321,7 @@ def _check_cookie_days(where: str, table: Mapping[str, object]) -> Iterator[Prob
 
 
 def _expand(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Return queue paths with each set in braces written out."""
+    """Return queue paths with each set in braces expanded."""
     written = list(paths)
     while any("{" in path for path in written):
         todo, written = written, []
@@ -343,7 +343,7 @@ def _claim(place: str, service: Service, owners: dict[tuple[str, str], str]) -> 
 
 
 def _service(table: Mapping[str, object]) -> Service:
-    """Build the value from a table that passed every check."""
+    """Return the service of a table that passed every check."""
 
     def text(key: str, default: str = "") -> str:
         value = table.get(key, default)
@@ -391,8 +391,8 @@ def _is_texts(value: object) -> TypeGuard[list[str]]:
 
 
 def _near(word: str, known: Iterable[str]) -> str:
-    """Return a remedy that names the known word nearest to ``word``, or all of them."""
-    from difflib import get_close_matches  # only on a mistake: it costs start-up time
+    """Return a remedy with the known word closest to ``word``, or with all known words."""
+    from difflib import get_close_matches  # imported only after a mistake, to save start-up time
 
     known = list(known)
     close = get_close_matches(word, known, n=1)
@@ -414,7 +414,7 @@ def _one_of(known: tuple[str, ...]) -> _Check:
 
 
 def _pattern(shape: re.Pattern[str], what: str) -> _Check:
-    """Return a check of a name with ``*`` in it, which must not catch the names of others."""
+    """Return a check of a name that may contain ``*``, which must not match the names of other services."""
 
     def check(text: str) -> tuple[str, str] | None:
         if not shape.fullmatch(text):

@@ -1,8 +1,8 @@
 """
-An owner's own entries: a folder of ``*.toml`` files in the form of the catalogue's.
+An owner's entries: a folder of ``*.toml`` files in the format of the catalogue.
 
-They join the built-in services; one with the id of a built-in service replaces it. They may not share a signature with
-a built-in service that is not replaced, since the two could not be distinguished.
+They are added to the built-in services; an entry with the id of a built-in service replaces it. An entry must not share
+a signature with a built-in service that is not replaced, since the two could not be distinguished.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ __all__ = ["built_in_texts", "joined", "read_folder", "texts_of"]
 
 
 def built_in_texts() -> Mapping[str, str]:
-    """Return the catalogue's own files, by name."""
+    """Return the text of the catalogue's files by name."""
     return texts_of(resources.files("consent_mw.catalogue") / catalogue.SERVICES)
 
 
 def texts_of(folder: Traversable, shown: str = "") -> Mapping[str, str]:
     """
-    Return the text of each TOML file in a folder, by name, in their order.
+    Return the text of each TOML file in a folder by name, in the order of the names.
 
     Args:
         folder: The folder; its subfolders are not read.
         shown: The prefix of file names in errors.
 
     Raises:
-        CatalogueError: the folder or a file in it cannot be read, or there is none.
+        CatalogueError: the folder or a file in it cannot be read, or it contains no TOML file.
     """
     problems: list[Problem] = []
     found: dict[str, str] = {}
@@ -72,7 +72,7 @@ def read_folder(
     Args:
         folder: The folder with the files.
         shown: The name of the folder in errors.
-        beside: The services that they join; None for the built-in ones.
+        beside: The services that they are added to; None for the built-in ones.
 
     Raises:
         CatalogueError: with every problem of every file.
@@ -86,8 +86,8 @@ def joined(definitions: Iterable[Service], base: Mapping[str, Service] | None = 
     Return every service that a site knows, by id.
 
     Args:
-        definitions: The owner's; each replaces the one of the same id.
-        base: The services that they join; None for the built-in ones.
+        definitions: The owner's services; each replaces a service with the same id.
+        base: The services that they are added to; None for the built-in ones.
     """
     built_in = catalogue.load() if base is None else base
     own = {service.id: service for service in definitions}

@@ -1,5 +1,5 @@
 """
-Disputed services: necessary in the catalogue, although others would ask for consent.
+Disputed services: necessary in the catalogue, although some would require consent for them.
 
 A page needs these services to look or work as intended, so they are not held, but courts, authorities or lawyers
 disagree about each kind. docs/catalogue.md has the arguments. A site can hold one by declaring it with another purpose.
@@ -23,8 +23,8 @@ class Dispute:
 
     Args:
         name: What they are, in the plural.
-        example: The id of the best-known one.
-        purpose: The purpose to declare them with in order to hold them.
+        example: The id of the best-known service.
+        purpose: The purpose with which a site declares them in order to hold them.
         kinds: Their kinds.
         ids: The ids of services of other kinds.
     """
@@ -55,13 +55,13 @@ def running(known: Mapping[str, Service], declared: Iterable[Service]) -> Mappin
 
     Args:
         known: Every service that the site knows.
-        declared: Those that its owner declared; what they say of a service counts.
+        declared: The services that the owner declares; they take precedence.
     """
     services = {**known, **{service.id: service for service in declared}}
     found: dict[str, tuple[str, ...]] = {}
     for dispute in DISPUTED:
         ids = [service.id for service in services.values() if service.necessary and dispute.covers(service)]
         if ids:
-            # The best-known one first, where it is among them.
+            # The best-known service comes first.
             found[dispute.name] = tuple(sorted(ids, key=lambda id_: (id_ != dispute.example, id_)))
     return found

@@ -1,15 +1,15 @@
 """
-A prepared form of the catalogue, of which a start reads only what the site meets.
+A prepared form of the catalogue, from which a process reads only the services that it needs.
 
-The TOML files are the truth, and to parse and check five thousand entries takes half a second. What comes out is
-packed (:func:`consent_mw.html.service_index.pack_services`) and kept: in the wheel as ``prepared.bin``, made by
-``setup.py``; otherwise, on first use, in ``__pycache__``. It is mapped into memory, so that the workers of a site share
-it and each holds no more than it looked up.
+The TOML files are authoritative, but parsing and checking five thousand entries takes half a second. The result is
+packed (:func:`consent_mw.html.service_index.pack_services`) and stored: in the wheel as ``prepared.bin``, written by
+``setup.py``; otherwise, on first use, in ``__pycache__``. The file is mapped into memory, so the workers of a site
+share it, and each one holds only what it has looked up.
 
-A prepared file begins with a line of its format, the digest of what it was made from, and the digest of what follows.
-It is used only if all three match; otherwise it is ignored, and the TOML files are read. So an edit takes effect at
-once, and a damaged file costs only time. It is written beside and put in place whole: a process that has mapped the old
-one goes on reading that. What somebody else wrote into it can be wrong data, but no code.
+A prepared file starts with a line that has its format, the digest of its sources, and the digest of its body. It is
+used only if all three match; otherwise it is ignored, and the TOML files are read. So an edit takes effect at once, and
+a damaged file costs only time. A new file replaces the old one atomically: a process that has mapped the old file
+continues to read that. A file written by somebody else can contain wrong data, but no code.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ __all__ = ["FILE", "digest", "dump", "keep", "kept_at", "open_file", "read"]
 
 logger = logging.getLogger("consent_mw")
 
-#: The name of the file in the wheel, beside the TOML files.
+#: The name of the file in the wheel, in the folder of the catalogue.
 FILE = "prepared.bin"
 
-#: Incremented when the format changes, or what is made of the same files.
+#: Incremented when the format changes, or the result for the same sources.
 _FORMAT = 2
 _FIELDS = Service.__slots__
-#: No head is longer.
+#: The longest possible first line, in bytes.
 _LONGEST_HEAD = 256
 
 
@@ -56,23 +56,23 @@ def dump(services: Collection[Service], made_from: str) -> bytes:
     Return the content of a prepared file.
 
     Args:
-        made_from: The :func:`digest` of what the services were parsed from.
+        made_from: The :func:`digest` of the services' sources.
     """
     body = pack_services(services)
     return _head(made_from, hashlib.sha256(body).hexdigest()) + body
 
 
 def read(content: bytes) -> ServiceIndex:
-    """Return the services of what :func:`dump` just made."""
+    """Return the services in the result of :func:`dump`."""
     return ServiceIndex(memoryview(content)[content.index(b"\n") + 1 :])
 
 
 def open_file(path: Path, made_from: str) -> ServiceIndex | None:
-    """Return the services of a prepared file; None if there is none, it is damaged or made from something else."""
+    """Return the services of a prepared file; None if it is missing, damaged, or made from other sources."""
     try:
         with path.open("rb") as file:
             head = file.readline(_LONGEST_HEAD)
-            # Read, not mapped: so nothing of it counts for this process until it is looked up.
+            # The digest is computed by reading, not through the mapping, so that only looked-up pages become resident.
             if head != _head(made_from, hashlib.file_digest(file, "sha256").hexdigest()):
                 return None
             return ServiceIndex(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[len(head) :])
@@ -82,7 +82,7 @@ def open_file(path: Path, made_from: str) -> ServiceIndex | None:
 
 
 def kept_at(module: str) -> Path | None:
-    """Return where a prepared file is kept for the module in this file; None where Python keeps nothing."""
+    """Return the path of the prepared file in the module's ``__pycache__``; None if Python has no such cache."""
     try:
         return Path(cache_from_source(module)).with_name(FILE)
     except NotImplementedError:

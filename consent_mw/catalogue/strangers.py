@@ -1,4 +1,4 @@
-"""The catalogue together with unknown third parties: each suspect is a service under its own name."""
+"""The catalogue extended by unknown third parties ("strangers"): each suspect is a service with its own name."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _DESCRIPTION = MappingProxyType(
 
 class WithStrangers(Mapping[str, Service]):
     """
-    Services by id; the id of a stranger stands for a service under its own name, without being listed.
+    Services by id, including strangers: looking up a stranger's id creates a service; iteration does not list it.
 
     Args:
         known: The catalogue.
-        described: Hosts that are no strangers any more, and addresses of files that are none.
-        index: Services whose hosts are no strangers either.
+        described: Hosts, and addresses of files, that have been described and so are not strangers.
+        index: Services whose hosts are not strangers either.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class WithStrangers(Mapping[str, Service]):
 
 def learnable(site: Site, known: Mapping[str, Service]) -> WithStrangers:
     """
-    Return what the pages of a site can teach: everything, or strangers alone where the site declares its services.
+    Return the services that a site can learn from its pages: all, or only strangers if the site declares its services.
 
-    Who was a stranger once and is described now, by the catalogue, by the site or by ``allow_hosts``, is none any more.
+    A former stranger that the catalogue, the site or ``allow_hosts`` now describes is not a stranger any more.
 
     Args:
         known: The catalogue.

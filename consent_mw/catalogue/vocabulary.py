@@ -7,10 +7,10 @@ from consent_mw.core.model import NECESSARY
 #: The five built-in purposes; the catalogue uses no others.
 PURPOSES = (NECESSARY, "preferences", "analytics", "marketing", "embeds")
 SAFEGUARDS = ("", "adequacy", "scc", "dpf", "bcr")
-#: Vendors whose tags are told of the choice through their own interface.
+#: Vendors whose tags receive the choice through their own interface.
 SIGNALS = ("google", "microsoft", "clarity", "meta")
 LAWFUL_BASES = ("consent", "contract", "legal-obligation", "legitimate-interest")
-#: What services do, in one word each; a sentence for visitors in their language is made from it.
+#: The kinds of services, one word each; sentences for visitors in their language are made from them.
 KINDS = (
     "ad-server",
     "ad-exchange",
