@@ -52,6 +52,7 @@
   // markup cannot guess one.
   const records = { __proto__: null };
   const held = el => records[el.getAttribute?.(MARK)];
+  // Record a withheld value of an element, or drop it if there is none, under a new mark.
   const mark = (el, key, value) => {
     const { [key]: former, ...record } = held(el) || {};
     if (value) record[key] = value;

@@ -39,6 +39,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // ---- the choice ----
 
+  // Announce a text to screen readers.
   const say = text => {
     const node = doc.createElement('p');
     node.setAttribute('role', 'status');
@@ -49,6 +50,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   };
 
   let signals = setting('signals-src') && { path: setting('signals-src'), plan: setting('signals') };
+  // Apply a new state to this page: remove the notice, signal vendors, and release what is granted now or reload.
   const follow = async answer => {
     const before = [...kit.on];
     const { granted, purposes, state } = answer;
@@ -93,6 +95,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   };
 
   const worn = new Set();
+  // Add a style sheet to the page, once.
   const wear = style => {
     if (worn.has(style)) return;
     worn.add(style);
@@ -142,6 +145,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       now.timeStamp - former.timeStamp < 500 &&
       Math.hypot(now.clientX - former.clientX, now.clientY - former.clientY) < 40;
   };
+
+  // Send a choice. Rejects with an Event if the server could not be reached, and with another value if it refused.
   kit.send = async (form, button) => {
     if (stray(button)) return;
     move();
@@ -165,7 +170,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     }
   };
 
-  // ---- the choices, opened again ----
+  // ---- the choices, reopened ----
 
   const show = () => {
     const banner = kit.find();
@@ -237,6 +242,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   };
   // If a content blocker has hidden the notice, offer the control that opens the choices.
   kit.control = () => { if (kit.state === 'none') fetchControl(); };
+  // Ask the server for the current state, and apply it if it differs.
   kit.check = async () => {
     const answer = await asked();
     if (!answer.granted) return;
@@ -245,7 +251,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     if (!same) follow(answer).catch(report);
   };
 
-  // ---- what is held ----
+  // ---- held elements ----
 
   // The longest wait for a script or style sheet, in milliseconds.
   const LIMIT = 10000;
@@ -296,7 +302,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     let loads = false;
     const slept = retyped(from);
     const attributes = [...from.attributes];
-    // Set handlers and srcset before src: otherwise an image may load twice, or before its handlers are set.
+    // Set src last: otherwise an image may load twice (for its srcset), or before its handlers are set.
     if (to === from) attributes.sort((a, b) => /src$/.test(a.name) - /src$/.test(b.name));
     attributes.forEach(attribute => {
       const { name, value } = attribute;
@@ -378,6 +384,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // ---- running ----
 
+  // Resolve when an element has loaded or failed, at the latest after LIMIT.
   const settled = el => new Promise(done => {
     el.addEventListener('load', done);
     el.addEventListener('error', done);
@@ -405,7 +412,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     return script;
   };
 
-  // Wait until a deferred script has run. An inline module fires no load event, so run another one after it.
+  // Wait until a deferred script has run. An inline module fires no load event, so run a second one after it.
   const ran = async last => {
     if (last.src) return settled(last);
     const after = doc.createElement('script');
@@ -425,6 +432,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   // async and deferred scripts cannot write.
   const places = new WeakMap();
   let latest;
+  // Replace a held script with a copy that runs; return the copy.
   const run = (el, how) => {
     const opened = queues.open(el);
     libraries.open(el);
@@ -586,7 +594,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     doc.close = () => {};
   };
 
-  // ---- events that have passed ----
+  // ---- missed events ----
 
   // Released code may wait for an event that fired before the release: DOMContentLoaded, readystatechange, load or
   // pageshow. So during a release, addEventListener of the window and the document is replaced, and listeners for these
@@ -649,6 +657,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     });
   };
 
+  // Call the collected listeners of one event, in the order of its propagation.
   const fire = type => {
     note();
     const ready = type === 'DOMContentLoaded';
@@ -686,6 +695,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     intercept(doc);
     watch.observe(doc, { childList: true, subtree: true });
   };
+  // Fire the missed events, and undo what begin() has replaced.
   const finish = async () => {
     await pause();
     fire('DOMContentLoaded');

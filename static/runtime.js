@@ -122,7 +122,7 @@
   // must not, or two tabs could reload each other for ever.
   if (kit.tabs && !performance.navigation.type && doc.referrer.includes(at('/'))) kit.tabs.postMessage(0);
 
-  // ---- what a visitor does ----
+  // ---- the visitor's actions ----
 
   // Reserve the space that the banner needs at the end of the page. If a content blocker hides the banner, reserve
   // none, and offer the control that opens the choices.

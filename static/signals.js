@@ -1,8 +1,10 @@
 // consent_mw signals: tells vendors' tags through the vendors' own interfaces what the visitor chose, before they run
 // and whenever the choice changes. It is the first script in head if such a tag may run, and release.js loads it if one
-// is granted in the page. The plan (data-cmw-signals) contains lists of ids for each vendor: those of which one must be
-// granted before any signal is sent, and those that count as statistics, as marketing and as preferences. For Google it
-// also contains options.
+// is granted in the page.
+//
+// The plan (data-cmw-signals) contains lists of ids for each vendor: those of which one must be granted before any
+// signal is sent, and those that count as statistics, as marketing and as preferences. For Google it also contains
+// options.
 (() => {
   const w = window;
   const d = document;

@@ -1,5 +1,6 @@
 // A part of runtime.js, for sites that take over choices made with another tool. If the visitor granted something
-// there, the server sets data-cmw-take. Submit the form then; the server decides which of those grants count.
+// there, the server sets data-cmw-take. Submit the form with the action `migrate` then; the server decides which grants
+// count.
 if (setting('take')) use(async () => {
   await kit.parsed;
   const banner = find();
