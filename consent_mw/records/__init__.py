@@ -79,7 +79,7 @@ class Ledger(Protocol):
         ...
 
     def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
-        """Return up to ``limit`` unsealed entries by receipt, with tombstones; none of ``day`` or the day after it."""
+        """Return up to ``limit`` unsealed entries and tombstones by receipt, but none of ``day`` or the next day."""
         ...
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:

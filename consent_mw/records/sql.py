@@ -162,7 +162,7 @@ class SqlRecords(ABC):
         return None
 
     def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
-        """Return up to ``limit`` unsealed entries by receipt; none of ``day`` or the day after it."""
+        """Return up to ``limit`` unsealed entries by receipt, without those of ``day`` or the next day."""
         # By receipt, which is random: a table's natural order is the order of arrival.
         query = (
             f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal IS NULL AND (day < ? OR day > ?) "  # noqa: S608

@@ -82,7 +82,7 @@ _WAIT_FOR_DISK: LiteralString = "SET synchronous_commit = on"
 
 
 #: The canonical bytes of the entries of a seal (:attr:`consent_mw.core.seal.Entry.canonical`), one line each: JSON
-#: contains no bare line feed. A row whose lists are formatted differently than we do gives a line that does not match
+#: contains no bare line feed. A row whose lists are formatted differently from ours gives a line that does not match
 #: its leaf; verification then reads the rows one by one.
 _CANONICAL = f"""
 SELECT string_agg(

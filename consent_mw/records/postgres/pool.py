@@ -1,5 +1,5 @@
 """
-The connection pool of one process for PostgreSQL: few connections, shared by threads, and none can hang forever.
+The connection pool of one process for PostgreSQL: few connections, shared by threads, that cannot hang forever.
 
 The server's own limits, such as ``statement_timeout``, do not help while the server itself is frozen, and libpq gives a
 new connection at least two seconds. So each connection here has a deadline after which it stops waiting for its socket.

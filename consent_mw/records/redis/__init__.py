@@ -179,7 +179,7 @@ class RedisRecords:
             return None if found is None else zlib.decompress(found)
 
     def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
-        """Return up to ``limit`` unsealed entries by receipt; none of ``day`` or the day after it."""
+        """Return up to ``limit`` unsealed entries by receipt, without those of ``day`` or the next day."""
         found: list[Entry] = []
         after = b"-"
         while len(found) < limit:
