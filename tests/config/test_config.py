@@ -1,7 +1,7 @@
 """
-The configuration: what it means, and that every mistake is told with its place and its remedy.
+The configuration: its meaning, and an error with place and remedy for every mistake.
 
-Long because most of it is tables: one row for each mistake that an owner can make.
+Long because most of it is tables, with one row for each mistake that an owner can make.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def load(source: None | str | os.PathLike[str] | Mapping[str, object]) -> Site:
 
 
 def problems(source: None | str | os.PathLike[str] | Mapping[str, object]) -> list[Problem]:
-    """Return what is wrong with ``source``."""
+    """Return the problems of ``source``."""
     with pytest.raises(ConfigError) as caught:
         load(source)
     return list(caught.value.problems)
@@ -78,21 +78,21 @@ def problem(source: None | str | os.PathLike[str] | Mapping[str, object]) -> Pro
 
 
 def service(**keys: object) -> dict[str, object]:
-    """Return a configuration with one service of one's own."""
+    """Return a configuration with one service that the owner defines."""
     return {"services": [{**OWN, **keys}]}
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return where the configuration file will stand."""
+    """Return the path of the configuration file."""
     return tmp_path / "consent.toml"
 
 
-# -- what a right configuration means
+# -- the meaning of a valid configuration
 
 
 def test_no_configuration_stands_on_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None gives the five purposes, learning, and a database in the current folder."""
+    """Without a configuration there are the five purposes, learning, and a database in the current folder."""
     monkeypatch.chdir(tmp_path)
     names = ("necessary", "preferences", "analytics", "marketing", "embeds")
     assert config.load() == Site(
@@ -103,7 +103,7 @@ def test_no_configuration_stands_on_the_defaults(tmp_path: Path, monkeypatch: py
 
 
 def test_the_form_of_the_design_is_read_whole(file: Path) -> None:
-    """A complete file becomes the site that it describes."""
+    """A complete file gives the site that it describes."""
     file.write_text(
         """
         [site]
@@ -220,7 +220,7 @@ def test_signs_beside_use_add_to_the_catalogue() -> None:
 
 
 def test_other_fields_beside_use_replace_the_catalogue() -> None:
-    """What is not a sign is taken from the owner alone."""
+    """A field that is not a sign replaces the catalogue's value."""
     site = load({"services": [{"use": "youtube", "purposes": ["marketing"], "vendor": "YT"}]})
     assert (site.services[0].purposes, site.services[0].vendor) == (("marketing",), "YT")
 
@@ -230,12 +230,12 @@ def test_other_fields_beside_use_replace_the_catalogue() -> None:
     [({}, True), ({"services": []}, True), ({"site": {"name": "x"}}, True), (service(), False)],
 )
 def test_a_site_learns_where_no_service_is_declared(source: Mapping[str, object], learning: bool) -> None:
-    """Learning stands exactly where there is no [[services]]."""
+    """A site learns if and only if there is no [[services]]."""
     assert load(source).learning is learning
 
 
 def test_an_absolute_database_stays_where_it_is(file: Path) -> None:
-    """Four slashes name a path from the root, wherever the configuration stands."""
+    """Four slashes start an absolute path, independent of the configuration's folder."""
     file.write_text('[site]\nrecords = "sqlite:////var/lib/site/c.db"\n', encoding="utf-8")
     assert load(file).records == "sqlite:////var/lib/site/c.db"
 
@@ -243,13 +243,13 @@ def test_an_absolute_database_stays_where_it_is(file: Path) -> None:
 def test_a_relative_database_of_a_mapping_is_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a file there is only the current folder to start from."""
+    """Without a file, paths are relative to the current folder."""
     monkeypatch.chdir(tmp_path)
     assert load({"site": {"records": "sqlite:///c.db"}}).records == f"sqlite:///{tmp_path}/c.db"
 
 
 def test_a_byte_order_mark_is_no_mistake(file: Path) -> None:
-    """A file saved by an editor that marks UTF-8 is read."""
+    """A file with a UTF-8 byte order mark can be read."""
     file.write_bytes(b'\xef\xbb\xbf[site]\nname = "x"\n')
     assert load(file).name == "x"
 
@@ -261,7 +261,7 @@ def test_the_catalogue_is_not_read_without_need(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_built_in_catalogue_is_used_by_default() -> None:
-    """Without one of the caller's own, ``use`` names the built-in services."""
+    """By default, ``use`` names the built-in services."""
     assert config.load({"services": [{"use": "google-analytics"}]}).services[0].tracker is True
 
 
@@ -312,21 +312,21 @@ def test_a_file_is_named_as_the_owner_named_it(file: Path, monkeypatch: pytest.M
 
 
 def test_a_missing_file_is_told(file: Path) -> None:
-    """A path that leads nowhere is an error that names it."""
+    """The error for a missing file contains its path."""
     assert problem(file) == Problem(
         str(file), "There is no such file.", "Correct the path, or leave it out to use the defaults."
     )
 
 
 def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
-    """A folder in the place of the file is an error."""
+    """A folder instead of a file is an error."""
     assert problem(tmp_path) == Problem(
         str(tmp_path), "The file cannot be read: Is a directory.", "Make it readable for this process."
     )
 
 
 def test_a_file_that_is_not_utf8_is_told_with_its_line(file: Path) -> None:
-    """The line of the first byte that is not UTF-8 is named."""
+    """The error contains the line of the first byte that is not UTF-8."""
     file.write_bytes('[site]\nname = "Müller"\n'.encode("latin-1"))
     assert problem(file) == Problem(f"{file}:2", "The file is not UTF-8 from here on.", "Save it as UTF-8.")
 
@@ -336,20 +336,20 @@ def test_a_file_that_is_not_utf8_is_told_with_its_line(file: Path) -> None:
     [("[site]\nname = Shop\n", 2), ("[site]\n[site]\n", 2), ('a = 1\nb = "', 2), ("x = [[[", 1)],
 )
 def test_a_file_that_is_not_toml_is_told_with_its_line(file: Path, text: str, line: int) -> None:
-    """The parser's own message is handed on beside the line that it names."""
+    """The error contains the parser's message and line."""
     file.write_text(text, encoding="utf-8")
     found = problem(file)
     assert (found.where, found.what[:17]) == (f"{file}:{line}", "This is not TOML:")
 
 
 def test_a_file_nested_beyond_reason_is_told(file: Path) -> None:
-    """A text that would exhaust the parser is an error like any other."""
+    """A text nested too deeply for the parser is an ordinary error."""
     file.write_text("x = " + "[" * 100_000, encoding="utf-8")
     assert problem(file).what == "Its arrays or tables are nested too deeply."
 
 
 def test_a_source_of_another_type_is_told() -> None:
-    """Something that is neither path nor mapping is an error that says what it is."""
+    """The error for a source that is neither path nor mapping names its type."""
     assert problem(["site"]).what == "The configuration is a list."  # type: ignore[arg-type]
 
 
@@ -376,7 +376,7 @@ def test_a_source_of_another_type_is_told() -> None:
     ],
 )
 def test_an_unknown_key_is_told_with_the_nearest(source: Mapping[str, object], where: str, remedy: str) -> None:
-    """No key is overlooked, at any depth, and the remedy names the key that was probably meant."""
+    """An unknown key is found at any depth, and the remedy suggests the most similar one."""
     found = problem(source)
     assert (found.where, found.remedy[: len(remedy)]) == (where, remedy)
 
@@ -403,7 +403,7 @@ def test_an_unknown_key_is_told_with_the_nearest(source: Mapping[str, object], w
     ],
 )
 def test_a_wrong_type_is_told(source: Mapping[str, object], where: str, what: str) -> None:
-    """Each kind of value says what it is and what it should be."""
+    """The error names the actual and the expected type."""
     found = problem(source)
     assert (found.where, found.what) == (where, what)
 
@@ -460,7 +460,7 @@ def test_a_wrong_type_is_told(source: Mapping[str, object], where: str, what: st
     ],
 )
 def test_a_bad_site_value_is_told(key: str, value: object, what: str) -> None:
-    """Each setting of [site] refuses what it cannot use."""
+    """Each setting of [site] refuses invalid values."""
     assert problem({"site": {key: value}}).what == what
 
 
@@ -481,13 +481,13 @@ def test_a_bad_site_value_is_told(key: str, value: object, what: str) -> None:
     ],
 )
 def test_the_edges_of_what_is_allowed_are_allowed(key: str, value: object) -> None:
-    """The bounds themselves are inside."""
+    """The limits themselves are allowed."""
     site = load({"site": {key: value}})
     assert getattr(site, key) == (tuple(value) if isinstance(value, list) else value)
 
 
 def test_records_must_outlive_choices() -> None:
-    """A record that is purged while its choice still counts would prove nothing."""
+    """A record that is purged while its choice is still valid would prove nothing."""
     found = problem({"site": {"record_days": 90}})
     assert (found.where, found.what) == (
         "site.record_days",
@@ -499,21 +499,21 @@ def test_records_must_outlive_choices() -> None:
     "url", ["redis://h/0", "rediss://h", "redis+sentinel://h", "redis+cluster://h", "postgresql://h/d", "postgres://h"]
 )
 def test_a_remote_store_needs_keys_from_the_environment(url: str) -> None:
-    """Machines that share records must sign alike: without keys in the environment the site does not start."""
+    """Machines that share records need the same keys: without keys in the environment the site does not start."""
     assert [found.what for found in problems({"site": {"records": url}})] == [
         "The records are shared, but the environment variable CONSENT_KEYS holds no keys.",
     ]
 
 
 def test_a_remote_store_gets_a_spool(tmp_path: Path) -> None:
-    """Grants wait in a file beside the configuration while a remote store cannot be reached."""
+    """While a remote store is unreachable, grants are spooled in a file next to the configuration."""
     file = tmp_path / "consent.toml"
     file.write_text('site.records = "redis://h/0"', "utf-8")
     assert config.load(file, environ={"CONSENT_KEYS": "x" * 32}).spool == str(tmp_path / "consent-spool.db")
 
 
 def test_a_local_store_takes_no_spool() -> None:
-    """A spool beside a local file would only be a second place to lose records in."""
+    """A spool for a local file would only be a second place to lose records."""
     found = problem({"site": {"spool": "spool.db"}})
     what = "The records are on this machine, so they need no spool."
     assert found == Problem("site.spool", what, "Leave it out.")
@@ -521,19 +521,19 @@ def test_a_local_store_takes_no_spool() -> None:
 
 @pytest.mark.parametrize("url", ["mysql://me:secret@db/x", "redis://me:secret@/0", "redis://[me:secret@h"])
 def test_a_store_s_password_is_never_shown(url: str) -> None:
-    """An address that cannot be used is told without what it holds."""
+    """The error for an invalid address does not contain it."""
     assert "secret" not in "".join(map(str, problems({"site": {"records": url}})))
 
 
 def test_the_isp_file_is_found_beside_the_configuration(tmp_path: Path) -> None:
-    """A relative path of a MaxMind database starts at the configuration's folder."""
+    """The path of a MaxMind database is relative to the configuration's folder."""
     file = tmp_path / "consent.toml"
     file.write_text('site.isp = "mmdb:asn.mmdb"', "utf-8")
     assert config.load(file).isp == f"mmdb:{tmp_path / 'asn.mmdb'}"
 
 
 def test_nobody_may_look_at_the_stats_unasked() -> None:
-    """Without a [stats] table there is no way in."""
+    """Without a [stats] table nobody has access."""
     assert config.load().stats.open is False
 
 
@@ -546,19 +546,19 @@ def test_nobody_may_look_at_the_stats_unasked() -> None:
     ],
 )
 def test_a_bad_way_in_is_told_without_its_secret(table: dict[str, object], what: str, remedy: str) -> None:
-    """What should have been a hash may be the secret itself, so it is not repeated."""
+    """A value that is not a hash may be the secret itself, so the error does not contain it."""
     key = next(iter(table))
     assert problem({"stats": table}) == Problem(f"stats.{key}", what, remedy)
 
 
 @pytest.mark.parametrize("name", ["no_such_module:check", "json:no_such_name", "json:__name__"])
 def test_a_check_that_is_no_function_is_told_at_start_up(name: str) -> None:
-    """The host site's own check is imported when the site starts, not when somebody knocks."""
+    """The site's access check is imported at start-up, not with the first request."""
     assert problem({"stats": {"check": name}}).where == "stats.check"
 
 
 def test_a_check_may_be_named_or_given() -> None:
-    """The host site's own check is named in a file, or given as it is in a mapping."""
+    """The site's access check is named in a file, or passed as a callable in a mapping."""
     named = config.load({"stats": {"check": "operator:truth"}}).stats.check
     given = config.load({"stats": {"check": bool}}).stats.check
     assert (named, given) == (operator.truth, bool)
@@ -577,25 +577,25 @@ def test_a_check_may_be_named_or_given() -> None:
     ],
 )
 def test_a_domain_that_no_browser_would_share_is_refused(domain: str, what: str) -> None:
-    """What belongs to everybody, or is no domain, cannot share a choice; the start says so, and not the browser."""
+    """A public suffix or an invalid domain cannot share a choice; the error comes at start-up, not in browsers."""
     assert problem({"site": {"cookie_domain": domain}}).what == what
 
 
 def test_public_suffixes_are_known_without_their_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small installation refuses the usual ones too, and no domain that somebody has."""
+    """Without the library the common ones are still refused, but no registrable domain is."""
     monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
     names = ("co.uk", "com.au", "de", "example.org", "shop.example.co.uk", "t.co")
     assert [is_public_suffix(name) for name in names] == [True, True, True, False, False, False]
 
 
 async def nobody_waits(*things: object) -> bool:
-    """Answer no, to who waits for it."""
+    """Return False when awaited."""
     return False
 
 
 @pytest.mark.parametrize("table", [{"stats": {"check": nobody_waits}}, {"site": {"on_change": nobody_waits}}])
 def test_a_coroutine_function_is_refused(table: dict[str, object]) -> None:
-    """What a coroutine function returns is true whatever it would say: it neither guards nor hears anything."""
+    """Nobody would await its coroutine, which is always true: it would neither guard nor be called."""
     assert problem(table).what == "This is a coroutine function, which would never be awaited."
 
 
@@ -643,7 +643,7 @@ def test_a_coroutine_function_is_refused(table: dict[str, object]) -> None:
     ],
 )
 def test_a_bad_service_value_is_told(key: str, value: object, what: str) -> None:
-    """Each key of a service refuses what it cannot use."""
+    """Each key of a service refuses invalid values."""
     assert problem(service(**{key: value})).what == what
 
 
@@ -674,32 +674,32 @@ def test_a_service_of_ones_own_needs_its_essentials(key: str) -> None:
 
 
 def test_a_catalogue_id_that_is_unknown_is_told_by_its_name_too() -> None:
-    """Who writes a service's name is given its id."""
+    """The error for a service's name suggests its id."""
     found = problem({"services": [{"use": "Google Analytics"}]})
     assert (found.where, found.remedy) == ("services[0].use", "Did you mean 'google-analytics'?")
 
 
 def test_a_catalogue_id_that_resembles_nothing_is_told() -> None:
-    """Where nothing is near, the remedy is a service of one's own."""
+    """If no id is similar, the remedy is to define a service."""
     assert (
         problem({"services": [{"use": "zzz"}]}).remedy == "To describe a service of your own, write id instead of use."
     )
 
 
 def test_a_catalogue_service_keeps_its_id() -> None:
-    """Another id would leave the catalogue's own service to be held beside it."""
+    """With another id, the catalogue's service would also be held."""
     found = problem({"services": [{"use": "youtube", "id": "videos"}]})
     assert (found.where, found.what) == ("services[0].id", "A service of the catalogue keeps its id.")
 
 
 def test_the_other_keys_of_an_unknown_service_are_still_checked() -> None:
-    """One mistake does not hide the next."""
+    """One mistake does not hide another."""
     found = problems({"services": [{"use": "zzz", "country": "gb"}]})
     assert [one.where for one in found] == ["services[0].country", "services[0].use"]
 
 
 def test_a_service_that_is_declared_twice_is_told() -> None:
-    """The second declaration names the first."""
+    """The error for the second declaration names the first."""
     found = problem({"services": [{"use": "youtube"}, {"use": "youtube"}]})
     assert (found.where, found.what) == ("services[1]", "'youtube' is already declared, by services[0].")
 
@@ -714,13 +714,13 @@ def test_a_service_that_is_declared_twice_is_told() -> None:
     ],
 )
 def test_a_bad_purpose_is_told(purposes: Mapping[str, object], where: str, what: str) -> None:
-    """A purpose of one's own has an id of its own and a name."""
+    """An owner's purpose needs a new id and a name."""
     found = problem({"purposes": purposes})
     assert (found.where, found.what) == (where, what)
 
 
 def test_a_mistyped_purpose_is_told_what_was_meant() -> None:
-    """A relabelling of a default purpose under a wrong id does not silently make a new purpose."""
+    """Renaming a default purpose with a mistyped id does not silently create a new purpose."""
     assert problem({"purposes": {"analytic": {}}}).remedy == "Add label.en = \"…\" (or did you mean 'analytics'?)."
 
 
@@ -759,7 +759,7 @@ def test_a_tracker_of_the_catalogue_is_never_necessary(declared: Mapping[str, ob
     ],
 )
 def test_a_tracker_under_another_name_is_never_necessary(sign: str, written: str) -> None:
-    """A service of one's own that catches a known tracker cannot be necessary either."""
+    """An owner's service that matches a known tracker cannot be necessary either."""
     found = problem(service(purposes=["necessary"], **{sign: [written]}))
     assert (found.where, found.what.rpartition(" also matches ")[0]) == (f"services[0].{sign}[0]", repr(written))
 
@@ -779,27 +779,27 @@ def test_a_tracker_under_another_name_is_never_necessary(sign: str, written: str
     ],
 )
 def test_what_only_resembles_a_tracker_may_be_necessary(sign: str, written: str) -> None:
-    """Neighbouring hosts, paths and names are left alone."""
+    """Similar hosts, paths and names are allowed."""
     assert load(service(purposes=["necessary"], **{sign: [written]})).services[0].necessary
 
 
 def test_a_service_that_is_no_tracker_may_be_called_necessary() -> None:
-    """An owner may decide about services that do not track, with the basis it rests on."""
+    """An owner may declare a service that does not track as necessary, with a lawful basis."""
     site = load({"services": [{"use": "youtube", "purposes": ["necessary"], "lawful_basis": "contract"}]})
     assert site.services[0].necessary
 
 
-# -- the owner's own words
+# -- the owner's texts
 
 
 def test_texts_are_read_by_language_and_key() -> None:
-    """A key may be written with or without quotes, and a language in any spelling."""
+    """Keys can be written with or without quotes, and language tags in any case."""
     site = load({"texts": {"de": {"banner.title": "Kekse?"}, "zh-cn": {"banner": {"title": "X"}}}})
     assert site.texts == {"de": {"banner.title": "Kekse?"}, "zh-Hans": {"banner.title": "X"}}
 
 
 def test_texts_in_a_file_may_have_dotted_keys(file: Path) -> None:
-    """TOML reads dots without quotes as tables: it means the same."""
+    """TOML reads unquoted dots as tables, which mean the same."""
     file.write_text('[texts.en]\nbanner.title = "Biscuits"\n"receipt.none" = "Nothing"\n', encoding="utf-8")
     assert load(file).texts == {"en": {"banner.title": "Biscuits", "receipt.none": "Nothing"}}
 
@@ -834,7 +834,7 @@ def test_a_text_may_be_in_a_plural_form_of_its_language() -> None:
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_text_is_told(texts: object, where: str, what: str, remedy: str) -> None:
-    """A text that would be lost, or would show a hole, is a mistake with a place and a remedy."""
+    """A text that would not be shown, or would lack a part, is a mistake with a place and a remedy."""
     found = problem({"texts": texts})
     assert (found.where, found.what, remedy in found.remedy) == (where, what, True)
 
@@ -869,7 +869,7 @@ SOURCES = st.fixed_dictionaries(
 
 @given(SOURCES)
 def test_any_mapping_gives_a_site_or_a_config_error(source: dict[str, object]) -> None:
-    """Nothing that an owner can write raises anything else, and every problem says place, mistake and remedy."""
+    """No configuration raises anything else, and every problem has a place, a description and a remedy."""
     try:
         load(source)
     except ConfigError as error:
@@ -879,7 +879,7 @@ def test_any_mapping_gives_a_site_or_a_config_error(source: dict[str, object]) -
 
 @given(SOURCES)
 def test_no_configuration_makes_a_tracker_necessary(source: dict[str, object]) -> None:
-    """Whatever is accepted, no known tracker runs without consent."""
+    """In every valid configuration, no known tracker runs without consent."""
     try:
         site = load(source)
     except ConfigError:
@@ -891,7 +891,7 @@ def test_no_configuration_makes_a_tracker_necessary(source: dict[str, object]) -
 
 
 def headings(document: str, level: int) -> list[str]:
-    """Return the headings of one level in a document, in order, without their code marks."""
+    """Return the headings of one level in a document, in order, without backticks."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
     return [line.strip("# `") for line in re.findall(rf"^#{{{level}}} .+$", text, re.M)]
 
@@ -902,7 +902,7 @@ def test_every_setting_has_a_heading() -> None:
 
 
 def test_every_setting_says_its_type_default_reason_and_remedy() -> None:
-    """No heading of docs/settings.md is left with half of what an owner needs."""
+    """Every setting in docs/settings.md has a type, a default, a reason and a remedy."""
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     sections = re.split(r"^### ", text, flags=re.M)[1:]
     parts = ("- Type: ", "- Default: ", "- Why: ", "- If it is wrong: ")
@@ -911,7 +911,7 @@ def test_every_setting_says_its_type_default_reason_and_remedy() -> None:
 
 
 def test_every_row_of_bad_input_is_shown_by_a_test() -> None:
-    """Each row of docs/bad-input.md names tests that exist."""
+    """Each row of docs/bad-input.md refers to existing tests."""
     text = (ROOT / "docs" / "bad-input.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| input |")]
     named = [re.findall(r"`(tests/[\w/.]+\.py)::(\w+)`", row.rpartition("|")[0].rpartition("|")[2]) for row in rows]
@@ -924,7 +924,7 @@ def test_every_row_of_bad_input_is_shown_by_a_test() -> None:
 
 
 def exists(path: str, name: str) -> bool:
-    """Return whether the test ``name`` stands in the file ``path``."""
+    """Return whether the test ``name`` is in the file ``path``."""
     file = ROOT / path
     return (
         file.is_file() and re.search(rf"^ *(?:async )?def {name}\(", file.read_text(encoding="utf-8"), re.M) is not None
@@ -935,7 +935,7 @@ def exists(path: str, name: str) -> bool:
 
 
 def test_a_look_is_read_with_its_dark_half() -> None:
-    """Colours go by the visitor's setting, and the rest of the look stands once."""
+    """There are colours for light and dark, and the rest of the look applies to both."""
     site = load({"theme": {"main": "#0b5d3b", "radius": 4, "font": 'Inter, "Segoe UI"', "dark": {"main": "#8fe0b8"}}})
     assert site.theme == Theme(light={"main": "#0b5d3b"}, dark={"main": "#8fe0b8"}, radius=4, font='Inter, "Segoe UI"')
 
@@ -953,7 +953,7 @@ def test_a_look_is_read_with_its_dark_half() -> None:
     ],
 )
 def test_a_mistake_in_the_look_is_told(theme: object, where: str, what: str) -> None:
-    """Each mistake in the look is named by its place."""
+    """The error for each mistake in the look has its place."""
     found = problem({"theme": theme})
     assert (found.where, found.what) == (where, what)
 
@@ -973,14 +973,14 @@ def test_a_position_belongs_to_its_layout(layout: str, position: str, what: str)
 
 
 def test_changes_are_read_the_latest_first(tmp_path: Path) -> None:
-    """A date in TOML and one in text are the same day, and a plain text is in the site's language."""
+    """A TOML date and a date in a string are the same, and a plain text is in the site's language."""
     file = tmp_path / "consent.toml"
     file.write_text('[[changes]]\ndate = 1970-01-02\ntext = "A"\n\n[[changes]]\ndate = "1970-01-03"\ntext.en = "B"\n')
     assert load(file).changes == (Change(2, {"en": "B"}), Change(1, {"en": "A"}))
 
 
 def test_annotations_are_read_the_earliest_first() -> None:
-    """The owner's notes for days come in order, and do not ask anybody again."""
+    """The owner's annotations are sorted by day, and do not cause a new question."""
     notes = [{"date": "1970-01-03", "text": {"de": "B"}}, {"date": "1970-01-02", "text": "A"}]
     site = load({"annotations": notes})
     assert site.annotations == (Annotation(1, {"en": "A"}), Annotation(2, {"de": "B"}))
@@ -1001,11 +1001,11 @@ def test_annotations_are_read_the_earliest_first() -> None:
     ],
 )
 def test_a_mistake_in_a_change_is_told(changes: object, where: str, what: str) -> None:
-    """A change needs a day and a line, and says which is wrong."""
+    """A change needs a day and a text; the error says which is wrong."""
     found = problem({"changes": changes})
     assert (found.where, found.what) == (where, what)
 
 
 def test_signals_are_on_but_for_what_hides_things() -> None:
-    """Vendors are told by default; what decorates links or changes what is sent is the owner's word."""
+    """Vendor signals are on by default, except those that decorate links or change the sent data."""
     assert load({"signals": {"meta": False}}).signals == VendorSignals(meta=False)

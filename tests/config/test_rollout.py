@@ -1,4 +1,4 @@
-"""The settings by which another question begins at a stated time."""
+"""The settings for a changed question that takes effect at a stated time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load(folder: Path, site: str, old: str | None = OLD) -> Site:
 
 
 def test_the_question_before_is_read_from_its_own_file(tmp_path: Path) -> None:
-    """Both questions are there, each with its own services, and forms name what they ask."""
+    """Both questions are loaded, each with its own services, and forms state their question."""
     site = load(tmp_path, f'takes_effect = {LATER}\nuntil_then = "old.toml"')
     assert site.before is not None
     assert [one.id for one in (*site.before.services, *site.services)] == ["youtube", "vimeo"]
@@ -32,7 +32,7 @@ def test_the_question_before_is_read_from_its_own_file(tmp_path: Path) -> None:
 
 
 def test_the_file_before_may_go_once_the_time_is_past(tmp_path: Path) -> None:
-    """Who forgets the two lines has a site that asks the new question."""
+    """If the owner leaves the two settings in place, the site asks the new question."""
     site = load(tmp_path, f'takes_effect = {OVER}\nuntil_then = "old.toml"', old=None)
     assert (site.takes_effect, site.before) == (978_321_600, None)
 
@@ -65,7 +65,7 @@ def test_the_file_before_may_go_once_the_time_is_past(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_in_the_change_is_told(tmp_path: Path, site: str, old: str | None, where: str, what: str) -> None:
-    """Each names the setting, before any visitor is asked."""
+    """The error names the setting, at start-up."""
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, site, old)
     assert any(f"site.{where}" in one.where and what in one.what for one in caught.value.problems), caught.value

@@ -99,7 +99,7 @@ def test_windows_line_ends_count_once() -> None:
 
 
 def test_the_catalogue_has_a_line_for_everything() -> None:
-    """In real files nothing is missed."""
+    """No key of a real file is missing."""
     folder = resources.files("consent_mw.catalogue")
     for file in sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml")):
         text = folder.joinpath(file).read_text(encoding="utf-8")
@@ -118,7 +118,7 @@ VALUES = st.recursive(
 
 
 def written(value: object, draw: st.DrawFn) -> str:
-    """Write ``value`` as TOML in one of the ways that are allowed for it."""
+    """Write ``value`` as TOML in one of the valid forms."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key(name, draw)} = {written(inner, draw)}" for name, inner in value.items()) + "}"
     if isinstance(value, list):
@@ -135,7 +135,7 @@ def written(value: object, draw: st.DrawFn) -> str:
 
 
 def key(name: str, draw: st.DrawFn) -> str:
-    """Write a key quoted, or bare where that is allowed."""
+    """Write a key quoted, or bare if that is valid."""
     bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
     ways = [json.dumps(name)] + ([name] if bare else []) + ([f"'{name}'"] if "'" not in name else [])
     return draw(st.sampled_from(ways))
@@ -155,11 +155,11 @@ def documents(draw: st.DrawFn) -> str:
 
 @given(documents())
 def test_every_path_of_the_parser_has_a_line(text: str) -> None:
-    """Whatever the standard parser reads, the scanner has a line for each key and item of it, and no others."""
+    """For any text that the standard parser reads, the scanner has a line for each key and item, and no others."""
     assert set(toml_lines(text)) == set(paths(tomllib.loads(text)))
 
 
 @given(st.text(alphabet="a=[]{}\"'#,. \n\\1", max_size=40))
 def test_no_text_is_too_broken(text: str) -> None:
-    """The scanner ends and raises nothing on any text."""
+    """On any text, the scanner terminates without an exception."""
     assert all(1 <= line <= text.count("\n") + 1 for line in toml_lines(text).values())

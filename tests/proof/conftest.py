@@ -1,4 +1,4 @@
-"""Every store of records, for the tests of what the ledger proves."""
+"""Fixtures with every store of records, for the tests of the ledger's proofs."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ __all__ = ["grant", "opened", "patience", "server", "store", "url"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server as slow."""
+    """Mark the tests that need a server as slow."""
     mark_slow(Path(__file__).parent, items)

@@ -1,4 +1,4 @@
-"""The ledger as a file: nothing lost, nothing that a spreadsheet runs, all that ISO/IEC TS 27560 asks for."""
+"""Exports of the ledger: complete, safe in spreadsheets, with every field that ISO/IEC TS 27560 requires."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ NOTICE = "a" * 64
 
 
 class Fixed:
-    """A ledger that is only read."""
+    """A read-only ledger."""
 
     def __init__(self, kept: Iterable[Kept]) -> None:
         self.kept = kept
@@ -64,7 +64,7 @@ class Fixed:
         yield from self.kept
 
     def notice(self, digest: str) -> bytes | None:
-        """Return nothing: no notice was kept."""
+        """Return None: there are no stored notices."""
         return None
 
 
@@ -74,7 +74,7 @@ def fixed(*entries: Entry) -> Ledger:
 
 
 def entry(**said: Any) -> Entry:
-    """Return an entry that says this, and else what is usual."""
+    """Return an entry with these fields and default values for the rest."""
     usual: dict[str, Any] = {
         "site": "shop",
         "receipt": "r1",
@@ -93,7 +93,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Book]:
-    """Return a ledger with a withdrawal, an erasure, and an entry that waits."""
+    """Return a ledger with a withdrawal, an erasure, and an unsealed entry."""
     made = Book(tmp_path).filled(4)
     made.end(0)
     made.erase(3)
@@ -107,7 +107,7 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 
 def test_csv_has_a_row_for_each_entry(book: Book) -> None:
-    """Each entry of the ledger is one row under the same head, with its place."""
+    """Each entry of the ledger is one row under the same header, with its place."""
     found = rows("".join(csv_lines(book.store, SHOP)))
     # A random id may begin with a hyphen, and then gets an apostrophe.
     assert {(row["receipt"].removeprefix("'"), row["act"], row["seal"], row["place"]) for row in found} == {
@@ -123,7 +123,7 @@ def test_csv_has_a_row_for_each_entry(book: Book) -> None:
 
 
 def test_csv_says_what_was_granted() -> None:
-    """A row names day, purposes and services as a person reads them."""
+    """A row has the day, purposes and services in readable form."""
     one = entry(act=Act.PARTIAL, purposes=frozenset({"b", "a"}), services=frozenset({"x"}), gpc=True)
     (row,) = rows("".join(csv_lines(fixed(one), SHOP)))
     assert (row["date"], row["purposes"], row["services"], row["gpc"]) == ("2024-10-04", "a b", "x", "1")
@@ -131,7 +131,7 @@ def test_csv_says_what_was_granted() -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_no_cell_is_a_formula(start: str) -> None:
-    """What a spreadsheet would run is kept as text by an apostrophe in front."""
+    """An apostrophe in front keeps a spreadsheet from running a cell as a formula."""
     text = f'{start}HYPERLINK("https://evil.example";"x")'
     (row,) = rows("".join(csv_lines(fixed(entry(receipt=text, revision=text)), SHOP)))
     assert (row["receipt"], row["revision"]) == (f"'{text}", f"'{text}")
@@ -140,7 +140,7 @@ def test_no_cell_is_a_formula(start: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.text(min_size=1).filter(lambda text: "\x00" not in text), st.frozensets(st.text("ab=-", min_size=1)))
 def test_csv_comes_back_as_it_went(receipt: str, purposes: frozenset[str]) -> None:
-    """Whatever an entry holds, a reader of CSV gets it back, but for the apostrophe."""
+    """A CSV reader gets back any content of an entry, apart from the apostrophe."""
     (row,) = rows("".join(csv_lines(fixed(entry(receipt=receipt, purposes=purposes)), SHOP)))
     assert (row["receipt"].removeprefix("'"), row["purposes"].removeprefix("'")) == (
         receipt.removeprefix("'"),
@@ -149,7 +149,7 @@ def test_csv_comes_back_as_it_went(receipt: str, purposes: frozenset[str]) -> No
 
 
 def test_json_lines_hold_every_entry(book: Book) -> None:
-    """Each line is an object with the columns of the CSV, and values of their own kind."""
+    """Each line is an object with the columns of the CSV, and typed values."""
     found = [json.loads(line) for line in json_lines(book.store, SHOP)]
     assert (len(found), list(found[0])) == (len(list(book.store.entries())), list(COLUMNS))
     assert {type(one["purposes"]) for one in found} == {list}
@@ -158,7 +158,7 @@ def test_json_lines_hold_every_entry(book: Book) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.text())
 def test_a_json_line_is_one_line(text: str) -> None:
-    """Whatever an entry holds, its object takes one line."""
+    """The object of an entry with any content takes one line."""
     (line,) = json_lines(fixed(entry(receipt=text)), SHOP)
     assert (line.count("\n"), json.loads(line)["receipt"]) == (1, text)
 
@@ -178,7 +178,7 @@ def test_memory_does_not_grow_with_the_ledger(form: str) -> None:
         return most
 
     peak(10)
-    # The least of several: threads of other tests may take some at the same time.
+    # The minimum of several runs: threads of other tests may allocate at the same time.
     assert min(peak(3000) for _ in range(3)) < min(peak(300) for _ in range(3)) + 200_000
 
 
@@ -193,13 +193,13 @@ def graph(records: Ledger, **options: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def record() -> dict[str, Any]:
-    """Return the record of a grant that was withdrawn."""
+    """Return the record of a withdrawn grant."""
     granted = entry(act=Act.PARTIAL, services=frozenset({"google-analytics"}), purposes=frozenset({"analytics"}))
     (found,) = graph(fixed(granted, replace(granted, act=Act.WITHDRAW, day=20_010)), jurisdictions=("IE",))
     return found
 
 
-#: The mandatory fields of a record, as the guide to 27560 writes them in DPV.
+#: The mandatory fields of a record in DPV, from the guide to 27560.
 MANDATORY: dict[str, tuple[Any, ...]] = {
     "schema version": ("dct:conformsTo",),
     "record id": ("dct:identifier",),
@@ -236,7 +236,7 @@ def test_every_mandatory_field_is_there(record: dict[str, Any], field: str) -> N
 
 
 def test_the_record_names_its_schema(record: dict[str, Any]) -> None:
-    """The record says what it conforms to, and has DPV's type."""
+    """The record names the profile that it conforms to, and has DPV's type."""
     schema = "https://w3id.org/dpv/schema/dpv-27560#record"
     assert (record["@type"], record["dct:conformsTo"]) == ("dpv:ConsentRecord", schema)
 
@@ -253,7 +253,7 @@ def test_the_record_tells_the_events(record: dict[str, Any]) -> None:
 
 
 def test_what_was_offered_and_not_granted_is_told(record: dict[str, Any]) -> None:
-    """Each service that was asked about is a process with its own answer."""
+    """Each offered service is a process with its own answer."""
     answers = {one["dct:identifier"]: one["dpv:hasConsentStatus"]["@type"] for one in record["dpv:hasProcess"]}
     assert answers == {
         "google-analytics": "dpv:ConsentGiven",
@@ -263,7 +263,7 @@ def test_what_was_offered_and_not_granted_is_told(record: dict[str, Any]) -> Non
 
 
 def test_a_tag_manager_is_told_of_with_the_purposes_that_it_runs_for(book: Book) -> None:
-    """One that runs for one of its purposes is a process for that, and a refused one for the other: then as now."""
+    """A tag manager that runs for one of its purposes is a given process for it, and a refused one for the other."""
     site = config.load({"services": [{"use": "google-tag-manager"}]})
     said: dict[str, Any] = {"purposes": frozenset({"analytics"}), "services": frozenset({"google-tag-manager"})}
     notice = Notice(site, Assets())
@@ -279,7 +279,7 @@ def test_a_tag_manager_is_told_of_with_the_purposes_that_it_runs_for(book: Book)
 
 
 def test_what_nobody_said_is_unknown_and_not_guessed() -> None:
-    """Where neither country, retention nor jurisdiction is known, the record says just that."""
+    """If country, retention or jurisdiction are unknown, the record says so."""
     (record,) = graph(fixed(entry()))
     house = next(one for one in record["dpv:hasProcess"] if one["dct:identifier"] == "house")
     assert (record["dpv:hasJurisdiction"], house["dpv:hasStorageCondition"]) == (
@@ -295,7 +295,7 @@ def test_what_nobody_said_is_unknown_and_not_guessed() -> None:
 
 
 def test_the_record_tells_what_the_notice_told_then(book: Book) -> None:
-    """Vendor and retention are those of the notice that was shown, whatever the site says now."""
+    """Vendor and retention come from the notice that was shown, not from the current site."""
     then = replace(SHOP, services=(replace(SHOP.services[0], vendor="Then Ltd", retention_days=7),))
     notice = Notice(then, Assets())
     book.store.keep_notice(notice.digest, notice.document)
@@ -310,7 +310,7 @@ def test_the_record_tells_what_the_notice_told_then(book: Book) -> None:
 
 @pytest.mark.parametrize("document", [b"not json", b"[]", b'{"format": "consent_mw.notice.v1"}'])
 def test_a_notice_of_no_format_is_as_good_as_lost(document: bytes, book: Book) -> None:
-    """Where the notice cannot be read, the record tells of the site as it is now."""
+    """If the notice cannot be read, the record uses the current site."""
     book.store.keep_notice("b" * 64, document)
     book.store.append(replace(book.entry("odd"), notice="b" * 64))
     record = next(one for one in graph(book.store) if one["dct:identifier"] == "odd")
@@ -319,20 +319,20 @@ def test_a_notice_of_no_format_is_as_good_as_lost(document: bytes, book: Book) -
 
 @pytest.mark.parametrize(("day", "text"), [(0, "1970-01-01"), (-1, "1969-12-31"), (10**12, str(10**12))])
 def test_a_day_is_written_as_a_date_where_there_is_one(day: int, text: str) -> None:
-    """A day that no calendar has, which only tampering brings, stays a number and stops no export."""
+    """An impossible day, which only tampering can cause, stays a number and does not stop the export."""
     (row,) = rows("".join(csv_lines(fixed(entry(day=day)), SHOP)))
     assert row["date"].removeprefix("'") == text
 
 
 def test_a_service_that_is_no_longer_known_keeps_its_id() -> None:
-    """What was granted and is named nowhere is told by its id."""
+    """A granted service that is unknown by now appears with its id."""
     (record,) = graph(fixed(entry(services=frozenset({"gone"}), purposes=frozenset({"analytics"}))))
     gone = next(one for one in record["dpv:hasProcess"] if one["dct:identifier"] == "gone")
     assert gone["dpv:hasConsentStatus"]["@type"] == "dpv:ConsentGiven"
 
 
 def test_there_is_one_record_for_each_receipt(book: Book) -> None:
-    """A grant and its end are one record; tombstones are nobody's, and left out."""
+    """A grant and its end are one record; tombstones are left out."""
     found = [one["dct:identifier"] for one in graph(book.store)]
     assert sorted(found) == sorted(
         {kept.entry.receipt for kept in book.store.entries() if kept.entry.act is not Act.ERASE}
@@ -340,7 +340,7 @@ def test_there_is_one_record_for_each_receipt(book: Book) -> None:
 
 
 def test_an_empty_ledger_is_a_whole_document(tmp_path: Path) -> None:
-    """Without an entry the JSON-LD is still JSON."""
+    """Without entries the JSON-LD is still valid JSON."""
     assert graph(fixed()) == []
 
 

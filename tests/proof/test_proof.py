@@ -23,7 +23,7 @@ from tests.records.samples import SITE
 
 KEYS = ("a key of the site that is long enough",)
 DAYS = 30
-#: A notice, as small as one can be.
+#: A minimal notice.
 DOCUMENT = b'{"format":"consent_mw.notice.v1"}'
 DIGEST = hashlib.sha256(DOCUMENT).hexdigest()
 OWNER = replace(config.load({}), id=SITE)
@@ -36,7 +36,7 @@ def checked(store: Records, today: int) -> Verification:
 
 @pytest.fixture
 def lived(store: Records, grant: Entry) -> Records:
-    """Return a store with two seals, a withdrawal, and an erasure that waits."""
+    """Return a store with two seals, a withdrawal, and an unsealed erasure."""
     store.keep_notice(DIGEST, DOCUMENT)
     for number in range(20):
         store.append(replace(grant, receipt=f"r-{number}", notice=DIGEST))
@@ -54,7 +54,7 @@ def test_the_chain_holds(lived: Records, grant: Entry) -> None:
 
 
 def test_the_chain_holds_after_a_purge(lived: Records, grant: Entry) -> None:
-    """What retention takes leaves the seals, and the tombstone that was sealed later."""
+    """A purge keeps the seals, and the tombstone that was sealed later."""
     today = grant.day + DAYS + 1
     seal_new(lived, site=SITE, keys=KEYS, today=today)
     assert lived.purge(today - DAYS) == 19
@@ -63,7 +63,7 @@ def test_the_chain_holds_after_a_purge(lived: Records, grant: Entry) -> None:
 
 
 def test_what_is_purged_too_early_is_found(lived: Records, grant: Entry) -> None:
-    """Where entries are gone before their time the verification says so."""
+    """If entries are dropped before their retention is over, verification reports it."""
     lived.purge(grant.day + 1)
     finding = checked(lived, grant.day + 1).finding
     assert finding is not None
@@ -71,7 +71,7 @@ def test_what_is_purged_too_early_is_found(lived: Records, grant: Entry) -> None
 
 
 def test_receipts_prove_themselves(lived: Records) -> None:
-    """A receipt with a grant and its end leads to both seals, and one that was erased is gone."""
+    """A receipt with a grant and its end is proved by both seals; an erased receipt has no document."""
     document = receipt_document(lived, "r-3", site=OWNER, keys=KEYS)
     assert document is not None
     verdict = verify_receipt(document, KEYS)
@@ -81,7 +81,7 @@ def test_receipts_prove_themselves(lived: Records) -> None:
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
 def test_every_entry_is_exported(lived: Records, form: str) -> None:
-    """Each format tells of each receipt that is left, and of the erased one nothing."""
+    """Each format contains every remaining receipt, and no erased one."""
     text = "".join(FORMATS[form](lived, OWNER))
     assert [f'"r-{number}"' in text for number in range(20)] == [number != 7 for number in range(20)]
     if form == "jsonld":

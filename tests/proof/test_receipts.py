@@ -1,4 +1,4 @@
-"""Receipts: what they hold, that they prove themselves, and that no file can pass that should not."""
+"""Receipts: their content, their proofs, and that no altered file passes."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ def document(book: Book, receipt: str = "receipt-2", keys: tuple[str, ...] = KEY
 
 @pytest.fixture(scope="module")
 def said(book: Book) -> dict[str, Any]:
-    """Return what the receipt says."""
+    """Return the parsed receipt."""
     told: dict[str, Any] = json.loads(document(book))
     return told
 
 
 def dumped(told: object) -> bytes:
-    """Return a file that says this."""
+    """Return a file with this content."""
     return json.dumps(told).encode()
 
 
-# -- making
+# -- creating a receipt
 
 
 def test_a_receipt_proves_itself(book: Book) -> None:
-    """The grant and its end lead to the roots of the seals they stand in."""
+    """The proofs of the grant and its end lead to the roots of their seals."""
     verdict = verify_receipt(document(book))
     assert [(one.entry.act, one.state, one.seal and one.seal.number) for one in verdict.entries] == [
         (Act.PARTIAL, ReceiptState.PROVED, 1),
@@ -72,39 +72,39 @@ def test_a_receipt_proves_itself(book: Book) -> None:
 
 
 def test_the_seals_of_a_receipt_are_those_of_the_chain(book: Book) -> None:
-    """A receipt shows the very hashes that the ledger's seals have."""
+    """A receipt contains the hashes of the ledger's seals."""
     verdict = verify_receipt(document(book))
     assert [one.seal and one.seal.hash for one in verdict.entries] == [seal.hash for seal in book.seals()[:2]]
 
 
 def test_the_keys_prove_that_it_is_the_sites_own(book: Book) -> None:
-    """With the site's keys at hand the signatures of the document and of its seals are checked."""
+    """With the site's keys, the signatures of the document and of its seals are checked."""
     assert [verify_receipt(document(book), KEYS).signed, verify_receipt(document(book), KEYS).ok] == [True, True]
 
 
 def test_a_receipt_without_a_signature_is_not_the_sites_own(book: Book) -> None:
-    """A document that was made without keys proves itself, and fails where the keys are asked for."""
+    """A document made without keys is consistent, but fails if keys are given."""
     made = document(book, keys=())
     assert (verify_receipt(made).ok, verify_receipt(made, KEYS).signed, b"signature" in made) == (True, False, True)
 
 
 def test_another_key_is_told(book: Book) -> None:
-    """With other keys neither the document nor its seals are the site's."""
+    """With other keys, the document and its seals fail."""
     assert len(verify_receipt(document(book), OTHER_KEY).problems) == 3
 
 
 def test_the_same_ledger_gives_the_same_bytes(book: Book) -> None:
-    """A receipt that is fetched twice is the same file."""
+    """Downloading a receipt twice gives the same file."""
     assert document(book) == document(book)
 
 
 def test_an_unknown_receipt_has_no_document(book: Book) -> None:
-    """What the ledger does not know, or has erased, gives nothing."""
+    """An unknown or erased receipt gives None."""
     assert receipt_document(book.store, "unheard-of", site=OWNER, keys=KEYS) is None
 
 
 def test_who_answers_for_it_is_in_it(said: dict[str, Any]) -> None:
-    """A receipt names who is responsible and how to reach them, the notice, and how it is checked."""
+    """A receipt names the controller with its contact, the notice, and how to verify it."""
     assert (said["site"]["controller"], said["site"]["contact"], said["entries"][0]["entry"]["notice"]) == (
         "Shop Ltd, London",
         "/contact",
@@ -114,7 +114,7 @@ def test_who_answers_for_it_is_in_it(said: dict[str, Any]) -> None:
 
 
 def test_what_waits_says_so(tmp_path: Path) -> None:
-    """An entry without a seal has no proof yet, and the receipt says when to come again."""
+    """An unsealed entry has no proof yet, and the receipt says when to come again."""
     book = Book(tmp_path)
     book.grant()
     made = document(book, "receipt-1")
@@ -125,7 +125,7 @@ def test_what_waits_says_so(tmp_path: Path) -> None:
 
 
 def test_what_waits_has_its_own_leaf(tmp_path: Path) -> None:
-    """An entry without a proof that was edited does not even agree with itself."""
+    """An edited entry without a proof does not match its own leaf."""
     book = Book(tmp_path)
     book.grant()
     made = document(book, "receipt-1")
@@ -136,7 +136,7 @@ def test_what_waits_has_its_own_leaf(tmp_path: Path) -> None:
 
 
 def test_what_was_purged_from_the_seal_has_no_proof(tmp_path: Path) -> None:
-    """Where the leaves of a seal are gone, nothing is claimed."""
+    """If the leaves of a seal were purged, the receipt claims no proof."""
     book = Book(tmp_path).filled(2)
     book.tamper("UPDATE seals SET leaves = NULL")
     made = document(book, "receipt-1")
@@ -145,7 +145,7 @@ def test_what_was_purged_from_the_seal_has_no_proof(tmp_path: Path) -> None:
 
 
 def test_an_edited_ledger_gives_a_receipt_that_fails(tmp_path: Path) -> None:
-    """A visitor who fetches a receipt of an edited entry sees that it does not stand in its seal."""
+    """The receipt of an edited entry shows that the entry is not in its seal."""
     book = Book(tmp_path).filled(4)
     book.tamper("UPDATE ledger SET services = '[]' WHERE receipt = 'receipt-2'")
     made = document(book)
@@ -159,7 +159,7 @@ def test_an_edited_ledger_gives_a_receipt_that_fails(tmp_path: Path) -> None:
 
 
 def leaves(told: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield every value that is no list or object, with the way to it."""
+    """Yield every value that is not a list or object, with its path."""
     if isinstance(told, dict | list):
         for key, value in told.items() if isinstance(told, dict) else enumerate(told):
             yield from leaves(value, (*path, key))
@@ -168,7 +168,7 @@ def leaves(told: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, .
 
 
 def changed(told: dict[str, Any], path: tuple[Any, ...], value: object) -> dict[str, Any]:
-    """Return what is told with another value in one place."""
+    """Return a copy of the receipt with another value in one place."""
     other = copy.deepcopy(told)
     inside: Any = other
     for key in path[:-1]:
@@ -178,7 +178,7 @@ def changed(told: dict[str, Any], path: tuple[Any, ...], value: object) -> dict[
 
 
 def otherwise(value: object) -> object:
-    """Return another value of the same kind."""
+    """Return a different value of the same type."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
@@ -196,13 +196,13 @@ def holds(made: bytes, keys: tuple[str, ...] = ()) -> bool:
 
 
 def test_every_value_is_protected_by_the_signature(said: dict[str, Any]) -> None:
-    """Whatever is changed anywhere in the document, the site does not know it again."""
+    """After any change to the document, its signature is invalid."""
     passed = [path for path, value in leaves(said) if holds(dumped(changed(said, path, otherwise(value))), KEYS)]
     assert passed == []
 
 
 def test_what_is_proved_is_protected_without_keys(said: dict[str, Any]) -> None:
-    """Whatever is changed in an entry or its proof, the hashes no longer agree."""
+    """After any change to an entry or its proof, the hashes do not match."""
     proved = [
         (path, value)
         for path, value in leaves(said)
@@ -229,7 +229,7 @@ def test_what_is_proved_is_protected_without_keys(said: dict[str, Any]) -> None:
 )
 @pytest.mark.parametrize("value", [None, 3, -1, "x", "0" * 65, [], {}, [[]], [1], True, 1.5], ids=repr)
 def test_a_value_of_another_kind_is_an_error(said: dict[str, Any], path: tuple[Any, ...], value: object) -> None:
-    """A part that is missing or of another kind does not pass, and fails by one kind of error."""
+    """A missing part or one of another type does not pass, and raises only ReceiptError."""
     assert not holds(dumped(changed(said, path, value)))
 
 
@@ -243,7 +243,7 @@ def test_a_value_of_another_kind_is_an_error(said: dict[str, Any], path: tuple[A
     st.data(),
 )
 def test_no_value_anywhere_breaks_the_reader(value: object, data: st.DataObject) -> None:
-    """Any JSON in any place of a receipt gives a verdict or a ReceiptError, and nothing else."""
+    """Any JSON in any place of a receipt gives a verdict or a ReceiptError."""
     path = data.draw(st.sampled_from([path for path, _ in leaves(SAMPLE)]))
     path = path[: data.draw(st.integers(1, len(path)))]
     assert holds(dumped(changed(SAMPLE, path, value))) in {True, False}
@@ -275,25 +275,25 @@ def test_no_bytes_break_the_reader(made: bytes) -> None:
     ids=["empty", "binary", "object", "list", "version", "twice", "nan", "digits", "deep", "large", "bare"],
 )
 def test_a_hostile_file_is_told_what_is_wrong(made: bytes, what: str) -> None:
-    """A file that is no receipt is refused in one sentence, without a traceback."""
+    """A file that is not a receipt is refused in one sentence, without a traceback."""
     with pytest.raises(ReceiptError, match=what):
         verify_receipt(made)
 
 
 def test_entries_of_another_receipt_do_not_pass(said: dict[str, Any], book: Book) -> None:
-    """A true entry of somebody else cannot be shown as one's own."""
+    """A genuine entry of another receipt does not pass."""
     other = json.loads(document(book, "receipt-3"))
     with pytest.raises(ReceiptError, match=r"entries\[0\] belongs to another receipt"):
         verify_receipt(dumped({**said, "entries": other["entries"]}))
 
 
 def test_a_path_is_bounded(said: dict[str, Any]) -> None:
-    """A proof as long as no tree is deep is refused before it is followed."""
+    """A proof longer than the depth of any tree is refused before it is evaluated."""
     with pytest.raises(ReceiptError, match="path is not a list of up to 64 hashes"):
         verify_receipt(dumped(changed(said, ("entries", 0, "proof", "path"), ["0" * 64] * 65)))
 
 
-#: A small receipt, for what Hypothesis puts into it.
+#: A small receipt in which Hypothesis replaces values.
 SAMPLE: dict[str, Any] = {
     "format": "consent_mw.receipt.v1",
     "receipt": "r",

@@ -1,4 +1,4 @@
-"""Purging and publishing by clocks that may be wrong, on every store."""
+"""Purging and publishing with clocks that may be wrong, on every store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RECORD_DAYS = 540
 
 
 class Clockwork:
-    """A store that has the time it is told to have; everything else is the store's own."""
+    """A store whose clock the test sets; everything else is delegated to the store."""
 
     def __init__(self, records: Records, seconds: float | None) -> None:
         self._records = records
@@ -38,7 +38,7 @@ class Clockwork:
 
 
 def filled(store: Records, grant: Entry, days: list[int], each: int = 2) -> Records:
-    """Seal so many entries on each of the days, counted from that of the grant."""
+    """Seal ``each`` entries on each of the days, counted from that of the grant."""
     for day in days:
         for number in range(each):
             store.append(replace(grant, receipt=f"{day}-{number}"))
@@ -47,7 +47,7 @@ def filled(store: Records, grant: Entry, days: list[int], each: int = 2) -> Reco
 
 
 def test_a_store_tells_the_time_or_says_that_it_has_none(store: Records) -> None:
-    """Servers have a clock of their own, which here is this machine's; an embedded store has none."""
+    """Servers have a clock, which here is that of this machine; an embedded store has none."""
     import time
 
     ahead = clock_difference(store, time.time())
@@ -55,7 +55,7 @@ def test_a_store_tells_the_time_or_says_that_it_has_none(store: Records) -> None
 
 
 def test_what_is_due_is_counted(store: Records, grant: Entry) -> None:
-    """Sealed entries are counted by the day of their seal; what was purged is counted no more."""
+    """Sealed entries are counted by the day of their seal; purged entries are not counted."""
     filled(store, grant, [0, 1, 5])
     assert [store.due(grant.day + day) for day in (0, 1, 2, 9)] == [(0, 6), (2, 6), (4, 6), (6, 6)]
     store.purge(grant.day + 1)
@@ -63,7 +63,7 @@ def test_what_is_due_is_counted(store: Records, grant: Entry) -> None:
 
 
 def test_a_machine_that_is_ahead_of_the_store_purges_nothing(store: Records, grant: Entry) -> None:
-    """Hundreds of days ahead, the machine's own date would end the time of every entry."""
+    """With a clock hundreds of days ahead, the retention of every entry would be over."""
     filled(store, grant, [0, 1, 2])
     true = (grant.day + 3) * DAY
     ahead = Clockwork(store, true)
@@ -76,7 +76,7 @@ def test_a_machine_that_is_ahead_of_the_store_purges_nothing(store: Records, gra
 
 
 def test_an_embedded_store_loses_a_tenth_at_most(store: Records, grant: Entry) -> None:
-    """Without another clock to compare with, the owner is asked before more than a tenth goes."""
+    """Without another clock to compare with, dropping more than a tenth needs the owner's confirmation."""
     filled(store, grant, list(range(6)), each=ALWAYS)
     alone = Clockwork(store, None)
     with pytest.raises(PurgeTooLarge) as caught:
@@ -91,7 +91,7 @@ def test_an_embedded_store_loses_a_tenth_at_most(store: Records, grant: Entry) -
 
 
 def test_a_seal_of_the_future_stops_a_purge_that_nothing_confirms(store: Records, grant: Entry) -> None:
-    """Either this clock is behind or that of the machine that sealed was ahead; a clock of the store decides."""
+    """Either this clock is behind, or that of the sealing machine was ahead; the store's clock decides."""
     filled(store, grant, [0, 600])
     now = (grant.day + RECORD_DAYS + 1) * DAY
     with pytest.raises(ClocksDiffer, match="The newest seal is dated"):
@@ -100,7 +100,7 @@ def test_a_seal_of_the_future_stops_a_purge_that_nothing_confirms(store: Records
 
 
 def test_a_seal_of_the_future_proves_no_purge(store: Records, grant: Entry) -> None:
-    """A machine that was ahead purged and sealed; by the right date the verification finds what is missing."""
+    """If a machine with a clock ahead purged and sealed, verification with the right date finds the missing entries."""
     filled(store, grant, [0, 1])
     store.purge(grant.day + 2)
     filled(store, grant, [600])

@@ -1,4 +1,4 @@
-"""Sealing what is new, and ledgers in which a verification finds nothing."""
+"""Sealing new entries, and ledgers in which a verification finds nothing."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 
 def test_what_waits_is_sealed_once(book: Book) -> None:
-    """The first call seals every entry that waits, and the next finds none."""
+    """The first call seals every new entry, and the next one finds none."""
     book.grant(7)
     assert [book.seal(), book.seal()] == [7, 0]
 
 
 def test_an_empty_ledger_gets_no_seal(book: Book) -> None:
-    """Where nothing waits there is nothing to seal."""
+    """Without new entries there is no seal."""
     assert (book.seal(), book.store.last_seal()) == (0, None)
 
 
 def test_a_seal_holds_what_it_was_made_of(book: Book) -> None:
-    """Number, day, size and the hash before it tell how a seal came about; its leaves are in order."""
+    """A seal has number, day, size and the previous hash; its leaves are in order."""
     book.filled(3, 4)
     one, two = book.seals()
     assert [(seal.number, seal.day, seal.size) for seal in (one, two)] == [(1, 20_000, 3), (2, 20_000, 4)]
@@ -56,13 +56,13 @@ def test_a_seal_holds_what_it_was_made_of(book: Book) -> None:
 
 
 def test_places_tell_nothing_of_the_order_of_arrival(book: Book) -> None:
-    """Entries stand in a seal by their leaves, which look random, and not by who came first."""
+    """Entries in a seal are ordered by their leaves, which look random, not by arrival."""
     book.filled(40)
     assert [kept.entry.receipt for kept in book.rows()] != book.receipts
 
 
 def multiply(book: Book, count: int) -> None:
-    """Put so many grants into the file at once."""
+    """Write ``count`` grants into the file at once."""
     book.grant()
     book.tamper(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO ledger "
@@ -75,13 +75,13 @@ def multiply(book: Book, count: int) -> None:
 
 
 def test_one_seal_takes_a_bounded_number(book: Book) -> None:
-    """What is over the limit waits for the next seal."""
+    """Entries beyond the limit are left for the next seal."""
     multiply(book, MOST)
     assert [book.seal(), book.seal()] == [MOST, 1]
 
 
 def test_who_loses_the_race_changes_nothing(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that seals what another has sealed meanwhile leaves one seal, and is told that it sealed nothing."""
+    """If another process has sealed the entries meanwhile, there is one seal, and the loser returns 0."""
     book.grant(3)
     last = book.store.last_seal()
     rival = open_records(f"sqlite:///{book.path}", site=SITE)
@@ -95,7 +95,7 @@ def test_who_loses_the_race_changes_nothing(book: Book, monkeypatch: pytest.Monk
 
 
 def test_a_seal_of_an_older_key_still_counts(book: Book) -> None:
-    """Keys change: seals that were signed by a key that is now the older one hold."""
+    """After a key change, seals signed with the older key are still valid."""
     book.grant(2)
     seal_new(book.store, site=SITE, keys=KEYS[:1], today=book.today)
     book.filled(2)
@@ -103,18 +103,18 @@ def test_a_seal_of_an_older_key_still_counts(book: Book) -> None:
 
 
 def test_the_signature_does_not_tell_the_key(book: Book) -> None:
-    """What stands in the store holds no part of a key."""
+    """The stored signature contains no part of a key."""
     book.filled(1)
     assert [key in book.seals()[0].signature for key in KEYS] == [False, False]
 
 
-# -- what passes
+# -- ledgers that pass
 
 
 @some
 @given(lively)
 def test_an_untouched_ledger_passes(steps: list[tuple[str, int]]) -> None:
-    """Whatever is granted, ended, erased, purged and sealed, on days that also go back, the chain holds."""
+    """After any sequence of grants, ends, erasures, purges and seals, even on earlier days, the chain is valid."""
     with ledger(steps) as book:
         result = book.verify()
         assert result.finding is None
@@ -124,12 +124,12 @@ def test_an_untouched_ledger_passes(steps: list[tuple[str, int]]) -> None:
 
 
 def test_an_empty_ledger_passes(book: Book) -> None:
-    """Nothing is as it was: nothing."""
+    """Verifying an empty ledger finds nothing."""
     assert book.verify() == Verification(None, 0, 0, 0, 0, 0, "", True)
 
 
 def test_erasures_are_counted_apart(book: Book) -> None:
-    """An entry that was erased is missing with a reason, sealed or not yet."""
+    """An erased entry is accounted for, whether its tombstone is sealed or not."""
     book.filled(5)
     book.erase(2)
     assert (book.verify().erased, book.verify().waiting) == (1, 1)
@@ -138,7 +138,7 @@ def test_erasures_are_counted_apart(book: Book) -> None:
 
 
 def test_purged_seals_keep_the_chain(book: Book) -> None:
-    """After retention has taken the entries the seals still lead from the first to the last."""
+    """After a purge of the entries, the chain of seals is still complete."""
     book.filled(5, 5)
     book.today += RECORD_DAYS + 1
     book.purge()
@@ -147,7 +147,7 @@ def test_purged_seals_keep_the_chain(book: Book) -> None:
 
 
 def test_entries_that_may_go_may_be_gone(book: Book) -> None:
-    """What is older than it must be kept is no removal, even where the seal still lists it."""
+    """A missing entry whose retention is over is not a finding, even if the seal still lists it."""
     book.filled(5)
     book.today += RECORD_DAYS + 1
     book.tamper("DELETE FROM ledger WHERE place > 2")
@@ -155,7 +155,7 @@ def test_entries_that_may_go_may_be_gone(book: Book) -> None:
 
 
 def test_a_clock_that_goes_back_changes_nothing(book: Book) -> None:
-    """What was purged in time is found to be so by the date on which it was, whatever was sealed on earlier ones."""
+    """A timely purge is accepted by the date of the purge, even if entries are later sealed with earlier dates."""
     book.filled(5)
     book.today += RECORD_DAYS + 1
     book.purge()
@@ -165,7 +165,7 @@ def test_a_clock_that_goes_back_changes_nothing(book: Book) -> None:
 
 
 def test_a_tombstone_that_went_first_is_no_finding(book: Book) -> None:
-    """Where the clock went back a tombstone can be older than what it tells of, and is purged before it."""
+    """If a clock was set back, a tombstone can be older than its entry, and be purged before it."""
     book.today += 40
     book.filled(4)
     book.today -= 40
@@ -177,7 +177,7 @@ def test_a_tombstone_that_went_first_is_no_finding(book: Book) -> None:
 
 
 def test_an_erasure_during_a_verification_is_no_finding(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A place that empties between two looks is looked at again, with the tombstones of then."""
+    """A place that is emptied during the verification is read again, with the current tombstones."""
     book.filled(6)
     book.erase(0)
     book.filled(6)
@@ -193,7 +193,7 @@ def test_an_erasure_during_a_verification_is_no_finding(book: Book, monkeypatch:
 
 
 def test_a_grant_during_a_verification_is_no_finding(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A seal that is added behind the walk is known when its entries turn up."""
+    """A seal that is added during the verification is known when its entries are read."""
     book.filled(3)
     entries = book.store.entries
 
@@ -217,7 +217,7 @@ def test_memory_does_not_grow_with_the_ledger(book: Book, monkeypatch: pytest.Mo
         while book.seal():
             pass
         found = []
-        for _ in range(3):  # the least counts: threads of other tests may take some at the same time
+        for _ in range(3):  # use the minimum: threads of other tests may allocate at the same time
             tracemalloc.start()
             assert book.verify().ok
             found.append(tracemalloc.get_traced_memory()[1])
@@ -229,7 +229,7 @@ def test_memory_does_not_grow_with_the_ledger(book: Book, monkeypatch: pytest.Mo
 
 
 def test_signatures_are_left_out_without_keys(book: Book) -> None:
-    """Somebody without keys can still follow the chain, and is told that no signature was checked."""
+    """Without keys the chain can still be verified, and the result says that no signature was checked."""
     book.filled(3)
     assert (book.verify(keys=()).ok, book.verify(keys=()).signed) == (True, False)
 
@@ -246,7 +246,7 @@ def _work(path: str, name: int, rounds: int) -> None:
 
 @pytest.mark.slow
 def test_processes_that_seal_at_once_make_one_chain(book: Book) -> None:
-    """Several processes that append and seal at the same time lose no entry, and no link."""
+    """Several processes that append and seal concurrently lose no entries and no seals."""
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_work, args=(str(book.path), name, 20)) for name in range(3)]
     for worker in workers:

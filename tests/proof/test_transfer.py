@@ -24,7 +24,7 @@ Opened = Callable[..., Records]
 
 
 def lived(store: Records, grant: Entry) -> Records:
-    """Fill a store with everything that a ledger may hold: seals, a purged one, a tombstone, what waits, counts."""
+    """Fill a store with every kind of content: seals, a purged seal, a tombstone, an unsealed entry, counts."""
     store.keep_notice(grant.notice, b"the notice")
     for day, names in ((0, "ab"), (40, "cd"), (41, "ef")):
         for name in names:
@@ -59,7 +59,7 @@ def test_a_copy_proves_what_the_original_did(store: Records, grant: Entry, tmp_p
 
 
 def test_a_copy_comes_back_or_says_why_not(opened: Opened, grant: Entry, tmp_path: Path) -> None:
-    """From a file into every store that can take it; the others say so, and nothing is changed."""
+    """A file can be copied into every store that supports it; the others raise an error and are unchanged."""
     source = lived(open_records(f"sqlite:///{tmp_path}/source.db", site=grant.site), grant)
     target = opened()
     if hasattr(target, "adopt"):

@@ -1,4 +1,4 @@
-"""What a verification finds when somebody changes the file without having a key."""
+"""Changes to the file by somebody without a key are found by a verification."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def book(tmp_path: Path) -> Iterator[Book]:
     made.store.close()
 
 
-# -- what is found
+# -- findings
 
 
 @some
 @given(sealed, st.data())
 def test_an_edited_entry_is_named(steps: list[tuple[str, int]], data: st.DataObject) -> None:
-    """Another value in any column of any sealed entry is found, as edited, at its place."""
+    """Another value in any column of any sealed entry is found as an edit, at its place."""
     with ledger(steps) as book:
         kept = data.draw(st.sampled_from(book.rows()))
         column, value = data.draw(st.sampled_from(edited(kept.entry)))
@@ -73,7 +73,7 @@ def test_a_removed_entry_is_named(steps: list[tuple[str, int]], data: st.DataObj
 @some
 @given(sealed, st.data())
 def test_an_inserted_entry_is_named(steps: list[tuple[str, int]], data: st.DataObject) -> None:
-    """An entry that claims a place which is taken, or that no seal has, is found as inserted."""
+    """An entry that claims a place that is taken or does not exist is found as inserted."""
     with ledger(steps) as book:
         seals = book.seals()
         seal = data.draw(st.sampled_from(seals))
@@ -86,7 +86,7 @@ def test_an_inserted_entry_is_named(steps: list[tuple[str, int]], data: st.DataO
 @some
 @given(sealed, st.data())
 def test_a_moved_entry_is_named(steps: list[tuple[str, int]], data: st.DataObject) -> None:
-    """An entry that left its place for another one, or for none, is found as moved."""
+    """An entry that was moved to another place, or to none, is found as moved."""
     with ledger(steps) as book:
         kept = data.draw(st.sampled_from(book.rows()))
         seal = data.draw(st.sampled_from(book.seals()))
@@ -101,7 +101,7 @@ def test_a_moved_entry_is_named(steps: list[tuple[str, int]], data: st.DataObjec
 @some
 @given(sealed, st.data())
 def test_two_entries_that_changed_places_are_named(steps: list[tuple[str, int]], data: st.DataObject) -> None:
-    """Two entries in each other's place are found as moved, at the first of the two places."""
+    """Two swapped entries are found as moved, at the first of the two places."""
     with ledger(steps) as book:
         rows = book.rows()
         one, other = sorted(data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=2, max_size=2, unique=True)))
@@ -120,7 +120,7 @@ def test_an_edited_seal_is_named(steps: list[tuple[str, int]], part: str, data: 
         value = SEAL_EDITS[part](seal)
         book.tamper(f"UPDATE seals SET {part} = ? WHERE number = ?", value, seal.number)  # noqa: S608 - our own names
         finding = found(book.verify())
-        # Of the last seal nobody can tell whether its day or its signature was edited.
+        # For the last seal, an edited day cannot be distinguished from an edited signature.
         last = seal.number == len(book.seals()) and part == "day"
         assert (finding.kind, finding.seal) == (FindingKind.SIGNATURE if last else FindingKind.SEAL, seal.number)
 
@@ -128,7 +128,7 @@ def test_an_edited_seal_is_named(steps: list[tuple[str, int]], part: str, data: 
 @some
 @given(sealed, st.data())
 def test_an_edited_signature_is_named(steps: list[tuple[str, int]], data: st.DataObject) -> None:
-    """A signature with one other character is found, and told apart from an edited seal."""
+    """A signature with one different character is found, and distinguished from an edited seal."""
     with ledger(steps) as book:
         seal = data.draw(st.sampled_from(book.seals()))
         name, _, mac = seal.signature.partition(".")
@@ -142,7 +142,7 @@ def test_an_edited_signature_is_named(steps: list[tuple[str, int]], data: st.Dat
 @some
 @given(sealed, st.data())
 def test_a_missing_seal_is_named(steps: list[tuple[str, int]], data: st.DataObject) -> None:
-    """A seal that is gone from within the chain is found by its number."""
+    """A seal that is missing inside the chain is found by its number."""
     with ledger(steps) as book:
         number = data.draw(st.integers(1, len(book.seals()) - 1))
         book.tamper("DELETE FROM seals WHERE number = ?", number)
@@ -165,7 +165,7 @@ def test_what_is_purged_too_early_is_named(steps: list[tuple[str, int]], data: s
 @some
 @given(lively, st.data())
 def test_tampering_is_found_among_erasures_and_purges(steps: list[tuple[str, int]], data: st.DataObject) -> None:
-    """In a ledger that has seen everything, an edit, a removal or an insertion is found all the same."""
+    """After erasures and purges, an edit, a removal or an insertion is still found."""
     with ledger([*steps, ("grant", 2), ("seal", 0)]) as book:
         assume(book.verify().ok)
         kept = data.draw(st.sampled_from([row for row in book.rows() if row.entry.act is not Act.ERASE]))
@@ -178,7 +178,7 @@ def test_tampering_is_found_among_erasures_and_purges(steps: list[tuple[str, int
 
 
 def test_an_edit_that_mends_the_list_of_leaves_is_found(book: Book) -> None:
-    """Who edits an entry and its hash in the seal is found by the root, which is signed."""
+    """An edit of an entry and its leaf in the seal is found by the root, which is signed."""
     book.filled(4)
     kept = book.rows()[1]
     book.tamper("UPDATE ledger SET language = 'xx' WHERE receipt = ?", kept.entry.receipt)
@@ -188,7 +188,7 @@ def test_an_edit_that_mends_the_list_of_leaves_is_found(book: Book) -> None:
 
 
 def test_the_last_entry_beyond_its_place_is_moved(book: Book) -> None:
-    """Entries in their order, and one of them not at its place, are not as they were sealed."""
+    """An entry that is not at its place is found, even if the order is unchanged."""
     book.filled(4)
     last = book.rows()[-1]
     book.move(last, 1, 9)
@@ -196,7 +196,7 @@ def test_the_last_entry_beyond_its_place_is_moved(book: Book) -> None:
 
 
 def test_a_chain_made_anew_is_found_by_its_signature(book: Book) -> None:
-    """Who rewrites the whole chain after an edit, and has another key, is told by the key's name."""
+    """A chain that was rewritten with another key after an edit is found by the key's name."""
     book.filled(3)
     book.tamper("UPDATE ledger SET seal = NULL, place = NULL, language = 'xx'")
     book.tamper("DELETE FROM seals")
@@ -205,7 +205,7 @@ def test_a_chain_made_anew_is_found_by_its_signature(book: Book) -> None:
 
 
 def test_a_seal_put_in_its_place_with_another_past_is_found(book: Book) -> None:
-    """A seal that is signed and whole, and follows another one, breaks the chain."""
+    """A signed and intact seal that follows another predecessor breaks the chain."""
     book.filled(2, 2)
     with tempfile.TemporaryDirectory() as folder:
         fork = Book(Path(folder))
@@ -221,7 +221,7 @@ def test_a_seal_put_in_its_place_with_another_past_is_found(book: Book) -> None:
 
 
 def test_a_chain_that_was_cut_short_is_found_by_a_noted_head(book: Book) -> None:
-    """Without its last seals and their entries a chain passes, but for whoever noted its head."""
+    """A chain without its last seals and their entries passes, unless its head was recorded."""
     book.filled(3)
     early = book.verify().head
     book.filled(3)
@@ -244,7 +244,7 @@ def test_a_removed_tombstone_is_found(book: Book) -> None:
 
 @pytest.mark.parametrize("about", ["1/0", "1/99", "9/0", "0/0", "", "1/x", "1", "99999999999999999999/1"])
 def test_a_tombstone_of_nothing_is_found(book: Book, about: str) -> None:
-    """A tombstone tells of a place that was there and is empty, or it was put in."""
+    """A tombstone must refer to a place that existed and is empty; otherwise it was inserted."""
     book.filled(4)
     book.grant()
     book.tamper("UPDATE ledger SET act = 'erase', about = ? WHERE seal IS NULL", about)
@@ -252,7 +252,7 @@ def test_a_tombstone_of_nothing_is_found(book: Book, about: str) -> None:
 
 
 def test_an_entry_among_the_purged_is_found(book: Book) -> None:
-    """An entry that claims a place in a seal whose entries were purged was put in."""
+    """An entry that claims a place in a purged seal was inserted."""
     book.filled(4)
     book.today += RECORD_DAYS + 1
     book.purge()
@@ -262,7 +262,7 @@ def test_an_entry_among_the_purged_is_found(book: Book) -> None:
 
 @pytest.mark.parametrize("value", ["not json", "[1]", "{}", "7", "[" * 5000])
 def test_an_entry_that_cannot_be_read_is_edited(book: Book, value: str) -> None:
-    """What no entry ever held is found as an edit, and stops nothing."""
+    """An impossible value is found as an edit, and does not stop the verification."""
     book.filled(4)
     kept = book.rows()[2]
     book.tamper("UPDATE ledger SET purposes = ? WHERE receipt = ?", value, kept.entry.receipt)
@@ -271,7 +271,7 @@ def test_an_entry_that_cannot_be_read_is_edited(book: Book, value: str) -> None:
 
 @pytest.mark.parametrize(("column", "value"), [("day", 3.5), ("act", "other"), ("seal", "x")])
 def test_a_row_of_no_entry_is_a_finding(book: Book, column: str, value: object) -> None:
-    """A row that no version ever wrote is found, at least in its seal."""
+    """A row that no version could have written is found, at least in its seal."""
     book.filled(2, 4)
     connection = sqlite3.connect(book.path, isolation_level=None)
     connection.execute("PRAGMA ignore_check_constraints = ON")
@@ -282,21 +282,21 @@ def test_a_row_of_no_entry_is_a_finding(book: Book, column: str, value: object) 
 
 @pytest.mark.parametrize("part", ["root", "previous", "leaves", "signature"])
 def test_a_seal_that_cannot_be_read_is_edited(book: Book, part: str) -> None:
-    """A text where bytes belong, or none at all, is found as an edit of the seal."""
+    """A text instead of bytes, or NULL, is found as an edit of the seal."""
     book.filled(2, 2)
     book.tamper(f"UPDATE seals SET {part} = 'é' WHERE number = 1", *())  # noqa: S608 - our own names
     assert found(book.verify()).kind in {FindingKind.SEAL, FindingKind.SIGNATURE, FindingKind.KEY}
 
 
 def test_the_chain_of_another_site_is_told(book: Book) -> None:
-    """Seals name their site, so that no chain stands in for another."""
+    """Seals contain their site, so that the chain of another site does not pass."""
     book.filled(2)
     found_there = verify(book.store, site="other", keys=KEYS, today=book.today, record_days=RECORD_DAYS)
     assert (found(found_there).kind, found(found_there).seal) == (FindingKind.SEAL, 1)
 
 
 def test_a_store_that_fails_is_no_finding(book: Book) -> None:
-    """What cannot be checked is an error, and neither passes nor accuses."""
+    """A failing store is an error, and neither a success nor a finding."""
     book.filled(2)
     book.store.close()
     with pytest.raises(RecordsError, match="closed"):
@@ -307,13 +307,13 @@ def test_a_store_that_fails_is_no_finding(book: Book) -> None:
 
 
 def test_notices_are_checked_where_asked(book: Book) -> None:
-    """An entry whose notice is missing is found, and only if notices are looked at."""
+    """An entry whose notice is missing is found, but only if notices are checked."""
     book.filled(2)
     assert (book.verify().ok, found(book.verify(notices=True)).kind) == (True, FindingKind.NOTICE)
 
 
 def test_an_edited_notice_is_found(book: Book) -> None:
-    """A notice that does not hash to its address is not the one that was shown."""
+    """A notice whose hash does not match was edited."""
     book.filled(2)
     book.store.keep_notice("a" * 64, b"{}")
     assert found(book.verify(notices=True)).what == f"The notice {'a' * 64} was changed."

@@ -1,4 +1,4 @@
-"""Verifying a large ledger: in several processes, from the last seal verified, and by what the server joins."""
+"""Verifying a large ledger: in several processes, from a checkpoint, and with entries joined by the server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 
 def since(book: Book, number: int) -> Verification:
-    """Verify what came after a seal."""
+    """Verify the part of the chain after a seal."""
     seal = book.store.seals(number, 1)[0]
     return verify(
         book.store,
@@ -52,7 +52,7 @@ def since(book: Book, number: int) -> Verification:
 
 
 def test_processes_find_together_what_one_finds(book: Book) -> None:
-    """Each takes a part of the chain; the sums are those of one walk, and so is the finding in a middle part."""
+    """Each verifies a part of the chain; the totals and a finding in a middle part are those of a single process."""
     rules = {"site": SITE, "keys": KEYS, "today": book.today, "record_days": RECORD_DAYS}
     url = f"sqlite:///{book.path}"
     whole = verify_in_parallel(url, jobs=2, **rules)  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def test_a_verification_goes_on_from_the_last(book: Book) -> None:
 
 
 def test_from_a_checkpoint_on_every_change_is_found(book: Book) -> None:
-    """One before it is not, which is the price of the speed."""
+    """Changes before the checkpoint are not found, which is the price of the speed."""
     checkpoint = 3
     for number, kind in ((5, FindingKind.EDITED), (2, None)):
         kept = book.store.sealed(number)[0]
@@ -83,7 +83,7 @@ def test_from_a_checkpoint_on_every_change_is_found(book: Book) -> None:
 
 
 def test_a_checkpoint_that_is_gone_is_a_finding(book: Book) -> None:
-    """Somebody put back an older ledger, or wrote the chain anew."""
+    """This happens if somebody restored an older ledger, or rewrote the chain."""
     seal = book.store.seals(6, 1)[0]
     book.tamper("DELETE FROM seals WHERE number = 6")
     book.tamper("DELETE FROM ledger WHERE seal = 6")
@@ -98,7 +98,7 @@ def test_a_checkpoint_that_is_gone_is_a_finding(book: Book) -> None:
 def test_what_postgresql_joins_is_what_is_hashed(
     server: Callable[[str], Postgres], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Byte for byte, for texts that JSON has to escape, and after an erasure and an edit as well."""
+    """They are equal byte for byte, for texts that JSON has to escape, and after an erasure and an edit."""
     monkeypatch.setattr(postgres, "WAIT", 60.0)
     monkeypatch.setattr(postgres, "SLOW_WAIT", 60.0)
     url = server("postgres").fresh()
