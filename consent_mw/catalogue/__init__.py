@@ -74,7 +74,7 @@ _LISTS = (
 _FLAGS = ("tracker", "embed", "manager")
 _KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "cookie_days", "description"))
 
-#: The keys that recognise a service; two services that share a signature could not be distinguished.
+#: The keys by which a service is recognised; two services with the same signature could not be distinguished.
 _SIGNS = ("hosts", "paths", "inline", "elements")
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -172,7 +172,7 @@ def parse(texts: Mapping[str, str], *, beside: Iterable[Service] = ()) -> Mappin
 
     Args:
         texts: The files' text by name; the name only shows in errors.
-        beside: Services that these join; an entry with the id of one replaces it, and no two may share a signature.
+        beside: Services that these are added to; an entry with the same id replaces one. No two may share a signature.
 
     Raises:
         CatalogueError: with every problem of every file.

@@ -3,10 +3,10 @@ One page view: what one visitor may run in one page of the application, and what
 
 Long because there is one object for a view, and it contains everything that depends on the visitor.
 
-A :class:`PageView` is created for every request and does nothing by itself. It has the request and the site. What
-follows from them (the choice in the cookie, the decision, the hold policy, the language, the policies) are cached
-properties, computed on demand: by the exchange, once the response turns out to be a page or to have headers with
-cookies or addresses, or by a view of the application. So a response that passes costs nothing here.
+A :class:`PageView` is created for every request and does nothing by itself. It has the request and the site. Everything
+that follows from them (the choice in the cookie, the decision, the hold policy, the language, the policies) is a cached
+property. The exchange reads these once the response turns out to be a page or to have headers with cookies or
+addresses; a view of the application may read them, too. So a response that passes costs nothing here.
 
 A site can learn a service from a page that is already being sent. In that case the banner is made for the site as it is
 now, and what was sent in the page's head stays.
@@ -247,7 +247,7 @@ class PageView(View):
 
     @cached_property
     def hold_policy(self) -> HoldPolicy:
-        """What may run for this visitor in this page."""
+        """The hold policy for this visitor in this page."""
         return self._parts.prepared.hold_policy(self.decision, self.root, self.site.places, self.once)
 
     @property
@@ -264,7 +264,7 @@ class PageView(View):
 
     @property
     def undecided_policy(self) -> HoldPolicy:
-        """What may run for a visitor who granted nothing."""
+        """The hold policy for a visitor who granted nothing."""
         return self._parts.prepared.hold_policy(self.site.undecided, self.root, self.site.places)
 
     @property
@@ -355,7 +355,7 @@ class PageView(View):
             parts.append(self._parts.prepared.queues.markup(page, self._parts.prepared.queues.example))
         return b"".join(parts)
 
-    # -- what is inserted
+    # -- insertions
 
     @property
     def mark(self) -> str:

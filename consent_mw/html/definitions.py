@@ -70,7 +70,7 @@ def renamed_in(code: str, roots: Collection[str]) -> str:
     Return the global that a snippet creates instead of its usual ones; empty if it creates one of these.
 
     Args:
-        roots: The names that it is known for.
+        roots: The usual names of its global.
     """
     if len(code) > _LONGEST:
         return ""

@@ -1,5 +1,5 @@
 """
-Which bytes of a script are code, and which are data: strings, templates, comments, regular expressions.
+Distinguishes the code in a script from its data: strings, templates, comments, regular expressions.
 
 Theory of operation
 -------------------

@@ -36,7 +36,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_$]")
 
 def host_rule(text: str) -> tuple[str, str, str]:
     """
-    Return ``host`` or ``host/path`` as the matcher compares it.
+    Return ``host`` or ``host/path`` in the form that the matcher compares.
 
     Returns:
         The rule with its host in lower case and Punycode, and two empty strings. If the text is not a rule: an empty

@@ -425,8 +425,8 @@ class Delivery:
         self._own = set(own)
         #: The hosts that deliver visible content.
         self._hosts: set[str] = set()
-        #: Changes when a domain that was held no longer is, which invalidates cached answers. Nothing else that is
-        #: learned changes an answer.
+        #: Changes when a domain is no longer held, which invalidates cached answers. Nothing else that is learned
+        #: changes an answer.
         self.version = 0
         #: The reason why each stranger is held, by id.
         self.reasons: dict[str, str] = {}

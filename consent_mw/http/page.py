@@ -88,7 +88,7 @@ class Inserting(Protocol):
 
     @property
     def hold_policy(self) -> HoldPolicy:
-        """What may run for this visitor."""
+        """The hold policy for this visitor."""
         ...
 
     @property
@@ -150,7 +150,7 @@ class Inserting(Protocol):
 
 class PageBody:
     """
-    The body of one page.
+    The rewriting of the body of one page.
 
     Args:
         view: The visitor's view of the page.

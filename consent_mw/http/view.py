@@ -46,7 +46,7 @@ class View(Protocol):
 
     @property
     def hold_policy(self) -> HoldPolicy:
-        """What may run for this visitor."""
+        """The hold policy for this visitor."""
         ...
 
     @property
@@ -61,7 +61,7 @@ class View(Protocol):
 
     @property
     def undecided_policy(self) -> HoldPolicy:
-        """What may run for a visitor who granted nothing; it shows what depends on the choice."""
+        """The hold policy for a visitor who granted nothing; the comparison shows what depends on the choice."""
         return self.hold_policy
 
     @property
