@@ -1,49 +1,49 @@
 /*
- * The scanner for HTML content in C: it finds the next tag that can matter, and carries out answers that are remembered.
- * Long because all of it reads one position in one buffer, and a compiler sees through it in one file only.
+ * The scanner for HTML content in C: it finds the next tag that can matter, and applies plans that are remembered.
+ * Long because all of it reads at one position in one buffer, and a compiler can only inline it within one file.
  *
  * Theory of operation
  * ===================
  *
- * Nearly all of a page is text and tags that can neither fetch nor run nor connect. Something has to look at each of
- * them, and that takes most of the time of a page view. In Python one regular expression does it, which passes over
- * everything up to the next tag that can matter (consent_mw.html.tokens.Syntax). This file is the same expression
- * written by hand, once for each kind of place in a page:
+ * Nearly all of a page is text, and tags that can neither fetch nor run nor connect. Each of them has to be examined,
+ * and that takes most of the time of a page view. In Python, a regular expression passes over everything up to the next
+ * tag that can matter (consent_mw.html.tokens.Syntax). This file is the same expression written by hand, once for each
+ * kind of place in a page:
  *
  *     skip          HTML content                              Syntax.skip
  *     skip_local    HTML content whose relative addresses     Syntax.skip_local
  *                   stay on the page's own host
- *     skip_head     before the body, with that condition      Syntax.head_local
+ *     skip_head     before the body, under that condition     Syntax.skip_head
  *
- * Each takes a buffer and a position and returns the position at which the pattern's match would end, exactly: not
- * earlier, not later, for any bytes. The patterns stay the definition. tests/html/test_scan.py compares the two on
- * generated markup, on mutated pages and cut at every place, and `python -m fuzz scan` goes on doing so.
+ * Each takes a buffer and a position and returns exactly the position at which the pattern's match would end, for any
+ * bytes. The patterns remain the specification. tests/html/test_scan.py compares the two on generated markup, on
+ * mutated pages, and on pages cut at every place; `python -m fuzz scan` does so for as long as it runs.
  *
- * `walk` goes further. Where a scan stops, the tag has often been seen before, and what to do with it is remembered by
- * its bytes (consent_mw.html.hold_policy.Memory). If that is nothing, or a few insertions, walk notes the insertions and
- * scans on. In all other cases it returns the position and Python goes on: tags that were never seen, elements that change
- * how what follows is read (svg, style, select), plans that leave an element out or rename it.
+ * `walk` goes further. A tag at which a scan stops has often been seen before, and its plan is remembered by its bytes
+ * (consent_mw.html.hold_policy.Memory). If the plan is empty or has only insertions, walk notes these and scans on. In
+ * all other cases it returns the position, and Python goes on: for tags that were never seen, elements that change how
+ * the following bytes are read (svg, style, select), and plans that leave an element out or rename it.
  *
- * So nothing is decided here. A tag is passed because the tables say that its name and its attributes are harmless, or
- * because Python has said so of the same bytes. The tables come from Syntax.tables, which builds the patterns from the
- * same words; the word lists that stand in this file are marked, and compared by the tests too.
+ * So nothing is decided here. A tag is passed over because the tables say that its name and attributes are harmless, or
+ * because Python said so of the same bytes. The tables come from Syntax.tables and have the same words as the patterns.
+ * The word lists in this file name their counterparts in tokens.py, and the tests compare the two.
  *
  * Memory safety
  * -------------
  *
- * Every reading function takes `at`, where to begin, and `end`, one past the last byte. It returns where the construct
- * ends, or NULL if the construct is not complete before `end` or may matter. A byte is read only after its address was
- * compared with `end` in the same function; the three places that look backwards (pass_comment, pass_drawing, occurs) read
- * bytes that the same call has passed. The buffer is held through the buffer protocol while it is read, so that it can neither
- * be freed nor resized. Nothing outlives a call but the tables, which never change. There is no recursion and no
- * allocation that depends on the page, except for the key of one lookup. tools/sanitize_scan.py builds all of it with
- * the address and undefined-behaviour sanitizers and runs tests and fuzzing against that build.
+ * Every function that reads takes `at`, where it starts, and `end`, one past the last byte. It returns the end of the
+ * construct, or NULL if the construct is incomplete before `end` or may matter. A byte is read only after its address
+ * was compared with `end` in the same function. The three functions that look backwards (pass_comment, pass_drawing,
+ * occurs) read bytes that the same call has passed. The buffer is held through the buffer protocol while it is read, so
+ * it can be neither freed nor resized. Only the tables outlive a call, and they never change. There is no recursion.
+ * The only allocation that depends on the page is the key of one lookup. tools/sanitize_scan.py builds this file with
+ * the address and undefined-behaviour sanitizers, and runs tests and fuzzing against that build.
  *
  * Time
  * ----
  *
- * No loop steps back. What a failed attempt has read is bounded by where the next stop is, as with the possessive
- * patterns. Names are found in hash tables that only the rules fill: a page cannot make them collide.
+ * No loop steps back. If an attempt at a construct fails, the scan ends at its start, as with the possessive patterns.
+ * Names are looked up in hash tables that are filled from the rules, so a page cannot cause collisions.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -55,42 +55,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Changes with the arguments of any function here: consent_mw.html.scan takes no library that was built for others. */
+/* To be increased with any change of a function's signature: consent_mw.html.scan rejects another version. */
 #define INTERFACE 4
 
 typedef const uint8_t *Ptr;
 
-/* What is known of an element: consent_mw.html.scan.ElementFlag. */
+/* Properties of an element: consent_mw.html.scan.ElementFlag. */
 enum {
-    STOP = 1,        /* matters whatever its attributes are */
-    TAME = 2,        /* ... except where its addresses stay on the page's own host */
-    HEAD = 4,        /* the same, before the body */
-    DRAWING = 8,     /* svg: passed over as a whole if all in it is SIMPLE */
-    MODE = 16,       /* changes how what follows is read */
-    BEFORE_BODY = 32, /* may stand before the body */
+    STOP = 1,        /* matters, whatever its attributes are */
+    TAME = 2,        /* ... unless its addresses stay on the page's own host */
+    HEAD = 4,        /* the same for an element before the body */
+    DRAWING = 8,     /* svg: passed over as a whole if everything in it is simple */
+    MODE = 16,       /* changes how the following bytes are read */
+    BEFORE_BODY = 32, /* may come before the body */
     SCRIPT = 64,
 };
-/* What is known of an end tag: consent_mw.html.scan.EndTagFlag. */
+/* Properties of an end tag: consent_mw.html.scan.EndTagFlag. */
 enum {
     END_STOP = 1, /* matters */
-    END_MODE = 2, /* ... before the body too */
+    END_MODE = 2, /* ... also before the body */
 };
-/* What is known of an attribute: consent_mw.html.scan.AttributeFlag. */
+/* Properties of an attribute: consent_mw.html.scan.AttributeFlag. */
 enum {
     SENSITIVE = 1, /* may fetch or run on any element */
-    STYLE = 2,     /* ... if its value has a function, an escape or a character reference in it */
-    MARKED = 4,    /* ... if its value has one of some texts in it */
+    STYLE = 2,     /* ... if its value contains a function, an escape or a character reference */
+    MARKED = 4,    /* ... if its value contains one of the texts listed for it */
     FETCHES = 8,   /* keeps an element from being tame */
     ADDRESS = 16,  /* ... unless it is plainly a path on the page's own host */
-    ADDRESSES = 32, /* ... or a list of such */
+    ADDRESSES = 32, /* ... or a list of such paths */
     LINK = 64,     /* leads out of a drawing unless it begins with "#" */
 };
-/* Which attributes of a tag matter. */
+/* Which attributes of a tag matter: none, sensitive ones, also addresses (tame elements), also links (drawings). */
 typedef enum { NONE, PLAIN, TAME_VALUES, DRAWN } Concern;
-/* What walk may do: consent_mw.html.scan.WalkFlag. */
+/* Conditions of a walk: consent_mw.html.scan.WalkFlag. */
 enum {
     LOCAL = 1,   /* relative addresses stay on the page's own host */
-    WAITING = 2, /* the body has not begun, and something waits for it */
+    WAITING = 2, /* the body has not started, and something is to be inserted when it does */
     PIECES = 4,  /* scripts may be passed over if they are remembered */
 };
 
@@ -105,7 +105,7 @@ enum {
     DIGIT = 32,
     HYPHEN = 64,
     DOT = 128, /* and underscore */
-    PATHLESS = 256, /* in no plain path: a control character, ":", "\\" or "&" */
+    PATHLESS = 256, /* not in a plain path: a control character, ":", "\\" or "&" */
     QUERY = 512,
 };
 #define ENDS_NAME (SPACE | SLASH | GREATER)
@@ -157,7 +157,7 @@ static inline Ptr pass_name(Ptr at, Ptr end)
     return at;
 }
 
-/* Whether `text`, which is lower case, stands at `at` in whatever case. */
+/* Return whether the bytes at `at` begin with `text`, which is in lower case; their case is ignored. */
 static int begins(Ptr at, Ptr end, const char *text)
 {
     for (; *text; text++, at++)
@@ -178,7 +178,7 @@ typedef struct {
 typedef struct {
     Text *slots;
     uint32_t mask;
-    /* For each first byte the lengths that occur, so that most names are told apart without hashing. */
+    /* For each first byte, the lengths that occur, so that most names are rejected without hashing. */
     uint32_t lengths[256];
 } Names;
 
@@ -209,7 +209,7 @@ static uint32_t look_up(const Names *names, Ptr text, size_t length)
     }
 }
 
-/* Return what is known of the name from `at` to `end`, which has at least one byte; 0 if nothing is. */
+/* Return the flags of the name from `at` to `end`, which has at least one byte; 0 if it is unknown. */
 static inline uint32_t flags_of(const Names *names, Ptr at, Ptr end)
 {
     size_t length = (size_t)(end - at);
@@ -224,7 +224,7 @@ static void free_texts(Text *texts, size_t count)
     PyMem_Free(texts);
 }
 
-/* Return room for `count` texts, all of them empty; NULL with an exception. */
+/* Allocate `count` empty texts; return NULL with an exception on failure. */
 static Text *new_texts(size_t count)
 {
     Text *texts = count > INT32_MAX / sizeof(Text) ? NULL : PyMem_Calloc(count, sizeof(Text));
@@ -233,7 +233,7 @@ static Text *new_texts(size_t count)
     return texts;
 }
 
-/* Copy a bytes object that is not empty; return -1 with an exception. */
+/* Copy a bytes object that is not empty; return -1 with an exception on failure. */
 static int copy_text(Text *text, PyObject *given)
 {
     char *bytes;
@@ -254,7 +254,7 @@ static int copy_text(Text *text, PyObject *given)
     return 0;
 }
 
-/* Take the names with one of the flags in `wanted`. */
+/* Add the names that have one of the flags in `wanted`; return -1 with an exception on failure. */
 static int fill_names(Names *names, PyObject *given, uint32_t wanted)
 {
     Py_ssize_t count = PyDict_Size(given), place = 0;
@@ -291,18 +291,18 @@ static int fill_names(Names *names, PyObject *given, uint32_t wanted)
 
 /* -- texts to look for in a value, or at a place in it */
 
-/* A byte that may make a value something else than it looks like: of a character reference, of a charset's escape. */
+/* A byte after which a value may mean something else: the start of a character reference or of a charset's escape. */
 static inline int is_unclear(uint8_t byte) { return byte == '&' || byte == 0x1b; }
 
 /* A list of texts, sorted by their first byte. */
 typedef struct {
     Text *texts;
     size_t count;
-    /* Where the texts with each first byte begin; those with byte b end where those with b + 1 begin. */
+    /* The index of the first text with each first byte; the texts with byte b end where those with b + 1 start. */
     uint32_t from[257];
     /*
-     * What tells most places apart: a text may begin with two bytes if the mask of the first and that of the second have
-     * a bit in common. First bytes share 31 bits; ALWAYS stands in all masks of second bytes.
+     * A filter that rejects most places: a text may begin with two bytes only if the masks of the first and the second
+     * have a bit in common. First bytes share 31 bits. ALWAYS is set in all masks of second bytes.
      */
     uint32_t first[256], second[256];
 } TextSet;
@@ -352,7 +352,7 @@ static int fill_text_set(TextSet *set, PyObject *given)
     return 0;
 }
 
-/* Whether one of the texts stands at `at`, where it may begin. */
+/* Return whether one of the texts is at `at`, by comparing all with its first byte. */
 static int compare_texts(const TextSet *set, Ptr at, Ptr end)
 {
     size_t room = (size_t)(end - at);
@@ -365,14 +365,14 @@ static int compare_texts(const TextSet *set, Ptr at, Ptr end)
     return 0;
 }
 
-/* Whether one of the texts stands at `at`. */
+/* Return whether one of the texts is at `at`. */
 static inline int stands_at(const TextSet *set, Ptr at, Ptr end)
 {
     return end - at > 1 ? may_begin(set, at[0], at[1]) && compare_texts(set, at, end)
                         : end - at == 1 && compare_texts(set, at, end);
 }
 
-/* Whether one of the texts stands anywhere from `at` to `end`, or the value is not what it looks like. */
+/* Return whether one of the texts occurs from `at` to `end`, or the value has an unclear byte. */
 static int has_text(const TextSet *set, Ptr at, Ptr end)
 {
     for (; end - at > 1; at++)
@@ -390,23 +390,23 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    /* Elements, those of them that a drawing may have in it, and end tags. */
+    /* Elements, simple elements (which a drawing may contain), and end tags. */
     Names elements, simple, ends;
-    /* Attributes that matter on any element, and all of which anything is known. */
+    /* Attributes that may matter on any element, and all known attributes. */
     Names sensitive, attributes;
-    /* Beginnings of paths that matter on the page's own host, without their slash. */
+    /* Prefixes of paths that matter on the page's own host, without the leading slash. */
     TextSet paths;
     Mark *marks;
     size_t mark_count;
 } Scanner;
 
-/* One attribute: `value` is NULL if it has none, and has no quotes; `given` is where the value begins with its quote. */
+/* One attribute: `value` excludes the quotes and is NULL if there is none; `given` is its start with the quote. */
 typedef struct {
     Ptr name, name_end, given, value, value_end, next;
     uint8_t quote;
 } Attribute;
 
-/* Read the attribute at `at`, which is neither a separator nor ">" and before `end`; return 0 if it is not complete. */
+/* Read the attribute at `at`, which is before `end` and neither a separator nor ">"; return 0 if it is incomplete. */
 static inline int read_attribute(Ptr at, Ptr end, Attribute *found)
 {
     found->name = at++;
@@ -446,7 +446,7 @@ static inline int read_attribute(Ptr at, Ptr end, Attribute *found)
 /* A byte of a style or a presentation attribute that may begin a function, an escape or a character reference. */
 static inline int is_active(uint8_t byte) { return byte == '(' || byte == '\\' || byte == '&'; }
 
-/* Whether the slash before `at` neither leaves the host, nor hides a path, nor begins one that matters. */
+/* Return whether the slash before `at` neither leads to another host, nor hides a path, nor starts one that matters. */
 static inline int is_plain_slash(const Scanner *self, Ptr at, Ptr end)
 {
     if (at < end && (*at == '/' || *at == '.'))
@@ -456,13 +456,13 @@ static inline int is_plain_slash(const Scanner *self, Ptr at, Ptr end)
     return !stands_at(&self->paths, at, end);
 }
 
-/* Whether a byte of an address goes on with a plain path, and says nothing of what follows. */
+/* Return whether a byte continues a plain path whatever follows it. */
 static inline int is_plain_byte(uint8_t byte, int list)
 {
     return !IS(byte, SLASH | QUERY | PATHLESS) && !(list && (byte == ' ' || byte == ','));
 }
 
-/* Whether an address, or a list of addresses, is plainly a path on the page's own host. */
+/* Return whether an address, or every address in a list, is plainly a path on the page's own host. */
 static inline int is_plain_path(const Scanner *self, const Attribute *found, Ptr end, int list)
 {
     Ptr at = found->value;
@@ -480,7 +480,7 @@ static inline int is_plain_path(const Scanner *self, const Attribute *found, Ptr
     }
 }
 
-/* Whether a name is one that loaders take addresses from: tokens.LAZY_WORDS behind "data-", or tokens.LAZY_NAMES. */
+/* Return whether lazy loaders read an attribute: tokens.LAZY_WORDS after "data-", or tokens.LAZY_NAMES. */
 static int is_lazy(Ptr at, Ptr end)
 {
     static const char *const WORDS[] = {
@@ -492,7 +492,7 @@ static int is_lazy(Ptr at, Ptr end)
     if (!begins(at, end, "data-"))
         return 0;
     at += 5;
-    /* At most three words with a hyphen may stand between. */
+    /* At most three words, each with a hyphen, may come between. */
     for (int words = 0;; words++) {
         for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
             if (begins(at, end, WORDS[i]))
@@ -506,7 +506,7 @@ static int is_lazy(Ptr at, Ptr end)
     }
 }
 
-/* Whether a name is that of a presentation attribute: tokens.PAINTS, then letters and hyphens. */
+/* Return whether a name is that of a presentation attribute: tokens.PAINTS, then letters and hyphens. */
 static int is_paint(Ptr at, Ptr end)
 {
     static const char *const PAINTS[] = {"fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker"};
@@ -521,7 +521,7 @@ static int is_paint(Ptr at, Ptr end)
     return 1;
 }
 
-/* Whether the value of a presentation attribute names anything but parts of the page itself. */
+/* Return whether the value of a presentation attribute may refer to anything outside the page. */
 static int paints_from_afar(Ptr at, Ptr end)
 {
     for (;;) {
@@ -558,18 +558,18 @@ static int is_active_style(const Attribute *found)
     return 0;
 }
 
-/* A byte in front of which a host may stand in code: of a string, or of a host's name in it. */
+/* A quote of a string in code, after which a host may follow. */
 static inline int is_quote(uint8_t byte) { return byte == '"' || byte == '\'' || byte == '`'; }
 
 static inline int is_of_host(uint8_t byte) { return (uint8_t)(byte - 'a') < 26 || IS(byte, DIGIT | HYPHEN); }
 
-/* Whether a byte of a handler may hide what is written: no ASCII, an escape or a character reference. */
+/* Whether a byte of a handler may hide text: not ASCII, or of an escape or a character reference. */
 static inline int is_hidden(uint8_t byte)
 {
     return byte < ' ' ? byte != '\t' && byte != '\n' && byte != '\r' : byte > '~' || byte == '\\' || byte == '&';
 }
 
-/* Whether a host may begin at `at`, behind a quote: letters, digits and hyphens before a dot. */
+/* Return whether a host may start at `at`, after a quote: letters, digits and hyphens before a dot. */
 static int may_be_host(Ptr at, Ptr end)
 {
     if (at < end && *at == '.')
@@ -580,7 +580,7 @@ static int may_be_host(Ptr at, Ptr end)
     return at > begin && at < end && *at == '.';
 }
 
-/* Whether the code of a handler may name an address: tokens._HANDLER. */
+/* Return whether the code of a handler may contain an address: tokens._HANDLER. */
 static int may_name_address(const Attribute *found)
 {
     if (found->value == NULL)
@@ -592,7 +592,7 @@ static int may_name_address(const Attribute *found)
     return 0;
 }
 
-/* Whether an attribute matters where it matters on every element. */
+/* Return whether an attribute matters on any element. */
 static inline int is_sensitive(const Scanner *self, const Attribute *found, uint32_t flags)
 {
     Ptr name = found->name, name_end = found->name_end;
@@ -605,7 +605,7 @@ static inline int is_sensitive(const Scanner *self, const Attribute *found, uint
            (flags & SENSITIVE || (flags & STYLE && is_active_style(found)) || (flags & MARKED && has_mark(self, found)));
 }
 
-/* Whether an attribute matters. */
+/* Return whether an attribute matters, given which ones do. */
 static inline int matters(const Scanner *self, const Attribute *found, Ptr end, Concern concern)
 {
     const Names *known = concern == PLAIN ? &self->sensitive : &self->attributes;
@@ -629,7 +629,7 @@ static inline int matters(const Scanner *self, const Attribute *found, Ptr end, 
     return 0;
 }
 
-/* Pass over the rest of a tag from behind its name; NULL if it is not complete or has an attribute that matters. */
+/* Pass over the rest of a tag after its name; return NULL if it is incomplete or has an attribute that matters. */
 static inline Ptr pass_attributes(const Scanner *self, Ptr at, Ptr end, Concern concern)
 {
     Attribute found;
@@ -646,7 +646,7 @@ static inline Ptr pass_attributes(const Scanner *self, Ptr at, Ptr end, Concern 
     }
 }
 
-/* Pass over a comment, from its "<!--" on. */
+/* Pass over a comment, starting at its "<!--". */
 static Ptr pass_comment(Ptr at, Ptr end)
 {
     Ptr begin = at += 4;
@@ -654,7 +654,7 @@ static Ptr pass_comment(Ptr at, Ptr end)
         return at + 1;
     if (end - at >= 2 && at[0] == '-' && at[1] == '>')
         return at + 2;
-    /* It ends with the first ">" behind "--" or "--!", neither of them part of the beginning. */
+    /* It ends with the first ">" after "--" or "--!", which must not overlap the "<!--". */
     while ((at = find(at, end, '>')) != NULL) {
         if ((at - begin >= 2 && at[-1] == '-' && at[-2] == '-') ||
             (at - begin >= 3 && at[-1] == '!' && at[-2] == '-' && at[-3] == '-'))
@@ -664,7 +664,7 @@ static Ptr pass_comment(Ptr at, Ptr end)
     return NULL;
 }
 
-/* Pass over what begins with "<" and is no tag: a comment, what is read as one, or text if that `counts`. */
+/* Pass over a "<" that does not start a tag: a comment, a bogus comment, or (if text `counts`) the "<" alone. */
 static Ptr pass_no_tag(Ptr at, Ptr end, int counts)
 {
     if (end - at < 2)
@@ -687,7 +687,7 @@ static Ptr pass_no_tag(Ptr at, Ptr end, int counts)
     return close == NULL ? NULL : close + 1;
 }
 
-/* Pass over a whole drawing of simple elements, from behind the name of its start tag. */
+/* Pass over a whole drawing of simple elements, starting after the name in its start tag. */
 static Ptr pass_drawing(const Scanner *self, Ptr at, Ptr end)
 {
     at = pass_attributes(self, at, end, DRAWN);
@@ -718,7 +718,7 @@ static Ptr pass_drawing(const Scanner *self, Ptr at, Ptr end)
     }
 }
 
-/* Pass over an end tag that cannot matter, from behind "</". */
+/* Pass over an end tag that cannot matter, starting after "</". */
 static inline Ptr pass_end_tag(const Scanner *self, Ptr at, Ptr end)
 {
     Ptr name_end = pass_name(at, end);
@@ -727,14 +727,14 @@ static inline Ptr pass_end_tag(const Scanner *self, Ptr at, Ptr end)
     return *name_end == '>' ? name_end + 1 : pass_attributes(self, name_end, end, NONE);
 }
 
-/* Pass over a start tag that cannot matter, from behind "<". */
+/* Pass over a start tag that cannot matter, starting after "<". */
 static inline Ptr pass_start_tag(const Scanner *self, Ptr at, Ptr end, int local)
 {
     Ptr name_end = at + 1;
     while (name_end < end && !IS(*name_end, ENDS_DASHLESS))
         name_end++;
     if (name_end < end && *name_end == '-') {
-        /* A custom element if nothing but letters, digits, dots and underscores stands before the hyphen. */
+        /* It is a custom element if only letters, digits, dots and underscores come before the hyphen. */
         Ptr before = at;
         while (IS(*before, LETTER | DIGIT | DOT))
             before++;
@@ -777,7 +777,7 @@ static Ptr skip(const Scanner *self, Ptr at, Ptr end, int local)
     }
 }
 
-/* Pass over what may stand before the body: BEFORE_BODY, or Syntax.head_local, which passes tags that cannot matter. */
+/* Pass over what may come before the body: BEFORE_BODY, or if `local` Syntax.skip_head, which also passes over tags. */
 static Ptr skip_head(const Scanner *self, Ptr at, Ptr end, int local)
 {
     for (;;) {
@@ -801,26 +801,26 @@ static Ptr skip_head(const Scanner *self, Ptr at, Ptr end, int local)
     }
 }
 
-/* -- answers that are remembered */
+/* -- remembered plans */
 
-/* The longest script to which an answer is remembered: consent_mw.html.hold_policy keeps no longer ones. */
+/* The longest script whose edits are remembered: consent_mw.html.hold_policy._KEPT_SIZE. */
 #define LONGEST_SCRIPT 16384
 /* The parts of a consent_mw.html.hold_policy.TagPlan, of an Edits and of an Edit. */
 enum { PLAN_EDITS, PLAN_HELD, PLAN_REMOVE, PLAN_PANEL, PLAN_HEIGHT, PLAN_RENAME, PLAN_PARTS };
 enum { EDITS_EDITS, EDITS_HELD, EDITS_PARTS };
 enum { EDIT_AT, EDIT_LEFT_OUT, EDIT_INSERTED, EDIT_PARTS };
 
-/* What a call of walk works with; the objects are borrowed from its caller. */
+/* The arguments of a call of walk; its objects are borrowed references. */
 typedef struct {
     const Scanner *self;
     PyObject *plans, *pieces, *edits, *held;
-    /* Offset in the page at which the buffer begins. */
+    /* Offset in the page at which the buffer starts. */
     Py_ssize_t origin;
     Ptr begin, end;
     int may;
 } Walk;
 
-/* What became of a tag. */
+/* The result for a tag: an exception, left to Python, or passed over. */
 typedef enum { FAILED = -1, LEFT = 0, PASSED = 1 } Outcome;
 
 static int has_parts(PyObject *object, Py_ssize_t parts)
@@ -831,7 +831,7 @@ static int has_parts(PyObject *object, Py_ssize_t parts)
     return 0;
 }
 
-/* Return a new reference to the answer to some bytes; NULL if there is none, or with an exception. */
+/* Return a new reference to the plan for some bytes; NULL if there is none, or with an exception. */
 static PyObject *remembered(PyObject *answers, Ptr at, Ptr end)
 {
     PyObject *key = PyBytes_FromStringAndSize((const char *)at, end - at);
@@ -843,7 +843,7 @@ static PyObject *remembered(PyObject *answers, Ptr at, Ptr end)
     return answer;
 }
 
-/* Note the edits of a tag or script that begins at `at`. */
+/* Note the edits of a tag or script that starts at `at`. */
 static Outcome add_edits(const Walk *walk, PyObject *edits, Ptr at)
 {
     Py_ssize_t count = PyTuple_Size(edits);
@@ -868,7 +868,7 @@ static Outcome add_edits(const Walk *walk, PyObject *edits, Ptr at)
     return PASSED;
 }
 
-/* Carry out a plan for the tag at `at` that consists of insertions alone. */
+/* Apply the plan for the tag at `at` if it has only insertions. */
 static Outcome carry_out(const Walk *walk, PyObject *plan, Ptr at)
 {
     if (!has_parts(plan, PLAN_PARTS))
@@ -885,7 +885,7 @@ static Outcome carry_out(const Walk *walk, PyObject *plan, Ptr at)
     return add_edits(walk, PyTuple_GetItem(plan, PLAN_EDITS), at);
 }
 
-/* Find the end tag of a script; NULL if there is none, or if it depends on comments which one it is. */
+/* Find the end tag of a script; return NULL if there is none, or if comments decide which one it is. */
 static Ptr find_end_of_script(Ptr at, Ptr end)
 {
     while ((at = find(at, end, '<')) != NULL) {
@@ -898,7 +898,7 @@ static Ptr find_end_of_script(Ptr at, Ptr end)
     return NULL;
 }
 
-/* Pass over the script from `at`, whose start tag ends at `tag_end`, if nothing of it is held. */
+/* Pass over the script at `at`, whose start tag ends at `tag_end`, if it is remembered and nothing in it is held. */
 static Outcome pass_script(const Walk *walk, Ptr at, Ptr tag_end, Ptr *next)
 {
     Ptr close = walk->may & PIECES ? find_end_of_script(tag_end, walk->end) : NULL;
@@ -909,7 +909,7 @@ static Outcome pass_script(const Walk *walk, Ptr at, Ptr tag_end, Ptr *next)
         return PyErr_Occurred() ? FAILED : LEFT;
     Outcome outcome = FAILED;
     if (has_parts(known, EDITS_PARTS)) {
-        /* What a held script leaves in its place depends on the page. */
+        /* What is inserted before a held script depends on the page, so that is left to Python. */
         Py_ssize_t held = PyObject_Size(PyTuple_GetItem(known, EDITS_HELD));
         outcome = held < 0 ? FAILED : held > 0 ? LEFT : add_edits(walk, PyTuple_GetItem(known, EDITS_EDITS), at);
     }
@@ -918,7 +918,7 @@ static Outcome pass_script(const Walk *walk, Ptr at, Ptr tag_end, Ptr *next)
     return outcome;
 }
 
-/* Pass over the tag at `at`, at which a scan has stopped, if the answer to it is remembered and can be carried out. */
+/* Pass over the tag at `at`, at which a scan has stopped, if its plan is remembered and can be applied here. */
 static Outcome pass_remembered(const Walk *walk, Ptr at, Ptr *next)
 {
     const Scanner *self = walk->self;
@@ -950,9 +950,9 @@ static Outcome pass_remembered(const Walk *walk, Ptr at, Ptr *next)
     return outcome;
 }
 
-/* -- for Python */
+/* -- the interface to Python */
 
-/* Take the buffer that a call is given, and the position in it; return -1 with an exception. */
+/* Open the buffer of a call and check the position in it; return -1 with an exception on failure. */
 static int open_buffer(PyObject *given, Py_ssize_t position, Py_buffer *view)
 {
     if (PyObject_GetBuffer(given, view, PyBUF_SIMPLE) < 0)
@@ -973,7 +973,7 @@ static PyObject *call_skip(PyObject *self, PyObject *arguments, Skip function, i
     Py_buffer view;
     if (!PyArg_ParseTuple(arguments, "On", &given, &position) || open_buffer(given, position, &view) < 0)
         return NULL;
-    /* A buffer without bytes may have no address. */
+    /* The address of an empty buffer may be NULL. */
     Ptr begin = view.len ? view.buf : (Ptr)"";
     position = function((const Scanner *)self, begin + position, begin + view.len, local) - begin;
     PyBuffer_Release(&view);
@@ -1016,7 +1016,7 @@ static PyObject *scanner_walk(PyObject *self, PyObject *arguments)
     return outcome == FAILED ? NULL : PyLong_FromSsize_t(position);
 }
 
-/* Take pairs of an attribute's name and the texts that make it matter. */
+/* Add pairs of an attribute's name and the texts that make it matter; return -1 with an exception on failure. */
 static int fill_marks(Scanner *self, PyObject *given)
 {
     Py_ssize_t count = PyTuple_Size(given);
@@ -1078,7 +1078,7 @@ static PyObject *scanner_new(PyTypeObject *type, PyObject *arguments, PyObject *
     return (PyObject *)self;
 }
 
-/* Whether a text stands in a buffer: it is looked for by its last byte, which should be a rare one. */
+/* Return whether a text occurs in a buffer. It is searched for by its last byte, which should be a rare one. */
 static int occurs(Ptr begin, Ptr end, const char *text, size_t length)
 {
     for (Ptr at = begin; (at = find(at, end, (uint8_t)text[length - 1])) != NULL; at++)
@@ -1144,7 +1144,7 @@ static int fill_module(PyObject *module)
 {
     const char *pure = getenv("CONSENT_MW_PURE");
     if (pure != NULL && *pure && strcmp(pure, "0") != 0)
-        return 0; /* a module without anything in it */
+        return 0; /* leave the module empty */
     if (PyModule_AddFunctions(module, module_methods) < 0)
         return -1;
     PyObject *type = PyType_FromModuleAndSpec(module, &scanner_spec, NULL);

@@ -6,7 +6,7 @@ mode, and False to wait for more bytes.
 
 A style sheet is read as it arrives: :func:`consent_mw.html.css.scan` visits each complete token, and only the token
 that the chunk cut is kept back. If the whole element is at hand, as it usually is, its edits are remembered by its
-bytes. An URL or string that is too long to keep back is judged by its beginning.
+bytes. A URL or string that is too long to keep back is judged by its beginning.
 """
 
 from __future__ import annotations
