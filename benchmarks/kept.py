@@ -110,7 +110,7 @@ def _teach(server: Server) -> None:
         for path in ("/text", "/template", "/stream"):
             for _ in range(10 * WORKERS):
                 server.get(path, "")
-        time.sleep(2.5)  # workers tell each other about once a second
+        time.sleep(2.5)  # workers share what they have learned about once a second
 
 
 def _measure(row: Row, pair: tuple[Server, Server], cookie: str, how: tuple[int, float]) -> Kept:

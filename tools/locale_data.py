@@ -32,7 +32,7 @@ LOCALES: Mapping[str, str] = MappingProxyType(
     | {"en": "en_GB", "pt": "pt_PT", "pt-BR": "pt_BR", "zh-Hans": "zh_Hans", "zh-Hant": "zh_Hant"}
 )  # fmt: skip
 
-#: Names for a list of languages, where the name in CLDR is unsuitable.
+#: Names for a list of languages, if the name in CLDR is unsuitable.
 _NAMES = {"id": "Bahasa Indonesia", "pt-BR": "Português (Brasil)", "zh-Hans": "简体中文", "zh-Hant": "繁體中文"}
 
 #: Two-letter codes that are not countries: unions, unknown regions, and codes for tests.

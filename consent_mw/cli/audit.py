@@ -159,7 +159,7 @@ def audit(owner: Owner, /, target: str, form: str, output: Path | None, **given:
     TARGET is an address (https://example.org/) or an application as gunicorn
     and uvicorn name it (module:attribute). Pages are asked for with GET; the
     only form that is sent is the notice's own, to refuse. No other host is
-    visited; a browser finds no address for any but those of --allow-host.
+    visited, except those of --allow-host in a browser.
     Exits with 0 if nothing is wrong, 1 with findings, 2 if nothing could be
     looked at.
     """

@@ -35,7 +35,7 @@ from consent_mw.cli.output import write_file
 if TYPE_CHECKING:
     from consent_mw.proof.verifying import Checkpoint
 
-# A receipt id may begin with a hyphen; these commands have no short options that it could be mistaken for.
+# A receipt id may start with a hyphen; these commands have no short options that it could be confused with.
 _TAKES_RECEIPT = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 # The value of the choice cookie: its readable part ends with the receipt (consent_mw.cookies.choice).
@@ -184,8 +184,8 @@ def seal(owner: Owner) -> int:
     """
     Seal new entries now, today's too; the running site seals a day once it is over.
 
-    The seal then tells that its entries came before this moment, and those of
-    the next seal after it.
+    The seal then proves that its entries are older than this moment, and that
+    those of the next seal are newer.
     """
     from consent_mw.proof.sealing import seal_new
 

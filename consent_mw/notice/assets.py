@@ -77,7 +77,7 @@ def compact_css(text: str) -> str:
     """
     text = _COMMENT.sub("", text)
     text = _AROUND.sub(r"\1", " ".join(text.split()))
-    # Whitespace follows the colon before a value, but never the colon before a pseudo-class.
+    # Whitespace follows only the colon of a declaration, never that of a pseudo-class.
     return _AFTER_COLON.sub(":", text).replace(";}", "}").strip()
 
 

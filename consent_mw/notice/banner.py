@@ -253,11 +253,10 @@ class Notice:
         """
         The notice document: canonical JSON with everything that visitors see, in every language.
 
-        The notice can be shown again from it later.
-
-        It contains the markup and the style sheets as they are sent (the markup as for the page ``/``), with and
-        without an opt-out signal, the texts of the banner and the preferences, the purposes, the services, the
-        controller, and the revision. The same configuration always produces the same bytes.
+        The notice can be shown again from it later. It contains the markup and the style sheets as they are sent (the
+        markup as for the page ``/``), with and without an opt-out signal, the texts of the banner and the preferences,
+        the purposes, the services, the controller, and the revision. The same configuration always produces the same
+        bytes.
         """
         if not self._document:
             self._document = json.dumps(
@@ -318,7 +317,7 @@ class Notice:
 
     @property
     def signals(self) -> Mapping[str, str]:
-        """The URL and settings of the code that tells vendors of a choice made in a page; empty if there is none."""
+        """The URL and settings of the code that tells vendors a choice made in the page; empty if there is none."""
         return self._signals.parts
 
     @property

@@ -15,7 +15,8 @@ __all__ = ["LINKED_TEXTS", "TEXT_LINK", "escape", "linked", "quoted"]
 TEXT_LINK = re.compile(r"\[([^\[\]]+)\]\(([^\s()<>]+)\)")
 #: The keys of the texts that may contain links; each is shown in a paragraph.
 LINKED_TEXTS = re.compile(r"banner\.(?:text|promise)|(?:page|policy)\.intro|purpose\.[\w-]+\.(?:description|profiles)")
-#: The targets that a link may have: a web address, or a path on the site. Other schemes could run code.
+#: The targets that a link may have: a web address, or a path on the site. Other schemes could run code or
+#: open programs.
 _LEADS = re.compile(r"https?://|/(?![/\\])", re.IGNORECASE)
 
 # Characters that HTML and XML 1.0 do not allow, not even as references.

@@ -162,7 +162,7 @@ def _rules(service: Service, ids: _Ids) -> Iterator[_Rule]:
 
 
 def _read(texts: Iterable[str], ids: _Ids) -> Iterator[_Rule]:
-    """Yield the rules that the catalogue writes so, each once."""
+    """Parse rules in the catalogue's syntax, without duplicates."""
     for text in dict.fromkeys(_VARIED_FOLDER.sub(rf"\1/{_ANY_FOLDER}/", text) for text in texts):
         host, slash, path = text.partition("/")
         yield _Rule(host if host.endswith("*") else ascii_host(host), slash + path, ids)
@@ -240,8 +240,8 @@ def host_list(
         services: The declared services.
         allowed: The ids of the services that may run.
         common: Undeclared trackers that are held too, up to the size limit, each with one host.
-        needed: Returns the rules of undeclared services that may run, by family; those count that are on the host of
-            a held one or on its subdomains.
+        needed: Returns the rules of undeclared services that may run, by family; only those on the host of a held
+            service or on its subdomains are used.
     """
     running: list[_Rule] = []
     held: list[_Rule] = []
@@ -309,7 +309,7 @@ class GuardCode:
         self._lists: dict[frozenset[str], str] = {}
 
     def _owner(self, rule: str) -> Service | None:
-        """Return the service of a rule for a host; None where there is none."""
+        """Return the service that has a host rule, or None."""
         for service in self._definitions.values():
             if rule in service.hosts:
                 return service

@@ -59,7 +59,7 @@ class QueueCode:
 
     @cached_property
     def example(self) -> tuple[str, ...]:
-        """The ids of services that have each kind of globals."""
+        """The id of one service with each kind of globals, libraries first; empty if there is none."""
         return tuple(
             next((service.id for service in self._services.values() if any(map(kind, service.queue))), "")
             for kind in (_is_library, lambda path: not _is_library(path))

@@ -1,9 +1,9 @@
 """
-Signals to vendors: tell a tag that may run what the visitor chose, through its vendor's interface.
+Signals to vendors: tell granted tags the visitor's choice, through their vendors' interfaces.
 
 A held tag needs no signal, since it does not run. So a signal is sent only if one of the services that listen to it is
-granted. The code is identical in every page (``static/signals.js``), so that a policy can allow
-its hash; attributes contain what varies.
+granted. The code is identical in every page (``static/signals.js``), so that a policy can allow its hash; the variable
+parts are in attributes.
 
 Purposes and their names in Google's consent mode, version 2:
 

@@ -141,14 +141,14 @@ def service_description(service: Service, lang: str) -> tuple[str, str]:
 
 
 def language_name(lang: str) -> str:
-    """Return the language's own name, or its tag if we do not know it."""
+    """Return the language's own name, or its tag if it is unknown."""
     known = texts()
     found = nearest(lang, known)
     return known[found].get("language.name", lang) if found else lang
 
 
 def purpose_label(purpose: Purpose, lang: str, site: Site | None = None) -> str:
-    """Return the name of the purpose as visitors read it."""
+    """Return the name of the purpose for visitors."""
     return localised(purpose.label, lang) or wording(lang, site).get(f"purpose.{purpose.id}.label", purpose.id)
 
 

@@ -36,7 +36,7 @@ def as_json(
 
     Args:
         report: The report.
-        labels: Names of purposes by id, as they read within a sentence.
+        labels: Names of purposes by id, as used within a sentence.
         notes: The owner's notes, each with its day.
     """
     return {

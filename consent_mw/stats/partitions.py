@@ -103,7 +103,7 @@ def beside_runs(
 
 
 class _Single:
-    """The running sum of one single number."""
+    """The running sum of a single number."""
 
     def __init__(self, name: str, rows: Sequence[Counted], atoms: Sequence[Atom]) -> None:
         self.name = name

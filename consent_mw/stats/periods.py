@@ -58,7 +58,7 @@ def chosen(today: int, *, preset: str = "", first: str = "", last: str = "") -> 
         last: The last day; yesterday if it is empty.
 
     Raises:
-        PeriodError: if the period is not valid, or longer than LONGEST.
+        PeriodError: if the period is invalid, or longer than LONGEST.
     """
     end = day_of(last) if last.strip() else today - 1
     begin = day_of(first) if first.strip() else end - _days(preset or DEFAULT.id) + 1

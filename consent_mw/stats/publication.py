@@ -75,7 +75,7 @@ __all__ = ["CLOSES", "plan", "publish_due"]
 CLOSES = 1800
 #: Figures per transaction: enough to be fast, few enough not to block other writers.
 BATCH = 250
-#: The most attempts, after which another process may have been faster each time.
+#: The most attempts to publish, if another process was faster each time.
 TRIES = 5
 #: A number later than any day that every store can represent.
 _FOREVER = 2**31 - 1
@@ -146,7 +146,7 @@ def plan(raw: Mapping[Count, int], published: Iterable[Figures], closed: int) ->
     Return the steps of a publication, in order.
 
     Args:
-        raw: The unpublished counts; later days than ``closed`` are skipped.
+        raw: The unpublished counts; those of days after ``closed`` are skipped.
         published: All published runs.
         closed: The last complete day.
     """

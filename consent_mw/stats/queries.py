@@ -102,7 +102,7 @@ class _Runs:
         for run in figures:
             if start <= run.last <= last:
                 self._tables.setdefault(run.table, []).append(run)
-        # Purposes and stand-alone numbers have separate tables.
+        # Merge the tables of single purposes and numbers.
         for name in [name for name in self._tables if name.startswith(f"{schemes.PURPOSE_TABLE}/")]:
             self._tables.setdefault(schemes.PURPOSE_TABLE, []).extend(self._tables.pop(name))
         for name in schemes.SINGLES:

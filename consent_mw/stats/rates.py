@@ -47,7 +47,8 @@ class RateChange:
 
 
 def wilson(count: int, of: int) -> Rate | None:
-    """Return the rate of ``count`` in ``of`` (E. B. Wilson 1927); None if ``of`` is 0.
+    """
+    Return the rate of ``count`` in ``of`` (E. B. Wilson 1927); None if ``of`` is 0.
 
     Raises:
         ValueError: if ``count`` is not between 0 and ``of``.

@@ -65,7 +65,7 @@ def direction(change: RateChange) -> str:
 
 
 def moved(words: Words, change: RateChange | None, days: int) -> tuple[str, str] | None:
-    """Return the direction of a change from the previous period, and its text; None if there is no previous rate."""
+    """Return the direction of a change from the previous period, and its text; None if there is nothing to compare."""
     if change is None:
         return None
     way = direction(change)

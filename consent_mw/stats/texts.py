@@ -24,7 +24,7 @@ _EN = {
     "length.days": "the {n} days before",
     "length.years": "the {n} years before",
     "length.day": "the day before",
-    # The sentence on top
+    # The summary sentence
     "s.any": "{p} of answers accept at least one purpose",
     "s.purpose": "{p} of answers accept {purpose}",
     "s.since.up": ", up {points} since the notice changed on {day}",
@@ -168,7 +168,7 @@ _EN = {
     "v.variant.bar": "Bar",
     "v.variant.corner": "Card in a corner",
     "v.variant.dialog": "Dialog",
-    # What is not shown
+    # Withheld figures
     "kept": "What is not shown, and why",
     "kept.why": "No figure here counts fewer than {k} visits, so that none of them says anything about one person. "
     "What is rarer joins “{other}”, and days wait until there is enough of each kind, for 28 days at most.",
@@ -224,7 +224,7 @@ _EN = {
     "inv.held for some": "held for some",
     "inv.gone": "gone",
     "inv.lines": "Lines to paste",
-    # The way in
+    # The login
     "in.title": "Consent rates",
     "in.text": "These pages are for the owner of {site}.",
     "in.text.plain": "These pages are for the owner of this site.",
@@ -412,7 +412,7 @@ _DE = {
     "get.totals": "Summen",
     "get.line": "Verlauf",
     "get.purposes": "Zwecke",
-    # Die letzte Prüfung
+    # The last audit
     "audit.last": "Letzte Prüfung: {day} ({age}).",
     "audit.age": "vor {n} Tagen",
     "audit.age.one": "gestern",
@@ -450,7 +450,7 @@ _DE = {
     "inv.held for some": "teils zurückgehalten",
     "inv.gone": "verschwunden",
     "inv.lines": "Zeilen zum Einfügen",
-    # The way in
+    # The login
     "in.title": "Einwilligungsquoten",
     "in.text": "Diese Seiten sind für die Betreiber von {site}.",
     "in.text.plain": "Diese Seiten sind für die Betreiber dieser Website.",
@@ -637,7 +637,7 @@ _FR = {
     "get.totals": "Totaux",
     "get.line": "Évolution",
     "get.purposes": "Finalités",
-    # Le dernier audit
+    # The last audit
     "audit.last": "Dernier audit\u00a0: {day} ({age}).",
     "audit.age": "il y a {n} jours",
     "audit.age.one": "hier",
@@ -675,7 +675,7 @@ _FR = {
     "inv.held for some": "retenu pour certains",
     "inv.gone": "disparu",
     "inv.lines": "Lignes à coller",
-    # The way in
+    # The login
     "in.title": "Taux de consentement",
     "in.text": "Ces pages sont destinées au responsable de {site}.",
     "in.text.plain": "Ces pages sont destinées au responsable de ce site.",

@@ -2,7 +2,7 @@
 The declaration of services and cookies for visitors, generated from the configuration and the catalogue.
 
 ====================  ============================================================
-GET /policy           a page of ours
+GET /policy           our own page
 GET /policy?embed     the same as an HTML fragment without head and styles, for the owner's
                       own page; ``level=3`` sets the level of its first headings
 GET /gpc.json         that the site honours Global Privacy Control; the engine also

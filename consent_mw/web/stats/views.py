@@ -217,7 +217,7 @@ class _Stats:
         return Response(body, status=400 if problem else 200)
 
     def _last_audit(self, site: Site, words: PageWords) -> list[str]:
-        """Return the last result of an audit and its age, in sentences."""
+        """Return the last audit result and its age, as sentences."""
         today = self._context.today()
         result = last_result(self._context.records, site.id, today, self._context.keys())
         if result is None:
@@ -324,7 +324,7 @@ class _Stats:
         return Response(text, content_type=kind)
 
     def _for_metrics(self) -> None:
-        """Answer 404 to whoever may not see the metrics: it is not told that they are there."""
+        """Answer 404 unless the client may see the metrics, so as not to reveal that they exist."""
         try:
             if find_spec("prometheus_client") is None or not self._admitted(self._context.site(), machine=True):
                 abort(404)
@@ -374,17 +374,17 @@ class _Stats:
             logger.error("a session of the statistics has ended in this process alone: %s", error)
         return self._to_page(asked, f"{name}=; Max-Age=0")
 
-    # -- who may look
+    # -- access
 
     def _hide(self) -> None:
-        """Answer as if nothing were there, whatever the method, while nobody may look."""
+        """Answer 404 to all methods until the owner configures access."""
         path = request.path
         if (path in _PATHS or path.startswith("/stats/")) and not self._context.site().stats.open:
             abort(404)
 
     def _admitted(self, site: Site, *, machine: bool = False) -> bool:
         token = request.headers.get("Authorization", "") if machine else None
-        # A copy: the check of the host site may leave in it what it likes.
+        # A copy, since the check of the host site may modify it.
         return self._gate.admits(site, dict(request.environ), session=self._session(), token=token)
 
     def _in_session(self, site: Site) -> bool:
@@ -396,7 +396,7 @@ class _Stats:
         return values[0] if len(values) == 1 else ""
 
     def _cookie_name(self) -> str | None:
-        """Return the session cookie's name, ``__Host-cmw-stats`` or ``cmw-stats``; None where none may be kept."""
+        """Return the session cookie's name, ``__Host-cmw-stats`` or ``cmw-stats``; None if no cookie may be set."""
         name = self._context.cookies.name(RequestHead.from_environ(request.environ))
         return f"{name}-stats" if name else None
 
