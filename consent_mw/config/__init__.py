@@ -218,7 +218,7 @@ def _definitions(reader: ConfigReader, site: Site, folder: str, catalogue: Mappi
 
 
 def _fits_caching(reader: ConfigReader, site: Site) -> None:
-    """Refuse settings that change the page after a choice if a shared cache serves one page to everybody."""
+    """Refuse settings that need a different page after a choice if caches serve one page to everybody."""
     if site.caching != "shared":
         return
     if site.release == "reload":

@@ -35,7 +35,7 @@ Erased entries cannot be read any more at once, but they stay in the append-only
 :meth:`RedisRecords.purge`, which the site runs every day, requests that. The files of replicas and other copies are the
 owner's responsibility.
 
-Limits: Redis 6.2 or newer. While a Cluster moves the site's slot to another node, every write fails.
+Limits: Redis 6.2 or newer. While a Cluster moves the site's slot to another node, calls may fail.
 """
 
 from __future__ import annotations
