@@ -82,7 +82,7 @@ _FOREVER = 2**31 - 1
 
 
 class PublicationStore(Protocol):
-    """The part of :class:`consent_mw.records.PublicationStore` that publication uses."""
+    """The part of :class:`consent_mw.records.Counters` that publication uses."""
 
     def counts(self, before: int) -> dict[Count, int]:
         """Return the unpublished raw counters of earlier days."""

@@ -1,5 +1,5 @@
 """
 The pages under the mount: choice, preferences, placeholders; see :mod:`consent_mw.web.app`.
 
-Nothing is imported here: a site starts without its pages, and makes them when one is asked for.
+This module imports nothing: a site starts without its pages, and creates them on the first request for one.
 """

@@ -1,7 +1,7 @@
 """
 Values for the templates, computed from the site and the decision. Texts are not escaped yet.
 
-The templates escape everything (autoescape), with the same function as :func:`consent_mw.notice.banner.escape`.
+The templates escape everything (autoescape), with markupsafe like :func:`consent_mw.notice.escaping.escape`.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ logger = logging.getLogger("consent_mw.web")
 #: Lifetime of a login, in seconds.
 SESSION_SECONDS = 8 * 3600
 
-#: Wrong passwords in a row before the first delay, for owners who mistype.
+#: Wrong passwords in a row before the first delay, to allow for typing errors.
 FREE_ATTEMPTS = 5
 #: Seconds without a guess after which earlier guesses are forgotten.
 FORGET_SECONDS = 900
@@ -61,7 +61,7 @@ class Throttle:
     Delays password guesses; shared by the threads of a process.
 
     Args:
-        clock: Monotonic seconds.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -363,7 +363,7 @@ class ReportView:
         note = f"{words.days(point.first, point.last, year=False)}: {told}"
         return Run(point.first, point.last, note, None, tuple(parts.get(name, 0) for name in used))
 
-    # -- rates side by side
+    # -- rates next to each other
 
     @cached_property
     def funnel(self) -> Card:
