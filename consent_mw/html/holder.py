@@ -149,8 +149,7 @@ class Holder:
         self.passes_local = (
             base.host == page.host and not self._matcher.knows(page.host) and not self._matcher.begins_in(base.rest)
         )
-        # Relative addresses mostly lead to the same services on all pages of a site, which then share the remembered
-        # plans.
+        # Relative addresses mostly lead to the same services on all pages of a site, which then share their plans.
         shared = self.passes_local and not self._matcher.depends_on(base.rest)
         self._place = (page._replace(rest=""), base._replace(rest=""), charset) if shared else (page, base, charset)
         # Documents in attributes and XHTML are read by other rules, and are too rare to be worth remembering.
@@ -441,7 +440,7 @@ class Holder:
                     watch(url, what_of(name, found, self.text), ids[0] if ids else "", bool(held))
 
     def _shown(self, tag: Tag, plan: TagPlan | None) -> TagPlan | None:
-        """Return the plan with a panel, if a script would create an embed in this element."""
+        """Return the plan, with a panel if an embed would appear in this element."""
         if tag.foreign or tag.late or tag.in_noscript or tag.name == b"script":
             return plan
         if plan is not None and (panel := self._own_element(tag) or self._shown_by_element(tag)):
@@ -456,7 +455,7 @@ class Holder:
 
     def _own_element(self, tag: Tag) -> Ids:
         """
-        Return the services, not allowed, whose custom element this is.
+        Return the held services whose custom element this is.
 
         The element's code is served by the site, and would request a picture or a player at once. AMP elements are
         excluded: a page in which they are renamed would no longer be a valid AMP page.
@@ -468,7 +467,7 @@ class Holder:
         return self.not_allowed(tuple(dict.fromkeys(rule.id for rule in rules if rule.fits(values))))
 
     def _shown_by_element(self, tag: Tag) -> Ids:
-        """Return the services, not allowed, whose video or map a custom element shows by one of its attributes."""
+        """Return the held services whose video or map a custom element shows by one of its attributes."""
         if b"-" not in tag.name or tag.name.startswith(b"amp-") or self.mark(tag.attributes) is None:
             return ()
         services = self._matcher.services
@@ -489,7 +488,7 @@ class Holder:
         return 0
 
     def script_panel(self, tag: bytes, code: bytes) -> Ids:
-        """Return the services, not allowed, whose embeds would appear in place of this script."""
+        """Return the held services whose embeds would appear in place of this script."""
         places = self.policy.places
         if not places:
             return ()
@@ -520,8 +519,7 @@ class Holder:
                 # Any host counts: behind a proxy the application may not know the page's public name.
                 if mount and target.host and path.startswith(mount):
                     edits.append((attribute.start, 0, PREFIX))
-                # From a page in another folder the same relative address may lead there, if it contains the mount's
-                # name.
+                # From a page in another folder a relative address with the mount's name in it may lead there.
                 if mount and mount.split("/")[-2] in path and not _FROM_ROOT.match(text):
                     self._of_path[:] = [attribute.raw]
         return edits

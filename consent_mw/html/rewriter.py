@@ -67,7 +67,7 @@ class Rewriter:
     Args:
         holder: The page, the decision and the rules.
         insert: Returns the banner; None for a fragment.
-        first: Returns the code that runs before all other; None for a fragment.
+        first: Returns the code that runs before all other code; None for a fragment.
         undeclared: Whether the page may declare its charset in a meta element; ``first`` then follows that element.
         amend: Returns what to insert into a Content-Security-Policy in the page; None to leave it alone.
 

@@ -41,8 +41,7 @@ _NAME = rb"[^ \t\n\r\f/>]*+"
 
 #: An attribute's value after "=": quoted, unquoted, or missing before ">".
 _VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\r\f\"'>][^ \t\n\r\f>]*+|(?=>))"
-#: An initial "=" is part of the name (before attribute name state). If a value has no end, the whole tag fails to
-#: match.
+#: An initial "=" is part of the name (before attribute name state). A value without an end fails the whole tag.
 _NAME_AND_VALUE = rb"[^ \t\n\r\f/>=]*+(?:=\"[^\"]*+\"|[ \t\n\r\f]*+=[ \t\n\r\f]*+" + _VALUE + rb"|(?![ \t\n\r\f]*+=))"
 _ATTRIBUTE = rb"[^ \t\n\r\f/>]" + _NAME_AND_VALUE
 #: Before 3.11.5, Python does not step back out of a possessive group that fails halfway (CPython issue 106052). A last
@@ -374,8 +373,7 @@ class DrawingSyntax:
         )
         #: A drawing element that does not matter: its start tag (1: the name; 2: a slash that closes it) and, if it
         #: contains only text, its end tag (3). One that stays open must be recorded for its end tag. CPython loses
-        #: track of a capturing group in a possessive repeat, so ``skip`` cannot include these and each of them is a
-        #: stop.
+        #: track of a capturing group in a possessive repeat, so ``skip`` cannot include these: each is a stop.
         self.drawn = re.compile(rb"<(" + drawing + rb")" + drawn + rb"(?:(/)>|>(?:[^<]*+(</\1>))?)")
         #: The counterpart of Syntax.skip for foreign content: text, CDATA sections, and self-closing drawing elements.
         self.skip = re.compile(
@@ -509,8 +507,7 @@ class Syntax:
     @staticmethod
     def _attributes(sensitive: str, firsts: str, common: str, instead: bytes = b"") -> bytes:
         """
-        Return the pattern of attributes none of which is sensitive; a quoted value may be followed directly by the
-        next.
+        Return the pattern of attributes none of which is sensitive; no space is needed after a quoted value.
 
         Args:
             sensitive: Pattern of the beginning of a sensitive attribute.

@@ -391,7 +391,7 @@ def without_suffix(host: str) -> str:
 
 
 def registrable_name(host: str) -> str:
-    """Return the label before the public suffix of a host, or of a rule for hosts; hosts with others never overlap."""
+    """Return the label before the public suffix of a host or rule; hosts with different ones never overlap."""
     return without_suffix(host).rpartition(".")[2]
 
 

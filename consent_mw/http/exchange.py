@@ -157,8 +157,8 @@ class Exchange:
             self._body = None
             self._reported = False
             return Handling.PASS
-        # A response to OPTIONS is never shown, and a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch)
-        # is between the browser and the application.
+        # A response to OPTIONS is never shown, and a CORS preflight
+        # (https://fetch.spec.whatwg.org/#cors-preflight-fetch) is between the browser and the application.
         shown = self.head.method != "OPTIONS"
         page = wants_page(self.head)
         verdict = judge(status, headers, self.view.codings, document=page) if shown else Verdict(Handling.PASS)

@@ -55,8 +55,8 @@ ordinary page of 50 KB has some fifty stops. The cost of a stop in Python matter
 little, but an additional stop at every tag would cost a lot. So the loop over
 HTML content is a single method, and the rarer parts are composed around it.
 
-Answers are remembered by the bytes that they were given for: the plan of a tag,
-and the edits in a script, a style sheet or a noscript element
+Results are remembered by the bytes that they were computed from: the plan of a
+tag, and the edits in a script, a style sheet or a noscript element
 (:mod:`consent_mw.html.hold_policy`).
 
 What a tag is
@@ -68,7 +68,7 @@ element of SVG. In plain HTML content the open elements make no difference:
 needs no tree. Only these cases need one:
 
 - a tag in a drawing that reaches out of it: the end tag of an element outside,
-  a start tag that ends foreign content, or one in an integration point;
+  or a start tag in an integration point;
 - a tag in ``select`` that an old parser treats differently or drops;
 - ``frameset``, which is either ignored or makes the parser drop nearly everything;
 - ``col`` in a template, after which nearly everything is dropped.
@@ -89,7 +89,7 @@ Several readings
 
 Browsers differ in how they read a page. Scripts may be off, and then
 ``noscript`` contains markup. The parser may be older than the current rules for
-``select``. Besides these, only browsers know for every DOCTYPE whether it means
+``select``. In addition, it is left open for some DOCTYPEs whether they mean
 quirks. These are the fields of a :class:`~.tree.Dialect`. A reading covers all
 dialects that have read the page alike so far; when they begin to differ, it
 forks. It also forks if the bytes of a style sheet can be read in several ways.

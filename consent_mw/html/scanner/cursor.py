@@ -84,7 +84,7 @@ class Cursor:
         return most + 1 - len(self.buffer) + (self.position if start is None else start)
 
     def pass_until(self, end: bytes) -> bool:
-        """Pass everything up to and including ``end``; return False to wait for more bytes."""
+        """Pass everything up to and including ``end``, and enter mode DATA; return False to wait for more bytes."""
         at = self.buffer.find(end, self.position)
         if at < 0:
             self.position = max(self.position, len(self.buffer) - len(end) + 1)

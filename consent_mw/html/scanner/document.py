@@ -157,7 +157,7 @@ class Document:
             self.cursor.edit(offset, 0, text)
 
     def insert_first(self, offset: int) -> None:
-        """Place the code that runs before all other, once."""
+        """Place the code that runs before all other code, once."""
         give = self.page.first
         text = give(Place(False, frozenset(self.page.held), False, tuple(self.page.policies))) if give else b""
         self.before_head = False

@@ -66,7 +66,7 @@ from consent_mw.html.tokens import skip_before_body
 #: The bytes that decide which construct begins: those of "<![CDATA[", which is longer than the comment "<!--->".
 _SHORT = 9
 _MAY_BE_POLICY = re.compile(rb"security|&", re.I)
-#: Elements that an old parser drops in select, though they otherwise change how the rest is read, or that may close it.
+#: Elements that change how the rest is read, but that an old parser drops in select; and those that may close it.
 _DROPPED_IN_SELECT = frozenset(
     b"style title xmp iframe noembed noframes noscript plaintext svg math select template".split()
 )

@@ -3,8 +3,9 @@ Scripts: held by their address or by their content.
 
 Theory of operation. The start tag of an inline script can only be planned when its content is known. So mode SCRIPT
 keeps the tag back until the end tag has arrived, matches the content, and then applies the plan. A script with an
-address is planned at once, and its content is passed over in mode SCRIPT_TEXT. The end tag is found by
-:class:`~consent_mw.html.tokens.ScriptEnd`. A script whose bytes are remembered skips all of this.
+address is planned at once (unless held scripts are left out with their content), and its content is passed over in mode
+SCRIPT_TEXT. The end tag is found by :class:`~consent_mw.html.tokens.ScriptEnd`. A script whose bytes are remembered
+skips all of this.
 
 What was held earlier in the page matters too: a call of a held service's functions is answered by its queue, which
 sends nothing. An import map stays in the page, but scripts that import a held address by it are held.

@@ -5,10 +5,10 @@ A dialect is a way in which browsers may parse the page: with scripting on or
 off, with the old or the new rules for ``select``, with or without quirks.
 
 Ordinary markup needs no tree. When the meaning of a tag depends on the open
-elements, the trees catch up: they read the tags of the page from where they
-left off. From there they follow it tag by tag, until plain HTML content
-follows again. A tree reads each byte at most once, so however often a page
-makes the trees catch up, they take linear time.
+elements, the trees catch up: each reads the bytes that have passed since it
+stopped. Then they follow the page tag by tag until plain HTML content follows
+again. A tree reads each byte at most once, so the time is linear however often
+a page makes the trees catch up.
 
 Dialects are split only when the page makes them differ: the first ``select``
 makes two trees of one. Two trees in the same state are merged again.
@@ -118,7 +118,7 @@ class Follower:
 
     def read(self, data: bytes, base: int, *, complete: bool = True) -> str:
         """
-        Read the page's bytes ``data``, which begin at ``base``, as far as they are whole.
+        Read the page's bytes ``data``, which start at ``base``, up to the first incomplete construct.
 
         Args:
             complete: Whether a tag starts right after ``data``, so that its end is final.
@@ -380,13 +380,13 @@ class Surroundings:
                 position = found.end()
 
     def section(self, text: bytes) -> None:
-        """Process text of a CDATA section."""
+        """Process the text of a CDATA section."""
         for follower in self.followers:
             follow_text(follower.tree, text, references=False)
 
     @property
     def in_foreign(self) -> bool:
-        """Whether a CDATA section may begin here; the trees agree."""
+        """Whether a CDATA section may start here; the trees agree."""
         return self.followers[0].tree.in_foreign
 
     def is_foreign(self, token: TagToken) -> bool:

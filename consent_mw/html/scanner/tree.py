@@ -32,7 +32,7 @@ MATH = b"math"
 #: Result instead of a namespace if the tag is ignored.
 DROPPED = b""
 
-#: The steps of walks over the stack that a page may take: a fixed number, and so many for each of its tags.
+#: The steps of walks over the stack that a page may take: a fixed number, plus a number for each of its tags.
 _STEPS = 100_000
 _STEPS_FOR_TAG = 64
 

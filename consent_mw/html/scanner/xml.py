@@ -2,7 +2,7 @@
 XHTML and other XML: every tag counts, names are case-sensitive, and there is no raw text.
 
 XML is simpler to read than HTML: no tag is dropped or implied, so the open elements do not matter. Two things are
-different. Entities that a DOCTYPE declares may contain markup, so such a page is refused, and nothing is sent before
+harder. Entities that a DOCTYPE declares may contain markup, so such a page is refused, and nothing is sent before
 the first element. Style sheets may be linked by processing instructions, which are disarmed like attributes.
 """
 

@@ -1,14 +1,15 @@
 """
-The insertion modes of tree construction: what each does to what is open.
+The insertion modes of tree construction: how each of them changes the open elements.
 
-The standard has 23 insertion modes. Each is written here as its section of
-https://html.spec.whatwg.org/multipage/parsing.html is, in the same order and
-under the same name. What makes nodes, keeps text or reports errors is left
-out. The modules are cut as a document runs: :mod:`~.head`, :mod:`~.body`,
-:mod:`~.table`, :mod:`~.select`, :mod:`~.outer`; each knows those before it.
+The standard has 23 insertion modes. Each is written here like its section of
+https://html.spec.whatwg.org/multipage/parsing.html, in the same order and under
+the same name, but without the steps that create nodes, keep text or report
+errors. The modules follow the course of a document: :mod:`~.head`,
+:mod:`~.body`, :mod:`~.table`, :mod:`~.select`, :mod:`~.outer`. Each one only
+imports those before it.
 
-A rule for a start tag returns the namespace of the element that it opens, or
-:data:`~consent_mw.html.scanner.tree.DROPPED` where the tag is ignored.
+A rule for a start tag returns the namespace of the element that the tag opens,
+or :data:`~consent_mw.html.scanner.tree.DROPPED` if the tag is ignored.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def start_tag(tree: Tree, token: TagToken) -> bytes:
         The namespace of the element that it opens, or ``DROPPED``.
 
     Raises:
-        RefusedMarkup: where the page's nesting costs more than linear time.
+        RefusedMarkup: if the page's nesting costs more than linear time.
     """
     tree.tokens += 1
     if tree.takes_as_html(token):

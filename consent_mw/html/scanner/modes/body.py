@@ -381,7 +381,7 @@ def _any_other_end_tag(tree: Tree, name: bytes) -> None:
 
 
 def _text_start(tree: Tree, token: TagToken) -> bytes:
-    return DROPPED  # The tokenizer gives no start tags in raw text.
+    return DROPPED  # The tokenizer emits no start tags in raw text.
 
 
 def _text_end(tree: Tree, token: TagToken) -> None:

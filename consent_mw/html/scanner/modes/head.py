@@ -1,4 +1,4 @@
-"""From the initial insertion mode to "after head"."""
+"""The insertion modes from "initial" to "after head"."""
 
 from __future__ import annotations
 

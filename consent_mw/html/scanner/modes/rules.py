@@ -1,4 +1,4 @@
-"""What insertion modes have in common: their shape, their table, and the step from one to another."""
+"""The type of an insertion mode, the table of all modes, and the dispatch to the current one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from consent_mw.html.scanner.tree import Tree
 
 
 class Characters(IntEnum):
-    """What a run of text consists of."""
+    """The kind of characters in a run of text."""
 
     SPACE = 0
     NUL = 1
@@ -20,14 +20,14 @@ class Characters(IntEnum):
 
 
 class Rules(NamedTuple):
-    """What an insertion mode does with each kind of token."""
+    """The functions of an insertion mode, one for each kind of token."""
 
     start: Callable[[Tree, TagToken], bytes]
     end: Callable[[Tree, TagToken], None]
     text: Callable[[Tree, Characters], None]
 
 
-#: The rules of each insertion mode by its name. The package puts in what its modules have.
+#: The rules of each insertion mode, by name; filled by the package from its modules.
 RULES: dict[str, Rules] = {}
 
 HEAD_CONTENT = frozenset(b"base basefont bgsound link meta noframes script style template title".split())
@@ -51,12 +51,12 @@ def text_by_mode(tree: Tree, text: Characters) -> None:
 
 
 def start_in(mode: str, tree: Tree, token: TagToken) -> bytes:
-    """Process a start tag by the rules of another insertion mode than the current."""
+    """Process a start tag by the rules of a mode other than the current one."""
     return RULES[mode].start(tree, token)
 
 
 def no_text(tree: Tree, text: Characters) -> None:
-    """Insert the characters, which changes nothing of what is open."""
+    """Insert the characters, which does not change the open elements."""
 
 
 def reset_mode(tree: Tree) -> None:

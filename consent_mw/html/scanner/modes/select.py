@@ -1,4 +1,4 @@
-"""The insertion modes "in select" and "in select in table", which old parsers alone have."""
+"""The insertion modes "in select" and "in select in table", which only old parsers have."""
 
 from __future__ import annotations
 
