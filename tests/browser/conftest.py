@@ -1,5 +1,5 @@
 """
-The browsers and the proxy as fixtures; each is started at its first use and ended with the session.
+Fixtures for the browsers and the proxy; each is started on first use and stopped at the end of the session.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.browser.harness.webkit import WebKit
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder that uses a browser as one that does."""
+    """Mark every test of this folder that uses a browser."""
     browsers = {"chromium", "chromium_engine", "chromium_profile", "firefox", "webkit", "engine"}
     for item in items:
         named = set(map(str, item.callspec.params.values())) if hasattr(item, "callspec") else set()
@@ -31,14 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _side_by_side(items: list[pytest.Item]) -> None:
-    """Put tests that ask for the same batch of visits next to each other, so that few batches are made twice."""
+    """Put tests of the same batch of visits next to each other, so that few batches are computed twice."""
     places = [place for place, item in enumerate(items) if _batch(item)]
     for place, item in zip(places, sorted((items[place] for place in places), key=_batch), strict=True):
         items[place] = item
 
 
 def _batch(item: pytest.Item) -> tuple[str, str, int] | tuple[()]:
-    """Return the file, the fixture and the number of the batch that the test asks for; nothing where it asks none."""
+    """Return the file, the fixture and the number of the test's batch; an empty tuple if it has none."""
     names = {"bare", "held", "journeys"}.intersection(getattr(item, "fixturenames", ()))
     number = item.callspec.params.get("number") if hasattr(item, "callspec") else None
     # 24 visits: each page with scripts on and off.
@@ -47,7 +47,7 @@ def _batch(item: pytest.Item) -> tuple[str, str, int] | tuple[()]:
 
 @pytest.fixture(scope="session")
 def chromium_engine(proxy: Proxy) -> Iterator[Chromium]:
-    """Chromium for visits side by side; at the end, what it asked for on its own must be what background.py says."""
+    """Chromium for concurrent visits; at the end, check its background requests against background.py."""
     path = chromium_driver.find()
     with proxy.lane() as lane:
         engine = Chromium(path, lane)
@@ -58,7 +58,7 @@ def chromium_engine(proxy: Proxy) -> Iterator[Chromium]:
 
 @pytest.fixture(scope="session")
 def chromium_profile() -> Iterator[ChromiumProfile]:
-    """Chromium as a visitor has it, with an ordinary profile."""
+    """Chromium with an ordinary profile."""
     engine = ChromiumProfile(chromium_driver.find(whole=True))
     yield engine
     engine.close()
@@ -78,6 +78,6 @@ def webkit() -> WebKit:
 
 @pytest.fixture(params=["chromium_profile", "firefox", "webkit"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each of the engines, as its visitors have it."""
+    """Each of the engines, with an ordinary profile."""
     found: Engine = request.getfixturevalue(request.param)
     return found

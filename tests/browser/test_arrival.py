@@ -1,5 +1,5 @@
 """
-A page that arrives in pieces: the banner is seen as a whole, and nothing moves.
+A page that arrives in pieces: the banner appears as a whole, and nothing moves.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SHIFTS = """new PerformanceObserver(list => {
 }).observe({ type: 'layout-shift', buffered: true });
 """
 
-#: Seconds between the pieces: long enough for a browser to paint what it has.
+#: Seconds between the pieces: long enough for a browser to paint the first one.
 PAUSE = 0.4
 
 
 class Halting:
-    """An application whose pages come in two pieces, cut within the banner's last buttons."""
+    """An application that sends pages in two pieces, split inside the banner's last buttons."""
 
     def __init__(self, app: ConsentMiddleware) -> None:
         self._app = app
@@ -61,7 +61,7 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 
 @pytest.mark.parametrize("layout", ["bar", "corner", "dialog"])
 def test_a_banner_that_arrives_in_pieces_moves_nothing(chromium: Browser, tmp_path: Path, layout: str) -> None:
-    """Half a banner is not shown; whole, it is there at once, and no layout shift is counted."""
+    """Half a banner is not shown; the whole banner appears at once, without a layout shift."""
     settings = {"layout": layout, "records": f"sqlite:///{tmp_path / 'consent.db'}"}
     app = ConsentMiddleware(site, {"site": settings, "services": [{"use": "google-analytics"}]})
     with Server(Halting(app)) as server:

@@ -1,8 +1,8 @@
 """
-A content blocker takes the banner away, or all that is ours: the page stays usable, and everything stays held.
+A content blocker removes the banner or blocks all our requests: the page stays usable, and everything stays held.
 
-The blocker is a real extension of the browser: style sheets of the user's origin, which beat any of a page's, a
-script that removes elements, and the browser's own blocking of requests.
+The blocker is a real browser extension. It uses style sheets of user origin, which override those of a page, a script
+that removes elements, and the browser's blocking of requests.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ PAGE = b"""<!doctype html><html lang="en"><head><title>Shop</title>
 <img alt="" src="https://www.facebook.com/tr?id=1">
 """
 
-#: What would keep a person from the page: a lock on scrolling, something fixed over it, or a hole below its end.
+#: Obstacles to using the page: a scroll lock, a fixed element over it, or empty space below its end.
 OBSTACLES = """() => {
   const found = [];
   for (const node of [document.documentElement, document.body]) {
@@ -111,7 +111,7 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 
 @pytest.fixture(scope="module")
 def lane(proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
-    """The same site in each layout, once for each way of blocking."""
+    """A lane with the site in each layout, once for each way of blocking."""
     hosts = {}
     for layout in LAYOUTS:
         records = f"sqlite:///{tmp_path_factory.mktemp('records') / 'consent.db'}"
@@ -124,7 +124,7 @@ def lane(proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan
 
 @pytest.fixture(scope="module")
 def window(chromium: Browser, lane: Lane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    """A browser with the blocker in it."""
+    """A browser with the blocker."""
     folder = tmp_path_factory.mktemp("blocker")
     for name, text in {
         "manifest.json": json.dumps(MANIFEST),
@@ -148,7 +148,7 @@ def window(chromium: Browser, lane: Lane, tmp_path_factory: pytest.TempPathFacto
 
 
 def opened(window: BrowserContext, way: str, layout: str) -> Page:
-    """Visit the site in a new tab, and wait for the blocker where it works on the page."""
+    """Visit the site in a new tab, and wait for the blocker if it changes the page."""
     page = window.new_page()
     page.goto(f"https://{way}.{layout}.example/")
     if way != "block":
@@ -157,7 +157,7 @@ def opened(window: BrowserContext, way: str, layout: str) -> Page:
 
 
 def leaks(lane: Lane) -> list[str]:
-    """Return what went to a tracker."""
+    """Return the requests to trackers."""
     lane.settle()
     return [str(hit) for hit in lane.hits() if hit.host in TRACKERS]
 
@@ -167,7 +167,7 @@ def leaks(lane: Lane) -> list[str]:
 def test_without_its_banner_a_page_is_usable_and_holds_everything(
     window: BrowserContext, lane: Lane, way: str, layout: str
 ) -> None:
-    """It scrolls to its end, nothing lies over it, what stands there can be clicked, and the choices can be opened."""
+    """It scrolls to its end, nothing covers it, its elements can be clicked, and the choices can be opened."""
     page = opened(window, way, layout)
     page.mouse.move(300, 300)
     page.mouse.wheel(0, 100_000)
@@ -184,7 +184,7 @@ def test_without_its_banner_a_page_is_usable_and_holds_everything(
 def test_with_all_that_is_ours_blocked_a_page_is_usable_and_holds_everything(
     window: BrowserContext, lane: Lane, layout: str
 ) -> None:
-    """The banner stands in the page itself; with every request of ours blocked the page below it scrolls and works."""
+    """The banner is part of the page; with all our requests blocked, the page below it scrolls and works."""
     page = opened(window, "block", layout)
     lost = page.evaluate("fetch('/_cmw/state').then(() => false, () => true)")
     page.mouse.move(300, 100)
@@ -198,7 +198,7 @@ def test_with_all_that_is_ours_blocked_a_page_is_usable_and_holds_everything(
 
 
 def test_a_refusal_that_cannot_be_sent_loses_no_page(window: BrowserContext, lane: Lane) -> None:
-    """With every request of ours blocked, "Reject all" takes the banner away and leaves the page as it is."""
+    """With all our requests blocked, "Reject all" removes the banner and leaves the page as it is."""
     page = opened(window, "block", "bar")
     page.click("[data-cmw-banner] [data-cmw-action=reject-all]")
     page.wait_for_function("document.querySelector('[data-cmw-banner]').hidden")

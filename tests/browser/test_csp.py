@@ -1,8 +1,8 @@
 """
-Sites with policies of their own, in real browsers: the banner stands and works, what the policy lets run runs, and
-nothing of ours is stopped by it.
+Sites with their own Content-Security-Policy, in real browsers: the banner works, what the policy allows runs, and the
+policy does not block our parts.
 
-Each site is visited twice, bare and wrapped: what a policy stops of the bare site, it may stop of the wrapped one.
+Each site is visited twice, bare and wrapped: what a policy blocks on the bare site, it may block on the wrapped one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from _typeshed.wsgi import WSGIEnvironment
 
-#: Milliseconds; far more than anything here takes, so that only a failure waits for it.
+#: Timeout in milliseconds; far more than anything here takes, so that only a failure waits for it.
 PATIENCE = 30_000
 
 SERVICES = [
@@ -66,10 +66,10 @@ class Policy:
     The policies of a site, with TAGS and FILMS for the two hosts of its services.
 
     Args:
-        headers: Their names and values.
-        meta: A policy in the page, as it stands there between the quotes.
-        quote: What the value in the page stands between.
-        config: Of the site.
+        headers: The names and values of the headers.
+        meta: A policy in the page, as written between the quotes.
+        quote: The quotes around the value in the page.
+        config: The configuration of the site.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -117,7 +117,7 @@ POLICIES = {
     "enforced": Policy(config=(("csp", "enforce"), ("csp_reports", True))),
 }
 
-#: Reports to the test what the document stops; it stays through reloads.
+#: Reports to the test what the policy blocks; it survives reloads.
 LISTENER = """
 addEventListener('securitypolicyviolation', e => violated(
   e.effectiveDirective + ' ' + e.blockedURI.replace(/[?#].*/, '') + ' ' + e.disposition));
@@ -130,7 +130,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def page_of(policy: Policy, tags: str, films: str) -> bytes:
@@ -172,7 +172,7 @@ class Site:
 
 @contextmanager
 def served(policy: Policy, folder: Path, *, wrapped: bool) -> Iterator[str]:
-    """Serve a site on a free port, and give its address."""
+    """Serve a site on a free port, and yield its address."""
     site = Site(policy)
     if not wrapped:
         with listening(site) as url:
@@ -192,7 +192,7 @@ def served(policy: Policy, folder: Path, *, wrapped: bool) -> Iterator[str]:
 
 @contextmanager
 def listening(app: WSGIApplication) -> Iterator[str]:
-    """Serve an app on a free port, and give its address."""
+    """Serve an app on a free port, and yield its address."""
     with make_server("127.0.0.1", 0, app, server_class=_Server, handler_class=_Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
@@ -202,15 +202,15 @@ def listening(app: WSGIApplication) -> Iterator[str]:
 
 
 def running(page: Page) -> list[str]:
-    """Return what runs in the page now."""
+    """Return the parts of the page that run now."""
     ran = [name for name in ("tag", "queue") if page.evaluate(f"document.documentElement.dataset.{name}")]
     return ran + ["film" for frame in page.frames if frame.url.endswith("/film") and frame.query_selector("#film")]
 
 
 def look(page: Page, expected: list[str]) -> list[str]:
-    """Return what runs in the page, once that is what is expected, and nothing more came for a moment."""
+    """Return the parts of the page that run, once they are as expected and nothing more came for a moment."""
     for _ in range(PATIENCE // 100):
-        with suppress(Error):  # the page may be on its way to the next
+        with suppress(Error):  # the page may be navigating
             if running(page) == expected:
                 break
         page.wait_for_timeout(100)
@@ -229,14 +229,14 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_site_with_policies_goes_on_working(page: Page, tmp_path: Path, name: str) -> None:
-    """The banner is there and styled, accepting gives all that the policies let run, and none of ours is stopped."""
+    """The banner is styled, accepting runs everything that the policies allow, and our parts are not blocked."""
     policy = POLICIES[name]
     heard: set[str] = set()
     page.expose_function("violated", lambda text: heard.add(text))
     page.add_init_script(LISTENER)
 
     def stopped(url: str) -> set[str]:
-        """Return what the policies stopped, of what pages ask for, and forget it."""
+        """Return and clear the blocked requests of pages."""
         found = {text for text in heard if "favicon" not in text}
         heard.clear()
         return {re.sub(r":[0-9]+(?=[/ ])", "", text) for text in found}
@@ -263,7 +263,7 @@ def test_a_site_with_policies_goes_on_working(page: Page, tmp_path: Path, name: 
 
 
 def test_the_form_works_where_a_page_may_send_none(chromium: Browser, tmp_path: Path) -> None:
-    """Without scripts too, the choice gets through ``form-action 'none'``, and so does the way back from it."""
+    """Even without scripts, the choice is sent in spite of ``form-action 'none'``, and the way back works."""
     context = chromium.new_context(java_script_enabled=False)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
@@ -278,7 +278,7 @@ def test_the_form_works_where_a_page_may_send_none(chromium: Browser, tmp_path: 
 
 @pytest.mark.parametrize("mode", ["off", "tighten", "enforce"])
 def test_what_a_script_builds_is_stopped_by_the_policy(page: Page, tmp_path: Path, mode: str) -> None:
-    """Without the guard, a tag that code builds runs before a choice, unless the policy follows the choice."""
+    """Without the guard, a tag created by a script runs before a choice, unless the policy depends on the choice."""
 
     def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         host, _, port = environ["HTTP_HOST"].partition(":")
@@ -311,7 +311,7 @@ def test_what_a_script_builds_is_stopped_by_the_policy(page: Page, tmp_path: Pat
 
 
 def test_what_a_browser_reports_is_counted(chromium: Browser, tmp_path: Path) -> None:
-    """A picture from a host that nobody declared is stopped, and its site is counted for the day; no more is kept."""
+    """An image from an undeclared host is blocked, and its site is counted for the day; nothing else is stored."""
 
     def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Type", "text/html")])
@@ -321,7 +321,7 @@ def test_what_a_browser_reports_is_counted(chromium: Browser, tmp_path: Path) ->
     middleware = ConsentMiddleware(
         site, {"site": {"records": f"sqlite:///{tmp_path}/consent.db", **settings}, "services": SERVICES}
     )
-    # A browser without windows names itself in reports, and programs are not counted.
+    # A headless browser says so in reports, and automated clients are not counted.
     browser = chromium.browser_type.launch(
         executable_path=chromium_driver.find(whole=True), args=chromium_driver.flags()
     )
@@ -347,7 +347,7 @@ IN_FIREFOX = {
 
 
 def test_in_firefox_nothing_of_ours_is_stopped(firefox: Firefox, proxy: Proxy, tmp_path: Path) -> None:
-    """Under a policy by hashes, by a nonce, and a strict one: accepting loads the tag, and nothing is reported."""
+    """Under policies with hashes, with a nonce, and a strict one, accepting loads the tag, and nothing is reported."""
     policy = Policy()
     tags, films = "https://tags.example", "https://films.example"
 

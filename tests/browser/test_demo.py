@@ -1,4 +1,4 @@
-"""What a person sees in the demo: nothing before opting in, hits after, none after withdrawing; scripts on and off."""
+"""The demo for a visitor: no hits before opting in, hits after, none after withdrawing; with scripts on and off."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Demo:
     scripts: bool
 
     def open(self, path: str) -> None:
-        """Go to a page of the shop and let everything that it starts come to rest."""
+        """Open a page of the shop and wait until the network is idle."""
         self.page.goto(f"http://localhost:{self.shop_port}{path}", wait_until="networkidle")
 
     def look_around(self) -> None:
@@ -59,21 +59,21 @@ class Demo:
         self.answer("accept-all")
 
     def answer(self, action: str) -> None:
-        """Press a button of the banner, and let everything that follows come to rest."""
+        """Press a button of the banner, and wait until the network is idle."""
         with self.page.expect_response("**/_cmw/choice"):
             self.page.click(f'[data-cmw-banner] [data-cmw-action="{action}"]')
         expect(self.page.locator("[data-cmw-banner]")).to_be_hidden()
         self.page.wait_for_load_state("networkidle")
 
     def withdraw(self) -> None:
-        """Follow the link of the shop's footer and withdraw in what it opens: the notice, or without scripts a page."""
+        """Follow the link in the shop's footer and withdraw in the notice, or, without scripts, on the page."""
         self.open("/")
         self.page.click(".foot [data-cmw-action=open]")
         with self.page.expect_navigation(wait_until="networkidle"):
             self.page.locator('[value="withdraw"], [data-cmw-banner] [value="reject-all"]').first.click()
 
     def heard(self) -> set[str]:
-        """Return the vendors that got a hit, the necessary one aside."""
+        """Return the vendors that got a hit, except the necessary one."""
         return set(self.farm.counts) - {"stripe"}
 
     def cookies(self) -> set[str]:
@@ -82,7 +82,7 @@ class Demo:
 
 
 def running(chromium: Browser, scripts: bool, records: Path | None) -> Iterator[Demo]:
-    """Serve the shop, inside consent_mw where ``records`` are given, to one fresh visitor."""
+    """Serve the shop, inside consent_mw if ``records`` are given, to one fresh visitor."""
     farm = Farm()
     with Server(farm) as farm_server:
         app = create_held_app(farm_server.port, records) if records else create_app(farm_server.port)
@@ -118,19 +118,19 @@ def bare_demo(chromium: Browser) -> Iterator[Demo]:
 
 
 def test_the_bare_shop_reaches_every_tracker(bare_demo: Demo) -> None:
-    """Without consent_mw each vendor hears of the visit: what the other tests find missing is there to be missed."""
+    """Without consent_mw each vendor gets hits, so the other tests could fail."""
     bare_demo.look_around()
     assert (bare_demo.heard(), bare_demo.cookies()) == (DECLARED | {"unknown"}, TRACKER_COOKIES)
 
 
 def test_nothing_reaches_a_tracker_before_opting_in(demo: Demo) -> None:
-    """A visitor who ignores the banner can look around and buy, and no tracker hears of it."""
+    """A visitor who ignores the banner can browse and buy, and no tracker gets a hit."""
     demo.look_around()
     assert (demo.heard(), demo.cookies()) == (set(), set())
 
 
 def test_the_payment_form_works_before_opting_in(demo_with_scripts: Demo) -> None:
-    """What is necessary is left alone: the card form is there although nobody was asked."""
+    """Necessary services are left alone: the card form loads without consent."""
     demo = demo_with_scripts
     demo.open("/software/second-lamp")
     demo.page.click(".buy button")
@@ -149,7 +149,7 @@ def test_accepting_releases_the_tags_of_the_page_at_hand(demo_with_scripts: Demo
     demo_with_scripts.page.wait_for_function("document.cookie.includes('_fbp') && document.cookie.includes('_ga=')")
     expected = {"google-analytics", "google-tag-manager", "google-ads", "meta-pixel", "unknown"}
     for _ in range(300):
-        # The page counts as idle from before the click, so only the farm can tell when all have come.
+        # The page was idle before the click, so only the farm can tell when all hits have arrived.
         if demo_with_scripts.heard() == expected:
             break
         demo_with_scripts.page.wait_for_timeout(50)
@@ -157,7 +157,7 @@ def test_accepting_releases_the_tags_of_the_page_at_hand(demo_with_scripts: Demo
 
 
 def test_every_tracker_is_reached_after_accepting(demo: Demo) -> None:
-    """After the click the shop's tags work, and so does the pixel that nobody declared: accepting all asks no more."""
+    """After the click the shop's tags work, and so does the undeclared pixel, without another question."""
     demo.accept()
     demo.look_around()
     without_scripts = {"google-tag-manager", "google-ads", "meta-pixel", "youtube"}
@@ -165,7 +165,7 @@ def test_every_tracker_is_reached_after_accepting(demo: Demo) -> None:
 
 
 def test_the_noscript_pixel_comes_only_after_accepting(demo_without_scripts: Demo) -> None:
-    """With scripts off the Meta Pixel is an image inside noscript: held like any other tag, released like any other."""
+    """With scripts off the Meta Pixel is an image inside noscript: held and released like any other tag."""
     demo_without_scripts.open("/")
     before = [hit.path for hit in demo_without_scripts.farm.hits if "noscript=1" in hit.path]
     demo_without_scripts.accept()
@@ -175,7 +175,7 @@ def test_the_noscript_pixel_comes_only_after_accepting(demo_without_scripts: Dem
 
 
 def test_nothing_reaches_a_tracker_after_withdrawing(demo: Demo) -> None:
-    """One visit to the settings ends it: the next pages reach nobody, and the trackers' cookies are gone."""
+    """After withdrawing in the settings, the next pages reach no tracker, and the trackers' cookies are gone."""
     demo.accept()
     demo.open("/")
     demo.withdraw()
@@ -194,7 +194,7 @@ def test_rejecting_reaches_nobody_and_asks_no_more(demo: Demo) -> None:
 
 
 def test_the_farm_shows_hits_as_they_come(demo_with_scripts: Demo) -> None:
-    """The farm's page counts up by itself while it is open."""
+    """The farm's page updates itself while it is open."""
     demo = demo_with_scripts
     watching = demo.page.context.new_page()
     watching.goto(f"http://farm.localhost:{demo.farm_port}/")
@@ -207,7 +207,7 @@ def test_the_farm_shows_hits_as_they_come(demo_with_scripts: Demo) -> None:
 
 
 def test_the_farm_reloads_itself_without_scripts(demo_without_scripts: Demo) -> None:
-    """With scripts off the page asks again every two seconds, so that it still follows."""
+    """With scripts off the page reloads every two seconds, so it is still current."""
     demo = demo_without_scripts
     watching = demo.page.context.new_page()
     watching.goto(f"http://farm.localhost:{demo.farm_port}/")

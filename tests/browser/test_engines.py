@@ -1,5 +1,5 @@
 """
-All snippets on one page, in every engine: nothing before a choice, all of it after, none again.
+All snippets on one page, in every engine: no vendor before a choice, all after it, none after withdrawing.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ KEPT_PAGES = [snippet for snippet in ALL if snippet.category in KEPT]
 HELD_HOSTS = frozenset[str]().union(*(snippet.hosts for snippet in ALL if snippet not in KEPT_PAGES))
 #: Hosts that some page needs before a choice.
 NEEDED = {mode: frozenset[str]().union(*(snippet.requested[mode] for snippet in KEPT_PAGES)) for mode in (True, False)}
-#: Hosts that may be asked or connected to then. Where another page's tag goes to a needed host (a map and a bot check),
-#: test_snippets.py tells them apart.
+#: Hosts that may get requests or connections then. If another page's tag uses a needed host (a map and a bot check),
+#: test_snippets.py distinguishes them.
 ALLOWED = {
     mode: NEEDED[mode] | (frozenset[str]().union(*(snippet.hosts for snippet in KEPT_PAGES)) - HELD_HOSTS)
     for mode in (True, False)
@@ -42,21 +42,21 @@ ALLOWED = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One engine's visits to the page as it is, and behind the middleware."""
+    """One engine's visits to the bare page, and to the page behind the middleware."""
 
     bare: frozenset[str]
     journey: Journey
 
 
 def hosts(hits: Hits | list[Hit], *, connections: bool = False) -> frozenset[str]:
-    """Return the foreign hosts that were asked, or with ``connections`` also those only connected to."""
+    """Return the foreign hosts that got requests, or with ``connections`` also those with only a connection."""
     counted = (hit for hit in background.without_background(hits) if connections or hit.method != "CONNECT")
     return frozenset(hit.host for hit in counted if hit.host != FIRST_PARTY)
 
 
 @pytest.fixture(scope="module", params=["chromium_profile", "firefox", "webkit"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each of the engines, as its visitors have it."""
+    """Each of the engines, with an ordinary profile."""
     found: Engine = request.getfixturevalue(request.param)
     return found
 
@@ -70,7 +70,7 @@ def scripts(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="module")
 def seen(proxy: Proxy, engine: Engine, scripts: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    """What ``engine`` does."""
+    """The visits of ``engine``."""
     wanted = EXPECTED[scripts] - {"SAME-ORIGIN"}
     with proxy.lane({FIRST_PARTY: PageSite(PAGE)}) as lane, engine.session(lane, scripts) as session:
         bare = hosts(look(session, lane, ROOT, lambda hits: wanted <= hosts(hits)))
@@ -81,12 +81,12 @@ def seen(proxy: Proxy, engine: Engine, scripts: bool, tmp_path_factory: pytest.T
 
 
 def test_the_bare_page_reaches_the_vendors(seen: Seen, scripts: bool) -> None:
-    """Unwrapped, the page asks every vendor that Chromium asks on the single pages: the tests below could fail."""
+    """The bare page reaches every vendor that Chromium reaches on the single pages, so the tests below could fail."""
     assert EXPECTED[scripts] - {"SAME-ORIGIN"} - seen.bare == frozenset()
 
 
 def test_nothing_leaves_before_a_choice(seen: Seen, scripts: bool) -> None:
-    """Neither a request nor a connection goes to a vendor that is to be held."""
+    """There are no requests or connections to held vendors."""
     found = hosts(seen.journey.before, connections=True) - ALLOWED[scripts]
     assert (found, seen.journey.errors) == (frozenset(), ())
 
@@ -97,16 +97,16 @@ def test_what_works_for_the_visitor_is_left_alone(seen: Seen, scripts: bool) -> 
 
 
 def test_after_accepting_all_the_page_is_as_the_bare_one(seen: Seen) -> None:
-    """With everything accepted all vendors of the bare page have been asked, and no others."""
+    """With everything accepted, the vendors of the bare page are reached, and no others."""
     assert hosts(seen.journey.before + seen.journey.accepted) == seen.bare
 
 
 def test_with_scripts_the_release_is_in_place(seen: Seen, scripts: bool) -> None:
-    """Accepting loads the page again where scripts are off, and only there."""
+    """Accepting reloads the page only if scripts are off."""
     found = [hit.method for hit in seen.journey.accepted if hit.host == FIRST_PARTY and hit.path == "/"]
     assert found == ([] if scripts else ["GET"])
 
 
 def test_nothing_leaves_after_withdrawing(seen: Seen, scripts: bool) -> None:
-    """The page after a withdrawal asks nobody but the site and who works for the visitor."""
+    """The page after a withdrawal only reaches the site and the necessary vendors."""
     assert hosts(seen.journey.withdrawn, connections=True) - ALLOWED[scripts] == frozenset()

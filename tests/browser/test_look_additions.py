@@ -1,4 +1,4 @@
-"""What an owner added to the notice, on a site that is served: it works as the rest does."""
+"""The owner's additions to the notice work on a running site."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def page_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterabl
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a site with everything that can be added."""
+    """The address of a site with all possible additions."""
     folder: Path = tmp_path_factory.mktemp("additions")
     config = {
         "site": {
@@ -75,7 +75,7 @@ def visitor(chromium: Browser) -> Iterator[BrowserContext]:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 def test_the_cross_refuses(chromium: Browser, address: str, scripts: bool) -> None:
-    """A click on it is a refusal, and afterwards the control stands where the owner wants it, with its words."""
+    """A click on it is a refusal, and afterwards the control is at the owner's position, with its label."""
     context = chromium.new_context(
         viewport={"width": 1280, "height": 800}, java_script_enabled=scripts, reduced_motion="reduce"
     )
@@ -94,7 +94,7 @@ def test_the_cross_refuses(chromium: Browser, address: str, scripts: bool) -> No
 
 
 def test_the_notice_is_dark_where_the_page_is(visitor: BrowserContext, address: str) -> None:
-    """It follows the mark of the page at once, whatever the visitor prefers, and loads the logo that is seen."""
+    """It follows the page's dark mark at once, whatever the visitor prefers, and loads only the visible logo."""
     page = visitor.new_page()
     loaded = []
     page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
@@ -110,7 +110,7 @@ def test_the_notice_is_dark_where_the_page_is(visitor: BrowserContext, address: 
     assert page.locator(BANNER).evaluate(GROUND) == light
 
 
-#: How the notice comes back: its opacity in each frame, from the frame in which it is there on.
+#: The opacity of the reopened notice in each frame, from the first frame with it.
 FRAMES = """() => new Promise(done => {
   const seen = [];
   const look = () => {
@@ -125,7 +125,7 @@ FRAMES = """() => new Promise(done => {
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 def test_the_notice_fades_in_when_it_is_opened_again(chromium: Browser, address: str, motion: str) -> None:
-    """It comes in a fifth of a second, in spite of the armour; at once for who wants nothing to move."""
+    """It comes in a fifth of a second, in spite of the armour; at once for a visitor who prefers reduced motion."""
     context = chromium.new_context(reduced_motion="reduce" if motion == "reduce" else "no-preference")
     page = context.new_page()
     page.goto(address)
@@ -141,7 +141,7 @@ def test_the_notice_fades_in_when_it_is_opened_again(chromium: Browser, address:
 
 
 def test_buttons_show_that_an_answer_is_on_its_way(visitor: BrowserContext, address: str) -> None:
-    """While the choice is being sent the form is busy and its buttons are faint, and so is one that is pressed."""
+    """While the choice is being sent, the form is busy and its buttons are faint, including the pressed one."""
     page = visitor.new_page()
     page.goto(address)
     waiting: list[Route] = []

@@ -15,7 +15,7 @@ from tests.browser.harness.looks import SMALL
 from tests.browser.harness.looks import Look
 from tests.browser.harness.looks import show
 
-#: Sheets that many pages have, as their packages bring them.
+#: Popular style sheets, from their packages.
 PACKAGES = {
     "bootstrap": "bootstrap/dist/css/bootstrap.min.css",
     "tailwind": "tailwindcss/index.css",
@@ -24,7 +24,7 @@ PACKAGES = {
     "pico": "@picocss/pico/css/pico.min.css",
     "normalize": "normalize.css/normalize.css",
 }
-#: Worse ones: what a page may do to all its elements.
+#: Worse ones: rules of a page for all its elements.
 OWN = {
     "unset": "*, *::before, *::after { all: unset !important }",
     "pseudo": "*::before, *::after, *::marker { content: 'X' !important; display: block !important }",
@@ -40,8 +40,8 @@ OWN = {
       @keyframes a { to { rotate: 9deg } }""",
 }
 
-#: Compare every computed property of what matches and of its generated boxes, and where it stands, with what was kept
-#: under the same key before. It stays in the page, whose window outlives its content: it is megabytes.
+#: Compares every computed property of the matching elements and their generated boxes, and their positions, with the
+#: values stored earlier under the same key. The values stay in the page's window, since they are megabytes.
 COMPARE = """([key, selector]) => {
   const seen = [...document.querySelectorAll(selector)].flatMap((one, number) => {
     const box = one.getBoundingClientRect(), name = number + ' ' + one.localName + '.' + one.className;
@@ -76,7 +76,7 @@ THEIRS = "body, main, main *"
 
 @pytest.fixture(scope="module")
 def page(chromium: Browser) -> Iterator[Page]:
-    """A page that is kept, with what was measured in it."""
+    """A page that all tests share, with its measurements."""
     context = chromium.new_context()
     yield context.new_page()
     context.close()

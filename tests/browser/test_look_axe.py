@@ -1,4 +1,4 @@
-"""What axe-core finds in the notice: nothing, in every layout, direction, colour scheme and width."""
+"""axe-core finds nothing in the notice, in every layout, direction, colour scheme and width."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def page(chromium: Browser) -> Iterator[Page]:
     script = npm_packages.text("axe-core/axe.min.js")
     context = chromium.new_context()
     page = context.new_page()
-    # Content that is set later stands in the same window.
+    # Content that is set later is in the same window.
     page.evaluate(script)
     yield page
     context.close()
 
 
 def violations(page: Page) -> list[str]:
-    """Return what axe-core has against the page."""
+    """Return the violations that axe-core finds in the page."""
     found: list[str] = page.evaluate(RUN)
     return found
 
@@ -61,7 +61,7 @@ def test_axe_finds_nothing(page: Page, layout: str, position: str) -> None:
 
 
 def test_axe_would_find_a_fault(page: Page) -> None:
-    """The run is a real one: words that cannot be read are found."""
+    """axe-core really runs: it finds unreadable text."""
     show(page, Look())
     page.evaluate("document.querySelector('.cmw-text').style.setProperty('color', '#eee', 'important')")
     page.evaluate("document.querySelectorAll('[data-cmw-style]').forEach(style => style.remove())")

@@ -1,4 +1,4 @@
-"""The notice in a sample of all its looks: nothing is covered, cut, or out of the window."""
+"""The notice in a sample of all its looks: nothing is covered, cut off, or outside the window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools import notice_pictures
 
 
 def test_a_sample_of_every_look_has_nothing_wrong(chromium: Browser) -> None:
-    """Every two of layout, scheme, window, language, state and number of services meet in one of them."""
+    """The sample covers all pairs of layout, scheme, window, language, state and number of services."""
     page = chromium.new_page()
     wrong = {look.name: found for look in notice_pictures.sample() if (found := notice_pictures.show(page, look))}
     page.close()
@@ -29,12 +29,12 @@ def test_a_sample_of_every_look_has_nothing_wrong(chromium: Browser) -> None:
     ],
 )
 def test_what_is_wrong_is_found(chromium: Browser, harm: str, told: str) -> None:
-    """Each kind of harm is told when it is done to the notice, so that the sample above could fail."""
+    """Each kind of damage to the notice is found, so the sample above could fail."""
     page = chromium.new_page()
     look = notice_pictures.MatrixLook("bar", "light", (390, 844), "en", "closed", "few")
     assert notice_pictures.show(page, look) == []
     hard = harm.replace(" }", " !important }").replace(";", " !important;")
-    # Behind the notice's own sheet in the page, in the same layer.
+    # After the notice's sheet in the page, in the same layer.
     style = "rule => document.body.append(Object.assign(document.createElement('style'), { textContent: rule }))"
     page.evaluate(style, f"@layer cmw {{ {hard} }}")
     found = page.evaluate(notice_pictures.PROBLEMS)

@@ -1,4 +1,4 @@
-"""How the notice is used: equal choices, small screens, large letters, the keyboard, forced colours, screen readers."""
+"""The usability of the notice: equal choices, small screens, large text, keyboard, forced colours, screen readers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tools.notice_pictures import PROBLEMS
 from tools.notice_pictures import MatrixLook
 from tools.notice_pictures import page_of
 
-#: The looks of the two buttons, but for where they stand; and their boxes.
+#: The computed styles of the two buttons, except their positions; and their boxes.
 BUTTONS = """() => ['reject-all', 'accept-all'].map(action => {
   const button = document.querySelector(`button[data-cmw-action=${action}]`), style = getComputedStyle(button);
   const own = ['perspective-origin', 'transform-origin', 'width', 'inline-size'];
@@ -34,7 +34,7 @@ BUTTONS = """() => ['reject-all', 'accept-all'].map(action => {
     cut: button.scrollWidth > button.clientWidth,
   };
 })"""
-#: What of the three choices cannot be seen whole, and by how much the window scrolls sideways.
+#: The choices that are not completely visible, and the horizontal overflow of the window.
 CHOICES = """() => {
   const lacking = ['summary', 'button[value=reject-all]', 'button[value=accept-all]'].filter(selector => {
     const one = document.querySelector(selector), box = one.getBoundingClientRect();
@@ -45,12 +45,12 @@ CHOICES = """() => {
   const banner = document.querySelector('[data-cmw-banner]'), page = document.documentElement;
   return [...lacking, banner.scrollWidth > banner.clientWidth && 'banner', page.scrollWidth > innerWidth && 'page'];
 }"""
-#: Whether the first box and the buttons can be seen whole once the boxes are open.
+#: Whether the first checkbox and the buttons are completely visible once the boxes are open.
 OPENED = """() => ['[type=checkbox]', '[value=save]', '[value=reject-all]', '[value=accept-all]'].map(selector => {
   const one = document.querySelector(selector), box = one.getBoundingClientRect(), x = box.x + box.width / 2;
   return [box.top + 2, box.bottom - 2].every(y => document.elementFromPoint(x, y) === one);
 })"""
-#: Whether what has the focus is hidden behind the notice, or outside the window.
+#: Whether the focused element is behind the notice or outside the window.
 HIDDEN = """() => {
   const one = document.activeElement, box = one.getBoundingClientRect();
   const over = document.querySelector('[data-cmw-banner]').getBoundingClientRect();
@@ -59,7 +59,7 @@ HIDDEN = """() => {
   const behind = box.top >= over.top && box.bottom <= over.bottom && box.left >= over.left && box.right <= over.right;
   return out || behind ? one.textContent + ' ' + [box.top, box.bottom, over.top, over.bottom] : '';
 }"""
-#: Whatever moves or fades.
+#: Elements that move or fade.
 MOTION = """() => [...document.querySelectorAll('.cmw-ui, .cmw-ui *')].flatMap(one => [null, '::before', '::after'].map(
   part => {
     const style = getComputedStyle(one, part);
@@ -74,7 +74,7 @@ TARGETS = """() => [...document.querySelectorAll('.cmw-ui :is(a, button, summary
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A page of its own."""
+    """A new page."""
     context = chromium.new_context()
     yield context.new_page()
     context.close()
@@ -83,7 +83,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("layout", "position"), LAYOUTS)
 def test_refusing_looks_like_accepting(page: Page, layout: str, position: str) -> None:
-    """Every computed property and the box are the same, closed and open, and no word is cut."""
+    """Every computed property and the box are the same, closed and open, and no text is cut off."""
     for lang, scheme, size in product(("en", "de", "ar", "ja"), ("light", "dark"), (SMALL, LARGE)):
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         show(page, Look(layout, position, lang), size, paragraphs=1)
@@ -95,7 +95,7 @@ def test_refusing_looks_like_accepting(page: Page, layout: str, position: str) -
 
 @pytest.mark.slow
 def test_the_choices_are_in_view_in_every_language(page: Page) -> None:
-    """On a small phone all three are seen whole, with an opt-out signal too, and over a third of the page is left."""
+    """On a small phone all three are completely visible, also with an opt-out signal, and so is a third of the page."""
     for lang, gpc in product(sorted(texts()), (False, True)):
         show(page, Look(lang=lang, gpc=gpc), SMALL, paragraphs=1)
         assert [one for one in page.evaluate(CHOICES) if one] == [], (lang, gpc)
@@ -103,7 +103,7 @@ def test_the_choices_are_in_view_in_every_language(page: Page) -> None:
 
 
 def test_half_of_the_smallest_screen_stays_the_pages(page: Page) -> None:
-    """At 320 by 256, which is a zoomed desktop, the notice scrolls in itself with the two buttons in view."""
+    """At 320 by 256, a zoomed desktop, the notice has its own scrolling, with the two buttons in view."""
     for layout, position in PLACES:
         show(page, Look(layout, position, gpc=True), ZOOMED)
         assert page.locator(BANNER).evaluate("one => one.offsetHeight") <= ZOOMED[1] / 2
@@ -126,14 +126,14 @@ def test_opened_boxes_are_in_view_on_small_screens(page: Page, size: tuple[int, 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
 def test_letters_of_twice_the_size_fit(page: Page, size: tuple[int, int]) -> None:
-    """With the browser's text at 200 % nothing is cut or lost, and nothing scrolls sideways."""
+    """With text at 200 % nothing is cut off or lost, and nothing scrolls horizontally."""
     session = page.context.new_cdp_session(page)
     session.send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}})
     for layout, position in PLACES:
         show(page, Look(layout, position, "de"), size)
         assert page.locator("h2").evaluate("one => parseFloat(getComputedStyle(one).fontSize)") >= 34
         lacking = [one for one in page.evaluate(CHOICES) if one]
-        # A phone holds two of the choices then; the third is scrolled to.
+        # Two of the choices fit on a phone then; the third one needs scrolling.
         assert lacking == [] or (size, lacking) == (SMALL, ["summary"]), (layout, position)
 
 
@@ -145,7 +145,7 @@ SPACING = """<style>@layer cmw {
 
 @pytest.mark.parametrize("layout", ["bar", "corner", "dialog"])
 def test_wider_spacing_cuts_nothing(page: Page, layout: str) -> None:
-    """With the line height and the spaces that a visitor may set, nothing is cut, covered or outside."""
+    """With the line height and spacing that a visitor may set, nothing is cut off, covered or outside."""
     for state, size in product(("closed", "open"), (SMALL, LARGE)):
         look = MatrixLook(layout, "light", size, "de", state, "few")
         page.set_viewport_size({"width": size[0], "height": size[1]})
@@ -155,7 +155,7 @@ def test_wider_spacing_cuts_nothing(page: Page, layout: str) -> None:
 
 
 def test_targets_are_large_enough(page: Page) -> None:
-    """What is pressed is 24 pixels or more each way, the choices and the control 44 (WCAG 2.2, 2.5.8)."""
+    """Targets are at least 24 pixels wide and high, the choices and the control 44 (WCAG 2.2, 2.5.8)."""
     for layout, position in LAYOUTS:
         show(page, Look(layout, position, gpc=True), SMALL)
         assert page.evaluate(TARGETS) == []
@@ -181,7 +181,7 @@ def test_the_keyboard_goes_in_the_order_of_reading(page: Page, lang: str) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize(("layout", "position"), PLACES)
 def test_the_notice_covers_nothing_that_has_the_focus(page: Page, layout: str, position: str) -> None:
-    """Wherever the keyboard goes in the page, forwards and back, it is seen (WCAG 2.2, 2.4.11)."""
+    """Every element focused by keyboard, forwards and backwards, is visible (WCAG 2.2, 2.4.11)."""
     for size in (LARGE, SMALL, ZOOMED):
         show(page, Look(layout, position, gpc=True), size, paragraphs=24)
         hidden = []
@@ -192,7 +192,7 @@ def test_the_notice_covers_nothing_that_has_the_focus(page: Page, layout: str, p
 
 
 def test_the_page_can_be_used_behind_a_dialog(page: Page) -> None:
-    """It is scrolled by the wheel and clicked beside the dialog; no lock, and nothing laid over it."""
+    """It can be scrolled with the wheel and clicked next to the dialog, without a scroll lock or an overlay."""
     show(page, Look("dialog"))
     page.mouse.move(100, 400)
     page.mouse.wheel(0, 600)
@@ -204,7 +204,7 @@ def test_the_page_can_be_used_behind_a_dialog(page: Page) -> None:
 
 
 def test_a_hidden_notice_leaves_a_usable_page(page: Page) -> None:
-    """Where a blocker hides it, the page scrolls and its links can be clicked."""
+    """If a blocker hides the notice, the page scrolls and its links can be clicked."""
     for layout, position in LAYOUTS:
         show(page, Look(layout, position))
         page.evaluate("document.querySelector('[data-cmw-banner]').hidden = true")
@@ -213,7 +213,7 @@ def test_a_hidden_notice_leaves_a_usable_page(page: Page) -> None:
 
 
 def test_forced_colours_leave_shapes(page: Page) -> None:
-    """Where a visitor forces colours, borders show what is a control, and draw the icon of the small one."""
+    """With forced colours, borders show the controls and draw the icon of the small one."""
     page.emulate_media(forced_colors="active")
     show(page, Look(gpc=True))
     border = "one => { const s = getComputedStyle(one); return s.borderTopStyle + ' ' + s.borderTopWidth; }"
@@ -259,7 +259,7 @@ def test_screen_readers_are_told_what_it_is(page: Page) -> None:
 
 
 def test_paper_shows_the_page_alone(page: Page) -> None:
-    """Nothing of the notice is printed, in any layout, nor the room that it takes."""
+    """The notice and its space are not printed, in any layout."""
     show(page, None)
     page.emulate_media(media="print")
     height = page.evaluate("document.documentElement.scrollHeight")
@@ -272,7 +272,7 @@ def test_paper_shows_the_page_alone(page: Page) -> None:
 
 
 def test_positions_are_where_they_say(page: Page) -> None:
-    """Top and bottom, start and end, which change sides in Arabic; a dialog stands in the middle."""
+    """Top and bottom, start and end (swapped in Arabic); a dialog is in the middle."""
     middle = (
         "one => { const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }"
     )
@@ -302,7 +302,7 @@ def test_positions_are_where_they_say(page: Page) -> None:
 
 
 def test_choosing_needs_no_script(chromium: Browser) -> None:
-    """Without scripts the boxes open, and only then is there a button that saves them."""
+    """Without scripts the boxes can be opened, and only then is there a button to save them."""
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     show(page, Look("corner"))
@@ -314,7 +314,7 @@ def test_choosing_needs_no_script(chromium: Browser) -> None:
 
 
 def test_no_small_control_stands_beside_the_banner(page: Page) -> None:
-    """One control at a time: the small one comes with the answer."""
+    """The small control only appears after the answer."""
     show(page, Look())
     expect(page.locator("[data-cmw-banner]")).to_be_visible()
     assert page.locator("[data-cmw-action=open]").count() == 0

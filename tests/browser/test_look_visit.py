@@ -1,4 +1,4 @@
-"""A visit by keyboard on a site that is served, from the first paint to the choice: what moves, what has the focus."""
+"""A visit by keyboard to a running site, from the first paint to the choice: layout shifts and focus."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse
     from wsgiref.types import WSGIEnvironment
 
-#: What moved, by name (null where it is gone since), and whether that counts as a layout shift; whether the notice was
-#: there when the first frame with something of the page in it was painted.
+#: The moved elements by name (null if removed since), and whether each counts as a layout shift; whether the notice was
+#: there when the first frame with content was painted.
 WATCH = """
   window.moved = [];
   new PerformanceObserver(list => list.getEntries().forEach(shift => shift.sources.forEach(({node}) => {
@@ -71,7 +71,7 @@ def visit(chromium: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> 
 
 
 def focused(page: Page, name: str) -> bool:
-    """Wait until the focus is where ``name`` says."""
+    """Wait until the element ``name`` has the focus."""
     page.wait_for_function(f"name => ({FOCUS}) === name", arg=name)
     return True
 
@@ -80,7 +80,7 @@ def focused(page: Page, name: str) -> bool:
 @pytest.mark.parametrize("visit", [*LAYOUTS, ("bar", "top")], indirect=True, ids=lambda place: "-".join(place))
 def test_a_choice_by_keyboard(visit: Page) -> None:
     """
-    The notice is there at the first frame and moves nothing, neither when it comes nor when it goes.
+    The notice is in the first frame and causes no layout shift when it appears or disappears.
 
     Escape closes the boxes, gives the focus back and stores nothing; after the choice the focus is on the control
     that opens it again, and the page goes on from there.
@@ -116,5 +116,5 @@ def test_a_choice_by_keyboard(visit: Page) -> None:
     status.wait_for(state="attached")
     page.keyboard.press("Tab")
     assert focused(page, "input")
-    # Boxes that open and close move what stands beside them in the notice, which is what the key was pressed for.
+    # Opening and closing the boxes moves other parts of the notice, as intended.
     assert [found for found in page.evaluate("moved") if found[1] or found[0] not in ("notice", None)] == []

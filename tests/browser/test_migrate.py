@@ -1,4 +1,4 @@
-"""Tools for consent that are packages here: the cookie that each really leaves is read, and its choice holds."""
+"""Other consent tools, from their packages: the cookie that each really sets is read, and its choice applies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GTAG = "<script src='https://www.googletagmanager.com/gtag/js?id=G-AAAAA1'></scr
 
 
 class Tool(NamedTuple):
-    """A package: the script, what sets it up before and after, its cookie, and the buttons for yes and no."""
+    """A package: its script, the set-up before and after it, its cookie, and the buttons for yes and no."""
 
     script: str
     before: str
@@ -35,7 +35,7 @@ class Tool(NamedTuple):
     cookie: str
     accept: str
     reject: str
-    #: The tool's own function for an answer, where its buttons are there before they work.
+    #: The tool's function for an answer, if its buttons appear before they work.
     answer: str = ""
 
 
@@ -53,7 +53,7 @@ PACKAGES = {
     ),
     "cookieconsent-2": Tool(
         "vanilla-cookieconsent-2/dist/cookieconsent.js",
-        # Its notice stays hidden without its style sheet.
+        # Without its style sheet its notice stays hidden.
         "document.head.append(Object.assign(document.createElement('link'),"
         "{rel: 'stylesheet', href: '/npm/vanilla-cookieconsent-2/dist/cookieconsent.css'}))",
         "initCookieConsent().run({hide_from_bots: false, current_lang: 'en', languages: {en: {"
@@ -95,7 +95,7 @@ PACKAGES = {
         ".cc-deny",
     ),
 }
-#: One yes of Osano's notice is to nothing in particular.
+#: A yes in Osano's notice is not for particular purposes.
 ANSWERS = [(name, yes) for name in PACKAGES for yes in (False, True) if (name, yes) != ("osano-cookieconsent", True)]
 
 
@@ -123,7 +123,7 @@ def site_of(tool: Tool) -> Callable[[WSGIEnvironment, StartResponse], Iterable[b
 
 @pytest.fixture(scope="module")
 def wrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsentMiddleware]:
-    """The pages behind the tool's, once consent_mw has taken its place."""
+    """The pages after consent_mw has replaced the tool."""
     records = f"sqlite:///{tmp_path_factory.mktemp('records')}/consent.db"
     site = {"name": "x", "records": records, "migrate_from": list(TOOLS), "migrate_until": "2999-12-31"}
     any_tool = next(iter(PACKAGES.values()))
@@ -143,7 +143,7 @@ def lane(proxy: Proxy) -> Iterator[Lane]:
 def test_the_choice_made_with_the_real_tool_holds(
     chromium: Browser, lane: Lane, wrapped: ConsentMiddleware, name: str, yes: bool
 ) -> None:
-    """A no is not asked again and holds; a yes is recorded, and what was granted runs without a further question."""
+    """A no applies without another question; a yes is recorded, and the granted services run at once."""
     tool = PACKAGES[name]
     npm_packages.file(tool.script)
     host = f"{name}-{'yes' if yes else 'no'}.example"
@@ -154,7 +154,7 @@ def test_the_choice_made_with_the_real_tool_holds(
         page.goto(f"https://{host}/")
         button = page.locator(tool.accept if yes else tool.reject)
         button.wait_for()
-        if tool.answer:  # a click may come before the tool listens to it
+        if tool.answer:  # the tool may not be listening for the click yet
             page.evaluate(tool.answer, yes)
         else:
             button.click()

@@ -1,9 +1,8 @@
 """
 Saved pages of real sites in Chromium: no catalogue host is reached before a choice, and nothing else is lost.
 
-``make test`` sees about a dozen pages of the corpus; ``CONSENT_MW_ALL_PAGES=1``
-all of them, and those that ``CONSENT_MW_REAL_PAGES`` names. With
-``CONSENT_MW_PAGES_REPORT`` set to a file, what was seen is written there.
+``make test`` visits about a dozen pages of the corpus; ``CONSENT_MW_ALL_PAGES=1`` all of them, and those in
+``CONSENT_MW_REAL_PAGES``. If ``CONSENT_MW_PAGES_REPORT`` names a file, the results are written there.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 ALL = saved_pages()
-#: Small pages from different makers, those of the most vendors among them.
+#: Small pages from different makers, including those with the most vendors.
 _A_DOZEN = {
     *("cdb3969b6af7164f", "f09cdb4effe50241", "1450f68e5805f23e", "1aa0f020fa1761c2"),
     *("2455823d8c44e1d8", "41510f097769c346", "5d7bd8f5cd869614", "7ff18d0b8b2cd504"),
@@ -53,7 +52,7 @@ _A_DOZEN = {
 SEEN = [page for page in ALL if page.id in _A_DOZEN or os.environ.get("CONSENT_MW_ALL_PAGES")]
 MODES = [True, False]
 
-#: Runs of digits that scripts put into addresses so that no cache answers: time and chance.
+#: Digits that scripts put into addresses to bypass caches: times and random numbers.
 _CHANCE = re.compile(r"\d{5,}")
 _HELD_SCRIPT = re.compile(rb"<script data-cmw-held=[^>]*>(.*?)</script", re.DOTALL | re.IGNORECASE)
 _UNKNOWN_PIXEL = re.compile(rb"<img data-cmw-held=unknown\b[^>]*>", re.IGNORECASE)
@@ -62,37 +61,37 @@ _HELD_SOURCE = re.compile(rb"data-cmw-src\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]+)", r
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one visit asked for."""
+    """The requests of one visit."""
 
     hits: tuple[Hit, ...]
     errors: tuple[str, ...]
 
     @property
     def urls(self) -> frozenset[str]:
-        """The addresses, connections left out."""
+        """The addresses, without connections."""
         return frozenset(hit.url for hit in self.hits if hit.method != "CONNECT")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A page as it is, and behind the middleware before a choice."""
+    """A bare page, and the same behind the middleware before a choice."""
 
     status: str
     bare: frozenset[str]
     claimed_bare: tuple[str, ...]
     wrapped: frozenset[str]
     claimed: tuple[str, ...]
-    #: What nobody in the catalogue claims, and only the bare page asks for.
+    #: Requests that match no service in the catalogue, and that only the bare page makes.
     lost: frozenset[str]
     #: The same, held as pixels of unknown third parties.
     pixels: frozenset[str]
-    #: The same, asked for by held scripts.
+    #: The same, made by held scripts.
     caused: frozenset[str]
     errors: tuple[str, ...]
 
 
 def claims(matcher: Matcher, page: SavedPage, hits: Iterable[Hit]) -> Iterator[str]:
-    """Yield what goes to a service that needs consent, with its name."""
+    """Yield the requests to services that need consent, with their names."""
     hits = list(hits)
     asked = {hit.host for hit in hits if hit.method != "CONNECT"}
     for hit in hits:
@@ -108,12 +107,12 @@ def claims(matcher: Matcher, page: SavedPage, hits: Iterable[Hit]) -> Iterator[s
 
 
 def without_chance(urls: Iterable[str]) -> frozenset[str]:
-    """Return ``urls`` with what differs from visit to visit made the same."""
+    """Return ``urls`` without the parts that differ from visit to visit."""
     return frozenset(_CHANCE.sub("0", url) for url in urls)
 
 
 def unknown_pixels(page: SavedPage, held: bytes) -> Iterator[str]:
-    """Yield the addresses of the pictures that are held as pixels of unknown third parties."""
+    """Yield the addresses of images that are held as pixels of unknown third parties."""
     for tag in _UNKNOWN_PIXEL.findall(held):
         for value in _HELD_SOURCE.findall(tag):
             address = html.unescape(value.decode("utf-8", "replace")).strip("\"' ")
@@ -121,7 +120,7 @@ def unknown_pixels(page: SavedPage, held: bytes) -> Iterator[str]:
 
 
 def without_held_scripts(page: bytes, held: bytes) -> bytes:
-    """Return ``page`` less the inline scripts that are marked in ``held``, its own bytes otherwise."""
+    """Return ``page`` without the inline scripts that are marked in ``held``, and otherwise unchanged."""
     for code in sorted(set(_HELD_SCRIPT.findall(held)), key=len, reverse=True):
         if code.strip():
             page = page.replace(b">" + code + b"</", b"></")
@@ -129,7 +128,7 @@ def without_held_scripts(page: bytes, held: bytes) -> bytes:
 
 
 class Visits:
-    """Pages seen in one Chromium, each visit in a profile of its own."""
+    """Visits to pages in one Chromium, each with a fresh profile."""
 
     def __init__(self, engine: Chromium, proxy: Proxy, wrapped: Wrapped) -> None:
         self._engine = engine
@@ -146,17 +145,17 @@ class Visits:
         wrapped = self._see(page, scripts, self._wrapped.around(SavedSite(page)), wanted)
         lost = wanted - without_chance(wrapped.urls)
         if lost:
-            # Which of several icons a browser takes, and what has come into view when it looks, is chance.
+            # The choice among several icons, and what is in view at a given moment, are random.
             again = self._see(page, scripts, self._wrapped.around(SavedSite(page)), wanted)
             wrapped = Sight(wrapped.hits + again.hits, wrapped.errors + again.errors)
             lost = wanted - without_chance(wrapped.urls)
         held_pixels = without_chance(unknown_pixels(page, held.body))
-        # A browser asks for some hosts by https whatever the page says.
+        # A browser uses https for some hosts, whatever the page says.
         pixels = frozenset(url for url in lost if not held_pixels.isdisjoint({url, url.replace("https:", "http:", 1)}))
         lost -= pixels
         caused: frozenset[str] = frozenset()
         if lost and scripts:
-            # What the page asks for without the held scripts, it must ask for where they are held.
+            # Requests that the page makes without the held scripts must also be made if they are held.
             rest = self._see(page, scripts, SavedSite(page, without_held_scripts(page.body, held.body)), wanted)
             caused = lost - without_chance(rest.urls)
             lost -= caused
@@ -175,10 +174,10 @@ class Visits:
     def _see(
         self, page: SavedPage, scripts: bool, site: WSGIApplication, wanted: frozenset[str] = frozenset()
     ) -> Sight:
-        """Visit ``page``, and give it a little time for what is ``wanted``."""
+        """Visit ``page``, and give it a little time for the ``wanted`` requests."""
         with self._proxy.lane() as lane, self._engine.session(lane, scripts) as session:
             lane.serve(page.host, site)
-            # A page may ask on and on; what it asked for until then counts.
+            # A page may never stop making requests; those until then count.
             with contextlib.suppress(TimeoutError):
                 session.open(page.url)
             lane.wait_for(lambda hits: wanted <= without_chance(hit.url for hit in hits), limit=1.5)
@@ -191,7 +190,7 @@ Findings = Batch[tuple[int, bool], Finding]
 
 @pytest.fixture(scope="module")
 def findings(proxy: Proxy, chromium_engine: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Findings:
-    """Every page that is to be seen, scripts on and off."""
+    """The findings of every page, scripts on and off."""
     visits = Visits(chromium_engine, proxy, Wrapped(tmp_path_factory.mktemp("pages")))
     keys = [(number, scripts) for number in range(len(SEEN)) for scripts in MODES]
 
@@ -225,19 +224,19 @@ EACH = cases(
 
 @pytest.mark.parametrize(("number", "scripts"), EACH)
 def test_no_catalogue_host_is_reached_before_a_choice(findings: Findings, number: int, scripts: bool) -> None:
-    """Neither a request nor a connection goes to a service that needs consent."""
+    """There are no requests or connections to services that need consent."""
     found = findings[number, scripts]
     assert (found.claimed, found.errors) == ((), ())
 
 
 @pytest.mark.parametrize(("number", "scripts"), EACH)
 def test_nothing_else_is_lost(findings: Findings, number: int, scripts: bool) -> None:
-    """What no service claims is asked for as before, save what only held scripts ask for and hidden pixels."""
+    """Requests that match no service are made as before, except those of held scripts and hidden pixels."""
     assert findings[number, scripts].lost == frozenset()
 
 
 def test_the_bare_pages_do_reach_catalogue_hosts(findings: Findings) -> None:
-    """Unwrapped, the pages ask for trackers: the first test could fail."""
+    """The bare pages reach trackers, so the first test could fail."""
     if not SEEN:
         pytest.skip(ABSENT)
     assert any(findings[number, True].claimed_bare for number in range(len(SEEN)))

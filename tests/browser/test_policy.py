@@ -1,4 +1,4 @@
-"""The declaration of cookies in a browser: on small and large screens, in both directions, by day and by night."""
+"""The cookie declaration in a browser: on small and large screens, in both directions, light and dark."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_everybody_can_read_it(page: Page) -> None:
 
 
 def test_it_is_printed_with_its_addresses(page: Page) -> None:
-    """Paper has the whole declaration and where its links lead, without what can only be pressed."""
+    """The print has the whole declaration and the addresses of its links, without controls."""
     show(page, "en")
     page.emulate_media(media="print")
     shown = "name => [...document.querySelectorAll(name)].filter(one => one.checkVisibility()).length"
