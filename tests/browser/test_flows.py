@@ -1,7 +1,7 @@
 """
-A visitor's whole way through a site, with scripts and without, in Chromium and in Firefox.
+A visitor's complete journey through a site, with and without scripts, in Chromium and Firefox.
 
-What a step did is told by the proxy's log: which vendors were asked for something.
+The proxy's log tells which vendors each step reached.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Engine(Protocol):
 
 
 class Visitor:
-    """Does one step after the other, each of which has to reach some vendors and no other."""
+    """Performs steps, each of which must reach certain vendors and no others."""
 
     def __init__(self, session: Session, lane: Lane) -> None:
         self._session = session
@@ -67,35 +67,35 @@ class Visitor:
         self._session.open(ROOT)
 
     def click(self, *selectors: str) -> None:
-        """Click one element after the other."""
+        """Click the elements one after the other."""
         self._mark = self._lane.mark()
         for selector in selectors:
             self._session.click(selector)
 
     def press(self, button: str) -> None:
-        """Press a button of what stands in the place of the film."""
+        """Press a button of the film's placeholder."""
         self._mark = self._lane.mark()
         self._session.click_inside("#film", f"button[value={button}]")
 
     def reaches(self, *vendors: str) -> None:
-        """Claim which vendors the last step reached."""
+        """Check which vendors the last step reached."""
         self._lane.wait_for(lambda hits: {hit.host for hit in hits}.issuperset(vendors), self._mark)
         self._lane.settle()
         assert {hit.host for hit in self._lane.hits(self._mark)} & {FILMS, COUNTS} == {*vendors}
 
     def has_loaded_the_page(self) -> bool:
-        """Return whether the last step loaded the page anew."""
+        """Return whether the last step reloaded the page."""
         return ROOT in self._lane.urls(self._mark)
 
     def is_asked(self, whether: bool) -> None:
-        """Claim whether the banner stands in the page, once its scripts have had the time to take it away."""
+        """Check whether the banner is in the page, after scripts have had time to remove it."""
         deadline = time.monotonic() + PATIENCE
         while (found := _BANNER_SHOWN.search(self._session.html()) is not None) != whether:
             assert time.monotonic() < deadline, found
             time.sleep(0.1)
 
     def prefer(self, *selectors: str) -> None:
-        """Open the preferences, and click one element after the other."""
+        """Open the preferences, and click the elements one after the other."""
         self._mark = self._lane.mark()
         self._session.open(f"{ROOT}_cmw/?back=/")
         for selector in selectors:
@@ -109,7 +109,7 @@ def test_a_visitor_refuses_looks_chooses_and_withdraws(
     browser: str, scripts: bool, proxy: Proxy, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """
-    Every step reaches the vendors that it allows and no other.
+    Every step reaches the vendors that it allows and no others.
 
     Refusal, one film once, the next view without it, films always, one service by its own switch, withdrawal, and
     everything.
@@ -145,7 +145,7 @@ def test_a_visitor_refuses_looks_chooses_and_withdraws(
 def test_a_frame_that_may_not_send_forms_is_answered_by_script(
     chromium_engine: Engine, proxy: Proxy, tmp_path: Path
 ) -> None:
-    """In a sandboxed frame both buttons work as well, and the page stays as it is."""
+    """In a sandboxed frame both buttons work too, without a reload of the page."""
     page = PAGE.replace(b' id="film"', b' id="film" sandbox="allow-scripts allow-same-origin"')
     app = Wrapped(tmp_path, SERVICES).around(PageSite(page))
     with proxy.lane({FIRST_PARTY: app}) as lane, chromium_engine.session(lane, True) as session:
@@ -161,7 +161,7 @@ def test_a_frame_that_may_not_send_forms_is_answered_by_script(
 def test_a_policy_without_what_is_held_is_another_for_one_view(
     chromium_engine: Engine, proxy: Proxy, tmp_path: Path
 ) -> None:
-    """Where the page's policy leaves out held services, once is a new page that shows the film, and so is always."""
+    """If the page's policy excludes held services, "once" and "always" load a new page that shows the film."""
     config = {"site": {"csp": "enforce", "records": f"sqlite:///{tmp_path}/consent.db"}, **SERVICES}
     app = Wrapped(tmp_path, config).around(PageSite(PAGE))
     with proxy.lane({FIRST_PARTY: app}) as lane, chromium_engine.session(lane, True) as session:

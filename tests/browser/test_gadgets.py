@@ -1,9 +1,8 @@
 """
-What visitors write never becomes code or an address by our release, and never grants: in Chromium and Firefox.
+Our release never turns markup of visitors into code or addresses, and it never grants: in Chromium and Firefox.
 
-The markup has passed a sanitizer as sites use them: DOMPurify at its defaults in
-the page, nh3 and bleach on the server. It comes with the page, or a script puts
-it in while the page is being parsed, or later.
+The markup has passed a common sanitizer: DOMPurify with its defaults in the page, nh3 or bleach on the server. It is in
+the page from the start, or a script inserts it while the page is being parsed, or later.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ SERVICES = [
     {"id": "ads", "name": "A", "vendor": "A", "purposes": ["marketing"], "hosts": ["ads.example"], "country": "GB"},
 ]  # fmt: skip
 
-#: Writes a sign of itself that the markup of the page shows.
+#: Code that leaves a mark in the page's markup.
 RUN = "document.documentElement.setAttribute('data-ran','1')"
 GADGETS = {
     "a handler": f'<img src="/x.gif" data-cmw-held="necessary" data-cmw-src="/none.gif" data-cmw-onerror="{RUN}">',
@@ -80,7 +79,7 @@ GRANTS = {
     'name="action" value="accept-all">Like</button></form>',
 }  # fmt: skip
 
-#: A page in which some marks stand where no element comes of them.
+#: A page in which some marks are in places where they do not create elements.
 PAGE_WITH_HELD = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title></head><body>'
     '<div id="c"></div><script src="/comments.js"></script><script async src="https://tracker.example/t.js"></script>'
@@ -91,19 +90,19 @@ ATTRIBUTES = {"*": {"id", "class", "alt", "title"}, "img": {"src", "srcset"}, "a
 
 
 def by_nh3(markup: str) -> str:
-    """Return what nh3 lets through where data attributes are allowed."""
+    """Return the markup after nh3 with data attributes allowed."""
     return nh3.clean(markup, generic_attribute_prefixes={"data-"})
 
 
 def by_bleach(markup: str) -> str:
-    """Return what bleach lets through where data attributes are allowed."""
+    """Return the markup after bleach with data attributes allowed."""
     tags = bleach.sanitizer.ALLOWED_TAGS | {"img", "p"}
     kept = {"id", "src", "srcset"}
     return str(bleach.clean(markup, tags, lambda tag, name, value: name.startswith("data-") or name in kept))
 
 
 def in_page(moment: str) -> Callable[[str], str]:
-    """Return what puts markup into a page, through DOMPurify at its defaults unless that is to be left out."""
+    """Return a function that inserts markup into a page, through DOMPurify with its defaults unless that is skipped."""
 
     def put(markup: str) -> str:
         text = json.dumps(markup).replace("<", "\\u003c")
@@ -131,7 +130,7 @@ WAYS: dict[str, Callable[[str], str]] = {
 
 
 def site(comments: Sequence[str], purify: str) -> Callable[..., Iterable[bytes]]:
-    """Return a site with the pages ``/0``, ``/1`` and so on, in each of which somebody commented."""
+    """Return a site with the pages ``/0``, ``/1`` and so on, each with a comment."""
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title></head><body>%s'
         '<script async src="https://tracker.example/t.js"></script><img src="https://ads.example/a.gif"></body></html>'
@@ -148,13 +147,13 @@ def site(comments: Sequence[str], purify: str) -> Callable[..., Iterable[bytes]]
 
 @pytest.fixture(scope="module", params=["chromium_engine", "firefox"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """The engines that the second half of the runtime is written for."""
+    """The engines that the second half of the runtime supports."""
     found: Engine = request.getfixturevalue(request.param)
     return found
 
 
 class Window:
-    """A window of one engine, in which each test has a site of its own: nobody has been there, or answered."""
+    """A window of one engine; each test has its own site in it, not visited or answered before."""
 
     def __init__(self, lane: Lane, session: Session) -> None:
         self._lane = lane
@@ -162,18 +161,18 @@ class Window:
         self._host = ""
 
     def serve(self, app: WSGIApplication, name: str) -> None:
-        """Serve the site of the test of that name, and forget what was asked before."""
+        """Serve the site of the named test, and clear the log."""
         self._lane.forget()
         self._host = f"shop-{hashlib.sha256(name.encode()).hexdigest()[:16]}.example"
         self._lane.serve(self._host, app)
 
     def open(self, path: str) -> None:
-        """Go to a page of the site, and wait until the network is at rest."""
+        """Go to a page of the site, and wait until the network is idle."""
         self._session.open(f"https://{self._host}{path}")
         self._lane.settle()
 
     def click(self, selector: str) -> None:
-        """Click an element, and wait until the network is at rest."""
+        """Click an element, and wait until the network is idle."""
         self._session.click(selector)
         self._lane.settle()
 
@@ -188,18 +187,18 @@ class Window:
         return found[1]
 
     def sent(self) -> list[str]:
-        """Return where forms of the page were sent to under the mount."""
+        """Return the addresses under the mount to which forms of the page were sent."""
         return [hit.path for hit in self._lane.hits() if hit.method == "POST" and "_cmw" in hit.path]
 
     def asked(self, wanted: Set[str] = frozenset()) -> set[str]:
-        """Return whom the site's pages asked or connected to, once those ``wanted`` are among them, or do not come."""
+        """Return the hosts of requests and connections, after waiting for the ``wanted`` ones."""
         self._lane.wait_for(lambda hits: wanted <= {hit.host for hit in hits})
         return {hit.host for hit in self._lane.hits()}
 
 
 @pytest.fixture(scope="module")
 def window(proxy: Proxy, engine: Engine) -> Iterator[Window]:
-    """One window for all tests of an engine: to start Firefox takes longer than to try all gadgets."""
+    """One window for all tests of an engine: starting Firefox takes longer than trying all gadgets."""
     with proxy.lane() as lane, engine.session(lane, True) as session:
         yield Window(lane, session)
 
@@ -207,9 +206,9 @@ def window(proxy: Proxy, engine: Engine) -> Iterator[Window]:
 @pytest.mark.parametrize("way", WAYS)
 def test_no_gadget_becomes_code_or_an_address(window: Window, way: str, tmp_path: Path) -> None:
     """
-    With all gadgets in a page: accepting runs none of them, asks none of their hosts, and runs what was granted.
+    With all gadgets in a page, accepting runs the granted services, but no gadget, and reaches none of their hosts.
 
-    Then a second grant and a click on what can be pressed change nothing of that.
+    A second grant and clicks on everything clickable do not change that.
     """
     purify = npm_packages.text("dompurify/dist/purify.min.js")
     comment = "".join(f'<section id="g{number}">{one}</section>' for number, one in enumerate(GADGETS.values()))
@@ -225,7 +224,7 @@ def test_no_gadget_becomes_code_or_an_address(window: Window, way: str, tmp_path
 
 
 def test_nothing_comes_from_a_prototype(window: Window, tmp_path: Path) -> None:
-    """What somebody wrote to the prototype of all objects is neither code nor an address to the release."""
+    """The release uses no value of a polluted Object.prototype as code or address."""
     polluted = json.dumps({"onclick": RUN, "markup": f'<img src="/none.gif" onerror="{RUN}">', "granted": ["ads"]})
     page = (
         f"<script>Object.assign(Object.prototype, {polluted.replace('<', chr(92) + 'u003c')})</script>"
@@ -243,14 +242,14 @@ def test_nothing_comes_from_a_prototype(window: Window, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["from the server", "inline", "later", "uncleaned", "in a shadow tree"])
 def test_no_form_of_a_page_grants(window: Window, moment: str, tmp_path: Path) -> None:
-    """Pressed by a visitor who has not answered, none grants anything: no tracker is asked, whoever made the form."""
+    """Forms that a visitor without a choice presses grant nothing and reach no tracker, whatever their origin."""
     purify = npm_packages.text("dompurify/dist/purify.min.js")
     put = (lambda markup: markup) if moment == "from the server" else in_page(moment)
     config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
     window.serve(ConsentMiddleware(site([put(form) for form in GRANTS.values()], purify), config), str(tmp_path))
     for number, name in enumerate(GRANTS):
         window.open(f"/{number}")
-        # The host of the shadow tree has nothing in it but the form.
+        # The host of the shadow tree only contains the form.
         window.click("#c" if moment == "in a shadow tree" else "#press")
         window.open(f"/{number}")
         assert window.asked().isdisjoint({"tracker.example", "ads.example"}), name
@@ -258,7 +257,7 @@ def test_no_form_of_a_page_grants(window: Window, moment: str, tmp_path: Path) -
 
 
 def test_no_form_undoes_a_refusal(window: Window, tmp_path: Path) -> None:
-    """Nor where the runtime comes last, and an element of the page has the name of its interface."""
+    """This is also true if the runtime loads last and an element of the page has the name of its interface."""
     clobber = '<form name="consentMw"><input type="hidden" name="allows"></form>'
     config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
     pages = ["", clobber + in_page("uncleaned")(GRANTS["a form"])]
@@ -271,7 +270,7 @@ def test_no_form_undoes_a_refusal(window: Window, tmp_path: Path) -> None:
     assert window.asked().isdisjoint({"tracker.example", "ads.example"})
 
 
-#: What a script makes of a comment that says the key of the page, by the kinds of ways there are.
+#: Ways in which a script may insert a comment that contains the page's key.
 READ_BEFORE = {
     "as markup": "c.innerHTML += markup",
     "by a parser of its own": "c.append(...new DOMParser().parseFromString(markup, 'text/html').body.childNodes)",
@@ -285,7 +284,7 @@ READ_BEFORE = {
 
 
 def kept(app: WSGIApplication) -> WSGIApplication:
-    """Return a cache in front of an application, which keeps its front page."""
+    """Return a cache in front of an application that stores its front page."""
     pages: list[tuple[str, list[tuple[str, str]], bytes]] = []
 
     def cache(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -305,9 +304,9 @@ def kept(app: WSGIApplication) -> WSGIApplication:
 @pytest.mark.parametrize("caching", ["private", "shared"])
 def test_a_key_that_somebody_read_opens_nothing(window: Window, caching: str, guard: bool, tmp_path: Path) -> None:
     """
-    Who read the page before knows a key; a comment with it and a number that is free stays what it is.
+    A comment with a key from an earlier view of the page, and with a free number, is not released.
 
-    A page for one visitor has another key the next time; in a page that caches keep the guard takes the key out.
+    A private page has a new key each time; in a cached page, the guard removes the key.
     """
     comments = [""]
 

@@ -1,8 +1,8 @@
 """
-The guard in real browsers: what a page's own script creates towards held hosts waits for the grant, and nothing breaks.
+The guard in real browsers: requests of site scripts to held hosts wait for the grant, and nothing breaks.
 
-``guard_pages/ways.js`` loads in every way there is, and writes what it met into the page. Each browser visits it once,
-behind the real middleware and a proxy that sees every request, and accepts everything.
+``guard_pages/ways.js`` loads resources in every possible way, and writes the results into the page. Each browser visits
+it once, behind the real middleware and a proxy that sees every request, and accepts everything.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ CONFIG = {
 
 Notes = Mapping[str, list[object]]
 
-#: What the page itself must not notice before the grant; names of what is held are missing, since they tell nothing.
+#: The results in the page before the grant; held elements are missing, since they report nothing.
 BEFORE: Notes = {
     "worker": [41],
     "text in code": [41],
@@ -110,7 +110,7 @@ LOADED = frozenset(
         "write",
     ]
 )
-#: What the release asks the held hosts for.
+#: The requests of the release to held hosts.
 ASKED = frozenset(
     [
         "script.js",
@@ -156,12 +156,12 @@ ASKED = frozenset(
         "parsed.gif",
     ]
 )
-#: Films may be asked for in parts.
+#: Videos may be requested in parts.
 IN_PARTS = frozenset({"video.mp4", "source.mp4", "audio.mp3"})
 
 
 def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer with a page or a script of the folder, and with something small for the rest."""
+    """Answer with a page or a script of the folder, and every other request with a small response."""
     path = environ["PATH_INFO"].lstrip("/") or "ways.html"
     kind = {"html": "text/html; charset=utf-8", "gif": "image/gif"}.get(path.rpartition(".")[2], "text/javascript")
     start_response("200 OK", [("Content-Type", kind)])
@@ -170,12 +170,12 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 
 
 def answer(hit: Hit) -> Answer:
-    """Answer for a foreign host; Firefox would ask for an empty film for ever."""
+    """Answer for a foreign host; Firefox would request an empty video forever."""
     return failing(hit) if hit.path.endswith((".mp3", ".mp4")) else fitting(hit)
 
 
 def notes(session: Session, enough: Callable[[Notes], bool]) -> Notes:
-    """Return what the page has met, once it is enough or patience ends."""
+    """Return the results in the page, once they are enough or after a timeout."""
     deadline = time.monotonic() + PATIENCE
     while True:
         found = re.search(r'<pre id="out">(.*?)</pre>', session.html(), re.DOTALL)
@@ -187,7 +187,7 @@ def notes(session: Session, enough: Callable[[Notes], bool]) -> Notes:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one browser noted and asked for, before and after everything was accepted."""
+    """The results and requests of one browser, before and after accepting everything."""
 
     before: Notes
     after: Notes
@@ -197,7 +197,7 @@ class Seen:
 
 @pytest.fixture(scope="module", params=["chromium_profile", "firefox"])
 def seen(request: pytest.FixtureRequest, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """One visit of each engine."""
+    """The results of one visit with each engine."""
     engine: Engine = request.getfixturevalue(request.param)
     wrapped = Wrapped(tmp_path_factory.mktemp("site"), CONFIG).around(site)
     with proxy.lane({FIRST_PARTY: wrapped}, answer) as lane, engine.session(lane, True) as session:
@@ -212,29 +212,29 @@ def seen(request: pytest.FixtureRequest, proxy: Proxy, tmp_path_factory: pytest.
 
 
 def test_nothing_goes_to_held_hosts_before_the_grant(seen: Seen) -> None:
-    """Neither a request nor a connection leaves, but to a host that no service names and where the owner marked it."""
+    """There are no requests or connections, except to undeclared hosts and those that the owner marked."""
     assert {hit.host for hit in seen.asked_before} == {"free.example", "marked.held.example"}
 
 
 def test_the_page_meets_failures_and_values_as_browsers_give_them(seen: Seen) -> None:
-    """Requests fail like a broken network, held elements tell nothing yet, and what the page set reads as it set it."""
+    """Requests fail like network errors, held elements report nothing yet, and attributes return the values set."""
     assert seen.before == BEFORE
 
 
 def test_what_was_held_loads_after_the_grant(seen: Seen) -> None:
-    """The release asks for everything that was held in elements, and for each once; requests are not made again."""
+    """The release loads every held element exactly once; failed requests are not repeated."""
     asked = Counter(hit.path.lstrip("/") for hit in seen.asked_after if hit.method != "CONNECT")
     assert frozenset(asked) == ASKED
     assert {name: count for name, count in asked.items() if count > 1 and name not in IN_PARTS} == {}
 
 
 def test_held_elements_tell_once_that_they_have_loaded(seen: Seen) -> None:
-    """No load or error event comes before the release, one load event after it."""
+    """There is no load or error event before the release, and one load event after it."""
     assert {name: seen.after.get(name) for name in LOADED} == dict.fromkeys(LOADED, ["load"])
 
 
 def test_a_grant_releases_its_own_services_only(chromium_engine: Chromium, proxy: Proxy, tmp_path: Path) -> None:
-    """Who allows marketing alone gets the marketing script, and nothing of the statistics."""
+    """A grant of marketing alone loads the marketing script, and none of the statistics."""
     wrapped = Wrapped(tmp_path, CONFIG).around(site)
     with proxy.lane({FIRST_PARTY: wrapped}, answer) as lane, chromium_engine.session(lane, True) as session:
         session.open(ROOT)
@@ -248,9 +248,9 @@ def test_a_grant_releases_its_own_services_only(chromium_engine: Chromium, proxy
 
 def test_strict_and_wrapping_pages_do_not_break(chromium_engine: Chromium, proxy: Proxy, tmp_path: Path) -> None:
     """
-    Trusted types, a second guard, wrappers of the page's own and odd values behave as without a guard.
+    Trusted Types, a second guard, wrappers of the page and unusual values behave as without a guard.
 
-    A trusted address is held like any other, and loads as the trusted one that it was.
+    A trusted address is held like any other, and is loaded as a trusted one.
     """
 
     def strict(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

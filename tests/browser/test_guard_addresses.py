@@ -1,4 +1,4 @@
-"""The guard reads addresses as the browser does, and finds in them what the matcher finds."""
+"""The guard parses addresses as the browser does, and matches them as the matcher does."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ ADDRESSES = st.builds("{}{}{}{}{}".format, STARTS, USERS, HOSTS, PORTS, PATHS) |
     ["data:text/javascript,//held.example", "blob:https://held.example/1", "javascript:'//held.example'", "about:blank"]
 )
 
-#: For each address: whether the guard keeps it, and whether the browser would ask a host for it at all.
+#: For each address: whether the guard holds it, and whether the browser would send a request for it at all.
 ASK = """addresses => addresses.map(address => {
   const script = document.createElement('script');
   script.src = address;
@@ -86,7 +86,7 @@ ASK = """addresses => addresses.map(address => {
 
 @pytest.fixture(scope="module")
 def page(chromium: Browser) -> Iterator[Page]:
-    """A page with the guard, at an address that nobody else answers."""
+    """A page with the guard, at an address that no server answers."""
     code = ASSETS.read("guard.js").decode()
     text = f'<!doctype html><script data-cmw-hosts="{escape(host_list(SERVICES, ALLOWED))}">{code}</script>'
     context = chromium.new_context()
@@ -101,9 +101,9 @@ def page(chromium: Browser) -> Iterator[Page]:
 @given(addresses=st.lists(ADDRESSES, min_size=100, max_size=100, unique=True))
 def test_the_guard_holds_what_the_matcher_would_hold(page: Page, addresses: list[str]) -> None:
     """
-    For addresses in all the forms that browsers take, guard.js and html/match.py agree.
+    For addresses in all forms that browsers accept, guard.js and html/match.py agree.
 
-    Where the browser finds no host, nobody is asked.
+    An address without a host for the browser causes no request.
     """
     base = Url("https", "own.example", "/folder/page?q=1")
     for address, (held, asked) in zip(addresses, page.evaluate(ASK, addresses), strict=True):
@@ -113,7 +113,7 @@ def test_the_guard_holds_what_the_matcher_would_hold(page: Page, addresses: list
 
 
 def test_long_markup_is_read_in_time_that_grows_with_it(page: Page) -> None:
-    """Half a megabyte of markup without a held address passes, though every piece of it might begin a path rule."""
+    """Half a megabyte of markup without a held address passes, although every piece could start a path rule."""
     assert page.evaluate("document.createElement('p').innerHTML = '/stats<b>/matomo</b>'.repeat(25000)").startswith(
         "/s"
     )

@@ -1,5 +1,5 @@
 """
-The harness sees what a browser does: without this no test that counts zero requests would mean anything.
+The harness sees a browser's requests: otherwise tests that count zero requests would prove nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def hosts(lane: Lane, since: int = 0) -> set[str]:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts-on", "scripts-off"])
 def test_every_request_of_a_page_is_logged(proxy: Proxy, engine: Engine, scripts: bool) -> None:
-    """A page's images, styles, frames and scripts are in the log, those of scripts only with scripts on."""
+    """A page's images, styles, frames and scripts are in the log, and those of scripts only with scripts on."""
     with proxy.lane({FIRST_PARTY: PageSite(PAGE)}) as lane:
         visit(engine, lane, scripts, [Open(f"https://{FIRST_PARTY}/")])
         found = {hit.host for hit in background.without_background(lane.foreign()) if hit.method != "CONNECT"}
@@ -54,7 +54,7 @@ def test_every_request_of_a_page_is_logged(proxy: Proxy, engine: Engine, scripts
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts-on", "scripts-off"])
 def test_forms_are_posted_and_answered(proxy: Proxy, engine: Engine, scripts: bool) -> None:
-    """A click on a form's button reaches the first-party application, with scripts and without."""
+    """A click on a form's button reaches the first-party application, with and without scripts."""
     with proxy.lane({FIRST_PARTY: PageSite(PAGE)}) as lane:
         with engine.session(lane, scripts) as session:
             session.open(f"https://{FIRST_PARTY}/")
@@ -78,7 +78,7 @@ def test_a_preconnect_is_logged_as_a_connection(proxy: Proxy, request: pytest.Fi
 def test_a_page_without_foreign_parts_causes_no_traffic(
     proxy: Proxy, request: pytest.FixtureRequest, name: str
 ) -> None:
-    """A browser asks for nothing beyond the page, apart from what background.py lists."""
+    """A browser only requests the page, apart from the background requests in background.py."""
     with proxy.lane({FIRST_PARTY: PageSite(b"<!doctype html><title>x</title><p>x")}) as lane:
         visit(request.getfixturevalue(name), lane, True, [Open(f"https://{FIRST_PARTY}/")])
         found = background.without_background(lane.foreign())
@@ -95,7 +95,7 @@ def test_a_ping_is_logged(proxy: Proxy, chromium_engine: Chromium) -> None:
 
 
 def test_lanes_do_not_mix(proxy: Proxy, chromium_engine: Chromium) -> None:
-    """Two visits at once in one browser are logged apart."""
+    """Two concurrent visits in one browser are logged separately."""
     pages = [b'<!doctype html><img src="https://%s.example/a.gif">' % name for name in (b"one", b"two")]
     with (
         proxy.lane({FIRST_PARTY: PageSite(pages[0])}) as one,
@@ -119,7 +119,7 @@ def test_an_answer_may_be_an_error(proxy: Proxy, chromium_engine: Chromium) -> N
 
 
 def test_a_broken_application_is_reported(proxy: Proxy, chromium_engine: Chromium) -> None:
-    """An exception in the first-party application is kept for the test to see."""
+    """An exception in the first-party application is recorded for the test."""
 
     def broken(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         raise RuntimeError("broken on purpose")

@@ -1,7 +1,7 @@
 """
-Programs that answer notices for their users answer ours, in every language, and the server has their answer.
+Tools that answer notices for their users answer ours, in every language, and the server records the answer.
 
-autoconsent is the real one; Consent-O-Matic is a driver of our own that takes its rule file (see automation.py).
+autoconsent is the real one; Consent-O-Matic is our own driver that performs its rule file (see automation.py).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 LANGUAGES = sorted(texts())
 
-#: What autoconsent's heuristics can answer: it has patterns both for the notice and for a button that refuses. It also
-#: has phrases for buttons in cs, id, ru, sv and tr, but none that finds a notice there, or only one exact label.
+#: Languages that autoconsent's heuristics can answer: it has patterns for both the notice and a button that refuses. It
+#: also has phrases for buttons in cs, id, ru, sv and tr, but no pattern for a notice, or only one exact label.
 KNOWN = ["ca", "de", "en", "es", "fr", "it", "nl", "pl", "pt", "pt-BR"]
 
-#: Languages in which it knows the words of our button that accepts.
+#: Languages in which it knows the label of our button that accepts.
 ACCEPTING = ["es", "fr", "nl", "pl"]
 
 TRACKERS = {
@@ -45,7 +45,7 @@ TRACKERS = {
     "research": "lab.example/p.js?a=1",
 }
 
-#: Tabs that are open at a time.
+#: Number of tabs open at a time.
 TABS = 6
 
 REFUSAL_GONE = """addEventListener('DOMContentLoaded', () => {
@@ -55,7 +55,7 @@ REFUSAL_GONE = """addEventListener('DOMContentLoaded', () => {
 
 
 def page_of(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer with a page in the language that its path names; with a tracker, or behind ``/all`` with one of each."""
+    """Answer with a page in the language of its path, with one tracker, or under ``/all`` with all of them."""
     _, lang, *more = environ["PATH_INFO"].split("/")
     source = {name: f"https://{address}&amp;lang={lang}" for name, address in TRACKERS.items()}
     start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
@@ -69,7 +69,7 @@ def page_of(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> ConsentMiddleware:
-    """A site that offers every language and declares its four services, one of them for a purpose of its own."""
+    """A site that offers every language and declares four services, one of them for a custom purpose."""
     lab = {"id": "lab", "name": "Lab", "vendor": "Lab", "purposes": ["research"], "hosts": ["lab.example"]}
     return ConsentMiddleware(
         page_of,
@@ -87,7 +87,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> ConsentMiddleware:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a visit ended: what the program said, and what the server and the browser know afterwards."""
+    """The result of a visit: the tool's report, and the state of the server and the browser afterwards."""
 
     ended: str
     found: tuple[str, ...]
@@ -98,19 +98,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """The answers by language, and which trackers were asked in each of them."""
+    """The answers by language, and the trackers reached in each."""
 
     answers: dict[str, Answer]
     asked: dict[str, set[str]]
 
 
 def host(lang: str) -> str:
-    """Return a host for each language, so that cookies stay apart."""
+    """Return a host for each language, so that cookies are separate."""
     return f"{lang.lower()}.first.example"
 
 
 class Visitor:
-    """Visits in one browser window, with a program in every page."""
+    """Visits in one browser window, with a tool in every page."""
 
     def __init__(self, browser: Browser, lane: Lane, *scripts: str) -> None:
         self._lane = lane
@@ -126,7 +126,7 @@ class Visitor:
         return page
 
     def visit(self, languages: Sequence[str], more: str = "") -> Visits:
-        """Visit the page in each language, some at a time, and wait for the program."""
+        """Visit the page in each language, some at a time, and wait for the tool."""
         answers = {}
         tabs = [self._context.new_page() for _ in languages[:TABS]]
         for start in range(0, len(languages), TABS):
@@ -135,7 +135,7 @@ class Visitor:
             }
             for lang, page in pages.items():
                 automation.done(page)
-                # The program ends with its click; the choice is still on its way.
+                # The tool ends with its click, while the choice is still being sent.
                 with contextlib.suppress(TimeoutError):
                     page.wait_for_selector("html:not([data-cmw-state=none])", state="attached", timeout=10_000)
                 ended, found, tested = automation.told(page)
@@ -157,12 +157,12 @@ def state(page: Page) -> str:
 
 
 def shown(page: Page) -> bool:
-    """Return whether the banner can be seen."""
+    """Return whether the banner is visible."""
     return page.locator("[data-cmw-banner]").is_visible()
 
 
 def asked(lane: Lane) -> dict[str, set[str]]:
-    """Return the trackers that were asked, by the language of the page; connections alone count too, under ``""``."""
+    """Return the trackers reached, by the language of the page; those with only a connection are under ``""``."""
     found: dict[str, set[str]] = {}
     for hit in background.without_background(lane.foreign()):
         names = [name for name, address in TRACKERS.items() if hit.host == address.partition("/")[0]]
@@ -173,7 +173,7 @@ def asked(lane: Lane) -> dict[str, set[str]]:
 
 @pytest.fixture
 def visitor(chromium: Browser, proxy: Proxy, app: ConsentMiddleware) -> Iterator[_Open]:
-    """Open windows of fresh visitors, each with the programs that it is given."""
+    """Open windows of fresh visitors, each with the given tools."""
     with proxy.lane({host(lang): app for lang in LANGUAGES}) as lane:
         opened = _Open(chromium, lane)
         yield opened
@@ -193,7 +193,7 @@ class _Open:
 
 
 def refused(name: str) -> Answer:
-    """Return how a visit ends where the program ``name`` refused for its user."""
+    """Return the result of a visit in which the tool ``name`` refused for its user."""
     return Answer("done", (name,), True, "reject", shown=False)
 
 
@@ -202,7 +202,7 @@ def refused(name: str) -> Answer:
 
 @pytest.mark.slow
 def test_autoconsent_refuses_by_our_rule_in_every_language(visitor: _Open) -> None:
-    """With our rule among its own it refuses everywhere, its self-test agrees, and no tracker is asked."""
+    """With our rule added to its own, it refuses everywhere, its self-test passes, and no tracker is reached."""
     rules = [*automation.upstream_rules(), automation.own_rule()]
     visits = visitor(automation.autoconsent("optOut", rules=rules)).visit(LANGUAGES)
     assert visits == Visits({lang: refused("consent-mw") for lang in LANGUAGES}, {})
@@ -210,7 +210,7 @@ def test_autoconsent_refuses_by_our_rule_in_every_language(visitor: _Open) -> No
 
 @pytest.mark.slow
 def test_autoconsent_accepts_by_our_rule_in_every_language(visitor: _Open) -> None:
-    """Set to agree, it accepts everywhere, and what was held in each page runs."""
+    """If set to accept, it accepts everywhere, and the held services of each page run."""
     rules = [*automation.upstream_rules(), automation.own_rule()]
     visits = visitor(automation.autoconsent("optIn", rules=rules)).visit(LANGUAGES)
     agreed = Answer("done", ("consent-mw",), None, "accept", shown=False)
@@ -220,7 +220,7 @@ def test_autoconsent_accepts_by_our_rule_in_every_language(visitor: _Open) -> No
 
 @pytest.mark.slow
 def test_autoconsent_refuses_by_heuristics_in_the_languages_that_it_knows(visitor: _Open) -> None:
-    """Without a rule for us it recognises the notice and the button that refuses by their words."""
+    """Without our rule it recognises the notice and the button that refuses by their text."""
     script = automation.autoconsent("optOut", rules=automation.upstream_rules(), heuristics="reject")
     visits = visitor(script).visit(KNOWN)
     assert visits == Visits({lang: refused("HEURISTIC-REJECT") for lang in KNOWN}, {})
@@ -229,9 +229,9 @@ def test_autoconsent_refuses_by_heuristics_in_the_languages_that_it_knows(visito
 @pytest.mark.slow
 def test_autoconsent_accepts_by_heuristics_only_where_nothing_refuses(visitor: _Open) -> None:
     """
-    Its heuristics know no agreeing but as a last resort: with our button that refuses taken away, it finds ours.
+    Its heuristics accept only as a last resort: if the button that refuses is removed, it finds the one that accepts.
 
-    Of our English words it finds no button that it would press, and agrees to nothing.
+    In English it finds no button that it would press, and accepts nothing.
     """
     script = automation.autoconsent("optOut", rules=automation.upstream_rules(), heuristics="tier2")
     visits = visitor(script, REFUSAL_GONE).visit(["en", *ACCEPTING])
@@ -241,7 +241,7 @@ def test_autoconsent_accepts_by_heuristics_only_where_nothing_refuses(visitor: _
 
 
 def test_autoconsent_asked_to_accept_by_heuristics_grants_nothing(visitor: _Open) -> None:
-    """It has no such way: it finds the notice, stops with an error of its own, and nothing is chosen or asked."""
+    """It does not support that: it finds the notice and stops with an error, without a choice or a tracker request."""
     script = automation.autoconsent("optIn", rules=automation.upstream_rules(), heuristics="tier2")
     page = visitor(script).open("en")
     page.wait_for_function("window.cmwAutomation?.state.lifecycle === 'runningOptIn'")
@@ -249,7 +249,7 @@ def test_autoconsent_asked_to_accept_by_heuristics_grants_nothing(visitor: _Open
 
 
 def test_autoconsent_leaves_a_choice_alone(visitor: _Open) -> None:
-    """On the next page, where only the control that opens the choices is left, nothing is found to answer."""
+    """On the next page, which only has the reopen control, it finds nothing to answer."""
     script = automation.autoconsent("optOut", rules=automation.upstream_rules(), heuristics="tier2")
     window = visitor(script)
     answers = [window.visit(["en"]).answers["en"] for _ in range(2)]
@@ -270,7 +270,7 @@ def test_autoconsent_leaves_a_choice_alone(visitor: _Open) -> None:
     ],
 )
 def test_consent_o_matic_answers_each_purpose(visitor: _Open, letters: str, chosen: str, trackers: set[str]) -> None:
-    """Its categories are our purposes: what its user allows runs, and nothing else is asked."""
+    """Its categories map to our purposes: what its user allows runs, and no other tracker is reached."""
     visits = visitor(automation.consent_o_matic(letters)).visit(["en"], more="/all")
     answer = visits.answers["en"]
     assert (answer.ended, answer.state, answer.shown) == ("done", chosen, False)

@@ -1,4 +1,4 @@
-"""A page that a cache keeps for everybody, in a browser: it becomes the visitor's own as far as the server says."""
+"""A page in a shared cache, in a browser: it adapts to the visitor's choice as the server reports it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.browser
 
 BANNER = "[data-cmw-banner]"
 GOOGLE, HOTJAR, META = "www.google-analytics.com", "static.hotjar.com", "connect.facebook.net"
-#: Notes each frame in which a banner can be seen, and says when a banner has been there for two frames.
+#: Records each frame in which a banner is visible, and tells when a banner has been there for two frames.
 WATCH = """
 window.painted = window.frames_with_banner = 0;
 const look = () => {
@@ -48,7 +48,7 @@ SIGNAL = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { g
 
 
 class Halting:
-    """Sends a page with a query in two parts, and the second only when the browser has drawn what is in the first."""
+    """Sends a page with a query in two parts, the second only after the browser has painted the first."""
 
     def __init__(self, site: WSGIApplication) -> None:
         self._site = site
@@ -70,7 +70,7 @@ class Halting:
 
 
 class Kept:
-    """What a shared cache does, as far as this matters: a page that may be kept is what the first visitor got."""
+    """A minimal shared cache: stores a cacheable page as the first visitor got it."""
 
     def __init__(self, site: WSGIApplication) -> None:
         self._site = site
@@ -97,7 +97,7 @@ class Kept:
 
 @pytest.fixture
 def lane(proxy: Proxy, tmp_path: Path) -> Iterator[Lane]:
-    """A network with the site behind a cache, which somebody else has asked for its page before."""
+    """A lane with the site behind a cache, which already has the page."""
     site = {"name": "Shop", "records": f"sqlite:///{tmp_path}/consent.db", "caching": "shared"}
     with proxy.lane() as lane:
         lane.serve(FIRST_PARTY, Halting(Kept(ConsentMiddleware(bare(), {"site": site, "services": SERVICES}))))
@@ -109,7 +109,7 @@ Visit = Callable[..., BrowserContext]
 
 @pytest.fixture
 def visitor(chromium: Browser, lane: Lane) -> Iterator[Visit]:
-    """Return what makes a visitor without history."""
+    """Return a function that creates a fresh visitor."""
     made: list[BrowserContext] = []
 
     def make(**more: object) -> BrowserContext:
@@ -125,7 +125,7 @@ def visitor(chromium: Browser, lane: Lane) -> Iterator[Visit]:
 
 
 def open_page(lane: Lane, page: Page) -> list[str]:
-    """Open the page and return what it asked for beyond itself and our assets: hosts, and paths of our own."""
+    """Open the page and return its requests except the page and our assets: hosts, and our paths."""
     mark = lane.mark()
     page.goto(ROOT)
     page.wait_for_load_state("load")
@@ -134,7 +134,7 @@ def open_page(lane: Lane, page: Page) -> list[str]:
 
 
 def asked(lane: Lane, since: int) -> list[str]:
-    """Return hosts, and paths of the site's own pages, that were asked for."""
+    """Return the requested hosts, and paths of the site."""
     foreign = {hit.host for hit in lane.foreign(since)}
     own = {hit.path for hit in lane.hits(since) if hit.host == FIRST_PARTY and hit.path.startswith("/_cmw/")}
     return sorted(foreign) + sorted(path for path in own if "/assets/" not in path)
@@ -148,9 +148,9 @@ def answer(context: BrowserContext, *fields: tuple[str, str]) -> None:
 
 def test_the_kept_page_becomes_that_of_who_looks_at_it(lane: Lane, visitor: Visit) -> None:
     """
-    The banner is there for who has not decided, and never painted for who has; what was granted runs each time.
+    Undecided visitors see the banner, and it is never painted for decided ones; granted services run each time.
 
-    Whoever refuses costs the site no request at all.
+    A visitor who refused causes no request to the site.
     """
     context = visitor()
     page = context.new_page()
@@ -181,7 +181,7 @@ def test_the_kept_page_becomes_that_of_who_looks_at_it(lane: Lane, visitor: Visi
 
 @pytest.mark.parametrize("action", ["reject-all", "accept-all"])
 def test_nobody_who_has_decided_sees_a_banner_whose_script_comes_late(lane: Lane, visitor: Visit, action: str) -> None:
-    """The server stops between the banner and its script until the browser has drawn the page so far."""
+    """The server pauses between the banner and its script until the browser has painted the page so far."""
     context = visitor()
     answer(context, ("action", action))
     page = context.new_page()
@@ -192,7 +192,7 @@ def test_nobody_who_has_decided_sees_a_banner_whose_script_comes_late(lane: Lane
 
 
 def test_a_cookie_that_somebody_wrote_releases_nothing(lane: Lane, visitor: Visit) -> None:
-    """Whatever it says, the server is asked, knows of no choice, and the banner comes back."""
+    """Whatever its value, the browser asks the server, which knows of no choice, and the banner comes back."""
     honest = visitor()
     answer(honest, ("action", "accept-all"))
     (told,) = (cookie for cookie in honest.cookies() if cookie["name"] == "__Host-cmw-state")
@@ -202,9 +202,9 @@ def test_a_cookie_that_somebody_wrote_releases_nothing(lane: Lane, visitor: Visi
     assert open_page(lane, page) == ["/_cmw/state"]
     expect(page.locator(BANNER)).to_be_visible()
     assert page.evaluate("['hotjar', 'analytics'].map(consentMw.allows)") == [False, False]
-    # The server took it away.
+    # The server deleted it.
     assert [cookie["name"] for cookie in context.cookies()] == []
-    # One of another question hides nothing either.
+    # A cookie of another question does not hide it either.
     word = told["value"].partition("-")[0]
     context.add_cookies([{"name": told["name"], "value": f"{word}-00000000", "url": ROOT, "secure": True}])
     assert open_page(lane, page) == []
@@ -212,7 +212,7 @@ def test_a_cookie_that_somebody_wrote_releases_nothing(lane: Lane, visitor: Visi
 
 
 def test_the_signal_is_heeded_in_a_page_made_without_it(lane: Lane, visitor: Visit) -> None:
-    """The banner leaves marketing out and says so; accepting all grants the rest."""
+    """The banner excludes marketing and says so; accepting all grants the rest."""
     context = visitor(extra_http_headers={"Sec-GPC": "1"})
     context.add_init_script(SIGNAL)
     page = context.new_page()
@@ -227,7 +227,7 @@ def test_the_signal_is_heeded_in_a_page_made_without_it(lane: Lane, visitor: Vis
 
 
 def test_without_scripts_all_stays_held_and_the_choice_is_kept(lane: Lane, visitor: Visit) -> None:
-    """The kept page is the same for ever; the page with the choices knows."""
+    """The cached page never changes, but the preferences page shows the choice."""
     context = visitor(java_script_enabled=False)
     page = context.new_page()
     mark = lane.mark()

@@ -1,9 +1,8 @@
 """
-Vendors' tags are told of the choice by their own interfaces, before they run and whenever it changes.
+Vendors' tags are told the choice through their own interfaces, before they run and whenever it changes.
 
-The libraries are small ones of ours that read the vendors' queues as theirs
-do; a proxy answers with them in the vendors' names. Each writes down what it
-was told, across page loads.
+Our small libraries read the vendors' queues as the real ones do; a proxy serves them for the vendors. Each records the
+signals that it gets, across page loads.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ const tell = (who, what) => {
   sessionStorage.told = JSON.stringify([...JSON.parse(sessionStorage.told || '[]'), [who, ...what]]);
 };
 """
-#: What reads the queue takes ``arguments`` for commands and nothing else.
+#: The readers of the queue accept only ``arguments`` objects as commands.
 GOOGLE = """(() => {%s
   const consent = {};
   const flag = name => (consent[name] === 'denied' ? '0' : '1');
@@ -72,7 +71,7 @@ CLARITY = """(() => {%s
   clarity = (...all) => tell('clarity', all);
   queue.forEach(one => clarity(...one));
 })()"""
-#: A tag manager with a pixel in it.
+#: A tag manager with a pixel.
 MANAGER = (
     GOOGLE
     + """;
@@ -90,7 +89,7 @@ LIBRARIES = {
     "www.clarity.ms/tag/abc": CLARITY,
 }
 
-#: What an owner pastes, reduced: each vendor's queue, made where it is not there yet, and its library.
+#: Reduced versions of the code that owners paste: each vendor's queue, created if missing, and its library.
 PIXEL = """
 (() => {
   if (window.fbq) return;
@@ -160,14 +159,14 @@ def config(folder: Path, *services: str) -> dict[str, object]:
 
 @pytest.fixture
 def lane(proxy: Proxy) -> Iterator[Lane]:
-    """A network of our own."""
+    """A lane in which our libraries answer."""
     with proxy.lane({}, library) as lane:
         yield lane
 
 
 @pytest.fixture
 def context(chromium: Browser, lane: Lane) -> Iterator[BrowserContext]:
-    """A visitor in it."""
+    """A visitor that uses the lane."""
     context = chromium.new_context(proxy={"server": lane.address}, ignore_https_errors=True)
     context.set_default_timeout(30_000)
     yield context
@@ -181,7 +180,7 @@ def answer(context: BrowserContext, *fields: tuple[str, str]) -> None:
 
 
 def told(page: Page, who: str, count: int) -> list[Any]:
-    """Return what the vendor was told so far, when it is as much as ``count``."""
+    """Return the signals that the vendor got, once there are ``count``."""
     found = "([who, count]) => JSON.parse(sessionStorage.told || '[]').filter(one => one[0] === who).length >= count"
     page.wait_for_function(found, arg=[who, count])
     all_: list[list[Any]] = json.loads(page.evaluate("sessionStorage.told"))
@@ -189,7 +188,7 @@ def told(page: Page, who: str, count: int) -> list[Any]:
 
 
 def queues(page: Page) -> list[str]:
-    """Return which of the vendors' queues exist in the page, not counting what only stands for them."""
+    """Return the vendors' queues in the page, except placeholders."""
     names = ["dataLayer", "uetq", "clarity", "fbq"]
     found: list[str] = page.evaluate(
         """names => names.filter(name => {
@@ -202,18 +201,17 @@ def queues(page: Page) -> list[str]:
 
 
 def settled(lane: Lane, page: Page) -> None:
-    """Wait until everything has come to rest."""
+    """Wait until the network is idle."""
     page.wait_for_load_state("load")
     lane.settle()
 
 
 def test_tags_are_told_what_is_granted_before_they_run(lane: Lane, context: BrowserContext, tmp_path: Path) -> None:
     """
-    Nothing before a choice; then, in the page and in the next one, the default first and each vendor in its own words.
+    There are no signals before a choice. Then this page and the next send the default first, each vendor in its form.
 
-    After a grant of statistics Google's hit says so (``gcs=G101``); after a
-    withdrawal elsewhere all are told "denied" before the page loads anew,
-    and then nothing is said at all.
+    After a grant of statistics Google's hit says so (``gcs=G101``). After a withdrawal elsewhere all vendors get
+    "denied" before the page reloads, and then no signals are sent.
     """
     services = ("google-analytics", "bing-uet", "clarity", "meta-pixel")
     lane.serve(FIRST_PARTY, ConsentMiddleware(PageSite(TAGS.encode()), config(tmp_path, *services)))
@@ -268,9 +266,9 @@ def test_a_tag_manager_runs_for_one_purpose_and_its_tags_know_which(
     lane: Lane, context: BrowserContext, tmp_path: Path, guard: bool
 ) -> None:
     """
-    Granted statistics alone, the manager's own pixel is told "revoke" before it begins, and nothing is sent.
+    After a grant of statistics alone, the manager's pixel gets "revoke" before it starts, and sends nothing.
 
-    Its library, which the site did not declare, is held by the guard; without the guard it comes, and keeps to that.
+    The guard holds its undeclared library; without the guard the library loads, and respects the signal.
     """
     settings = config(tmp_path, "google-tag-manager", "google-analytics")
     settings["site"] = {"records": f"sqlite:///{tmp_path / 'consent.db'}", "guard": guard}

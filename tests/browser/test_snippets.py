@@ -1,5 +1,5 @@
 """
-Vendors' install code on real pages, page by page in Chromium: nothing before a choice, all of it after, none again.
+Vendors' install code on real pages, one by one in Chromium: no vendor before a choice, all after it, none again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Key = tuple[int, bool]
 
 
 def is_held(snippet: Snippet) -> bool:
-    """Return whether a visitor's "accept all" is what releases ``snippet``."""
+    """Return whether ``snippet`` is held until "accept all"."""
     if snippet.category == "functional-or-analytics":
         return not load_catalogue()["sentry"].necessary
     return snippet.category in HELD
@@ -45,23 +45,23 @@ KEEPING = [number for number in EVERY if ALL[number].category in KEPT]
 
 
 def named(number: int) -> str:
-    """Name a page in the test's id."""
+    """Return the test id of a page."""
     return str(ALL[number])
 
 
 def mode(scripts: bool) -> str:
-    """Name a mode in the test's id."""
+    """Return the test id of a mode."""
     return "on" if scripts else "off"
 
 
 def requested(snippet: Snippet, hits: Hits | list[Hit]) -> frozenset[str]:
-    """Return what was requested, connections alone left out."""
+    """Return the requested targets, without mere connections."""
     return snippet.targets(hit for hit in hits if hit.method != "CONNECT")
 
 
 @pytest.fixture(scope="module")
 def pool(proxy: Proxy, chromium_engine: Chromium) -> Iterator[Pool]:
-    """Chromium sessions in which every foreign host answers fittingly."""
+    """Chromium sessions in which every foreign host answers with a valid resource."""
     pool = Pool(chromium_engine, proxy)
     yield pool
     pool.close()
@@ -69,7 +69,7 @@ def pool(proxy: Proxy, chromium_engine: Chromium) -> Iterator[Pool]:
 
 @pytest.fixture(scope="module")
 def bare(pool: Pool) -> Batch[Key, Hits]:
-    """Visits to the pages as they are."""
+    """Visits to the bare pages."""
 
     def work(key: Key) -> Hits:
         snippet, wanted = ALL[key[0]], ALL[key[0]].requested[key[1]]
@@ -83,12 +83,12 @@ def bare(pool: Pool) -> Batch[Key, Hits]:
 
 @pytest.fixture(scope="module")
 def journeys(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Batch[Key, Journey]:
-    """Visitors' ways through the pages behind the middleware, which has no configuration but where to keep records."""
-    folder = tmp_path_factory.mktemp("sites")  # here: pytest's factory is not made for threads
+    """Journeys through the pages behind the middleware, which is only configured with a place for records."""
+    folder = tmp_path_factory.mktemp("sites")  # created here, since pytest's factory is not thread-safe
 
     def work(key: Key) -> Journey:
         snippet, wanted = ALL[key[0]], ALL[key[0]].requested[key[1]]
-        # A site of its own, so that what it learns of its services is what this page shows.
+        # A separate site, so that it only discovers the services of this page.
         wrapped = Wrapped(Path(tempfile.mkdtemp(dir=folder)))
         with pool.take(key[1]) as (lane, session):
             lane.serve(snippet.first_party, wrapped.around(PageSite(snippet.page)))
@@ -106,14 +106,14 @@ def journeys(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Batch[Key,
 @pytest.mark.parametrize("scripts", MODES, ids=mode)
 @pytest.mark.parametrize("number", EVERY, ids=named)
 def test_the_bare_page_reaches_its_vendors(bare: Batch[Key, Hits], number: int, scripts: bool) -> None:
-    """Unwrapped, a page asks for exactly what its index says: the tests below could fail."""
+    """The bare page makes exactly the requests in the index, so the tests below could fail."""
     assert requested(ALL[number], bare[number, scripts]) == ALL[number].requested[scripts]
 
 
 @pytest.mark.parametrize("scripts", MODES, ids=mode)
 @pytest.mark.parametrize("number", CHOOSING, ids=named)
 def test_nothing_leaves_before_a_choice(journeys: Batch[Key, Journey], number: int, scripts: bool) -> None:
-    """Neither a request nor a connection goes anywhere but to the site itself."""
+    """All requests and connections go to the site itself."""
     found = journeys[number, scripts]
     assert (ALL[number].targets(found.before), found.errors) == (frozenset(), ())
 
@@ -123,13 +123,13 @@ def test_nothing_leaves_before_a_choice(journeys: Batch[Key, Journey], number: i
 def test_after_accepting_all_the_page_is_as_the_bare_one(
     journeys: Batch[Key, Journey], number: int, scripts: bool
 ) -> None:
-    """With everything accepted the vendors of the bare page are asked, and no others."""
+    """With everything accepted, the vendors of the bare page are reached, and no others."""
     assert requested(ALL[number], journeys[number, scripts].accepted) == ALL[number].requested[scripts]
 
 
 @pytest.mark.parametrize("number", CHOOSING, ids=named)
 def test_with_scripts_the_release_is_in_place(journeys: Batch[Key, Journey], number: int) -> None:
-    """With scripts on, accepting does not load the page again."""
+    """With scripts on, accepting does not reload the page."""
     found = [str(hit) for hit in journeys[number, True].accepted if hit.path == "/"]
     assert found == []
 
@@ -137,7 +137,7 @@ def test_with_scripts_the_release_is_in_place(journeys: Batch[Key, Journey], num
 @pytest.mark.parametrize("scripts", MODES, ids=mode)
 @pytest.mark.parametrize("number", CHOOSING, ids=named)
 def test_nothing_leaves_after_withdrawing(journeys: Batch[Key, Journey], number: int, scripts: bool) -> None:
-    """The page after a withdrawal asks nobody but the site itself."""
+    """The page after a withdrawal only reaches the site itself."""
     found = journeys[number, scripts]
     assert (ALL[number].targets(found.withdrawn), found.errors) == (frozenset(), ())
 

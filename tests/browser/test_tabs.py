@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIEnvironment
 
-#: Milliseconds in which a loop of two tabs would show.
+#: Milliseconds within which a reload loop of two tabs would be noticed.
 QUIET = 700
 
 BANNER = "[data-cmw-banner]"
 
 
 class Shop:
-    """A site whose every page has a tag of a service on another host, which the same server answers."""
+    """A site in which every page has a tag of a service on another host, served by the same server."""
 
     def __init__(self, folder: Path) -> None:
         self.asked: list[str] = []
@@ -63,14 +63,14 @@ class Shop:
         ]
 
     def tags(self) -> list[str]:
-        """Return whose tags were asked for since the last call."""
+        """Return the tags requested since the last call."""
         with self._lock:
             found = [line for line in self.asked if line.startswith("tag of ")]
             self.asked = [line for line in self.asked if line not in found]
         return found
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self._server.close()
         self._held.close()
 
@@ -84,7 +84,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 def opened(new_page: Callable[[], Page], shop: Shop, path: str) -> Page:
-    """Open a page of the shop in a tab of its own."""
+    """Open a page of the shop in a new tab."""
     page = new_page()
     page.goto(shop.address + path)
     return page
@@ -98,7 +98,7 @@ def withdraw(page: Page) -> None:
 
 
 def test_all_tabs_follow_a_choice_and_none_wakes_another_for_ever(chromium: Browser, shop: Shop) -> None:
-    """A grant is released in the other tab without a reload, a withdrawal reloads it, and then all is quiet."""
+    """The other tab releases a grant without a reload and reloads after a withdrawal, and then nothing more happens."""
     with chromium.new_context() as context:
         one, two = (opened(context.new_page, shop, path) for path in ("/one", "/two"))
         two.evaluate("window.same = true")
@@ -123,7 +123,7 @@ def test_all_tabs_follow_a_choice_and_none_wakes_another_for_ever(chromium: Brow
 
 
 def test_pages_from_the_cache_follow_what_was_chosen_since(chromium: Browser, shop: Shop) -> None:
-    """Accept, go back, withdraw, go forward: each page that the browser kept does what holds by then."""
+    """Accept, go back, withdraw, go forward: each cached page follows the current choice."""
     browser = chromium.browser_type.launch(
         executable_path=chromium_driver.find(whole=True),
         args=chromium_driver.flags(),

@@ -1,5 +1,5 @@
 """
-Markup that careless rewriting gets wrong, in Chromium: the tracker is never reached, the rest of the page is.
+Markup that careless rewriting breaks, in Chromium: the tracker is never reached, and the rest of the page works.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MODES = [True, False]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What came of one visit."""
+    """The result of one visit."""
 
     hits: tuple[Hit, ...]
     urls: frozenset[str]
@@ -38,7 +38,7 @@ class Visit:
 
 
 def name(value: object) -> str:
-    """Name a parameter in the test's id."""
+    """Return the test id of a parameter."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)
@@ -58,12 +58,12 @@ def pool(proxy: Proxy, chromium_engine: Chromium) -> Iterator[Pool]:
 
 
 def see(pool: Pool, trap: Trap, scripts: bool, expected: frozenset[str], wrapped: Wrapped | None) -> Visit:
-    """Visit ``trap`` and give it time for what is ``expected``."""
+    """Visit ``trap`` and give it time for the ``expected`` requests."""
     site = PageSite(trap.body, content_type=trap.content_type, chunk=trap.chunk, errors=True)
     with pool.take(scripts) as (lane, session):
         lane.serve(trap.host, site if wrapped is None else wrapped.around(site))
         session.open(trap.page_url)
-        # Usually a matter of nothing; it only keeps a machine that is very busy from being called a failure.
+        # This usually takes no time; it only keeps a very busy machine from causing a failure.
         lane.wait_for(lambda hits: expected <= {hit.url for hit in hits})
         hits = from_page(lane.hits(), trap.page_url)
         return Visit(hits, frozenset(hit.url for hit in hits), tuple(lane.errors))
@@ -71,13 +71,13 @@ def see(pool: Pool, trap: Trap, scripts: bool, expected: frozenset[str], wrapped
 
 @pytest.fixture(scope="module")
 def bare(pool: Pool) -> Batch[tuple[int, bool], Visit]:
-    """Visits to the project's own cases as they are."""
+    """Visits to the bare pages of the project's own cases."""
     return Batch(each(OWN), lambda key: see(pool, OWN[key[0]], key[1], OWN[key[0]].fetch[key[1]], None))
 
 
 @pytest.fixture(scope="module")
 def held(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Batch[tuple[int, bool], Visit]:
-    """Visits to all cases behind the middleware, no choice made."""
+    """Visits to all cases behind the middleware, before a choice."""
     wrapped = Wrapped(tmp_path_factory.mktemp("traps"))
     return Batch(each(ALL), lambda key: see(pool, ALL[key[0]], key[1], ALL[key[0]].must_stay[key[1]], wrapped))
 
@@ -87,7 +87,7 @@ def held(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Batch[tuple[in
 def test_the_bare_page_asks_for_what_the_case_says(
     bare: Batch[tuple[int, bool], Visit], number: int, scripts: bool
 ) -> None:
-    """Unwrapped, a case does reach the tracker: the tests below could fail."""
+    """The bare page reaches the tracker, so the tests below could fail."""
     found = bare[number, scripts]
     assert OWN[number].fetch[scripts] - found.urls == frozenset()
 
@@ -96,14 +96,14 @@ LEAKABLE = [
     pytest.param(number, scripts, id=f"{case.name}-{name(scripts)}")
     for number, case in enumerate(ALL)
     for scripts in MODES
-    # An address that is only put together by code is not in the bytes.
+    # An address that is built by code is not in the bytes.
     if case.must_not_fetch and case.needs != "runtime"
 ]
 
 
 @pytest.mark.parametrize(("number", "scripts"), LEAKABLE)
 def test_the_tracker_is_not_reached(held: Batch[tuple[int, bool], Visit], number: int, scripts: bool) -> None:
-    """Neither a request nor a connection goes to the tracker before a choice."""
+    """There are no requests or connections to the tracker before a choice."""
     found = held[number, scripts]
     assert (ALL[number].tracked(found.hits), found.errors) == ([], ())
 
@@ -120,6 +120,6 @@ STAYING = [
 def test_the_rest_of_the_page_is_still_requested(
     held: Batch[tuple[int, bool], Visit], number: int, scripts: bool
 ) -> None:
-    """What is not the tracker's is asked for as before."""
+    """All other requests are made as before."""
     found = held[number, scripts]
     assert ALL[number].must_stay[scripts] - found.urls == frozenset()
