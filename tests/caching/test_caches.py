@@ -1,4 +1,4 @@
-"""Visitors of different choices through a real nginx and a real Varnish, set up as docs/caching.md says."""
+"""Visitors with different choices behind a real nginx and a real Varnish, configured as in docs/caching.md."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from benchmarks.caching_site import PAGES
 pytestmark = pytest.mark.slow
 
 REQUESTS = 2000
-#: Threads may ask for the same page at once before the cache has it.
+#: Several threads may request the same page before the cache has it.
 AT_ONCE = 4
 
 
 @pytest.fixture(params=caches.CACHES)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Name a cache that can run here."""
+    """Return the name of each cache that is installed."""
     if why := caches.missing(request.param):
         pytest.skip(why)
     return str(request.param)
 
 
 def test_private_pages_reach_nobody_else(kind: str) -> None:
-    """A cache as it is by default keeps no page, though the application says that everybody may have it."""
+    """A cache with its defaults stores no page, even if the application marks it as public."""
     found = caching.run(kind, "private", REQUESTS)
     assert (found.crossed, found.asked) == (0, found.requests)
 
 
 def test_one_page_for_all_is_kept_as_the_application_said(kind: str) -> None:
-    """Every visitor gets the page of somebody undecided, and the site is asked once for each page."""
+    """Every visitor gets the page of an undecided visitor, and the site gets one request per page."""
     found = caching.run(kind, "shared", REQUESTS)
     assert found.crossed == 0
     assert PAGES <= found.asked <= PAGES * AT_ONCE
 
 
 def test_a_page_of_a_class_reaches_its_class(kind: str) -> None:
-    """Each visitor gets what was granted; the site is asked once for each page and class, and for what is of none."""
+    """Each visitor gets the granted page; the site gets one request per page and class, and all without a class."""
     found = caching.run(kind, "class", REQUESTS)
     assert found.crossed == 0
     classes, without = 7, REQUESTS / 9
@@ -52,13 +52,13 @@ def test_a_page_of_a_class_reaches_its_class(kind: str) -> None:
 
 
 def test_a_cache_that_was_not_told_of_classes_keeps_nothing(kind: str) -> None:
-    """Without the header by which a cache says that it keys on the class, pages are private."""
+    """Without the header that says that the cache keys on the class, pages are private."""
     found = caching.run(kind, "class", REQUESTS // 4, setup="default")
     assert (found.crossed, found.asked) == (0, found.requests)
 
 
 def test_a_cache_that_ignores_what_it_is_told_would_be_found_out() -> None:
-    """The count is no constant: an nginx that heeds no header mixes visitors up."""
+    """The check can fail: an nginx that ignores headers mixes up visitors."""
     if why := caches.missing("nginx"):
         pytest.skip(why)
     found = caching.run("nginx", "private", 400, more="    proxy_ignore_headers Cache-Control Vary;\n")
@@ -66,14 +66,14 @@ def test_a_cache_that_ignores_what_it_is_told_would_be_found_out() -> None:
 
 
 def cookies(visitor: Visitor) -> tuple[str, str]:
-    """Return the signed cookie of a visitor, and the one that a cache can read."""
+    """Return a visitor's signed cookie, and the one that a cache can read."""
     pairs = visitor.headers["Cookie"].split("; ")
     told = next(pair for pair in pairs if pair.startswith("__Host-cmw-state="))
     return next(pair for pair in pairs if pair != told), told
 
 
 Attack = Callable[[Visitor, Visitor], Mapping[str, str]]
-#: What somebody who accepted could send so that a page for accepting visitors is kept under another name.
+#: Requests with which an accepting visitor might poison the cache key of another class.
 ATTACKS: Mapping[str, Attack] = {
     "another class": lambda me, other: {"Cookie": f"{cookies(me)[0]}; {cookies(other)[1]}"},
     "no class": lambda me, other: {"Cookie": cookies(me)[0]},
@@ -96,7 +96,7 @@ ATTACKS: Mapping[str, Attack] = {
 
 
 def test_nobody_puts_a_page_of_one_class_under_the_name_of_another(kind: str) -> None:
-    """Whatever a visitor who accepted sends first, all others then get the page of their own choice."""
+    """Whatever an accepting visitor sends first, all others then get the page of their own choice."""
     with caching.behind(kind, "class") as (port, _):
         crowd = {visitor.name: visitor for visitor in caching.visitors(port, "class")}
         me, client = crowd["accepted"], Client(port)
@@ -109,7 +109,7 @@ def test_nobody_puts_a_page_of_one_class_under_the_name_of_another(kind: str) ->
         client.close()
 
 
-#: What a stranger may say of proxies: a tracker's host as the site's own, a prefix of theirs, plain http.
+#: Forged forwarding headers: a tracker's host, another prefix, plain http.
 FORWARDED: Mapping[str, Mapping[str, str]] = {
     "a host": {"X-Forwarded-Host": "www.google-analytics.com"},
     "another host": {"X-Forwarded-Host": "static.hotjar.com, static.hotjar.com"},
@@ -135,7 +135,7 @@ FORWARDED: Mapping[str, Mapping[str, str]] = {
 
 @pytest.mark.parametrize("way", ["shared", "class"])
 def test_a_stranger_who_writes_forwarding_headers_poisons_no_page(kind: str, way: str) -> None:
-    """With trusted proxies, what a stranger says of host, prefix and scheme reaches nobody else's page."""
+    """With trusted proxies, a forged host, prefix or scheme does not affect other visitors' pages."""
     with caching.behind(kind, way, proxies=1) as (port, _):
         client = Client(port)
         page = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
@@ -155,7 +155,7 @@ def test_a_stranger_who_writes_forwarding_headers_poisons_no_page(kind: str, way
 
 
 def test_a_proxy_that_lets_forwarding_headers_pass_would_be_found_out() -> None:
-    """The recipe matters: without it, the page of the stranger is another one, and Vary keeps it apart."""
+    """The check can fail: without the recipe, the forged page differs, and Vary separates it."""
     if why := caches.missing("nginx"):
         pytest.skip(why)
     with caching.behind("nginx", "shared", setup="default", more="", proxies=1) as (port, _):
@@ -170,9 +170,9 @@ def test_a_proxy_that_lets_forwarding_headers_pass_would_be_found_out() -> None:
 
 def test_other_caches_on_the_way_are_told_that_a_page_for_a_class_is_private(kind: str) -> None:
     """
-    A page that the cache keeps leaves it as one that nobody else may keep, the first time and the next.
+    A page that the cache stores leaves it as private, the first time and the next.
 
-    Who has just asked to see an embed once is answered by the site.
+    A visitor who has asked to see an embed once is answered by the site.
     """
     with caching.behind(kind, "class") as (port, site):
         client = Client(port)
@@ -187,7 +187,7 @@ def test_other_caches_on_the_way_are_told_that_a_page_for_a_class_is_private(kin
 
 
 def test_a_page_in_a_shared_cache_is_asked_for_again_by_its_tag(kind: str) -> None:
-    """A browser that has the page gets 304 from the cache, and the whole page after the notice changed."""
+    """A browser that has the page gets 304 from the cache, or the whole page after the notice has changed."""
     with caching.behind(kind, "shared") as (port, site):
         client = Client(port)
         tag = client.get("/1", {"Sec-Fetch-Dest": "document"}).headers["etag"]
@@ -201,14 +201,14 @@ def test_a_page_in_a_shared_cache_is_asked_for_again_by_its_tag(kind: str) -> No
 
 @pytest.mark.parametrize("setup", ["shared", "class"])
 def test_the_snippet_for_several_languages_fits_into_the_others(setup: str, tmp_path: Path) -> None:
-    """What the document adds for languages stands beside what it gives for each mode."""
+    """The documented snippet for languages can be combined with that of each mode."""
     if why := caches.missing("nginx"):
         pytest.skip(why)
     known = caches.snippets()
     added = known["nginx", "languages, in location { }"]
     if setup == "shared":
         added = added.replace("|$cmw_class", "")
-    # Of what stands there twice the document's addition counts.
+    # If a directive occurs twice, the snippet's one applies.
     twice = ("proxy_cache_key", "proxy_ignore_headers", "proxy_set_header Accept-Encoding")
     lines = caches.nginx_config(setup, caches.free_port(), caches.free_port(), tmp_path).splitlines(keepends=True)
     config = "".join(line for line in lines if not line.strip().startswith(twice))

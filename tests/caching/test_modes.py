@@ -1,4 +1,4 @@
-"""What a site says to caches in each mode, and what it makes the pages from."""
+"""The caching headers of a site in each mode, and the inputs of its pages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TOLD = [("Cache-Control", "public, max-age=600"), ("ETag", '"1"'), ("Expires", D
 
 @dataclass
 class Bench:
-    """A site of one mode, and what its application saw and answers."""
+    """A site in one mode, with the requests that its application saw, and its responses."""
 
     ask: Ask
     headers: list[tuple[str, str]] = field(default_factory=lambda: list(TOLD))
@@ -46,7 +46,7 @@ class Bench:
     environs: list[dict[str, Any]] = field(default_factory=list)
 
     def app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer 304 to who has the page, and the page to everybody else."""
+        """Answer 304 to a client that has the page, and otherwise the page."""
         self.environs.append(dict(environ))
         tags = dict(self.headers)
         fresh = environ.get("HTTP_IF_NONE_MATCH") == tags.get("ETag", "-")
@@ -57,13 +57,13 @@ class Bench:
         return [b"" if fresh else self.body]
 
     def get(self, cookie: str = "", method: str = "GET", path: str = "/page", **more: str) -> Answer:
-        """Open a page as a browser does."""
+        """Request a page as a browser does."""
         given = {**DOCUMENT, **({"cookie": cookie} if cookie else {})}
         given |= {name.replace("_", "-"): value for name, value in more.items()}
         return self.ask(path, method, {name: value for name, value in given.items() if value}, b"")
 
     def choose(self, *fields: tuple[str, str], **more: str) -> list[str]:
-        """Make a choice, and return the lines that set cookies, the signed one first."""
+        """Make a choice, and return the Set-Cookie lines, the signed cookie first."""
         headers = {**FORM, **{name.replace("_", "-"): value for name, value in more.items()}}
         answer = self.ask("/_cmw/choice", "POST", headers, urlencode(fields).encode())
         assert answer.status == 303
@@ -76,7 +76,7 @@ ACCEPT, REJECT = ("action", "accept-all"), ("action", "reject-all")
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Return what makes a site."""
+    """Return a function that creates a site."""
 
     def made(caching: str, *, scheme: str = "https", purposes: int = 0, **more: Any) -> Bench:
         site = {"records": f"sqlite:///{tmp_path}/consent.db", "caching": caching, "name": "Shop", **more}
@@ -95,7 +95,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def pairs(lines: Iterable[str]) -> str:
-    """Return the Cookie header that these lines lead to."""
+    """Return the Cookie header after these lines."""
     return "; ".join(line.partition(";")[0] for line in lines)
 
 
@@ -109,7 +109,7 @@ def told_by(lines: Iterable[str]) -> str:
 
 
 def test_everybody_gets_the_same_bytes(make: Make) -> None:
-    """Neither a choice nor a signal nor a cookie changes a page for everybody, and it sets none."""
+    """Choices, signals and cookies do not change a shared page, and it sets no cookies."""
     bench = make("shared")
     accepted, refused = pairs(bench.choose(ACCEPT)), pairs(bench.choose(REJECT))
     answers = [
@@ -132,7 +132,7 @@ def test_everybody_gets_the_same_bytes(make: Make) -> None:
 
 
 def test_a_page_that_the_application_keeps_private_takes_held_cookies_away(make: Make) -> None:
-    """What no shared cache keeps may set cookies, and it is the visitor's own choice that says which."""
+    """A private page can expire held cookies, depending on the visitor's choice."""
     bench = make("shared")
     bench.headers = [("Cache-Control", "private")]
     accepted = pairs(bench.choose(ACCEPT))
@@ -141,7 +141,7 @@ def test_a_page_that_the_application_keeps_private_takes_held_cookies_away(make:
 
 
 def test_what_is_no_whole_page_is_the_visitor_s_own(make: Make) -> None:
-    """Fragments, frames, forms and plain http are no page for everybody."""
+    """Fragments, frames, forms and plain http do not get a shared page."""
     bench = make("shared")
     cookie = pairs(bench.choose(ACCEPT))
     for more in ({"hx_request": "1", "sec_fetch_dest": ""}, {"sec_fetch_dest": "iframe"}, {"method": "POST"}):
@@ -152,7 +152,7 @@ def test_what_is_no_whole_page_is_the_visitor_s_own(make: Make) -> None:
 
 
 def test_a_view_is_told_of_nobody_s_choice(make: Make) -> None:
-    """What a view puts into a page for everybody cannot depend on who asked first; what is posted is the visitor's."""
+    """A view of a shared page does not see the first visitor's choice; a view of a POST sees that of its visitor."""
     bench = make("shared")
     cookie = pairs(bench.choose(ACCEPT))
     bench.get(cookie)
@@ -162,7 +162,7 @@ def test_a_view_is_told_of_nobody_s_choice(make: Make) -> None:
 
 @pytest.mark.parametrize("setting", [{"release": "reload"}, {"csp": "tighten"}, {"csp": "enforce"}])
 def test_what_needs_another_page_after_a_choice_is_refused(setting: dict[str, str]) -> None:
-    """There is no other page: the mistake is named at start-up."""
+    """There is only one page, so the mistake is reported at start-up."""
     (name,) = setting
     with pytest.raises(ConfigError) as caught:
         load({"site": {"caching": "shared", **setting}})
@@ -171,7 +171,7 @@ def test_what_needs_another_page_after_a_choice_is_refused(setting: dict[str, st
 
 
 def test_the_state_takes_away_what_a_kept_page_cannot(make: Make) -> None:
-    """Held cookies are expired there, and a readable cookie that says something else is put right."""
+    """The state response expires held cookies, and corrects a readable cookie with another value."""
     bench = make("shared")
     lines = bench.choose(REJECT)
     wrong = f"{lines[0].partition(';')[0]}; __Host-cmw-state=own-00000000; _ga=1"
@@ -182,7 +182,7 @@ def test_the_state_takes_away_what_a_kept_page_cannot(make: Make) -> None:
 
 
 def test_the_page_says_what_the_banner_s_language_depends_on(make: Make) -> None:
-    """With several languages a cache has to know which one was asked for."""
+    """With several languages, the page varies on the requested language."""
     bench = make("shared", languages=["en", "de"])
     assert bench.get().headers["vary"] == ["Accept-Language"]
 
@@ -191,7 +191,7 @@ def test_the_page_says_what_the_banner_s_language_depends_on(make: Make) -> None
 
 
 def test_the_readable_cookie_goes_with_the_signed_one(make: Make) -> None:
-    """It lives as long and goes to the same places, but scripts can read it; a private site has none."""
+    """It has the same lifetime and scope, but scripts can read it; a private site has none."""
     for caching, expected in (("private", 1), ("shared", 2), ("class", 2)):
         lines = make(caching).choose(ACCEPT)
         assert len(lines) == expected
@@ -200,7 +200,7 @@ def test_the_readable_cookie_goes_with_the_signed_one(make: Make) -> None:
 
 
 def test_equal_choices_are_of_one_class(make: Make) -> None:
-    """A class tells nobody from anybody who chose the same, and different choices apart."""
+    """Equal choices have the same class, and different choices different ones."""
     bench = make("class")
     choices: list[list[tuple[str, str]]] = [
         [ACCEPT],
@@ -216,7 +216,7 @@ def test_equal_choices_are_of_one_class(make: Make) -> None:
 
 
 def test_beyond_five_purposes_only_all_or_nothing_is_a_class(make: Make) -> None:
-    """The number of classes is bounded whatever an owner declares."""
+    """The number of classes is limited, whatever an owner declares."""
     bench = make("class", purposes=6)
     found = {
         told_by(bench.choose(("action", "save"), *(("purpose", f"p{n}") for n in some))).partition("-")[0][:3]
@@ -231,7 +231,7 @@ def test_beyond_five_purposes_only_all_or_nothing_is_a_class(make: Make) -> None
 
 
 def test_a_page_for_a_class_is_what_its_visitors_granted(make: Make) -> None:
-    """The cache names the class; the page is kept for it, and says so."""
+    """The cache sends the class; the page is cacheable for it, and says so."""
     bench = make("class")
     lines = bench.choose(ACCEPT)
     answer = bench.get(pairs(lines), x_cmw_class=told_by(lines))
@@ -247,7 +247,7 @@ def test_a_page_for_a_class_is_what_its_visitors_granted(make: Make) -> None:
 
 
 def test_a_page_for_a_class_knows_of_no_receipt(make: Make) -> None:
-    """Two who accepted have the same page, whatever a view does with the decision."""
+    """Two accepting visitors get the same page, whatever a view does with the decision."""
     bench = make("class")
     lines = bench.choose(ACCEPT)
     bench.get(pairs(lines))
@@ -271,7 +271,7 @@ WRONG: dict[str, Callable[[list[str], list[str]], tuple[str, str]]] = {
 def test_where_the_cookies_disagree_the_page_is_kept_nowhere(
     make: Make, wrong: Callable[[list[str], list[str]], tuple[str, str]]
 ) -> None:
-    """The signed choice decides what is in the page, and the readable cookie is put right."""
+    """The signed choice decides the content of the page, and the readable cookie is corrected."""
     bench = make("class")
     me, other = bench.choose(ACCEPT), bench.choose(REJECT)
     cookie, name = wrong(me, other)
@@ -285,14 +285,14 @@ def test_where_the_cookies_disagree_the_page_is_kept_nowhere(
 
 @pytest.mark.parametrize("name", ["none", "x", "reject-00000000", "none-gpc"])
 def test_a_class_that_is_not_the_visitor_s_is_not_taken(make: Make, name: str) -> None:
-    """What the cache says it keys on must be what the server would say."""
+    """The class that the cache keys on must be the one that the server computes."""
     bench = make("class")
     answer = bench.get(pairs(bench.choose(ACCEPT)), x_cmw_class=name)
     assert answer.headers["cache-control"] == ["no-store, private, no-cache"]
 
 
 def test_the_signal_makes_a_class_of_its_own(make: Make) -> None:
-    """Who opts out is not given the page of who does not."""
+    """A visitor with the opt-out signal does not get the page of a visitor without it."""
     bench = make("class")
     kept = [bench.get(sec_gpc=signal, x_cmw_class=name).headers["cache-control"] for signal, name in
             (("1", "none-gpc"), ("", "none"), ("1", "none"), ("", "none-gpc"))]  # fmt: skip
@@ -301,7 +301,7 @@ def test_the_signal_makes_a_class_of_its_own(make: Make) -> None:
 
 
 def test_a_signal_that_comes_later_changes_the_class(make: Make) -> None:
-    """The cookie of a choice without the signal does not stand for what is left of it under the signal."""
+    """The class cookie of a choice without the signal is not valid under the signal."""
     bench = make("class")
     lines = bench.choose(ACCEPT)
     answer = bench.get(pairs(lines), sec_gpc="1", x_cmw_class=f"{told_by(lines)}-gpc")
@@ -319,7 +319,7 @@ def test_a_signal_that_comes_later_changes_the_class(make: Make) -> None:
     "header", [("Link", "<https://www.google-analytics.com>; rel=preconnect"), ("Set-Cookie", "_ga=1; Path=/")]
 )
 def test_a_file_whose_head_depends_on_the_choice_is_private(make: Make, header: tuple[str, str]) -> None:
-    """What a cache kept for who granted would connect, or set a cookie, for who did not; files as such are kept."""
+    """A cached response for a granting visitor would connect or set a cookie for others; other files are cacheable."""
     bench = make("private")
     bench.kind, bench.body, bench.headers = "text/css", b"", [*TOLD, header]
     cookie = pairs(bench.choose(ACCEPT))
@@ -347,7 +347,7 @@ def test_a_file_whose_head_depends_on_the_choice_is_private(make: Make, header: 
     ],
 )
 def test_304_says_what_the_page_would(make: Make, caching: str, expected: dict[str, list[str]]) -> None:
-    """A cache may take the headers of a 304 for those of the page it has (RFC 9111, section 4.3.4)."""
+    """A cache may update its stored page with the headers of a 304 (RFC 9111, section 4.3.4)."""
     bench = make(caching)
     first = bench.get(x_cmw_class="none")
     again = bench.get(x_cmw_class="none", if_none_match=first.headers["etag"][0], if_modified_since=DATE)
@@ -360,7 +360,7 @@ def test_304_says_what_the_page_would(make: Make, caching: str, expected: dict[s
 
 @pytest.mark.parametrize("caching", ["private", "shared", "class"])
 def test_a_page_with_nothing_but_a_date_is_asked_for_by_it(make: Make, caching: str) -> None:
-    """The date travels in a tag that knows the variant; a date alone would show the page of another one."""
+    """The date is part of an ETag with the variant; the date alone would validate another variant."""
     bench = make(caching)
     bench.headers = [("Last-Modified", DATE)]
     tag = bench.get(x_cmw_class="none").headers["etag"][0]
@@ -372,7 +372,7 @@ def test_a_page_with_nothing_but_a_date_is_asked_for_by_it(make: Make, caching: 
 
 @pytest.mark.parametrize("caching", ["private", "shared", "class"])
 def test_head_tells_what_get_would(make: Make, caching: str) -> None:
-    """The same headers, and no length that nobody worked out."""
+    """HEAD has the same headers, without a length that was not computed."""
     bench = make(caching)
     asked = [bench.get(x_cmw_class="none", method=method) for method in ("GET", "HEAD")]
     assert asked[0].headers == asked[1].headers
@@ -381,7 +381,7 @@ def test_head_tells_what_get_would(make: Make, caching: str) -> None:
 
 @pytest.mark.parametrize("caching", ["private", "shared", "class"])
 def test_a_page_fetched_ahead_sets_no_cookie_beyond_what_it_takes_away(make: Make, caching: str) -> None:
-    """It is held like any other page (Sec-Purpose); a choice that is made before it is shown is looked up then."""
+    """It is held like any other page (Sec-Purpose); a choice made before it is shown is looked up then."""
     bench = make(caching)
     answer = bench.get(sec_purpose="prefetch;prerender", x_cmw_class="none")
     assert HELD not in answer.body

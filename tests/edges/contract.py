@@ -1,9 +1,8 @@
 """
-One contract for every edge: what applications answer, and sites of every framework that answer it.
+One contract for every edge: responses of applications, and sites in every framework that send them.
 
-A vector is a response as an application gives it. A site answers each vector
-at the path of its name, by the means of its own framework, inside the edge
-that its owner would use. What comes out has to be the same everywhere.
+A vector is a response of an application. Each site answers with a vector at the path of its name, with the means of its
+framework, inside the edge that its owner would use. The result must be the same everywhere.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ TEXT = f"<!doctype html><html lang=en><title>t</title><body><h1>Zoë</h1><p>{'te
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A response: its status, its type, its further headers, and its body in pieces; one piece is no stream."""
+    """A response: its status, its type, its other headers, and its body in pieces; a single piece is not streamed."""
 
     pieces: tuple[bytes, ...]
     kind: str = "text/html; charset=utf-8"
@@ -92,43 +91,43 @@ VECTORS: Mapping[str, Vector] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a visitor gets: the status, the headers that are the edge's matter, and the body."""
+    """The response that a visitor gets: the status, the headers that concern the edge, and the body."""
 
     status: int
     headers: Mapping[str, list[str]]
     body: bytes
 
 
-#: What servers and frameworks add of their own.
+#: Headers that servers and frameworks add.
 _THEIRS = frozenset({"server", "date", "x-content-type-options", "transfer-encoding", "connection"})
 
 Ask = Callable[[str, str, Mapping[str, str], bytes], Answer]
 
 
 def answer(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
-    """Return the answer that these make."""
+    """Return the answer with these parts."""
     kept: dict[str, list[str]] = {}
     for name, value in headers:
         if name.lower() not in _THEIRS:
             kept.setdefault(name.lower(), []).append(value.strip())
     if status == 304:
-        kept.pop("content-type", None)  # it is about no body: some frameworks leave it out
-    # Where a length is given it is the body's; frameworks differ on whether they give one.
+        kept.pop("content-type", None)  # without a body it means nothing, and some frameworks leave it out
+    # A length must be that of the body; frameworks differ on whether they send one.
     for length in kept.pop("content-length", []):
         assert int(length) == len(body), f"Content-Length: {length}, but {len(body)} bytes came"
     return Answer(status, {name: sorted(values) for name, values in sorted(kept.items())}, body)
 
 
 def _of_a_body(headers: list[tuple[str, str]], method: str) -> list[tuple[str, str]]:
-    """Return the headers; without the length of a body that HEAD does not bring."""
+    """Return the headers; for HEAD, without the length, since there is no body."""
     return [pair for pair in headers if method != "HEAD" or pair[0].lower() != "content-length"]
 
 
-# -- the two ways in which servers call
+# -- calling applications like a server
 
 
 def ask_wsgi(app: WSGIApplication, scheme: str = "https") -> Ask:
-    """Return what asks a WSGI application as a server does."""
+    """Return a function that calls a WSGI application as a server does."""
 
     def ask(path: str, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
         path, _, query = path.partition("?")
@@ -172,7 +171,7 @@ ASGIApp = Callable[..., Awaitable[None]]
 
 
 def ask_asgi(app: ASGIApp, scheme: str = "https", loop: Callable[..., None] = run) -> Ask:
-    """Return what asks an ASGI application as a server does, each time in a loop of its own if none is given."""
+    """Return a function that calls an ASGI application as a server does, by default in a new loop each time."""
 
     def ask(path: str, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
         path, _, query = path.partition("?")
@@ -223,12 +222,12 @@ def ask_asgi(app: ASGIApp, scheme: str = "https", loop: Callable[..., None] = ru
 
 
 def plain_wsgi(config: Config) -> WSGIApplication:
-    """PEP 3333 and nothing else."""
+    """Plain PEP 3333."""
     return ConsentMiddleware(bare_wsgi, config)
 
 
 def bare_wsgi(environ: WSGIEnvironment, start_response: Callable[..., object]) -> Iterator[bytes]:
-    """Answer each vector, as no framework's application."""
+    """Answer each vector without a framework."""
     vector = VECTORS[environ["PATH_INFO"].strip("/")]
     start_response(f"{vector.status} X", [("Content-Type", vector.kind), *vector.headers])
     yield from vector.pieces
@@ -291,12 +290,12 @@ def falcon(config: Config) -> WSGIApplication:
 
 
 def plain_asgi(config: Config) -> ASGIApp:
-    """ASGI 3 and nothing else."""
+    """Plain ASGI 3."""
     return ConsentASGIMiddleware(bare_asgi, config)
 
 
 async def bare_asgi(scope: Message, receive: Any, send: Any) -> None:
-    """Answer each vector, as no framework's application."""
+    """Answer each vector without a framework."""
     vector = VECTORS[scope["path"].strip("/")]
     headers = [(b"content-type", vector.kind.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in vector.headers]
@@ -418,10 +417,10 @@ _ASGI: Mapping[str, Callable[[Config], ASGIApp]] = {
     "quart": quart,
     "django-asgi": django_asgi,
 }
-#: The names of all sites; the first is what the others are compared with.
+#: The names of all sites; the others are compared with the first.
 SITES = (*_WSGI, *_ASGI)
 
 
 def asking(name: str, config: Config) -> Ask:
-    """Return what asks the site of that name as a server does."""
+    """Return a function that calls the site of that name as a server does."""
     return ask_wsgi(_WSGI[name](config)) if name in _WSGI else ask_asgi(_ASGI[name](config))

@@ -1,4 +1,4 @@
-"""The pages of the contract as a Django project answers them."""
+"""The pages of the contract in a Django project."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ if not settings.configured:
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Answer with a page that sets a cookie of its own and one of a tracker."""
+    """Answer with a page that sets its own cookie and one of a tracker."""
     response = HttpResponse(PAGE)
     response.set_cookie("own", "1", max_age=9)
     response.set_cookie("_ga", "1")
@@ -61,12 +61,12 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def allowed(request: HttpRequest) -> JsonResponse:
-    """Answer what the visitor allows."""
+    """Answer with the purposes that the visitor allows."""
     return JsonResponse({name: request.consent.allows(name) for name in ("necessary", "analytics")})
 
 
 def frozen(request: HttpRequest) -> HttpResponse:
-    """Answer with the decision as a job would get it."""
+    """Answer with the decision in the form for a job."""
     return HttpResponse(jobs().freeze(request.consent), content_type="text/plain")
 
 
@@ -76,12 +76,12 @@ def cookies(request: HttpRequest) -> HttpResponse:
 
 
 async def allowed_async(request: HttpRequest) -> JsonResponse:
-    """Answer what the visitor allows, from a coroutine."""
+    """Answer with the purposes that the visitor allows, from a coroutine."""
     return allowed(request)
 
 
 def streamed(request: HttpRequest) -> StreamingHttpResponse:
-    """Stream a page in pieces that cut its tags."""
+    """Stream a page in pieces that split its tags."""
     return StreamingHttpResponse(PAGE[at : at + 9].encode() for at in range(0, len(PAGE), 9))
 
 
@@ -101,7 +101,7 @@ def file(request: HttpRequest) -> FileResponse:
 
 
 def image(request: HttpRequest) -> HttpResponse:
-    """Answer with what is no page."""
+    """Answer with something that is not a page."""
     return HttpResponse(b"png", content_type="image/png")
 
 
@@ -115,22 +115,22 @@ def events(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def unreadable(request: HttpRequest) -> HttpResponse:
-    """Answer with a page in a coding that nobody knows."""
+    """Answer with a page in an unknown content coding."""
     return HttpResponse(gzip.compress(PAGE.encode()), headers={"Content-Encoding": "x-own"})
 
 
 def cut(request: HttpRequest) -> StreamingHttpResponse:
-    """Stream a page that is not what its coding says."""
+    """Stream a page that does not match its content coding."""
     return StreamingHttpResponse(iter([b"<html>"]), headers={"Content-Encoding": "gzip"})
 
 
 def templated(request: HttpRequest) -> HttpResponse:
-    """Answer with what the tags make of the visitor's choice."""
+    """Answer with the output of the template tags for the visitor's choice."""
     return HttpResponse(engines["django"].from_string(TEMPLATE).render({"name": "necessary"}, request))
 
 
 def placed(request: HttpRequest) -> HttpResponse:
-    """Answer with a page that says where the banner stands."""
+    """Answer with a page that marks the place of the banner."""
     template = f"{{% load consent %}}<body>{HELD}<main>{{% consent_banner %}}</main>"
     return HttpResponse(engines["django"].from_string(template).render({}, request))
 

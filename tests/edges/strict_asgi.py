@@ -1,9 +1,8 @@
 """
-A referee for ASGI: it stands between a server and an application, and refuses what the specification does.
+A validator for ASGI: it is between a server and an application, and refuses violations of the specification.
 
-ASGI 3.0, HTTP 2.5, WebSocket 2.5 and Lifespan 2.0: which keys a scope has and of which types, which messages may be
-received and sent, in which order, with which keys, and that an answer has the length it said. asgiref brings types for
-all that, and nothing that checks them.
+It checks ASGI 3.0, HTTP 2.5, WebSocket 2.5 and Lifespan 2.0: the keys of a scope and their types, the messages received
+and sent, their order and keys, and the length of a response. asgiref has types for these, but no checks.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ Message = MutableMapping[str, Any]
 App = Callable[..., Awaitable[None]]
 
 LOWER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
-#: The same with capitals, which the specification does not allow.
+#: The same with upper case, which the specification does not allow.
 CAPITALS = re.compile(LOWER.pattern, re.IGNORECASE)
 _VALUE = re.compile(rb"[^\x00\r\n]*")
 _SCHEMES = {"http": ("http", "https"), "websocket": ("ws", "wss")}
 
 
 class Broken(AssertionError):
-    """Somebody does not keep to the specification."""
+    """A server or an application violates the specification."""
 
 
 def need(condition: object, what: str) -> None:
-    """Refuse what is not so."""
+    """Raise Broken unless the condition is true."""
     if not condition:
         raise Broken(what)
 
 
 def strict(app: App, *, name: re.Pattern[bytes] = LOWER) -> App:
     """
-    Return the application with a referee before it.
+    Return the application behind a validator.
 
     Args:
-        name: What names of headers that are sent look like; Django writes capitals.
+        name: The pattern of the names of sent headers; Django uses upper case.
     """
 
     async def refereed(scope: Message, receive: Any, send: Any) -> None:
@@ -53,7 +52,7 @@ def strict(app: App, *, name: re.Pattern[bytes] = LOWER) -> App:
 
 
 def check_scope(scope: Message) -> None:
-    """Refuse a scope that no server may give."""
+    """Refuse an invalid scope."""
     need(isinstance(scope, dict), "the scope is no dict")
     need(scope.get("type") in _REFEREES, f"unknown type of scope {scope.get('type')!r}")
     need(isinstance(scope.get("asgi"), dict) and isinstance(scope["asgi"].get("version"), str), "scope['asgi']")
@@ -76,7 +75,7 @@ def check_scope(scope: Message) -> None:
 
 
 def check_headers(headers: Any, form: re.Pattern[bytes] = LOWER) -> None:
-    """Refuse headers that are no pairs of bytes, with names in lower case."""
+    """Refuse headers that are not pairs of bytes with lower-case names."""
     need(isinstance(headers, list | tuple), f"headers are no list: {headers!r}")
     for pair in headers:
         need(len(pair) == 2, f"a header is no pair: {pair!r}")
@@ -86,7 +85,7 @@ def check_headers(headers: Any, form: re.Pattern[bytes] = LOWER) -> None:
 
 
 def check_keys(message: Message, known: dict[str, type | tuple[type, ...]], needed: tuple[str, ...] = ()) -> None:
-    """Refuse a message that lacks a key, or has one of another type, or one that nobody knows."""
+    """Refuse a message with a missing key, an unknown key, or a value of the wrong type."""
     need(isinstance(message, dict), "a message is no dict")
     kind = message["type"]
     for key in needed:
@@ -116,7 +115,7 @@ class Http:
         self._final = False
 
     async def receive(self) -> Message:
-        """Hand on what the server says, if it may."""
+        """Pass on a message of the server if it is valid."""
         message: Message = await self._receive()
         if message["type"] == "http.disconnect":
             check_keys(message, {})
@@ -129,7 +128,7 @@ class Http:
         return message
 
     async def send(self, message: Message) -> None:
-        """Hand on what the application says, if it may."""
+        """Pass on a message of the application if it is valid."""
         kind = message["type"]
         need(not self._final, f"{kind} after the answer's end")
         known = {
@@ -150,7 +149,7 @@ class Http:
         await self._send(message)
 
     def end(self) -> None:
-        """Refuse an application that returned in the midst of its answer."""
+        """Refuse an application that returned before the end of its response."""
         need(self._left or self._final, "the application returned before the end of its answer")
 
     def _start(self, message: Message) -> None:
@@ -185,7 +184,7 @@ class Http:
         need(not self._done, "a body after the body's end")
         self._sent += size
         if self._scope["method"] == "HEAD":
-            counted = False  # applications may send a body that the server leaves out
+            counted = False  # an application may send a body that the server omits
         empty = self._status in (204, 304) or self._status < 200
         need(not (empty and self._sent), f"{self._sent} bytes where none may be")
         if not more:
@@ -212,7 +211,7 @@ class Http:
 
 
 class _Table:
-    """Messages whose order is a table: what each state may receive and send, and what follows from it."""
+    """A state machine: a table of the messages that each state may receive and send, and of the next states."""
 
     name = LOWER
 
@@ -230,13 +229,13 @@ class _Table:
         self._state = self.states[self._state][step]
 
     async def receive(self) -> Message:
-        """Hand on what the server says, if it may."""
+        """Pass on a message of the server if it is valid."""
         message: Message = await self._receive()
         self._take(message, "<")
         return message
 
     async def send(self, message: Message) -> None:
-        """Hand on what the application says, if it may."""
+        """Pass on a message of the application if it is valid."""
         self._take(message, ">")
         await self._send(message)
 
@@ -246,7 +245,7 @@ class _Table:
 
 
 class Lifespan(_Table):
-    """The life of the process."""
+    """The lifespan protocol."""
 
     first = "new"
     ends = frozenset({"new", "ended", "failed"})
@@ -261,7 +260,7 @@ class Lifespan(_Table):
 
 
 class Websocket(_Table):
-    """One connection."""
+    """The WebSocket protocol."""
 
     first = "new"
     ends = frozenset({"new", "asked", "closed"})

@@ -1,4 +1,4 @@
-"""Store servers for the tests of faults: one of each kind for a test process."""
+"""Fixtures with store servers for the fault tests: one of each kind per test process."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 @pytest.fixture
 def url(store: Store) -> Iterator[str]:
-    """Return the address of an empty store on the server, which goes on when the test is over."""
+    """Yield the address of an empty store on the server, which is resumed after the test."""
     yield store.fresh()
     store.thaw()
 
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
-    """Return where the spool of the site is."""
+    """Return the path of the site's spool."""
     return tmp_path / "spool.db"

@@ -1,4 +1,4 @@
-"""A real server, real visitors and real stores, and what must hold of them whatever broke."""
+"""A real server, real visitors and real stores, and the expectations that hold after any fault."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ KEYS = ("k" * 40,)
 SITE = "shop"
 #: Timeout in seconds for each step; long, since the machine may be busy.
 PATIENT = 60.0
-#: Seconds that a fault may add to the time of a page.
+#: Seconds that a fault may add to the response time of a page.
 ADDED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of a visitor: the status is 0 where the connection broke."""
+    """One request of a visitor; the status is 0 if the connection broke."""
 
     status: int
     receipt: str
@@ -46,14 +46,14 @@ class Visit:
 
 
 class Load:
-    """Visitors of one kind, in a process of their own."""
+    """Visitors of one kind, in their own process."""
 
     def __init__(self, port: int, kind: str, *, count: int = 0, pause: float = 0.0, threads: int = 1) -> None:
         command = [sys.executable, "-m", "tests.faults.load", str(port), kind, str(count), str(pause), str(threads)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
         self._visits: SimpleQueue[Visit | None] = SimpleQueue()
-        # Read at once: visitors whose words nobody hears would stop coming.
+        # Read the output continuously, so that a full pipe does not block the visitors.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -64,7 +64,7 @@ class Load:
         self._visits.put(None)
 
     def next(self, count: int) -> list[Visit]:
-        """Wait for so many more requests, and return them."""
+        """Wait for ``count`` more requests, and return them."""
         visits: list[Visit] = []
         while len(visits) < count:
             visit = self._visits.get(timeout=PATIENT)
@@ -74,16 +74,16 @@ class Load:
         return visits
 
     def for_seconds(self, seconds: float) -> list[Visit]:
-        """Return the requests of the next seconds, with those before that nobody asked for."""
+        """Return the requests of the next seconds, and earlier ones that were not read."""
         time.sleep(seconds)
         return self.now()
 
     def now(self) -> list[Visit]:
-        """Return the requests that ended since somebody asked last."""
+        """Return the requests that ended since the last call."""
         return self.next(self._visits.qsize())
 
     def rest(self) -> list[Visit]:
-        """Wait for the end of a load that has one, and return what was not read yet."""
+        """Wait for the end of a finite load, and return the remaining requests."""
         visits: list[Visit] = []
         while (visit := self._visits.get(timeout=PATIENT)) is not None:
             visits.append(visit)
@@ -91,13 +91,13 @@ class Load:
         return visits
 
     def stop(self) -> list[Visit]:
-        """Tell the visitors to go, and return what was not read yet."""
+        """Tell the visitors to stop, and return the remaining requests."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         return self.rest()
 
     def kill(self) -> None:
-        """End the visitors, if they are still there."""
+        """Kill the visitors if they are still running."""
         self.process.kill()
         self._reader.join()
         with self.process:
@@ -105,7 +105,7 @@ class Load:
 
 
 class Server:
-    """A gunicorn on a loopback port of its own; the port stays while workers come and go."""
+    """A gunicorn on its own loopback port; the port stays open while workers are replaced."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Server:
         self.wait()
 
     def load(self, kind: str, *, count: int = 0, pause: float = 0.0, threads: int = 1) -> Load:
-        """Let visitors of a kind come; they are gone when the server is."""
+        """Start visitors of a kind; they stop with the server."""
         self._loads.append(Load(self.port, kind, count=count, pause=pause, threads=threads))
         return self._loads[-1]
 
@@ -163,7 +163,7 @@ class Server:
         return [int(child) for child in children.split()]
 
     def stop(self) -> None:
-        """End the server in good order, and the visitors with it."""
+        """Stop the server gracefully, and the visitors with it."""
         self.process.terminate()
         for visitors in self._loads:
             visitors.kill()
@@ -187,7 +187,7 @@ def serving(folder: Path, config: Mapping[str, object], **options: object) -> It
 
 def site(records: str, spool: Path | None = None, **settings: object) -> dict[str, object]:
     """Return the configuration of a site with two declared services."""
-    # All visitors of a test come from one address.
+    # All visitors of a test have the same address.
     own: dict[str, object] = {"id": SITE, "records": records, "isp": "off", "grants_per_hour": 0, **settings}
     if spool is not None:
         own["spool"] = str(spool)
@@ -195,12 +195,12 @@ def site(records: str, spool: Path | None = None, **settings: object) -> dict[st
 
 
 def acknowledged(visits: list[Visit]) -> list[str]:
-    """Return the receipts that visitors were given."""
+    """Return the receipts that visitors got."""
     return [visit.receipt for visit in visits if visit.receipt]
 
 
 def empty_spool(url: str, spool: Path) -> None:
-    """Send on whatever waits, as a process of the site does."""
+    """Send all spooled entries, as a process of the site does."""
     with closing(open_records(url, site=SITE, spool=str(spool))) as records:
         until = time.monotonic() + PATIENT
         while records.waiting():  # type: ignore[attr-defined]
@@ -217,7 +217,7 @@ def expect_proved(url: str, receipts: list[str], *, attempts: int, day: int | No
     with closing(open_records(url, site=SITE)) as records:
         kept = Counter(found.entry.receipt for found in records.entries() if found.entry.act in GRANTS)
         assert [receipt for receipt in receipts if kept[receipt] != 1] == []
-        # What was on its way when something broke may be there too, though nobody was told.
+        # An entry that was being sent during a fault may be there too, without an acknowledgement.
         assert len(receipts) <= kept.total() <= attempts
         while seal_new(records, site=SITE, keys=KEYS, today=today):
             pass
@@ -227,7 +227,7 @@ def expect_proved(url: str, receipts: list[str], *, attempts: int, day: int | No
 
 
 def expect_served(visits: list[Visit], *, broken: int = 0) -> None:
-    """Expect every page to have been served, but for connections that broke with a killed worker."""
+    """Expect every page to have been served, except for connections that broke with a killed worker."""
     statuses = Counter(visit.status for visit in visits)
     assert statuses[200] > 0
     assert statuses[0] <= broken
@@ -235,6 +235,6 @@ def expect_served(visits: list[Visit], *, broken: int = 0) -> None:
 
 
 def added(before: list[Visit], during: list[Visit]) -> tuple[float, float]:
-    """Return what a fault added to the time of pages, in the middle and at the worst, in seconds."""
+    """Return the seconds that a fault added to the response time of pages: in the median and at most."""
     quiet, loud = ([visit.taken for visit in visits if visit.status == 200] for visits in (before, during))
     return median(loud) - median(quiet), max(loud) - max(quiet)

@@ -1,10 +1,9 @@
 """
-Visitors, as a process of their own: ``python -m tests.faults.load PORT KIND COUNT PAUSE THREADS``.
+Visitors in a separate process: ``python -m tests.faults.load PORT KIND COUNT PAUSE THREADS``.
 
-Prints a line of JSON for each request that was answered or failed: the status
-(0 where the connection broke), the receipt of an acknowledged grant, and the
-seconds that it took. KIND is ``grants``, ``pages`` or ``refusals``; COUNT 0 goes on
-until the process is told to stop by the end of its input.
+Prints a line of JSON for each request that was answered or failed: the status (0 if the connection broke), the receipt
+of an acknowledged grant, and the duration in seconds. KIND is ``grants``, ``pages`` or ``refusals``. If COUNT is 0, the
+process runs until the end of its input.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _COOKIE = re.compile(rb"^set-cookie: *(?:__Host-)?cmw=1\.([^.;]+)\.[^;]+;", re.I
 
 
 def request(port: int, method: str, path: str, headers: dict[str, str] | None = None, body: str = "") -> bytes:
-    """Send one request over a connection of its own, and return the whole answer."""
+    """Send one request over a new connection, and return the whole response."""
     fields = {"Host": f"localhost:{port}", "Connection": "close", **(headers or {})}
     if body:
         fields |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
@@ -34,7 +33,7 @@ def request(port: int, method: str, path: str, headers: dict[str, str] | None = 
 
 
 def choose(port: int, action: str, cookie: str = "", **fields: str) -> bytes:
-    """Make a choice as a browser does, and return the whole answer."""
+    """Make a choice as a browser does, and return the whole response."""
     headers = {"Origin": f"http://localhost:{port}", "Sec-Fetch-Site": "same-origin"}
     if cookie:
         headers["Cookie"] = cookie
@@ -43,19 +42,19 @@ def choose(port: int, action: str, cookie: str = "", **fields: str) -> bytes:
 
 
 def status_of(answer: bytes) -> int:
-    """Return the status of an answer; 0 where there is none."""
+    """Return the status of a response; 0 if there is none."""
     words = answer[:20].split()
     return int(words[1]) if len(words) > 1 else 0
 
 
 def receipt_of(answer: bytes) -> str:
-    """Return the receipt in the cookie of an answer, or an empty text."""
+    """Return the receipt in the cookie of a response, or an empty string."""
     found = _COOKIE.search(answer.partition(b"\r\n\r\n")[0])
     return found[1].rpartition(b"~")[2].decode() if found else ""
 
 
 def visit(port: int, kind: str) -> bytes:
-    """Make one request of a kind."""
+    """Make one request of the given kind."""
     if kind == "pages":
         return request(port, "GET", "/", {"Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"})
     return choose(port, "accept-all" if kind == "grants" else "reject-all")

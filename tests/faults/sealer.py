@@ -1,4 +1,4 @@
-"""A process that seals what is new again and again, until its input ends: ``python -m tests.faults.sealer URL``."""
+"""A process that keeps sealing new entries until its input ends: ``python -m tests.faults.sealer URL``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.faults.harness import SITE
 
 
 def main(url: str) -> None:
-    """Seal until told to stop, and print how many seals and entries were this process's own."""
+    """Seal until the input ends, and print the numbers of seals and entries that this process sealed."""
     stopped = threading.Event()
 
     def listen() -> None:

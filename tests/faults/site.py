@@ -1,4 +1,4 @@
-"""The site that is served while something breaks: a small Flask application inside the middleware."""
+"""The site of the fault tests: a small Flask application inside the middleware."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = """<!doctype html><html lang="en"><head><title>Shop</title>
 
 
 def make_bare() -> flask.Flask:
-    """Make the application as its owner wrote it."""
+    """Create the bare application."""
     app = flask.Flask("shop")
 
     @app.get("/")
@@ -45,18 +45,18 @@ def make_bare() -> flask.Flask:
 
 
 def make() -> ConsentMiddleware:
-    """Make the application inside the middleware, as the environment says."""
+    """Create the application inside the middleware, configured by the environment."""
     _set_clock()
     _set_log()
-    from consent_mw import ConsentMiddleware  # after the clock is set
+    from consent_mw import ConsentMiddleware  # imported after the clock is set
     from consent_mw.records.spool import breaker
 
-    breaker.LONGEST_PAUSE = 2.0  # nobody should wait long for a store that is back
+    breaker.LONGEST_PAUSE = 2.0  # so that tests do not wait long for a store that is back
     return ConsentMiddleware(make_bare(), json.loads(os.environ["SITE_CONFIG"]))
 
 
 def _set_clock() -> None:
-    """Let this process's clock be off by the seconds that a file says, as it is where somebody sets it back."""
+    """Shift this process's clock by the seconds in a file, as if somebody had changed it."""
     file = os.environ.get("SITE_CLOCK")
     if file is None:
         return
@@ -70,7 +70,7 @@ def _set_clock() -> None:
 
 
 def _set_log() -> None:
-    """Write all that anybody logs, down to the last detail, where the environment says; and to the standard error."""
+    """Log everything, at the most detailed level, to the file in the environment and to standard error."""
     file = os.environ.get("SITE_LOG")
     if file is not None:
         logging.basicConfig(level=logging.DEBUG, handlers=[logging.FileHandler(file), logging.StreamHandler()])

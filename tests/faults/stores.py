@@ -1,4 +1,4 @@
-"""Stores on a server of their own, which a test kills, freezes and starts again."""
+"""Stores on separate servers that a test kills, freezes and restarts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Store(Protocol):
         """Kill the server at once."""
 
     def start(self) -> None:
-        """Start it again, on the same address, with what it has on its disk."""
+        """Restart it with the same address and the data on its disk."""
 
     def freeze(self) -> None:
-        """Stop it where it is."""
+        """Suspend it."""
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
 
     def stop(self) -> None:
-        """End it and remove what it wrote."""
+        """Stop it and remove its files."""
 
     def files(self) -> Path:
         """Return the folder that it writes into."""
@@ -58,16 +58,16 @@ class Redis(Shared):
         return self.deployment.servers[0].folder
 
     def fill(self) -> None:
-        """Leave it no room for anything more."""
+        """Fill its memory."""
         self._set(1)
 
     def clear(self) -> None:
-        """Give it room again."""
+        """Free its memory."""
         self._set(0)
 
     def _set(self, room: int) -> None:
         self.deployment.servers[0].ask("CONFIG", "SET", "maxmemory", room)
 
 
-#: What starts the server of each kind; FileNotFoundError where its programs are missing.
+#: The function that starts the server of each kind; it raises FileNotFoundError if the programs are missing.
 KINDS: dict[str, Callable[[], Store]] = {"postgres": PostgresServer, "redis": Redis}

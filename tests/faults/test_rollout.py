@@ -1,4 +1,4 @@
-"""Another question, brought to three machines one after the other: nobody is asked twice, whichever machine answers."""
+"""A changed question is deployed to three machines one by one: no visitor is asked twice, whichever machine answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ grants_per_hour = 0
 [[services]]
 use = "youtube"
 """
-#: What is in a page if its service may run.
+#: Text that is in a page if its service may run.
 ANALYTICS = b'<script async src="https://www.google-analytics.com/'
 VIDEO = b'<iframe src="https://www.youtube.com/embed/'
 #: Seconds from now until the change takes effect.
@@ -37,7 +37,7 @@ SOON = 3600
 
 
 class Visitor:
-    """Somebody who goes from machine to machine with one cookie."""
+    """A visitor who uses several machines with one cookie."""
 
     def __init__(self) -> None:
         self.cookie = ""
@@ -64,7 +64,7 @@ class Visitor:
 
 
 class Machines:
-    """One that has not got the change yet, and two that have."""
+    """One machine without the change, and two with it."""
 
     def __init__(self, folder: Path, records: str, late: Server, first: Server, second: Server) -> None:
         self.records = records
@@ -73,7 +73,7 @@ class Machines:
         self._folder = folder
 
     def set_clock(self, name: str, seconds: int) -> None:
-        """Let the clock of a machine be ahead."""
+        """Set the clock of a machine ahead."""
         set_clock(self._folder, name, seconds)
 
 
@@ -85,7 +85,7 @@ def set_clock(folder: Path, name: str, seconds: int) -> None:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """Start three machines with one store; two of them know the next question."""
+    """Start three machines with one store; two of them have the next question."""
     tmp_path = tmp_path_factory.mktemp("rollout")
     records = f"sqlite:///{tmp_path}/consent.db"
     (tmp_path / "old.toml").write_text(OLD.format(site=SITE, records=records), encoding="utf-8")
@@ -114,9 +114,9 @@ def machines(started: Machines) -> Machines:
 
 def test_nobody_is_asked_twice_while_machines_get_another_question(machines: Machines) -> None:
     """
-    Until it takes effect all machines ask the old question, and then each asks the new one, once.
+    Until it takes effect, all machines ask the old question. Then they ask the new one, once per visitor.
 
-    An answer to the new one counts on a machine whose clock has not got there yet.
+    An answer to the new question is also valid on a machine whose clock is behind.
     """
     visitors = []
     for server in machines.all:
@@ -143,7 +143,7 @@ def test_nobody_is_asked_twice_while_machines_get_another_question(machines: Mac
 
 
 def test_a_notice_from_before_grants_nothing_after_the_change(machines: Machines) -> None:
-    """Who was shown the old question and answers when the new one counts is asked that; a refusal always counts."""
+    """A visitor who accepts the old question after the change is asked the new one; a refusal is always valid."""
     visitor, refuser = Visitor(), Visitor()
     assert visitor.asked_by(machines.first)
     assert refuser.asked_by(machines.first)

@@ -1,4 +1,4 @@
-"""Faults of a store on another machine: killed, frozen, full, away while the spool is sent on."""
+"""Faults of a store on another machine: killed, frozen, full, or lost during a replay of the spool."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ pytestmark = pytest.mark.slow
 
 
 def waiting(spool: Path) -> int:
-    """Return how many entries wait, as another program would read it."""
+    """Return the number of spooled entries, as another program would read it."""
     with closing(sqlite3.connect(spool)) as connection:
         return int(connection.execute("SELECT count(*) FROM ledger").fetchone()[0])
 
 
 def expect_sent_on(spool: Path) -> None:
-    """Wait until the site itself has sent on what waits."""
+    """Wait until the site has sent its spooled entries."""
     until = time.monotonic() + PATIENT
     while waiting(spool):
         assert time.monotonic() < until, f"{waiting(spool)} entries wait still"
@@ -48,7 +48,7 @@ def statuses(visits: list[Visit]) -> set[int]:
 
 
 def test_a_store_killed_during_load_loses_nothing(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
-    """Grants go on into the spool and are in the store once it is back; pages are served all the time."""
+    """Grants go to the spool and are in the store once it is back; pages are always served."""
     with serving(tmp_path, site(url, spool)) as server:
         pages = server.load("pages", pause=0.02)
         grants = server.load("grants", pause=0.005, threads=4)
@@ -66,11 +66,11 @@ def test_a_store_killed_during_load_loses_nothing(tmp_path: Path, spool: Path, s
 
 
 def test_a_frozen_store_holds_up_no_page(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
-    """While the store hangs for seconds, pages take no 50 ms longer, and every grant is acknowledged."""
+    """While the store hangs for seconds, pages take less than 50 ms longer, and every grant is acknowledged."""
     tries: list[tuple[float, float]] = []
     with serving(tmp_path, site(url, spool)) as server:
         pages = server.load("pages", pause=0.01)
-        # More of them than there are workers: if they waited for the store, nobody would be left for the pages.
+        # There are more of them than workers: if they waited for the store, no worker would be left for pages.
         grants = server.load("grants", pause=0.05, threads=8)
         pages.next(50)
         visits, views = [], []
@@ -82,10 +82,10 @@ def test_a_frozen_store_holds_up_no_page(tmp_path: Path, spool: Path, store: Sto
             store.thaw()
             views += before + during
             tries.append(added(before, during))
-            # What a busy machine adds once is not there the next time; what waits for the store is.
+            # A delay of a busy machine does not recur, but a wait for the store does.
             if max(tries[-1]) < ADDED:
                 break
-            # By then every worker has found the store again, and the next fault is new to it.
+            # By then every worker is connected again, so the next fault is new to it.
             views += pages.for_seconds(4.0)
         visits += grants.stop()
         views += pages.stop()
@@ -98,7 +98,7 @@ def test_a_frozen_store_holds_up_no_page(tmp_path: Path, spool: Path, store: Sto
 
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
 def test_a_replay_that_is_killed_is_gone_on_with(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
-    """All workers are killed in the middle of it; those that follow send the rest, and nothing twice."""
+    """All workers are killed during a replay; their successors send the rest, and nothing twice."""
     with serving(tmp_path, site(url, spool)) as server:
         store.kill()
         visits = server.load("grants", count=1000, threads=4).rest()
@@ -123,7 +123,7 @@ def test_a_replay_that_is_killed_is_gone_on_with(tmp_path: Path, spool: Path, st
 def test_with_the_store_away_and_the_disk_full_grants_are_refused(
     tmp_path: Path, spool: Path, store: Store, url: str
 ) -> None:
-    """Without store and spool a grant gets a 503 that says to come back; refusals and pages go on."""
+    """Without store and spool a grant gets a 503 that asks to retry; refusals and pages work."""
 
     def limit() -> None:
         import resource
@@ -148,7 +148,7 @@ def test_with_the_store_away_and_the_disk_full_grants_are_refused(
 
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
 def test_a_store_that_is_full_loses_nothing(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
-    """It answers questions and takes nothing: grants wait in the spool until it has room."""
+    """The store can be read but not written: grants are spooled until it has room."""
     assert isinstance(store, Redis)
     with serving(tmp_path, site(url, spool), workers=2) as server:
         first = server.load("grants", count=50).rest()
@@ -158,7 +158,7 @@ def test_a_store_that_is_full_loses_nothing(tmp_path: Path, spool: Path, store: 
         store.clear()
         expect_sent_on(spool)
     assert statuses([*first, *visits]) == {303}
-    assert waited >= 100  # and one more where the store was slow before
+    assert waited >= 100  # one more if the store was slow before
     expect_proved(url, acknowledged([*first, *visits]), attempts=150)
 
 
@@ -166,7 +166,7 @@ def test_a_store_that_is_full_loses_nothing(tmp_path: Path, spool: Path, store: 
 def test_a_site_that_starts_without_its_store_serves_and_records(
     tmp_path: Path, spool: Path, store: Store, url: str
 ) -> None:
-    """Pages and grants from the first moment on; the store is found when it comes."""
+    """It serves pages and accepts grants at once, and connects to the store when it is up."""
     store.kill()
     with serving(tmp_path, site(url, spool), workers=2) as server:
         pages = server.load("pages", pause=0.02)

@@ -1,4 +1,4 @@
-"""Faults of the site itself: killed workers, a full disk, a clock that goes back, two that seal at once."""
+"""Faults of the site itself: killed workers, a full disk, a clock that is set back, two concurrent sealers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def file_url(tmp_path: Path) -> str:
 
 
 def test_workers_killed_during_5000_grants_lose_none(tmp_path: Path, file_url: str) -> None:
-    """Every receipt that a visitor was given is in the ledger once, and pages were served all the time."""
+    """Every acknowledged receipt is in the ledger once, and pages are always served."""
     kills = 4
     with serving(tmp_path, site(file_url)) as server:
         pages = server.load("pages", pause=0.02)
@@ -57,12 +57,12 @@ def test_workers_killed_during_5000_grants_lose_none(tmp_path: Path, file_url: s
 
 
 def _limit_files() -> None:
-    """Let no file of this process and its children grow beyond 200 kB."""
+    """Limit the files of this process and its children to 200 kB."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
 
 def test_a_full_disk_refuses_grants_and_nothing_else(tmp_path: Path, file_url: str) -> None:
-    """Grants get a 503; refusals, withdrawals and pages go on; what was acknowledged stays."""
+    """Grants get a 503; refusals, withdrawals and pages work; acknowledged grants stay."""
     with serving(tmp_path, site(file_url), before=_limit_files, options=("--log-level=critical",)) as server:
         pages = server.load("pages", pause=0.02)
         first = load.choose(server.port, "accept-all")
@@ -85,7 +85,7 @@ def _cookie(answer: bytes) -> str:
 
 
 def test_a_clock_that_goes_back_breaks_nothing(tmp_path: Path, file_url: str) -> None:
-    """Grants are taken and sealed on an earlier day than those before; the chain verifies by either clock."""
+    """Grants are accepted and sealed on an earlier day than those before; the chain verifies with either clock."""
     clock = tmp_path / "clock"
     today = int(time.time() // 86_400)
     receipts = []
@@ -138,7 +138,7 @@ def _seal_at_once(folder: Path, url: str) -> None:
         sealed = [sealer.communicate(timeout=PATIENT)[0].split() for sealer in sealers]
     assert {visit.status for visit in visits} == {303}
     assert [sealer.returncode for sealer in sealers] == [0, 0]
-    # Who wins a seal is chance, so only both together must have made some; the workers may have sealed the rest.
+    # The winner of a seal is random, so only both together must have made some; workers may have sealed the rest.
     assert sum(int(seals) for seals, _ in sealed) > 0
     assert sum(int(entries) for _, entries in sealed) <= 200
     expect_served(views)

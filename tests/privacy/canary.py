@@ -1,8 +1,7 @@
 """
-A visitor who can be told from all others by everything that a browser says, and a search for what is left of them.
+A visitor with a unique value in everything that a browser sends, and a search for traces of these values.
 
-Each thing that must be kept nowhere has a text of its own that occurs nowhere
-else: the address behind the proxy, the address of the connection, and words in
+Each value that must not be stored is unique: the address behind the proxy, the address of the connection, and words in
 the user-agent, the referrer, the path, the query, a cookie, and more.
 """
 
@@ -17,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-#: Of a provider that the test's own database knows; nobody is asked about it.
+#: An address of a provider in the test's own database, so that nothing is looked up.
 ADDRESS = "185.231.77.213"
 NETWORK = "185.231.77.0/24"
 PEER = "127.83.91.207"
@@ -38,12 +37,12 @@ HEADERS = {
     "X-Request-Id": WORDS["header"],
     "From": f"{WORDS['header']}@example.org",
 }
-#: Cookies that a tracker set before, and that the site removes.
+#: Cookies that a tracker set earlier, and that the site removes.
 COOKIES = f"_ga=GA1.2.{WORDS['cookie']}; visitor={WORDS['cookie']}"
 
 
 def needles() -> dict[str, bytes]:
-    """Return every form in which something of the visitor may have been written, by what it is."""
+    """Return every form in which a value of the visitor may have been written, by its description."""
     found = {}
     for name, text in {"address": ADDRESS, "peer": PEER, **WORDS}.items():
         raw = text.encode()
@@ -53,7 +52,7 @@ def needles() -> dict[str, bytes]:
         found[f"{name}, as its SHA-256"] = hashlib.sha256(raw).hexdigest().encode()
         found[f"{name}, as its MD5"] = hashlib.md5(raw, usedforsecurity=False).hexdigest().encode()
         found[f"{name}, in UTF-16"] = text.encode("utf-16-le")
-        # Wherever it stands in a longer text, base64 gives it one of three forms; the ends depend on its neighbours.
+        # In a longer text its base64 has one of three forms, by its offset; the ends vary with the neighbours.
         for shift in range(3):
             encoded = base64.b64encode(b"\0" * shift + raw)
             found[f"{name}, in base64 at {shift}"] = encoded[(4 if shift else 0) : -4]
@@ -61,7 +60,7 @@ def needles() -> dict[str, bytes]:
 
 
 def traces(folders: list[Path]) -> list[str]:
-    """Return where something of the visitor is, in the bytes of any file below the folders, or in what they hold."""
+    """Return the traces of the visitor in any file below the folders, also in compressed content."""
     wanted = needles()
     return [
         f"{what} in {place}"
@@ -73,7 +72,7 @@ def traces(folders: list[Path]) -> list[str]:
 
 
 def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield each file below a folder: its bytes, and what is packed in a database."""
+    """Yield each file below a folder: its bytes, and the compressed values of a database."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             content = path.read_bytes()
@@ -83,7 +82,7 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def unpacked(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield what a SQLite file holds in compressed form."""
+    """Yield the compressed values of an SQLite file."""
     with closing(sqlite3.connect(path)) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for name in names:

@@ -1,4 +1,4 @@
-"""Every row of a store as its owner could read it, and what is wrong with it for privacy."""
+"""The rows of a store as its owner can read them, and their privacy problems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHARED = set(BROWSERS) & set(SYSTEMS)
 
 
 def rows(url: str) -> Iterator[Row]:
-    """Yield each row of a store, as the name of its table and its cells; lists within cells are taken apart."""
+    """Yield each row of a store, as the name of its table and its cells; split lists in cells."""
     if url.startswith("sqlite:///"):
         found = _sqlite(url.removeprefix("sqlite:///"))
     elif url.startswith("postgresql://"):
@@ -41,7 +41,7 @@ def _parts(cell: Any) -> Iterator[Any]:
         try:
             cell = bytes(cell).decode()
         except UnicodeDecodeError:
-            return  # hashes, and what is compressed: the search for canaries unpacks it
+            return  # hashes and compressed values, which the search for canaries unpacks
     if isinstance(cell, str) and cell[:1] in ("[", "{"):
         with suppress(ValueError):
             cell = json.loads(cell)
@@ -96,14 +96,14 @@ def _redis(url: str) -> Iterator[Row]:
 
 
 def dimensions(cells: list[Any], providers: set[str]) -> set[str]:
-    """Return which of browser, system and provider a row names."""
+    """Return which of browser, system and provider are in a row."""
     texts = {cell for cell in cells if isinstance(cell, str)} - _SHARED
     named = {"browser": set(BROWSERS), "os": set(SYSTEMS), "isp": providers}
     return {dimension for dimension, values in named.items() if texts & values}
 
 
 def findings(found: list[Row], receipts: set[str], providers: set[str]) -> list[str]:
-    """Return what is wrong with each row: it leads from one thing about a visitor to another."""
+    """Return the problems of the rows: values that link one fact about a visitor to another."""
     wrong = []
     for table, cells in found:
         named = dimensions(cells, providers)

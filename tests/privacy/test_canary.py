@@ -1,4 +1,4 @@
-"""Promise 7: no address, user-agent, referrer or path is kept, in no file and in no form, whatever a visitor does."""
+"""Promise 7: no address, user-agent, referrer or path is stored, in any file or form, whatever a visitor does."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return the folder of the site: everything that it writes is below."""
+    """Return the folder of the site, in which it writes everything."""
     (tmp_path / "site" / "tmp").mkdir(parents=True)
     return tmp_path / "site"
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, object]:
-    """Return settings that make the site look at all that it may look at."""
+    """Return settings with which the site uses everything that it may use."""
     file = provider_database(tmp_path / "isp.mmdb", {canary.NETWORK: {"domain": "provider.net"}})
     return {"trusted_proxies": 1, "isp": f"mmdb:{file}"}
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """Return an environment in which everything is logged, and temporary files are kept apart."""
+    """Return an environment in which everything is logged, with a separate folder for temporary files."""
     return {"SITE_LOG": str(folder / "debug.log"), "TMPDIR": str(folder / "tmp"), "HOME": str(folder), **more}
 
 
 def config(url: str, spool: Path | None, settings: dict[str, object]) -> dict[str, object]:
-    """Return the configuration of the site, with the owner's pages open to who knows the password."""
+    """Return the configuration of the site, with the owner's pages protected by a password."""
     password = generate_password_hash("a long and secret password", method="pbkdf2:sha256:1000")
     return {**site(url, spool, **settings), "stats": {"password": password, "token": "0" * 64}}
 
 
 def test_nothing_of_a_visitor_is_left_beside_records_in_a_file(folder: Path, settings: dict[str, object]) -> None:
-    """Database, logs, key file and standard error, with the store at work and with it gone."""
+    """The database, logs, key file and standard error have no traces, with the store up or down."""
     database = folder / "consent.db"
     own = config(f"sqlite:///{database}", None, settings)
     with serving(folder, own, workers=2, environment=environment(folder)) as server:
@@ -72,7 +72,7 @@ def test_nothing_of_a_visitor_is_left_beside_records_in_a_file(folder: Path, set
 
 
 def assert_counted(database: Path) -> None:
-    """See that the visitor was looked at: what may be known was counted, one thing at a time."""
+    """Check that the visitor was counted, one dimension at a time."""
     with closing(sqlite3.connect(database)) as connection:
         found = connection.execute("SELECT DISTINCT dimension, value FROM counts").fetchall()
     assert {("browser", "firefox"), ("os", "linux"), ("isp", "provider.net")} <= set(found)
@@ -80,7 +80,7 @@ def assert_counted(database: Path) -> None:
 
 @pytest.fixture(params=stores.KINDS)
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """Return a store server of this test's own, since all that it wrote is searched."""
+    """Return a separate store server, since all its files are searched."""
     try:
         server = stores.KINDS[request.param]()
     except FileNotFoundError as error:
@@ -92,7 +92,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 def test_nothing_of_a_visitor_is_left_beside_a_spool(
     folder: Path, settings: dict[str, object], store: Store, tmp_path: Path
 ) -> None:
-    """The server's whole folder with its log, the spool, and the site's own files, also while the server is away."""
+    """The server's folder with its log, the spool, and the site's files have no traces, even if the server was down."""
     spool = folder / "spool.db"
     own = config(store.fresh(), spool, settings)
     with serving(folder, own, workers=2, environment=environment(folder)) as server:
@@ -113,7 +113,7 @@ def test_nothing_of_a_visitor_is_left_beside_a_spool(
 
 
 def waiting(spool: Path) -> int:
-    """Return how many entries and erasures the spool holds."""
+    """Return the number of entries and erasures in the spool."""
     with closing(sqlite3.connect(spool)) as connection:
         return int(connection.execute("SELECT count(*) FROM ledger WHERE act <> 'erase'").fetchone()[0])
 
@@ -122,7 +122,7 @@ def waiting(spool: Path) -> int:
 
 
 def test_an_application_that_logs_its_visitors_is_found(folder: Path, settings: dict[str, object]) -> None:
-    """The same site with one careless line of its own: the search finds address, user-agent and all the rest."""
+    """With one careless line in the site, the search finds the address, user-agent and all other values."""
     own = config(f"sqlite:///{folder / 'consent.db'}", None, settings)
     with serving(folder, own, workers=1, environment=environment(folder, SITE_LEAK="1")) as server:
         everything(server.port)
@@ -132,7 +132,7 @@ def test_an_application_that_logs_its_visitors_is_found(folder: Path, settings: 
 
 @pytest.mark.parametrize("name", ["address", "peer", *canary.WORDS])
 def test_each_form_is_found(tmp_path: Path, name: str) -> None:
-    """A trace in hex, in base64 within a longer text, as a hash, or packed into a database, is found."""
+    """A trace in hex, in base64 within a longer text, as a hash, or compressed in a database is found."""
     text = {"address": canary.ADDRESS, "peer": canary.PEER, **canary.WORDS}[name]
     for shift in range(3):
         (tmp_path / f"base64-{shift}").write_bytes(base64.b64encode(b"x" * shift + text.encode() + b"and more"))

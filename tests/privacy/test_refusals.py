@@ -1,4 +1,4 @@
-"""Promise 7: a refusal marks nobody out."""
+"""Promise 7: a refusal does not identify anybody."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.faults.harness import site
 
 
 def refusal(server: Server, agent: str, address: str, gpc: bool) -> bytes:
-    """Refuse as a visitor with these marks, and return the cookie with all of its attributes."""
+    """Refuse as a visitor with these properties, and return the cookie with all its attributes."""
     headers = {
         "Origin": f"http://localhost:{server.port}",
         "Sec-Fetch-Site": "same-origin",
@@ -30,7 +30,7 @@ def refusal(server: Server, agent: str, address: str, gpc: bool) -> bytes:
 
 @pytest.mark.slow
 def test_all_refusals_of_a_day_get_the_same_cookie(tmp_path: Path) -> None:
-    """Byte by byte: whoever refuses, whichever process answers, and whichever server, with the same keys."""
+    """They are equal byte by byte, for any visitor, process and server with the same keys."""
     cookies: Counter[bytes] = Counter()
     for name in ("one", "other"):
         folder = tmp_path / name
@@ -39,6 +39,6 @@ def test_all_refusals_of_a_day_get_the_same_cookie(tmp_path: Path) -> None:
             for number in range(12):
                 agent = f"{'en' if number % 2 else 'de'} browser {number}"
                 cookies[refusal(server, agent, f"185.231.77.{number}", gpc=number % 3 == 0)] += 1
-    # At midnight there are two: the day is all that a refusal tells.
+    # Around midnight there are two: the day is the only information in a refusal.
     assert (len(cookies) <= 2, cookies.total()) == (True, 24)
     assert all(b"~0~" in cookie for cookie in cookies)

@@ -19,7 +19,7 @@ from tests.privacy.dump import dimensions
 from tests.privacy.dump import findings
 from tests.privacy.dump import rows
 
-#: Visitors as they come: an address of each of two providers, and what browsers call themselves.
+#: Typical visitors: an address of each of two providers, and user-agents.
 PROVIDERS = {"185.231.77.0/24": "provider.net", "185.231.78.0/24": "other-provider.org"}
 ADDRESSES = ("185.231.77.5", "185.231.78.9")
 AGENTS = (
@@ -45,7 +45,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def visits(server: Server) -> set[str]:
-    """Let visitors of each kind look, answer, change their minds; return the receipts that they got."""
+    """Let visitors of each kind visit, answer and change their minds; return their receipts."""
     receipts = set()
     for address in ADDRESSES:
         for agent in AGENTS:
@@ -67,7 +67,7 @@ def visits(server: Server) -> set[str]:
 
 @pytest.mark.slow
 def test_no_row_tells_two_things_about_a_visitor(tmp_path: Path, url: str) -> None:
-    """Read as the owner could, after a real run that was written to the end."""
+    """The rows are read as the owner can, after a real run whose data is completely written."""
     file = provider_database(tmp_path / "isp.mmdb", {net: {"domain": name} for net, name in PROVIDERS.items()})
     settings = {"trusted_proxies": 1, "isp": f"mmdb:{file}"}
     spool = None if url.startswith("sqlite") else tmp_path / "spool.db"
@@ -78,7 +78,7 @@ def test_no_row_tells_two_things_about_a_visitor(tmp_path: Path, url: str) -> No
         found += rows(f"sqlite:///{spool}")
     providers = set(PROVIDERS.values())
     assert len(receipts) == 18
-    # The rows hold what they should, or there would be nothing to find.
+    # The rows contain the expected data, or there would be nothing to find.
     assert set().union(*(dimensions(cells, providers) for _, cells in found)) == {"browser", "os", "isp"}
     assert receipts <= {cell for _, cells in found for cell in cells if isinstance(cell, str)}
     assert findings(found, receipts, providers) == []

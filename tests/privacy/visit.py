@@ -1,4 +1,4 @@
-"""Everything that a visitor can do on a site, by the visitor of :mod:`tests.privacy.canary`."""
+"""Performs everything that a visitor can do on a site, as the visitor of :mod:`tests.privacy.canary`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.privacy.canary import WORDS
 
 
 class Visitor:
-    """One browser: it keeps the cookie of its choice."""
+    """A browser that stores the cookie of its choice."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.cookie = ""
 
     def ask(self, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None) -> bytes:
-        """Send a request with all that the visitor is known by, and return the answer."""
+        """Send a request with all values of the visitor, and return the response."""
         fields = {
             "Host": f"localhost:{self.port}",
             "Connection": "close",
@@ -53,7 +53,7 @@ class Visitor:
         return answer
 
     def status(self, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None) -> int:
-        """Send a request, and return the status of the answer."""
+        """Send a request, and return the status of the response."""
         return status_of(self.ask(method, path, body, headers))
 
     def choose(self, action: str, *fields: str) -> int:
@@ -63,7 +63,7 @@ class Visitor:
 
 
 def everything(port: int) -> list[str]:
-    """Do all that there is to do while all is well; return the receipts that the visitor was given."""
+    """Perform all actions while everything works; return the visitor's receipts."""
     receipts: list[str] = []
     visitor = Visitor(port)
     page = f"{PATH}?{QUERY}"
@@ -93,7 +93,7 @@ def everything(port: int) -> list[str]:
     expect(303, "POST", "/_cmw/counting", f"counted=no&back={PATH}")
     expect(200, "GET", page, "", {"Cookie": "cmw-uncounted=1"})
     chosen("accept-all", f"lang={WORDS['field']}")
-    # What goes wrong: the site's own errors, and ours.
+    # Errors of the site, and ours.
     expect(500, "GET", f"/broken?{QUERY}")
     expect(404, "GET", f"/_cmw/{WORDS['path']}?{QUERY}")
     expect(404, "GET", f"/_cmw/placeholder/{WORDS['path']}")
@@ -119,7 +119,7 @@ def everything(port: int) -> list[str]:
 
 
 def while_down(port: int, *, spooled: bool) -> list[str]:
-    """Do what a visitor may do while the store is away."""
+    """Perform the actions that a visitor may try while the store is down."""
     visitor = Visitor(port)
     assert visitor.status("GET", f"{PATH}?{QUERY}") == 200
     assert visitor.choose("accept-all") == (303 if spooled else 503)

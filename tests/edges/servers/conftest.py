@@ -1,4 +1,4 @@
-"""A running server of each kind."""
+"""A fixture with a running server of each kind."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 Serve a site from greenlets: ``python greenlets.py gevent|eventlet before|after FOLDER``.
 
-``after`` does what a server does that loads the site first: it forks, and the child puts greenlets in the place of
-threads then. The port is printed once the site is served.
+``after`` acts like a server that loads the site first: it forks, and only the child replaces threads by greenlets. The
+port is printed once the site is served.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def patch(kind: str) -> None:
-    """Put greenlets in the place of threads."""
+    """Replace threads by greenlets."""
     if kind == "gevent":
         import_module("gevent.monkey").patch_all()
     else:
@@ -22,7 +22,7 @@ def patch(kind: str) -> None:
 
 
 def serve(kind: str, app: Any) -> None:
-    """Serve the site on a free port, and print which."""
+    """Serve the site on a free port, and print the port."""
     if kind == "gevent":
         server = import_module("gevent.pywsgi").WSGIServer(("127.0.0.1", 0), app, log=None)
         server.start()

@@ -36,7 +36,7 @@ MODULES = Path("/usr/lib/apache2/modules")
 WSGI = "tests.edges.servers.serve_wsgi"
 ASGI = "tests.edges.servers.serve_asgi"
 TRIO = "tests.edges.servers.serve_trio"
-#: As whom Apache runs where the tests run as root, which mod_wsgi refuses to serve.
+#: The user for Apache if the tests run as root, as which mod_wsgi refuses to run.
 UNPRIVILEGED = "nobody"
 
 
@@ -49,9 +49,9 @@ class Kind:
         command: Makes the command from the port and the server's folder.
         interface: "wsgi" or "asgi".
         file: How the trial application can send a file: "wrapper", "pathsend" or "read".
-        missing: Says why the program cannot run here, or nothing.
-        unprivileged: Whether its processes run as another user than root.
-        end: The signal by which it ends in good order.
+        missing: Returns why the program cannot run here, or an empty string.
+        unprivileged: Whether its processes run as a user other than root.
+        end: The signal for a graceful shutdown.
     """
 
     command: Callable[[int, Path], list[str]]
@@ -75,7 +75,7 @@ def _gunicorn(worker: str, app: str, *options: str) -> Callable[[int, Path], lis
 
 
 def _uwsgi(port: int, folder: Path) -> list[str]:
-    # Without --enable-threads no thread of the application runs, the one that writes counts included.
+    # Without --enable-threads no threads of the application run, including the one that writes counts.
     options = ["--master", "--die-on-term", "--need-app", "--enable-threads", "--threads=4", "--processes=1"]
     program = str(Path(sysconfig.get_path("scripts")) / "uwsgi")
     home = ["--home", sys.prefix, "--pythonpath", str(ROOT)]
@@ -117,9 +117,9 @@ def _apache(port: int, folder: Path) -> list[str]:
 
 def _namespace() -> list[str]:
     """
-    Return what makes root look like somebody else to a program, where the kernel allows that.
+    Return a command prefix that hides from a program that it runs as root, if the kernel allows that.
 
-    Such a program still reads what root can: a checkout in a private folder.
+    Such a program can still read root's files, such as a checkout in a private folder.
     """
     if os.geteuid() != 0:
         return []
@@ -170,14 +170,14 @@ KINDS: Mapping[str, Kind] = {
         lambda port, folder: _python("waitress", f"--listen=127.0.0.1:{port}", f"{WSGI}:application"),
         "wsgi",
         "wrapper",
-        # On SIGTERM it is simply gone: what is to be done at the end of a Python program is not done.
+        # On SIGTERM it exits without running Python's exit handlers.
         end=signal.SIGINT,
     ),
     "uwsgi": Kind(_uwsgi, "wsgi", "wrapper", _no_uwsgi),
     "mod_wsgi": Kind(_apache, "wsgi", "wrapper", _no_apache, unprivileged=True),
 }
 
-#: Servers with tests of their own.
+#: Servers with separate tests.
 ALONE: Mapping[str, Kind] = {
     "hypercorn-trio": Kind(
         lambda port, folder: _python(
@@ -191,18 +191,18 @@ ALONE: Mapping[str, Kind] = {
 
 class Server:
     """
-    A running server, with a folder of its own.
+    A running server with its own folder.
 
     Args:
         name: One of :data:`KINDS` or :data:`ALONE`.
-        lifespan: The host whose site hears of the start and the end of an ASGI server.
+        lifespan: The host of the site that gets the lifespan events of an ASGI server.
     """
 
     def __init__(self, name: str, lifespan: str = "framework.localhost") -> None:
         self.kind = {**KINDS, **ALONE}[name]
         if reason := self.kind.missing():
             pytest.skip(reason)
-        # Not pytest's own folder: that is closed to the user whom Apache's processes run as.
+        # Not pytest's folder: the user of Apache's processes has no access to it.
         self.folder = Path(tempfile.mkdtemp(prefix="cmw-server-"))
         (self.folder / "picture.png").write_bytes(PICTURE)
         (self.folder / "page.html").write_bytes(PAGE_FILE)
@@ -230,7 +230,7 @@ class Server:
             )
         self._wait()
 
-    # -- its life
+    # -- start and stop
 
     def _wait(self) -> None:
         until = time.monotonic() + PATIENT
@@ -244,11 +244,11 @@ class Server:
         raise AssertionError(f"the server did not come up:\n{told}")
 
     def said(self) -> str:
-        """Return what the server wrote to its log."""
+        """Return the server's log."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def terminate(self) -> int:
-        """End the server in good order, and return its exit status once all its processes are gone."""
+        """Shut the server down gracefully, and return its exit status once all its processes are gone."""
         self.process.send_signal(self.kind.end)
         status = self.process.wait(PATIENT)
         until = time.monotonic() + PATIENT
@@ -257,7 +257,7 @@ class Server:
         return status
 
     def alive(self) -> bool:
-        """Whether a process of this server is left."""
+        """Return whether a process of this server is still running."""
         try:
             os.killpg(self.process.pid, 0)
         except ProcessLookupError:
@@ -265,7 +265,7 @@ class Server:
         return True
 
     def close(self) -> None:
-        """End the server however it is, and remove its folder."""
+        """Kill the server if necessary, and remove its folder."""
         if self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -275,7 +275,7 @@ class Server:
         self.process.wait(PATIENT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    # -- its visitors
+    # -- requests
 
     def ask(
         self,
@@ -285,7 +285,7 @@ class Server:
         body: bytes = b"",
         host: str = "localhost",
     ) -> Answer:
-        """Return the whole answer to one request, over a connection of its own."""
+        """Return the whole response to one request, over a new connection."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENT)) as connection:
             connection.request(method, path, body or None, {"Host": host, **(headers or {})})
             response = connection.getresponse()
@@ -299,7 +299,7 @@ class Server:
         return Connection(stream)
 
     def left(self, mark: str, least: int = 1) -> list[str]:
-        """Wait until an application told something by that mark, and return it."""
+        """Wait until an application has left a message under that mark, and return it."""
         file = self.folder / f"{mark}.left"
         until = time.monotonic() + PATIENT / 2
         while time.monotonic() < until:
@@ -309,13 +309,13 @@ class Server:
         return []
 
     def state(self) -> tuple[int, int]:
-        """Return how many threads and open files the process has that serves the pages."""
+        """Return the numbers of threads and open files of the process that serves the pages."""
         threads, files = self.ask("/state", host="bare.localhost").body.split()
         return int(threads), int(files)
 
 
 class Connection:
-    """A connection that gives what has come so far."""
+    """A connection that returns the data received so far."""
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
@@ -323,7 +323,7 @@ class Connection:
 
     def until(self, what: bytes) -> bytes:
         """
-        Read until that has come, and return everything so far.
+        Read until ``what`` has arrived, and return everything so far.
 
         Raises:
             AssertionError: The server ended, or nothing more came in time.
@@ -347,7 +347,7 @@ class Connection:
         return self.data
 
     def close(self) -> None:
-        """Leave, as a visitor does who closes the page."""
+        """Disconnect, like a visitor who closes the page."""
         self._stream.close()
 
 
@@ -359,7 +359,7 @@ def _free_port() -> int:
 
 @contextlib.contextmanager
 def serving(name: str, lifespan: str = "framework.localhost") -> Iterator[Server]:
-    """Run a server, and end it."""
+    """Run a server, and shut it down."""
     server = Server(name, lifespan)
     try:
         yield server

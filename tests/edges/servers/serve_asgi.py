@@ -1,4 +1,4 @@
-"""The entrance for servers that speak ASGI; the sites are made when a server loads it."""
+"""The entry point for ASGI servers; the sites are created when a server loads it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.edges.contract import Message
 from tests.edges.servers.sites import asgi_sites
 
 _SITES = asgi_sites()
-#: The site that hears when the server starts and ends.
+#: The site that gets the lifespan events of the server.
 _LIFESPAN = os.environ["SITES_LIFESPAN"]
 
 
 async def application(scope: Message, receive: Any, send: Any) -> None:
-    """Answer as the site that the request is for."""
+    """Pass the request to the site of its host."""
     host = _LIFESPAN
     if scope["type"] == "http":
         host = next(value.decode() for name, value in scope["headers"] if name == b"host").partition(":")[0]

@@ -1,4 +1,4 @@
-"""A site whose loop is trio's: the vectors of the contract, and streams that wait and end as trio has it."""
+"""A site on trio's event loop: the vectors of the contract, and streams that wait and end with trio's means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The entrance for servers that speak WSGI; the sites are made when a server loads it."""
+"""The entry point for WSGI servers; the sites are created when a server loads it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ os.sendfile = _counting
 
 
 def application(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
-    """Answer as the site that the request is for, or how often a file was handed to the kernel."""
+    """Pass the request to the site of its host, or answer with the number of sendfile calls."""
     if environ["PATH_INFO"] == "/sent":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [str(_sent).encode()]

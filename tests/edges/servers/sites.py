@@ -1,11 +1,11 @@
 """
-What the servers serve: sites told apart by their host, behind a WSGI and an ASGI entrance.
+The sites of the servers, distinguished by host, for WSGI and ASGI.
 
-``localhost`` is the contract's plain site, ``framework.localhost`` the same in a framework,
-``shop.localhost`` the demonstration, ``trial.localhost`` an application that streams, sends files and fails in
-every way, and ``bare.localhost`` the same application without consent_mw, to compare with.
+``localhost`` is the contract's plain site, ``framework.localhost`` the same in a framework, ``shop.localhost`` the
+demo, ``trial.localhost`` an application that streams, sends files and fails in every way, and ``bare.localhost`` the
+same application without consent_mw, for comparison.
 
-``SITES_FOLDER`` names the folder in which the tests and the applications leave each other marks.
+``SITES_FOLDER`` names the folder in which the tests and the applications exchange messages, as files.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FIRST = b"<!doctype html><html lang=en><title>t</title><body><p>first</p>"
 SECOND = f"<p>second{HELD}</p></body></html>".encode()
 PAGE_FILE = FIRST + SECOND
 PICTURE = b"\x89PNG" + bytes(range(256)) * 1024
-#: Seconds after which an application does not wait for a test any more.
+#: Seconds after which an application stops waiting for a test.
 PATIENT = 30.0
 
 
@@ -54,23 +54,23 @@ def config(folder: Path) -> dict[str, object]:
 
 
 def gate(query: str) -> Path:
-    """Return the file that a test makes to let a stream go on."""
+    """Return the file that a test creates to let a stream continue."""
     return FOLDER / (parse_qs(query)["mark"][0] + ".go")
 
 
 def leave(query: str, what: str) -> None:
-    """Tell a test, by a file, what became of an application's answer."""
+    """Report the outcome of an application's response to a test, by a file."""
     with (FOLDER / (parse_qs(query)["mark"][0] + ".left")).open("a", encoding="utf-8") as file:
         file.write(what + "\n")
 
 
 def kind(query: str) -> str:
-    """Return the media type that the request asks for."""
+    """Return the media type in the request's query."""
     return parse_qs(query).get("kind", ["text/html; charset=utf-8"])[0]
 
 
 def pieces_of(query: str) -> tuple[bytes, bytes]:
-    """Return the two pieces of an answer that waits between them."""
+    """Return the two pieces of a response that waits between them."""
     return (b"data: 1\n\n", b"data: 2\n\n") if kind(query) == "text/event-stream" else (FIRST, SECOND)
 
 
@@ -81,12 +81,12 @@ def state() -> bytes:
 
 
 def file_of(path: str) -> tuple[Path, str]:
-    """Return a file that stands there for every test, and its type."""
+    """Return a file that exists for all tests, and its type."""
     return (FOLDER / "page.html", "text/html") if path.endswith(".html") else (FOLDER / "picture.png", "image/png")
 
 
 def file_head(path: Path, kind: str, wanted: str, known: str) -> tuple[str, list[tuple[str, str]], int, int]:
-    """Return status, headers, first byte and length of what a file server answers (RFC 9110, sections 13 and 14)."""
+    """Return status, headers, first byte and length of a file server's response (RFC 9110, sections 13 and 14)."""
     found = path.stat()
     tag = f'"{found.st_size:x}"'
     headers = [("Content-Type", kind), ("ETag", tag), ("Accept-Ranges", "bytes")]
@@ -107,7 +107,7 @@ def file_head(path: Path, kind: str, wanted: str, known: str) -> tuple[str, list
 
 
 def trial_wsgi(environ: WSGIEnvironment, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Stream, send files and fail, as the path says."""
+    """Stream, send a file or fail, depending on the path."""
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path == "/fails-before":
         raise RuntimeError("the application failed before its first byte")
@@ -139,7 +139,7 @@ def _fails_after(query: str) -> Iterator[bytes]:
 
 
 class _Endless:
-    """A body that ends when the visitor leaves, and tells by which call."""
+    """A body that ends when the visitor disconnects, and reports by which call."""
 
     def __init__(self, query: str) -> None:
         self._query = query
@@ -159,7 +159,7 @@ class _Endless:
         return b": more text for a visitor who has left\n\n" * 100
 
     def close(self) -> None:
-        """Tell that the server let go of the body."""
+        """Report that the server closed the body."""
         leave(self._query, "closed")
 
 
@@ -204,7 +204,7 @@ def wsgi_sites() -> dict[str, WSGIApplication]:
 
 
 async def trial_asgi(scope: Message, receive: Any, send: Any) -> None:
-    """Stream, send files and fail, as the path says."""
+    """Stream, send a file or fail, depending on the path."""
     path, query = scope["path"], scope["query_string"].decode()
     if path == "/fails-before":
         raise RuntimeError("the application failed before its first byte")
@@ -261,7 +261,7 @@ _ASGI_STREAMS: dict[str, Callable[[str], AsyncIterator[bytes]]] = {
 
 
 async def _endless_asgi(query: str, receive: Any, send: Any) -> None:
-    """Send until the visitor leaves, as frameworks do: one task hears, the other sends."""
+    """Send until the visitor disconnects, as frameworks do: one task receives, the other sends."""
 
     async def hear() -> None:
         while (await receive())["type"] != "http.disconnect":
