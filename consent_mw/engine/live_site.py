@@ -169,6 +169,8 @@ class GrowingSite:
         self._asked = -_BETWEEN_QUESTIONS
         self._lock = Lock()
         self._named: set[str] = set()
+        #: Ids with nothing left to log, so that most pages skip the checks.
+        self._examined: frozenset[str] = frozenset()
 
     def now(self) -> LiveSite:
         """Return the site as all processes know it, give or take a second."""
@@ -201,6 +203,13 @@ class GrowingSite:
             self._grow()
             # Other processes should know the service before this visitor's answer reaches one of them.
             self._hurry()
+        if not held <= self._examined:
+            self._log_undeclared(held - self._examined)
+            if len(self._examined) + len(held) <= _MOST_NAMED:
+                self._examined |= held
+
+    def _log_undeclared(self, held: frozenset[str]) -> None:
+        """Log ids that nobody will be asked about, each once, with the remedy."""
         self._name_marks(held)
         if self.configured.learning:
             return
