@@ -347,35 +347,35 @@ def _serves_visitor(address: StrangeAddress) -> str:
 
 
 SIGNS: tuple[Sign, ...] = (
-    Sign("in the host, a word of tracking", 4, _one_of(_TRACKING, "host_words")),
-    Sign("in the host, a word of advertising", 4, _one_of(_ADVERTISING, "host_words")),
-    Sign("in the host, a part of a word of tracking", 2, _in_host(_HOST_STEM)),
-    Sign("in the path, a part of a word of tracking", 2, _matches(_STEM)),
-    Sign("a file named after a tracker", 3, _file),
-    Sign("in the host, a word of tags", 2, _one_of(_TAGS, "host_words")),
-    Sign("in the path, a word of tracking", 3, _one_of(_TRACKING, "path_words")),
-    Sign("in the path, a word of advertising", 3, _one_of(_ADVERTISING, "path_words")),
-    Sign("in the path, a word of tags", 2, _one_of(_TAGS, "path_words")),
-    Sign("in the path, a word of loaders", 2, _one_of(_LOADERS, "path_words"), weak=True),
-    Sign("in the query, a key of an account", 2, _one_of(_ACCOUNT_KEYS, "keys")),
-    Sign("in the query, a number against caches", 1, _one_of(_CACHE_BUSTERS, "keys"), weak=True),
-    Sign("in the path, an account", 2, _matches(_ACCOUNT_IN_PATH)),
-    Sign("in the path, a name of letters and digits mixed", 1, _matches(_MIXED_NAME), weak=True),
+    Sign("a tracking word in the host", 4, _one_of(_TRACKING, "host_words")),
+    Sign("an advertising word in the host", 4, _one_of(_ADVERTISING, "host_words")),
+    Sign("part of a tracking word in the host", 2, _in_host(_HOST_STEM)),
+    Sign("part of a tracking word in the path", 2, _matches(_STEM)),
+    Sign("a file name that trackers use", 3, _file),
+    Sign("a tag-management word in the host", 2, _one_of(_TAGS, "host_words")),
+    Sign("a tracking word in the path", 3, _one_of(_TRACKING, "path_words")),
+    Sign("an advertising word in the path", 3, _one_of(_ADVERTISING, "path_words")),
+    Sign("a tag-management word in the path", 2, _one_of(_TAGS, "path_words")),
+    Sign("a loader's word in the path", 2, _one_of(_LOADERS, "path_words"), weak=True),
+    Sign("an account parameter in the query", 2, _one_of(_ACCOUNT_KEYS, "keys")),
+    Sign("a cache buster in the query", 1, _one_of(_CACHE_BUSTERS, "keys"), weak=True),
+    Sign("an account id in the path", 2, _matches(_ACCOUNT_IN_PATH)),
+    Sign("a name of mixed letters and digits in the path", 1, _matches(_MIXED_NAME), weak=True),
     Sign("a file name of one to three letters", 1, _matches(_SHORT_FILE), weak=True),
-    Sign("the path does not name a file of code", 1, lambda address: _no_code_file(address.path), weak=True),
-    Sign("the host ends as those of young vendors do", 1, _in_host(_VENDORS_ENDING), weak=True),
-    Sign("the element runs when it comes (async)", 2, lambda address: "async" if address.is_async else "", weak=True),
-    Sign("a word of signing in", -4, _any_word(_SIGN_IN)),
-    Sign("a word of paying, or of proving to be a person", -4, _serves_visitor),
-    Sign("a host that anybody may rent", -2, _in_host(RENTED)),
-    Sign("in the path, a word of libraries and applications", -2, _one_of(_LIBRARY, "path_words")),
+    Sign("no script file in the path", 1, lambda address: _no_code_file(address.path), weak=True),
+    Sign("a top-level domain that young vendors prefer", 1, _in_host(_VENDORS_ENDING), weak=True),
+    Sign("an async script", 2, lambda address: "async" if address.is_async else "", weak=True),
+    Sign("a sign-in word", -4, _any_word(_SIGN_IN)),
+    Sign("a payment or captcha word", -4, _serves_visitor),
+    Sign("a rented host", -2, _in_host(RENTED)),
+    Sign("a library's or application's word in the path", -2, _one_of(_LIBRARY, "path_words")),
     Sign("a file named after a library or an application", -1, lambda address: _library_file(address.path)),
-    Sign("in the path, a version or a hash of its content", -2, _matches(_HASHED_FILE)),
-    Sign("in the path, the version of a package", -2, _matches(_PACKAGE_VERSION)),
-    Sign("in the path, four folders or more", -1, _matches(_DEEP)),
-    Sign("in the query, the site that it serves", -2, lambda address: address.names_site),
-    Sign("in the query, a version", -1, _one_of(_VERSIONS, "keys")),
-    Sign("in the host, a word of delivery", -1, _one_of(_DELIVERY, "host_words")),
+    Sign("a version or content hash in the path", -2, _matches(_HASHED_FILE)),
+    Sign("a package version in the path", -2, _matches(_PACKAGE_VERSION)),
+    Sign("four or more folders in the path", -1, _matches(_DEEP)),
+    Sign("the site that it serves in the query", -2, lambda address: address.names_site),
+    Sign("a version in the query", -1, _one_of(_VERSIONS, "keys")),
+    Sign("a delivery word in the host", -1, _one_of(_DELIVERY, "host_words")),
 )
 
 
@@ -467,17 +467,17 @@ class Delivery:
         if is_own and not element.is_pixel:
             path = url.rest.partition("?")[0]
             name = "" if element.is_frame else tracker_file(path)
-            why = f"{name} (a file named after a tracker), delivered by the site's own {url.host}"
+            why = f"{name} (a file name that trackers use), delivered by the site's own {url.host}"
             return self._held(_file_id(name), why, url.host + path) if name else ""
         address = address_of(url, is_async=element.is_async)
         if element.is_frame:
-            why = "a frame of an unknown company"
+            why = "a frame of an unknown third party"
         elif element.is_pixel:
             if (address.host_words | address.path_words) & _SIGN_IN or (
                 element.is_unsized and _NAMED_PICTURE.match(url.rest.lower()) and not opinion(address).is_marked
             ):
                 return ""
-            why = "a picture that nobody sees"
+            why = "an invisible picture"
         else:
             found = opinion(address)
             # The points for delivering nothing else count only for an address with signs of its own.
@@ -486,7 +486,7 @@ class Delivery:
             found = opinion(without_cited(address, knows))
             if not _is_enough(found):
                 return ""
-            why = "; ".join([*found.reasons, "brings nothing else to this site's pages"])
+            why = "; ".join([*found.reasons, "delivers nothing else to this site's pages"])
         domain = site_of(url.host)
         if url.host in self._hosts:
             # This host also delivers visible content, which a service of its own name would hold, too.
