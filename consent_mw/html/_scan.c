@@ -1108,7 +1108,7 @@ static PyObject *module_occurs(PyObject *Py_UNUSED(self), PyObject *arguments)
 
 static PyMethodDef module_methods[] = {
     {"occurs", module_occurs, METH_VARARGS,
-     "occurs(buffer, texts, /)\n--\n\nReturn whether one of these texts, none of them empty, stands in a buffer."},
+     "occurs(buffer, texts, /)\n--\n\nReturn whether a buffer contains one of these texts, none of which is empty."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -1118,10 +1118,10 @@ static PyMethodDef scanner_methods[] = {
     {"skip_local", scanner_skip_local, METH_VARARGS,
      "skip_local(buffer, position, /)\n--\n\nReturn where the pattern Syntax.skip_local ends."},
     {"skip_head", scanner_skip_head, METH_VARARGS,
-     "skip_head(buffer, position, /)\n--\n\nReturn where the pattern Syntax.head_local ends."},
+     "skip_head(buffer, position, /)\n--\n\nReturn where the pattern Syntax.skip_head ends."},
     {"walk", scanner_walk, METH_VARARGS,
      "walk(buffer, position, may, plans, pieces, edits, held, origin, /)\n--\n\n"
-     "Scan on as long as the answers are remembered, note their edits and what is held, and return the position."},
+     "Scan while answers are cached; append their edits and held ids, and return the position."},
     {NULL, NULL, 0, NULL},
 };
 
