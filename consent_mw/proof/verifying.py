@@ -31,12 +31,10 @@ import hashlib
 import zlib
 from collections.abc import Callable
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from contextlib import contextmanager
 from dataclasses import fields
-from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 from consent_mw.core.seal import NO_SEAL
 from consent_mw.core.seal import Act
@@ -55,6 +53,9 @@ from consent_mw.proof.signing import is_signed
 from consent_mw.proof.signing import key_name
 from consent_mw.records import Ledger
 from consent_mw.records import open_records
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["Checkpoint", "Finding", "FindingKind", "Verification", "verify", "verify_in_parallel"]
 
@@ -117,6 +118,10 @@ def verify_in_parallel(
     Raises:
         RecordsError: the store fails.
     """
+    # Imported late: the workers of a site import this module, and never need processes.
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     rules = VerificationRules(site, keys, today, record_days, head.lower())
     with closing(open_records(url, site=site)) as records:
         walk = _Walk(records, rules, since or BEGINNING)
