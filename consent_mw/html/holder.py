@@ -22,6 +22,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 from consent_mw.core.model import NECESSARY
@@ -78,6 +79,12 @@ from consent_mw.html.values import texts_in_json
 
 #: The most documents nested in attributes (srcdoc within srcdoc); deeper ones are held as a whole.
 _MOST_NESTED = 4
+#: How many times the length of a tag the documents nested in it may amount to, in all readings.
+_MOST_DOCUMENTS = 100
+#: How many times those count that are nested in others: the readings of a tag of the page may all be needed.
+_DEEPER = 8
+#: How many times the length of a style sheet in a ``data:`` URL the sheets in it may amount to, in all readings.
+_MOST_READINGS = 48
 
 #: Elements whose address may be that of a vendor's tag, served through a gateway.
 _LOADS_CODE = frozenset({b"script", b"iframe", b"link"})
@@ -98,6 +105,36 @@ _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*
 _STYLED_HEIGHT = re.compile(r"(?<![\w-])height\s*:\s*(\d{1,4}(?:\.\d+)?px)", re.I)
 _PIXELS = re.compile(r"(\d{1,4})(?:\.\d+)?(?:px)?", re.I)
 _CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
+
+
+class NestedDocuments:
+    """
+    The documents nested in one tag.
+
+    A tag may have to be read in many charsets, and the tags of the documents in each reading again in as many. So what
+    a document leads to is remembered, and all documents together may have only a multiple of the length of the tag.
+    """
+
+    def __init__(self) -> None:
+        self._room = 0
+        self._known: dict[tuple[int, Url, DataUrl], Ids] = {}
+
+    def begin(self, size: int) -> None:
+        """Begin with a tag of so many bytes."""
+        self._room = _MOST_DOCUMENTS * size
+        self._known.clear()
+
+    def held_in(self, document: DataUrl, holder: Holder, read: Callable[[DataUrl, Holder], Ids]) -> Ids:
+        """Return the ids held in a document, or that of unknown services if it is nested too deep or too often."""
+        key = holder.depth, holder.base, document
+        known = self._known.get(key)
+        if known is None:
+            self._room -= len(document.body) * (_DEEPER if holder.depth else 1)
+            known = (UNKNOWN_SERVICE,)
+            if holder.depth < _MOST_NESTED and self._room >= 0:
+                known = read(document, holder)
+            self._known[key] = known
+        return known
 
 
 class Holder:
@@ -127,6 +164,8 @@ class Holder:
         self.policy = policy
         self.page = page
         self._document = document
+        #: Shared by the copies for the documents in a tag.
+        self._documents = NestedDocuments()
         self._matcher = policy.matcher
         self._allowed = policy.allowed
         self._page_site = site_of(page.host)
@@ -217,38 +256,64 @@ class Holder:
         ids = [id_ for value in values for id_ in self.css_url(value)]
         return tuple(dict.fromkeys(ids))
 
-    def css_url(self, value: bytes, depth: int = 0, charset: str | None = None) -> Ids:
-        """
-        Return the services that a URL of a style sheet leads to, without those allowed.
+    def css_url(self, value: bytes) -> Ids:
+        """Return the services that a URL of a style sheet leads to, without those allowed."""
+        ids, sheets = self._css_targets({(value, self.charset): None})
+        return self.not_allowed(tuple(dict.fromkeys((*ids, *self._in_sheets(sheets)))))
 
-        Args:
-            depth: The number of ``data:`` URLs that the sheet is nested in.
-            charset: Its Python codec; empty if it may be any, None for the page's.
+    def _css_targets(self, urls: Iterable[tuple[bytes, str]]) -> tuple[dict[str, None], dict[DataUrl, None]]:
         """
-        if self._is_local(value):
-            return self.not_allowed(self._matcher.path(value))
-        texts = readings(value, self.charset if charset is None else charset)
-        ids = dict.fromkeys(id_ for text in texts for id_ in self._css_target(css.unescape(text), depth))
-        return self.not_allowed(tuple(ids))
-
-    def _css_target(self, text: str, depth: int) -> Ids:
-        target = resolve(text, self.base)
-        if target.scheme == "data":
-            return self._sheet(data_url(target.rest), depth)
-        ids = self._matcher.target(target, self.page)
-        stranger = not ids and self.policy.unknown == "hold" and self.third_party(target)
-        return (UNKNOWN_SERVICE,) if stranger else ids
-
-    def _sheet(self, data: DataUrl, depth: int) -> Ids:
-        """
-        Return the services that a style sheet in a ``data:`` URL leads to, without those allowed.
+        Return the services that URLs of style sheets lead to, and the style sheets in ``data:`` URLs among them.
 
         Anything imported or linked may be a style sheet, whatever its type, except media such as pictures and fonts.
+
+        Args:
+            urls: Each with its Python codec; empty if it may be any.
         """
-        if data.is_media:
-            return ()
-        if depth >= _MOST_NESTED:
-            return self.not_allowed((UNKNOWN_SERVICE,))
+        ids: dict[str, None] = {}
+        sheets: dict[DataUrl, None] = {}
+        for value, charset in urls:
+            if self._is_local(value):
+                ids |= dict.fromkeys(self._matcher.path(value))
+                continue
+            for text in readings(value, charset):
+                target = resolve(css.unescape(text), self.base)
+                if target.scheme == "data":
+                    data = data_url(target.rest)
+                    sheets |= {} if data.is_media else {data: None}
+                    continue
+                known = self._matcher.target(target, self.page)
+                stranger = not known and self.policy.unknown == "hold" and self.third_party(target)
+                ids |= dict.fromkeys((UNKNOWN_SERVICE,) if stranger else known)
+        return ids, sheets
+
+    def _in_sheets(self, sheets: Iterable[DataUrl]) -> Ids:
+        """
+        Return the services that style sheets in ``data:`` URLs lead to, without those allowed.
+
+        They are read level by level. A URL may have to be read in many charsets, and the sheets in each reading again
+        in as many. What amounts to too many times the text is held unread.
+        """
+        ids: dict[str, None] = {}
+        room = _MOST_READINGS * sum(len(data.body) for data in sheets)
+        for _ in range(_MOST_NESTED):
+            urls: dict[tuple[bytes, str], None] = {}
+            for data in sheets:
+                try:
+                    urls |= dict.fromkeys(self._urls_in(data))
+                except RefusedMarkup:
+                    ids[UNKNOWN_SERVICE] = None
+            found, sheets = self._css_targets(urls)
+            ids |= found
+            room -= sum(len(data.body) for data in sheets)
+            if not sheets or room < 0:
+                break
+        if sheets:
+            ids[UNKNOWN_SERVICE] = None
+        return self.not_allowed(tuple(ids))
+
+    def _urls_in(self, data: DataUrl) -> list[tuple[bytes, str]]:
+        """Return the URLs of a style sheet in a ``data:`` URL, each with its codec; empty if it may be any."""
         own = text_codec_of(data.charset)
         # Without a charset that browsers know, it is that of the element, of an @charset rule or of the parent
         # document: https://drafts.csswg.org/css-syntax/#determine-the-fallback-encoding
@@ -257,12 +322,7 @@ class Holder:
         texts = [(text, wide) for text in data.texts() for wide in wides]
         if own:
             texts.append((decode(data.body, own).encode("utf-8", "replace"), css.PLAIN))
-        try:
-            values = [value for text, wide in texts for value in css.urls(text, wide)]
-        except RefusedMarkup:
-            return self.not_allowed((UNKNOWN_SERVICE,))
-        ids = [id_ for value in dict.fromkeys(values) for id_ in self.css_url(value, depth + 1, charset)]
-        return tuple(dict.fromkeys(ids))
+        return [(value, charset) for text, wide in texts for value in css.urls(text, wide)]
 
     def third_party(self, url: Url | None) -> bool:
         """Return whether ``url`` is on another site than the page, and not allowed by the owner."""
@@ -315,9 +375,7 @@ class Holder:
         if kind == "css":
             return self.css(raw)
         if kind == "document":
-            if self.depth >= _MOST_NESTED:
-                return (UNKNOWN_SERVICE,)
-            return self._document(DataUrl("text/html", "utf-8", self.text(raw).encode("utf-8", "replace")), self)
+            return self._held_in(DataUrl("text/html", "utf-8", self.text(raw).encode("utf-8", "replace")))
         if kind == "refresh":
             target = refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
@@ -334,6 +392,8 @@ class Holder:
 
     def link(self, raw: bytes) -> Ids:
         """Return the services for which a raw URL value of an element or a processing instruction is held."""
+        if not self.depth:
+            self._documents.begin(len(raw))
         return self._one(raw)
 
     def _one(self, raw: bytes, *, document: bool = False) -> Ids:
@@ -352,9 +412,12 @@ class Holder:
             document: Whether the element shows a document: then any XML type is one, and an unreadable one is held.
         """
         if data.kind == "text/html" or (data.is_xml and (document or data.kind == "image/svg+xml")):
-            ids = self._document(data, self) if self.depth < _MOST_NESTED else (UNKNOWN_SERVICE,)
+            ids = self._held_in(data)
             return ids if document or data.kind == "text/html" else tuple(id_ for id_ in ids if id_ != UNKNOWN_SERVICE)
-        return () if data.is_xml else self._sheet(data, 0)
+        return () if data.is_xml or data.is_media else self._in_sheets((data,))
+
+    def _held_in(self, document: DataUrl) -> Ids:
+        return self._documents.held_in(document, self, self._document)
 
     # -- elements
 
@@ -405,6 +468,8 @@ class Holder:
         """Return the plan for a start tag; None if it stays as it is."""
         if tag.name == b"image" and not tag.foreign:
             tag = tag._replace(name=b"img")  # https://html.spec.whatwg.org/#parsing-main-inbody, "image"
+        if not self.depth:
+            self._documents.begin(len(tag.raw))
         plan = self._shown(tag, self._plan(tag))
         if self.policy.watch is not None:
             self._tell(tag, plan)
@@ -571,7 +636,9 @@ class Holder:
                 holds.pop(b"src", None)
         if not holds and not inner and not always:
             return None
-        held = tuple(dict.fromkeys((*always, *(id_ for ids in holds.values() for id_ in ids), *self._inner_ids(inner))))
+        # Most attributes share one tuple, which an author's mark may make long.
+        others = (id_ for ids in holds.values() if ids is not always for id_ in ids)
+        held = tuple(dict.fromkeys((*always, *others, *self._inner_ids(inner))))
         if self.policy.once.issuperset(held) and name == b"iframe" and self._is_visible_embed(found, holds, held):
             return None
         if self.policy.remove and tag.removable and name in LEFT_OUT and TOO_LONG not in held:

@@ -8,9 +8,16 @@ mark of an element, ``{S}`` that of a script, ``{D}`` the prefix of a name,
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.code import Ids
+from consent_mw.html.holder import Holder
+from consent_mw.html.nested import held_in
+from consent_mw.html.urls import DataUrl
+from tests.html.rewriting import PAGE
 from tests.html.rewriting import holder
 from tests.html.rewriting import run
 
@@ -386,3 +393,47 @@ def test_xhtml_with_declarations_of_its_own_is_refused(page: bytes, step: int) -
     """Markup can hide in an entity that the page declares itself, so nothing of such a page is sent."""
     with pytest.raises(RefusedMarkup):
         run(page, range(step, len(page), step), held_by=holder(xml=True))
+
+
+def nested_frames(url: bytes, depth: int) -> bytes:
+    """Return a frame in frames, each in no known charset and with a byte beyond ASCII where a host may be."""
+    frame = b'<iframe src="' + url + b'">'
+    for _ in range(depth):
+        frame = b'<iframe src="data:text/html;a=//\xe9,' + quote(b"<p title='//\xe9'>" + frame).encode() + b'">'
+    return frame
+
+
+def read_with_count(page: bytes) -> tuple[bytes, int]:
+    """Return a rewritten page, and how many documents nested in it were read."""
+    read: list[DataUrl] = []
+
+    def reading(document: DataUrl, around: Holder) -> Ids:
+        read.append(document)
+        return held_in(document, around)
+
+    policy = holder().policy
+    return run(page, held_by=Holder(policy, PAGE, document=reading)), len(read)
+
+
+def test_nested_documents_are_read_once() -> None:
+    """A document in documents without a charset is read once, not in every charset of each of them."""
+    _, read = read_with_count(nested_frames(b"/a", 3))
+    assert read == 3
+
+
+def test_what_is_in_nested_documents_is_held() -> None:
+    """A tracker in the innermost of such documents holds the outermost frame."""
+    page, _ = read_with_count(nested_frames(b"//tracker.example/", 3))
+    assert b"data-cmw-held=tracker " in page
+    assert b"src=/_cmw/placeholder/" in page or b"data-cmw-src=" in page
+
+
+def test_too_many_readings_are_held_unread() -> None:
+    """Documents whose readings differ in every charset on every level are held once they amount to too much."""
+    frame = b"<iframe src='//\xe9'>"
+    for _ in range(4):
+        body = b"".join(quote(bytes([byte])).encode() if byte < 0x80 else bytes([byte]) for byte in frame)
+        frame = b'<iframe src="data:text/html,//\xe9' + body + b'">'
+    page, read = read_with_count(frame)
+    assert b"data-cmw-held=unknown" in page
+    assert read < 100
