@@ -578,10 +578,14 @@ class CodeMatcher:
             return True
         code = reading.code()
         names = b"|".join(map(re.escape, sorted(roots)))
-        call = re.compile(rb"(?<![\w$.])(?:" + names + rb")(?:\s*\.\s*[\w$]+)*\s*\(")
+        # A chain of names without a call is matched as well, so that its names do not each begin another attempt.
+        chain = re.compile(rb"(?<![\w$.])(?:" + names + rb")(?![\w$])(?:\s*+\.\s*+[\w$]++|(?!))*+\s*+(\()?")
         kept: list[bytes] = []
-        at = 0
-        while found := call.search(code, at):
+        at = tried = 0
+        while found := chain.search(code, tried):
+            tried = max(found.end(), found.start() + 1)
+            if not found.group(1):
+                continue
             kept.append(code[at : found.start()])
             depth, at = 1, found.end()
             while depth and (bracket := _PARENTHESES.search(code, at)):
@@ -589,6 +593,7 @@ class CodeMatcher:
                 at = bracket.end()
             if depth:
                 break
+            tried = at
         kept.append(code[at:])
         words = {word for piece in kept for word in _IDENTIFIER.findall(piece)}
         return bool(words - _COMMON_WORDS - roots)
@@ -597,15 +602,15 @@ class CodeMatcher:
 def _asks_whether(text: bytes, roots: Iterable[bytes]) -> bool:
     """Whether a script checks that the globals which it calls exist."""
     names = b"(?:" + b"|".join(map(re.escape, sorted(roots))) + rb")(?![\w$])"
-    held_by = rb"(?:window|self|globalThis|top)\s*\.\s*"
+    held_by = rb"(?:window|self|globalThis|top)\s*+\.\s*+"
     return bool(
         re.search(
-            rb"\btry\s*\{\s*(?:" + held_by + rb")?" + names
-            + rb"|typeof\s*\(?\s*(?:" + held_by + rb")?" + names
-            + rb"|(?:\bif\s*\(|&&|\|\||[(!?])\s*!?\s*" + held_by + names
-            + rb"|\bif\s*\(\s*!?\s*" + names + rb"\s*[)&|]"
-            + rb"|(?<![\w$.])(?:" + held_by + rb")?" + names + rb"\s*(?:&&|\?\.)"
-            + rb"|[\"']" + names + rb"[\"']\s*in\s+(?:window|self|globalThis)",
+            rb"\btry\s*+\{\s*+(?:" + held_by + rb")?" + names
+            + rb"|typeof\s*+\(?\s*+(?:" + held_by + rb")?" + names
+            + rb"|(?:\bif\s*+\(|&&|\|\||[(!?])\s*+!?\s*+" + held_by + names
+            + rb"|\bif\s*+\(\s*+!?\s*+" + names + rb"\s*+[)&|]"
+            + rb"|(?<![\w$.])(?:" + held_by + rb")?" + names + rb"\s*+(?:&&|\?\.)"
+            + rb"|[\"']" + names + rb"[\"']\s*+in\s++(?:window|self|globalThis)",
             text,
         )
     )  # fmt: skip

@@ -56,13 +56,14 @@ CHARSETS = (
     *(f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
 )
 
-#: A byte beyond ASCII where a host may be: after two slashes, a scheme, or a character reference that may hide them.
-_IN_A_HOST = re.compile(rb"(?:[/\\][\t\n\r]*+[/\\]|[a-zA-Z]:|&)[^/\\?#]*?[\x80-\xff]")
+#: Bytes where a host may be: after slashes, a scheme, or a character reference that may hide them. A match goes to the
+#: end of the host, so that the bytes of many beginnings without an end are read once.
+_MAYBE_HOST = re.compile(rb"(?:[/\\](?:[\t\n\r]*+[/\\]|(?!))++|[a-zA-Z]:|&)([^/\\?#]*+)")
 
 
 def may_hide_a_host(raw: bytes) -> bool:
     """Return whether the charset may decide which host a tag or an address contains."""
-    return not raw.isascii() and _IN_A_HOST.search(raw) is not None
+    return not raw.isascii() and not all(found.group(1).isascii() for found in _MAYBE_HOST.finditer(raw))
 
 
 def readings(raw: bytes, charset: str) -> list[str]:

@@ -27,6 +27,8 @@ _ESCAPES = frozenset({ASCII, _ROMAN, _KATAKANA, b"\x1b$@", b"\x1b$B"})
 _RUNS = {ASCII: re.compile(rb"[^\x0e\x0f\x1b\x80-\xff]++"), _ROMAN: re.compile(rb"[^\x0e\x0f\x1b\\~\x80-\xff]++")}
 _ROMAN_ONLY = {0x5C: "\u00a5".encode(), 0x7E: "\u203e".encode()}
 _UNKNOWN = "\ufffd".encode()
+#: Longer runs are kept as several pieces, since what is left of a piece is copied when a part of it is taken.
+_LONGEST = 1024
 
 
 class Piece(NamedTuple):
@@ -114,7 +116,14 @@ class SourceBytes:
 
     def add(self, pieces: Iterable[Piece]) -> None:
         """Add the next pieces of the page."""
-        self._pieces.extend(pieces)
+        for piece in pieces:
+            if len(piece.source) <= _LONGEST:
+                self._pieces.append(piece)
+                continue
+            # Only runs of ASCII are long, and their text is their source.
+            for at in range(0, len(piece.source), _LONGEST):
+                part = piece.source[at : at + _LONGEST]
+                self._pieces.append(Piece(part, part))
 
     def take(self, count: int) -> bytes:
         """Return the source bytes of the next ``count`` bytes of decoded text."""

@@ -328,7 +328,9 @@ class Matcher:
             return True
         if path.rpartition("/")[2] in self._file_names and path.endswith(self._files):
             return True
-        return any(self.begins_in(path[: found.end()]) for found in _SLASH.finditer(path))
+        longest = self._longest_folder
+        ends = (found.end() for found in _SLASH.finditer(path))
+        return any(self.begins_in(path[max(0, end - longest) : end]) for end in ends)
 
     def path(self, raw: bytes) -> Ids:
         """Return the services whose path rules match a raw path without a host, relative or not."""

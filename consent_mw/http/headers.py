@@ -412,13 +412,13 @@ def without_held(
     kept: Headers = []
     refreshes = [value for name, value in headers if name.lower() == "refresh" and not holds_refresh(value)]
     # A browser reads several as one: https://fetch.spec.whatwg.org/#concept-header-list-get
-    if len(refreshes) > 1 and holds_refresh(", ".join(refreshes)):
-        refreshes = []
+    joined_is_held = len(refreshes) > 1 and holds_refresh(", ".join(refreshes))
+    kept_refreshes = frozenset(() if joined_is_held else refreshes)
     for name, value in headers:
         lower = name.lower()
         if lower == "set-cookie" and holds_cookie(name_of_pair(value)):
             continue
-        if lower == "refresh" and value not in refreshes:
+        if lower == "refresh" and value not in kept_refreshes:
             continue
         if lower == "link":
             value = _less_links(value, holds_url)
