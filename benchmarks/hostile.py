@@ -1,5 +1,6 @@
 """
-The cost of hostile input: time for sizes n, 2n and 4n of each shape, and peak memory.
+The cost of hostile input: time for sizes n, 2n and 4n of each shape, and peak memory. Long because all shapes are in
+one table.
 
 ``python -m benchmarks.hostile`` prints the table. ``tests/attacks/test_costs.py`` tests the same shapes, with more
 tolerance for busy machines.
@@ -13,6 +14,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import quote
 
 from benchmarks import report
 from consent_mw.cookies.choice import CookieJar
@@ -22,12 +24,17 @@ from consent_mw.core.model import Site
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html import csp
 from consent_mw.html import css
+from consent_mw.html.charset import PageStream
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
 from consent_mw.html.nested import held_in
+from consent_mw.html.places import Places
 from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.service_index import ServiceIndex
+from consent_mw.html.service_index import pack_services
 from consent_mw.html.suspects import Delivery
+from consent_mw.html.tag_ids import TagIds
 from consent_mw.html.urls import Url
 from consent_mw.http.content_coding import BUILT_IN
 from consent_mw.http.headers import judge
@@ -38,12 +45,31 @@ from consent_mw.http.pieces import Includes
 from consent_mw.http.request import RequestHead
 from consent_mw.notice.wording import choose_language
 from consent_mw.web.csp_reports import blocked_hosts
+from consent_mw.web.form import FORM_LIMIT
+from consent_mw.web.form import read_form
 
 _SERVICE = Service(
     "t", "T", "T", ("analytics",), hosts=("tracker.example",), inline=("trackNow(",), cookies=("_t*_*x",)
 )
 _JAR = CookieJar(Site(), ("a key for measuring that is long enough",))
 _T = b"//tracker.example/"
+#: Services with rules of all kinds, some of which almost match each other, as in a catalogue.
+_INDEX = ServiceIndex(
+    memoryview(
+        pack_services(
+            Service(
+                *(f"s{i}", "S", "S", ("analytics",)),
+                hosts=(f"h{i}.example", f"h{i}.example/a/{i}", f"{i}.wild.*"),
+                inline=(f"track{i}(", f"window.tr{i}x = "),
+                cookies=(f"_t{i}*", f"_c{i}"),
+                paths=(f"/gtm{i}.js", f"/metrics/{i}/", "?id=G-"),
+                places=(f"div.embed{i}", f"script: embed{i}("),
+            )
+            for i in range(10)
+        )
+    )
+)
+_TAG_IDS = TagIds((("id=G-", "a"), ("id=GTM-", "b"), ("id=UA-", "c")))
 
 
 class Shape(NamedTuple):
@@ -84,6 +110,48 @@ def _in_pieces(data: bytes) -> object:
     rewriter = Rewriter(_holder())
     out = [rewriter.feed(data[at : at + 64]) for at in range(0, len(data), 64)]
     return b"".join(out) + rewriter.finish()
+
+
+def _charset(label: str, *, sniff: bool = False) -> Callable[[bytes], object]:
+    """Return a function that reads a page in a charset, by the header; empty for none."""
+
+    def rewriter(codec: str) -> Rewriter:
+        page = Url("https", "shop.example", "/")
+        policy = HoldPolicy(Matcher((_SERVICE,)), frozenset())
+        return Rewriter(Holder(policy, page, charset=codec, document=held_in))
+
+    def run(data: bytes) -> object:
+        stream = PageStream(label, rewriter, sniff=sniff, document=True)
+        return stream.feed(data) + stream.finish()
+
+    return run
+
+
+def _known(data: bytes) -> object:
+    """Read a page with rules from an index, and with panels in place of embeds."""
+    services = tuple(_INDEX[id_] for id_ in ("s1", "s2"))
+    policy = HoldPolicy(Matcher((), _INDEX), frozenset(), places=Places(services))
+    rewriter = Rewriter(Holder(policy, Url("https", "shop.example", "/"), document=held_in))
+    rewriter.panel = lambda here, ids, height: b"<div></div>"
+    return rewriter.feed(data) + rewriter.finish()
+
+
+def _at(data: bytes) -> object:
+    """Begin a page at a path that a visitor asks for."""
+    return Holder(
+        HoldPolicy(Matcher((), _INDEX), frozenset()), Url("https", "a.example", data.decode()), document=held_in
+    )
+
+
+def _heads(name: str) -> Callable[[bytes], object]:
+    """Return a function that reads lines, each of which is the value of a header of that name."""
+
+    def run(data: bytes) -> object:
+        headers = [(name, value) for value in data.decode("latin-1").split("\n")]
+        judge(200, headers, BUILT_IN, document=True)
+        return without_held(headers, lambda url: "tracker" in url, lambda url: "tracker" in url, lambda cookie: False)
+
+    return run
 
 
 def _head(name: str) -> Callable[[bytes], object]:
@@ -261,10 +329,129 @@ SHAPES: dict[str, Shape] = {
         white_space=_repeated(b"", b" "),
     ),
     **_all(
+        "iso-2022-jp",
+        _charset("iso-2022-jp"),
+        held_in_one_run=_repeated(b"", b"<img src=" + _T + b">" + b"a" * 400),
+        held_between_sets=_numbered(b"", b"\x1b$B!!\x1b(B<img src=" + _T + b"#>"),
+        escapes=_repeated(b"", b"\x1b$B\x1b(B"),
+        pairs=_repeated(b"\x1b$B", b"!!"),
+    ),
+    **_all(
+        "euc-jp",
+        _charset("euc-jp"),
+        pairs=_repeated(b"<img src='//", b"\xa1\xa1", b"'>"),
+        lone_bytes=_repeated(b"<img src='//a/&", b"\x80", b"'>"),
+    ),
+    **_all(
+        "undeclared",
+        _charset(""),
+        references=_repeated(b"<img src='\xe9/", b"&", b"'>"),
+        schemes=_repeated(b"<style>@import '\xe9/", b"a:", b"';</style>"),
+        escapes=_repeated(b"<meta charset=iso-2022-jp>", b"\x1b(B\x1b$B"),
+        data_sheets=_numbered(b"<style>", b"@import 'data:,@import%20%22//%E9#%22';", b"</style>"),
+    ),
+    **_all(
+        "sniffed",
+        _charset("", sniff=True),
+        white_space=_repeated(b"", b" "),
+        instructions=_repeated(b"", b"<?a"),
+    ),
+    **_all(
+        "data",
+        _page,
+        sheet_in_utf16=_repeated(b"<link rel=stylesheet href='data:text/css;charset=utf-16le,", b"a%00", b"'>"),
+        sheet_in_any_charset=_repeated(b"<link rel=stylesheet href='data:,", b"url(//%81%5c%1b(B%00)", b"'>"),
+        script_in_any_charset=_repeated(b"<script src='data:,", b"a%00%1b(B", b"'></script>"),
+        sheets_in_a_sheet=_numbered(b"<link rel=stylesheet href='data:,", b"url(data:,url(//%E9#));", b"'>"),
+        long_numbers=_repeated(b"<img src='&#x", b"0", b"3a;'>"),
+    ),
+    **_all(
+        "lazy",
+        _page,
+        backgrounds=_numbered(b"", b"<div class=lazy data-bg='" + _T + b"#'></div>"),
+        one_background=_repeated(b"<div class=lazy data-bg='", b"url(//a ", b"'>"),
+        styles=_repeated(b"<div data-style='", b"url(", b"'>"),
+        attributes_of_a_mark=lambda n: (
+            b"<img data-consent='"
+            + b" ".join(b"m%d" % i for i in range(n))
+            + b"' "
+            + b" ".join(b"data-a%d-src=x" % i for i in range(n))
+            + b">"
+        ),
+    ),
+    **_all(
+        "known",
+        _known,
+        words=_numbered(b"<script>", b"track# ", b"</script>"),
+        beginnings=_numbered(b"<script>", b"tr#y ", b"</script>"),
+        hosts=_numbered(b"", b"<img src=//a#.h1.example/a/#>"),
+        labels=_numbered(b"", b"<img src=//" + b"h1." * 60 + b"a#.example/>"),
+        wild=_numbered(b"", b"<img src=//a.1.wild.a#>"),
+        paths=_numbered(b"<img src='", b"/gtm#.j/metrics/#", b"'>"),
+        space_in_a_check=_repeated(b"<script>track1(1);a=1;if(", b" ", b"</script>"),
+        chain_of_names=_repeated(b"<script>track1(1);a=1;", b"track1. ", b"</script>"),
+        panels=_numbered(b"<body><script src=//h1.example/></script>", b"<script>x.embed1(#)</script>"),
+        embeds=_numbered(b"<body>", b"<div class=embed1 id=a#></div>"),
+    ),
+    **_all("path", _at, folders=_repeated(b"/", b"metric/"), slashes=_repeated(b"/", b"/")),
+    **_all(
+        "tag id",
+        lambda data: _TAG_IDS.in_address(data.decode()),
+        folders=_repeated(b"/", b"G-ABCDE1/"),
+        digits=_repeated(b"/G-", b"A1"),
+        keys=_numbered(b"/?", b"id=G-#&"),
+        encoded=_repeated(b"/?", b"aWQ9Ry1BQkNERUYx&"),
+        one_encoded=_repeated(b"/?-", b"aWQ9"),
+    ),
+    **_all("headers", _heads("Refresh"), refreshes=_numbered(b"0;url=/a", b"\n0;url=/a#")),
+    **_all("headers", _heads("Content-Type"), types=_numbered(b"text/html", b"\ntext/html;charset=a#")),
+    **_all(
+        "headers",
+        _heads("Link"),
+        odd_quotes=_repeated(b"<" + _T + b">", b';a="b"c'),
+        open_quotes_after_a_held_link=_repeated(b"<" + _T + b">;", b'a=" '),
+        pictures=_repeated(b'<a>;rel=preload;imagesrcset="', _T + b" 1x,", b'"'),
+    ),
+    **_all("headers", _heads("Public-Key-Pins"), pins=_numbered(b"", b'pin-sha256="a#";report-uri="//a";')),
+    **_all(
+        "form",
+        lambda data: [read_form(data[at : at + FORM_LIMIT]) for at in range(0, len(data), FORM_LIMIT)],
+        fields=_numbered(b"", b"shown=#&"),
+        once=_repeated(b"once=", b"a,"),
+    ),
+    **_all(
         "include",
         _includes,
         directives=_repeated(b"", b"<!--#include "),
         open_values=_repeated(b"", b"<esi:include src='"),
+    ),
+}
+
+
+def _within(around: bytes, again: Callable[[bytes], bytes], last: bytes) -> Callable[[int], bytes]:
+    """Return a function that nests documents or style sheets in ``data:`` URLs, with bytes in no known charset."""
+
+    def make(depth: int) -> bytes:
+        url = b"//\xe9/"
+        for _ in range(depth):
+            url = b"data:" + around + b";a=//\xe9," + quote(b"//\xe9" + again(url)).encode()
+        return last.replace(b"#", url)
+
+    return make
+
+
+#: Input that is nested n levels deep. If each level were read in all charsets, each would multiply the cost.
+NESTED: dict[str, Shape] = {
+    **_all(
+        "nested",
+        _charset(""),
+        pages=_within(b"text/html", lambda url: b'<iframe src="' + url + b'">', b'<iframe src="#">'),
+        drawings=_within(
+            b"image/svg+xml",
+            lambda url: b"<svg xmlns='http://www.w3.org/2000/svg'><image href='" + url + b"'/></svg>",
+            b'<img src="#">',
+        ),
+        sheets=_within(b"text/css", lambda url: b"@import '" + url + b"';", b"<style>@import '#';</style>"),
     ),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.hostile import NESTED
 from benchmarks.hostile import SHAPES
 from benchmarks.hostile import Shape
 from benchmarks.hostile import begin_at
@@ -22,3 +23,11 @@ def test_costs_grow_with_the_input(shape: Shape) -> None:
     n = begin_at(shape, BEGIN, 100_000)
     once, eight = cost(shape, n, 3), cost(shape, 8 * n, 2)
     assert eight < LITTLE or eight < MOST * once, (n, once, eight)
+
+
+@pytest.mark.parametrize("shape", NESTED.values(), ids=NESTED)
+def test_nesting_does_not_multiply(shape: Shape) -> None:
+    """Three more levels do not cost a hundred times as much: not every level is read in every charset of the last."""
+    cost(shape, 1, 1)  # warm up
+    once, deep = cost(shape, 1, 1), cost(shape, 4, 1)
+    assert deep < LITTLE or deep < 100 * max(once, BEGIN), (once, deep)
