@@ -12,7 +12,10 @@
   const win = window;
   const doc = document;
   if (win.cmwGuard) return;
-  win.cmwGuard = true;
+  // The hosts that were stopped. Scripts of the page cannot reach this object, nor put a setter on its way.
+  const stopped = Object.create(null);
+  // With a choice the server learns of them.
+  win.cmwGuard = () => Object.keys(stopped);
   const each = (words, work) => words.split(' ').forEach(work);
 
   // ---- the services of an address ----
@@ -34,12 +37,10 @@
   const look = address => {
     anchor.href = address;
     const text = (anchor.hostname + anchor.pathname + anchor.search).replace(/\.*\//, '/');
-    const [[id]] = rules.find(([, pattern]) => {
-      const found = pattern.exec(text);
-      // The site's own host is not a third party.
-      return found && found[0] != location.hostname + '/';
-    }) || [[]];
-    return id;
+    // The site's own host is not a third party.
+    const id = rules.find(([, pattern]) =>
+      (pattern.exec(text) || [location.hostname + '/'])[0] != location.hostname + '/')?.[0][0];
+    return id && (stopped[anchor.hostname] = id);
   };
 
   // ---- elements ----
@@ -68,7 +69,7 @@
     if (key == 'data-cmw-key') return true;
     if (!LOADING.includes(key) || !owners.some(owner => owner.isPrototypeOf(el) && key in owner)) return;
     const parts = /set|doc/.test(key) ? ('' + value).split(/[\s"'<>&;]+|,+\s/) : [value];
-    if (parts.some(look) && el.getAttribute('data-consent') != 'necessary') {
+    if (el.getAttribute('data-consent') != 'necessary' && parts.some(look)) {
       if (kept.push(el) > 999) kept.shift();
       return mark(el, key, value);
     }

@@ -152,11 +152,18 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     move();
     form.setAttribute('aria-busy', 'true');
     try {
+      const body = new URLSearchParams(new FormData(form, button));
+      // Name the hosts that the guard stopped, since the server cannot see them in a page. A page may have replaced this
+      // function; whatever it does, the choice is sent.
+      try {
+        const stopped = window.cmwGuard().slice(0, 32).join(' ');
+        if (stopped && stopped.length <= 4000) body.set('stopped', stopped);
+      } catch { /* There is no guard. */ }
       const response = await fetch(at('/choice'), {
         method: 'POST',
         mode: 'same-origin',
         headers: { Accept: 'application/json' },
-        body: new URLSearchParams(new FormData(form, button)),
+        body,
         keepalive: true,
       });
       const answer = await said(response);

@@ -37,7 +37,8 @@ PURPOSE = "purpose"
 #: Values are revisions of the notice that visits were asked with; the only outcome is ASKED.
 REVISION = "revision"
 
-#: Values are hosts that a Content-Security-Policy blocked, as reported by browsers; the only outcome is BLOCKED.
+#: Values are hosts, as browsers report them: outcomes are BLOCKED, by a Content-Security-Policy, and STOPPED, by the
+#: guard.
 CSP = "csp"
 
 #: What the site's own pages load (:mod:`consent_mw.stats.inventory`). Values are registrable domains, cookie names with
@@ -65,6 +66,8 @@ WITHDRAW = "withdraw"
 GPC = "gpc"
 #: Reports of blocked requests.
 BLOCKED = "blocked"
+#: Requests that the guard stopped.
+STOPPED = "stopped"
 #: Pages that were inspected.
 PAGES = "pages"
 #: Whether a resource of a page was held or left alone.
@@ -104,7 +107,7 @@ class Count:
         day: Whole days since 1970-01-01 UTC; for ISP the Monday of the week.
         table: TOTAL, PURPOSE, REVISION, CSP, LOADS or one of DIMENSIONS.
         value: The row of that table; empty for TOTAL.
-        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW, GPC or BLOCKED; see LOADS for its own.
+        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW, GPC, BLOCKED or STOPPED; see LOADS for its own.
     """
 
     day: int

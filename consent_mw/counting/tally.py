@@ -206,13 +206,14 @@ class Tally:
         except Exception as error:
             _failed(error)
 
-    def blocked(self, head: RequestHead, hosts: Iterable[str]) -> None:
+    def blocked(self, head: RequestHead, hosts: Iterable[str], outcome: str = BLOCKED) -> None:
         """
-        Count hosts that a Content-Security-Policy stopped, each by itself and with nothing about the report.
+        Count hosts that a policy or the guard stopped, each by itself and with nothing about the report.
 
         Args:
             head: Of the request that brought the report.
             hosts: Each once.
+            outcome: BLOCKED, or STOPPED for the guard.
         """
         if not self._on:
             return
@@ -220,7 +221,7 @@ class Tally:
             if self._visitor(head, dict(reversed(head.headers))) is None:
                 return
             day = self._today()
-            self._add((day, CSP, self._reported_host(day, host), BLOCKED) for host in hosts)
+            self._add((day, CSP, self._reported_host(day, host), outcome) for host in hosts)
         except Exception as error:
             _failed(error)
 

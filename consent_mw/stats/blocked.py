@@ -1,5 +1,5 @@
 """
-Hosts that policies blocked: the only published table that is not about visits.
+Hosts that policies blocked or the guard stopped: the only published table that is not about visits.
 
 The reports of a host are added up until there are at least K. Then they are published for the day on which K was
 reached. Those that stay below K for :data:`~consent_mw.stats.atoms.PATIENCE` days are dropped.
@@ -32,31 +32,33 @@ def blocked_runs(rows: Sequence[Counted], head: int, closed: int) -> Iterator[Pu
         head: The last day that has a run, or -1.
         closed: The last day that is complete.
     """
-    waiting: dict[str, list[Counted]] = {}
+    waiting: dict[tuple[str, str], list[Counted]] = {}
     for day in sorted({row.day for row in rows}):
         for row in rows:
             if row.day == day:
-                waiting.setdefault(row.count.value, []).append(row)
+                waiting.setdefault((row.count.value, row.count.outcome), []).append(row)
         if day <= head:
             continue
-        enough = {host: taken for host, taken in waiting.items() if sum(row.number for row in taken) >= K}
+        enough = {cell: taken for cell, taken in waiting.items() if sum(row.number for row in taken) >= K}
         if enough:
-            cells = {(host, BLOCKED): sum(row.number for row in taken) for host, taken in sorted(enough.items())}
+            cells = {cell: sum(row.number for row in taken) for cell, taken in sorted(enough.items())}
             used = [row for taken in enough.values() for row in taken]
             yield PublicationStep((Figures(CSP, day, day, cells),), spent(used))
-            waiting = {host: taken for host, taken in waiting.items() if host not in enough}
+            waiting = {cell: taken for cell, taken in waiting.items() if cell not in enough}
     old = [row for taken in waiting.values() for row in taken if row.day <= closed - PATIENCE]
     if old:
         yield PublicationStep((), spent(old))
 
 
 def by_host(figures: Iterable[Figures]) -> list[tuple[str, int, int]]:
-    """Return hosts with their number of reports and the day of the last report, most reported first."""
+    """Return hosts that policies blocked, with their reports and the day of the last report, most reported first."""
     found: dict[str, tuple[int, int]] = {}
     for run in figures:
         if run.table != CSP:
             continue
-        for (host, _), number in run.cells.items():
+        for (host, outcome), number in run.cells.items():
+            if outcome != BLOCKED:
+                continue
             before, last = found.get(host, (0, 0))
             found[host] = (before + number, max(last, run.last))
     return sorted(((host, number, last) for host, (number, last) in found.items()), key=lambda row: (-row[1], row[0]))

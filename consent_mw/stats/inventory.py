@@ -13,7 +13,8 @@ Items that were not seen for :data:`KEPT` days are deleted. If there are more th
 seen items are deleted first. Of the places where an item was seen, only the first is kept.
 
 :func:`inventory` combines the rows, and determines how the site's current configuration classifies each item. Hosts
-that policies blocked in browsers are included if their reports were published.
+that policies blocked or the guard stopped in browsers are included if their counts were published, under their domains
+and with the same classification as if they were found in a page.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from dataclasses import field
 from typing import Protocol
 
 from consent_mw.core.counts import AT
+from consent_mw.core.counts import BLOCKED
 from consent_mw.core.counts import COOKIE
 from consent_mw.core.counts import CSP
 from consent_mw.core.counts import HELD
 from consent_mw.core.counts import LOADS
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import PAGES
+from consent_mw.core.counts import STOPPED
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
 from consent_mw.core.days import iso
@@ -71,8 +74,8 @@ STANDINGS = ("declared", "allowed", "known", "suspected", "own", "unknown")
 _FOREVER = 2**31 - 1
 #: Kinds of elements that determine the page's appearance.
 _SEEN = frozenset({"style", "picture", "font"})
-#: The kind of hosts that browsers reported as blocked.
-_REPORTED = "report"
+#: The kinds of hosts that browsers reported, by outcome.
+_REPORTED = {BLOCKED: "report", STOPPED: "runtime"}
 
 
 class InventoryStore(Protocol):
@@ -235,17 +238,35 @@ def inventory(
         numbers[cell] = numbers.get(cell, 0) + number
         # A page may load several kinds of elements from a domain, so the most frequent kind is a lower bound.
         entry.pages = max(entry.pages, numbers[cell])
-    for run in figures:
-        for host, _ in run.cells if run.table == CSP else ():
-            if host != OTHER:
-                entry = found.setdefault(host, Loaded(host))
-                entry.first, entry.last = min(entry.first, run.first), max(entry.last, run.last)
-                entry.kinds.add(_REPORTED)
-                entry.held = True
+    reported = [(run, *cell) for run in figures if run.table == CSP for cell in run.cells if cell[0] != OTHER]
+    by_host = _ids_by_host((*known.values(), *site.services)) if reported else {}
+    for run, host, outcome in reported:
+        entry = found.setdefault(site_of(host), Loaded(site_of(host)))
+        entry.first, entry.last = min(entry.first, run.first), max(entry.last, run.last)
+        entry.kinds.add(_REPORTED[outcome])
+        entry.services |= _ids_of(host, by_host)
+        entry.held = True
     for entry in found.values():
         entry.gone = entry.last <= latest - GONE_AFTER
         _judge(entry, site, known)
     return Inventory(tuple(sorted(found.values(), key=lambda entry: (bool(entry.cookie), entry.name))), pages)
+
+
+def _ids_by_host(services: Iterable[Service]) -> dict[str, set[str]]:
+    """Return the ids of the services to which whole hosts belong, by host."""
+    ids: dict[str, set[str]] = {}
+    for service in services:
+        for rule in service.hosts:
+            if "/" not in rule:
+                ids.setdefault(rule, set()).add(service.id)
+    return ids
+
+
+def _ids_of(host: str, by_host: Mapping[str, set[str]]) -> set[str]:
+    """Return the ids of the services that a host belongs to, by the longest name that ends it."""
+    labels = host.split(".")
+    names = (".".join(labels[at:]) for at in range(len(labels)))
+    return next((by_host[name] for name in names if name in by_host), set())
 
 
 def _entry(found: dict[str, Loaded], count: Count) -> Loaded:

@@ -30,7 +30,7 @@ has been granted.
 (4) The choice becomes a record. It gets a random receipt id only if something was granted.
 (5) A grant needs a cookie (403) and a durable ledger entry (503), and its client must be within its limit (429). The
     notice is stored first. A grant that is replaced or withdrawn is ended in the ledger; if that fails, the refusal
-    is honoured anyway. Then the answer is counted.
+    is honoured anyway. Then the answer is counted, and so are the hosts that the guard stopped in the page.
 (6) The cookie is set.
 (7) Cookies of services that must not run are expired.
 (8) The answer is a 303 to a path of this site, or JSON if the request asks for it.
@@ -53,6 +53,7 @@ from werkzeug.exceptions import HTTPException
 from consent_mw.cookies.migrating import granted_before
 from consent_mw.cookies.objection import objected
 from consent_mw.cookies.objection import objection_cookie
+from consent_mw.core.counts import STOPPED
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Choice
 from consent_mw.core.model import Decision
@@ -76,6 +77,7 @@ from consent_mw.web.form import choice_of
 from consent_mw.web.kept_templates import keep_compiled
 from consent_mw.web.record import Proof
 from consent_mw.web.record import count
+from consent_mw.web.reported_hosts import ReportedHosts
 from consent_mw.web.stats import views
 from consent_mw.web.visit import ERROR_TEXTS
 from consent_mw.web.visit import RETRY_AFTER
@@ -105,6 +107,7 @@ def create_app(context: WebContext) -> Flask:
     app.jinja_env.filters["linked"] = linked
     keep_compiled(app.jinja_env, "pages")
     proof = Proof(context)
+    reported = ReportedHosts()
 
     @app.get("/")
     def preferences() -> Response:
@@ -149,6 +152,8 @@ def create_app(context: WebContext) -> Flask:
         proof.record(visit, record, visit.receipt, taken)  # (5)
         if taken is None:  # a choice that is taken over was made elsewhere
             count(context, visit, chosen)
+        if context.counting is not None and (stopped := reported.countable(form.stopped, visit)):
+            context.counting.blocked(visit.head, stopped, STOPPED)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
         if wants_json():
             saved = wording(visit.lang, visit.site)["banner.saved"]
@@ -248,7 +253,7 @@ def create_app(context: WebContext) -> Flask:
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return answer
 
-    csp_reports.register(app, context)
+    csp_reports.register(app, context, reported)
     placeholder.register(app, context)
     receipt.register(app, context)
     declaration.register(app, context)

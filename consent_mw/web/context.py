@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Protocol
 
+from consent_mw.core.counts import BLOCKED
+
 if TYPE_CHECKING:
     from consent_mw.cookies.load_once import OneTime
     from consent_mw.core.counts import BannerShown
@@ -80,13 +82,14 @@ class Counting(Protocol):
         """
         ...
 
-    def blocked(self, head: RequestHead, hosts: Iterable[str]) -> None:
+    def blocked(self, head: RequestHead, hosts: Iterable[str], outcome: str = BLOCKED) -> None:
         """
-        Count hosts that a Content-Security-Policy blocked.
+        Count hosts that a Content-Security-Policy blocked or the guard stopped.
 
         Args:
             head: The request that brought the report.
             hosts: The hosts, without duplicates.
+            outcome: BLOCKED, or STOPPED for the guard.
         """
         ...
 

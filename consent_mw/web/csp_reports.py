@@ -4,10 +4,9 @@ POST /csp: browsers report what a Content-Security-Policy blocked. Hosts are cou
 Two formats are accepted: ``application/csp-report``, sent at once, and ``application/reports+json`` of the Reporting
 API, sent in batches.
 
-- Only the blocked host of a report is read. It is reduced to its registrable domain unless the catalogue or the owner
-  names it: a subdomain that was made for one visitor must not be stored.
-- Reports from other sites are refused. Services that the visitor granted are skipped, since a page loaded before the
-  grant goes on reporting them.
+- Only the blocked host of a report is read, and reduced to a name that may be stored
+  (:mod:`consent_mw.web.reported_hosts`).
+- Reports from other sites are refused.
 - The size of a body, its reports, the reports of one client and the hosts of a day are limited. Anyone can post
   reports, so the counts are hints and not measurements.
 """
@@ -15,8 +14,6 @@ API, sent in batches.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 
@@ -24,15 +21,14 @@ from flask import Flask
 from flask import Response
 from flask import request
 
-from consent_mw.core.model import Service
-from consent_mw.core.model import Site
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import resolve
-from consent_mw.html.urls import site_of
 from consent_mw.web.context import WebContext
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
 from consent_mw.web.limits import ClientLimit
+from consent_mw.web.reported_hosts import ReportedHosts
+from consent_mw.web.reported_hosts import is_host
 from consent_mw.web.visit import Refused
 from consent_mw.web.visit import remote
 from consent_mw.web.visit import visit_of
@@ -43,20 +39,16 @@ REPORT_LIMIT = 65_536
 REPORTS_AN_HOUR = 600
 #: The most reports of one body that are read.
 _MOST_REPORTS = 50
-#: The longest hosts that are counted, in characters and in labels; a site's name has two or three labels.
-_LONGEST = 100
 
 _REPORT = "application/csp-report"
 _BATCH = "application/reports+json"
 
-_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 _WEB = frozenset({"http", "https", "ws", "wss"})
 _NOWHERE = Url("", "", "")
 
 
-def register(app: Flask, context: WebContext) -> None:
+def register(app: Flask, context: WebContext, reported: ReportedHosts) -> None:
     """Add the route to the application; it answers 404 unless the site asks for reports."""
-    named: set[str] = set()
     limit = ClientLimit()
 
     @app.post("/csp")
@@ -72,19 +64,9 @@ def register(app: Flask, context: WebContext) -> None:
         if not limit.allows(remote(), visit.head, proxies=proxies, an_hour=REPORTS_AN_HOUR, what="reports"):
             raise Refused(429)
         request.max_content_length = REPORT_LIMIT
-        if not named:
-            named.update(_named_hosts(visit.site))
-        granted = [
-            service for service in visit.site.services if service.necessary or service.id in visit.decision.granted
-        ]
-        own = site_of(resolve(f"https://{visit.head.host}/", _NOWHERE).host)
-        hosts = {
-            host if host in named else site_of(host)
-            for host in blocked_hosts(request.get_data(cache=False))
-            if site_of(host) != own and not _belongs(host, granted)
-        }
+        hosts = reported.countable(blocked_hosts(request.get_data(cache=False)), visit)
         if hosts and context.counting is not None:
-            context.counting.blocked(visit.head, sorted(hosts))
+            context.counting.blocked(visit.head, hosts)
         return Response(status=204)
 
 
@@ -97,7 +79,7 @@ def blocked_hosts(body: bytes) -> set[str]:
     hosts = set()
     for address in _addresses(found):
         url = resolve(address[:2000], _NOWHERE)
-        if url.scheme in _WEB and len(url.host) <= _LONGEST and _HOST.fullmatch(url.host):
+        if url.scheme in _WEB and is_host(url.host):
             hosts.add(url.host)
     return hosts
 
@@ -116,21 +98,3 @@ def _addresses(found: object) -> Iterator[str]:
             address = inner.get(name) if isinstance(inner, Mapping) else None
             if isinstance(address, str):
                 yield address
-
-
-def _named_hosts(site: Site) -> set[str]:
-    """Return the hosts in the rules of the catalogue and the site."""
-    from consent_mw.catalogue.definitions import joined
-
-    known = [*joined(site.definitions).values(), *site.services]
-    return {rule.partition("/")[0] for service in known for rule in service.hosts}
-
-
-def _belongs(host: str, services: Iterable[Service]) -> bool:
-    """Return whether a rule of the services names the host or a domain above it."""
-    for service in services:
-        for rule in service.hosts:
-            name = rule.partition("/")[0]
-            if f".{host}".endswith(f".{name}") or (name.endswith(".*") and f".{host}".find(f".{name[:-1]}") >= 0):
-                return True
-    return False

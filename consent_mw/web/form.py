@@ -36,12 +36,18 @@ FORM_LIMIT = 16 * 1024
 #: The most fields of a form; our forms always have fewer within FORM_LIMIT.
 _FIELD_LIMIT = 2000
 
+#: The most hosts that one form reports as stopped, and the longest field with them, in characters.
+_STOPPED_LIMIT = 32
+_STOPPED_LENGTH = 4000
+
 #: The longest path to go back to, in characters; a limit for URLs that browsers and servers have in common.
 _BACK_LIMIT = 2000
 
 #: Paths under the mount that only accept forms.
 _DEEDS = ("choice", "counting", "once", "receipt/erase")
 
+#: A host name, and no IP address.
+_HOST_NAME = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -73,6 +79,7 @@ class PostedForm:
         once: Services whose embeds should be shown for one page view.
         shown: Which suspects the notice named (:attr:`consent_mw.core.model.Site.suspects_digest`).
         revision: The revision that the notice asked about (:attr:`consent_mw.core.model.Site.asked`); empty for any.
+        stopped: Hosts that the guard stopped in the page, as the browser says; they may be anything.
     """
 
     asked: RequestedAction | None
@@ -85,6 +92,7 @@ class PostedForm:
     once: frozenset[str] = frozenset()
     shown: str = ""
     revision: str = ""
+    stopped: tuple[str, ...] = ()
 
 
 class Origin(Enum):
@@ -116,6 +124,7 @@ def read_form(body: bytes) -> PostedForm:
         once=frozenset(filter(None, _first(values, "once").split(","))),
         shown=_first(values, "shown"),
         revision=_first(values, "asked"),
+        stopped=_stopped(_first(values, "stopped")),
     )
 
 
@@ -269,6 +278,13 @@ def safe_back(text: str, root: str, home: str) -> str:
     if plain.startswith("//") or any(f"{plain}/".startswith(f"{root}/{deed}/") for deed in _DEEDS):
         return home
     return safe
+
+
+def _stopped(text: str) -> tuple[str, ...]:
+    """Return the host names in the field, the first ones only; none if the field is too long."""
+    if len(text) > _STOPPED_LENGTH:
+        return ()
+    return tuple(filter(_HOST_NAME.fullmatch, text.split(" ", _STOPPED_LIMIT)[:_STOPPED_LIMIT]))
 
 
 def _first(values: Mapping[str, Sequence[str]], name: str) -> str:

@@ -16,8 +16,10 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -193,6 +195,8 @@ class Seen:
     after: Notes
     asked_before: list[Hit]
     asked_after: list[Hit]
+    #: The hosts that the choice told the server of.
+    told: list[str]
 
 
 @pytest.fixture(scope="module", params=["chromium_profile", "firefox"])
@@ -200,7 +204,16 @@ def seen(request: pytest.FixtureRequest, proxy: Proxy, tmp_path_factory: pytest.
     """The results of one visit with each engine."""
     engine: Engine = request.getfixturevalue(request.param)
     wrapped = Wrapped(tmp_path_factory.mktemp("site"), CONFIG).around(site)
-    with proxy.lane({FIRST_PARTY: wrapped}, answer) as lane, engine.session(lane, True) as session:
+    told: list[str] = []
+
+    def heard(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] == "/_cmw/choice":
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            told.extend(" ".join(parse_qs(body.decode()).get("stopped", [])).split())
+            environ["wsgi.input"] = BytesIO(body)
+        return wrapped(environ, start_response)
+
+    with proxy.lane({FIRST_PARTY: heard}, answer) as lane, engine.session(lane, True) as session:
         session.open(ROOT)
         before = notes(session, lambda met: len(met.get("socket", ())) > 2 and BEFORE.keys() <= met.keys())
         mark = lane.mark()
@@ -208,12 +221,22 @@ def seen(request: pytest.FixtureRequest, proxy: Proxy, tmp_path_factory: pytest.
         session.click("[data-cmw-banner] [value=accept-all]")
         after = notes(session, lambda met: met.keys() >= LOADED)
         lane.settle()
-        return Seen(before, after, asked_before, background.without_background(lane.foreign(mark)))
+        return Seen(before, after, asked_before, background.without_background(lane.foreign(mark)), told)
 
 
 def test_nothing_goes_to_held_hosts_before_the_grant(seen: Seen) -> None:
     """There are no requests or connections, except to undeclared hosts and those that the owner marked."""
     assert {hit.host for hit in seen.asked_before} == {"free.example", "marked.held.example"}
+
+
+def test_the_choice_tells_which_hosts_were_stopped(seen: Seen) -> None:
+    """Each once, for the inventory; nothing of an address but its host, and none that may load."""
+    assert len(seen.told) == len(set(seen.told))
+    assert {"held.example", "other.example"} <= set(seen.told)
+    assert {
+        host for host in seen.told if not host.endswith(("held.example", "other.example", "held.example."))
+    } == set()
+    assert "marked.held.example" not in seen.told
 
 
 def test_the_page_meets_failures_and_values_as_browsers_give_them(seen: Seen) -> None:
@@ -286,6 +309,26 @@ def test_strict_and_wrapping_pages_do_not_break(chromium_engine: Chromium, proxy
         "odd event": ["told"],
     }
     assert after["trusted"] == ["https://held.example/trusted.js", "load"]
+
+
+def test_no_setter_of_the_page_changes_a_hold(chromium_engine: Chromium, proxy: Proxy, tmp_path: Path) -> None:
+    """Setters and errors planted under the names of held hosts let nothing pass, and a choice is sent all the same."""
+
+    def planting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return site({**environ, "PATH_INFO": environ["PATH_INFO"].removesuffix("/") or "/planted.html"}, start_response)
+
+    with (
+        proxy.lane({FIRST_PARTY: Wrapped(tmp_path, CONFIG).around(planting)}, answer) as lane,
+        chromium_engine.session(lane, True) as session,
+    ):
+        session.open(ROOT)
+        met = notes(session, lambda met: len(met.get("fetch", ())) > 1)
+        assert met == {"fetch": ["failed", "failed"], "told": ["a.held.example,held.example,other.example"]}
+        assert background.without_background(lane.foreign()) == []
+        session.click("[data-cmw-banner] [value=accept-all]")
+        notes(session, lambda met: bool(lane.foreign()))
+        lane.settle()
+        assert {hit.path for hit in lane.foreign() if hit.method == "GET"} == {"/c.gif", "/d.gif"}
 
 
 def _ignore(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], object]:

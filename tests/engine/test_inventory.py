@@ -22,6 +22,7 @@ from consent_mw.core.counts import HELD
 from consent_mw.core.counts import LEFT
 from consent_mw.core.counts import LOADS
 from consent_mw.core.counts import PAGES
+from consent_mw.core.counts import STOPPED
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
 from consent_mw.engine.sightings import EVERY
@@ -245,6 +246,16 @@ def test_what_browsers_reported_joins_in(store: Records, toml: Path) -> None:
     assert store.publish([run], {})
     row = loaded(toml)["late.test"]
     assert (row["kinds"], row["held"], row["first"]) == (["report"], True, "1970-01-11")
+
+
+def test_what_browsers_reported_has_the_same_opinion(store: Records, toml: Path) -> None:
+    """A host is told under its domain, with the service that the catalogue has for it and the lines to paste."""
+    run_ = Figures(CSP, 10, 10, {("static.hotjar.com", BLOCKED): 12, ("script.hotjar.com", STOPPED): 11})
+    assert store.publish([run_], {})
+    row = loaded(toml)["hotjar.com"]
+    assert (row["standing"], row["services"], row["purposes"]) == ("known", ["hotjar"], ["analytics"])
+    assert row["kinds"] == ["report", "runtime"]
+    assert 'use = "hotjar"' in run(toml, "--toml").output
 
 
 def test_four_processes_share_it(toml: Path) -> None:

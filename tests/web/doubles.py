@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.load_once import OneTime
+from consent_mw.core.counts import BLOCKED
 from consent_mw.core.counts import BannerShown
 from consent_mw.core.model import Action
 from consent_mw.core.model import Decision
@@ -167,6 +168,7 @@ class FakeCounting:
 
     told: list[tuple[str, str, frozenset[str], str, str, bool]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
+    outcome: str = ""
 
     def answered(
         self,
@@ -178,8 +180,9 @@ class FakeCounting:
     ) -> None:
         self.told.append((remote, outcome, purposes, notice.language, notice.variant, notice.gpc))
 
-    def blocked(self, head: RequestHead, hosts: Iterable[str]) -> None:
+    def blocked(self, head: RequestHead, hosts: Iterable[str], outcome: str = BLOCKED) -> None:
         self.stopped += hosts
+        self.outcome = outcome
 
 
 class FakeContext:

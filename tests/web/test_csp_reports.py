@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from consent_mw.core.counts import BLOCKED
 from consent_mw.core.counts import CSP
 from consent_mw.core.counts import OTHER
+from consent_mw.core.counts import STOPPED
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
 from consent_mw.counting.tally import MAX_HOSTS
@@ -89,6 +90,53 @@ def test_of_a_report_only_the_host_is_counted(blocked: str) -> None:
     counter = replace(COUNTER, hosts=("t.counter.example",))
     visitor = Visitor(FakeContext(replace(REPORTING, services=(counter,))))
     assert sent(report(blocked), visitor=visitor) == (204, HOSTS[blocked])
+
+
+def test_a_choice_tells_what_the_guard_stopped() -> None:
+    """Hosts that come with a choice are counted as reported ones are; the site's own and what is no host are not."""
+    hosts = ["www.google-analytics.com", "a.elsewhere.example", "b.elsewhere.example", "shop.example", "<b>", "x" * 200]
+    visitor = Visitor(FakeContext(SITE))
+    visitor.post(("action", "reject-all"), ("stopped", " ".join(hosts)))
+    assert visitor.context.counting.stopped == ["elsewhere.example", "google-analytics.com"]
+    assert visitor.context.counting.outcome == STOPPED
+
+
+ILL_FORMED = {
+    "too long": " ".join(["elsewhere.example"] * 300),
+    "an address": "https://elsewhere.example/x",
+    "an IP address": "192.0.2.7",
+    "IPv6": "[2001:db8::1]",
+    "one label": "intranet",
+    "capitals": "Elsewhere.Example",
+    "control characters": "elsewhere.example\n\0",
+    "no text": "\ufffd",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("name", ILL_FORMED)
+def test_an_ill_formed_field_is_ignored(name: str) -> None:
+    """What is no host name is not counted, and the choice holds."""
+    visitor = Visitor(FakeContext(SITE))
+    answer = visitor.post(("action", "reject-all"), ("stopped", ILL_FORMED[name]))
+    assert (answer.status_code, visitor.context.counting.stopped) == (303, [])
+    assert [outcome for _, outcome, *_ in visitor.context.counting.told] == ["reject"]
+
+
+def test_what_the_guard_stopped_is_in_no_record() -> None:
+    """The ledger of a grant has nothing of the hosts that came with it."""
+    visitor = Visitor(FakeContext(SITE))
+    visitor.post(("action", "accept-all"), ("stopped", "elsewhere.example"))
+    assert visitor.context.counting.stopped == ["elsewhere.example"]
+    assert visitor.context.records.rows
+    assert "elsewhere" not in repr(visitor.context.records.rows)
+
+
+def test_a_choice_tells_of_few_hosts() -> None:
+    """What is beyond the thirty-second is left out."""
+    visitor = Visitor(FakeContext(SITE))
+    visitor.post(("action", "reject-all"), ("stopped", " ".join(f"s{number}.example" for number in range(100))))
+    assert len(visitor.context.counting.stopped) == 32
 
 
 def test_a_batch_counts_each_host_once() -> None:
@@ -210,10 +258,10 @@ def test_a_host_is_told_when_it_was_reported_often_enough() -> None:
 
 
 def test_the_hosts_most_reported_come_first() -> None:
-    """The command's table: each host once, its reports of the time, and the last day."""
+    """The command's table: each host once, its reports of the time, and the last day; what the guard stopped is not."""
     runs = [
         Figures(CSP, 3, 3, {("a.example", BLOCKED): 10, ("b.example", BLOCKED): 30}),
-        Figures(CSP, 5, 5, {("a.example", BLOCKED): 40}),
+        Figures(CSP, 5, 5, {("a.example", BLOCKED): 40, ("b.example", STOPPED): 99}),
         Figures("answers", 5, 5, {("", "asked"): 99}),
     ]
     assert by_host(runs) == [("a.example", 50, 5), ("b.example", 30, 3)]
