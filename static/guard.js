@@ -55,8 +55,9 @@
   const held = el => records[el.getAttribute?.(MARK)];
   // Record a withheld value of an element, or drop it if there is none, under a new mark.
   const mark = (el, key, value) => {
-    const { [key]: former, ...record } = held(el) || {};
-    if (value) record[key] = value;
+    // Without a prototype: the page may have put accessors on Object.prototype.
+    const record = { __proto__: null, ...held(el), [key]: value };
+    if (!value) delete record[key];
     const id = Object.keys(record)[0] && Math.random();
     records[id] = record;
     el.toggleAttribute(MARK, id);

@@ -8,6 +8,7 @@ const planted = { get() { throw Error('get'); }, set() { throw Error('set'); } }
 for (const owner of [Object.prototype, Array.prototype, Function.prototype, cmwGuard, cmwGuard()]) {
   for (const host of ['held.example', 'a.held.example', 'other.example']) Object.defineProperty(owner, host, planted);
 }
+for (const key of ['src', 'srcset', 'href']) Object.defineProperty(Object.prototype, key, planted);
 cmwGuard().length = 0;
 fetch('https://held.example/a').catch(() => note('fetch', 'failed'));
 fetch('https://a.held.example/b').catch(() => note('fetch', 'failed'));
