@@ -35,6 +35,10 @@ GPC_PATH = "/.well-known/gpc.json"
 #: The most bytes of a request body that an edge reads. Our forms are far smaller; larger bodies are refused.
 MOST_INPUT = 65_536
 
+#: Held while an application is made, whichever site it is for. Flask compiles its routes with :mod:`ast`, and
+#: CPython 3.11 counts the depth of a tree for the whole process: two threads at once may fail with a SystemError.
+_MAKING = Lock()
+
 #: Status, headers and body of one of our pages.
 Answer = tuple[int, Headers, bytes]
 
@@ -52,18 +56,18 @@ class MountedPages:
         self._mount = site.mount
         self._proxies = site.trusted_proxies
         self._context = context
-        self._making = Lock()
         self._made: WSGIApplication | None = None
 
     @property
     def _app(self) -> WSGIApplication:
         """The application, made when one of its pages is asked for: many workers never answer one."""
-        with self._making:
-            if self._made is None:
-                from consent_mw.web.app import create_app  # here, since it brings Flask, and takes a tenth of a second
+        if self._made is None:
+            with _MAKING:
+                if self._made is None:
+                    from consent_mw.web.app import create_app  # here: it imports Flask, which takes 0.1 s
 
-                self._made = create_app(self._context).wsgi_app
-            return self._made
+                    self._made = create_app(self._context).wsgi_app
+        return self._made
 
     def owns(self, path: str, script_name: str) -> bool:
         """Return whether a request for ``path`` (without the script name) is for one of our pages."""

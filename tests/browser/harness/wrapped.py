@@ -4,7 +4,6 @@ The middleware as an owner would wrap a site with it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,8 +30,7 @@ class Wrapped:
 
     def __init__(self, folder: Path, config: Mapping[str, object] | None = None) -> None:
         settings = {"records": f"sqlite:///{folder / 'consent.db'}"}
-        with _ONE_AT_A_TIME:
-            self._middleware = ConsentMiddleware(_dispatch, {"site": settings, **(config or {})})
+        self._middleware = ConsentMiddleware(_dispatch, {"site": settings, **(config or {})})
 
     def around(self, site: WSGIApplication) -> WSGIApplication:
         """Return the middleware around ``site``."""
@@ -44,9 +42,6 @@ class Wrapped:
 
 
 _SITE = "tests.site"
-#: Werkzeug compiles the routes of our pages, and CPython 3.11's compiler counts its depth across threads: two threads
-#: that compile at the same time may both fail with "recursion depth mismatch".
-_ONE_AT_A_TIME = threading.Lock()
 
 
 def _dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
