@@ -54,6 +54,9 @@ class Consent:
 
     def init_app(self, app: Flask) -> None:
         """Wrap ``app``. Call this after other extensions that wrap ``app.wsgi_app``, so that it is outside of them."""
+        from consent_mw.engine.wrapping import check_flask
+
+        check_flask(app)
         if "consent_mw" in app.extensions:
             raise RuntimeError("this Flask application is wrapped by consent_mw already: call init_app once")
         middleware = ConsentMiddleware(app.wsgi_app, self._config_of(app))

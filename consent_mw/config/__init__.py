@@ -97,6 +97,11 @@ def load(
         tables = source
     elif isinstance(source, str | os.PathLike):
         file = os.fsdecode(source)
+        if "\n" in file:
+            what = "The configuration is the text of a TOML file."
+            raise ConfigError(
+                [Problem("config", what, "Give its path, or the mapping that tomllib.loads makes of it.")]
+            )
         folder = os.path.dirname(os.path.abspath(file))
         reader, tables = _read(file)
     elif source is not None:

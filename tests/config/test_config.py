@@ -318,6 +318,15 @@ def test_a_missing_file_is_told(file: Path) -> None:
     )
 
 
+def test_the_text_of_a_file_is_no_path() -> None:
+    """Who gives the text in place of the path is told so."""
+    assert problem('[site]\nname = "Shop"\n') == Problem(
+        "config",
+        "The configuration is the text of a TOML file.",
+        "Give its path, or the mapping that tomllib.loads makes of it.",
+    )
+
+
 def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
     """A folder instead of a file is an error."""
     assert problem(tmp_path) == Problem(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,17 @@ import flask
 import pytest
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import convert_exception_to_response
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.wsgi import get_wsgi_application
+from django.test import override_settings
+from fastapi import FastAPI
 from werkzeug.test import Client
 
 from consent_mw import ConsentASGIMiddleware
 from consent_mw import ConsentMiddleware
 from consent_mw.errors import ConfigError
+from consent_mw.flask import Consent
+from tests.edges import django_site
 
 #: What Django gives to its middleware.
 DJANGO = convert_exception_to_response(BaseHandler()._get_response)
@@ -37,6 +45,34 @@ class AsgiClass:
         """Answer nothing."""
 
 
+class WsgiClass:
+    """A WSGI application that is configured first."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        """Answer nothing."""
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return []
+
+
+class Body:
+    """A class that is itself an application: its instances are the bodies (PEP 3333)."""
+
+    def __init__(self, environ: Any, start_response: Any) -> None:
+        self.start_response = start_response
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.start_response("200 OK", [("Content-Type", "text/html")])
+        yield b"<h1>Hello</h1>"
+
+
+def create_app(config: str = "production", debug: bool = False) -> flask.Flask:
+    """Return an application, as its factory."""
+    return flask.Flask("shop")
+
+
 @pytest.mark.parametrize(
     ("middleware", "app", "named"),
     [
@@ -51,8 +87,19 @@ class AsgiClass:
         ),
         (ConsentASGIMiddleware, "app", "no application"),
         (ConsentASGIMiddleware, flask.Flask("shop"), "app.wsgi_app = ConsentMiddleware(app.wsgi_app)"),
+        (ConsentMiddleware, create_app, "call it: ConsentMiddleware(create_app())"),
+        (ConsentMiddleware, get_wsgi_application, "call it: ConsentMiddleware(get_wsgi_application())"),
+        (ConsentMiddleware, flask.Flask, "It wraps the class Flask"),
+        (ConsentMiddleware, WsgiClass, "It wraps the class WsgiClass"),
+        (ConsentASGIMiddleware, create_app, "call it: ConsentASGIMiddleware(create_app())"),
+        (ConsentASGIMiddleware, FastAPI, "It wraps the class FastAPI"),
+        (ConsentASGIMiddleware, WsgiClass(), "Use ConsentMiddleware"),
+        (ConsentASGIMiddleware, DJANGO, "consent_mw.django.ConsentMiddleware"),
     ],
-    ids=["none", "module", "coroutine", "asgi", "django", "text", "flask"],
+    ids=[
+        *["none", "module", "coroutine", "asgi", "django", "text", "flask", "factory", "django factory", "flask class"],
+        *["wsgi class", "asgi factory", "asgi class", "wsgi", "django asgi"],
+    ],
 )
 def test_what_cannot_be_wrapped_is_refused_at_the_start(
     middleware: Callable[..., object], app: object, named: str, config: dict[str, object]
@@ -98,3 +145,35 @@ def test_a_flask_application_may_be_served_through_another_name(config: dict[str
         assert Client(site).get("/").status_code == 200
     finally:
         site.close()
+
+
+@pytest.mark.parametrize("app", [Body, WSGIHandler, WsgiClass(), WsgiClass().__call__], ids=lambda app: str(app)[:24])
+def test_any_form_of_an_application_is_taken(app: Any, config: dict[str, object]) -> None:
+    """A class whose instances are bodies, Django's handler, an object with __call__, and a method."""
+    with override_settings(ROOT_URLCONF=django_site.__name__):
+        site = ConsentMiddleware(app() if app is WSGIHandler else app, config)
+    try:
+        assert Client(site).get("/nowhere").status_code in (200, 404)
+    finally:
+        site.close()
+
+
+def test_a_second_wrapper_is_in_the_log(config: dict[str, object], caplog: pytest.LogCaptureFixture) -> None:
+    """Who wraps twice, say once in the factory and once for the server, is told which configuration counts."""
+    inner = ConsentMiddleware(WsgiClass(), config)
+    with caplog.at_level(logging.WARNING, "consent_mw"):
+        outer = ConsentMiddleware(inner, config)
+    for one in (inner, outer):
+        one.close()
+    assert [one.getMessage() for one in caplog.records if "twice" in one.getMessage()] == [
+        "the application is wrapped by consent_mw twice; only the outer configuration has an effect"
+    ]
+
+
+@pytest.mark.parametrize(
+    "app", [create_app, {"site": {"name": "Shop"}}, flask.Flask, flask.Blueprint("a", "b")], ids=str
+)
+def test_the_extension_is_for_flask_applications(app: Any) -> None:
+    """A factory, the settings, the class and a blueprint are named as what they are."""
+    with pytest.raises(ConfigError, match="Consent extends a Flask application"):
+        Consent(app)
