@@ -24,18 +24,29 @@ logger = logging.getLogger("consent_mw")
 #: Modules with functions that cache the result of the function they call.
 _LIBRARIES = frozenset(
     [
+        "adv_cache_tag",
         "aiocache",
         "async_lru",
         "beaker",
+        "cache_memoize",
         "cacheops",
+        "cacheout",
         "cachetools",
+        "cachier",
         "cashews",
         "diskcache",
         "dogpile",
         "fastapi_cache",
         "joblib",
+        "memoization",
+        "memoize",
+        "rest_framework_extensions",
+        "ring",
+        "theine",
     ]
 )
+#: Functions that cache the result of a function that they are given, in Django's caches and those of other libraries.
+_COMPUTE = frozenset({"get_or_set", "aget_or_set"})
 #: How many stack frames are searched; a request has far fewer.
 _DEEPEST = 400
 #: The frames at which the application starts.
@@ -65,6 +76,8 @@ def cache_that_listens() -> tuple[str, str]:
 
 def _keeps(module: str, name: str, called: str) -> bool:
     """Return whether a frame caches the result of its callee; functions that only compute its key do not count."""
+    if name in _COMPUTE:
+        return True
     if module == "django.templatetags.cache":
         return called == "render"
     if module.startswith("flask_caching"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import django
 import pytest
+from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 from django.http import HttpResponse
@@ -155,7 +156,14 @@ def asking(template: str) -> Callable[[HttpRequest], HttpResponse]:
     return view
 
 
+def computed(request: HttpRequest) -> HttpResponse:
+    """Answer with what the project's cache computes when it has nothing."""
+    template = engines["django"].from_string(ASKS + ANSWER)
+    return HttpResponse(cache.get_or_set("computed", lambda: template.render({}, request)))
+
+
 urlpatterns = [
+    path("computed", computed),
     path("preview", preview),
     path("draft", draft),
     path("admin/", draft, name="wagtailadmin_home"),
@@ -218,6 +226,7 @@ def test_the_administration_asks_nobody(project: tuple[Any, Any]) -> None:
         ("/page", ["agreed", "not agreed", "agreed"]),
         ("/varied", ["agreed", "not agreed", "agreed"]),
         ("/fragment", ["not agreed", "not agreed", "not agreed"]),
+        ("/computed", ["not agreed", "not agreed", "not agreed"]),
     ],
 )
 def test_no_cache_of_django_mixes_visitors_up(project: tuple[Any, Any], address: str, expected: list[str]) -> None:
