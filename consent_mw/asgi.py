@@ -43,7 +43,6 @@ _log = logging.getLogger("consent_mw")
 
 DECISION = "consent_mw.decision"
 PLACE = "consent_mw.place"
-PASSAGE = "consent_mw.passage"
 
 _T = TypeVar("_T")
 
@@ -118,7 +117,7 @@ class ConsentASGIMiddleware:
         if scope["type"] == "lifespan":
             await live(self.engine, self.app, scope, receive, send)
             return
-        if scope["type"] != "http" or Passage.is_open(scope.get(PASSAGE)):
+        if scope["type"] != "http" or Passage.around(scope) is not None:
             await self.app(scope, receive, send)
             return
         head = request_head(scope)
@@ -129,15 +128,16 @@ class ConsentASGIMiddleware:
         remote = scope["client"][0] if scope.get("client") else ""
         exchange = engine.exchange(head, _root(scope), remote)
         # Pass on the same scope object: middleware around us reads the route and endpoint from it.
-        headers, passage = scope["headers"], Passage()
-        scope[DECISION] = exchange.view.ask
-        scope[PLACE] = exchange.place
-        scope[PASSAGE] = passage
+        headers, passage = scope["headers"], Passage({DECISION: exchange.view.ask, PLACE: exchange.place})
+        scope.update(passage.marks)
+        scope[Passage.KEY] = passage
         scope["headers"] = _request_headers(scope, exchange)
         response = _AsgiResponse(exchange, send)
+        token = passage.enter()
         try:
             await self.app(scope, receive, response.send)
         finally:
+            passage.leave(token)
             passage.open = False
             scope["headers"] = headers
             response.end()

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 DECISION = "consent_mw.decision"
 #: The key in the environ or scope of the function that returns the marker for the banner's place.
 PLACE = "consent_mw.place"
-PASSAGE = "consent_mw.passage"
 #: The key under which gunicorn offers to send early hints.
 EARLY_HINTS = "wsgi.early_hints"
 
@@ -84,7 +83,7 @@ class ConsentMiddleware:
         self.engine: Engine = Engine.configured(config)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if Passage.is_open(environ.get(PASSAGE)):
+        if Passage.around(environ) is not None:
             self._refuse_itself()
             return self.app(environ, start_response)
         head, script_name = RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", "")
@@ -92,9 +91,9 @@ class ConsentMiddleware:
         if engine.owns(environ.get("PATH_INFO", ""), script_name):
             return engine.web(environ, start_response)
         exchange = engine.exchange(head, script_name, environ.get("REMOTE_ADDR", ""))
-        environ[DECISION] = exchange.view.ask
-        environ[PLACE] = exchange.place
-        environ[PASSAGE] = passage = Passage()
+        passage = Passage({DECISION: exchange.view.ask, PLACE: exchange.place})
+        environ.update(passage.marks)
+        environ[Passage.KEY] = passage
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
             environ.pop(key, None)
@@ -102,11 +101,14 @@ class ConsentMiddleware:
                 environ[key] = value
         hold_hints(environ, exchange)
         response = _WsgiResponse(exchange, start_response)
+        token = passage.enter()
         try:
             body = self.app(environ, response.start)
         except BaseException:
             passage.open = False
             raise
+        finally:
+            passage.leave(token)
         if response.passes:
             # A file or another body that is not rewritten: the server gets the app's own object.
             passage.open = False
@@ -217,9 +219,7 @@ class _Body:
             raise StopIteration
         exchange = self._exchange
         try:
-            if self._chunks is None:
-                self._chunks = iter(self._body)
-            chunk = next(self._chunks)
+            chunk = self._following()
         except StopIteration:
             self._finished = True
             self._passage.open = False
@@ -235,6 +235,16 @@ class _Body:
         out = exchange.feed(chunk) if whole is None else whole
         self._response.send_head()
         return out
+
+    def _following(self) -> bytes:
+        """Return the next chunk of the app's, which the app may make only now."""
+        token = self._passage.enter()
+        try:
+            if self._chunks is None:
+                self._chunks = iter(self._body)
+            return next(self._chunks)
+        finally:
+            self._passage.leave(token)
 
     def close(self) -> None:
         """Close the app's iterable, once."""

@@ -13,8 +13,6 @@ from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Container
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial
 from http.cookies import Morsel
 from typing import TYPE_CHECKING
@@ -47,14 +45,10 @@ if TYPE_CHECKING:
 
 DECISION = "consent_mw.decision"
 PLACE = "consent_mw.place"
-PASSAGE = "consent_mw.passage"
 
 #: Request attributes with which page caches mark a response to be stored: Django's ``cache_page`` and
 #: ``UpdateCacheMiddleware``, wagtail-cache. If a view asked for the decision, its response must not be stored.
 _PAGE_CACHES = ("_cache_update_cache", "_wagtailcache_update")
-
-#: The request that is being answered; a request made during it becomes a part of its response.
-_around: ContextVar[HttpRequest | None] = ContextVar("consent_mw.around", default=None)
 
 
 def _within(request: HttpRequest) -> bool:
@@ -64,26 +58,25 @@ def _within(request: HttpRequest) -> bool:
     This is so if the server's wrapper is ours, and if a view makes a request itself for a part of its response, as
     Wagtail's previews do. The notice then appears once, in the whole page.
     """
-    around = _around.get()
-    if around is None or not Passage.is_open(around.META.get(PASSAGE)):
-        return Passage.is_open(request.META.get(PASSAGE))
-    for name in (DECISION, PLACE):
-        request.META[name] = around.META[name]
-    request.consent = around.consent
+    passage = Passage.around(request.META)
+    if passage is None:
+        return False
+    outer: Callable[[], Decision] = request.META[DECISION]
+
+    def ask() -> Decision:
+        decision = outer()
+        _keep_out_of_caches(request)
+        return decision
+
+    request.META[DECISION] = ask
+    request.consent = AskedDecision(ask)
     return True
 
 
-@contextmanager
-def _passing(request: HttpRequest) -> Iterator[None]:
-    """Mark that the response of the current request goes through an exchange."""
-    passage = Passage()
-    request.META[PASSAGE] = passage
-    token = _around.set(request)
-    try:
-        yield
-    finally:
-        passage.open = False
-        _around.reset(token)
+def _keep_out_of_caches(request: HttpRequest) -> None:
+    """Keep page caches from storing the response to this request."""
+    for flag in _PAGE_CACHES:
+        setattr(request, flag, False)
 
 
 def request_head(request: HttpRequest) -> RequestHead:
@@ -121,9 +114,15 @@ class ConsentMiddleware:
         if engine.owns(head.path, request.META.get("SCRIPT_NAME", "")):
             return self._own_page(engine, request, head)
         exchange = self._exchange(engine, request, head)
-        with _passing(request):
-            response = self._plain(request)
-        return _Rewrite(exchange, response).sync()
+        passage: Passage = request.META[Passage.KEY]
+        token = passage.enter()
+        try:
+            return _Rewrite(exchange, self._plain(request), passage).sync()
+        except BaseException:
+            passage.open = False
+            raise
+        finally:
+            passage.leave(token)
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         if _within(request):
@@ -135,9 +134,15 @@ class ConsentMiddleware:
             # In a thread, so that the event loop does not wait for the records.
             return await sync_to_async(self._own_page, thread_sensitive=False)(engine, request, head)
         exchange = self._exchange(engine, request, head)
-        with _passing(request):
-            answer = await self.get_response(request)
-        return await _Rewrite(exchange, answer).asynchronous()
+        passage: Passage = request.META[Passage.KEY]
+        token = passage.enter()
+        try:
+            return await _Rewrite(exchange, await self.get_response(request), passage).asynchronous()
+        except BaseException:
+            passage.open = False
+            raise
+        finally:
+            passage.leave(token)
 
     def _engine(self, head: RequestHead) -> Engine:
         """Return the engine for the request's host, with the paths of the project's admin sites."""
@@ -157,12 +162,12 @@ class ConsentMiddleware:
         def ask() -> Decision:
             decision = exchange.view.ask()
             if exchange.view.asked:
-                for flag in _PAGE_CACHES:
-                    setattr(request, flag, False)
+                _keep_out_of_caches(request)
             return decision
 
-        meta[DECISION] = ask
-        meta[PLACE] = exchange.place
+        passage = Passage({DECISION: ask, PLACE: exchange.place})
+        meta.update(passage.marks)
+        meta[Passage.KEY] = passage
         request.consent = AskedDecision(ask)
         for name, value in exchange.request_changes().items():
             key = "HTTP_" + name.upper().replace("-", "_")
@@ -185,8 +190,9 @@ class ConsentMiddleware:
 class _Rewrite:
     """One response of the project that is being rewritten."""
 
-    def __init__(self, exchange: Exchange, response: HttpResponseBase) -> None:
+    def __init__(self, exchange: Exchange, response: HttpResponseBase, passage: Passage) -> None:
         self._exchange = exchange
+        self._passage = passage
         self._response = response
         headers = [*response.items(), *(("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values())]
         self._handling = exchange.start(response.status_code, response.reason_phrase, headers)
@@ -216,6 +222,7 @@ class _Rewrite:
 
     def _at_once(self) -> HttpResponseBase:
         exchange, response = self._exchange, self._response
+        self._passage.open = False
         if self._handling is Handling.PASS:
             _set_headers(response, exchange.outgoing())
             return response
@@ -231,6 +238,7 @@ class _Rewrite:
 
     def _refusal(self, body: bytes) -> HttpResponse:
         """Return the error page; the project's own response is closed without being used."""
+        self._passage.open = False
         self._response.close()
         refusal = HttpResponse(body, status=self._exchange.status)
         _set_headers(refusal, self._exchange.outgoing())
@@ -251,23 +259,41 @@ class _Rewrite:
         done = False
         try:
             yield first
-            for chunk in chunks:
+            while (chunk := self._following(chunks)) is not None:
                 yield self._exchange.feed(chunk)
             yield self._exchange.finish()
             done = True
         finally:
+            self._passage.open = False
             if not done:
                 self._exchange.abandon()
+
+    def _following(self, chunks: Iterator[bytes]) -> bytes | None:
+        """Return the next chunk, which the project may make only now; None at the end."""
+        token = self._passage.enter()
+        try:
+            return next(chunks, None)
+        finally:
+            self._passage.leave(token)
+
+    async def _following_async(self, stream: AsyncIterator[bytes]) -> bytes | None:
+        """Return the next chunk of an asynchronous stream; None at the end."""
+        token = self._passage.enter()
+        try:
+            return await anext(stream, None)
+        finally:
+            self._passage.leave(token)
 
     async def _rest_async(self, first: bytes, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         done = False
         try:
             yield first
-            async for chunk in stream:
+            while (chunk := await self._following_async(stream)) is not None:
                 yield self._exchange.feed(chunk)
             yield self._exchange.finish()
             done = True
         finally:
+            self._passage.open = False
             if not done:
                 self._exchange.abandon()
 

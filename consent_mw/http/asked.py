@@ -8,6 +8,10 @@ caches are kept from serving the response to somebody else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from contextvars import Token
 from typing import Any
 
 from consent_mw.core.model import Decision
@@ -17,22 +21,55 @@ __all__ = ["AskedDecision", "Passage"]
 
 class Passage:
     """
-    Marks a request, in its environ or scope, as one whose response already goes through an exchange.
+    Marks a request as one whose response goes through an exchange.
 
-    A second wrapper around the same application leaves such a request alone: the outer one has decided, and the markup
-    that it reads must not have been held already. The mark is closed once the outer wrapper has sent the response. A
-    server or middleware may then reuse a copy of the environ to ask for an error page or for a part of a page.
+    A request within it must be left alone: its response becomes a part of the outer one, which is held and gets the
+    notice as a whole. There are two such requests. A second wrapper around the same application finds the mark in the
+    environ or scope. A request that a view makes itself (a test client, a preview) has an environ of its own, and finds
+    the mark in the context in which the application runs.
+
+    The mark is closed once the response is complete. A server or middleware may then reuse a copy of the environ to ask
+    for an error page or for a part of a page.
+
+    Args:
+        marks: What the application finds in the environ or scope of the outer request.
     """
 
-    __slots__ = ("open",)
+    __slots__ = ("marks", "open")
 
-    def __init__(self) -> None:
+    #: The key of the mark in an environ or scope.
+    KEY = "consent_mw.passage"
+
+    def __init__(self, marks: Mapping[str, object]) -> None:
+        self.marks = marks
         self.open = True
 
     @classmethod
-    def is_open(cls, found: object) -> bool:
-        """Return whether the value found in an environ or scope is the mark of an exchange in progress."""
-        return isinstance(found, cls) and found.open
+    def around(cls, carrier: MutableMapping[str, Any]) -> Passage | None:
+        """
+        Return the passage that a request is part of, or None; what its application may look for is put in place.
+
+        Args:
+            carrier: The environ or scope of the request.
+        """
+        for found in (carrier.get(cls.KEY), _running.get()):
+            if isinstance(found, cls) and found.open:
+                carrier.update(found.marks)
+                return found
+        return None
+
+    def enter(self) -> Token[Passage | None]:
+        """Run the application from here on, until :meth:`leave`."""
+        return _running.set(self)
+
+    @staticmethod
+    def leave(token: Token[Passage | None]) -> None:
+        """End what :meth:`enter` began, in the same context."""
+        _running.reset(token)
+
+
+#: The passage in which the current code runs.
+_running: ContextVar[Passage | None] = ContextVar("consent_mw.passage", default=None)
 
 
 class AskedDecision:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 import django
+import flask
+import httpx
 import pytest
 from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 from django.http import HttpResponse
+from django.http import StreamingHttpResponse
 from django.template import engines
 from django.test import Client as DjangoClient
 from django.test import override_settings
@@ -29,7 +32,9 @@ from werkzeug.test import run_wsgi_app
 
 from consent_mw import ConsentASGIMiddleware
 from consent_mw import ConsentMiddleware
+from consent_mw import current
 from consent_mw.django.setup import engine
+from consent_mw.flask import Consent
 from tests.edges import django_site
 
 if TYPE_CHECKING:
@@ -126,6 +131,83 @@ def test_what_is_wrapped_twice_is_held_once(tmp_path: Path) -> None:
     assert (text.count("data-cmw-held=google-analytics"), text.count(f'{BANNER}=""')) == (1, 1)
 
 
+# -- within an application
+
+
+@pytest.fixture
+def asks_itself(tmp_path: Path) -> Iterator[Client]:
+    """Return a visitor of a Flask site whose views make requests of their own, with an environ of their own."""
+    app = flask.Flask("site")
+
+    def inner() -> str:
+        return app.test_client().get("/page", base_url="https://shop.example", headers=NAVIGATION).text
+
+    @app.get("/page")
+    def page() -> str:
+        assert flask.g.consent.allows("analytics") is False
+        return PAGE
+
+    @app.get("/whole")
+    def whole() -> str:
+        return inner()
+
+    @app.get("/two-parts")
+    def two_parts() -> str:
+        return f"<!doctype html><title>t</title><body>{inner()}{inner()}"
+
+    @app.get("/streamed")
+    def streamed() -> flask.Response:
+        def parts() -> Iterator[str]:
+            yield "<!doctype html><body>"
+            yield inner()
+
+        return flask.Response(parts())
+
+    @app.errorhandler(404)
+    def missing(error: Exception) -> tuple[str, int]:
+        return inner(), 404
+
+    Consent(app, config(tmp_path))
+    yield Client(app)
+    app.wsgi_app.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("address", "held"), [("/whole", 1), ("/two-parts", 2), ("/streamed", 1), ("/nowhere", 1)])
+def test_a_view_that_asks_its_own_site_brings_one_banner(asks_itself: Client, address: str, held: int) -> None:
+    """A request that a view makes itself is a part of the answer, which is held and gets the notice as a whole."""
+    text = asks_itself.get(address, base_url="https://shop.example", headers=NAVIGATION).text
+    found = [text.count(mark) for mark in (f'{BANNER}=""', "data-cmw-runtime", "data-cmw-held=google-analytics")]
+    assert found == [1, 1, held]
+    after = asks_itself.get("/page", base_url="https://shop.example", headers=NAVIGATION).text
+    assert after.count(f'{BANNER}=""') == 1
+
+
+def test_an_asgi_view_that_asks_its_own_site_brings_one_banner(tmp_path: Path) -> None:
+    """The same in an ASGI application, where the request within runs in the view's own task."""
+
+    async def page(request: Any) -> HTMLResponse:
+        return HTMLResponse(PAGE + str(current(request.scope).allows("analytics")))
+
+    async def outer(request: Any) -> HTMLResponse:
+        async with visitor() as client:
+            return HTMLResponse((await client.get("/page")).text)
+
+    site = ConsentASGIMiddleware(Starlette(routes=[Route("/page", page), Route("/outer", outer)]), config(tmp_path))
+
+    def visitor() -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=site), base_url="https://shop.example", headers=NAVIGATION
+        )
+
+    async def visit() -> str:
+        async with visitor() as client:
+            return (await client.get("/outer")).text
+
+    text = asyncio.run(visit())
+    site.close()
+    assert (text.count(f'{BANNER}=""'), text.count("data-cmw-held=google-analytics"), text.count("False")) == (1, 1, 1)
+
+
 # -- within a Django project
 
 
@@ -136,6 +218,17 @@ def preview(request: HttpRequest) -> HttpResponse:
     handler = WSGIHandler()
     response: HttpResponse = handler.get_response(inner)
     return response
+
+
+def streamed(request: HttpRequest) -> StreamingHttpResponse:
+    """Answer with a page whose second part is asked for while it is sent."""
+    headers = {**NAVIGATION, "Cookie": request.META.get("HTTP_COOKIE", "")}
+
+    def parts() -> Iterator[bytes]:
+        yield b"<!doctype html><body>"
+        yield DjangoClient(headers=headers).get("/draft", secure=True).content
+
+    return StreamingHttpResponse(parts())
 
 
 ASKS = "{% load consent cache %}<!doctype html><title>t</title><body>"
@@ -164,6 +257,7 @@ def computed(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("computed", computed),
+    path("streamed", streamed),
     path("preview", preview),
     path("draft", draft),
     path("admin/", draft, name="wagtailadmin_home"),
@@ -204,6 +298,12 @@ def test_a_request_within_a_request_brings_one_banner(project: tuple[Any, Any]) 
     page = text(project[1], "/preview")
     assert (page.count(f'{BANNER}=""'), page.count("data-cmw-held=google-analytics")) == (1, 1)
     assert page.count("data-cmw-runtime") == 1
+
+
+def test_a_part_that_is_asked_for_while_the_page_is_sent_brings_no_second_banner(project: tuple[Any, Any]) -> None:
+    """A view may make a request only when its response is read."""
+    page = b"".join(project[1].get("/streamed", secure=True)).decode()
+    assert (page.count(f'{BANNER}=""'), page.count("data-cmw-held=google-analytics")) == (1, 1)
 
 
 def test_a_preview_in_a_frame_has_none(project: tuple[Any, Any]) -> None:

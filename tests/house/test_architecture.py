@@ -47,6 +47,7 @@ PURE = frozenset(
         "collections",
         "collections.abc",
         "contextlib",
+        "contextvars",
         "copy",
         "datetime",
         "dataclasses",
