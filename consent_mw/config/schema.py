@@ -93,6 +93,10 @@ def _place(value: object) -> object:
     if "://" in text:
         raise checks.ValueProblem(f"{text!r} has a scheme.", "Write only host and path: example.org/tools/")
     if not _PLACE.fullmatch(text):
+        host, slash, path = text.partition("/")
+        name, colon, port = host.rpartition(":")
+        if colon and port.isdigit() and _PLACE.fullmatch(name + slash + path):
+            raise checks.ValueProblem(f"{text!r} names a port.", f'Write "{name}{slash}{path}": every port is meant.')
         remedy = 'Write "/admin/" for all below it, "/feed*.html", or "intranet.example/" for a whole host.'
         raise checks.ValueProblem(f"{text!r} is neither a path nor a host with a path.", remedy)
     return text

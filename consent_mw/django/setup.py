@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -17,6 +18,7 @@ from consent_mw.jobs import ConsentJobs
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from django.urls import URLResolver
 
 __all__ = ["administration", "engine", "is_staff", "jobs", "site"]
 
@@ -74,7 +76,7 @@ def administration() -> list[str]:
     from django.urls import reverse
     from django.utils.translation import override
 
-    names = [f"{space}:index" for space in get_resolver().app_dict.get("admin", ())] + ["wagtailadmin_home"]
+    names = [*_admin_sites(get_resolver()), "wagtailadmin_home"]
     found: dict[str, None] = {}
     # With translated URLs, each language has its own.
     translated, _ = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
@@ -88,6 +90,14 @@ def administration() -> list[str]:
                 if path != "/":  # a project that consists only of its admin site has visitors, too
                     found[path] = None
     return list(found)
+
+
+def _admin_sites(resolver: URLResolver, above: str = "") -> Iterator[str]:
+    """Yield the names of the first pages of Django's admin sites, also of those in other namespaces."""
+    for space in resolver.app_dict.get("admin", ()):
+        yield f"{above}{space}:index"
+    for space, (_, inner) in resolver.namespace_dict.items():
+        yield from _admin_sites(inner, f"{above}{space}:")
 
 
 def is_staff(environ: Mapping[str, object]) -> bool:

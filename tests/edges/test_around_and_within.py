@@ -22,6 +22,7 @@ from django.http import StreamingHttpResponse
 from django.template import engines
 from django.test import Client as DjangoClient
 from django.test import override_settings
+from django.urls import include
 from django.urls import path
 from django.views.decorators.cache import cache_page
 from starlette.applications import Starlette
@@ -255,12 +256,15 @@ def computed(request: HttpRequest) -> HttpResponse:
     return HttpResponse(cache.get_or_set("computed", lambda: template.render({}, request)))
 
 
+#: The URLs of an admin site, as ``AdminSite.urls`` has them.
+DEEP = [path("", draft, name="index"), path("users/", draft)]
 urlpatterns = [
     path("computed", computed),
     path("streamed", streamed),
     path("preview", preview),
     path("draft", draft),
     path("admin/", draft, name="wagtailadmin_home"),
+    path("tools/", include(([path("deep/", (DEEP, "admin", "deep"))], "tools"))),
     path("plain", asking(ANSWER)),
     path("page", cache_page(60)(asking(ANSWER))),
     path("fragment", asking("{% cache 60 part %}" + ANSWER + "{% endcache %}")),
@@ -312,9 +316,10 @@ def test_a_preview_in_a_frame_has_none(project: tuple[Any, Any]) -> None:
     assert (page.count(f'{BANNER}=""'), page.count("data-cmw-held=google-analytics")) == (0, 1)
 
 
-def test_the_administration_asks_nobody(project: tuple[Any, Any]) -> None:
-    """Where the project is administered no visitor is; what is held stays held."""
-    page = text(project[1], "/admin/")
+@pytest.mark.parametrize("address", ["/admin/", "/tools/deep/", "/tools/deep/users/"])
+def test_the_administration_asks_nobody(project: tuple[Any, Any], address: str) -> None:
+    """Where the project is administered no visitor is, in whatever namespace; what is held stays held."""
+    page = text(project[1], address)
     assert (BANNER in page, "data-cmw-held=google-analytics" in page) == (False, True)
     assert BANNER in text(project[1], "/draft")
 

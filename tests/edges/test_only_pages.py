@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from consent_mw import ConsentMiddleware
 from consent_mw.core.counts import ASKED
 from consent_mw.core.counts import TOTAL
+from consent_mw.errors import ConfigError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -179,6 +180,19 @@ def test_where_the_owner_wants_no_notice_there_is_none(site: Site, pattern: str)
     text = one.get("/admin/users").text
     assert (OURS[0] in text, OURS[1] in text, HELD in text, one.asked) == (False, False, True, 0)
     assert OURS[0] in one.get("/", base="https://other.test").text
+
+
+def test_a_pattern_that_names_a_port_is_refused(site: Site) -> None:
+    """Ports have no say in a pattern, and who writes one hears so."""
+    with pytest.raises(ConfigError, match='names a port. Write "localhost/admin/"'):
+        site({}, paths={"quiet": ["localhost:8000/admin/"]})
+
+
+@pytest.mark.parametrize("base", ["http://localhost:8000", "http://localhost:5001", "http://localhost"])
+def test_a_pattern_with_a_host_means_every_port(site: Site, base: str) -> None:
+    """Two development servers of one host are the same to a pattern."""
+    one = site({"/admin/": page(), "/": page()}, paths={"quiet": ["localhost/admin/"]})
+    assert [OURS[0] in one.get(path, base=base).text for path in ("/admin/", "/")] == [False, True]
 
 
 def test_where_the_owner_wants_nothing_touched_nothing_is(site: Site) -> None:
