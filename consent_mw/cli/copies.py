@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,30 @@ from consent_mw.cli import clean
 from consent_mw.cli.output import count
 from consent_mw.errors import ConsentError
 
-__all__ = ["backup", "copy", "restore"]
+if TYPE_CHECKING:
+    from consent_mw.core.seal import Entry
+    from consent_mw.records import Ledger
+
+__all__ = ["backup", "copy", "own_keys", "restore"]
+
+
+def own_keys(owner: Owner, store: Ledger) -> tuple[str, ...]:
+    """
+    Return the site's keys, after comparing them with the newest seal.
+
+    Raises:
+        ConfigError: if there are none.
+        Unable: if none of them signed it: this command was started without the keys of the site.
+    """
+    from consent_mw.proof.signing import is_signed
+
+    last = store.last_seal()
+    if last is not None and not is_signed(last, owner.keys):
+        raise Unable(
+            f"None of these keys signed the newest seal: set {owner.site.keys_env} to the keys of the running site. "
+            "Without them an erased record could be written again from a cookie."
+        )
+    return owner.keys
 
 
 @click.command()
@@ -60,6 +84,8 @@ def restore(owner: Owner, file: str, yes: bool) -> int:
     Records that were erased after the backup are erased again, as far as the
     replaced records can be read. The replaced file is kept as NAME.replaced.
     """
+    from consent_mw.proof.erasing import erase_marked
+    from consent_mw.proof.erasing import marks_in
     from consent_mw.proof.transfer import backup_file
     from consent_mw.proof.transfer import copy_records
     from consent_mw.proof.transfer import erase_again
@@ -78,12 +104,13 @@ def restore(owner: Owner, file: str, yes: bool) -> int:
         return 0
     path = url.removeprefix("sqlite:///")
     erased: frozenset[str] = frozenset()
+    marks: list[Entry] = []
     if os.path.exists(path):
         if not yes:
             click.confirm(f"Replace {path}? The site must not be running.", abort=True)
         try:
             with owner.records() as store:
-                erased = tombstones(store)
+                erased, marks = tombstones(store), marks_in(store)
         except ConsentError as error:
             click.echo(f"Erasures since the backup are unknown: {clean(str(error))}", err=True)
     draft = f"{path}.{os.getpid()}.restored"
@@ -91,6 +118,8 @@ def restore(owner: Owner, file: str, yes: bool) -> int:
     made = open_records(f"sqlite:///{draft}", site=site.id)
     try:
         again = erase_again(made, erased - tombstones(made), owner.today)
+        if marks:
+            again += erase_marked(made, marks, site=site.id, keys=owner.keys, today=owner.today)
     finally:
         made.close()
     for suffix in ("", "-wal", "-shm"):

@@ -23,6 +23,7 @@ from consent_mw.cli import clean
 from consent_mw.cli.audits import audits
 from consent_mw.cli.copies import backup
 from consent_mw.cli.copies import copy
+from consent_mw.cli.copies import own_keys
 from consent_mw.cli.copies import restore
 from consent_mw.cli.output import as_bytes
 from consent_mw.cli.output import aside
@@ -263,17 +264,22 @@ def erase(owner: Owner, receipt_id: str, yes: bool) -> int:
 
     RECEIPT is the number of a receipt, or the value of the visitor's cookie, which contains it.
     """
+    from consent_mw.proof import erasing
+
     receipt_id = _receipt_in(receipt_id)
     with owner.records() as store:
+        keys = own_keys(owner, store)  # without them, the visitor's cookie would bring the record back
         found = store.history(receipt_id)
         if not found:
-            click.echo("No such receipt is in the ledger.", err=True)
+            # It may be lost, and still in the visitor's cookie.
+            erasing.erase(store, receipt_id, site=owner.site.id, keys=keys, today=owner.today)
+            click.echo("No such receipt is in the ledger. None will be written again from a cookie.", err=True)
             return FOUND
         many = count(len(found), "entry", "entries")
         if not yes and not click.confirm(f"Erase {many}? This cannot be undone", err=True):
             click.echo("Nothing was erased.", err=True)
             return UNABLE
-        erased = store.erase(receipt_id, owner.today)
+        erased = erasing.erase(store, receipt_id, site=owner.site.id, keys=keys, today=owner.today)
     click.echo(f"{count(erased, 'entry', 'entries')} erased.")
     return 0
 

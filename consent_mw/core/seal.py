@@ -43,13 +43,18 @@ class Act(Enum):
     #: The grant ended: it was withdrawn, or another choice replaced it.
     WITHDRAW = "withdraw"
     REPLACE = "replace"
-    #: A sealed entry was erased on request; ``Entry.about`` is its place.
+    #: An erasure: the tombstone of a sealed entry, whose place is ``Entry.about``, or the mark of a receipt.
     ERASE = "erase"
 
 
 #: Acts that begin a receipt; each receipt has at most one of them, and at most one act that ends it.
 GRANTS = frozenset({Act.ACCEPT, Act.PARTIAL})
 ENDS = frozenset({Act.WITHDRAW, Act.REPLACE})
+
+#: ``Entry.about`` of the mark that an erasure leaves: by it, nothing brings the erased receipt back.
+MARK = "mark"
+#: ``Entry.about`` of a grant that the store had lost and that was written again from the visitor's cookie.
+FROM_COOKIE = "cookie"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Entry:
 
     Args:
         site: The site's id.
-        receipt: The random id in the visitor's cookie; a tombstone has its own random id.
+        receipt: The random id in the visitor's cookie; a tombstone has its own random id, a mark a keyed hash.
         act: What happened.
         day: Whole days since 1970-01-01 UTC.
         revision: What was agreed to (:attr:`consent_mw.core.model.Site.revision`).
@@ -68,7 +73,8 @@ class Entry:
         gpc: Whether the opt-out signal was present.
         language: The language tag of the notice that was shown.
         notice: The hash of that notice.
-        about: For a tombstone, ``SEAL/PLACE`` of the erased entry; else empty.
+        about: For a tombstone, ``SEAL/PLACE`` of the erased entry; for others :data:`MARK`, :data:`FROM_COOKIE`, or
+            empty.
     """
 
     site: str

@@ -67,6 +67,7 @@ from consent_mw.http.server_timing import TimedExchange
 from consent_mw.http.untouched import UntouchedExchange
 from consent_mw.notice.assets import Assets
 from consent_mw.on_change import OptOuts
+from consent_mw.proof.lost import LostRecords
 from consent_mw.records import Records
 from consent_mw.records import open_records
 from consent_mw.records.discovered import Learning
@@ -131,8 +132,10 @@ class Engine:
         learning = Learning(records, learnable(site, known), self.today, prepared.delivery.adopt)
         self._growing = GrowingSite(first, assets, learning, everybody, self._share_soon)
         opt_outs = OptOuts(site.on_change)
+        lost = LostRecords(site, records, keys, self.today)
         for task in Housekeeping(site, records, keys, self.tally, clock).tasks():
             self._upkeep.add(task)
+        self._upkeep.add(Task("looking for lost records", lost.look, 3, 6, first=2))
         if site.grows:
             self._upkeep.add(Task("learning", self._growing.share, 1, 1, first=1))
             self._upkeep.add(Task("patterns", prepared.prepare_places, _DAY, 2 * _DAY))
@@ -150,6 +153,7 @@ class Engine:
             sightings=Sightings(self.tally.loaded, self.today),
             once=once,
             opt_outs=opt_outs,
+            lost=lost,
             today=self.today,
             hurry_opt_outs=lambda: self._upkeep.hurry("telling", 0.0),
         )
@@ -160,6 +164,7 @@ class Engine:
             counting=self.tally,
             assets=assets,
             once=once,
+            lost=lost,
             signing_keys=keys,
             live=self._growing.now,
             today=self.today,

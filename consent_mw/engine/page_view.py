@@ -73,6 +73,7 @@ from consent_mw.notice.reasked import news
 from consent_mw.notice.wording import choose_language
 from consent_mw.notice.wording import page_language
 from consent_mw.on_change import OptOuts
+from consent_mw.proof.lost import LostRecords
 
 logger = logging.getLogger("consent_mw")
 
@@ -96,6 +97,7 @@ class SiteParts:
         sightings: Counts what a sample of the pages loads.
         once: Reads which embeds a single view of a page shows.
         opt_outs: Records signals that revoke what was granted.
+        lost: Finds the records that the store has lost.
         today: Returns the day as whole days since 1970-01-01 UTC.
         hurry_opt_outs: Makes the site's own code be notified of such signals soon.
     """
@@ -106,6 +108,7 @@ class SiteParts:
     sightings: Sightings
     once: OneTime
     opt_outs: OptOuts
+    lost: LostRecords
     today: Callable[[], int]
     hurry_opt_outs: Callable[[], object]
 
@@ -169,6 +172,8 @@ class PageView(View):
         choice, signals, today = self.choice, self.head.signals, self._parts.today()
         if self._parts.opt_outs.saw(self.site.site, choice, signals, today):
             self._parts.hurry_opt_outs()
+        if isinstance(choice, Record):
+            self._parts.lost.saw(choice, self.site.site.revision)
         return self.site.decide(choice, signals, today)
 
     @cached_property

@@ -116,7 +116,7 @@ def backup_file(path: str, to: str) -> None:
 
 def tombstones(records: Records) -> frozenset[str]:
     """Return the places, as ``SEAL/PLACE``, whose entries were erased."""
-    return frozenset(kept.entry.about for kept in records.entries() if kept.entry.act is Act.ERASE and kept.entry.about)
+    return frozenset(kept.entry.about for kept in records.tombstones() if "/" in kept.entry.about)
 
 
 def erase_again(records: Records, places: Iterable[str], today: int) -> int:

@@ -36,6 +36,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from consent_mw.core.seal import MARK
 from consent_mw.core.seal import NO_SEAL
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Kept
@@ -428,6 +429,8 @@ class _Walk:
         by_seal: dict[int, list[tuple[int, Kept]]] = {}
         for row in stones:
             about = _about(row)
+            if row.entry.about == MARK:
+                continue  # it is about no place
             if about is None or about not in self.part.excused:
                 by_seal.setdefault(about[0] if about else 0, []).append((about[1] if about else 0, row))
         for number, listed in by_seal.items():

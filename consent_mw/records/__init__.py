@@ -55,10 +55,27 @@ class Ledger(Protocol):
         """
         Append an entry; it is durable when this returns.
 
-        Appending the same receipt and step again changes nothing, so a writer that got no answer may retry.
+        Appending the same receipt and step again changes nothing, so a writer that got no answer may retry. Only a
+        grant that was written again from a cookie gives way to the original, as long as it is not sealed.
 
         Raises:
             RecordsError: if the entry is not a grant or the end of one, has no receipt, or the store fails.
+        """
+        ...
+
+    def take(self, entries: Sequence[Entry], marks: Mapping[str, Sequence[str]]) -> int:
+        """
+        Append entries that come from elsewhere than a visitor's answer; return how many of them are new.
+
+        They come from a cookie or another ledger, so their receipt may have been erased meanwhile: an entry is left out
+        if the ledger has one of the ``marks`` of its receipt. No erasure can come between looking and writing.
+
+        Args:
+            entries: Grants, ends of grants, and marks.
+            marks: For each receipt, the numbers that its mark may have, one for each of the site's keys.
+
+        Raises:
+            RecordsError: if an entry is of another kind or site, or the store fails; nothing was written.
         """
         ...
 
@@ -103,12 +120,14 @@ class Ledger(Protocol):
         """Return the entries that are marked with that seal, by place."""
         ...
 
-    def erase(self, receipt: str, day: int) -> int:
+    def erase(self, receipt: str, day: int, mark: str = "") -> int:
         """
         Erase the entries of a receipt, and return how many there were.
 
         Each sealed entry leaves a tombstone: an entry with Act.ERASE, its own random receipt, the ``day``, and
-        ``about``. The tombstone is sealed like any other entry.
+        ``about``. ``mark`` is the receipt of one more, by which :meth:`take` refuses the erased receipt from then on,
+        even if there were no entries. Both are sealed like any other entry.
+        :func:`consent_mw.proof.erasing.erase` passes the mark.
         """
         ...
 

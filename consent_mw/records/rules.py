@@ -1,4 +1,4 @@
-"""Rules that every store applies: which entries it accepts, and the tombstone that replaces an erased one."""
+"""Rules that every store applies: which entries it accepts, and what an erasure leaves: tombstones and a mark."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 
 from consent_mw.core.seal import ENDS
 from consent_mw.core.seal import GRANTS
+from consent_mw.core.seal import MARK
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError
@@ -31,3 +32,19 @@ def check(entry: Entry, site: str) -> None:
 def tombstone(site: str, day: int, seal: int, place: int) -> Entry:
     """Return the tombstone of an entry at ``place`` in ``seal``; it contains no data of the erased receipt."""
     return Entry(site, secrets.token_urlsafe(16), Act.ERASE, day, about=f"{seal}/{place}")
+
+
+def mark(site: str, day: int, number: str) -> Entry:
+    """Return the mark of an erased receipt; ``number`` is from :func:`consent_mw.proof.erasing.mark_of`."""
+    return Entry(site, number, Act.ERASE, day, about=MARK)
+
+
+def check_taken(entry: Entry, site: str) -> None:
+    """
+    Refuse an entry that :meth:`consent_mw.records.Ledger.take` must not take: like :func:`check`, but marks are taken.
+
+    Raises:
+        RecordsError: if it is neither a grant, the end of one, nor a mark, or has another site.
+    """
+    if entry.act is not Act.ERASE or entry.about != MARK or entry.site != site:
+        check(entry, site)

@@ -23,6 +23,7 @@ from typing import Protocol
 
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.seal import FROM_COOKIE
 from consent_mw.core.seal import HASH_SIZE
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -30,6 +31,8 @@ from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.records import Canonical
 from consent_mw.records.rules import check
+from consent_mw.records.rules import check_taken
+from consent_mw.records.rules import mark as mark_entry
 from consent_mw.records.rules import tombstone
 
 Value = str | int | bytes | None
@@ -45,11 +48,23 @@ PURGE = 5
 _ENTRY = "receipt, act, day, revision, purposes, services, gpc, language, notice, about, seal, place"
 _SEAL = "number, day, size, root, previous, signature, leaves"
 
-_APPEND = (
+_INSERT = (
     "INSERT INTO ledger (site, step, receipt, act, day, revision, purposes, services, gpc, language, notice, about) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
 )
-_MARK = "UPDATE ledger SET seal = ?, place = ? WHERE site = ? AND receipt = ? AND step = ? AND seal IS NULL"
+_APPEND = f"{_INSERT}DO NOTHING"
+#: The original takes the place of a grant that was written again from a cookie, but never changes what is sealed.
+_APPEND_ORIGINAL = (
+    f"{_INSERT}(site, receipt, step) DO UPDATE SET act = excluded.act, day = excluded.day, "
+    "revision = excluded.revision, purposes = excluded.purposes, services = excluded.services, gpc = excluded.gpc, "
+    "language = excluded.language, notice = excluded.notice, about = excluded.about "
+    f"WHERE ledger.about = '{FROM_COOKIE}' AND ledger.seal IS NULL"
+)
+#: With ``about``, since the original may have replaced the entry after the seal was made.
+_MARK = (
+    "UPDATE ledger SET seal = ?, place = ? WHERE site = ? AND receipt = ? AND step = ? AND seal IS NULL AND about = ?"
+)
+_IS_MARKED = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = 0 AND act = '{Act.ERASE.value}'"  # noqa: S608
 _DROP = "DELETE FROM ledger WHERE site = ? AND receipt = ? AND step = ?"
 _ADD = (
     "INSERT INTO counts (site, day, dimension, value, outcome, total) VALUES (?, ?, ?, ?, ?, ?) "
@@ -113,7 +128,18 @@ class SqlRecords(ABC):
         """Write an entry; it is durable when this returns, and writing it again changes nothing."""
         check(entry, self.site)
         with self._writing() as session:
-            session.change(_APPEND, *_row_of_entry(entry))
+            session.change(_APPEND_ORIGINAL, *_row_of_entry(entry))
+
+    def take(self, entries: Sequence[Entry], marks: Mapping[str, Sequence[str]]) -> int:
+        """Append entries from elsewhere, but none of a receipt that was erased; return how many are new."""
+        for entry in entries:
+            check_taken(entry, self.site)
+        with self._transaction(alone=True) as session:
+            return sum(
+                session.change(_APPEND, *_row_of_entry(entry))
+                for entry in entries
+                if not any(session.rows(_IS_MARKED, self.site, number) for number in marks.get(entry.receipt, ()))
+            )
 
     def history(self, receipt: str) -> list[Kept]:
         """Return the entries of a receipt, by step."""
@@ -182,7 +208,8 @@ class SqlRecords(ABC):
                 added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
                 session.change(added, self.site, *_row_of_seal(seal))
                 marks = [
-                    (seal.number, place, self.site, entry.receipt, entry.step) for place, entry in enumerate(entries)
+                    (seal.number, place, self.site, entry.receipt, entry.step, entry.about)
+                    for place, entry in enumerate(entries)
                 ]
                 if session.change_all(_MARK, marks) != len(marks):
                     raise Undo
@@ -210,16 +237,20 @@ class SqlRecords(ABC):
         with self._reading(slow=True) as session:
             return [self._kept(row) for row in session.rows(query, self.site, number)]
 
-    def erase(self, receipt: str, day: int) -> int:
-        """Erase the entries of a receipt, leave a tombstone for each that was sealed, and return their number."""
-        query = "SELECT step, seal, place FROM ledger WHERE site = ? AND receipt = ? AND act <> ?"
+    def erase(self, receipt: str, day: int, mark: str = "") -> int:
+        """Erase the entries of a receipt, leave a tombstone for each sealed one, and a mark; return their number."""
+        query = "SELECT act, step, seal, place FROM ledger WHERE site = ? AND receipt = ?"
         with self._transaction(alone=True) as session:
-            found = session.rows(query, self.site, receipt, Act.ERASE.value)
-            for step, seal, place in found:
+            found = session.rows(query, self.site, receipt)
+            if any(act == Act.ERASE.value for act, *_ in found):
+                return 0
+            for _, step, seal, place in found:
                 session.change(_DROP, self.site, receipt, step)
                 if seal is not None:
                     left = tombstone(self.site, day, _int(seal), _int(place))
                     session.change(_APPEND, *_row_of_entry(left))
+            if mark:
+                session.change(_APPEND, *_row_of_entry(mark_entry(self.site, day, mark)))
         if found:
             self._wipe()
         return len(found)
@@ -233,7 +264,10 @@ class SqlRecords(ABC):
                 return
             added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
             session.change(added, self.site, *_row_of_seal(seal))
-            marks = [(seal.number, one.place or 0, self.site, one.entry.receipt, one.entry.step) for one in rows]
+            marks = [
+                (seal.number, one.place or 0, self.site, one.entry.receipt, one.entry.step, one.entry.about)
+                for one in rows
+            ]
             session.change_all(_MARK, marks)
 
     def due(self, before: int) -> tuple[int, int]:

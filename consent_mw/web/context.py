@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from consent_mw.http.request import RequestHead
     from consent_mw.notice.assets import Assets
     from consent_mw.notice.banner import Notice
+    from consent_mw.proof.lost import LostRecords
     from consent_mw.records import Records
 
 
@@ -122,6 +123,11 @@ class WebContext(Protocol):
         """Shows an embed for one view of a page."""
         ...
 
+    @property
+    def lost(self) -> LostRecords:
+        """Finds the records that the store has lost."""
+        ...
+
     def keys(self) -> tuple[str, ...]:
         """Return the signing keys, oldest first."""
         ...
@@ -176,6 +182,7 @@ class SiteContext:
         counting: Counts the answers.
         assets: The static files.
         once: Shows an embed for one view of a page.
+        lost: Finds the records that the store has lost.
         signing_keys: The signing keys, oldest first.
         live: Returns the state of the current site.
         today: Returns whole days since 1970-01-01 UTC.
@@ -187,6 +194,7 @@ class SiteContext:
     counting: Counting
     assets: Assets
     once: OneTime
+    lost: LostRecords
     signing_keys: tuple[str, ...]
     live: Callable[[], CurrentSite]
     today: Callable[[], int]

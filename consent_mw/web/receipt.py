@@ -273,6 +273,8 @@ def _view(context: WebContext, visit: Visit, pages: Pages, notice: str) -> Recei
         return None
     try:
         history = context.records.history(found.receipt)
+        if not history and context.lost.write_again(found, visit.site.revision):
+            history = context.records.history(found.receipt)
     except Exception as error:
         logger.error("what is kept under a receipt could not be read: %s", loggable(error))
         act = Act.ACCEPT if found.action is Action.ACCEPT else Act.PARTIAL

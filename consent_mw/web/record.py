@@ -14,6 +14,7 @@ from consent_mw.core.model import Record
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError
+from consent_mw.proof.erasing import erase
 from consent_mw.web.context import WebContext
 from consent_mw.web.limits import ClientLimit
 from consent_mw.web.visit import Refused
@@ -106,7 +107,8 @@ class Proof:
     def erase(self, visit: Visit, receipt: str) -> bool:
         """Erase the entries of a receipt. If the store fails, append its end instead and return False."""
         try:
-            self._context.records.erase(receipt, self._context.today())
+            context = self._context
+            erase(context.records, receipt, site=visit.site.id, keys=context.keys(), today=context.today())
         except Exception as error:
             logger.error("a record could not be erased: %s", loggable(error))
             self.end(visit, receipt, Act.WITHDRAW)

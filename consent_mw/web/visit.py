@@ -104,10 +104,12 @@ class Visit:
 
 
 def visit_of(context: WebContext) -> Visit:
-    """Return the current request. Changes nothing and never raises."""
+    """Return the current request. Changes nothing, and never raises."""
     site = context.site()
     head = RequestHead.from_environ(request.environ)
     found = refused_before(site, head, context.cookies.read(head), context.today())
+    if isinstance(found, Record):
+        context.lost.saw(found, site.revision)
     root = quote(request.environ.get("SCRIPT_NAME", "").encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
     return Visit(
         site=site,

@@ -412,3 +412,18 @@ def test_the_notice_speaks_the_language_of_the_page(make: Make) -> None:
     engine = make(replace(declared("google-analytics"), languages=("en", "de")))
     out, _ = visit(engine, b"<!doctype html><html lang=de-AT><head></head><body><p>", ("accept-language", "en"))
     assert b'lang="de"' in out
+
+
+@pytest.mark.parametrize("path", ["/a", "/_cmw/", "/_cmw/receipt"])
+def test_a_record_that_the_store_has_lost_comes_back_with_its_visitor(make: Make, path: str) -> None:
+    """The next page that the visitor opens, of the application or of ours, has it written again from the cookie."""
+    engine = make(declared("google-analytics"))
+    cookie = ("cookie", choice(engine, "google-analytics", purposes=("analytics",)))
+    if path == "/a":
+        visit(engine, b"<!doctype html><body><p>text", cookie)
+    else:
+        variables = {"HTTP_HOST": "www.shop.example", "HTTP_COOKIE": cookie[1]}
+        assert engine.page(replace(head(cookie), path=path, query=""), variables, b"")[0] == 200
+    assert engine._upkeep.hurry("looking for lost records", 60)
+    (entry,) = (kept.entry for kept in engine.records.history("r" * 22))
+    assert (entry.about, entry.day, entry.services) == ("cookie", DAY, frozenset({"google-analytics"}))

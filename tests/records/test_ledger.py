@@ -231,6 +231,7 @@ def test_a_closed_store_says_so(opened: Callable[..., Records], grant: Entry) ->
         store.seals,
         lambda: store.sealed(1),
         lambda: store.erase("r", DAY),
+        lambda: store.take([a_grant()], {}),
         lambda: store.purge(DAY),
     ):
         with pytest.raises(RecordsError, match="closed"):

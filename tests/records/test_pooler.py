@@ -13,7 +13,11 @@ import pytest
 
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.model import Action
+from consent_mw.core.model import Record
+from consent_mw.core.model import Site
 from consent_mw.errors import RecordsError
+from consent_mw.proof.lost import LostRecords
 from consent_mw.proof.sealing import seal_new
 from consent_mw.proof.sealing import verify
 from consent_mw.records import migrate_records
@@ -135,6 +139,36 @@ def test_replicas_that_nobody_waits_for_are_named_and_a_promoted_one_goes_on(own
     finally:
         follower.stop()
         own.set("synchronous_standby_names", "''", running=False)
+        own.start()
+
+
+def test_a_grant_that_a_failover_lost_comes_back_with_its_visitor(own: Postgres) -> None:
+    """An asynchronous replica takes over, which lacks the last grant; afterwards the ledger verifies."""
+    url = own.fresh()
+    cookie = Record(Action.PARTIAL, DAY, "0123456789ab", services=frozenset({"ga"}), receipt="lost")
+    with closing(open_records(url)) as records:
+        records.append(a_grant("kept"))
+    follower = own.replica()
+    try:
+        with closing(open_records(url.replace(f":{own.port}/", f":{own.port},127.0.0.1:{follower.port}/"))) as records:
+            process = LostRecords(Site(name="Shop", id="site"), records, KEYS, lambda: DAY)
+            follower.kill()  # it is too late to get what comes now
+            records.append(a_grant("lost"))
+            own.kill()
+            follower.start()
+            follower.promote()
+            assert records.history("lost") == []
+            for receipt in ("kept", "lost"):
+                process.saw(replace(cookie, receipt=receipt), cookie.revision)
+            assert process.look() == 1
+            assert [(kept.entry.receipt, kept.entry.about) for kept in records.entries()] == [
+                ("kept", ""),
+                ("lost", "cookie"),
+            ]
+            seal_new(records, site="site", keys=KEYS, today=DAY)
+            assert verify(records, site="site", keys=KEYS, today=DAY, record_days=540).ok
+    finally:
+        follower.stop()
         own.start()
 
 

@@ -34,6 +34,7 @@ from consent_mw.errors import RecordsError
 from consent_mw.http.request import RequestHead
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
+from consent_mw.proof.lost import LostRecords
 from consent_mw.records.sqlite import SqliteRecords
 from consent_mw.web.app import create_app
 
@@ -195,6 +196,7 @@ class FakeContext:
         self.cookies = CookieJar(site, (KEY,))
         self.seconds = TODAY * 86_400.0
         self.once = OneTime(site, (KEY,), lambda: self.seconds)
+        self.lost = LostRecords(site, self.records, (KEY,), lambda: self.day, lambda: self.seconds)
         self.assets = ASSETS
         self.receipts = 0
         self.day = TODAY

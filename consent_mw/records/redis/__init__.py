@@ -70,6 +70,8 @@ from consent_mw.records.redis.link import RedisLink
 from consent_mw.records.redis.link import Unfit
 from consent_mw.records.redis.link import reason
 from consent_mw.records.rules import check
+from consent_mw.records.rules import check_taken
+from consent_mw.records.rules import mark as mark_entry
 from consent_mw.records.rules import tombstone
 
 __all__ = ["RedisRecords", "migrate"]
@@ -125,6 +127,17 @@ class RedisRecords:
         with self._using() as link:
             names = (self._keys.index, self._keys.waiting, self._keys.schema)
             link.script(scripts.APPEND, names, (keys.key_of(entry), keys.document_of(entry)), repeat=True)
+
+    def take(self, entries: Sequence[Entry], marks: Mapping[str, Sequence[str]]) -> int:
+        """Append entries from elsewhere, but none of a receipt that was erased; return how many are new."""
+        args: list[str | bytes | int] = []
+        for entry in entries:
+            check_taken(entry, self.site)
+            found = [keys.mark_key(number) for number in marks.get(entry.receipt, ())]
+            args += [keys.key_of(entry), keys.document_of(entry), len(found), *found]
+        with self._using() as link:
+            names = (self._keys.index, self._keys.waiting, self._keys.schema)
+            return int(link.script(scripts.TAKE, names, args, slow=True, repeat=True))
 
     def history(self, receipt: str) -> list[Kept]:
         """Return the entries of a receipt, by step."""
@@ -264,15 +277,17 @@ class RedisRecords:
                 if score is not None
             ]
 
-    def erase(self, receipt: str, day: int) -> int:
-        """Erase the entries of a receipt, leave a tombstone for each that was sealed, and return their number."""
+    def erase(self, receipt: str, day: int, mark: str = "") -> int:
+        """Erase the entries of a receipt, leave a tombstone for each sealed one, and a mark; return their number."""
+        entry = mark_entry(self.site, day, mark)
+        marked = (keys.key_of(entry), keys.document_of(entry)) if mark else (b"", b"")
         with self._using() as link:
             for _ in range(TRIES):
                 found = self._entries(link, self._members(link, receipt))
-                if not found or any(kept and kept.entry.act is Act.ERASE for _, kept in found):
+                if not (found or mark) or any(kept and kept.entry.act is Act.ERASE for _, kept in found):
                     return 0
                 names = [self._keys.index, self._keys.waiting, self._keys.erased]
-                args: list[str | bytes | int] = [receipt.encode() + b"\0", len(found)]
+                args: list[str | bytes | int] = [receipt.encode() + b"\0", len(found), *marked]
                 for member, _ in found:
                     key, where = keys.split(member)
                     place = keys.stand(where)

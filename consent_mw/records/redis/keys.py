@@ -53,6 +53,11 @@ def key_of(entry: Entry) -> bytes:
     return f"{entry.receipt}\0{entry.step}\0".encode()
 
 
+def mark_key(number: str) -> bytes:
+    """Return the key of the mark with this number."""
+    return f"{number}\0{0}\0".encode()
+
+
 def document_of(entry: Entry) -> bytes:
     """Return an entry without its key, as a JSON array."""
     values = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-__all__ = ["ADD_COUNTS", "ADD_SEAL", "APPEND", "CLOCK", "ERASE", "KEEP_NOTICE", "PUBLISH", "PURGE", "Script"]
+__all__ = ["ADD_COUNTS", "ADD_SEAL", "APPEND", "CLOCK", "ERASE", "KEEP_NOTICE", "PUBLISH", "PURGE", "TAKE", "Script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,44 @@ def _script(text: str) -> Script:
 
 
 # KEYS index, waiting, schema. ARGV key (with its last NUL), document.
-# If the entry is there already, a key is rewritten unchanged, so that WAIT covers the earlier write as well.
+# If the entry is there already, a key is rewritten unchanged, so that WAIT covers the earlier write as well. An entry
+# that was written again from a cookie gives way to the original until it is sealed; its document ends as AGAIN does.
 APPEND = _script(r"""
-local key = ARGV[1]
+local key, AGAIN = ARGV[1], ',"cookie"]'
 if #redis.call('ZRANGEBYLEX', KEYS[1], '[' .. key, '(' .. key .. '\255', 'LIMIT', 0, 1) > 0 then
+  local there = redis.call('ZRANGEBYLEX', KEYS[2], '[' .. key, '(' .. key .. '\255', 'LIMIT', 0, 1)[1]
+  if there and string.sub(there, -#AGAIN) == AGAIN then
+    redis.call('ZREM', KEYS[2], there)
+    redis.call('ZADD', KEYS[2], 0, key .. ARGV[2])
+    return 1
+  end
   redis.call('SET', KEYS[3], redis.call('GET', KEYS[3]))
   return 0
 end
 redis.call('ZADD', KEYS[1], 0, key)
 redis.call('ZADD', KEYS[2], 0, key .. ARGV[2])
 return 1
+""")
+
+# KEYS index, waiting, schema. ARGV for each entry: key, document, number of marks, the key of each mark.
+TAKE = _script(r"""
+local function there(key)
+  return #redis.call('ZRANGEBYLEX', KEYS[1], '[' .. key, '(' .. key .. '\255', 'LIMIT', 0, 1) > 0
+end
+local at, taken = 1, 0
+while at <= #ARGV do
+  local key, marks = ARGV[at], tonumber(ARGV[at + 2])
+  local free = not there(key)
+  for mark = at + 3, at + 2 + marks do free = free and not there(ARGV[mark]) end
+  if free then
+    redis.call('ZADD', KEYS[1], 0, key)
+    redis.call('ZADD', KEYS[2], 0, key .. ARGV[at + 1])
+    taken = taken + 1
+  end
+  at = at + 3 + marks
+end
+if taken == 0 then redis.call('SET', KEYS[3], redis.call('GET', KEYS[3])) end
+return taken
 """)
 
 # KEYS schema, which selects the node. Nothing is changed.
@@ -89,15 +117,21 @@ return 1
 """)
 
 # KEYS index, waiting, erased, then sealed:N for each entry that is sealed.
-# ARGV receipt (with its NUL), number of entries, then for each entry: its key, its seal and place, which of KEYS
-# contains it (0: it is not sealed), its place there, and the key and document of its tombstone.
+# ARGV receipt (with its NUL), number of entries, key and document of the mark (empty: none), then for each entry: its
+# key, its seal and place, which of KEYS contains it (0: it is not sealed), its place there, and the key and document of
+# its tombstone.
 ERASE = _script(r"""
 local receipt, number = ARGV[1], tonumber(ARGV[2])
 if redis.call('ZLEXCOUNT', KEYS[1], '[' .. receipt, '(' .. receipt .. '\255') ~= number then return -1 end
-for at = 3, #ARGV, 6 do
+for at = 5, #ARGV, 6 do
   if not redis.call('ZSCORE', KEYS[1], ARGV[at] .. ARGV[at + 1]) then return -1 end
 end
-for at = 3, #ARGV, 6 do
+local mark = ARGV[3]
+if mark ~= '' and #redis.call('ZRANGEBYLEX', KEYS[1], '[' .. mark, '(' .. mark .. '\255', 'LIMIT', 0, 1) == 0 then
+  redis.call('ZADD', KEYS[1], 0, mark)
+  redis.call('ZADD', KEYS[2], 0, mark .. ARGV[4])
+end
+for at = 5, #ARGV, 6 do
   local key = ARGV[at]
   redis.call('ZREM', KEYS[1], key .. ARGV[at + 1])
   if ARGV[at + 2] == '0' then

@@ -181,7 +181,12 @@ class SpooledRecords:
                 raise
         return found or self._spool.notice(digest)
 
-    def erase(self, receipt: str, day: int) -> int:
+    def take(self, entries: Sequence[Entry], marks: Mapping[str, Sequence[str]]) -> int:
+        """Append entries from elsewhere in the remote store; none of a receipt that the spool has, or erased."""
+        free = [entry for entry in entries if self._here(entry.receipt) == ([], False)]
+        return self._ask(lambda remote: remote.take(free, marks)) if free else 0
+
+    def erase(self, receipt: str, day: int, mark: str = "") -> int:
         """
         Erase the entries of a receipt in both places, and return their number.
 
@@ -191,7 +196,7 @@ class SpooledRecords:
         steps = {entry.step for entry in self._here(receipt)[0]}
         try:
             there = self._ask(lambda remote: remote.history(receipt))
-            self._ask(lambda remote: remote.erase(receipt, day))
+            self._ask(lambda remote: remote.erase(receipt, day, mark))
             steps |= {kept.entry.step for kept in there}
         except RecordsError:
             if 0 not in steps:
@@ -201,7 +206,7 @@ class SpooledRecords:
             waited = bool(steps)
         if waited:
             # A replay in another process, or an abandoned call, may still send them.
-            self._spool.forget(receipt, day)
+            self._spool.forget(receipt, day, mark)
         return len(steps)
 
     # -- replay
@@ -258,7 +263,7 @@ class SpooledRecords:
             first = self._erased.setdefault(entry.receipt, now)
             if first == now or now - first >= SETTLED:
                 try:
-                    self._ask(methodcaller("erase", entry.receipt, entry.day))
+                    self._ask(methodcaller("erase", entry.receipt, entry.day, entry.about))
                 except RecordsError:
                     del self._erased[entry.receipt]
                     return

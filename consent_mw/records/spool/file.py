@@ -2,7 +2,8 @@
 The spool's file: a local ledger of entries that the remote store has not accepted yet.
 
 It is a ledger like any other: it gives the same guarantees, and if the store never comes back, the same tools can read
-it. An entry with Act.ERASE is not a tombstone here: it marks a receipt that must be erased in the store, too.
+it. An entry with Act.ERASE is not a tombstone here: it names a receipt that must be erased in the store, too, and
+``about`` is the number of the mark that this leaves there.
 """
 
 from __future__ import annotations
@@ -97,15 +98,15 @@ class SpoolFile(SqliteRecords):
 
     # -- erasure
 
-    def forget(self, receipt: str, day: int) -> None:
-        """Delete the entries of a receipt, and mark it to be erased in the store as well."""
+    def forget(self, receipt: str, day: int, mark: str = "") -> None:
+        """Delete the entries of a receipt, and note that it must be erased in the store as well, leaving the mark."""
         noted = (
             "INSERT INTO ledger (site, receipt, step, act, day, revision, purposes, services, gpc, language, notice, "
-            "about) VALUES (?, ?, 0, ?, ?, '', '[]', '[]', 0, '', '', '')"
+            "about) VALUES (?, ?, 0, ?, ?, '', '[]', '[]', 0, '', '', ?)"
         )
         with self._changing() as session:
             session.change("DELETE FROM ledger WHERE site = ? AND receipt = ?", self.site, receipt)
-            session.change(noted, self.site, receipt, Act.ERASE.value, day)
+            session.change(noted, self.site, receipt, Act.ERASE.value, day, mark)
         self.wipe()
 
     def to_erase(self) -> list[Entry]:

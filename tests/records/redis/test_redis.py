@@ -384,6 +384,7 @@ def uses(store: RedisRecords) -> dict[str, Callable[[], object]]:
         "seals": store.seals,
         "sealed": lambda: store.sealed(1),
         "erase": lambda: store.erase("r", DAY),
+        "take": lambda: store.take([a_grant()], {"r": ["m"]}),
         "purge": lambda: store.purge(DAY),
         "add_counts": lambda: store.add_counts({Count(DAY, "", "", "asked"): 1}),
         "counts": lambda: store.counts(DAY),

@@ -1,0 +1,90 @@
+"""
+Erasing a receipt for good: nothing that still has a copy of its record may bring it back.
+
+A cookie, another ledger or a backup may still contain what was erased. So an erasure leaves a *mark* in the ledger: an
+entry whose number is the HMAC of the erased receipt under the site's newest key. Whoever has the receipt and the keys
+finds the mark; to everybody else it is a random number. Before a record is taken from elsewhere
+(:meth:`consent_mw.records.Ledger.take`), the ledger is asked for the marks of its receipt under all keys.
+
+Limits: a mark is sealed, kept and purged like any other entry, so after ``record_days`` it is gone. Whoever brings a
+record back leaves those alone that are older (:mod:`consent_mw.proof.lost`, :mod:`consent_mw.proof.merging`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from itsdangerous import Signer
+
+from consent_mw.core.seal import MARK
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.signing import signer
+from consent_mw.records import Ledger
+
+__all__ = ["BATCH", "erase", "erase_marked", "mark_of", "marks_in", "marks_of"]
+
+#: The most entries that a ledger takes in one transaction.
+BATCH = 500
+
+# Domain separation: a mark must not be accepted as a signature, nor reveal one.
+_CONTEXT = "consent_mw.erased.v1"
+
+
+def mark_of(receipt: str, *, site: str, keys: Sequence[str]) -> str:
+    """Return the number of the mark that erasing a receipt leaves, under the newest key, which is the last one."""
+    return _signer(keys[-1], site).get_signature(receipt).decode("ascii")
+
+
+def marks_of(receipt: str, *, site: str, keys: Sequence[str]) -> tuple[str, ...]:
+    """Return the numbers that the mark of a receipt may have: the key may have changed since it was erased."""
+    return tuple(mark_of(receipt, site=site, keys=(key,)) for key in keys)
+
+
+def erase(records: Ledger, receipt: str, *, site: str, keys: Sequence[str], today: int) -> int:
+    """
+    Erase the entries of a receipt, leave its mark, and return the number of the entries.
+
+    Args:
+        site: The site's id.
+        keys: Signing keys, oldest first.
+        today: Whole days since 1970-01-01 UTC.
+
+    Raises:
+        RecordsError: if the store fails.
+    """
+    return records.erase(receipt, today, mark_of(receipt, site=site, keys=keys))
+
+
+def marks_in(records: Ledger) -> list[Entry]:
+    """Return the marks in a ledger."""
+    return [kept.entry for kept in records.tombstones() if kept.entry.about == MARK]
+
+
+def erase_marked(records: Ledger, marks: Sequence[Entry], *, site: str, keys: Sequence[str], today: int) -> int:
+    """
+    Erase what another ledger has erased, and return the number of entries.
+
+    Args:
+        marks: The marks of the other ledger; ours gets those that it lacks.
+        site: The site's id.
+        keys: Signing keys, oldest first.
+        today: Whole days since 1970-01-01 UTC.
+    """
+    numbers = {entry.receipt for entry in marks}
+    receipts = {
+        kept.entry.receipt
+        for kept in records.entries()
+        if kept.entry.act is not Act.ERASE
+        and not numbers.isdisjoint(marks_of(kept.entry.receipt, site=site, keys=keys))
+    }
+    # The marks first: what arrives from elsewhere between the two steps is refused.
+    for first in range(0, len(marks), BATCH):
+        records.take(marks[first : first + BATCH], {})
+    return sum(erase(records, receipt, site=site, keys=keys, today=today) for receipt in sorted(receipts))
+
+
+@lru_cache(maxsize=64)
+def _signer(key: str, site: str) -> Signer:
+    return signer((key,), _CONTEXT, site)
