@@ -3,7 +3,8 @@ The ASGI edge (ASGI 3.0, HTTP version 2.5): ``app = ConsentASGIMiddleware(app)``
 
 It translates and decides nothing. Everything that is not HTTP passes unchanged; of the lifespan, only the shutdown is
 observed. Responses that are not HTML go out message by message as the app sent them, including files by path and
-zero-copy sends. A page is rewritten and sent chunk by chunk; its head is held until the first chunk.
+zero-copy sends. A page is rewritten and sent chunk by chunk; its head is held until the first chunk. As in the WSGI
+edge, an exchange is made when something needs it.
 
 The pages under the mount are a WSGI application. They run in a thread, so that the event loop never waits for the
 records.
@@ -28,6 +29,7 @@ from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
 if TYPE_CHECKING:
+    from consent_mw.core.model import Decision
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
     from consent_mw.http.exchange import Exchange
@@ -120,19 +122,21 @@ class ConsentASGIMiddleware:
         if scope["type"] != "http" or Passage.around(scope) is not None:
             await self.app(scope, receive, send)
             return
-        head = request_head(scope)
-        engine = self.engine.at(head)
+        engine = self.engine
+        if engine.is_one_of_several:
+            engine = engine.at(request_head(scope))
         if engine.owns(_path(scope), _root(scope)):
-            await _serve(engine, scope, head, receive, send)
+            await _serve(engine, scope, request_head(scope), receive, send)
             return
-        remote = scope["client"][0] if scope.get("client") else ""
-        exchange = engine.exchange(head, _root(scope), remote)
+        response = _AsgiResponse(engine, scope, send)
         # Pass on the same scope object: middleware around us reads the route and endpoint from it.
-        headers, passage = scope["headers"], Passage({DECISION: exchange.view.ask, PLACE: exchange.place})
+        headers, passage = scope["headers"], Passage({DECISION: response.ask, PLACE: response.place})
+        if engine.waits_for_response and engine.fields_stay(headers, engine.coding_names()):
+            scope["headers"] = list(headers)
+        else:
+            scope["headers"] = _request_headers(scope, response.exchange)
         scope.update(passage.marks)
         scope[Passage.KEY] = passage
-        scope["headers"] = _request_headers(scope, exchange)
-        response = _AsgiResponse(exchange, send)
         token = passage.enter()
         try:
             await self.app(scope, receive, response.send)
@@ -153,14 +157,34 @@ class ConsentASGIMiddleware:
 
 
 class _AsgiResponse:
-    """One response; its head is held until the first chunk of its body is known."""
+    """One response; its head is held until the first chunk of its body is known. Its exchange is made when needed."""
 
-    def __init__(self, exchange: Exchange, send: Send) -> None:
-        self._exchange = exchange
+    _made: Exchange | None = None
+    _start: Message | None = None
+    _passes = False
+    _finished = False
+
+    def __init__(self, engine: Engine, scope: Scope, send: Send) -> None:
+        self._engine = engine
+        self._scope = dict(scope)  # others may change it later
         self._send = send
-        self._start: Message | None = None
-        self._passes = False
-        self._finished = False
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange for this request."""
+        if self._made is None:
+            scope = self._scope
+            remote = scope["client"][0] if scope.get("client") else ""
+            self._made = self._engine.exchange(request_head(scope), _root(scope), remote)
+        return self._made
+
+    def ask(self) -> Decision:
+        """Return the decision for the application."""
+        return self.exchange.view.ask()
+
+    def place(self) -> str:
+        """Return the marker for the banner's place."""
+        return self.exchange.place()
 
     async def send(self, message: Message) -> None:
         """Accept a message from the app."""
@@ -169,7 +193,7 @@ class _AsgiResponse:
             await self._take_head(message)
         elif kind == "http.response.early_hint":
             await self._hint(message)
-        elif kind == "http.response.push" and self._exchange.holds(message.get("path", "")):
+        elif kind == "http.response.push" and self.exchange.holds(message.get("path", "")):
             return
         elif kind == "http.response.trailers":
             await self._trail(message)
@@ -187,28 +211,35 @@ class _AsgiResponse:
 
     def end(self) -> None:
         """Finish the response; if the app failed or the client disconnected, buffered bytes are not sent."""
-        if not self._finished:
-            self._exchange.abandon()
+        if self._made is not None and not self._finished:
+            self._made.abandon()
 
     async def _take_head(self, message: Message) -> None:
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())]
-        self._exchange.start(message["status"], "", headers)
+        raw = message.get("headers", ())
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+        if self._made is None and not self._passes and self._engine.passes(message["status"], headers):
+            # Neither the visitor nor the request's headers matter.
+            self._engine.note_request()
+            self._passes = True
+            await self._send({**message, "headers": [(name.lower(), value) for name, value in raw]})
+            return
+        self.exchange.start(message["status"], "", headers)
         self._start = message
-        self._passes = self._exchange.passes
+        self._passes = self.exchange.passes
         if self._passes:
             await self._send_head()
 
     async def _send_head(self) -> None:
         message, self._start = self._start, None
         if message is not None:
-            exchange = self._exchange
+            exchange = self.exchange
             headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in exchange.outgoing()]
             await self._send({**message, "status": exchange.status, "headers": headers})
 
     async def _take_body(self, body: bytes, more: bool) -> None:
         if self._finished:
             return
-        exchange = self._exchange
+        exchange = self.exchange
         if more:
             out = exchange.feed(body)
         else:
@@ -251,14 +282,14 @@ class _AsgiResponse:
     async def _trail(self, message: Message) -> None:
         """Send the trailers, without those that the rewriting makes wrong (ASGI extension for trailers)."""
         given = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in message["headers"]]
-        kept = self._exchange.trailers(given)
+        kept = self.exchange.allowed(given) if self._passes else self.exchange.trailers(given)
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in kept]
         await self._send({**message, "headers": headers})
 
     async def _hint(self, message: Message) -> None:
         """Send early hints (RFC 8297), without those to held services."""
         links = [("link", bytes(link).decode("latin-1")) for link in message.get("links", ())]
-        kept = [value.encode("latin-1") for _, value in self._exchange.allowed(links)]
+        kept = [value.encode("latin-1") for _, value in self.exchange.allowed(links)]
         if kept:
             await self._send({**message, "links": kept})
 

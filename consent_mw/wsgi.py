@@ -4,6 +4,10 @@ The WSGI edge (PEP 3333): ``app = ConsentMiddleware(app)``.
 It translates and decides nothing. A response that is not HTML goes out as the app's own iterable, so that
 ``wsgi.file_wrapper`` works. A page is rewritten and sent chunk by chunk; its head is held until the first chunk.
 ``close()`` is called exactly once, even if the client disconnects.
+
+Most responses are not pages. They must cost next to nothing, and with the processor's caches cold each function that is
+called costs a microsecond or more. So the exchange of a request is made when something needs it: the request's headers,
+a view, or a response that does not plainly pass.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import MutableMapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
     from consent_mw.http.exchange import Exchange
+    from consent_mw.http.headers import Headers
 
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
@@ -41,14 +47,19 @@ PLACE = "consent_mw.place"
 EARLY_HINTS = "wsgi.early_hints"
 
 
-def hold_hints(environ: MutableMapping[str, Any], exchange: Exchange) -> None:
-    """Remove held services from early hints (RFC 8297), which gunicorn sends ahead of the response."""
+def hold_hints(environ: MutableMapping[str, Any], allowed: Callable[[Sequence[tuple[str, str]]], Headers]) -> None:
+    """
+    Remove held services from early hints (RFC 8297), which gunicorn sends ahead of the response.
+
+    Args:
+        allowed: :meth:`Exchange.allowed` of the request.
+    """
     send = environ.get(EARLY_HINTS)
     if send is None:
         return
 
     def hint(headers: Iterable[tuple[str | bytes, str | bytes]]) -> None:
-        kept = exchange.allowed([(_text(name), _text(value)) for name, value in headers])
+        kept = allowed([(_text(name), _text(value)) for name, value in headers])
         if kept:
             send(kept)
 
@@ -86,21 +97,19 @@ class ConsentMiddleware:
         if Passage.around(environ) is not None:
             self._refuse_itself()
             return self.app(environ, start_response)
-        head, script_name = RequestHead.from_environ(environ), environ.get("SCRIPT_NAME", "")
-        engine = self.engine.at(head)
-        if engine.owns(environ.get("PATH_INFO", ""), script_name):
+        engine = self.engine
+        if engine.is_one_of_several:
+            engine = engine.at(RequestHead.from_environ(environ))
+        if engine.owns(environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")):
             return engine.web(environ, start_response)
-        exchange = engine.exchange(head, script_name, environ.get("REMOTE_ADDR", ""))
-        passage = Passage({DECISION: exchange.view.ask, PLACE: exchange.place})
+        response = _WsgiResponse(engine, environ, start_response)
+        if not (engine.waits_for_response and engine.variables_stay(environ, engine.coding_names())):
+            response.change_request(environ)
+        passage = Passage({DECISION: response.ask, PLACE: response.place})
         environ.update(passage.marks)
         environ[Passage.KEY] = passage
-        for name, value in exchange.request_changes().items():
-            key = "HTTP_" + name.upper().replace("-", "_")
-            environ.pop(key, None)
-            if value is not None:
-                environ[key] = value
-        hold_hints(environ, exchange)
-        response = _WsgiResponse(exchange, start_response)
+        if EARLY_HINTS in environ:
+            hold_hints(environ, response.allowed)
         token = passage.enter()
         try:
             body = self.app(environ, response.start)
@@ -135,15 +144,48 @@ class ConsentMiddleware:
 
 
 class _WsgiResponse:
-    """The head of one response, held until the first chunk of its body is known."""
+    """The head of one response, held until the first chunk of its body is known; its exchange is made when needed."""
 
-    def __init__(self, exchange: Exchange, start_response: StartResponse) -> None:
-        self.exchange = exchange
-        self.passes = False
+    _exchange: Exchange | None = None
+    _exc_info: ExcInfo = None
+    _sent = False
+    passes = False
+
+    def __init__(self, engine: Engine, environ: WSGIEnvironment, start_response: StartResponse) -> None:
+        self._engine = engine
+        self._environ = dict(environ)  # the application may change its own
         self._start_response = start_response
-        self._server_write: Callable[[bytes], object] = lambda data: None
-        self._sent = False
-        self._exc_info: ExcInfo = None
+        self._server_write: Callable[[bytes], object] = _write_nothing
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange for this request."""
+        if self._exchange is None:
+            environ = self._environ
+            head = RequestHead.from_environ(environ, copied=True)
+            script_name, remote = environ.get("SCRIPT_NAME", ""), environ.get("REMOTE_ADDR", "")
+            self._exchange = self._engine.exchange(head, script_name, remote)
+        return self._exchange
+
+    def change_request(self, environ: WSGIEnvironment) -> None:
+        """Change the headers that the application may not see."""
+        for name, value in self.exchange.request_changes().items():
+            key = "HTTP_" + name.upper().replace("-", "_")
+            environ.pop(key, None)
+            if value is not None:
+                environ[key] = value
+
+    def ask(self) -> Decision:
+        """Return the decision for the application."""
+        return self.exchange.view.ask()
+
+    def place(self) -> str:
+        """Return the marker for the banner's place."""
+        return self.exchange.place()
+
+    def allowed(self, headers: Sequence[tuple[str, str]]) -> Headers:
+        """Return the early hints without those to held services."""
+        return self.exchange.allowed(headers)
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None) -> Callable[[bytes], object]:
         """Accept the app's head (PEP 3333, start_response)."""
@@ -153,10 +195,17 @@ class _WsgiResponse:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # no circular reference
-        if exc_info is None and self.exchange.status:
+        code, space, reason = status.partition(" ")
+        untouched = self._exchange is None and exc_info is None and not self._sent
+        if untouched and space and self._engine.passes(int(code), headers):
+            # Neither the visitor nor the request's headers matter.
+            self._engine.note_request()
+            self.passes = self._sent = True
+            self._server_write = self._start_response(status, headers)
+            return self._server_write
+        if exc_info is None and (self.passes or self.exchange.status):
             raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
         self._exc_info = exc_info
-        code, _, reason = status.partition(" ")
         self.exchange.start(int(code), reason, headers)
         self.passes = self.exchange.passes
         if self.passes:
@@ -180,6 +229,10 @@ class _WsgiResponse:
         """Rewrite a chunk that an app sends through the legacy write callable (PEP 3333)."""
         out = self.exchange.feed(data)
         self.send_head()(out)
+
+
+def _write_nothing(data: bytes) -> None:
+    """Stand for the server's function until there is one."""
 
 
 class _Body:

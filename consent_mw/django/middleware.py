@@ -174,7 +174,7 @@ class ConsentMiddleware:
             meta.pop(key, None)
             if value is not None:
                 meta[key] = value
-        hold_hints(meta, exchange)
+        hold_hints(meta, exchange.allowed)
         return exchange
 
     def _own_page(self, engine: Engine, request: HttpRequest, head: RequestHead) -> HttpResponse:

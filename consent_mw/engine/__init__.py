@@ -43,6 +43,7 @@ from consent_mw.core.model import Site
 from consent_mw.counting.isp import IspLookup
 from consent_mw.counting.isp import open_lookup
 from consent_mw.counting.tally import Tally
+from consent_mw.engine.codings import known_names
 from consent_mw.engine.housekeeping import Housekeeping
 from consent_mw.engine.live_site import GrowingSite
 from consent_mw.engine.live_site import LiveSite
@@ -62,6 +63,9 @@ from consent_mw.http.exchange import Exchange
 from consent_mw.http.forwarded import as_visited
 from consent_mw.http.hosts import host_of
 from consent_mw.http.paths import Paths
+from consent_mw.http.plain_requests import fields_stay
+from consent_mw.http.plain_requests import variables_stay
+from consent_mw.http.plain_responses import passes
 from consent_mw.http.request import RequestHead
 from consent_mw.http.server_timing import TimedExchange
 from consent_mw.http.untouched import UntouchedExchange
@@ -104,6 +108,12 @@ class Engine:
         lookup: Finds the domain of a visitor's ISP; may be None.
     """
 
+    # What edges ask about each request and response is here, so that importing an edge alone stays cheap.
+    coding_names = staticmethod(known_names)
+    variables_stay = staticmethod(variables_stay)
+    fields_stay = staticmethod(fields_stay)
+    passes = staticmethod(passes)
+
     def __init__(
         self,
         site: Site,
@@ -120,8 +130,14 @@ class Engine:
         self._clock = clock
         self._site = site
         self._untouched = Paths(site.untouched)
+        #: What the paths of our own pages begin with.
+        self._own_starts = (site.mount, GPC_PATH)
         self._hosts: tuple[tuple[str, Engine], ...] = ()
         self._before: Engine | None = None
+        #: Whether :meth:`at` may return another engine.
+        self.is_one_of_several = False
+        #: Whether an edge may wait with :meth:`exchange` until the response shows that it is needed.
+        self.waits_for_response = site.mode != "report" and not (site.server_timing or site.hide_cookies)
         self._takes_effect = 0.0
         known, assets = joined(site.definitions), Assets()
         self.tally = Tally(records, site, lookup, clock=clock)
@@ -189,6 +205,7 @@ class Engine:
         site = source if isinstance(source, Site) else config.load(source)
         engine = cls._of_one_site(site)
         engine._hosts = tuple((host, cls._of_one_site(inner)) for host, inner in site.hosts)
+        engine.is_one_of_several = bool(engine._hosts) or engine._before is not None
         _running.update(engine._all())
         return engine
 
@@ -208,7 +225,7 @@ class Engine:
 
     def at(self, head: RequestHead) -> Engine:
         """Return the engine for a request: that of its host, or else this one; as it asks now."""
-        if not self._hosts and self._before is None:
+        if not self.is_one_of_several:
             return self
         visited = as_visited(head, "", self._site.trusted_proxies)[0]
         host = host_of(visited.host)
@@ -222,6 +239,7 @@ class Engine:
         which has been restarted since, has asked it already (decision 0043).
         """
         self._takes_effect, self._before = moment, before
+        self.is_one_of_several = True
 
     def _in_effect(self, head: RequestHead) -> Engine:
         """Return this engine, or the one whose question still counts for a visitor."""
@@ -265,6 +283,8 @@ class Engine:
 
     def owns(self, path: str, script_name: str = "") -> bool:
         """Return whether a request for ``path`` (without the script name) is for our own pages."""
+        if not path.startswith(self._own_starts):
+            return False
         if self._shadow is not None and path == GPC_PATH:
             return False  # a site that is only observed answers for all of its paths
         return self._pages.owns(path, script_name)
@@ -285,6 +305,12 @@ class Engine:
         self._upkeep.start()
         return self._pages.whole(head, variables, body)
 
+    def note_request(self) -> None:
+        """Note a request to the application: the background tasks run in processes that have some."""
+        if not self._upkeep.started:
+            self._upkeep.start()
+        self._growing.visited = True
+
     def exchange(self, head: RequestHead, script_name: str = "", remote: str = "") -> Exchange:
         """
         Return the exchange for a request to the application.
@@ -294,8 +320,7 @@ class Engine:
             remote: The visitor's address; its ISP is looked up, and the address is never stored.
         """
         begun = time.perf_counter() if self._site.server_timing else 0.0
-        self._upkeep.start()
-        self._growing.visited = True
+        self.note_request()
         head, script_name = as_visited(head, script_name, self._site.trusted_proxies)
         view = PageView(self._parts, head, script_name + self._site.mount, remote)
         if self._untouched and self._untouched.hold(head.host, script_name + head.path):

@@ -66,6 +66,8 @@ class Upkeep:
         self._tasks = {task.name: task for task in tasks}
         self._clock = clock
         self._thread: threading.Thread | None = None
+        #: Whether this process runs the tasks, so that :meth:`start` has nothing to do.
+        self.started = False
         self._ended = False
         self._reset()
         _all.add(self)
@@ -141,6 +143,7 @@ class Upkeep:
         self._busy = threading.Lock()
         self._wake = threading.Event()
         self._thread = None
+        self.started = False
         self._ended = False
         self._hurried: dict[str, list[threading.Event]] = {}
         self._failing: set[str] = set()
@@ -157,6 +160,7 @@ class Upkeep:
         # The thread holds only a weak reference, so that it ends with a site that is no longer used.
         thread = threading.Thread(target=_work, args=(weakref.ref(self), self._wake), name="consent_mw", daemon=True)
         self._thread = thread
+        self.started = True
         return thread
 
     def _do(self, name: str, run: Callable[[], object]) -> None:

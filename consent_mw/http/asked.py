@@ -19,6 +19,10 @@ from consent_mw.core.model import Decision
 __all__ = ["AskedDecision", "Passage"]
 
 
+#: The passage in which the current code runs.
+_running: ContextVar[Passage | None] = ContextVar("consent_mw.passage", default=None)
+
+
 class Passage:
     """
     Marks a request as one whose response goes through an exchange.
@@ -62,14 +66,8 @@ class Passage:
         """Run the application from here on, until :meth:`leave`."""
         return _running.set(self)
 
-    @staticmethod
-    def leave(token: Token[Passage | None]) -> None:
-        """End what :meth:`enter` began, in the same context."""
-        _running.reset(token)
-
-
-#: The passage in which the current code runs.
-_running: ContextVar[Passage | None] = ContextVar("consent_mw.passage", default=None)
+    #: Ends what :meth:`enter` began, in the same context.
+    leave = staticmethod(_running.reset)
 
 
 class AskedDecision:

@@ -78,7 +78,12 @@ class RequestHead:
 
     @classmethod
     def from_environ(
-        cls, environ: Mapping[str, object], *, scheme: str | None = None, path: str | None = None
+        cls,
+        environ: Mapping[str, object],
+        *,
+        scheme: str | None = None,
+        path: str | None = None,
+        copied: bool = False,
     ) -> RequestHead:
         """
         Return the head of the request that a CGI-like mapping describes (RFC 3875; PEP 3333).
@@ -87,8 +92,9 @@ class RequestHead:
             environ: The WSGI environ or Django's ``request.META``; it is copied.
             scheme: The scheme, if a framework knows better than ``wsgi.url_scheme``.
             path: The decoded path below the script name, if a framework knows better than ``PATH_INFO``.
+            copied: Whether ``environ`` is a copy already, which nobody changes.
         """
-        return cls.read_later(_Variables(dict(environ), scheme, path))
+        return cls.read_later(_Variables(environ if copied else dict(environ), scheme, path))
 
     @classmethod
     def read_later(cls, source: HeadSource) -> RequestHead:
