@@ -78,6 +78,9 @@ PROBLEMS = """() => {
   if (document.documentElement.scrollWidth > innerWidth) found.push('page scrolls sideways');
   if (banner.scrollWidth > banner.clientWidth) found.push('notice scrolls sideways');
 
+  const top = [...banner.querySelectorAll('.cmw-logo, h2')].filter(one => one.offsetHeight)[0];
+  if (!banner.scrollTop && top.getBoundingClientRect().top < room.top + 10) found.push('no room above: ' + name(top));
+
   const open = banner.querySelector('[open]');
   const buttons = [...banner.querySelectorAll('button, summary')].filter(one => one.offsetHeight);
   // Once the boxes are open, what closes them may be scrolled to.

@@ -26,6 +26,7 @@ def test_a_sample_of_every_look_has_nothing_wrong(chromium: Browser) -> None:
         ("[value=accept-all] { flex-grow: 3 }", "unequal choices"),
         (".cmw-banner { margin-inline-start: -40px }", "notice outside"),
         (".cmw-btn { min-height: 30px; padding: 0 }", "button low"),
+        (".cmw-form { padding-top: 0 }", "no room above"),
     ],
 )
 def test_what_is_wrong_is_found(chromium: Browser, harm: str, told: str) -> None:

@@ -1,0 +1,99 @@
+"""The panel in place of a held embed, in frames from the size of an icon to the width of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from consent_mw import ConsentMiddleware
+from demo_site.servers import serve_near
+from tests.browser.harness.looks import document
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse
+    from wsgiref.types import WSGIEnvironment
+
+ICON = (64, 64)
+SMALL = ((88, 31), (120, 120), (160, 90), (200, 60), (300, 80))
+WIDE = ((320, 180), (512, 90), (728, 90), (560, 315), (300, 600), (1200, 160))
+LANGUAGES = ("en", "de", "fr", "ar", "ja", "th")
+
+#: Returns what is wrong with the panel: the buttons and the title that are seen, and are cut or covered.
+PROBLEMS = """() => {
+  const found = [], seen = one => one.getClientRects().length > 0;
+  if (document.documentElement.scrollWidth > innerWidth) found.push('scrolls sideways');
+  const buttons = [...document.querySelectorAll('button')].filter(seen);
+  if (!buttons.length) found.push('no button');
+  buttons.forEach(one => {
+    const box = one.getBoundingClientRect();
+    if (box.left < 0 || box.right > innerWidth || box.top < 0 || box.bottom > innerHeight) {
+      found.push('button outside: ' + one.textContent);
+    }
+    if (!one.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2))) {
+      found.push('button covered: ' + one.textContent);
+    }
+    if (box.height < 24 || box.width < 24) found.push('button small: ' + one.textContent);
+  });
+  return found;
+}"""
+
+
+def page_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with a page of the shop."""
+    start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+    return [document(None).encode()]
+
+
+@pytest.fixture(scope="module")
+def panel(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A browser's page, at the address of a site whose videos are held."""
+    folder: Path = tmp_path_factory.mktemp("panels")
+    config = {
+        "site": {"records": f"sqlite:///{folder}/consent.db", "languages": list(LANGUAGES)},
+        "services": [{"use": "youtube"}],
+    }
+    app = ConsentMiddleware(page_app, config)
+    with serve_near(app, 0) as server:
+        context = chromium.new_context(base_url=f"http://localhost:{server.port}")
+        yield context.new_page()
+        context.close()
+    app.engine.close()
+
+
+def test_its_buttons_are_inside_at_every_size(panel: Page) -> None:
+    """No button that is seen is cut or covered, and no panel scrolls sideways, in languages with long words too."""
+    wrong = {}
+    for lang in LANGUAGES:
+        panel.goto(f"/_cmw/placeholder/youtube?lang={lang}")
+        for width, height in (ICON, *SMALL, *WIDE):
+            panel.set_viewport_size({"width": width, "height": height})
+            if found := panel.evaluate(PROBLEMS):
+                wrong[f"{lang} {width}x{height}"] = found
+    assert wrong == {}
+
+
+def test_a_small_panel_has_one_button(panel: Page) -> None:
+    """Where two buttons cannot stand beside each other, the one that loads the embed once remains."""
+    panel.goto("/_cmw/placeholder/youtube?lang=en")
+    seen = {}
+    for size in (ICON, *SMALL, *WIDE):
+        panel.set_viewport_size({"width": size[0], "height": size[1]})
+        seen[size] = [one.get_attribute("value") for one in panel.locator("button:visible").all()]
+    assert seen == {**dict.fromkeys((ICON, *SMALL), ["once"]), **dict.fromkeys(WIDE, ["once", "save"])}
+
+
+def test_an_icon_says_what_it_does(panel: Page) -> None:
+    """Where the glyph stands in place of the words, the button keeps its name, and its tooltip says what is held."""
+    panel.goto("/_cmw/placeholder/youtube?lang=en")
+    panel.set_viewport_size({"width": ICON[0], "height": ICON[1]})
+    button = panel.get_by_role("button", name="Load this once")
+    assert (button.get_attribute("title"), button.evaluate("one => one.offsetWidth > innerWidth * .8")) == (
+        "YouTube: switched off",
+        True,
+    )
