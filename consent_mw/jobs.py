@@ -48,7 +48,7 @@ from consent_mw.errors import RecordsError
 if TYPE_CHECKING:
     from consent_mw.cookies.choice import CookieJar
     from consent_mw.records import Records
-    from consent_mw.records.discovered import Learning
+    from consent_mw.records.observations import SiteObservations
 
 __all__ = ["ConsentJobs"]
 
@@ -90,7 +90,7 @@ class ConsentJobs:
         self._clock = clock
         self._lock = Lock()
         self._records: Records | None = None
-        self._learning: Learning | None = None
+        self._observations: SiteObservations | None = None
 
     def freeze(self, decision: Decision) -> str:
         """
@@ -171,7 +171,7 @@ class ConsentJobs:
     def close(self) -> None:
         """Close the records; they are reopened on next use."""
         with self._lock:
-            records, self._records, self._learning = self._records, None, None
+            records, self._records, self._observations = self._records, None, None
         if records is not None:
             records.close()
 
@@ -207,19 +207,21 @@ class ConsentJobs:
             return site
         from consent_mw.catalogue.definitions import joined
         from consent_mw.catalogue.strangers import learnable
-        from consent_mw.records.discovered import Learning
+        from consent_mw.records.observations import SiteObservations
 
         try:
             records = self._open()
             with self._lock:
-                if self._learning is None:
-                    self._learning = Learning(records, learnable(site, joined(site.definitions)), self._today)
-            self._learning.share()
+                if self._observations is None:
+                    self._observations = SiteObservations(
+                        records, learnable(site, joined(site.definitions)), self._today
+                    )
+            self._observations.share()
         except RecordsError:
             # Declared services are known without the records; unknown third parties are not granted.
             if site.learning:
                 raise
-        learned = self._learning.services if self._learning is not None else ()
+        learned = self._observations.services if self._observations is not None else ()
         return replace(site, services=site.services + learned)
 
     def _ended(self, receipt: str) -> bool:

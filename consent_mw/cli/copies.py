@@ -63,7 +63,7 @@ def backup(owner: Owner, file: str) -> int:
         target = open_records(f"sqlite:///{os.path.abspath(file)}", site=owner.site.id)
         try:
             with owner.records() as store:
-                copy_records(store, target, today=owner.today)
+                copy_records(store, target)
         finally:
             target.close()
         os.chmod(file, 0o600)
@@ -97,7 +97,7 @@ def restore(owner: Owner, file: str, yes: bool) -> int:
         source = open_records(f"sqlite:///{os.path.abspath(file)}", site=site.id)
         try:
             with owner.records() as store:
-                copied = copy_records(source, store, today=owner.today)
+                copied = copy_records(source, store)
         finally:
             source.close()
         click.echo(f"{count(copied.entries + copied.waiting, 'entry', 'entries')} restored.")
@@ -153,7 +153,7 @@ def copy(owner: Owner, source: str, target: str) -> int:
     try:
         new = open_records(target, site=site)
         try:
-            copied = copy_records(old, new, today=owner.today)
+            copied = copy_records(old, new)
         finally:
             new.close()
     finally:

@@ -36,7 +36,7 @@ def inventory(owner: Owner, since: str, as_json: bool, as_toml: bool, fail_on: s
     newest = newest or owner.today - inventories.NEW
     known = WithStrangers(joined(owner.site.definitions))
     with owner.records() as store:
-        found = inventories.read(store, owner.today, owner.site, known)
+        found = inventories.read(store, owner.site, known)
     new = found.new(newest)
     if as_json:
         click.echo(json.dumps(inventories.as_json(found, newest), indent=2))

@@ -41,15 +41,10 @@ REVISION = "revision"
 #: guard.
 CSP = "csp"
 
-#: What the site's own pages load (:mod:`consent_mw.stats.inventory`). Values are registrable domains, cookie names with
-#: the prefix :data:`COOKIE`, or empty. The outcome of the empty value is PAGES, which counts the inspected pages. Any
-#: other outcome is a kind of element, the id of a service or ``-`` and HELD or LEFT, separated by spaces; or :data:`AT`
-#: and the part of the site where it was first seen. It is about pages, not visits, so a cell may be smaller than K.
+#: The table in which earlier versions kept what the site's own pages load; it is not published. Values are registrable
+#: domains, ``=`` and the name of a cookie, or empty. Outcomes are ``pages`` for an inspected page; ``at`` and the part
+#: of the site where it was first seen; or a kind of element, the id of a service or ``-``, and ``held`` or ``left``.
 LOADS = "loads"
-#: Prefix of the value of a cookie.
-COOKIE = "="
-#: Prefix of the outcome that names the part of the site.
-AT = "at "
 
 #: Tables whose rows divide the visits of :data:`TOTAL`.
 DIMENSIONS = (BROWSER, OS, ISP, LANGUAGE, VARIANT, SIGNAL)
@@ -68,11 +63,6 @@ GPC = "gpc"
 BLOCKED = "blocked"
 #: Requests that the guard stopped.
 STOPPED = "stopped"
-#: Pages that were inspected.
-PAGES = "pages"
-#: Whether a resource of a page was held or left alone.
-HELD = "held"
-LEFT = "left"
 
 ANSWERS = (ACCEPT, PARTIAL, REJECT)
 
@@ -105,9 +95,9 @@ class Count:
 
     Args:
         day: Whole days since 1970-01-01 UTC; for ISP the Monday of the week.
-        table: TOTAL, PURPOSE, REVISION, CSP, LOADS or one of DIMENSIONS.
+        table: TOTAL, PURPOSE, REVISION, CSP or one of DIMENSIONS.
         value: The row of that table; empty for TOTAL.
-        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW, GPC, BLOCKED or STOPPED; see LOADS for its own.
+        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW, GPC, BLOCKED or STOPPED.
     """
 
     day: int

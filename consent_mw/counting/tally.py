@@ -29,7 +29,6 @@ from consent_mw.core.counts import CSP
 from consent_mw.core.counts import GPC
 from consent_mw.core.counts import ISP
 from consent_mw.core.counts import LANGUAGE
-from consent_mw.core.counts import LOADS
 from consent_mw.core.counts import OS
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import PARTIAL
@@ -224,17 +223,6 @@ class Tally:
             self._add((day, CSP, self._reported_host(day, host), outcome) for host in hosts)
         except Exception as error:
             _failed(error)
-
-    def loaded(self, rows: Iterable[tuple[str, str]]) -> None:
-        """
-        Count what a page loads, with nothing about who looks at it.
-
-        Args:
-            rows: Value and outcome each, as :data:`~consent_mw.core.counts.LOADS` says.
-        """
-        if self._on:
-            day = self._today()
-            self._add((day, LOADS, value, outcome) for value, outcome in rows)
 
     def _reported_host(self, day: int, host: str) -> str:
         known_day, known = self._reported

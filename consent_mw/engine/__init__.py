@@ -74,7 +74,7 @@ from consent_mw.on_change import OptOuts
 from consent_mw.proof.lost import LostRecords
 from consent_mw.records import Records
 from consent_mw.records import open_records
-from consent_mw.records.discovered import Learning
+from consent_mw.records.observations import SiteObservations
 from consent_mw.web.context import SiteContext
 
 if TYPE_CHECKING:
@@ -145,8 +145,8 @@ class Engine:
         first = LiveSite.made(site, assets, CookieJar(site, keys))
         everybody = WithStrangers(known)
         prepared = Prepared(site, known, assets)
-        learning = Learning(records, learnable(site, known), self.today, prepared.delivery.adopt)
-        self._growing = GrowingSite(first, assets, learning, everybody, self._share_soon)
+        self.observations = SiteObservations(records, learnable(site, known), self.today, prepared.delivery.adopt)
+        self._growing = GrowingSite(first, assets, self.observations, everybody, self._share_soon)
         opt_outs = OptOuts(site.on_change)
         lost = LostRecords(site, records, keys, self.today)
         for task in Housekeeping(site, records, keys, self.tally, clock).tasks():
@@ -166,7 +166,7 @@ class Engine:
             growing=self._growing,
             prepared=prepared,
             tally=self.tally,
-            sightings=Sightings(self.tally.loaded, self.today),
+            sightings=Sightings(self.observations.add, self.today, on=site.counters != "off"),
             once=once,
             opt_outs=opt_outs,
             lost=lost,
@@ -174,7 +174,7 @@ class Engine:
             hurry_opt_outs=lambda: self._upkeep.hurry("telling", 0.0),
         )
         if site.counters != "off":
-            self._upkeep.add(Task("inventory", self._condense, 1200, 2400, first=60))
+            self._upkeep.add(Task("inventory", self._keep_inventory, 300, 900, first=60, last=self.observations.flush))
         context = SiteContext(
             records=records,
             counting=self.tally,
@@ -371,12 +371,13 @@ class Engine:
         now = [self, *(engine for _, engine in self._hosts)]
         return [*now, *(engine._before for engine in now if engine._before is not None)]
 
-    def _condense(self) -> None:
-        """Condense the inventory, and load what other processes have seen."""
-        from consent_mw.stats.inventory import condense  # imported late: needed once an hour at most
+    def _keep_inventory(self) -> None:
+        """Write what this process observed, forget what is old, and load what other processes observed."""
+        from consent_mw.stats.inventory import tidy  # imported late: needed a few times an hour
 
-        condense(self.records, self.today())
-        self._parts.sightings.recall(self.records.counts(self.today() + 1))
+        self.observations.flush()
+        tidy(self.records, self.today())
+        self._parts.sightings.recall(self.records.observed())
 
     def _share_soon(self) -> None:
         self._upkeep.hurry("learning", self.patience)

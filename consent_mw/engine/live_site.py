@@ -44,7 +44,7 @@ from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.wording import offered_languages
-from consent_mw.records.discovered import Learning
+from consent_mw.records.observations import SiteObservations
 
 logger = logging.getLogger("consent_mw")
 
@@ -144,7 +144,7 @@ class GrowingSite:
     Args:
         first: The configured site.
         assets: The static files.
-        learning: The services that any process has discovered.
+        observations: What any process has seen in the site's pages.
         catalogue: The services that can be held without being declared.
         hurry: Shares discoveries with other processes now, and waits for it for a bounded time.
     """
@@ -153,7 +153,7 @@ class GrowingSite:
         self,
         first: LiveSite,
         assets: Assets,
-        learning: Learning,
+        observations: SiteObservations,
         catalogue: Mapping[str, Service],
         hurry: Callable[[], object],
     ) -> None:
@@ -162,7 +162,7 @@ class GrowingSite:
         self.visited = True
         self._now = first
         self._assets = assets
-        self._learning = learning
+        self._observations = observations
         self._catalogue = catalogue
         self._hurry = hurry
         self._clock = time.monotonic
@@ -192,14 +192,14 @@ class GrowingSite:
         """
         if self.visited:
             self.visited = False
-            self._learning.share()
+            self._observations.share()
             self._grow()
 
     def saw(self, held: frozenset[str]) -> None:
         """Declare held services that can be discovered; on a site with its own declarations, log undeclared ones."""
         # If an owner marks an element with a purpose, visitors are asked about it.
         marked = {OWN_MARKS + purpose.id for purpose in self.configured.purposes if purpose.id in held}
-        if self.configured.grows and self._learning.saw(held | marked):
+        if self.configured.grows and self._observations.held(held | marked):
             self._grow()
             # Other processes should know the service before this visitor's answer reaches one of them.
             self._hurry()
@@ -242,7 +242,7 @@ class GrowingSite:
     def _grow(self) -> None:
         """Declare the discovered services."""
         with self._lock:
-            services = self.configured.services + self._learning.services
+            services = self.configured.services + self._observations.services
             if services != self._now.site.services:
                 site = replace(self.configured, services=services)
                 self._now = LiveSite.made(site, self._assets, self._now.cookies.grown(site))

@@ -10,10 +10,10 @@ then one in :data:`EVERY` of the pages that are parsed anyway. A page with a sto
 view of its section on a later day. A sampled view parses its page without cached plans, which costs a few milliseconds
 once; all other views pay one comparison.
 
-The result is a count (:mod:`consent_mw.core.counts`): day, registrable domain or cookie name, and one word each for the
-kind of element, the service, and whether it was held. It counts the sampled pages that contained the thing. The place
-of the first sighting is the first folder of the path, if that is a plain word. The number of things per day is bounded;
-kinds and services are few.
+The result is an observation (:mod:`consent_mw.core.observations`): registrable domain or cookie name, kind of element,
+service, and whether it was held. It counts the sampled pages that contained the thing. The place of the first sighting
+is the first folder of the path, if that is a plain word. The number of things per day is bounded; kinds and services
+are few.
 
 Nothing here may identify a visitor. Subdomains, paths and parts of cookie names can be unique to one: a part that is
 long or contains a digit becomes ``*``.
@@ -29,16 +29,13 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from consent_mw.core.counts import AT
-from consent_mw.core.counts import COOKIE
-from consent_mw.core.counts import HELD
-from consent_mw.core.counts import LEFT
-from consent_mw.core.counts import LOADS
 from consent_mw.core.counts import OTHER
-from consent_mw.core.counts import PAGES
-from consent_mw.core.counts import Count
+from consent_mw.core.observations import COOKIE
+from consent_mw.core.observations import PAGE
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import Sighting
+from consent_mw.core.observations import of_service
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import site_of
 from consent_mw.http.cookies import name_of_pair
@@ -62,24 +59,26 @@ _FOLDER = re.compile(r"[a-z]{2,20}(?:[-_][a-z]{2,20}){0,2}")
 _MADE = re.compile(r"[A-Za-z0-9]*[0-9][A-Za-z0-9]*|[A-Za-z]{17,}|[^A-Za-z0-9_.-]+")
 _LONGEST_COOKIE = 48
 
-#: Adds the rows (value, outcome) to the counts of today.
-Add = Callable[[Iterable[tuple[str, str]]], object]
+#: Adds a sighting in a part of the site to the observations of today.
+Add = Callable[[Sighting, str], object]
 
 
 class Sightings:
     """
-    Decides which page views are sampled, and counts what they contain; shared by threads.
+    Decides which page views are sampled, and records what they contain; shared by threads.
 
     There is no lock: the worst effect of a race is that one page more is sampled.
 
     Args:
-        add: Adds the counts.
+        add: Adds to the observations.
         today: Returns whole days since 1970-01-01 UTC.
+        on: Whether there is an inventory; without one no view is sampled.
     """
 
-    def __init__(self, add: Add, today: Callable[[], int]) -> None:
+    def __init__(self, add: Add, today: Callable[[], int], *, on: bool = True) -> None:
         self._add = add
         self._today = today
+        self._on = on
         self._day = self._first = -1
         self._views = 0
         self._sections: set[str] = set()
@@ -88,11 +87,11 @@ class Sightings:
         self._known: frozenset[tuple[str, str]] | None = None
         self._told: set[tuple[str, str]] = set()
 
-    def recall(self, rows: Mapping[Count, int]) -> None:
+    def recall(self, seen: Mapping[Sighting, Occurrence]) -> None:
         """Load what all processes have seen so far, so that news can be recognised."""
-        loads = [count for count in rows if count.table == LOADS]
-        if any(count.day < self._today() for count in loads):
-            self._known = frozenset((count.value, _service(count.outcome)) for count in loads)
+        if any(occurrence.first < self._today() for sighting, occurrence in seen.items() if not sighting.of_service):
+            inspected = [sighting for sighting, occurrence in seen.items() if occurrence.pages]
+            self._known = frozenset((name, sighting.service) for sighting in inspected for name in ("", sighting.name))
 
     def due(self, path: str) -> bool:
         """Return whether a page must be parsed for the inventory: the first of its section on a new day."""
@@ -103,6 +102,8 @@ class Sightings:
 
     def look(self, path: str) -> PageSightings | None:
         """Return the recorder for a page view, or None if the view is not sampled."""
+        if not self._on:
+            return None
         day = self._today()
         if day != self._day:
             self._day, self._sections, self._names = day, set(), set()
@@ -116,17 +117,13 @@ class Sightings:
         self._sections.add(section)
         return PageSightings(self, f"/{section}" if _FOLDER.fullmatch(section) or not section else "/*")
 
-    def count(self, sighting: Sighting, where: str) -> None:
-        """Count that a page contains something; an empty name counts the page itself."""
+    def saw(self, sighting: Sighting, where: str) -> None:
+        """Record that a page contains something."""
         name = sighting.name
-        rows = [(name, sighting.outcome)]
-        if name not in self._names:
-            if len(self._names) >= _MOST_NAMES or len(name) > _LONGEST_DOMAIN:
-                rows = [(OTHER, sighting.outcome)]
-            elif name:
-                rows.append((name, AT + where))
-            self._names.add(rows[0][0])
-        self._add(rows)
+        if name not in self._names and (len(self._names) >= _MOST_NAMES or len(name) > _LONGEST_DOMAIN):
+            name = OTHER
+        self._names.add(name)
+        self._add(sighting._replace(name=name), where)
         self._tell_of_news(sighting, where)
 
     def _tell_of_news(self, sighting: Sighting, where: str) -> None:
@@ -135,7 +132,7 @@ class Sightings:
         if self._known is None or not sighting.service or key in self._known or key in self._told:
             return
         if len(self._told) < _MOST_NAMES:
-            self._told.add(key)
+            self._told |= {key, ("", sighting.service)}
             logger.warning(
                 "new on the site: %s on %s (%s), %s. consent-mw inventory shows all of it",
                 sighting.name.removeprefix(COOKIE) or "code in the page",
@@ -143,21 +140,6 @@ class Sightings:
                 sighting.service,
                 "held until visitors grant it" if sighting.held else "let through",
             )
-
-
-class Sighting(NamedTuple):
-    """Something that a page contains: a row of the inventory."""
-
-    #: A registrable domain, COOKIE followed by a cookie's name, or empty.
-    name: str
-    kind: str = ""
-    service: str = ""
-    held: bool = False
-
-    @property
-    def outcome(self) -> str:
-        """The outcome under which it is counted."""
-        return f"{self.kind} {self.service or '-'} {HELD if self.held else LEFT}" if self.kind else PAGES
 
 
 def plain_cookie(name: str) -> str:
@@ -168,12 +150,6 @@ def plain_cookie(name: str) -> str:
 def _section(path: str) -> str:
     """Return the first folder of a path, or a placeholder if it must not be stored."""
     return path.split("/", 2)[1] if "/" in path else ""
-
-
-def _service(outcome: str) -> str:
-    """Return the id of the service that an outcome names, or an empty string."""
-    parts = outcome.split(" ")
-    return parts[1] if len(parts) > 2 and parts[1] != "-" else ""  # noqa: PLR2004
 
 
 class PageSightings:
@@ -192,19 +168,19 @@ class PageSightings:
 
     def begin(self) -> None:
         """Count the page."""
-        self._once(Sighting(""))
+        self._once(PAGE)
 
     def saw(self, host: str, kind: str, service: str, held: bool) -> None:
         """
         Count that the page loads something of a third party.
 
         Args:
-            host: The third party's host; empty for inline code.
+            host: The third party's host.
             kind: The kind of element.
             service: The id of the service; empty if it is unknown.
             held: Whether it was held.
         """
-        self._once(Sighting(site_of(host) if host else "", kind, service, held))
+        self._once(Sighting(site_of(host), kind, service, held))
 
     def loaded(self, url: Url, kind: str, service: str, held: bool) -> None:
         """Count that an element loads a third party's address; only its domain is used."""
@@ -226,12 +202,11 @@ class PageSightings:
                 self._once(Sighting(COOKIE + plain_cookie(name), "cookie", service, name not in left))
 
     def code(self, ids: frozenset[str]) -> None:
-        """Count services that were held in the page; inline code of theirs has no address."""
+        """Count services that were held in the page, wherever their code comes from."""
         for id_ in sorted(ids):
-            if not any(sighting.service == id_ and sighting.kind != "cookie" for sighting in self._seen):
-                self.saw("", "code", id_, True)
+            self._once(of_service(id_))
 
     def _once(self, sighting: Sighting) -> None:
         if sighting not in self._seen:
             self._seen.add(sighting)
-            self._sightings.count(sighting, self._where)
+            self._sightings.saw(sighting, self._where)

@@ -2,7 +2,7 @@
 Copying a ledger: backups, restores, and moves from one store to another.
 
 A copy has the same chain: every seal with its signature, and every entry in its place, including tombstones. So
-``ledger verify`` reports the same for both, and receipts stay valid. Notices, counters, published figures and learned
+``ledger verify`` reports the same for both, and receipts stay valid. Notices, counters, published figures and observed
 services are copied too.
 
 Limits: the parts are read one after the other, so stop the site first, or the last minute may be missing. Copying into
@@ -52,12 +52,9 @@ class Copied:
     figures: int
 
 
-def copy_records(source: Records, target: Records, *, today: int) -> Copied:
+def copy_records(source: Records, target: Records) -> Copied:
     """
     Copy all records of a site into an empty store.
-
-    Args:
-        today: Whole days since 1970-01-01 UTC, the date of learned services.
 
     Raises:
         RecordsError: if the target is not empty or cannot take a copy, or a store fails.
@@ -91,8 +88,7 @@ def copy_records(source: Records, target: Records, *, today: int) -> Copied:
     if figures and not target.publish(figures, {}):
         raise RecordsError("The target store already has figures: copy into an empty one.")
     target.add_counts(source.counts(_FOREVER))
-    for service in sorted(source.learned()):
-        target.learn(service, today)
+    target.observe(source.observed())
     return Copied(seals, entries, len(waiting), found, len(figures))
 
 

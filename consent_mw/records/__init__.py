@@ -1,5 +1,5 @@
 """
-Stores: the ledger that proves consent, the anonymous counters, and the services that a site has discovered.
+Stores: the ledger that proves consent, the anonymous counters, and the observations of what a site's pages contain.
 
 :func:`open_records` chooses the store by the scheme of its address. Every store implements the Protocols below, and
 ``tests/records`` checks them on real servers. The ledger and the counters share no key.
@@ -15,13 +15,15 @@ from typing import Protocol
 
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import Sighting
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["Canonical", "Counters", "Learned", "Ledger", "Records", "migrate_records", "open_records"]
+__all__ = ["Canonical", "Counters", "Ledger", "Observations", "Records", "migrate_records", "open_records"]
 
 #: URL schemes of PostgreSQL.
 POSTGRES = frozenset({"postgresql", "postgres"})
@@ -194,23 +196,31 @@ class Counters(Protocol):
         ...
 
 
-class Learned(Protocol):
-    """The services that a site has discovered in its pages."""
+class Observations(Protocol):
+    """What the pages of a site contain (:mod:`consent_mw.core.observations`)."""
+
+    def observe(self, seen: Mapping[Sighting, Occurrence]) -> None:
+        """Add to the observations, all or nothing."""
+        ...
+
+    def observed(self) -> dict[Sighting, Occurrence]:
+        """Return all observations."""
+        ...
 
     def learned(self) -> frozenset[str]:
-        """Return the ids of the services that any process has learned."""
+        """Return the ids of the services that were held in any page; quick enough to be called every second."""
         ...
 
-    def learn(self, service_id: str, day: int) -> bool:
-        """Record that a service occurs on the site; return True if that is new."""
+    def forget_observations(self, before: int, most: int) -> None:
+        """
+        Delete the third parties and cookies that pages last contained before that day, and all but the ``most`` latest.
+
+        What was observed of services stays: forgetting one would ask every visitor again.
+        """
         ...
 
-    def version(self) -> int:
-        """Return a number that changes when any process has learned something; cheap enough for every request."""
-        ...
 
-
-class Records(Ledger, Counters, Learned, Protocol):
+class Records(Ledger, Counters, Observations, Protocol):
     """
     A store, bound to one site; safe for threads and forks.
 

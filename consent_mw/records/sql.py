@@ -23,6 +23,9 @@ from typing import Protocol
 
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import Sighting
+from consent_mw.core.observations import of_service
 from consent_mw.core.seal import FROM_COOKIE
 from consent_mw.core.seal import HASH_SIZE
 from consent_mw.core.seal import Act
@@ -71,6 +74,17 @@ _ADD = (
     "ON CONFLICT (site, day, dimension, value, outcome) DO UPDATE SET total = counts.total + excluded.total"
 )
 _SPEND = "DELETE FROM counts WHERE site = ? AND day = ? AND dimension = ? AND value = ? AND outcome = ? AND total = ?"
+# The place is that of the earlier day, as in :meth:`Occurrence.joined`.
+_OBSERVE = (
+    "INSERT INTO observed (site, name, kind, service, held, first_day, last_day, pages, place) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, name, kind, service, held) DO UPDATE SET "
+    "place = CASE WHEN excluded.place = '' OR (observed.place <> '' AND observed.first_day <= excluded.first_day) "
+    "THEN observed.place ELSE excluded.place END, "
+    "first_day = CASE WHEN excluded.first_day < observed.first_day "
+    "THEN excluded.first_day ELSE observed.first_day END, "
+    "last_day = CASE WHEN excluded.last_day > observed.last_day THEN excluded.last_day ELSE observed.last_day END, "
+    "pages = observed.pages + excluded.pages"
+)
 _PUBLISH = "INSERT INTO figures (site, name, first_day, last_day, cells) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -396,30 +410,46 @@ class SqlRecords(ABC):
                 for name, first_day, last_day, cells in session.rows(query, self.site, last, first)
             ]
 
-    # -- learned services
+    # -- observations of the site's pages
+
+    def observe(self, seen: Mapping[Sighting, Occurrence]) -> None:
+        """Add to the observations, all or nothing."""
+        # Always in the same order, so that no two processes deadlock.
+        rows = [(self.site, *what[:3], int(what.held), *seen[what]) for what in sorted(seen)]
+        if rows:
+            with self._transaction(alone=False) as session:
+                session.change_all(_OBSERVE, rows)
+
+    def observed(self) -> dict[Sighting, Occurrence]:
+        """Return all observations."""
+        query = "SELECT name, kind, service, held, first_day, last_day, pages, place FROM observed WHERE site = ?"
+        with self._reading(slow=True) as session:
+            return {
+                Sighting(str(name), str(kind), str(service), bool(held)): Occurrence(
+                    _int(first), _int(last), _int(pages), str(place)
+                )
+                for name, kind, service, held, first, last, pages, place in session.rows(query, self.site)
+            }
 
     def learned(self) -> frozenset[str]:
-        """Return the ids of the services that any process has learned."""
+        """Return the ids of the services that were held in any page."""
+        name, kind, _, held = of_service("")
+        query = "SELECT service FROM observed WHERE site = ? AND name = ? AND kind = ? AND held = ?"
         with self._reading() as session:
-            found = session.rows("SELECT service FROM learned WHERE site = ?", self.site)
-        return frozenset(str(name) for (name,) in found)
+            found = session.rows(query, self.site, name, kind, int(held))
+        return frozenset(str(service) for (service,) in found)
 
-    def learn(self, service_id: str, day: int) -> bool:
-        """Record that a service occurs on the site; return True if that is new."""
-        query = "SELECT 1 FROM learned WHERE site = ? AND service = ?"
-        with self._reading() as session:
-            # Most calls report a known service, and need no write.
-            if session.rows(query, self.site, service_id):
-                return False
-        added = "INSERT INTO learned (site, service, day) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-        with self._writing() as session:
-            return session.change(added, self.site, service_id, day) == 1
-
-    def version(self) -> int:
-        """Return the number of services learned: it only grows."""
-        with self._reading() as session:
-            ((count,),) = session.rows("SELECT count(*) FROM learned WHERE site = ?", self.site)
-        return _int(count)
+    def forget_observations(self, before: int, most: int) -> None:
+        """Delete third parties and cookies that pages last contained before that day, and all but the latest."""
+        old = "DELETE FROM observed WHERE site = ? AND name <> '' AND last_day < ?"
+        surplus = (
+            "DELETE FROM observed WHERE site = ? AND (name, kind, service, held) IN (SELECT name, kind, service, held "
+            "FROM observed WHERE site = ? AND name <> '' "
+            "ORDER BY last_day DESC, name, kind, service, held LIMIT 1000000 OFFSET ?)"
+        )
+        with self._transaction(alone=False) as session:
+            session.change(old, self.site, before)
+            session.change(surplus, self.site, self.site, most)
 
     # -- rows
 

@@ -4,17 +4,15 @@ The inventory: the domains and cookies observed in the site's pages, with servic
 Theory of operation
 -------------------
 
-Processes add their observations (:mod:`consent_mw.engine.sightings`) to the shared raw counters, by day. These counts
-are about pages, not about people, so they are not published as figures but remain raw counters. :func:`condense` limits
-their number: for each item only the first and the last day remain, and the last one includes the counts of the days
-between. So years take no more space than two days.
+Processes share what they observe in the site's pages (:mod:`consent_mw.records.observations`): the first and the last
+day of each thing, the number of inspected pages, and the place where it was first seen. So years take no more space
+than a day. :func:`tidy` limits the number: things that were not seen for :data:`KEPT` days are deleted, and if there
+are more than :data:`MOST` rows, those that were seen least recently.
 
-Items that were not seen for :data:`KEPT` days are deleted. If there are more than :data:`MOST` rows, the least recently
-seen items are deleted first. Of the places where an item was seen, only the first is kept.
-
-:func:`inventory` combines the rows, and determines how the site's current configuration classifies each item. Hosts
-that policies blocked or the guard stopped in browsers are included if their counts were published, under their domains
-and with the same classification as if they were found in a page.
+:func:`inventory` combines the rows, and determines how the site's current configuration classifies each item. That a
+service was held is an item of its own only if no domain is known for it: then its code stands in the pages. Hosts that
+policies blocked or the guard stopped in browsers are included if their counts were published, under their domains and
+with the same classification as if they were found in a page.
 """
 
 from __future__ import annotations
@@ -26,14 +24,10 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Protocol
 
-from consent_mw.core.counts import AT
 from consent_mw.core.counts import BLOCKED
-from consent_mw.core.counts import COOKIE
 from consent_mw.core.counts import CSP
-from consent_mw.core.counts import HELD
 from consent_mw.core.counts import LOADS
 from consent_mw.core.counts import OTHER
-from consent_mw.core.counts import PAGES
 from consent_mw.core.counts import STOPPED
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
@@ -41,6 +35,11 @@ from consent_mw.core.days import iso
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
+from consent_mw.core.observations import COOKIE
+from consent_mw.core.observations import PAGE
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import Sighting
+from consent_mw.core.observations import from_counts
 from consent_mw.html.urls import site_of
 
 __all__ = [
@@ -52,10 +51,10 @@ __all__ = [
     "Inventory",
     "Loaded",
     "as_json",
-    "condense",
     "inventory",
     "lines_to_paste",
     "read",
+    "tidy",
 ]
 
 #: An item is gone if it was not seen in this many days before the site's latest observation.
@@ -79,10 +78,18 @@ _REPORTED = {BLOCKED: "report", STOPPED: "runtime"}
 
 
 class InventoryStore(Protocol):
-    """The part of :class:`consent_mw.records.Counters` that the inventory uses."""
+    """The part of :class:`consent_mw.records.Records` that the inventory uses."""
 
-    def add_counts(self, counts: Mapping[Count, int]) -> None:
-        """Add to the raw counters, all or nothing."""
+    def observe(self, seen: Mapping[Sighting, Occurrence]) -> None:
+        """Add to the observations, all or nothing."""
+        ...
+
+    def observed(self) -> dict[Sighting, Occurrence]:
+        """Return all observations."""
+        ...
+
+    def forget_observations(self, before: int, most: int) -> None:
+        """Delete what pages last contained before that day, and all but the ``most`` latest."""
         ...
 
     def counts(self, before: int) -> dict[Count, int]:
@@ -149,95 +156,62 @@ class Inventory:
         return [entry for entry in self.loaded if entry.first >= since]
 
 
-def condense(store: InventoryStore, today: int) -> int:
+def tidy(store: InventoryStore, today: int) -> None:
     """
-    Reduce each item to its first and last day, and return the number of deleted rows.
+    Delete what is old or too much, and take over what earlier versions kept among the raw counters.
 
-    Any process may call this at any time, since the store refuses if a row was changed meanwhile. If a process dies
-    between the two steps, only numbers of pages are lost.
+    Any process may call this at any time. If two take the same counters over, some pages count twice.
 
     Args:
-        today: Whole days since 1970-01-01 UTC; rows of today and yesterday may still grow, and are kept.
+        today: Whole days since 1970-01-01 UTC.
 
     Raises:
         RecordsError: if the store fails.
     """
-    cells: dict[tuple[str, str], dict[int, int]] = {}
-    for count, number in store.counts(today - 1).items():
-        if count.table == LOADS:
-            cells.setdefault((count.value, count.outcome), {})[count.day] = number
-    places: dict[str, tuple[int, str]] = {}
-    newest: dict[str, int] = {}
-    for (value, outcome), days in cells.items():
-        newest[value] = max(newest.get(value, 0), *days)
-        if outcome.startswith(AT):
-            places[value] = min(places.get(value, (_FOREVER, "")), (min(days), outcome))
-    by_last = sorted(cells, key=lambda cell: (cell != ("", PAGES), -newest[cell[0]], cell))
-    kept = {cell for cell in by_last[:MOST] if cell == ("", PAGES) or newest[cell[0]] > today - KEPT}
-    spent: dict[Count, int] = {}
-    added: dict[Count, int] = {}
-    for (value, outcome), days in cells.items():
-        first, *later = sorted(days)
-        stays = {first, *later[-1:]}
-        if outcome.startswith(AT):
-            stays = {first} if (first, outcome) == places[value] else set()
-        if (value, outcome) not in kept:
-            stays = set()
-        going = sorted(days.keys() - stays)
-        spent |= {Count(day, LOADS, value, outcome): days[day] for day in going}
-        if going and len(stays) > 1:
-            added[Count(max(stays), LOADS, value, outcome)] = sum(days[day] for day in going)
-    if not spent or not store.publish((), spent):
-        return 0
-    if added:
-        store.add_counts(added)
-    return len(spent)
+    old = {count: number for count, number in store.counts(_FOREVER).items() if count.table == LOADS}
+    if old:
+        store.observe(from_counts(old))
+        store.publish((), old)
+    store.forget_observations(today - KEPT, MOST)
 
 
-def read(store: InventoryStore, today: int, site: Site, known: Mapping[str, Service]) -> Inventory:
+def read(store: InventoryStore, site: Site, known: Mapping[str, Service]) -> Inventory:
     """
     Return the inventory in a store.
 
     Args:
-        today: Whole days since 1970-01-01 UTC.
         known: The catalogue, including suspected services.
 
     Raises:
         RecordsError: if the store fails.
     """
-    return inventory(store.counts(today + 1), store.figures(0, _FOREVER), site, known)
+    seen = store.observed()
+    for sighting, occurrence in from_counts(store.counts(_FOREVER)).items():
+        seen[sighting] = seen[sighting].joined(occurrence) if sighting in seen else occurrence
+    return inventory(seen, store.figures(0, _FOREVER), site, known)
 
 
 def inventory(
-    raw: Mapping[Count, int], figures: Iterable[Figures], site: Site, known: Mapping[str, Service]
+    seen: Mapping[Sighting, Occurrence], figures: Iterable[Figures], site: Site, known: Mapping[str, Service]
 ) -> Inventory:
     """
     Return the inventory.
 
     Args:
-        raw: The raw counters.
+        seen: What was observed in the site's pages.
         figures: The published figures.
         known: The catalogue, including suspected services.
     """
     found: dict[str, Loaded] = {}
-    numbers: dict[tuple[str, str], int] = {}
-    pages = latest = 0
-    for count, number in sorted(raw.items(), key=lambda item: item[0].day):
-        if count.table != LOADS:
+    latest = max((occurrence.last for occurrence in seen.values()), default=0)
+    addressed = {sighting.service for sighting in seen if sighting.name and not sighting.name.startswith(COOKIE)}
+    # In this order, so that an item gets the place of its first day.
+    for sighting, occurrence in sorted(seen.items(), key=lambda item: (item[1].first, item[0])):
+        if sighting == PAGE or (
+            sighting.of_service and (sighting.service in addressed or occurrence.last < latest - KEPT)
+        ):
             continue
-        latest = max(latest, count.day)
-        if count.outcome == PAGES:
-            pages += number
-            continue
-        entry = _entry(found, count)
-        entry.first, entry.last = min(entry.first, count.day), max(entry.last, count.day)
-        if count.outcome.startswith(AT):
-            entry.where = entry.where or count.outcome.removeprefix(AT)
-            continue
-        cell = (entry.name, count.outcome)
-        numbers[cell] = numbers.get(cell, 0) + number
-        # A page may load several kinds of elements from a domain, so the most frequent kind is a lower bound.
-        entry.pages = max(entry.pages, numbers[cell])
+        _add(found, sighting, occurrence)
     reported = [(run, *cell) for run in figures if run.table == CSP for cell in run.cells if cell[0] != OTHER]
     by_host = _ids_by_host((*known.values(), *site.services)) if reported else {}
     for run, host, outcome in reported:
@@ -249,7 +223,8 @@ def inventory(
     for entry in found.values():
         entry.gone = entry.last <= latest - GONE_AFTER
         _judge(entry, site, known)
-    return Inventory(tuple(sorted(found.values(), key=lambda entry: (bool(entry.cookie), entry.name))), pages)
+    loaded = tuple(sorted(found.values(), key=lambda entry: (bool(entry.cookie), entry.name)))
+    return Inventory(loaded, seen[PAGE].pages if PAGE in seen else 0)
 
 
 def _ids_by_host(services: Iterable[Service]) -> dict[str, set[str]]:
@@ -269,20 +244,19 @@ def _ids_of(host: str, by_host: Mapping[str, set[str]]) -> set[str]:
     return next((by_host[name] for name in names if name in by_host), set())
 
 
-def _entry(found: dict[str, Loaded], count: Count) -> Loaded:
-    """Return the entry that a row belongs to, updated from the row's outcome."""
-    kind, _, rest = count.outcome.partition(" ")
-    service, _, what = rest.partition(" ")
-    is_place = count.outcome.startswith(AT)
-    cookie = count.value.removeprefix(COOKIE) if count.value.startswith(COOKIE) else ""
-    domain = "" if cookie else count.value
-    entry = found.setdefault(count.value or f" {service}", Loaded(domain, cookie))
-    if not is_place:
-        entry.kinds.add(kind)
-        entry.services |= {service} - {"-"}
-        entry.held = entry.held or what == HELD
-        entry.left = entry.left or what != HELD
-    return entry
+def _add(found: dict[str, Loaded], sighting: Sighting, occurrence: Occurrence) -> None:
+    """Add an observation to the item that it belongs to."""
+    cookie = sighting.name.removeprefix(COOKIE) if sighting.name.startswith(COOKIE) else ""
+    domain = "" if cookie else sighting.name
+    entry = found.setdefault(sighting.name or f" {sighting.service}", Loaded(domain, cookie))
+    entry.kinds.add(sighting.kind)
+    entry.services |= {sighting.service} - {""}
+    entry.held = entry.held or sighting.held
+    entry.left = entry.left or not sighting.held
+    entry.first, entry.last = min(entry.first, occurrence.first), max(entry.last, occurrence.last)
+    entry.where = entry.where or occurrence.place
+    # A page may load several kinds of elements from a domain, so the most frequent kind is a lower bound.
+    entry.pages = max(entry.pages, occurrence.pages, 1)
 
 
 def _judge(entry: Loaded, site: Site, known: Mapping[str, Service]) -> None:

@@ -21,6 +21,8 @@ from consent_mw.core.model import Reason
 from consent_mw.core.model import Record
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import of_service
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError
@@ -250,7 +252,7 @@ def test_what_other_processes_have_seen_counts_in_the_worker(
     """What pages taught the site since the worker began is decided by the same revision."""
     jobs = make(**site)
     records = open_records(site_of(jobs).records, site=site_of(jobs).id)
-    records.learn(service, DAY)
+    records.observe({of_service(service): Occurrence(DAY, DAY)})
     records.close()
     grown = jobs._now()
     record = Record(Action.ACCEPT, DAY, grown.revision, frozenset({purpose}), frozenset({service}), "receipt-1")

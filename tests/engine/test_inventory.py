@@ -15,16 +15,15 @@ from click.testing import Result
 from werkzeug.test import Client
 
 from consent_mw.cli import cli
-from consent_mw.core.counts import AT
 from consent_mw.core.counts import BLOCKED
 from consent_mw.core.counts import CSP
-from consent_mw.core.counts import HELD
-from consent_mw.core.counts import LEFT
-from consent_mw.core.counts import LOADS
-from consent_mw.core.counts import PAGES
 from consent_mw.core.counts import STOPPED
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.observations import PAGE as INSPECTED
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import Sighting
+from consent_mw.core.observations import of_service
 from consent_mw.engine.sightings import EVERY
 from consent_mw.engine.sightings import Sightings
 from consent_mw.engine.sightings import plain_cookie
@@ -32,7 +31,7 @@ from consent_mw.records import Records
 from consent_mw.records import open_records
 from consent_mw.stats import publish_due
 from consent_mw.stats.inventory import MOST
-from consent_mw.stats.inventory import condense
+from consent_mw.stats.inventory import tidy
 from consent_mw.wsgi import ConsentMiddleware
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def get(toml: Path) -> Iterator[Get]:
     def visit(*paths: str) -> None:
         for path in paths:
             client.get(path, base_url="https://shop.example", headers={"Sec-Fetch-Dest": "document"}).close()
-        app.engine.tally.flush()
+        app.engine.observations.flush()
 
     yield visit
     app.close()
@@ -118,7 +117,7 @@ def test_nothing_tells_of_a_visitor_or_an_address(get: Get, toml: Path) -> None:
     """Neither queries nor sub-domains, nor what a path or a cookie's name has of one visitor, reach the store."""
     get("/orders/4711?token=abc", "/orders/4712")
     store = open_records(f"sqlite:///{toml.parent}/consent.db")
-    rows = [count for count in store.counts(2**31 - 1) if count.table == LOADS]
+    rows = list(store.observed().items())
     store.close()
     assert rows
     assert not [row for row in rows for part in ("4711", "face", "who", "token", "AB12") if part in repr(row)]
@@ -173,19 +172,14 @@ def test_a_folder_that_may_be_a_visitor_is_not_told(get: Get, toml: Path) -> Non
 
 def test_invented_sections_and_domains_are_bounded() -> None:
     """A day has a bounded number of rows, however many paths and domains there are."""
-    rows: set[tuple[str, str]] = set()
-    sightings = Sightings(rows.update, lambda: 1)
+    rows: set[Sighting] = set()
+    sightings = Sightings(lambda sighting, place: rows.add(sighting), lambda: 1)
     views = [sightings.look(f"/{number}/") for number in range(1000)]
     seen = [view for view in views if view is not None]
     assert len(seen) < 100
     for number in range(1000):
         seen[0].saw(f"www.site{number}.test", "script", "", False)
-    assert len(rows) <= 2 * 256 + 1
-
-
-def rows_of(days: dict[tuple[int, str, str], int]) -> dict[Count, int]:
-    """Return counts by day, value and outcome."""
-    return {Count(day, LOADS, value, outcome): number for (day, value, outcome), number in days.items()}
+    assert len(rows) <= 256 + 1
 
 
 @pytest.fixture
@@ -196,48 +190,66 @@ def store(toml: Path) -> Iterator[Records]:
     opened.close()
 
 
-def test_years_take_no_more_room_than_two_days(store: Records) -> None:
+SCRIPT = Sighting("x.test", "script")
+
+
+def test_years_take_no_more_room_than_a_day(store: Records) -> None:
     """The first day and the last are kept, with the number of all; what was not seen for long goes."""
-    script = f"script - {LEFT}"
-    for day in range(1, 801):
-        seen = {(day, "x.test", script): 2, (day, "", PAGES): 3, (day, "x.test", f"{AT}/day{day % 3}"): 1}
-        store.add_counts(rows_of(seen | ({(day, "old.test", script): 1} if day < 300 else {})))
-        if not day % 100:
-            condense(store, day + 2)
-    store.add_counts(rows_of({(801, "x.test", script): 1, (802, "x.test", script): 1}))
-    condense(store, 802)
-    assert {count: number for count, number in store.counts(10_000).items() if count.table == LOADS} == rows_of(
-        {
-            (1, "x.test", script): 2,
-            (800, "x.test", script): 2 * 799,
-            (801, "x.test", script): 1,
-            (802, "x.test", script): 1,
-            (1, "", PAGES): 3,
-            (800, "", PAGES): 3 * 799,
-            (1, "x.test", f"{AT}/day1"): 1,
-        }
-    )
+    for day in range(1, 802, 8):
+        seen = {SCRIPT: Occurrence(day, day, 2, f"/day{day}"), INSPECTED: Occurrence(day, day, 3)}
+        store.observe(seen | ({SCRIPT._replace(name="old.test"): Occurrence(day, day, 1)} if day < 300 else {}))
+    tidy(store, 802)
+    assert store.observed() == {SCRIPT: Occurrence(1, 801, 2 * 101, "/day1"), INSPECTED: Occurrence(1, 801, 3 * 101)}
 
 
 def test_things_without_end_are_bounded(store: Records) -> None:
     """Of more than are kept those that were seen last the longest ago go, and never the number of pages."""
-    days = {(day, f"s{day}-{number}.test", f"script - {LEFT}"): 1 for day in range(10) for number in range(MOST // 8)}
-    store.add_counts(rows_of({**days, (0, "", PAGES): 1}))
-    condense(store, 100)
-    kept = store.counts(1000)
-    assert len(kept) == MOST
-    assert (Count(0, LOADS, "", PAGES) in kept, min(count.day for count in kept if count.value)) == (True, 2)
+    rows = {
+        Sighting(f"s{number}.test", "script"): Occurrence(number // 512, number // 512, 1)
+        for number in range(MOST + 99)
+    }
+    store.observe({**rows, INSPECTED: Occurrence(0, 0, 1), of_service("hotjar"): Occurrence(0, 0)})
+    tidy(store, 100)
+    kept = store.observed()
+    assert len(kept) == MOST + 2
+    assert {INSPECTED, of_service("hotjar")} <= kept.keys()
+    assert len([span for span in kept.values() if not span.last]) == 512 - 99 + 2
 
 
-def test_publishing_leaves_it_alone(store: Records, toml: Path) -> None:
-    """It is no table of visits: what is published of these takes nothing of it, and its numbers may be small."""
-    store.add_counts(rows_of({(10, "old.test", f"script - {LEFT}"): 2, (12, "old.test", f"script - {LEFT}"): 3}))
-    store.add_counts(rows_of({(40, "new.test", f"script host-new-test {HELD}"): 1, (40, "", PAGES): 5}))
-    assert (publish_due(store, today=41), len(store.counts(100))) == (0, 4)
-    found = loaded(toml)
-    old, new = found["old.test"], found["new.test"]
-    assert (old["pages"], old["gone"], old["standing"]) == (5, True, "unknown")
+#: What earlier versions counted: by day, value and outcome.
+COUNTED = {
+    (10, "", "pages"): 3,
+    (12, "", "pages"): 5,
+    (10, "old.test", "script - left"): 2,
+    (12, "old.test", "script - left"): 3,
+    (12, "old.test", "at /b"): 1,
+    (10, "old.test", "at /a"): 1,
+    (40, "new.test", "script host-new-test held"): 1,
+    (40, "", "code hotjar held"): 1,
+    (41, "=_hj*", "cookie hotjar left"): 1,
+}
+
+
+def test_what_earlier_versions_counted_is_taken_over(store: Records, toml: Path) -> None:
+    """It is in the inventory at once, moves into the observations once, and is never published as figures."""
+    store.add_counts({Count(day, "loads", value, outcome): n for (day, value, outcome), n in COUNTED.items()})
+    assert (publish_due(store, today=60), len(store.counts(100))) == (0, len(COUNTED))
+    before = loaded(toml)
+    for _ in range(2):
+        tidy(store, 60)
+    assert store.counts(100) == {}
+    assert store.observed() == {
+        INSPECTED: Occurrence(10, 12, 8),
+        Sighting("old.test", "script"): Occurrence(10, 12, 5, "/a"),
+        Sighting("new.test", "script", "host-new-test", held=True): Occurrence(40, 40, 1),
+        of_service("hotjar"): Occurrence(40, 40, 1),
+        Sighting("=_hj*", "cookie", "hotjar"): Occurrence(41, 41, 1),
+    }
+    assert loaded(toml) == before
+    old, new = before["old.test"], before["new.test"]
+    assert (old["pages"], old["gone"], old["standing"], old["where"]) == (5, True, "unknown", "/a")
     assert (new["pages"], new["gone"], new["standing"]) == (1, False, "suspected")
+    assert (before["hotjar"]["kinds"], before["_hj*"]["cookie"]) == (["code"], "_hj*")
 
 
 def test_what_browsers_reported_joins_in(store: Records, toml: Path) -> None:
@@ -266,7 +278,7 @@ def test_four_processes_share_it(toml: Path) -> None:
         asked = {"Sec-Fetch-Dest": "document", "User-Agent": f"Agent {number}", "Cookie": f"own={number}"}
         client.get(f"/shop/{number}", base_url="https://shop.example", headers=asked).close()
     for worker in workers:
-        worker.engine.tally.flush()
+        worker.engine.observations.flush()
         worker.close()
     told = json.loads(run(toml, "--json").output)
     assert told["pages"] == 4 + 8  # the first of each worker's section, and one in fifty
@@ -276,19 +288,20 @@ def test_four_processes_share_it(toml: Path) -> None:
 
 def test_a_tracker_that_a_deploy_adds_is_news(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged once, with the place; what was known, and what nobody knows, is not; nor is a first day."""
-    sightings = Sightings(lambda rows: None, lambda: 10)
-    sightings.recall(rows_of({(10, "hotjar.com", f"script hotjar {HELD}"): 1}))
+    sightings = Sightings(lambda sighting, place: None, lambda: 10)
+    sightings.recall({Sighting("hotjar.com", "script", "hotjar", held=True): Occurrence(10, 10, 1)})
     for path in ("/a/", "/b/"):
         view = sightings.look(path)
         assert view is not None
         view.saw("static.hotjar.com", "script", "hotjar", True)
     assert caplog.messages == []
-    sightings.recall(rows_of({(9, "x.test", f"script - {LEFT}"): 1}))
+    sightings.recall({Sighting("x.test", "script"): Occurrence(9, 9, 1), of_service("hotjar"): Occurrence(10, 10)})
     for path in ("/checkout/", "/d/"):
         view = sightings.look(path)
         assert view is not None
         view.saw("static.hotjar.com", "script", "hotjar", True)
         view.saw("x.test", "script", "", False)
+        view.code(frozenset({"hotjar"}))
     assert [text.partition(",")[0] for text in caplog.messages] == ["new on the site: hotjar.com on /checkout (hotjar)"]
 
 
@@ -307,7 +320,7 @@ def test_what_is_new_fails_for_cron_and_prints_what_to_paste(get: Get, toml: Pat
 def test_a_page_that_is_known_by_heart_is_read_again_on_a_later_day() -> None:
     """Or it would be gone from the inventory although it is shown every day; once for each section."""
     day = 10
-    sightings = Sightings(lambda rows: None, lambda: day)
+    sightings = Sightings(lambda sighting, place: None, lambda: day)
     assert not sightings.due("/a/1")
     assert sightings.look("/a/1") is not None
     assert not sightings.due("/b/1")

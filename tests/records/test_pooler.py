@@ -16,6 +16,8 @@ from consent_mw.core.counts import Figures
 from consent_mw.core.model import Action
 from consent_mw.core.model import Record
 from consent_mw.core.model import Site
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import of_service
 from consent_mw.errors import RecordsError
 from consent_mw.proof.lost import LostRecords
 from consent_mw.proof.sealing import seal_new
@@ -80,7 +82,8 @@ def test_everything_works_in_transactions_that_share_sessions(pooler: PgBouncer)
         counts = {Count(DAY, "total", "", "accept"): 3}
         records.add_counts(counts)
         assert records.publish([Figures("total", DAY, DAY, {("", "accept"): 3})], counts)
-        assert (records.learn("ga", DAY), records.learned(), records.counts(DAY + 1)) == (True, frozenset({"ga"}), {})
+        records.observe({of_service("ga"): Occurrence(DAY, DAY)})
+        assert (records.learned(), records.counts(DAY + 1)) == (frozenset({"ga"}), {})
         assert seal_new(records, site="site", keys=KEYS, today=DAY) == 1
         found = verify(records, site="site", keys=KEYS, today=DAY, record_days=540)
         assert (found.finding, found.entries, found.erased) == (None, 76, 1)

@@ -19,6 +19,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import of_service
 from consent_mw.core.seal import Kept
 from consent_mw.core.seal import in_order
 from consent_mw.errors import ConfigError
@@ -264,9 +266,11 @@ def test_a_store_that_nobody_closed_leaves_no_connection(store: Records, url: st
 def test_a_transaction_that_fails_leaves_nothing(store: Records, url: str) -> None:
     """Its connection is closed, so that no later caller continues in it."""
     with pytest.raises(ZeroDivisionError), store._transaction(alone=True) as session:  # type: ignore[attr-defined]
-        session.change("INSERT INTO learned (site, service, day) VALUES (?, ?, ?)", "site", "ga", 1)
+        session.change("INSERT INTO notices (site, digest, document) VALUES (?, ?, ?)", "site", "ab", b"x")
         _ = 1 / 0
-    assert (store.learned(), store.learn("ga", 1)) == (frozenset(), True)
+    assert store.notice("ab") is None
+    store.keep_notice("ab", b"document")
+    assert store.notice("ab") == b"document"
 
 
 # -- connections and forks
@@ -355,7 +359,7 @@ def test_a_schema_that_an_administrator_made_is_used(url: str) -> None:
     """A user without the right to create a schema can use an empty one."""
     rows(url, "CREATE SCHEMA consent_mw")
     store = open_records(url)
-    assert store.learn("ga", 1)
+    store.keep_notice("ab", b"document")
     store.close()
 
 
@@ -378,15 +382,15 @@ def test_an_older_schema_is_migrated_by_the_command(url: str, monkeypatch: pytes
         old.append(a_grant("a"))
         seal = seal_all(old)
         old.append(a_grant("b"))
-        old.learn("ga", 1)
         old.close()
+        rows(url, "INSERT INTO consent_mw.learned VALUES ('site', 'ga', 5)")
     with pytest.raises(RecordsError, match="older version of consent_mw: run consent-mw records migrate"):
         open_records(url)
     assert migrate_records(url) == list(postgres.MIGRATIONS[1:])
     assert migrate_records(url) == []
     new = open_records(url)
     assert list(new.entries()) == [Kept(a_grant("a"), 1, 0), Kept(a_grant("b"))]
-    assert (new.seals(), new.learned(), new.counts(DAY)) == ([seal], frozenset({"ga"}), {})
+    assert (new.seals(), new.observed(), new.counts(DAY)) == ([seal], {of_service("ga"): Occurrence(5, 5)}, {})
     new.close()
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import of_service
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
@@ -210,6 +212,7 @@ def test_an_old_file_is_taken_over(url: str, file: Path) -> None:
     ended = replace(granted, act=Act.WITHDRAW, day=4, purposes=frozenset())
     assert store.history("a") == [Kept(granted), Kept(ended)]
     assert (len(store.unsealed(10)), store.learned()) == (3, frozenset({"ga"}))
+    assert store.observed() == {of_service("ga"): Occurrence(5, 5)}
     assert seal_all(store, site="shop").size == 3
     store.close()
 
@@ -240,9 +243,9 @@ def test_an_old_receipt_with_several_grants_keeps_them_all(url: str, file: Path)
 
 
 def test_an_old_file_is_migrated_once(url: str, file: Path) -> None:
-    """The command reports the one missing step; the file then opens like any other."""
+    """The command reports the missing steps; the file then opens like any other."""
     old_file(file, [("a", 0, 3, "accept")])
-    assert migrate_records(url, site="shop") == ["2026-11-22-seals-and-counters.sql"]
+    assert migrate_records(url, site="shop") == list(sqlite.SqliteRecords.MIGRATIONS[1:])
     assert migrate_records(url, site="shop") == []
     assert len(rows(file)) == 1
 
@@ -337,12 +340,12 @@ def test_a_busy_file_refuses_the_grant_and_serves_the_page(
 ) -> None:
     """While another process holds the lock, a grant fails within the time limit, and reading works."""
     store = opened()
-    store.learn("ga", 1)
+    store.observe({of_service("ga"): Occurrence(1, 1)})
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(RecordsError, match="locked"):
             store.append(grant)
-        assert (store.version(), store.learned(), store.learn("ga", 2)) == (1, frozenset({"ga"}), False)
+        assert store.learned() == frozenset({"ga"})
         other.execute("ROLLBACK")
     store.append(grant)
     assert len(rows(file)) == 1

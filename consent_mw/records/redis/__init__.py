@@ -22,7 +22,8 @@ hash or set would preserve. KEY is ``RECEIPT NUL STEP NUL``. No time is finer th
 ``counts``         zset    day, table, value, outcome as a JSON array, by the raw counter
 ``tables``         set     names of the tables with published figures
 ``figures:TABLE``  zset    first day, last day and cells of a run, by the first day
-``learned``        hash    service: day
+``learned``        hash    service that was held: first and last day, pages and place; or, of older versions, a day
+``observed``       hash    domain or cookie, kind, service, held as a JSON array: likewise
 =================  ======  ===========================================================================================
 
 **Durability.** A server is refused if its append-only file is off, or if it evicts keys. With ``appendfsync always`` an
@@ -53,6 +54,10 @@ from redis.exceptions import RedisError
 
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.observations import PAGE as INSPECTED
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import Sighting
+from consent_mw.core.observations import of_service
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
@@ -393,22 +398,41 @@ class RedisRecords:
             ]
             return [run for run in found if run.last >= first]
 
-    # -- learned services
+    # -- observations of the site's pages
+
+    def observe(self, seen: Mapping[Sighting, Occurrence]) -> None:
+        """Add to the observations, all or nothing."""
+        names = (self._keys.observed, self._keys.learned)
+        args: list[str | bytes | int] = []
+        for sighting, occurrence in seen.items():
+            args += [names.index(self._observed_in(sighting)) + 1, keys.field_of(sighting), *occurrence[:3]]
+            args.append(occurrence.place.encode())
+        with self._using() as link:
+            if args:
+                link.script(scripts.OBSERVE, names, args, slow=len(seen) > PAGE)
+
+    def observed(self) -> dict[Sighting, Occurrence]:
+        """Return all observations."""
+        with self._using() as link:
+            named, services = link.read_all(
+                [("HGETALL", self._keys.observed), ("HGETALL", self._keys.learned)], slow=True
+            )
+            found = {keys.sighting_of(field): keys.occurrence_of(value) for field, value in _pairs(named)}
+            return found | {of_service(field.decode()): keys.occurrence_of(value) for field, value in _pairs(services)}
 
     def learned(self) -> frozenset[str]:
-        """Return the ids of the services that any process has learned."""
+        """Return the ids of the services that were held in any page."""
         with self._using() as link:
             return frozenset(name.decode() for name in link.read("HKEYS", self._keys.learned))
 
-    def learn(self, service_id: str, day: int) -> bool:
-        """Record that a service occurs on the site; return True if that is new."""
+    def forget_observations(self, before: int, most: int) -> None:
+        """Delete third parties and cookies that pages last contained before that day, and all but the latest."""
         with self._using() as link:
-            return bool(link.write("HSETNX", self._keys.learned, service_id.encode(), day))
+            link.script(scripts.FORGET, (self._keys.observed,), (before, most, keys.field_of(INSPECTED)), slow=True)
 
-    def version(self) -> int:
-        """Return the number of services learned: it only grows."""
-        with self._using() as link:
-            return int(link.read("HLEN", self._keys.learned))
+    def _observed_in(self, sighting: Sighting) -> str:
+        """Return the key of the hash that has a sighting: what is read every second is apart."""
+        return self._keys.learned if sighting.of_service else self._keys.observed
 
     def close(self) -> None:
         """Disconnect; further calls raise RecordsError."""

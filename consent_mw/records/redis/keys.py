@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import Sighting
 from consent_mw.core.seal import HASH_SIZE
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -33,6 +35,7 @@ class Keys:
         self.counts = self.prefix + "counts"
         self.tables = self.prefix + "tables"
         self.learned = self.prefix + "learned"
+        self.observed = self.prefix + "observed"
 
     def sealed(self, number: int) -> str:
         """Return the key of the entries in a seal."""
@@ -175,3 +178,36 @@ def figures_of(table: str, run: bytes) -> Figures:
     first, last, cells = run.split(b" ", 2)
     rows = json.loads(cells)
     return Figures(table, int(first), int(last), {(value, outcome): number for value, outcome, number in rows})
+
+
+# -- observations
+
+
+def field_of(sighting: Sighting) -> bytes:
+    """Return the field of a sighting in its hash: the id of a service as such, or else a JSON array."""
+    if sighting.of_service:
+        return sighting.service.encode()
+    return json.dumps([*sighting[:3], int(sighting.held)], separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sighting_of(field: bytes) -> Sighting:
+    """
+    Return the sighting with this field.
+
+    Raises:
+        ValueError, TypeError: the text is damaged.
+    """
+    name, kind, service, held = json.loads(field)
+    return Sighting(name, kind, service, bool(held))
+
+
+def occurrence_of(value: bytes) -> Occurrence:
+    """
+    Return the days, the pages and the place; an older version stored the first day alone.
+
+    Raises:
+        ValueError: the text is damaged.
+    """
+    first, _, rest = value.decode().partition(" ")
+    last, pages, place = rest.split(" ", 2) if rest else (first, "0", "")
+    return Occurrence(int(first), int(last), int(pages), place)

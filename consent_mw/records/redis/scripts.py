@@ -10,7 +10,20 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-__all__ = ["ADD_COUNTS", "ADD_SEAL", "APPEND", "CLOCK", "ERASE", "KEEP_NOTICE", "PUBLISH", "PURGE", "TAKE", "Script"]
+__all__ = [
+    "ADD_COUNTS",
+    "ADD_SEAL",
+    "APPEND",
+    "CLOCK",
+    "ERASE",
+    "FORGET",
+    "KEEP_NOTICE",
+    "OBSERVE",
+    "PUBLISH",
+    "PURGE",
+    "TAKE",
+    "Script",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +212,48 @@ for at = 2, spent - 1, 5 do
 end
 for at = spent, #ARGV, 2 do
   redis.call('ZREM', KEYS[1], ARGV[at])
+end
+return 1
+""")
+
+# KEYS observed, learned. ARGV for each sighting: which of KEYS, field, first day, last day, pages, place.
+# A value is "FIRST LAST PAGES PLACE"; an older version stored the first day alone.
+OBSERVE = _script(r"""
+for at = 1, #ARGV, 6 do
+  local key, field, place = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 5]
+  local first, last, pages = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  local known = redis.call('HGET', key, field)
+  if known then
+    local began, ended, number, where = string.match(known, '^(%-?%d+) (%-?%d+) (%d+) (.*)$')
+    if not began then began, ended, number, where = known, known, '0', '' end
+    began, ended = tonumber(began), tonumber(ended)
+    if place == '' or (where ~= '' and began <= first) then place = where end
+    first, last, pages = math.min(first, began), math.max(last, ended), pages + tonumber(number)
+  end
+  redis.call('HSET', key, field, string.format('%d %d %d %s', first, last, pages, place))
+end
+return 1
+""")
+
+# KEYS observed. ARGV day, most, the field that stays.
+FORGET = _script(r"""
+local all, left = redis.call('HGETALL', KEYS[1]), {}
+for at = 1, #all, 2 do
+  local last = tonumber(string.match(all[at + 1], '^%-?%d+ (%-?%d+) '))
+  if all[at] == ARGV[3] then
+    last = nil
+  elseif last < tonumber(ARGV[1]) then
+    redis.call('HDEL', KEYS[1], all[at])
+  else
+    table.insert(left, {last, all[at]})
+  end
+end
+table.sort(left, function(one, other)
+  if one[1] ~= other[1] then return one[1] > other[1] end
+  return one[2] < other[2]
+end)
+for at = tonumber(ARGV[2]) + 1, #left do
+  redis.call('HDEL', KEYS[1], left[at][2])
 end
 return 1
 """)

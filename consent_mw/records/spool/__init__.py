@@ -59,6 +59,8 @@ from typing import TypeVar
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
 from consent_mw.core.counts import booked
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import Sighting
 from consent_mw.core.seal import ENDS
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -125,7 +127,6 @@ class SpooledRecords:
         #: When this process may resend a refused entry or notice, and when it first erased a receipt in the store.
         self._refused: dict[object, float] = {}
         self._erased: dict[str, float] = {}
-        self._version: int | None = None
         self._learned: frozenset[str] | None = None
         try:
             self._breaker.call(self._store)
@@ -287,7 +288,7 @@ class SpooledRecords:
     def _answers(self) -> bool:
         """Return whether the remote store answers."""
         try:
-            self._ask(lambda remote: remote.version())
+            self._ask(lambda remote: remote.learned())
         except RecordsError:
             return False
         return True
@@ -371,10 +372,18 @@ class SpooledRecords:
         """Return the published runs of the remote store."""
         return self._ask(lambda remote: remote.figures(first, last))
 
-    # -- learned services: pages need them, so the last answer is used while the store is slow
+    # -- observations: pages need the services, so the last answer is used while the store is slow
+
+    def observe(self, seen: Mapping[Sighting, Occurrence]) -> None:
+        """Add to the observations of the remote store."""
+        self._ask(lambda remote: remote.observe(seen))
+
+    def observed(self) -> dict[Sighting, Occurrence]:
+        """Return all observations of the remote store."""
+        return self._ask(lambda remote: remote.observed())
 
     def learned(self) -> frozenset[str]:
-        """Return the ids of the services that any process has learned, as far as this process knows."""
+        """Return the ids of the services that were held in any page, as far as this process knows."""
         try:
             self._learned = self._soon(lambda remote: remote.learned())
         except RecordsError:
@@ -382,18 +391,9 @@ class SpooledRecords:
                 raise
         return self._learned
 
-    def learn(self, service_id: str, day: int) -> bool:
-        """Record in the remote store that a service occurs on the site."""
-        return self._soon(lambda remote: remote.learn(service_id, day))
-
-    def version(self) -> int:
-        """Return a number that changes when something is learned, as far as this process knows."""
-        try:
-            self._version = self._soon(lambda remote: remote.version())
-        except RecordsError:
-            if self._version is None:
-                raise
-        return self._version
+    def forget_observations(self, before: int, most: int) -> None:
+        """Delete observations in the remote store."""
+        self._ask(lambda remote: remote.forget_observations(before, most))
 
     def close(self) -> None:
         """Close both; the content of the spool stays."""

@@ -291,7 +291,7 @@ class _Stats:
 
     def _inventory(self, site: Site) -> tuple[Inventory, WithStrangers]:
         known = WithStrangers(joined(site.definitions))
-        return read(self._context.records, self._context.today(), site, known), known
+        return read(self._context.records, site, known), known
 
     def inventory_metrics(self) -> Response:
         self._for_metrics()

@@ -15,6 +15,9 @@ import pytest
 
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.observations import PAGE
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import of_service
 from consent_mw.core.seal import NO_SEAL
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -99,7 +102,7 @@ def fill(store: RedisRecords, receipts: list[str]) -> None:
     store.erase(receipts[1], DAY)
     store.add_counts({Count(DAY, "os", "linux", "accept"): 3})
     store.publish([Figures("answers", DAY - 3, DAY - 1, {("", "accept"): 12})], {})
-    store.learn("ga", DAY)
+    store.observe({of_service("ga"): Occurrence(DAY, DAY), PAGE: Occurrence(DAY, DAY, 2)})
 
 
 def test_the_keys_are_those_that_are_documented(server: Server, store: RedisRecords) -> None:
@@ -292,6 +295,15 @@ def test_a_key_of_another_kind_is_an_error_of_the_store(server: Server, store: R
 # -- versions
 
 
+def test_services_that_an_older_version_learned_are_read(server: Server, store: RedisRecords) -> None:
+    """Their value is one day; what is observed from now on joins it, and older processes still see the ids."""
+    server.ask("HSET", KEYS.learned, "ga", 5, "youtube", 6)
+    assert store.observed() == {of_service("ga"): Occurrence(5, 5), of_service("youtube"): Occurrence(6, 6)}
+    store.observe({of_service("ga"): Occurrence(7, 9, 2, "/a b")})
+    assert store.observed()[of_service("ga")] == Occurrence(5, 9, 2, "/a b")
+    assert set(server.ask("HKEYS", KEYS.learned)) == {b"ga", b"youtube"}
+
+
 def test_records_of_a_newer_version_are_refused(server: Server, store: RedisRecords) -> None:
     """An older program does not change newer records, not even in a migration."""
     server.ask("SET", KEYS.schema, store_module.VERSION + 1)
@@ -391,8 +403,9 @@ def uses(store: RedisRecords) -> dict[str, Callable[[], object]]:
         "publish": lambda: store.publish([], {}),
         "figures": lambda: store.figures(0, DAY),
         "learned": store.learned,
-        "learn": lambda: store.learn("x", DAY),
-        "version": store.version,
+        "observe": lambda: store.observe({of_service("x"): Occurrence(DAY, DAY)}),
+        "observed": store.observed,
+        "forget_observations": lambda: store.forget_observations(DAY, 10),
     }
 
 

@@ -39,7 +39,7 @@ def pair() -> Iterator[Deployment]:
 def store(pair: Deployment) -> Iterator[RedisRecords]:
     """Open the store there, with a connection to its master."""
     with closing(RedisRecords(pair.quick, site=SITE)) as opened:
-        opened.version()
+        opened.learned()
         yield opened
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from consent_mw.core.counts import Count
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import of_service
 from consent_mw.core.seal import Kept
 from consent_mw.errors import RecordsError
 from consent_mw.records import Records
@@ -152,7 +154,7 @@ def test_the_rest_is_that_of_the_remote_store(store: SpooledRecords, remote: Rem
     """Seals, counters and learned services are only in the remote store."""
     store.append(GRANT)
     store.add_counts({Count(1, "", "", "shown"): 3})
-    assert store.learn("ga", 1)
+    store.observe({of_service("ga"): Occurrence(1, 1)})
     with closing(open_records(remote.url)) as records:
         assert (records.counts(2), records.learned()) == ({Count(1, "", "", "shown"): 3}, frozenset({"ga"}))
     assert (store.unsealed(9), [kept.entry for kept in store.entries()], store.last_seal()) == ([GRANT], [GRANT], None)
@@ -162,12 +164,12 @@ def test_the_rest_is_that_of_the_remote_store(store: SpooledRecords, remote: Rem
 
 def test_what_was_learned_is_known_without_the_remote_store(store: SpooledRecords, remote: Remote) -> None:
     """Pages use the last known services."""
-    store.learn("ga", 1)
-    known = store.version(), store.learned()
+    store.observe({of_service("ga"): Occurrence(1, 1)})
+    known = store.learned()
     remote.down()
-    assert (store.version(), store.learned()) == known
+    assert store.learned() == known == {"ga"}
     with pytest.raises(RecordsError):
-        store.learn("youtube", 1)
+        store.observe({of_service("youtube"): Occurrence(1, 1)})
 
 
 def test_counts_wait_for_the_remote_store(store: SpooledRecords, remote: Remote, opened: Opened) -> None:
@@ -202,8 +204,6 @@ def test_what_was_never_known_is_not_made_up(remote: Remote, opened: Opened) -> 
     store = opened()
     with pytest.raises(RecordsError):
         store.learned()
-    with pytest.raises(RecordsError):
-        store.version()
 
 
 # -- no waiting
@@ -216,8 +216,8 @@ def test_nobody_waits_for_a_store_that_is_frozen(remote: Remote, opened: Opened,
     until = time.monotonic() + PATIENT
     while time.monotonic() < until:  # on a loaded machine it may take longer than a visitor waits
         with suppress(RecordsError):
-            store.learn("ga", 1)
-            store.version()
+            store.observe({of_service("ga"): Occurrence(1, 1)})
+            store.learned()
             break
     made = grants(40)
     remote.freeze()
@@ -225,7 +225,7 @@ def test_nobody_waits_for_a_store_that_is_frozen(remote: Remote, opened: Opened,
     for entry in made:
         begin = time.monotonic()
         store.append(entry)
-        store.version()
+        store.learned()
         taken.append(time.monotonic() - begin)
     remote.thaw()
     # Generous, for a loaded machine: waiting for the store would take seconds.

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from consent_mw.core.counts import AT
-from consent_mw.core.counts import HELD
-from consent_mw.core.counts import LEFT
-from consent_mw.core.counts import LOADS
-from consent_mw.core.counts import PAGES
-from consent_mw.core.counts import Count
 from consent_mw.core.model import StatsAccess
+from consent_mw.core.observations import PAGE
+from consent_mw.core.observations import Occurrence
+from consent_mw.core.observations import Sighting
 from consent_mw.stats.texts import TEXTS
 from tests.web.doubles import TODAY
 from tests.web.doubles import Visitor
@@ -19,12 +16,10 @@ from tests.web.stats.owner import machine
 from tests.web.stats.owner import owner
 
 SEEN = {
-    Count(TODAY - 90, LOADS, "", PAGES): 40,
-    Count(TODAY, LOADS, "", PAGES): 2,
-    Count(TODAY - 90, LOADS, "cdn.test", f"style - {LEFT}"): 40,
-    Count(TODAY, LOADS, "hotjar.com", f"script hotjar {HELD}"): 2,
-    Count(TODAY, LOADS, "hotjar.com", f"{AT}/checkout"): 1,
-    Count(TODAY, LOADS, "<b>x.test", f"script host-x-test {HELD}"): 1,
+    PAGE: Occurrence(TODAY - 90, TODAY, 42),
+    Sighting("cdn.test", "style"): Occurrence(TODAY - 90, TODAY - 90, 40),
+    Sighting("hotjar.com", "script", "hotjar", held=True): Occurrence(TODAY, TODAY, 2, "/checkout"),
+    Sighting("<b>x.test", "script", "host-x-test", held=True): Occurrence(TODAY, TODAY, 1),
 }
 
 
@@ -32,7 +27,7 @@ SEEN = {
 def browser() -> Visitor:
     """An owner who is logged in, of a site with an inventory."""
     found = inside()
-    found.context.records.add_counts(SEEN)
+    found.context.records.observe(SEEN)
     return found
 
 
