@@ -1,23 +1,27 @@
-"""The commands that copy a ledger: ``ledger backup``, ``ledger restore`` and ``ledger copy``."""
+"""The commands that copy a ledger: ``ledger backup``, ``restore``, ``copy`` and ``merge``."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
+from consent_mw.cli import FOUND
 from consent_mw.cli import Owner
 from consent_mw.cli import Unable
 from consent_mw.cli import clean
+from consent_mw.cli.output import aside
 from consent_mw.cli.output import count
+from consent_mw.cli.output import table
+from consent_mw.cli.output import title
 from consent_mw.errors import ConsentError
 
 if TYPE_CHECKING:
-    from consent_mw.core.seal import Entry
     from consent_mw.records import Ledger
 
-__all__ = ["backup", "copy", "own_keys", "restore"]
+__all__ = ["backup", "copy", "merge", "own_keys", "restore", "retired"]
 
 
 def own_keys(owner: Owner, store: Ledger) -> tuple[str, ...]:
@@ -84,12 +88,11 @@ def restore(owner: Owner, file: str, yes: bool) -> int:
     Records that were erased after the backup are erased again, as far as the
     replaced records can be read. The replaced file is kept as NAME.replaced.
     """
-    from consent_mw.proof.erasing import erase_marked
-    from consent_mw.proof.erasing import marks_in
+    from consent_mw.proof.erasing import Erased
+    from consent_mw.proof.erasing import erase_also
+    from consent_mw.proof.erasing import erased_in
     from consent_mw.proof.transfer import backup_file
     from consent_mw.proof.transfer import copy_records
-    from consent_mw.proof.transfer import erase_again
-    from consent_mw.proof.transfer import tombstones
     from consent_mw.records import open_records
 
     site, url = owner.site, owner.site.records
@@ -103,23 +106,22 @@ def restore(owner: Owner, file: str, yes: bool) -> int:
         click.echo(f"{count(copied.entries + copied.waiting, 'entry', 'entries')} restored.")
         return 0
     path = url.removeprefix("sqlite:///")
-    erased: frozenset[str] = frozenset()
-    marks: list[Entry] = []
+    erased = Erased((), frozenset())
     if os.path.exists(path):
         if not yes:
             click.confirm(f"Replace {path}? The site must not be running.", abort=True)
         try:
             with owner.records() as store:
-                erased, marks = tombstones(store), marks_in(store)
+                erased = erased_in(store)
         except ConsentError as error:
             click.echo(f"Erasures since the backup are unknown: {clean(str(error))}", err=True)
     draft = f"{path}.{os.getpid()}.restored"
     backup_file(file, draft)
     made = open_records(f"sqlite:///{draft}", site=site.id)
     try:
-        again = erase_again(made, erased - tombstones(made), owner.today)
-        if marks:
-            again += erase_marked(made, marks, site=site.id, keys=owner.keys, today=owner.today)
+        again = 0
+        if erased.marks or erased.leaves:
+            again = erase_also(made, erased, site=site.id, keys=owner.keys, today=owner.today)
     finally:
         made.close()
     for suffix in ("", "-wal", "-shm"):
@@ -163,3 +165,62 @@ def copy(owner: Owner, source: str, target: str) -> int:
         f"{count(copied.notices, 'notice')}, {count(copied.figures, 'table')} of figures copied."
     )
     return 0
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.option("--retired-keys", metavar="VARIABLE", help="An environment variable with keys that no longer sign.")
+@click.pass_obj
+def merge(owner: Owner, source: str, retired_keys: str | None) -> int:
+    """
+    Take the entries of the ledger FROM that the site's own ledger lacks.
+
+    For two ledgers of one site that both took records, such as after a network
+    split. FROM is a URL as in the setting records; nothing is changed there.
+    What either of them has erased is erased. Both are verified first, and
+    merging again changes nothing.
+    """
+    from consent_mw.proof.merging import NotIntact
+    from consent_mw.proof.merging import merge_records
+    from consent_mw.records import open_records
+
+    site = owner.site
+    file = source.removeprefix("sqlite:///") if source.startswith("sqlite:///") else ""
+    if file and not os.path.exists(file):
+        raise Unable("There are no records at FROM.")
+    own = site.records.removeprefix("sqlite:///")
+    if source == site.records or (file and os.path.exists(own) and os.path.samefile(file, own)):
+        raise Unable("FROM is the site's own ledger: name the other one.")
+    with owner.records() as store:
+        keys = (*(retired(owner, retired_keys) if retired_keys else ()), *own_keys(owner, store))
+        other = open_records(source, site=site.id)
+        try:
+            done = merge_records(other, store, site=site.id, keys=keys, today=owner.today, record_days=site.record_days)
+        except NotIntact as error:
+            click.echo(clean(str(error)), err=True)
+            return FOUND
+        finally:
+            other.close()
+    title(f"Merged into the ledger of {site.id}", good=True)
+    table(
+        [
+            ("Taken", f"{done.taken:,}", "only FROM had them; the next seal covers them"),
+            ("In both", f"{done.both:,}", ""),
+            ("Different", f"{done.different:,}", "the site's own stayed") if done.different else None,
+            ("Refused", f"{done.refused:,}", "erased in the site's ledger") if done.refused else None,
+            ("Erased", f"{done.erased:,}", "erased in FROM") if done.erased else None,
+            ("Expired", f"{done.expired:,}", f"older than {site.record_days} days") if done.expired else None,
+            ("Notices", f"{done.notices:,}", "taken") if done.notices else None,
+        ]
+    )
+    aside("Counts and figures are not merged. Keep FROM: receipts that were downloaded there refer to its seals.")
+    return 0
+
+
+def retired(owner: Owner, variable: str) -> tuple[str, ...]:
+    """Return the keys in an environment variable."""
+    from consent_mw.cookies.keys import load_keys
+
+    if variable not in os.environ:
+        raise Unable(f"The environment variable {variable} is not set.")
+    return load_keys(replace(owner.site, keys_env=variable), os.environ)

@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from dataclasses import asdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
@@ -23,8 +22,10 @@ from consent_mw.cli import clean
 from consent_mw.cli.audits import audits
 from consent_mw.cli.copies import backup
 from consent_mw.cli.copies import copy
+from consent_mw.cli.copies import merge
 from consent_mw.cli.copies import own_keys
 from consent_mw.cli.copies import restore
+from consent_mw.cli.copies import retired
 from consent_mw.cli.output import as_bytes
 from consent_mw.cli.output import aside
 from consent_mw.cli.output import count
@@ -47,10 +48,10 @@ _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for pr
 
 @click.group()
 def ledger() -> None:
-    """Verify, seal, export, purge, back up and copy the ledger; erase a record in it."""
+    """Verify, seal, export, purge, back up, copy and merge the ledger; erase a record in it."""
 
 
-for command in (backup, restore, copy, audits):
+for command in (backup, restore, copy, merge, audits):
     ledger.add_command(command)
 
 
@@ -99,7 +100,7 @@ def verify(
     site = owner.site
     keys = () if without_keys else owner.keys
     if retired_keys:
-        keys = (*_keys_in(owner, retired_keys), *keys)
+        keys = (*retired(owner, retired_keys), *keys)
     days = site.record_days if record_days is None else record_days
     since = _checkpoint(state, site.id)
     rules: dict[str, Any] = {"site": site.id, "keys": keys, "today": owner.today, "record_days": days, "head": head}
@@ -168,15 +169,6 @@ def _checkpoint(file: str, site: str) -> Checkpoint | None:
         return Checkpoint(int(kept["seal"]), bytes.fromhex(kept["head"]))
     except (OSError, ValueError, KeyError, TypeError):
         raise Unable(f"{file} names no seal: remove it to verify from the beginning.") from None
-
-
-def _keys_in(owner: Owner, variable: str) -> tuple[str, ...]:
-    """Return the keys in an environment variable."""
-    from consent_mw.cookies.keys import load_keys
-
-    if variable not in os.environ:
-        raise Unable(f"The environment variable {variable} is not set.")
-    return load_keys(replace(owner.site, keys_env=variable), os.environ)
 
 
 @ledger.command()

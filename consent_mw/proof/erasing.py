@@ -13,6 +13,7 @@ record back leaves those alone that are older (:mod:`consent_mw.proof.lost`, :mo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from itsdangerous import Signer
@@ -23,7 +24,7 @@ from consent_mw.core.seal import Entry
 from consent_mw.core.signing import signer
 from consent_mw.records import Ledger
 
-__all__ = ["BATCH", "erase", "erase_marked", "mark_of", "marks_in", "marks_of"]
+__all__ = ["BATCH", "Erased", "erase", "erase_also", "erased_in", "mark_of", "marks_of"]
 
 #: The most entries that a ledger takes in one transaction.
 BATCH = 500
@@ -57,31 +58,66 @@ def erase(records: Ledger, receipt: str, *, site: str, keys: Sequence[str], toda
     return records.erase(receipt, today, mark_of(receipt, site=site, keys=keys))
 
 
-def marks_in(records: Ledger) -> list[Entry]:
-    """Return the marks in a ledger."""
-    return [kept.entry for kept in records.tombstones() if kept.entry.about == MARK]
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """
+    What a ledger has erased.
+
+    Args:
+        marks: The marks.
+        leaves: The leaves of the sealed entries that are gone, as far as their seals are not purged.
+    """
+
+    marks: tuple[Entry, ...]
+    leaves: frozenset[bytes]
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """The numbers of the marks."""
+        return frozenset(entry.receipt for entry in self.marks)
 
 
-def erase_marked(records: Ledger, marks: Sequence[Entry], *, site: str, keys: Sequence[str], today: int) -> int:
+def erased_in(records: Ledger) -> Erased:
+    """Return what a ledger has erased."""
+    marks, places = [], dict[int, set[int]]()
+    for kept in records.tombstones():
+        seal, slash, place = kept.entry.about.partition("/")
+        if kept.entry.about == MARK:
+            marks.append(kept.entry)
+        elif slash and seal.isdecimal() and place.isdecimal():  # anything else is a finding of verification
+            places.setdefault(int(seal), set()).add(int(place))
+    leaves = set()
+    for number, gone in places.items():
+        for found in records.seals(number, 1):
+            leaves |= {leaf for at, leaf in enumerate(found.leaves or ()) if at in gone}
+    return Erased(tuple(marks), frozenset(leaves))
+
+
+def erase_also(records: Ledger, erased: Erased, *, site: str, keys: Sequence[str], today: int) -> int:
     """
     Erase what another ledger has erased, and return the number of entries.
 
     Args:
-        marks: The marks of the other ledger; ours gets those that it lacks.
+        erased: From the other ledger; ours gets the marks that it lacks.
         site: The site's id.
         keys: Signing keys, oldest first.
         today: Whole days since 1970-01-01 UTC.
     """
-    numbers = {entry.receipt for entry in marks}
+    if not (erased.marks or erased.leaves):
+        return 0
+    # The marks first: what arrives from elsewhere between the two steps is refused.
+    for first in range(0, len(erased.marks), BATCH):
+        records.take(erased.marks[first : first + BATCH], {})
+    numbers = erased.numbers
     receipts = {
         kept.entry.receipt
         for kept in records.entries()
         if kept.entry.act is not Act.ERASE
-        and not numbers.isdisjoint(marks_of(kept.entry.receipt, site=site, keys=keys))
+        and (
+            kept.entry.leaf in erased.leaves
+            or not numbers.isdisjoint(marks_of(kept.entry.receipt, site=site, keys=keys))
+        )
     }
-    # The marks first: what arrives from elsewhere between the two steps is refused.
-    for first in range(0, len(marks), BATCH):
-        records.take(marks[first : first + BATCH], {})
     return sum(erase(records, receipt, site=site, keys=keys, today=today) for receipt in sorted(receipts))
 
 

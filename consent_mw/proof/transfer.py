@@ -18,14 +18,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
-from consent_mw.core.seal import Act
-from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.errors import RecordsError
 from consent_mw.records import Records
 
-__all__ = ["Copied", "backup_file", "copy_records", "erase_again", "tombstones"]
+__all__ = ["Copied", "backup_file", "copy_records"]
 
 #: Later than any day, but still within the range of every store.
 _FOREVER = 2**31 - 1
@@ -108,32 +106,3 @@ def backup_file(path: str, to: str) -> None:
         raise RecordsError(f"{to} already exists, and a backup overwrites nothing: choose another name.") from None
     except (OSError, sqlite3.Error) as error:
         raise RecordsError(f"{to} cannot be written as a copy of {path}: {error}.") from None
-
-
-def tombstones(records: Records) -> frozenset[str]:
-    """Return the places, as ``SEAL/PLACE``, whose entries were erased."""
-    return frozenset(kept.entry.about for kept in records.tombstones() if "/" in kept.entry.about)
-
-
-def erase_again(records: Records, places: Iterable[str], today: int) -> int:
-    """
-    Erase entries of a restored backup that were erased after it was made, and return their number.
-
-    Args:
-        places: From :func:`tombstones` of the store that the backup replaces.
-        today: The day of the erasure, in whole days since 1970-01-01 UTC.
-    """
-    by_seal: dict[int, set[int]] = {}
-    for about in places:
-        seal, _, place = about.partition("/")
-        by_seal.setdefault(int(seal), set()).add(int(place))
-    erased = 0
-    for number, gone in by_seal.items():
-        for kept in records.sealed(number):
-            if kept.place in gone and _is_of_a_person(kept.entry):
-                erased += records.erase(kept.entry.receipt, today)
-    return erased
-
-
-def _is_of_a_person(entry: Entry) -> bool:
-    return entry.act is not Act.ERASE

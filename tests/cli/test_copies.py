@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,51 @@ def test_a_bare_copy_of_a_file_in_use_is_found_out(run: Run, book: Book, tmp_pat
     bare.rename(book.path)
     done = run("ledger", "verify", "--state", state)
     assert (done.code, "chain cut short" in done.out) == (1, True)
+
+
+def test_two_ledgers_become_one(run: Run, book: Book, tmp_path: Path) -> None:
+    """The command says what it took and what it did not; the result verifies, and a second time takes nothing."""
+    other = f"sqlite:///{tmp_path}/other.db"
+    run("ledger", "backup", str(tmp_path / "other.db"))
+    with closing(open_records(other, site=SITE)) as split:
+        split.append(book.entry("there"))
+    assert run("ledger", "erase", "receipt-1", "--yes").code == 0
+    done = run("ledger", "merge", other)
+    assert (done.code, done.out.split()[:8]) == (0, ["Merged", "into", "the", "ledger", "of", "shop", "Taken", "1"])
+    assert [line.split()[:2] for line in done.out.splitlines() if line.strip().startswith("Refused")] == [
+        ["Refused", "1"]
+    ]
+    assert [(kept.entry.receipt, kept.entry.about) for kept in book.store.history("there")] == [("there", "")]
+    assert book.store.history("receipt-1") == []
+    for _ in range(2):
+        assert run("ledger", "verify").code == 0
+        run("ledger", "seal")
+    assert "Taken 0" in " ".join(run("ledger", "merge", other).out.split())
+
+
+def test_a_merge_that_cannot_be_done_says_why(run: Run, book: Book, tmp_path: Path) -> None:
+    """The site's own ledger, one that is not there, and one that was tampered with: nothing is taken."""
+    entries = list(book.store.entries())
+    own = run("ledger", "merge", f"sqlite:///{book.path}")
+    assert (own.code, own.err) == (2, "FROM is the site's own ledger: name the other one.\n")
+    missing = run("ledger", "merge", f"sqlite:///{tmp_path}/none.db")
+    assert (missing.code, missing.err) == (2, "There are no records at FROM.\n")
+    run("ledger", "backup", str(tmp_path / "other.db"))
+    with closing(sqlite3.connect(tmp_path / "other.db")) as tampered:
+        tampered.execute("UPDATE ledger SET services = '[]' WHERE receipt = 'receipt-2'")
+        tampered.commit()
+    wrong = run("ledger", "merge", f"sqlite:///{tmp_path}/other.db")
+    assert (wrong.code, "does not verify (edited)" in wrong.err) == (1, True)
+    assert list(book.store.entries()) == entries
+
+
+def test_who_has_other_keys_neither_erases_nor_merges(
+    run: Run, book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark would be worth nothing to the running site, and the record would come back."""
+    run("ledger", "backup", str(tmp_path / "other.db"))
+    monkeypatch.setenv("CONSENT_KEYS", "x" * 20 + "y" * 20)
+    for command in (("erase", "receipt-1", "--yes"), ("merge", f"sqlite:///{tmp_path}/other.db")):
+        done = run("ledger", *command)
+        assert (done.code, "set CONSENT_KEYS to the keys of the running site" in done.err) == (2, True)
+    assert book.store.history("receipt-1") != []
