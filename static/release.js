@@ -74,8 +74,11 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     const guard = doc.querySelector('[data-cmw-hosts]');
     const old = more && state !== 'accept' && (setting('state') || 'none') === 'none' &&
       answer.hosts && guard && guard.getAttribute('data-cmw-hosts') !== answer.hosts;
+    // A browser reads an import map once, so the addresses that are held in it are released with the next page.
+    const mapped = more && [...doc.querySelectorAll('script[type=importmap i][data-cmw-held]')]
+      .some(el => allowsAll(el.getAttribute('data-cmw-held')));
     // Code that has run can only be undone by a reload. A visitor whose choice is gone must be asked again.
-    detail.reload = state === 'none' || before.some(id => !allows(id)) || old ||
+    detail.reload = state === 'none' || before.some(id => !allows(id)) || old || mapped ||
       (more && setting('release') === 'reload');
     if (signals !== 0) signals = answer.signals || signals;
     if (state !== 'none') {

@@ -35,6 +35,7 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.engine.insertions import Insertions
+from consent_mw.html.holder import ANY_LINK
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
@@ -55,7 +56,7 @@ _KEPT_COOKIES = 256
 #: Seconds between two checks for what other processes have learned.
 _BETWEEN_QUESTIONS = 1.0
 #: Ids of things that are held, which no author wrote as a mark.
-_NOT_MARKS = frozenset({UNKNOWN_SERVICE, TOO_LONG})
+_NOT_MARKS = frozenset({UNKNOWN_SERVICE, TOO_LONG, ANY_LINK})
 _STRANGERS = (STRANGER, STRANGE_FILE)
 #: Names that are logged at most: what visitors write may have marks in it.
 _MOST_NAMED = 200

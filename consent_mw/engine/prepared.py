@@ -30,6 +30,7 @@ from consent_mw.core.model import Site
 from consent_mw.engine.page_csp import Policing
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import ANY_LINK
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
@@ -117,8 +118,8 @@ class Prepared:
             if WHOLE in once:
                 allowed |= once - {WHOLE}
             if decision.record is not None and decision.granted.issuperset(s.id for s in self._site.optional):
-                # If everything was granted, scripts that were too long to be read run, too.
-                allowed |= {TOO_LONG}
+                # If everything was granted, scripts that were too long to be read run, too, and any link may be fetched.
+                allowed |= {TOO_LONG, ANY_LINK}
             policy = HoldPolicy(
                 self._matcher,
                 allowed,

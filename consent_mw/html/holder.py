@@ -58,6 +58,9 @@ from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
 from consent_mw.html.hold_policy import TagPlan
+from consent_mw.html.json_texts import entries
+from consent_mw.html.json_texts import may_follow_any_link
+from consent_mw.html.json_texts import strings
 from consent_mw.html.labels import decode
 from consent_mw.html.labels import text_codec_of
 from consent_mw.html.loaders import loaded_by
@@ -69,13 +72,13 @@ from consent_mw.html.urls import DataUrl
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import data_url
+from consent_mw.html.urls import resolutions
 from consent_mw.html.urls import resolve
 from consent_mw.html.urls import site_of
 from consent_mw.html.urls import unescape_attribute
 from consent_mw.html.urls import without_dots
 from consent_mw.html.values import candidates
 from consent_mw.html.values import refresh
-from consent_mw.html.values import texts_in_json
 
 #: The most documents nested in attributes (srcdoc within srcdoc); deeper ones are held as a whole.
 _MOST_NESTED = 4
@@ -86,11 +89,19 @@ _DEEPER = 8
 #: How many times the length of a style sheet in a ``data:`` URL the sheets in it may amount to, in all readings.
 _MOST_READINGS = 48
 
+#: If an import map has names of folders in more lengths than this, any import may be one of theirs.
+_MOST_FOLDERS = 64
+
 #: Elements whose address may be that of a vendor's tag, served through a gateway.
 _LOADS_CODE = frozenset({b"script", b"iframe", b"link"})
 
 #: The id for which a construct is held that is too long to keep back; no choice releases it.
 TOO_LONG = "too-long"
+#: The id for which rules are held that let a browser fetch any link of the page; only a grant of everything releases it.
+ANY_LINK = "any-link"
+#: What is inserted before a held address in an import map: a module that does nothing, of which the address becomes the
+#: fragment.
+_EMPTY_MODULE = b"data:text/javascript,export%20default%20function(){}#"
 
 #: Attributes that name a frame; and those disarmed in a swapped one: its address, and what would block our page in it.
 _NAMES_OF_A_FRAME = frozenset({b"title", b"aria-label", b"aria-labelledby"})
@@ -137,6 +148,29 @@ class NestedDocuments:
         return known
 
 
+class Specifiers:
+    """Specifiers of modules that the page's import maps resolve to held addresses, with the ids of the services."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, Ids] = {}
+        #: The lengths of those that end in a slash, which apply to all specifiers below them.
+        self._folders: set[int] = set()
+
+    def learn(self, specifier: str, ids: Ids) -> None:
+        """Record the services that a specifier leads to."""
+        self._ids[specifier] = ids
+        if specifier.endswith("/"):
+            self._folders.add(len(specifier))
+
+    def ids(self, specifier: str) -> Ids:
+        """Return the services that are needed to import a specifier."""
+        if specifier in self._ids or not self._folders:
+            return self._ids.get(specifier, ())
+        if len(self._folders) > _MOST_FOLDERS:
+            return (UNKNOWN_SERVICE,)
+        return next((self._ids[key] for size in self._folders if (key := specifier[:size]) in self._ids), ())
+
+
 class Holder:
     """
     Plans the tags of one page.
@@ -174,8 +208,8 @@ class Holder:
         #: A form's address that leads to our own pages only from some folders: then nothing more is remembered.
         self._of_path: list[bytes] = []
         self._read_as(charset, xml=xml)
-        #: Specifiers that the page's import maps resolve to a held address, with the ids.
-        self.specifiers: dict[str, Ids] = {}
+        #: Specifiers that the page's import maps resolve to a held address.
+        self.specifiers = Specifiers()
 
     def _read_as(self, charset: str, *, xml: bool) -> None:
         """Set what depends on the base URL and on how the document is read."""
@@ -206,7 +240,7 @@ class Holder:
         twin = copy.copy(self)
         twin.depth += 1
         twin._read_as(charset, xml=xml)
-        twin.specifiers = {}
+        twin.specifiers = Specifiers()
         return twin
 
     def room_for(self, piece: bytes, edits: int = 0) -> bool:
@@ -233,8 +267,11 @@ class Holder:
             host = ascii_host(plain.group(1).decode("ascii"))
             if not matcher.knows(host) and not (matcher.has_paths and matcher.path(plain.group(2))):
                 return (), Url(self.page.scheme, host, "/")
-        target = resolve(self.text(raw), self.base)
-        return matcher.target(target, self.page), target
+        targets = resolutions(self.text(raw), self.base)
+        for target in targets:
+            if ids := matcher.target(target, self.page):
+                return ids, target
+        return (), next(filter(self.third_party, targets), targets[0]) if len(targets) > 1 else targets[0]
 
     def _is_local(self, raw: bytes) -> bool:
         """Return whether a raw URL is plainly a path on the page's own host, to which only path rules can apply."""
@@ -276,8 +313,8 @@ class Holder:
             if self._is_local(value):
                 ids |= dict.fromkeys(self._matcher.path(value))
                 continue
-            for text in readings(value, charset):
-                target = resolve(css.unescape(text), self.base)
+            texts = map(css.unescape, readings(value, charset))
+            for target in [target for text in texts for target in resolutions(text, self.base)]:
                 if target.scheme == "data":
                     data = data_url(target.rest)
                     sheets |= {} if data.is_media else {data: None}
@@ -353,16 +390,57 @@ class Holder:
         """Return all services that a script loads or calls, without those allowed."""
         return self.script_code(text).all
 
-    def listed(self, content: bytes) -> Ids:
+    def listed(self, content: bytes, kind: str) -> Ids:
         """
         Return the services that the addresses in the JSON of a script lead to, without those allowed.
 
-        This is for speculation rules and web bundles. Every string in them is taken for an address.
+        This is for speculation rules and web bundles. Every string in them is taken for an address. Rules that let the
+        browser choose among the links of the page are held if a link to another site may be among them.
         """
         ids = dict.fromkeys(self._matcher.addresses(content, self.page))
-        for text in texts_in_json(content):
-            ids.update(dict.fromkeys(self._matcher.url(text, self.base, self.page)))
+        for found in strings(content, self.wide):
+            ids.update(dict.fromkeys(self._in_json(found.text)))
+        if kind == "speculationrules":
+            leaves = may_follow_any_link(content, self.page.host) or self._matcher.target(self.base, self.page)
+            ids |= {ANY_LINK: None} if leaves else {}
         return self.not_allowed(tuple(ids))
+
+    def import_map(self, tag: bytes, content: bytes) -> TagPlan | None:
+        """
+        Return the plan for an import map and its content; None if it stays as it is.
+
+        A module may import an address by its name in the map from any file. So the held addresses in the map are
+        replaced, and the other entries stay. :attr:`specifiers` learns the names.
+        """
+        edits: list[Edit] = []
+        held: dict[str, None] = {}
+        if self.mark(attributes(tag, len(b"<script"))) is None:
+            return None
+        for name, address in entries(content, self.wide):
+            ids = self._in_json(address.text)
+            if ids:
+                held |= dict.fromkeys(ids)
+                self.specifiers.learn(self.specifier(name), ids)
+                edits.append((len(tag) + address.start, 0, _EMPTY_MODULE))
+        if not edits:
+            return None
+        if not self.policy.remove:
+            edits.insert(0, (len(b"<script"), 0, b" data-cmw-held=" + self._quoted(",".join(held)) + KEY))
+        return TagPlan(tuple(dict.fromkeys(edits)), tuple(held))
+
+    def _in_json(self, text: str) -> Ids:
+        """Return the services that an address in JSON leads to, without those allowed."""
+        ids = self._matcher.url(text, self.base, self.page)
+        if not ids and self.policy.unknown == "hold" and any(map(self.third_party, resolutions(text, self.base))):
+            ids = (UNKNOWN_SERVICE,)
+        return self.not_allowed(ids)
+
+    def specifier(self, name: str) -> str:
+        """Return a module specifier in one form: a URL if it is one (HTML, "resolve a URL-like module specifier")."""
+        if not name.startswith(("/", "./", "../")) and ":" not in name:
+            return name
+        url = resolve(name, self.base)
+        return f"{url.scheme}://{url.host}{url.rest}"
 
     def _handler(self, raw: bytes, event: bytes) -> Ids:
         """Return the services whose addresses an event handler loads, without those allowed."""

@@ -39,7 +39,7 @@ from consent_mw.html.urls import RENTED
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import data_url
 from consent_mw.html.urls import public_suffix_length
-from consent_mw.html.urls import resolve
+from consent_mw.html.urls import resolutions
 from consent_mw.html.urls import site_of
 
 #: The size of the cache of hosts, in bytes; when it is full, it is emptied.
@@ -393,7 +393,8 @@ class Matcher:
             base: The base address.
             page: The address of the page, if a base element set another base.
         """
-        return self.target(resolve(url, base), page or base)
+        found = (self.target(target, page or base) for target in resolutions(url, base))
+        return next(filter(None, found), ())
 
     def target(self, target: Url, page: Url) -> Ids:
         """Return the services that a request for the resolved ``target`` reaches."""

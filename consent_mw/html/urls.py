@@ -307,6 +307,23 @@ def resolve(text: str, base: Url) -> Url:
     return Url(base.scheme, base.host, _rest(path.rpartition("/")[0] + "/" + text))
 
 
+#: An address with a scheme of the web, but without the two slashes of a host.
+_WITHOUT_SLASHES = re.compile(r"[\x00-\x20]*+[hH][^/\\?#:]*+:[\t\n\r]*+(?![/\\][\t\n\r]*+[/\\])")
+
+
+def resolutions(text: str, base: Url) -> list[Url]:
+    """
+    Return what the reference ``text`` may lead to: mostly one URL, as in :func:`resolve`.
+
+    "http:a" is the path "a" for a page that came by http, and the host "a" for one that came by https. A server behind
+    a proxy may take a page of the second kind for one of the first.
+    """
+    found = resolve(text, base)
+    if base.scheme != "http" or not _WITHOUT_SLASHES.match(text):
+        return [found]
+    return [found, resolve(text, base._replace(scheme="https"))]
+
+
 #: XML types, in addition to all that end in "+xml"; the last is Chromium's.
 XML_TYPES = frozenset({"text/xml", "application/xml", "text/xsl"})
 

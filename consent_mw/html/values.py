@@ -1,12 +1,10 @@
 """
-Attribute values that contain addresses in a special syntax: refresh, srcset, and strings in JSON.
+Attribute values that contain addresses in a special syntax: refresh and srcset.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from contextlib import suppress
 
 #: The steps of https://html.spec.whatwg.org/#shared-declarative-refresh-steps up to the address, and its prefix "url=".
 _REFRESH = re.compile(r"[ \t\n\r\f]*+(?:[0-9]++|(?=\.))[0-9.]*+(?=[;, \t\n\r\f])[ \t\n\r\f]*+[;,]?[ \t\n\r\f]*+")
@@ -45,21 +43,4 @@ def candidates(text: str) -> list[tuple[str, int]]:
             while position < len(text) and (depth or text[position] != ","):
                 depth += {"(": 1, ")": -1 if depth else 0}.get(text[position], 0)
                 position += 1
-    return found
-
-
-def texts_in_json(content: bytes) -> list[str]:
-    """Return the strings in the lists and objects of a JSON document, without keys; none if it is not JSON."""
-    found: list[str] = []
-    todo: list[object] = []
-    with suppress(ValueError, RecursionError):
-        todo = [json.loads(content)]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, str):
-            found.append(value)
-        elif isinstance(value, dict):
-            todo += value.values()
-        elif isinstance(value, list):
-            todo += value
     return found

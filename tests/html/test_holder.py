@@ -26,6 +26,7 @@ MARKS = {
     "{S}": " data-cmw-held=tracker type=text/plain",
     "{D}": "data-cmw-",
     "{U}": "about:invalid#cmw=tracker#",
+    "{M}": "data:text/javascript,export%20default%20function(){}#",
 }
 MARKS_XML = {
     "{H}": ' data-cmw-held="tracker"',
@@ -223,7 +224,7 @@ KEPT = {
     "script for old browsers": "<script nomodule>trackNow(1)</script><script nomodule src=T/x.js></script>",
     "language that does not run": "<script language=vbscript>trackNow(1)</script>",
     "another function's name": "<script>notrackNow(1); mytrackNow(2)</script>",
-    "import map": '<script type=importmap>{"imports":{"t":"https://tracker.example/x.js"}}</script>',
+    "import map": '<script type=importmap>{"imports":{"t":"/x.js"},"integrity":{"T/x.js":"sha256-a"}}</script>',
     "comment": "<!-- <script src=T/x.js></script> -->",
     "comment with an early end": "<!--> <!---> <!-- --!>",
     "bogus comment": "<!x <img src=T/1.gif><?y <img src=T/1.gif></ <img src=T/1.gif>",
@@ -308,7 +309,7 @@ BASES = {
     "one in noscript": "<head><noscript><base href=T/></noscript></head><img{H} {D}src=1.gif>",
     "in a style sheet": "<base href=T/><style>@import '{U}1.css'</style>",
     "after an import map": (
-        '<script type=importmap>{"imports":{"t":"https://tracker.example/x.js"}}</script><base href=/d/>'
+        '<script{H} type=importmap>{"imports":{"t":"{M}T/x.js"}}</script><base href=/d/>'
         '<script{S} {D}type=module>import "t"</script>'
     ),
 }
@@ -321,24 +322,28 @@ def test_the_base_element_counts(case: str) -> None:
 
 
 IMPORT_MAPS = {
-    "by name": ('{"imports":{"t":"https://tracker.example/x.js"}}', 'import "t"'),
-    "by folder": ('{"imports":{"t/":"https://tracker.example/"}}', 'import {a} from "t/x.js"'),
-    "by escapes": ('{"imports":{"\\u0074":"https:\\u002f/tracker.example/x.js"}}', "import 't'"),
-    "beside another": ('{"imports":{"a":"/a.js","\\x":"/b.js","t":"//tracker.example/x.js"}}', "import 't'"),
-    "by scope": ('{"scopes":{"/a/":{"t":"//tracker.example/x.js"}}}', "export * from 't'"),
+    "by name": ('{"imports":{"t":"{M}https://tracker.example/x.js"}}', 'import "t"'),
+    "by folder": ('{"imports":{"t/":"{M}https://tracker.example/"}}', 'import {a} from "t/x.js"'),
+    "by escapes": ('{"imports":{"\\u0074":"{M}https:\\u002f/tracker.example/x.js"}}', "import 't'"),
+    "beside another": ('{"imports":{"a":"/a.js","\\x":"/b.js","t":"{M}//tracker.example/x.js"}}', "import 't'"),
+    "by scope": ('{"scopes":{"/a/":{"t":"{M}//tracker.example/x.js"}}}', "export * from 't'"),
+    "by address": ('{"imports":{"/a/b.js":"{M}//tracker.example/x.js"}}', "import './../a/./b.js'"),
+    "by a name that looks like the end of another": (
+        '{"imports":{":":"{M}//tracker.example/x.js"}}', 'import ":"'
+    ),
 }
 
 
 @pytest.mark.parametrize(("mapping", "code"), IMPORT_MAPS.values(), ids=IMPORT_MAPS)
 def test_what_imports_a_held_address_by_an_import_map_is_held(mapping: str, code: str) -> None:
-    """The map stays, since other modules need it; the module that imports the held address by it does not run."""
-    check(f"<script type=importmap>{mapping}</script><script{{S}} {{D}}type=module>{code}</script>")
+    """The map stays, but for the address; the module that imports it does not run."""
+    check(f"<script{{H}} type=importmap>{mapping}</script><script{{S}} {{D}}type=module>{code}</script>")
 
 
 def test_a_classic_script_can_import_by_a_map_too() -> None:
     """import() is a function of classic scripts as well."""
     check(
-        '<script type=importmap>{"imports":{"t":"https://tracker.example/x.js"}}</script>'
+        '<script{H} type=importmap>{"imports":{"t":"{M}T/x.js"}}</script>'
         '<script{S}>import("t")</script><script>import("u")</script>'
     )
 

@@ -36,6 +36,9 @@ _HOLDS_FRAME = frozenset(
     b"div section article aside main header footer nav figure span p blockquote li dd td center address".split()
 )
 _AFTER_FRAME = frozenset(b"a ins ul ol form button img".split())
+#: The most policies in the markup that are adapted. With more than these nothing of ours is expected to run.
+_MOST_POLICIES = 64
+_STRICTEST = "default-src 'none'"
 _NAMES_CHARSET = re.compile(rb"charset[ \t\n\r\f]*=", re.I)
 
 
@@ -44,7 +47,7 @@ class Place(NamedTuple):
 
     #: Whether it is the end of the body, since nothing was inserted at its start.
     at_end: bool
-    #: Ids of the services for which something has been held so far.
+    #: For the banner and for the code that runs first: ids of the services for which something has been held so far.
     held: frozenset[str]
     #: Whether a base element resolves relative addresses to another host.
     foreign_base: bool
@@ -102,8 +105,8 @@ class Document:
         self.page = page
         self.holder = holder
         self.has_base = False
-        #: Specifiers that an import map resolves to a held address.
-        self.mapped: frozenset[str] = frozenset()
+        #: Whether an import map has a held address.
+        self.mapped = False
         #: The language that the root element declares.
         self.lang = ""
         self.before_head = primary and page.first is not None
@@ -205,7 +208,7 @@ class Document:
 
     def _here(self) -> Place:
         foreign = self.holder.base.host != self.holder.page.host
-        return Place(False, frozenset(self.page.held), foreign, tuple(self.page.policies), self.lang)
+        return Place(False, frozenset(), foreign, tuple(self.page.policies), self.lang)
 
     def finish(self) -> None:
         """Place the banner at the end of the page if it has found no other place."""
@@ -260,6 +263,13 @@ class Document:
 
     # -- what the page declares
 
+    def take_map(self, tag: bytes, content: bytes, start: int) -> None:
+        """Replace the held addresses in an import map that starts at ``start``."""
+        plan = self.holder.import_map(tag, content)
+        if plan is not None:
+            self.mapped = True
+            self.apply(plan, start)
+
     def take_language(self, tag: bytes) -> None:
         """Record the language of the root element, https://html.spec.whatwg.org/#language"""
         found = attributes(tag, 5, xml=self.holder.xml)
@@ -281,10 +291,12 @@ class Document:
     def take_policy(self, tag: bytes, start: int) -> None:
         """Insert into a Content-Security-Policy what our part of the page needs."""
         amend = self.page.amend
-        if amend is None or self.in_noscript or self.template:
+        if amend is None or self.in_noscript or self.template or len(self.page.policies) > _MOST_POLICIES:
             return
         found = meta_policy(attributes(tag, 5, xml=self.holder.xml), tag, self.holder.text, amend)
         if found is not None:
-            if found.text not in self.page.policies:
-                self.page.policies.append(found.text)
+            policies = self.page.policies
+            if found.text not in policies:
+                # Each insertion considers all policies of the page, so their number is bounded.
+                policies.append(found.text if len(policies) < _MOST_POLICIES else _STRICTEST)
             self.apply(TagPlan(found.edits, ()), start)

@@ -15,6 +15,7 @@ from consent_mw.errors import RefusedMarkup
 from consent_mw.html import css
 from consent_mw.html.code import Ids
 from consent_mw.html.elements import Tag
+from consent_mw.html.elements import executes
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.holder import defuse
 from consent_mw.html.scanner.cursor import Cursor
@@ -97,15 +98,25 @@ class MarkedText:
 
     def _settle_script(self, found: re.Match[bytes], raw: bytes, *, too_long: bool) -> None:
         holder = self._document.holder
-        ids: Ids = (TOO_LONG,) if too_long else holder.code(self._text(raw)[0])
         tag = Tag.read(b"script", found.group(), xml=holder.xml, foreign=True)._replace(removable=False)
+        kind = executes(tag.attributes, holder.text, foreign=True)
+        text = self._text(raw)[0]
+        if too_long:
+            ids: Ids = (TOO_LONG,)
+        elif kind == "importmap":
+            # Character references may be in its addresses, so it is held as a whole.
+            found_map = holder.import_map(found.group(), text)
+            ids = found_map.held if found_map is not None else ()
+        elif kind in ("speculationrules", "webbundle"):
+            ids = holder.listed(text, kind)
+        else:
+            ids = holder.code(text)
         plan = holder.plan(tag._replace(code=ids))
         if plan is not None:
             before = len(self._cursor.edits)
             self._document.apply(plan, found.start())
             if holder.xml:
-                held, code = frozenset(plan.held), self._text(raw)[0]
-                self._document.before_script(before, found.start(), held, found.group(), code)
+                self._document.before_script(before, found.start(), frozenset(plan.held), found.group(), text)
 
     def _text(self, raw: bytes) -> tuple[bytes, list[int]]:
         """Return the text of an element that contains markup, and the offset in ``raw`` of each byte of the text."""

@@ -8,12 +8,12 @@ SCRIPT_TEXT. The end tag is found by :class:`~consent_mw.html.tokens.ScriptEnd`.
 skips all of this.
 
 What was held earlier in the page matters too: a call of a held service's functions is answered by its queue, which
-sends nothing. An import map stays in the page, but scripts that import a held address by it are held.
+sends nothing. An import map stays in the page, but the held addresses in it lead to an empty module, and scripts that
+import one of them are held until the page is loaded again.
 """
 
 from __future__ import annotations
 
-import json
 import re
 
 from consent_mw.html.code import Ids
@@ -26,8 +26,7 @@ from consent_mw.html.tokens import TAG
 from consent_mw.html.tokens import ScriptEnd
 from consent_mw.html.tokens import end_tag
 
-_IMPORTED = re.compile(rb"\b(?:from|import)\s*\(?\s*[\"'`]([^\"'`]+)[\"'`]")
-_JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_IMPORTED = re.compile(rb"\b(?:from|import)\s*+\(?\s*+[\"'`]([^\"'`]++)[\"'`]")
 
 
 class ScriptReader:
@@ -142,7 +141,8 @@ class ScriptReader:
             return False
         content = bytes(buffer[begins : end if end >= 0 else len(buffer)])
         tag = bytes(buffer[start:begins])
-        ids = (TOO_LONG,) if too_long else self._ids(content)
+        mapped = self._kind == "importmap" and not too_long
+        ids = (TOO_LONG,) if too_long else () if mapped else self._ids(content)
         plan = document.holder.script_plan(tag, ids)
         if plan is not None and plan.remove:
             closing = TAG.match(buffer, end) if end >= 0 else None
@@ -158,6 +158,8 @@ class ScriptReader:
             return True
         if plan is not None:
             document.apply(plan, start)
+        elif mapped:
+            document.take_map(tag, content, start)
         cursor.position = end if end >= 0 else begins
         cursor.mode = Mode.DATA if end >= 0 else Mode.SCRIPT_TEXT
         return True
@@ -165,11 +167,8 @@ class ScriptReader:
     def _ids(self, content: bytes) -> Ids:
         document = self._document
         holder = document.holder
-        if self._kind == "importmap":
-            self._learn_map(content)
-            return ()
         if self._kind in ("speculationrules", "webbundle"):
-            return holder.listed(content)
+            return holder.listed(content, self._kind)
         code = holder.script_code(content)
         # A script that is not held may still create an embed, through the stand-in for its service.
         self._calls = bool(code.calls) or bool(holder.script_panel(b"<script>", content))
@@ -178,31 +177,7 @@ class ScriptReader:
         if document.mapped and not ids:
             for found in _IMPORTED.finditer(content):
                 name = found.group(1).decode("utf-8", "replace")
-                ids = holder.not_allowed(
-                    next((holder.specifiers[key] for key in document.mapped if name == key or _under(name, key)), ())
-                )
+                ids = holder.not_allowed(holder.specifiers.ids(holder.specifier(name)))
                 if ids:
                     break
         return ids
-
-    def _learn_map(self, content: bytes) -> None:
-        """Record the names that an import map resolves to held addresses: scripts that import these are held."""
-        holder = self._document.holder
-        for name, address in _JSON_PAIR.findall(content.decode("utf-8", "replace")):
-            ids = holder.not_allowed(holder.policy.matcher.url(_json_text(address), holder.base, holder.page))
-            if ids:
-                name = _json_text(name)
-                holder.specifiers[name] = ids
-                self._document.mapped |= {name}
-
-
-def _json_text(quoted: str) -> str:
-    """Return the text of a JSON string given without its quotes; unchanged if its escapes are invalid."""
-    try:
-        return str(json.loads(f'"{quoted}"', strict=False))
-    except ValueError:
-        return quoted
-
-
-def _under(name: str, key: str) -> bool:
-    return key.endswith("/") and name.startswith(key)
