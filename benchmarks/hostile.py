@@ -393,6 +393,30 @@ SHAPES: dict[str, Shape] = {
         panels=_numbered(b"<body><script src=//h1.example/></script>", b"<script>x.embed1(#)</script>"),
         embeds=_numbered(b"<body>", b"<div class=embed1 id=a#></div>"),
     ),
+    **_all(
+        "json",
+        _page,
+        names_in_a_map=lambda n: (
+            b'<script type=importmap>{"imports":{'
+            + b",".join(b'"k%d":"%sx"' % (i, _T) for i in range(n))
+            + b"}}</script><script type=module>"
+            + b"".join(b'import "z%d";' % i for i in range(n))
+            + b"</script>"
+        ),
+        folders_in_a_map=lambda n: (
+            b'<script type=importmap>{"imports":{'
+            + b",".join(b'"%s/":"%s"' % (b"k" * (i % 50), _T) for i in range(n))
+            + b"}}</script><script type=module>"
+            + b"".join(b'import "%s%d/x";' % (b"k" * 60, i) for i in range(n))
+            + b"</script>"
+        ),
+        space_after_import=_repeated(
+            b'<script type=importmap>{"a":"' + _T + b'"}</script><script>import', b" ", b"</script>"
+        ),
+        strings=_numbered(b"<script type=speculationrules>[", b'"/a#",', b'"' + _T + b'"]</script>'),
+        open_strings=_repeated(b"<script type=speculationrules>", b'"\\', b"</script>"),
+        lists=_repeated(b"<script type=speculationrules>", b"[", b"</script>"),
+    ),
     **_all("path", _at, folders=_repeated(b"/", b"metric/"), slashes=_repeated(b"/", b"/")),
     **_all(
         "tag id",

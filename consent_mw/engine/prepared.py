@@ -118,7 +118,7 @@ class Prepared:
             if WHOLE in once:
                 allowed |= once - {WHOLE}
             if decision.record is not None and decision.granted.issuperset(s.id for s in self._site.optional):
-                # If everything was granted, scripts that were too long to be read run, too, and any link may be fetched.
+                # If everything was granted, scripts that were too long to be read run, and any link may be fetched.
                 allowed |= {TOO_LONG, ANY_LINK}
             policy = HoldPolicy(
                 self._matcher,

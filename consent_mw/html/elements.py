@@ -74,12 +74,18 @@ LEADS_OUT: dict[bytes, dict[bytes, str]] = {
     b"link": {b"href": "url", b"imagesrcset": "srcset"},
     b"frame": {b"src": "page"},
     b"bgsound": {b"src": "url"},
+    # Older browsers take the address of an object from a parameter. These frames are behind flags.
+    b"param": {b"value": "page"},
+    b"portal": {b"src": "page"},
+    b"fencedframe": {b"src": "page"},
     b"meta": {b"content": "refresh"},
     b"a": {b"ping": "urls", b"attributionsrc": "urls"},
     b"area": {b"ping": "urls", b"attributionsrc": "urls"},
 }
 LEADS_OUT[b"model"] = {b"src": "url", b"environmentmap": "url", b"poster": "url"}
 LEADS_OUT[b"template"] = {b"src": "page", b"patchsrc": "page", b"shadowrootadoptedstylesheets": "urls"}
+#: Parameters from which browsers took the address of an object, https://html.spec.whatwg.org/#the-param-element
+_PARAMETERS_WITH_ADDRESS = frozenset({"code", "movie", "src", "url"})
 #: Attributes of custom elements, whose code fetches the addresses in them; not ``href``, which libraries use for links.
 _CUSTOM = dict.fromkeys(
     b"src url poster data-src data-url video-src video-url audio-src audio-url media-src media-url embed-src"
@@ -137,7 +143,7 @@ _PHOTOGRAPH = re.compile(r"[^?#]*\.(?:jpe?g|webp|avif)(?:[?#]|\s*\Z)", re.I)
 
 _BRINGS: Mapping[bytes, str] = {
     b"script": "script",
-    **dict.fromkeys((b"iframe", b"frame", b"object", b"embed"), "frame"),
+    **dict.fromkeys((b"iframe", b"frame", b"object", b"embed", b"portal", b"fencedframe"), "frame"),
     **dict.fromkeys((b"video", b"audio", b"track"), "media"),
 }
 
@@ -317,6 +323,10 @@ def kinds(name: bytes, found: Attributes, foreign: bool, text: Text) -> Mapping[
     elif name == b"input":
         given = found.get(b"type")
         if not given or text(given[0].raw).strip(SPACES).lower() != "image":
+            return {}
+    elif name == b"param":
+        given = found.get(b"name")
+        if not given or text(given[0].raw).strip(SPACES).lower() not in _PARAMETERS_WITH_ADDRESS:
             return {}
     elif name == b"script":
         if executes(found, text, foreign=foreign) not in ("classic", "module", "deferred"):

@@ -12,6 +12,8 @@ services. If one of these is not allowed, the tag is held in one of three ways:
 - *retype*: a script is given ``type=text/plain`` as well, so that it does not run;
 - *swap*: an iframe that shows an embed is given the address of a placeholder page.
 
+An import map is a special case: a held address in it is replaced by that of an empty module.
+
 Nothing of the tag is lost, so the runtime can restore it when the visitor consents. With ``HoldPolicy.remove``
 attributes and elements are left out instead. Plans depend only on the bytes of the tag and on the key of the memory
 (:mod:`consent_mw.html.hold_policy`), so they are remembered.
@@ -97,7 +99,7 @@ _LOADS_CODE = frozenset({b"script", b"iframe", b"link"})
 
 #: The id for which a construct is held that is too long to keep back; no choice releases it.
 TOO_LONG = "too-long"
-#: The id for which rules are held that let a browser fetch any link of the page; only a grant of everything releases it.
+#: The id for which rules are held that let a browser fetch any link of the page.
 ANY_LINK = "any-link"
 #: What is inserted before a held address in an import map: a module that does nothing, of which the address becomes the
 #: fragment.
@@ -399,7 +401,7 @@ class Holder:
         """
         ids = dict.fromkeys(self._matcher.addresses(content, self.page))
         for found in strings(content, self.wide):
-            ids.update(dict.fromkeys(self._in_json(found.text)))
+            ids.update(dict.fromkeys(self.address(found.text)))
         if kind == "speculationrules":
             leaves = may_follow_any_link(content, self.page.host) or self._matcher.target(self.base, self.page)
             ids |= {ANY_LINK: None} if leaves else {}
@@ -417,7 +419,7 @@ class Holder:
         if self.mark(attributes(tag, len(b"<script"))) is None:
             return None
         for name, address in entries(content, self.wide):
-            ids = self._in_json(address.text)
+            ids = self.address(address.text)
             if ids:
                 held |= dict.fromkeys(ids)
                 self.specifiers.learn(self.specifier(name), ids)
@@ -428,8 +430,8 @@ class Holder:
             edits.insert(0, (len(b"<script"), 0, b" data-cmw-held=" + self._quoted(",".join(held)) + KEY))
         return TagPlan(tuple(dict.fromkeys(edits)), tuple(held))
 
-    def _in_json(self, text: str) -> Ids:
-        """Return the services that an address in JSON leads to, without those allowed."""
+    def address(self, text: str) -> Ids:
+        """Return the services that an address in JSON or a header leads to, without those allowed."""
         ids = self._matcher.url(text, self.base, self.page)
         if not ids and self.policy.unknown == "hold" and any(map(self.third_party, resolutions(text, self.base))):
             ids = (UNKNOWN_SERVICE,)

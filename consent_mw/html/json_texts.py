@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from consent_mw.html import css
 
-_STRING = re.compile(rb"\"((?:[^\"\\]|\\.|(?!))*+)\"", re.DOTALL)
+#: A string; one without an end goes on to the end of the text, so that each byte is read once.
+_STRING = re.compile(rb"\"((?:[^\"\\]|\\.|(?!))*+)(?:\"|\\?\Z)", re.DOTALL)
 _HALVES = re.compile(rb"[\x81-\xfe]\\")
 #: The start of a URL pattern that contains a host without wildcards.
 _PLAIN_HOST = re.compile(r"https?://([a-z0-9.\-]+)(?::[0-9]*)?(?:[/?#]|\Z)", re.I)
@@ -107,7 +108,7 @@ def _may_leave(condition: object, host: str) -> bool:
 
 
 def _leads_out(pattern: object, host: str) -> bool:
-    """Return whether a URL pattern (https://urlpattern.spec.whatwg.org/) may match another site that it does not name."""
+    """Return whether a URL pattern (https://urlpattern.spec.whatwg.org/) may match a site that it does not name."""
     if isinstance(pattern, dict):
         return not {"protocol", "hostname", "baseURL"}.isdisjoint(pattern) and pattern.get("hostname") != host
     if not isinstance(pattern, str):

@@ -258,6 +258,7 @@ _DRAWN_VALUE = rb"(?:d|class|(?:fill|stroke)[a-z-]*+)=\"[^\"(\\&]*+\""
 _SURFACED = (
     "script style svg math img image iframe input link meta base body noscript noembed noframes source title textarea"
     " track xmp plaintext object embed video audio frame frameset select bgsound template model form"
+    " param portal fencedframe"
 )
 #: Elements of the head that may be tame (below), and elements whose end tags change how the rest is read.
 _TAME_IN_HEAD = frozenset({"html", "head", "meta", "link"})

@@ -107,7 +107,7 @@ _LINK = re.compile(
     r"[^<]*+<([^>]*+)>((?:[^,\"=]|=[ \t]*+(?:\"(?:[^\"\\]|\\.|(?!))*+\"[ \t]*+(?=[;,]|\Z))?|(?!))*+)(?:,|\Z)", re.DOTALL
 )
 _IN_BRACKETS = re.compile(r"<([^>]*+)")
-_BETWEEN_MARKS = re.compile(r"[\s<>\",;=]+")
+_BETWEEN_MARKS = re.compile(r"[\s<>\"',;=]+")
 _LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
 #: Headers that name reporting endpoints.
 _ENDPOINTS = frozenset(
@@ -115,7 +115,7 @@ _ENDPOINTS = frozenset(
     + ["public-key-pins", "public-key-pins-report-only"]
 )
 _POLICIES = frozenset(["content-security-policy", "content-security-policy-report-only"])
-_NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules", "alt-svc"}
+_NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules", "alt-svc", "attribution-reporting-redirect"}
 #: Headers in which something may be held.
 DEPENDENT = _NAMES_ADDRESSES | _POLICIES | {"set-cookie", "refresh", "link"}
 #: Addresses in headers: quoted, or after "=".
@@ -407,8 +407,14 @@ def without_held(
     holds_url: Callable[[str], bool],
     holds_refresh: Callable[[str], bool],
     holds_cookie: Callable[[str], bool],
+    holds_link: Callable[[str], bool] | None = None,
 ) -> Headers:
-    """Return the headers without links, refreshes, cookies and reporting endpoints that are held."""
+    """
+    Return the headers without links, refreshes, cookies and reporting endpoints that are held.
+
+    Args:
+        holds_link: Judges the addresses of links; None if it is ``holds_url``.
+    """
     kept: Headers = []
     refreshes = [value for name, value in headers if name.lower() == "refresh" and not holds_refresh(value)]
     # A browser reads several as one: https://fetch.spec.whatwg.org/#concept-header-list-get
@@ -421,7 +427,7 @@ def without_held(
         if lower == "refresh" and value not in kept_refreshes:
             continue
         if lower == "link":
-            value = _less_links(value, holds_url)
+            value = _less_links(value, holds_link or holds_url)
             if not value:
                 continue
         if lower in _POLICIES:
@@ -498,10 +504,12 @@ def _texts(value: object, key: str) -> list[str]:
 
 def _link_is_held(url: str, parameters: str, holds_url: Callable[[str], bool]) -> bool:
     """Whether a link fetches or connects to something held (RFC 8288, section 3)."""
-    values: dict[str, str] = {}
-    for name, quoted, plain in _LINK_PARAMETER.findall(parameters):
-        values.setdefault(name.lower(), quoted or plain)
-    if not FETCHING_LINKS.intersection(values.get("rel", "").lower().split()):
+    values = [(name.lower(), quoted or plain) for name, quoted, plain in _LINK_PARAMETER.findall(parameters)]
+    if "'" in parameters:
+        # Some parsers take apostrophes for quotation marks, so any word may be a relation, or the address of a picture.
+        values += [(name, word) for word in _BETWEEN_MARKS.split(parameters) for name in ("rel", "imagesrcset")]
+    # The first of several relations counts (section 3.3), but parsers differ about where its value ends.
+    if FETCHING_LINKS.isdisjoint(word for name, value in values if name == "rel" for word in value.lower().split()):
         return False
-    pictures = values.get("imagesrcset", "").replace(",", " ").split()
+    pictures = [part for name, value in values if name == "imagesrcset" for part in value.replace(",", " ").split()]
     return holds_url(url) or any(map(holds_url, pictures))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Protocol
 
@@ -92,11 +93,20 @@ class HeldHeaders:
         def holds_url(url: str) -> bool:
             return self._holds(holder(), url)
 
+        def holds_link(url: str) -> bool:
+            # A link does what the element does, so it is judged alike.
+            return holds_url(url) or bool(holder().address(url))
+
         def holds_refresh(value: str) -> bool:
             target = holder().refresh(value)
             return bool(target) and holds_url(target)
 
-        return without_held(headers, holds_url, holds_refresh, holds_cookie)
+        return without_held(headers, holds_url, holds_refresh, holds_cookie, holds_link)
 
     def _holds(self, holder: Holder, url: str) -> bool:
-        return bool(holder.not_allowed(holder.policy.matcher.url(url, self._page)))
+        texts = {url}
+        if not url.isascii():
+            # Browsers decode headers as Latin-1, or as UTF-8.
+            with suppress(UnicodeError):
+                texts.add(url.encode("latin-1").decode("utf-8"))
+        return any(holder.not_allowed(holder.policy.matcher.url(text, self._page)) for text in texts)

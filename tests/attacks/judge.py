@@ -7,12 +7,14 @@ labels of charsets by webencodings.
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 from xml.parsers import expat
@@ -37,13 +39,16 @@ _LINKS = {
     ("html", "object"): ("data",),
     ("html", "video"): ("src", "poster"),
     ("html", "input"): ("src",),
+    ("html", "portal"): ("src",),
+    ("html", "fencedframe"): ("src",),
+    ("html", "param"): ("value",),
     ("svg", "image"): ("href", "xlink:href"),
     ("svg", "use"): ("href", "xlink:href"),
     ("svg", "script"): ("href", "xlink:href"),
     ("svg", "set"): ("to",),
     ("svg", "animate"): ("values",),
 }
-_FRAMES = frozenset({"iframe", "frame", "embed", "object"})
+_FRAMES = frozenset({"iframe", "frame", "embed", "object", "portal", "fencedframe", "param"})
 _DRAWN = ("fill", "mask", "filter", "cursor", "clip-path", "to", "values")
 _SPACE = " \t\n\r\f"
 _BY_LINK = frozenset(
@@ -139,7 +144,8 @@ def _of(element: Parsed, base: str, around: Around) -> Iterator[str]:
     # The charset of an element precedes that of the page.
     told = Around(around.depth, _codec(given.get("charset", "")) or around.charset)
     for key in _LINKS.get((space, name), ()):
-        if key in given and (name != "input" or given.get("type") == "image"):
+        by_name = name != "param" or given.get("name", "").lower() in ("src", "movie", "code", "url")
+        if key in given and by_name and (name != "input" or given.get("type") == "image"):
             yield from _of_link(f"{name} {key}", given[key], base, told, frame=name in _FRAMES)
     if name == "link" and _BY_LINK & set(given.get("rel", "").lower().split()):
         yield from _of_link("link href", given.get("href", ""), base, told, frame=False)
@@ -157,6 +163,43 @@ def _of(element: Parsed, base: str, around: Around) -> Iterator[str]:
             yield from _of_sheet(f"{name} {key}", given[key], base, around)
     if name == "script" and space != "math" and "src" not in given and CALL in text and _runs(given):
         yield "script text"
+    if name == "script" and space != "math" and "src" not in given:
+        yield from _of_json(given.get("type", "").strip().lower(), text, base)
+
+
+def _of_json(kind: str, text: str, base: str) -> Iterator[str]:
+    """Yield what an import map or speculation rules may lead to."""
+    try:
+        # Lists within lists are nothing to a browser, but too much for this parser.
+        text = re.sub(r"\[{50,}\]{50,}", "[]", text)
+        data = json.loads(text, parse_int=float) if kind in ("importmap", "speculationrules") else {}
+    except ValueError:
+        return
+    if kind == "importmap":
+        names = [data.get("imports", {}), *data.get("scopes", {}).values()]
+        yield from (kind for one in names for url in one.values() if _is_held(url, base))
+    for rule in [*data.get("prefetch", ()), *data.get("prerender", ())]:
+        yield from ("a listed address" for url in rule.get("urls", ()) if _is_held(url, base))
+        link = ada_url.URL("https://tracker.example/a").href
+        yield from ["a link"] if "urls" not in rule and _is_chosen(link, rule.get("where", {"and": []}), base) else []
+
+
+def _is_chosen(link: str, condition: Mapping[str, Any], base: str) -> bool:
+    """Return whether speculation rules choose a link, which has every class."""
+    if "and" in condition:
+        return all(_is_chosen(link, one, base) for one in condition["and"])
+    if "or" in condition:
+        return any(_is_chosen(link, one, base) for one in condition["or"])
+    if "not" in condition:
+        return not _is_chosen(link, condition["not"], base)
+    if "selector_matches" in condition:
+        return True
+    pattern = condition["href_matches"]
+    if not isinstance(pattern, str):
+        pattern = f"https://{pattern.get('hostname', ada_url.URL(base).hostname)}{pattern.get('pathname', '/*')}"
+    elif "://" not in pattern:
+        pattern = ada_url.URL(base).origin + pattern
+    return re.fullmatch(re.escape(pattern).replace("\\*", ".*"), link) is not None
 
 
 def _runs(given: Mapping[str, str]) -> bool:
@@ -210,6 +253,8 @@ def _urls(nodes: Iterable[tinycss2.ast.Node]) -> Iterator[str]:
 def _in_xml(body: bytes) -> list[tuple[str, str, str]]:
     """Return the addresses in an XML document, as far as it is well formed."""
     found: list[tuple[str, str, str]] = []
+    #: The types of the open elements, if they are scripts, and their texts.
+    scripts: list[tuple[str, list[str]]] = [("", [])]
 
     def start(name: str, given: dict[str, str]) -> None:
         space, _, local = name.rpartition("|")
@@ -218,6 +263,15 @@ def _in_xml(body: bytes) -> list[tuple[str, str, str]]:
         found.extend((local, plain[key], PAGE) for key in _LINKS.get((short, local), ()) if key in plain)
         drawn = [plain[key] for key in _DRAWN if short == "svg" and key in plain]
         found.extend((local, url, PAGE) for text in drawn for url in _urls(tinycss2.parse_component_value_list(text)))
+
+        scripts.append((plain.get("type", "").lower(), []) if local == "script" else ("", []))
+
+    def data(text: str) -> None:
+        scripts[-1][1].append(text)
+
+    def end(name: str) -> None:
+        kind, texts = scripts.pop()
+        found.extend((what, f"https://{HOST}/", PAGE) for what in _of_json(kind, "".join(texts), PAGE))
 
     def instruction(target: str, text: str) -> None:
         hrefs = re.findall(r"(?:\A|\s)href\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", text)
@@ -230,7 +284,8 @@ def _in_xml(body: bytes) -> list[tuple[str, str, str]]:
                 )
 
     parser = expat.ParserCreate(namespace_separator="|")
-    parser.StartElementHandler, parser.ProcessingInstructionHandler = start, instruction
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, data
+    parser.ProcessingInstructionHandler = instruction
     with suppress(expat.ExpatError):  # browsers request what comes before an error
         parser.Parse(body, True)
     return found
@@ -249,11 +304,12 @@ def _in_headers(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         lower = name.lower()
         if lower == "link":
             for url, rest in re.findall(r"<([^>]*)>([^<]*)", value):
-                rels = re.findall(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", rest, re.I)
+                rels = re.findall(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|'([^']*)|([^\s;,]+))", rest, re.I)
                 # Parsers differ about quotes, so any of several rels may be the first.
                 if _BY_LINK & {word for both in rels for part in both for word in part.lower().split()}:
                     yield lower, url
-                    yield from ((lower, part.split()[0]) for part in re.findall(r"imagesrcset=\"([^\"]*)", rest))
+                    yield lower, url.encode("latin-1").decode("utf-8", "replace")
+                    yield from ((lower, part.split()[0]) for part in re.findall(r"imagesrcset=[\"']([^\"']*)", rest))
         elif lower == "refresh":
             yield lower, refreshed(value)
         elif lower.startswith("content-security-policy"):
@@ -261,7 +317,13 @@ def _in_headers(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
             yield from (
                 (lower, url) for part in directives if part[:1] and part[0].lower() == "report-uri" for url in part
             )
-        elif lower in ("reporting-endpoints", "report-to", "speculation-rules", "nel"):
+        elif lower in (
+            "reporting-endpoints",
+            "report-to",
+            "speculation-rules",
+            "nel",
+            "attribution-reporting-redirect",
+        ):
             yield from ((lower, url) for url in re.findall(r"\"((?:https?:)?//[^\"]*)\"", value))
         elif lower == "alt-svc":
             yield from ((lower, f"//{host}") for host in re.findall(r"=\"([^\"]*)\"", value))

@@ -12,6 +12,7 @@ import pytest
 from consent_mw import ConsentMiddleware
 from consent_mw.errors import RefusedMarkup
 from tests.attacks import second_reading
+from tests.attacks import third_reading
 from tests.attacks import vectors
 from tests.attacks.judge import CALL
 from tests.attacks.judge import HOST
@@ -19,7 +20,7 @@ from tests.attacks.judge import Response
 from tests.attacks.judge import asked
 from tests.attacks.vectors import Vector
 
-VECTORS = {**vectors.VECTORS, **second_reading.VECTORS}
+VECTORS = {**vectors.VECTORS, **second_reading.VECTORS, **third_reading.VECTORS}
 
 
 class App:
@@ -60,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[App, ConsentMiddlewa
     return app, ConsentMiddleware(app, config=config)
 
 
-def answer(app: Any) -> Response:
+def answer(app: Any, scheme: str = "https") -> Response:
     """Return the response of ``app`` to a visitor who has not decided."""
     environ = {
         "REQUEST_METHOD": "GET",
@@ -72,7 +73,7 @@ def answer(app: Any) -> Response:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "HTTP_HOST": "shop.example",
         "HTTP_SEC_FETCH_DEST": "document",
-        "wsgi.url_scheme": "https",
+        "wsgi.url_scheme": scheme,
     }
     head: list[tuple[int, list[tuple[str, str]]]] = []
 
@@ -99,12 +100,12 @@ def test_nothing_of_the_tracker_is_left(vector: Vector, site: tuple[App, Consent
     app.vector, app.pieces = vector, [vector.page]
     assert vector.section
     assert asked(answer(app), vector.decoded_as), "the vector asks for nothing"
-    whole = answer(wrapped)
+    whole = answer(wrapped, vector.scheme)
     assert asked(whole, vector.decoded_as) == set()
     seen = {whole.body} if whole.status == 200 else set()
     for size in (1, 3, 7):
         app.pieces = [vector.page[at : at + size] for at in range(0, len(vector.page), size)]
-        cut = answer(wrapped)
+        cut = answer(wrapped, vector.scheme)
         if cut.status == 200 and cut.body not in seen:
             seen.add(cut.body)
             assert asked(cut, vector.decoded_as) == set()

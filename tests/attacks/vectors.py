@@ -25,6 +25,8 @@ class Vector(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     #: The charset with which a browser decodes it, if no header states it.
     decoded_as: str = ""
+    #: The scheme by which the request reaches the server; browsers always use https.
+    scheme: str = "https"
 
 
 def _page(section: str, markup: str, doc: str = _DOC) -> Vector:

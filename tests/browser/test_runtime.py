@@ -848,6 +848,19 @@ def test_a_page_from_the_cache_follows_a_later_choice(page: Page, site: Site) ->
     assert ["/p/held", "/p/held"] == site.requests("/p/")
 
 
+def test_a_held_import_map_is_released_with_the_next_page(page: Page, site: Site) -> None:
+    """A browser reads a map once, so a grant loads the page again. Until then the module does nothing."""
+    empty = "data:text/javascript,export%20default%20function(){}#"
+    imports = f'<script{{+ data-cmw-held=t+}} type=importmap>{{"imports":{{"a":"{{+{empty}+}}/p/a.js"}}}}</script>'
+    address = add(site, imports + '<script type=module>import a from "a"; log(typeof a);</script>')
+    page.goto(f"{address}/held", wait_until="load")
+    assert ["function"] == wait_for(page, ["function"])
+    assert [] == site.requests("/p/a.js")
+    with page.expect_navigation():
+        accept(page)
+    assert ["/p/held", "/p/held"] == site.requests("/p/")
+
+
 def test_the_page_works_without_the_runtime(page: Page, site: Site) -> None:
     """With the script blocked the banner is a form like any other, and nothing held has run."""
     site.inline = False

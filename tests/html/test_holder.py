@@ -225,6 +225,12 @@ KEPT = {
     "language that does not run": "<script language=vbscript>trackNow(1)</script>",
     "another function's name": "<script>notrackNow(1); mytrackNow(2)</script>",
     "import map": '<script type=importmap>{"imports":{"t":"/x.js"},"integrity":{"T/x.js":"sha256-a"}}</script>',
+    "rules about links of the site": (
+        '<script type=speculationrules>{"prefetch":[{"source":"document","where":{"and":[{"href_matches":"\\/*"},'
+        '{"not":{"href_matches":["\\/wp-*.php","\\/wp-admin\\/*"]}},{"not":{"selector_matches":"a[rel~=nofollow]"}}]}'
+        ',"eagerness":"conservative"}],"prerender":[{"urls":["/a"]},{"where":{"href_matches":"https://h.example/*"}}]}'
+        "</script>"
+    ),
     "comment": "<!-- <script src=T/x.js></script> -->",
     "comment with an early end": "<!--> <!---> <!-- --!>",
     "bogus comment": "<!x <img src=T/1.gif><?y <img src=T/1.gif></ <img src=T/1.gif>",
@@ -328,9 +334,7 @@ IMPORT_MAPS = {
     "beside another": ('{"imports":{"a":"/a.js","\\x":"/b.js","t":"{M}//tracker.example/x.js"}}', "import 't'"),
     "by scope": ('{"scopes":{"/a/":{"t":"{M}//tracker.example/x.js"}}}', "export * from 't'"),
     "by address": ('{"imports":{"/a/b.js":"{M}//tracker.example/x.js"}}', "import './../a/./b.js'"),
-    "by a name that looks like the end of another": (
-        '{"imports":{":":"{M}//tracker.example/x.js"}}', 'import ":"'
-    ),
+    "by a name that looks like the end of another": ('{"imports":{":":"{M}//tracker.example/x.js"}}', 'import ":"'),
 }
 
 
