@@ -77,7 +77,7 @@ from consent_mw.web.form import choice_of
 from consent_mw.web.kept_templates import keep_compiled
 from consent_mw.web.record import Proof
 from consent_mw.web.record import count
-from consent_mw.web.reported_hosts import ReportedHosts
+from consent_mw.web.reported_hosts import countable
 from consent_mw.web.stats import views
 from consent_mw.web.visit import ERROR_TEXTS
 from consent_mw.web.visit import RETRY_AFTER
@@ -107,7 +107,6 @@ def create_app(context: WebContext) -> Flask:
     app.jinja_env.filters["linked"] = linked
     keep_compiled(app.jinja_env, "pages")
     proof = Proof(context)
-    reported = ReportedHosts()
 
     @app.get("/")
     def preferences() -> Response:
@@ -152,7 +151,7 @@ def create_app(context: WebContext) -> Flask:
         proof.record(visit, record, visit.receipt, taken)  # (5)
         if taken is None:  # a choice that is taken over was made elsewhere
             count(context, visit, chosen)
-        if context.counting is not None and (stopped := reported.countable(form.stopped, visit)):
+        if context.counting is not None and (stopped := countable(form.stopped, visit)):
             context.counting.blocked(visit.head, stopped, STOPPED)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
         if wants_json():
@@ -253,7 +252,7 @@ def create_app(context: WebContext) -> Flask:
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return answer
 
-    csp_reports.register(app, context, reported)
+    csp_reports.register(app, context)
     placeholder.register(app, context)
     receipt.register(app, context)
     declaration.register(app, context)

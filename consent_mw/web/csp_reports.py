@@ -27,7 +27,7 @@ from consent_mw.web.context import WebContext
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
 from consent_mw.web.limits import ClientLimit
-from consent_mw.web.reported_hosts import ReportedHosts
+from consent_mw.web.reported_hosts import countable
 from consent_mw.web.reported_hosts import is_host
 from consent_mw.web.visit import Refused
 from consent_mw.web.visit import remote
@@ -47,7 +47,7 @@ _WEB = frozenset({"http", "https", "ws", "wss"})
 _NOWHERE = Url("", "", "")
 
 
-def register(app: Flask, context: WebContext, reported: ReportedHosts) -> None:
+def register(app: Flask, context: WebContext) -> None:
     """Add the route to the application; it answers 404 unless the site asks for reports."""
     limit = ClientLimit()
 
@@ -64,7 +64,7 @@ def register(app: Flask, context: WebContext, reported: ReportedHosts) -> None:
         if not limit.allows(remote(), visit.head, proxies=proxies, an_hour=REPORTS_AN_HOUR, what="reports"):
             raise Refused(429)
         request.max_content_length = REPORT_LIMIT
-        hosts = reported.countable(blocked_hosts(request.get_data(cache=False)), visit)
+        hosts = countable(blocked_hosts(request.get_data(cache=False)), visit)
         if hosts and context.counting is not None:
             context.counting.blocked(visit.head, hosts)
         return Response(status=204)

@@ -13,12 +13,13 @@ from collections.abc import Iterable
 
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
+from consent_mw.html.service_index import parts_of
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import resolve
 from consent_mw.html.urls import site_of
 from consent_mw.web.visit import Visit
 
-__all__ = ["ReportedHosts", "is_host"]
+__all__ = ["countable", "is_host"]
 
 #: The longest host that is counted, in characters.
 _LONGEST = 100
@@ -31,41 +32,41 @@ def is_host(text: str) -> bool:
     return len(text) <= _LONGEST and _HOST.fullmatch(text) is not None
 
 
-class ReportedHosts:
-    """Decides which reported hosts are counted; shared between threads."""
+def countable(hosts: Iterable[str], visit: Visit) -> list[str]:
+    """
+    Return the names under which reported hosts are counted, sorted and without duplicates.
 
-    def __init__(self) -> None:
-        self._named: frozenset[str] = frozenset()
-
-    def countable(self, hosts: Iterable[str], visit: Visit) -> list[str]:
-        """
-        Return the names under which hosts are counted, sorted and without duplicates.
-
-        Args:
-            hosts: Texts from the browser; a text that is no host is skipped.
-            visit: The visit that reports them.
-        """
-        if not self._named:
-            self._named = _named_hosts(visit.site)
-        granted = [
-            service for service in visit.site.services if service.necessary or service.id in visit.decision.granted
-        ]
-        own = site_of(resolve(f"https://{visit.head.host}/", _NOWHERE).host)
-        return sorted(
-            {
-                host if host in self._named else site_of(host)
-                for host in filter(is_host, hosts)
-                if site_of(host) != own and not _belongs(host, granted)
-            }
-        )
+    Args:
+        hosts: Texts from the browser; a text that is no host is skipped.
+        visit: The visit that reports them.
+    """
+    reported = set(filter(is_host, hosts))
+    if not reported:
+        return []
+    granted = [service for service in visit.site.services if service.necessary or service.id in visit.decision.granted]
+    named = _NamedHosts(visit.site)
+    own = site_of(resolve(f"https://{visit.head.host}/", _NOWHERE).host)
+    return sorted(
+        {
+            host if host in named else site_of(host)
+            for host in reported
+            if site_of(host) != own and not _belongs(host, granted)
+        }
+    )
 
 
-def _named_hosts(site: Site) -> frozenset[str]:
-    """Return the hosts in the rules of the catalogue and the site."""
-    from consent_mw.catalogue.definitions import joined
+class _NamedHosts:
+    """The hosts in the rules of the catalogue and of a site, without making the catalogue's services."""
 
-    known = [*joined(site.definitions).values(), *site.services]
-    return frozenset(rule.partition("/")[0] for service in known for rule in service.hosts)
+    def __init__(self, site: Site) -> None:
+        from consent_mw.catalogue.definitions import joined
+
+        self._index, beside = parts_of(joined(site.definitions))
+        self._beside = {rule.partition("/")[0] for one in (*beside.values(), *site.services) for rule in one.hosts}
+
+    def __contains__(self, host: str) -> bool:
+        """Whether a rule names the host."""
+        return host in self._beside or (self._index is not None and bool(self._index.on_host(host)))
 
 
 def _belongs(host: str, services: Iterable[Service]) -> bool:

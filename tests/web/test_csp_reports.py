@@ -16,8 +16,10 @@ from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import STOPPED
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
+from consent_mw.core.model import Service
 from consent_mw.counting.tally import MAX_HOSTS
 from consent_mw.counting.tally import Tally
+from consent_mw.html.service_index import ServiceIndex
 from consent_mw.http.request import RequestHead
 from consent_mw.stats.blocked import by_host
 from consent_mw.stats.publication import plan
@@ -137,6 +139,20 @@ def test_a_choice_tells_of_few_hosts() -> None:
     visitor = Visitor(FakeContext(SITE))
     visitor.post(("action", "reject-all"), ("stopped", " ".join(f"s{number}.example" for number in range(100))))
     assert len(visitor.context.counting.stopped) == 32
+
+
+def test_a_report_makes_no_service_of_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reported host is looked up in the catalogue's index: making all services would take 0.2 s of a first answer."""
+    made: list[str] = []
+    make = ServiceIndex._make
+
+    def counted(self: ServiceIndex, id_: str) -> Service:
+        made.append(id_)
+        return make(self, id_)
+
+    monkeypatch.setattr(ServiceIndex, "_make", counted)
+    assert sent(report("https://o.hotjar.com/x.js"))[1] == ["hotjar.com"]
+    assert made == []
 
 
 def test_a_batch_counts_each_host_once() -> None:
