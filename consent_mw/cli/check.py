@@ -21,6 +21,7 @@ from consent_mw.cli import clean
 
 if TYPE_CHECKING:
     from consent_mw.audit.installation import Advice
+    from consent_mw.audit.production import CheckedLine
     from consent_mw.audit.targets import AuditTarget
     from consent_mw.core.model import Site
 
@@ -32,7 +33,11 @@ _NAMED = 3
 @click.argument("target", required=False)
 @click.option("--path", default="", metavar="PATH", help="The page of TARGET to look at; default: its start page.")
 @click.option("--links", is_flag=True, help="Follow the notice's links to other hosts as well.")
-@click.option("--production", is_flag=True, help="Fail for notes, too: for a site that visitors use.")
+@click.option(
+    "--production",
+    is_flag=True,
+    help="Fail for notes, too, and go through the check-list of docs/production.md: for a site that visitors use.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.pass_obj
 def check(owner: Owner, target: str | None, path: str, links: bool, production: bool, as_json: bool) -> int:
@@ -57,17 +62,22 @@ def check(owner: Owner, target: str | None, path: str, links: bool, production: 
     with _opened(target) as opened:
         site = owner.site_for(opened.app) if isinstance(opened, AppTarget) else owner.site
         around = _about_target(opened, _page(target or "", path), site, links=links) if opened else ()
-        advice = in_order([*_about_all(site), *around])
+        found = [*_about_all(site), *around]
+    lines: list[CheckedLine] = []
+    if production:
+        found, lines = _in_production(site, found, target or "")
+    advice = in_order(found)
     missing = missing_texts(site)
     disputed = running(joined(site.definitions), site.services)
     is_wrong = bool(missing) or any(production or one.severity != "note" for one in advice)
     if as_json:
-        found = {
+        told = {
             "missing": {tag: list(keys) for tag, keys in missing.items()},
             "disputed": {name: list(ids) for name, ids in disputed.items()},
             "advice": [asdict(one) for one in advice],
+            **({"production": [{**asdict(one), "state": one.state.value} for one in lines]} if production else {}),
         }
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(told, indent=2))
         return FOUND if is_wrong else 0
     if missing:
         click.echo(f"The settings are valid: {_counts(site)}. These texts are missing, and shown in another language:")
@@ -81,6 +91,7 @@ def check(owner: Owner, target: str | None, path: str, links: bool, production: 
         click.echo(f"OK: {_counts(site)}; no text is missing in any language.")
     _tell_advice(advice)
     _tell_disputed(disputed)
+    _tell_lines(lines)
     return FOUND if is_wrong else 0
 
 
@@ -92,6 +103,18 @@ def _about_all(site: Site) -> Iterator[Advice]:
         yield from installation.about_settings(one)
         yield from installation.about_keys(one, os.environ)
         yield from installation.about_records(one, time.time())
+
+
+def _in_production(site: Site, found: list[Advice], target: str) -> tuple[list[Advice], list[CheckedLine]]:
+    """Return the advice with that for a site in production, and the lines of the check-list."""
+    from consent_mw.audit.production import about_production
+    from consent_mw.audit.production import check_list
+    from consent_mw.audit.production import installation_of
+
+    address = target if target.startswith(("http://", "https://")) else ""
+    seen = [installation_of(one, os.environ, time.time(), address) for one in (site, *(one for _, one in site.hosts))]
+    found = [*found, *(advice for one in seen for advice in about_production(one))]
+    return found, check_list(seen[0], found)
 
 
 @contextmanager
@@ -136,6 +159,18 @@ def _tell_advice(advice: list[Advice]) -> None:
         click.echo(f"\n{head} {clean(one.what)}  ({one.id})\n  {clean(one.remedy)}")
     if advice:
         click.echo("")
+
+
+def _tell_lines(lines: list[CheckedLine]) -> None:
+    """Print the check-list for production, if it was gone through."""
+    if lines:
+        click.echo("\nThe check-list of docs/production.md:")
+    colours = {"right": "green", "wrong": "red"}
+    for number, one in enumerate(lines, 1):
+        state = click.style(f"{one.state.value:5}", fg=colours.get(one.state.value), bold=True)
+        click.echo(f"\n{number:2}  {state}  {one.subject}")
+        for text in filter(None, (one.seen, one.remedy)):
+            click.echo(f"           {clean(text)}")
 
 
 def _tell_disputed(disputed: Mapping[str, tuple[str, ...]]) -> None:
