@@ -156,6 +156,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     form.setAttribute('aria-busy', 'true');
     try {
       const body = new URLSearchParams(new FormData(form, button));
+      if (form.querySelector('[open]')) body.set('opened', 'yes');
       // Name the hosts that the guard stopped, since the server cannot see them in a page. A page may have replaced this
       // function; whatever it does, the choice is sent.
       try {

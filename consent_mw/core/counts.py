@@ -57,6 +57,8 @@ ACCEPT = "accept"
 PARTIAL = "partial"
 REJECT = "reject"
 WITHDRAW = "withdraw"
+#: Answers of visitors who had opened the choices before. Each is counted as one of ANSWERS, too.
+OPENED = "opened"
 #: Visits for which the opt-out signal settled everything, so that no banner was shown.
 GPC = "gpc"
 #: Reports of blocked requests.
@@ -80,12 +82,14 @@ class BannerShown(NamedTuple):
         variant: Its form, such as ``bar``.
         gpc: Whether the opt-out signal was present.
         revision: The revision of the notice, whose changes are marked in the figures; empty if there is none.
+        opened: Whether the choices were opened before the answer.
     """
 
     language: str
     variant: str
     gpc: bool
     revision: str = ""
+    opened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class Count:
         day: Whole days since 1970-01-01 UTC; for ISP the Monday of the week.
         table: TOTAL, PURPOSE, REVISION, CSP or one of DIMENSIONS.
         value: The row of that table; empty for TOTAL.
-        outcome: SHOWN, ASKED, one of ANSWERS, WITHDRAW, GPC, BLOCKED or STOPPED.
+        outcome: SHOWN, ASKED, one of ANSWERS, OPENED, WITHDRAW, GPC, BLOCKED or STOPPED.
     """
 
     day: int

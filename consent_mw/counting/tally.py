@@ -29,6 +29,7 @@ from consent_mw.core.counts import CSP
 from consent_mw.core.counts import GPC
 from consent_mw.core.counts import ISP
 from consent_mw.core.counts import LANGUAGE
+from consent_mw.core.counts import OPENED
 from consent_mw.core.counts import OS
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import PARTIAL
@@ -195,6 +196,8 @@ class Tally:
             day = self._today()
             notice = notice._replace(revision="")
             rows = self._rows(day, outcome, visitor, notice)
+            if notice.opened and outcome in ANSWERS:
+                rows += ((day, TOTAL, "", OPENED),)
             if outcome in _GRANTS:
                 rows += tuple((day, PURPOSE, purpose, outcome) for purpose in sorted(set(purposes)))
             self._add(rows)

@@ -57,6 +57,8 @@ _PROVIDERS = {
 }
 #: The share of partial grants that include a purpose.
 _LIKED = {"preferences": 0.75, "analytics": 0.55, "embeds": 0.5, "marketing": 0.2}
+#: The share of those who accept or reject everything that open the choices before.
+_CURIOUS = 0.06
 #: From Monday to Sunday.
 _WEEK = (1.08, 1.1, 1.06, 1.02, 0.95, 0.84, 0.95)
 
@@ -116,6 +118,8 @@ def _day(
         providers = chance.choices(list(_PROVIDERS), list(_PROVIDERS.values()), k=many)
         add(c.ISP, providers, outcomes, day - (day + 3) % 7)
         for outcome in outcomes:
+            if outcome == c.PARTIAL or (outcome and chance.random() < _CURIOUS):
+                found[Count(day, c.TOTAL, "", c.OPENED)] += 1
             if outcome == c.ACCEPT:
                 found.update(Count(day, c.PURPOSE, purpose, outcome) for purpose in purposes)
             elif outcome == c.PARTIAL and len(purposes) > 1:

@@ -17,6 +17,7 @@ from consent_mw.core.counts import ANSWERS
 from consent_mw.core.counts import ASKED
 from consent_mw.core.counts import BROWSER
 from consent_mw.core.counts import ISP
+from consent_mw.core.counts import OPENED
 from consent_mw.core.counts import OS
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import PARTIAL
@@ -82,7 +83,7 @@ def beside_runs(
     atoms: Sequence[Atom], rows: Mapping[str, Sequence[Counted]], heads: Mapping[str, int]
 ) -> Iterator[PublicationStep]:
     """
-    Yield the runs of single numbers; each is at least K, and page views exceed the visits by at least K.
+    Yield the runs of single numbers; each is at least K, and differs by at least K from the columns near it.
 
     Args:
         atoms: All atoms, by day.
@@ -117,7 +118,7 @@ class _Single:
         self.first = -1
         self.number = 0
         self.taken: list[Counted] = []
-        self._visits = 0
+        self._asked = self._answered = self._partial = 0
 
     def add(self, atom: Atom) -> bool:
         """Add the counts of an atom's days, and return whether the number may be published."""
@@ -128,8 +129,23 @@ class _Single:
             self.taken.append(self._rows[self._at])
             self.number += self._rows[self._at].number
             self._at += 1
-        self._visits += atom.tells(ASKED)
-        return self.number >= K and (self.name != SHOWN or self.number - self._visits >= K)
+        self._asked += atom.tells(ASKED)
+        self._answered += atom.tells(ANSWERED) or atom.tells(ASKED)
+        self._partial += atom.tells(PARTIAL)
+        return self.number >= K and self._apart()
+
+    def _apart(self) -> bool:
+        """
+        Return whether the number differs by at least K from the columns that it contains or is part of.
+
+        Each page view of a visit has the notice. Whoever answers with a part has opened the choices, but for those who
+        allowed an embed in its panel. The choices are opened before an answer.
+        """
+        if self.name == SHOWN:
+            return self.number - self._asked >= K
+        if self.name == OPENED:
+            return min(self.number - self._partial, self._answered - self.number) >= K
+        return True
 
 
 # -- purposes

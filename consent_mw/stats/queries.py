@@ -26,6 +26,7 @@ from operator import attrgetter
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import ASKED
 from consent_mw.core.counts import DIMENSIONS
+from consent_mw.core.counts import OPENED
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import UNKNOWN
 from consent_mw.core.counts import Figures
@@ -213,16 +214,18 @@ def _span(runs: Sequence[Figures]) -> Span | None:
 def _period(runs: _Runs, first: int, last: int, width: int = 0) -> Period:
     """Sum up a period; a ``width`` of 0 omits the time lines of its purposes."""
     own = runs.between(schemes.ANSWERS_TABLE, first, last)
+    beside = runs.between(schemes.BESIDE_TABLE, first, last)
     answers = _Answers(_grouped(own))
     return Period(
         first=first,
         last=last,
         covered=_span(own),
-        totals={**answers.totals(), **_beside(_grouped(runs.between(schemes.BESIDE_TABLE, first, last)))},
+        totals={**answers.totals(), **_beside(_grouped(beside))},
         answers=answers.rate(GRANTED, ANSWERED),
         accepted=answers.rate(ACCEPT, ANSWERED),
         visits=answers.rate(GRANTED, ASKED),
         reached=answers.rate(ANSWERED, ASKED),
+        opened=_share_of_asked(runs, beside, OPENED),
         purposes=tuple(_purposes(runs, runs.between(schemes.PURPOSE_TABLE, first, last), width)),
     )
 
@@ -235,6 +238,17 @@ def _beside(groups: Mapping[_Keys, _Group]) -> dict[str, Total]:
             count, before = numbers.get(name, (0, 0))
             numbers[name] = count + number, before + days
     return {name: Total(*numbers[name]) for name in schemes.SINGLES if name in numbers}
+
+
+def _share_of_asked(runs: _Runs, beside: Iterable[Figures], name: str) -> Rate | None:
+    """Return a single number's share of the visits that were asked, over the days that have both."""
+    count = whole = 0
+    for run in beside:
+        for (since, single), number in run.cells.items():
+            asked = runs.asked(replace(run, first=int(since) if since else run.first)) if single == name else None
+            if asked is not None:
+                count, whole = count + number, whole + asked
+    return wilson(count, whole)
 
 
 # -- purposes

@@ -120,11 +120,12 @@ class Period:
         first: As chosen.
         last: As chosen.
         covered: The published part; None if nothing was published.
-        totals: By column (``asked``, ``accept``, …, ``shown``, ``gpc``, ``withdraw``); columns without data are absent.
+        totals: By column (``asked``, ``accept``, …, and the single numbers); columns without data are absent.
         answers: The share of answers that granted something.
         accepted: The share of answers that granted everything.
         visits: The share of visits asked that granted something; visits without an answer did not grant.
         reached: The share of visits asked that answered at all.
+        opened: The share of visits asked that answered after they had opened the choices.
     """
 
     first: int
@@ -135,6 +136,7 @@ class Period:
     accepted: Rate | None
     visits: Rate | None
     reached: Rate | None
+    opened: Rate | None
     purposes: tuple[PurposeShare, ...]
 
 

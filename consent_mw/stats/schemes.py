@@ -15,6 +15,7 @@ from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import ASKED
 from consent_mw.core.counts import DIMENSIONS
 from consent_mw.core.counts import GPC
+from consent_mw.core.counts import OPENED
 from consent_mw.core.counts import PARTIAL
 from consent_mw.core.counts import REJECT
 from consent_mw.core.counts import REVISION
@@ -28,7 +29,7 @@ REVISION_TABLE = REVISION
 PURPOSE_TABLE = "purpose"
 #: Single numbers. A number's value is empty, or its first day if that differs from the run's.
 BESIDE_TABLE = "beside"
-SINGLES = (SHOWN, GPC, WITHDRAW)
+SINGLES = (SHOWN, OPENED, GPC, WITHDRAW)
 
 #: Derived columns: asked but not answered, accept or partial, reject or unanswered, any answer.
 UNANSWERED = "unanswered"

@@ -35,7 +35,7 @@ ROWS = 10
 
 #: Columns, whose texts are those of the page (``c.…``).
 _OUTCOMES = ("accept", "partial", "granted", "reject", "unanswered", "ungranted")
-_SINGLES = ("gpc", "withdraw", "shown")
+_SINGLES = ("opened", "gpc", "withdraw", "shown")
 
 
 def _plain(text: str, _style: str) -> str:

@@ -74,6 +74,7 @@ from consent_mw.web.context import WebContext
 from consent_mw.web.form import FORM_LIMIT
 from consent_mw.web.form import RequestedAction
 from consent_mw.web.form import choice_of
+from consent_mw.web.form import opened
 from consent_mw.web.kept_templates import keep_compiled
 from consent_mw.web.record import Proof
 from consent_mw.web.record import count
@@ -150,7 +151,7 @@ def create_app(context: WebContext) -> Flask:
         cookie = cookie_of(context, visit, record)
         proof.record(visit, record, visit.receipt, taken)  # (5)
         if taken is None:  # a choice that is taken over was made elsewhere
-            count(context, visit, chosen)
+            count(context, visit, chosen, opened=opened(form))
         if context.counting is not None and (stopped := countable(form.stopped, visit)):
             context.counting.blocked(visit.head, stopped, STOPPED)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())

@@ -80,6 +80,7 @@ class PostedForm:
         shown: Which suspects the notice named (:attr:`consent_mw.core.model.Site.suspects_digest`).
         revision: The revision that the notice asked about (:attr:`consent_mw.core.model.Site.asked`); empty for any.
         stopped: Hosts that the guard stopped in the page, as the browser says; they may be anything.
+        opened: ``yes`` or ``no``: whether the visitor had opened the choices; other texts say nothing about it.
     """
 
     asked: RequestedAction | None
@@ -93,6 +94,7 @@ class PostedForm:
     shown: str = ""
     revision: str = ""
     stopped: tuple[str, ...] = ()
+    opened: str = ""
 
 
 class Origin(Enum):
@@ -125,6 +127,7 @@ def read_form(body: bytes) -> PostedForm:
         shown=_first(values, "shown"),
         revision=_first(values, "asked"),
         stopped=_stopped(_first(values, "stopped")),
+        opened=_first(values, "opened"),
     )
 
 
@@ -139,6 +142,16 @@ def grants(form: PostedForm) -> bool:
     return form.asked in (RequestedAction.ACCEPT_ALL, RequestedAction.MIGRATE) or (
         form.asked is RequestedAction.SAVE and bool(form.purposes or form.services)
     )
+
+
+def opened(form: PostedForm) -> bool:
+    """
+    Return whether the choices were opened before this answer.
+
+    Without scripts the notice cannot say it, but its button that saves is among the choices. A panel has such a button,
+    too, and says that it has no choices.
+    """
+    return form.opened == "yes" or (form.asked is RequestedAction.SAVE and form.opened != "no")
 
 
 def origin_of(head: RequestHead) -> Origin:

@@ -121,8 +121,13 @@ def loggable(error: Exception) -> str:
     return str(error) if isinstance(error, RecordsError) else type(error).__name__
 
 
-def count(context: WebContext, visit: Visit, chosen: Choice) -> None:
-    """Count an answer unless it repeats the current choice. A failure never affects the answer."""
+def count(context: WebContext, visit: Visit, chosen: Choice, *, opened: bool = False) -> None:
+    """
+    Count an answer unless it repeats the current choice. A failure never affects the answer.
+
+    Args:
+        opened: Whether the visitor had opened the choices before.
+    """
     held = visit.decision.record
     if held is not None and (held.purposes, held.services) == (chosen.purposes, chosen.services):
         return
@@ -133,7 +138,7 @@ def count(context: WebContext, visit: Visit, chosen: Choice) -> None:
                 remote(),
                 _OUTCOMES[chosen.action],
                 chosen.purposes,
-                counts.BannerShown(visit.lang, context.site().layout, visit.decision.gpc),
+                counts.BannerShown(visit.lang, context.site().layout, visit.decision.gpc, opened=opened),
             )
     except Exception as error:
         # The error's message may quote the request.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import Browser
@@ -91,6 +92,25 @@ def test_the_cross_refuses(chromium: Browser, address: str, scripts: bool) -> No
     page.goto(address + "_cmw/")
     expect(page.locator("#now + p")).to_have_text(re.compile("^Everything that needs your permission is off[.]"))
     context.close()
+
+
+@pytest.mark.parametrize("opened", [False, True], ids=["closed", "opened"])
+@pytest.mark.parametrize("button", ["Accept all", "Reject all"])
+def test_the_answer_tells_whether_the_choices_were_open(
+    visitor: BrowserContext, address: str, button: str, opened: bool
+) -> None:
+    """The form says so in a field; that they were opened causes no request of its own."""
+    page = visitor.new_page()
+    page.goto(address)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    if opened:
+        page.locator(BANNER).get_by_text("Choose").click()
+        expect(page.get_by_role("button", name="Save choice")).to_be_visible()
+        assert [url for url in asked if "/_cmw/" in url] == []
+    with page.expect_request("**/_cmw/choice") as sent:
+        page.get_by_role("button", name=button).click()
+    assert parse_qs(sent.value.post_data or "").get("opened") == (["yes"] if opened else None)
 
 
 def test_the_notice_is_dark_where_the_page_is(visitor: BrowserContext, address: str) -> None:

@@ -28,6 +28,7 @@ from consent_mw.core.counts import DIMENSIONS
 from consent_mw.core.counts import GPC
 from consent_mw.core.counts import ISP
 from consent_mw.core.counts import LANGUAGE
+from consent_mw.core.counts import OPENED
 from consent_mw.core.counts import OS
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import PARTIAL
@@ -133,8 +134,9 @@ class Bench:
         purposes: tuple[str, ...] = (),
         language: str = "en",
         gpc: bool = False,
+        opened: bool = False,
     ) -> None:
-        self.tally.answered(head, REMOTE, outcome, purposes, BannerShown(language, "bar", gpc))
+        self.tally.answered(head, REMOTE, outcome, purposes, BannerShown(language, "bar", gpc, opened=opened))
 
     def written(self) -> Counter[Count]:
         """Return everything counted so far."""
@@ -291,6 +293,15 @@ def test_nothing_is_read_about_those_who_objected(bench: Bench, monkeypatch: pyt
 
 
 # -- the setting
+
+
+def test_an_answer_with_the_choices_open_is_counted_in_one_number_more() -> None:
+    """That the choices were open goes into a total, and into no table; a withdrawal is no answer."""
+    closed, opened = Bench(), Bench()
+    for bench, seen in ((closed, False), (opened, True)):
+        for outcome in (*ANSWERS, WITHDRAW):
+            bench.answered(outcome, opened=seen)
+    assert opened.written() - closed.written() == {Count(TODAY, TOTAL, "", OPENED): 3}
 
 
 def test_off_counts_nothing() -> None:

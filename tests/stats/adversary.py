@@ -13,11 +13,13 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace
 from itertools import combinations
 
 from consent_mw.core.counts import ACCEPT
 from consent_mw.core.counts import BROWSER
 from consent_mw.core.counts import DIMENSIONS
+from consent_mw.core.counts import OPENED
 from consent_mw.core.counts import OTHER
 from consent_mw.core.counts import PARTIAL
 from consent_mw.core.counts import Figures
@@ -68,6 +70,9 @@ class Group:
             return False
         if not self.table or (self.table == other.table and other.rows <= self.rows):
             return True
+        if self.table == OPENED:
+            # Whoever accepts a part has opened the choices.
+            return other.ways == frozenset("p")
         known = KNOWN.get(self.table, {})
         return other.table == BROWSER and all(row in known and self._has(known[row]) for row in other.rows)
 
@@ -114,7 +119,21 @@ def groups(figures: Iterable[Figures]) -> list[Group]:
     for table, runs in own.items():
         for first, last, cells, named in _sums(runs, wanted, days):
             found += _groups_of(table, first, last, cells, named)
-    return found
+    return found + list(_opened(tables.get("beside", [])))
+
+
+def _opened(runs: Iterable[Figures]) -> Iterator[Group]:
+    """Yield those who answered with the choices open, in each run, and in each two that follow on each other."""
+    before: Group | None = None
+    row = frozenset({"yes"})
+    for run in sorted(runs, key=lambda run: run.first):
+        for (since, name), number in run.cells.items():
+            if name == OPENED:
+                now = Group(int(since or run.first), run.last, frozenset("apr"), OPENED, row, row, number)
+                yield now
+                if before is not None:
+                    yield replace(now, first=before.first, number=before.number + number)
+                before = now
 
 
 def _groups_of(

@@ -31,12 +31,13 @@ _DEVICES = (
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit: what is in each dimension, how it ended, and what a partial answer granted."""
+    """One visit: what is in each dimension, how it ended, what a partial answer granted, and if it saw the choices."""
 
     day: int
     values: tuple[tuple[str, str], ...]
     outcome: str
     purposes: tuple[str, ...]
+    opened: bool = False
 
     def counts(self) -> Iterator[Count]:
         """Yield what the visit adds one to."""
@@ -44,6 +45,8 @@ class Visit:
             yield Count(self.day, c.TOTAL, "", outcome)
             for table, value in self.values:
                 yield Count(self.day - (self.day + 3) % 7 if table == c.ISP else self.day, table, value, outcome)
+        if self.opened:
+            yield Count(self.day, c.TOTAL, "", c.OPENED)
         if self.outcome in (c.ACCEPT, c.PARTIAL):
             for purpose in self.purposes:
                 yield Count(self.day, c.PURPOSE, purpose, self.outcome)
@@ -59,6 +62,7 @@ class Site:
         accept, partial, reject: Shares of visits; the rest does not answer.
         purposes: How many there are; 2 and 3 are those whose partial answers tell of each other.
         languages, providers: How many different ones turn up.
+        curious: Share of those who accept or reject everything that open the choices before.
         days: How many days there is traffic.
         outage: First and last day, from 0, on which nobody came.
     """
@@ -70,6 +74,7 @@ class Site:
     purposes: int = 4
     languages: int = 3
     providers: int = 20
+    curious: float = 0.1
     days: int = 60
     outage: tuple[int, int] = (0, -1)
 
@@ -96,12 +101,16 @@ class Site:
             (c.SIGNAL, "gpc" if browser == "brave" or chance.random() < 0.05 else "none"),
         )
         at = chance.random()
+        # Further digits of the same draw, so that the shares above do not depend on it.
+        curious = at * 1000 % 1 < self.curious
         if at < self.accept:
-            return Visit(day, values, c.ACCEPT, tuple(names))
+            return Visit(day, values, c.ACCEPT, tuple(names), curious)
         if at < self.accept + self.partial and len(names) > 1:
             size = chance.randint(1, len(names) - 1)
-            return Visit(day, values, c.PARTIAL, tuple(sorted(chance.sample(names, size))))
-        return Visit(day, values, c.REJECT if at < self.accept + self.partial + self.reject else "", ())
+            return Visit(day, values, c.PARTIAL, tuple(sorted(chance.sample(names, size))), True)
+        if at < self.accept + self.partial + self.reject:
+            return Visit(day, values, c.REJECT, (), curious)
+        return Visit(day, values, "", ())
 
 
 def _rare(number: int, chance: random.Random) -> int:

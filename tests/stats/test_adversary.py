@@ -28,6 +28,8 @@ def _table(name: str, first: int, last: int, **rows: int) -> Figures:
         [_table("os", 1, 1, ios=60, other=140), _table("browser", 1, 1, safari=195, other=5 + 95)],
         [_table("signal", 1, 1, gpc=25, none=175), _table("browser", 1, 1, brave=20, other=180)],
         [_table("browser", 1, 7, chrome=100), _table("browser", 1, 8, chrome=105)],
+        [_answers(1, 1), Figures("beside", 1, 1, {("", "opened"): 25})],
+        [_answers(1, 1), _answers(2, 2), Figures("beside", 2, 2, {("1", "opened"): 195})],
         [
             Figures("purpose", 1, 1, {
                 (f"p{at}", column): number
@@ -44,6 +46,8 @@ def _table(name: str, first: int, last: int, **rows: int) -> Figures:
         "browser and others",
         "browser and signal",
         "overlap",
+        "partial answers and open choices",
+        "open choices and answers",
         "purposes",
     ],
 )  # fmt: skip
@@ -55,4 +59,5 @@ def test_a_small_group_is_found(figures: list[Figures]) -> None:
 def test_figures_that_tell_of_nobody_are_passed() -> None:
     """Figures without a small group give no finding."""
     figures = [_answers(1, 1), _answers(2, 2), _table("browser", 1, 2, chrome=300, other=100)]
+    figures.append(Figures("beside", 1, 2, {("", "opened"): 60}))
     assert findings(figures, 3) == []

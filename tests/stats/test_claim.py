@@ -44,6 +44,7 @@ SITES = st.builds(
     purposes=st.integers(1, 5),
     languages=st.integers(1, 6),
     providers=st.sampled_from([1, 4, 40]),
+    curious=st.sampled_from([0.0, 0.03, 0.3, 1.0]),
     days=st.integers(1, 75),
     outage=st.tuples(st.integers(0, 30), st.integers(0, 45)),
 )

@@ -342,6 +342,14 @@ def test_page_views_are_published_where_they_are_many_more_than_visits() -> None
     assert published(day(0, FULL | {"shown": 160}), today=1, table="beside") == [(0, 0, {"shown": 160})]
 
 
+@pytest.mark.parametrize(("opened", "told"), [(21, False), (22, True), (92, True), (93, False)])
+def test_answers_with_the_choices_open_are_published_apart_from_partial_ones(opened: int, told: bool) -> None:
+    """They exceed the partial answers by ten, and ten answers at least came with the choices closed."""
+    answers = {"asked": 150, "accept": 50, "partial": 12, "reject": 40, "opened": opened}
+    found = published(day(0, answers), today=1, table="beside")
+    assert found == ([(0, 0, {"opened": opened})] if told else [])
+
+
 # -- the notice
 
 

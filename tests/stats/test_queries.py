@@ -194,6 +194,15 @@ def test_numbers_beside_the_answers_say_how_many_days_they_are_about() -> None:
     assert (totals["shown"].days, totals["withdraw"].count, totals["withdraw"].days) == (1, 12, 6)
 
 
+def test_the_share_that_opened_the_choices_is_of_visits_on_the_same_days() -> None:
+    """Visits of days before the number began, or of runs without it, are not in its denominator."""
+    beside = Figures("beside", 112, 112, {("111", "opened"): 30, ("", "shown"): 300})
+    opened = told(answers(110), answers(111), answers(112), beside, answers(113)).period.opened
+    asked = sum(WHOLE.values())
+    assert opened and (opened.count, opened.of) == (30, 2 * asked)
+    assert told(answers(110)).period.opened is None
+
+
 def test_rows_come_by_size_and_the_rest_at_the_end() -> None:
     """What has no name stands last, whatever its size, and what nobody knows right before it."""
     cells = {"unknown": 50, "other": 400, "small.example": 20, "large.example": 90}

@@ -168,6 +168,7 @@ class FakeCounting:
     """Keeps what it is told, without the request that told it."""
 
     told: list[tuple[str, str, frozenset[str], str, str, bool]] = field(default_factory=list)
+    opened: list[bool] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     outcome: str = ""
 
@@ -180,6 +181,7 @@ class FakeCounting:
         notice: BannerShown,
     ) -> None:
         self.told.append((remote, outcome, purposes, notice.language, notice.variant, notice.gpc))
+        self.opened.append(notice.opened)
 
     def blocked(self, head: RequestHead, hosts: Iterable[str], outcome: str = BLOCKED) -> None:
         self.stopped += hosts

@@ -1,8 +1,9 @@
 """
-The funnel card, with the steps of a visit from the notice to a grant: shown, asked, answered, accepted.
+The funnel card, with the steps of a visit from the notice to a grant: shown, asked, opened, answered, accepted.
 
-Each step is a published count, so the card reveals nothing that the rest of the page does not. Opening the choices is
-not a step: counting it would need a request before the visitor has chosen.
+Each step is a published count, so the card reveals nothing that the rest of the page does not. The answer itself tells
+whether the choices were opened before. Of visitors who open them and leave, nothing is known: counting them would need
+a request before the visitor has chosen.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from consent_mw.web.stats.parts import Data
 from consent_mw.web.stats.words import PageWords
 
 #: The steps of a visit, by the column that counts it and the key of its name.
-_STEPS = (("asked", "c.asked"), ("answered", "c.answered"), ("granted", "c.granted"))
+_STEPS = (("asked", "c.asked"), ("answered", "c.answered"), ("opened", "c.opened"), ("granted", "c.granted"))
 
 
 def funnel(report: Report, words: PageWords, note: str) -> Card:
@@ -32,7 +33,11 @@ def funnel(report: Report, words: PageWords, note: str) -> Card:
     Args:
         note: A text that says how often the notice was shown.
     """
-    rates = {"answered": report.period.reached, "granted": report.period.visits}
+    rates = {
+        "answered": report.period.reached,
+        "opened": report.period.opened,
+        "granted": report.period.visits,
+    }
     whole = next((rate.of for rate in rates.values() if rate), 0)
     steps: dict[str, Rate | None] = {"asked": wilson(whole, whole), **rates}
     known = [(name, key, rate) for name, key in _STEPS if (rate := steps[name])]

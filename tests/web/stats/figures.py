@@ -57,6 +57,7 @@ def published(
         found.append(Figures("answers", day, day, {("", name): count for name, count in cells.items()}))
         beside = {
             ("", "shown"): 2 * sum(cells.values()),
+            ("", "opened"): cells["partial"] + max(10, asked // 20),
             ("", "gpc"): max(10, asked // 20),
             ("", "withdraw"): max(10, cells["accept"] // 50),
         }

@@ -243,13 +243,17 @@ def test_the_time_line_is_compared_with_the_period_before() -> None:
 
 
 def test_the_funnel_counts_what_the_key_figures_count() -> None:
-    """Asked, answered and accepted are the numbers of the key figures; without two of them there is no funnel."""
+    """
+    Asked, answered and accepted are the numbers of the key figures, and between them is who had opened the choices.
+
+    Without two steps there is no funnel.
+    """
     figures = published(28)
     period = reported(figures).period
     page = show(figures)
     section = re.search(r'<section class="card" id="funnel".*?</section>', page, re.DOTALL)
-    assert section and period.reached and period.visits
-    counts = [period.reached.of, period.reached.count, period.visits.count]
+    assert section and period.reached and period.visits and period.opened
+    counts = [period.reached.of, period.reached.count, period.opened.count, period.visits.count]
     assert re.findall(r'<th scope="row">[^<]*</th><td>([\d,]+)</td>', section[0]) == [f"{n:,}" for n in counts]
     assert f"{100 * period.visits.share:.1f}%" in section[0]
     alone = [Figures("answers", YESTERDAY, YESTERDAY, {("", "asked"): 80})]
