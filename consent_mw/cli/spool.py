@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -104,11 +105,14 @@ def _opened(owner: Owner, file: str) -> Iterator[SpooledRecords]:
 
 def _replay(owner: Owner, file: str) -> int:
     """Replay a spool file, and print how many entries remain."""
+    from consent_mw.proof.erasing import marks_of
+
     sent = 0
+    marks = partial(marks_of, site=owner.site.id, keys=owner.keys)
     with _opened(owner, file) as records:
         until = time.monotonic() + PATIENCE
         while True:
-            sent += records.replay()
+            sent += records.replay(marks)
             left = records.status()
             # Erasures are repeated after a minute; do not wait for that.
             if not (left.entries or left.notices or left.counts) or time.monotonic() > until:

@@ -10,10 +10,12 @@ import logging
 import random
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import partial
 
 from consent_mw.core.model import Site
 from consent_mw.counting.tally import Tally
 from consent_mw.engine.tasks import Task
+from consent_mw.proof.erasing import marks_of
 from consent_mw.proof.retention import check_clocks
 from consent_mw.proof.retention import purge_due
 from consent_mw.proof.sealing import seal_new
@@ -58,7 +60,8 @@ class Housekeeping:
         yield Task("purging", self._purge, 40_000, 90_000, first=chance.uniform(120, 600))
         yield Task("looking at the store's settings", self._look, 60, 120, first=chance.uniform(2, 10))
         if isinstance(self._records, SpooledRecords):
-            yield Task("replaying", self._records.replay, 2, 5, first=1, last=self._records.replay)
+            replay = partial(self._records.replay, partial(marks_of, site=self._site.id, keys=self._keys))
+            yield Task("replaying", replay, 2, 5, first=1, last=replay)
 
     def _today(self) -> int:
         return int(self._clock() // _DAY)

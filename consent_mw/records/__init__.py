@@ -53,9 +53,12 @@ class Canonical(NamedTuple):
 class Ledger(Protocol):
     """The proof of consent of one site: entries, the seals over them, and the notices that they refer to."""
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Entry, marks: Sequence[str] = ()) -> None:
         """
         Append an entry; it is durable when this returns.
+
+        An entry that comes late, from a spool, may be one of a receipt that was erased meanwhile. It is left out if the
+        ledger has one of the ``marks``, as :meth:`take` does.
 
         Appending the same receipt and step again changes nothing, so a writer that got no answer may retry. Only a
         grant that was written again from a cookie gives way to the original, as long as it is not sealed.

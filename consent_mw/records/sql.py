@@ -138,11 +138,16 @@ class SqlRecords(ABC):
 
     # -- the ledger
 
-    def append(self, entry: Entry) -> None:
-        """Write an entry; it is durable when this returns, and writing it again changes nothing."""
+    def append(self, entry: Entry, marks: Sequence[str] = ()) -> None:
+        """Write an entry unless it was erased; it is durable when this returns, and again it changes nothing."""
         check(entry, self.site)
-        with self._writing() as session:
-            session.change(_APPEND_ORIGINAL, *_row_of_entry(entry))
+        if not marks:
+            with self._writing() as session:
+                session.change(_APPEND_ORIGINAL, *_row_of_entry(entry))
+            return
+        with self._transaction(alone=True) as session:
+            if not self._is_erased(session, marks):
+                session.change(_APPEND_ORIGINAL, *_row_of_entry(entry))
 
     def take(self, entries: Sequence[Entry], marks: Mapping[str, Sequence[str]]) -> int:
         """Append entries from elsewhere, but none of a receipt that was erased; return how many are new."""
@@ -152,8 +157,12 @@ class SqlRecords(ABC):
             return sum(
                 session.change(_APPEND, *_row_of_entry(entry))
                 for entry in entries
-                if not any(session.rows(_IS_MARKED, self.site, number) for number in marks.get(entry.receipt, ()))
+                if not self._is_erased(session, marks.get(entry.receipt, ()))
             )
+
+    def _is_erased(self, session: Session, marks: Sequence[str]) -> bool:
+        """Return whether the ledger has one of the marks."""
+        return any(session.rows(_IS_MARKED, self.site, number) for number in marks)
 
     def history(self, receipt: str) -> list[Kept]:
         """Return the entries of a receipt, by step."""

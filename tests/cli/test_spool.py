@@ -11,6 +11,7 @@ from consent_mw import records as records_module
 from consent_mw.cli import Owner
 from consent_mw.cli import main
 from consent_mw.core.model import Site
+from consent_mw.proof.erasing import erase
 from consent_mw.records import Records
 from consent_mw.records import open_records
 from consent_mw.records.spool.file import SpoolFile
@@ -79,3 +80,11 @@ def test_a_site_without_a_spool_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["spool", "status"], owner=Owner(site=Site(records=f"sqlite:///{tmp_path}/consent.db"))) == 2
     assert "has no spool" in capsys.readouterr().err
     assert open_records is not None
+
+
+def test_what_was_erased_is_not_taken_from_the_spool_of_a_dead_machine(tmp_path: Path, remote: Records) -> None:
+    """The erasure could not reach that machine: its file still has the record, and the store has the mark."""
+    spooled(tmp_path / "dead.db", 2)
+    erase(remote, "dead.db-0", site="site", keys=("k" * 40,), today=20_800)
+    assert run(tmp_path, "spool", "take", str(tmp_path / "dead.db")) == 0
+    assert [(len(remote.history(f"dead.db-{number}"))) for number in range(2)] == [0, 1]

@@ -13,6 +13,9 @@ import pytest
 from consent_mw.core.model import Site
 from consent_mw.counting.tally import Tally
 from consent_mw.engine.housekeeping import Housekeeping
+from consent_mw.proof.erasing import erase
+from consent_mw.records.spool import SpooledRecords
+from consent_mw.records.spool.file import SpoolFile
 from consent_mw.records.sqlite import SqliteRecords
 from tests.records.samples import DAY
 from tests.records.samples import a_grant
@@ -91,3 +94,15 @@ def test_a_fault_of_the_store_is_logged_once_while_it_lasts(store: Store, caplog
         store.found = found
         task.run()
     assert [record.message for record in caplog.records if record.name == "consent_mw"] == ["It forgets."] * 2
+
+
+def test_the_spool_obeys_erasures_on_other_machines(store: Store, tmp_path: Path) -> None:
+    """The running site looks for the marks of what it sends on."""
+    erase(store, "gone", site="site", keys=KEYS, today=DAY)
+    with closing(SpoolFile(str(tmp_path / "spool.db"), site="site")) as file:
+        for receipt in ("gone", "kept"):
+            file.append(a_grant(receipt))
+    with closing(SpooledRecords(store, str(tmp_path / "spool.db"), site="site")) as records:
+        housekeeping = Housekeeping(SITE, records, KEYS, Tally(store, SITE), lambda: DAY * 86_400.0)
+        next(task for task in housekeeping.tasks() if task.name == "replaying").run()
+        assert (records.waits(), len(store.history("gone")), len(store.history("kept"))) == (False, 0, 1)

@@ -101,6 +101,18 @@ def test_each_record_of_both_is_there_once(source: Records, store: Records) -> N
     assert merged(source, store) == Merged(both=7, refused=1)
 
 
+def test_an_erasure_whose_mark_is_of_a_lost_key_counts_too(source: Records, store: Records) -> None:
+    """The leaf in the seal tells which entry it was, even if that has another place in the other ledger."""
+    for side, others in ((source, "a"), (store, "bc")):
+        for receipt in ("gone-here", "gone-there", *others):
+            side.append(a_grant(receipt, notice=""))
+        sealed(side)
+    for side, receipt in ((source, "gone-there"), (store, "gone-here")):
+        erase(side, receipt, site=SITE, keys=("lost" * 10,), today=DAY)
+    assert merged(source, store) == Merged(taken=1, refused=1, erased=1)
+    assert [entry.receipt for entry in kept(store)] == ["a", "b", "c"]
+
+
 def test_nothing_is_merged_that_does_not_verify(source: Records, store: Records) -> None:
     """A notice is lost on the other side: the ledger is as it was, and the error names which of the two it is."""
     source.append(grant_of("there"))

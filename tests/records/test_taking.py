@@ -108,6 +108,20 @@ def test_a_seal_over_what_was_replaced_meanwhile_is_refused(store: Records, gran
     assert (store.add_seal(seal, waiting), store.last_seal(), store.unsealed(10)) == (False, None, [grant])
 
 
+@pytest.mark.parametrize("entry", [a_grant(), its_end(a_grant())], ids=["grant", "end"])
+def test_what_comes_late_is_not_appended_if_it_was_erased(store: Records, entry: Entry) -> None:
+    """A spool that was cut off still had it; without a mark it is appended, and takes the place of a copy."""
+    store.erase(entry.receipt, DAY, "m-2")
+    for _ in range(2):
+        store.append(entry, ["m-1", "m-2"])
+        assert store.history(entry.receipt) == []
+        seal_all(store)
+    store.take([again(a_grant("late"))], {})
+    store.append(a_grant("late"), ["m-3"])
+    store.append(a_grant("new"), ["m-4"])
+    assert [one.entry for one in store.entries() if one.entry.act is not Act.ERASE] == [a_grant("late"), a_grant("new")]
+
+
 def test_an_erasure_wins_over_whoever_takes_at_the_same_time(opened: Callable[..., Records]) -> None:
     """Some take the same receipts again and again while they are erased: in the end none is there."""
     stores = [opened() for _ in range(3)]
@@ -122,8 +136,10 @@ def test_an_erasure_wins_over_whoever_takes_at_the_same_time(opened: Callable[..
             for receipt in receipts:
                 if number == 0:
                     stores[0].erase(receipt, DAY, f"m{receipt}")
+                elif number == 1:
+                    stores[1].take([a_grant(receipt)], marks)
                 else:
-                    stores[number].take([a_grant(receipt)], marks)
+                    stores[2].append(a_grant(receipt), marks[receipt])
         except BaseException as error:
             errors.append(error)
 

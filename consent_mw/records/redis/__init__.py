@@ -126,12 +126,13 @@ class RedisRecords:
 
     # -- the ledger
 
-    def append(self, entry: Entry) -> None:
-        """Write an entry; it is durable when this returns, and writing it again changes nothing."""
+    def append(self, entry: Entry, marks: Sequence[str] = ()) -> None:
+        """Write an entry unless it was erased; it is durable when this returns, and again it changes nothing."""
         check(entry, self.site)
         with self._using() as link:
             names = (self._keys.index, self._keys.waiting, self._keys.schema)
-            link.script(scripts.APPEND, names, (keys.key_of(entry), keys.document_of(entry)), repeat=True)
+            found = map(keys.mark_key, marks)
+            link.script(scripts.APPEND, names, (keys.key_of(entry), keys.document_of(entry), *found), repeat=True)
 
     def take(self, entries: Sequence[Entry], marks: Mapping[str, Sequence[str]]) -> int:
         """Append entries from elsewhere, but none of a receipt that was erased; return how many are new."""

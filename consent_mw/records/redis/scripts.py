@@ -39,7 +39,7 @@ def _script(text: str) -> Script:
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-# KEYS index, waiting, schema. ARGV key (with its last NUL), document.
+# KEYS index, waiting, schema. ARGV key (with its last NUL), document, then the keys of the marks of its receipt.
 # If the entry is there already, a key is rewritten unchanged, so that WAIT covers the earlier write as well. An entry
 # that was written again from a cookie gives way to the original until it is sealed; its document ends as AGAIN does.
 APPEND = _script(r"""
@@ -53,6 +53,10 @@ if #redis.call('ZRANGEBYLEX', KEYS[1], '[' .. key, '(' .. key .. '\255', 'LIMIT'
   end
   redis.call('SET', KEYS[3], redis.call('GET', KEYS[3]))
   return 0
+end
+for at = 3, #ARGV do
+  local mark = ARGV[at]
+  if #redis.call('ZRANGEBYLEX', KEYS[1], '[' .. mark, '(' .. mark .. '\255', 'LIMIT', 0, 1) > 0 then return 0 end
 end
 redis.call('ZADD', KEYS[1], 0, key)
 redis.call('ZADD', KEYS[2], 0, key .. ARGV[2])

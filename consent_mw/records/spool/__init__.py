@@ -28,7 +28,8 @@ that the store is at fault, not the entries, so the pass ends.
 
 **Erasure.** Erasing a receipt must also erase an entry that is still on its way to the store. So the spool keeps a
 marker, an entry with Act.ERASE, until the receipt has been erased in the store twice, :data:`SETTLED` seconds apart.
-The second erasure catches a call that timed out before the first one and arrived after it.
+The second erasure catches a call that timed out before the first one and arrived after it. An erasure on another
+machine does not see this spool; by the mark that it leaves in the store the replay knows to drop the entry.
 
 **The breaker.** While the store is down, each call would cost every visitor 25 ms. So calls go through a circuit
 breaker: after a failure it lets one probe through at a time and fails all others immediately
@@ -41,8 +42,8 @@ whose day has ended in the meantime are added to the day on which they are sent.
 **What bypasses the spool.** Sealing, verifying and exports use only the store: spooled entries are not in the ledger
 yet, and not proved yet.
 
-Limits: the spool is local to one machine. Another machine can neither see nor erase its entries; ``consent-mw spool
-take`` sends the entries of a lost machine's file.
+Limits: the spool is local to one machine. Another machine cannot see its entries; ``consent-mw spool take`` sends the
+entries of a lost machine's file.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ class SpooledRecords:
 
     # -- the ledger: calls that a visitor waits for
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Entry, marks: Sequence[str] = ()) -> None:
         """Append an entry to the remote store, or to the spool; it is durable when this returns."""
         check(entry, self.site)
         # If the grant is still in the spool, its end goes there too, so that it arrives after the grant.
@@ -146,7 +147,7 @@ class SpooledRecords:
             self._spool.append(entry)
             return
         try:
-            self._soon(lambda remote: remote.append(entry))
+            self._soon(lambda remote: remote.append(entry, marks))
         except RecordsError as error:
             self._instead(lambda: self._spool.append(entry), error)
 
@@ -232,9 +233,13 @@ class SpooledRecords:
         counts = len(self._spool.counts(_FOREVER))
         return SpoolStatus(len(days), min(days, default=None), len(self._spool.digests()), erasures, counts)
 
-    def replay(self) -> int:
+    def replay(self, marks: Callable[[str], Sequence[str]] = lambda receipt: ()) -> int:
         """
         Send the spooled entries to the store, and return how many it accepted.
+
+        Args:
+            marks: Returns the numbers that the mark of a receipt may have: what another machine has erased meanwhile is
+                dropped.
 
         Returns 0 if the store cannot be reached, or another process is replaying.
 
@@ -248,7 +253,7 @@ class SpooledRecords:
         with self._spool.alone() as alone:
             if not alone:
                 return 0
-            replay = Replay(self._spool, self._store(), self._answers, self._refused)
+            replay = Replay(self._spool, self._store(), self._answers, self._refused, marks)
             replay.run()
             if not replay.stopped:
                 self._erase_there()

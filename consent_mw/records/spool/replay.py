@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 
 from consent_mw.core.seal import Entry
@@ -31,10 +32,16 @@ class Replay:
     Args:
         answers: Tells whether the store answers.
         refused: The monotonic times at which refused items may be sent again; kept between passes.
+        marks: Returns the numbers that the mark of an erased receipt may have.
     """
 
     def __init__(
-        self, spool: SpoolFile, remote: Records, answers: Callable[[], bool], refused: dict[object, float]
+        self,
+        spool: SpoolFile,
+        remote: Records,
+        answers: Callable[[], bool],
+        refused: dict[object, float],
+        marks: Callable[[str], Sequence[str]],
     ) -> None:
         self.sent = 0
         #: Whether the pass ended early, because the remote store went away or refuses everything.
@@ -43,6 +50,7 @@ class Replay:
         self._remote = remote
         self._answers = answers
         self._refused = refused
+        self._marks = marks
         self._refusals = 0
 
     def run(self) -> None:
@@ -56,7 +64,9 @@ class Replay:
         taken: list[Entry] = []
         try:
             for entry in self._spool.waiting():
-                if self._took((entry.receipt, entry.step), partial(self._remote.append, entry)):
+                if self._took(
+                    (entry.receipt, entry.step), partial(self._remote.append, entry, self._marks(entry.receipt))
+                ):
                     taken.append(entry)
                 if self.stopped:
                     break

@@ -15,6 +15,7 @@ import pytest
 from consent_mw.core.counts import Count
 from consent_mw.core.observations import Occurrence
 from consent_mw.core.observations import of_service
+from consent_mw.core.seal import Act
 from consent_mw.core.seal import Kept
 from consent_mw.errors import RecordsError
 from consent_mw.records import Records
@@ -118,6 +119,26 @@ def erased(store: SpooledRecords) -> int:
         except RecordsError:
             if time.monotonic() > until:
                 raise
+
+
+def test_what_another_machine_erased_does_not_come_from_the_spool(
+    store: SpooledRecords, remote: Remote, file: Path
+) -> None:
+    """It could not see this spool, and left its mark in the store: the replay drops the grant and its end."""
+    remote.down()
+    store.append(GRANT)
+    store.append(END)
+    store.append(replace(GRANT, receipt="other"))
+    remote.up()
+    with closing(open_records(remote.url)) as another:
+        another.erase(GRANT.receipt, 20_781, "m-1")
+    until = time.monotonic() + PATIENT
+    while store.waits() and time.monotonic() < until:
+        store.replay(lambda receipt: [f"m-{number}" for number in (0, 1) if receipt == GRANT.receipt])
+    assert (here(file), [(entry.receipt, entry.act) for entry in there(remote)]) == (
+        [],
+        [("m-1", Act.ERASE), ("other", GRANT.act)],
+    )
 
 
 def test_what_was_on_its_way_when_it_was_erased_is_erased_there(
