@@ -36,7 +36,7 @@ logger = logging.getLogger("consent_mw")
 FILE = "prepared.bin"
 
 #: Incremented when the format changes, or the result for the same sources.
-_FORMAT = 2
+_FORMAT = 3
 _FIELDS = Service.__slots__
 #: The longest possible first line, in bytes.
 _LONGEST_HEAD = 256

@@ -60,6 +60,8 @@ from consent_mw.errors import CatalogueError
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.html import service_rules
+from consent_mw.html.service_index import is_tracker
+from consent_mw.html.service_index import marks_of
 from consent_mw.notice.languages import canonical
 
 __all__ = ["SETTINGS", "load"]
@@ -412,7 +414,6 @@ def _check_trackers(
     reader: ConfigReader, path: Path, table: Mapping[str, object], catalogue: Mapping[str, Service]
 ) -> None:
     """Record signatures of a necessary service that also match a known tracker."""
-    trackers = [service for service in catalogue.values() if service.tracker]
     for sign, meet in (
         ("hosts", service_rules.hosts_meet),
         ("paths", service_rules.paths_meet),
@@ -420,9 +421,11 @@ def _check_trackers(
     ):
         written = table.get(sign, ())
         for number, item in enumerate(written if isinstance(written, list | tuple) else ()):
-            marks = ((tracker, mark) for tracker in trackers for mark in getattr(tracker, sign))
-            hit = next((tracker for tracker, mark in marks if isinstance(item, str) and meet(item, mark)), None)
-            if hit is not None:
+            if not isinstance(item, str):
+                continue
+            met = (id_ for mark, id_ in marks_of(catalogue, sign) if meet(item, mark) and is_tracker(catalogue, id_))
+            if (id_ := next(met, None)) is not None:
+                hit = catalogue[id_]
                 what = f"{item!r} also matches {hit.name}, a known tracker, which can never be necessary."
                 remedy = f'Declare that with use = "{hit.id}", and write what matches only the necessary service.'
                 reader.add_problem((*path, sign, number), what, remedy)

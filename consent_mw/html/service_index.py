@@ -40,12 +40,14 @@ from consent_mw.html.code import indexed
 from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import registrable_name
 
-__all__ = ["ServiceIndex", "WithOwn", "pack_services", "parts_of"]
+__all__ = ["ServiceIndex", "WithOwn", "is_tracker", "marks_of", "pack_services", "parts_of"]
 
 _FIELDS = Service.__slots__
 _PLAIN = Service("", "", "", ())
 _TUPLES = frozenset(field for field in _FIELDS if isinstance(getattr(_PLAIN, field), tuple))
 _MAPPINGS = frozenset(field for field in _FIELDS if isinstance(getattr(_PLAIN, field), MappingProxyType))
+#: The fields whose texts are all listed, with their services.
+_LISTED = ("paths", "elements", "places", "queue")
 #: Services that are kept once they were made.
 _KEPT = 1024
 
@@ -60,7 +62,7 @@ def pack_services(services: Iterable[Service]) -> bytes:
     cookies: dict[str, list[str]] = {}
     globs: dict[str, Pairs] = {}
     necessary: dict[str, Pairs] = {}
-    lists: dict[str, list[tuple[str, ...]]] = {name: [] for name in ("paths", "elements", "places", "necessary")}
+    lists: dict[str, list[tuple[str, ...]]] = {name: [] for name in (*_LISTED, "necessary", "trackers")}
     for position, service in enumerate(services):
         for rule in service.hosts:
             host, prefix, wild = split_host_rule(rule)
@@ -75,7 +77,9 @@ def pack_services(services: Iterable[Service]) -> bytes:
             lists["necessary"].append((service.id,))
             for rule in (*service.hosts, *(path for path in service.paths if path.startswith("/"))):
                 necessary.setdefault(registrable_name(rule.partition("/")[0]), []).append((rule, service.id))
-        for name in ("paths", "elements", "places"):
+        if service.tracker:
+            lists["trackers"].append((service.id,))
+        for name in _LISTED:
             lists[name] += [(text, service.id, str(position)) for text in getattr(service, name)]
     signatures = [Signature(text, service.id) for service in services for text in service.inline]
     code = indexed(signatures)
@@ -204,9 +208,21 @@ class ServiceIndex(Mapping[str, Service]):
                     yield f"{host}{star}{prefix}", id_
 
     def rules(self, name: str) -> list[tuple[str, str, int]]:
-        """Return all ``paths``, ``elements`` or ``places``: the rule, the service's id, and its position."""
+        """Return all ``paths``, ``elements``, ``places`` or ``queue``: the text, the service's id, and its position."""
         lines = self._list(name)
         return list(zip(lines[::3], lines[1::3], map(int, lines[2::3]), strict=True))
+
+    def marks(self, field: str) -> Iterator[tuple[str, str]]:
+        """Yield all ``hosts``, ``inline`` or texts that :meth:`rules` returns, each with the id of its service."""
+        if field == "hosts":
+            yield from self.host_rules()
+        elif field == "inline":
+            for table in (self._words, self._beginnings):
+                for key in table:
+                    yield from _pairs(table, key)
+            yield from self.signatures_without_words()
+        else:
+            yield from ((text, id_) for text, id_, _ in self.rules(field))
 
     def cookie(self, name: str) -> list[str]:
         """Return the ids of the services that set a cookie of that name."""
@@ -225,6 +241,11 @@ class ServiceIndex(Mapping[str, Service]):
     def necessary(self) -> frozenset[str]:
         """The ids of the services that run without consent."""
         return frozenset(self._list("necessary"))
+
+    @cached_property
+    def trackers(self) -> frozenset[str]:
+        """The ids of the services that can never be necessary."""
+        return frozenset(self._list("trackers"))
 
     def necessary_near(self, name: str) -> Pairs:
         """
@@ -312,3 +333,17 @@ def parts_of(known: Mapping[str, Service]) -> tuple[ServiceIndex | None, Mapping
     if isinstance(known, WithOwn) and isinstance(known.base, ServiceIndex):
         return known.base, known.own
     return None, known
+
+
+def marks_of(known: Mapping[str, Service], field: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts in a field of all services, each with the id of its service; none is made for that."""
+    index, own = parts_of(known)
+    yield from ((text, service.id) for service in own.values() for text in getattr(service, field))
+    if index is not None:
+        yield from ((text, id_) for text, id_ in index.marks(field) if id_ not in own)
+
+
+def is_tracker(known: Mapping[str, Service], id_: str) -> bool:
+    """Return whether a service can never be necessary."""
+    index, own = parts_of(known)
+    return own[id_].tracker if id_ in own else index is not None and id_ in index.trackers

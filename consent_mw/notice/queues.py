@@ -24,6 +24,7 @@ from consent_mw.core.cache import BoundedCache
 from consent_mw.core.model import Service
 from consent_mw.html.definitions import defined_in
 from consent_mw.html.definitions import renamed_in
+from consent_mw.html.service_index import marks_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.escaping import quoted
 from consent_mw.notice.page_facts import FirstPage
@@ -60,10 +61,8 @@ class QueueCode:
     @cached_property
     def example(self) -> tuple[str, ...]:
         """The id of one service with each kind of globals, libraries first; empty if there is none."""
-        return tuple(
-            next((service.id for service in self._services.values() if any(map(kind, service.queue))), "")
-            for kind in (_is_library, lambda path: not _is_library(path))
-        )
+        ids = {_is_library(path): id_ for path, id_ in marks_of(self._services, "queue")}
+        return ids.get(True, ""), ids.get(False, "")
 
     def markup(self, page: FirstPage, ids: Iterable[str], code: str = "") -> bytes:
         """

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
 
+from consent_mw import ConsentMiddleware
 from consent_mw import catalogue
 from consent_mw.catalogue.strangers import learnable
 from consent_mw.core.model import Service
@@ -13,6 +17,8 @@ from consent_mw.core.model import Site
 from consent_mw.html.match import Matcher
 from consent_mw.html.service_index import ServiceIndex
 from consent_mw.html.service_index import WithOwn
+from consent_mw.html.service_index import is_tracker
+from consent_mw.html.service_index import marks_of
 from consent_mw.html.suspects import stranger_id
 from consent_mw.html.urls import Url
 
@@ -77,6 +83,44 @@ def test_the_rest_is_the_same(both: tuple[Matcher, Matcher]) -> None:
     assert compiled.syntax.tables() == packed.syntax.tables()
     assert sorted(compiled.host_rules()) == sorted(packed.host_rules())
     assert compiled._marks_of_places == packed._marks_of_places
+
+
+@pytest.mark.parametrize("own", [{}, OWN], ids=["alone", "beside the owner's"])
+@pytest.mark.parametrize("field", ["hosts", "paths", "inline", "queue"])
+def test_the_marks_of_all_services_are_listed(field: str, own: dict[str, Service]) -> None:
+    """The texts in a field of all services are those of the services, made one by one."""
+    known = WithOwn(KNOWN, own)
+    expected = {(text, one.id) for one in known.values() for text in getattr(one, field)}
+    assert set(marks_of(known, field)) == expected
+
+
+@pytest.mark.parametrize("own", [{}, OWN], ids=["alone", "beside the owner's"])
+def test_the_trackers_are_listed(own: dict[str, Service]) -> None:
+    """Whether a service can never be necessary is known without making it."""
+    known = WithOwn(KNOWN, own)
+    assert [one.id for one in known.values() if one.tracker] == [id_ for id_ in known if is_tracker(known, id_)]
+
+
+def test_what_a_site_starts_with_makes_few_services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A necessary service, a policy of the site and an answer make no services but those that the site meets."""
+    made: set[str] = set()
+    make = ServiceIndex._make
+
+    def counted(self: ServiceIndex, id_: str) -> Service:
+        made.add(id_)
+        return make(self, id_)
+
+    monkeypatch.setattr(ServiceIndex, "_make", counted)
+    monkeypatch.setattr(KNOWN, "_made", {})
+    pay = {"id": "pay", "name": "Pay", "vendor": "Pay", "purposes": ["necessary"], "hosts": ["pay.example"]}
+    site = {"site": {"records": f"sqlite:///{tmp_path}/own.db"}, "services": [{**pay, "description": "Pays."}]}
+    page = Response("<html><head></head><body>", content_type="text/html")
+    page.headers["Content-Security-Policy"] = "default-src 'self'"
+    client = Client(ConsentMiddleware(page, site))
+    assert client.get("/", headers={"Accept": "text/html"}).status_code == 200
+    answer = {"action": "accept-all", "purpose": "analytics"}
+    assert client.post("/_cmw/choice", data=answer, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+    assert len(made) < 100
 
 
 def test_a_described_host_is_no_stranger() -> None:

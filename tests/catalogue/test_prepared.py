@@ -78,7 +78,7 @@ def test_a_file_made_from_something_else_does_not_count(tmp_path: Path) -> None:
     """A prepared file of another catalogue, or of another format, is none."""
     content = prepared.dump((), "x")
     assert opened(tmp_path, content, "x") is not None
-    other = content.replace(b" 2 ", b" 3 ", 1)
+    other = content.replace(b" 3 ", b" 4 ", 1)
     assert (opened(tmp_path, content, "y"), opened(tmp_path, other, "x")) == (None, None)
 
 
