@@ -206,8 +206,9 @@ class _WsgiResponse:
         if exc_info is None and (self.passes or self.exchange.status):
             raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
         self._exc_info = exc_info
-        self.exchange.start(int(code), reason, headers)
-        self.passes = self.exchange.passes
+        exchange = self.exchange
+        exchange.start(int(code), reason, headers)
+        self.passes = exchange.passes
         if self.passes:
             return self.send_head()
         return self.write

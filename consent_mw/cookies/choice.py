@@ -24,6 +24,7 @@ import hmac
 import logging
 import re
 from functools import cached_property
+from functools import lru_cache
 
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.cache import size_of
@@ -40,7 +41,7 @@ from consent_mw.http.cookies import HOST_PREFIX
 from consent_mw.http.cookies import SECURE_PREFIX
 from consent_mw.http.cookies import cookies_of
 from consent_mw.http.cookies import delete_cookie
-from consent_mw.http.cookies import prefix_for
+from consent_mw.http.cookies import prefix_at
 from consent_mw.http.cookies import set_cookie
 from consent_mw.http.cookies import values_of
 from consent_mw.http.hosts import domains_of
@@ -65,6 +66,8 @@ STATE_SUFFIX = "-state"
 #: other cookies in a server's header buffer, need room too, so ours stays below that.
 MAX_TOKEN = 3500
 MAX_READ = 4096
+#: Names of cookies on longer hosts are not cached.
+_LONGEST_HOST = 255
 #: Limits of the cache of verified tokens, in entries and bytes.
 _REMEMBERED = 512
 _REMEMBERED_BYTES = 2_000_000
@@ -123,12 +126,9 @@ class CookieJar:
 
     def name(self, head: RequestHead) -> str | None:
         """Return the name of the choice cookie for this host alone, or None if no cookie may be set."""
-        prefix = prefix_for(head, insecure=self._site.allow_insecure_http)
-        if prefix is None:
-            return None
-        plain = prefix + PLAIN_NAME
-        port = port_of(head.host) if is_local(host_of(head.host)) else ""
-        return self._own_name(head, plain, f"{prefix}port{port}-{PLAIN_NAME}") if port else plain
+        names = _names_at if len(head.host) <= _LONGEST_HOST else _names_at.__wrapped__
+        plain, by_port = names(head.scheme, head.host, self._site.allow_insecure_http)
+        return self._own_name(head, plain, by_port) if plain is not None and by_port else plain
 
     def _own_name(self, head: RequestHead, plain: str, by_port: str) -> str:
         """
@@ -339,6 +339,23 @@ class CookieJar:
             receipt=found["receipt"],
             gpc=found["gpc"] == "1",
         )
+
+
+@lru_cache(maxsize=128)
+def _names_at(scheme: str, host: str, insecure: bool) -> tuple[str | None, str]:
+    """
+    Return the name of the choice cookie, or None if there may be none, and the name with the port on a developer's
+    machine, empty elsewhere.
+
+    Args:
+        host: The request's Host header; long ones are not for the cache.
+        insecure: The setting ``allow_insecure_http``.
+    """
+    prefix = prefix_at(scheme, host, insecure=insecure)
+    if prefix is None:
+        return None, ""
+    port = port_of(host) if is_local(host_of(host)) else ""
+    return prefix + PLAIN_NAME, f"{prefix}port{port}-{PLAIN_NAME}" if port else ""
 
 
 def _size(record: Record) -> int:

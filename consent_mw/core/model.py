@@ -419,6 +419,9 @@ class Site:
 class Action(Enum):
     """What a visitor did."""
 
+    # Members are looked up for every page. Identity is a valid hash, and faster than Enum's hash of the name.
+    __hash__ = object.__hash__
+
     ACCEPT = "accept"
     PARTIAL = "partial"
     REJECT = "reject"
@@ -455,6 +458,9 @@ class Record:
 class NoRecord(Enum):
     """The reason why there is no usable record; each counts as "not granted"."""
 
+    # Members are looked up for every page. Identity is a valid hash, and faster than Enum's hash of the name.
+    __hash__ = object.__hash__
+
     ABSENT = "absent"
     DUPLICATE = "duplicate"
     OVERSIZE = "oversize"
@@ -464,6 +470,9 @@ class NoRecord(Enum):
 
 class Reason(Enum):
     """The reason for a decision."""
+
+    # Members are looked up for every page. Identity is a valid hash, and faster than Enum's hash of the name.
+    __hash__ = object.__hash__
 
     CHOSEN = "chosen"
     NOTHING_TO_ASK = "nothing-to-ask"

@@ -143,7 +143,7 @@ class Tally:
         if not self._on or self._unseen:
             return
         try:
-            headers = dict(reversed(head.headers))
+            headers = head.first
             visitor = self._visitor(head, headers)
             if visitor is None:
                 return
@@ -151,9 +151,10 @@ class Tally:
             if not _lands(head, headers):
                 self._add(((day, TOTAL, "", SHOWN),))
                 return
-            self._add(((day, TOTAL, "", SHOWN), *self._rows(day, ASKED, visitor, notice)))
+            rows = self._rows(day, ASKED, visitor, notice)
             if notice.revision:
-                self._add(((day, REVISION, notice.revision, ASKED),))
+                rows = (*rows, (day, REVISION, notice.revision, ASKED))
+            self._add(((day, TOTAL, "", SHOWN), *rows))
             self._count_isp(head, remote, day, ASKED)
         except Exception as error:
             _failed(error)
@@ -163,7 +164,7 @@ class Tally:
         if not self._on:
             return
         try:
-            headers = dict(reversed(head.headers))
+            headers = head.first
             if self._visitor(head, headers) is not None and _lands(head, headers):
                 self._add(((self._today(), TOTAL, "", GPC),))
         except Exception as error:
@@ -190,7 +191,7 @@ class Tally:
         if not self._on or outcome not in _OUTCOMES:
             return
         try:
-            visitor = self._visitor(head, dict(reversed(head.headers)))
+            visitor = self._visitor(head, head.first)
             if visitor is None:
                 return
             day = self._today()
@@ -220,7 +221,7 @@ class Tally:
         if not self._on:
             return
         try:
-            if self._visitor(head, dict(reversed(head.headers))) is None:
+            if self._visitor(head, head.first) is None:
                 return
             day = self._today()
             self._add((day, CSP, self._reported_host(day, host), outcome) for host in hosts)

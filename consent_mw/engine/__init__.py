@@ -321,7 +321,8 @@ class Engine:
         """
         begun = time.perf_counter() if self._site.server_timing else 0.0
         self.note_request()
-        head, script_name = as_visited(head, script_name, self._site.trusted_proxies)
+        if self._site.trusted_proxies:
+            head, script_name = as_visited(head, script_name, self._site.trusted_proxies)
         view = PageView(self._parts, head, script_name + self._site.mount, remote)
         if self._untouched and self._untouched.hold(head.host, script_name + head.path):
             return UntouchedExchange(head, view)

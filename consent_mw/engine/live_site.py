@@ -166,6 +166,8 @@ class GrowingSite:
         self._observations = observations
         self._catalogue = catalogue
         self._hurry = hurry
+        self._grows = self.configured.grows
+        self._purposes = frozenset(purpose.id for purpose in self.configured.purposes)
         self._clock = time.monotonic
         self._asked = -_BETWEEN_QUESTIONS
         self._lock = Lock()
@@ -199,8 +201,8 @@ class GrowingSite:
     def saw(self, held: frozenset[str]) -> None:
         """Declare held services that can be discovered; on a site with its own declarations, log undeclared ones."""
         # If an owner marks an element with a purpose, visitors are asked about it.
-        marked = {OWN_MARKS + purpose.id for purpose in self.configured.purposes if purpose.id in held}
-        if self.configured.grows and self._observations.held(held | marked):
+        marked = [OWN_MARKS + id_ for id_ in self._purposes & held]
+        if self._grows and self._observations.held(held.union(marked)):
             self._grow()
             # Other processes should know the service before this visitor's answer reaches one of them.
             self._hurry()

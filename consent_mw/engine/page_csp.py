@@ -16,8 +16,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
+from weakref import ref
 
 from consent_mw.core.cache import BoundedCache
+from consent_mw.core.lazy import lazy
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.html import csp
@@ -34,6 +36,7 @@ _ENFORCED = "content-security-policy"
 _TRIED = "content-security-policy-report-only"
 #: Headers that make a page accept only linked scripts with a hash, https://w3c.github.io/webappsec-subresource-integrity/
 _INTEGRITY = frozenset({"integrity-policy", "integrity-policy-report-only"})
+_POLICY_HEADERS = _INTEGRITY | {_ENFORCED, _TRIED}
 
 #: The name of our endpoint in Reporting-Endpoints.
 _GROUP = "cmw"
@@ -199,11 +202,10 @@ class PagePolicies:
 
     def __init__(self, policing: Policing, page: PolicedPage) -> None:
         self._policing = policing
-        self._page = page
+        # A page has its policies: with a strong reference back, the whole view would wait for the garbage collector.
+        self._page_ref = ref(page)
         self._follows = not page.for_all
         self._policies: list[str] = []
-        self._own = csp.OwnContent(page.head.scheme, page.head.host.rpartition("@")[2], page.root + "/")
-        self._page_host = self._own.host.partition(":")[0].lower()
         self._wants_hashes = False
         self._terms: tuple[tuple[str, ...], csp.Terms] | None = None
         self._known = False
@@ -212,12 +214,31 @@ class PagePolicies:
         self.closed = False
 
     @property
+    def _page(self) -> PolicedPage:
+        page = self._page_ref()
+        if page is None:
+            raise ReferenceError("the policies of a page are used after the page")
+        return page
+
+    @lazy
+    def _own(self) -> csp.OwnContent:
+        page = self._page
+        return csp.OwnContent(page.head.scheme, page.head.host.rpartition("@")[2], page.root + "/")
+
+    @lazy
+    def _page_host(self) -> str:
+        return self._own.host.partition(":")[0].lower()
+
+    @property
     def demand(self) -> bool:
         """Whether policies in the page's headers, or the site's settings, affect what is inserted."""
         return bool(self._policies) or self._wants_hashes or self.closed
 
     def adapt(self, headers: Headers) -> Headers:
         """Return the headers of the page with adapted policies."""
+        if _POLICY_HEADERS.isdisjoint([name.lower() for name, _ in headers]):
+            self._wants_hashes = False
+            return headers + self._added()
         # If there are two nonces, that of an enforced policy counts.
         values = [value for wanted in (_ENFORCED, _TRIED) for name, value in headers if name.lower() == wanted]
         if values:

@@ -22,14 +22,14 @@ from collections.abc import Mapping
 from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import replace
-from functools import cached_property
-from secrets import token_hex
+from os import urandom
 from typing import cast
 from urllib.parse import quote
 
 from consent_mw.cookies import migrating
 from consent_mw.cookies.load_once import OneTime
 from consent_mw.core.counts import BannerShown
+from consent_mw.core.lazy import lazy
 from consent_mw.core.model import WHOLE
 from consent_mw.core.model import Decision
 from consent_mw.core.model import NoRecord
@@ -142,16 +142,17 @@ class PageView(View):
 
     # -- the visitor and the choice
 
-    @cached_property
+    @lazy
     def site(self) -> LiveSite:
         """The site as it was when this view first needed it."""
         return self._parts.growing.now()
 
-    @cached_property
+    @lazy
     def choice(self) -> Record | NoRecord:
         """The choice in the request's cookie, or the reason why there is none."""
-        found = self.site.cookies.read(self.head)
-        choice = migrating.refused_before(self.site.site, self.head, found, self._parts.today())
+        choice = self.site.cookies.read(self.head)
+        if self._base.migrate_from:
+            choice = migrating.refused_before(self.site.site, self.head, choice, self._parts.today())
         if self._base.grows and isinstance(choice, Record):
             site = self.site.site
             if choice.revision != site.revision or not choice.services <= site.by_id.keys():
@@ -159,14 +160,14 @@ class PageView(View):
                 self.site = self._parts.growing.renewed()
         return choice
 
-    @cached_property
+    @lazy
     def takes(self) -> bool:
         """Whether the visitor granted something with another consent tool that can be migrated."""
         if not self._base.migrate_from:
             return False
         return migrating.granted_before(self.site.site, self.head, self.choice, self._parts.today()) is not None
 
-    @cached_property
+    @lazy
     def own_decision(self) -> Decision:
         """The decision of this visitor, even if the page is made for others, too."""
         choice, signals, today = self.choice, self.head.signals, self._parts.today()
@@ -176,12 +177,12 @@ class PageView(View):
             self._parts.lost.saw(choice, self.site.site.revision)
         return self.site.decide(choice, signals, today)
 
-    @cached_property
+    @lazy
     def cookie_name(self) -> str | None:
         """The name of our cookie, which is for this host only; None if no cookie can be stored."""
         return self.site.cookies.name(self.head)
 
-    @cached_property
+    @lazy
     def cache_plan(self) -> CachePlan:
         """Who may keep the page, and the decision that it is made for."""
         if self._base.caching == "private" or not wants_banner(self.head) or self.cookie_name is None:
@@ -189,7 +190,7 @@ class PageView(View):
         arrived = self.site.cookies.readable(self.head) if self._base.caching == "class" else None
         return plan(self.site.site, self.head, self.own_decision, arrived, self.site.undecided)
 
-    @cached_property
+    @lazy
     def decision(self) -> Decision:
         """The decision that the page is made for: the visitor's own, or the one that is shared by all who get it."""
         return self.cache_plan.decision
@@ -203,24 +204,24 @@ class PageView(View):
         self.asked = True
         return self.decision
 
-    @cached_property
+    @lazy
     def for_all(self) -> bool:
         """Whether the page is the same for everybody."""
         return self.cache_plan.caching.scope is Scope.ALL
 
-    @cached_property
+    @lazy
     def once(self) -> frozenset[str]:
         """The services whose embeds are shown in this view only, because the visitor clicked to load them once."""
         if self.cookie_name is None or self.for_all:
             return frozenset()
         return self._parts.once.read(self.cookie_name, self.head, self.back)
 
-    @cached_property
+    @lazy
     def caching(self) -> Caching:
         """Who may keep the page."""
         return Caching(stored=False) if self.once else self.cache_plan.caching
 
-    @cached_property
+    @lazy
     def told(self) -> RequestHead:
         """The part of the request that the page may depend on: without cookies and signals if it is for everybody."""
         if not self.for_all:
@@ -233,12 +234,12 @@ class PageView(View):
         """The choice that the page is made for, or the reason why there is none."""
         return NoRecord.ABSENT if self.for_all else self.decision.record or self.choice
 
-    @cached_property
+    @lazy
     def path(self) -> str:
         """The path of the page as the visitor sees it."""
         return self.root.removesuffix(self._base.mount) + self.head.path
 
-    @cached_property
+    @lazy
     def back(self) -> str:
         """The path and query of the page, for links back to it."""
         return f"{self.path}?{self.head.query}" if self.head.query else self.path
@@ -250,7 +251,7 @@ class PageView(View):
 
     # -- what may run
 
-    @cached_property
+    @lazy
     def hold_policy(self) -> HoldPolicy:
         """The hold policy for this visitor in this page."""
         return self._parts.prepared.hold_policy(self.decision, self.root, self.site.places, self.once)
@@ -333,7 +334,7 @@ class PageView(View):
 
     # -- the page's policies
 
-    @cached_property
+    @lazy
     def csp(self) -> PagePolicies:
         """The Content-Security-Policies of the page."""
         return PagePolicies(self._parts.prepared.policing, self)
@@ -367,7 +368,7 @@ class PageView(View):
         """The tag with which an author places the banner elsewhere than at the start of the body."""
         return f'<wbr data-cmw-place="{self._parts.growing.now().cookies.mark}">'
 
-    @cached_property
+    @lazy
     def key(self) -> str:
         """
         The key in our marks in this response, by which the runtime recognises what the server held.
@@ -378,7 +379,7 @@ class PageView(View):
         no scripts that release anything (docs/decisions/0041-random-keys.md).
         """
         if self._asked_by_browser:
-            return token_hex(_KEY_LENGTH)
+            return urandom(_KEY_LENGTH).hex()
         facts = [self.back, str(self._parts.today())]
         if self.caching.scope is Scope.ONE:
             facts += [self.head.header(name) or "" for name in _PERSONAL]
@@ -387,10 +388,10 @@ class PageView(View):
     @property
     def _asked_by_browser(self) -> bool:
         """Whether the request may come from a browser: all current browsers send one of these headers."""
-        head = self.head
-        return head.header("sec-fetch-mode") is not None or "Mozilla/" in (head.header("user-agent") or "")
+        first = self.head.first
+        return "sec-fetch-mode" in first or "Mozilla/" in first.get("user-agent", "")
 
-    @cached_property
+    @lazy
     def language(self) -> str:
         """The language of the notice by the browser's preference; a language declared by the page takes precedence."""
         languages = self.site.languages
@@ -458,7 +459,7 @@ class PageView(View):
 
     # -- insertions that are shared by views of a kind
 
-    @cached_property
+    @lazy
     def kind(self) -> Hashable | None:
         """What insertions depend on besides the page and :attr:`key`; None if they also depend on something else."""
         now = self._parts.growing.now()

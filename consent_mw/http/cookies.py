@@ -36,9 +36,14 @@ def prefix_for(head: RequestHead, *, insecure: bool) -> str | None:
         head: The request that is answered.
         insecure: The setting ``allow_insecure_http``.
     """
-    if head.scheme == "https":
+    return prefix_at(head.scheme, head.host, insecure=insecure)
+
+
+def prefix_at(scheme: str, host: str, *, insecure: bool) -> str | None:
+    """Return the same, given the scheme of the request and its Host header."""
+    if scheme == "https":
         return HOST_PREFIX
-    if head.scheme == "http" and (insecure or is_local(host_of(head.host))):
+    if scheme == "http" and (insecure or is_local(host_of(host))):
         return ""
     return None
 
@@ -58,20 +63,21 @@ def parse_cookies(header: str) -> Iterator[tuple[str, str]]:
 
 def cookies_of(head: RequestHead) -> Iterator[tuple[str, str]]:
     """Yield name and value of each cookie that a request carries; HTTP/2 may split them over several headers."""
-    for header in head.all("cookie"):
+    for header in head.cookie_headers:
         yield from parse_cookies(header)
 
 
 def values_of(head: RequestHead, name: str) -> list[str]:
     """Return the values of all cookies with this name."""
-    if not any(name in header for header in head.all("cookie")):
-        return []  # most names that are asked for are not there, and other cookies may be many
-    return [value for key, value in cookies_of(head) if key == name]
+    for header in head.cookie_headers:
+        if name in header:
+            return [value for key, value in cookies_of(head) if key == name]
+    return []  # most names that are asked for are not there, and other cookies may be many
 
 
 def names_in(head: RequestHead) -> list[str]:
     """Return the names that servers and scripts may read out of the request's cookies (:func:`name_of_pair`)."""
-    return [name_of_pair(pair) for header in head.all("cookie") for pair in header.split(";")]
+    return [name_of_pair(pair) for header in head.cookie_headers for pair in header.split(";")]
 
 
 def name_of_pair(pair: str) -> str:

@@ -38,8 +38,8 @@ Everything here is pure: no socket, clock, environ or scope. Time, randomness an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
+from consent_mw.core.lazy import lazy
 from consent_mw.core.model import Decision
 from consent_mw.errors import MisusedExchange
 from consent_mw.errors import RefusedMarkup
@@ -161,7 +161,7 @@ class Exchange:
         # (https://fetch.spec.whatwg.org/#cors-preflight-fetch) is between the browser and the application.
         shown = self.head.method != "OPTIONS"
         page = wants_page(self.head)
-        verdict = judge(status, headers, self.view.codings, document=page) if shown else Verdict(Handling.PASS)
+        verdict = judge(status, headers, self.view.coding_names, document=page) if shown else Verdict(Handling.PASS)
         self._move(_HEADS[verdict.handling] if not self.sent else Event.RESTART)
         self.status, self.reason = status, reason
         self._body = None
@@ -280,12 +280,14 @@ class Exchange:
         return False
 
     def _rewrite(self, verdict: Verdict, headers: Sequence[tuple[str, str]]) -> None:
-        length = next((value for name, value in headers if name.lower() == "content-length"), "")
+        names = [name.lower() for name, _ in headers]
+        length = headers[names.index("content-length")][1] if "content-length" in names else ""
         self._length = int(length) if length.isascii() and length.isdigit() else -1
-        kept = self.allowed(headers)
-        kept = self._adapted(self.view.caching.headers(kept))
-        self.headers = kept + self._tags(headers)
-        if is_private(self.headers):
+        kept = list(headers) if DEPENDENT.isdisjoint(names) else self.allowed(headers)
+        caching = self.view.caching
+        kept = self._adapted(caching.headers(kept))
+        self.headers = kept + self._tags(headers) if "etag" in names or "last-modified" in names else kept
+        if caching.scope is Scope.ONE or is_private(self.headers):
             self.headers += [("Set-Cookie", value) for value in self.view.cookies_set_right()]
         self._body = PageBody(self.view, self.head, verdict, headers)
         if self._place_asked:
@@ -347,11 +349,11 @@ class Exchange:
             self._reported = True
             self.view.held(held)
 
-    @cached_property
+    @lazy
     def _page(self) -> Url:
         return page_url(self.head)
 
-    @cached_property
+    @lazy
     def _named(self) -> HeldHeaders:
         """Finds and removes held addresses and cookies in headers."""
         return HeldHeaders(self.view, self._page)

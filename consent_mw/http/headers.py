@@ -33,6 +33,9 @@ Headers = list[tuple[str, str]]
 class Handling(Enum):
     """How to handle a response's body."""
 
+    # Members are looked up for every page. Identity is a valid hash, and faster than Enum's hash of the name.
+    __hash__ = object.__hash__
+
     PASS = "pass"  # noqa: S105 -- no password
     REWRITE = "rewrite"
     REFUSE = "refuse"
@@ -72,6 +75,17 @@ _VALID = re.compile(r"[\t\n\r ]*[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+[\t\n\r ]
 #: A series of documents, each of which replaces the previous one. Firefox shows HTML in it.
 _SEVERAL = "multipart/x-mixed-replace"
 
+#: Headers that make the server in front send a file instead of the body.
+_HANDS_OVER = frozenset(["x-accel-redirect", "x-sendfile", "x-lighttpd-send-file", "x-reproxy-url"])
+#: The headers by which a response is judged.
+_JUDGED = frozenset(
+    [
+        *("content-type", "content-encoding", "content-range", "content-disposition", "location", "www-authenticate"),
+        *(PIECE_HEADER, *_HANDS_OVER),
+    ]
+)
+#: Verdicts on longer values are not cached.
+_LONGEST_JUDGED = 512
 #: Longer values of Content-Type are not cached.
 _LONGEST_TYPE = 128
 
@@ -94,8 +108,6 @@ _OF_THE_BYTES = frozenset(
 #: Vendors' headers that let a shared cache keep a response, besides those whose names end in Cache-Control (RFC 9213,
 #: section 2).
 _FOR_SHARED_CACHES = frozenset(["expires", "surrogate-control", "edge-control", "x-accel-expires"])
-#: Headers that make the server in front send a file instead of the body.
-_HANDS_OVER = frozenset(["x-accel-redirect", "x-sendfile", "x-lighttpd-send-file", "x-reproxy-url"])
 _KEPT_DIRECTIVES = frozenset({"no-store", "no-transform", "private", "no-cache", "must-revalidate"})
 #: Directives that let a browser show a page again without revalidation (RFC 5861, RFC 8246).
 _OF_BROWSERS = frozenset({"immutable", "stale-while-revalidate"})
@@ -199,6 +211,16 @@ def judge(
     """
     if status < 200 or status in (204, 205, 304):
         return Verdict(Handling.PASS)
+    # A site's pages have few different heads, apart from lengths, dates, cookies and the like.
+    judged = tuple([(lower, value) for name, value in headers if (lower := name.lower()) in _JUDGED])
+    if isinstance(readable, frozenset) and sum([len(value) for _, value in judged]) <= _LONGEST_JUDGED:
+        return _verdict_on(status, judged, readable, document)
+    return _verdict_on.__wrapped__(status, judged, readable, document)
+
+
+@lru_cache(maxsize=256)
+def _verdict_on(status: int, headers: tuple[tuple[str, str], ...], readable: Container[str], document: bool) -> Verdict:
+    """Return how to handle a response with these headers, of which there are only those that matter."""
     kind, charset = media_type(headers)
     differ = _types_differ(headers, document=document)
     drawn = document and kind not in _XHTML and _is_xml(kind)
@@ -373,13 +395,11 @@ def _parted(
         elif lower == "trailer" and body:
             fields = [field.strip() for field in value.split(",") if field.strip().lower() not in _OF_THE_BYTES]
             kept += [(name, ", ".join(fields))] if any(fields) else []
-        elif not (body and lower in _OF_THE_BYTES) and not (shared and _speaks_to_caches(lower)):
+        elif body and lower in _OF_THE_BYTES:
+            continue
+        elif not (shared and (lower in _FOR_SHARED_CACHES or lower.endswith("-cache-control"))):
             kept.append((name, value))
     return kept, cache, vary
-
-
-def _speaks_to_caches(name: str) -> bool:
-    return name in _FOR_SHARED_CACHES or name.endswith("-cache-control")
 
 
 def _for_shared_alone(parts: Sequence[str]) -> str:

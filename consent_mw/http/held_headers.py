@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
 from typing import Protocol
 
+from consent_mw.core.lazy import lazy
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.nested import held_in
@@ -61,11 +61,11 @@ class HeldHeaders:
         self._view = view
         self._page = page
 
-    @cached_property
+    @lazy
     def _holder(self) -> Holder:
         return Holder(self._view.hold_policy, self._page, document=held_in)
 
-    @cached_property
+    @lazy
     def _undecided(self) -> Holder:
         return Holder(self._view.undecided_policy, self._page, document=held_in)
 

@@ -28,7 +28,7 @@ CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match",
 
 def wants_page(head: RequestHead) -> bool:
     """Whether the response may be a page that a browser shows."""
-    destination = head.header("sec-fetch-dest")
+    destination = head.first.get("sec-fetch-dest")
     if destination is not None:
         return destination in _DOCUMENTS
     return accepts_html(head)
@@ -36,7 +36,7 @@ def wants_page(head: RequestHead) -> bool:
 
 def wants_banner(head: RequestHead) -> bool:
     """Whether the response will be the visitor's whole page: neither a frame nor a fragment."""
-    destination = head.header("sec-fetch-dest")
+    destination = head.first.get("sec-fetch-dest")
     if destination is not None:
         return destination == "document"
     # A client that does not ask for a page (a script in an old browser, a probe, a program) gets no banner.
@@ -51,7 +51,7 @@ def accepts_html(head: RequestHead) -> bool:
 
 def is_document(head: RequestHead) -> bool:
     """Whether the response becomes a document of its own, whose scripts run: a page or a frame, not a fragment."""
-    destination = head.header("sec-fetch-dest")
+    destination = head.first.get("sec-fetch-dest")
     if destination is not None:
         return destination in _DOCUMENTS
     return wants_banner(head)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from typing import cast
 
+from consent_mw.core.lazy import lazy
 from consent_mw.html.charset import PageStream
 from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import HoldPolicy
@@ -171,7 +172,6 @@ class PageBody:
         self._first = is_document(head) and not verdict.piece
         self._place_asked = False
         self._rewriters: list[Rewriter] = []
-        self._includes = Includes(head.path) if self._banner else None
         #: For a page in one chunk: the paths that it includes, the ids that its plan holds, the recorder of its pass,
         #: and the answers that the view has already given.
         self._named: list[str] = []
@@ -184,11 +184,20 @@ class PageBody:
         self._blank = True
         #: The body starts like a whole document.
         self._whole = False
+
+    @lazy
+    def _stream(self) -> PageBody._Read | CodedStream:
+        """Decodes and rewrites the body; a page that is known needs none."""
+        verdict = self._verdict
         page = PageStream(verdict.charset, self._rewriter, sniff=verdict.sniff, document=verdict.document)
         stream: PageBody._Read | CodedStream = PageBody._Read(self, page)
         for coding in verdict.codings:  # the coding that was applied last is decoded first
-            stream = CodedStream(stream, view.codings[coding])
-        self._stream = stream
+            stream = CodedStream(stream, self._view.codings[coding])
+        return stream
+
+    @lazy
+    def _includes(self) -> Includes | None:
+        return Includes(self._head.path) if self._banner else None
 
     class _Read:
         """Inspects the decoded page before it is rewritten."""
@@ -212,7 +221,16 @@ class PageBody:
 
     def finish(self) -> bytes:
         """Return the rest of the body."""
-        return b"" if self._finished else self._stream.finish()
+        if self._finished:
+            return b""
+        out = self._stream.finish()
+        self._end()
+        return out
+
+    def _end(self) -> None:
+        """Note that the body is complete, and let go of the stream, which refers back to this object."""
+        self._finished = True
+        del self._stream
 
     def whole(self, chunk: bytes) -> bytes:
         """Process a body that is complete, and return the bytes that can be sent; :meth:`finish` returns the rest."""
@@ -233,7 +251,7 @@ class PageBody:
             if out is not None:
                 return out
         out = self._stream.feed(chunk) + self._stream.finish()
-        self._finished = True
+        self._end()
         if self._recorder is not None and len(self._rewriters) == 1 and policy.delivery.version == inputs.version:
             seen = PagePlan(known.text, policy, self._whole, tuple(self._named), self._utf8, held=self.held)
             plan = self._recorder.plan(seen, out, self._marks())
@@ -317,7 +335,7 @@ class PageBody:
     @property
     def held(self) -> frozenset[str]:
         """The ids that have been held so far."""
-        return self._held.union(*(rewriter.held for rewriter in self._rewriters))
+        return self._held.union(*[rewriter.held for rewriter in self._rewriters])
 
     def _look(self, chunk: bytes) -> None:
         if self._blank and chunk.strip():

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
 
+from consent_mw.core.lazy import lazy
 from consent_mw.core.model import Signals
+
+_NO_SIGNAL, _OPTED_OUT = Signals(), Signals(gpc=True)
 
 
 @lru_cache(maxsize=512)
@@ -118,27 +120,36 @@ class RequestHead:
     def carries(self, names: FieldNames) -> bool:
         """Return whether the request has one of these headers."""
         source: HeadSource | None = self.__dict__.get("_source")
-        return not names.fields.isdisjoint(self._first) if source is None else source.carries(names)
+        return not names.fields.isdisjoint(self.first) if source is None else source.carries(names)
 
     def header(self, name: str) -> str | None:
         """Return the first header called ``name`` (lower case), or None."""
-        return self._first.get(name)
+        return self.first.get(name)
 
     def all(self, name: str) -> list[str]:
         """Return every header called ``name`` (lower case)."""
         source: HeadSource | None = self.__dict__.get("_source")
         if source is not None:
             return source.all(name)
-        return [value for key, value in self.headers if key == name] if name in self._first else []
+        return [value for key, value in self.headers if key == name] if name in self.first else []
 
-    @cached_property
-    def _first(self) -> Mapping[str, str]:
+    @lazy
+    def first(self) -> Mapping[str, str]:
+        """The first header of each name (lower case)."""
         return dict(reversed(self.headers))
+
+    @lazy
+    def cookie_headers(self) -> list[str]:
+        """The Cookie headers; several parts of a page view look for a cookie."""
+        return self.all("cookie")
 
     @property
     def signals(self) -> Signals:
         """The visitor's signals; only ``Sec-GPC: 1`` is an opt-out (Global Privacy Control, section 4.1)."""
-        return Signals(gpc=any(part.strip() == "1" for value in self.all("sec-gpc") for part in value.split(",")))
+        for value in self.all("sec-gpc"):
+            if "1" in [part.strip() for part in value.split(",")]:
+                return _OPTED_OUT
+        return _NO_SIGNAL
 
 
 class _Variables:

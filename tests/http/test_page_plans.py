@@ -135,7 +135,7 @@ def test_visitors_of_every_kind_get_what_reading_the_page_would_give(
     engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They come by turns, so that what one was given is there when the next one asks."""
-    monkeypatch.setattr(page_view, "token_hex", lambda size: "0" * 2 * size)  # else no two responses are equal
+    monkeypatch.setattr(page_view, "urandom", bytes)  # else no two responses are equal
     visitor = Visitor(engines["declared"], monkeypatch)
     bodies: dict[str, bytes] = {}
     for turn in range(4):
