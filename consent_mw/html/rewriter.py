@@ -122,6 +122,7 @@ class Rewriter:
         Args:
             pieces: The pieces of ``chunk`` if it was decoded; their source bytes are sent.
         """
+        self._check_alive()
         if pieces is not None:
             if self._source is None:
                 self._source = SourceBytes()
@@ -142,9 +143,20 @@ class Rewriter:
 
     def finish(self) -> bytes:
         """Return the rest of the page."""
+        self._check_alive()
         out = self._run(b"", final=True)
         self._alive = False
+        # The parts of a rewriter refer to each other. Without this, a page with all that its view knows would wait for
+        # the garbage collector, which would run for every tenth page.
+        for reading in self._readings:
+            reading.end()
+        self._readings = []
+        self.insert = self.first = self.amend = self.queue = self.panel = None
         return out if self._source is None else out + self._source.rest()
+
+    def _check_alive(self) -> None:
+        if not self._alive:
+            raise DeadRewriter("this rewriter has finished or failed; make a new one for each response")
 
     def _room(self) -> int:
         room = min(reading.cursor.room() for reading in self._readings)
@@ -154,8 +166,6 @@ class Rewriter:
         return room
 
     def _run(self, chunk: bytes | memoryview, *, final: bool) -> bytes:
-        if not self._alive:
-            raise DeadRewriter("this rewriter has finished or failed; make a new one for each response")
         self._alive = False
         self._history.add(chunk)
         self._buffer += chunk

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,3 +136,23 @@ def test_what_everybody_gets_may_be_kept_although_a_view_asked(engine: Callable[
     assert not exchange.view.ask().allows("analytics")
     exchange.start(200, "OK", [*HTML, ("Cache-Control", "public, max-age=60")])
     assert dict(exchange.headers)["Cache-Control"] == "public, max-age=60"
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_page_leaves_nothing_to_the_garbage_collector(engine: Callable[..., Engine], times: int) -> None:
+    """Whether it is read or known from before: its view, with the page's bytes, is gone when the response is."""
+    site = engine()
+    gc.disable()
+    try:
+        for _ in range(times):
+            exchange = site.exchange(head(("accept", "text/html")))
+            page = b"<!doctype html><title>t</title><body><script>a()</script><h1>x</h1><svg><path d=''/></svg>"
+            exchange.start(
+                200, "OK", [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(page)))]
+            )
+            assert b"data-cmw" in (exchange.whole(page) or b"")
+            view = weakref.ref(exchange.view)
+            del exchange
+            assert view() is None
+    finally:
+        gc.enable()

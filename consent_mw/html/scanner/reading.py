@@ -157,6 +157,10 @@ class Reading:
             self._long_tag,
         )
 
+    def end(self) -> None:
+        """Forget everything; the parts of a reading refer to each other, and would wait for the garbage collector."""
+        self.__dict__.clear()
+
     # -- as one of several
 
     def copy(self) -> Reading:
