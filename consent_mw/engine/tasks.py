@@ -157,8 +157,10 @@ class Upkeep:
         # greenlets (gunicorn with gevent or eventlet, and --preload). An earlier thread would block all of them.
         self._busy = threading.Lock()
         self._wake = threading.Event()
-        # The thread holds only a weak reference, so that it ends with a site that is no longer used.
-        thread = threading.Thread(target=_work, args=(weakref.ref(self), self._wake), name="consent_mw", daemon=True)
+        # The thread holds only a weak reference, which wakes it, so that it ends with a site that is no longer used.
+        wake = self._wake
+        here = weakref.ref(self, lambda _: wake.set())
+        thread = threading.Thread(target=_work, args=(here, wake), name="consent_mw", daemon=True)
         self._thread = thread
         self.started = True
         return thread

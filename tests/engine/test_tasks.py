@@ -140,8 +140,10 @@ def test_a_process_that_did_nothing_has_nothing_to_finish() -> None:
 def test_a_site_that_is_gone_takes_its_thread_along() -> None:
     """Nothing keeps an engine alive that nobody uses."""
     before = threading.active_count()
-    upkeep = Upkeep([Task("task", int, 0.01, 0.01)])
+    ran = threading.Event()
+    upkeep = Upkeep([Task("task", ran.set, 3600, 3600)])
     upkeep.start()
+    assert ran.wait(30)
     del upkeep
     gc.collect()
     assert eventually(lambda: threading.active_count() <= before)
