@@ -301,7 +301,7 @@ _DE = {
     "key.answers": "Einwilligungsquote",
     "key.visits": "Von allen Gefragten",
     "key.open": "Ohne Antwort",
-    "key.gpc": "Widerspruchssignale",
+    "key.gpc": "Widerspruchs\u00adsignale",
     "key.withdraw": "Widerrufe",
     "key.none": "Noch nicht",
     "key.between": "95-%-Konfidenzintervall: {range}",

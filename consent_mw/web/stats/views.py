@@ -73,6 +73,7 @@ from consent_mw.web.stats.access import SESSION_SECONDS
 from consent_mw.web.stats.access import Gate
 from consent_mw.web.stats.view import ReportView
 from consent_mw.web.stats.words import PageWords
+from consent_mw.web.stats.words import coded
 
 if TYPE_CHECKING:
     from consent_mw.web.context import WebContext
@@ -157,6 +158,7 @@ class _Stats:
         )
 
     def register(self, app: Flask) -> None:
+        app.jinja_env.filters["coded"] = coded
         app.before_request(self._hide)
         app.add_url_rule("/stats", "stats", self.page, methods=["GET"])
         app.add_url_rule("/stats.json", "stats_json", self.as_json, methods=["GET"])

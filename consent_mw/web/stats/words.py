@@ -1,9 +1,12 @@
-"""The language of the owner's pages: negotiation with the browser, writing direction, and time axis labels."""
+"""The language of the owner's pages: negotiation with the browser, writing direction, commands, time axis labels."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
+from markupsafe import Markup
+from markupsafe import escape
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -15,6 +18,14 @@ from consent_mw.web.stats.charts import Tick
 
 #: How many characters of an Accept-Language header are read; browsers send fewer than 200.
 _HEADER_LIMIT = 1000
+
+#: A command in a sentence, up to its last word or option.
+_COMMAND = re.compile(r"consent-mw(?: -{0,2}\w[\w-]*)+")
+
+
+def coded(text: str) -> Markup:
+    """Return a sentence as HTML, with the commands in it marked as code."""
+    return Markup(_COMMAND.sub(r"<code>\g<0></code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
 class PageWords(Words):

@@ -23,7 +23,8 @@ RESULT = AuditResult(SITE.id, TODAY - 9, "https://shop.example/", 12, 1, 2, befo
 def test_the_page_says_what_was_open_and_how_long_ago() -> None:
     """With what loaded before consent_mw, where that was compared."""
     browser = inside()
-    assert f"No audit in the last {WEEKS} weeks." in browser.get("/stats").text
+    page = browser.get("/stats").text
+    assert f"No audit in the last {WEEKS} weeks. The command is: <code>consent-mw audit --record</code>" in page
     keep_result(browser.context.records, RESULT, browser.context.keys())
     page = browser.get("/stats").text.replace("\xa0", " ")
     assert "(9 days ago). 3 findings were open." in page
