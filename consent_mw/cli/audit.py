@@ -336,7 +336,7 @@ def _record(owner: Owner, site: Site, report: AuditReport, today: date, digest: 
     running = Owner(site=site)
     with running.records() as store:
         kept = keep_result(store, result, running.keys)
-    click.echo(f"The result is kept, after seal {kept.seal}; the owner's pages show it.", err=True)
+    click.echo(f"The result is kept, after seal {kept.seal}, and the next seal covers it.", err=True)
 
 
 @contextmanager

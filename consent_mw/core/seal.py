@@ -45,16 +45,22 @@ class Act(Enum):
     REPLACE = "replace"
     #: An erasure: the tombstone of a sealed entry, whose place is ``Entry.about``, or the mark of a receipt.
     ERASE = "erase"
+    #: A document of the owner, such as the result of an audit, was put under seal; ``Entry.notice`` is its hash.
+    DOCUMENT = "document"
 
 
 #: Acts that begin a receipt; each receipt has at most one of them, and at most one act that ends it.
 GRANTS = frozenset({Act.ACCEPT, Act.PARTIAL})
 ENDS = frozenset({Act.WITHDRAW, Act.REPLACE})
+#: Acts that are about nobody: no receipt of a visitor leads to them, and nobody can ask for their erasure.
+ABOUT_NOBODY = frozenset({Act.ERASE, Act.DOCUMENT})
 
 #: ``Entry.about`` of the mark that an erasure leaves: by it, nothing brings the erased receipt back.
 MARK = "mark"
 #: ``Entry.about`` of a grant that the store had lost and that was written again from the visitor's cookie.
 FROM_COOKIE = "cookie"
+#: ``Entry.about`` of the result of an audit.
+AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,9 @@ class Entry:
         services: Ids of the services granted.
         gpc: Whether the opt-out signal was present.
         language: The language tag of the notice that was shown.
-        notice: The hash of that notice.
-        about: For a tombstone, ``SEAL/PLACE`` of the erased entry; for others :data:`MARK`, :data:`FROM_COOKIE`, or
-            empty.
+        notice: The hash of that notice, or of the document.
+        about: For a tombstone, ``SEAL/PLACE`` of the erased entry; for others :data:`MARK`, :data:`FROM_COOKIE`,
+            :data:`AUDIT`, or empty.
     """
 
     site: str

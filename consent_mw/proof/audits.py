@@ -5,6 +5,10 @@ A result states the open findings of a day, the hash of the evidence, and the he
 It is signed with the site's keys, so nobody without the keys can change it or date it before that seal. Results are
 stored as documents, which every store supports, under names made of the week and a number. So the newest result is
 found with a few look-ups, and no store needs a table for results.
+
+An entry of the ledger with the act ``document`` has the hash of the result, under which the result is stored as well.
+The next seal covers the entry. From then on ``ledger verify`` finds if the result, which contains the hash of the
+evidence, was changed, removed or dated otherwise.
 """
 
 from __future__ import annotations
@@ -17,11 +21,15 @@ from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
 
+from consent_mw.core.seal import AUDIT
+from consent_mw.core.seal import Act
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
 from consent_mw.core.signing import signer
 from consent_mw.errors import RecordsError
 from consent_mw.records import Ledger
 
-__all__ = ["WEEKS", "AuditResult", "keep_result", "last_result", "results"]
+__all__ = ["WEEKS", "AuditResult", "keep_result", "last_result", "results", "results_with_entries"]
 
 FORMAT = "consent_mw.audit.v1"
 #: Number of past weeks that are searched.
@@ -71,7 +79,7 @@ class AuditResult:
 
 def keep_result(records: Ledger, result: AuditResult, keys: Sequence[str]) -> AuditResult:
     """
-    Store a result, signed with the newest key, and return it with the head of the chain.
+    Store a result, signed with the newest key, with an entry that will be sealed; return it with the chain's head.
 
     Raises:
         RecordsError: if the store fails, or this week already has the most results.
@@ -79,6 +87,9 @@ def keep_result(records: Ledger, result: AuditResult, keys: Sequence[str]) -> Au
     seal = records.last_seal()
     result = replace(result, seal=seal.number if seal else 0, head=seal.hash.hex() if seal else "")
     document = _document(result, keys)
+    entry = _entry(result, document)
+    records.keep_notice(entry.notice, document)
+    records.take([entry], {})
     for number in range(1, _MOST + 1):
         name = _name(result.site, result.day // 7, number)
         if records.notice(name) is None:
@@ -95,6 +106,13 @@ def results(records: Ledger, site: str, today: int, keys: Sequence[str]) -> Iter
     Raises:
         RecordsError: if the store fails.
     """
+    return (result for result, _ in results_with_entries(records, site, today, keys))
+
+
+def results_with_entries(
+    records: Ledger, site: str, today: int, keys: Sequence[str]
+) -> Iterator[tuple[AuditResult | None, Kept | None]]:
+    """Yield the same, each with its entry in the ledger; None for an entry that is gone."""
     for week in range(today // 7, today // 7 - WEEKS, -1):
         documents = []
         for number in range(1, _MOST + 1):
@@ -103,7 +121,8 @@ def results(records: Ledger, site: str, today: int, keys: Sequence[str]) -> Iter
                 break
             documents.append(document)
         for document in reversed(documents):
-            yield _read(document, site, keys)
+            kept = records.history(hashlib.sha256(document).hexdigest())
+            yield _read(document, site, keys), kept[0] if kept else None
 
 
 def last_result(records: Ledger, site: str, today: int, keys: Sequence[str]) -> AuditResult | None:
@@ -118,6 +137,12 @@ def last_result(records: Ledger, site: str, today: int, keys: Sequence[str]) -> 
 
 def _name(site: str, week: int, number: int) -> str:
     return hashlib.sha256(f"{FORMAT}\0{site}\0{week}\0{number}".encode()).hexdigest()
+
+
+def _entry(result: AuditResult, document: bytes) -> Entry:
+    """Return the entry about a result; its number is the hash, so that it is found again."""
+    digest = hashlib.sha256(document).hexdigest()
+    return Entry(result.site, digest, Act.DOCUMENT, result.day, notice=digest, about=AUDIT)
 
 
 def _document(result: AuditResult, keys: Sequence[str]) -> bytes:

@@ -21,6 +21,7 @@ from typing import Any
 from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Site
+from consent_mw.core.seal import ABOUT_NOBODY
 from consent_mw.core.seal import GRANTS
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -77,7 +78,7 @@ _Notice = Mapping[str, Any]
 
 def jsonld(records: Ledger, site: Site, jurisdictions: Sequence[str] = ()) -> Iterator[str]:
     """
-    Yield one JSON-LD document with a record for each receipt, one per line; tombstones are left out.
+    Yield one JSON-LD document with a record for each receipt, one per line; what is about nobody is left out.
 
     Args:
         site: The site's current configuration.
@@ -92,7 +93,7 @@ def jsonld(records: Ledger, site: Site, jurisdictions: Sequence[str] = ()) -> It
 
     yield f'{{"@context":{_compact(CONTEXT)},\n"@graph":['
     comma = "\n"
-    entries = (kept.entry for kept in records.entries() if kept.entry.act is not Act.ERASE)
+    entries = (kept.entry for kept in records.entries() if kept.entry.act not in ABOUT_NOBODY)
     for _, group in groupby(entries, key=lambda entry: entry.receipt):
         acts = list(group)
         granted = next((entry for entry in acts if entry.act in GRANTS), acts[0])

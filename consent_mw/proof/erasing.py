@@ -18,8 +18,8 @@ from functools import lru_cache
 
 from itsdangerous import Signer
 
+from consent_mw.core.seal import ABOUT_NOBODY
 from consent_mw.core.seal import MARK
-from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.signing import signer
 from consent_mw.records import Ledger
@@ -112,7 +112,7 @@ def erase_also(records: Ledger, erased: Erased, *, site: str, keys: Sequence[str
     receipts = {
         kept.entry.receipt
         for kept in records.entries()
-        if kept.entry.act is not Act.ERASE
+        if kept.entry.act not in ABOUT_NOBODY
         and (
             kept.entry.leaf in erased.leaves
             or not numbers.isdisjoint(marks_of(kept.entry.receipt, site=site, keys=keys))

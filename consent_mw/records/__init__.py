@@ -76,7 +76,7 @@ class Ledger(Protocol):
         if the ledger has one of the ``marks`` of its receipt. No erasure can come between looking and writing.
 
         Args:
-            entries: Grants, ends of grants, and marks.
+            entries: Grants, ends of grants, marks, and documents.
             marks: For each receipt, the numbers that its mark may have, one for each of the site's keys.
 
         Raises:

@@ -41,10 +41,12 @@ def mark(site: str, day: int, number: str) -> Entry:
 
 def check_taken(entry: Entry, site: str) -> None:
     """
-    Refuse an entry that :meth:`consent_mw.records.Ledger.take` must not take: like :func:`check`, but marks are taken.
+    Refuse an entry that :meth:`consent_mw.records.Ledger.take` must not take: marks and documents are taken, too.
 
     Raises:
-        RecordsError: if it is neither a grant, the end of one, nor a mark, or has another site.
+        RecordsError: if it is neither a grant, the end of one, a mark, nor a document, or has another site.
     """
-    if entry.act is not Act.ERASE or entry.about != MARK or entry.site != site:
+    is_mark = entry.act is Act.ERASE and entry.about == MARK
+    is_document = entry.act is Act.DOCUMENT and bool(entry.notice)
+    if not (is_mark or is_document) or entry.site != site:
         check(entry, site)

@@ -26,6 +26,7 @@ from consent_mw.core.counts import Figures
 from consent_mw.core.observations import Occurrence
 from consent_mw.core.observations import Sighting
 from consent_mw.core.observations import of_service
+from consent_mw.core.seal import ABOUT_NOBODY
 from consent_mw.core.seal import FROM_COOKIE
 from consent_mw.core.seal import HASH_SIZE
 from consent_mw.core.seal import Act
@@ -68,6 +69,7 @@ _MARK = (
     "UPDATE ledger SET seal = ?, place = ? WHERE site = ? AND receipt = ? AND step = ? AND seal IS NULL AND about = ?"
 )
 _IS_MARKED = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = 0 AND act = '{Act.ERASE.value}'"  # noqa: S608
+_ABOUT_NOBODY = frozenset(act.value for act in ABOUT_NOBODY)
 _DROP = "DELETE FROM ledger WHERE site = ? AND receipt = ? AND step = ?"
 _ADD = (
     "INSERT INTO counts (site, day, dimension, value, outcome, total) VALUES (?, ?, ?, ?, ?, ?) "
@@ -265,7 +267,7 @@ class SqlRecords(ABC):
         query = "SELECT act, step, seal, place FROM ledger WHERE site = ? AND receipt = ?"
         with self._transaction(alone=True) as session:
             found = session.rows(query, self.site, receipt)
-            if any(act == Act.ERASE.value for act, *_ in found):
+            if any(act in _ABOUT_NOBODY for act, *_ in found):
                 return 0
             for _, step, seal, place in found:
                 session.change(_DROP, self.site, receipt, step)

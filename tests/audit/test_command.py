@@ -120,7 +120,7 @@ def test_evidence_and_result_are_kept(held: str, tmp_path: Path, capsys: pytest.
     assert main(["ledger", "audits", "--json"]) == 0
     kept = json.loads(capsys.readouterr().out)
     assert [(one["errors"], one["before"], one["now"]) for one in kept] == [(0, 1, 0)]
-    assert kept[0]["evidence"] == hashlib.sha256(manifest).hexdigest()
+    assert (kept[0]["evidence"], kept[0]["sealed"]) == (hashlib.sha256(manifest).hexdigest(), "")
     assert main(["audit", held, "-q", "--evidence", str(folder)]) == UNABLE
     assert "is not empty" in capsys.readouterr().err
 

@@ -79,6 +79,19 @@ def test_marks_are_taken_and_nothing_else_that_erases(store: Records, grant: Ent
     assert [kept.entry for kept in store.entries()] == [mark]
 
 
+def test_a_document_of_the_owner_is_sealed_and_about_nobody(store: Records) -> None:
+    """Its hash is covered by the next seal, and erasing its number finds nothing; one without a hash is refused."""
+    document = Entry("site", "d" * 64, Act.DOCUMENT, DAY, notice="d" * 64, about="audit")
+    assert (store.take([document], {}), store.take([document], {})) == (1, 0)
+    seal_all(store)
+    assert (store.erase("d" * 64, DAY, "m"), store.history("d" * 64)) == (0, [Kept(document, 1, 0)])
+    assert marks_of(store) == []
+    with pytest.raises(RecordsError):
+        store.take([replace(document, notice="")], {})
+    with pytest.raises(RecordsError):
+        store.append(document)
+
+
 def test_the_original_takes_the_place_of_what_was_written_again(store: Records, grant: Entry) -> None:
     """It says which notice was shown; the other way round nothing changes."""
     store.take([again(grant)], {})

@@ -65,6 +65,7 @@ MIGRATIONS = (
     "2026-11-22-postgres-2-counters.sql",
     "2026-11-29-postgres-3-waiting.sql",
     "2026-11-29-postgres-4-observed.sql",
+    "2026-11-29-postgres-5-documents.sql",
 )
 
 #: The timeouts keep a statement from running on in the server for long after its caller gave up. Every query has to use

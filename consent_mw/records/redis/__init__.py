@@ -58,6 +58,7 @@ from consent_mw.core.observations import PAGE as INSPECTED
 from consent_mw.core.observations import Occurrence
 from consent_mw.core.observations import Sighting
 from consent_mw.core.observations import of_service
+from consent_mw.core.seal import ABOUT_NOBODY
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
@@ -290,7 +291,7 @@ class RedisRecords:
         with self._using() as link:
             for _ in range(TRIES):
                 found = self._entries(link, self._members(link, receipt))
-                if not (found or mark) or any(kept and kept.entry.act is Act.ERASE for _, kept in found):
+                if not (found or mark) or any(kept and kept.entry.act in ABOUT_NOBODY for _, kept in found):
                     return 0
                 names = [self._keys.index, self._keys.waiting, self._keys.erased]
                 args: list[str | bytes | int] = [receipt.encode() + b"\0", len(found), *marked]

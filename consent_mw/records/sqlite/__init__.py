@@ -25,7 +25,12 @@ class SqliteRecords(SqliteFile, SqlRecords):
     """The records of ``site`` in the file ``path``."""
 
     APPLICATION_ID = 0x636D7731  # "cmw1"
-    MIGRATIONS = ("2026-11-22-ledger.sql", "2026-11-22-seals-and-counters.sql", "2026-11-29-observed.sql")
+    MIGRATIONS = (
+        "2026-11-22-ledger.sql",
+        "2026-11-22-seals-and-counters.sql",
+        "2026-11-29-observed.sql",
+        "2026-11-29-documents.sql",
+    )
     SETTING = "records"
     CONTENT = "The records"
 
