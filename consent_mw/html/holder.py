@@ -225,10 +225,15 @@ class Holder:
             base.host == page.host and not self._matcher.knows(page.host) and not self._matcher.begins_in(base.rest)
         )
         # Relative addresses mostly lead to the same services on all pages of a site, which then share their plans.
-        shared = self.passes_local and not self._matcher.depends_on(base.rest)
+        shared = self.passes_local and not self._matcher.depends_on(base.rest) and not self._is_near_mount(base.rest)
         self._place = (page._replace(rest=""), base._replace(rest=""), charset) if shared else (page, base, charset)
         # Documents in attributes and XHTML are read by other rules, and are too rare to be worth remembering.
         self.memory = Memory(Budget()) if xml or self.depth else self.policy.memory(*self._place)
+
+    def _is_near_mount(self, path: str) -> bool:
+        """Return whether relative addresses may lead to our own pages because of the folder that they start from."""
+        mount = self.policy.placeholder.removesuffix("placeholder/")
+        return bool(mount) and mount.split("/")[-2] in unquote(path)
 
     def with_base(self, base: Url) -> Holder:
         """Return a copy with another base URL, that of the page's first base element."""

@@ -34,10 +34,10 @@ _MARKS = 'data-cmw-held="necessary" data-cmw-key=".1" data-cmw-src="/a" data-cmw
 SIZES = (1, 3, 7)
 
 
-def behind(folder: Path) -> tuple[App, ConsentMiddleware]:
-    """Return an application, without and with a new middleware, whose caches are empty."""
+def behind(folder: Path, *hosts: str) -> tuple[App, ConsentMiddleware]:
+    """Return an application, without and with a new middleware, whose caches are empty; ``hosts`` are held too."""
     app = App()
-    service = {"id": "t", "name": "T", "vendor": "T", "purposes": ["analytics"], "hosts": [HOST, "shop.example/stats/"]}
+    service = {"id": "t", "name": "T", "vendor": "T", "purposes": ["analytics"], "hosts": [HOST, *hosts]}
     about = {"name": "S", "controller": "S", "allow_insecure_http": True, "records": f"sqlite:///{folder}/r.db"}
     return app, ConsentMiddleware(app, config={"site": about, "services": [service]})
 
@@ -45,7 +45,7 @@ def behind(folder: Path) -> tuple[App, ConsentMiddleware]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[App, ConsentMiddleware]:
     """Return a site that all vectors share; its pages must not influence each other."""
-    return behind(tmp_path_factory.mktemp("visitors"))
+    return behind(tmp_path_factory.mktemp("visitors"), "shop.example/stats/")
 
 
 def bodies(
@@ -133,6 +133,30 @@ def test_no_form_leads_to_us(markup: str, site: tuple[App, ConsentMiddleware]) -
         assert [element for element in found if leads_to_us(element, base)] == []
 
 
+#: Pairs of pages with the same form: only in the second one it leads to us.
+_CHOICE = f"<form id=g method=post action=choice>{_SEND}</form>"
+SAME_FORMS = {
+    "another base (html#the-base-element)": (f"<base href=/blog/>{_CHOICE}", f"<base href=/_cmw/>{_CHOICE}"),
+    "no base before (html#the-base-element)": (_CHOICE, f"<base href=/_cmw/>{_CHOICE}"),
+    "a base with escapes (url#percent-decode)": (_CHOICE, f"<base href=/x/../%5f%63mw/>{_CHOICE}"),
+    "a folder above (url#double-dot-path-segment)": (
+        "<form id=g method=post action=../choice></form>",
+        "<base href=/_cmw/a/><form id=g method=post action=../choice></form>",
+    ),
+}
+
+
+@pytest.mark.parametrize("pair", SAME_FORMS.values(), ids=SAME_FORMS)
+@pytest.mark.parametrize("turned", [False, True], ids=["the harmless one first", "the other first"])
+def test_no_answer_about_a_form_is_that_for_another_page(pair: tuple[str, str], turned: bool, tmp_path: Path) -> None:
+    """A form that leads to us because of the page's base loses its address, whatever page it was on before."""
+    site = behind(tmp_path)
+    for markup in (*reversed(pair), *pair) if turned else (*pair, *pair):
+        for body in bodies(site, _DOC + markup):
+            found = list(visitors(body))
+            assert {"action" in element.attributes for element in found} == {markup is pair[0]}
+
+
 def test_a_document_in_an_attribute_does_not_lead_to_us(site: tuple[App, ConsentMiddleware]) -> None:
     """A frame with such a form is held (html#attr-iframe-srcdoc)."""
     page = f"{_DOC}<iframe id=g srcdoc='<form method=post action=/_cmw/choice>{_SEND}</form>'></iframe>"
@@ -182,7 +206,7 @@ REMEMBERED = {
 @pytest.mark.parametrize("turned", [False, True], ids=["the harmless one first", "the other first"])
 def test_no_answer_is_that_for_another_page(pair: tuple[Asked, Asked], turned: bool, tmp_path: Path) -> None:
     """Results cached for the same bytes elsewhere change nothing, in either order and at any chunking."""
-    site = behind(tmp_path)
+    site = behind(tmp_path, "shop.example/stats/")
     for asked in (*reversed(pair), *pair) if turned else (*pair, *pair):
         for body in bodies(site, asked.page, asked.kind, **asked.environ):
             held = {"data-cmw-held" in element.attributes for element in visitors(body)}
