@@ -36,6 +36,8 @@ from consent_mw.html.service_index import pack_services
 from consent_mw.html.suspects import Delivery
 from consent_mw.html.tag_ids import TagIds
 from consent_mw.html.urls import Url
+from consent_mw.html.watched import HoldWatch
+from consent_mw.html.watched import WatchedRewriter
 from consent_mw.http.content_coding import BUILT_IN
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import without_held
@@ -110,6 +112,13 @@ def _in_pieces(data: bytes) -> object:
     rewriter = Rewriter(_holder())
     out = [rewriter.feed(data[at : at + 64]) for at in range(0, len(data), 64)]
     return b"".join(out) + rewriter.finish()
+
+
+def _watched(data: bytes) -> object:
+    """Read a page whose holds are reported with their places."""
+    rewriter = WatchedRewriter(_holder())
+    rewriter.watch = HoldWatch()
+    return rewriter.feed(data) + rewriter.finish()
 
 
 def _charset(label: str, *, sniff: bool = False) -> Callable[[bytes], object]:
@@ -393,6 +402,7 @@ SHAPES: dict[str, Shape] = {
         panels=_numbered(b"<body><script src=//h1.example/></script>", b"<script>x.embed1(#)</script>"),
         embeds=_numbered(b"<body>", b"<div class=embed1 id=a#></div>"),
     ),
+    **_all("watched", _watched, held_pictures=_numbered(b"", b"<img src=" + _T + b"#>")),
     **_all(
         "json",
         _page,

@@ -256,7 +256,7 @@ class Rewriter:
                 raise RefusedMarkup("the page's markup can be read in several ways, so nothing may be left out of it")
         limit = self._origin + safe
         parts: list[bytes | bytearray] = []
-        at = 0
+        at = counted = length = 0
         for count, (position, left_out, inserted) in enumerate(edits):
             if position > limit or (left_out and position + left_out > limit):
                 # Bytes to leave out are kept back until all of them can go at once.
@@ -273,7 +273,9 @@ class Rewriter:
                 parts.append(buffer[at:start] if source is None else source.take(start - at))
                 at = start
             if self.trace is not None and inserted:
-                self.trace.append((self._sent + sum(map(len, parts)), len(inserted)))
+                length += sum(map(len, parts[counted:]))
+                counted = len(parts)
+                self.trace.append((self._sent + length, len(inserted)))
             parts.append(inserted if source is None else source.place(inserted))
             if source is not None and left_out:
                 parts.append(source.drop(left_out))
