@@ -20,6 +20,7 @@ import ada_url
 import pytest
 
 from consent_mw import ConsentMiddleware
+from consent_mw import consent_banner
 from tests.attacks.judge import HOST
 from tests.attacks.judge import PAGE
 from tests.attacks.test_vectors import App
@@ -163,6 +164,26 @@ def test_a_document_in_an_attribute_does_not_lead_to_us(site: tuple[App, Consent
     for body in bodies(site, page):
         assert body
         assert {"srcdoc" in element.attributes for element in visitors(body)} == {False}
+
+
+# -- the notice
+
+
+def test_what_stands_before_the_banner_is_not_a_part_of_it(tmp_path: Path) -> None:
+    """An empty element parts a visitor's markup from the banner that the author placed behind it."""
+    app, wrapped = behind(tmp_path)
+    posing = "<section id=g data-cmw-banner lang=en>accept</section>"
+
+    def placing(environ: dict[str, Any], start_response: Any) -> Any:
+        app.pieces = [f"{_DOC}<script>x</script>{posing}{consent_banner(environ)}<p>x".encode()]
+        return app(environ, start_response)
+
+    app.vector = Vector("dom#dom-element-previouselementsibling", b"")
+    wrapped.app = placing
+    for parser in PARSERS.values():
+        names = [element.name for element in parser(answer(wrapped).body.decode(), True)]
+        at = names.index("section")
+        assert names[at : at + 3] == ["section", "wbr", "template"], names
 
 
 # -- results that were cached for another page

@@ -694,6 +694,30 @@ def test_trusted_types_do_not_stop_the_release(page: Page, site: Site) -> None:
     assert ["inline", "external", "click"] == found
 
 
+#: What code of the page gets when it tries to make trusted text without a policy of its own.
+REACH = """() => {
+  const got = [];
+  const attempt = run => { try { run(); got.push('allowed'); } catch (error) { got.push(error.name); } };
+  attempt(() => { document.createElement('script').text = 'log(1)'; });
+  attempt(() => { document.createElement('script').src = '/x.js'; });
+  attempt(() => { document.body.setAttribute('onclick', 'log(1)'); });
+  attempt(() => trustedTypes.createPolicy('consent-mw', { createScript: text => text }));
+  const names = Object.getOwnPropertyNames(window).filter(name => /cmw|consent/i.test(name));
+  const ours = names.flatMap(name => [window[name], ...Object.values(window[name] || {})]);
+  const call = one => { try { return one('x'); } catch { return 0; } };
+  const made = ours.filter(one => typeof one === 'function').map(call);
+  return [...got, trustedTypes.defaultPolicy, made.some(one => trustedTypes.isScript(one) || trustedTypes.isHTML(one))];
+}"""
+
+
+def test_our_policy_is_out_of_reach_of_the_page(page: Page, site: Site) -> None:
+    """After a release, the page can still make no trusted text: our policy and what uses it are not for it."""
+    site.headers = {"Content-Security-Policy": "require-trusted-types-for 'script'; trusted-types consent-mw"}
+    script = "<script{+ data-cmw-held=t type=text/plain+}>log('inline');</script>"
+    assert ["inline"] == released(page, site, script, wait="inline")
+    assert page.evaluate(REACH) == ["TypeError", "TypeError", "TypeError", "TypeError", None, False]
+
+
 def test_a_script_that_never_answers_is_passed_over(page: Page, site: Site) -> None:
     """After ten seconds the scripts behind one that hangs run without it."""
     address = add(

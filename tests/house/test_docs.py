@@ -163,6 +163,22 @@ def test_make_targets_exist(document: Path) -> None:
     assert sorted(set(shown) - targets) == []
 
 
+def _threats() -> list[str]:
+    """Return the rows of the threat model."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    table = text.partition("| attacker | writes | defence | shown by |\n|---|---|---|---|\n")[2]
+    return table.partition("\n\n")[0].splitlines()
+
+
+@pytest.mark.parametrize("row", _threats())
+def test_each_threat_names_its_test(row: str) -> None:
+    """Each line of the threat model ends with a test, and all tests that it names exist."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row.rstrip("| ").rpartition("|")[2])
+    assert named
+    for path, test in named:
+        assert f"\ndef {test}(" in (ROOT / path).read_text(encoding="utf-8")
+
+
 def test_a_broken_link_would_be_seen() -> None:
     """The check of links detects a missing file, a missing heading, and a path outside the repository."""
     document = ROOT / "CONTRIBUTING.md"
