@@ -391,6 +391,7 @@ def _receipt_in(text: str) -> str:
 def _entry(entry: Any, sealed: str) -> None:
     """Print one entry of a receipt."""
     from consent_mw.core.days import iso
+    from consent_mw.core.seal import FROM_COOKIE
 
     click.echo()
     rows = [
@@ -398,6 +399,7 @@ def _entry(entry: Any, sealed: str) -> None:
         ("Purposes", clean(", ".join(sorted(entry.purposes))) or "none", ""),
         ("Services", clean(", ".join(sorted(entry.services))) or "none", ""),
         ("Notice", clean(f"{entry.notice} ({entry.language})"), "") if entry.notice else None,
+        ("Origin", "written again from the visitor's cookie", "") if entry.about == FROM_COOKIE else None,
         ("Seal", sealed or "not sealed yet", ""),
     ]
     table(rows)

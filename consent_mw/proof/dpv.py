@@ -22,6 +22,7 @@ from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import Site
 from consent_mw.core.seal import ABOUT_NOBODY
+from consent_mw.core.seal import FROM_COOKIE
 from consent_mw.core.seal import GRANTS
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -138,11 +139,12 @@ def _status(entry: Entry, days: int) -> dict[str, object]:
         Act.WITHDRAW: "it was withdrawn on the page of choices",
         Act.REPLACE: "another choice took its place",
     }
+    again = "; written again from the signed cookie, which does not say which notice that was"
     return {
         "@type": ["dpv:ConsentGiven", "dpv:ExpressedConsent"] if given else "dpv:ConsentWithdrawn",  # type and state
         "dpv:isIndicatedBy": "dpv:DataSubject",  # entity id
         "dpv:isIndicatedAtTime": _day(entry),  # event time
-        "dpv:hasIndicationMethod": how[entry.act],
+        "dpv:hasIndicationMethod": how[entry.act] + (again if entry.about == FROM_COOKIE else ""),
         **({"dct:valid": f"{_day(entry)}/P{days}D"} if given else {}),  # validity duration
         **({"dpv:hasDuration": _period(days)} if given else {}),
     }

@@ -30,6 +30,7 @@ from enum import Enum
 
 from consent_mw.core.days import iso
 from consent_mw.core.model import Site
+from consent_mw.core.seal import FROM_COOKIE
 from consent_mw.core.seal import HASH_SIZE
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -77,6 +78,10 @@ _HOW = (
     "A program does all of this: consent-mw receipt verify FILE",
 )
 _WAITS = "This entry waits for its seal, which is made when its day is over (UTC). Fetch the receipt again then."
+_AGAIN = (
+    "The store had lost this entry, and the site wrote it again from the signed cookie. The cookie does not say which "
+    "notice was shown."
+)
 
 
 class ReceiptError(ConsentError):
@@ -184,6 +189,7 @@ def _entry(records: Ledger, kept: Kept) -> dict[str, object]:
         "date": iso(entry.day),
         "entry": json.loads(entry.canonical),
         "leaf": entry.leaf.hex(),
+        **({"written_again": _AGAIN} if entry.about == FROM_COOKIE else {}),
     }
     seal = next(iter(records.seals(kept.seal, 1)), None) if kept.seal is not None else None
     if seal is None or kept.place is None or seal.leaves is None or not kept.place < len(seal.leaves):

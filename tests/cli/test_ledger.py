@@ -425,3 +425,20 @@ def test_notices_are_listed_by_day_and_language(run: Run, book: Book) -> None:
     assert entry.notice in run("notice", "list").out
     done = run("notice", "list", "--date", "3 May")
     assert (done.code, "like 2026-05-03" in done.err) == (2, True)
+
+
+def test_a_record_from_a_cookie_says_so_wherever_it_is_shown(run: Run, book: Book, tmp_path: Path) -> None:
+    """In the receipt, which verifies, on the terminal and in every export; other records do not."""
+    again = replace(book.entry("again"), notice="", language="", about="cookie")
+    book.store.take([again], {})
+    run("ledger", "seal")
+    assert "written again from the visitor's cookie" in run("receipt", "show", "again").out
+    assert "written again" not in run("receipt", "show", "receipt-1").out
+    document = run("receipt", "show", "again", "--json")
+    assert "The store had lost this entry" in document.json["entries"][0]["written_again"]
+    (tmp_path / "receipt.json").write_text(document.out, "utf-8")
+    assert run("receipt", "verify", "--ledger", str(tmp_path / "receipt.json")).code == 0
+    assert run("ledger", "verify").code == 0
+    assert run("ledger", "export", "--format", "jsonld").out.count("written again from the signed cookie") == 1
+    for form in ("csv", "jsonl"):
+        assert run("ledger", "export", "--format", form).out.count("cookie") == 1
