@@ -749,7 +749,8 @@ class Holder:
         rel = self.text(found[b"rel"][0].raw).lower() if b"rel" in found else ""
         pixel = tag.name == b"img" and is_pixel(found, tag.in_noscript, self.text)
         unsized = pixel and tag.in_noscript and not is_pixel(found, False, self.text)
-        element = element_of(tag.name, found.keys(), rel, is_pixel=pixel, is_unsized=unsized)
+        alt = self.text(found[b"alt"][0].raw) if unsized and b"alt" in found else ""
+        element = element_of(tag.name, found.keys(), rel, is_pixel=pixel, is_unsized=unsized, alt=alt)
         version = self.policy.delivery.version
         url = resolve(self.text(raw), self.base)
         id_ = self.policy.delivery.judge(element, url, self.page.host, self._matcher.knows)

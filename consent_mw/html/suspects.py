@@ -56,6 +56,8 @@ _MOST_STRANGERS = 40
 _MOST_DOMAINS = 2048
 #: Shorter names are not compared with the site's name.
 _SHORTEST_NAME = 4
+#: Shorter names of sites may be words in a path by chance.
+_SHORTEST_IN_PATH = 6
 #: Longer file names are generated, so they prove nothing.
 _LONGEST_FILE = 40
 #: Shorter names may occur in another name by chance, so they do not count as cited.
@@ -82,7 +84,9 @@ _TRACKING = _words(
     insights heatmap heatmaps replay sessioncam clickstream clicktracks conversion conversions retarget
     retargeting remarketing audience audiences dmp visitor visitors attribution measure measurement webtrends
     omniture hit hits fingerprint engage engagement optimize personalization personalisation leadgen rum evt evts
-    events
+    events martech
+    zaehler zaehlpixel statistik statistiken estadisticas estatisticas statistiche statistiques statystyki
+    compteur contador licznik sayac
     """
 )
 _ADVERTISING = _words(
@@ -90,7 +94,8 @@ _ADVERTISING = _words(
     ad ads adv advert adverts advertising advertisement adserver adserve adservice adsystem adtag adtech adnetwork
     adview adsense adx adsrv adform dfp rtb bid bidder bidding prebid ssp dsp sync cookiesync usersync syndication
     affiliate affiliates aff banner banners popunder popup popups sponsor sponsored promo native recommend
-    recommender recommendation recommendations outbrain monetize monetization openx
+    recommender recommendation recommendations outbrain monetize monetization openx hb headerbidding
+    werbung werbemittel reklam reklama reklame publicidad publicidade publicite pubblicita anuncio anuncios
     """
 )
 _TAGS = _words(
@@ -107,7 +112,8 @@ _LIBRARY = _words(
     template component components module modules wp includes assets static dist build fanstatic fancybox lightbox
     slick slider carousel swiper isotope masonry lazyload lazysizes menu nav header footer player jwplayer
     flowplayer videojs hls search autocomplete validation form forms comments captcha checkout cart payment map
-    maps fonts font icon icons webfont mathjax highlight prism katex tinymce ckeditor socket
+    maps fonts font icon icons webfont mathjax highlight prism katex tinymce ckeditor socket minify minified combined
+    concat compressed
     """
 )
 _DELIVERY = _words(
@@ -132,6 +138,10 @@ _CACHE_BUSTERS = _words(
 _SITE_KEYS = _words("shop store site domain")
 #: Words in a host or a path of a request that is about signing in.
 _SIGN_IN = _words("login logon signin sso oauth oauth2 auth account accounts session")
+#: The same in the middle of a word, and in a query: many sites of one owner ask the first one who is signed in.
+_SIGNED_IN = re.compile(r"remote-?login|auto-?login|is-?(?:connected|logged)|[=_-](?:sso|login|oauth2?)(?=[&_-]|\Z)")
+#: Words of tools that ask for consent.
+_CONSENT = _words("consent consents cmp gdpr ccpa tcf cookieconsent cookiebanner cookielaw usercentrics ccm")
 #: Signs of payments and of proofs that the visitor is human: holding these would stop visitors from doing what they
 #: came for.
 _SERVES_VISITOR = re.compile(
@@ -141,7 +151,7 @@ _SERVES_VISITOR = re.compile(
 _TRACKER_FILE = re.compile(
     r"(?:comscore|streamsense|webtrends|omniture|sitecatalyst|appmeasurement|chartbeat|piwik|matomo|webtrekk|etracker"
     r"|econda|coremetrics|eluminate|quantcast|gemius|krux|bluekai|demdex|mixpanel|snowplow|parsely|tealium|ensighten"
-    r"|hotjar|clicktale|clarity|fullstory|mouseflow|fbpixel|pixelfb|metrika|prebid|outbrain|taboola|criteo|adsense"
+    r"|hotjar|clicktale|clarity|fullstory|mouseflow|fbpixel|pixelfb|fbevents|metrika|prebid|outbrain|taboola|criteo|adsense"
     r"|doubleclick|adserver|retargeting|remarketing|telemetry|clickstream|heatmaps?"
     r"|[a-z]{0,6}analytics"
     r"|(?:ad|ga|event|click|page|pageview|user|visit|visitor|web|site|scroll|link|conversion|outbound)s?"
@@ -165,6 +175,10 @@ _STEM = re.compile(
     r"track|analytic|pixel|advert|ads?serv|pagead|metri[ck]|retarget|beacon|clickst|conver[st]|counter|visitor"
     # Names that end in "ads", except uploads, leads, heads, threads and roads.
     r"|(?<![lhr][oe])(?<!rea)ads(?=\.)"
+    # What ads are put into and run by: adSlots, adsWrapper, ad_unit, adManager.
+    r"|(?<![a-z])ads?[_-]?(?:wrap|unit|slot|tag|serv|load|script|code|init|conf|manage|lib|feed|pos|zone|tech|sens|func|bid|show)"
+    # What is reported: fbevents, userEvent.
+    r"|(?:fb|user|click|log)[_-]?event"
 )
 #: The same for hosts, which contain vendors' names. Derived from one half of the catalogue's hosts and tested on the
 #: other half.
@@ -225,6 +239,8 @@ class StrangeAddress(NamedTuple):
     names_site: str = ""
     #: The element is an async script.
     is_async: bool = False
+    #: The registrable domain of the page; empty if it is unknown.
+    site: str = ""
 
 
 class StrangeElement(NamedTuple):
@@ -238,11 +254,13 @@ class StrangeElement(NamedTuple):
     is_pixel: bool = False
     #: It counts as a pixel only because it is in a noscript element and has no size.
     is_unsized: bool = False
+    #: Its alternative text describes something that is seen.
+    is_described: bool = False
     is_async: bool = False
 
 
 def element_of(
-    name: bytes, attributes: Set[bytes], rel: str, *, is_pixel: bool, is_unsized: bool = False
+    name: bytes, attributes: Set[bytes], rel: str, *, is_pixel: bool, is_unsized: bool = False, alt: str = ""
 ) -> StrangeElement:
     """
     Return the facts about an element that its judgement depends on.
@@ -252,15 +270,28 @@ def element_of(
         rel: The rel attribute of a link, in lower case.
         is_pixel: It is an invisible picture.
         is_unsized: It counts as one only because it is in a noscript element and has no size.
+        alt: Its alternative text.
     """
     if name == b"link":
         words = rel.split()
         return StrangeElement(is_seen="stylesheet" in words or "icon" in words)
     if name in (b"img", b"image", b"source", b"video"):
-        return StrangeElement(is_seen=not is_pixel, judged=is_pixel, is_pixel=is_pixel, is_unsized=is_unsized)
+        return StrangeElement(
+            is_seen=not is_pixel,
+            judged=is_pixel,
+            is_pixel=is_pixel,
+            is_unsized=is_unsized,
+            is_described=is_pixel and _describes(alt),
+        )
     if name in (b"iframe", b"frame", b"object", b"embed"):
         return StrangeElement(judged=True, is_frame=True)
     return StrangeElement(judged=name == b"script", is_async=b"async" in attributes)
+
+
+def _describes(alt: str) -> bool:
+    """Whether an alternative text describes what is seen: two words at least, and none of tracking."""
+    words = _WORDS.findall(alt[:400].lower())
+    return len(words) > 1 and (_TRACKING | _ADVERTISING | _TAGS).isdisjoint(words)
 
 
 class Opinion(NamedTuple):
@@ -285,6 +316,30 @@ def _one_of(words: frozenset[str], where: str) -> Callable[[StrangeAddress], str
 def _any_word(words: frozenset[str]) -> Callable[[StrangeAddress], str]:
     """Return a function that finds one of ``words`` in the host or the path of an address."""
     return lambda address: min((address.host_words | address.path_words) & words, default="")
+
+
+def _signs_in(address: StrangeAddress) -> str:
+    """Return the part of an address that is about signing in."""
+    if word := min((address.host_words | address.path_words) & _SIGN_IN, default=""):
+        return word
+    match = _SIGNED_IN.search(f"{address.path}?{address.query}")
+    return match.group() if match else ""
+
+
+def _site_in_path(address: StrangeAddress) -> str:
+    """
+    Return the site's own name if it is in the path: networks prepare a script for each site that they serve.
+
+    A name that is short may be a word by chance, so it counts with the rest of its domain only.
+    """
+    label = address.site.partition(".")[0]
+    names = (address.site, label) if len(label) >= _SHORTEST_IN_PATH else (address.site,)
+    for name in filter(None, names):
+        at = address.path.find(name)
+        around = address.path[at - 1 : at] + address.path[at + len(name) :][:1]
+        if at > 0 and not any(map(str.isalnum, around)):
+            return name
+    return ""
 
 
 def _in_host(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
@@ -365,7 +420,9 @@ SIGNS: tuple[Sign, ...] = (
     Sign("no script file in the path", 1, lambda address: _no_code_file(address.path), weak=True),
     Sign("a top-level domain that young vendors prefer", 1, _in_host(_VENDORS_ENDING), weak=True),
     Sign("an async script", 2, lambda address: "async" if address.is_async else "", weak=True),
-    Sign("a sign-in word", -4, _any_word(_SIGN_IN)),
+    Sign("the site's name in the path", 2, _site_in_path),
+    Sign("a sign-in word", -8, _signs_in),
+    Sign("a word of a consent tool", -4, _any_word(_CONSENT)),
     Sign("a payment or captcha word", -4, _serves_visitor),
     Sign("a rented host", -2, _in_host(RENTED)),
     Sign("a library's or application's word in the path", -2, _one_of(_LIBRARY, "path_words")),
@@ -379,8 +436,13 @@ SIGNS: tuple[Sign, ...] = (
 )
 
 
-def address_of(url: Url, *, is_async: bool = False) -> StrangeAddress:
-    """Return an address prepared for the signs."""
+def address_of(url: Url, *, is_async: bool = False, site: str = "") -> StrangeAddress:
+    """
+    Return an address prepared for the signs.
+
+    Args:
+        site: The registrable domain of the page.
+    """
     labels = url.host.split(".")
     name = ".".join(labels[: -public_suffix_length(labels)])
     path, _, query = url.rest.lower().partition("?")
@@ -394,6 +456,7 @@ def address_of(url: Url, *, is_async: bool = False) -> StrangeAddress:
         frozenset(key for key, _, value in pairs if not _HOST_VALUE.match(value)),
         next((key for key, _, value in pairs if key in _SITE_KEYS and _HOST_VALUE.match(value)), ""),
         is_async,
+        site,
     )
 
 
@@ -469,12 +532,14 @@ class Delivery:
             name = "" if element.is_frame else tracker_file(path)
             why = f"{name} (a file name that trackers use), delivered by the site's own {url.host}"
             return self._held(_file_id(name), why, url.host + path) if name else ""
-        address = address_of(url, is_async=element.is_async)
+        address = address_of(url, is_async=element.is_async, site=site_of(page_host))
         if element.is_frame:
             why = "a frame of an unknown third party"
         elif element.is_pixel:
             if (address.host_words | address.path_words) & _SIGN_IN or (
-                element.is_unsized and _NAMED_PICTURE.match(url.rest.lower()) and not opinion(address).is_marked
+                element.is_unsized
+                and (element.is_described or _NAMED_PICTURE.match(url.rest.lower()))
+                and not opinion(address).is_marked
             ):
                 return ""
             why = "an invisible picture"
@@ -557,6 +622,7 @@ def without_cited(address: StrangeAddress, knows: Callable[[str], bool]) -> Stra
     return address_of(
         Url("", left, path + ("?" + address.query if address.query else "")),
         is_async=address.is_async,
+        site=address.site,
     )
 
 

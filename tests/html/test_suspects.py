@@ -37,6 +37,16 @@ SUSPECTS = {
     "advertising": "<script src=//ads.unknown.test/show.js></script>",
     "frame": "<iframe src=https://unknown.test/box></iframe>",
     "pixel": "<img width=1 height=1 src=https://unknown.test/i>",
+    "named after the site": "<script src=https://x.unknown.test/c/shop.example.js></script>",
+    "a folder of the site": "<script src=https://x.unknown.test/tags/shop.example/x.js></script>",
+    "an ad's place": "<script src=https://x.unknown.test/js/adSlots.js></script>",
+    "an event": "<script src=https://x.unknown.test/js/fbevents.js></script>",
+    "advertising in another language": "<script src=https://werbung.unknown.test/kopf.js></script>",
+    "counting in another language": "<script src=https://x.unknown.test/statystyki/x.js></script>",
+    "described as a tracker": "<noscript><img alt='web tracker' src=https://unknown.test/i></noscript>",
+    "described, with a sign": "<noscript><img alt='Two words' src=https://unknown.test/pixel/i></noscript>",
+    "not described": "<noscript><img alt='' src=https://unknown.test/i></noscript>",
+    "one pixel, described": "<img alt='Two words' width=1 height=1 src=https://unknown.test/i>",
     "weak signs together": "<script async src=https://widget.unknown.test/loader.js></script>",
     "lazy frame": "<iframe data-src=https://unknown.test/box></iframe>",
 }
@@ -70,6 +80,14 @@ LEFT = {
     "loader": "<script src=https://unknown.test/sdk/loader.js></script>",
     "a site in the query": "<script src='https://unknown.test/partner.js?site=www.shop.example&limit=3'></script>",
     "signing in": "<img width=1 height=1 src=https://login.unknown.test/start?type=1x1>",
+    "a described picture": "<noscript><img alt='Soup, photo by A. B.' src=https://unknown.test/w_730/soup></noscript>",
+    "signing in on another site": "<script async src=https://unknown.test/remotelogin?id=12345></script>",
+    "signed in on another site": "<script async src=https://unknown.test/ping/32158/isConnected></script>",
+    "signing in by an action": "<script async src='https://unknown.test/a.php?action=blog-sso-js&id=1'></script>",
+    "asking for consent": "<script async src=https://cmp.unknown.test/t/consent_207889.js></script>",
+    "a library of the site": "<script src=https://unknown.test/shop.example/js/jquery.js></script>",
+    "the site's name in a name": "<script src=https://unknown.test/workshop.examples.js></script>",
+    "what only ends like ads": "<script src=https://unknown.test/js/loadscript.js></script>",
     "lazy picture": "<noscript><img src=https://p.unknown.test/54a/kids%20books.png></noscript>",
     "cited host": "<script src=https://www.tracker.example.unknown.test/keep.js></script>",
     "cited in a path": "<script src=https://unknown.test/www.tracker.example/keep.js></script>",
@@ -180,12 +198,13 @@ def test_the_most_strangers_are_bounded() -> None:
 def test_every_sign_can_be_found() -> None:
     """No line of the table is dead."""
     addresses = [
-        address_of(Url("https", host, rest), is_async=True)
+        address_of(Url("https", host, rest), is_async=True, site="shop.example")
         for host, rest in [
             ("pixel.adserver.example", "/tag/track/ads/123456/t.js?id=1&cb=2&v=3"),
             ("sdk.tags.cdn.analyticsx.example", "/jquery/login/sdk/event-tracker-1.2.3.min.js"),
             ("d1a.cloudfront.net", "/a/b/c/pay/app@1.2/jquery.js"),
             ("widget.vendor.io", "/a1b2c3d4?shop=a.shops.example"),
+            ("cmp.vendor.example", "/c/shop.example.js"),
         ]
     ]
     assert [sign.says for sign in SIGNS if not any(map(sign.found, addresses))] == []
