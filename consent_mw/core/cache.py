@@ -26,6 +26,8 @@ OVERHEAD = 200
 
 def size_of(thing: object) -> int:
     """Return the approximate size of a value in bytes: strings and bytes by length, collections by their items."""
+    if thing is None or isinstance(thing, int):
+        return 8  # before the question for a size, which takes a microsecond
     if isinstance(thing, str):
         return len(thing) if thing.isascii() else 4 * len(thing)
     if isinstance(thing, bytes):

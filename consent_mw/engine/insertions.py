@@ -100,7 +100,7 @@ class Insertions:
 
     def _value(self, mark: bytes, page: NoticePage) -> bytes:
         if mark.startswith(b"cmw"):
-            text = page.nonce if mark.startswith(b"cmwNonce") else page.key
-        else:
-            text = quote_plus(page.back, safe="/") if mark.endswith(b"+") else page.back
+            # These are letters and digits at most, which need no escaping.
+            return (page.nonce if mark.startswith(b"cmwNonce") else page.key).encode("ascii")
+        text = quote_plus(page.back, safe="/") if mark.endswith(b"+") else page.back
         return escape(text).encode("utf-8" if page.utf8 else "ascii", "xmlcharrefreplace")

@@ -67,7 +67,17 @@ class Edits(NamedTuple):
 class Memory:
     """A cache of answers for pieces of pages with the same context."""
 
-    __slots__ = ("_budget", "foreign_plans", "generation", "mode_plans", "pieces", "plans", "script_plans", "scripts")
+    __slots__ = (
+        "_budget",
+        "foreign_plans",
+        "generation",
+        "mode_plans",
+        "panels",
+        "pieces",
+        "plans",
+        "script_plans",
+        "scripts",
+    )
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -83,6 +93,8 @@ class Memory:
         self.script_plans: dict[tuple[bytes, Ids], TagPlan | None] = {}
         #: Edits in whole scripts, style sheets and contents of noscript elements, by their bytes.
         self.pieces: dict[bytes, Edits] = {}
+        #: The held services whose embeds would appear at a script, by its start tag and code.
+        self.panels: dict[bytes, Ids] = {}
 
     def room_for(self, piece: bytes, edits: int = 0) -> bool:
         """Reserve space for an answer with so many edits, emptying the cache if it is full; False if it is too long."""
@@ -99,6 +111,7 @@ class Memory:
                 self.scripts,
                 self.script_plans,
                 self.pieces,
+                self.panels,
             ):
                 store.clear()
         return True

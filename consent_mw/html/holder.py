@@ -221,12 +221,11 @@ class Holder:
         self.xml = xml
         page, base = self.page, self.base
         # A plain relative URL needs no resolving unless a rule names the page's own host or a path below its folder.
-        self.passes_local = (
-            base.host == page.host and not self._matcher.knows(page.host) and not self._matcher.begins_in(base.rest)
-        )
         # Relative addresses mostly lead to the same services on all pages of a site, which then share their plans.
-        shared = self.passes_local and not self._matcher.depends_on(base.rest) and not self._is_near_mount(base.rest)
-        self._place = (page._replace(rest=""), base._replace(rest=""), charset) if shared else (page, base, charset)
+        self.passes_local, alike = self._matcher.own_pages(base) if base.host == page.host else (False, False)
+        if alike and not self._is_near_mount(base.rest):
+            page, base = Url(page.scheme, page.host, ""), Url(base.scheme, base.host, "")
+        self._place = (page, base, charset)
         # Documents in attributes and XHTML are read by other rules, and are too rare to be worth remembering.
         self.memory = Memory(Budget()) if xml or self.depth else self.policy.memory(*self._place)
 
@@ -642,7 +641,13 @@ class Holder:
         places = self.policy.places
         if not places:
             return ()
-        return self.not_allowed(places.of_script(self._values(attributes(tag, 7, xml=self.xml)), code))
+        script = tag + code
+        known = self.memory.panels.get(script)
+        if known is None:
+            known = self.not_allowed(places.of_script(self._values(attributes(tag, 7, xml=self.xml)), code))
+            if self.room_for(script):
+                self.memory.panels[script] = known
+        return known
 
     @staticmethod
     def _feigned(tag: Tag) -> list[Edit]:

@@ -19,6 +19,7 @@ from threading import Lock
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from consent_mw.core.cache import BoundedCache
 from consent_mw.core.globs import Globs
 from consent_mw.core.model import Service
 from consent_mw.html import scan
@@ -42,6 +43,8 @@ from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import resolutions
 from consent_mw.html.urls import site_of
 
+#: The most pages of a site, and bytes of their addresses, of which is kept whether rules reach them.
+_KEPT_PAGES, _KEPT_PAGES_SIZE = 512, 262_144
 #: The size of the cache of hosts, in bytes; when it is full, it is emptied.
 _CACHED_HOSTS = 2_097_152
 #: The assumed size of an entry without the host itself, in bytes.
@@ -183,6 +186,7 @@ class Matcher:
         self._file_names = frozenset(path.rpartition("/")[2] for path in self._files)
         self._longest_folder = max(map(len, self._folders), default=0)
         self._compiling = Lock()
+        self._own_pages: BoundedCache[tuple[str, str], tuple[bool, bool]] = BoundedCache(_KEPT_PAGES, _KEPT_PAGES_SIZE)
         self._host_cache: dict[str, Pairs] = {}
         self._host_room = _CACHED_HOSTS
         self._code = CodeMatcher(self.services, own, self.resolved, self._begun, index)
@@ -331,6 +335,21 @@ class Matcher:
         longest = self._longest_folder
         ends = (found.end() for found in _SLASH.finditer(path))
         return any(self.begins_in(path[max(0, end - longest) : end]) for end in ends)
+
+    def own_pages(self, base: Url) -> tuple[bool, bool]:
+        """
+        Return whether plain relative references on a page lead to no rule, and whether that is so on all its pages.
+
+        Args:
+            base: The page's base URL, on its own host.
+        """
+        key = (base.host, base.rest)
+        known = self._own_pages.get(key)
+        if known is None:
+            plain = not self.knows(base.host) and not self.begins_in(base.rest)
+            known = (plain, plain and not self.depends_on(base.rest))
+            self._own_pages.put(key, known)
+        return known
 
     def path(self, raw: bytes) -> Ids:
         """Return the services whose path rules match a raw path without a host, relative or not."""
