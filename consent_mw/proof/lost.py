@@ -123,9 +123,7 @@ class LostRecords:
             raise
         finally:
             if written:
-                _log.warning(
-                    "%d records that visitors' cookies prove were missing in the store, and were written again", written
-                )
+                _log.warning("the store had lost records that visitors' cookies prove; written again: %d", written)
         return written
 
     def write_again(self, record: Record, revision: str) -> bool:

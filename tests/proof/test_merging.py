@@ -166,7 +166,7 @@ def lived(store: Records, steps: list[tuple[str, int]], name: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(before=_steps, here=_steps, there=_steps)
 def test_both_directions_give_the_same_records(
     before: list[tuple[str, int]], here: list[tuple[str, int]], there: list[tuple[str, int]]
