@@ -413,7 +413,7 @@ class Notice:
                 f'<p class="cmw-about">{self._about(say, lang)}</p></div>',
                 '<details class="cmw-more">',
                 f'<summary class="cmw-btn">{escape(say["action.choose"])}</summary>',
-                '<ul class="cmw-rows" role="list"><li class="cmw-row"><div class="cmw-on">'
+                '<ul class="cmw-rows" role="list"><li class="cmw-row"><div>'
                 f"<strong>{label}<em>{escape(say['banner.always'])}</em></strong>"
                 f'<span class="cmw-note">{note}</span></div></li>{rows}</ul>',
                 self._counted(say),
