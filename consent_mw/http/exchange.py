@@ -58,6 +58,7 @@ from consent_mw.http.headers import of_other_bytes
 from consent_mw.http.held_headers import HeldHeaders
 from consent_mw.http.intent import CLOSED
 from consent_mw.http.intent import closed_headers
+from consent_mw.http.intent import follows_redirects
 from consent_mw.http.intent import is_document
 from consent_mw.http.intent import page_url
 from consent_mw.http.intent import wants_page
@@ -356,4 +357,4 @@ class Exchange:
     @lazy
     def _named(self) -> HeldHeaders:
         """Finds and removes held addresses and cookies in headers."""
-        return HeldHeaders(self.view, self._page)
+        return HeldHeaders(self.view, self._page, follows=follows_redirects(self.head))

@@ -129,7 +129,7 @@ _ENDPOINTS = frozenset(
 _POLICIES = frozenset(["content-security-policy", "content-security-policy-report-only"])
 _NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules", "alt-svc", "attribution-reporting-redirect"}
 #: Headers in which something may be held.
-DEPENDENT = _NAMES_ADDRESSES | _POLICIES | {"set-cookie", "refresh", "link"}
+DEPENDENT = _NAMES_ADDRESSES | _POLICIES | {"set-cookie", "refresh", "link", "location"}
 #: Addresses in headers: quoted, or after "=".
 _ADDRESS = re.compile(r"\"((?:[^\"\\]|\\.|(?!))*+)(?:\"|\\?\Z)|=[ \t]*([^\s\";,=][^\s\";,]*)")
 #: A member of Reporting-Endpoints (RFC 8941, section 3.2): a key, an address, parameters.

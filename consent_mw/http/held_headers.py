@@ -55,11 +55,13 @@ class HeldHeaders:
     Args:
         view: The visitor's view of the page.
         page: The URL against which relative addresses are resolved.
+        follows: Whether the browser follows a redirect although nobody chose to visit what it leads to.
     """
 
-    def __init__(self, view: NamedThings, page: Url) -> None:
+    def __init__(self, view: NamedThings, page: Url, *, follows: bool) -> None:
         self._view = view
         self._page = page
+        self._follows = follows
 
     @lazy
     def _holder(self) -> Holder:
@@ -75,13 +77,14 @@ class HeldHeaders:
 
     def less_held(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return the headers without what is held for this visitor."""
-        return self._less(headers, lambda: self._holder, self._view.holds_cookie)
+        return self._less(headers, lambda: self._holder, self._view.holds_cookie, follows=self._follows)
 
     def depend(self, headers: Sequence[tuple[str, str]]) -> bool:
         """Return whether a cache could serve these headers to a visitor who granted nothing and needs others."""
         if is_private(headers):
             return False
-        undecided = self._less(headers, lambda: self._undecided, self._view.could_hold_cookie)
+        # What a visit gets, the cache may serve as a part of a page.
+        undecided = self._less(headers, lambda: self._undecided, self._view.could_hold_cookie, follows=True)
         return undecided != list(headers) and self._view.caching.scope is not Scope.ALL
 
     def _less(
@@ -89,6 +92,8 @@ class HeldHeaders:
         headers: Sequence[tuple[str, str]],
         holder: Callable[[], Holder],
         holds_cookie: Callable[[str], bool],
+        *,
+        follows: bool,
     ) -> Headers:
         def holds_url(url: str) -> bool:
             return self._holds(holder(), url)
@@ -101,7 +106,9 @@ class HeldHeaders:
             target = holder().refresh(value)
             return bool(target) and holds_url(target)
 
-        return without_held(headers, holds_url, holds_refresh, holds_cookie, holds_link)
+        kept = without_held(headers, holds_url, holds_refresh, holds_cookie, holds_link)
+        # A redirect without Location is no redirect: https://fetch.spec.whatwg.org/#concept-http-redirect-fetch
+        return [pair for pair in kept if not (follows and pair[0].lower() == "location" and holds_url(pair[1]))]
 
     def _holds(self, holder: Holder, url: str) -> bool:
         texts = {url}

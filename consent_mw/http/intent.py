@@ -57,6 +57,18 @@ def is_document(head: RequestHead) -> bool:
     return wants_banner(head)
 
 
+def follows_redirects(head: RequestHead) -> bool:
+    """
+    Return whether a browser follows a redirect of the response although nobody chose to visit what it leads to.
+
+    That is the case for everything that is a part of a page, and for pages that are fetched before they are visited.
+    """
+    destination = head.header("sec-fetch-dest")
+    if destination is None or head.header("sec-fetch-user") is not None:
+        return False
+    return destination != "document" or "prefetch" in (head.header("sec-purpose") or "").lower()
+
+
 def closed_headers(head: RequestHead) -> tuple[str, ...]:
     """Return the request headers (lower case) that the application must not see: they would bypass the rewriter."""
     if not wants_page(head):
