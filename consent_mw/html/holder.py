@@ -441,6 +441,15 @@ class Holder:
             ids = (UNKNOWN_SERVICE,)
         return self.not_allowed(ids)
 
+    def leads_to(self, url: Url) -> Ids:
+        """Return the services that a resolved URL reaches, without those allowed."""
+        return self.not_allowed(self._matcher.target(url, self.page))
+
+    def base_plan(self, tag: bytes, ids: Ids) -> TagPlan | None:
+        """Return the plan for a base element that is held; None if the author exempts it."""
+        read = Tag.read(b"base", tag, xml=self.xml)
+        return None if self.mark(read.attributes) is None else self._edits(read, {b"href": ids}, [], ids)
+
     def specifier(self, name: str) -> str:
         """Return a module specifier in one form: a URL if it is one (HTML, "resolve a URL-like module specifier")."""
         if not name.startswith(("/", "./", "../")) and ":" not in name:

@@ -102,6 +102,8 @@ class Rewriter:
         self.mark = b""
         #: The services for which something was held, by id.
         self.held: set[str] = set()
+        #: Whether the body has begun, so that elements with relative addresses may precede; true of all fragments.
+        self.begun = False
         #: If this is a list, the offset in the output and the length of each insertion.
         self.trace: list[tuple[int, int]] | None = None
         #: If this is a list, the edits that were made, at offsets of the page.

@@ -382,6 +382,7 @@ class PageBody:
         )
         if isinstance(made, WatchedRewriter):
             made.watch = watch
+        made.begun = not self._first
         made.key = self._view.key
         made.queue = self._insert_queue if self._first else None
         made.panel = self._insert_panel

@@ -50,6 +50,7 @@ _LINKS = {
 }
 _FRAMES = frozenset({"iframe", "frame", "embed", "object", "portal", "fencedframe", "param"})
 _DRAWN = ("fill", "mask", "filter", "cursor", "clip-path", "to", "values")
+_LATE = ("src", "data", "ping", "poster")
 _SPACE = " \t\n\r\f"
 _BY_LINK = frozenset(
     {"stylesheet", "next", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload"}
@@ -133,9 +134,13 @@ def _in_html(text: str, around: Around) -> Iterator[str]:
     for parser in PARSERS.values():
         for scripting in (True, False):
             base = ""
+            late = False
             for element in parser(text, scripting):
                 if element.name == "base" and not base and "href" in element.attributes:
                     base = _joined(element.attributes["href"], PAGE)
+                    yield from ["an address before the base"] if late and _is_held(base, PAGE) else []
+                # Browsers resolve these when they use them.
+                late = late or any("//" not in element.attributes.get(key, "//") for key in _LATE)
                 yield from _of(element, base or PAGE, around)
 
 

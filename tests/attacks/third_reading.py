@@ -173,6 +173,19 @@ HEADERS = {
     ),
 }
 
+_BASE = "<base href=https://tracker.example/>"
+BASES = {
+    "a picture before it": _page("html#update-the-image-data", "<img src=x>" + _BASE),
+    "a picture that waits until it is seen": _page("html#lazy-loading-attributes", "<img loading=lazy src=x>" + _BASE),
+    "a ping before it": _page("html#hyperlink-auditing", "<a ping=x href=#a>a</a>" + _BASE),
+    "an embed before it": _page("html#concept-embed-active", "<embed src=x>" + _BASE),
+    "an object before it, and another base": _page(
+        "html#dynamic-changes-to-base-urls", "<object data=x></object><base target=a>" + _BASE + "<base href=/>"
+    ),
+    "one behind a drawing": _page("html#the-base-element", "<svg></svg><img src=x><p>" + _BASE),
+    "one that a proxy changes": _by_proxy("url#scheme-state", "<img src=x><base href=http:tracker.example/>"),
+}
+
 VECTORS = {
     f"third, {kind}: {name}": vector
     for kind, vectors in {
@@ -181,6 +194,7 @@ VECTORS = {
         "schemes": SCHEMES,
         "elements": ELEMENTS,
         "headers": HEADERS,
+        "bases": BASES,
     }.items()
     for name, vector in vectors.items()
 }

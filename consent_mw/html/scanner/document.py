@@ -24,6 +24,7 @@ from consent_mw.html.meta_csp import Amend
 from consent_mw.html.meta_csp import meta_policy
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.tokens import BEFORE_THE_BODY
+from consent_mw.html.urls import resolutions
 from consent_mw.html.urls import resolve
 
 #: Characters of a language that is used; real language tags are shorter.
@@ -88,6 +89,8 @@ class Page(Protocol):
     mark: bytes
     #: Ids of the services for which something was held.
     held: set[str]
+    #: Whether the body has begun, so that elements with relative addresses may precede.
+    begun: bool
 
 
 class Document:
@@ -155,6 +158,7 @@ class Document:
         place = Place(at_end, frozenset(self.page.held), foreign, tuple(self.page.policies), self.lang, asked)
         text = give(place) if give else b""
         self.before_body = False
+        self.page.begun = True
         self.at_end = not text and not at_end
         if text:
             self.cursor.edit(offset, 0, text)
@@ -251,6 +255,7 @@ class Document:
         if self.before_body and not self.template and name not in BEFORE_THE_BODY:
             if name == b"frameset":
                 self.before_body = False
+                self.page.begun = True
             elif name != b"body":
                 self.insert(start, at_end=False)
 
@@ -277,14 +282,26 @@ class Document:
         if values and len(values[0].raw) <= _LONGEST_LANGUAGE:
             self.lang = self.holder.text(values[0].raw).strip()
 
-    def take_base(self, tag: bytes) -> None:
-        """Use the first base element with an address as the base URL from now on."""
-        found = attributes(tag, 5, xml=self.holder.xml)
+    def take_base(self, found_tag: re.Match[bytes]) -> None:
+        """
+        Use the first base element with an address as the base URL from now on.
+
+        Browsers resolve some addresses only when they use them (pictures, embeds, pings), and then a base element
+        further down counts (https://html.spec.whatwg.org/#dynamic-changes-to-base-urls). So one that leads to
+        something held is held if the body has begun.
+        """
+        holder = self.holder
+        found = attributes(found_tag.group(), 5, xml=holder.xml)
         if self.has_base or b"href" not in found:
             return
+        text = holder.text(found[b"href"][0].raw)
+        if self.page.begun and (ids := holder.address(text)):
+            plan = holder.base_plan(found_tag.group(), ids)
+            if plan is not None:
+                self.apply(plan, found_tag.start())
+                return
         self.has_base = True
-        holder = self.holder
-        base = resolve(holder.text(found[b"href"][0].raw), holder.page)
+        base = next((url for url in resolutions(text, holder.page) if holder.leads_to(url)), resolve(text, holder.page))
         if base.scheme not in ("data", "javascript") and base != holder.base:
             self.holder = holder.with_base(base)
 

@@ -497,7 +497,7 @@ class Reading:
         elif name == b"base":
             # A base element in a template is not part of the document.
             if not document.template:
-                document.take_base(found.group())
+                document.take_base(found)
         elif name == b"body" and document.before_body and not document.template:
             document.insert(found.end(), at_end=False)
 

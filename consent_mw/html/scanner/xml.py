@@ -100,7 +100,7 @@ class XmlReader:
                 document.apply(plan, start)
         cursor.position = end
         if name == b"base":
-            document.take_base(found.group())
+            document.take_base(found)
         elif name == b"meta":
             document.take_policy(found.group(), start)
         elif name == b"head" and document.before_head:
