@@ -138,6 +138,8 @@ _HIDDEN_STYLE = re.compile(r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*hi
 _TINY_STYLE = re.compile(r"(?<![\w-])(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|\Z)", re.I)
 _ONE_PIXEL = re.compile(r"\s*[01](?:\.0*)?(?:px)?\s*\Z", re.I)
 _TEN_PIXELS = re.compile(r"\s*[1-9][0-9]")
+#: A candidate of ten pixels or more in a srcset attribute.
+_WIDE_CANDIDATE = re.compile(r"\s[1-9][0-9]+w\s*(?:,|\Z)")
 #: A picture in a format for photographs is meant to be seen; PNG and GIF may be pixels.
 _PHOTOGRAPH = re.compile(r"[^?#]*\.(?:jpe?g|webp|avif)(?:[?#]|\s*\Z)", re.I)
 
@@ -272,8 +274,12 @@ def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
     Whether an image is a tracking pixel: it is fetched, but not meant to be seen.
 
     A stated size counts most: a slide show hides large pictures until their
-    turn, and pages with lazy loading repeat their pictures in noscript.
+    turn, and pages with lazy loading repeat their pictures in noscript. A
+    picture that comes in several widths is seen, whatever else it states:
+    frameworks write its ratio as its size, or stretch it from none.
     """
+    if b"srcset" in found and _WIDE_CANDIDATE.search(text(found[b"srcset"][0].raw)):
+        return False
     sides = [text(found[side][0].raw) for side in (b"width", b"height") if side in found]
     style = text(found[b"style"][0].raw) if b"style" in found else ""
     if any(map(_ONE_PIXEL.match, sides)) or (style and _TINY_STYLE.search(style)):

@@ -47,6 +47,7 @@ SUSPECTS = {
     "described, with a sign": "<noscript><img alt='Two words' src=https://unknown.test/pixel/i></noscript>",
     "not described": "<noscript><img alt='' src=https://unknown.test/i></noscript>",
     "one pixel, described": "<img alt='Two words' width=1 height=1 src=https://unknown.test/i>",
+    "a pixel in densities": "<img width=1 height=1 srcset='https://unknown.test/i 1x'>",
     "weak signs together": "<script async src=https://widget.unknown.test/loader.js></script>",
     "lazy frame": "<iframe data-src=https://unknown.test/box></iframe>",
 }
@@ -81,6 +82,10 @@ LEFT = {
     "a site in the query": "<script src='https://unknown.test/partner.js?site=www.shop.example&limit=3'></script>",
     "signing in": "<img width=1 height=1 src=https://login.unknown.test/start?type=1x1>",
     "a described picture": "<noscript><img alt='Soup, photo by A. B.' src=https://unknown.test/w_730/soup></noscript>",
+    "a picture in widths": "<img width=1 height=1 src=https://unknown.test/a srcset='https://unknown.test/b 190w'>",
+    "a stretched picture": (
+        "<img style='width:0;height:0' srcset='https://unknown.test/a 376w, https://unknown.test/b 800w'>"
+    ),
     "signing in on another site": "<script async src=https://unknown.test/remotelogin?id=12345></script>",
     "signed in on another site": "<script async src=https://unknown.test/ping/32158/isConnected></script>",
     "signing in by an action": "<script async src='https://unknown.test/a.php?action=blog-sso-js&id=1'></script>",
