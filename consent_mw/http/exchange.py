@@ -51,6 +51,7 @@ from consent_mw.http.headers import DEPENDENT
 from consent_mw.http.headers import Handling
 from consent_mw.http.headers import Headers
 from consent_mw.http.headers import Verdict
+from consent_mw.http.headers import for_one_visitor
 from consent_mw.http.headers import for_some
 from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
@@ -286,7 +287,9 @@ class Exchange:
         self._length = int(length) if length.isascii() and length.isdigit() else -1
         kept = list(headers) if DEPENDENT.isdisjoint(names) else self.allowed(headers)
         caching = self.view.caching
-        kept = self._adapted(caching.headers(kept))
+        # What a visit gets, a cache may serve for a part of a page.
+        alone = caching.scope is not Scope.ONE and "location" in names and self._named.redirect_depends(headers)
+        kept = self._adapted(for_one_visitor(kept) if alone else caching.headers(kept))
         self.headers = kept + self._tags(headers) if "etag" in names or "last-modified" in names else kept
         if caching.scope is Scope.ONE or is_private(self.headers):
             self.headers += [("Set-Cookie", value) for value in self.view.cookies_set_right()]

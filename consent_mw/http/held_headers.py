@@ -83,9 +83,14 @@ class HeldHeaders:
         """Return whether a cache could serve these headers to a visitor who granted nothing and needs others."""
         if is_private(headers):
             return False
-        # What a visit gets, the cache may serve as a part of a page.
-        undecided = self._less(headers, lambda: self._undecided, self._view.could_hold_cookie, follows=True)
+        if self.redirect_depends(headers):
+            return True
+        undecided = self._less(headers, lambda: self._undecided, self._view.could_hold_cookie, follows=False)
         return undecided != list(headers) and self._view.caching.scope is not Scope.ALL
+
+    def redirect_depends(self, headers: Sequence[tuple[str, str]]) -> bool:
+        """Return whether what a visit gets is a redirect that a part of a page must not follow."""
+        return any(name.lower() == "location" and self._holds(self._undecided, value) for name, value in headers)
 
     def _less(
         self,

@@ -7,8 +7,11 @@ import pytest
 from consent_mw.core.model import Service
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.match import Matcher
+from consent_mw.http.caching import Caching
+from consent_mw.http.caching import Scope
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.request import RequestHead
+from consent_mw.http.view import View
 from tests.http.fake_view import FakeView
 
 TRACKER = Service("tracker", "T", "T", ("analytics",), hosts=("tracker.example",))
@@ -22,10 +25,18 @@ class Undecided(FakeView):
     hold_policy = undecided_policy = POLICY
 
 
-def sent(location: str, *headers: tuple[str, str], kind: str = "text/plain") -> dict[str, str]:
+class Shared(Undecided):
+    """The view of a page that caches keep for everybody."""
+
+    caching = Caching(Scope.ALL)
+
+
+def sent(
+    location: str, *headers: tuple[str, str], kind: str = "text/plain", view: View | None = None
+) -> dict[str, str]:
     """Return the headers of a redirect as they are sent."""
     head = RequestHead("GET", "https", "shop.example", "/go", "", headers)
-    exchange = Exchange(head, Undecided())
+    exchange = Exchange(head, view or Undecided())
     exchange.start(302, "Found", [("Content-Type", kind), ("Location", location), ("Cache-Control", "max-age=60")])
     return {name.lower(): value for name, value in exchange.outgoing()}
 
@@ -62,8 +73,10 @@ VISITS = {
 
 
 @pytest.mark.parametrize("headers", VISITS.values(), ids=VISITS)
-def test_a_visit_goes_where_the_redirect_leads(headers: tuple[tuple[str, str], ...]) -> None:
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_a_visit_goes_where_the_redirect_leads(headers: tuple[tuple[str, str], ...], kind: str) -> None:
     """What a visitor chose to see is shown; but no cache may serve that redirect for a part of a page."""
-    out = sent(HELD, *headers)
-    assert (out["location"], out["cache-control"]) == (HELD, "private, no-cache")
-    assert sent("/a", *headers)["cache-control"] == "max-age=60"
+    for view in (Undecided(), Shared()):
+        out = sent(HELD, *headers, kind=kind, view=view)
+        assert (out["location"], out["cache-control"]) == (HELD, "private, no-cache")
+    assert sent("/a", *headers, kind=kind, view=Shared())["cache-control"] == "max-age=60"
