@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 ICON = (64, 64)
 SMALL = ((88, 31), (120, 120), (160, 90), (200, 60), (300, 80))
 WIDE = ((320, 180), (512, 90), (728, 90), (560, 315), (300, 600), (1200, 160))
-LANGUAGES = ("en", "de", "fr", "ar", "ja", "th")
+LANGUAGES = ("en", "de", "fr", "ar", "el", "ja", "th")
+SERVICES = ("youtube", "google-maps")
 
 #: Returns what is wrong with the panel: the buttons and the title that are seen, and are cut or covered.
 PROBLEMS = """() => {
@@ -57,7 +59,7 @@ def panel(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder: Path = tmp_path_factory.mktemp("panels")
     config = {
         "site": {"records": f"sqlite:///{folder}/consent.db", "languages": list(LANGUAGES)},
-        "services": [{"use": "youtube"}],
+        "services": [{"use": service} for service in SERVICES],
     }
     app = ConsentMiddleware(page_app, config)
     with serve_near(app, 0) as server:
@@ -70,18 +72,21 @@ def panel(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_its_buttons_are_inside_at_every_size(panel: Page) -> None:
     """No button that is seen is cut or covered, and no panel scrolls sideways, in languages with long words too."""
     wrong = {}
-    for lang in LANGUAGES:
-        panel.goto(f"/_cmw/placeholder/youtube?lang={lang}")
+    for lang, service in product(LANGUAGES, SERVICES):
+        panel.set_extra_http_headers({"Accept-Language": lang})
+        panel.goto(f"/_cmw/placeholder/{service}")
+        expect(panel.locator("html")).to_have_attribute("lang", lang)
         for width, height in (ICON, *SMALL, *WIDE):
             panel.set_viewport_size({"width": width, "height": height})
             if found := panel.evaluate(PROBLEMS):
-                wrong[f"{lang} {width}x{height}"] = found
+                wrong[f"{service} {lang} {width}x{height}"] = found
+    panel.set_extra_http_headers({})
     assert wrong == {}
 
 
 def test_a_small_panel_has_one_button(panel: Page) -> None:
     """Where two buttons cannot stand beside each other, the one that loads the embed once remains."""
-    panel.goto("/_cmw/placeholder/youtube?lang=en")
+    panel.goto("/_cmw/placeholder/youtube")
     seen = {}
     for size in (ICON, *SMALL, *WIDE):
         panel.set_viewport_size({"width": size[0], "height": size[1]})
@@ -91,7 +96,7 @@ def test_a_small_panel_has_one_button(panel: Page) -> None:
 
 def test_an_icon_says_what_it_does(panel: Page) -> None:
     """Where the glyph stands in place of the words, the button keeps its name, and its tooltip says what is held."""
-    panel.goto("/_cmw/placeholder/youtube?lang=en")
+    panel.goto("/_cmw/placeholder/youtube")
     panel.set_viewport_size({"width": ICON[0], "height": ICON[1]})
     button = panel.get_by_role("button", name="Load this once")
     expect(button).to_have_attribute("title", "YouTube: switched off")
