@@ -583,7 +583,7 @@ class PageView(View):
 
     def _news(self, now: LiveSite, decision: Decision, lang: str) -> str:
         """Return why this visitor is asked again; empty for a page that caches keep for others."""
-        if not decision.prompt or self.caching.scope is not Scope.ONE:
+        if not decision.prompt or self.caching.scope is not Scope.ONE or not isinstance(self.found, Record):
             return ""
         return news(now.site, decision, self.found, lang, self._parts.today())
 

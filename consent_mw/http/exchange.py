@@ -170,7 +170,7 @@ class Exchange:
         self._reported = False
         if verdict.handling is Handling.PASS:
             self.headers = list(headers)
-            dependent = any(name.lower() in DEPENDENT for name, _ in headers)
+            dependent = not DEPENDENT.isdisjoint([name.lower() for name, _ in headers])
             if dependent:
                 self.headers = self.allowed(headers)
             if status == 304 and self._asked.about(headers):

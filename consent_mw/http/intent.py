@@ -7,11 +7,15 @@ other headers are a hint.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
 from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
+#: Longer Host headers are parsed each time.
+_LONGEST_HOST = 255
 #: Values of Sec-Fetch-Dest for responses that become a document.
 _DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object", "xslt"})
 #: Headers by which libraries ask for a fragment to insert into a page.
@@ -78,6 +82,12 @@ def closed_headers(head: RequestHead) -> tuple[str, ...]:
 
 def page_url(head: RequestHead) -> Url:
     """Return the page's URL, against which its relative URLs are resolved."""
-    host = head.host.rpartition("@")[2]
-    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-    return Url(head.scheme, ascii_host(name), head.path or "/")
+    host = (_url_host if len(head.host) <= _LONGEST_HOST else _url_host.__wrapped__)(head.host)
+    return Url(head.scheme, host, head.path or "/")
+
+
+@lru_cache(maxsize=128)
+def _url_host(authority: str) -> str:
+    """Return the host in a Host header as URLs have it; long ones are not for the cache."""
+    host = authority.rpartition("@")[2]
+    return ascii_host(host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0])

@@ -171,21 +171,18 @@ class _Variables:
 
     def fields(self) -> dict[str, Any]:
         environ, path = self._environ, self._path
-
-        def text(name: str, default: str = "") -> str:
-            return str(environ.get(name, default))
-
+        get = environ.get
         if path is None:
             # PEP 3333 gives the path as bytes in latin-1; browsers send, and we echo, percent-encoded UTF-8.
-            path = text("PATH_INFO").encode("latin-1", "replace").decode("utf-8", "replace")
+            path = str(get("PATH_INFO", "")).encode("latin-1", "replace").decode("utf-8", "replace")
         headers = [
             (_field(name), value) for name, value in environ.items() if name[:5] == "HTTP_" and isinstance(value, str)
         ]
         return {
-            "method": text("REQUEST_METHOD", "GET").upper(),
-            "scheme": text("wsgi.url_scheme", "http") if self._scheme is None else self._scheme,
-            "host": text("HTTP_HOST") or f"{text('SERVER_NAME')}:{text('SERVER_PORT')}",
+            "method": str(get("REQUEST_METHOD", "GET")).upper(),
+            "scheme": str(get("wsgi.url_scheme", "http")) if self._scheme is None else self._scheme,
+            "host": str(get("HTTP_HOST", "")) or f"{get('SERVER_NAME', '')}:{get('SERVER_PORT', '')}",
             "path": path,
-            "query": text("QUERY_STRING"),
+            "query": str(get("QUERY_STRING", "")),
             "headers": tuple(headers),
         }
