@@ -68,22 +68,25 @@ const queues = (() => {
       script.remove();
     });
   };
+  // Remove a property, but keep the setter of signals.js, which waits for the vendor's value.
+  const clear = (at, key) => {
+    const { set } = Object.getOwnPropertyDescriptor(at, key);
+    delete at[key];
+    if (set) Object.defineProperty(at, key, { configurable: true, get() {}, set });
+  };
   // Remove a stub, and the objects on its path that are empty then.
   const take = stub => {
     if (stub.list) return;
     const parent = parentOf(stub);
     if (parent && parent[stub.key] === stub.mine) {
       stub.root = win[stub.keys[0]];
-      const { set } = Object.getOwnPropertyDescriptor(parent, stub.key);
-      delete parent[stub.key];
-      // Keep the setter of signals.js, which waits for the vendor's function.
-      if (set) Object.defineProperty(parent, stub.key, { configurable: true, get() {}, set });
+      clear(parent, stub.key);
     }
     for (let depth = stub.keys.length; depth > 0; depth--) {
       const at = stub.keys.slice(0, depth - 1).reduce((object, key) => object[key], win);
       const value = at && at[stub.keys[depth - 1]];
       if (value && (typeof value !== 'object' || Object.keys(value).length)) return;
-      if (value) delete at[stub.keys[depth - 1]];
+      if (value) clear(at, stub.keys[depth - 1]);
     }
   };
   // Put a stub back. Do not add it to an object that the vendor's code has created, which is complete; `made` contains
@@ -102,21 +105,25 @@ const queues = (() => {
   // own code has added something stays visible, since the script will look for it.
   const veil = (script, due) => {
     const roots = new Set(due.filter(stub => !stub.list).map(stub => stub.keys[0] || stub.key));
+    const veils = new Map();
     due.forEach(put);
     roots.forEach(root => {
       const value = win[root];
+      const prior = Object.getOwnPropertyDescriptor(win, root) || {};
       const hidden = due.some(stub => stub.mine === value || (stub.keys[0] === root && current(stub) === stub.mine));
       if (!hidden || (typeof value === 'function' && Object.values(value).some(one => !(one || 0).cmw))) return;
-      Object.defineProperty(win, root, {
-        configurable: true,
-        enumerable: true,
-        get: () => (doc.currentScript === script ? undefined : value),
-        set: next => set(win, root, next),
-      });
+      const lift = next => {
+        // The setter of signals.js.
+        if (prior.set) Object.defineProperty(win, root, prior);
+        if (!prior.set) set(win, root, next);
+        else if (next !== value) win[root] = next;
+      };
+      const get = () => (doc.currentScript === script ? undefined : value);
+      Object.defineProperty(win, root, { configurable: true, enumerable: true, get, set: lift });
+      veils.set(root, [get, () => lift(value)]);
     });
-    return () => roots.forEach(root => {
-      const { get } = Object.getOwnPropertyDescriptor(win, root) || {};
-      if (get) set(win, root, get());
+    return () => veils.forEach(([get, lift], root) => {
+      if ((Object.getOwnPropertyDescriptor(win, root) || {}).get === get) lift();
     });
   };
 

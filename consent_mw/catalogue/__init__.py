@@ -69,7 +69,7 @@ _TEXTS = (
 )
 _LISTS = (
     *("purposes", "hosts", "paths", "inline", "elements", "places"),
-    *("cookies", "storage", "databases", "queue", "signals"),
+    *("cookies", "storage", "databases", "queue", "signals", "waits"),
 )
 _FLAGS = ("tracker", "embed", "manager")
 _KEYS = frozenset((*_TEXTS, *_LISTS, *_FLAGS, "retention_days", "cookie_days", "description"))
@@ -92,6 +92,8 @@ _QUEUE = re.compile(
     rf"{_DOTTED}(?:\.{_SET})?(?:\(\)|\[\])|{_DOTTED}\.\*|{_DOTTED}(?:\.{_SET})?\(\)\.(?:{_DOTTED}(?:\.{_SET})?|{_SET})\(\)",
     re.A,
 )
+#: A call by which a page makes the vendor's code wait for consent, and the call that ends the wait.
+_WAITS = re.compile(rf"{_NAME}(?: [\w-]+)+ >(?: [\w-]+)+", re.A)
 _ADDRESS = re.compile(r"https://[a-z0-9.-]+\.[a-z]{2,}(?::\d+)?(?:/[!-~]*)?")
 
 _Check = Callable[[str], tuple[str, str] | None]
@@ -382,6 +384,7 @@ def _service(table: Mapping[str, object]) -> Service:
         embed=table.get("embed") is True,
         manager=table.get("manager") is True,
         signals=texts("signals"),
+        waits=texts("waits"),
         description=MappingProxyType(dict(description) if isinstance(description, dict) else {}),
     )
 
@@ -460,4 +463,9 @@ _LIST_CHECKS: Mapping[str, _Check] = {
         "Write .class, #id, [attr], name[attr*=part], or script: and some code.",
     ),
     "signals": _one_of(SIGNALS),
+    "waits": _shape(
+        _WAITS,
+        "a call and its answer",
+        "Write the global and its words, then the answer: pintrk setconsent false > setconsent true.",
+    ),
 }

@@ -57,6 +57,7 @@ _FACTS = [
     "databases",
     "queue",
     "signals",
+    "waits",
     "description",
 ]
 

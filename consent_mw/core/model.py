@@ -101,6 +101,8 @@ class Service:
             granted, and is told which.
         signals: The vendors whose tags it is or loads, so that they are told of the choice through their own interface:
             ``google``, ``microsoft``, ``clarity``, ``meta``.
+        waits: Calls by which a page makes the vendor's code wait for consent, and after ``>`` the call that ends it:
+            ``pintrk setconsent false > setconsent true``.
         suspected: Whether it is a third party that nobody described and that pages of the site taught: visitors are
             asked about it, and answers given before remain valid.
     """
@@ -130,6 +132,7 @@ class Service:
     embed: bool = False
     manager: bool = False
     signals: tuple[str, ...] = ()
+    waits: tuple[str, ...] = ()
     suspected: bool = False
     poster: str = ""
     description: Mapping[str, str] = field(default_factory=_no_text)

@@ -11,6 +11,10 @@ Purposes and their names in Google's consent mode, version 2:
 * ``marketing``: ad_storage, ad_user_data and ad_personalization
 * ``preferences``: functionality_storage and personalization_storage
 
+A site's own code may make a vendor's tag wait for consent (``_paq.push(['requireConsent'])``). Once the service is
+granted, such a call is answered with the one that ends the wait. The calls are in the catalogue (the field ``waits``).
+So a service with such calls needs the code, too.
+
 A grant of a single service counts as a grant of its purposes to its own vendor, unless it is a tag manager.
 
 Limits: no vendor has a signal for ``embeds`` or for an owner's own purposes. Renamed queues (``dataLayer``) are not
@@ -54,7 +58,8 @@ class SignalCode:
     def __init__(self, site: Site, assets: Assets) -> None:
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
-        self._ids = frozenset(service.id for family in SIGNALS for service in _listening(site, family))
+        listening = [*(one for family in SIGNALS for one in _listening(site, family)), *_waiting(site)]
+        self._ids = frozenset(service.id for service in listening)
         #: The site's settings for the code, as JSON; empty if no declared service listens to a signal.
         self.settings = _settings(site)
 
@@ -99,20 +104,36 @@ def _settings(site: Site) -> str:
     Return the settings for the code.
 
     For each vendor, they are lists of ids: the services that listen; then, for statistics, for marketing and for
-    preferences, the purposes and services any of which allows it; and for Google the options that are on.
+    preferences, the purposes and services any of which allows it; and for Google the options that are on. ``waits`` has
+    the calls to answer, by service.
     """
-    plan: dict[str, list[list[str]]] = {}
+    plan: dict[str, object] = {}
     for family in SIGNALS:
         if listening := _listening(site, family):
-            plan[family] = [[service.id for service in listening], *(_meaning(one, listening) for one in _PURPOSES)]
-    if "google" in plan:
-        plan["google"].append([option for option in _OPTIONS if getattr(site.signals, option)])
+            lists = [[service.id for service in listening], *(_meaning(one, listening) for one in _PURPOSES)]
+            options = [option for option in _OPTIONS if getattr(site.signals, option)]
+            plan[family] = [*lists, options] if family == "google" else lists
+    if waiting := _waiting(site):
+        plan["waits"] = {service.id: [_call(text) for text in service.waits] for service in waiting}
     return json.dumps(plan, separators=(",", ":")) if plan else ""
 
 
 def _listening(site: Site, family: str) -> list[Service]:
     """Return the services that listen to the vendor's signal."""
     return [service for service in site.optional if family in service.signals] if getattr(site.signals, family) else []
+
+
+def _waiting(site: Site) -> list[Service]:
+    """Return the services that a site's own code can make wait."""
+    return [service for service in site.optional if service.waits]
+
+
+def _call(text: str) -> list[object]:
+    """Return an entry of ``waits`` as the code reads it: the global, the words of the call, and those of its answer."""
+    call, answer = (
+        [{"true": True, "false": False}.get(word, word) for word in part.split(" ")] for part in text.split(" > ")
+    )
+    return [call[0], call[1:], answer]
 
 
 def _meaning(purpose: str, listening: Iterable[Service]) -> list[str]:

@@ -1,0 +1,1 @@
+_paq.push(["requireCookieConsent"]);
