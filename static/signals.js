@@ -16,9 +16,11 @@
   const d = document;
   const own = Reflect.get(Document.prototype, 'currentScript', d);
   const on = own.dataset.cmwOn;
-  const { waits = {}, ...plan } = JSON.parse(own.dataset.cmwSignals);
-  // The last signal to each vendor, and whether a call that is heard now is our own.
-  const said = {};
+  // Without a prototype: a missing member must not be read from a polluted Object.prototype.
+  const { waits, ...plan } = { __proto__: null, ...JSON.parse(own.dataset.cmwSignals) };
+  // The last signal to each vendor, and whether a call that is heard now is our own. Vendor's code may repeat a call
+  // that it finds in its queue; `own` is an argument of ours.
+  const said = { own: {} };
   let busy;
   // The calls to answer, by global: their first words, and the function that answers.
   const rules = {};
@@ -34,7 +36,6 @@
   const tellers = {
     google(verb, analytics, marketing, preferences) {
       function gtag() { push(verb, 'dataLayer', arguments) }
-      verb > 'u' || plan.google[4].map(option => gtag('set', option, true));
       gtag('consent', verb, {
         ad_storage: marketing,
         ad_user_data: marketing,
@@ -43,7 +44,8 @@
         functionality_storage: preferences,
         personalization_storage: preferences,
         security_storage: 'granted'
-      })
+      });
+      verb > 'u' || plan.google[4].map(option => gtag('set', option, true))
     },
     microsoft(verb, analytics, marketing) {
       push(verb, 'uetq', 'consent', verb, { ad_storage: marketing })
@@ -51,7 +53,7 @@
     clarity(verb, analytics, marketing) {
       let call = w.clarity;
       if (!call || call.cmw) call = w.clarity = function () { (call.q = call.q || []).push(arguments) };
-      call('consentv2', { ad_Storage: marketing, analytics_Storage: analytics })
+      call('consentv2', said.own = { ad_Storage: marketing, analytics_Storage: analytics })
     },
     // Meta's snippet does nothing if its function exists, so wait until it defines it.
     meta(verb, analytics, marketing) {
@@ -91,8 +93,8 @@
     const { call, push, cmw } = value || {};
     // Answer a call of the site's own. `say` makes a call of the same kind.
     const hear = (args, say) => {
-      busy || rules[name].map(([words, answer]) => {
-        if (words.every((word, at) => args && args[at] === word)) {
+      busy || args && args[1] !== said.own && rules[name].map(([words, answer]) => {
+        if (words.every((word, at) => args[at] === word)) {
           busy = 1;
           answer(say);
           busy = 0
@@ -144,7 +146,7 @@
         before || listen(() => tell(vendor, 'update'), ...families[vendor])
       }
     });
-    Object.keys(waits).filter(holds).map(id => {
+    Object.keys(waits || {}).filter(holds).map(id => {
       waits[id].map(([name, words, answer]) => listen(say => say(answer), name, 0, words));
       delete waits[id]
     })
