@@ -114,9 +114,9 @@ const queues = (() => {
       if (!hidden || (typeof value === 'function' && Object.values(value).some(one => !(one || 0).cmw))) return;
       const lift = next => {
         // The setter of signals.js.
-        if (prior.set) Object.defineProperty(win, root, prior);
-        if (!prior.set) set(win, root, next);
-        else if (next !== value) win[root] = next;
+        if (!prior.set) return set(win, root, next);
+        Object.defineProperty(win, root, prior);
+        if (next !== value) win[root] = next;
       };
       const get = () => (doc.currentScript === script ? undefined : value);
       Object.defineProperty(win, root, { configurable: true, enumerable: true, get, set: lift });
