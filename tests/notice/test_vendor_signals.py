@@ -173,8 +173,8 @@ def test_the_code_is_ascii_and_ends_no_script() -> None:
 
 
 def test_the_code_is_small() -> None:
-    """Together with all that a decided visitor's page carries it has to stay under two kilobytes: so 1,060 bytes."""
-    assert len(brotli.compress(ASSETS.read(CODE), quality=11)) <= 1060
+    """Together with all that a decided visitor's page carries it has to stay under two kilobytes: so 1,100 bytes."""
+    assert len(brotli.compress(ASSETS.read(CODE), quality=11)) <= 1100
 
 
 def test_no_registered_interface_is_pretended() -> None:
