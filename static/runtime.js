@@ -90,11 +90,8 @@
     script.remove();
   });
   let second;
-  const more = () => {
-    // The attribute is missing if the page's CSP forbids loading the second half. A choice navigates then.
-    second ||= (setting('more') ? kit.load(setting('more')) : Promise.reject(0));
-    return second;
-  };
+  // The attribute is missing if the page's CSP forbids loading the second half. A choice navigates then.
+  const more = () => second ||= setting('more') ? kit.load(setting('more')) : Promise.reject(0);
   const use = work => more().then(work, () => {});
 
   // Ask the server for the current state. A page in another tab, from the back/forward cache or prerendered may be
@@ -120,7 +117,7 @@
   wake();
   // Our own pages have no script that could notify other tabs, so the page that the visitor returns to does. A reload
   // must not, or two tabs could reload each other for ever.
-  if (kit.tabs && !performance.navigation.type && doc.referrer.includes(at('/'))) kit.tabs.postMessage(0);
+  if (!performance.navigation.type && doc.referrer.includes(at('/'))) kit.tabs?.postMessage(0);
 
   // ---- the visitor's actions ----
 
