@@ -110,6 +110,8 @@ _NAMES_OF_A_FRAME = frozenset({b"title", b"aria-label", b"aria-labelledby"})
 _OF_THE_FRAME = frozenset({b"src", b"sandbox", b"csp", b"credentialless"})
 
 _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x20]*+)?\Z")
+#: The name of an attribute that no loader, no handler, no form and no mark of ours uses.
+_PLAIN_NAME = re.compile(rb"(?!on|data-|lazy|nitro|action|formaction)")
 #: An address that leads to the same place from every page of a site.
 _FROM_ROOT = re.compile(r"[\x00-\x20]*+(?:[a-zA-Z][a-zA-Z0-9+.\-]*+:)?[/\\]")
 #: A dot segment, which may hide a path that a rule names.
@@ -580,6 +582,13 @@ class Holder:
         # Two edits at one attribute are the same prefix, so one is enough.
         merged = {edit[0]: edit for edit in [*edits, *plan.edits]}
         return plan._replace(edits=tuple(sorted(merged.values(), key=lambda edit: edit[0])))
+
+    def may_judge(self, name: bytes, key: bytes, *, foreign: bool) -> bool:
+        """Return whether an attribute may matter by itself: its name says enough for most."""
+        if self.xml or self.policy.watch is not None or self._matcher.elements.get(name):
+            return True
+        special = key in any_kinds(name, foreign) or key in ANYWHERE or not _PLAIN_NAME.match(key)
+        return special or key in self._matcher.ruled_attributes
 
     def _tell(self, tag: Tag, plan: TagPlan | None) -> None:
         """Report the addresses of third parties that an element loads to the watcher of the page."""

@@ -166,6 +166,8 @@ class Matcher:
         for text, id_ in self._rules("elements"):
             rule = ElementRule(text, id_)
             self.elements.setdefault(rule.name, []).append(rule)
+        #: The attributes for which a rule applies to any element.
+        self.ruled_attributes = frozenset(rule.attribute for rule in self.elements.get(b"", ()))
         self._cookies = Globs((cookie, service.id) for service in own.values() for cookie in service.cookies)
         rules = self._rules("paths")
         paths = [(path, id_) for path, id_ in rules if path.startswith("/")]

@@ -168,6 +168,8 @@ class LongTag:
             raise RefusedMarkup("the names of a tag's attributes are longer than hold_back", "hold_back")
         cursor, document = self._cursor, self._document
         holder = document.holder
+        if not holder.may_judge(self.name, key, foreign=self.foreign):
+            return
         tag = Tag.read(self.name, b"<" + self.name + b" " + raw + b">", xml=holder.xml, foreign=self.foreign)
         plan = holder.plan(tag._replace(late=True, cut=cut, removable=False))
         if plan is None:
