@@ -769,11 +769,11 @@ class Holder:
         if ids or not self.third_party(target):
             return ()
         found = tag.attributes
-        rel = self.text(found[b"rel"][0].raw).lower() if b"rel" in found else ""
         pixel = tag.name == b"img" and is_pixel(found, tag.in_noscript, self.text)
         unsized = pixel and tag.in_noscript and not is_pixel(found, False, self.text)
-        alt = self.text(found[b"alt"][0].raw) if unsized and b"alt" in found else ""
-        element = element_of(tag.name, found.keys(), rel, is_pixel=pixel, is_unsized=unsized, alt=alt)
+        speaking = b"rel" if tag.name == b"link" else b"alt" if unsized else b""
+        text = self.text(found[speaking][0].raw) if speaking in found else ""
+        element = element_of(tag.name, found.keys(), text, is_pixel=pixel, is_unsized=unsized)
         version = self.policy.delivery.version
         url = resolve(self.text(raw), self.base)
         id_ = self.policy.delivery.judge(element, url, self.page.host, self._matcher.knows)

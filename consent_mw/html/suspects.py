@@ -260,20 +260,19 @@ class StrangeElement(NamedTuple):
 
 
 def element_of(
-    name: bytes, attributes: Set[bytes], rel: str, *, is_pixel: bool, is_unsized: bool = False, alt: str = ""
+    name: bytes, attributes: Set[bytes], text: str, *, is_pixel: bool, is_unsized: bool = False
 ) -> StrangeElement:
     """
     Return the facts about an element that its judgement depends on.
 
     Args:
         attributes: The names of its attributes.
-        rel: The rel attribute of a link, in lower case.
+        text: The rel attribute of a link, or the alternative text of a picture that may be a pixel.
         is_pixel: It is an invisible picture.
         is_unsized: It counts as one only because it is in a noscript element and has no size.
-        alt: Its alternative text.
     """
     if name == b"link":
-        words = rel.split()
+        words = text.lower().split()
         return StrangeElement(is_seen="stylesheet" in words or "icon" in words)
     if name in (b"img", b"image", b"source", b"video"):
         return StrangeElement(
@@ -281,7 +280,7 @@ def element_of(
             judged=is_pixel,
             is_pixel=is_pixel,
             is_unsized=is_unsized,
-            is_described=is_pixel and _describes(alt),
+            is_described=is_pixel and _describes(text),
         )
     if name in (b"iframe", b"frame", b"object", b"embed"):
         return StrangeElement(judged=True, is_frame=True)
