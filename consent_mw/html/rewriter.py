@@ -257,7 +257,9 @@ class Rewriter:
                 # If one reading removes an element that another keeps, the other may read what follows differently.
                 raise RefusedMarkup("the page's markup can be read in several ways, so nothing may be left out of it")
         limit = self._origin + safe
-        parts: list[bytes | bytearray] = []
+        # The buffer is copied once, by the join: views of it are not copies.
+        view = memoryview(buffer)
+        parts: list[bytes | memoryview] = []
         at = counted = length = 0
         for count, (position, left_out, inserted) in enumerate(edits):
             if position > limit or (left_out and position + left_out > limit):
@@ -272,7 +274,7 @@ class Rewriter:
                 inserted = self._marks(inserted)
             start = position - self._origin
             if start > at:
-                parts.append(buffer[at:start] if source is None else source.take(start - at))
+                parts.append(view[at:start] if source is None else source.take(start - at))
                 at = start
             if self.trace is not None and inserted:
                 length += sum(map(len, parts[counted:]))
@@ -284,14 +286,16 @@ class Rewriter:
             at = max(at, start + left_out)
         else:
             later = set()
-        parts.append(buffer[at:safe] if source is None else source.take(safe - at))
+        parts.append(view[at:safe] if source is None else source.take(safe - at))
+        out = b"".join(parts)
+        parts.clear()
+        view.release()
         for reading in self._readings:
             reading.cursor.edits = [edit for edit in reading.cursor.edits if edit in later] if later else []
             reading.cursor.position -= safe
         del buffer[:safe]
         self._origin += safe
         self._history.trim(self._readings)
-        out = b"".join(parts)
         self._sent += len(out)
         return out
 
@@ -301,22 +305,33 @@ class PassedBytes:
 
     def __init__(self) -> None:
         self._bytes = bytearray()
+        #: The chunks that are not copied to the others yet, since few pages need any of them.
+        self._chunks: list[bytes] = []
+        self._size = 0
         self._origin = 0
 
     def add(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes of the page."""
-        self._bytes += chunk
+        self._chunks.append(bytes(chunk))  # the same object, if it is bytes
+        self._size += len(chunk)
+
+    def _join(self) -> None:
+        self._bytes += b"".join(self._chunks)
+        self._chunks.clear()
 
     def since(self, offset: int, end: int) -> bytes:
         """Return the bytes from ``offset`` of the page to ``end``."""
+        self._join()
         return bytes(self._bytes[offset - self._origin : end - self._origin])
 
     def trim(self, readings: list[Reading]) -> None:
         """Above the limit, let the trees read what is stored, and drop the bytes that no reading needs any more."""
-        if len(self._bytes) <= MOST_HISTORY:
+        if self._size <= MOST_HISTORY:
             return
+        self._join()
         for reading in readings:
             reading.fold()
         count = min(reading.needs_from for reading in readings) - self._origin
         del self._bytes[:count]
+        self._size -= count
         self._origin += count
