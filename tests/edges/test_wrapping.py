@@ -147,7 +147,9 @@ def test_a_flask_application_may_be_served_through_another_name(config: dict[str
         site.close()
 
 
-@pytest.mark.parametrize("app", [Body, WSGIHandler, WsgiClass(), WsgiClass().__call__], ids=lambda app: str(app)[:24])
+@pytest.mark.parametrize(
+    "app", [Body, WSGIHandler, WsgiClass(), WsgiClass().__call__], ids=["body", "handler", "object", "method"]
+)
 def test_any_form_of_an_application_is_taken(app: Any, config: dict[str, object]) -> None:
     """A class whose instances are bodies, Django's handler, an object with __call__, and a method."""
     with override_settings(ROOT_URLCONF=django_site.__name__):
@@ -171,7 +173,9 @@ def test_a_second_wrapper_is_in_the_log(config: dict[str, object], caplog: pytes
 
 
 @pytest.mark.parametrize(
-    "app", [create_app, {"site": {"name": "Shop"}}, flask.Flask, flask.Blueprint("a", "b")], ids=str
+    "app",
+    [create_app, {"site": {"name": "Shop"}}, flask.Flask, flask.Blueprint("a", "b")],
+    ids=["factory", "settings", "class", "blueprint"],
 )
 def test_the_extension_is_for_flask_applications(app: Any) -> None:
     """A factory, the settings, the class and a blueprint are named as what they are."""
