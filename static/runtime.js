@@ -138,42 +138,43 @@
     .catch(() => location.assign(to || at('/?back=' + encodeURIComponent(location.pathname + location.search))));
 
   const stop = event => {
-    event.preventDefault();
+    // With kit.plain, the browser itself submits our forms.
+    if (!kit.plain || !ours(event.target)) event.preventDefault();
     event.stopImmediatePropagation();
   };
-  // Runs before all other listeners, so that no library sends one of our forms, or another form to our paths, itself.
-  let sending;
+  // Our forms are answered at the click, and no other form may submit to our paths. The host is ignored, since a site
+  // has several, and escapes are decoded. Fields of a form can shadow its properties and methods.
   const submitted = event => {
-    const form = event.target;
-    const button = event.submitter;
-    if (!ours(form)) {
-      // Fields of a form can shadow its properties and methods.
-      const to = button?.getAttribute('formaction') || own.getAttribute.call(form, 'action') || '';
-      // Only our forms may submit to our paths. The host is ignored, since a site has several, and escapes are decoded.
-      return unescape(new URL(to, own.baseURI)).includes(root.pathname + '/') && stop(event);
-    }
-    if (kit.plain) return event.stopImmediatePropagation();
-    stop(event);
-    if (!button || sending) return;
-    sending = more().then(() => kit.send(form, button)).catch(error => {
-      // The request was blocked, or there is no network. A refusal changes nothing, so it is no reason to navigate.
-      if (error.type && button.value == 'reject-all') find().hidden = true;
-      // Submit natively from now on. Not at once: a browser ignores a submission inside the event of another one.
-      else setTimeout(() => {
-        kit.plain = true;
-        form.setAttribute('action', at('/choice'));
-        button.click();
-      });
-    }).then(() => { sending = 0; });
+    const to = event.submitter?.getAttribute('formaction') || own.getAttribute.call(event.target, 'action') || '';
+    if (unescape(new URL(to, own.baseURI)).includes(root.pathname + '/')) stop(event);
   };
   listen('submit', submitted);
   // A submit event does not leave its shadow tree, but the click or key before it does: listen inside from then on.
   const inside = event => event.composedPath().forEach(part => part.host && part.addEventListener('submit', submitted, true));
 
+  let sending;
+  // Answers at the click, before a library can send the form itself. Enter in a field clicks the form's first button.
+  const answer = button => {
+    sending ||= more().then(() => kit.send(button.form, button)).catch(error => {
+      // The request was blocked, or there is no network. A refusal changes nothing, so it is no reason to navigate.
+      if (error.type && button.value == 'reject-all') find().hidden = true;
+      // Submit natively from now on. Not at once: a browser ignores a submission inside the event of another one.
+      else setTimeout(() => {
+        kit.plain = true;
+        button.form.setAttribute('action', at('/choice'));
+        button.click();
+      });
+    }).then(() => { sending = 0; });
+  };
   kit.clicks = [];
   listen('click', event => {
     inside(event);
     kit.clicks = [event, kit.clicks[0]];
+    const button = event.target.closest?.('button');
+    if (ours(button)) {
+      stop(event);
+      return kit.plain || answer(button);
+    }
     const control = event.target.closest?.('[data-cmw-action=open]');
     if (!control || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (ours(control)) stop(event);
