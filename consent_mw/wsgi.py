@@ -254,7 +254,7 @@ class _Body:
         Take the first chunk, and so send the head.
 
         A server may iterate only later, but Granian uses the status and headers that are known when the application
-            returns: without this, every page would go out as 200 without headers, even a refused one.
+        returns: without this, every page would go out as 200 without headers, even a refused one.
         """
         try:
             self._first = next(self, None)
