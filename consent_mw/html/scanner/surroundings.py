@@ -60,7 +60,7 @@ _DOCTYPE = re.compile(
 _NO_QUIRKS = (b"-//w3c//dtd xhtml 1.", b"-//w3c//dtd html 4.01//")
 _LIMITED_WITH_SYSTEM = (b"-//w3c//dtd html 4.01 frameset//", b"-//w3c//dtd html 4.01 transitional//")
 _QUIRKS = (b"-//w3c//dtd html 3", b"-//w3c//dtd html 4.0 ", b"-//ietf//dtd html")
-#: The longest construct, in bytes, that is buffered for a tree.
+#: The most bytes of the page that are kept in case a tree needs them, and so the longest construct that a tree reads.
 MOST_HISTORY = 4 * 1024 * 1024
 
 
