@@ -2,12 +2,12 @@
 Erasing a receipt for good: nothing that still has a copy of its record may bring it back.
 
 A cookie, another ledger or a backup may still contain what was erased. So an erasure leaves a *mark* in the ledger: an
-entry whose number is the HMAC of the erased receipt under the site's newest key. Whoever has the receipt and the keys
-finds the mark; to everybody else it is a random number. Before a record is taken from elsewhere
+entry whose number is the HMAC of the erased receipt under the site's newest key. With the receipt and the keys, the
+mark can be found; to everybody else it is a random number. Before a record is taken from elsewhere
 (:meth:`consent_mw.records.Ledger.take`), the ledger is asked for the marks of its receipt under all keys.
 
-Limits: a mark is sealed, kept and purged like any other entry, so after ``record_days`` it is gone. Whoever brings a
-record back leaves those alone that are older (:mod:`consent_mw.proof.lost`, :mod:`consent_mw.proof.merging`).
+Limits: a mark is sealed, kept and purged like any other entry, so after ``record_days`` it is gone. So records
+older than that are never brought back (:mod:`consent_mw.proof.lost`, :mod:`consent_mw.proof.merging`).
 """
 
 from __future__ import annotations
