@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +22,7 @@ from consent_mw.errors import ConsentError
 
 if TYPE_CHECKING:
     from consent_mw.records import Ledger
+    from consent_mw.records import Records
 
 __all__ = ["backup", "copy", "merge", "own_keys", "restore", "retired"]
 
@@ -67,7 +70,7 @@ def backup(owner: Owner, file: str) -> int:
         target = open_records(f"sqlite:///{os.path.abspath(file)}", site=owner.site.id)
         try:
             with owner.records() as store:
-                copy_records(store, target)
+                copy_records(store, target, site=owner.site.id, keys=(), today=owner.today)
         finally:
             target.close()
         os.chmod(file, 0o600)
@@ -77,73 +80,145 @@ def backup(owner: Owner, file: str) -> int:
     return 0
 
 
+_erased_in = click.option(
+    "--erased-in",
+    metavar="STORE",
+    multiple=True,
+    help="Another copy of the ledger, as a file or a URL: what was erased there is left out. Can be repeated.",
+)
+_retired_keys = click.option(
+    "--retired-keys", metavar="VARIABLE", help="An environment variable with keys that no longer sign."
+)
+
+
 @click.command()
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@_erased_in
+@_retired_keys
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def restore(owner: Owner, file: str, yes: bool) -> int:
+def restore(owner: Owner, file: str, erased_in: tuple[str, ...], retired_keys: str | None, yes: bool) -> int:
     """
     Replace the records with the backup in FILE; stop the site first.
 
-    Records that were erased after the backup are erased again, as far as the
-    replaced records can be read. The replaced file is kept as NAME.replaced.
+    What was erased after the backup is left out, as far as the records that
+    are replaced can be read, or those that --erased-in names. A replaced
+    SQLite file is kept as NAME.replaced. If it is interrupted, run it again.
     """
-    from consent_mw.proof.erasing import Erased
-    from consent_mw.proof.erasing import erase_also
-    from consent_mw.proof.erasing import erased_in
-    from consent_mw.proof.transfer import backup_file
-    from consent_mw.proof.transfer import copy_records
+    from consent_mw.proof.transfer import is_empty
     from consent_mw.records import open_records
 
     site, url = owner.site, owner.site.records
+    erasures = _Erasures(owner, retired(owner, retired_keys) if retired_keys else ())
+    for other in erased_in:
+        erasures.read(other)
     if not url.startswith("sqlite:///"):
-        source = open_records(f"sqlite:///{os.path.abspath(file)}", site=site.id)
-        try:
-            with owner.records() as store:
-                copied = copy_records(source, store)
-        finally:
-            source.close()
-        click.echo(f"{count(copied.entries + copied.waiting, 'entry', 'entries')} restored.")
-        return 0
-    path = url.removeprefix("sqlite:///")
-    erased = Erased((), frozenset())
+        with closing(open_records(url, site=site.id)) as store:
+            erasures.add(store)
+            if not (yes or is_empty(store)):
+                click.confirm(
+                    f"Replace all records of {site.id} in the store? The site must not be running.", abort=True
+                )
+            with TemporaryDirectory() as folder:
+                again = erasures.restore(_copied(file, folder, erasures.owner.site.id), store)
+    else:
+        again = _restore_file(file, url.removeprefix("sqlite:///"), erasures, yes=yes)
+    click.echo(f"Restored from {file}; {count(again, 'entry', 'entries')} erased again. Run: consent-mw ledger verify")
+    return 0
+
+
+def _restore_file(file: str, path: str, erasures: _Erasures, *, yes: bool) -> int:
+    """Put a copy of the file in the place of an SQLite file, with the records of other sites that are in that."""
+    from consent_mw.proof.transfer import backup_file
+    from consent_mw.records import open_records
+
+    readable = False
     if os.path.exists(path):
         if not yes:
             click.confirm(f"Replace {path}? The site must not be running.", abort=True)
         try:
-            with owner.records() as store:
-                erased = erased_in(store)
+            erasures.read(path)
+            readable = True
         except ConsentError as error:
             click.echo(f"Erasures since the backup are unknown: {clean(str(error))}", err=True)
-    draft = f"{path}.{os.getpid()}.restored"
-    backup_file(file, draft)
-    made = open_records(f"sqlite:///{draft}", site=site.id)
-    try:
-        again = 0
-        if erased.marks or erased.leaves:
-            again = erase_also(made, erased, site=site.id, keys=owner.keys, today=owner.today)
-    finally:
-        made.close()
-    for suffix in ("", "-wal", "-shm"):
-        if os.path.exists(path + suffix):
-            os.replace(path + suffix, f"{path}.replaced{suffix}")
-    for suffix in ("", "-wal", "-shm"):
-        if os.path.exists(draft + suffix):
-            os.replace(draft + suffix, path + suffix)
-    click.echo(f"Restored from {file}; {count(again, 'entry', 'entries')} erased again. Run: consent-mw ledger verify")
-    return 0
+    again = 0
+    with TemporaryDirectory(dir=os.path.dirname(os.path.abspath(path))) as folder:
+        draft = os.path.join(folder, "draft.db")
+        backup_file(path if readable else file, draft)
+        if readable or erasures.known:
+            with closing(open_records(f"sqlite:///{draft}", site=erasures.owner.site.id)) as made:
+                again = erasures.restore(_copied(file, folder, erasures.owner.site.id), made)
+        for suffix in ("", "-wal", "-shm"):
+            if os.path.exists(path + suffix):
+                os.replace(path + suffix, f"{path}.replaced{suffix}")
+        for suffix in ("", "-wal", "-shm"):
+            if os.path.exists(draft + suffix):
+                os.replace(draft + suffix, path + suffix)
+    return again
+
+
+class _Erasures:
+    """What is known to be erased, and the keys by which it is recognised."""
+
+    def __init__(self, owner: Owner, retired_keys: tuple[str, ...]) -> None:
+        from consent_mw.proof.erasing import Erased
+
+        self.owner = owner
+        self.known = Erased()
+        self.keys: tuple[str, ...] = ()
+        self._retired = retired_keys
+
+    def read(self, other: str) -> None:
+        """Add what was erased in another store, a file or a URL."""
+        from consent_mw.records import open_records
+
+        url = other if "://" in other else f"sqlite:///{os.path.abspath(other)}"
+        if url.startswith("sqlite:///") and not os.path.exists(url.removeprefix("sqlite:///")):
+            raise Unable(f"There are no records at {clean(other)}.")
+        with closing(open_records(url, site=self.owner.site.id)) as store:
+            self.add(store)
+
+    def add(self, store: Ledger) -> None:
+        """Add what was erased in a store."""
+        from consent_mw.proof.erasing import erased_in
+
+        found = erased_in(store)
+        if found:
+            self.keys = (*self._retired, *own_keys(self.owner, store))
+            self.known = self.known.joined(found)
+
+    def restore(self, source: Records, target: Records) -> int:
+        """Replace the site's records with those of the source, and return the number of entries that were left out."""
+        from consent_mw.proof.transfer import restore_records
+
+        with closing(source):
+            site, today = self.owner.site.id, self.owner.today
+            return restore_records(source, target, site=site, keys=self.keys, today=today, erased=self.known).erased
+
+
+def _copied(file: str, folder: str, site: str) -> Records:
+    """Open a copy of a backup, so that the backup stays as it is, even if an older version made it."""
+    from consent_mw.proof.transfer import backup_file
+    from consent_mw.records import open_records
+
+    name = os.path.join(folder, "backup.db")
+    backup_file(file, name)
+    return open_records(f"sqlite:///{name}", site=site)
 
 
 @click.command()
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
+@_erased_in
+@_retired_keys
 @click.pass_obj
-def copy(owner: Owner, source: str, target: str) -> int:
+def copy(owner: Owner, source: str, target: str, erased_in: tuple[str, ...], retired_keys: str | None) -> int:
     """
     Copy the records from the store FROM into the empty store TO.
 
     FROM and TO are URLs as in the setting records. The chain stays the same,
-    so receipts stay valid.
+    so receipts stay valid. What was erased in TO before its records are
+    there, or in a store that --erased-in names, is left out.
     """
     from consent_mw.proof.transfer import copy_records
     from consent_mw.records import open_records
@@ -151,25 +226,23 @@ def copy(owner: Owner, source: str, target: str) -> int:
     site = owner.site.id
     if source.startswith("sqlite:///") and not os.path.exists(source.removeprefix("sqlite:///")):
         raise Unable("There are no records at FROM.")
-    old = open_records(source, site=site)
-    try:
-        new = open_records(target, site=site)
-        try:
-            copied = copy_records(old, new)
-        finally:
-            new.close()
-    finally:
-        old.close()
+    erasures = _Erasures(owner, retired(owner, retired_keys) if retired_keys else ())
+    for other in erased_in:
+        erasures.read(other)
+    with closing(open_records(source, site=site)) as old, closing(open_records(target, site=site)) as new:
+        erasures.add(new)
+        copied = copy_records(old, new, site=site, keys=erasures.keys, today=owner.today, erased=erasures.known)
     click.echo(
         f"{count(copied.seals, 'seal')}, {count(copied.entries, 'entry', 'entries')}, {copied.waiting:,} waiting, "
-        f"{count(copied.notices, 'notice')}, {count(copied.figures, 'table')} of figures copied."
+        f"{count(copied.notices, 'notice')}, {count(copied.figures, 'table')} of figures copied"
+        + (f"; {count(copied.erased, 'entry', 'entries')} left out, because they are erased." if copied.erased else ".")
     )
     return 0
 
 
 @click.command()
 @click.argument("source", metavar="FROM")
-@click.option("--retired-keys", metavar="VARIABLE", help="An environment variable with keys that no longer sign.")
+@_retired_keys
 @click.pass_obj
 def merge(owner: Owner, source: str, retired_keys: str | None) -> int:
     """

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from functools import lru_cache
 
 from itsdangerous import Signer
@@ -58,7 +59,7 @@ def erase(records: Ledger, receipt: str, *, site: str, keys: Sequence[str], toda
     return records.erase(receipt, today, mark_of(receipt, site=site, keys=keys))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Erased:
     """
     What a ledger has erased.
@@ -68,13 +69,27 @@ class Erased:
         leaves: The leaves of the sealed entries that are gone, as far as their seals are not purged.
     """
 
-    marks: tuple[Entry, ...]
-    leaves: frozenset[bytes]
+    marks: tuple[Entry, ...] = ()
+    leaves: frozenset[bytes] = frozenset()
 
-    @property
+    def __bool__(self) -> bool:
+        return bool(self.marks or self.leaves)
+
+    @cached_property
     def numbers(self) -> frozenset[str]:
         """The numbers of the marks."""
         return frozenset(entry.receipt for entry in self.marks)
+
+    def joined(self, other: Erased) -> Erased:
+        """Return what either ledger has erased."""
+        marks = {entry.receipt: entry for entry in (*other.marks, *self.marks)}
+        return Erased(tuple(marks.values()), self.leaves | other.leaves)
+
+    def covers(self, entry: Entry, *, site: str, keys: Sequence[str]) -> bool:
+        """Return whether an entry of another ledger of the site is one that was erased."""
+        if not self or entry.act in ABOUT_NOBODY:
+            return False
+        return entry.leaf in self.leaves or not self.numbers.isdisjoint(marks_of(entry.receipt, site=site, keys=keys))
 
 
 def erased_in(records: Ledger) -> Erased:
@@ -103,21 +118,12 @@ def erase_also(records: Ledger, erased: Erased, *, site: str, keys: Sequence[str
         keys: Signing keys, oldest first.
         today: Whole days since 1970-01-01 UTC.
     """
-    if not (erased.marks or erased.leaves):
+    if not erased:
         return 0
     # The marks first: what arrives from elsewhere between the two steps is refused.
     for first in range(0, len(erased.marks), BATCH):
         records.take(erased.marks[first : first + BATCH], {})
-    numbers = erased.numbers
-    receipts = {
-        kept.entry.receipt
-        for kept in records.entries()
-        if kept.entry.act not in ABOUT_NOBODY
-        and (
-            kept.entry.leaf in erased.leaves
-            or not numbers.isdisjoint(marks_of(kept.entry.receipt, site=site, keys=keys))
-        )
-    }
+    receipts = {kept.entry.receipt for kept in records.entries() if erased.covers(kept.entry, site=site, keys=keys)}
     return sum(erase(records, receipt, site=site, keys=keys, today=today) for receipt in sorted(receipts))
 
 

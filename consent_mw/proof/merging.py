@@ -135,13 +135,12 @@ class _Merge:
 
     def take(self, entry: Entry) -> None:
         """Take an entry, unless the target has erased its receipt."""
-        marks = marks_of(entry.receipt, site=self.site, keys=self.keys)
-        if entry.leaf in self.gone.leaves or not self.gone.numbers.isdisjoint(marks):
+        if self.gone.covers(entry, site=self.site, keys=self.keys):
             self.done.refused += 1
             return
         self._notice(entry.notice)
         self._batch.append(entry)
-        self._marks[entry.receipt] = marks
+        self._marks[entry.receipt] = marks_of(entry.receipt, site=self.site, keys=self.keys)
         if len(self._batch) >= BATCH:
             self.flush()
 

@@ -7,11 +7,13 @@ Stores: the ledger that proves consent, the anonymous counters, and the observat
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import NamedTuple
 from typing import Protocol
+from typing import runtime_checkable
 
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
@@ -23,7 +25,16 @@ from consent_mw.core.seal import Seal
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["Canonical", "Counters", "Ledger", "Observations", "Records", "migrate_records", "open_records"]
+__all__ = [
+    "Canonical",
+    "CopyTarget",
+    "Counters",
+    "Ledger",
+    "Observations",
+    "Records",
+    "migrate_records",
+    "open_records",
+]
 
 #: URL schemes of PostgreSQL.
 POSTGRES = frozenset({"postgresql", "postgres"})
@@ -232,6 +243,27 @@ class Records(Ledger, Counters, Observations, Protocol):
 
     def close(self) -> None:
         """Close the store."""
+        ...
+
+
+@runtime_checkable
+class CopyTarget(Records, Protocol):
+    """A store that a ledger can be copied into: every one, but not through a spool."""
+
+    def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
+        """
+        Store a seal of another store with its entries in their places, or, without a seal, entries that are not sealed.
+
+        A sealed entry takes the place of an unsealed one with the same receipt and step.
+        """
+        ...
+
+    def clear(self, marks: Sequence[Entry]) -> None:
+        """
+        Delete everything of this site but the ``marks``, which are not sealed afterwards.
+
+        They are durable before anything is deleted. If it is interrupted, calling it again continues.
+        """
         ...
 
 

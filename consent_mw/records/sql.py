@@ -29,6 +29,7 @@ from consent_mw.core.observations import of_service
 from consent_mw.core.seal import ABOUT_NOBODY
 from consent_mw.core.seal import FROM_COOKIE
 from consent_mw.core.seal import HASH_SIZE
+from consent_mw.core.seal import MARK
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
@@ -63,6 +64,11 @@ _APPEND_ORIGINAL = (
     "revision = excluded.revision, purposes = excluded.purposes, services = excluded.services, gpc = excluded.gpc, "
     "language = excluded.language, notice = excluded.notice, about = excluded.about "
     f"WHERE ledger.about = '{FROM_COOKIE}' AND ledger.seal IS NULL"
+)
+#: A copy of a ledger brings the sealed form of a mark that the target may have already, of another day.
+_ADOPT = (
+    f"{_INSERT}(site, receipt, step) DO UPDATE SET act = excluded.act, day = excluded.day, about = excluded.about "
+    "WHERE ledger.seal IS NULL"
 )
 #: With ``about``, since the original may have replaced the entry after the seal was made.
 _MARK = (
@@ -281,10 +287,10 @@ class SqlRecords(ABC):
         return len(found)
 
     def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
-        """Store a seal of another store with its entries, or unsealed entries; see proof.transfer."""
+        """Store a seal of another store with its entries, or unsealed entries; see :class:`CopyTarget`."""
         rows = list(kept)
         with self._transaction(alone=True) as session:
-            session.change_all(_APPEND, [_row_of_entry(one.entry) for one in rows])
+            session.change_all(_APPEND if seal is None else _ADOPT, [_row_of_entry(one.entry) for one in rows])
             if seal is None:
                 return
             added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -294,6 +300,30 @@ class SqlRecords(ABC):
                 for one in rows
             ]
             session.change_all(_MARK, marks)
+
+    def clear(self, marks: Sequence[Entry]) -> None:
+        """Delete everything of the site but the marks, which are durable first; see :class:`CopyTarget`."""
+        unseal = "UPDATE ledger SET seal = NULL, place = NULL WHERE site = ? AND receipt = ? AND step = 0"
+        seals = "SELECT number FROM seals WHERE site = ? ORDER BY number LIMIT ?"
+        others = f"DELETE FROM ledger WHERE site = ? AND seal IS NULL AND NOT (act = '{Act.ERASE.value}' AND about = ?)"  # noqa: S608
+        with self._transaction(alone=True) as session:
+            session.change_all(_APPEND, [_row_of_entry(entry) for entry in marks])
+            session.change_all(unseal, [(self.site, entry.receipt) for entry in marks])
+        while True:
+            with self._transaction(alone=True) as session:
+                gone = [(self.site, number) for (number,) in session.rows(seals, self.site, PURGE)]
+                session.change_all("DELETE FROM ledger WHERE site = ? AND seal = ?", gone)
+                session.change_all("DELETE FROM seals WHERE site = ? AND number = ?", gone)
+            if len(gone) < PURGE:
+                break
+        with self._transaction(alone=True) as session:
+            session.change(
+                "DELETE FROM ledger WHERE site = ? AND seal IS NOT NULL", self.site
+            )  # of a seal that is gone
+            session.change(others, self.site, MARK)
+            for table in ("notices", "counts", "figures", "observed"):
+                session.change(f"DELETE FROM {table} WHERE site = ?", self.site)  # noqa: S608 - names of ours
+        self._wipe()
 
     def due(self, before: int) -> tuple[int, int]:
         """Return the number of entries in seals dated before that day, and in all seals that were not purged."""

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,39 @@ def test_a_restore_brings_back_what_was_and_no_erased_record(run: Run, book: Boo
         restored.close()
     assert run("ledger", "verify").code == 0
     assert (tmp_path / "consent.db.replaced").exists()
+
+
+def test_a_restore_leaves_other_sites_of_the_file_alone(run: Run, book: Book, tmp_path: Path) -> None:
+    """Two sites share a file: restoring one of them takes nothing from the other, and brings nothing back to it."""
+    copy = tmp_path / "backup.db"
+    with closing(open_records(f"sqlite:///{book.path}", site="other")) as other:
+        other.append(replace(book.entry("old"), site="other"))
+        run("ledger", "backup", str(copy))
+        other.erase("old", book.today)
+        other.append(replace(book.entry("new"), site="other"))
+    assert run("ledger", "restore", str(copy), "--yes").code == 0
+    with closing(open_records(f"sqlite:///{book.path}", site="other")) as other:
+        assert [kept.entry.receipt for kept in other.entries()] == ["new"]
+
+
+def test_a_restore_takes_erasures_from_other_copies(run: Run, book: Book, tmp_path: Path) -> None:
+    """The store is lost, but a later backup has the erasure: it is obeyed, and the backups stay as they are."""
+    early, late = tmp_path / "early.db", tmp_path / "late.db"
+    run("ledger", "backup", str(early))
+    assert run("ledger", "erase", "receipt-1", "--yes").code == 0
+    run("ledger", "backup", str(late))
+    contents = early.read_bytes()
+    book.store.close()
+    for file in tmp_path.glob("consent.db*"):
+        file.unlink()
+    missing = run("ledger", "restore", str(early), "--erased-in", str(tmp_path / "none.db"))
+    assert (missing.code, "There are no records at" in missing.err) == (2, True)
+    done = run("ledger", "restore", str(early), "--erased-in", str(late))
+    assert (done.code, "1 entry erased again" in done.out) == (0, True)
+    with closing(open_records(f"sqlite:///{book.path}", site=SITE)) as restored:
+        assert (restored.history("receipt-1"), len(restored.history("receipt-2"))) == ([], 1)
+    assert run("ledger", "verify").code == 0
+    assert early.read_bytes() == contents
 
 
 def test_a_restore_after_the_file_is_gone(run: Run, book: Book, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -307,6 +308,42 @@ class RedisRecords:
                 if (erased := link.script(scripts.ERASE, names, args)) >= 0:
                     return int(erased)
             raise RecordsError("The records of this receipt are changing all the time: try again.")
+
+    def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
+        """Store a seal of another store with its entries, or unsealed entries; see :class:`CopyTarget`."""
+        names = self._keys
+        rows = list(kept)
+        number, sealed = (seal.number, names.sealed(seal.number)) if seal else ("", names.schema)
+        with self._using() as link:
+            for first in range(0, len(rows), PAGE):
+                args: list[str | bytes | int] = [number]
+                for one in rows[first : first + PAGE]:
+                    args += [keys.key_of(one.entry), one.place or 0, keys.document_of(one.entry)]
+                link.script(scripts.ADOPT, (names.index, names.waiting, sealed), args, slow=True, repeat=True)
+            if seal is not None:  # last: until then, its entries are in no seal
+                text = (seal.number, seal.day, keys.seal_text(seal), b"".join(seal.leaves or ()))
+                places = (names.head, names.seals, names.leaves, names.kept)
+                link.script(scripts.ADOPT_SEAL, places, text, slow=True, repeat=True)
+
+    def clear(self, marks: Sequence[Entry]) -> None:
+        """Delete everything of the site but the marks; see :class:`CopyTarget`."""
+        names = self._keys
+        every = (
+            *(names.index, names.waiting, names.erased, names.head, names.seals, names.leaves, names.kept),
+            *(names.notices, names.counts, names.tables, names.learned, names.observed),
+        )
+        args = [part for entry in marks for part in (keys.key_of(entry), keys.document_of(entry))]
+        with self._using() as link:
+            link.script(scripts.CLEAR, every, args, slow=True, repeat=True)
+            # What no key above names any more; an interrupted call leaves some of it to the next one.
+            for pattern in names.scattered:
+                cursor = b"0"
+                while True:
+                    cursor, found = link.read("SCAN", cursor, "MATCH", pattern, "COUNT", PAGE, slow=True)
+                    if found:
+                        link.write("UNLINK", *found)
+                    if cursor == b"0":
+                        break
 
     def due(self, before: int) -> tuple[int, int]:
         """Return the number of entries in seals dated before that day, and in all seals that were not purged."""

@@ -45,6 +45,11 @@ class Keys:
         """Return the key of the published figures of a table."""
         return f"{self.prefix}figures:{quote(table, safe='')}"
 
+    @property
+    def scattered(self) -> tuple[str, ...]:
+        """Patterns of the keys of which there are many; a prefix contains none of the characters of a pattern."""
+        return f"{self.prefix}sealed:*", f"{self.prefix}figures:*"
+
 
 # -- entries
 

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 __all__ = [
     "ADD_COUNTS",
     "ADD_SEAL",
+    "ADOPT",
+    "ADOPT_SEAL",
     "APPEND",
+    "CLEAR",
     "CLOCK",
     "ERASE",
     "FORGET",
@@ -163,6 +166,51 @@ for at = 5, #ARGV, 6 do
 end
 redis.call('SET', KEYS[3], '1')
 return number
+""")
+
+# KEYS index, waiting, sealed:N (or schema). ARGV number (empty: not sealed), then key, place, document of each entry.
+# A sealed entry takes the place of an unsealed one with the same key; an unsealed one of none.
+ADOPT = _script(r"""
+local number = ARGV[1]
+for at = 2, #ARGV, 3 do
+  local key, place, document = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local there = #redis.call('ZRANGEBYLEX', KEYS[1], '[' .. key, '(' .. key .. '\255', 'LIMIT', 0, 1) > 0
+  if number ~= '' then
+    if there then
+      redis.call('ZREM', KEYS[1], key)
+      redis.call('ZREMRANGEBYLEX', KEYS[2], '[' .. key, '(' .. key .. '\255')
+    end
+    redis.call('ZADD', KEYS[1], 0, key .. number .. '/' .. place)
+    redis.call('HSET', KEYS[3], place, key .. document)
+  elseif not there then
+    redis.call('ZADD', KEYS[1], 0, key)
+    redis.call('ZADD', KEYS[2], 0, key .. document)
+  end
+end
+return 1
+""")
+
+# KEYS head, seals, leaves, kept. ARGV number, day, seal, leaves (empty: purged).
+ADOPT_SEAL = _script(r"""
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+if ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
+  redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
+end
+redis.call('SET', KEYS[1], ARGV[1])
+return 1
+""")
+
+# KEYS index, waiting, erased, then all other keys but the schema, and those of seals and figures.
+# ARGV key and document of each mark that stays.
+CLEAR = _script(r"""
+for at = 1, #KEYS do redis.call('UNLINK', KEYS[at]) end
+for at = 1, #ARGV, 2 do
+  redis.call('ZADD', KEYS[1], 0, ARGV[at])
+  redis.call('ZADD', KEYS[2], 0, ARGV[at] .. ARGV[at + 1])
+end
+redis.call('SET', KEYS[3], '1')
+return 1
 """)
 
 # KEYS index, sealed:N, leaves, kept, erased. ARGV number.
