@@ -29,26 +29,44 @@ PLAIN = ""
 SHIFT_JIS = "shift_jis"
 GBK = "gbk"
 BIG5 = "big5"
-#: Lead bytes that do not form a character with a backslash, so that the backslash is read by itself
-#: (https://encoding.spec.whatwg.org/#shift_jis-decoder, the last step of "lead").
-_NO_BACKSLASH = {SHIFT_JIS: rb"\x82\x85\x86\x88\xeb\xec\xef\xfc", BIG5: rb"\x81-\x86"}
+#: The first bytes of two-byte characters; those among them that do not form a character with a backslash, which is then
+#: read by itself (https://encoding.spec.whatwg.org/#shift_jis-decoder, the last step of "lead"); and the second bytes.
 _PAIRS = {
-    PLAIN: rb"[^\x00-\xff]",
-    SHIFT_JIS: rb"(?![%b]\\)[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xff]" % _NO_BACKSLASH[SHIFT_JIS],
-    GBK: rb"[\x81-\xfe][\x40-\x7e\x80-\xff]",
-    BIG5: rb"(?![%b]\\)[\x81-\xfe][\x40-\x7e\x80-\xff]" % _NO_BACKSLASH[BIG5],
+    SHIFT_JIS: (rb"\x81-\x9f\xe0-\xfc", rb"\x82\x85\x86\x88\xeb\xec\xef\xfc", rb"\x40-\x7e\x80-\xff"),
+    GBK: (rb"\x81-\xfe", rb"", rb"\x40-\x7e\x80-\xff"),
+    BIG5: (rb"\x81-\xfe", rb"\x81-\x86", rb"\x40-\x7e\x80-\xff"),
 }
+_NEVER = rb"(?!)"
+
+
+def _second(wide: str) -> bytes:
+    """Return the pattern of a two-byte character after its first byte."""
+    first, alone, second = _PAIRS[wide]
+    not_alone = rb"(?!(?<=[%b])\\)" % alone if alone else b""
+    return rb"(?<=[%b])%b[%b]" % (first, not_alone, second)
+
+
+def _pair(wide: str) -> bytes:
+    """Return the pattern of a two-byte character."""
+    return rb"[%b]%b" % (_PAIRS[wide][0], _second(wide)) if wide else _NEVER
+
+
 #: The ways to read the bytes of a codec; an undeclared charset is read in all of them.
 READINGS = {"": (PLAIN, SHIFT_JIS, GBK, BIG5), "cp932": (SHIFT_JIS,), "gb18030": (GBK,), "big5hkscs": (BIG5,)}
 #: Bytes on which the readings differ.
 AMBIGUOUS = re.compile(rb"[\x81-\xfe]\\")
 
 #: A comment, a string (with a prefix that shows that it fetches nothing), "url(" with any letter escaped, or something
-#: without a meaning of its own: an escape or a run of two-byte characters.
+#: without a meaning of its own: an escape or a run of two-byte characters. The set of all first bytes stands in front,
+#: and each branch looks back at it: so a search passes over other bytes without trying the branches.
 _ANCHOR = (
-    rb"/\*|(?:=|[;{ \t\r\n\f][cC][oO][nN][tT][eE][nN][tT]%(w)s{0,8}+:)%(w)s{0,8}+[\"']|[\"']"
-    rb"|(?:[uU]|\\[uU]|\\0{0,4}[57]5%(e)s)(?:[rR]|\\[rR]|\\0{0,4}[57]2%(e)s)(?:[lL]|\\[lL]|\\0{0,4}[46][cC]%(e)s)\(%(w)s*+"
-    rb"|\\(?:%(pair)s|[^\n\r\f])|(?:%(pair)s|(?!))++"
+    rb"[=\"'/uU\\;{ \t\r\n\f%(first)s](?:"
+    rb"(?<=[uU])%(r)s%(l)s\(%(w)s*+"
+    rb"|(?<=[\"'])"
+    rb"|(?<=/)\*"
+    rb"|(?:(?<==)|(?<=[;{ \t\r\n\f])[cC][oO][nN][tT][eE][nN][tT]%(w)s{0,8}+:)%(w)s{0,8}+[\"']"
+    rb"|(?<=\\)(?:(?:[uU]|0{0,4}[57]5%(e)s)%(r)s%(l)s\(%(w)s*+|%(pair)s|[^\n\r\f])"
+    rb"|%(second)s(?:%(pair)s|(?!))*+)"
 )
 #: How many bytes at the end of a chunk may be the start of an anchor: an escaped "url(" is at most 28 bytes long
 #: without white space, and an escape before it nine.
@@ -67,12 +85,21 @@ class _Syntax(NamedTuple):
 
 
 def _syntax(wide: str) -> _Syntax:
-    pair = _PAIRS[wide]
+    pair = _pair(wide)
     # The first half of a character does not match before the second half has arrived.
     half, other = (rb"\x81-\xfe", rb"|[\x81-\xfe](?=.)") if wide else (b"", b"")
+    anchor = _ANCHOR % {
+        b"w": _WS,
+        b"e": _END_OF_HEX,
+        b"r": rb"(?:[rR]|\\[rR]|\\0{0,4}[57]2%b)" % _END_OF_HEX,
+        b"l": rb"(?:[lL]|\\[lL]|\\0{0,4}[46][cC]%b)" % _END_OF_HEX,
+        b"first": _PAIRS[wide][0] if wide else b"",
+        b"second": _second(wide) if wide else _NEVER,
+        b"pair": pair,
+    }
     # For the last branch of each group, see tokens.
     return _Syntax(
-        re.compile(_ANCHOR % {b"w": _WS, b"e": _END_OF_HEX, b"pair": pair}, re.DOTALL),
+        re.compile(anchor, re.DOTALL),
         {
             quote: re.compile(
                 rb"(?:%b|[^%c\\\n\r\f%b]%b|%b|\\(?:\r\n|%b|.)|(?!))*+" % (pair, quote, half, other, _HEX, pair),
@@ -88,7 +115,14 @@ def _syntax(wide: str) -> _Syntax:
     )
 
 
-_SYNTAX = {wide: _syntax(wide) for wide in _PAIRS}
+_SYNTAX = {wide: _syntax(wide) for wide in (PLAIN, *_PAIRS)}
+#: The rest of a plain token up to its end: a string, by its quote, or (0) an unquoted URL. What it does not match may
+#: still be one.
+_PLAIN_TOKENS = {
+    0: re.compile(rb"(?:[!#$%&*+,\-.0-9:;<=>?@A-Z\[\]^_`a-z{|}~]|/(?!\*)|(?!))*+\)"),
+    0x22: re.compile(rb"[ !#-\[\]-~]*+\""),
+    0x27: re.compile(rb"[ -&(-\[\]-~]*+'"),
+}
 _QUOTES = frozenset(b"\"'")
 #: Everything up to the first byte that distinguishes an unquoted URL from the arguments of a function.
 _PLAIN_ARGUMENT = re.compile(rb"(?:[^)\"'\\(/]|/(?!\*)|(?!))*+")
@@ -151,7 +185,7 @@ def scan(
                 return (end, True) if final else (max(after, end - 1), True)
             position = close + 2
             continue
-        bracket = _is_bracket(data, at, after)
+        bracket = first in b"uU" or _is_bracket(data, at, after)
         quote = 0 if bracket else data[after - 1]
         if bracket and after < end and data[after] in _QUOTES:
             quote = data[after]
@@ -163,15 +197,20 @@ def scan(
                 return min(at, max(position, end - _ANCHOR_SIZE)), False
             position = after
             continue
-        if bracket and quote not in _QUOTES and _is_other_function(data, at, after, end):
+        plain = _PLAIN_TOKENS[quote].match(data, after, end)
+        if plain is not None:
+            # It is complete, and fetches even as an argument of another function.
+            stop = rest = plain.end() - 1
+        elif bracket and not quote and _is_other_function(data, at, after, end):
             if data[at - 1] > 0x7F or (wide and at > 1 and data[at - 2] > 0x7F):
                 raise RefusedMarkup("whether a function of a style sheet is url() depends on the browser")
             position = after
             continue
-        stop = _stop(syntax.string.get(quote, syntax.url), data, after, end)
-        rest = stop if quote in _QUOTES else _stop(syntax.bad_url, data, stop, end)
-        if _is_cut(data, rest, end) and not final:
-            return max(position, _joined(data, at)) if bracket else at, False
+        else:
+            stop = _stop(syntax.string[quote] if quote else syntax.url, data, after, end)
+            rest = stop if quote else _stop(syntax.bad_url, data, stop, end)
+            if _is_cut(data, rest, end) and not final:
+                return max(position, _joined(data, at)) if bracket else at, False
         fetches = bracket or first == quote
         if fetches and stop > after:
             visit(after, bytes(data[after:stop]))

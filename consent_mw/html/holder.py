@@ -263,7 +263,7 @@ class Holder:
 
     def not_allowed(self, ids: Ids) -> Ids:
         """Return those of ``ids`` that are not allowed; what belongs to several services needs all of them."""
-        return tuple(id_ for id_ in ids if id_ not in self._allowed)
+        return tuple([id_ for id_ in ids if id_ not in self._allowed]) if ids else ()
 
     def url(self, raw: bytes) -> tuple[Ids, Url | None]:
         """Return the services that a raw URL value leads to, and its target if it was resolved."""
@@ -303,6 +303,8 @@ class Holder:
 
     def css_url(self, value: bytes) -> Ids:
         """Return the services that a URL of a style sheet leads to, without those allowed."""
+        if self._is_local(value):
+            return self.not_allowed(self._matcher.path(value))
         ids, sheets = self._css_targets({(value, self.charset): None})
         return self.not_allowed(tuple(dict.fromkeys((*ids, *self._in_sheets(sheets)))))
 
