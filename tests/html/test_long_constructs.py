@@ -345,3 +345,11 @@ def test_memory_does_not_grow_with_the_page() -> None:
         rewriter.feed(b"<p class='" + b"a" * 70 + b"'>text " * 40)
         assert len(rewriter._buffer) <= HOLD_BACK
     assert rewriter.finish() == b""
+
+
+def test_noscript_elements_that_are_complete_hold_nothing_back() -> None:
+    """A chunk with several whole noscript elements is passed on as it is read, the last of them, too."""
+    page = b"<p>a<noscript><b>one</b></noscript><p>b<noscript><b>two</b></noscript><noscript></noscript><p>c"
+    rewriter = Rewriter(holder())
+    assert rewriter.feed(page) == page
+    assert rewriter.finish() == b""

@@ -134,7 +134,7 @@ class Reading:
         self._reaches_out = False
         #: Whether to stop after each tag, since another reading may reach the same place.
         self._single = False
-        #: Offset in the page up to which the end of a noscript element was searched for.
+        #: Offset in the page before which there is no further end tag of a noscript element.
         self._searched = -1
         #: The flat reading that was started from this one, and the reading into which this one was merged.
         self._flat: Reading | None = None
@@ -675,10 +675,9 @@ class Reading:
     def _noscript_is_there(self, start: int, end: int) -> bool:
         """Return whether the end of a noscript element has arrived, or is no longer waited for."""
         cursor = self.cursor
-        begin = max(end, self._searched - cursor.origin)
-        self._searched = cursor.origin + len(cursor.buffer) - _NOSCRIPT_TAIL
-        there = end_tag(b"noscript").search(cursor.buffer, begin) is not None
-        if there or cursor.final or self._island or cursor.is_too_long(start):
+        found = end_tag(b"noscript").search(cursor.buffer, max(end, self._searched - cursor.origin))
+        self._searched = cursor.origin + (found.start() if found else len(cursor.buffer) - _NOSCRIPT_TAIL)
+        if found is not None or cursor.final or self._island or cursor.is_too_long(start):
             return True
         cursor.position = start
         return False
