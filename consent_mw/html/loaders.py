@@ -15,6 +15,8 @@ __all__ = ["loaded_by"]
 
 #: A snippet is short. Longer scripts are the site's own code, which may load other things.
 _LONGEST = 2048
+#: Texts of which one is in all code that :data:`_INSERTS` matches.
+_MAY_INSERT = (b"createElement", b"document.write", b"new Image", b".src", b"insertAdjacent")
 _INSERTS = re.compile(rb"createElement|document\.write|new Image|\.src\s{0,9}=|insertAdjacent")
 _HOST = rb"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,5}\.[a-z]{2,24}"
 #: The slashes may be escaped, so that HTML parsers do not see an end tag.
@@ -37,7 +39,9 @@ def loaded_by(code: bytes) -> tuple[str, ...]:
     Args:
         code: The script in an ASCII-compatible encoding.
     """
-    if len(code) > _LONGEST or b"/" not in code or not _INSERTS.search(code):
+    if len(code) > _LONGEST or b"/" not in code or not any(map(code.__contains__, _MAY_INSERT)):
+        return ()
+    if not _INSERTS.search(code):
         return ()
     found: dict[str, None] = {}
     for match in _ADDRESS.finditer(code):

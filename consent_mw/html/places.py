@@ -55,8 +55,11 @@ class Places:
 
     def __init__(self, services: Iterable[Service] = ()) -> None:
         self._rules: list[PlaceRule] = []
-        self._codes: list[tuple[str, str]] = []
+        #: The rules for scripts by a part of their code.
+        self._codes: list[tuple[bytes, str]] = []
         self.ids = frozenset(self._read(services))
+        #: The rules for scripts by their attributes.
+        self._scripts = [rule for rule in self._rules if rule.name == b"script"]
         #: Where the tokenizer must stop: the attribute of a rule's first condition, and a part of its value.
         first = [rule.conditions[0] for rule in self._rules if _is_hidden(rule)]
         self.marks = tuple(sorted({(attribute.decode(), text) for attribute, _, text in first}))
@@ -66,7 +69,7 @@ class Places:
             for text in service.places:
                 yield service.id
                 if text.startswith(_CODE):
-                    self._codes.append((text.removeprefix(_CODE), service.id))
+                    self._codes.append((text.removeprefix(_CODE).encode(), service.id))
                     continue
                 name = _NAME.match(text)
                 conditions = tuple(
@@ -90,9 +93,8 @@ class Places:
 
     def of_script(self, value_of: ValueOf, code: bytes) -> Ids:
         """Return the services whose embeds appear at a script, by its attributes and its text."""
-        found = [rule.id for rule in self._rules if rule.name == b"script" and rule.fits(value_of)]
-        text = code.decode("utf-8", "replace") if self._codes else ""
-        return tuple(dict.fromkeys([*found, *(id_ for part, id_ in self._codes if part in text)]))
+        found = [rule.id for rule in self._scripts if rule.fits(value_of)]
+        return tuple(dict.fromkeys([*found, *(id_ for part, id_ in self._codes if part in code)]))
 
 
 def _is_hidden(rule: PlaceRule) -> bool:

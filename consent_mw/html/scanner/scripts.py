@@ -49,20 +49,22 @@ class ScriptReader:
         cursor, document = self._cursor, self._document
         page, holder, buffer = document.page, document.holder, cursor.buffer
         start, end = found.span()
+        tag = found.group()
         close = end_tag(b"script").search(buffer, end)
-        piece = b""
+        piece = code = b""
         if close is not None and not document.mapped and buffer.find(b"<!--", end, close.start()) < 0:
             piece = bytes(buffer[start : close.start()])
+            code = piece[end - start :]
             known = holder.memory.pieces.get(piece)
             if known is not None:
                 before = len(cursor.edits)
                 document.apply(known, start)
-                document.before_script(before, start, known.held, found.group(), piece[end - start :])
+                document.before_script(before, start, known.held, tag, code)
                 cursor.position = close.start()
                 return
         before, held, page.held = len(cursor.edits), page.held, set()
         self._held_before = held
-        self._settle(found.group(), start, end)
+        self._settle(tag, start, end, code if piece else None)
         if (
             piece
             and not self._calls
@@ -72,8 +74,8 @@ class ScriptReader:
         ):
             document.remember(piece, start, before)
         if cursor.mode is not Mode.SCRIPT:
-            document.before_script(before, start, page.held, found.group(), piece[end - start :])
-            self._before_caller(before, start, found.group(), piece[end - start :])
+            document.before_script(before, start, page.held, tag, code)
+            self._before_caller(before, start, tag, code)
         held.update(page.held)
         page.held = held
 
@@ -89,20 +91,30 @@ class ScriptReader:
         self._cursor.position = position
         self._cursor.mode = Mode.SCRIPT_TEXT
 
-    def _settle(self, tag: bytes, start: int, end: int) -> None:
+    def _settle(self, tag: bytes, start: int, end: int, code: bytes | None) -> None:
+        """
+        Plan a script as far as it has arrived.
+
+        Args:
+            code: The text of the script if it is complete and has no comment in it that may hide its end, or None.
+        """
         cursor, holder = self._cursor, self._document.holder
         self._kind, fetched = holder.script(tag)
         self._calls = False
         if self._kind and (not fetched or holder.policy.remove):
             self._content = cursor.origin + end
-            self._end = ScriptEnd()
             cursor.position = start
             cursor.mode = Mode.SCRIPT
-            self._take()
+            if code is None or not self._judge(tag, code, end + len(code)):
+                self._end = ScriptEnd()
+                self._take()
             return
         plan = holder.script_plan(tag, ())
         if plan is not None:
             self._document.apply(plan, start)
+        if code is not None:
+            cursor.position = end + len(code)
+            return
         self.pass_text(end)
         self.script_text()
 
@@ -133,14 +145,23 @@ class ScriptReader:
         return taken
 
     def _take(self) -> bool:
-        cursor, document = self._cursor, self._document
+        cursor = self._cursor
         buffer, start, begins = cursor.buffer, cursor.position, self._content - cursor.origin
         end = self._end.find(buffer, begins, final=cursor.final)
-        too_long = end < 0 and cursor.is_too_long(start)
-        if end < 0 and not cursor.final and not too_long:
+        if end < 0 and not cursor.final and not cursor.is_too_long(start):
             return False
-        content = bytes(buffer[begins : end if end >= 0 else len(buffer)])
-        tag = bytes(buffer[start:begins])
+        return self._judge(bytes(buffer[start:begins]), bytes(buffer[begins : end if end >= 0 else len(buffer)]), end)
+
+    def _judge(self, tag: bytes, content: bytes, end: int) -> bool:
+        """
+        Apply the plan of the script at the position; return False to wait for more bytes.
+
+        Args:
+            end: Offset in the buffer of its end tag; -1 if there is none.
+        """
+        cursor, document = self._cursor, self._document
+        buffer, start = cursor.buffer, cursor.position
+        too_long = end < 0 and cursor.is_too_long(start)
         mapped = self._kind == "importmap" and not too_long
         ids = (TOO_LONG,) if too_long else () if mapped else self._ids(content)
         plan = document.holder.script_plan(tag, ids)
@@ -160,7 +181,7 @@ class ScriptReader:
             document.apply(plan, start)
         elif mapped:
             document.take_map(tag, content, start)
-        cursor.position = end if end >= 0 else begins
+        cursor.position = end if end >= 0 else start + len(tag)
         cursor.mode = Mode.DATA if end >= 0 else Mode.SCRIPT_TEXT
         return True
 
