@@ -119,7 +119,11 @@ class ConsentASGIMiddleware:
         if scope["type"] == "lifespan":
             await live(self.engine, self.app, scope, receive, send)
             return
-        if scope["type"] != "http" or Passage.around(scope) is not None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if Passage.around(scope) is not None:
+            self._refuse_itself()
             await self.app(scope, receive, send)
             return
         engine = self.engine
@@ -155,6 +159,12 @@ class ConsentASGIMiddleware:
 
         raise missing(self, self.__dict__.get("app"), name)
 
+    def _refuse_itself(self) -> None:
+        from consent_mw.engine.wrapping import self_wrapped
+
+        if (error := self_wrapped(self.app, self)) is not None:
+            raise error
+
 
 class _AsgiResponse:
     """One response; its head is held until the first chunk of its body is known. Its exchange is made when needed."""
@@ -185,6 +195,10 @@ class _AsgiResponse:
     def place(self) -> str:
         """Return the marker for the banner's place."""
         return self.exchange.place()
+
+    def __deepcopy__(self, memo: object) -> _AsgiResponse:
+        """Return the same response: some middleware copies the whole request, with the two functions above in it."""
+        return self
 
     async def send(self, message: Message) -> None:
         """Accept a message from the app."""

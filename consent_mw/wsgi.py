@@ -137,10 +137,9 @@ class ConsentMiddleware:
 
     def _refuse_itself(self) -> None:
         from consent_mw.engine.wrapping import self_wrapped
-        from consent_mw.engine.wrapping import wraps_itself
 
-        if wraps_itself(self.app, self):
-            raise self_wrapped()
+        if (error := self_wrapped(self.app, self)) is not None:
+            raise error
 
 
 class _WsgiResponse:
@@ -182,6 +181,10 @@ class _WsgiResponse:
     def place(self) -> str:
         """Return the marker for the banner's place."""
         return self.exchange.place()
+
+    def __deepcopy__(self, memo: object) -> _WsgiResponse:
+        """Return the same response: some middleware copies the whole request, with the two functions above in it."""
+        return self
 
     def allowed(self, headers: Sequence[tuple[str, str]]) -> Headers:
         """Return the early hints without those to held services."""

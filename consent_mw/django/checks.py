@@ -6,6 +6,7 @@ consent_mw.E001     a mistake in the setting ``CONSENT``; one message per mistak
 consent_mw.E002     the middleware is not in ``MIDDLEWARE``: nothing is held
 consent_mw.W001     the middleware is not first: others before it can send pages that it does not see
 consent_mw.W002     in production, the signing keys come from a file on this machine
+consent_mw.W003     the middleware is listed twice: only the first has an effect
 ==================  ==========================================================================
 """
 
@@ -18,12 +19,13 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Error
 from django.core.checks import Warning as Caution
+from django.utils.module_loading import import_string
 
+from consent_mw.django.middleware import ConsentMiddleware
 from consent_mw.django.setup import site
 from consent_mw.errors import ConfigError
 
 MIDDLEWARE = "consent_mw.django.ConsentMiddleware"
-_NAMES = (MIDDLEWARE, "consent_mw.django.middleware.ConsentMiddleware")
 #: Middleware that may come first: it sends no pages of its own, or only redirects.
 _BEFORE = ("django.middleware.security.SecurityMiddleware",)
 
@@ -48,7 +50,7 @@ def check(app_configs: object = None, **kwargs: object) -> Sequence[CheckMessage
                 )
             )
     middleware = list(settings.MIDDLEWARE)
-    places = [place for place, name in enumerate(middleware) if name in _NAMES]
+    places = [place for place, name in enumerate(middleware) if _is_ours(name)]
     if not places:
         found.append(
             Error(
@@ -57,7 +59,15 @@ def check(app_configs: object = None, **kwargs: object) -> Sequence[CheckMessage
                 id="consent_mw.E002",
             )
         )
-    elif early := [name for name in middleware[: places[0]] if name not in _BEFORE]:
+    if len(places) > 1:
+        found.append(
+            Caution(
+                "consent_mw is in MIDDLEWARE twice; only the first has an effect.",
+                hint=f'List "{MIDDLEWARE}" once, as the first.',
+                id="consent_mw.W003",
+            )
+        )
+    if places and (early := [name for name in middleware[: places[0]] if name not in _BEFORE]):
         found.append(
             Caution(
                 f"Pages that {', '.join(early)} changes or sends are not seen by consent_mw.",
@@ -66,3 +76,12 @@ def check(app_configs: object = None, **kwargs: object) -> Sequence[CheckMessage
             )
         )
     return found
+
+
+def _is_ours(name: str) -> bool:
+    """Return whether an entry of ``MIDDLEWARE`` is ours or a class that extends it."""
+    try:
+        found = import_string(name)
+    except ImportError:
+        return False  # Django says so itself
+    return isinstance(found, type) and issubclass(found, ConsentMiddleware)

@@ -27,6 +27,7 @@ from django.http import StreamingHttpResponse
 from consent_mw.core.model import Decision
 from consent_mw.django.setup import REQUEST
 from consent_mw.django.setup import administration
+from consent_mw.django.setup import check_installed
 from consent_mw.django.setup import engine
 from consent_mw.engine import MOST_INPUT
 from consent_mw.engine import Engine
@@ -97,6 +98,7 @@ class ConsentMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response: Callable[[HttpRequest], Any] = get_response
+        check_installed()
         self.engine = engine()
         self._knows_admin = False
         self._async = iscoroutinefunction(get_response)

@@ -14,13 +14,15 @@ from django.conf import settings
 from consent_mw import config
 from consent_mw.core.model import Site
 from consent_mw.engine import Engine
+from consent_mw.errors import ConfigError
+from consent_mw.errors import Problem
 from consent_mw.jobs import ConsentJobs
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.urls import URLResolver
 
-__all__ = ["administration", "engine", "is_staff", "jobs", "site"]
+__all__ = ["administration", "check_installed", "engine", "is_staff", "jobs", "site"]
 
 #: The key of the Django request in the environ of a request for our own pages.
 REQUEST = "consent_mw.django.request"
@@ -66,6 +68,18 @@ def jobs() -> ConsentJobs:
         ConfigError: with every mistake in the setting ``CONSENT``.
     """
     return ConsentJobs(site())
+
+
+def check_installed() -> None:
+    """
+    Refuse the package's own name in ``INSTALLED_APPS``, where it brings neither template tags nor checks.
+
+    Raises:
+        ConfigError: names the app to list instead.
+    """
+    if "consent_mw" in settings.INSTALLED_APPS:
+        what = '"consent_mw" is no Django app: it has no template tags, checks and command.'
+        raise ConfigError([Problem("INSTALLED_APPS", what, 'Write "consent_mw.django" instead.')])
 
 
 def administration() -> list[str]:

@@ -8,14 +8,17 @@ awaited.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from inspect import Parameter
 from inspect import iscoroutinefunction
+from inspect import isroutine
 from inspect import signature
+from os import PathLike
 
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["check_asgi", "check_flask", "check_wsgi", "missing", "wraps_itself"]
+__all__ = ["check_asgi", "check_flask", "check_wsgi", "missing", "self_wrapped"]
 
 logger = logging.getLogger("consent_mw")
 
@@ -24,6 +27,10 @@ _DJANGO = 'In Django\'s MIDDLEWARE write "consent_mw.django.ConsentMiddleware".'
 #: The parameters of an application (PEP 3333; ASGI 3.0).
 _WSGI = ("environ", "start_response")
 _ASGI = ("scope", "receive", "send")
+#: The parameter of what Django gives to its middleware.
+_REQUEST = ("request",)
+#: The most wrappers that are looked through for an application that is wrapped around itself.
+_MOST_WRAPPERS = 20
 
 
 def check_wsgi(app: object) -> None:
@@ -34,12 +41,11 @@ def check_wsgi(app: object) -> None:
         ConfigError: names the mistake.
     """
     where = "ConsentMiddleware"
+    app = _adapted(app)
     if not callable(app):
-        raise _slip(where, f"It wraps {_kind(app)}, which is no application.", "Give it the WSGI application itself.")
+        raise _slip(where, f"It wraps {_kind(app)}, which is no application.", _in_place_of_app(where, app, "WSGI"))
     _refuse_class(where, app)
-    if iscoroutinefunction(app) or iscoroutinefunction(getattr(app, "__call__", None)):  # noqa: B004 -- of its class
-        raise _slip(where, f"It wraps {_kind(app)}, an ASGI application.", "Use ConsentASGIMiddleware.")
-    if not _accepts(app, _WSGI):
+    if _is_asynchronous(app) or not _accepts(app, _WSGI):
         if _accepts(app, _ASGI):
             raise _slip(where, f"It wraps {_kind(app)}, an ASGI application.", "Use ConsentASGIMiddleware.")
         raise _other_call(where, app, _WSGI)
@@ -54,8 +60,9 @@ def check_asgi(app: object) -> None:
         ConfigError: names the mistake.
     """
     where = "ConsentASGIMiddleware"
+    app = _adapted(app)
     if not callable(app):
-        raise _slip(where, f"It wraps {_kind(app)}, which is no application.", "Give it the ASGI application itself.")
+        raise _slip(where, f"It wraps {_kind(app)}, which is no application.", _in_place_of_app(where, app, "ASGI"))
     _refuse_class(where, app)
     if hasattr(app, "wsgi_app"):
         raise _slip(where, f"It wraps {_kind(app)}, a WSGI application.", _FLASK)
@@ -75,7 +82,42 @@ def check_flask(app: object) -> None:
     """
     if not (hasattr(app, "wsgi_app") and hasattr(app, "extensions")) or isinstance(app, type):
         what = f"Consent extends a Flask application, and this is {_kind(app)}."
-        raise _slip("Consent", what, "Write Consent(app), or Consent(app, config).")
+        raise _slip("Consent", what, _instead_of_flask(app))
+
+
+def _instead_of_flask(app: object) -> str:
+    app = _adapted(app)
+    if hasattr(app, "asgi_app"):
+        return "For Quart write app.asgi_app = ConsentASGIMiddleware(app.asgi_app)."
+    if callable(app) and not isinstance(app, type):
+        if _accepts(app, _ASGI) and _is_asynchronous(app):
+            return "Wrap an ASGI application: site = ConsentASGIMiddleware(app)."
+        if _accepts(app, _REQUEST) and not _accepts(app, _WSGI):
+            return f"Write Consent(app), or Consent(app, config). {_DJANGO}"
+    return "Write Consent(app), or Consent(app, config)."
+
+
+def _adapted(app: object) -> object:
+    """
+    Return what stands behind the adapters of asgiref, which can be called with anything.
+
+    Django puts them around its handler where a middleware and the server are not both synchronous or asynchronous.
+    """
+    for name in ("awaitable", "func"):
+        if type(app).__module__ == "asgiref.sync" and hasattr(app, name):
+            app = getattr(app, name)
+    return app
+
+
+def _in_place_of_app(where: str, given: object, kind: str) -> str:
+    """Return what to write instead of wrapping something that cannot be called."""
+    if isinstance(given, Mapping) and ("REQUEST_METHOD" in given or "asgi" in given):
+        return f"This is a request, so the server calls the class: write site = {where}(app), and serve that."
+    if hasattr(given, "scope"):
+        return f"This is a request: write app.add_middleware({where}, config=config)."
+    if isinstance(given, str | Mapping | PathLike):
+        return f"The application comes first: {where}(app, config)."
+    return f"Give it the {kind} application itself."
 
 
 def _accepts(app: object, names: tuple[str, ...]) -> bool:
@@ -130,15 +172,17 @@ def _warn_of_second_wrapper(app: object) -> None:
         logger.warning("the application is wrapped by consent_mw twice; only the outer configuration has an effect")
 
 
-def wraps_itself(app: object, middleware: object) -> bool:
-    """Return whether the application calls the middleware that wraps it: the Flask app instead of its ``wsgi_app``."""
-    return getattr(app, "wsgi_app", None) is middleware
-
-
-def self_wrapped() -> ConfigError:
-    """Return the error for an application that :func:`wraps_itself`."""
-    what = "app.wsgi_app = ConsentMiddleware(app) wraps the application around itself."
-    return _slip("ConsentMiddleware", what, _FLASK)
+def self_wrapped(app: object, middleware: object) -> ConfigError | None:
+    """Return the error for an application that calls the middleware that wraps it, or None if it does not."""
+    for name, value in getattr(app, "__dict__", {}).items():
+        inner: object = value
+        for _ in range(_MOST_WRAPPERS):
+            if inner is middleware:
+                kind = type(middleware).__name__
+                what = f"app.{name} = {kind}(app) wraps the application around itself."
+                return _slip(kind, what, _FLASK if name == "wsgi_app" else f"Write app.{name} = {kind}(app.{name}).")
+            inner = getattr(inner, "__dict__", {}).get("app")
+    return None
 
 
 def missing(middleware: object, app: object, name: str) -> AttributeError:
@@ -156,5 +200,7 @@ def _slip(where: str, what: str, remedy: str) -> ConfigError:
 
 
 def _kind(thing: object) -> str:
+    if isroutine(thing):
+        return str(getattr(thing, "__qualname__", "function"))
     package, kind = type(thing).__module__.partition(".")[0], type(thing).__qualname__
     return kind if package == "builtins" else f"{package}.{kind}"

@@ -105,6 +105,16 @@ ANY_LINK = "any-link"
 #: fragment.
 _EMPTY_MODULE = b"data:text/javascript,export%20default%20function(){}#"
 
+#: What we insert and what makes a copy of it do nothing: its element (empty for any), an attribute, and our marks.
+_COPIED: tuple[tuple[bytes, tuple[bytes, bytes], frozenset[bytes]], ...] = (
+    (b"", (b"hidden", b""), frozenset({b"data-cmw-banner", b"data-cmw-reopen", b"data-cmw-panel"})),
+    (b"", (b"media", b"not all"), frozenset({b"data-cmw-style"})),
+    (
+        b"script",
+        (b"type", b"text/plain"),
+        frozenset(b"data-cmw-" + name for name in (b"runtime", b"hosts", b"queue", b"library", b"signals", b"on")),
+    ),
+)
 #: Attributes that name a frame; and those disarmed in a swapped one: its address, and what would block our page in it.
 _NAMES_OF_A_FRAME = frozenset({b"title", b"aria-label", b"aria-labelledby"})
 _OF_THE_FRAME = frozenset({b"src", b"sandbox", b"csp", b"credentialless"})
@@ -674,12 +684,22 @@ class Holder:
         """Return edits that make our attribute names inert if they occur in the application's own page."""
         # Such a name, for example in a visitor's comment that a sanitizer let through, must not be taken for a hold and
         # released as code. With a second prefix it stays inert.
-        return [
+        edits = [
             (attribute.start, 0, PREFIX)
             for key, values in tag.attributes.items()
             if key[:9].lower() == PREFIX and key != b"data-cmw-action"
             for attribute in values
         ]
+        # A copy of our notice and our scripts is in the page if the application took it from a page that was rewritten
+        # already, with a request of its own or from another wrapped site. It must do nothing: the notice and the
+        # scripts of this response serve the whole page.
+        if edits:
+            for name, without, marks in _COPIED:
+                if name not in (b"", tag.name) or marks.isdisjoint(tag.attributes) or without[0] in tag.attributes:
+                    continue
+                edits[0] = (edits[0][0], 0, b'%s="%s" ' % without + PREFIX)
+                break
+        return edits
 
     def _grants(self, tag: Tag) -> list[Edit]:
         """Return edits that disarm an application's form if it submits to our pages: no page may grant consent."""

@@ -69,6 +69,10 @@ class Passage:
     #: Ends what :meth:`enter` began, in the same context.
     leave = staticmethod(_running.reset)
 
+    def __deepcopy__(self, memo: object) -> Passage:
+        """Return the same passage: a copy of the environ or scope is still within it."""
+        return self
+
 
 class AskedDecision:
     """

@@ -248,6 +248,10 @@ class Exchange:
         """Return the headers to send; called at the time when they are sent."""
         return self.headers
 
+    def __deepcopy__(self, memo: object) -> Exchange:
+        """Return the same exchange: some middleware copies the whole request, with :meth:`place` in it."""
+        return self
+
     def place(self) -> str:
         """Return the markup with which an author places the banner, and hold the banner back until it appears."""
         self._place_asked = True

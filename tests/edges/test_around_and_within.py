@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -25,6 +27,7 @@ from django.test import override_settings
 from django.urls import include
 from django.urls import path
 from django.views.decorators.cache import cache_page
+from hypercorn.middleware import ProxyFixMiddleware
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
@@ -33,6 +36,7 @@ from werkzeug.test import run_wsgi_app
 
 from consent_mw import ConsentASGIMiddleware
 from consent_mw import ConsentMiddleware
+from consent_mw import consent_banner
 from consent_mw import current
 from consent_mw.django.setup import engine
 from consent_mw.flask import Consent
@@ -94,6 +98,28 @@ def test_outer_asgi_middleware_sees_route_and_endpoint(tmp_path: Path, mounted: 
     assert scope["path_params"] == {"id": "7"}
     assert scope["headers"] is headers
     assert BANNER.encode() in b"".join(message.get("body", b"") for message in sent)
+
+
+def test_middleware_may_copy_the_whole_request(tmp_path: Path) -> None:
+    """Hypercorn's proxy fix gives the application a deep copy of the scope; decision and banner work from there."""
+
+    async def page(request: Any) -> HTMLResponse:
+        place = consent_banner(request.scope)
+        return HTMLResponse(f"<!doctype html><title>t</title><body>{current(request.scope).allows('analytics')}{place}")
+
+    inner = ProxyFixMiddleware(Starlette(routes=[Route("/", page)]), mode="legacy")  # type: ignore[arg-type]
+    site = ConsentASGIMiddleware(inner, config(tmp_path))
+
+    async def visit() -> str:
+        transport = httpx.ASGITransport(app=site)
+        headers = {**NAVIGATION, "X-Forwarded-For": "192.0.2.1"}
+        async with httpx.AsyncClient(transport=transport, base_url="https://shop.example", headers=headers) as client:
+            return (await client.get("/")).text
+
+    found = asyncio.run(visit())
+    site.close()
+    assert (found.count(f'{BANNER}=""'), found.count("False")) == (1, 1)
+    assert found.index("False") < found.index(f'{BANNER}=""')
 
 
 def test_an_error_page_that_a_front_asks_for_is_held(tmp_path: Path) -> None:
@@ -164,6 +190,12 @@ def asks_itself(tmp_path: Path) -> Iterator[Client]:
 
         return flask.Response(parts())
 
+    @app.get("/threads")
+    def threads() -> str:
+        # Each in a thread to which no context is passed on: there it is a request like any other.
+        with ThreadPoolExecutor(2) as pool:
+            return "<!doctype html><title>t</title><body>" + "".join(pool.map(lambda _: inner(), range(2)))
+
     @app.errorhandler(404)
     def missing(error: Exception) -> tuple[str, int]:
         return inner(), 404
@@ -181,6 +213,20 @@ def test_a_view_that_asks_its_own_site_brings_one_banner(asks_itself: Client, ad
     assert found == [1, 1, held]
     after = asks_itself.get("/page", base_url="https://shop.example", headers=NAVIGATION).text
     assert after.count(f'{BANNER}=""') == 1
+
+
+def test_what_a_view_asks_for_in_other_threads_brings_one_notice(asks_itself: Client) -> None:
+    """The notices of the parts are hidden and their scripts do not run; those of the whole page do."""
+    text = asks_itself.get("/threads", base_url="https://shop.example", headers=NAVIGATION).text
+    tags = re.findall(r"<(?:section|script)[^>]*data-cmw-(?:banner|runtime|hosts|queue)[^>]*>", text)
+    copies = [tag for tag in tags if "data-cmw-data-cmw-" in tag]
+    assert (len(copies), [tag for tag in copies if ' hidden=""' not in tag and ' type="text/plain"' not in tag]) == (
+        8,
+        [],
+    )
+    own = "".join(tag for tag in tags if tag not in copies)
+    assert [own.count(f"data-cmw-{mark}=") for mark in ("banner", "runtime", "hosts")] == [1, 1, 1]
+    assert TAG not in text
 
 
 def test_an_asgi_view_that_asks_its_own_site_brings_one_banner(tmp_path: Path) -> None:

@@ -68,6 +68,27 @@ def test_marks_of_ours_in_the_app_s_page_are_disarmed() -> None:
     assert run(page) == b"<p data-cmw-data-cmw-held=tracker data-cmw-data-cmw-onclick=evil()>x"
 
 
+COPIES = {
+    b"<section class=x data-cmw-banner=''>": b"<section class=x hidden=\"\" data-cmw-data-cmw-banner=''>",
+    b"<section data-cmw-reopen lang=en>": b'<section hidden="" data-cmw-data-cmw-reopen lang=en>',
+    b"<iframe data-cmw-panel=x title=y>": b'<iframe hidden="" data-cmw-data-cmw-panel=x title=y>',
+    b"<script data-cmw-runtime data-cmw-root=/_cmw>": (
+        b'<script type="text/plain" data-cmw-data-cmw-runtime data-cmw-data-cmw-root=/_cmw>'
+    ),
+    b"<script async data-cmw-hosts=x>": b'<script async type="text/plain" data-cmw-data-cmw-hosts=x>',
+    b"<style data-cmw-style=''>": b"<style media=\"not all\" data-cmw-data-cmw-style=''>",
+    b"<script data-cmw-queue=x>": b'<script type="text/plain" data-cmw-data-cmw-queue=x>',
+    b"<script data-cmw-signals=x>": b'<script type="text/plain" data-cmw-data-cmw-signals=x>',
+}
+
+
+@pytest.mark.parametrize("tag", COPIES, ids=lambda tag: tag.decode().split("data-cmw-")[1][:6])
+def test_a_copy_of_our_notice_is_hidden_and_our_scripts_in_the_app_s_page_do_not_run(tag: bytes) -> None:
+    """An application that puts a rewritten page into another one has no second notice, and no second runtime."""
+    page = tag + b"copied()</script>" if tag.startswith(b"<script") else tag + b"copied"
+    assert run(page) == page.replace(tag, COPIES[tag])
+
+
 PIXELS = {
     "by an old name": "<image src=//other.example/1 width=1 height=1>",
     "in a list": "<img srcset='//other.example/1 1x' width=1 height=1>",
