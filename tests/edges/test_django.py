@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.checks import run_checks
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.template import TemplateSyntaxError
 from django.template import engines
@@ -25,15 +27,22 @@ from django.test import override_settings
 
 from consent_mw.core.counts import SHOWN
 from consent_mw.core.counts import TOTAL
+from consent_mw.django import ConsentMiddleware
 from consent_mw.django.asgi import get_asgi_application
 from consent_mw.django.setup import engine
 from consent_mw.django.setup import jobs
+from consent_mw.errors import ConfigError
 from tests.edges import django_site as project  # configures Django
 from tests.edges.contract import ask_asgi
 from tests.running import run
 
 CONSENT = {"services": [{"use": "google-analytics"}, {"use": "youtube"}]}
 BANNER = b'data-cmw-banner=""'
+
+
+class Extended(ConsentMiddleware):
+    """A project's own class in the place of ours."""
+
 
 Ask = Callable[..., Any]
 Consent = Mapping[str, object]
@@ -233,9 +242,11 @@ def test_the_project_s_own_command_has_those_of_the_command_line(
             {"MIDDLEWARE": ["django.middleware.security.SecurityMiddleware", *settings.MIDDLEWARE]},
             [],
         ),
+        ({"MIDDLEWARE": [*settings.MIDDLEWARE, *settings.MIDDLEWARE]}, ["consent_mw.W003"]),
+        ({"MIDDLEWARE": [f"{__name__}.Extended"]}, []),
         ({"CONSENT": {"site": {"unknwon": "hold"}, "services": [{"use": "gogle-analytics"}]}}, ["consent_mw.E001"] * 2),
     ],
-    ids=["fine", "absent", "late", "after-security", "mistakes"],
+    ids=["fine", "absent", "late", "after-security", "twice", "extended", "mistakes"],
 )
 def test_the_checks_tell_what_would_go_wrong(
     configured: Consent, changed: dict[str, object], ids: list[str], monkeypatch: pytest.MonkeyPatch
@@ -245,6 +256,27 @@ def test_the_checks_tell_what_would_go_wrong(
     with override_settings(**changed):
         found = [message.id for message in run_checks() if str(message.id).startswith("consent_mw")]
     assert found == ids
+
+
+@pytest.mark.parametrize("handler", [WSGIHandler, ASGIHandler], ids=["wsgi", "asgi"])
+@pytest.mark.parametrize("inner", [[], ["django.middleware.common.CommonMiddleware"]], ids=["last", "first"])
+@pytest.mark.parametrize(
+    "name", ["consent_mw.ConsentMiddleware", "consent_mw.ConsentASGIMiddleware", "consent_mw.flask.Consent"]
+)
+def test_another_edge_in_the_list_of_middleware_is_named(handler: type, inner: list[str], name: str) -> None:
+    """Whatever server the project is for, the error says what to write in MIDDLEWARE."""
+    with override_settings(MIDDLEWARE=[name, *inner]), pytest.raises(ConfigError, match="MIDDLEWARE write") as raised:
+        handler()
+    assert "consent_mw.django.ConsentMiddleware" in str(raised.value)
+
+
+def test_the_package_s_own_name_among_the_apps_is_refused(configured: Consent) -> None:
+    """It has neither template tags nor checks, so the error names the app that has them."""
+    with (
+        override_settings(INSTALLED_APPS=["consent_mw"]),
+        pytest.raises(ConfigError, match=r'Write "consent_mw\.django" instead'),
+    ):
+        WSGIHandler()
 
 
 def test_background_jobs_have_the_project_s_settings(ask: Ask) -> None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bottle
 import flask
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 from fastapi import FastAPI
+from hypercorn.middleware import ProxyFixMiddleware
+from quart import Quart
+from starlette.requests import Request
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client
 
 from consent_mw import ConsentASGIMiddleware
@@ -26,6 +33,8 @@ from tests.edges import django_site
 
 #: What Django gives to its middleware.
 DJANGO = convert_exception_to_response(BaseHandler()._get_response)
+#: The same in a project that an ASGI server serves, for a middleware that is not asynchronous.
+DJANGO_ASYNC = async_to_sync(convert_exception_to_response(BaseHandler()._get_response_async))
 
 
 @pytest.fixture
@@ -95,10 +104,19 @@ def create_app(config: str = "production", debug: bool = False) -> flask.Flask:
         (ConsentASGIMiddleware, FastAPI, "It wraps the class FastAPI"),
         (ConsentASGIMiddleware, WsgiClass(), "Use ConsentMiddleware"),
         (ConsentASGIMiddleware, DJANGO, "consent_mw.django.ConsentMiddleware"),
+        (ConsentASGIMiddleware, DJANGO_ASYNC, "consent_mw.django.ConsentMiddleware"),
+        (ConsentMiddleware, {"REQUEST_METHOD": "GET"}, "write site = ConsentMiddleware(app)"),
+        (ConsentASGIMiddleware, {"type": "http", "asgi": {}}, "write site = ConsentASGIMiddleware(app)"),
+        (ConsentMiddleware, "consent.toml", "ConsentMiddleware(app, config)"),
+        (ConsentASGIMiddleware, Path("consent.toml"), "ConsentASGIMiddleware(app, config)"),
+        (ConsentMiddleware, {"site": {"name": "Shop"}}, "ConsentMiddleware(app, config)"),
+        (ConsentASGIMiddleware, Request({"type": "http"}), "app.add_middleware(ConsentASGIMiddleware"),
+        (ConsentMiddleware, Quart("shop").asgi_app, "It wraps Quart.asgi_app, an ASGI application"),
     ],
     ids=[
         *["none", "module", "coroutine", "asgi", "django", "text", "flask", "factory", "django factory", "flask class"],
-        *["wsgi class", "asgi factory", "asgi class", "wsgi", "django asgi"],
+        *["wsgi class", "asgi factory", "asgi class", "wsgi", "django asgi", "adapted", "environ", "scope"],
+        *["path", "path object", "settings", "request", "quart"],
     ],
 )
 def test_what_cannot_be_wrapped_is_refused_at_the_start(
@@ -134,6 +152,29 @@ def test_an_application_around_itself_is_no_endless_recursion(config: dict[str, 
             app.test_client().get("/")
     finally:
         wrapped.close()
+
+
+@pytest.mark.parametrize("around", [False, True], ids=["itself", "within another wrapper"])
+def test_any_application_around_itself_is_named(around: bool, config: dict[str, object]) -> None:
+    """Bottle and Quart can be wrapped in the same way as Flask, and by other wrappers as well."""
+    shop = bottle.Bottle()
+    wsgi = ConsentMiddleware(shop, config)
+    shop.wsgi = ProxyFix(wsgi) if around else wsgi
+    quart = Quart("shop")
+    asgi = ConsentASGIMiddleware(quart, config)
+    quart.asgi_app = ProxyFixMiddleware(asgi) if around else asgi  # type: ignore[method-assign,assignment]
+
+    async def visit() -> None:
+        await quart.test_client().get("/")
+
+    try:
+        with pytest.raises(ConfigError, match=r"Write app\.wsgi = ConsentMiddleware\(app\.wsgi\)"):
+            Client(shop).get("/")
+        with pytest.raises(ConfigError, match=r"Write app\.asgi_app = ConsentASGIMiddleware\(app\.asgi_app\)"):
+            asyncio.run(visit())
+    finally:
+        wsgi.close()
+        asgi.close()
 
 
 def test_a_flask_application_may_be_served_through_another_name(config: dict[str, object]) -> None:
@@ -173,11 +214,21 @@ def test_a_second_wrapper_is_in_the_log(config: dict[str, object], caplog: pytes
 
 
 @pytest.mark.parametrize(
-    "app",
-    [create_app, {"site": {"name": "Shop"}}, flask.Flask, flask.Blueprint("a", "b")],
-    ids=["factory", "settings", "class", "blueprint"],
+    ("app", "named"),
+    [
+        (create_app, "Write Consent(app)"),
+        ({"site": {"name": "Shop"}}, "Write Consent(app)"),
+        (flask.Flask, "Write Consent(app)"),
+        (flask.Blueprint("a", "b"), "Write Consent(app)"),
+        (flask.Flask("shop").wsgi_app, "this is Flask.wsgi_app"),
+        (Quart("shop"), "app.asgi_app = ConsentASGIMiddleware(app.asgi_app)"),
+        (FastAPI(), "site = ConsentASGIMiddleware(app)"),
+        (DJANGO, "consent_mw.django.ConsentMiddleware"),
+    ],
+    ids=["factory", "settings", "class", "blueprint", "method", "quart", "fastapi", "django"],
 )
-def test_the_extension_is_for_flask_applications(app: Any) -> None:
-    """A factory, the settings, the class and a blueprint are named as what they are."""
-    with pytest.raises(ConfigError, match="Consent extends a Flask application"):
+def test_the_extension_is_for_flask_applications(app: Any, named: str) -> None:
+    """What it is given is named as what it is, with what to write for it."""
+    with pytest.raises(ConfigError, match="Consent extends a Flask application") as raised:
         Consent(app)
+    assert named in str(raised.value)
