@@ -162,7 +162,7 @@ def test_any_application_around_itself_is_named(around: bool, config: dict[str, 
     shop.wsgi = ProxyFix(wsgi) if around else wsgi
     quart = Quart("shop")
     asgi = ConsentASGIMiddleware(quart, config)
-    quart.asgi_app = ProxyFixMiddleware(asgi) if around else asgi  # type: ignore[method-assign,assignment]
+    quart.asgi_app = ProxyFixMiddleware(asgi) if around else asgi  # type: ignore[arg-type,method-assign,assignment]
 
     async def visit() -> None:
         await quart.test_client().get("/")

@@ -1,4 +1,4 @@
-"""A site whose first page is made of two others, each asked for in a thread of a pool, where no context is passed on."""
+"""A site whose first page is made of two others, asked for in threads of a pool, to which no context is passed on."""
 
 from __future__ import annotations
 
