@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -45,8 +44,9 @@ from consent_mw.config.schema import SETTINGS
 from consent_mw.config.schema import SIGNALS
 from consent_mw.config.schema import SITE
 from consent_mw.config.schema import STATS
+from consent_mw.config.source import parse_text
+from consent_mw.config.source import read_file
 from consent_mw.config.toml_lines import Path
-from consent_mw.config.toml_lines import toml_lines
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Annotation
@@ -64,7 +64,7 @@ from consent_mw.html.service_index import is_tracker
 from consent_mw.html.service_index import marks_of
 from consent_mw.notice.languages import canonical
 
-__all__ = ["SETTINGS", "load"]
+__all__ = ["SETTINGS", "load", "load_text"]
 
 _TOP = (
     *("site", "paths", "hosts", "stats", "report", "annotations", "purposes", "services", "theme", "links", "signals"),
@@ -105,35 +105,22 @@ def load(
                 [Problem("config", what, "Give its path, or the mapping that tomllib.loads makes of it.")]
             )
         folder = os.path.dirname(os.path.abspath(file))
-        reader, tables = _read(file)
+        reader, tables = read_file(file)
     elif source is not None:
         what = f"The configuration is {checks.kind(source)}."
         raise ConfigError([Problem("config", what, "Give the path of a TOML file, or a mapping.")])
     return _site(reader, tables, folder, catalogue, os.environ if environ is None else environ)
 
 
-def _read(file: str) -> tuple[ConfigReader, Mapping[str, object]]:
-    """Return the parsed file with the lines of its keys."""
-    try:
-        with open(file, "rb") as stream:
-            raw = stream.read()
-        text = raw.decode("utf-8-sig")  # editors on Windows may write a byte order mark
-        return ConfigReader(file, toml_lines(text)), tomllib.loads(text)
-    except FileNotFoundError:
-        problem = Problem(file, "There is no such file.", "Correct the path, or leave it out to use the defaults.")
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        problem = Problem(file, f"The file cannot be read: {reason}.", "Make it readable for this process.")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        problem = Problem(f"{file}:{line}", "The file is not UTF-8 from here on.", "Save it as UTF-8.")
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"\(at line (\d+), column \d+\)", str(error))
-        line = int(found[1]) if found else text.count("\n") + 1
-        problem = Problem(f"{file}:{line}", f"This is not TOML: {error}.", "Correct the syntax here.")
-    except RecursionError:
-        problem = Problem(file, "Its arrays or tables are nested too deeply.", "Write it as docs/settings.md shows.")
-    raise ConfigError([problem])
+def load_text(text: str, file: str) -> Site:
+    """
+    Return the site that ``file`` would describe if it had this text.
+
+    Raises:
+        ConfigError: with every mistake in it.
+    """
+    reader, tables = parse_text(text, file)
+    return _site(reader, tables, os.path.dirname(os.path.abspath(file)), None, os.environ)
 
 
 def _site(
@@ -190,7 +177,7 @@ def _site(
     notes = _dated(reader, "annotations", ANNOTATION, parts.get("annotations", []), site.languages[0])
 
     def load_before(file: str) -> Site:
-        inner, tables = _read(file)
+        inner, tables = read_file(file)
         return _site(inner, rollout.as_it_was(inner, tables), os.path.dirname(file), described, environ)
 
     file = os.path.abspath(os.path.join(folder, until_then)) if until_then else ""

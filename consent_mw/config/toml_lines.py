@@ -1,5 +1,5 @@
 """
-Finds the line of each key and array item in a TOML text.
+Finds the place of each key and array item in a TOML text: its line for error messages, its characters for edits.
 
 The standard parser gives values without their places, so an error could name only the file. This scanner runs on a
 text that the parser has already accepted. It follows just enough of TOML 1.0 to keep track of keys, and leaves most
@@ -13,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 #: ``("services", 2, "hosts", 0)`` is ``services[2].hosts[0]``.
 Path = tuple[str | int, ...]
@@ -32,12 +33,30 @@ _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))", re.DOTALL
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
 
 
-class _Lost(Exception):
-    """The text is not what the scanner expects: the lines found so far have to do."""
+class ScanLost(Exception):
+    """The text is not what the scanner expects: the places found so far have to do."""
 
 
-class _Scanner:
-    """One pass over one text; ``lines`` fills as it goes."""
+@dataclass(slots=True)
+class TableSpan:
+    """
+    A table with a header, or the top level of the text.
+
+    Args:
+        path: Its path; empty for the top level.
+        start: Where its header starts.
+        end: Where its last key's value ends, or its header if it has no keys.
+        array: Whether the header is that of an item of an array, ``[[…]]``.
+    """
+
+    path: Path
+    start: int
+    end: int
+    array: bool = False
+
+
+class TomlScanner:
+    """One pass over one text; what it finds fills as it goes."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -45,6 +64,12 @@ class _Scanner:
         self.starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self.lines: dict[Path, int] = {}
         self.items: dict[Path, int] = {}
+        #: The tables in order, the top level first.
+        self.tables = [TableSpan((), 0, 0)]
+        #: For each value: where it starts and ends.
+        self.values: dict[Path, tuple[int, int]] = {}
+        #: For each key with a value: where it starts, and the path of the table or inline table that it is written in.
+        self.keys_at: dict[Path, tuple[int, Path]] = {}
 
     def note(self, path: Path) -> None:
         self.lines.setdefault(path, bisect_right(self.starts, self.at))
@@ -53,7 +78,7 @@ class _Scanner:
         """Step over the match of ``pattern`` at this point, and return it."""
         found = pattern.match(self.text, self.at)
         if found is None:
-            raise _Lost
+            raise ScanLost
         self.at = found.end()
         return found.group()
 
@@ -68,14 +93,18 @@ class _Scanner:
         here: Path = ()
         while True:
             self.skip(_BLANK)
+            start = self.at
             if self.at >= len(self.text):
                 return
             if self.sees("[["):
                 here = self.table(array=True)
+                self.tables.append(TableSpan(here, start, self.at, array=True))
             elif self.sees("["):
                 here = self.table(array=False)
+                self.tables.append(TableSpan(here, start, self.at))
             else:
                 self.pair(here)
+                self.tables[-1].end = self.at
 
     def table(self, *, array: bool) -> Path:
         """Read the rest of a header and return the path of the table that it opens."""
@@ -110,7 +139,7 @@ class _Scanner:
 
     def pair(self, here: Path) -> None:
         """Read ``key = value``."""
-        start = self.at
+        start, table = self.at, here
         keys = self.keys()
         end, self.at = self.at, start
         for key in keys:
@@ -118,12 +147,14 @@ class _Scanner:
             self.note(here)
         self.at = end
         if not self.sees("="):
-            raise _Lost
+            raise ScanLost
+        self.keys_at[here] = (start, table)
         self.value(here)
 
     def value(self, path: Path) -> None:
         self.skip(_BLANK)
         self.note(path)
+        start = self.at
         if self.sees("["):
             index = 0
             while not self.closes("]"):
@@ -136,8 +167,11 @@ class _Scanner:
                 self.comma()
         elif self.text[self.at : self.at + 1] in ("'", '"'):
             self.skip(_STRING)
-        elif not self.skip(_BARE_VALUE):
-            raise _Lost
+        elif bare := self.skip(_BARE_VALUE):
+            self.at -= len(bare) - len(bare.rstrip())
+        else:
+            raise ScanLost
+        self.values[path] = (start, self.at)
 
     def closes(self, mark: str) -> bool:
         self.skip(_BLANK)
@@ -172,7 +206,7 @@ def toml_lines(text: str) -> Mapping[Path, int]:
 
     For a text that the standard parser refuses, return the lines up to some point before the mistake; raise nothing.
     """
-    scanner = _Scanner(text.replace("\r\n", "\n"))
-    with suppress(_Lost, RecursionError):
+    scanner = TomlScanner(text.replace("\r\n", "\n"))
+    with suppress(ScanLost, RecursionError):
         scanner.document()
     return scanner.lines
