@@ -212,8 +212,9 @@ class _Place:
             start = one.start
             if comment := _OWN_COMMENT.search(text[: text.rfind("\n", 0, start) + 1]):
                 start = comment.start()
-            text = text[:start] + text[self._line_end(one.end) :].removeprefix("\n")
-        return text
+            rest = text[self._line_end(one.end) :].removeprefix("\n")
+            text = text[:start] + rest if rest else text[:start].rstrip("\n") + "\n"
+        return text.removeprefix("\n")
 
     def _without_lines(self, start: int, end: int) -> str:
         return self.text[: self.text.rfind("\n", 0, start) + 1] + self.text[self._line_end(end) :]

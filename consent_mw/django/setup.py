@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from consent_mw import config
+from consent_mw.config.source import read_text
 from consent_mw.core.model import Site
 from consent_mw.engine import Engine
 from consent_mw.errors import ConfigError
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.urls import URLResolver
 
-__all__ = ["administration", "check_installed", "engine", "is_staff", "jobs", "site"]
+__all__ = [
+    "administration",
+    "check_installed",
+    "config_file",
+    "engine",
+    "is_staff",
+    "jobs",
+    "site",
+    "text_at_start",
+]
 
 #: The key of the Django request in the environ of a request for our own pages.
 REQUEST = "consent_mw.django.request"
@@ -48,6 +58,21 @@ def _source(given: object) -> None | str | os.PathLike[str] | Mapping[str, objec
     return str(given)
 
 
+def config_file() -> str:
+    """Return the path of the file that the setting ``CONSENT`` names; empty if it names none."""
+    source = _source(getattr(settings, "CONSENT", None))
+    return os.path.abspath(os.fsdecode(source)) if isinstance(source, str | os.PathLike) else ""
+
+
+@cache
+def text_at_start() -> str:
+    """Return the text that the configuration file had when this process began to use it; empty without a file."""
+    try:
+        return read_text(file) if (file := config_file()) else ""
+    except ConfigError:
+        return ""
+
+
 @cache
 def engine() -> Engine:
     """
@@ -56,6 +81,8 @@ def engine() -> Engine:
     Raises:
         ConfigError: with every mistake in the setting ``CONSENT``.
     """
+    text_at_start.cache_clear()
+    text_at_start()
     return Engine.configured(site())
 
 
