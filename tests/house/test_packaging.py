@@ -33,8 +33,14 @@ SCANNER = "consent_mw/html/_scan.c"
 PROBE = """
 import importlib, importlib.metadata, importlib.resources, json, pathlib, pkgutil
 import consent_mw
+import django
+from django.conf import settings
 from consent_mw.notice import assets
 
+# Models and the admin can be imported only in a project.
+apps = [f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes")]
+settings.configure(INSTALLED_APPS=[*apps, "consent_mw.django.editor"])
+django.setup()
 modules = [found.name for found in pkgutil.walk_packages(consent_mw.__path__, "consent_mw.")]
 for module in modules:
     importlib.import_module(module)

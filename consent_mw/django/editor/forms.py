@@ -96,7 +96,7 @@ class EditorForm:
         if kind == "texts":
             self.title = f"Texts, {language_name(self.lang)}"
         if kind == "service":
-            self.title = self._known.name if self._known else key
+            self.title = self.site.by_id[key].name if key in self.site.by_id else key
         self.groups = [
             FieldGroup(heading, [FilledField(one, self._shown(one)) for one in fields], note, folded)
             for heading, note, folded, fields in self._sections()
@@ -121,10 +121,6 @@ class EditorForm:
         declared = self.text.tables.get("services")
         return declared if isinstance(declared, list) else []
 
-    @cached_property
-    def _known(self) -> Service | None:
-        return self.site.by_id.get(self.key)
-
     def _sections(self) -> list[sections.Group]:
         if self.kind == "look":
             return sections.look(self.site)
@@ -136,7 +132,7 @@ class EditorForm:
             return sections.service(self.site, self._place, None, own=True)
         if self.kind == "service":
             own = "use" not in self._tables_of_services()[self._place]
-            return sections.service(self.site, self._place, self._known, own=own)
+            return sections.service(self.site, self._place, None if own else self.catalogue.get(self.key), own=own)
         return []
 
     def _declared(self) -> list[DeclaredService]:

@@ -18,7 +18,7 @@ from consent_mw.notice.theme import position_of
 from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import offered_languages
 
-__all__ = ["choices", "notice_page", "problem_page"]
+__all__ = ["SCHEMES", "choices", "notice_page", "problem_page"]
 
 _PROBLEMS = """<!doctype html>
 <html lang="en">

@@ -19,11 +19,13 @@ from consent_mw.config.config_file import ConfigText
 from consent_mw.config.editable import change_rows
 from consent_mw.config.toml_edit import Edit
 from consent_mw.config.toml_lines import Path
+from consent_mw.django.editor.sections import TEXT_NAMES
 from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import missing_texts
 
 __all__ = ["ChangeRow", "Piece", "cautions", "changes_in", "opened", "sealed"]
 
+_WORD = re.compile(r"\s+|\S+")
 _SALT = "consent_mw.django.editor"
 #: Seconds in which a reviewed change has to be confirmed.
 _VALID = 3600
@@ -62,7 +64,8 @@ def _name(path: Path) -> str:
     """Return the name of a setting for its owner."""
     first, *rest = path
     if first == "texts" and len(rest) > 1:
-        return f"Text {'.'.join(map(str, rest[1:]))}, {language_name(str(rest[0]))}"
+        key = ".".join(map(str, rest[1:]))
+        return f"{TEXT_NAMES.get(key, key)}, {language_name(str(rest[0]))}"
     if first == "services" and rest:
         return " ".join(["Service", str(rest[0]), *(f"· {'.'.join(map(str, rest[1:]))}" for _ in rest[1:2])])
     if first == "links" and rest:
@@ -84,10 +87,10 @@ def _words(value: Any) -> str:
 
 def _compared(old: str, new: str) -> tuple[list[Piece], list[Piece]]:
     """Return both texts in pieces, word by word; what is in one alone is marked."""
-    words = [re.findall(r"\s+|[^\s]+", text) for text in (old, new)]
+    words: tuple[list[str], list[str]] = (re.findall(_WORD, old), re.findall(_WORD, new))
     before: list[Piece] = []
     after: list[Piece] = []
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, *words, autojunk=False).get_opcodes():
+    for kind, i, j, k, m in difflib.SequenceMatcher(None, words[0], words[1], autojunk=False).get_opcodes():
         for made, tokens, mark in ((before, words[0][i:j], "gone"), (after, words[1][k:m], "new")):
             if tokens:
                 made.append(Piece("same" if kind == "equal" else mark, "".join(tokens)))

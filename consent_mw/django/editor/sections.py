@@ -26,7 +26,7 @@ from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import purpose_label
 from consent_mw.notice.wording import wording
 
-__all__ = ["SECTIONS", "Group", "facts", "look", "service", "services", "texts"]
+__all__ = ["SECTIONS", "TEXT_NAMES", "Group", "facts", "look", "service", "services", "texts"]
 
 #: A heading, a note, whether the group is folded, and its fields.
 Group = tuple[str, str, bool, list[Field]]
@@ -43,7 +43,7 @@ _TEXT_GROUPS = (
     ("Errors", ("error.",), True),
 )
 #: What owners change most, in their words; the others go by their keys, as in docs/languages.md.
-_TEXT_NAMES = {
+TEXT_NAMES = {
     "banner.title": "Title",
     "banner.text": "First sentence, before the purposes",
     "banner.promise": "Promise, after the purposes",
@@ -222,7 +222,7 @@ def texts(site: Site, tables: Mapping[str, Any], lang: str) -> list[Group]:
 def _text(tables: Mapping[str, Any], lang: str, key: str, built_in: Mapping[str, str]) -> Field:
     usual = built_in.get(key, "")
     kind = "text" if len(usual) > 60 else "line"
-    label = _TEXT_NAMES.get(key, key)
+    label = TEXT_NAMES.get(key, key)
     return Field(text_path(tables, lang, key), label, kind, usual=usual, lang=lang, key=f"text/{key}")
 
 
@@ -261,10 +261,10 @@ def _purposes(site: Site) -> tuple[tuple[str, str], ...]:
 
 
 def service(site: Site, place: int, known: Service | None, *, own: bool) -> list[Group]:
-    """Return the settings of one service; the catalogue's values hold while those of its service are empty."""
+    """Return the settings of one service; while they are empty, those of ``known`` hold, its entry in the catalogue."""
 
     def field(name: str, label: str, kind: str = "line", note: str = "", **more: Any) -> Field:
-        value = getattr(known, name, "") if known is not None and not own else ""
+        value = getattr(known, name, "") if known is not None else ""
         usual = "\n".join(map(str, value)) if isinstance(value, tuple) else str(value or "")
         return Field(("services", place, name), label, kind, note, usual="" if kind == "boxes" else usual, **more)
 
@@ -307,7 +307,7 @@ def service(site: Site, place: int, known: Service | None, *, own: bool) -> list
             ("services", place, "description", lang),
             f"Description, {language_name(lang)}",
             "text",
-            usual=known.description.get(lang, "") if known is not None and not own else "",
+            usual=known.description.get(lang, "") if known is not None else "",
             lang=lang,
             by_language=site.languages[0],
         )

@@ -233,6 +233,7 @@ class EditorViews:
         shown = {"preview-language": form.lang} if form is not None else {}
         more = {
             "title": f"{form.title}: what changes" if form is not None else "What changes",
+            "form": form,
             "rows": reviews.changes_in(session.text, edits),
             "cautions": list(reviews.cautions(session.text, draft)),
             "change": change,
@@ -257,7 +258,8 @@ class EditorViews:
     def _draft(self, session: _Session, form: EditorForm, edits: list[Edit]) -> ConfigText | None:
         """Return the text with the edits, or None if the form has to show problems."""
         if form.wrong:
-            form.problems += [Problem(one.field.label, *one.problems, "") for one in form.fields if one.problems]
+            for one in form.fields:
+                form.problems += [Problem("", f"{one.field.label}: {what}", "") for what in one.problems]
             return None
         try:
             draft = session.text.with_edits(edits)
@@ -341,7 +343,7 @@ class EditorViews:
             **self._owner.admin_site.each_context(request),
             "opts": self._owner.model._meta,
             "start": self._address("changelist"),
-            "tabs": [(self._address("form", kind), words) for kind, words in SECTIONS.items()],
+            "tabs": [(self._address("form", kind), words, kind == _tab_of(more)) for kind, words in SECTIONS.items()],
             "addresses": {name: self._address(name) for name in ("save", "history")},
             "here": request.path,
             **more,
@@ -354,3 +356,10 @@ class EditorViews:
                 "may_change": session.may_change,
             }
         return TemplateResponse(request, f"{_TEMPLATES}/{template}.html", shown)
+
+
+def _tab_of(more: dict[str, Any]) -> str:
+    """Return the section that a page belongs to, or an empty string."""
+    form = more.get("form")
+    kind = form.kind if isinstance(form, EditorForm) else ""
+    return "services" if kind in ("add", "new", "service") else kind

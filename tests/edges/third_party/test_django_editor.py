@@ -170,6 +170,20 @@ def test_what_would_fail_at_start_is_refused_at_its_field(owner: Owner) -> None:
     assert ('value="#999999"' in page, "Save" in page, owner.text) == (True, False, FILE)
 
 
+def test_what_is_no_number_is_refused_at_its_field(owner: Owner) -> None:
+    """What was written stays in its field."""
+    page = owner.fill_in("look/", theme__radius="wide")
+    assert ("Radius of corners, in pixels: Write a whole number." in page, 'value="wide"' in page) == (True, True)
+
+
+def test_a_review_leads_back_to_the_form(owner: Owner) -> None:
+    """Everything that was filled in is still there."""
+    fields = {**inputs(owner.page("look/")), "site/layout": "dialog", "theme/radius": "4", "do": "edit"}
+    page = owner.client.post(f"{HOME}look/", fields).content.decode()
+    shown = inputs(page)
+    assert (shown["site/layout"], shown["theme/radius"], owner.text) == ("dialog", "4", FILE)
+
+
 def test_another_question_is_announced(owner: Owner) -> None:
     """Before a service is removed, the owner reads that every visitor is asked again; its comment goes with it."""
     review = owner.fill_in("services/", remove=["google-analytics"])
