@@ -23,7 +23,7 @@ from consent_mw.django.editor.sections import TEXT_NAMES
 from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import missing_texts
 
-__all__ = ["ChangeRow", "Piece", "cautions", "changes_in", "opened", "sealed"]
+__all__ = ["ChangeRow", "WordPiece", "cautions", "changes_in", "opened", "sealed"]
 
 _WORD = re.compile(r"\s+|\S+")
 _SALT = "consent_mw.django.editor"
@@ -32,7 +32,7 @@ _VALID = 3600
 
 
 @dataclass(frozen=True)
-class Piece:
+class WordPiece:
     """A part of a value: ``same`` in both, or ``gone`` or ``new``."""
 
     kind: str
@@ -44,8 +44,8 @@ class ChangeRow:
     """One setting that changes."""
 
     name: str
-    before: list[Piece]
-    after: list[Piece]
+    before: list[WordPiece]
+    after: list[WordPiece]
     #: What to say in place of a value that is not there.
     absent: str
 
@@ -85,15 +85,15 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def _compared(old: str, new: str) -> tuple[list[Piece], list[Piece]]:
+def _compared(old: str, new: str) -> tuple[list[WordPiece], list[WordPiece]]:
     """Return both texts in pieces, word by word; what is in one alone is marked."""
     words: tuple[list[str], list[str]] = (re.findall(_WORD, old), re.findall(_WORD, new))
-    before: list[Piece] = []
-    after: list[Piece] = []
+    before: list[WordPiece] = []
+    after: list[WordPiece] = []
     for kind, i, j, k, m in difflib.SequenceMatcher(None, words[0], words[1], autojunk=False).get_opcodes():
         for made, tokens, mark in ((before, words[0][i:j], "gone"), (after, words[1][k:m], "new")):
             if tokens:
-                made.append(Piece("same" if kind == "equal" else mark, "".join(tokens)))
+                made.append(WordPiece("same" if kind == "equal" else mark, "".join(tokens)))
     return before, after
 
 

@@ -55,7 +55,7 @@ _LONGEST_IN_ADDRESS = 3000
 
 
 @dataclass
-class _Session:
+class _EditorRequest:
     """One request of the editor: who asks, and the file as it is now."""
 
     request: HttpRequest
@@ -226,7 +226,7 @@ class EditorViews:
     # -- parts
 
     def _review(
-        self, session: _Session, edits: list[Edit], draft: ConfigText, form: EditorForm | None = None
+        self, session: _EditorRequest, edits: list[Edit], draft: ConfigText, form: EditorForm | None = None
     ) -> HttpResponse:
         """Show what the edits change, to be confirmed; with a form, it can be filled in further."""
         change = reviews.sealed(edits, session.text, session.request.user.pk)
@@ -255,7 +255,7 @@ class EditorViews:
         }
         return self._page(session.request, "review", more, session)
 
-    def _draft(self, session: _Session, form: EditorForm, edits: list[Edit]) -> ConfigText | None:
+    def _draft(self, session: _EditorRequest, form: EditorForm, edits: list[Edit]) -> ConfigText | None:
         """Return the text with the edits, or None if the form has to show problems."""
         if form.wrong:
             for one in form.fields:
@@ -271,7 +271,7 @@ class EditorViews:
             return None
         return draft
 
-    def _form(self, session: _Session, asked: dict[str, str]) -> EditorForm:
+    def _form(self, session: _EditorRequest, asked: dict[str, str]) -> EditorForm:
         try:
             return EditorForm(
                 session.text,
@@ -283,7 +283,7 @@ class EditorViews:
         except KeyError:
             raise Http404("there is no such form") from None
 
-    def _preview(self, session: _Session, address: dict[str, str], lang: str = "") -> dict[str, Any] | None:
+    def _preview(self, session: _EditorRequest, address: dict[str, str], lang: str = "") -> dict[str, Any] | None:
         """Return what a page needs to show the preview; None if the file has mistakes."""
         if session.text.problems is not None:
             return None
@@ -303,7 +303,7 @@ class EditorViews:
         response["Cache-Control"] = "no-store"
         return response
 
-    def _session(self, request: HttpRequest) -> _Session | None:
+    def _session(self, request: HttpRequest) -> _EditorRequest | None:
         """
         Return the request's session, or None without a configuration file.
 
@@ -321,14 +321,14 @@ class EditorViews:
         except ConfigError as error:
             messages.error(request, " ".join(map(str, error.problems)))
             return None
-        return _Session(request, file, text, self._owner.has_change_permission(request))
+        return _EditorRequest(request, file, text, self._owner.has_change_permission(request))
 
-    def _editing(self, request: HttpRequest) -> _Session | None:
+    def _editing(self, request: HttpRequest) -> _EditorRequest | None:
         """Return the request's session if the file has no mistakes."""
         session = self._session(request)
         return session if session is not None and session.text.problems is None else None
 
-    def _need_change(self, session: _Session) -> None:
+    def _need_change(self, session: _EditorRequest) -> None:
         if not session.may_change:
             raise PermissionDenied
 
@@ -336,7 +336,7 @@ class EditorViews:
         return str(reverse(f"{self._owner.admin_site.name}:{_NAME}_{name}", args=args))
 
     def _page(
-        self, request: HttpRequest, template: str, more: dict[str, Any], session: _Session | None = None
+        self, request: HttpRequest, template: str, more: dict[str, Any], session: _EditorRequest | None = None
     ) -> HttpResponse:
         request.current_app = self._owner.admin_site.name
         shown: dict[str, Any] = {

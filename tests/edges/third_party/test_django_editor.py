@@ -17,7 +17,8 @@ import tests.edges.django_site  # noqa: F401 -- configures Django
 from consent_mw.config import load
 
 APPS = [
-    *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "messages", "staticfiles", "admin"))
+    *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "messages", "staticfiles")),
+    "django.contrib.admin.apps.SimpleAdminConfig",
 ]
 CONTEXT = ["django.template.context_processors.request", "django.contrib.auth.context_processors.auth"]
 HOME = "/admin/consent_mw_editor/configuration/"
@@ -120,7 +121,7 @@ def project() -> Iterator[None]:
             }
         ],
         "STATIC_URL": "static/",
-        "ROOT_URLCONF": "tests.edges.third_party.project",
+        "ROOT_URLCONF": "tests.edges.third_party.editor_project",
         "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
     }
     with override_settings(**settings):
