@@ -85,6 +85,10 @@ def request_head(request: HttpRequest) -> RequestHead:
     return RequestHead.from_environ(request.META, scheme=request.scheme or "http", path=request.path_info)
 
 
+class OwnPage(HttpResponse):
+    """A page that is wholly ours though a view answers with it, such as a preview: it is not rewritten."""
+
+
 class ConsentMiddleware:
     """
     Hold trackers until the visitor opts in; the first of the project's ``MIDDLEWARE``.
@@ -119,7 +123,11 @@ class ConsentMiddleware:
         passage: Passage = request.META[Passage.KEY]
         token = passage.enter()
         try:
-            return _Rewrite(exchange, self._plain(request), passage).sync()
+            response = self._plain(request)
+            if isinstance(response, OwnPage):
+                passage.open = False
+                return response
+            return _Rewrite(exchange, response, passage).sync()
         except BaseException:
             passage.open = False
             raise
@@ -139,7 +147,11 @@ class ConsentMiddleware:
         passage: Passage = request.META[Passage.KEY]
         token = passage.enter()
         try:
-            return await _Rewrite(exchange, await self.get_response(request), passage).asynchronous()
+            response = await self.get_response(request)
+            if isinstance(response, OwnPage):
+                passage.open = False
+                return response
+            return await _Rewrite(exchange, response, passage).asynchronous()
         except BaseException:
             passage.open = False
             raise

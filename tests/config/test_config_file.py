@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def _comparable(tables: Any) -> Any:
         inner = {key: _comparable(one) for key, one in tables.items()}
         return {key: one for key, one in inner.items() if one not in ({}, [])}
     if isinstance(tables, list):
-        return sorted((_comparable(one) for one in tables), key=str)
+        return sorted((_comparable(one) for one in tables), key=lambda one: json.dumps(one, sort_keys=True))
     return tables
 
 

@@ -35,6 +35,7 @@ from consent_mw.django.editor import previews
 from consent_mw.django.editor import reviews
 from consent_mw.django.editor.forms import EditorForm
 from consent_mw.django.editor.sections import SECTIONS
+from consent_mw.django.middleware import OwnPage
 from consent_mw.django.setup import config_file
 from consent_mw.django.setup import text_at_start
 from consent_mw.errors import ConfigError
@@ -298,7 +299,7 @@ class EditorViews:
 
     def _framed(self, page: str) -> HttpResponse:
         """Return a page for a frame of the editor: it runs no script, and no other site may frame it."""
-        response = HttpResponse(page)
+        response = OwnPage(page)
         response["X-Frame-Options"] = "SAMEORIGIN"
         response["Cache-Control"] = "no-store"
         return response

@@ -261,7 +261,9 @@ def test_the_preview_shows_what_a_form_has(owner: Owner) -> None:
     """It is a page with the notice in the language and colours that are chosen; other sites cannot frame it."""
     fields = {**inputs(owner.page("texts/?language=de")), "text/banner.title": "Wie Sie wollen"}
     answer = owner.client.post(f"{HOME}preview/?form=texts&language=de", {**fields, "preview-language": "de"})
-    assert ("Wie Sie wollen" in answer.content.decode(), answer["X-Frame-Options"]) == (True, "SAMEORIGIN")
+    page = answer.content.decode()
+    assert ("Wie Sie wollen" in page, answer["X-Frame-Options"]) == (True, "SAMEORIGIN")
+    assert re.search(r"<section [^>]*data-cmw-banner", page)  # not taken for a copy of a notice, which would be hidden
     assert owner.text == FILE
     wrong = {**fields, "text/banner.responsible": "Niemand"}
     assert (
