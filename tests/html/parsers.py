@@ -92,6 +92,8 @@ def html5ever(page: str, scripting: bool) -> Iterator[Parsed]:
 
 def just(page: str, scripting: bool) -> Iterator[Parsed]:
     """Yield the elements that justhtml finds."""
+    # It ends a comment at "<!--!>", which the standard does not (#comment-start-state).
+    page = page.replace("<!--!>", "<!-- !>")
     waiting = [justhtml.JustHTML(page, sanitize=False, scripting_enabled=scripting).root]
     while waiting:
         node = waiting.pop()
